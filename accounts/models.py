@@ -1,0 +1,155 @@
+"""Who: people and their sign-ins.
+
+A sign-in is one browser session or one family of tokens. Both carry its `sid`, and both are worth
+nothing once its row has ended. That row is the only place where "signed in" is decided, so signing
+somebody out never depends on reaching a cookie, a token or a socket.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+EMAIL_MAX = 254
+NAME_MAX = 60
+PASSWORD_MAX = 256
+
+
+def normal_email(email: str) -> str:
+    """Return the one spelling an address is stored and looked up by."""
+    return email.strip().lower()
+
+
+def new_sid() -> str:
+    return secrets.token_urlsafe(24)  # 192 bits, 32 characters
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes accounts without asking whether the password is good: actions.register does that."""
+
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Store a new account. Without a password nobody can sign in to it."""
+        email = normal_email(email)
+        if not email:
+            raise ValueError("An account needs an e-mail address.")
+        fields.setdefault("name", email.partition("@")[0][:NAME_MAX])
+        user = self.model(email=email, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(
+            email, password, **{**fields, "is_staff": True, "is_superuser": True}
+        )
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=normal_email(username or ""))
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. Accounts are closed rather than deleted, so that what they wrote keeps a name."""
+
+    email = models.EmailField(_("e-mail address"), max_length=EMAIL_MAX, unique=True)
+    name = models.CharField(_("name"), max_length=NAME_MAX)
+    # "" while nobody has told us: times are then shown in the server's zone.
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("may open the administration"), default=False)
+    # Rises with every change of this person's memberships, roles, sign-ins, password or closure.
+    # Whoever holds their sockets compares it and reads the rest again only when it moved. Written
+    # by actions.bump_clock alone: never save() a whole row, that would turn the clock back.
+    clock = models.BigIntegerField(default=0, editable=False)
+    date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
+        constraints = [
+            # Two spellings of one address would be two accounts.
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")), name="user_email_is_lower_case"
+            ),
+            models.CheckConstraint(condition=~models.Q(name=""), name="user_has_a_name"),
+        ]
+        # Lists of people are by name; the id makes the order, and so a cursor, definite.
+        indexes = [models.Index(fields=["name", "id"], name="user_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        self.email = normal_email(self.email)
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name
+
+
+class LiveSignIns(models.QuerySet["SignIn"]):
+    def live(self) -> LiveSignIns:
+        """Those which still open doors: not ended, not run out, of an account that is open."""
+        return self.filter(
+            ended_at__isnull=True, expires_at__gt=timezone.now(), user__is_active=True
+        )
+
+
+class SignIn(models.Model):
+    """One browser session, or one family of access and refresh tokens."""
+
+    class Kind(models.TextChoices):
+        WEB = "web", _("Browser")
+        TOKEN = "token", _("Program")
+
+    sid = models.CharField(primary_key=True, max_length=43, default=new_sid, editable=False)
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="sign_ins", verbose_name=_("person")
+    )
+    kind = models.CharField(_("kind"), max_length=5, choices=Kind.choices)
+    # The id of the one refresh token that is good now; "" for a browser.
+    refresh_jti = models.CharField(max_length=32, blank=True, default="", editable=False)
+    # What the client says it is. Told to its owner, never believed.
+    client = models.CharField(_("client"), max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(_("since"), default=timezone.now)
+    last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
+    # Moves on with use: the browser's session or the newest refresh token runs out then.
+    expires_at = models.DateTimeField(_("runs out"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager[SignIn]] = LiveSignIns.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("sign-in")
+        verbose_name_plural = _("sign-ins")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["web", "token"]), name="sign_in_kind_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["user", "-last_seen_at"],
+                condition=models.Q(ended_at__isnull=True),
+                name="sign_in_not_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.user}"
