@@ -1,0 +1,65 @@
+# Chatty, from a fresh clone: `make run` starts it, `make test` and `make check` prove it.
+# Needs Python 3.11 or newer and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+# The stamp's name holds the list's content: the same list is never installed twice.
+sum = $(shell cksum < $(1) | tr -d ' ')
+INSTALLED := $(STAMPS)/run-$(call sum,requirements.txt)
+EQUIPPED := $(STAMPS)/dev-$(call sum,requirements.txt)-$(call sum,requirements-dev.txt)
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run install dev test test-sqlite test-postgres test-browser check format clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+run: $(INSTALLED) ## install what is missing, set up what is missing, serve on HOST:PORT
+	@exec $(BIN)/python manage.py serve --set-up
+
+install: $(INSTALLED) ## the virtualenv with what Chatty runs on
+
+dev: $(EQUIPPED) ## the same with what its tests and checks need
+
+test: test-sqlite test-postgres test-browser ## the whole suite
+
+test-sqlite: $(EQUIPPED) ## everything that needs no browser, on SQLite
+	$(PYTEST) -n $(WORKERS) -m "not browser"
+
+test-postgres: $(EQUIPPED) ## the same again on PostgreSQL and Redis of its own
+	$(BIN)/python -m tests.services $(PYTEST) -n $(WORKERS) -m "not browser and not servers"
+
+test-browser: $(EQUIPPED) ## real Chromium against real servers
+	$(PYTEST) -m browser
+
+check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/djlint --check --lint templates
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(PYTEST) -q tests/test_floors.py
+
+format: $(EQUIPPED) ## put everything into its agreed shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/djlint --reformat --quiet templates
+
+clean: ## forget the virtualenv and collected files; data in var/ stays
+	rm -rf $(VENV) staticfiles
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Chatty needs Python 3.11 or newer. Set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/run-* && touch $@
+
+$(EQUIPPED): | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/dev-* && touch $@

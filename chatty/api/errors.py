@@ -1,0 +1,74 @@
+"""Every refusal of the REST API: {"code", "detail", "fields", "retry"} and the table's status."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from chatty.common.errors import ChatError
+
+_CODES: list[tuple[type[Exception], str]] = [
+    (exceptions.ParseError, "bad_frame"),
+    (exceptions.NotAuthenticated, "unauthenticated"),
+    (exceptions.AuthenticationFailed, "token_invalid"),
+    (exceptions.PermissionDenied, "not_allowed"),
+    (PermissionDenied, "not_allowed"),
+    (exceptions.NotFound, "not_found"),
+    (Http404, "not_found"),
+    (exceptions.MethodNotAllowed, "method_not_allowed"),
+    (exceptions.UnsupportedMediaType, "unsupported_media"),
+    (exceptions.NotAcceptable, "unsupported_media"),
+]
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """None (a 500 by Django, logged there) for whatever is nobody's refusal but a fault of ours."""
+    error = as_chat_error(exc)
+    if error is None:
+        return None
+    set_rollback()
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if error.status == 401:
+        headers["WWW-Authenticate"] = getattr(exc, "auth_header", None) or "Bearer"
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    return Response(error.as_dict(), status=error.status, headers=headers)
+
+
+def as_chat_error(exc: Exception) -> ChatError | None:
+    if isinstance(exc, ChatError):
+        return exc
+    if isinstance(exc, exceptions.ValidationError):
+        return ChatError("invalid", fields=_fields(exc.detail))
+    if isinstance(exc, exceptions.Throttled):
+        return ChatError("slow_down", retry_after=exc.wait)
+    if isinstance(exc, OperationalError | InterfaceError):
+        return ChatError("unavailable", retry_after=2)
+    for kind, code in _CODES:
+        if isinstance(exc, kind):
+            return ChatError(code)
+    return None
+
+
+def _fields(detail: Any) -> dict[str, list[str]]:
+    """DRF nests its details like the input; here every leaf's sentences stand under its outer name."""
+    if isinstance(detail, dict):
+        return {str(name): _sentences(value) for name, value in detail.items()}
+    return {"non_field_errors": _sentences(detail)}
+
+
+def _sentences(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [sentence for inner in value.values() for sentence in _sentences(inner)]
+    if isinstance(value, list | tuple):
+        return [sentence for inner in value for sentence in _sentences(inner)]
+    return [str(value)]

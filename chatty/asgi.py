@@ -1,0 +1,37 @@
+"""The front door: what every ASGI server (uvicorn, Daphne) calls.
+
+From outside in: proxies' words believed or dropped, /healthz, then sockets to their consumer and
+HTTP through the bound to Django. Nothing here knows what a chat is.
+"""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
+django_application = get_asgi_application()  # before whatever imports models
+
+from django.conf import settings  # noqa: E402
+
+from chatty.databases import bound_queries  # noqa: E402
+from chatty.doors import FrontDoor, HttpBound  # noqa: E402
+from conversations.realtime import engine  # noqa: E402
+from conversations.realtime.consumers import ChatConsumer  # noqa: E402
+
+bound_queries()
+
+application = FrontDoor(
+    http=HttpBound(
+        django_application,
+        running=settings.HTTP_RUNNING,
+        waiting=settings.HTTP_WAITING,
+        body_max=settings.HTTP_BODY_MAX,
+        body_seconds=settings.HTTP_BODY_SECONDS,
+    ),
+    websockets={"/ws/": ChatConsumer.as_asgi()},
+    on_startup=engine.start,
+    on_shutdown=engine.stop,
+    trusted=settings.TRUSTED_PROXIES,
+)

@@ -1,0 +1,115 @@
+"""System checks that refuse unsafe or impossible deployments, each with the way to mend it.
+
+They read settings only: no connection is opened, so they run before there is a database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+
+SECRET_MIN = 32
+_SAMPLES = ("django-insecure", "change-me", "changeme", "your-secret", "example", "secret-key")
+
+
+@register(Tags.security)
+def secret_is_strong(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    if not settings.SECRET_IS_STORED:
+        return
+    mend = (
+        'Unset it to let `manage.py setup` make one, or take one of: python -c "import secrets; '
+        'print(secrets.token_urlsafe(50))"'
+    )
+    key = settings.SECRET_KEY.lower()
+    if any(sample in key for sample in _SAMPLES):
+        yield Error("SECRET_KEY is a sample anybody can look up.", hint=mend, id="chatty.E001")
+    elif len(key) < SECRET_MIN or len(set(key)) < 8:
+        yield Error("SECRET_KEY is too short or too simple.", hint=mend, id="chatty.E002")
+
+
+@register(Tags.security)
+def debug_stays_at_home(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    if not settings.DEBUG:
+        return
+    public = settings.PUBLIC_ADDRESS
+    if public and public.host not in settings.LOOPBACK:
+        yield Error(
+            f"DEBUG is on at the public address {public.origin}: error pages would show secrets.",
+            hint="Set DEBUG=0, or unset PUBLIC_URL while developing on this machine.",
+            id="chatty.E003",
+        )
+    if not is_loopback(settings.HOST):
+        yield Error(
+            f"DEBUG is on while listening on {settings.HOST}.",
+            hint="Set DEBUG=0, or HOST=127.0.0.1 while developing.",
+            id="chatty.E004",
+        )
+
+
+@register(Tags.security)
+def hosts_are_named(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Error(
+            "ALLOWED_HOSTS accepts every name, so links in mails could lead anywhere.",
+            hint="Set PUBLIC_URL; the host comes from it.",
+            id="chatty.E005",
+        )
+
+
+@register(Tags.compatibility)
+def processes_can_hear_each_other(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    """Servers such as gunicorn take their number of processes from WEB_CONCURRENCY."""
+    count = os.environ.get("WEB_CONCURRENCY", "1").strip()
+    if count.isdigit() and int(count) > 1:
+        yield from several_processes(int(count))
+
+
+def several_processes(count: int) -> Iterable[CheckMessage]:
+    """What is missing for `count` > 1 processes on the present settings."""
+    if not settings.REDIS_URL:
+        yield Error(
+            f"{count} processes would not hear each other without Redis.",
+            hint="Set REDIS_URL=redis://127.0.0.1:6379/0, or use one process.",
+            id="chatty.E006",
+        )
+    if uses_sqlite():
+        yield Error(
+            f"{count} processes cannot share SQLite: it has one writer, and a lock file keeps it so.",
+            hint="Set DATABASE_URL=postgres://user:password@host/name, or use one process.",
+            id="chatty.E007",
+        )
+
+
+@register(Tags.security, deploy=True)
+def deployment_is_finished(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    if not settings.SECRET_IS_STORED:
+        yield checks.Warning(
+            "There is no secret yet: sign-ins would end with this process.",
+            hint="Run `manage.py setup`, or set SECRET_KEY.",
+            id="chatty.W001",
+        )
+    if not settings.HTTPS:
+        yield checks.Warning(
+            "PUBLIC_URL is not an https:// address: passwords would travel in the clear.",
+            hint="Put Caddy, nginx or another proxy with TLS in front and set PUBLIC_URL=https://...",
+            id="chatty.W002",
+        )
+    elif is_loopback(settings.HOST) and not settings.TRUSTED_PROXIES:
+        yield checks.Warning(
+            "PUBLIC_URL is https but no proxy is trusted: every page would redirect to itself.",
+            hint="Set TRUSTED_PROXIES=127.0.0.1 if the proxy runs on this machine.",
+            id="chatty.W003",
+        )
+
+
+def uses_sqlite() -> bool:
+    return "sqlite" in settings.DATABASES["default"]["ENGINE"]
+
+
+def is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1", "[::1]"} or host.startswith("127.")

@@ -1,0 +1,38 @@
+"""JSON from strangers: strict (no NaN, no lone surrogates), at most 32 levels deep, no NUL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chatty.common.errors import ChatError
+
+DEPTH_MAX = 32
+
+
+def decode(raw: bytes | str) -> Any:
+    """Raises ChatError("bad_frame") for what is no JSON or too deep, "bad_text" for NUL in a text."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ChatError("bad_frame", "That is not valid JSON.") from None
+    check(value)
+    return value
+
+
+def check(value: Any) -> None:
+    """Looks at every level without recursion: depth is what a stranger chooses."""
+    level = [value]
+    for depth in range(DEPTH_MAX + 1):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                if "\x00" in item:
+                    raise ChatError("bad_text")
+            elif isinstance(item, dict | list):
+                if depth == DEPTH_MAX:
+                    raise ChatError("bad_frame", f"That is nested over {DEPTH_MAX} levels deep.")
+                below += item
+                below += item.values() if isinstance(item, dict) else ()
+        level = below

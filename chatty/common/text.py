@@ -1,0 +1,76 @@
+"""Rules for text people give us, the same on every door.
+
+Refused: NUL and other control characters (PostgreSQL cannot store NUL; terminals and logs obey the
+others), lone surrogates (cannot be encoded), noncharacters, and direction overrides in one-line names
+(they make one name look like another). Everything else is kept, normalised to NFC.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from chatty.common.errors import ChatError
+
+# C0 and C1 controls except tab and line feed (carriage returns are folded into line feeds before).
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_NONCHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
+# Overrides and isolates reorder what stands around them; harmless in a paragraph, not in a name.
+_BIDI_CONTROLS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What looks like nothing: a name or message made of these alone is empty.
+_INVISIBLE = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+"
+)
+
+
+def clean_body(value: object, *, max_length: int) -> str:
+    """Return text of several lines, trimmed of blank edges. `max_length` counts code points.
+
+    Raises ChatError("empty" | "too_long" | "bad_text"), each with fields={"body": [...]}.
+    """
+    text = _storable(value, field="body")
+    # Only whole blank lines go at the start, so that indented code keeps its first indent.
+    text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip()
+    return _measured(text, field="body", max_length=max_length)
+
+
+def clean_line(value: object, *, field: str, max_length: int, required: bool = True) -> str:
+    """Return text of one line: a name, a topic. Runs of white space become one space.
+
+    Raises ChatError as clean_body does. With required=False an empty text is allowed and returned.
+    """
+    text = _storable(value, field=field)
+    if _BIDI_CONTROLS.search(text):
+        raise _refused("bad_text", field)
+    text = " ".join(text.split())
+    if not required and not text:
+        return ""
+    return _measured(text, field=field, max_length=max_length)
+
+
+def _storable(value: object, *, field: str) -> str:
+    if not isinstance(value, str):
+        raise _refused("bad_text", field)
+    if _SURROGATES.search(value) or _NONCHARACTERS.search(value):
+        raise _refused("bad_text", field)
+    text = unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n"))
+    if _CONTROLS.search(text):
+        raise _refused("bad_text", field)
+    return text
+
+
+def _measured(text: str, *, field: str, max_length: int) -> str:
+    if not _INVISIBLE.sub("", text):
+        raise _refused("empty", field)
+    if len(text) > max_length:
+        detail = f"That is too long: {len(text):,} characters, {max_length:,} are allowed."
+        raise _refused("too_long", field, detail)
+    return text
+
+
+def _refused(code: str, field: str, detail: str | None = None) -> ChatError:
+    error = ChatError(code, detail)
+    error.fields = {field: [error.detail]}
+    return error

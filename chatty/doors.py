@@ -1,0 +1,273 @@
+"""ASGI in front of Django: whom to believe about the client, how much HTTP at once, where sockets go."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from chatty import health
+from chatty.common.errors import ChatError
+from chatty.env import Network
+
+log = logging.getLogger("chatty.doors")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[Any]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+# Whoever sends these speaks about the client, so only a proxy may. Nothing behind this sees them.
+_SPOKEN_BY_PROXIES = frozenset(
+    {
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-ssl",
+        b"x-real-ip",
+        b"forwarded",
+        b"daphne-root-path",
+    }
+)
+_NO_SUCH_SOCKET = 4404
+
+
+class FrontDoor:
+    """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan."""
+
+    def __init__(
+        self,
+        *,
+        http: Application,
+        websockets: Mapping[str, Application],
+        on_startup: Callable[[], Awaitable[None]],
+        on_shutdown: Callable[[], Awaitable[None]],
+        trusted: Sequence[Network],
+    ) -> None:
+        self.http = http
+        self.websockets = websockets
+        self.on_startup = on_startup
+        self.on_shutdown = on_shutdown
+        self.trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        scope = as_seen_by_proxies(scope, self.trusted)
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["path"] == health.PATH:
+            await health.answer(scope, receive, send)
+        else:
+            await self.http(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        consumer = self.websockets.get(scope["path"])
+        if consumer is not None:
+            await consumer(scope, receive, send)
+            return
+        await receive()  # websocket.connect
+        await send({"type": "websocket.close", "code": _NO_SUCH_SOCKET})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._told(self.on_startup, "startup", send)
+            else:
+                await self._told(self.on_shutdown, "shutdown", send)
+                return
+
+    @staticmethod
+    async def _told(deed: Callable[[], Awaitable[None]], name: str, send: Send) -> None:
+        try:
+            await deed()
+        except Exception:
+            log.exception("The engine's %s failed", name)
+            await send({"type": f"lifespan.{name}.failed", "message": f"{name} failed"})
+        else:
+            await send({"type": f"lifespan.{name}.complete"})
+
+
+def as_seen_by_proxies(scope: Scope, trusted: Sequence[Network]) -> Scope:
+    """A copy of `scope` with the client, scheme and host a trusted proxy tells of.
+
+    From anybody else such headers are dropped. `root_path` is always empty: Daphne takes it from a
+    header any client may send, and Django would cut it off the path a proxy's rules were made for.
+    Names with underscores are dropped too: servers' environments mix them up with dashes.
+    """
+    told: dict[bytes, bytes] = {}
+    headers: list[tuple[bytes, bytes]] = []
+    for name, value in scope["headers"]:
+        if name in _SPOKEN_BY_PROXIES:
+            # Several lines of one list are one list (RFC 9110, 5.3).
+            told[name] = told[name] + b"," + value if name in told else value
+        elif b"_" not in name:
+            headers.append((name, value))
+    scope = {**scope, "headers": headers, "root_path": ""}
+    if told and is_trusted(scope.get("client"), trusted):
+        _believe(scope, told, trusted)
+    elif b"x-forwarded-proto" in told:
+        scope["chatty.untrusted_proxy"] = (scope.get("client") or ("?",))[0]
+    return scope
+
+
+def _believe(scope: Scope, told: Mapping[bytes, bytes], trusted: Sequence[Network]) -> None:
+    client = client_behind(told.get(b"x-forwarded-for", b"").decode("latin-1"), trusted)
+    if client:
+        scope["client"] = [client, 0]
+    proto = _last(told, b"x-forwarded-proto")
+    if proto in {b"http", b"https"}:
+        secure = proto == b"https"
+        sockets = scope["type"] == "websocket"
+        scope["scheme"] = ("ws" if sockets else "http") + ("s" if secure else "")
+    host = _last(told, b"x-forwarded-host")
+    if host:
+        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        scope["headers"] = [*others, (b"host", host)]
+
+
+def _last(told: Mapping[bytes, bytes], name: bytes) -> bytes:
+    """The nearest proxy's word: what stands further left may be the client's own."""
+    return told.get(name, b"").rpartition(b",")[2].strip().lower()
+
+
+def client_behind(forwarded_for: str, trusted: Sequence[Network]) -> str:
+    """The right-most address that is no proxy of ours; "" when there is none to believe."""
+    for entry in reversed(forwarded_for.split(",")):
+        address = parsed_address(entry.strip())
+        if address is None:
+            return ""
+        if not any(address in network for network in trusted):
+            return str(address)
+    return ""
+
+
+def is_trusted(client: Sequence[Any] | None, trusted: Sequence[Network]) -> bool:
+    if not trusted or not client:
+        return False
+    address = parsed_address(str(client[0]))
+    return address is not None and any(address in network for network in trusted)
+
+
+def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Understands 1.2.3.4, 1.2.3.4:5678, ::1 and [::1]:5678."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+class HttpBound:
+    """At most `running` requests in Django, `waiting` more in line; then 503 with Retry-After.
+
+    Django starts a thread, and so a database connection, for each request that comes: without a bound
+    a crowd takes the memory and starves the sockets. A request gets in line after its body has
+    arrived, so that slow senders hold no place. Static files pass by: no database, short work.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        running: int,
+        waiting: int,
+        body_max: int,
+        body_seconds: float,
+        unbound: tuple[str, ...] = ("/static/",),
+    ) -> None:
+        self.application = application
+        self.running = running
+        self.waiting = waiting
+        self.body_max = body_max
+        self.body_seconds = body_seconds
+        self.unbound = unbound
+        self._inside = 0  # running and waiting
+        self._places = asyncio.Semaphore(running)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(self.unbound):
+            await self.application(scope, receive, send)
+            return
+        try:
+            body = await self._body(scope, receive)
+        except ChatError as error:
+            await refuse(scope, send, error)
+            return
+        if body is None:
+            return
+        if self._inside >= self.running + self.waiting:
+            await refuse(scope, send, ChatError("busy", retry_after=2))
+            return
+        self._inside += 1
+        try:
+            async with self._places:
+                await self.application(scope, replaying(body, receive), send)
+        finally:
+            self._inside -= 1
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The whole body, None when the client has gone. Raises ChatError("too_big" | "invalid")."""
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.body_max:
+            raise ChatError("too_big")
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                return await self._collected(receive)
+        except TimeoutError:
+            raise ChatError("invalid", "The request took too long to arrive.") from None
+
+    async def _collected(self, receive: Receive) -> bytes | None:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self.body_max:
+                raise ChatError("too_big")
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+
+def replaying(body: bytes, receive: Receive) -> Receive:
+    """A receive that gives the body once, then whatever comes: the client's going."""
+    rest: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return rest.pop() if rest else await receive()
+
+    return replay
+
+
+async def refuse(scope: Scope, send: Send, error: ChatError) -> None:
+    """Answers without Django. Closes the connection: a body may still be on its way."""
+    if scope["path"].startswith("/api/"):
+        kind, body = b"application/json", json.dumps(error.as_dict()).encode()
+    else:
+        kind, body = b"text/plain; charset=utf-8", error.detail.encode()
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(round(error.retry_after)).encode()))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

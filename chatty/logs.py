@@ -1,0 +1,140 @@
+"""Quiet, structured logs: one line per event, nothing people said, no tokens, cookies or queries.
+
+A line is `time LEVEL logger message key=value ...`. What comes with `extra={...}` is shown as
+key=value. Tracebacks keep files and lines; the exception's own words only where they cannot quote
+input, because ValueError, KeyError and their like, and the details PostgreSQL adds, repeat what
+somebody typed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, DataError
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+# These quote the value they choke on.
+_QUOTING = (ValueError, LookupError, DataError, ValidationError)
+_LONGEST = 300
+# What every record has; anything else was given as `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Django hangs the request on its records; the filter below has taken out of it what may be said.
+_NEVER = frozenset({"request", "exc_info", "server_time", "sql", "params", "duration", "alias"})
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def configuration(level: str, debug: bool) -> dict[str, Any]:
+    """The dictConfig for Django's LOGGING. With `debug` exceptions say everything."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"route": {"()": RouteFilter}},
+        "formatters": {"line": {"()": LineFormatter, "tell_all": debug}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["route"],
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {
+            "chatty": {"level": level.upper()},
+            "accounts": {"level": level.upper()},
+            "conversations": {"level": level.upper()},
+            "django": {"handlers": [], "level": "WARNING", "propagate": True},
+            # Only what is broken here; a stranger asking for /wp-admin/ is not.
+            "django.request": {"level": "ERROR"},
+            "django.security": {"level": "ERROR"},
+            "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+            # At INFO uvicorn writes the query string of every socket.
+            "uvicorn": {"handlers": [], "level": "WARNING", "propagate": True},
+            "daphne": {"level": "WARNING"},
+        },
+    }
+
+
+class RouteFilter(logging.Filter):
+    """Says the route of a request instead of its path: a path may hold an invitation's secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        if request is not None:
+            match = getattr(request, "resolver_match", None)
+            record.msg = "%s /%s answered %s" if match else "%s %s answered %s"
+            record.args = (
+                getattr(request, "method", "?"),
+                match.route if match else "(no route)",
+                getattr(record, "status_code", "?"),
+            )
+        return True
+
+
+class LineFormatter(logging.Formatter):
+    def __init__(self, tell_all: bool = False) -> None:
+        super().__init__()
+        self.tell_all = tell_all
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        message = record.getMessage()
+        if record.name == "asyncio":  # its later lines are reprs of futures with all they hold
+            message = message.partition("\n")[0]
+        parts = [f"{stamp}.{int(record.msecs):03d}Z", record.levelname, record.name]
+        parts.append(one_line(message, _LONGEST * 4))
+        if request_id.get():
+            parts.append(f"request={request_id.get()}")
+        for key, value in vars(record).items():
+            if key not in _STANDARD and key not in _NEVER and key != "status_code":
+                parts.append(f"{key}={one_line(str(value), _LONGEST)}")
+        line = " ".join(parts)
+        if record.exc_info and record.exc_info[0] is not None:
+            line += "\n" + self.formatException(record.exc_info)  # type: ignore[arg-type]
+        return line
+
+    def formatException(self, ei: ExcInfo | Any) -> str:  # noqa: N802 (the library's name)
+        if self.tell_all:
+            return super().formatException(ei)
+        chain: list[str] = []
+        error: BaseException | None = ei[1]
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            frames = traceback.extract_tb(error.__traceback__)
+            chain += [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+            chain.append(f"  {described(error)}")
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\n".join(chain)
+
+
+def described(error: BaseException) -> str:
+    """The type of an exception and, where it cannot quote input, the first line of its words."""
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    if isinstance(error, _QUOTING):
+        return name
+    # PostgreSQL's words arrive as psycopg errors too, chained below Django's.
+    if any(base.__name__ == "DataError" for base in type(error).__mro__):
+        return name
+    if isinstance(error, DatabaseError | OSError | RuntimeError | TypeError | AttributeError):
+        return f"{name}: {first_line(error)}"
+    if isinstance(error, ImportError | NameError):
+        return f"{name}: {first_line(error)}"
+    return name
+
+
+def first_line(error: BaseException) -> str:
+    return one_line(str(error).partition("\n")[0], _LONGEST)
+
+
+def one_line(text: str, longest: int) -> str:
+    """Escapes line ends and other controls, so that nobody can write a line of his own."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"

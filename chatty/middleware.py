@@ -1,0 +1,72 @@
+"""What every request through Django gets: an id, a few headers, and errors turned into answers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+
+from chatty import logs, refusals
+from chatty.common.errors import ChatError
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestIdMiddleware:
+    """Gives a request an id of ours (never the client's): in the logs, a header and error pages."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        identity = secrets.token_hex(6)
+        request.request_id = identity  # type: ignore[attr-defined]
+        token = logs.request_id.set(identity)
+        try:
+            response = self.get_response(request)
+        finally:
+            logs.request_id.reset(token)
+        response.headers["X-Request-ID"] = identity
+        return response
+
+
+class SecurityHeadersMiddleware:
+    """The headers Django and django-csp have no setting for."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        )
+        if "Cache-Control" not in response.headers:
+            # Pages are somebody's own: no proxy may keep one, nor the back button after signing out.
+            response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+
+class RefusalMiddleware:
+    """Answers a ChatError no view has caught, and a database that is away, as a page or as JSON."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, ChatError):
+            return refusals.answer(request, exception)
+        if isinstance(exception, OperationalError | InterfaceError):
+            logs_unavailable(exception)
+            return refusals.answer(request, ChatError("unavailable", retry_after=2))
+        return None
+
+
+def logs_unavailable(error: Exception) -> None:
+    refusals.log.warning("The database did not answer: %s", logs.described(error))

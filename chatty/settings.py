@@ -1,0 +1,265 @@
+"""Django's settings. Everything a person may change is read from the environment: see .env.example."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from chatty import env, logs
+
+BASE_DIR = env.BASE_DIR
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).absolute()
+
+# --- Where Chatty is reached ----------------------------------------------------------------------
+
+DEBUG = env.flag("DEBUG")
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.whole("PORT", 8000, least=0, most=65535)
+
+PUBLIC_ADDRESS = env.public_address()
+PUBLIC_URL = PUBLIC_ADDRESS.origin if PUBLIC_ADDRESS else ""
+HTTPS = bool(PUBLIC_ADDRESS and PUBLIC_ADDRESS.is_secure)
+
+LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = [PUBLIC_ADDRESS.host] if PUBLIC_ADDRESS else LOOPBACK
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+
+SECRET_KEY, SECRET_IS_STORED = env.secret_key(DATA_DIR)
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+
+SIGN_UP = env.choice("SIGN_UP", ("open", "invited", "closed"))
+
+# --- What it is made of ---------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",  # first: it takes over runserver
+    "chatty",
+    "accounts",
+    "conversations",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "lucide",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "chatty.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "chatty.middleware.SecurityHeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SignInMiddleware",
+    "accounts.middleware.TimeZoneMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chatty.middleware.RefusalMiddleware",
+]
+
+ROOT_URLCONF = "chatty.urls"
+ASGI_APPLICATION = "chatty.asgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ],
+        },
+    },
+]
+
+# --- Data -----------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.database(DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL")
+CACHES: dict[str, dict[str, Any]]
+CHANNEL_LAYERS: dict[str, dict[str, Any]]
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "chatty",
+            "OPTIONS": env.REDIS_OPTIONS,
+        }
+    }
+    # pub/sub: the core layer loses consumers when Redis restarts and, with redis-py 8, when idle.
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [{"address": REDIS_URL, **env.REDIS_OPTIONS}], "prefix": "chatty"},
+        }
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- People ---------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
+PASSWORD_MIN_LENGTH = env.whole("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation." + name, "OPTIONS": options}
+    for name, options in {
+        "UserAttributeSimilarityValidator": {"user_attributes": ("email", "name")},
+        "MinimumLengthValidator": {"min_length": PASSWORD_MIN_LENGTH},
+        "CommonPasswordValidator": {},
+        "NumericPasswordValidator": {},
+    }.items()
+]
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "conversations:home"
+LOGOUT_REDIRECT_URL = "accounts:sign_in"
+
+SESSION_COOKIE_AGE = env.whole("SESSION_DAYS", 30, least=1, most=400) * 24 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# A __Host- cookie cannot be planted by a neighbouring subdomain. Browsers take it over https only.
+SESSION_COOKIE_NAME = "__Host-chatty-session" if HTTPS else "chatty-session"
+CSRF_COOKIE_NAME = "__Host-chatty-csrf" if HTTPS else "chatty-csrf"
+LANGUAGE_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "chatty.refusals.csrf_failure"
+
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": env.derived_key(SECRET_KEY, "jwt"),
+    "AUDIENCE": "chatty",
+    "ISSUER": "chatty",
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env.whole("ACCESS_TOKEN_SECONDS", 600, least=1)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.whole("REFRESH_TOKEN_DAYS", 30, least=1)),
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# --- What browsers may do -------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 31_536_000) if HTTPS else 0
+# Chatty speaks for its own host only; whoever owns the domain decides about its neighbours.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("HSTS_SUBDOMAINS")
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if HTTPS and not SECURE_HSTS_SECONDS:
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # subdomains, preload: see above
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "blob:", "data:"],
+        "font-src": [SELF],
+        "media-src": [SELF, "blob:"],
+        "manifest-src": [SELF],
+        # 'self' covers sockets in today's browsers; older Safari wants the origin spelled out.
+        "connect-src": [SELF, *([PUBLIC_ADDRESS.socket_origin] if PUBLIC_ADDRESS else [])],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+# --- Language and time ----------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Files ----------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Mail -----------------------------------------------------------------------------------------
+
+if env.text("EMAIL_URL"):
+    vars().update(env.env.email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text(
+    "EMAIL_FROM", f"Chatty <chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}>"
+)
+
+# --- Limits ---------------------------------------------------------------------------------------
+
+HTTP_RUNNING = env.whole("HTTP_RUNNING", 12, least=1, most=1000)
+HTTP_WAITING = env.whole("HTTP_WAITING", 64, least=0, most=100_000)
+HTTP_BODY_SECONDS = env.number("HTTP_BODY_SECONDS", 30, least=1)
+HTTP_BODY_MAX = env.whole("HTTP_BODY_MAX", 1_048_576, least=65_536)
+DATA_UPLOAD_MAX_MEMORY_SIZE = HTTP_BODY_MAX
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+SHUTDOWN_SECONDS = env.whole("SHUTDOWN_SECONDS", 15, least=1, most=600)
+STATEMENT_SECONDS = env.number("STATEMENT_SECONDS", 5, least=0.1, most=3600)
+
+# --- REST -----------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SignInJWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["chatty.api.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "chatty.api.schema.AutoSchema",
+    "EXCEPTION_HANDLER": "chatty.api.errors.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "NUM_PROXIES": 0,  # X-Forwarded-For was dealt with at the door
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Chatty",
+    "VERSION": "1",
+    "DESCRIPTION": "Conversations and messages of this Chatty, for programs.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Logs -----------------------------------------------------------------------------------------
+
+LOGGING = logs.configuration(env.choice("LOG_LEVEL", ("info", "debug", "warning", "error")), DEBUG)

@@ -1,0 +1,30 @@
+import pytest
+
+from chatty.common import json
+from chatty.common.errors import ChatError
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"", "bad_frame"),
+        (b"{", "bad_frame"),
+        (b"[NaN]", "bad_frame"),
+        (b'"\\ud800"', "bad_frame"),
+        (b'"\xff"', "bad_frame"),
+        (b"[" * 100_000, "bad_frame"),
+        (b"[" * 100_000 + b"]" * 100_000, "bad_frame"),
+        (b"[" * 33 + b"]" * 33, "bad_frame"),
+        (b'{"a":["x\\u0000y"]}', "bad_text"),
+        (b'{"x\\u0000y":1}', "bad_text"),
+    ],
+)
+def test_bad_json_is_refused_with_a_code(raw, code):
+    with pytest.raises(ChatError) as refusal:
+        json.decode(raw)
+    assert refusal.value.code == code
+
+
+def test_good_json_is_read_down_to_the_allowed_depth():
+    assert json.decode(b'{"a":[1,null,"\\ud83d\\ude00"]}') == {"a": [1, None, "😀"]}
+    assert json.decode(b"[" * 32 + b"]" * 32)

@@ -1,0 +1,15 @@
+"""Every path of Chatty. Sockets and /healthz are answered before Django: see asgi.py."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "chatty.refusals.bad_request"
+handler403 = "chatty.refusals.forbidden"
+handler404 = "chatty.refusals.not_found"
+handler500 = "chatty.refusals.server_error"

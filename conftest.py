@@ -1,0 +1,26 @@
+"""What every test may use: markers that skip where they do not belong, and nothing left behind."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_sqlite = "sqlite" in settings.DATABASES["default"]["ENGINE"]
+    absent = {
+        "sqlite": None if on_sqlite else "needs SQLite as the database",
+        "postgres": "needs PostgreSQL (make test-postgres)" if on_sqlite else None,
+        "redis": None if settings.REDIS_URL else "needs Redis (make test-postgres)",
+    }
+    for item in items:
+        for marker, reason in absent.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    """Rates counted by one test would slow down the next."""
+    cache.clear()

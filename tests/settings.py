@@ -1,0 +1,54 @@
+"""Settings of the test-suite: the real ones in a directory of their own, with time-outs shortened.
+
+Which database and which Redis comes from TEST_DATABASE_URL and TEST_REDIS_URL (`make test-postgres`
+sets them); nothing of the developer's own environment or .env is believed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+_HOME = Path(tempfile.mkdtemp(prefix=f"chatty-test-{_WORKER}-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+
+_ENVIRONMENT = {
+    "DATA_DIR": str(_HOME),
+    "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", ""),
+    "REDIS_URL": os.environ.get("TEST_REDIS_URL", ""),
+    "SECRET_KEY": "a-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
+    "DATABASE_POOL": "16",
+    **dict.fromkeys(
+        ("CSRF_TRUSTED_ORIGINS", "DEBUG", "EMAIL_URL", "HOST", "LOG_LEVEL", "PORT", "PUBLIC_URL"),
+        "",
+    ),
+    **dict.fromkeys(("SECRET_KEY_FALLBACKS", "SIGN_UP", "TRUSTED_PROXIES", "STATIC_ROOT"), ""),
+}
+os.environ.update(_ENVIRONMENT)
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+
+from chatty.settings import *  # noqa: E402,F403
+from chatty.settings import CACHES, CHANNEL_LAYERS, DATABASES, STORAGES  # noqa: E402
+
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    # A file: threads must see one database, and those in memory know no WAL.
+    DATABASES["default"]["TEST"] = {"NAME": str(_HOME / "test.db")}
+
+if os.environ["REDIS_URL"]:
+    # Workers share one Redis, whose pub/sub knows no database numbers.
+    CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = f"chatty-{_WORKER}"
+    CACHES["default"]["KEY_PREFIX"] = f"chatty-{_WORKER}"
+
+# Argon2 costs 20 ms by design; the tests of accounts/hashers.py ask for it by name.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+    "accounts.hashers.Argon2idHasher",
+]
+STORAGES["staticfiles"] = {
+    "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+}
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
