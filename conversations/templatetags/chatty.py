@@ -1,0 +1,99 @@
+"""What the templates of every page need beyond Django's own tags."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.template.context import Context
+from django.templatetags.static import static
+from django.utils.html import format_html, json_script
+from django.utils.safestring import SafeString, mark_safe
+from lucide.templatetags.lucide import lucide
+
+register = template.Library()
+
+HUES = 12  # static/css/components/avatar.css has one class for each
+
+
+@register.simple_tag
+def icon(name: str, size: int = 20) -> SafeString:
+    """One decorative lucide icon. Whatever it stands for is said in words beside it."""
+    return _icon(str(name), size)
+
+
+@lru_cache(maxsize=256)
+def _icon(name: str, size: int) -> SafeString:
+    # Kept, because lucide parses and prints the drawing anew each time, and a page has dozens.
+    attributes = {"class": "icon", "aria-hidden": "true", "focusable": "false"}
+    return mark_safe(lucide(name, size=size, **attributes))  # noqa: S308 - lucide's own drawing
+
+
+@register.simple_tag
+def symbol(name: str) -> SafeString:
+    """The same drawing as a <symbol id="i-…">: drawn once for the whole page, used many times."""
+    drawing = _icon(str(name), 24)
+    inside = drawing[drawing.index(">") + 1 : drawing.rindex("</svg>")]
+    return format_html(
+        '<symbol id="i-{}" viewBox="0 0 24 24">{}</symbol>',
+        name,
+        mark_safe(inside),  # noqa: S308 - as above
+    )
+
+
+@register.simple_tag
+def use_icon(name: str) -> SafeString:
+    """An icon of the page's sprite (templates/_sprite.html must hold it)."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>',
+        name,
+    )
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Up to two letters that stand for a name: "Ada Lovelace" AL, "bob" B, "李明" 李."""
+    words = [word for word in name.split() if word[0].isalnum()] or name.split()
+    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words[:1]]
+    return "".join(letters).upper()[:2]
+
+
+@register.filter
+def hue(key: int | None) -> str:
+    """The colour class of a person or conversation: the same everywhere and for ever."""
+    return f"avatar--h{(key or 0) * 7 % HUES}"
+
+
+@register.simple_tag(takes_context=True)
+def import_map(context: Context) -> SafeString:
+    """Names the page's modules: "chatty/chat/store.js" -> the hashed file that is served for it.
+
+    Modules import these bare names only, so that every file may be cached for ever.
+    """
+    imports = _imports() if not settings.DEBUG else _imports.__wrapped__()
+    script = json_script({"imports": imports}).replace(
+        '<script type="application/json">',
+        format_html('<script type="importmap" nonce="{}">', _nonce(context)),
+    )
+    return mark_safe(script)  # noqa: S308 - json_script has escaped it
+
+
+@lru_cache(maxsize=1)
+def _imports() -> dict[str, str]:
+    paths = {path for finder in get_finders() for path, _ in finder.list([])}
+    scripts = sorted(path for path in paths if path.startswith("js/") and path.endswith(".js"))
+    return {f"chatty/{path.removeprefix('js/')}": static(path) for path in scripts}
+
+
+@register.simple_tag(takes_context=True)
+def csp_nonce(context: Context) -> str:
+    return _nonce(context)
+
+
+def _nonce(context: Context) -> str:
+    # The nonce is drawn when it is first printed; asking whether it is there would not draw it.
+    request: Any = context.get("request")
+    return str(getattr(request, "csp_nonce", ""))
