@@ -1,0 +1,111 @@
+"""Who may what. Every door comes in through the user, so that *missing* and *forbidden* are one
+answer: ChatError("not_found"). Nobody learns that a conversation exists by asking for it.
+
+`lock=True` is for writing transactions: it locks the conversation's row first (two rows in order of
+id where two are needed), so that what is decided here still holds when the transaction commits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from conversations.models import Conversation, Membership, Message
+
+
+def member_of(user: User, conversation_id: int, *, lock: bool = False) -> Membership:
+    """Return the user's membership, its conversation and user loaded. One query, two with lock.
+
+    Raises ChatError("not_found"), or "account_closed" when the account was closed meanwhile.
+    """
+    if lock:
+        lock_conversation(conversation_id)
+    membership = (
+        Membership.objects.filter(
+            user_id=user.pk, conversation_id=conversation_id, conversation__deleted_at=None
+        )
+        .select_related("conversation", "user")
+        .first()
+    )
+    if membership is None:
+        raise ChatError("not_found")
+    if not membership.user.is_active:
+        raise ChatError("account_closed")
+    return membership
+
+
+def message_for(user: User, message_id: int, *, lock: bool = False) -> tuple[Message, Membership]:
+    """Return a message the user may read and the membership that lets them.
+
+    Raises ChatError("not_found") as member_of does.
+    """
+    conversation_id = (
+        Message.objects.filter(pk=message_id).values_list("conversation_id", flat=True).first()
+    )
+    if conversation_id is None:
+        raise ChatError("not_found")
+    membership = member_of(user, conversation_id, lock=lock)
+    # Read after the lock: another writer may have changed it while we waited.
+    message = Message.objects.select_related("author").get(pk=message_id)
+    message.conversation = membership.conversation
+    return message, membership
+
+
+def lock_conversation(conversation_id: int) -> Conversation:
+    """Return the locked row. Raises ChatError("not_found") for a missing or deleted one.
+
+    FOR NO KEY UPDATE: a plain FOR UPDATE would also block every insert that refers to the row.
+    On SQLite the transaction itself is exclusive.
+    """
+    rows: Any = Conversation.objects.select_for_update(no_key=True)
+    conversation: Conversation | None = rows.filter(pk=conversation_id, deleted_at=None).first()
+    if conversation is None:
+        raise ChatError("not_found")
+    return conversation
+
+
+def can_post(membership: Membership) -> bool:
+    return not membership.conversation.is_archived
+
+
+def can_manage(membership: Membership) -> bool:
+    """Rename, topic, access, archive, add and remove members, make admins."""
+    return not membership.conversation.is_direct and membership.role in (
+        Membership.Role.OWNER,
+        Membership.Role.ADMIN,
+    )
+
+
+def can_delete_conversation(membership: Membership) -> bool:
+    return not membership.conversation.is_direct and membership.is_owner
+
+
+def can_edit(membership: Membership, message: Message) -> bool:
+    return _is_live_text(message) and message.author_id == membership.user_id
+
+
+def can_delete(membership: Membership, message: Message) -> bool:
+    return _is_live_text(message) and (
+        message.author_id == membership.user_id or can_manage(membership)
+    )
+
+
+def can_react(membership: Membership, message: Message) -> bool:
+    return _is_live_text(message) and can_post(membership)
+
+
+def can_change_role(membership: Membership, target: Membership, role: str) -> bool:
+    """Owners give and take every role; admins make and unmake admins, but touch no owner."""
+    if not can_manage(membership):
+        return False
+    owner = Membership.Role.OWNER
+    return membership.is_owner or owner not in (target.role, role)
+
+
+def can_remove(membership: Membership, target: Membership) -> bool:
+    return can_manage(membership) and (membership.is_owner or not target.is_owner)
+
+
+def _is_live_text(message: Message) -> bool:
+    return message.is_text and not message.is_deleted

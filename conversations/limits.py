@@ -1,0 +1,55 @@
+"""Sizes and shapes of what people may say. Every door checks against these, none has its own."""
+
+from __future__ import annotations
+
+import re
+
+from chatty.common.errors import ChatError
+
+BODY_MAX = 4_000  # code points of a message
+NAME_MAX = 80  # code points of a conversation's name
+TOPIC_MAX = 250
+HTML_MAX = 64 * 1024  # bytes of a rendered message; more falls back to plain text
+PAGE_SIZE = 50  # messages of one page of history
+PAGE_MAX = 100
+MEMBERS_MAX = 5_000  # of one conversation
+CONVERSATIONS_MAX = 1_000  # of one user: a socket belongs to all of them
+ADD_MAX = 100  # people added in one go
+REACTIONS_MAX = 30  # different emoji on one message
+REACTION_USERS_SHOWN = 20
+UNREAD_WINDOW = 200  # unread messages are counted up to here, then shown with a "+"
+SYNC_PAGE = 100  # changed messages in one `synced` frame
+SYNC_BYTES = 256 * 1024
+SYNC_REACH = 1_000  # versions behind this many: load the latest page instead
+BULK = 500  # rows one transaction changes at most
+
+KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+# One emoji as people see it: a pictograph with optional skin tone or variation selector, joined to
+# others by zero-width joiners; a keycap; or a flag. Plain text, digits alone and spaces are not.
+_PICTOGRAPH = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935"
+    "\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f004\U0001f0cf\U0001f170-\U0001f251"
+    "\U0001f300-\U0001faff]"
+)
+_ELEMENT = f"{_PICTOGRAPH}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*"
+_EMOJI = re.compile(
+    f"(?:{_ELEMENT}(?:\u200d{_ELEMENT}){{0,8}}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}})"
+)
+EMOJI_MAX = 32  # code points; the longest family with skin tones stays below
+
+
+def valid_key(key: object) -> str:
+    """Return the client's key of a message. Raises ChatError("invalid") for any other shape."""
+    if isinstance(key, str) and KEY.fullmatch(key):
+        return key
+    detail = "A key is 1 to 64 letters, digits, hyphens or underscores."
+    raise ChatError("invalid", detail, fields={"key": [detail]})
+
+
+def valid_emoji(emoji: object) -> str:
+    """Return one emoji. Raises ChatError("invalid") for text, several emoji or anything longer."""
+    if isinstance(emoji, str) and len(emoji) <= EMOJI_MAX and _EMOJI.fullmatch(emoji):
+        return emoji
+    detail = "A reaction is exactly one emoji."
+    raise ChatError("invalid", detail, fields={"emoji": [detail]})

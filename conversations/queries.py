@@ -1,0 +1,333 @@
+"""Reading. Each function's cost is bounded and the same at a thousand and at a million messages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from accounts.models import User
+from conversations import limits
+from conversations.models import Conversation, Instance, Membership, Message, Reaction
+
+# --- history -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of messages, oldest first, and what lies around it.
+
+    `position`: the version as of which these rows are known. Every later change to them, and every
+    message after the newest one there was, has a higher version.
+    """
+
+    messages: list[Message]
+    position: int
+    has_older: bool
+    has_newer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed after a version: each changed message once, as it is now, in order of version.
+
+    `version`: the client's position once it has applied them. `more`: ask again from there.
+    `reset`: too far behind (or ahead of us): nothing is listed, load the latest page instead.
+    """
+
+    messages: list[Message]
+    version: int
+    more: bool
+    reset: bool
+
+
+def with_details(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """Load what message_to_wire reads: author, quoted message and its author, reactions."""
+    return messages.select_related("author", "reply_to__author").prefetch_related(
+        Prefetch("reactions", queryset=Reaction.objects.order_by("pk"))
+    )
+
+
+def detailed(message: Message) -> Message:
+    """Return the message read anew, with what message_to_wire needs."""
+    return with_details(Message.objects.filter(pk=message.pk)).get()
+
+
+def history(
+    conversation: Conversation,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    around: int | None = None,
+    limit: int = limits.PAGE_SIZE,
+) -> History:
+    """Return the latest page, or the one before / after / around a seq. At most four queries."""
+    # The head first, the rows after it: a change that falls between is then in the rows or still
+    # ahead of the position, never lost. The other way round it could be both.
+    head = Conversation.objects.values_list("version", "last_seq").get(pk=conversation.pk)
+    version, last_seq = head
+    limit = max(1, min(limit, limits.PAGE_MAX))
+    if around is not None:
+        after = max(0, around - limit // 2 - 1)
+    rows = with_details(Message.objects.filter(conversation=conversation))
+    if after is not None:
+        messages = list(rows.filter(seq__gt=after).order_by("seq")[:limit])
+    else:
+        if before is not None:
+            rows = rows.filter(seq__lt=before)
+        messages = list(rows.order_by("-seq")[:limit])[::-1]
+    first = messages[0].seq if messages else (before or last_seq + 1)
+    last = messages[-1].seq if messages else (after or (before or last_seq + 1) - 1)
+    at_end = last >= last_seq
+    return History(
+        messages=messages,
+        position=version,
+        has_older=first > 1,
+        has_newer=not at_end,
+    )
+
+
+def changes_since(
+    conversation_id: int, version: int, *, limit: int = limits.SYNC_PAGE
+) -> Changes | None:
+    """Return what changed after `version`, or None when there is no such conversation."""
+    head = (
+        Conversation.objects.filter(pk=conversation_id, deleted_at=None)
+        .values_list("version", flat=True)
+        .first()
+    )
+    if head is None:
+        return None
+    if version > head or head - version > limits.SYNC_REACH:
+        return Changes(messages=[], version=head, more=False, reset=True)
+    if version == head:
+        return Changes(messages=[], version=head, more=False, reset=False)
+    rows = with_details(Message.objects.filter(conversation_id=conversation_id))
+    messages = list(rows.filter(version__gt=version).order_by("version")[: limit + 1])
+    if len(messages) > limit:
+        messages = messages[:limit]
+        return Changes(messages=messages, version=messages[-1].version, more=True, reset=False)
+    # Rows may have been stamped after the head was read; the last page reaches to the later one.
+    last = messages[-1].version if messages else head
+    return Changes(messages=messages, version=max(head, last), more=False, reset=False)
+
+
+def first_unread_seq(membership: Membership) -> int | None:
+    """Return the seq of the oldest living message of others that the member has not read."""
+    return (
+        Message.objects.filter(
+            conversation_id=membership.conversation_id,
+            seq__gt=membership.last_read_seq,
+            seq__lte=membership.last_read_seq + limits.UNREAD_WINDOW,
+            kind=Message.Kind.TEXT,
+            deleted_at=None,
+        )
+        .exclude(author_id=membership.user_id)
+        .order_by("seq")
+        .values_list("seq", flat=True)
+        .first()
+    )
+
+
+# --- the sidebar ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SidebarRow:
+    """One conversation as its member sees it in a list. `name`: the other's, of a direct one.
+
+    `unread` counts others' living messages among the first UNREAD_WINDOW after the last one read;
+    `unread_more` says that there are entries beyond them, shown as a "+".
+    """
+
+    id: int
+    kind: str
+    access: str
+    name: str
+    version: int
+    last_seq: int
+    last_read_seq: int
+    last_text_at: object
+    archived: bool
+    role: str
+    level: str
+    unread: int
+    unread_more: bool
+    other: User | None
+
+
+def sidebar(user: User, *, limit: int = 200) -> list[SidebarRow]:
+    """Return the user's latest conversations, last message first. Two queries at most."""
+    memberships = list(
+        _memberships_with_unread(user.pk).order_by(
+            "-conversation__last_text_at", "-conversation_id"
+        )[:limit]
+    )
+    return _as_rows(user, memberships)
+
+
+def sidebar_row(user: User, conversation_id: int) -> SidebarRow | None:
+    """Return one conversation as the sidebar shows it, None when the user is not a member."""
+    memberships = list(_memberships_with_unread(user.pk).filter(conversation_id=conversation_id))
+    rows = _as_rows(user, memberships)
+    return rows[0] if rows else None
+
+
+def conversation_ids(user_id: int) -> list[int]:
+    """Return the ids of the conversations a user belongs to (at most CONVERSATIONS_MAX), whether
+    or not a direct one has been spoken in yet. Latest first."""
+    return list(
+        Membership.objects.filter(user_id=user_id, conversation__deleted_at=None)
+        .order_by("-conversation__last_text_at")
+        .values_list("conversation_id", flat=True)[: limits.CONVERSATIONS_MAX]
+    )
+
+
+def _memberships_with_unread(user_id: int) -> QuerySet[Membership]:
+    unread = (
+        Message.objects.filter(
+            conversation_id=OuterRef("conversation_id"),
+            seq__gt=OuterRef("last_read_seq"),
+            seq__lte=OuterRef("last_read_seq") + limits.UNREAD_WINDOW,
+            kind=Message.Kind.TEXT,
+            deleted_at=None,
+        )
+        .exclude(author_id=user_id)
+        .order_by()
+        .values("conversation_id")
+        .annotate(number=Count("*"))
+        .values("number")
+    )
+    return (
+        Membership.objects.filter(user_id=user_id, conversation__deleted_at=None)
+        # A direct conversation appears for the other with its first message.
+        .exclude(~Q(conversation__created_by=user_id), conversation__kind="direct", conversation__last_seq=0)
+        .select_related("conversation")
+        .annotate(unread=Coalesce(Subquery(unread), Value(0)))
+    )  # fmt: skip
+
+
+def _as_rows(user: User, memberships: list[Membership]) -> list[SidebarRow]:
+    others = _others(user, [m.conversation for m in memberships])
+    return [_as_row(user, membership, others) for membership in memberships]
+
+
+def _as_row(user: User, membership: Membership, others: dict[int, User]) -> SidebarRow:
+    conversation = membership.conversation
+    other = others.get(conversation.pk, user) if conversation.is_direct else None
+    return SidebarRow(
+        id=conversation.pk,
+        kind=conversation.kind,
+        access=conversation.access,
+        name=other.name if other else conversation.name,
+        version=conversation.version,
+        last_seq=conversation.last_seq,
+        last_read_seq=membership.last_read_seq,
+        last_text_at=conversation.last_text_at,
+        archived=conversation.is_archived,
+        role=membership.role,
+        level=membership.level,
+        unread=membership.unread,  # type: ignore[attr-defined]
+        unread_more=conversation.last_seq - membership.last_read_seq > limits.UNREAD_WINDOW,
+        other=other,
+    )
+
+
+def _others(user: User, conversations: Iterable[Conversation]) -> dict[int, User]:
+    """Return conversation id -> the other person, for direct ones; oneself when alone in it."""
+    other_id = {c.pk: other_in(c, user.pk) for c in conversations if c.is_direct}
+    people = User.objects.in_bulk({pk for pk in other_id.values() if pk != user.pk})
+    return {conversation: people.get(pk, user) for conversation, pk in other_id.items()}
+
+
+def other_in(conversation: Conversation, user_id: int) -> int:
+    """Return the id of the other person of a direct conversation (oneself, of a note to self)."""
+    low, high = (int(part) for part in (conversation.direct_key or "").split("-"))
+    return high if low == user_id else low
+
+
+def title(conversation: Conversation, user: User) -> str:
+    """Return what a conversation is called by this member. One query for a direct one."""
+    if not conversation.is_direct:
+        return conversation.name
+    return _others(user, [conversation])[conversation.pk].name
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+def members(conversation: Conversation) -> list[Membership]:
+    """Return all members with their users: owners, admins, members, each by name. One query."""
+    rank = {"owner": 0, "admin": 1, "member": 2}
+    memberships = Membership.objects.filter(conversation=conversation).select_related("user")
+    return sorted(memberships, key=lambda m: (rank[m.role], m.user.name.casefold(), m.user_id))
+
+
+def people(
+    *, text: str = "", limit: int = 20, exclude_members_of: Conversation | None = None
+) -> list[User]:
+    """Return people with an open account by name. Found by any part of the name, never by e-mail:
+    that would tell who has an account under an address."""
+    found = User.objects.filter(is_active=True)
+    for word in text.split():
+        found = found.filter(name__icontains=word)
+    if exclude_members_of is not None:
+        inside = Membership.objects.filter(conversation=exclude_members_of, user_id=OuterRef("pk"))
+        found = found.filter(~Exists(inside))
+    return list(found.order_by("name", "pk")[:limit])
+
+
+def browse(
+    user: User, *, text: str = "", limit: int = 50, after: tuple[str, int] | None = None
+) -> list[Conversation]:
+    """Return open conversations by name, with `members_count` and `joined`.
+
+    `after`: (name, id) of the last one of the page before.
+    """
+    found = Conversation.objects.filter(
+        kind=Conversation.Kind.GROUP,
+        access=Conversation.Access.OPEN,
+        archived_at=None,
+        deleted_at=None,
+    )
+    for word in text.split():
+        found = found.filter(Q(name__icontains=word) | Q(topic__icontains=word))
+    if after is not None:
+        name, pk = after
+        found = found.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
+    members_count = (
+        Membership.objects.filter(conversation_id=OuterRef("pk"))
+        .order_by()
+        .values("conversation_id")
+        .annotate(number=Count("*"))
+        .values("number")
+    )
+    mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    return list(
+        found.annotate(
+            members_count=Coalesce(Subquery(members_count), Value(0)), joined=Exists(mine)
+        ).order_by("name", "pk")[:limit]
+    )
+
+
+# --- for the engine ------------------------------------------------------------------------------
+
+
+def epoch() -> str:
+    """Return the epoch, making the one row of this installation at first need."""
+    instance, _made = Instance.objects.get_or_create(pk=1)
+    return instance.epoch
+
+
+def versions(conversation_ids: Collection[int]) -> dict[int, int]:
+    """Return id -> version of those that exist. One query; at most 1,000 ids."""
+    rows = Conversation.objects.filter(pk__in=conversation_ids, deleted_at=None)
+    return dict(rows.values_list("pk", "version"))
+
+
+def clocks(user_ids: Collection[int]) -> dict[int, int]:
+    """Return id -> clock of users with an open account. One query; at most 1,000 ids."""
+    rows = User.objects.filter(pk__in=user_ids, is_active=True)
+    return dict(rows.values_list("pk", "clock"))

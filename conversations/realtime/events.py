@@ -1,0 +1,121 @@
+"""What the channel layer carries from one process to the others.
+
+The vocabulary is closed and each event is complete: whoever hears one needs no other. An event of a
+kind this process does not know (a newer version runs beside it) is ignored, never an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+LAYER_TYPE = "chatty.event"  # the `type` of every layer message: one handler for all kinds
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="kind"):
+    """Any event. `group` names who is to hear it."""
+
+    @property
+    def group(self) -> str:
+        raise NotImplementedError
+
+
+class Changed(Event, frozen=True, tag="changed"):
+    """One version of a conversation: `text` is the finished `message` frame.
+
+    `gone`: users who are no longer members once this has been passed; `came`: those who now are.
+    """
+
+    conversation: int
+    version: int
+    text: str
+    gone: tuple[int, ...] = ()
+    came: tuple[int, ...] = ()
+
+    @property
+    def group(self) -> str:
+        return conversation_group(self.conversation)
+
+
+class Ended(Event, frozen=True, tag="ended"):
+    """A conversation was deleted for good."""
+
+    conversation: int
+
+    @property
+    def group(self) -> str:
+        return conversation_group(self.conversation)
+
+
+class Whisper(Event, frozen=True, tag="whisper"):
+    """Something fleeting in a conversation (typing). May be lost, is never repaired."""
+
+    conversation: int
+    text: str
+
+    @property
+    def group(self) -> str:
+        return conversation_group(self.conversation)
+
+
+class Personal(Event, frozen=True, tag="personal"):
+    """A finished frame for all sockets of one user."""
+
+    user: int
+    text: str
+
+    @property
+    def group(self) -> str:
+        return user_group(self.user)
+
+
+class Concerns(Event, frozen=True, tag="concerns"):
+    """A user's place in a conversation changed (added | removed | role | deleted): read their
+    memberships again and tell their sockets. Only hurries what the clock would show."""
+
+    user: int
+    conversation: int
+    change: str
+
+    @property
+    def group(self) -> str:
+        return user_group(self.user)
+
+
+class SignedOut(Event, frozen=True, tag="signed_out"):
+    """Sign-ins of a user ended: `sids`, or all when None, but never `except_sid`."""
+
+    user: int
+    code: int
+    sids: tuple[str, ...] | None = None
+    except_sid: str | None = None
+
+    @property
+    def group(self) -> str:
+        return user_group(self.user)
+
+
+Any_ = Changed | Ended | Whisper | Personal | Concerns | SignedOut
+
+
+def conversation_group(conversation_id: int) -> str:
+    return f"conversation.{conversation_id}"
+
+
+def user_group(user_id: int) -> str:
+    return f"user.{user_id}"
+
+
+def to_layer(event: Event) -> dict[str, Any]:
+    return {"type": LAYER_TYPE, **msgspec.to_builtins(event)}
+
+
+def from_layer(message: dict[str, Any]) -> Event | None:
+    """Return the event, None for anything this process does not understand."""
+    if message.get("type") != LAYER_TYPE:
+        return None
+    try:
+        return msgspec.convert(message, Any_)
+    except msgspec.ValidationError:
+        return None

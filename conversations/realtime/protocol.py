@@ -1,0 +1,237 @@
+"""The words on the wire: what a client may say, and the frames Chatty says itself.
+
+Parsing is pure: bytes or text in, a typed frame out, or a ChatError. Nothing a client sends can raise
+anything else, so a bad frame costs its sender an answer and nobody a socket.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from chatty.common.errors import ChatError
+
+SUBPROTOCOL = "chatty.v1"
+FRAME_MAX = 64 * 1024  # bytes of one incoming frame
+DEPTH_MAX = 32
+HEARTBEAT_SECONDS = 25
+
+# Reconnect after these, with jittered back-off ...
+CLOSE_RESTART = 1012
+CLOSE_INTERNAL = 1011
+CLOSE_TOO_SLOW = 4408
+# ... after renewing credentials ...
+CLOSE_UNAUTHENTICATED = 4401
+# ... after waiting ...
+CLOSE_SLOW_DOWN = 4429
+# ... and never after these.
+CLOSE_BAD_CLIENT = 4400
+CLOSE_SIGNED_OUT = 4001
+CLOSE_ACCOUNT_CLOSED = 4403
+CLOSE_TOO_MANY = 4409
+
+
+# --- a client says ---------------------------------------------------------------------------------
+
+# JavaScript's numbers are exact up to here; ids and versions stay below for ever.
+Id = msgspec.Meta(ge=1, le=2**53 - 1)
+Version = msgspec.Meta(ge=0, le=2**53 - 1)
+
+
+class Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=True):
+    """Any frame a client may say."""
+
+
+class Send(Said, tag="send"):
+    conversation: Annotated[int, Id]
+    key: str
+    body: str
+    reply_to: Annotated[int, Id] | None = None
+
+
+class Read(Said, tag="read"):
+    conversation: Annotated[int, Id]
+    seq: Annotated[int, Version]
+
+
+class Typing(Said, tag="typing"):
+    conversation: Annotated[int, Id]
+
+
+class Sync(Said, tag="sync"):
+    conversation: Annotated[int, Id]
+    version: Annotated[int, Version]
+
+
+class Auth(Said, tag="auth"):
+    token: str
+
+
+class Ping(Said, tag="ping"):
+    pass
+
+
+_decoder = msgspec.json.Decoder(Send | Read | Typing | Sync | Auth | Ping, strict=True)
+
+
+def parse(text: str | None, data: bytes | None = None) -> Said:
+    """Return the frame a client said. Raises ChatError("bad_frame" | "too_big")."""
+    if text is None:
+        raise ChatError("bad_frame", "Frames are JSON text; this one was binary.")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raise ChatError("bad_frame", "The frame is not valid Unicode text.") from None
+    if len(raw) > FRAME_MAX:
+        raise ChatError("too_big", f"A frame may have {FRAME_MAX} bytes at most.")
+    check_depth(raw)
+    try:
+        return _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        # Its text names fields and expected types, never values.
+        raise ChatError("bad_frame", f"That is no frame Chatty knows: {error}.") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise ChatError("bad_frame", "The frame is not valid JSON.") from None
+
+
+def check_depth(raw: bytes) -> None:
+    """Refuse JSON nested deeper than DEPTH_MAX before any parser sees it.
+
+    Raises ChatError("bad_frame"). Counts brackets outside of strings, in one pass.
+    """
+    if raw.count(b"[") + raw.count(b"{") <= DEPTH_MAX:
+        return
+    depth = 0
+    inside = escaped = False
+    for byte in raw:
+        if inside:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                inside = False
+        elif byte == 0x22:
+            inside = True
+        elif byte in (0x5B, 0x7B):
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise ChatError("bad_frame", f"JSON may be nested {DEPTH_MAX} deep at most.")
+        elif byte in (0x5D, 0x7D):
+            depth -= 1
+
+
+def addressed(text: str | None) -> dict[str, Any]:
+    """Return the `key` and `conversation` of a refused frame, as far as they can be told, so that
+    the answer can say which message it is about."""
+    try:
+        frame = _address_decoder.decode(text or "")
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return {}
+    return {name: value for name, value in msgspec.to_builtins(frame).items() if value is not None}
+
+
+class _Address(msgspec.Struct):
+    key: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    conversation: Annotated[int, Id] | None = None
+
+
+_address_decoder = msgspec.json.Decoder(_Address)
+
+
+# --- Chatty says -----------------------------------------------------------------------------------
+
+Frame = dict[str, Any]
+_encoder = msgspec.json.Encoder()
+
+
+def encode(frame: Frame) -> str:
+    return _encoder.encode(frame).decode()
+
+
+def hello(*, user: Frame, epoch: str, conversations: list[Frame], limits: dict[str, int]) -> Frame:
+    return {
+        "type": "hello",
+        "user": user,
+        "epoch": epoch,
+        "heartbeat": HEARTBEAT_SECONDS,
+        "limits": limits,
+        "conversations": conversations,
+    }
+
+
+def sent(*, key: str, conversation: int, message: int, seq: int, version: int) -> Frame:
+    return {
+        "type": "sent",
+        "key": key,
+        "conversation": conversation,
+        "id": message,
+        "seq": seq,
+        "version": version,
+    }
+
+
+def message(*, message: Frame, change: Frame) -> Frame:
+    """`message`: wire.message_to_wire. `change`: {"deed", "user"} and, of a reaction, emoji, on."""
+    return {
+        "type": "message",
+        "conversation": message["conversation"],
+        "version": message["version"],
+        "message": message,
+        "change": change,
+    }
+
+
+def synced(
+    *,
+    conversation: int,
+    start: int,
+    version: int,
+    messages: list[Frame],
+    more: bool = False,
+    reset: bool = False,
+) -> Frame:
+    return {
+        "type": "synced",
+        "conversation": conversation,
+        "from": start,
+        "version": version,
+        "messages": messages,
+        "more": more,
+        "reset": reset,
+    }
+
+
+def conversation(*, change: str, conversation: Frame) -> Frame:
+    return {"type": "conversation", "change": change, "conversation": conversation}
+
+
+def read(*, conversation: int, user: int, seq: int) -> Frame:
+    return {"type": "read", "conversation": conversation, "user": user, "seq": seq}
+
+
+def typing(*, conversation: int, user: Frame) -> Frame:
+    return {"type": "typing", "conversation": conversation, "user": user}
+
+
+def auth_expiring(*, seconds: int) -> Frame:
+    return {"type": "auth_expiring", "seconds": seconds}
+
+
+def error(error: ChatError, **about: Any) -> Frame:
+    """`about`: the key and conversation of the refused frame, where known."""
+    frame = {
+        "type": "error",
+        "code": error.code,
+        "detail": error.detail,
+        "retry": error.retry,
+        **about,
+    }
+    if error.retry_after is not None:
+        frame["retry_after"] = round(error.retry_after, 3)
+    return frame
+
+
+HEARTBEAT = encode({"type": "heartbeat"})
+PONG = encode({"type": "pong"})

@@ -1,0 +1,98 @@
+"""Message -> dict: the one shape of a message for sockets, REST and the live page.
+
+It holds nothing that depends on who is looking, so one encoding serves everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from conversations import limits, notices
+from conversations.models import Message, Reaction
+
+EXCERPT = 140  # code points of a quoted message
+
+Wire = dict[str, Any]
+
+
+def message_to_wire(message: Message) -> Wire:
+    """Return the message as it is now. Reads `author`, `reply_to.author` and `reactions`: have them
+    loaded (queries.with_details does), or each costs a query."""
+    author = message.author
+    return {
+        "id": message.pk,
+        "conversation": message.conversation_id,
+        "seq": message.seq,
+        "version": message.version,
+        "kind": str(message.kind),
+        "author": person_to_wire(author),
+        "key": message.key,
+        "body": message.body,
+        "html": message.html,
+        "notice": _notice(message),
+        "reply_to": _quote(message),
+        "created_at": moment(message.created_at),
+        "edited_at": moment(message.edited_at),
+        "deleted_at": moment(message.deleted_at),
+        "reactions": reaction_groups(_reactions(message)),
+    }
+
+
+def person_to_wire(user: Any) -> Wire | None:
+    return None if user is None else {"id": user.pk, "name": user.name}
+
+
+def moment(at: datetime | None) -> str | None:
+    """Return "2026-11-23T15:38:19.123Z": UTC, milliseconds, what a browser's Date reads."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def reaction_groups(reactions: Iterable[Reaction]) -> list[Wire]:
+    """Return [{"emoji", "count", "users": the first 20 ids}], in order of first use."""
+    users_of: dict[str, list[int]] = {}
+    for reaction in reactions:
+        users_of.setdefault(reaction.emoji, []).append(reaction.user_id)
+    return [
+        {"emoji": emoji, "count": len(ids), "users": ids[: limits.REACTION_USERS_SHOWN]}
+        for emoji, ids in users_of.items()
+    ]
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of a message in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= EXCERPT else line[: EXCERPT - 1].rstrip() + "…"
+
+
+def _reactions(message: Message) -> Iterable[Reaction]:
+    if not message.is_text or message.is_deleted:
+        return ()
+    return sorted(message.reactions.all(), key=lambda reaction: reaction.pk)
+
+
+def _notice(message: Message) -> Wire | None:
+    if message.is_text:
+        return None
+    data = message.data or {}
+    author = message.author.name if message.author else None
+    return {
+        "text": notices.sentence(message.kind, author=author, data=data),
+        "data": data,
+    }
+
+
+def _quote(message: Message) -> Wire | None:
+    quoted = message.reply_to
+    if quoted is None or message.is_deleted:
+        return None
+    return {
+        "id": quoted.pk,
+        "seq": quoted.seq,
+        "author": person_to_wire(quoted.author),
+        "excerpt": excerpt(quoted.body),
+        "deleted": quoted.is_deleted,
+    }
