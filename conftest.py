@@ -6,6 +6,8 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from chatty.common.limiter import limiter
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     on_sqlite = "sqlite" in settings.DATABASES["default"]["ENGINE"]
@@ -24,3 +26,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _empty_cache():
     """Rates counted by one test would slow down the next."""
     cache.clear()
+    limiter.clear()

@@ -233,10 +233,28 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 SHUTDOWN_SECONDS = env.whole("SHUTDOWN_SECONDS", 15, least=1, most=600)
 STATEMENT_SECONDS = env.number("STATEMENT_SECONDS", 5, least=0.1, most=3600)
 
+# How often, per named bucket of chatty/common/limiter.py: "10/5m" is ten at once and ten in any five
+# minutes from then on. LIMIT_SIGN_IN=20/5m in the environment changes the first one.
+LIMITS = {
+    name: env.text(f"LIMIT_{name.upper()}", rate)
+    for name, rate in {
+        "sign_in": "10/5m",  # wrong passwords for one account from one address
+        "sign_in_address": "50/5m",  # wrong passwords from one address
+        "sign_in_all": "600/m",  # wrong passwords altogether
+        "sign_up": "20/h",  # accounts asked for from one address
+        "refresh": "300/m",  # refreshed tokens from one address
+        "people": "120/m",  # searches for people, each person
+    }.items()
+}
+
 # --- REST -----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SignInJWTAuthentication"],
+    # The first names the scheme of a 401; a Bearer token, once shown, is judged alone.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.SignInJWTAuthentication",
+        "accounts.api.authentication.SignInSessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatty.api.parsers.JSONParser"],

@@ -1,0 +1,359 @@
+"""Everything that changes people and sign-ins. Views, REST, admin and commands all come here.
+
+Passwords are hashed before a transaction opens: a hash takes long enough to hold everybody up.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, SignIn, User, normal_email
+from accounts.queries import user_by_email
+from accounts.sessions import SID_KEY
+from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended
+from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
+from chatty.common.text import clean_line
+
+CLIENT_MAX = 200
+
+
+# -- Coming in ------------------------------------------------------------------------------------
+
+
+@sensitive_variables("password")
+def register(
+    *,
+    email: str,
+    password: str,
+    name: str,
+    time_zone: str = "",
+    address: str,
+    invited: bool = False,
+) -> User:
+    """Open an account for somebody at `address`.
+
+    Raises ChatError("sign_up_closed" | "invalid" | "too_long" | ... with `fields` | "slow_down").
+    That an address is taken is said plainly; the limit makes that a slow way to find people.
+    """
+    require_sign_up_open(invited=invited)
+    limiter.check("sign_up", address)
+    name = clean_line(name, field="name", max_length=NAME_MAX)
+    email = clean_email(email)
+    time_zone = clean_time_zone(time_zone)
+    check_password_rules(password, User(email=email, name=name), field="password")
+    user = User(email=email, name=name, time_zone=time_zone, password=make_password(password))
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError:
+        raise _taken() from None
+    return user
+
+
+def require_sign_up_open(*, invited: bool = False) -> None:
+    """Raises ChatError("sign_up_closed") with a sentence that says what the visitor can do."""
+    if settings.SIGN_UP == "open" or (settings.SIGN_UP == "invited" and invited):
+        return
+    if settings.SIGN_UP == "invited":
+        raise ChatError(
+            "sign_up_closed", _("You need an invitation to sign up here. Ask whoever runs it.")
+        )
+    raise ChatError("sign_up_closed", _("Signing up is closed here. Ask whoever runs it."))
+
+
+@sensitive_variables("password")
+def authenticate(*, email: str, password: str, address: str) -> User:
+    """Return the person with this address and password.
+
+    Raises ChatError("wrong_credentials" | "account_closed" | "slow_down" | "busy"). Costs one hash
+    whether the account exists or not. That an account is closed is told only to its owner.
+    """
+    # From the narrow bucket to the wide: what one refuses must not drain the next, else a single
+    # address could keep everybody out. None is for the person alone: a stranger who guesses at
+    # Alice's password must not be able to lock Alice out.
+    buckets = [
+        ("sign_in", f"{normal_email(email)} {address}"),
+        ("sign_in_address", address),
+        ("sign_in_all", ""),
+    ]
+    for name, key in buckets:
+        limiter.check(name, key)
+    user = user_by_email(email)
+    if not _password_matches(user, password) or user is None:
+        raise ChatError("wrong_credentials")
+    if not user.is_active:
+        raise ChatError("account_closed")
+    for name, key in buckets:
+        limiter.put_back(name, key)
+    return user
+
+
+@sensitive_variables("password")
+def _password_matches(user: User | None, password: str) -> bool:
+    if len(password) > PASSWORD_MAX:
+        return False  # nobody has one; the length is the asker's own and tells nothing
+    if user is None:
+        make_password(password)  # as long as a real check would have taken
+        return False
+    return user.check_password(password)
+
+
+def sign_in_web(request: HttpRequest, user: User) -> None:
+    """Sign this browser in. An earlier sign-in of the same browser ends."""
+    before = request.session.get(SID_KEY)
+    login(request, user)
+    if before and before != request.session[SID_KEY]:
+        end_sign_in(before)
+
+
+def begin_web_sign_in(request: HttpRequest, user: User) -> None:
+    """Give the session its sign-in row. Called by Django's login() through a signal."""
+    before = request.session.get(SID_KEY)
+    if before and SignIn.objects.live().filter(sid=before, user=user).exists():
+        return  # signed in again on top of a good sign-in: it goes on
+    sign_in = _begin(
+        user,
+        kind=SignIn.Kind.WEB,
+        client=request.META.get("HTTP_USER_AGENT", ""),
+        expires_at=timezone.now() + timedelta(seconds=request.session.get_expiry_age()),
+    )
+    request.session[SID_KEY] = sign_in.sid
+
+
+def begin_token_sign_in(
+    user: User, *, client: str, refresh_jti: str, expires_at: datetime
+) -> SignIn:
+    """Open the row behind a family of tokens. Raises ChatError as authenticate does."""
+    return _begin(
+        user,
+        kind=SignIn.Kind.TOKEN,
+        client=client,
+        refresh_jti=refresh_jti,
+        expires_at=expires_at,
+    )
+
+
+def _begin(user: User, *, client: str, **fields: Any) -> SignIn:
+    with transaction.atomic():
+        # Closing the account or changing the password ends all sign-ins. Either may have happened
+        # since the password was checked, and then this one must not slip in after them.
+        now = (
+            User.objects.select_for_update(no_key=True)
+            .filter(pk=user.pk)
+            .values("is_active", "password")
+            .first()
+        )
+        if now is None or not now["is_active"]:
+            raise ChatError("account_closed")
+        if now["password"] != user.password:
+            raise ChatError("wrong_credentials")
+        return SignIn.objects.create(user=user, client=clean_client(client), **fields)
+
+
+def touch_sign_in(sid: str, *, lifetime: timedelta) -> None:
+    """Note that a sign-in was used, and let it run out `lifetime` from now."""
+    now = timezone.now()
+    SignIn.objects.filter(sid=sid, ended_at=None).update(
+        last_seen_at=now, expires_at=now + lifetime
+    )
+
+
+def rotate_refresh(sid: str, *, old: str, new: str, expires_at: datetime) -> bool:
+    """Make `new` the one good refresh token of a sign-in. False if `old` was not: a replay.
+
+    One statement on one row: of any number of parallel calls exactly one finds its `old`.
+    """
+    return bool(
+        SignIn.objects.filter(sid=sid, refresh_jti=old, ended_at=None).update(
+            refresh_jti=new, last_seen_at=timezone.now(), expires_at=expires_at
+        )
+    )
+
+
+# -- Going out ------------------------------------------------------------------------------------
+
+
+def end_sign_in(sid: str) -> bool:
+    """End one sign-in with all its sessions, tokens and sockets. False if it was over already."""
+    with transaction.atomic():
+        row = SignIn.objects.filter(sid=sid).values_list("user_id", flat=True).first()
+        if row is None or not _end(SignIn.objects.filter(sid=sid, ended_at=None)):
+            return False
+        bump_clock([row])
+        announce_ended(row, sids=[sid], code=SIGNED_OUT)
+        return True
+
+
+def end_own_sign_in(user: User, sid: str) -> None:
+    """End a sign-in of this person. Raises ChatError("not_found") for anybody else's."""
+    if not SignIn.objects.filter(sid=sid, user=user).exists():
+        raise ChatError("not_found")
+    end_sign_in(sid)
+
+
+def end_sign_ins(user: User, *, except_sid: str | None = None, code: int = SIGNED_OUT) -> None:
+    """End all sign-ins of a person, but for `except_sid`."""
+    with transaction.atomic():
+        _end(SignIn.objects.filter(user=user, ended_at=None).exclude(sid=except_sid or ""))
+        bump_clock([user.pk])
+        announce_ended(user.pk, sids=None, except_sid=except_sid, code=code)
+
+
+def _end(sign_ins: QuerySet[SignIn]) -> int:
+    return sign_ins.update(ended_at=timezone.now(), refresh_jti="")
+
+
+# -- Changing -------------------------------------------------------------------------------------
+
+
+@sensitive_variables("old", "new")
+def change_password(user: User, *, old: str, new: str, keep_sid: str | None, address: str) -> None:
+    """Change one's own password; every sign-in but `keep_sid` ends.
+
+    Raises ChatError("invalid", fields "old_password" or "new_password") or ("slow_down").
+    """
+    # Whoever finds an open browser must not be able to guess the password from there.
+    bucket = ("sign_in", f"{user.email} {address}")
+    limiter.check(*bucket)
+    if len(old) > PASSWORD_MAX or not user.check_password(old):
+        raise _invalid("old_password", _("This is not your present password."))
+    limiter.put_back(*bucket)
+    check_password_rules(new, user, field="new_password")
+    _store_password(user, new, keep_sid=keep_sid)
+
+
+@sensitive_variables("old", "new")
+def change_password_here(request: HttpRequest, *, old: str, new: str, address: str) -> None:
+    """The same from a browser, which stays signed in."""
+    user = cast(User, request.user)
+    change_password(user, old=old, new=new, keep_sid=request.session.get(SID_KEY), address=address)
+    update_session_auth_hash(request, user)
+
+
+@sensitive_variables("new")
+def reset_password(user: User, new: str) -> None:
+    """Set somebody's password for them (staff, commands). All their sign-ins end."""
+    check_password_rules(new, user, field="new_password")
+    _store_password(user, new, keep_sid=None)
+
+
+@sensitive_variables("new")
+def _store_password(user: User, new: str, *, keep_sid: str | None) -> None:
+    encoded = make_password(new)
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(password=encoded)
+        end_sign_ins(user, except_sid=keep_sid)
+    user.password = encoded
+
+
+def update_profile(user: User, *, name: str | None = None, time_zone: str | None = None) -> User:
+    """Change what is given. Raises ChatError with `fields`; then nothing has changed."""
+    changes: dict[str, str] = {}
+    if name is not None:
+        changes["name"] = clean_line(name, field="name", max_length=NAME_MAX)
+    if time_zone is not None:
+        changes["time_zone"] = clean_time_zone(time_zone)
+    for field, value in changes.items():
+        setattr(user, field, value)
+    if changes:
+        User.objects.filter(pk=user.pk).update(**changes)
+    return user
+
+
+def close_account(user: User) -> None:
+    """Shut somebody out, at once and everywhere. What they wrote stays, with their name."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(is_active=False, closed_at=timezone.now())
+        end_sign_ins(user, code=ACCOUNT_CLOSED)
+    user.refresh_from_db(fields=["is_active", "closed_at", "clock"])
+
+
+def reopen_account(user: User) -> None:
+    """Let them in again. Their old sign-ins stay ended: they sign in anew."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(is_active=True, closed_at=None)
+        bump_clock([user.pk])
+    user.refresh_from_db(fields=["is_active", "closed_at", "clock"])
+
+
+def bump_clock(user_ids: Iterable[int]) -> None:
+    """Move these people's clocks on. Call it inside the transaction that changed something."""
+    ids = sorted(set(user_ids))
+    with transaction.atomic():
+        people = User.objects.filter(pk__in=ids)
+        if len(ids) > 1:
+            # Two transactions that lock several people do so in the same order.
+            list(people.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+        people.update(clock=F("clock") + 1)
+
+
+# -- Rules for what is given ----------------------------------------------------------------------
+
+
+def clean_email(email: str) -> str:
+    """Return an address as it is stored. Raises ChatError("invalid") with fields={"email": ...}."""
+    email = normal_email(clean_line(email, field="email", max_length=EMAIL_MAX))
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise _invalid("email", _("This does not look like an e-mail address.")) from None
+    return email
+
+
+def clean_time_zone(name: str) -> str:
+    """Return the name of a zone this server knows, or "" for none."""
+    if name and name not in time_zones():
+        raise _invalid("time_zone", _("This time zone is not known here."))
+    return name
+
+
+def time_zones() -> set[str]:
+    return zoneinfo.available_timezones()
+
+
+@sensitive_variables("password")
+def check_password_rules(password: str, user: User, *, field: str) -> None:
+    """Raises ChatError("invalid") with every rule of AUTH_PASSWORD_VALIDATORS it breaks."""
+    # First of all, for the other rules take their time over long texts.
+    if len(password) > PASSWORD_MAX:
+        raise _invalid(
+            field,
+            _("This password is too long. It may have %(max)d characters.") % {"max": PASSWORD_MAX},
+        )
+    try:
+        password.encode()
+        validate_password(password, user)
+    except UnicodeEncodeError:
+        raise _invalid(field, _("This password contains characters that cannot be used.")) from None
+    except ValidationError as error:
+        raise _invalid(field, *error.messages) from None
+
+
+def clean_client(text: str) -> str:
+    """What a client calls itself, made harmless: one line of printable characters, cut short."""
+    return "".join(c if c.isprintable() else " " for c in text)[:CLIENT_MAX].strip()
+
+
+def _taken() -> ChatError:
+    return _invalid("email", _("There is already an account with this e-mail address."))
+
+
+def _invalid(field: str, *sentences: str) -> ChatError:
+    return ChatError("invalid", sentences[0], fields={field: list(sentences)})

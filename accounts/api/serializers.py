@@ -1,0 +1,97 @@
+"""What the API takes and gives. Shapes only: the rules are in accounts.actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework_simplejwt.serializers import (
+    PasswordField,
+    TokenObtainPairSerializer,
+    TokenRefreshSerializer,
+)
+
+from accounts import actions, tokens
+from accounts.api.authentication import client_of
+from accounts.models import EMAIL_MAX, NAME_MAX, SignIn, User
+from chatty.common.limiter import client_address, limiter
+
+
+class SecretField(PasswordField):
+    """A password as it was typed: blanks at its ends belong to it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+
+class MeSerializer(serializers.ModelSerializer[User]):
+    name = serializers.CharField(max_length=NAME_MAX)
+    time_zone = serializers.CharField(max_length=64, allow_blank=True)
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "name", "time_zone")
+        read_only_fields = ("id", "email")
+
+
+class PersonSerializer(serializers.ModelSerializer[User]):
+    """Somebody else: never their address."""
+
+    class Meta:
+        model = User
+        fields = ("id", "name")
+
+
+class RegisterSerializer(serializers.Serializer[User]):
+    email = serializers.CharField(max_length=EMAIL_MAX)
+    password = SecretField()
+    name = serializers.CharField(max_length=NAME_MAX)
+    time_zone = serializers.CharField(max_length=64, allow_blank=True, default="")
+
+
+class PasswordSerializer(serializers.Serializer[User]):
+    old_password = SecretField()
+    new_password = SecretField()
+
+
+class SignInSerializer(serializers.ModelSerializer[SignIn]):
+    current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = SignIn
+        fields = ("sid", "kind", "client", "created_at", "last_seen_at", "expires_at", "current")
+
+    def get_current(self, sign_in: SignIn) -> bool:
+        return bool(sign_in.sid == self.context["sid"])
+
+
+class SignInTokenSerializer(TokenObtainPairSerializer):
+    access = serializers.CharField(read_only=True)
+    refresh = serializers.CharField(read_only=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"] = SecretField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
+        request = self.context["request"]
+        user = actions.authenticate(
+            email=attrs["email"],
+            password=attrs["password"],
+            address=client_address(request._request),
+        )
+        pair = tokens.begin(user, client=client_of(request))
+        return {"access": pair.access, "refresh": pair.refresh}
+
+
+class RotationSerializer(TokenRefreshSerializer):
+    """Gives a new refresh token too: the one sent is used up."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
+        limiter.check("refresh", client_address(self.context["request"]._request))
+        pair = tokens.rotate(attrs["refresh"])
+        return {"access": pair.access, "refresh": pair.refresh}
+
+
+class LogoutSerializer(serializers.Serializer[None]):
+    refresh = serializers.CharField(required=False)

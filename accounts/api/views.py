@@ -1,0 +1,162 @@
+"""REST doors for people and sign-ins. They read, call an action and answer."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import generics, serializers, status
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+from accounts import actions, queries, tokens
+from accounts.api.authentication import sid_of
+from accounts.api.serializers import (
+    LogoutSerializer,
+    MeSerializer,
+    PasswordSerializer,
+    PersonSerializer,
+    RegisterSerializer,
+    RotationSerializer,
+    SignInSerializer,
+    SignInTokenSerializer,
+)
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.limiter import client_address, limiter
+
+_NOTHING = {204: None}
+_PAIR = inline_serializer(
+    "TokenPair", {"access": serializers.CharField(), "refresh": serializers.CharField()}
+)
+
+
+def valid(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+class RegisterView(APIView):
+    """Open an account. Sign in afterwards at /api/token/."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(request=RegisterSerializer, responses={201: MeSerializer}, auth=[])
+    def post(self, request: Request) -> Response:
+        actions.require_sign_up_open()
+        given = valid(RegisterSerializer(data=request.data))
+        user = actions.register(**given, address=client_address(request._request))
+        return Response(MeSerializer(user).data, status=status.HTTP_201_CREATED)
+
+
+class TokenView(TokenObtainPairView):
+    """Sign a program in: an access token for ten minutes and a refresh token for the next pair."""
+
+    serializer_class = SignInTokenSerializer
+
+    @extend_schema(request=SignInTokenSerializer, responses={200: _PAIR}, auth=[])
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().post(request, *args, **kwargs)
+
+
+class RefreshView(TokenRefreshView):
+    """Trade a refresh token for a new pair. It works once; a second use ends the sign-in."""
+
+    serializer_class = RotationSerializer
+
+    @extend_schema(responses={200: _PAIR}, auth=[])
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().post(request, *args, **kwargs)
+
+
+class LogoutView(APIView):
+    """End the sign-in of the refresh token in the body or, without one, of the Bearer token."""
+
+    permission_classes = (AllowAny,)
+
+    @extend_schema(request=LogoutSerializer, responses=_NOTHING)
+    def post(self, request: Request) -> Response:
+        given = valid(LogoutSerializer(data=request.data))
+        if "refresh" in given:
+            tokens.end(given["refresh"])
+        elif isinstance(request.auth, tokens.Bearer):
+            actions.end_sign_in(request.auth.sign_in.sid)
+        else:
+            raise ChatError("unauthenticated")
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Not in advance: an access token that has run out must not keep anybody signed in."""
+
+
+class MeView(APIView):
+    """Oneself."""
+
+    @extend_schema(responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(MeSerializer(request.user).data)
+
+    @extend_schema(request=MeSerializer, responses={200: MeSerializer})
+    def patch(self, request: Request) -> Response:
+        given = valid(MeSerializer(request.user, data=request.data, partial=True))
+        user = actions.update_profile(own(request), **given)
+        return Response(MeSerializer(user).data)
+
+
+class PasswordView(APIView):
+    """Change one's password. Every other sign-in ends."""
+
+    @extend_schema(request=PasswordSerializer, responses=_NOTHING)
+    def post(self, request: Request) -> Response:
+        given = valid(PasswordSerializer(data=request.data))
+        secrets = {"old": given["old_password"], "new": given["new_password"]}
+        address = client_address(request._request)
+        if isinstance(request.auth, tokens.Bearer):
+            sid = request.auth.sign_in.sid
+            actions.change_password(own(request), **secrets, keep_sid=sid, address=address)
+        else:
+            actions.change_password_here(request._request, **secrets, address=address)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SignInsView(APIView):
+    """Where one is signed in."""
+
+    @extend_schema(responses=SignInSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        rows = queries.live_sign_ins(own(request))
+        return Response(SignInSerializer(rows, many=True, context={"sid": sid_of(request)}).data)
+
+
+class SignInView(APIView):
+    @extend_schema(responses=_NOTHING)
+    def delete(self, request: Request, sid: str) -> Response:
+        """End one of one's own sign-ins."""
+        actions.end_own_sign_in(own(request), sid)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ByName(CursorPagination):
+    page_size = 50
+    ordering = ("name", "id")
+
+
+@extend_schema(parameters=[OpenApiParameter("q", str, description="Part of the name")])
+class PeopleView(generics.ListAPIView[User]):
+    """People by name, with nothing but id and name."""
+
+    serializer_class = PersonSerializer
+    pagination_class = ByName
+
+    def get_queryset(self) -> Any:
+        limiter.check("people", str(self.request.user.pk))
+        return queries.people_named(self.request.query_params.get("q", ""))
+
+
+def own(request: Request) -> User:
+    return cast(User, request.user)

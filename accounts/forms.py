@@ -1,0 +1,123 @@
+"""The shapes of the forms. Rules live in accounts.actions, which says what is wrong per field."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+from django import forms
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actions import time_zones
+from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, User
+from chatty.common.errors import ChatError
+
+
+class SecretField(forms.CharField):
+    """A password, as it was typed: blanks at its ends belong to it. Never sent back to a page."""
+
+    def __init__(self, *, new: bool, **kwargs: Any) -> None:
+        complete = "new-password" if new else "current-password"
+        widget = forms.PasswordInput(
+            attrs={"autocomplete": complete, "autocapitalize": "none", "spellcheck": "false"}
+        )
+        super().__init__(strip=False, max_length=PASSWORD_MAX, widget=widget, **kwargs)
+
+
+class EmailField(forms.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.EmailInput(attrs={"autocomplete": "username", "spellcheck": "false"})
+        super().__init__(label=_("E-mail address"), max_length=EMAIL_MAX, widget=widget, **kwargs)
+
+
+class NameField(forms.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "name"})
+        super().__init__(label=_("Your name"), max_length=NAME_MAX, widget=widget, **kwargs)
+
+
+class _Twice(forms.Form):
+    """Asks for a new password twice: without mail a slip would lock its owner out."""
+
+    asked_twice: str
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        first, again = data.get(self.asked_twice), data.get("again")
+        if first and again and first != again:
+            self.add_error("again", _("The two passwords are not the same."))
+        return data
+
+
+class SignUpForm(_Twice):
+    asked_twice = "password"
+
+    name = NameField(help_text=_("What the others see."))
+    email = EmailField()
+    password = SecretField(
+        new=True, label=_("Password"), help_text=_("At least eight characters; longer is better.")
+    )
+    again = SecretField(new=True, label=_("Password once more"))
+    # A script fills in the browser's zone; without one it stays empty until the profile says it.
+    time_zone = forms.CharField(
+        required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "fill"})
+    )
+
+
+class SignInForm(forms.Form):
+    email = EmailField()
+    password = SecretField(new=False, label=_("Password"))
+
+
+class PasswordForm(_Twice):
+    asked_twice = "new_password"
+
+    old_password = SecretField(new=False, label=_("Present password"))
+    new_password = SecretField(
+        new=True,
+        label=_("New password"),
+        help_text=_("At least eight characters; longer is better."),
+    )
+    again = SecretField(new=True, label=_("New password once more"))
+
+
+class ProfileForm(forms.Form):
+    name = NameField(help_text=_("What the others see."))
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        required=False,
+        # A script offers the browser's own zone beside this list.
+        widget=forms.Select(attrs={"data-time-zone": "offer"}),
+        help_text=_("Times are shown as they are there."),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        initial = {"name": user.name, "time_zone": user.time_zone}
+        super().__init__(*args, initial=initial, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["time_zone"])
+        # What was chosen stays choosable, even where this machine's list lacks it.
+        names = sorted(time_zones() | ({user.time_zone} - {""}))
+        field.choices = [
+            ("", _("The server's")),
+            *((name, name.replace("_", " ")) for name in names),
+        ]
+
+
+def refused(form: forms.Form, error: ChatError) -> None:
+    """Say a refusal in the form: at its fields where it names them, else above."""
+    if not error.fields:
+        form.add_error(None, error.detail)
+    for name, sentences in error.fields.items():
+        form.add_error(name if name in form.fields else None, sentences)  # type: ignore[arg-type]
+
+
+def refusal_status(response: HttpResponse, error: ChatError) -> HttpResponse:
+    """Give a page that shows a refused form its status.
+
+    401 becomes 400: it would have to name a scheme to authenticate with, and a form is none.
+    """
+    response.status_code = 400 if error.status == 401 else error.status
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response

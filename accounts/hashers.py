@@ -1,0 +1,47 @@
+"""Argon2id with bounds: 19 MiB, two passes, one lane, and only so many at a time.
+
+Django's own parameters take 100 MiB and 8 threads for each password, which lets a handful of
+sign-in attempts exhaust a small server. These are the ones OWASP recommends. The semaphore bounds
+memory and processor time whatever arrives; who cannot be served in time is told "busy".
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from chatty.common.errors import ChatError
+
+PARALLEL_HASHES = max(2, os.cpu_count() or 2)
+WAIT_SECONDS = 5.0
+
+_places = threading.BoundedSemaphore(PARALLEL_HASHES)
+
+
+@contextmanager
+def place_to_hash() -> Iterator[None]:
+    """Hold one of the places for hashing. Raises ChatError("busy") when none gets free in time."""
+    if not _places.acquire(timeout=WAIT_SECONDS):
+        raise ChatError("busy", retry_after=WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+class Argon2idHasher(Argon2PasswordHasher):
+    time_cost = 2
+    memory_cost = 19 * 1024  # KiB
+    parallelism = 1
+
+    def encode(self, password: str, salt: str) -> str:
+        with place_to_hash():
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with place_to_hash():
+            return super().verify(password, encoded)

@@ -1,0 +1,89 @@
+"""Who is asking, and in which zone they live.
+
+Both are plain synchronous middleware on purpose: under ASGI every asynchronous-capable one around a
+synchronous view costs two hops between threads.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+from datetime import timedelta
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from accounts.actions import touch_sign_in
+from accounts.models import SignIn, User
+from accounts.queries import is_live
+from accounts.sessions import sign_in_of, signed_with_old_key
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+# How stale "last seen" may get. Each refresh writes two rows, so not on every page.
+TOUCH_EVERY = timedelta(minutes=5)
+
+
+class SignInMiddleware:
+    """Makes request.user the person whose sign-in is live, and nobody otherwise.
+
+    Stands after AuthenticationMiddleware and replaces its answer, which knows nothing of sign-ins.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = SimpleLazyObject(lambda: _signed_in_user(request))
+        request.user = user  # type: ignore[assignment]
+
+        def resolved() -> User | AnonymousUser:
+            bool(user.is_authenticated)  # asks the database, in a thread
+            return user  # type: ignore[return-value]
+
+        request.auser = sync_to_async(resolved)  # type: ignore[assignment, method-assign]
+        return self.get_response(request)
+
+
+class TimeZoneMiddleware:
+    """Shows times in the reader's own zone, once their profile tells it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        zone = ""
+        # Without a cookie nobody is signed in: leave the session, and so `Vary: Cookie`, alone.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            zone = getattr(request.user, "time_zone", "")
+        try:
+            with timezone.override(zone or None):
+                return self.get_response(request)
+        except zoneinfo.ZoneInfoNotFoundError:
+            # The zone was known when it was chosen, and this machine's list lacks it.
+            return self.get_response(request)
+
+
+def _signed_in_user(request: HttpRequest) -> User | AnonymousUser:
+    sign_in = sign_in_of(request.session)
+    if sign_in is None or not is_live(sign_in):
+        if SESSION_KEY in request.session:
+            request.session.flush()
+        return AnonymousUser()
+    if signed_with_old_key(request.session, sign_in.user):
+        request.session.cycle_key()
+        request.session[HASH_SESSION_KEY] = sign_in.user.get_session_auth_hash()
+    _touch(request, sign_in)
+    return sign_in.user
+
+
+def _touch(request: HttpRequest, sign_in: SignIn) -> None:
+    if timezone.now() - sign_in.last_seen_at < TOUCH_EVERY:
+        return
+    touch_sign_in(sign_in.sid, lifetime=timedelta(seconds=request.session.get_expiry_age()))
+    request.session.modified = True  # the session, and its cookie, then run out as late

@@ -1,0 +1,66 @@
+"""Read-only questions about people and sign-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import EMAIL_MAX, SignIn, User, normal_email
+from chatty.common.errors import ChatError
+
+# SQLite bounds the variables of a statement; PostgreSQL plans long lists badly.
+_CHUNK = 1000
+
+
+def user_by_email(email: str) -> User | None:
+    """Return the account of this address, open or closed. Any text may be asked."""
+    email = normal_email(email)
+    # NUL and lone surrogates cannot be in a database; asking for them would be an error there.
+    if len(email) > EMAIL_MAX or not email.isprintable():
+        return None
+    return User.objects.filter(email=email).first()
+
+
+def active_users(ids: Iterable[int]) -> QuerySet[User]:
+    return User.objects.filter(pk__in=list(ids), is_active=True)
+
+
+def people_named(text: str) -> QuerySet[User]:
+    """Active people whose name contains `text`, in no order. Never searches addresses."""
+    people = User.objects.filter(is_active=True)
+    # No name holds a NUL, and PostgreSQL cannot even be asked for one.
+    if text := text.replace("\0", "").strip():
+        people = people.filter(name__icontains=text)
+    return people
+
+
+def live_sign_ins(user: User) -> QuerySet[SignIn]:
+    """This person's sign-ins that still open doors, the latest used first."""
+    return SignIn.objects.live().filter(user=user).order_by("-last_seen_at", "sid")
+
+
+def still_valid(sids: Collection[str]) -> set[str]:
+    """Return those of `sids` which are still signed in to an open account."""
+    wanted = list(sids)
+    valid: set[str] = set()
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        valid.update(SignIn.objects.live().filter(sid__in=chunk).values_list("sid", flat=True))
+    return valid
+
+
+def is_live(sign_in: SignIn) -> bool:
+    return (
+        sign_in.ended_at is None and sign_in.expires_at > timezone.now() and sign_in.user.is_active
+    )
+
+
+def require_live(sign_in: SignIn | None, *, code: str) -> SignIn:
+    """Return the sign-in, or raise ChatError("account_closed") or the given code if it is over."""
+    if sign_in is not None and not sign_in.user.is_active:
+        raise ChatError("account_closed")
+    if sign_in is None or not is_live(sign_in):
+        raise ChatError(code)
+    return sign_in

@@ -1,0 +1,44 @@
+"""From a browser's session to its sign-in, the same for pages and for sockets.
+
+Reads only. A session whose secret key has been rotated is still good (SECRET_KEY_FALLBACKS), and
+nothing in here ends a session: opening a socket must never sign anybody out.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils.crypto import constant_time_compare
+
+from accounts.models import SignIn, User
+
+SID_KEY = "sid"
+
+
+def sign_in_of(session: SessionBase) -> SignIn | None:
+    """Return the sign-in this session vouches for, with its user, live or not. One query.
+
+    None when the session belongs to nobody, or was made before the password changed.
+    """
+    sid, user_id = session.get(SID_KEY), session.get(SESSION_KEY)
+    if not sid or not user_id:
+        return None
+    sign_in = SignIn.objects.select_related("user").filter(sid=sid, kind=SignIn.Kind.WEB).first()
+    if sign_in is None or str(sign_in.user_id) != user_id:
+        return None
+    return sign_in if _hash_matches(session, sign_in.user) else None
+
+
+def signed_with_old_key(session: SessionBase, user: User) -> bool:
+    """Whether only a key of SECRET_KEY_FALLBACKS vouches for this session."""
+    return not _same(session, user.get_session_auth_hash())
+
+
+def _hash_matches(session: SessionBase, user: User) -> bool:
+    return _same(session, user.get_session_auth_hash()) or any(
+        _same(session, old) for old in user.get_session_auth_fallback_hash()
+    )
+
+
+def _same(session: SessionBase, expected: str) -> bool:
+    return constant_time_compare(session.get(HASH_SESSION_KEY) or "", expected)
