@@ -19,7 +19,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 run: $(INSTALLED) ## install what is missing, set up what is missing, serve on HOST:PORT
-	@exec $(BIN)/python manage.py serve --set-up
+	@$(BIN)/python manage.py setup && exec $(BIN)/python manage.py serve
 
 install: $(INSTALLED) ## the virtualenv with what Chatty runs on
 

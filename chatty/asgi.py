@@ -15,12 +15,12 @@ django_application = get_asgi_application()  # before whatever imports models
 
 from django.conf import settings  # noqa: E402
 
-from chatty.databases import bound_queries  # noqa: E402
+from chatty.databases import prepare_to_serve  # noqa: E402
 from chatty.doors import FrontDoor, HttpBound  # noqa: E402
 from conversations.realtime import engine  # noqa: E402
 from conversations.realtime.consumers import ChatConsumer  # noqa: E402
 
-bound_queries()
+prepare_to_serve()
 
 application = FrontDoor(
     http=HttpBound(

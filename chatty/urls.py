@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/", include("chatty.api.urls")),
+    path("", include("accounts.urls")),
 ]
 
 handler400 = "chatty.refusals.bad_request"

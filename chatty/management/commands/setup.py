@@ -1,0 +1,127 @@
+"""Makes everything ready to serve. Safe to run as often as you like: it does only what is missing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
+
+from accounts.models import User, normal_email
+from chatty import env
+from conversations import actions
+from conversations.models import Conversation
+
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that look alike in a terminal
+
+
+class Command(BaseCommand):
+    help = "Prepare the secret, the database, the pages' files, the first administrator."
+    requires_system_checks = []  # there may be no database yet
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", default="", help="The first administrator's e-mail address.")
+        parser.add_argument("--name", default="Admin", help="The first administrator's name.")
+
+    def handle(self, *, email: str, name: str, **options: Any) -> None:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if make_secret(settings.DATA_DIR):
+            self.say("Made a secret for this Chatty.")
+        try:
+            self.migrate()
+        except DatabaseError as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise CommandError(
+                f"The database does not answer: {reason}\nCheck DATABASE_URL, and that it is running."
+            ) from None
+        self.collect()
+        admin, password = first_administrator(email, name)
+        if password:
+            welcome(admin)
+            self.say(_("Your account:   %s") % admin.email)
+            self.say(
+                _("Its password:   %s   (shown this once; change it in the settings)") % password
+            )
+
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def migrate(self) -> None:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self.say("Preparing the database...")
+            call_command("migrate", interactive=False, verbosity=0)
+
+    def collect(self) -> None:
+        if settings.DEBUG or not files_are_newer_than_collected():
+            return
+        self.say("Collecting the files of the pages...")
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def make_secret(data_dir: Path) -> bool:
+    """Store a secret unless there is one. Returns whether it was made now."""
+    if settings.SECRET_IS_STORED:
+        return False
+    key = secrets.token_urlsafe(50)
+    # Made with its mode, never readable by others even for a moment; never overwritten.
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    with os.fdopen(os.open(data_dir / env.SECRET_FILE, flags, 0o600), "w") as file:
+        file.write(key + "\n")
+    # What this command writes is to be understood by those that follow.
+    settings.SECRET_KEY = key
+    settings.SECRET_IS_STORED = True
+    return True
+
+
+def files_are_newer_than_collected() -> bool:
+    """Whether a source of the pages' files changed after they were collected (or never were)."""
+    if not staticfiles_storage.exists("staticfiles.json"):
+        return True
+    collected = staticfiles_storage.get_modified_time("staticfiles.json")
+    return any(
+        storage.get_modified_time(path) > collected
+        for finder in get_finders()
+        for path, storage in finder.list([])
+    )
+
+
+def first_administrator(email: str, name: str) -> tuple[User, str]:
+    """Return (administrator, one-time password); the password is "" when there was one already."""
+    admin = User.objects.filter(is_superuser=True).order_by("pk").first()
+    if admin is not None:
+        return admin, ""
+    host = settings.PUBLIC_ADDRESS.host if settings.PUBLIC_ADDRESS else "localhost"
+    password = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
+    address = normal_email(email or f"admin@{host}")
+    if User.objects.filter(email=address).exists():
+        raise CommandError(f"{address} has an account already. Choose another: --email")
+    return User.objects.create_superuser(address, password, name=name), password
+
+
+def welcome(admin: User) -> None:
+    """A first conversation anybody may join, so that nobody begins before an empty page."""
+    if Conversation.objects.exists():
+        return
+    conversation = actions.create_conversation(
+        admin,
+        name=_("Welcome"),
+        topic=_("Say hello, ask anything"),
+        access=Conversation.Access.OPEN,
+    )
+    sentences = [
+        _("Welcome to Chatty! This conversation is open: everyone here can find it and join."),
+        _("Start a conversation of your own with the plus sign, or write to one person directly."),
+    ]
+    for number, sentence in enumerate(sentences):
+        actions.send_message(admin, conversation.pk, key=f"welcome-{number}", body=sentence)

@@ -1,0 +1,202 @@
+"""The production server: uvicorn with Chatty's limits, in this process or in several workers.
+
+Beyond uvicorn: a deadline and a size for request headers (uvicorn has neither), the message writer
+drained before sockets are told to come back (1012), and workers watched by their parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import multiprocessing
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = logging.getLogger("chatty.server")
+
+HEADER_SECONDS = 15.0
+HEADER_BYTES = 65_536
+FRAME_BYTES = 65_536
+PING_SECONDS = 20.0
+_RESTART_PAUSE_SECONDS = 1.0
+
+
+class UnservableError(Exception):
+    """Why the server cannot start, in a sentence for whoever runs it, with the way to mend it."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Closes a connection whose request headers take too long or too much space."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._headers_came()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_bytes = 0
+        self._expect_headers()
+
+    def on_url(self, url: bytes) -> None:
+        self._measure(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._measure(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._headers_came()
+        super().on_headers_complete()
+
+    def _expect_headers(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def _headers_came(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _measure(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > HEADER_BYTES:
+            raise ValueError("The request's headers are too big.")  # the parser answers with 400
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Says when it is ready, and lets accepted messages be stored before it sends anyone away."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_ready()
+
+
+def configuration(**changes: Any) -> uvicorn.Config:
+    options: dict[str, Any] = {
+        "app": "chatty.asgi:application",
+        "http": HttpProtocol,
+        "loop": "uvloop",
+        "lifespan": "on",
+        "ws": "websockets-sansio",
+        "ws_max_size": FRAME_BYTES,
+        "ws_per_message_deflate": False,  # memory for each socket, little gain on short words
+        "ws_ping_interval": PING_SECONDS,
+        "ws_ping_timeout": PING_SECONDS,
+        "timeout_graceful_shutdown": settings.SHUTDOWN_SECONDS,
+        "timeout_keep_alive": 15,
+        "proxy_headers": False,  # chatty.doors decides whom to believe
+        "server_header": False,
+        "access_log": False,
+        "log_config": None,
+    }
+    return uvicorn.Config(**{**options, **changes})
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Raises UnservableError. Port 0 takes a free one."""
+    host = host.strip("[]")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise UnservableError(_no_listening(host, port, error)) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _no_listening(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken by another program. Choose another: PORT={port + 1}"
+    if error.errno == errno.EACCES:
+        return f"Port {port} is not for everybody. Choose one above 1023: PORT=8000"
+    return f"Nothing can listen on {host}:{port}: {error.strerror or error}. Set HOST and PORT."
+
+
+def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serves in this process until SIGTERM or SIGINT."""
+    Server(configuration(), on_ready).run(sockets=[listener])
+
+
+def _work(listener: socket.socket) -> None:
+    """A worker's whole life; a new interpreter, so Django has to be set up in it."""
+    import django
+
+    django.setup()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    serve(listener, on_ready=lambda: None)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would hold the port against the next start."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        signal.raise_signal(signal.SIGTERM)
+
+
+class Workers:
+    """Keeps `count` processes serving one socket; brings back those that die."""
+
+    def __init__(self, listener: socket.socket, count: int) -> None:
+        self.listener = listener
+        self.count = count
+        self.stopping = threading.Event()
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[SpawnProcess] = []
+
+    def run(self) -> int:
+        """Serves until SIGTERM or SIGINT. Returns the exit code for the whole."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        self._processes = [self._start() for _ in range(self.count)]
+        while not self.stopping.wait(0.2):
+            self._bring_back()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join(settings.SHUTDOWN_SECONDS + 5)
+            process.kill()
+        return 0
+
+    def _start(self) -> SpawnProcess:
+        process = self._context.Process(target=_work, args=(self.listener,))
+        process.start()
+        return process
+
+    def _bring_back(self) -> None:
+        for index, process in enumerate(self._processes):
+            if process.is_alive():
+                continue
+            log.error("A worker ended with %s; starting another", process.exitcode)
+            time.sleep(_RESTART_PAUSE_SECONDS)  # one that fails at once must not spin
+            self._processes[index] = self._start()
