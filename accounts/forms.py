@@ -6,7 +6,7 @@ import math
 from typing import Any, cast
 
 from django import forms
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import time_zones
@@ -92,9 +92,8 @@ class ProfileForm(forms.Form):
         help_text=_("Times are shown as they are there."),
     )
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        initial = {"name": user.name, "time_zone": user.time_zone}
-        super().__init__(*args, initial=initial, **kwargs)
+    def __init__(self, data: QueryDict | None, *, user: User) -> None:
+        super().__init__(data, initial={"name": user.name, "time_zone": user.time_zone})
         field = cast(forms.ChoiceField, self.fields["time_zone"])
         # What was chosen stays choosable, even where this machine's list lacks it.
         names = sorted(time_zones() | ({user.time_zone} - {""}))
@@ -109,7 +108,7 @@ def refused(form: forms.Form, error: ChatError) -> None:
     if not error.fields:
         form.add_error(None, error.detail)
     for name, sentences in error.fields.items():
-        form.add_error(name if name in form.fields else None, sentences)  # type: ignore[arg-type]
+        form.add_error(name if name in form.fields else None, sentences)
 
 
 def refusal_status(response: HttpResponse, error: ChatError) -> HttpResponse:

@@ -46,7 +46,7 @@ class SignInMiddleware:
             bool(user.is_authenticated)  # asks the database, in a thread
             return user  # type: ignore[return-value]
 
-        request.auser = sync_to_async(resolved)  # type: ignore[assignment, method-assign]
+        request.auser = sync_to_async(resolved)
         return self.get_response(request)
 
 

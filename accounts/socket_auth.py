@@ -109,7 +109,8 @@ def _session(scope: Scope) -> SessionBase | None:
     morsel = cookies.get(settings.SESSION_COOKIE_NAME)
     if morsel is None or not morsel.value:
         return None
-    return import_module(settings.SESSION_ENGINE).SessionStore(morsel.value)
+    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+    return store(morsel.value)
 
 
 def _own_origin(scope: Scope) -> Origin | None:

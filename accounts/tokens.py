@@ -66,16 +66,10 @@ class AccessToken(_SignInToken, simple.AccessToken):
     """Opens doors for some minutes, as long as its sign-in lives."""
 
 
-class RefreshToken(_SignInToken, simple.RefreshToken):
+class RefreshToken(_SignInToken, simple.RefreshToken):  # type: ignore[misc]
     """Buys the next pair, once."""
 
     access_token_class = AccessToken
-
-    @classmethod
-    def for_sign_in(cls, user: User, sid: str) -> RefreshToken:
-        token = cls.for_user(user)
-        token["sid"] = sid
-        return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +107,8 @@ def rotate(raw: str) -> Pair:
     """
     old = _parsed(RefreshToken, raw)
     sign_in = require_live(_sign_in_of(old), code="token_invalid")
-    new = RefreshToken.for_sign_in(sign_in.user, sign_in.sid)
+    new = RefreshToken.for_user(sign_in.user)
+    new["sid"] = sign_in.sid
     if not actions.rotate_refresh(
         sign_in.sid, old=old["jti"], new=new["jti"], expires_at=datetime_from_epoch(new["exp"])
     ):

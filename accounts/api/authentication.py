@@ -40,7 +40,7 @@ class SignInSessionAuthentication(SessionAuthentication):
             raise ChatError("csrf") from None
 
 
-class SignInJWTScheme(SimpleJWTScheme):
+class SignInJWTScheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]
     """Tells the OpenAPI description what SignInJWTAuthentication wants."""
 
     target_class = "accounts.api.authentication.SignInJWTAuthentication"

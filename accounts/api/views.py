@@ -99,11 +99,11 @@ class MeView(APIView):
 
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(request.user).data)
+        return Response(MeSerializer(own(request)).data)
 
     @extend_schema(request=MeSerializer, responses={200: MeSerializer})
     def patch(self, request: Request) -> Response:
-        given = valid(MeSerializer(request.user, data=request.data, partial=True))
+        given = valid(MeSerializer(own(request), data=request.data, partial=True))
         user = actions.update_profile(own(request), **given)
         return Response(MeSerializer(user).data)
 

@@ -1,0 +1,183 @@
+"""People and sign-ins in the administration. It changes them through actions, like every door.
+
+Nobody is deleted here, and neither password hashes nor tokens are shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm
+from django.contrib.auth.models import Group
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts import actions
+from accounts.models import NAME_MAX, SignIn, User
+from chatty.common.errors import ChatError
+from chatty.common.text import clean_line
+
+
+def _sign_in_page(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """The administration has no sign-in of its own: that would be a door without the limiter."""
+    if request.user.is_authenticated:
+        raise ChatError("not_allowed")
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+
+
+def _password_page(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    return redirect("accounts:password")
+
+
+admin.site.login = _sign_in_page  # type: ignore[method-assign]
+admin.site.password_change = _password_page  # type: ignore[method-assign, assignment]
+admin.site.site_header = admin.site.site_title = "Chatty"
+admin.site.unregister(Group)
+
+
+class _CleanedForm(forms.ModelForm):
+    """Holds what staff type to the rules everybody's input is held to."""
+
+    def clean_email(self) -> str:
+        try:
+            return actions.clean_email(self.cleaned_data["email"])
+        except ChatError as error:
+            raise ValidationError(error.detail) from None
+
+    def clean_name(self) -> str:
+        try:
+            return clean_line(self.cleaned_data["name"], field="name", max_length=NAME_MAX)
+        except ChatError as error:
+            raise ValidationError(error.detail) from None
+
+
+class NewPersonForm(_CleanedForm, BaseUserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+
+class PersonForm(_CleanedForm):
+    class Meta:
+        model = User
+        fields = "__all__"
+
+
+class NewPasswordForm(AdminPasswordChangeForm):
+    """Ends all sign-ins of the person, as any other change of a password does."""
+
+    def save(self, commit: bool = True) -> User:
+        user: User = self.user
+        actions.reset_password(user, self.cleaned_data["password1"])
+        return user
+
+
+@admin.register(User)
+class PersonAdmin(DjangoUserAdmin):
+    form = PersonForm
+    add_form = NewPersonForm
+    change_password_form = NewPasswordForm
+    list_display = ("name", "email", "is_active", "is_staff", "date_joined")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("name", "email")
+    ordering = ("name", "id")
+    filter_horizontal = ("user_permissions",)
+    readonly_fields = ("is_active", "closed_at", "date_joined", "last_login", "password_page")
+    actions = ("close_accounts", "reopen_accounts")
+    fieldsets = (
+        (None, {"fields": ("name", "email", "time_zone", "password_page")}),
+        (_("Account"), {"fields": ("is_active", "closed_at", "date_joined", "last_login")}),
+        (_("Rights"), {"fields": ("is_staff", "is_superuser", "user_permissions")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
+
+    _RIGHTS = ("is_staff", "is_superuser", "user_permissions")
+
+    @admin.display(description=_("password"))
+    def password_page(self, person: User) -> SafeString:
+        url = reverse("admin:auth_user_password_change", args=[person.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Set a new one"))
+
+    @admin.action(
+        description=_("Close: sign out everywhere, let nobody in"), permissions=["change"]
+    )
+    def close_accounts(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        self._each(request, people.filter(is_active=True), close=True)
+
+    @admin.action(description=_("Open again"), permissions=["change"])
+    def reopen_accounts(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        self._each(request, people.filter(is_active=False), close=False)
+
+    def _each(self, request: HttpRequest, people: QuerySet[User], *, close: bool) -> None:
+        done = 0
+        for person in people:
+            if person == request.user or not self.has_change_permission(request, person):
+                self.message_user(
+                    request, _("You may not do that to %s.") % person, messages.WARNING
+                )
+                continue
+            (actions.close_account if close else actions.reopen_account)(person)
+            self.log_change(request, person, "Closed." if close else "Opened again.")
+            done += 1
+        if close:
+            said = ngettext("%d account is closed.", "%d accounts are closed.", done)
+        else:
+            said = ngettext("%d account is open again.", "%d accounts are open again.", done)
+        if done:
+            self.message_user(request, said % done, messages.SUCCESS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Staff may not reach above themselves: a new password for the owner would be a take-over."""
+        allowed = super().has_change_permission(request, obj)
+        if obj is None or request.user.is_superuser:
+            return allowed
+        return allowed and (obj == request.user or not (obj.is_staff or obj.is_superuser))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        # Only who has every right may hand out rights.
+        return fields if request.user.is_superuser else (*fields, *self._RIGHTS)
+
+
+@admin.register(SignIn)
+class SignInAdmin(admin.ModelAdmin):
+    list_display = ("user", "kind", "client", "last_seen_at", "expires_at", "ended_at")
+    list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    search_fields = ("user__name", "user__email", "client")
+    ordering = ("-last_seen_at",)
+    fields = ("user", "kind", "client", "created_at", "last_seen_at", "expires_at", "ended_at")
+    readonly_fields = fields
+    actions = ("end_now",)
+
+    @admin.action(description=_("End now"), permissions=["end"])
+    def end_now(self, request: HttpRequest, sign_ins: QuerySet[SignIn]) -> None:
+        done = sum(actions.end_sign_in(sid) for sid in sign_ins.values_list("sid", flat=True))
+        said = ngettext("%d sign-in is ended.", "%d sign-ins are ended.", done)
+        self.message_user(request, said % done, messages.SUCCESS)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_signin")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

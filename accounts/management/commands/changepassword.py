@@ -1,0 +1,21 @@
+"""Django's command, after which the old sign-ins are over as they are after any other change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.management.commands import changepassword
+
+from accounts import actions
+from accounts.queries import user_by_email
+
+
+class Command(changepassword.Command):
+    help = "Change somebody's password. All their sign-ins end."
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        said: str | None = super().handle(*args, **options)
+        user = user_by_email(options["username"] or "")
+        if user is not None:
+            actions.end_sign_ins(user)
+        return said
