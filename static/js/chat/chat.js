@@ -1,0 +1,479 @@
+// The conversation of this page with the server: socket, store, roster and outbox, put together.
+//
+// Emits "status" {state, code, refused}, "typing" {user}, "spoken" {message, own} (somebody's new
+// message came in), "gone" (this conversation is no longer mine) and "foreign" (the sign-in behind
+// the page is another's now, or the installation was restored: the page must be loaded anew).
+
+import { Emitter } from "chatty/lib/emitter.js";
+import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
+import { Refusal } from "chatty/chat/rest.js";
+import { WINDOW } from "chatty/chat/roster.js";
+
+const HOLE = 1_000; // ms a hole may stand before the server is asked
+const ANSWER = 15_000; // ms for `sent` before the same key is sent again
+const READ_PAUSE = 400; // ms within which read marks become one
+const TYPING_PAUSE = 3_000; // ms between two `typing` frames
+const RECOUNT_PAUSE = 300; // ms
+const POLL = 5_000; // ms between two looks while no socket can be had
+const FRUITLESS = 3; // attempts after which the way, not the server, is suspected
+const PAGE = 50; // messages of one page of history
+
+export class Chat extends Emitter {
+  #me;
+  #epoch;
+  #conversation; // id, or null on pages without one
+  #socket;
+  #rest;
+  #store;
+  #roster;
+  #outbox = null;
+  #say;
+  #answers = new Map(); // key -> {resolve, reject, timer} of sends on their way
+  #timers = new Map(); // name -> timer
+  #recounts = new Set();
+  #lastRead = 0;
+  #lastTyping = 0;
+  #refused = false; // plain requests are answered, sockets are not
+  #known = false; // a hello has confirmed that person and epoch are those of the page
+  #loading = null; // the request for older or newer messages under way
+
+  constructor({ me, epoch, conversation = null, lastRead = 0, socket, rest, store, roster, say }) {
+    super();
+    this.#me = me;
+    this.#epoch = epoch;
+    this.#conversation = conversation;
+    this.#lastRead = lastRead;
+    this.#socket = socket;
+    this.#rest = rest;
+    this.#store = store;
+    this.#roster = roster;
+    this.#say = say;
+  }
+
+  // Lifecycle
+
+  connect() {
+    this.#socket.on("hello", (frame) => this.#welcomed(frame));
+    this.#socket.on("frame", (frame) => this.#heard(frame));
+    this.#socket.on("status", (status) => this.#lineChanged(status));
+    this.#socket.on("renew", () => this.#renew());
+    this.#store?.on("change", () => this.#mindTheHole());
+    this.#roster.on("recount", ({ id }) => this.#recountSoon(id));
+    this.#socket.connect();
+  }
+
+  disconnect() {
+    this.#socket.disconnect();
+    this.#outbox?.disconnect();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  /** `outbox` sends through deliver(), which is made here: see delivery(). */
+  async use(outbox) {
+    this.#outbox = outbox;
+    outbox.on("change", ({ conversation }) => this.#showPending(conversation));
+    outbox.on("sent", ({ record, answer }) => this.#showSent(record, answer));
+    outbox.on("discarded", ({ record }) => this.#store?.drop(record.key));
+    await outbox.connect();
+  }
+
+  /** The function an outbox sends a record with. */
+  delivery() {
+    const deliver = (record) =>
+      this.#socket.online ? this.#deliverBySocket(record) : this.#deliverByRest(record);
+    deliver.ready = () => this.#known && this.#socket.online ? true : this.#detour;
+    return deliver;
+  }
+
+  get outbox() {
+    return this.#outbox;
+  }
+
+  // Deeds of the composer
+
+  send({ body, reply_to: replyTo }) {
+    return this.#outbox.add({ conversation: this.#conversation, body, reply_to: replyTo });
+  }
+
+  /** Others are told at most every three seconds, and only while there is a line. */
+  typing() {
+    if (Date.now() - this.#lastTyping < TYPING_PAUSE) return;
+    if (this.#socket.send({ type: "typing", conversation: this.#conversation })) {
+      this.#lastTyping = Date.now();
+    }
+  }
+
+  /** My next keystroke starts a new message and may be told at once. */
+  typed() {
+    this.#lastTyping = 0;
+  }
+
+  // Deeds on a message; each rejects with a Refusal
+
+  async edit(id, body) {
+    this.#store.take([await this.#rest.patch(`messages/${id}/`, { body })]);
+  }
+
+  async remove(id) {
+    const answer = await this.#rest.delete(`messages/${id}/`);
+    if (answer?.id) this.#store.take([answer]);
+  }
+
+  async react(id, emoji, on) {
+    const path = `messages/${id}/reactions/${encodeURIComponent(emoji)}/`;
+    const answer = await (on ? this.#rest.put(path) : this.#rest.delete(path));
+    if (answer?.id) this.#store.take([answer]);
+  }
+
+  /** The whole message, with its source: the page itself holds only what is shown. */
+  async whole(id) {
+    const known = this.#store.get(id);
+    if (known && !known.shallow) return known;
+    const page = await this.#history({ around: known.seq, limit: 1 });
+    this.#store.take(page.messages);
+    return page.messages.find((message) => message.id === id) ?? known;
+  }
+
+  // Moving through history. One request at a time; a refusal ends it and the next try starts anew.
+
+  older() {
+    return this.#load(async () => {
+      const [oldest] = this.#store.messages();
+      if (!oldest || !this.#store.hasOlder) return;
+      this.#store.addOlder(await this.#history({ before: oldest.seq }));
+    });
+  }
+
+  newer() {
+    return this.#load(async () => {
+      const newest = this.#store.messages().at(-1);
+      if (!newest || !this.#store.hasNewer) return;
+      this.#store.addNewer(await this.#history({ after: newest.seq }));
+    });
+  }
+
+  latest() {
+    return this.#load(async () => this.#store.replace(await this.#history({})));
+  }
+
+  around(seq) {
+    return this.#load(async () => this.#store.replace(await this.#history({ around: seq })));
+  }
+
+  // Reading
+
+  /** Everything up to `seq` has been seen by a person. Told in one frame for many. */
+  read(seq) {
+    if (seq <= this.#lastRead) return;
+    this.#lastRead = seq;
+    this.#markRead(seq);
+    this.#after("read", READ_PAUSE, () => this.#tellRead());
+  }
+
+  // Internal: what the line says
+
+  #welcomed(frame) {
+    if (frame.user.id !== this.#me || frame.epoch !== this.#epoch) {
+      this.#known = false;
+      this.emit("foreign", {});
+      return;
+    }
+    this.#known = true;
+    this.#refused = false;
+    this.#clear("poll");
+    this.#roster.count(frame.conversations);
+    const here = frame.conversations.find(({ id }) => id === this.#conversation);
+    if (here && here.last_read_seq < this.#lastRead) this.#after("read", 0, () => this.#tellRead());
+    // A version below ours means another past than the one we know: the server answers with a reset.
+    if (this.#store && here?.version !== this.#store.position) this.#sync();
+    this.#outbox?.kick();
+  }
+
+  #heard(frame) {
+    switch (frame.type) {
+      case "message":
+        return this.#heardMessage(frame);
+      case "synced":
+        return this.#heardSynced(frame);
+      case "sent":
+        return this.#settle(frame.key, (answer) => answer.resolve(frame));
+      case "error":
+        return this.#heardError(frame);
+      case "read":
+        return this.#heardRead(frame);
+      case "conversation":
+        return this.#heardConversation(frame);
+      case "typing":
+        return frame.conversation === this.#conversation && this.emit("typing", frame);
+      case "auth_expiring":
+        return this.#renew();
+      default:
+        return undefined; // heartbeat, pong, and words of a later server
+    }
+  }
+
+  #heardMessage(frame) {
+    this.#roster.hear(frame);
+    if (!this.#store || frame.conversation !== this.#conversation) return;
+    const isNew = frame.change?.deed === "created" || frame.change?.deed === "notice";
+    if (this.#store.hear(frame) && isNew) this.#spoken(frame.message);
+    this.#settle(frame.message.key, (answer) => {
+      const { id, seq } = frame.message;
+      if (frame.message.author?.id === this.#me) answer.resolve({ id, seq, version: frame.version });
+    });
+  }
+
+  #heardSynced(frame) {
+    for (const message of frame.messages) {
+      this.#roster.hear({ ...frame, version: message.version, message });
+    }
+    if (!this.#store || frame.conversation !== this.#conversation) return;
+    if (frame.reset) {
+      this.latest().catch(() => this.#after("hole", HOLE, () => this.#sync()));
+      return;
+    }
+    const before = new Set(this.#store.messages().map((message) => message.id));
+    const fresh = this.#store.catchUp(frame);
+    if (frame.more) this.#sync();
+    for (const message of fresh) {
+      if (!before.has(message.id) && this.#store.get(message.id)) this.#spoken(message);
+    }
+  }
+
+  #spoken(message) {
+    this.emit("spoken", { message, own: message.author?.id === this.#me });
+  }
+
+  #heardError(frame) {
+    if (!frame.key) return;
+    const refusal = new Refusal({
+      code: frame.code,
+      detail: frame.detail,
+      retry: frame.retry,
+      retryAfter: frame.retry_after ?? 0,
+    });
+    this.#settle(frame.key, (answer) => answer.reject(refusal));
+  }
+
+  #heardRead({ conversation, user, seq }) {
+    if (user !== this.#me) return;
+    // A mark set back ("unread from here") holds until something beyond it is seen anew.
+    if (conversation === this.#conversation) this.#lastRead = seq;
+    this.#markRead(seq, conversation);
+    this.emit("marked", { conversation, seq });
+  }
+
+  #heardConversation(frame) {
+    this.#roster.revise(frame);
+    if (frame.conversation.id !== this.#conversation) return;
+    if (frame.change === "removed" || frame.change === "deleted") this.emit("gone", frame);
+    else this.emit("revised", frame);
+  }
+
+  // Internal: the line itself
+
+  #lineChanged(status) {
+    if (status.state !== "online") this.#known = false;
+    if (status.state === "waiting" || status.state === "stopped") this.#loseAnswers();
+    if (status.state === "waiting" && this.#socket.fruitless >= FRUITLESS) this.#suspectTheWay();
+    this.#tellStatus();
+    if (this.#detour) this.#goRound();
+  }
+
+  #tellStatus() {
+    this.emit("status", { ...this.#status });
+  }
+
+  get #status() {
+    return { state: this.#socket.state, code: this.#socket.code, refused: this.#refused };
+  }
+
+  /** True while words travel by plain requests, because no socket will carry them. */
+  get #detour() {
+    if (this.#socket.online) return false;
+    const { state, code } = this.#status;
+    const shutOut = code === SIGNED_OUT || code === ACCOUNT_CLOSED;
+    return this.#refused || (state === "stopped" && !shutOut);
+  }
+
+  /** Sockets never open: if the server answers plain requests, something between us forbids them. */
+  async #suspectTheWay() {
+    try {
+      await this.#rest.get("me/");
+    } catch (refusal) {
+      if (refusal.status === 401) this.emit("foreign", {});
+      return;
+    }
+    if (this.#socket.online || this.#refused) return;
+    this.#refused = true;
+    this.#tellStatus();
+    this.#goRound();
+  }
+
+  #goRound() {
+    this.#outbox?.kick();
+    this.#after("poll", POLL, () => this.#poll());
+  }
+
+  async #poll() {
+    if (!this.#detour) return;
+    if (this.#store && document.visibilityState === "visible") {
+      await this.#catchUpByRest().catch(() => {});
+    }
+    this.#after("poll", POLL, () => this.#poll());
+  }
+
+  async #catchUpByRest() {
+    const from = this.#store.position;
+    const changes = await this.#rest.get(this.#messagesPath, { since_version: from });
+    this.#heardSynced({ conversation: this.#conversation, from, ...changes, more: false });
+    this.#outbox?.kick();
+  }
+
+  /** 4401 or a sign-in about to end: an ordinary request says whether it still stands. */
+  async #renew() {
+    try {
+      const { id } = await this.#rest.get("me/");
+      if (id === this.#me) this.#socket.resume();
+      else this.emit("foreign", {});
+    } catch (refusal) {
+      if (refusal.status === 401 || refusal.status === 403) this.emit("foreign", {});
+    }
+  }
+
+  // Internal: holes
+
+  #mindTheHole() {
+    if (!this.#store.behind) this.#clear("hole");
+    else if (!this.#timers.has("hole")) this.#after("hole", HOLE, () => this.#sync());
+  }
+
+  #sync() {
+    const { position } = this.#store;
+    this.#socket.send({ type: "sync", conversation: this.#conversation, version: position });
+    // A page that is never answered is asked for again; a closed socket is not: hello will.
+    this.#after("hole", ANSWER, () => this.#socket.online && this.#store.behind && this.#sync());
+  }
+
+  // Internal: sending
+
+  #deliverBySocket(record) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#loseAnswer(record.key), ANSWER);
+      this.#answers.set(record.key, { resolve, reject, timer });
+      const { conversation, key, body, reply_to: replyTo } = record;
+      const frame = { type: "send", conversation, key, body, reply_to: replyTo };
+      if (!this.#socket.send(frame)) this.#loseAnswer(key);
+    });
+  }
+
+  async #deliverByRest(record) {
+    const { key, body, reply_to: replyTo } = record;
+    const path = `conversations/${record.conversation}/messages/`;
+    const message = await this.#rest.post(path, { key, body, reply_to: replyTo });
+    if (record.conversation === this.#conversation) this.#store?.take([message]);
+    return { id: message.id, seq: message.seq, version: message.version };
+  }
+
+  #settle(key, how) {
+    const answer = this.#answers.get(key);
+    if (!answer) return;
+    clearTimeout(answer.timer);
+    this.#answers.delete(key);
+    how(answer);
+  }
+
+  /** Whether it was stored is unknown. The same key, sent again, settles it. */
+  #loseAnswer(key) {
+    const detail = this.#say("error.unreachable");
+    this.#settle(key, ({ reject }) =>
+      reject(new Refusal({ code: "unreachable", detail, retry: true })),
+    );
+  }
+
+  #loseAnswers() {
+    for (const key of [...this.#answers.keys()]) this.#loseAnswer(key);
+  }
+
+  #showPending(conversation) {
+    if (conversation !== this.#conversation || !this.#store) return;
+    const entries = this.#outbox.entries(conversation);
+    const waiting = new Set(entries.map((entry) => entry.key));
+    for (const entry of this.#store.pending()) {
+      if (!waiting.has(entry.key) && entry.state !== "sent") this.#store.drop(entry.key);
+    }
+    for (const entry of entries) this.#store.await(entry);
+  }
+
+  #showSent(record, answer) {
+    if (record.conversation === this.#conversation) this.#store?.settle(record.key, answer);
+  }
+
+  // Internal: reading and counting
+
+  #markRead(seq, conversation = this.#conversation) {
+    const here = conversation === this.#conversation;
+    const unread = here ? (this.#store?.unreadAfter(seq, WINDOW) ?? null) : null;
+    this.#roster.read({ conversation, seq, unread });
+  }
+
+  #tellRead() {
+    const seq = this.#lastRead;
+    if (this.#socket.send({ type: "read", conversation: this.#conversation, seq })) return;
+    if (this.#detour) {
+      // Lost marks are told again by the next one, or after the next hello.
+      this.#rest.post(`conversations/${this.#conversation}/read/`, { seq }).catch(() => {});
+    }
+  }
+
+  #recountSoon(id) {
+    this.#recounts.add(id);
+    this.#after("recount", RECOUNT_PAUSE, () => this.#recount());
+  }
+
+  async #recount() {
+    const ids = [...this.#recounts];
+    this.#recounts.clear();
+    for (const id of ids) {
+      try {
+        this.#roster.count([await this.#rest.get(`conversations/${id}/`)]);
+      } catch {
+        // Not mine any more, or no line: the next hello brings the numbers.
+      }
+    }
+  }
+
+  // Internal: small things
+
+  get #messagesPath() {
+    return `conversations/${this.#conversation}/messages/`;
+  }
+
+  #history(query) {
+    return this.#rest.get(this.#messagesPath, { limit: PAGE, ...query });
+  }
+
+  #load(work) {
+    this.#loading ??= work().finally(() => {
+      this.#loading = null;
+    });
+    return this.#loading;
+  }
+
+  #after(name, delay, work) {
+    this.#clear(name);
+    this.#timers.set(
+      name,
+      setTimeout(() => {
+        this.#timers.delete(name);
+        work();
+      }, delay),
+    );
+  }
+
+  #clear(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+}

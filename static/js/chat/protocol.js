@@ -1,0 +1,39 @@
+// The words of /ws/, subprotocol chatty.v1: the same lists as conversations/realtime/protocol.py.
+
+export const SUBPROTOCOL = "chatty.v1";
+
+export const CLIENT_FRAMES = ["send", "read", "typing", "sync", "auth", "ping"];
+
+export const SERVER_FRAMES = [
+  "hello",
+  "sent",
+  "message",
+  "synced",
+  "conversation",
+  "read",
+  "typing",
+  "presence",
+  "auth_expiring",
+  "error",
+  "heartbeat",
+  "pong",
+];
+
+export const SIGNED_OUT = 4001;
+export const ACCOUNT_CLOSED = 4403;
+export const TOO_MANY_SOCKETS = 4409;
+
+const AFTER_CLOSE = new Map([
+  [4401, "renew"],
+  [4429, "wait"],
+  [1009, "stop"],
+  [4400, "stop"],
+  [SIGNED_OUT, "stop"],
+  [ACCOUNT_CLOSED, "stop"],
+  [TOO_MANY_SOCKETS, "stop"],
+]);
+
+/** What to do once the socket closed with `code`: "reconnect", "renew", "wait" or "stop". */
+export function afterClose(code) {
+  return AFTER_CLOSE.get(code) ?? "reconnect";
+}

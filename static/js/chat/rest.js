@@ -1,0 +1,91 @@
+// Asking the server over HTTP: history, edits, deletes, reactions, and whatever no socket can carry.
+
+const PATIENCE = 20_000; // ms
+
+/** A refusal in the server's words. `retry`: the same request may succeed later. */
+export class Refusal extends Error {
+  constructor({ status = 0, code, detail, retry = false, retryAfter = 0 }) {
+    super(detail);
+    this.status = status; // 0: the server was not reached
+    this.code = code;
+    this.detail = detail;
+    this.retry = retry;
+    this.retryAfter = retryAfter; // seconds
+  }
+}
+
+export class Rest {
+  #root;
+  #token;
+  #say;
+
+  /** `root` ends in a slash; `token` gives the CSRF token; `say` the sentence for "no connection". */
+  constructor({ root = "/api/", token, say }) {
+    this.#root = root;
+    this.#token = token;
+    this.#say = say;
+  }
+
+  get(path, query = {}) {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined);
+    const search = new URLSearchParams(given).toString();
+    return this.#ask("GET", search ? `${path}?${search}` : path);
+  }
+
+  post(path, body = {}) {
+    return this.#ask("POST", path, body);
+  }
+
+  patch(path, body) {
+    return this.#ask("PATCH", path, body);
+  }
+
+  put(path, body = {}) {
+    return this.#ask("PUT", path, body);
+  }
+
+  delete(path) {
+    return this.#ask("DELETE", path);
+  }
+
+  async #ask(method, path, body) {
+    const response = await this.#fetch(method, path, body);
+    const answer = await this.#read(response);
+    if (response.ok) return answer;
+    throw new Refusal({
+      status: response.status,
+      code: answer?.code ?? "server_error",
+      detail: answer?.detail ?? this.#say("error.server"),
+      retry: answer?.retry ?? response.status >= 500,
+      retryAfter: Number(answer?.retry_after ?? response.headers.get("Retry-After")) || 0,
+    });
+  }
+
+  async #fetch(method, path, body) {
+    const headers = { Accept: "application/json" };
+    if (method !== "GET") headers["X-CSRFToken"] = this.#token();
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    try {
+      return await fetch(this.#root + path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: "same-origin",
+        cache: "no-store",
+        signal: AbortSignal.timeout?.(PATIENCE),
+      });
+    } catch {
+      throw new Refusal({ code: "unreachable", detail: this.#say("error.unreachable"), retry: true });
+    }
+  }
+
+  async #read(response) {
+    if (response.status === 204) return null;
+    try {
+      return await response.json();
+    } catch {
+      if (!response.ok) return null;
+      throw new Refusal({ code: "server_error", detail: this.#say("error.server"), retry: true });
+    }
+  }
+}

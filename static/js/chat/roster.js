@@ -1,0 +1,110 @@
+// All my conversations with their numbers: what the sidebar, the title and the badge show. Pure.
+//
+// `hello` brings the numbers as they are; afterwards every change is counted once, by its version.
+// Where counting cannot be sure (a mark moved into the middle) "recount" asks.
+
+import { Emitter } from "chatty/lib/emitter.js";
+import { isWord } from "chatty/chat/store.js";
+
+// The server looks at so many entries after the mark, and says "+" when there are more: so do we.
+export const WINDOW = 200;
+
+export class Roster extends Emitter {
+  #me;
+  #rows = new Map(); // id -> row
+
+  /**
+   * `rows`: [{id, unread, unread_more}], as the page was drawn. Emits "change" {id, moved},
+   * "gone" {id} and "recount" {id}: fetch the conversation and give it to count().
+   */
+  constructor({ me, rows }) {
+    super();
+    this.#me = me;
+    for (const row of rows) this.#rows.set(row.id, { ...row, version: 0, counted: false });
+  }
+
+  get(id) {
+    return this.#rows.get(id);
+  }
+
+  /** {count, more} over all conversations. */
+  total() {
+    let count = 0;
+    let more = false;
+    for (const row of this.#rows.values()) {
+      count += row.unread;
+      more ||= Boolean(row.unread_more);
+    }
+    return { count, more };
+  }
+
+  /** The conversations of a `hello`, or one fetched by itself. What is older than known asks again. */
+  count(conversations) {
+    for (const given of conversations) {
+      const row = this.#rows.get(given.id);
+      if (row?.counted && given.version < row.version) this.#recount(given.id);
+      else this.#put(given, { moved: !row });
+    }
+  }
+
+  /** One changed message, live or caught up, that took `version`. */
+  hear({ conversation, version, message }) {
+    const row = this.#rows.get(conversation);
+    if (!row?.counted) return this.#recount(conversation);
+    if (version <= row.version) return undefined;
+    row.version = version;
+    const isNew = message.seq > row.last_seq;
+    if (isNew) row.last_seq = message.seq;
+    row.unread_more = row.last_seq - row.last_read_seq > WINDOW;
+    if (this.#counts(row, message)) {
+      if (isNew && isWord(message)) row.unread += 1;
+      // A message changes once more by being deleted, and then never again.
+      if (!isNew && message.deleted_at) row.unread = Math.max(0, row.unread - 1);
+    }
+    return this.#changed(conversation, isNew && message.kind === "text");
+  }
+
+  /** My mark stands at `seq` now. `unread` when the page can tell the number, else null. */
+  read({ conversation, seq, unread = null }) {
+    const row = this.#rows.get(conversation);
+    if (!row?.counted || row.last_read_seq === seq) return;
+    row.last_read_seq = seq;
+    if (seq >= row.last_seq || unread !== null) {
+      row.unread = seq >= row.last_seq ? 0 : unread;
+      row.unread_more = row.last_seq - seq > WINDOW;
+      this.#changed(conversation);
+    } else {
+      this.#recount(conversation);
+    }
+  }
+
+  /** A `conversation` frame: I was added, removed, given a role; it was renamed, archived, deleted. */
+  revise({ change, conversation }) {
+    if (change === "removed" || change === "deleted") {
+      if (this.#rows.delete(conversation.id)) this.emit("gone", { id: conversation.id });
+    } else {
+      this.#put(conversation, { moved: change === "added" });
+    }
+  }
+
+  // Internal
+
+  #put(given, { moved }) {
+    const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0 };
+    this.#rows.set(given.id, { ...row, ...given, counted: given.last_seq !== undefined });
+    this.#changed(given.id, moved);
+  }
+
+  #counts(row, { kind, author, seq }) {
+    const isOthers = kind === "text" && author?.id !== this.#me;
+    return isOthers && seq > row.last_read_seq && seq <= row.last_read_seq + WINDOW;
+  }
+
+  #changed(id, moved = false) {
+    this.emit("change", { id, moved });
+  }
+
+  #recount(id) {
+    this.emit("recount", { id });
+  }
+}

@@ -1,0 +1,218 @@
+// The one socket of this page: opened again whenever it is lost, for as long as that makes sense.
+//
+// Emits:
+//   status {state, code?}  "connecting" | "online" | "waiting" (for the next attempt) | "stopped"
+//                          | "off" (disconnect() was called); code: of the close that led here
+//   hello  frame           the server has let us in; from now on send() carries
+//   frame  frame           every other frame, `type` from protocol.js
+//   renew  {}              the sign-in must be looked at before trying again: call resume()
+
+import { reconnectDelay } from "chatty/lib/backoff.js";
+import { Emitter } from "chatty/lib/emitter.js";
+import { afterClose, SUBPROTOCOL } from "chatty/chat/protocol.js";
+
+const OPENING = 15_000; // ms for the handshake and the hello
+const SILENCE = 60_000; // ms without any frame (heartbeats come every 25 s) before it counts as dead
+const DOUBT = 30_000; // ms of silence after which a page that wakes up asks
+const ANSWER = 5_000; // ms for the answer to that question
+const WAIT = 30_000; // ms after 4429 when the server named no time
+
+export class Socket extends Emitter {
+  #url;
+  #random;
+  #socket = null;
+  #timer = null; // the next attempt, or the end of patience with this socket
+  #stopListening = null;
+  #state = "off";
+  #code; // of the last close
+  #attempt = 0;
+  #downSince = 0;
+  #lastHeard = 0;
+  #retryAfter = 0; // ms the server asked us to wait
+  #everOpen = false;
+  #fruitless = 0; // attempts in a row that never came to a hello
+
+  constructor(url, { random = Math.random } = {}) {
+    super();
+    this.#url = url;
+    this.#random = random;
+  }
+
+  // Lifecycle
+
+  connect() {
+    if (this.#state !== "off") return;
+    this.#listen();
+    this.#downSince = Date.now();
+    this.#open();
+  }
+
+  disconnect() {
+    this.#stopListening?.();
+    this.#stopListening = null;
+    this.#say("off");
+    this.#drop(1000);
+  }
+
+  // Words
+
+  get online() {
+    return this.#state === "online";
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Why the last socket closed; undefined before that, and while one is open. */
+  get code() {
+    return this.online ? undefined : this.#code;
+  }
+
+  /** Attempts in a row without a hello, while none ever succeeded on this page. */
+  get fruitless() {
+    return this.#everOpen ? 0 : this.#fruitless;
+  }
+
+  /** Hand a frame over. False when there is no open socket: nothing is queued here. */
+  send(frame) {
+    if (!this.online || this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** Try now instead of at the end of the wait; after "renew" this is the way on. */
+  resume() {
+    if (this.#state === "waiting") this.#open();
+  }
+
+  /** Stay closed until the page is loaded again. */
+  stop(code) {
+    this.#say("stopped", code);
+    this.#drop(1000);
+  }
+
+  // Internal
+
+  #open() {
+    this.#drop(1000);
+    this.#say("connecting");
+    let socket;
+    try {
+      socket = new WebSocket(this.#url, SUBPROTOCOL);
+    } catch {
+      this.#lost(1006); // a policy of the page forbids it
+      return;
+    }
+    this.#socket = socket;
+    socket.onmessage = (event) => socket === this.#socket && this.#heard(event.data);
+    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code);
+    this.#within(OPENING);
+  }
+
+  #heard(data) {
+    let frame;
+    try {
+      frame = JSON.parse(data);
+    } catch {
+      return; // not one of ours; the next heartbeat tells whether the line is sound
+    }
+    this.#lastHeard = Date.now();
+    if (this.online) this.#within(SILENCE);
+    if (frame.type === "hello") this.#welcomed(frame);
+    else this.#notice(frame);
+  }
+
+  #welcomed(frame) {
+    this.#attempt = 0;
+    this.#fruitless = 0;
+    this.#everOpen = true;
+    this.#retryAfter = 0;
+    this.#say("online");
+    this.#within(SILENCE);
+    this.emit("hello", frame);
+  }
+
+  #notice(frame) {
+    // A word about the socket itself, such as why it is about to be closed, names no message.
+    if (frame.type === "error" && !frame.key && frame.retry_after) {
+      this.#retryAfter = frame.retry_after * 1000;
+    }
+    this.emit("frame", frame);
+  }
+
+  #lost(code) {
+    if (this.#state === "online") this.#downSince = Date.now();
+    else this.#fruitless += 1;
+    this.#drop(1000);
+    const next = afterClose(code);
+    if (next === "stop") {
+      this.#say("stopped", code);
+    } else if (next === "renew") {
+      this.#say("waiting", code);
+      // The wait goes on underneath, so that a question nobody answers is no dead end.
+      this.#later(WAIT);
+      this.emit("renew", {});
+    } else {
+      this.#say("waiting", code);
+      this.#later(next === "wait" ? this.#retryAfter || WAIT : this.#backOff());
+    }
+  }
+
+  #backOff() {
+    const delay = reconnectDelay(this.#attempt, Date.now() - this.#downSince, this.#random);
+    this.#attempt += 1;
+    return Math.max(delay, this.#retryAfter);
+  }
+
+  #later(delay) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#open(), delay);
+  }
+
+  /** Take the line for dead unless something is heard within `patience` ms. */
+  #within(patience) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lost(1006), patience);
+  }
+
+  /** The page woke up or the network changed: an open socket may have died without a word. */
+  #doubt() {
+    if (this.#state === "waiting") {
+      this.#attempt = 0;
+      this.#open();
+    } else if (this.online && this.send({ type: "ping" })) {
+      this.#within(ANSWER);
+    }
+  }
+
+  #drop(code) {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close(code);
+  }
+
+  #say(state, code) {
+    if (this.#state === state && code === undefined) return;
+    this.#state = state;
+    this.#code = code ?? this.#code;
+    this.emit("status", { state, code });
+  }
+
+  #listen() {
+    const ending = new AbortController();
+    const { signal } = ending;
+    const awake = () => {
+      if (document.visibilityState !== "visible") return;
+      if (this.#state === "waiting" || Date.now() - this.#lastHeard > DOUBT) this.#doubt();
+    };
+    addEventListener("online", () => this.#doubt(), { signal });
+    addEventListener("offline", () => this.#doubt(), { signal });
+    addEventListener("pageshow", awake, { signal });
+    document.addEventListener("visibilitychange", awake, { signal });
+    this.#stopListening = () => ending.abort();
+  }
+}

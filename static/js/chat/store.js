@@ -1,0 +1,244 @@
+// One conversation's messages, by id and version. Pure: knows neither page nor network nor clock.
+//
+// Two things are kept apart. The *window* is the run of messages the page shows: from `first` to
+// `last` by seq, `last` being open-ended while the page stands at the newest message. The *position*
+// is the version up to which every change is known; it is what a catch-up starts from. It moves in
+// two ways only, because live versions are consecutive and stored ones are not (an edit moves a row
+// from version 5 to 9, and 5 then exists nowhere):
+//   - a live `message` with version = position + 1;
+//   - a `synced` whose `from` is not beyond the position.
+// Any other live message is shown at once and remembered: it counts when the hole below it closes.
+// `sent` tells only how far the server is.
+
+import { Emitter } from "chatty/lib/emitter.js";
+
+export class Store extends Emitter {
+  #me;
+  #messages = new Map(); // id -> message, also of some outside the window
+  #pending = new Map(); // key -> words of mine that have not come back yet, in the order of typing
+  #ahead = new Set(); // versions heard beyond position + 1
+  #position;
+  #head; // the highest version the server is known to have reached
+  #first = 0; // seq; 0 when the window begins where the conversation does
+  #last = Infinity; // seq; Infinity while the window ends where the conversation does
+
+  /**
+   * `page` is what a page of history answers: {messages, position, has_older, has_newer}.
+   * `me` is my user id.
+   */
+  constructor({ me, page }) {
+    super();
+    this.#me = me;
+    this.#replace(page);
+  }
+
+  // What is known
+
+  get position() {
+    return this.#position;
+  }
+
+  /** True while the server is known to have changes that have not been heard. */
+  get behind() {
+    return this.#head > this.#position;
+  }
+
+  get head() {
+    return this.#head;
+  }
+
+  get hasOlder() {
+    return this.#first > 0;
+  }
+
+  get hasNewer() {
+    return this.#last < Infinity;
+  }
+
+  /** The messages of the window, oldest first. */
+  messages() {
+    return [...this.#messages.values()]
+      .filter((message) => this.#shows(message))
+      .sort((a, b) => a.seq - b.seq);
+  }
+
+  /** My words that have not come back as messages, oldest first. */
+  pending() {
+    return [...this.#pending.values()];
+  }
+
+  /** The message, or undefined when it is unknown or outside the window. */
+  get(id) {
+    const message = this.#messages.get(id);
+    return message && this.#shows(message) ? message : undefined;
+  }
+
+  // What is heard
+
+  /** A live `message` frame. Returns true when this version of the message was new here. */
+  hear({ version, message }) {
+    this.#learn(version);
+    if (version > this.#position) this.#ahead.add(version);
+    this.#close();
+    const fresh = this.#keep(message);
+    this.#changed(fresh ? [message.id] : []);
+    return fresh;
+  }
+
+  /**
+   * A `synced` frame that is no reset. Returns the messages that were new or newer than known.
+   * A page that starts beyond the position is shown, but proves nothing about what lies between.
+   */
+  catchUp({ from, version, messages }) {
+    this.#learn(version);
+    if (from <= this.#position) this.#advance(version);
+    const fresh = messages.filter((message) => this.#keep(message));
+    this.#changed(fresh.map((message) => message.id));
+    return fresh;
+  }
+
+  /** Whole messages from an answer of the server: shown; the position is none of their business. */
+  take(messages) {
+    for (const message of messages) this.#learn(message.version);
+    const fresh = messages.filter((message) => this.#keep(message));
+    this.#changed(fresh.map((message) => message.id));
+  }
+
+  /** Others' live texts among the `span` entries after `seq`, or null when the window cannot tell. */
+  unreadAfter(seq, span) {
+    if (this.hasNewer || this.#first > seq + 1) return null;
+    return this.messages().filter(
+      (message) =>
+        message.seq > seq &&
+        message.seq <= seq + span &&
+        isWord(message) &&
+        message.author?.id !== this.#me,
+    ).length;
+  }
+
+  /** The server has reached `version`, whoever told. */
+  learn(version) {
+    this.#learn(version);
+  }
+
+  // Pages of history. None of them moves the position: they tell of some messages, not of all.
+
+  addOlder(page) {
+    const fresh = page.messages.filter((message) => this.#keep(message));
+    this.#first = page.has_older && page.messages.length ? page.messages[0].seq : 0;
+    this.#changed(fresh.map((message) => message.id), page.messages);
+  }
+
+  addNewer(page) {
+    const fresh = page.messages.filter((message) => this.#keep(message));
+    this.#last = page.has_newer && page.messages.length ? page.messages.at(-1).seq : Infinity;
+    this.#changed(fresh.map((message) => message.id), page.messages);
+  }
+
+  /** Start again from a page: too far behind to catch up, or a jump to another place. */
+  replace(page) {
+    const gone = [...this.#messages.keys()];
+    this.#replace(page);
+    this.emit("change", { ids: [...new Set([...gone, ...this.#messages.keys()])], replaced: true });
+  }
+
+  /** Forget the messages beyond `keep` at the end that is out of sight: "older" or "newer". */
+  trim(end, keep) {
+    const shown = this.messages();
+    if (shown.length <= keep) return;
+    const gone = end === "older" ? shown.slice(0, shown.length - keep) : shown.slice(keep);
+    for (const message of gone) this.#messages.delete(message.id);
+    if (end === "older") this.#first = shown[shown.length - keep].seq;
+    else this.#last = shown[keep - 1].seq;
+    this.#changed(gone.map((message) => message.id));
+  }
+
+  // My own words on their way
+
+  /** Show `entry` {key, body, reply_to, state, error?} until the message with its key is here. */
+  await(entry) {
+    if (this.#arrived(entry.key)) return;
+    this.#pending.set(entry.key, { ...this.#pending.get(entry.key), ...entry });
+    this.#changed([]);
+  }
+
+  /** The server has it: `sent`. The bubble stays until the message itself arrives. */
+  settle(key, { version }) {
+    if (version) this.#learn(version);
+    const entry = this.#pending.get(key);
+    if (!entry) return;
+    this.#pending.set(key, { ...entry, state: "sent", error: undefined });
+    this.#changed([]);
+  }
+
+  /** The words were taken back before they were sent. */
+  drop(key) {
+    if (this.#pending.delete(key)) this.#changed([]);
+  }
+
+  // Internal
+
+  #replace(page) {
+    const { messages, position, has_older: hasOlder, has_newer: hasNewer } = page;
+    // What was heard live after the page was read is newer than the page and stays.
+    const later = [...this.#messages.values()].filter((message) => message.version > position);
+    this.#messages = new Map();
+    this.#position = position;
+    this.#head = later.reduce((head, message) => Math.max(head, message.version), position);
+    this.#first = hasOlder && messages.length ? messages[0].seq : 0;
+    this.#last = hasNewer && messages.length ? messages.at(-1).seq : Infinity;
+    for (const message of [...messages, ...later]) this.#keep(message);
+    this.#ahead = new Set([...this.#ahead].filter((version) => version > position));
+    this.#close();
+  }
+
+  #keep(message) {
+    const known = this.#messages.get(message.id);
+    // A shallow message, read from the page the server drew, gives way to the whole one.
+    const better =
+      !known || message.version > known.version || (known.shallow && !message.shallow);
+    if (known && (message.version < known.version || !better)) return false;
+    this.#messages.set(message.id, message);
+    if (message.author?.id === this.#me && message.key) this.#pending.delete(message.key);
+    return !known || message.version > known.version;
+  }
+
+  #arrived(key) {
+    for (const message of this.#messages.values()) {
+      if (message.key === key && message.author?.id === this.#me) return true;
+    }
+    return false;
+  }
+
+  #shows(message) {
+    return message.seq >= this.#first && message.seq <= this.#last;
+  }
+
+  #learn(version) {
+    this.#head = Math.max(this.#head, version);
+  }
+
+  #advance(version) {
+    this.#position = Math.max(this.#position, version);
+    this.#close();
+  }
+
+  #close() {
+    while (this.#ahead.delete(this.#position + 1)) this.#position += 1;
+    for (const version of this.#ahead) {
+      if (version <= this.#position) this.#ahead.delete(version);
+    }
+  }
+
+  #changed(ids, messages = []) {
+    this.emit("change", {
+      ids: [...new Set([...ids, ...messages.map((message) => message.id)])],
+      replaced: false,
+    });
+  }
+}
+
+/** A live text of a person: what counts as unread. */
+export function isWord(message) {
+  return message.kind === "text" && !message.deleted_at;
+}
