@@ -9,6 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("chatty.api.urls")),
     path("", include("accounts.urls")),
+    path("", include("conversations.urls")),
 ]
 
 handler400 = "chatty.refusals.bad_request"

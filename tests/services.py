@@ -53,10 +53,10 @@ class Postgres:
         directory = self._server.get_postmaster_info().socket_dir
         return f"postgres://postgres@/{database}?host={directory}"
 
-    def create(self, database: str) -> str:
-        """Creates an empty database and returns its url."""
+    def create(self, database: str, template: str = "template1") -> str:
+        """Creates a database like `template` and returns its url."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{database}"')
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
     def drop(self, database: str) -> None:

@@ -1,0 +1,66 @@
+"""Finds a Chromium: the one on PATH, else Playwright's, else Debian's package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# No news, no updates, no accounts: a test talks to 127.0.0.1 and nobody else.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-features=OptimizationHints,MediaRouter",
+]
+
+
+class NoChromiumError(Exception):
+    """The browser tests cannot run, and must not look as if they had passed."""
+
+
+def find(playwrights_own: str) -> str:
+    """The path of a Chromium, installed first where there is none. Raises NoChromiumError."""
+    return (
+        os.environ.get("CHROMIUM")
+        or _on_path()
+        or _existing(playwrights_own)
+        or _installed_by_playwright(playwrights_own)
+        or _installed_by_apt()
+        or _give_up()
+    )
+
+
+def _on_path() -> str | None:
+    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+def _existing(path: str) -> str | None:
+    return path if Path(path).exists() else None
+
+
+def _installed_by_playwright(path: str) -> str | None:
+    _run([sys.executable, "-m", "playwright", "install", "chromium"])
+    return _existing(path)
+
+
+def _installed_by_apt() -> str | None:
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        _run(["apt-get", "install", "--yes", "--no-install-recommends", "chromium"])
+    return _on_path()
+
+
+def _run(command: list[str]) -> None:
+    print("Installing a browser:", " ".join(command), file=sys.stderr)
+    subprocess.run(command, check=False, timeout=600)
+
+
+def _give_up() -> str:
+    raise NoChromiumError(
+        "No Chromium on PATH, none of Playwright's, and none could be installed. Install one "
+        "(apt-get install chromium) or say where it is: CHROMIUM=/path/to/chromium"
+    )

@@ -1,0 +1,124 @@
+"""People in front of real browsers. A visitor's page must stay free of errors unless a test says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from tests.browser import chromium
+from tests.houses import PASSWORD, ChatServer
+
+PATIENCE = 10_000  # milliseconds until an expectation has failed; the machine may be busy
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 800}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = chromium.find(playwright.chromium.executable_path)
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody's browser: `page` is its first tab. `errors` is what the browser complained about.
+
+    A test that expects complaints (a server killed on purpose) names them: allow("ERR_CONNECTION").
+    """
+
+    server: ChatServer
+    context: BrowserContext
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+
+    def allow(self, *patterns: str) -> None:
+        self.allowed += patterns
+
+    def goto(self, path: str = "/") -> Page:
+        self.page.goto(self.server.url + path)
+        return self.page
+
+    def sign_in(self, name: str) -> None:
+        self.goto("/sign-in/")
+        self.page.locator("input[name=email]").fill(f"{name.lower()}@example.org")
+        self.page.locator("input[name=password]").fill(PASSWORD)
+        self.page.locator("input[name=password]").press("Enter")
+        self.page.wait_for_url(lambda url: "/sign-in/" not in url)
+
+    def new_tab(self) -> Page:
+        page = self.context.new_page()
+        self.watch(page)
+        return page
+
+    def watch(self, page: Page) -> None:
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.errors.append(f"{page.url}: {error}"))
+        page.on("console", self._hear)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # Chromium reports what the Content-Security-Policy stopped as errors on the console.
+        if message.type == "error":
+            self.errors.append(f"{message.location.get('url', '')}: {message.text}")
+
+    def complaints(self) -> list[str]:
+        return [
+            error
+            for error in self.errors
+            if not any(re.search(pattern, error) for pattern in self.allowed)
+        ]
+
+
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """visit(server, "Alice", phone=True, javascript=False, **context options) -> Visitor.
+
+    Without a name nobody is signed in.
+    """
+    visitors: list[Visitor] = []
+
+    def visit(
+        server: ChatServer,
+        name: str | None = None,
+        *,
+        phone: bool = False,
+        javascript: bool = True,
+        **options: Any,
+    ) -> Visitor:
+        options.setdefault("viewport", PHONE if phone else DESKTOP)
+        options.setdefault("timezone_id", "Europe/Berlin")
+        options.setdefault("locale", "en-GB")
+        context = browser.new_context(
+            java_script_enabled=javascript, has_touch=phone, is_mobile=phone, **options
+        )
+        visitor = Visitor(server, context, context.new_page())
+        visitor.watch(visitor.page)
+        visitors.append(visitor)
+        if name:
+            visitor.sign_in(name)
+        return visitor
+
+    yield visit
+    complaints = [complaint for visitor in visitors for complaint in visitor.complaints()]
+    for visitor in visitors:
+        visitor.context.close()
+    assert complaints == []

@@ -1,0 +1,256 @@
+"""Real Chatties for tests: set up in a directory of their own, served by real processes.
+
+A House is an installation (a database, a secret, the cast); a ChatServer is one process serving it,
+of which there may be several. The cast: Alice, Bob and Carol, all with PASSWORD.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import websockets.sync.client
+
+from tests.services import Postgres, Redis, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse battery staple"
+CAST = ("Alice", "Bob", "Carol")
+_CAST_SCRIPT = f"""
+from accounts.models import User
+for name in {CAST!r}:
+    User.objects.create_user(f"{{name.lower()}}@example.org", {PASSWORD!r}, name=name)
+"""
+# What tests do in seconds, people do in hours.
+_GENEROUS = dict.fromkeys(
+    ("LIMIT_SIGN_IN", "LIMIT_SIGN_IN_ADDRESS", "LIMIT_SIGN_UP", "LIMIT_PEOPLE"), "10000/m"
+)
+
+
+@dataclass
+class House:
+    """One installation. `env` is everything its processes know of the outside."""
+
+    home: Path
+    env: dict[str, str]
+    postgres: Postgres | None = None
+    redis: Redis | None = None
+    servers: list[ChatServer] = field(default_factory=list)
+
+    def manage(self, *arguments: str, check: bool = True, **changes: str) -> str:
+        """Runs manage.py; returns what it wrote. Raises AssertionError with it when it fails."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**self.env, **changes},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        written = done.stdout + done.stderr
+        assert not check or done.returncode == 0, written
+        return written
+
+    def serve(self, *arguments: str, kind: str = "serve", **changes: str) -> ChatServer:
+        """A server that has started; `kind` is "serve", "daphne" or "runserver"."""
+        server = ChatServer(self, kind, arguments, changes)
+        self.servers.append(server)
+        server.start()
+        return server
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.kill()
+
+
+class ChatServer:
+    """One serving process on a port it keeps over restarts."""
+
+    def __init__(
+        self, house: House, kind: str, arguments: tuple[str, ...], changes: dict[str, str]
+    ) -> None:
+        self.house = house
+        self.kind = kind
+        self.arguments = arguments
+        self.port = free_port()
+        self.env = {**house.env, "PORT": str(self.port), **changes}
+        self.log = house.home / f"server-{self.port}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _command(self) -> list[str]:
+        match self.kind:
+            case "serve":
+                return ["manage.py", "serve", *self.arguments]
+            case "daphne":
+                where = ("-b", "127.0.0.1", "-p", str(self.port))
+                return ["-m", "daphne", *where, *self.arguments, "chatty.asgi:application"]
+            case "runserver":
+                return ["manage.py", "runserver", "--noreload", str(self.port), *self.arguments]
+        raise ValueError(self.kind)
+
+    def start(self, seconds: float = 30) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self._command()],
+                cwd=ROOT,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                # Workers are children: a kill of the group leaves none behind.
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"The server ended:\n{self.said()}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+                    assert answer.status == 200
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"The server did not start within {seconds} s:\n{self.said()}")
+
+    def terminate(self, seconds: float = 20) -> int:
+        """SIGTERM, and wait. Returns the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        code = self.process.wait(seconds)
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        """kill -9, together with workers. Does nothing when it is not running."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def manage(self, *arguments: str) -> str:
+        return self.house.manage(*arguments)
+
+
+@dataclass
+class Person:
+    """One of the cast as a program sees them: REST and sockets with an access token."""
+
+    server: ChatServer
+    name: str
+    token: str = ""
+
+    @property
+    def email(self) -> str:
+        return f"{self.name.lower()}@example.org"
+
+    def sign_in(self) -> Person:
+        status, pair = self.call("POST", "/api/token/", {"email": self.email, "password": PASSWORD})
+        assert status == 200, pair
+        self.token = pair["access"]
+        return self
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Returns (status, decoded answer or None)."""
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.server.url + path, data=data, headers=headers, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                status, raw = answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                status, raw = refusal.code, refusal.read()
+        return status, json.loads(raw) if raw else None
+
+    def socket(self, **options: Any) -> websockets.sync.client.ClientConnection:
+        """An open socket. Use it with `with`; recv(timeout=...) gives text frames."""
+        return websockets.sync.client.connect(
+            self.server.url.replace("http", "ws") + "/ws/",
+            subprotocols=[websockets.Subprotocol("chatty.v1")],
+            additional_headers={"Authorization": f"Bearer {self.token}"},
+            proxy=None,
+            **options,
+        )
+
+
+class Builder:
+    """Builds houses quickly: one template is set up, each house is a copy of it."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.count = 0
+        self._template: Path | None = None
+        self._postgres: Postgres | None = None
+        self._postgres_template = ""
+
+    def sqlite(self) -> House:
+        """An installation nothing was configured for."""
+        if self._template is None:
+            self._template = self.base / "template"
+            self._template.mkdir()
+            self._prepare(House(self._template, self._environment(self._template)))
+        home = self._new_home()
+        shutil.copytree(self._template, home, dirs_exist_ok=True)
+        return House(home, self._environment(home))
+
+    def grown_up(self) -> House:
+        """An installation on PostgreSQL, with a Redis of its own that may be stopped."""
+        if self._postgres is None:
+            self._postgres = Postgres()
+            url = self._postgres.create("chatty_template")
+            home = self._new_home()
+            self._prepare(House(home, self._environment(home, DATABASE_URL=url)))
+        home = self._new_home()
+        name = home.name.replace("-", "_")
+        url = self._postgres.create(name, template="chatty_template")
+        redis = Redis()
+        env = self._environment(home, DATABASE_URL=url, REDIS_URL=redis.url)
+        return House(home, env, self._postgres, redis)
+
+    def close(self) -> None:
+        if self._postgres is not None:
+            self._postgres.close()
+
+    def _prepare(self, house: House) -> None:
+        house.manage("setup", "--email", "admin@example.org")
+        house.manage("shell", "-c", _CAST_SCRIPT)
+
+    def _new_home(self) -> Path:
+        self.count += 1
+        home = self.base / f"house-{self.count}"
+        home.mkdir()
+        return home
+
+    def _environment(self, home: Path, **more: str) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return {
+            **kept,
+            **_GENEROUS,
+            "DATA_DIR": str(home),
+            "SECRET_KEY": "a-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
+            "STATIC_ROOT": str(self.base / "static"),  # collected once
+            "PYTHONUNBUFFERED": "1",
+            "SHUTDOWN_SECONDS": "5",
+            "DATABASE_POOL": "16",
+            **more,
+        }
