@@ -1,0 +1,66 @@
+"""The cast: Alice and Bob have accounts; Staff may open the administration, Root everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import tokens
+from accounts.models import User
+from accounts.signals import sign_ins_ended
+from accounts.tests.helpers import PASSWORD
+
+
+@pytest.fixture(autouse=True)
+def _limits_of_this_process(settings):
+    """Tests beside this one may share a Redis: count here alone."""
+    settings.REDIS_URL = ""
+
+
+@pytest.fixture
+def alice(db) -> User:
+    return User.objects.create_user("alice@example.org", PASSWORD, name="Alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    return User.objects.create_user("bob@example.org", PASSWORD, name="Bob")
+
+
+@pytest.fixture
+def root(db) -> User:
+    return User.objects.create_superuser("root@example.org", PASSWORD, name="Root")
+
+
+@pytest.fixture
+def browser(alice) -> Client:
+    """Alice's browser, signed in."""
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def api() -> Client:
+    return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def pair(alice) -> tokens.Pair:
+    return tokens.begin(alice, client="a program")
+
+
+@pytest.fixture
+def ended() -> Iterator[list[dict[str, Any]]]:
+    """Every announcement of ended sign-ins, as it is heard by the sockets' side."""
+    heard: list[dict[str, Any]] = []
+
+    def listen(sender: Any, signal: Any, **said: Any) -> None:
+        heard.append(said)
+
+    sign_ins_ended.connect(listen)
+    yield heard
+    sign_ins_ended.disconnect(listen)

@@ -1,0 +1,411 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import actions, queries, tokens
+from accounts.models import SignIn, User
+from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, sign_ins_ended
+from accounts.tests.helpers import PASSWORD, refused_with
+
+HERE = "192.0.2.1"
+NEW = "another blue teapot"
+
+
+def register(**changes):
+    given = {"email": "carol@example.org", "password": PASSWORD, "name": "Carol", "address": HERE}
+    return actions.register(**{**given, **changes})
+
+
+def sign_in(email="alice@example.org", password=PASSWORD, address=HERE):
+    return actions.authenticate(email=email, password=password, address=address)
+
+
+def web(user, sid="web", **fields):
+    fields.setdefault("expires_at", timezone.now() + timedelta(days=1))
+    return SignIn.objects.create(sid=sid, user=user, kind="web", **fields)
+
+
+class TestRegister:
+    pytestmark = pytest.mark.django_db
+
+    def test_it_opens_an_account_that_can_be_signed_in_to(self):
+        user = register(email=" Carol@Example.org", name="  Carol   C ", time_zone="Europe/Paris")
+        assert (user.email, user.name, user.time_zone) == (
+            "carol@example.org",
+            "Carol C",
+            "Europe/Paris",
+        )
+        assert sign_in("CAROL@example.org") == user
+        assert not user.is_staff
+        assert not user.is_superuser
+
+    @pytest.mark.parametrize(
+        ("code", "field", "changes"),
+        [
+            ("invalid", "email", {"email": "carol"}),
+            ("invalid", "email", {"email": "carol@localhost@x"}),
+            ("empty", "email", {"email": "  "}),
+            ("bad_text", "email", {"email": "ca\x00rol@example.org"}),
+            ("bad_text", "email", {"email": "ca\ud800rol@example.org"}),
+            ("too_long", "email", {"email": "c" * 250 + "@example.org"}),
+            ("empty", "name", {"name": "\u200b "}),
+            ("too_long", "name", {"name": "n" * 61}),
+            ("bad_text", "name", {"name": "Ca\x00rol"}),
+            ("bad_text", "name", {"name": "Carol\u202eecilA"}),
+            ("invalid", "time_zone", {"time_zone": "Mars/Olympus"}),
+            ("invalid", "password", {"password": "short7!"}),
+            ("invalid", "password", {"password": "password1"}),
+            ("invalid", "password", {"password": "carol@example"}),
+            ("invalid", "password", {"password": "q" * 257}),
+            ("invalid", "password", {"password": "\ud800 a quiet copper kettle"}),
+            ("invalid", "password", {"password": ""}),
+        ],
+    )
+    def test_it_refuses_with_the_field_and_a_sentence(self, code, field, changes):
+        with refused_with(code, field=field) as caught:
+            register(**changes)
+        assert all(caught.value.fields[field])
+        assert not User.objects.exists()
+
+    def test_a_password_may_have_256_characters(self):
+        long = "correct horse " * 18 + "batt"
+        assert len(long) == 256
+        register(password=long)
+        assert sign_in("carol@example.org", long)
+
+    def test_a_taken_address_is_said_plainly_and_changes_nothing(self, alice):
+        with refused_with("invalid", field="email"):
+            register(email="ALICE@example.org", name="Impostor")
+        alice.refresh_from_db()
+        assert alice.name == "Alice"
+        assert sign_in() == alice
+
+    def test_asking_again_and_again_is_limited_per_address(self, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_up": "2/h"}
+        for n in range(2):
+            register(email=f"c{n}@example.org")
+        with refused_with("slow_down") as caught:
+            register(email="c3@example.org")
+        assert caught.value.retry_after
+        register(email="c4@example.org", address="192.0.2.2")
+        assert User.objects.count() == 3
+
+    @pytest.mark.parametrize("how", ["closed", "invited"])
+    def test_it_is_closed_to_strangers_where_the_settings_say_so(self, settings, how):
+        settings.SIGN_UP = how
+        with refused_with("sign_up_closed"):
+            register()
+        assert not User.objects.exists()
+
+    def test_an_invitation_opens_where_one_is_needed_and_only_there(self, settings):
+        settings.SIGN_UP = "invited"
+        assert register(invited=True)
+        settings.SIGN_UP = "closed"
+        with refused_with("sign_up_closed"):
+            register(email="d@example.org", invited=True)
+
+
+class TestAuthenticate:
+    def test_the_right_password_finds_the_person(self, alice):
+        assert sign_in() == alice
+
+    @pytest.mark.parametrize(
+        ("email", "password"),
+        [
+            ("alice@example.org", "wrong"),
+            ("nobody@example.org", PASSWORD),
+            ("alice@example.org", ""),
+            ("alice@example.org", PASSWORD + " "),
+            ("alice\x00@example.org", PASSWORD),
+            ("\ud800@example.org", PASSWORD),
+            ("", ""),
+            ("a" * 100_000, PASSWORD),
+            ("alice@example.org", "x" * 100_000),
+        ],
+    )
+    def test_wrong_address_and_wrong_password_get_the_same_answer(self, alice, email, password):
+        with refused_with("wrong_credentials") as caught:
+            sign_in(email, password)
+        assert caught.value.detail == "That e-mail address and password do not match an account."
+        assert caught.value.fields == {}
+
+    @pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org"])
+    def test_each_attempt_costs_one_hash_whoever_it_is_for(self, settings, monkeypatch, db, email):
+        from accounts.hashers import Argon2idHasher
+
+        settings.PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
+        User.objects.create_user("alice@example.org", PASSWORD, name="Alice")
+        hashes = []
+        for deed in ("encode", "verify"):
+            real = getattr(Argon2idHasher, deed)
+
+            def counted(self, *args, _real=real, _deed=deed):
+                hashes.append(_deed)
+                return _real(self, *args)
+
+            monkeypatch.setattr(Argon2idHasher, deed, counted)
+        with refused_with("wrong_credentials"):
+            sign_in(email, "wrong")
+        assert len(hashes) == 1
+
+    def test_a_closed_account_is_told_only_to_its_owner(self, alice):
+        actions.close_account(alice)
+        with refused_with("account_closed"):
+            sign_in()
+        with refused_with("wrong_credentials"):
+            sign_in(password="wrong")
+
+    def test_guessing_is_stopped_but_locks_nobody_else_out(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
+        for _ in range(3):
+            with refused_with("wrong_credentials"):
+                sign_in(password="wrong")
+        with refused_with("slow_down"):
+            sign_in()  # not even the right one, or guessing would go on
+        assert sign_in(address="192.0.2.99") == alice
+
+    def test_other_spellings_of_the_address_are_the_same_bucket(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
+        for email in ("alice@example.org", " ALICE@example.org "):
+            with refused_with("wrong_credentials"):
+                sign_in(email, "wrong")
+        with refused_with("slow_down"):
+            sign_in("Alice@example.org")
+
+    def test_trying_many_accounts_from_one_address_is_stopped(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_address": "5/5m"}
+        for n in range(5):
+            with refused_with("wrong_credentials"):
+                sign_in(f"p{n}@example.org")
+        with refused_with("slow_down"):
+            sign_in()
+        assert sign_in(address="192.0.2.99") == alice
+
+    def test_one_address_alone_cannot_use_up_what_is_there_for_all(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_address": "5/5m", "sign_in_all": "10/5m"}
+        for n in range(50):
+            with pytest.raises(actions.ChatError):
+                sign_in(f"p{n}@example.org")
+        assert sign_in(address="192.0.2.99") == alice
+
+    def test_the_right_password_uses_nothing_up(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
+        for _ in range(10):
+            assert sign_in() == alice
+
+
+class TestEnding:
+    def test_ending_one_announces_exactly_that_one_after_commit(
+        self, alice, ended, django_capture_on_commit_callbacks
+    ):
+        web(alice, "one")
+        web(alice, "two")
+        with django_capture_on_commit_callbacks(execute=True):
+            assert actions.end_sign_in("one")
+            assert ended == []  # not before the commit
+        assert ended == [
+            {"user_id": alice.pk, "sids": ["one"], "except_sid": None, "code": SIGNED_OUT}
+        ]
+        assert queries.still_valid(["one", "two"]) == {"two"}
+        alice.refresh_from_db()
+        assert alice.clock == 1
+
+    def test_ending_one_twice_says_nothing_the_second_time(
+        self, alice, ended, django_capture_on_commit_callbacks
+    ):
+        web(alice, "one")
+        with django_capture_on_commit_callbacks(execute=True):
+            assert actions.end_sign_in("one")
+            assert not actions.end_sign_in("one")
+            assert not actions.end_sign_in("never was")
+        assert len(ended) == 1
+
+    def test_a_rolled_back_ending_is_not_announced(
+        self, alice, ended, django_capture_on_commit_callbacks
+    ):
+        web(alice, "one")
+        with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+            actions.end_sign_in("one")
+            transaction.set_rollback(True)
+        assert ended == []
+        assert queries.still_valid(["one"]) == {"one"}
+
+    def test_ending_all_but_one_leaves_that_one_and_other_people_alone(
+        self, alice, bob, ended, django_capture_on_commit_callbacks
+    ):
+        for sid in ("one", "two", "three"):
+            web(alice, sid)
+        web(bob, "bob's")
+        with django_capture_on_commit_callbacks(execute=True):
+            actions.end_sign_ins(alice, except_sid="two")
+        assert queries.still_valid(["one", "two", "three", "bob's"]) == {"two", "bob's"}
+        assert ended == [
+            {"user_id": alice.pk, "sids": None, "except_sid": "two", "code": SIGNED_OUT}
+        ]
+        bob.refresh_from_db()
+        assert bob.clock == 0
+
+    def test_one_cannot_end_somebody_elses(self, alice, bob):
+        web(bob, "bob's")
+        with refused_with("not_found"):
+            actions.end_own_sign_in(alice, "bob's")
+        assert queries.still_valid(["bob's"]) == {"bob's"}
+
+    def test_a_listener_that_fails_spoils_nothing(
+        self, alice, ended, django_capture_on_commit_callbacks, caplog
+    ):
+        def broken(**said):
+            raise RuntimeError("no")
+
+        sign_ins_ended.connect(broken)
+        try:
+            web(alice, "one")
+            with django_capture_on_commit_callbacks(execute=True):
+                assert actions.end_sign_in("one")
+        finally:
+            sign_ins_ended.disconnect(broken)
+        assert len(ended) == 1
+        assert "broken" in caplog.text
+
+    def test_what_ran_out_is_over_without_anybody_ending_it(self, alice):
+        web(alice, "old", expires_at=timezone.now() - timedelta(seconds=1))
+        assert queries.still_valid(["old"]) == set()
+
+    def test_asking_about_many_sign_ins_is_few_queries(self, alice, django_assert_num_queries):
+        web(alice, "one")
+        with django_assert_num_queries(3):
+            asked = [str(n) for n in range(2500)] + ["one"]
+            assert queries.still_valid(asked) == {"one"}
+
+
+class TestPasswords:
+    def change(self, user, old=PASSWORD, new=NEW, keep=None):
+        actions.change_password(user, old=old, new=new, keep_sid=keep, address=HERE)
+
+    def test_changing_it_ends_everything_but_the_sign_in_it_was_done_from(
+        self, alice, pair, ended, django_capture_on_commit_callbacks
+    ):
+        web(alice, "here")
+        web(alice, "there")
+        with django_capture_on_commit_callbacks(execute=True):
+            self.change(alice, keep="here")
+        assert queries.still_valid(["here", "there"]) == {"here"}
+        with refused_with("token_invalid"):
+            tokens.identify(pair.access)
+        with refused_with("token_invalid"):
+            tokens.rotate(pair.refresh)
+        assert ended == [
+            {"user_id": alice.pk, "sids": None, "except_sid": "here", "code": SIGNED_OUT}
+        ]
+        alice.refresh_from_db()
+        assert alice.clock == 1
+        assert sign_in(password=NEW) == alice
+        with refused_with("wrong_credentials"):
+            sign_in(password=PASSWORD)
+
+    def test_the_present_one_must_be_right(self, alice, ended):
+        with refused_with("invalid", field="old_password"):
+            self.change(alice, old="wrong")
+        assert sign_in() == alice
+        assert ended == []
+
+    def test_a_weak_one_is_refused_and_nothing_ends(self, alice):
+        web(alice, "there")
+        with refused_with("invalid", field="new_password"):
+            self.change(alice, new="12345678")
+        assert queries.still_valid(["there"]) == {"there"}
+        assert sign_in() == alice
+
+    def test_guessing_the_present_one_is_limited(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
+        for _ in range(2):
+            with refused_with("invalid"):
+                self.change(alice, old="wrong")
+        with refused_with("slow_down"):
+            self.change(alice)
+
+    def test_a_sign_in_that_knew_the_old_password_cannot_slip_in_afterwards(self, alice):
+        checked = sign_in()
+        actions.reset_password(User.objects.get(pk=alice.pk), NEW)
+        with refused_with("wrong_credentials"):
+            tokens.begin(checked, client="")
+        assert not SignIn.objects.exists()
+
+
+class TestClosing:
+    def test_it_ends_everything_and_says_why(
+        self, alice, pair, ended, django_capture_on_commit_callbacks
+    ):
+        web(alice, "one")
+        with django_capture_on_commit_callbacks(execute=True):
+            actions.close_account(alice)
+        assert not alice.is_active
+        assert alice.closed_at
+        assert alice.clock == 1
+        assert queries.still_valid(["one"]) == set()
+        for attempt in (
+            lambda: tokens.identify(pair.access),
+            lambda: tokens.rotate(pair.refresh),
+            lambda: tokens.begin(alice, client=""),
+        ):
+            with refused_with("account_closed"):
+                attempt()
+        assert ended == [
+            {"user_id": alice.pk, "sids": None, "except_sid": None, "code": ACCOUNT_CLOSED}
+        ]
+
+    def test_open_again_the_old_sign_ins_stay_ended(self, alice, pair):
+        web(alice, "one")
+        actions.close_account(alice)
+        actions.reopen_account(alice)
+        assert alice.is_active
+        assert alice.closed_at is None
+        assert alice.clock == 2
+        assert queries.still_valid(["one"]) == set()
+        with refused_with("token_invalid"):
+            tokens.identify(pair.access)
+        assert sign_in() == alice
+
+
+class TestProfile:
+    def test_it_changes_what_is_given_and_nothing_else(self, alice):
+        actions.update_profile(alice, time_zone="Asia/Tokyo")
+        actions.update_profile(alice, name=" Alice  A ")
+        alice.refresh_from_db()
+        assert (alice.name, alice.time_zone) == ("Alice A", "Asia/Tokyo")
+
+    def test_a_bad_field_changes_nothing_at_all(self, alice):
+        with refused_with("invalid", field="time_zone"):
+            actions.update_profile(alice, name="Other", time_zone="../etc/passwd")
+        assert alice.name == "Alice"
+        alice.refresh_from_db()
+        assert alice.name == "Alice"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_parallel_sign_ups_with_one_address_one_wins():
+    together = threading.Barrier(6)
+    answers = []
+
+    def knock():
+        together.wait()
+        try:
+            answers.append(register().pk)
+        except actions.ChatError as error:
+            answers.append(error.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=knock) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 6
+    assert answers.count("invalid") == 5
+    assert User.objects.count() == 1

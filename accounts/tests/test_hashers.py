@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from argon2 import Type, extract_parameters
+from django.contrib.auth.hashers import check_password, make_password
+
+from accounts import hashers
+from accounts.hashers import Argon2idHasher, place_to_hash
+from accounts.tests.helpers import refused_with
+
+ARGON = ["accounts.hashers.Argon2idHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _argon(settings):
+    settings.PASSWORD_HASHERS = ARGON
+
+
+def test_passwords_are_argon2id_with_19_mib_two_passes_and_one_lane():
+    encoded = make_password("a quiet copper kettle")
+    found = extract_parameters(encoded.removeprefix("argon2"))
+    assert (found.type, found.memory_cost, found.time_cost, found.parallelism) == (
+        Type.ID,
+        19 * 1024,
+        2,
+        1,
+    )
+    assert check_password("a quiet copper kettle", encoded)
+    assert not check_password("a quiet copper kettlE", encoded)
+
+
+def test_production_uses_this_hasher_alone():
+    from chatty import settings as real
+
+    assert real.PASSWORD_HASHERS == ARGON
+
+
+def test_only_so_many_are_hashed_at_a_time(monkeypatch):
+    monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(2))
+    inside, most = [], []
+    guard = threading.Lock()
+    real = Argon2idHasher.__mro__[1].encode
+
+    def encode(self, password, salt):
+        with guard:
+            inside.append(1)
+            most.append(len(inside))
+        try:
+            return real(self, password, salt)
+        finally:
+            with guard:
+                inside.pop()
+
+    monkeypatch.setattr(Argon2idHasher.__mro__[1], "encode", encode)
+    threads = [threading.Thread(target=make_password, args=("x",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 8
+    assert max(most) <= 2
+
+
+def test_whoever_finds_no_place_in_time_is_told_busy(monkeypatch):
+    monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(hashers, "WAIT_SECONDS", 0.01)
+    with place_to_hash(), refused_with("busy"):
+        make_password("x")
+    assert make_password("x")
