@@ -233,6 +233,12 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 SHUTDOWN_SECONDS = env.whole("SHUTDOWN_SECONDS", 15, least=1, most=600)
 STATEMENT_SECONDS = env.number("STATEMENT_SECONDS", 5, least=0.1, most=3600)
 
+# Threads, and so database connections, that serve the sockets of one process; one more writes.
+SOCKET_THREADS = env.whole("SOCKET_THREADS", 8 if env.text("DATABASE_URL") else 4, least=1, most=64)
+SOCKETS_PER_USER = env.whole("SOCKETS_PER_USER", 20, least=1, most=10_000)
+# How often each process compares what it has passed on with the database; see relay.py.
+TICK_SECONDS = env.number("TICK_SECONDS", 5, least=0.05, most=60)
+
 # How often, per named bucket of chatty/common/limiter.py: "10/5m" is ten at once and ten in any five
 # minutes from then on. LIMIT_SIGN_IN=20/5m in the environment changes the first one.
 LIMITS = {
@@ -244,6 +250,7 @@ LIMITS = {
         "sign_up": "20/h",  # accounts asked for from one address
         "refresh": "300/m",  # refreshed tokens from one address
         "people": "120/m",  # searches for people, each person
+        "frames": "400/10s",  # frames of one person's sockets at one process
     }.items()
 }
 

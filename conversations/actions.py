@@ -18,11 +18,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import Q, QuerySet
 
 from accounts.actions import bump_clock
 from accounts.models import User
+from chatty.common import moments
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body, clean_line
 from conversations import access, limits, markdown, notices, queries
@@ -128,16 +128,20 @@ def send_message(
     return result
 
 
-def send_messages(drafts: Sequence[Draft], *, skip_locked: bool = False) -> list[Sent | ChatError]:
+def send_messages(
+    drafts: Sequence[Draft], *, lock_seconds: float | None = None, skip_locked: bool = False
+) -> list[Sent | ChatError]:
     """Store drafts in one transaction and return, in their order, what became of each.
 
     One refused draft does not hold up the others. `skip_locked`: drafts for conversations that
-    somebody else holds locked are answered ChatError("busy") instead of waited for.
+    somebody else holds locked are answered ChatError("busy") instead of waited for. `lock_seconds`:
+    wait so long for locks (PostgreSQL; None: as long as the connection's own limit says).
     Raises ChatError as in_transaction does, for all of them together.
     """
     checked = [_check(draft) for draft in drafts]
     good = [each for each in checked if isinstance(each, _Checked)]
-    results = iter(_store(good, skip_locked=skip_locked)) if good else iter(())
+    stored = _store(good, lock_seconds=lock_seconds, skip_locked=skip_locked) if good else []
+    results = iter(stored)
     return [each if isinstance(each, ChatError) else next(results) for each in checked]
 
 
@@ -159,15 +163,18 @@ def _fingerprint(draft: Draft, body: str) -> bytes:
 
 
 @in_transaction
-def _store(checked: list[_Checked], *, skip_locked: bool) -> list[Sent | ChatError]:
+def _store(
+    checked: list[_Checked], *, lock_seconds: float | None, skip_locked: bool
+) -> list[Sent | ChatError]:
     """Expected refusals are decided by SELECTs before anything is written; no savepoints."""
     drafts = [each.draft for each in checked]
+    if lock_seconds is not None:
+        _wait_for_locks(lock_seconds)
     conversations = _lock_conversations({d.conversation_id for d in drafts}, skip_locked)
     # After the lock: a repetition that waited for it sees the row it repeats.
     known = _known_messages(drafts)
     memberships = _memberships(drafts)
     quoted = _quoted(drafts)
-    now = timezone.now()
 
     results: list[Sent | ChatError] = []
     fresh: dict[tuple[int, str], tuple[_Checked, Message]] = {}
@@ -198,10 +205,10 @@ def _store(checked: list[_Checked], *, skip_locked: bool) -> list[Sent | ChatErr
         conversation = admitted.conversation
         if conversation.is_direct and conversation.last_seq == 0:
             first_words.add(conversation.pk)
-        message = _next_message(conversation, admitted.user, now, key=draft.key)
+        message = _next_message(conversation, admitted.user, key=draft.key)
         message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
         message.reply_to = reply_to
-        conversation.last_text_at = now
+        conversation.last_text_at = message.created_at
         fresh[who_and_key] = (each, message)
         results.append(Sent(message, True))
 
@@ -213,6 +220,14 @@ def _store(checked: list[_Checked], *, skip_locked: bool) -> list[Sent | ChatErr
         events: list[Event] = [_changed(m, "created", m.author_id) for m in messages]
         fanout.tell_after_commit(*events, *_appearances(conversations[pk] for pk in first_words))
     return results
+
+
+def _wait_for_locks(seconds: float) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"]
+            )
 
 
 def _lock_conversations(ids: set[int], skip_locked: bool) -> dict[int, Conversation]:
@@ -307,7 +322,7 @@ def _edit(user: User, message_id: int, body: str, html: str) -> Message:
     _refuse_unless(access.can_edit(membership, message), message, membership)
     if message.body == body:
         return queries.detailed(message)
-    message.body, message.html, message.edited_at = body, html, timezone.now()
+    message.body, message.html, message.edited_at = body, html, moments.now()
     return _restamp(message, "edited", user, "body", "html", "edited_at")
 
 
@@ -334,7 +349,7 @@ def moderate_delete_message(staff: User, message_id: int) -> Message:
 def _entomb(message: Message, user: User) -> Message:
     message.body = message.html = ""
     message.fingerprint = None
-    message.deleted_at = timezone.now()
+    message.deleted_at = moments.now()
     Reaction.objects.filter(message=message).delete()
     return _restamp(message, "deleted", user, "body", "html", "fingerprint", "deleted_at")
 
@@ -352,7 +367,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
     if emoji not in there and len(there) >= limits.REACTIONS_MAX:
         raise ChatError("too_many", "This message has as many different reactions as fit.")
     _reaction, made = Reaction.objects.get_or_create(
-        message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": timezone.now()}
+        message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": moments.now()}
     )
     if not made:
         return queries.detailed(message)
@@ -418,7 +433,7 @@ def create_conversation(
 def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Conversation:
     user = _active_user(user.pk)
     _refuse_too_many_conversations(user.pk)
-    now = timezone.now()
+    now = moments.now()
     conversation = Conversation.objects.create(
         name=name, topic=topic, access=access, created_by=user, created_at=now, last_text_at=now
     )
@@ -443,7 +458,7 @@ def open_direct(user: User, other_id: int) -> Conversation:
         return existing
     other = _active_user(other_id)
     _refuse_too_many_conversations(user.pk)
-    now = timezone.now()
+    now = moments.now()
     conversation = Conversation.objects.create(
         kind=Conversation.Kind.DIRECT,
         direct_key=key,
@@ -559,9 +574,10 @@ def _admit(conversation: Conversation, person: User, *, by: User) -> Membership:
 
 
 def _expel(target: Membership, *, by: User) -> None:
-    data = {"user": target.user_id, "name": target.user.name}
+    user_id = target.user_id
+    data = {"user": user_id, "name": target.user.name}
     target.delete()
-    _notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(data["user"],))
+    _notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(user_id,))
 
 
 def _make_member(conversation: Conversation, user: User, role: str) -> Membership:
@@ -570,7 +586,7 @@ def _make_member(conversation: Conversation, user: User, role: str) -> Membershi
         conversation=conversation,
         user=user,
         role=role,
-        joined_at=timezone.now(),
+        joined_at=moments.now(),
         last_read_seq=conversation.last_seq,
     )
 
@@ -638,7 +654,7 @@ def unarchive(user: User, conversation_id: int) -> Conversation:
 
 def _archive(conversation: Conversation, by: User) -> Conversation:
     if not conversation.is_archived:
-        conversation.archived_at = timezone.now()
+        conversation.archived_at = moments.now()
         conversation.save(update_fields=["archived_at"])
         _notice(conversation, by, Message.Kind.ARCHIVED)
     return conversation
@@ -670,7 +686,7 @@ def _end_conversation(user: User, conversation_id: int) -> None:
     conversation = membership.conversation
     ids = set(_memberships_of(conversation).values_list("user_id", flat=True))
     _memberships_of(conversation).delete()
-    conversation.deleted_at = timezone.now()
+    conversation.deleted_at = moments.now()
     conversation.save(update_fields=["deleted_at"])
     bump_clock(ids)
     told = [Concerns(user_id, conversation.pk, "deleted") for user_id in sorted(ids)]
@@ -825,7 +841,7 @@ def _notice(
     Name, roles and members change only together with one, so they stand in the same order as the
     words. `came` and `gone`: whose membership this changes.
     """
-    message = _next_message(conversation, author, timezone.now(), kind=kind, data=data or {})
+    message = _next_message(conversation, author, kind=kind, data=data or {})
     _insert([message])
     conversation.save(update_fields=["version", "last_seq"])
     if came or gone:
@@ -837,9 +853,7 @@ def _notice(
     return message
 
 
-def _next_message(
-    conversation: Conversation, author: User | None, now: Any, **fields: Any
-) -> Message:
+def _next_message(conversation: Conversation, author: User | None, **fields: Any) -> Message:
     """Return the next entry of a conversation's log, its counters moved on: both still unsaved."""
     conversation.last_seq += 1
     conversation.version += 1
@@ -848,7 +862,7 @@ def _next_message(
         seq=conversation.last_seq,
         version=conversation.version,
         author=author,
-        created_at=now,
+        created_at=moments.now(),
         **fields,
     )
 
@@ -934,7 +948,8 @@ def _active_users(ids: set[int]) -> list[User]:
 
 
 def _member(conversation: Conversation, user_id: int) -> Membership:
-    target = _memberships_of(conversation).filter(user_id=user_id).select_related("user").first()
+    members = _memberships_of(conversation).select_related("user")
+    target = members.filter(user_id=user_id).first()
     if target is None:
         raise ChatError("not_found", "This person is not a member.")
     target.conversation = conversation
@@ -981,7 +996,7 @@ def _refuse_too_many_conversations(user_id: int) -> None:
         raise ChatError("too_many", "You are in as many conversations as one person can be.")
 
 
-def _memberships_of(conversation: Conversation) -> Any:
+def _memberships_of(conversation: Conversation) -> QuerySet[Membership]:
     return Membership.objects.filter(conversation=conversation)
 
 

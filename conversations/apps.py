@@ -5,3 +5,6 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Conversations"
+
+    def ready(self) -> None:
+        from conversations.realtime import sign_outs  # noqa: F401 - connects its receiver

@@ -175,16 +175,6 @@ def sidebar_row(user: User, conversation_id: int) -> SidebarRow | None:
     return rows[0] if rows else None
 
 
-def conversation_ids(user_id: int) -> list[int]:
-    """Return the ids of the conversations a user belongs to (at most CONVERSATIONS_MAX), whether
-    or not a direct one has been spoken in yet. Latest first."""
-    return list(
-        Membership.objects.filter(user_id=user_id, conversation__deleted_at=None)
-        .order_by("-conversation__last_text_at")
-        .values_list("conversation_id", flat=True)[: limits.CONVERSATIONS_MAX]
-    )
-
-
 def _memberships_with_unread(user_id: int) -> QuerySet[Membership]:
     unread = (
         Message.objects.filter(
@@ -331,3 +321,9 @@ def clocks(user_ids: Collection[int]) -> dict[int, int]:
     """Return id -> clock of users with an open account. One query; at most 1,000 ids."""
     rows = User.objects.filter(pk__in=user_ids, is_active=True)
     return dict(rows.values_list("pk", "clock"))
+
+
+def memberships_of(user_ids: Collection[int]) -> Iterable[tuple[int, int, int]]:
+    """Return (user, conversation, version) of everything these users belong to. One query."""
+    rows = Membership.objects.filter(user_id__in=user_ids, conversation__deleted_at=None)
+    return rows.values_list("user_id", "conversation_id", "conversation__version")

@@ -96,7 +96,7 @@ class SignedOut(Event, frozen=True, tag="signed_out"):
         return user_group(self.user)
 
 
-Any_ = Changed | Ended | Whisper | Personal | Concerns | SignedOut
+_AnyEvent = Changed | Ended | Whisper | Personal | Concerns | SignedOut
 
 
 def conversation_group(conversation_id: int) -> str:
@@ -107,8 +107,8 @@ def user_group(user_id: int) -> str:
     return f"user.{user_id}"
 
 
-def to_layer(event: Event) -> dict[str, Any]:
-    return {"type": LAYER_TYPE, **msgspec.to_builtins(event)}
+def to_layer(event: Event, origin: str) -> dict[str, Any]:
+    return {"type": LAYER_TYPE, "origin": origin, **msgspec.to_builtins(event)}
 
 
 def from_layer(message: dict[str, Any]) -> Event | None:
@@ -116,6 +116,7 @@ def from_layer(message: dict[str, Any]) -> Event | None:
     if message.get("type") != LAYER_TYPE:
         return None
     try:
-        return msgspec.convert(message, Any_)
+        event: Event = msgspec.convert(message, _AnyEvent)
     except msgspec.ValidationError:
         return None
+    return event

@@ -58,11 +58,13 @@ def tell_after_commit(*events: Event) -> None:
 class Publisher:
     """Passes events on to the channel layer, one after the other, from one task.
 
-    Belongs to one event loop. A hung or dead layer costs events, never a sender's time.
+    Belongs to one event loop. `origin` names its process, whose own relay has heard it all before.
+    A hung or dead layer costs events, never a sender's time.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, *, origin: str) -> None:
         self._layer = layer
+        self._origin = origin
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Event] = deque(maxlen=QUEUE_MAX)
         self._filled = asyncio.Event()
@@ -90,7 +92,7 @@ class Publisher:
     async def _publish(self, event: Event) -> None:
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._layer.group_send(event.group, to_layer(event))
+                await self._layer.group_send(event.group, to_layer(event, self._origin))
         except asyncio.CancelledError:
             raise
         except Exception as error:

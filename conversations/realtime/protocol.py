@@ -6,6 +6,7 @@ anything else, so a bad frame costs its sender an answer and nobody a socket.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -43,32 +44,32 @@ class Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=
     """Any frame a client may say."""
 
 
-class Send(Said, tag="send"):
+class Send(Said, tag="send", frozen=True):
     conversation: Annotated[int, Id]
     key: str
     body: str
     reply_to: Annotated[int, Id] | None = None
 
 
-class Read(Said, tag="read"):
+class Read(Said, tag="read", frozen=True):
     conversation: Annotated[int, Id]
     seq: Annotated[int, Version]
 
 
-class Typing(Said, tag="typing"):
+class Typing(Said, tag="typing", frozen=True):
     conversation: Annotated[int, Id]
 
 
-class Sync(Said, tag="sync"):
+class Sync(Said, tag="sync", frozen=True):
     conversation: Annotated[int, Id]
     version: Annotated[int, Version]
 
 
-class Auth(Said, tag="auth"):
+class Auth(Said, tag="auth", frozen=True):
     token: str
 
 
-class Ping(Said, tag="ping"):
+class Ping(Said, tag="ping", frozen=True):
     pass
 
 
@@ -87,12 +88,13 @@ def parse(text: str | None, data: bytes | None = None) -> Said:
         raise ChatError("too_big", f"A frame may have {FRAME_MAX} bytes at most.")
     check_depth(raw)
     try:
-        return _decoder.decode(raw)
+        frame: Said = _decoder.decode(raw)
     except msgspec.ValidationError as error:
         # Its text names fields and expected types, never values.
         raise ChatError("bad_frame", f"That is no frame Chatty knows: {error}.") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ChatError("bad_frame", "The frame is not valid JSON.") from None
+    return frame
 
 
 def check_depth(raw: bytes) -> None:
@@ -128,7 +130,9 @@ def addressed(text: str | None) -> dict[str, Any]:
     try:
         frame = _address_decoder.decode(text or "")
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return {}
+        # Not JSON (a lone surrogate in the body is enough): the key may still stand there plainly.
+        found = _KEY.search(text or "")
+        return {"key": found[1]} if found else {}
     return {name: value for name, value in msgspec.to_builtins(frame).items() if value is not None}
 
 
@@ -137,6 +141,7 @@ class _Address(msgspec.Struct):
     conversation: Annotated[int, Id] | None = None
 
 
+_KEY = re.compile(r'"key"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 _address_decoder = msgspec.json.Decoder(_Address)
 
 

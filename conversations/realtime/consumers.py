@@ -1,0 +1,385 @@
+"""The socket of one client: lets it in, understands what it says, writes what it is to hear.
+
+A Channels consumer that takes no channel of its own: one subscription per conversation and process,
+held by the relay, serves all sockets; so opening one needs no Redis, and a frame no thread hop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from accounts import socket_auth
+from accounts.models import User
+from accounts.socket_auth import SocketIdentity
+from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
+from conversations import access, actions, limits, queries
+from conversations.actions import Draft
+from conversations.realtime import engine, fanout, protocol
+from conversations.realtime.catch_up import CatchUp, catch_up
+from conversations.realtime.events import Whisper
+from conversations.realtime.relay import sidebar_to_wire
+from conversations.realtime.writer import Result
+
+logger = logging.getLogger(__name__)
+
+OUTBOX_FRAMES = 1_000
+OUTBOX_BYTES = 1024 * 1024
+BAD_FRAMES = 20  # in a minute; then the client is broken or hostile
+FAILURES = 5  # of ours while serving one socket; then it is better off with a new one
+TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
+EXPIRY_NOTICE_SECONDS = 60
+CLOSE_SECONDS = 5.0  # for a close to get through to a client that does not read
+READINGS = 3  # of memberships while they keep changing under a socket being let in
+
+
+class Outbox:
+    """What is still to be written to one socket, in order, bounded.
+
+    A client that does not read costs its own connection, not the process's memory and nobody's time.
+    """
+
+    def __init__(self, send: Callable[[dict[str, Any]], Any], give_up: Callable[[], None]) -> None:
+        self._send = send
+        self._give_up = give_up
+        self._frames: deque[str] = deque()
+        self._bytes = 0
+        self._close_code: int | None = None
+        self._filled = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+        self.held = True  # until the hello is out
+
+    def put(self, text: str) -> None:
+        if self._close_code is not None:
+            return
+        self._frames.append(text)
+        self._bytes += len(text)
+        if len(self._frames) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES:
+            self.close(protocol.CLOSE_TOO_SLOW)
+        elif not self.held:
+            self._filled.set()
+
+    def release(self, first: str) -> None:
+        """Write `first`, then what was held back meanwhile."""
+        self._frames.appendleft(first)
+        self._bytes += len(first)
+        self.held = False
+        self._filled.set()
+
+    def close(self, code: int, last_words: str | None = None) -> None:
+        """Drop what waits, say the last words, close. The first code counts."""
+        if self._close_code is not None:
+            return
+        self._frames.clear()
+        if last_words is not None:
+            self._frames.append(last_words)
+        self._close_code = code
+        self._filled.set()
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._give_up)
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._filled.wait()
+                self._filled.clear()
+                while self._frames:
+                    text = self._frames.popleft()
+                    self._bytes -= len(text)
+                    await self._send({"type": "websocket.send", "text": text})
+                if self._close_code is not None:
+                    await self._send({"type": "websocket.close", "code": self._close_code})
+                    self._give_up()
+                    return
+        except Exception:
+            # Each server has its own way to say that the client is gone.
+            self._give_up()
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """One socket. See docs/protocol.md for every frame and close code."""
+
+    identity: SocketIdentity
+    outbox: Outbox
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rooms: set[int] = set()
+        self.dirty = False
+        self.user_id = 0
+        self.sid = ""
+        self._timers: list[asyncio.TimerHandle] = []
+        self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
+        self._failures = 0
+        self._typed_at: dict[int, float] = {}
+        self._reads: dict[int, int] = {}  # conversation -> seq still to be noted
+        self._reading = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the socket from handshake to end.
+
+        The clean-up stands here and not in disconnect(): an exception anywhere skips disconnect()
+        on every server, and a socket that stayed in the relay would be written to for ever.
+        """
+        self.scope, self.base_send = scope, send
+        self._main = asyncio.current_task()
+        self._over = False
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
+        except asyncio.CancelledError:
+            # We gave up on a client that does not read, or the server is going down.
+            if not self._over:
+                raise
+        finally:
+            self._leave()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "websocket.connect":
+                await self.websocket_connect(message)
+            case "websocket.receive":
+                await self._guarded(message)
+            case "websocket.disconnect":
+                raise StopConsumer
+
+    # --- in and out ------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        if socket_auth.origin_verdict(self.scope) == "foreign":
+            # The one refusal before accept: HTTP 403, nothing of ours for a foreign page to read.
+            await self.close()
+            raise StopConsumer
+        offered = self.scope.get("subprotocols", [])
+        await self.accept(protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
+        self.outbox = Outbox(self.base_send, self._give_up)
+        self.engine = engine.current()
+        try:
+            await self._let_in()
+        except ChatError as refusal:
+            code = {
+                "account_closed": protocol.CLOSE_ACCOUNT_CLOSED,
+                "too_many": protocol.CLOSE_TOO_MANY,
+                "unavailable": protocol.CLOSE_INTERNAL,
+            }.get(refusal.code, protocol.CLOSE_UNAUTHENTICATED)
+            self.outbox.close(code, protocol.encode(protocol.error(refusal)))
+        except Exception:
+            logger.exception("a socket could not be let in")
+            last_words = protocol.encode(protocol.error(ChatError("server_error")))
+            self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
+
+    async def _let_in(self) -> None:
+        threads, relay = self.engine.threads, self.engine.relay
+        self.identity = await threads.run(socket_auth.identify, self.scope)
+        user = self.identity.user
+        if relay.sockets_of(user.pk) >= settings.SOCKETS_PER_USER:
+            raise ChatError("too_many", "There are too many open windows of yours already.")
+        self.user_id, self.sid = user.pk, self.identity.sid
+        # Registered first, with the outbox held, read afterwards: nothing falls in between.
+        relay.greet(self, clock=user.clock)
+        conversations = await self.join(user)
+        hello = protocol.hello(
+            user={"id": user.pk, "name": user.name},
+            epoch=await self.engine.epoch(),
+            conversations=conversations,
+            limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},
+        )
+        self.outbox.release(protocol.encode(hello))
+        self._watch_expiry()
+
+    async def join(self, user: User) -> list[dict[str, Any]]:
+        """Put this socket into the groups of its user's conversations, which the relay holds for
+        the whole process. Returns the latest of them, for `hello`."""
+        for _ in range(READINGS):
+            self.dirty = False
+            rows, versions = await self.engine.threads.run(read_rooms, user)
+            if not self.dirty:
+                break
+        heard = self.engine.relay.join(self, versions)
+        for row in rows:
+            row["version"] = max(row["version"], heard[row["id"]])
+        return rows
+
+    def _leave(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if hasattr(self, "outbox"):
+            self.outbox.stop()
+            self.engine.relay.forget(self)
+
+    def _give_up(self) -> None:
+        """End this socket's task: nothing more can be said to the client."""
+        if not self._over and self._main is not None:
+            self._over = True
+            self._main.cancel()
+
+    def _watch_expiry(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        loop = asyncio.get_running_loop()
+        left = self.identity.expires_at - time.time()
+        if self.identity.kind == "token" and left > EXPIRY_NOTICE_SECONDS:
+            self._timers.append(loop.call_later(left - EXPIRY_NOTICE_SECONDS, self._tell_expiry))
+        self._timers.append(
+            loop.call_later(max(0.0, left), self.end, protocol.CLOSE_UNAUTHENTICATED)
+        )
+
+    def _tell_expiry(self) -> None:
+        frame = protocol.auth_expiring(seconds=EXPIRY_NOTICE_SECONDS)
+        self.write(protocol.encode(frame))
+
+    # --- what the relay needs (relay.Socket) ---------------------------------------------------------
+
+    def write(self, text: str) -> None:
+        self.outbox.put(text)
+
+    def end(self, code: int) -> None:
+        self.outbox.close(code)
+
+    # --- what the client says ------------------------------------------------------------------------
+
+    async def _guarded(self, message: dict[str, Any]) -> None:
+        """The one place where frames come in: whatever is in them costs an answer, not the socket."""
+        text = message.get("text")
+        try:
+            limiter.check_here("frames", str(self.user_id))
+            await self._hear(protocol.parse(text, message.get("bytes")))
+        except ChatError as refusal:
+            self._refuse(refusal, **protocol.addressed(text))
+            if refusal.code == "bad_frame" and self._is_broken():
+                self.end(protocol.CLOSE_BAD_CLIENT)
+        except Exception:
+            logger.exception("a frame could not be served")
+            self._refuse(ChatError("server_error"), **protocol.addressed(text))
+            self._failures += 1
+            if self._failures >= FAILURES:
+                self.end(protocol.CLOSE_INTERNAL)
+
+    def _is_broken(self) -> bool:
+        now = time.monotonic()
+        self._bad_frames.append(now)
+        return len(self._bad_frames) == BAD_FRAMES and now - self._bad_frames[0] < 60
+
+    def _refuse(self, refusal: ChatError, **about: Any) -> None:
+        self.write(protocol.encode(protocol.error(refusal, **about)))
+
+    async def _hear(self, frame: protocol.Said) -> None:
+        match frame:
+            case protocol.Send():
+                self._send_message(frame)
+            case protocol.Read():
+                self._note_read(frame)
+            case protocol.Typing():
+                self._tell_typing(frame.conversation)
+            case protocol.Sync():
+                await self._sync(frame)
+            case protocol.Auth():
+                await self._renew(frame.token)
+            case protocol.Ping():
+                self.write(protocol.PONG)
+
+    def _send_message(self, frame: protocol.Send) -> None:
+        """Hand it to the writer and go on: the answer comes with the commit."""
+        draft = Draft(self.user_id, frame.conversation, frame.key, frame.body, frame.reply_to)
+        self.engine.writer.offer(draft, partial(self._answer_send, frame))
+
+    def _answer_send(self, frame: protocol.Send, result: Result) -> None:
+        if isinstance(result, ChatError):
+            self._refuse(result, key=frame.key, conversation=frame.conversation)
+            return
+        message = result.message
+        answer = protocol.sent(
+            key=frame.key,
+            conversation=message.conversation_id,
+            message=message.pk,
+            seq=message.seq,
+            version=message.version,
+        )
+        self.write(protocol.encode(answer))
+
+    def _note_read(self, frame: protocol.Read) -> None:
+        """Of many marks in a row only the last of each conversation is written."""
+        self._reads[frame.conversation] = max(self._reads.get(frame.conversation, 0), frame.seq)
+        if not self._reading:
+            self._reading = True
+            task = asyncio.create_task(self._write_reads())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _write_reads(self) -> None:
+        try:
+            while self._reads:
+                conversation, seq = self._reads.popitem()
+                try:
+                    await self.engine.threads.run(
+                        actions.mark_read, self.identity.user, conversation, seq
+                    )
+                except ChatError as refusal:
+                    self._refuse(refusal, conversation=conversation)
+        except Exception:
+            logger.exception("a read mark could not be noted")
+        finally:
+            self._reading = False
+
+    def _tell_typing(self, conversation_id: int) -> None:
+        if conversation_id not in self.rooms:
+            raise ChatError("not_found")
+        now = time.monotonic()
+        if now - self._typed_at.get(conversation_id, -TYPING_SECONDS) < TYPING_SECONDS:
+            return
+        self._typed_at[conversation_id] = now
+        user = {"id": self.user_id, "name": self.identity.user.name}
+        frame = protocol.typing(conversation=conversation_id, user=user)
+        fanout.tell(Whisper(conversation_id, protocol.encode(frame)))
+
+    async def _sync(self, frame: protocol.Sync) -> None:
+        page = await self.engine.threads.run(
+            read_changes, self.identity.user, frame.conversation, frame.version
+        )
+        self.write(page.text)
+
+    async def _renew(self, token: str) -> None:
+        try:
+            self.identity = await self.engine.threads.run(socket_auth.renew, token, self.identity)
+        except ChatError as refusal:
+            # A clear answer; the socket itself lives on until its old token's end.
+            self._refuse(refusal)
+            return
+        self._watch_expiry()
+
+
+# --- read in threads ---------------------------------------------------------------------------------
+
+
+def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """Return the latest conversations, and the versions of all: the rows first, so that each of
+    them is among the versions and no version is older than what its row shows."""
+    rows = [sidebar_to_wire(row) for row in queries.sidebar(user)]
+    versions = {pk: version for _user, pk, version in queries.memberships_of([user.pk])}
+    return [row for row in rows if row["id"] in versions], versions
+
+
+def read_changes(user: User, conversation_id: int, version: int) -> CatchUp:
+    access.member_of(user, conversation_id)
+    page = catch_up(conversation_id, version)
+    if page is None:
+        raise ChatError("not_found")
+    return page

@@ -1,0 +1,139 @@
+"""The engine room: what runs beside the sockets of a process, started together, ended together.
+
+One engine per event loop. uvicorn starts it through the lifespan; on a server without one (Daphne)
+the first socket does. Each part is supervised: a failure is logged and the part started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from conversations import actions, queries
+from conversations.realtime import fanout, protocol
+from conversations.realtime.relay import Relay
+from conversations.realtime.threads import DatabaseThreads
+from conversations.realtime.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+RESTART_SECONDS = 0.5  # before a part that failed is started again
+
+
+class Engine:
+    def __init__(self) -> None:
+        origin = secrets.token_hex(8)
+        layer = get_channel_layer()
+        self.threads = DatabaseThreads(settings.SOCKET_THREADS, "chatty-sockets")
+        self.writer = Writer()
+        self.relay = Relay(layer, self.threads, origin=origin, tick=settings.TICK_SECONDS)
+        fanout.connect(self.relay)
+        self._epoch = ""
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "writer": self.writer.run,
+            "ears": self.relay.run_ears,
+            "subscriptions": self.relay.run_subscriptions,
+            "checks": self.relay.run_checks,
+            "rechecks": self.relay.run_rechecks,
+            "tick": self.relay.run_tick,
+            "heartbeat": self._beat,
+            "epoch": self._watch_epoch,
+            "purge": self._purge,
+        }
+        self.publisher: fanout.Publisher | None = None
+        if settings.REDIS_URL:
+            # A layer inside this process has nobody else to tell.
+            self.publisher = fanout.Publisher(layer, origin=origin)
+            fanout.connect(self.publisher)
+            parts["publisher"] = self.publisher.run
+        self._tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
+
+    async def epoch(self) -> str:
+        """Return the epoch of this installation: a query the first time, then the watched one."""
+        if not self._epoch:
+            self._epoch = await self.threads.run(queries.epoch)
+        return self._epoch
+
+    async def stop(self) -> None:
+        """Store what was taken, then end every socket with 1012 and every part."""
+        await self.writer.drain()
+        for socket in list(self.relay.sockets()):
+            socket.end(protocol.CLOSE_RESTART)
+        fanout.disconnect(self.relay)
+        if self.publisher is not None:
+            fanout.disconnect(self.publisher)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.relay.close()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.writer.close)
+        await loop.run_in_executor(None, self.threads.close)
+
+    async def _beat(self) -> None:
+        """Say `heartbeat` to every socket, a share of them each second."""
+        second = 0
+        while True:
+            await asyncio.sleep(1)
+            second = (second + 1) % protocol.HEARTBEAT_SECONDS
+            for socket in list(self.relay.sockets()):
+                if id(socket) // 64 % protocol.HEARTBEAT_SECONDS == second:
+                    socket.write(protocol.HEARTBEAT)
+
+    async def _watch_epoch(self) -> None:
+        """After a restore everybody's positions are worthless: have all come in anew."""
+        while True:
+            await asyncio.sleep(settings.TICK_SECONDS)
+            before, self._epoch = self._epoch, await self.threads.run(queries.epoch)
+            if before and before != self._epoch:
+                logger.warning("the epoch changed: all sockets are to come in anew")
+                for socket in list(self.relay.sockets()):
+                    socket.end(protocol.CLOSE_RESTART)
+
+    async def _purge(self) -> None:
+        """Finish deletions of conversations that a crash interrupted."""
+        gone = await self.threads.run(actions.purge_deleted)
+        if gone:
+            logger.info("removed %s message(s) of conversations deleted earlier", gone)
+        await asyncio.Event().wait()
+
+
+async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a part for ever, whatever happens to it."""
+    while True:
+        try:
+            await run()
+        except TimeoutError:
+            logger.warning("%s: no answer in time; starting it again", name)
+        except Exception:
+            logger.exception("%s failed; starting it again", name)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+_engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()
+
+
+def current() -> Engine:
+    """Return the engine of the running loop, starting it at first need."""
+    loop = asyncio.get_running_loop()
+    engine = _engines.get(loop)
+    if engine is None:
+        engine = _engines[loop] = Engine()
+    return engine
+
+
+async def start() -> None:
+    current()
+
+
+async def stop() -> None:
+    """Stop the engine of the running loop, if there is one."""
+    engine = _engines.pop(asyncio.get_running_loop(), None)
+    if engine is not None:
+        await engine.stop()

@@ -1,0 +1,595 @@
+"""The relay: one per process. Hears what happens and passes it to this process's sockets, in order.
+
+For each conversation that somebody here belongs to it keeps a Room: the last version passed on, and
+the sockets. Events of exactly the next version pass; older ones are doubles; newer ones are held a
+moment, then what is missing is read from the database and sent as `synced`. So whatever the channel
+layer loses, doubles or reorders, every socket hears every version, once, in order.
+
+Lost *last* events reveal themselves by nothing. The tick finds them: every few seconds it compares the
+rooms' versions, and the clocks of the people, with the database.
+
+Everything here runs in one event loop; other threads come in by `offer` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+from accounts import queries as account_queries
+from accounts.models import User
+from conversations import queries
+from conversations.realtime import protocol
+from conversations.realtime.catch_up import CatchUp, catch_up
+from conversations.realtime.events import (
+    LAYER_TYPE,
+    Changed,
+    Concerns,
+    Ended,
+    Event,
+    Personal,
+    SignedOut,
+    Whisper,
+    conversation_group,
+    from_layer,
+    user_group,
+)
+from conversations.realtime.threads import DatabaseThreads
+
+logger = logging.getLogger(__name__)
+
+HOLD_SECONDS = 0.25  # how long an early event waits for the one before it
+LINGER_SECONDS = 60.0  # how long a room without sockets keeps its subscription
+LAYER_SECONDS = 1.0  # a layer that takes longer is treated as gone
+REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are made anew
+IDS_MAX = 1_000  # of one statement
+RECHECK_MAX = 100  # people read again together
+
+
+class Socket(Protocol):
+    """What the relay needs of a consumer."""
+
+    user_id: int
+    sid: str
+    rooms: set[int]
+    dirty: bool  # its memberships changed while it was still being let in
+
+    def write(self, text: str) -> None: ...
+
+    def end(self, code: int) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """A conversation as this process follows it. `last`: the version passed on to the sockets."""
+
+    id: int
+    last: int
+    sockets: set[Socket] = field(default_factory=set)
+    early: dict[int, Changed] = field(default_factory=dict)
+    repairing: bool = False
+    empty_since: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody with sockets here. `clock`: of what their sockets' rooms were read."""
+
+    id: int
+    clock: int
+    sockets: set[Socket] = field(default_factory=set)
+
+
+class Relay:
+    def __init__(self, layer: Any, threads: DatabaseThreads, *, origin: str, tick: float) -> None:
+        self._layer = layer
+        self._threads = threads
+        self._origin = origin
+        self._tick_seconds = tick
+        self._loop = asyncio.get_running_loop()
+        self._rooms: dict[int, Room] = {}
+        self._people: dict[int, Person] = {}
+        self._channel: str | None = None
+        self._wanted: set[str] = set()  # groups to be subscribed to
+        self._subscribed: set[str] = set()
+        self._subscriptions_moved = asyncio.Event()
+        self._unsure: set[int] = set()  # rooms to be compared with the database soon
+        self._unsure_filled = asyncio.Event()
+        self._rechecks: dict[int, list[tuple[str, int]]] = {}
+        self._rechecks_filled = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._probe_heard = time.monotonic()
+        self._layer_was_up = True
+        self.repairs = 0
+
+    # --- sockets come and go ---------------------------------------------------------------------
+
+    def greet(self, socket: Socket, *, clock: int) -> None:
+        """Take note of a socket that is being let in: from now on, what concerns its user marks it
+        dirty, so that memberships read meanwhile are read again."""
+        person = self._people.get(socket.user_id)
+        if person is None:
+            person = self._people[socket.user_id] = Person(socket.user_id, clock)
+            self._subscribe(user_group(socket.user_id))
+        # The older clock: what it misses is read again, a newer one might hide a change.
+        person.clock = min(person.clock, clock)
+        person.sockets.add(socket)
+
+    def join(self, socket: Socket, versions: dict[int, int]) -> dict[int, int]:
+        """Put a socket into its rooms. `versions`: of the conversations, as just read.
+
+        Returns the version each room has passed on already. The socket hears every later one.
+        """
+        heard: dict[int, int] = {}
+        for conversation_id, version in versions.items():
+            room = self._rooms.get(conversation_id)
+            if room is None:
+                room = self._rooms[conversation_id] = Room(conversation_id, version)
+                self._subscribe(conversation_group(conversation_id))
+                # What happened between that reading and now passed us by.
+                self._check_soon(conversation_id)
+            elif version > room.last:
+                self._check_soon(conversation_id)
+            room.sockets.add(socket)
+            room.empty_since = None
+            socket.rooms.add(conversation_id)
+            heard[conversation_id] = room.last
+        return heard
+
+    def forget(self, socket: Socket) -> None:
+        """Take a socket out of everything. Doing it again changes nothing."""
+        for conversation_id in list(socket.rooms):
+            self._part(socket, conversation_id)
+        person = self._people.get(socket.user_id)
+        if person is not None:
+            person.sockets.discard(socket)
+            if not person.sockets:
+                del self._people[socket.user_id]
+                self._unsubscribe(user_group(socket.user_id))
+
+    def sockets_of(self, user_id: int) -> int:
+        person = self._people.get(user_id)
+        return len(person.sockets) if person else 0
+
+    def sockets(self) -> Iterator[Socket]:
+        for person in self._people.values():
+            yield from person.sockets
+
+    def _part(self, socket: Socket, conversation_id: int) -> None:
+        socket.rooms.discard(conversation_id)
+        room = self._rooms.get(conversation_id)
+        if room is not None:
+            room.sockets.discard(socket)
+            if not room.sockets and room.empty_since is None:
+                room.empty_since = time.monotonic()
+
+    # --- hearing ---------------------------------------------------------------------------------
+
+    def offer(self, events: tuple[Event, ...]) -> None:
+        """fanout.Outlet: take this process's own events, from any thread."""
+        self._loop.call_soon_threadsafe(self._hear_all, events)
+
+    def _hear_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            try:
+                self._hear(event)
+            except Exception:
+                logger.exception("an event could not be passed on")
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Changed():
+                self._hear_change(event)
+            case Whisper():
+                if room := self._rooms.get(event.conversation):
+                    self._write(room.sockets, event.text)
+            case Personal():
+                if person := self._people.get(event.user):
+                    self._write(person.sockets, event.text)
+            case Concerns():
+                self._recheck(event.user, (event.change, event.conversation))
+            case SignedOut():
+                self._sign_out(event)
+            case Ended():
+                self._end(event.conversation)
+
+    def _hear_change(self, event: Changed) -> None:
+        room = self._rooms.get(event.conversation)
+        if room is None:
+            for user_id in event.gone:
+                self._mark_dirty(user_id)
+        elif event.version == room.last + 1 and not room.repairing:
+            self._pass_on(room, event)
+            self._pass_on_early(room)
+        elif event.version > room.last:
+            room.early[event.version] = event
+            if not room.repairing and len(room.early) == 1:
+                self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
+
+    def _pass_on(self, room: Room, event: Changed) -> None:
+        # First whoever is no longer a member goes, then the words follow.
+        for user_id in event.gone:
+            self._send_away(user_id, room)
+        self._write(room.sockets, event.text)
+        room.last = event.version
+
+    def _pass_on_early(self, room: Room) -> None:
+        while event := room.early.pop(room.last + 1, None):
+            self._pass_on(room, event)
+
+    def _send_away(self, user_id: int, room: Room) -> None:
+        self._mark_dirty(user_id)
+        person = self._people.get(user_id)
+        if person is not None:
+            for socket in person.sockets:
+                if room.id in socket.rooms:
+                    self._part(socket, room.id)
+            # They may have been added again since: ask.
+            self._recheck(user_id, ("removed", room.id))
+
+    def _mark_dirty(self, user_id: int) -> None:
+        person = self._people.get(user_id)
+        if person is not None:
+            for socket in person.sockets:
+                socket.dirty = True
+
+    def _end(self, conversation_id: int) -> None:
+        room = self._rooms.pop(conversation_id, None)
+        if room is None:
+            return
+        frame = protocol.conversation(change="deleted", conversation={"id": conversation_id})
+        self._write(room.sockets, protocol.encode(frame))
+        for socket in room.sockets:
+            socket.rooms.discard(conversation_id)
+        room.sockets.clear()  # a repair may still hold the room
+        self._unsubscribe(conversation_group(conversation_id))
+
+    def _sign_out(self, event: SignedOut) -> None:
+        person = self._people.get(event.user)
+        if person is None:
+            return
+        for socket in list(person.sockets):
+            meant = event.sids is None or socket.sid in event.sids
+            if meant and socket.sid != event.except_sid:
+                socket.end(event.code)
+
+    @staticmethod
+    def _write(sockets: Collection[Socket], text: str) -> None:
+        for socket in sockets:
+            socket.write(text)
+
+    # --- repairing -------------------------------------------------------------------------------
+
+    def _repair_if_behind(self, room: Room) -> None:
+        if room.early and not room.repairing:
+            self._start_repair(room)
+
+    def _start_repair(self, room: Room) -> None:
+        room.repairing = True
+        self._spawn(self._repair(room))
+
+    async def _repair(self, room: Room) -> None:
+        """Send what the room missed, page by page, then what arrived meanwhile."""
+        self.repairs += 1
+        try:
+            more = True
+            while more:
+                page = await self._threads.run(catch_up, room.id, room.last)
+                if page is None:
+                    self._end(room.id)
+                    return
+                self._pass_on_page(room, page)
+                more = page.more
+        finally:
+            # A failure leaves the room behind: the next tick tries again.
+            room.repairing = False
+            for version in [version for version in room.early if version <= room.last]:
+                del room.early[version]
+        self._pass_on_early(room)
+        if room.early:
+            self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
+
+    def _pass_on_page(self, room: Room, page: CatchUp) -> None:
+        if page.reset:
+            # Nobody read through what lies between: ask the database who is still a member.
+            for user_id in {socket.user_id for socket in room.sockets}:
+                self._recheck(user_id)
+        for user_id in page.gone:
+            self._send_away(user_id, room)
+        if page.version > room.last or page.reset:
+            self._write(room.sockets, page.text)
+            room.last = page.version
+
+    def _check_soon(self, conversation_id: int) -> None:
+        self._unsure.add(conversation_id)
+        self._unsure_filled.set()
+
+    async def run_checks(self) -> None:
+        """Compare unsure rooms with the database, many at a time, for ever."""
+        while True:
+            if not self._unsure:
+                await self._unsure_filled.wait()
+            self._unsure_filled.clear()
+            ids = list(islice(self._unsure, IDS_MAX))
+            self._unsure.difference_update(ids)
+            await self._check(ids)
+
+    async def _check(self, ids: list[int]) -> None:
+        for room in await self._behind(ids):
+            if not room.repairing:
+                self._start_repair(room)
+
+    async def _behind(self, ids: list[int]) -> list[Room]:
+        """Return the rooms the database is ahead of. Those it has no longer are closed."""
+        now = await self._threads.run(queries.versions, ids)
+        for conversation_id in ids:
+            if conversation_id not in now:
+                self._end(conversation_id)
+        rooms = (self._rooms.get(pk) for pk in ids)
+        return [room for room in rooms if room is not None and now[room.id] > room.last]
+
+    # --- people's memberships and sign-ins -----------------------------------------------------------
+
+    def _recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
+        """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
+        if user_id in self._people:
+            self._mark_dirty(user_id)
+            self._rechecks.setdefault(user_id, []).extend(notes)
+            self._rechecks_filled.set()
+
+    async def run_rechecks(self) -> None:
+        """Read again what changed for people, for ever."""
+        while True:
+            if not self._rechecks:
+                await self._rechecks_filled.wait()
+            self._rechecks_filled.clear()
+            some = list(islice(self._rechecks, RECHECK_MAX))
+            notes = {user_id: self._rechecks.pop(user_id) for user_id in some}
+            try:
+                await self._recheck_now(notes)
+            except Exception:
+                for user_id, about in notes.items():
+                    self._recheck(user_id, *about)
+                raise  # to be logged; we are started again in a moment
+
+    async def _recheck_now(self, notes: dict[int, list[tuple[str, int]]]) -> None:
+        sids = {s.sid for pk in notes if (p := self._people.get(pk)) for s in p.sockets}
+        found = await self._threads.run(read_standing, list(notes), sids)
+        told: list[tuple[int, str, int]] = []
+        for user_id, about in notes.items():
+            person = self._people.get(user_id)
+            if person is None:
+                continue
+            if user_id not in found.clocks:
+                for socket in list(person.sockets):
+                    socket.end(protocol.CLOSE_ACCOUNT_CLOSED)
+                continue
+            person.clock = found.clocks[user_id]
+            changes = {conversation: change for change, conversation in about}
+            allowed = found.versions[user_id]
+            for socket in list(person.sockets):
+                if socket.sid in sids and socket.sid not in found.valid_sids:
+                    socket.end(protocol.CLOSE_SIGNED_OUT)
+                    continue
+                for conversation in socket.rooms - allowed.keys():
+                    self._part(socket, conversation)
+                    changes.setdefault(conversation, "removed")
+                new = {pk: allowed[pk] for pk in allowed.keys() - socket.rooms}
+                self.join(socket, new)
+                for conversation in new:
+                    changes.setdefault(conversation, "added")
+            told += [(user_id, change, pk) for pk, change in changes.items()]
+        for user_id, text in await self._threads.run(standing_frames, told) if told else ():
+            if person := self._people.get(user_id):
+                self._write(person.sockets, text)
+
+    # --- the tick ----------------------------------------------------------------------------------
+
+    async def run_tick(self) -> None:
+        """Find what the layer lost, for ever: every `tick` seconds, every second while it is down."""
+        while True:
+            up = self.layer_is_up
+            seconds = self._tick_seconds if up else min(1.0, self._tick_seconds)
+            await asyncio.sleep(seconds)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Compare everything this process follows with the database."""
+        self._drop_lingering()
+        await self._probe()
+        if self._wanted != self._subscribed:
+            self._subscriptions_moved.set()
+        ids = [room.id for room in self._rooms.values() if room.sockets]
+        behind: list[Room] = []
+        for start in range(0, len(ids), IDS_MAX):
+            behind += await self._behind(ids[start : start + IDS_MAX])
+        if behind:
+            # Most likely their events are on the way: behind means still behind in a moment.
+            lasts = {room.id: room.last for room in behind}
+            await asyncio.sleep(HOLD_SECONDS)
+            self._unsure.update(r.id for r in behind if r.last == lasts[r.id] and r.sockets)
+            self._unsure_filled.set()
+        await self._compare_clocks()
+
+    async def _compare_clocks(self) -> None:
+        ids = list(self._people)
+        for start in range(0, len(ids), IDS_MAX):
+            some = ids[start : start + IDS_MAX]
+            now = await self._threads.run(queries.clocks, some)
+            for user_id in some:
+                person = self._people.get(user_id)
+                if person is not None and now.get(user_id) != person.clock:
+                    self._recheck(user_id)
+
+    def _drop_lingering(self) -> None:
+        horizon = time.monotonic() - LINGER_SECONDS
+        for room in list(self._rooms.values()):
+            if room.empty_since is not None and room.empty_since < horizon and not room.repairing:
+                del self._rooms[room.id]
+                self._unsubscribe(conversation_group(room.id))
+
+    # --- the layer -----------------------------------------------------------------------------------
+
+    def _subscribe(self, group: str) -> None:
+        self._wanted.add(group)
+        self._subscriptions_moved.set()
+
+    def _unsubscribe(self, group: str) -> None:
+        self._wanted.discard(group)
+        self._subscriptions_moved.set()
+
+    async def run_subscriptions(self) -> None:
+        """Keep the layer's groups as they are wanted, for ever. What fails, the tick retries."""
+        while True:
+            await self._subscriptions_moved.wait()
+            self._subscriptions_moved.clear()
+            if self._channel is None:
+                continue
+            for group in list(self._wanted - self._subscribed):
+                async with asyncio.timeout(LAYER_SECONDS):
+                    await self._layer.group_add(group, self._channel)
+                self._subscribed.add(group)
+                self._check_group(group)
+            for group in list(self._subscribed - self._wanted):
+                self._subscribed.discard(group)
+                async with asyncio.timeout(LAYER_SECONDS):
+                    await self._layer.group_discard(group, self._channel)
+
+    def _check_group(self, group: str) -> None:
+        """What was published before the subscription stood has passed us by."""
+        kind, _, pk = group.partition(".")
+        if kind == "conversation":
+            self._check_soon(int(pk))
+
+    async def run_ears(self) -> None:
+        """Hear the other processes, for ever. A new start makes the layer's connections anew."""
+        self._channel = None
+        self._subscribed.clear()
+        async with asyncio.timeout(LAYER_SECONDS * 2):
+            self._channel = await self._layer.new_channel("relay.")
+        self._wanted.add(self._probe_group)
+        self._probe_heard = time.monotonic()
+        self._subscriptions_moved.set()
+        while True:
+            try:
+                async with asyncio.timeout(REBUILD_SECONDS):
+                    message = await self._layer.receive(self._channel)
+            except TimeoutError:
+                # The probe comes every few seconds: such silence means deaf, not quiet.
+                async with asyncio.timeout(LAYER_SECONDS):
+                    await self._layer.flush()
+                raise
+            self._hear_layer(message)
+
+    def _hear_layer(self, message: dict[str, Any]) -> None:
+        if message.get("type") == LAYER_TYPE and message.get("kind") == "probe":
+            self._probe_heard = time.monotonic()
+        elif message.get("origin") != self._origin and (event := from_layer(message)) is not None:
+            self._hear_all((event,))
+
+    @property
+    def _probe_group(self) -> str:
+        return f"relay.{self._origin}"
+
+    async def _probe(self) -> None:
+        """Send ourselves a word through the layer: whether it comes back tells whether it is up."""
+        up = self.layer_is_up
+        if up and not self._layer_was_up:
+            logger.warning("channel layer: back again")
+            self._unsure.update(self._rooms)
+            self._unsure_filled.set()
+        elif self._layer_was_up and not up:
+            logger.warning("channel layer: silent; reading changes from the database instead")
+        self._layer_was_up = up
+        try:
+            async with asyncio.timeout(LAYER_SECONDS):
+                message = {"type": LAYER_TYPE, "kind": "probe"}
+                await self._layer.group_send(self._probe_group, message)
+        except Exception as error:
+            logger.debug("the probe was not sent: %r", error)
+
+    @property
+    def layer_is_up(self) -> bool:
+        return time.monotonic() - self._probe_heard < self._tick_seconds + 2 * LAYER_SECONDS
+
+    # --- tasks -----------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("a repair failed and will be tried again: %r", error)
+
+    def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+
+
+# --- read in threads ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where people stand. `clocks`: of open accounts only; `versions`: user -> conversation ->
+    version of all they belong to; `valid_sids`: the sign-ins among those asked for that live."""
+
+    clocks: dict[int, int]
+    versions: dict[int, dict[int, int]]
+    valid_sids: set[str]
+
+
+def read_standing(user_ids: list[int], sids: Collection[str]) -> Standing:
+    # The clocks first: what changes after that moves them again and is found by the next tick.
+    clocks = queries.clocks(user_ids)
+    versions: dict[int, dict[int, int]] = defaultdict(dict)
+    for user_id, conversation_id, version in queries.memberships_of(user_ids):
+        versions[user_id][conversation_id] = version
+    return Standing(clocks, versions, account_queries.still_valid(sids))
+
+
+def standing_frames(told: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
+    """Return (user, frame) for each (user, change, conversation), as each of them sees it now.
+
+    A direct conversation nobody has spoken in yet does not appear, so there is nothing to tell.
+    """
+    users = User.objects.in_bulk({user_id for user_id, _change, _pk in told})
+    frames = []
+    for user_id, change, conversation_id in told:
+        row = queries.sidebar_row(users[user_id], conversation_id)
+        if row is None and change in ("removed", "deleted"):
+            seen: dict[str, Any] = {"id": conversation_id}
+        elif row is not None:
+            seen = sidebar_to_wire(row)
+            change = "added" if change == "removed" else change  # and added again meanwhile
+        else:
+            continue
+        frame = protocol.conversation(change=change, conversation=seen)
+        frames.append((user_id, protocol.encode(frame)))
+    return frames
+
+
+def sidebar_to_wire(row: queries.SidebarRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "access": row.access,
+        "name": row.name,
+        "version": row.version,
+        "last_seq": row.last_seq,
+        "last_read_seq": row.last_read_seq,
+        "unread": row.unread,
+        "unread_more": row.unread_more,
+        "role": row.role,
+        "level": row.level,
+        "archived": row.archived,
+    }
