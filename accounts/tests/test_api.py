@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from accounts import actions, tokens
+from accounts.models import SignIn, User
+from accounts.tests.helpers import PASSWORD, bearer
+from accounts.tests.test_tokens import claims
+
+pytestmark = pytest.mark.django_db
+
+NEW = "another blue teapot"
+
+
+def post(client, path, data=None, **extra):
+    return client.post(path, data or {}, content_type="application/json", **extra)
+
+
+def token(client, email="alice@example.org", password=PASSWORD, **extra):
+    return post(client, "/api/token/", {"email": email, "password": password}, **extra)
+
+
+def says(response, status, code, field=None):
+    body = response.json()
+    assert (response.status_code, body["code"]) == (status, code), body
+    assert body["detail"]
+    assert field is None or body["fields"][field], body
+    if status == 401:
+        assert response["WWW-Authenticate"].startswith("Bearer")
+    return True
+
+
+class TestRegister:
+    def test_one_can_sign_up_and_in_and_be_somebody(self, api):
+        given = {"email": "Carol@example.org", "password": NEW, "name": "Carol"}
+        made = post(api, "/api/register/", given)
+        assert made.status_code == 201
+        user = User.objects.get()
+        me = {"id": user.pk, "email": "carol@example.org", "name": "Carol", "time_zone": ""}
+        assert made.json() == me
+        pair = token(api, "carol@example.org", NEW).json()
+        assert api.get("/api/me/", **bearer(pair["access"])).json() == me
+
+    def test_nobody_makes_themselves_staff(self, api):
+        given = {"email": "c@example.org", "password": NEW, "name": "C", "is_staff": True}
+        post(api, "/api/register/", {**given, "is_superuser": True, "id": 7, "clock": 99})
+        user = User.objects.get()
+        assert not user.is_staff
+        assert not user.is_superuser
+        assert user.clock == 0
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"email": "x"}, "email"),
+            ({"email": 7.5}, "email"),
+            ({"email": None}, "email"),
+            ({"password": "short"}, "password"),
+            ({"name": ""}, "name"),
+            ({"name": ["a"]}, "name"),
+            ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ],
+    )
+    def test_bad_input_is_told_by_field(self, api, changes, field):
+        given = {"email": "c@example.org", "password": NEW, "name": "C", **changes}
+        assert says(post(api, "/api/register/", given), 400, "invalid", field)
+        assert not User.objects.exists()
+
+    def test_missing_fields_are_told_all_at_once(self, api):
+        response = post(api, "/api/register/")
+        assert says(response, 400, "invalid")
+        assert set(response.json()["fields"]) == {"email", "password", "name"}
+
+    @pytest.mark.parametrize("body", ["[]", "7", "null", '"x"'])
+    def test_what_is_no_object_is_refused(self, api, body):
+        response = api.post("/api/register/", body, content_type="application/json")
+        assert says(response, 400, "invalid")
+
+    @pytest.mark.parametrize("body", ["", "{", "[" * 100_000, "\xff", '{"a": NaN}'])
+    def test_what_is_no_json_is_refused(self, api, body):
+        response = api.post("/api/register/", body, content_type="application/json")
+        assert response.status_code == 400
+
+    def test_a_closed_house_says_so_before_it_looks_at_anything(self, api, settings):
+        settings.SIGN_UP = "closed"
+        assert says(post(api, "/api/register/"), 403, "sign_up_closed")
+
+    def test_the_limit_answers_429_with_when_to_come_back(self, api, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_up": "1/h"}
+        given = {"email": "c@example.org", "password": NEW, "name": "C"}
+        assert post(api, "/api/register/", given).status_code == 201
+        response = post(api, "/api/register/", {**given, "email": "d@example.org"})
+        assert says(response, 429, "slow_down")
+        assert int(response["Retry-After"]) > 0
+        assert response.json()["retry"] is True
+
+
+class TestToken:
+    def test_wrong_address_and_wrong_password_answer_alike(self, api, alice):
+        wrong = [token(api, password="wrong"), token(api, "nobody@example.org")]
+        for response in wrong:
+            assert says(response, 401, "wrong_credentials")
+        assert wrong[0].content == wrong[1].content
+
+    def test_a_password_is_taken_as_typed(self, api, alice):
+        actions.reset_password(alice, f" {NEW} ")
+        assert token(api, password=f" {NEW} ").status_code == 200
+        assert token(api, password=NEW).status_code == 401
+
+    def test_a_closed_account_gets_no_tokens(self, api, alice):
+        actions.close_account(alice)
+        assert says(token(api), 403, "account_closed")
+        assert not SignIn.objects.exists()
+
+    def test_guessing_is_limited_whatever_the_headers_claim(self, api, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
+        answers = [
+            token(api, password="wrong", HTTP_X_FORWARDED_FOR=f"10.0.0.{n}").status_code
+            for n in range(5)
+        ]
+        assert answers == [401, 401, 401, 429, 429]
+
+    def test_the_client_is_remembered_without_tricks(self, api, alice):
+        token(api, HTTP_USER_AGENT="cli/1.0\r\n\x00\u202e" + "x" * 500)
+        sign_in = SignIn.objects.get()
+        assert sign_in.client.startswith("cli/1.0")
+        assert sign_in.client.isprintable()
+        assert len(sign_in.client) <= 200
+
+    def test_refreshing_works_once(self, api, pair):
+        first = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
+        assert first.status_code == 200
+        assert set(first.json()) == {"access", "refresh"}
+        again = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
+        assert says(again, 401, "token_invalid")
+        access = bearer(first.json()["access"])
+        assert says(api.get("/api/me/", **access), 401, "token_invalid")
+
+    def test_refreshing_after_the_account_was_closed_says_so(self, api, alice, pair):
+        actions.close_account(alice)
+        response = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
+        assert says(response, 403, "account_closed")
+        assert says(api.get("/api/me/", **bearer(pair.access)), 403, "account_closed")
+
+    def test_refreshing_for_a_deleted_person_is_no_fault_of_the_server(self, api, alice, pair):
+        alice.delete()
+        response = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
+        assert says(response, 401, "token_invalid")
+
+    @pytest.mark.parametrize("bad", ["", "x", 7, None, "\ud800", ["a"], "a" * 5000])
+    def test_nonsense_for_a_refresh_token_is_refused(self, api, db, bad):
+        response = post(api, "/api/token/refresh/", {"refresh": bad})
+        assert response.status_code in {400, 401}
+        assert response.json()["code"] in {"invalid", "token_invalid", "bad_frame", "bad_text"}
+
+
+class TestLogout:
+    def test_the_refresh_token_ends_its_sign_in(self, api, pair):
+        assert post(api, "/api/token/logout/", {"refresh": pair.refresh}).status_code == 204
+        assert says(api.get("/api/me/", **bearer(pair.access)), 401, "token_invalid")
+        response = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
+        assert says(response, 401, "token_invalid")
+
+    def test_it_does_so_beside_an_access_token_that_ran_out(self, api, pair):
+        gone = bearer("x.y.z")
+        response = post(api, "/api/token/logout/", {"refresh": pair.refresh}, **gone)
+        assert response.status_code == 204
+        assert SignIn.objects.live().count() == 0
+
+    def test_the_bearer_alone_will_do(self, api, alice, pair):
+        other = tokens.begin(alice, client="")
+        assert post(api, "/api/token/logout/", **bearer(pair.access)).status_code == 204
+        assert says(api.get("/api/me/", **bearer(pair.access)), 401, "token_invalid")
+        assert api.get("/api/me/", **bearer(other.access)).status_code == 200
+
+    def test_without_either_there_is_nobody_to_log_out(self, api, pair):
+        assert says(post(api, "/api/token/logout/"), 401, "unauthenticated")
+        assert says(post(api, "/api/token/logout/", {"refresh": "x"}), 401, "token_invalid")
+        assert api.get("/api/me/", **bearer(pair.access)).status_code == 200
+
+
+class TestWhoIsAsking:
+    def test_nobody_gets_401_with_the_scheme(self, api):
+        for path in ("/api/me/", "/api/users/", "/api/me/sign-ins/"):
+            assert says(api.get(path), 401, "unauthenticated")
+
+    @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+    def test_the_scheme_is_written_as_one_likes(self, api, pair, scheme):
+        response = api.get("/api/me/", HTTP_AUTHORIZATION=f"{scheme} {pair.access}")
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "Bearer x"])
+    def test_a_bad_token_is_refused_even_beside_a_good_cookie(self, browser, header):
+        response = browser.get("/api/me/", HTTP_AUTHORIZATION=header)
+        assert says(response, 401, "token_invalid")
+
+    def test_a_token_in_the_address_is_no_token(self, api, pair):
+        response = api.get(f"/api/me/?token={pair.access}&access={pair.access}")
+        assert says(response, 401, "unauthenticated")
+
+    def test_a_page_may_read_by_its_session(self, browser, alice):
+        assert browser.get("/api/me/").json()["id"] == alice.pk
+
+    def test_a_page_may_change_only_with_its_csrf_token(self, alice):
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(alice)
+        change = {"data": {"name": "Mallory"}, "content_type": "application/json"}
+        assert says(client.patch("/api/me/", **change), 403, "csrf")
+        alice.refresh_from_db()
+        assert alice.name == "Alice"
+        client.get("/settings/profile/")
+        good = {"HTTP_X_CSRFTOKEN": client.get("/settings/profile/").context["csrf_token"]}
+        assert client.patch("/api/me/", **change, **good).status_code == 200
+
+    def test_a_bearer_needs_no_csrf_token(self, api, alice, pair):
+        response = api.patch(
+            "/api/me/",
+            {"name": "Alicia"},
+            content_type="application/json",
+            **bearer(pair.access),
+        )
+        assert response.json()["name"] == "Alicia"
+
+    def test_an_ended_session_opens_nothing(self, browser):
+        actions.end_sign_in(SignIn.objects.get().sid)
+        assert says(browser.get("/api/me/"), 401, "unauthenticated")
+
+
+class TestMe:
+    def change(self, api, pair, **data):
+        return api.patch("/api/me/", data, content_type="application/json", **bearer(pair.access))
+
+    def test_name_and_zone_can_be_changed_and_nothing_else(self, api, alice, pair):
+        response = self.change(
+            api,
+            pair,
+            name=" Alice  A ",
+            time_zone="Europe/Paris",
+            email="m@example.org",
+            is_staff=True,
+            id=99,
+        )
+        assert response.json() == {
+            "id": alice.pk,
+            "email": "alice@example.org",
+            "name": "Alice A",
+            "time_zone": "Europe/Paris",
+        }
+        alice.refresh_from_db()
+        assert not alice.is_staff
+
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            ({"name": ""}, "invalid"),
+            ({"name": "x" * 61}, "invalid"),
+            ({"name": "\u202ex"}, "bad_text"),
+            ({"time_zone": "Nowhere"}, "invalid"),
+        ],
+    )
+    def test_bad_values_are_told(self, api, pair, data, code):
+        assert says(self.change(api, pair, **data), 400, code, next(iter(data)))
+
+    def test_the_password_can_be_changed_and_this_sign_in_stays(self, api, alice, pair):
+        other = tokens.begin(alice, client="")
+        data = {"old_password": PASSWORD, "new_password": NEW}
+        assert post(api, "/api/me/password/", data, **bearer(pair.access)).status_code == 204
+        assert api.get("/api/me/", **bearer(pair.access)).status_code == 200
+        assert says(api.get("/api/me/", **bearer(other.access)), 401, "token_invalid")
+        assert token(api, password=NEW).status_code == 200
+
+    def test_a_page_that_changes_it_stays_signed_in_too(self, browser):
+        data = {"old_password": PASSWORD, "new_password": NEW}
+        assert post(browser, "/api/me/password/", data).status_code == 204
+        assert browser.get("/api/me/").status_code == 200
+
+    def test_a_wrong_present_password_is_told(self, api, pair):
+        data = {"old_password": "wrong", "new_password": NEW}
+        response = post(api, "/api/me/password/", data, **bearer(pair.access))
+        assert says(response, 400, "invalid", "old_password")
+
+    def test_one_sees_and_ends_ones_own_sign_ins_only(self, api, alice, bob, pair):
+        other, foreign = tokens.begin(alice, client="phone"), tokens.begin(bob, client="")
+        rows = api.get("/api/me/sign-ins/", **bearer(pair.access)).json()
+        assert {row["client"]: row["current"] for row in rows} == {
+            "a program": True,
+            "phone": False,
+        }
+        assert not any("jti" in name for row in rows for name in row)
+
+        def end(pair_to_end):
+            path = f"/api/me/sign-ins/{claims(pair_to_end.access)['sid']}/"
+            return api.delete(path, **bearer(pair.access))
+
+        assert end(other).status_code == 204
+        assert says(end(foreign), 404, "not_found")
+        assert says(api.get("/api/me/", **bearer(other.access)), 401, "token_invalid")
+        assert api.get("/api/me/", **bearer(foreign.access)).status_code == 200
+
+
+class TestPeople:
+    def find(self, api, pair, query=""):
+        return api.get(f"/api/users/{query}", **bearer(pair.access)).json()
+
+    def test_people_are_ids_and_names_and_never_addresses(self, api, alice, bob, pair):
+        assert self.find(api, pair) == {
+            "next": None,
+            "previous": None,
+            "results": [{"id": alice.pk, "name": "Alice"}, {"id": bob.pk, "name": "Bob"}],
+        }
+
+    @pytest.mark.parametrize("query", ["bob@", "example.org", "%", "_", "\\", "%00", "B%00ob@"])
+    def test_neither_addresses_nor_wildcards_find_anybody(self, api, bob, pair, query):
+        from urllib.parse import quote
+
+        assert self.find(api, pair, f"?q={quote(query)}")["results"] == []
+
+    def test_part_of_a_name_finds_whoever_is_still_here(self, api, bob, pair):
+        assert [p["name"] for p in self.find(api, pair, "?q=BO")["results"]] == ["Bob"]
+        actions.close_account(bob)
+        assert self.find(api, pair, "?q=bo")["results"] == []
+
+    def test_pages_follow_each_other_without_hole_or_double(self, api, pair):
+        User.objects.bulk_create(
+            [User(email=f"p{n}@example.org", name="Same name") for n in range(120)]
+        )
+        found, path = [], "/api/users/"
+        while path:
+            page = api.get(path, **bearer(pair.access)).json()
+            found += [person["id"] for person in page["results"]]
+            path = page["next"]
+        assert len(found) == len(set(found)) == 121
+
+    def test_a_bad_cursor_is_no_fault_of_the_server(self, api, pair):
+        response = api.get("/api/users/?cursor=nonsense", **bearer(pair.access))
+        assert says(response, 404, "not_found")
+
+    def test_searching_is_limited(self, api, pair, settings):
+        settings.LIMITS = {**settings.LIMITS, "people": "2/h"}
+        for _ in range(2):
+            assert "results" in self.find(api, pair)
+        assert says(api.get("/api/users/", **bearer(pair.access)), 429, "slow_down")

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from datetime import timedelta
+
+import jwt
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts import actions, tokens
+from accounts.models import SignIn, User
+from accounts.signals import SIGNED_OUT
+from accounts.tests.helpers import PASSWORD, refused_with
+from chatty.env import derived_key
+
+
+def claims(token):
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def signed(payload, key=None, **options):
+    """A token with these claims, signed as we would."""
+    from django.conf import settings
+
+    return jwt.encode(payload, key or derived_key(settings.SECRET_KEY, "jwt"), **options)
+
+
+def altered(token, **changes):
+    return signed({**claims(token), **changes})
+
+
+def without(token, claim):
+    return signed({name: value for name, value in claims(token).items() if name != claim})
+
+
+def answer_to(token):
+    """ "accepted", or the code of the refusal."""
+    try:
+        tokens.identify(token)
+    except tokens.ChatError as error:
+        return error.code
+    return "accepted"
+
+
+class TestAccess:
+    def test_it_tells_whom_it_speaks_for_in_one_query(self, alice, pair, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            bearer = tokens.identify(pair.access)
+        assert bearer.sign_in.user == alice
+        assert bearer.sign_in.sid == claims(pair.access)["sid"]
+        assert bearer.expires_at == claims(pair.access)["exp"]
+
+    def test_it_lives_ten_minutes_and_a_refresh_token_thirty_days(self, pair):
+        for token, seconds in ((pair.access, 600), (pair.refresh, 30 * 86400)):
+            found = claims(token)
+            assert found["exp"] - found["iat"] == seconds
+            assert (found["aud"], found["iss"]) == ("chatty", "chatty")
+
+    def test_it_tells_nothing_about_the_person_but_the_id(self, pair):
+        names = {"token_type", "exp", "iat", "jti", "user_id", "sid", "aud", "iss"}
+        assert set(claims(pair.access)) == set(claims(pair.refresh)) == names
+
+    def test_forged_and_foreign_ones_are_refused(self, pair, bob):
+        head, body, mark = pair.access.split(".")
+        unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+        other = base64.urlsafe_b64encode(
+            json.dumps({**claims(pair.access), "user_id": str(bob.pk)}).encode()
+        ).rstrip(b"=")
+        deep = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+        nested = base64.urlsafe_b64encode(b'{"a":' + b"[" * 700).decode()
+        bad = {
+            "empty": "",
+            "no token": "abc",
+            "alg none": f"{unsigned}.{body}.",
+            "edited": f"{head}.{other.decode()}.{mark}",
+            "unsigned": f"{head}.{body}.",
+            "another key": signed(claims(pair.access), "k" * 64),
+            "another algorithm": signed(claims(pair.access), algorithm="HS512"),
+            "another audience": altered(pair.access, aud="other"),
+            "another issuer": altered(pair.access, iss="other"),
+            "run out": altered(pair.access, exp=int(time.time()) - 1),
+            "a refresh token": pair.refresh,
+            "somebody else's id": altered(pair.access, user_id=str(bob.pk)),
+            "no such person": altered(pair.access, user_id="999999"),
+            "no such sign-in": altered(pair.access, sid="x" * 32),
+            "sid is a number": altered(pair.access, sid=7),
+            "deep header": f"{deep}.{body}.{mark}",
+            "nested header": f"{nested}.{body}.{mark}",
+            "not ascii": "é.é.é",
+            "surrogate": "\ud800",
+            "huge": "a" * 1_000_000,
+            **{f"without {claim}": without(pair.access, claim) for claim in claims(pair.access)},
+        }
+        answers = {name: answer_to(token) for name, token in bad.items()}
+        accepted = {name for name, answer in answers.items() if answer != "token_invalid"}
+        # When it was made is nothing we rely on; everything else is missed.
+        assert accepted == {"without iat"}
+        assert tokens.identify(pair.access)
+
+    def test_it_dies_with_its_sign_in(self, pair):
+        actions.end_sign_in(claims(pair.access)["sid"])
+        with refused_with("token_invalid"):
+            tokens.identify(pair.access)
+
+    def test_it_dies_with_the_person(self, alice, pair):
+        alice.delete()
+        with refused_with("token_invalid"):
+            tokens.identify(pair.access)
+        with refused_with("token_invalid"):
+            tokens.rotate(pair.refresh)
+
+    def test_a_browsers_sign_in_has_no_tokens(self, alice, pair):
+        web = SignIn.objects.create(
+            user=alice, kind="web", expires_at=timezone.now() + timedelta(days=1)
+        )
+        for token, use in ((pair.access, tokens.identify), (pair.refresh, tokens.rotate)):
+            with refused_with("token_invalid"):
+                use(altered(token, sid=web.sid))
+
+    def test_a_rotated_secret_keeps_programs_signed_in_until_it_is_forgotten(
+        self, settings, alice, pair
+    ):
+        old, settings.SECRET_KEY = settings.SECRET_KEY, "n" * 50
+        settings.SECRET_KEY_FALLBACKS = ["m" * 50, old]
+        assert tokens.identify(pair.access).sign_in.user == alice
+        fresh = tokens.rotate(pair.refresh)
+        settings.SECRET_KEY_FALLBACKS = []
+        assert tokens.identify(fresh.access).sign_in.user == alice
+        with refused_with("token_invalid"):
+            tokens.identify(pair.access)
+
+
+class TestRefresh:
+    def test_it_gives_a_new_pair_of_the_same_sign_in(self, alice, pair):
+        fresh = tokens.rotate(pair.refresh)
+        assert claims(fresh.refresh)["jti"] != claims(pair.refresh)["jti"]
+        assert claims(fresh.refresh)["sid"] == claims(pair.refresh)["sid"]
+        assert tokens.identify(fresh.access).sign_in.user == alice
+        assert tokens.rotate(fresh.refresh)
+        assert SignIn.objects.count() == 1
+
+    def test_used_twice_it_ends_the_sign_in_and_says_so(
+        self, alice, pair, ended, django_capture_on_commit_callbacks
+    ):
+        fresh = tokens.rotate(pair.refresh)
+        other = tokens.begin(alice, client="another program")
+        with django_capture_on_commit_callbacks(execute=True), refused_with("token_invalid"):
+            tokens.rotate(pair.refresh)
+        for use, token in ((tokens.identify, fresh.access), (tokens.rotate, fresh.refresh)):
+            with refused_with("token_invalid"):
+                use(token)
+        sid = claims(pair.refresh)["sid"]
+        assert ended == [
+            {"user_id": alice.pk, "sids": [sid], "except_sid": None, "code": SIGNED_OUT}
+        ]
+        assert tokens.identify(other.access)  # the other program has nothing to do with it
+
+    def test_an_access_token_refreshes_nothing(self, pair):
+        with refused_with("token_invalid"):
+            tokens.rotate(pair.access)
+        assert tokens.rotate(pair.refresh)
+
+    def test_one_that_ran_out_ends_nothing(self, pair):
+        late = altered(pair.refresh, exp=int(time.time()) - 1)
+        with refused_with("token_invalid"):
+            tokens.rotate(late)
+        assert tokens.identify(pair.access)
+
+    def test_logging_out_ends_it_even_with_a_token_already_traded(self, pair):
+        fresh = tokens.rotate(pair.refresh)
+        tokens.end(pair.refresh)
+        with refused_with("token_invalid"):
+            tokens.identify(fresh.access)
+        tokens.end(pair.refresh)  # again: nothing to do, nothing wrong
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_parallel_refreshes_exactly_one_succeeds():
+    alice = User.objects.create_user("alice@example.org", PASSWORD, name="Alice")
+    pair = tokens.begin(alice, client="")
+    together = threading.Barrier(10)
+    answers = []
+
+    def refresh():
+        together.wait()
+        try:
+            answers.append(tokens.rotate(pair.refresh))
+        except tokens.ChatError as error:
+            answers.append(error.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=refresh) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers.count("token_invalid") == 9
+    (won,) = [answer for answer in answers if isinstance(answer, tokens.Pair)]
+    # Nine copies of a token that works once: somebody else has it. All of it is over.
+    with refused_with("token_invalid"):
+        tokens.rotate(won.refresh)
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer  abc ", "abc"),
+        ("Basic abc", None),
+        ("", None),
+        (None, None),
+        ("Bearerabc", None),
+    ],
+)
+def test_the_token_is_read_from_the_header(header, token):
+    assert tokens.bearer_of(header) == token
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "bearer "])
+def test_a_bearer_header_that_cannot_be_read_is_no_absent_one(header):
+    with refused_with("token_invalid"):
+        tokens.bearer_of(header)
