@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from accounts.actions import bump_clock
 from accounts.models import User
@@ -26,7 +27,15 @@ from chatty.common import moments
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body, clean_line
 from conversations import access, limits, markdown, notices, queries
-from conversations.models import Conversation, Membership, Message, Reaction
+from conversations.models import (
+    Conversation,
+    Instance,
+    Membership,
+    Message,
+    Reaction,
+    Reveal,
+    new_epoch,
+)
 from conversations.realtime import fanout, protocol
 from conversations.realtime.events import Changed, Concerns, Ended, Event, Personal
 from conversations.wire import message_to_wire
@@ -601,8 +610,10 @@ def revise_conversation(
     name: str | None = None,
     topic: str | None = None,
     access: str | None = None,
+    archived: bool | None = None,
 ) -> Conversation:
-    """Change name, topic or access (None: leave as it is), one notice for each real change.
+    """Change name, topic or access, archive it or take it out (None: leave as it is): all of it or
+    nothing, with one notice for each real change.
 
     Raises ChatError: empty, too_long, bad_text, invalid, not_found, not_allowed, archived.
     """
@@ -612,15 +623,24 @@ def revise_conversation(
         topic = _clean_topic(topic)
     if access is not None:
         _check_access(access)
-    return _revise(user, conversation_id, name, topic, access)
+    return _revise(user, conversation_id, name, topic, access, archived)
 
 
 @in_transaction
 def _revise(
-    user: User, conversation_id: int, name: str | None, topic: str | None, new_access: str | None
+    user: User,
+    conversation_id: int,
+    name: str | None,
+    topic: str | None,
+    new_access: str | None,
+    archived: bool | None,
 ) -> Conversation:
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = _managed(membership)
+    conversation = _managed(membership, even_archived=archived is not None)
+    if archived is False:
+        _unarchive(conversation, membership.user)
+    if (name, topic, new_access) != (None, None, None):
+        _refuse_archived(conversation)
     if name is not None and name != conversation.name:
         data = {"old": conversation.name, "new": name}
         conversation.name = name
@@ -635,6 +655,8 @@ def _revise(
         conversation.access = new_access
         conversation.save(update_fields=["access"])
         _notice(conversation, membership.user, Message.Kind.ACCESS, {"access": new_access})
+    if archived:
+        _archive(conversation, membership.user)
     return conversation
 
 
@@ -772,6 +794,27 @@ def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: 
     return target
 
 
+@in_transaction
+def reveal(staff: User, conversation_id: int, reason: str) -> Reveal:
+    """Show this person of the staff what is said in a closed or direct conversation, for
+    limits.REVEAL_SECONDS. The reason is kept for ever.
+
+    Raises ChatError: not_allowed, not_found, empty, too_long, bad_text (fields "reason").
+    """
+    reason = clean_line(reason, field="reason", max_length=limits.REASON_MAX)
+    if not (staff.is_active and staff.is_staff):
+        raise ChatError("not_allowed")
+    conversation = access.lock_conversation(conversation_id)
+    return Reveal.objects.create(
+        staff=staff,
+        conversation=conversation,
+        title=queries.title_for_staff(conversation),
+        reason=reason,
+        # The real time, whatever clock talk is told by: this opens a door and closes it again.
+        at=timezone.now(),
+    )
+
+
 # --- one's own view of it --------------------------------------------------------------------------
 
 
@@ -822,6 +865,16 @@ def _tell_read(membership: Membership) -> None:
         seq=membership.last_read_seq,
     )
     fanout.tell_after_commit(Personal(membership.user_id, protocol.encode(frame)))
+
+
+# --- the installation --------------------------------------------------------------------------------
+
+
+@in_transaction
+def renew_epoch() -> str:
+    """Begin a new epoch and return it: every client forgets the positions it holds."""
+    instance, _made = Instance.objects.update_or_create(pk=1, defaults={"epoch": new_epoch()})
+    return instance.epoch
 
 
 # --- the log ---------------------------------------------------------------------------------------

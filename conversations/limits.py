@@ -21,6 +21,9 @@ UNREAD_WINDOW = 200  # unread messages are counted up to here, then shown with a
 SYNC_PAGE = 100  # changed messages in one `synced` frame
 SYNC_BYTES = 256 * 1024
 SYNC_REACH = 1_000  # versions behind this many: load the latest page instead
+REASON_MAX = 500  # code points of why staff looked into a conversation
+REVEAL_TITLE_MAX = 200  # two names of a direct conversation and room to spare
+REVEAL_SECONDS = 3_600  # how long they may then
 BULK = 500  # rows one transaction changes at most
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -12,6 +12,7 @@ Nothing here announces anything: `actions.py` writes and tells.
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -249,3 +250,49 @@ class Reaction(models.Model):
 
     def __str__(self) -> str:
         return self.emoji
+
+
+class Reveal(models.Model):
+    """A person of the staff looked into a closed or direct conversation, and said why.
+
+    Written once, never changed, kept for ever: also when the conversation is deleted for good. So
+    nothing in the database ties it to that row, and what it was called then is written beside it.
+    """
+
+    staff = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("who looked"),
+    )
+    conversation = models.ForeignKey(
+        Conversation,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("conversation"),
+    )
+    title = models.CharField(_("called then"), max_length=limits.REVEAL_TITLE_MAX)
+    reason = models.CharField(_("reason"), max_length=limits.REASON_MAX)
+    at = models.DateTimeField(_("when"))
+
+    class Meta:
+        verbose_name = _("look into a conversation")
+        verbose_name_plural = _("looks into conversations")
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="reveal_has_a_reason"),
+        ]
+        indexes = [
+            models.Index(fields=["staff", "conversation", "at"], name="reveal_of_staff"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (#{self.conversation_id})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("A look into a conversation is written once.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("A look into a conversation stays on record.")

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from accounts.models import User
 from conversations import limits
-from conversations.models import Conversation, Instance, Membership, Message, Reaction
+from conversations.models import Conversation, Instance, Membership, Message, Reaction, Reveal
 
 # --- history -----------------------------------------------------------------------------------
 
@@ -78,14 +94,12 @@ def history(
         if before is not None:
             rows = rows.filter(seq__lt=before)
         messages = list(rows.order_by("-seq")[:limit])[::-1]
-    first = messages[0].seq if messages else (before or last_seq + 1)
-    last = messages[-1].seq if messages else (after or (before or last_seq + 1) - 1)
-    at_end = last >= last_seq
+    # An empty page lies before the first message, or behind the last.
+    place = last_seq + 1 if before is None else min(before, last_seq + 1)
+    first = messages[0].seq if messages else place
+    last = messages[-1].seq if messages else place - 1
     return History(
-        messages=messages,
-        position=version,
-        has_older=first > 1,
-        has_newer=not at_end,
+        messages=messages, position=version, has_older=first > 1, has_newer=last < last_seq
     )
 
 
@@ -146,10 +160,11 @@ class SidebarRow:
     kind: str
     access: str
     name: str
+    topic: str
     version: int
     last_seq: int
     last_read_seq: int
-    last_text_at: object
+    last_text_at: datetime
     archived: bool
     role: str
     level: str
@@ -158,20 +173,34 @@ class SidebarRow:
     other: User | None
 
 
-def sidebar(user: User, *, limit: int = 200) -> list[SidebarRow]:
-    """Return the user's latest conversations, last message first. Two queries at most."""
-    memberships = list(
-        _memberships_with_unread(user.pk).order_by(
-            "-conversation__last_text_at", "-conversation_id"
-        )[:limit]
-    )
-    return _as_rows(user, memberships)
+def sidebar(
+    user: User, *, limit: int = 200, after: tuple[datetime, int] | None = None
+) -> list[SidebarRow]:
+    """Return the user's latest conversations, last message first. Two queries at most.
+
+    `after`: (last_text_at, id) of the last one of the page before.
+    """
+    found = _spoken_in(_memberships_with_unread(user.pk), user.pk)
+    if after is not None:
+        at, pk = after
+        found = found.filter(
+            Q(conversation__last_text_at__lt=at)
+            | Q(conversation__last_text_at=at, conversation_id__lt=pk)
+        )
+    latest_first = found.order_by("-conversation__last_text_at", "-conversation_id")
+    return _as_rows(user, list(latest_first[:limit]))
 
 
-def sidebar_row(user: User, conversation_id: int) -> SidebarRow | None:
-    """Return one conversation as the sidebar shows it, None when the user is not a member."""
-    memberships = list(_memberships_with_unread(user.pk).filter(conversation_id=conversation_id))
-    rows = _as_rows(user, memberships)
+def sidebar_row(
+    user: User, conversation_id: int, *, even_unspoken: bool = False
+) -> SidebarRow | None:
+    """Return one conversation as the sidebar shows it, None when the user is not a member.
+
+    `even_unspoken`: also a direct one that the other opened and nobody has spoken in, which no
+    list shows: for who asks for it by its id.
+    """
+    found = _memberships_with_unread(user.pk).filter(conversation_id=conversation_id)
+    rows = _as_rows(user, list(found if even_unspoken else _spoken_in(found, user.pk)))
     return rows[0] if rows else None
 
 
@@ -192,11 +221,18 @@ def _memberships_with_unread(user_id: int) -> QuerySet[Membership]:
     )
     return (
         Membership.objects.filter(user_id=user_id, conversation__deleted_at=None)
-        # A direct conversation appears for the other with its first message.
-        .exclude(~Q(conversation__created_by=user_id), conversation__kind="direct", conversation__last_seq=0)
         .select_related("conversation")
         .annotate(unread=Coalesce(Subquery(unread), Value(0)))
-    )  # fmt: skip
+    )
+
+
+def _spoken_in(memberships: QuerySet[Membership], user_id: int) -> QuerySet[Membership]:
+    """Leave out directs without a word in them: they appear for the other with their first."""
+    return memberships.exclude(
+        ~Q(conversation__created_by=user_id),
+        conversation__kind=Conversation.Kind.DIRECT,
+        conversation__last_seq=0,
+    )
 
 
 def _as_rows(user: User, memberships: list[Membership]) -> list[SidebarRow]:
@@ -212,6 +248,7 @@ def _as_row(user: User, membership: Membership, others: dict[int, User]) -> Side
         kind=conversation.kind,
         access=conversation.access,
         name=other.name if other else conversation.name,
+        topic=conversation.topic,
         version=conversation.version,
         last_seq=conversation.last_seq,
         last_read_seq=membership.last_read_seq,
@@ -300,6 +337,79 @@ def browse(
             members_count=Coalesce(Subquery(members_count), Value(0)), joined=Exists(mine)
         ).order_by("name", "pk")[:limit]
     )
+
+
+# --- for staff ---------------------------------------------------------------------------------------
+
+LOOK_STEP = 20_000  # ids looked through in one statement
+LOOK_SECONDS = 1.0  # after which a search stops where it is
+
+
+def titles_for_staff(conversations: Collection[Conversation]) -> dict[int, str]:
+    """Return id -> name; of direct ones, who talks there. One query."""
+    found = {conversation.pk: conversation.name for conversation in conversations}
+    directs = [conversation.pk for conversation in conversations if conversation.is_direct]
+    people: dict[int, list[str]] = {pk: [] for pk in directs}
+    rows = Membership.objects.filter(conversation_id__in=directs).order_by("user_id")
+    for pk, name in rows.values_list("conversation_id", "user__name"):
+        people[pk].append(name)
+    return found | {pk: ", ".join(names) for pk, names in people.items()}
+
+
+def title_for_staff(conversation: Conversation) -> str:
+    return titles_for_staff([conversation])[conversation.pk]
+
+
+def messages_for_staff(staff: User) -> QuerySet[Message]:
+    """Return all messages, each with `readable` (bool) and `words` (None where not readable).
+
+    What is said in closed and direct conversations does not even leave the database, unless this
+    person has given a reason for looking into the conversation lately. Body and html are deferred:
+    read `words`.
+    """
+    lately = timezone.now() - timedelta(seconds=limits.REVEAL_SECONDS)
+    looked = Reveal.objects.filter(
+        staff_id=staff.pk, conversation_id=OuterRef("conversation_id"), at__gt=lately
+    )
+    is_open = Q(
+        conversation__kind=Conversation.Kind.GROUP, conversation__access=Conversation.Access.OPEN
+    )
+    return (
+        Message.objects.filter(conversation__deleted_at=None)
+        .select_related("author", "conversation")
+        .annotate(
+            readable=Case(
+                When(is_open, then=True), default=Exists(looked), output_field=BooleanField()
+            )
+        )
+        .annotate(words=Case(When(readable=True, then=F("body")), default=None))
+        .defer("body", "html", "fingerprint")
+    )
+
+
+def latest_matching(
+    rows: QuerySet[Message], *, before: int | None, limit: int
+) -> tuple[list[Message], int | None]:
+    """Return up to `limit` of `rows`, newest id first, from below the id `before` (None: from the
+    newest), and the id to go on before; None when there is nothing older.
+
+    However rare a match is and however many messages there are, this takes about LOOK_SECONDS at
+    most: it goes down the ids step by step and stops where it is.
+    """
+    newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    top = newest + 1 if before is None else min(before, newest + 1)
+    stop_at = time.monotonic() + LOOK_SECONDS
+    found: list[Message] = []
+    while top > 1:
+        bottom = max(1, top - LOOK_STEP)
+        step = rows.filter(pk__lt=top, pk__gte=bottom).order_by("-pk")
+        found += step[: limit + 1 - len(found)]
+        if len(found) > limit:
+            return found[:limit], found[limit - 1].pk
+        top = bottom
+        if time.monotonic() > stop_at:
+            break
+    return found, top if top > 1 else None
 
 
 # --- for the engine ------------------------------------------------------------------------------
