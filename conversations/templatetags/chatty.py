@@ -14,6 +14,8 @@ from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
+from conversations.views import shell
+
 register = template.Library()
 
 HUES = 12  # static/css/components/avatar.css has one class for each
@@ -29,7 +31,7 @@ def icon(name: str, size: int = 20) -> SafeString:
 def _icon(name: str, size: int) -> SafeString:
     # Kept, because lucide parses and prints the drawing anew each time, and a page has dozens.
     attributes = {"class": "icon", "aria-hidden": "true", "focusable": "false"}
-    return mark_safe(lucide(name, size=size, **attributes))  # noqa: S308 - lucide's own drawing
+    return mark_safe(lucide(name, size=size, **attributes))
 
 
 @register.simple_tag
@@ -40,7 +42,7 @@ def symbol(name: str) -> SafeString:
     return format_html(
         '<symbol id="i-{}" viewBox="0 0 24 24">{}</symbol>',
         name,
-        mark_safe(inside),  # noqa: S308 - as above
+        mark_safe(inside),
     )
 
 
@@ -78,7 +80,7 @@ def import_map(context: Context) -> SafeString:
         '<script type="application/json">',
         format_html('<script type="importmap" nonce="{}">', _nonce(context)),
     )
-    return mark_safe(script)  # noqa: S308 - json_script has escaped it
+    return mark_safe(script)
 
 
 @lru_cache(maxsize=1)
@@ -86,6 +88,26 @@ def _imports() -> dict[str, str]:
     paths = {path for finder in get_finders() for path, _ in finder.list([])}
     scripts = sorted(path for path in paths if path.startswith("js/") and path.endswith(".js"))
     return {f"chatty/{path.removeprefix('js/')}": static(path) for path in scripts}
+
+
+@register.inclusion_tag("conversations/_sidebar.html", takes_context=True)
+def sidebar(context: Context) -> dict[str, Any]:
+    """The list of conversations, for pages of every app."""
+    request = context["request"]
+    match = request.resolver_match
+    return {
+        "sidebar": shell.sidebar_of(request),
+        "blank": shell.BLANK_ROW,
+        "user": request.user,
+        "here": match.url_name if match else "",
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+@register.simple_tag(takes_context=True)
+def app_data(context: Context) -> SafeString:
+    """<script id="app-data">: what the page's scripts get to know. See shell.app_data."""
+    return json_script(shell.app_data(context["request"], context.get("page_data")), "app-data")
 
 
 @register.simple_tag(takes_context=True)

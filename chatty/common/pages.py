@@ -1,0 +1,38 @@
+"""What the pages of all apps share in answering a form."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+from django import forms
+from django.http import HttpResponse, HttpResponseRedirect
+
+from chatty.common.errors import ChatError
+
+Response = TypeVar("Response", bound=HttpResponse)
+
+
+class SeeOther(HttpResponseRedirect):
+    """303: the form was taken; read on over there, and a reload posts nothing again."""
+
+    status_code = 303
+
+
+def refused(form: forms.Form, error: ChatError) -> None:
+    """Say a refusal in the form: at its fields where it names them, else above."""
+    if not error.fields:
+        form.add_error(None, error.detail)
+    for name, sentences in error.fields.items():
+        form.add_error(name if name in form.fields else None, sentences)  # type: ignore[arg-type]
+
+
+def with_status(response: Response, error: ChatError) -> Response:
+    """Give a page that shows a refusal its status.
+
+    401 becomes 400: it would have to name a scheme to authenticate with, and a form is none.
+    """
+    response.status_code = 400 if error.status == 401 else error.status
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response

@@ -1,0 +1,79 @@
+"""The shapes of the forms. Rules live in actions and limits, which say what is wrong per field."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from conversations.models import Conversation, Membership
+
+ACCESS = [
+    (Conversation.Access.CLOSED, _("Closed: only people who are added can read and write")),
+    (Conversation.Access.OPEN, _("Open: anybody signed in may find it and join")),
+]
+LEVELS = [
+    (Membership.Level.ALL, _("Every message")),
+    (Membership.Level.MENTIONS, _("Only when I am mentioned")),
+    (Membership.Level.NOTHING, _("Nothing")),
+]
+
+
+class Line(forms.CharField):
+    """Any text of one line, as it was typed: actions clean it and say what is wrong with it.
+
+    Django's own field would refuse a NUL before the text could be kept, in other words than ours.
+    """
+
+    default_validators: list[Any] = []
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strip=False, **kwargs)
+        self.validators = []
+
+    def clean(self, value: Any) -> str:
+        text: str = self.to_python(value)
+        self.validate(text)
+        return text
+
+
+class ConversationForm(forms.Form):
+    """Name, topic and access: for a new one and for one that is changed."""
+
+    name = Line(label=_("Name"), widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    topic = Line(
+        label=_("Topic"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("One line about what belongs here."),
+    )
+    access = forms.ChoiceField(
+        label=_("Who may take part"),
+        choices=ACCESS,
+        widget=forms.RadioSelect,
+        initial=Conversation.Access.CLOSED,
+    )
+
+
+class LevelForm(forms.Form):
+    level = forms.ChoiceField(label=_("Notify me of"), choices=LEVELS, widget=forms.RadioSelect)
+
+
+class DeleteForm(forms.Form):
+    """Typing the name is the last chance to notice which conversation this is about."""
+
+    name = Line(
+        label=_("Name of the conversation"), widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, data: Any = None, *, expected: str) -> None:
+        super().__init__(data)
+        self.expected = expected
+
+    def clean_name(self) -> str:
+        typed: str = self.cleaned_data["name"]
+        if " ".join(unicodedata.normalize("NFC", typed).split()) != self.expected:
+            raise forms.ValidationError(_("That is not its name. Nothing has been deleted."))
+        return typed

@@ -1,0 +1,206 @@
+"""Pages for reading: the first one, browsing, a conversation, the place of one message."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from chatty.common.limiter import limiter
+from conversations import access, limits, queries
+from conversations.models import Conversation, Membership, Message
+from conversations.views import timeline
+from conversations.views.shell import door, own, sidebar_of, whole
+
+BROWSE_PAGE = 50
+
+
+@door("GET")
+def home(request: HttpRequest) -> HttpResponse:
+    """The latest conversation; on a phone, or asked for with ?list, the list of all."""
+    rows = sidebar_of(request).rows
+    if rows and "list" not in request.GET and not _is_phone(request):
+        return HttpResponseRedirect(rows[0].url)
+    return render(request, "conversations/home.html", {"has_conversations": bool(rows)})
+
+
+def _is_phone(request: HttpRequest) -> bool:
+    """A guess that costs nothing when wrong: the other screen is one press away."""
+    return "Mobi" in request.headers.get("User-Agent", "")
+
+
+@door("GET")
+def browse(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\x00", "")[: limits.NAME_MAX]
+    after_id = whole(request.GET.get("after_id"), least=1)
+    after = (request.GET.get("after", "").replace("\x00", ""), after_id) if after_id else None
+    found = queries.browse(own(request), text=text, limit=BROWSE_PAGE + 1, after=after)
+    page, more = found[:BROWSE_PAGE], len(found) > BROWSE_PAGE
+    context = {"found": page, "more": more, "q": text, "last": page[-1] if page else None}
+    return render(request, "conversations/browse.html", context)
+
+
+@dataclass
+class Composer:
+    """What stands in the box: a fresh one, a reply begun, or a refused message kept."""
+
+    body: str = ""
+    reply_to: int | None = None
+    quote: timeline.Quote | None = None
+    error: str = ""
+    # Made here, not by the database: the same form sent twice is the same message.
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+
+
+@door("GET")
+def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    membership = access.member_of(own(request), conversation_id)
+    composer = Composer(reply_to=whole(request.GET.get("reply_to"), least=1))
+    return conversation_page(request, membership, composer)
+
+
+@door("GET")
+def message(request: HttpRequest, message_id: int) -> HttpResponse:
+    """The permalink: the conversation, opened at this message."""
+    found, _membership = access.message_for(own(request), message_id)
+    return HttpResponseRedirect(place_of(found))
+
+
+def place_of(message: Message) -> str:
+    """Return the address of a message in its conversation (loaded: access.message_for)."""
+    page = reverse("conversations:conversation", args=[message.conversation_id])
+    is_recent = message.conversation.last_seq - message.seq < limits.PAGE_SIZE
+    return f"{page}#m{message.pk}" if is_recent else f"{page}?around={message.seq}#m{message.pk}"
+
+
+def conversation_page(
+    request: HttpRequest, membership: Membership, composer: Composer
+) -> HttpResponse:
+    """Return the page of a conversation; also what a refused message comes back to."""
+    user = own(request)
+    conversation = membership.conversation
+    history = queries.history(conversation, **_wanted(request))
+    unread = _unread(request, membership)
+    first_unread = queries.first_unread_seq(membership) if unread else None
+    _quote_into(composer, membership, history.messages)
+    title = queries.title(conversation, user)
+    first = history.messages[0].seq if history.messages else 0
+    last = history.messages[-1].seq if history.messages else 0
+    context = {
+        "conversation": conversation,
+        "membership": membership,
+        "title": title,
+        "face": queries.other_in(conversation, user.pk) if conversation.is_direct else None,
+        "about": _("Direct conversation"),
+        "members_count": _members_count(conversation),
+        "entries": timeline.entries(history.messages, membership, first_unread=first_unread),
+        "has_older": history.has_older,
+        "has_newer": history.has_newer,
+        "first_seq": first,
+        "last_seq": last,
+        "last_read_seq": membership.last_read_seq,
+        "unread": _unread_bar(unread, first_unread, first, last),
+        "composer": composer,
+        "body_max": limits.BODY_MAX,
+        "can_manage": access.can_manage(membership),
+        "blank": timeline.blank(membership),
+        "blank_chip": timeline.BLANK_CHIP,
+    }
+    context["page_data"] = _page_data(context, history)
+    return render(request, "conversations/conversation.html", context)
+
+
+def _wanted(request: HttpRequest) -> dict[str, int]:
+    """Return which page of the history the address asks for; anything odd asks for the latest."""
+    if request.method != "POST":
+        for name in ("around", "before", "after"):
+            seq = whole(request.GET.get(name))
+            if seq is not None:
+                return {name: seq}
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    number: int
+    more: bool
+
+    def __bool__(self) -> bool:
+        return self.number > 0 or self.more
+
+
+def _unread(request: HttpRequest, membership: Membership) -> _Unread:
+    """The list beside the page has counted already, unless this one is too far down in it."""
+    for row in sidebar_of(request).rows:
+        if row.id == membership.conversation_id:
+            return _Unread(row.unread, row.unread_more)
+    found = queries.sidebar_row(membership.user, membership.conversation_id)
+    return _Unread(found.unread, found.unread_more) if found else _Unread(0, False)
+
+
+def _unread_bar(unread: _Unread, seq: int | None, first: int, last: int) -> dict[str, Any]:
+    here = seq is not None and first <= seq <= last
+    return {
+        "count": unread.number,
+        "more": "+" if unread.more else "",
+        "url": "#new" if here or seq is None else f"?around={seq}#new",
+    }
+
+
+def _quote_into(composer: Composer, membership: Membership, shown: list[Message]) -> None:
+    """Find the message that is replied to: usually on the page, else by one query more."""
+    if composer.reply_to is None:
+        return
+    quoted = next((each for each in shown if each.pk == composer.reply_to), None)
+    if quoted is None:
+        quoted = Message.objects.filter(
+            pk=composer.reply_to, conversation_id=membership.conversation_id
+        ).select_related("author").first()  # fmt: skip
+    if quoted is None or not quoted.is_text or quoted.is_deleted:
+        composer.reply_to = None
+        return
+    composer.quote = timeline.quote(quoted)
+
+
+def _members_count(conversation: Conversation) -> int:
+    if conversation.is_direct:
+        return 2
+    return Membership.objects.filter(conversation=conversation).count()
+
+
+def _page_data(context: dict[str, Any], history: queries.History) -> dict[str, Any]:
+    """Return what scripts get to know of the open conversation.
+
+    `version`: the position they hold from here on. It is the conversation's clock, read before the
+    rows, so it may only be used with a page that reaches the end (`has_newer` false).
+    """
+    conversation, membership = context["conversation"], context["membership"]
+    return {
+        "id": conversation.pk,
+        "kind": conversation.kind,
+        "access": conversation.access,
+        "title": context["title"],
+        "version": history.position,
+        "first_seq": context["first_seq"],
+        "last_seq": conversation.last_seq,
+        "last_shown_seq": context["last_seq"],
+        "last_read_seq": membership.last_read_seq,
+        "has_older": history.has_older,
+        "has_newer": history.has_newer,
+        "archived": conversation.is_archived,
+        "role": membership.role,
+        "can_manage": context["can_manage"],
+    }
+
+
+def search_people(request: HttpRequest, text: str, **options: Any) -> list[Any]:
+    """Look for people by name, not faster than people can."""
+    text = text.replace("\x00", "")[:60]
+    if text:
+        limiter.check("people", str(own(request).pk))
+    return queries.people(text=text, **options)

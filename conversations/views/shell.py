@@ -1,0 +1,179 @@
+"""What stands around every page of somebody signed in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.pages import SeeOther
+from conversations import limits, queries
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+SIDEBAR_ROWS = 200
+ID_MAX = 2**63 - 1
+
+
+def door(*methods: str) -> Callable[[View[P]], View[P]]:
+    """Let in only people who are signed in, and only these methods (HEAD goes with GET).
+
+    Whoever is not signed in is asked to, and comes back to the page: after a refused POST to the
+    page it belongs to, since an address that takes only POST shows nothing.
+    """
+    allowed = {*methods, *({"HEAD"} if "GET" in methods else ())}
+
+    def decorate(view: View[P]) -> View[P]:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.method not in allowed:
+                return _not_that_way(request, allowed)
+            if request.user.is_authenticated:
+                return view(request, *args, **kwargs)
+            if request.method == "POST":
+                return SeeOther(redirect_to_login(_page_of(kwargs)).url)
+            return redirect_to_login(request.get_full_path())
+
+        return guarded
+
+    return decorate
+
+
+def _not_that_way(request: HttpRequest, allowed: set[str]) -> HttpResponse:
+    error = ChatError("method_not_allowed")
+    context = {"code": error.code, "detail": error.detail, "status": error.status}
+    page = render(request, "400.html", context, status=error.status)
+    page.headers["Allow"] = ", ".join(sorted(allowed))
+    return page
+
+
+def _page_of(kwargs: dict[str, Any]) -> str:
+    if "message_id" in kwargs:
+        return reverse("conversations:message", args=[kwargs["message_id"]])
+    if "conversation_id" in kwargs:
+        return reverse("conversations:conversation", args=[kwargs["conversation_id"]])
+    return reverse("conversations:home")
+
+
+def own(request: HttpRequest) -> User:
+    """Return who is asking; `door` has seen to it that it is somebody."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def whole(text: object, *, least: int = 0) -> int | None:
+    """Return a number from an address or a form; None for anything a row cannot have."""
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 19:
+        return None
+    number = int(text)
+    return number if least <= number <= ID_MAX else None
+
+
+def wholes(texts: list[str]) -> list[int]:
+    return [number for text in texts if (number := whole(text, least=1)) is not None]
+
+
+def safe_next(request: HttpRequest, otherwise: str) -> str:
+    """Return where the form says to go on, if that is a page of ours."""
+    url = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if safe else otherwise
+
+
+# --- the list of conversations -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One conversation of the list, as _sidebar_row.html shows it."""
+
+    id: int
+    kind: str
+    access: str
+    name: str
+    archived: bool
+    version: int
+    unread: int
+    unread_more: bool
+    face: int | None
+    url: str
+    current: bool
+
+
+BLANK_ROW = Row(0, "group", "closed", "", False, 0, 0, False, None, "/c/0/", False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidebar:
+    rows: list[Row]
+    more: bool
+
+
+def sidebar_of(request: HttpRequest) -> Sidebar:
+    """Return the list for this request; asked for twice, it is read once."""
+    kept: Sidebar | None = getattr(request, "_sidebar", None)
+    if kept is None:
+        limit = limits.CONVERSATIONS_MAX if "all" in request.GET else SIDEBAR_ROWS
+        found = queries.sidebar(own(request), limit=limit)
+        match = request.resolver_match
+        here = match.kwargs.get("conversation_id") if match else None
+        kept = Sidebar(
+            rows=[_row(row, current=row.id == here) for row in found],
+            more=len(found) == limit < limits.CONVERSATIONS_MAX,
+        )
+        request._sidebar = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def _row(row: queries.SidebarRow, *, current: bool) -> Row:
+    return Row(
+        id=row.id,
+        kind=row.kind,
+        access=row.access,
+        name=row.name,
+        archived=row.archived,
+        version=row.version,
+        unread=row.unread,
+        unread_more=row.unread_more,
+        face=row.other.pk if row.other else None,
+        url=f"/c/{row.id}/",
+        current=current,
+    )
+
+
+# --- what scripts get to know --------------------------------------------------------------------------
+
+
+def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what #app-data holds. `conversation`: of the open one, see reading.py; None elsewhere."""
+    user = own(request)
+    return {
+        "user": {"id": user.pk, "name": user.name, "time_zone": user.time_zone},
+        "epoch": queries.epoch(),
+        "conversation": conversation,
+        "urls": {
+            "socket": "/ws/",
+            "api": "/api/",
+            "home": reverse("conversations:home"),
+            "conversation": "/c/0/",  # put the id in the place of the 0
+            "message": "/m/0/",
+            "sign_in": reverse("accounts:sign_in"),
+        },
+        "limits": {
+            "body": limits.BODY_MAX,
+            "page": limits.PAGE_SIZE,
+            "unread": limits.UNREAD_WINDOW,
+        },
+    }

@@ -1,0 +1,235 @@
+"""Messages -> the entries a conversation's template shows: days, notices, bubbles, the New line.
+
+The live page follows the same rules (static/js/views/timeline.js): a message is "continued" when the
+one before it is by the same author, on the same day of the reader, at most five minutes older, a
+message too (not a notice), and no New line stands between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import ClassVar
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from conversations import access, wire
+from conversations.models import Membership, Message
+
+GROUP_WITHIN = timedelta(minutes=5)
+NAMES_SHOWN = 6  # of those who reacted, in the words of a chip
+NAMES_LOOKED_UP = 500  # people of one page; the others are "and 3 more"
+
+# A few emoji alone are meant as a picture. Not arrows and signs: "→" is a word.
+_ONLY_EMOJI = re.compile(
+    "[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff\\s]{1,24}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    template: ClassVar[str] = "conversations/_day.html"
+    iso: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    template: ClassVar[str] = "conversations/_new_line.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    template: ClassVar[str] = "conversations/_notice.html"
+    message: Message
+    created: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    id: int
+    author: str
+    text: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    emoji: str
+    count: int
+    mine: bool
+    names: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    template: ClassVar[str] = "conversations/_message.html"
+    message: Message
+    created: str
+    author_name: str
+    url: str
+    reply_url: str
+    own: bool = False
+    continued: bool = False
+    deleted: bool = False
+    only_emoji: bool = False
+    can_act: bool = False
+    can_edit: bool = False
+    can_delete: bool = False
+    archived: bool = False
+    reply: Quote | None = None
+    reactions: list[Chip] = field(default_factory=list)
+    blank: bool = False
+
+
+Entry = Day | NewLine | Notice | MessageRow
+
+
+def blank(membership: Membership) -> MessageRow:
+    """Return the row of <template id="message-template">: everything there, nothing in it."""
+    return MessageRow(
+        message=Message(pk=0, seq=0, version=0, author_id=None, created_at=None),
+        created="",
+        author_name="",
+        url="/m/0/",
+        reply_url=_reply_url(membership.conversation_id, 0),
+        can_act=True,
+        can_edit=True,
+        can_delete=True,
+        blank=True,
+    )
+
+
+BLANK_CHIP = Chip(emoji="", count=0, mine=False, names="")
+
+
+def entries(
+    messages: Sequence[Message], membership: Membership, *, first_unread: int | None
+) -> list[Entry]:
+    """Return what to show for a page of messages (oldest first), in the active time zone.
+
+    `first_unread`: the seq before which the New line goes, if it is among these.
+    """
+    names = _names_of_reactors(messages)
+    result: list[Entry] = []
+    today = timezone.localdate()
+    day: date | None = None
+    before: Message | None = None  # whose bubble the next one may continue
+    for message in messages:
+        its_day = timezone.localtime(message.created_at).date()
+        if its_day != day:
+            day, before = its_day, None
+            result.append(Day(its_day.isoformat(), day_label(its_day, today)))
+        if message.seq == first_unread:
+            before = None
+            result.append(NewLine())
+        if message.is_text:
+            row = _message_row(message, membership, names)
+            result.append(replace(row, continued=_continues(message, before)))
+            before = message
+        else:
+            result.append(_notice(message))
+            before = None
+    return result
+
+
+def day_label(day: date, today: date) -> str:
+    if day == today:
+        return _("Today")
+    if day == today - timedelta(days=1):
+        return _("Yesterday")
+    # Translators: a date as Django's date formats write it, without and with the year.
+    pattern = _("l j F") if day.year == today.year else _("l j F Y")
+    return date_format(day, pattern)
+
+
+def quote(message: Message) -> Quote:
+    author = message.author.name if message.author else ""
+    text = _("Message deleted") if message.is_deleted else wire.excerpt(message.body)
+    return Quote(message.pk, author, text, message.is_deleted)
+
+
+def _continues(message: Message, before: Message | None) -> bool:
+    return (
+        before is not None
+        and before.author_id == message.author_id
+        and message.created_at - before.created_at <= GROUP_WITHIN
+    )
+
+
+def _notice(message: Message) -> Notice:
+    return Notice(
+        message=message,
+        created=wire.moment(message.created_at) or "",
+        text=wire.message_to_wire(message)["notice"]["text"],
+    )
+
+
+def _message_row(message: Message, membership: Membership, names: dict[int, str]) -> MessageRow:
+    alive = not message.is_deleted
+    archived = membership.conversation.is_archived
+    return MessageRow(
+        message=message,
+        created=wire.moment(message.created_at) or "",
+        author_name=message.author.name if message.author else "",
+        url=f"/m/{message.pk}/",
+        reply_url=_reply_url(message.conversation_id, message.pk),
+        own=message.author_id == membership.user_id,
+        deleted=not alive,
+        only_emoji=alive and bool(_ONLY_EMOJI.fullmatch(message.body)),
+        can_act=alive and not archived,
+        can_edit=access.can_edit(membership, message),
+        can_delete=access.can_delete(membership, message),
+        archived=archived,
+        reply=quote(message.reply_to) if alive and message.reply_to else None,
+        reactions=_chips(message, membership.user_id, names) if alive else [],
+    )
+
+
+def _reply_url(conversation_id: int, message_id: int) -> str:
+    return f"/c/{conversation_id}/?reply_to={message_id}#composer"
+
+
+def _chips(message: Message, user_id: int, names: dict[int, str]) -> list[Chip]:
+    users_of: dict[str, list[int]] = {}
+    for reaction in message.reactions.all():
+        users_of.setdefault(reaction.emoji, []).append(reaction.user_id)
+    return [
+        Chip(emoji, len(ids), user_id in ids, _who(ids, user_id, names))
+        for emoji, ids in users_of.items()
+    ]
+
+
+def _who(ids: Sequence[int], user_id: int, names: dict[int, str]) -> str:
+    """Return "You, Bob and 3 more"."""
+    shown = [_("You") if pk == user_id else names[pk] for pk in ids[:NAMES_SHOWN] if pk in names]
+    more = len(ids) - len(shown)
+    if not more:
+        return ", ".join(shown)
+    rest = ngettext("%(count)d more", "%(count)d more", more) % {"count": more}
+    return ", ".join([*shown, rest])
+
+
+def _names_of_reactors(messages: Iterable[Message]) -> dict[int, str]:
+    """One query, none without reactions."""
+    shown: dict[str, list[int]]
+    wanted: set[int] = set()
+    for message in messages:
+        shown = {}
+        for reaction in message.reactions.all():
+            ids = shown.setdefault(reaction.emoji, [])
+            if len(ids) < NAMES_SHOWN:
+                ids.append(reaction.user_id)
+                wanted.add(reaction.user_id)
+        if len(wanted) >= NAMES_LOOKED_UP:
+            break
+    if not wanted:
+        return {}
+    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "name"))

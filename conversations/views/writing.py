@@ -1,0 +1,167 @@
+"""Forms for saying something and for changing what was said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from chatty.common.errors import ChatError
+from chatty.common.pages import SeeOther, with_status
+from conversations import access, actions, limits
+from conversations.models import Message
+from conversations.views.reading import Composer, conversation_page, place_of
+from conversations.views.shell import door, own, safe_next, whole
+
+QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
+
+# Under the same key the server knows an earlier message: this text needs one of its own.
+NEEDS_FRESH_KEY = {"key_reused", "invalid"}
+
+
+@door("POST")
+def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Post a message. Posting says that one has read what stands above it."""
+    user = own(request)
+    body, key = request.POST.get("body", ""), request.POST.get("key", "")
+    reply_to = whole(request.POST.get("reply_to"), least=1)
+    try:
+        sent = actions.send_message(
+            user, conversation_id, key=key, body=body, reply_to=reply_to
+        )
+    except ChatError as error:
+        return _send_refused(request, conversation_id, Composer(body, reply_to, key=key), error)
+    actions.mark_read(user, conversation_id, sent.message.seq)
+    return SeeOther(reverse("conversations:conversation", args=[conversation_id]))
+
+
+def _send_refused(
+    request: HttpRequest, conversation_id: int, composer: Composer, error: ChatError
+) -> HttpResponse:
+    try:
+        membership = access.member_of(own(request), conversation_id)
+    except ChatError:
+        return unsent(request, composer.body, error)
+    if error.code in NEEDS_FRESH_KEY:
+        composer.key = Composer().key
+    composer.error = error.detail
+    if membership.conversation.is_archived:
+        return unsent(request, composer.body, error)
+    if "reply_to" in error.fields:
+        composer.reply_to = None
+    return with_status(conversation_page(request, membership, composer), error)
+
+
+def unsent(request: HttpRequest, body: str, error: ChatError) -> HttpResponse:
+    """Give back words that have nowhere to go: the page they were for is closed to their author."""
+    context = {"body": body, "detail": error.detail, "code": error.code}
+    return with_status(render(request, "conversations/unsent.html", context), error)
+
+
+@door("GET", "POST")
+def edit(request: HttpRequest, message_id: int) -> HttpResponse:
+    user = own(request)
+    body = request.POST.get("body", "")
+    if request.method == "POST":
+        try:
+            return SeeOther(place_of(_with_conversation(actions.edit_message(user, message_id, body))))
+        except ChatError as error:
+            return _edit_refused(request, message_id, body, error)
+    message, membership = access.message_for(user, message_id)
+    if refusal := _refusal(message, allowed=access.can_edit(membership, message)):
+        raise refusal
+    return _edit_page(request, message, message.body)
+
+
+def _edit_refused(
+    request: HttpRequest, message_id: int, body: str, error: ChatError
+) -> HttpResponse:
+    try:
+        message, membership = access.message_for(own(request), message_id)
+    except ChatError:
+        return unsent(request, body, error)
+    if not access.can_edit(membership, message) or membership.conversation.is_archived:
+        return unsent(request, body, error)
+    return with_status(_edit_page(request, message, body, error.detail), error)
+
+
+def _edit_page(
+    request: HttpRequest, message: Message, body: str, error: str = ""
+) -> HttpResponse:
+    context = {
+        "message_row": message,
+        "body": body,
+        "error": error,
+        "body_max": limits.BODY_MAX,
+        "back": place_of(message),
+    }
+    return render(request, "conversations/message_edit.html", context)
+
+
+@door("GET", "POST")
+def delete(request: HttpRequest, message_id: int) -> HttpResponse:
+    user = own(request)
+    if request.method == "POST":
+        message = _with_conversation(actions.delete_message(user, message_id))
+        return SeeOther(place_of(message))
+    message, membership = access.message_for(user, message_id)
+    if message.is_deleted:
+        return SeeOther(place_of(message))
+    if refusal := _refusal(message, allowed=access.can_delete(membership, message)):
+        raise refusal
+    context = {
+        "message_row": message,
+        "is_own": message.author_id == user.pk,
+        "back": place_of(message),
+    }
+    return render(request, "conversations/message_delete.html", context)
+
+
+@door("GET", "POST")
+def react(request: HttpRequest, message_id: int) -> HttpResponse:
+    """GET: choose an emoji. POST `emoji`, `on` = 1 | 0."""
+    user = own(request)
+    error: ChatError | None = None
+    emoji = request.POST.get("emoji", "").strip()
+    if request.method == "POST":
+        deed = actions.unreact if request.POST.get("on") == "0" else actions.react
+        try:
+            message = _with_conversation(deed(user, message_id, emoji))
+        except ChatError as refusal:
+            error = refusal
+        else:
+            place = place_of(message)
+            page = safe_next(request, place).partition("#")[0]
+            return SeeOther(f"{page}#m{message.pk}")
+    message, membership = access.message_for(user, message_id)
+    refusal_now = _refusal(message, allowed=access.can_react(membership, message))
+    if refusal_now:
+        raise refusal_now
+    mine = set(message.reactions.filter(user_id=user.pk).values_list("emoji", flat=True))
+    context: dict[str, Any] = {
+        "message_row": message,
+        "choices": [(each, each in mine) for each in QUICK_EMOJI],
+        "emoji": emoji,
+        "error": error.detail if error else "",
+        "back": place_of(message),
+    }
+    page_shown = render(request, "conversations/message_react.html", context)
+    return with_status(page_shown, error) if error else page_shown
+
+
+def _refusal(message: Message, *, allowed: bool) -> ChatError | None:
+    """Return what the action would say, before somebody fills in a form in vain."""
+    if message.conversation.is_archived:
+        return ChatError("archived")
+    if message.is_deleted:
+        return ChatError("deleted")
+    return None if allowed else ChatError("not_allowed")
+
+
+def _with_conversation(message: Message) -> Message:
+    """An action gives back the message as it is told; its place needs its conversation's last seq."""
+    return Message.objects.select_related("conversation").get(pk=message.pk)
+
+
