@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import PermissionDenied
@@ -45,6 +46,13 @@ class SignInJWTScheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]
 
     target_class = "accounts.api.authentication.SignInJWTAuthentication"
     name = "bearer"
+
+
+class SignInSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    """The same of SignInSessionAuthentication: a page's cookie, with its CSRF token when it writes."""
+
+    target_class = "accounts.api.authentication.SignInSessionAuthentication"
+    name = "session"
 
 
 def client_of(request: Request) -> str:

@@ -19,11 +19,8 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
 
 class AutoSchema(openapi.AutoSchema):
-    def get_response_serializers(self) -> Any:
-        answers = super().get_response_serializers()
-        if not isinstance(answers, dict):
-            answers = {"204" if self.method == "DELETE" else self._success(): answers}
-        return {"4XX": ErrorSerializer, "5XX": ErrorSerializer, **answers}
-
-    def _success(self) -> str:
-        return "201" if self.method == "POST" else "200"
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        # Here, not in get_response_serializers: a view that names its answers replaces that one.
+        answers = super()._get_response_bodies(direction)
+        refusal = self._get_response_for_code(ErrorSerializer, "4XX", direction=direction)
+        return {**answers, "4XX": refusal, "5XX": refusal}

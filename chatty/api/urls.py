@@ -10,5 +10,5 @@ app_name = "api"
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
-    *[path("", include(name)) for name in ("accounts.api.urls",)],
+    *[path("", include(name)) for name in ("accounts.api.urls", "conversations.api.urls")],
 ]

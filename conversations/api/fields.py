@@ -1,0 +1,84 @@
+"""What the API takes, strictly: nothing is converted on the quiet and nothing unknown is passed over.
+
+A number is a number, a text is a text, and a misspelt name is refused instead of being ignored: a
+program that writes `befor=` would otherwise get the latest page for ever and never learn why.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+# JavaScript's numbers are exact up to here; ids, places and versions stay below for ever.
+NUMBER_MAX = 2**53 - 1
+_DIGITS_MAX = len(str(NUMBER_MAX))
+
+
+class Given(serializers.Serializer[Any]):
+    """A body of which every field is known."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
+            sentence = _("There is no such field here.")
+            raise serializers.ValidationError({name: [sentence] for name in sorted(unknown)})
+        return super().to_internal_value(data)
+
+
+class Query(serializers.Serializer[Any]):
+    """Parameters of an address: each is known and stands there once."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        faults = {}
+        for name, values in data.lists():
+            if name not in self.fields:
+                faults[name] = [_("There is no such parameter here.")]
+            elif len(values) > 1:
+                faults[name] = [_("This parameter may stand here only once.")]
+        if faults:
+            raise serializers.ValidationError(faults)
+        return super().to_internal_value(data.dict())
+
+
+class Text(serializers.CharField):
+    """A text as it was written: the rules for texts, and the codes of what breaks them, are those of
+    the actions, the same as on every other door."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+
+class Whole(serializers.IntegerField):
+    """A whole number in JSON. Not "5", not 5.0, not true."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"min_value": 1, "max_value": NUMBER_MAX, **kwargs})
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class QueryWhole(Whole):
+    """A whole number in an address: digits and nothing else."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not data.isascii() or not data.isdigit() or len(data) > _DIGITS_MAX:
+            self.fail("invalid")
+        return int(data)
+
+
+class Flag(serializers.BooleanField):
+    """true or false in JSON. Not "yes", not 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data

@@ -1,0 +1,247 @@
+"""The shapes the API takes and gives. The rules are in actions and limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from conversations import limits
+from conversations.api.fields import Flag, Given, Query, QueryWhole, Text, Whole
+from conversations.models import Conversation, Membership, Message
+
+
+def _text_of(most: int, least: int = 1) -> Any:
+    """Describe a text whose length the actions check: here it is only told."""
+    return extend_schema_field({"type": "string", "minLength": least, "maxLength": most})
+
+
+@_text_of(limits.BODY_MAX)
+class Body(Text):
+    pass
+
+
+@_text_of(limits.NAME_MAX)
+class Name(Text):
+    pass
+
+
+@_text_of(limits.TOPIC_MAX, least=0)
+class Topic(Text):
+    pass
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{limits.KEY.pattern}$"})
+class Key(Text):
+    pass
+
+
+# --- what the API gives --------------------------------------------------------------------------
+
+
+class WhoSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class ConversationSerializer(serializers.Serializer[Any]):
+    """A conversation as its member sees it: queries.SidebarRow."""
+
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(Conversation.Kind.choices)
+    access = serializers.ChoiceField(Conversation.Access.choices)
+    name = serializers.CharField(help_text="Of a direct conversation: the other person's.")
+    topic = serializers.CharField(allow_blank=True)
+    archived = serializers.BooleanField()
+    version = serializers.IntegerField(help_text="The conversation's clock: see since_version.")
+    last_seq = serializers.IntegerField()
+    last_text_at = serializers.DateTimeField()
+    role = serializers.ChoiceField(Membership.Role.choices, help_text="Your own.")
+    level = serializers.ChoiceField(
+        Membership.Level.choices, help_text="What you are notified of."
+    )
+    last_read_seq = serializers.IntegerField()
+    unread = serializers.IntegerField(
+        help_text="Others' messages among the first 200 entries after last_read_seq."
+    )
+    unread_more = serializers.BooleanField(help_text="There are entries beyond those 200.")
+    other = WhoSerializer(allow_null=True, help_text="The other person of a direct one.")
+
+
+class FoundSerializer(serializers.Serializer[Any]):
+    """An open conversation, for people who are not in it too."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    topic = serializers.CharField(allow_blank=True)
+    members_count = serializers.IntegerField()
+    joined = serializers.BooleanField(help_text="You are a member already.")
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    user = WhoSerializer()
+    role = serializers.ChoiceField(Membership.Role.choices)
+    joined_at = serializers.DateTimeField()
+
+
+class ConversationsSerializer(serializers.Serializer[Any]):
+    results = ConversationSerializer(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page.")
+
+
+class FoundPageSerializer(serializers.Serializer[Any]):
+    results = FoundSerializer(many=True)
+    next = serializers.URLField(allow_null=True, help_text="The next page.")
+
+
+class MembersSerializer(serializers.Serializer[Any]):
+    results = MemberSerializer(many=True)
+
+
+class NoticeSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField(help_text="What happened, as a sentence.")
+    data = serializers.DictField(help_text="The same for programs: whom, which role, old and new.")  # type: ignore[assignment]
+
+
+class QuoteSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    seq = serializers.IntegerField()
+    author = WhoSerializer(allow_null=True)
+    excerpt = serializers.CharField(allow_blank=True)
+    deleted = serializers.BooleanField()
+
+
+class ReactionGroupSerializer(serializers.Serializer[Any]):
+    emoji = serializers.CharField()
+    count = serializers.IntegerField()
+    users = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The first 20 who used it."
+    )
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    """wire.message_to_wire makes it, here and on the sockets; this only describes it."""
+
+    id = serializers.IntegerField()
+    conversation = serializers.IntegerField()
+    seq = serializers.IntegerField(help_text="Its place: 1, 2, 3... without holes.")
+    version = serializers.IntegerField(help_text="The conversation's clock when it last changed.")
+    kind = serializers.ChoiceField(Message.Kind.choices)
+    author = WhoSerializer(allow_null=True)
+    key = serializers.CharField(allow_null=True)
+    body = serializers.CharField(allow_blank=True, help_text="Markdown, as written.")
+    html = serializers.CharField(allow_blank=True, help_text="Sanitised.")
+    notice = NoticeSerializer(allow_null=True, help_text="Of every kind but text.")
+    reply_to = QuoteSerializer(allow_null=True)
+    created_at = serializers.DateTimeField()
+    edited_at = serializers.DateTimeField(allow_null=True)
+    deleted_at = serializers.DateTimeField(allow_null=True)
+    reactions = ReactionGroupSerializer(many=True)
+
+
+class HistorySerializer(serializers.Serializer[Any]):
+    """queries.History"""
+
+    messages = MessageSerializer(many=True, help_text="Oldest first.")
+    position = serializers.IntegerField(
+        help_text="All of this is known as of this version: ask since_version from here."
+    )
+    has_older = serializers.BooleanField()
+    has_newer = serializers.BooleanField()
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    """queries.Changes"""
+
+    messages = MessageSerializer(many=True, help_text="In order of version.")
+    version = serializers.IntegerField(help_text="Your position, once you have applied them.")
+    more = serializers.BooleanField(help_text="Ask again from that version.")
+    reset = serializers.BooleanField(help_text="Too far behind: load the latest page instead.")
+
+
+# --- what the API takes --------------------------------------------------------------------------
+
+
+class PageQuery(Query):
+    cursor = serializers.CharField(required=False, max_length=1000)
+    limit = QueryWhole(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
+
+
+class BrowseQuery(PageQuery):
+    q = serializers.CharField(
+        default="", allow_blank=True, max_length=limits.NAME_MAX, help_text="Words of name or topic."
+    )
+
+
+class HistoryQuery(Query):
+    """A page of history by place, or what changed since a version: one of these at most."""
+
+    before = QueryWhole(required=False, help_text="The page before this seq.")
+    after = QueryWhole(required=False, min_value=0, help_text="The page after this seq.")
+    around = QueryWhole(required=False, help_text="The page around this seq.")
+    since_version = QueryWhole(
+        required=False, min_value=0, help_text="What changed after this version."
+    )
+    limit = QueryWhole(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        several = sorted(set(attrs) - {"limit"})
+        if len(several) > 1:
+            sentence = "Ask for one of these at a time."
+            raise serializers.ValidationError({name: [sentence] for name in several})
+        return attrs
+
+
+class NewConversation(Given):
+    name = Name()
+    topic = Topic(default="")
+    access = serializers.ChoiceField(
+        Conversation.Access.choices, default=Conversation.Access.CLOSED
+    )
+    members = serializers.ListField(
+        child=Whole(), default=list, help_text=f"User ids, {limits.ADD_MAX} at most."
+    )
+
+
+class ConversationChange(Given):
+    name = Name(required=False)
+    topic = Topic(required=False)
+    access = serializers.ChoiceField(Conversation.Access.choices, required=False)
+    archived = Flag(required=False)
+
+
+class NewDirect(Given):
+    user = Whole(help_text="The other person's id; your own opens a place for notes.")
+
+
+class NewMembers(Given):
+    users = serializers.ListField(
+        child=Whole(), allow_empty=False, help_text=f"User ids, {limits.ADD_MAX} at most."
+    )
+
+
+class RoleChange(Given):
+    role = serializers.ChoiceField(Membership.Role.choices)
+
+
+class LevelChange(Given):
+    level = serializers.ChoiceField(Membership.Level.choices)
+
+
+class ReadMark(Given):
+    seq = Whole(min_value=0, help_text="The last one seen.")
+
+
+class UnreadMark(Given):
+    seq = Whole(help_text="The first one that is to be unread again.")
+
+
+class NewMessage(Given):
+    key = Key(help_text="Made by you, one per message: sending it again is safe.")
+    body = Body()
+    reply_to = Whole(allow_null=True, default=None, help_text="Id of a message here.")
+
+
+class MessageChange(Given):
+    body = Body()

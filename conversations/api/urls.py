@@ -1,0 +1,28 @@
+from django.urls import include, path
+
+from conversations.api import views
+
+conversation = [
+    path("", views.ConversationView.as_view(), name="conversation"),
+    path("join/", views.JoinView.as_view(), name="join"),
+    path("leave/", views.LeaveView.as_view(), name="leave"),
+    path("members/", views.MembersView.as_view(), name="members"),
+    path("members/<int:user>/", views.MemberView.as_view(), name="member"),
+    path("read/", views.ReadView.as_view(), name="read"),
+    path("unread/", views.UnreadView.as_view(), name="unread"),
+    path("level/", views.LevelView.as_view(), name="level"),
+    path("messages/", views.MessagesView.as_view(), name="messages"),
+]
+
+message = [
+    path("", views.MessageView.as_view(), name="message"),
+    path("reactions/<str:emoji>/", views.ReactionView.as_view(), name="reaction"),
+]
+
+urlpatterns = [
+    path("conversations/", views.ConversationsView.as_view(), name="conversations"),
+    path("conversations/browse/", views.BrowseView.as_view(), name="browse"),
+    path("conversations/direct/", views.DirectView.as_view(), name="direct"),
+    path("conversations/<int:conversation>/", include(conversation)),
+    path("messages/<int:message>/", include(message)),
+]
