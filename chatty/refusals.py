@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from chatty.common.errors import ChatError
@@ -14,7 +16,7 @@ from chatty.common.errors import ChatError
 log = logging.getLogger("chatty.refusals")
 
 # Which template says it; every other status is told by 400.html with the sentence of its code.
-_TEMPLATES = {401: "403.html", 403: "403.html", 404: "404.html", 500: "500.html"}
+_TEMPLATES = {403: "403.html", 404: "404.html"}
 
 
 def answer(request: HttpRequest, error: ChatError) -> HttpResponse:
@@ -30,17 +32,32 @@ def answer(request: HttpRequest, error: ChatError) -> HttpResponse:
 
 
 def _page(request: HttpRequest, error: ChatError) -> HttpResponse:
+    # 401 would have to name a scheme to authenticate with, and a page has none.
+    status = 403 if error.status == 401 else error.status
     context = {
         "code": error.code,
         "detail": error.detail,
-        "status": error.status,
+        "status": status,
         "request_id": getattr(request, "request_id", ""),
     }
-    # Without the request nothing asks the database who is signed in: it may be what broke.
-    broken = error.status >= 500
-    template = _TEMPLATES.get(error.status, "500.html" if broken else "400.html")
-    page = loader.render_to_string(template, context, None if broken else request)
-    return HttpResponse(page, status=error.status)
+    if status >= 500:
+        return HttpResponse(_plain_page(context), status=status)
+    template = _TEMPLATES.get(status, "400.html")
+    return HttpResponse(loader.render_to_string(template, context, request), status=status)
+
+
+def _plain_page(context: dict[str, Any]) -> str:
+    """Without the request nothing asks the database who is signed in: it may be what broke.
+
+    And should the template itself be what broke, a sentence has to do.
+    """
+    try:
+        return loader.render_to_string("500.html", context)
+    except Exception:
+        log.exception("The page about an error failed")
+        return format_html(
+            "<!doctype html><title>Chatty</title><p>{detail} ({request_id})", **context
+        )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

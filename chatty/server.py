@@ -96,6 +96,14 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self.on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        from conversations.realtime import engine  # a worker imports this module before its models
+
+        for server in self.servers:
+            server.close()
+        await engine.stop()  # stores what was taken, then says 1012; uvicorn would say it at once
+        await super().shutdown(sockets)
+
 
 def configuration(**changes: Any) -> uvicorn.Config:
     options: dict[str, Any] = {

@@ -1,0 +1,291 @@
+"""The house has floors, and imports go down only. docs/architecture.md says what lives on each.
+
+What is read here is the source, so a new module without a floor fails until somebody gives it one.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# From the ground up. A module belongs to the longest name here that it begins with, and may import
+# from its own floor and those below.
+FLOORS: list[tuple[str, list[str]]] = [
+    ("ground", ["chatty.common", "chatty.sqlite", "chatty.env", "chatty.logs", "chatty.settings"]),
+    (
+        "words",
+        [
+            "conversations.limits",
+            "conversations.notices",
+            "conversations.markdown",
+            "conversations.realtime.protocol",
+            "conversations.realtime.events",
+        ],
+    ),
+    ("who", ["accounts", "chatty.refusals", "chatty.middleware", "chatty.api"]),
+    ("models", ["conversations.models"]),
+    (
+        "access, queries, fanout",
+        [
+            "conversations.access",
+            "conversations.queries",
+            "conversations.wire",
+            "conversations.realtime.fanout",
+        ],
+    ),
+    ("actions", ["conversations.actions"]),
+    ("engine", ["conversations.realtime"]),
+    (
+        "entrances",
+        [
+            "conversations.realtime.consumers",
+            "conversations.realtime.routing",
+            "conversations.admin",
+            "conversations.api",
+            "conversations.apps",
+            "conversations.forms",
+            "conversations.management",
+            "conversations.templatetags",
+            "conversations.views",
+            "conversations.urls",
+            "chatty.management",
+        ],
+    ),
+    (
+        "roof",
+        [
+            "chatty.apps",
+            "chatty.api.urls",
+            "chatty.asgi",
+            "chatty.checks",
+            "chatty.databases",
+            "chatty.doors",
+            "chatty.health",
+            "chatty.server",
+            "chatty.urls",
+        ],
+    ),
+]
+# Doors into the same rooms: none goes through another.
+ENTRANCES = [
+    ["conversations.realtime.consumers"],
+    ["conversations.api"],
+    ["conversations.views", "conversations.forms"],
+    ["conversations.admin"],
+    ["conversations.management"],
+    ["accounts.api"],
+    ["accounts.views", "accounts.forms"],
+    ["accounts.admin"],
+    ["accounts.management"],
+]
+# A command serves, and sets up what the roof needs.
+MAY_LOOK_UP = {"chatty.management", "chatty.middleware"}
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    path: Path
+    tree: ast.Module
+
+    def imports(self) -> Iterator[str]:
+        """Names of imported modules; those for type checkers alone do not count."""
+        for node in _running(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    yield inner if is_module(inner) else node.module
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from _running(node)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def modules() -> list[Module]:
+    found = []
+    for app in ("accounts", "chatty", "conversations"):
+        for path in sorted((ROOT / app).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            if {"tests", "migrations"} & set(parts):
+                continue
+            name = ".".join(part for part in parts if part != "__init__")
+            found.append(Module(name, path, ast.parse(path.read_text())))
+    return found
+
+
+MODULES = modules()
+
+
+def belongs(name: str, to: str) -> bool:
+    return name == to or name.startswith(f"{to}.")
+
+
+def floor_of(name: str) -> int | None:
+    best = max(
+        (
+            (len(prefix), number)
+            for number, (_, prefixes) in enumerate(FLOORS)
+            for prefix in prefixes
+            if belongs(name, prefix)
+        ),
+        default=None,
+    )
+    return None if best is None else best[1]
+
+
+def entrance_of(name: str) -> int | None:
+    for number, names in enumerate(ENTRANCES):
+        if any(belongs(name, prefix) for prefix in names):
+            return number
+    return None
+
+
+def is_own(name: str) -> bool:
+    return name.partition(".")[0] in {"accounts", "chatty", "conversations"}
+
+
+def test_the_walk_sees_the_house():
+    names = {module.name for module in MODULES}
+    assert {"accounts.models", "conversations.actions", "chatty.settings"} <= names
+    actions = next(module for module in MODULES if module.name == "conversations.actions")
+    assert "conversations.realtime.fanout" in set(actions.imports())
+
+
+def test_every_module_has_a_floor():
+    # Packages that hold nothing but others have none.
+    homeless = [m.name for m in MODULES if floor_of(m.name) is None and m.tree.body]
+    assert homeless == []
+
+
+def test_imports_go_down_only():
+    upward = []
+    for module in MODULES:
+        own = floor_of(module.name)
+        if own is None or any(belongs(module.name, name) for name in MAY_LOOK_UP):
+            continue
+        for name in filter(is_own, module.imports()):
+            floor = floor_of(name)
+            if floor is not None and floor > own:
+                upward.append(f"{module.name} imports {name}")
+    assert upward == []
+
+
+def test_entrances_never_import_each_other():
+    wrong = [
+        f"{module.name} imports {name}"
+        for module in MODULES
+        for name in module.imports()
+        if (own := entrance_of(module.name)) is not None
+        and (other := entrance_of(name)) is not None
+        and own != other
+    ]
+    assert wrong == []
+
+
+def test_accounts_never_imports_conversations():
+    wrong = [
+        f"{module.name} imports {name}"
+        for module in MODULES
+        for name in module.imports()
+        if belongs(module.name, "accounts") and belongs(name, "conversations")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("rest_framework", ["accounts.api", "chatty.api", "conversations.api"]),
+        ("drf_spectacular", ["accounts.api", "chatty.api", "conversations.api"]),
+        (
+            "rest_framework_simplejwt",
+            ["accounts.api", "chatty.api", "conversations.api", "accounts.tokens"],
+        ),
+        ("uvicorn", ["chatty.server"]),
+    ],
+)
+def test_libraries_stay_in_their_rooms(library, rooms):
+    wrong = [
+        f"{module.name} imports {name}"
+        for module in MODULES
+        for name in module.imports()
+        if belongs(name, library) and not any(belongs(module.name, room) for room in rooms)
+    ]
+    assert wrong == []
+
+
+def calls_of(*names: str) -> set[str]:
+    """Modules in which something.<name>(...) is called."""
+    return {
+        module.name
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in names
+    }
+
+
+def test_only_the_fanout_sends_to_groups():
+    """But for the relay's probe, which tells nothing: it asks whether the layer still carries."""
+    senders = {
+        (module.name, ast.unparse(node.args[0]))
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "group_send"
+    }
+    telling = {name for name, group in senders if not group.endswith("_probe_group")}
+    assert telling == {"conversations.realtime.fanout"}
+
+
+def test_models_never_announce():
+    imported = {name for m in MODULES if m.name.endswith(".models") for name in m.imports()}
+    assert not {name for name in imported if "realtime" in name or name == "channels.layers"}
+
+
+def test_views_and_rest_never_write_rows():
+    """Rows change in actions, under their locks and with their announcements."""
+    writers = calls_of("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create")
+    doors = {name for name in writers if entrance_of(name) is not None}
+    assert {name for name in doors if not belongs(name, "conversations.management")} == set()
+
+
+def test_the_store_of_the_live_page_touches_no_page():
+    source = (ROOT / "static/js/chat/store.js").read_text()
+    code = re.sub(r"//[^\n]*|/\*.*?\*/", "", source, flags=re.DOTALL)
+    assert "export" in code
+    touched = re.findall(r"\b(?:document|window|localStorage|navigator|location|fetch)\b", code)
+    assert touched == []
+
+
+def test_pages_have_no_scripts_handlers_or_styles_inside():
+    """The Content-Security-Policy would stop them; here one hears of it before a browser does."""
+    inside = re.compile(
+        r"<style\b|<script(?![^>]*\b(?:src|nonce)=)|\son[a-z]+\s*=|\sstyle\s*=", re.IGNORECASE
+    )
+    wrong = [
+        f"{path.relative_to(ROOT)}: {match.group(0).strip()}"
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+        for match in inside.finditer(re.sub(r"{%.*?%}|{#.*?#}", "", path.read_text()))
+    ]
+    assert wrong == []

@@ -1,0 +1,244 @@
+"""Real server processes: how they start, refuse to start, stop, and come back."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+
+import pytest
+import websockets.sync.client
+from websockets.exceptions import ConnectionClosed
+
+from tests.services import free_port
+
+pytestmark = pytest.mark.servers
+
+
+def get(port, path="/healthz", headers=None, method="GET"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(method, path, headers=headers or {})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer, body
+
+
+def conversation_of(person, *members):
+    status, conversation = person.call(
+        "POST", "/api/conversations/", {"name": "Tea", "members": list(members)}
+    )
+    assert status == 201, conversation
+    return conversation["id"]
+
+
+def test_a_server_says_where_it_is_and_that_it_is_well(server):
+    answer, body = get(server.port)
+    assert (answer.status, json.loads(body)) == (200, {"status": "ok"})
+    assert f"Chatty is ready: http://127.0.0.1:{server.port}" in server.said()
+    assert answer.headers["Server"] is None
+
+
+def test_serve_refuses_before_set_up_and_leaves_no_empty_database(house, tmp_path):
+    said = house.manage("serve", check=False, DATA_DIR=str(tmp_path), SECRET_KEY="")
+    assert "Chatty is not set up yet. Run this first: python manage.py setup" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_refuses_a_database_that_is_behind(house):
+    house.manage("migrate", "conversations", "zero", "--verbosity", "0")
+    said = house.manage("serve", check=False, PORT="0")
+    assert "behind this version of Chatty. Run this first: python manage.py setup" in said
+
+
+def test_serve_refuses_a_second_process_on_sqlite(house, server):
+    said = house.manage("serve", check=False, PORT="0")
+    assert "Chatty is already served from" in said
+    assert f"(process {server.process.pid})" in said
+    assert get(server.port)[0].status == 200
+
+
+def test_a_killed_server_leaves_no_lock_behind(server):
+    server.kill()
+    server.start()
+    assert get(server.port)[0].status == 200
+
+
+def test_serve_refuses_several_workers_on_sqlite(house):
+    said = house.manage("serve", "--workers", "2", check=False, PORT="0")
+    assert "without Redis" in said
+    assert "cannot share SQLite" in said
+
+
+def test_serve_refuses_a_taken_port(house, server):
+    other = house.manage("serve", check=False, PORT=str(server.port), DATA_DIR=str(house.home))
+    assert "already served" in other
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server.terminate()
+        said = house.manage("serve", check=False, PORT=str(port))
+    assert f"Port {port} is taken by another program. Choose another: PORT={port + 1}" in said
+
+
+def test_serve_refuses_a_sample_secret(house):
+    said = house.manage("serve", check=False, SECRET_KEY="django-insecure-" + "x1y2z3" * 8)
+    assert "SECRET_KEY is a sample" in said
+
+
+def test_serve_refuses_more_connections_than_there_are(grown_house):
+    said = grown_house.manage("serve", "--workers", "4", check=False, DATABASE_POOL="100")
+    assert "4 x 100 connections are more than PostgreSQL grants" in said
+    assert "DATABASE_POOL=" in said
+
+
+def test_serve_says_when_the_database_is_away(grown_house):
+    port = free_port()
+    url = f"postgres://nobody:secret@127.0.0.1:{port}/nowhere"
+    said = grown_house.manage("serve", check=False, DATABASE_URL=url)
+    assert "The database does not answer" in said
+    assert "secret" not in said
+    assert "Traceback" not in said
+
+
+def test_set_up_again_changes_nothing(house):
+    assert house.manage("setup") == ""
+
+
+def test_a_first_set_up_makes_a_secret_only_its_owner_can_read(house, tmp_path):
+    said = house.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
+    secret = tmp_path / "secret_key"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert len(secret.read_text().strip()) >= 50
+    assert "admin@localhost" in said
+    assert secret.read_text().strip() not in said
+    assert "password" not in house.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
+
+
+@pytest.mark.parametrize("kind", ["serve", "daphne", "runserver"])
+def test_every_way_of_serving_answers_pages_rest_and_sockets(house, person, kind):
+    debug = {"DEBUG": "1"} if kind == "runserver" else {}
+    server = house.serve(kind=kind, **debug)
+    assert get(server.port, "/sign-in/")[0].status == 200
+    alice = person(server, "Alice")
+    with alice.socket() as connection:
+        assert json.loads(connection.recv(timeout=10))["type"] == "hello"
+
+
+def test_a_stopping_server_tells_sockets_to_come_back(server, person):
+    with person(server, "Alice").socket() as connection:
+        connection.recv(timeout=10)
+        ended = threading.Thread(target=server.terminate)
+        ended.start()
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                connection.recv(timeout=10)
+        ended.join()
+    assert closed.value.rcvd.code == 1012
+
+
+def test_a_stopping_server_finishes_the_request_it_is_working_on(server):
+    """A body that arrives slowly: the request is on its way when SIGTERM comes."""
+    body = json.dumps({"email": "alice@example.org", "password": "wrong"}).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        head = (
+            "POST /api/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        line.sendall(head.encode() + body[:10])
+        time.sleep(0.3)
+        server.process.terminate()
+        time.sleep(0.5)
+        line.sendall(body[10:])
+        answer = line.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"wrong_credentials" in answer
+    server.process.wait(10)
+
+
+def test_what_was_said_before_a_kill_is_there_after_it(server, person):
+    alice = person(server, "Alice")
+    conversation = conversation_of(alice)
+    with alice.socket() as connection:
+        connection.recv(timeout=10)
+        frame = {"type": "send", "conversation": conversation, "key": "k1", "body": "still here"}
+        connection.send(json.dumps(frame))
+        while json.loads(connection.recv(timeout=10))["type"] != "sent":
+            pass
+        server.kill()
+    server.start()
+    status, page = alice.call("GET", f"/api/conversations/{conversation}/messages/")
+    assert status == 200
+    assert [m["body"] for m in page["messages"] if m["kind"] == "text"] == ["still here"]
+
+
+def test_workers_share_one_port_and_come_back(grown_house, person):
+    server = grown_house.serve("--workers", "2")
+    alice, bob = person(server, "Alice"), person(server, "Bob")
+    conversation = conversation_of(alice, bob.call("GET", "/api/me/")[1]["id"])
+    with bob.socket() as ear:
+        ear.recv(timeout=10)
+        for number in range(6):  # the two workers take turns
+            body = {"key": f"k{number}", "body": f"word {number}"}
+            path = f"/api/conversations/{conversation}/messages/"
+            assert alice.call("POST", path, body)[0] == 201
+        heard = []
+        while len(heard) < 6:
+            frame = json.loads(ear.recv(timeout=10))
+            if frame["type"] == "message" and frame["message"]["kind"] == "text":
+                heard.append(frame["message"]["body"])
+    assert heard == [f"word {number}" for number in range(6)]
+    assert server.terminate() == 0
+
+
+def test_a_request_whose_headers_never_end_is_cut_off(house):
+    server = house.serve()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        began = time.monotonic()
+        assert line.recv(100) == b""
+        assert 10 < time.monotonic() - began < 20
+
+
+def test_headers_too_big_are_refused(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+        line.sendall(b"X-Filler: " + b"x" * 8_000 + b"\r\n")
+        for _ in range(20):
+            try:
+                line.sendall(b"X-Filler: " + b"x" * 8_000 + b"\r\n")
+            except OSError:
+                break
+        try:
+            answer = line.recv(1000)
+        except ConnectionResetError:
+            answer = b""
+    assert not answer.startswith(b"HTTP/1.1 200")
+    assert get(server.port)[0].status == 200
+
+
+def test_logs_hold_no_words_tokens_cookies_or_queries(server, person):
+    alice = person(server, "Alice")
+    conversation = conversation_of(alice)
+    canaries = ["CANARYBODY", "CANARYQUERY", "CANARYCOOKIE", "CANARYPASSWORD", alice.token]
+    with alice.socket() as connection:
+        connection.recv(timeout=10)
+        frame = {"type": "send", "conversation": conversation, "key": "k", "body": canaries[0]}
+        connection.send(json.dumps(frame))
+        connection.send('{"type":"send","body":"CANARYBODY')
+    get(server.port, "/nowhere/?token=CANARYQUERY", {"Cookie": "chatty-session=CANARYCOOKIE"})
+    get(server.port, "/ws/?token=CANARYQUERY")
+    with (
+        pytest.raises(Exception, match=""),
+        websockets.sync.client.connect(
+            f"ws://127.0.0.1:{server.port}/ws/?token=CANARYQUERY", proxy=None, open_timeout=5
+        ) as connection,
+    ):
+        connection.recv(timeout=5)
+    alice.call("POST", "/api/token/", {"email": alice.email, "password": canaries[3]})
+    alice.call("POST", "/api/token/", "CANARYBODY")
+    server.terminate()
+    said = server.said()
+    assert "Chatty is ready" in said
+    assert [canary for canary in canaries if canary in said] == []
