@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.test import Client
+
+from accounts import actions, tokens
+from accounts.models import SignIn, User
+from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT
+from accounts.tests.helpers import PASSWORD, refused_with
+
+pytestmark = pytest.mark.django_db
+
+NEW = "another blue teapot"
+PEOPLE = "/admin/accounts/user/"
+SIGN_INS = "/admin/accounts/signin/"
+
+
+@pytest.fixture
+def staff(db) -> User:
+    """May look after people, but is not above anybody on the staff."""
+    user = User.objects.create_user("staff@example.org", PASSWORD, name="Staff", is_staff=True)
+    wanted = Permission.objects.filter(content_type__app_label="accounts")
+    user.user_permissions.set(wanted)
+    return user
+
+
+def office(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def act(client, path, action, *keys):
+    return client.post(path, {"action": action, "_selected_action": keys}, follow=True)
+
+
+def fields(person, **changes):
+    given = {"email": person.email, "name": person.name, "time_zone": person.time_zone}
+    for right in ("is_staff", "is_superuser"):
+        if getattr(person, right):
+            given[right] = "on"
+    return {**given, **changes}
+
+
+class TestTheDoor:
+    def test_it_is_the_one_everybody_uses_so_that_the_limiter_stands_before_it(self, client):
+        first = client.get("/admin/")
+        second = client.get(first["Location"])
+        assert second["Location"] == "/sign-in/?next=/admin/"
+        assert client.post("/admin/login/", {"username": "root@example.org"}).status_code == 302
+
+    def test_whoever_is_no_staff_is_refused_without_a_second_try(self, browser):
+        response = browser.get("/admin/", follow=True)
+        assert response.status_code == 403
+
+    def test_ones_own_password_changes_where_everybodys_does(self, root):
+        response = office(root).get("/admin/password_change/")
+        assert response["Location"] == "/settings/password/"
+
+    def test_leaving_ends_the_sign_in(self, root):
+        client = office(root)
+        client.post("/admin/logout/")
+        assert not SignIn.objects.live().exists()
+
+
+class TestPeople:
+    def test_they_are_found_by_name_and_address(self, root, alice, bob):
+        page = office(root).get(PEOPLE, {"q": "alice@"})
+        assert [row.name for row in page.context["cl"].result_list] == ["Alice"]
+        page = office(root).get(PEOPLE, {"q": "Bo"})
+        assert [row.name for row in page.context["cl"].result_list] == ["Bob"]
+
+    def test_closing_shuts_out_at_once_and_is_told_to_the_sockets(
+        self, root, alice, pair, ended, django_capture_on_commit_callbacks
+    ):
+        hers = office(alice)
+        with django_capture_on_commit_callbacks(execute=True):
+            act(office(root), PEOPLE, "close_accounts", alice.pk)
+        alice.refresh_from_db()
+        assert not alice.is_active
+        assert hers.get("/settings/profile/").status_code == 302
+        with refused_with("account_closed"):
+            tokens.identify(pair.access)
+        assert [(said["user_id"], said["code"]) for said in ended] == [(alice.pk, ACCOUNT_CLOSED)]
+        act(office(root), PEOPLE, "reopen_accounts", alice.pk)
+        alice.refresh_from_db()
+        assert alice.is_active
+
+    def test_nobody_closes_themselves(self, root):
+        page = act(office(root), PEOPLE, "close_accounts", root.pk)
+        root.refresh_from_db()
+        assert root.is_active
+        assert b"You may not do that to Root." in page.content
+
+    def test_nobody_is_deleted(self, root, alice):
+        client = office(root)
+        assert client.post(f"{PEOPLE}{alice.pk}/delete/", {"post": "yes"}).status_code == 403
+        act(client, PEOPLE, "delete_selected", alice.pk)
+        assert User.objects.filter(pk=alice.pk).exists()
+
+    def test_no_hash_is_shown(self, root, alice):
+        page = office(root).get(f"{PEOPLE}{alice.pk}/change/").content.decode()
+        assert "alice@example.org" in page
+        _, salt, digest = alice.password.split("$")
+        assert salt not in page
+        assert digest not in page
+
+    def test_a_new_password_ends_all_sign_ins(
+        self, root, alice, pair, ended, django_capture_on_commit_callbacks
+    ):
+        given = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+        with django_capture_on_commit_callbacks(execute=True):
+            response = office(root).post(f"{PEOPLE}{alice.pk}/password/", given)
+        assert response.status_code == 302
+        alice.refresh_from_db()
+        assert alice.check_password(NEW)
+        with refused_with("token_invalid"):
+            tokens.identify(pair.access)
+        assert [(said["user_id"], said["code"]) for said in ended] == [(alice.pk, SIGNED_OUT)]
+
+    def test_saving_changes_what_was_typed_and_not_the_clock(self, root, alice):
+        client = office(root)
+        actions.bump_clock([alice.pk])
+        given = fields(alice, name="Alicia", email="ALICIA@example.org")
+        assert client.post(f"{PEOPLE}{alice.pk}/change/", given).status_code == 302
+        alice.refresh_from_db()
+        assert (alice.name, alice.email) == ("Alicia", "alicia@example.org")
+        assert alice.is_active
+        assert alice.clock == 1
+
+    @pytest.mark.parametrize(
+        "changes", [{"name": "\u202eAlice"}, {"email": "x"}, {"email": "bob@example.org"}]
+    )
+    def test_staff_keep_to_the_same_rules(self, root, alice, bob, changes):
+        response = office(root).post(f"{PEOPLE}{alice.pk}/change/", fields(alice, **changes))
+        assert response.status_code == 200
+        assert list(response.context["adminform"].form.errors) == list(changes)
+
+    def test_a_new_person_can_sign_in(self, root):
+        given = {"email": "New@example.org", "name": "New", "password1": NEW, "password2": NEW}
+        assert office(root).post(f"{PEOPLE}add/", given).status_code == 302
+        user = User.objects.get(email="new@example.org")
+        assert user.check_password(NEW)
+        assert not user.is_staff
+
+
+class TestStaffThatIsNotAboveAll:
+    def test_may_look_after_people(self, staff, alice):
+        act(office(staff), PEOPLE, "close_accounts", alice.pk)
+        alice.refresh_from_db()
+        assert not alice.is_active
+
+    def test_cannot_take_over_those_above(self, staff, root):
+        client = office(staff)
+        given = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+        assert client.post(f"{PEOPLE}{root.pk}/password/", given).status_code == 403
+        assert client.post(f"{PEOPLE}{root.pk}/change/", fields(root, name="X")).status_code == 403
+        act(client, PEOPLE, "close_accounts", root.pk)
+        root.refresh_from_db()
+        assert root.is_active
+        assert root.check_password(PASSWORD)
+
+    def test_cannot_raise_itself(self, staff):
+        given = fields(staff, name="Boss", is_superuser="on")
+        assert office(staff).post(f"{PEOPLE}{staff.pk}/change/", given).status_code == 302
+        staff.refresh_from_db()
+        assert staff.name == "Boss"
+        assert not staff.is_superuser
+
+
+class TestSignIns:
+    def test_they_can_be_ended_and_not_edited(self, root, alice, pair):
+        client = office(root)
+        sid = SignIn.objects.get(user=alice).sid
+        page = client.get(f"{SIGN_INS}{sid}/change/").content.decode()
+        assert "a program" in page
+        assert SignIn.objects.get(sid=sid).refresh_jti not in page
+        assert client.post(f"{SIGN_INS}{sid}/change/", {"client": "x"}).status_code == 403
+        assert client.get(f"{SIGN_INS}add/").status_code == 403
+        assert client.post(f"{SIGN_INS}{sid}/delete/", {"post": "yes"}).status_code == 403
+        act(client, SIGN_INS, "end_now", sid)
+        assert not SignIn.objects.live().filter(sid=sid).exists()
+
+    def test_a_thousand_of_them_are_a_list_of_few_queries(
+        self, root, alice, django_assert_max_num_queries
+    ):
+        for _ in range(20):
+            tokens.begin(alice, client="x")
+        client = office(root)
+        with django_assert_max_num_queries(10):
+            assert client.get(SIGN_INS).status_code == 200
+
+
+def test_the_command_that_changes_a_password_ends_all_sign_ins(alice, pair, monkeypatch):
+    from accounts.management.commands.changepassword import Command
+
+    monkeypatch.setattr(Command, "_get_pass", lambda self, *args: NEW)
+    call_command("changepassword", "alice@example.org", verbosity=0)
+    alice.refresh_from_db()
+    assert alice.check_password(NEW)
+    with refused_with("token_invalid"):
+        tokens.identify(pair.access)

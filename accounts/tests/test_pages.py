@@ -1,0 +1,412 @@
+"""Signing up, in and out and one's settings, as a browser without JavaScript does it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from accounts import actions, queries
+from accounts.models import SignIn, User
+from accounts.tests.helpers import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+NEW = "another blue teapot"
+SIGN_UP = {"name": "Carol", "email": "carol@example.org", "password": NEW, "again": NEW}
+SIGN_IN = {"email": "alice@example.org", "password": PASSWORD}
+CHANGE = {"old_password": PASSWORD, "new_password": NEW, "again": NEW}
+
+
+def text(response):
+    """What a reader sees, roughly."""
+    return re.sub(r"<[^>]+>|\s+", " ", response.content.decode())
+
+
+def is_in(client):
+    return client.get("/settings/profile/").status_code == 200
+
+
+class TestSignUp:
+    def test_one_is_in_at_once(self, client):
+        response = client.post("/sign-up/", SIGN_UP)
+        assert (response.status_code, response["Location"]) == (303, "/")
+        user = User.objects.get()
+        assert (user.email, user.name, user.time_zone) == ("carol@example.org", "Carol", "")
+        assert is_in(client)
+        sign_in = SignIn.objects.get()
+        assert (sign_in.user, sign_in.kind) == (user, "web")
+
+    def test_the_browsers_zone_is_taken_if_it_is_known_and_never_complained_about(self, client):
+        for n, (sent, kept) in enumerate({"Asia/Tokyo": "Asia/Tokyo", "Mars/One": ""}.items()):
+            email = f"c{n}@example.org"
+            Client().post("/sign-up/", {**SIGN_UP, "email": email, "time_zone": sent})
+            assert User.objects.get(email=email).time_zone == kept
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"email": "no address"}, "email"),
+            ({"email": ""}, "email"),
+            ({"name": " "}, "name"),
+            ({"name": "\u202eCarol"}, "name"),
+            ({"name": "Ca\x00rol"}, "name"),
+            ({"password": "short", "again": "short"}, "password"),
+            ({"password": "carol@example", "again": "carol@example"}, "password"),
+            ({"again": "something else"}, "again"),
+            ({"password": "q" * 257}, "password"),
+        ],
+    )
+    def test_a_mistake_is_told_at_its_field_and_what_was_typed_is_kept(
+        self, client, changes, field
+    ):
+        typed = {**SIGN_UP, **changes}
+        response = client.post("/sign-up/", typed)
+        assert response.status_code == 400
+        assert list(response.context["form"].errors) == [field]
+        for name in ("name", "email"):
+            assert response.context["form"][name].value() == typed[name]
+        assert NEW not in response.content.decode()  # never a password back into a page
+        assert not User.objects.exists()
+        assert "chatty-session" not in response.cookies
+
+    def test_an_empty_form_sent_is_told_everything_it_lacks(self, client):
+        response = client.post("/sign-up/")
+        assert response.status_code == 400
+        assert set(response.context["form"].errors) == {"name", "email", "password", "again"}
+
+    def test_a_taken_address_is_said_plainly(self, client, alice):
+        response = client.post("/sign-up/", {**SIGN_UP, "email": "Alice@example.org"})
+        assert response.status_code == 400
+        assert "There is already an account with this e-mail address." in text(response)
+        assert not is_in(client)
+
+    def test_asking_too_often_is_told_with_when_to_come_back(self, client, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_up": "1/h"}
+        Client().post("/sign-up/", SIGN_UP)
+        response = client.post("/sign-up/", {**SIGN_UP, "email": "d@example.org"})
+        assert response.status_code == 429
+        assert int(response["Retry-After"]) > 0
+        assert "d@example.org" in response.content.decode()
+
+    @pytest.mark.parametrize(
+        ("how", "word"), [("closed", "closed here"), ("invited", "need an invitation")]
+    )
+    def test_where_it_is_closed_a_sentence_says_so(self, client, settings, how, word):
+        settings.SIGN_UP = how
+        for response in (client.get("/sign-up/"), client.post("/sign-up/", SIGN_UP)):
+            assert response.status_code == 403
+            assert word in text(response)
+            assert b"<form" not in response.content
+        assert not User.objects.exists()
+        assert b"/sign-up/" not in client.get("/sign-in/").content
+
+
+class TestSignIn:
+    def test_the_right_password_opens_the_door(self, client, alice):
+        response = client.post("/sign-in/", {**SIGN_IN, "email": " ALICE@example.org "})
+        assert (response.status_code, response["Location"]) == (303, "/")
+        assert is_in(client)
+
+    def test_wrong_address_and_wrong_password_look_the_same(self, alice):
+        pages = []
+        for wrong in ({**SIGN_IN, "password": "x"}, {**SIGN_IN, "email": "alicx@example.org"}):
+            response = Client().post("/sign-in/", wrong)
+            assert response.status_code == 400
+            pages.append(text(response))
+        assert pages[0] == pages[1]
+        assert "do not match an account" in pages[0]
+
+    def test_what_was_typed_is_kept_but_for_the_password(self, client, alice):
+        response = client.post("/sign-in/", {"email": "x@example.org", "password": "secret-x"})
+        assert b"x@example.org" in response.content
+        assert b"secret-x" not in response.content
+
+    def test_a_closed_account_is_told_so(self, client, alice):
+        actions.close_account(alice)
+        response = client.post("/sign-in/", SIGN_IN)
+        assert response.status_code == 403
+        assert "This account has been closed." in text(response)
+        assert not is_in(client)
+
+    def test_the_session_key_changes_so_that_nobody_can_plant_one(self, client, alice):
+        session = client.session
+        session["planted"] = 1
+        session.save()
+        before = session.session_key
+        client.post("/sign-in/", SIGN_IN)
+        assert client.session.session_key != before
+        assert not Session.objects.filter(session_key=before).exists()
+
+    @pytest.mark.parametrize(
+        ("asked", "goes"),
+        [
+            ("/c/7/?around=3", "/c/7/?around=3"),
+            ("https://evil.example/", "/"),
+            ("//evil.example/", "/"),
+            ("/\\evil.example", "/"),
+            ("javascript:alert(1)", "/"),
+            ("http://testserver/c/7/", "http://testserver/c/7/"),
+            ("", "/"),
+        ],
+    )
+    def test_it_leads_where_one_wanted_to_go_but_never_off_this_site(
+        self, client, alice, asked, goes
+    ):
+        page = client.get("/sign-in/", {"next": asked})
+        carried = page.context["next"]
+        response = client.post("/sign-in/", {**SIGN_IN, "next": carried})
+        assert response["Location"] == goes
+        other = Client().post("/sign-in/", {**SIGN_IN, "next": asked})
+        assert other["Location"] == goes
+
+    def test_whoever_is_in_already_is_led_on(self, browser):
+        for path in ("/sign-in/", "/sign-up/"):
+            assert browser.get(path)["Location"] == "/"
+
+    def test_a_second_person_in_one_browser_ends_the_first_ones_sign_in(self, browser, bob):
+        first = browser.session["sid"]
+        browser.post("/sign-in/", {**SIGN_IN, "email": "bob@example.org"})
+        assert queries.still_valid([first]) == set()
+        assert browser.get("/settings/profile/").context["user"] == bob
+
+    def test_signing_in_twice_in_one_browser_stays_one_sign_in(self, browser):
+        browser.post("/sign-in/", SIGN_IN)
+        assert SignIn.objects.live().count() == 1
+
+    def test_a_page_for_members_leads_to_sign_in_and_back(self, client):
+        response = client.get("/settings/profile/")
+        assert response.status_code == 302
+        assert response["Location"] == "/sign-in/?next=/settings/profile/"
+
+    def test_guessing_is_answered_429(self, client, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
+        answers = [
+            client.post("/sign-in/", {**SIGN_IN, "password": "x"}).status_code for _ in range(3)
+        ]
+        assert answers == [400, 400, 429]
+
+
+class TestSignOut:
+    def test_the_cookie_is_worth_nothing_afterwards(
+        self, browser, alice, ended, django_capture_on_commit_callbacks
+    ):
+        cookie, sid = browser.cookies["chatty-session"].value, browser.session["sid"]
+        with django_capture_on_commit_callbacks(execute=True):
+            response = browser.post("/sign-out/")
+        assert (response.status_code, response["Location"]) == (303, "/sign-in/")
+        thief = Client()
+        thief.cookies["chatty-session"] = cookie
+        assert not is_in(thief)
+        assert not Session.objects.filter(session_key=cookie).exists()
+        assert [(said["sids"], said["code"]) for said in ended] == [([sid], 4001)]
+
+    def test_a_link_signs_nobody_out(self, browser):
+        assert browser.get("/sign-out/").status_code == 405
+        assert is_in(browser)
+
+    def test_other_browsers_stay(self, browser, alice):
+        other = Client()
+        other.force_login(alice)
+        browser.post("/sign-out/")
+        assert is_in(other)
+
+
+class TestSettings:
+    def test_the_password_changes_here_and_everything_else_ends(self, browser, alice, pair):
+        other = Client()
+        other.force_login(alice)
+        before = browser.session.session_key
+        response = browser.post("/settings/password/", CHANGE)
+        assert response.status_code == 303
+        assert is_in(browser)
+        assert browser.session.session_key != before
+        assert not is_in(other)
+        assert Client().post("/sign-in/", {**SIGN_IN, "password": NEW}).status_code == 303
+        assert Client().post("/sign-in/", SIGN_IN).status_code == 400
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"old_password": "wrong"}, "old_password"),
+            ({"new_password": "password1", "again": "password1"}, "new_password"),
+            ({"again": "typo"}, "again"),
+            ({"old_password": ""}, "old_password"),
+        ],
+    )
+    def test_a_mistake_changes_nothing(self, browser, alice, changes, field):
+        other = Client()
+        other.force_login(alice)
+        response = browser.post("/settings/password/", {**CHANGE, **changes})
+        assert response.status_code == 400
+        assert list(response.context["form"].errors) == [field]
+        assert NEW not in response.content.decode()
+        assert is_in(other)
+
+    def test_name_and_zone_are_changed(self, browser, alice):
+        given = {"name": "Alice A", "time_zone": "Asia/Tokyo"}
+        assert browser.post("/settings/profile/", given).status_code == 303
+        alice.refresh_from_db()
+        assert (alice.name, alice.time_zone) == ("Alice A", "Asia/Tokyo")
+        page = browser.get("/settings/profile/")
+        assert b'<option value="Asia/Tokyo" selected>' in page.content
+        assert b'data-time-zone="offer"' in page.content
+
+    def test_a_bad_profile_is_told_and_kept(self, browser, alice):
+        response = browser.post("/settings/profile/", {"name": "A" * 61, "time_zone": "x"})
+        assert response.status_code == 400
+        assert set(response.context["form"].errors) == {"name", "time_zone"}
+        assert "A" * 61 in response.content.decode()
+        alice.refresh_from_db()
+        assert alice.name == "Alice"
+
+    def test_one_sees_where_one_is_signed_in_and_can_end_it(self, browser, alice, bob):
+        other = Client(headers={"user-agent": "Old <b>phone</b>"})
+        other.post("/sign-in/", SIGN_IN)
+        page = browser.get("/settings/sign-ins/")
+        assert b"Old &lt;b&gt;phone&lt;/b&gt;" in page.content
+        sid = other.session["sid"]
+        assert browser.post(f"/settings/sign-ins/{sid}/end/").status_code == 303
+        assert not is_in(other)
+        assert is_in(browser)
+
+    def test_one_cannot_end_somebody_elses(self, browser, bob):
+        other = Client()
+        other.force_login(bob)
+        sid = other.session["sid"]
+        assert browser.post(f"/settings/sign-ins/{sid}/end/").status_code == 404
+        assert is_in(other)
+
+    def test_everywhere_else_at_once(self, browser, alice, pair):
+        other = Client()
+        other.force_login(alice)
+        assert browser.post("/settings/sign-ins/end-others/").status_code == 303
+        assert SignIn.objects.live().get().sid == browser.session["sid"]
+        assert is_in(browser)
+
+
+class TestCsrf:
+    FORMS = {
+        "/sign-up/": SIGN_UP,
+        "/sign-in/": SIGN_IN,
+        "/sign-out/": {},
+        "/settings/profile/": {"name": "Mallory"},
+        "/settings/password/": CHANGE,
+        "/settings/sign-ins/end-others/": {},
+        "/settings/sign-ins/{sid}/end/": {},
+    }
+
+    @pytest.mark.parametrize("path", FORMS)
+    def test_no_form_is_taken_without_its_token(self, alice, pair, path):
+        client = Client(enforce_csrf_checks=True)
+        if not path.startswith("/sign-up") and not path.startswith("/sign-in"):
+            client.force_login(alice)
+        other = SignIn.objects.get(kind="token")
+        response = client.post(path.format(sid=other.sid), self.FORMS[path])
+        assert response.status_code == 403
+        alice.refresh_from_db()
+        assert alice.name == "Alice"
+        assert alice.check_password(PASSWORD)
+        assert User.objects.count() == 1
+        assert SignIn.objects.live().filter(sid=other.sid).exists()
+        assert SignIn.objects.live().filter(kind="web").count() == ("sign-i" not in path[:7]) * (
+            "sign-u" not in path[:7]
+        )
+
+    def test_every_unsafe_path_of_accounts_is_in_this_list(self):
+        from accounts.urls import urlpatterns
+
+        ours = {"/" + str(p.pattern).replace("<str:sid>", "{sid}") for p in urlpatterns}
+        assert ours - set(self.FORMS) == {"/settings/sign-ins/"}
+
+    def test_with_its_token_a_form_is_taken(self, alice):
+        client = Client(enforce_csrf_checks=True)
+        page = client.get("/sign-in/").content.decode()
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
+        given = {**SIGN_IN, "csrfmiddlewaretoken": token}
+        assert client.post("/sign-in/", given).status_code == 303
+
+
+class TestSessions:
+    def test_a_sign_in_ended_elsewhere_shuts_the_browser_out_and_forgets_its_session(self, browser):
+        key = browser.session.session_key
+        actions.end_sign_in(browser.session["sid"])
+        assert not is_in(browser)
+        assert not Session.objects.filter(session_key=key).exists()
+
+    def test_so_does_a_closed_account(self, browser, alice):
+        actions.close_account(alice)
+        assert not is_in(browser)
+
+    def test_a_session_without_a_sign_in_is_nobodys(self, browser):
+        SignIn.objects.all().delete()
+        assert not is_in(browser)
+
+    def test_a_rotated_secret_signs_nobody_out(self, browser, settings):
+        before = browser.session["_auth_user_hash"]
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "n" * 50
+        assert is_in(browser)
+        settings.SECRET_KEY_FALLBACKS = []
+        assert is_in(browser)  # the session was signed anew meanwhile
+        assert browser.session["_auth_user_hash"] != before
+
+    def test_use_keeps_it_alive_and_a_page_in_between_writes_nothing(
+        self, browser, django_assert_num_queries
+    ):
+        sign_in = SignIn.objects.get()
+        is_in(browser)
+        again = SignIn.objects.get()
+        assert (again.last_seen_at, again.expires_at) == (
+            sign_in.last_seen_at,
+            sign_in.expires_at,
+        )
+        long_ago = timezone.now() - timedelta(days=3)
+        SignIn.objects.update(last_seen_at=long_ago, expires_at=timezone.now() + timedelta(days=1))
+        Session.objects.update(expire_date=timezone.now() + timedelta(days=1))
+        is_in(browser)
+        used = SignIn.objects.get()
+        assert used.last_seen_at > long_ago + timedelta(days=2)
+        month = timezone.now() + timedelta(days=29)
+        assert used.expires_at > month
+        assert Session.objects.get().expire_date > month
+
+    def test_who_one_is_costs_two_queries(self, browser, django_assert_num_queries):
+        with django_assert_num_queries(2):
+            assert browser.get("/sign-in/").status_code == 303
+
+    def test_a_stranger_costs_none_and_gets_no_session(self, client, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            response = client.get("/sign-in/")
+        assert response.status_code == 200
+        assert "chatty-session" not in response.cookies
+
+    def test_times_are_shown_in_the_readers_zone(self, browser, alice):
+        SignIn.objects.update(created_at="2026-01-01T20:30:00Z")
+        assert "01/01/2026 8:30 p.m." in text(browser.get("/settings/sign-ins/"))
+        actions.update_profile(alice, time_zone="Asia/Tokyo")
+        assert "01/02/2026 5:30 a.m." in text(browser.get("/settings/sign-ins/"))
+
+    def test_a_zone_this_machine_has_forgotten_breaks_no_page(self, browser, alice):
+        User.objects.update(time_zone="Gone/Away")
+        assert is_in(browser)
+        assert b'<option value="Gone/Away" selected>' in browser.get("/settings/profile/").content
+
+    def test_asynchronous_views_see_the_same_person(self, browser, alice, rf):
+        from accounts.middleware import SignInMiddleware
+
+        def seen():
+            requests = []
+            request = rf.get("/")
+            request.session = browser.session
+            SignInMiddleware(lambda r: requests.append(r))(request)
+            return async_to_sync(requests[0].auser)()
+
+        assert seen() == alice
+        actions.end_sign_ins(alice)
+        assert not seen().is_authenticated
