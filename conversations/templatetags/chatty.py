@@ -14,7 +14,7 @@ from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
-from conversations.views import shell
+from conversations.views import shell, writing
 
 register = template.Library()
 
@@ -108,6 +108,12 @@ def sidebar(context: Context) -> dict[str, Any]:
 def app_data(context: Context) -> SafeString:
     """<script id="app-data">: what the page's scripts get to know. See shell.app_data."""
     return json_script(shell.app_data(context["request"], context.get("page_data")), "app-data")
+
+
+@register.simple_tag
+def quick_emoji() -> tuple[str, ...]:
+    """The reactions offered at once, on the page and in the live picker."""
+    return writing.QUICK_EMOJI[:8]
 
 
 @register.simple_tag(takes_context=True)

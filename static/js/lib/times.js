@@ -1,6 +1,6 @@
 // Days, clocks and groups, in the reader's zone and language.
 
-const GROUP_SPAN = 5 * 60 * 1000; // ms between two messages that still share one heading
+const GROUP_SPAN = 5 * 60 * 1000; // ms between two messages under one heading
 
 export class Times {
   #zone;
@@ -22,19 +22,25 @@ export class Times {
     }).format(new Date(moment));
   }
 
-  /** "Monday, 23 November 2026". */
-  day(moment) {
-    return this.#format("day", this.#language, {
-      weekday: "long",
-      day: "numeric",
-      month: "long",
-      year: "numeric",
-    }).format(new Date(moment));
+  /** "Monday 23 November", with the year when it is not that of `now`. */
+  day(moment, now = Date.now()) {
+    const options = { weekday: "long", day: "numeric", month: "long" };
+    const thisYear = this.dayKey(moment).slice(0, 4) === this.dayKey(now).slice(0, 4);
+    const format = thisYear
+      ? this.#format("day", this.#language, options)
+      : this.#format("year", this.#language, { ...options, year: "numeric" });
+    return format.format(new Date(moment));
   }
 
-  /** "15:38". */
+  /** Whole days between the reader's today and the day of `moment`: 0 today, 1 yesterday. */
+  daysAgo(moment, now = Date.now()) {
+    const days = Date.parse(this.dayKey(now)) - Date.parse(this.dayKey(moment));
+    return Math.round(days / 86_400_000);
+  }
+
+  /** "15:38", as the server writes it in every language. */
   clock(moment) {
-    return this.#format("clock", this.#language, { hour: "2-digit", minute: "2-digit" }).format(
+    return this.#format("clock", "en-GB", { hour: "2-digit", minute: "2-digit" }).format(
       new Date(moment),
     );
   }
@@ -46,15 +52,9 @@ export class Times {
     );
   }
 
-  /** True when `message` continues the group of `previous`: same author, same day, within 5 min. */
-  continues(previous, message) {
-    if (!previous || !speaks(previous) || !speaks(message)) return false;
-    if (previous.author.id !== message.author.id) return false;
-    const apart = Date.parse(message.created_at) - Date.parse(previous.created_at);
-    return (
-      Math.abs(apart) < GROUP_SPAN &&
-      this.dayKey(previous.created_at) === this.dayKey(message.created_at)
-    );
+  /** True when a message at `moment` is near enough to share the heading of one at `before`. */
+  isNear(before, moment) {
+    return Date.parse(moment) - Date.parse(before) <= GROUP_SPAN;
   }
 
   #format(name, language, options) {
@@ -66,10 +66,6 @@ export class Times {
     }
     return this.#formats.get(name);
   }
-}
-
-function speaks(message) {
-  return message.kind === "text" && Boolean(message.author);
 }
 
 function usableZone(zone) {

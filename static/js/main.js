@@ -1,0 +1,154 @@
+// Makes the page live. Every part is put in by itself: one that fails leaves its forms and links.
+
+import { Chat } from "chatty/chat/chat.js";
+import { Drafts } from "chatty/chat/drafts.js";
+import { Outbox } from "chatty/chat/outbox.js";
+import { Rest } from "chatty/chat/rest.js";
+import { Roster } from "chatty/chat/roster.js";
+import { openShelf } from "chatty/chat/shelf.js";
+import { Socket } from "chatty/chat/socket.js";
+import { Store } from "chatty/chat/store.js";
+import { Times } from "chatty/lib/times.js";
+import { Announcer } from "chatty/views/announcer.js";
+import { Composer } from "chatty/views/composer.js";
+import { Connection } from "chatty/views/connection.js";
+import { Deeds } from "chatty/views/deeds.js";
+import { slot } from "chatty/views/dom.js";
+import { Keys } from "chatty/views/keys.js";
+import { MessageView, readMessage } from "chatty/views/message.js";
+import { Reading } from "chatty/views/reading.js";
+import { Badge, Sidebar } from "chatty/views/sidebar.js";
+import { SignOut } from "chatty/views/sign_out.js";
+import { Timeline } from "chatty/views/timeline.js";
+import { Typing } from "chatty/views/typing.js";
+import { say } from "chatty/views/words.js";
+
+const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reason again stays
+
+async function main() {
+  const data = JSON.parse(document.getElementById("app-data").textContent);
+  const { user: me, epoch, conversation, urls } = data;
+  const scope = `${me.id}.${epoch}`;
+
+  const roster = new Roster({ me: me.id, rows: Sidebar.read() });
+  const store = conversation && new Store({ me: me.id, page: pageOf(conversation) });
+  const rest = new Rest({ root: urls.api, token: csrfToken, say });
+  const socket = new Socket(socketUrl(urls.socket));
+  const chat = new Chat({
+    me: me.id,
+    epoch,
+    conversation: conversation?.id ?? null,
+    lastRead: conversation?.last_read_seq ?? 0,
+    socket,
+    rest,
+    store,
+    roster,
+    say,
+  });
+  const drafts = new Drafts(scope);
+  chat.on("foreign", reload);
+  chat.on("gone", () => location.assign(urls.home));
+
+  const badge = new Badge({ roster });
+  const place = document.getElementById("connection");
+  for (const part of [
+    new Sidebar({ roster, current: conversation?.id ?? null }),
+    badge,
+    new Connection({ chat, place, signIn: urls.sign_in }),
+  ]) {
+    attempt(() => part.connect());
+  }
+  const shelf = await openShelf(scope);
+  const outbox = new Outbox({ scope, shelf, deliver: chat.delivery() });
+  attempt(() => new SignOut({ outbox, drafts }).connect());
+  const using = chat.use(outbox);
+  if (conversation) attempt(() => openConversation({ data, chat, store, roster, drafts, badge }));
+  attempt(() => chat.connect());
+  await using;
+}
+
+function openConversation({ data, chat, store, roster, drafts, badge }) {
+  const { user: me, conversation, limits } = data;
+  const times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
+  const message = new MessageView({
+    me,
+    times,
+    canManage: conversation.can_manage && conversation.kind === "group",
+    archived: conversation.archived,
+  });
+  let reading = null;
+  const timeline = new Timeline({ store, chat, message, times, me, onMove: () => reading?.look() });
+  const deeds = new Deeds({ chat, store, timeline, message, me, max: limits.body });
+  const form = document.getElementById("composer");
+  const composer =
+    form &&
+    new Composer({
+      form,
+      chat,
+      drafts,
+      conversation: conversation.id,
+      onSent: () => {
+        timeline.toLatest();
+        reading?.spoke();
+      },
+      editLast: () => deeds.editLast(),
+    });
+  reading = new Reading({ chat, store, roster, timeline, conversation, me });
+
+  attempt(() => timeline.connect());
+  attempt(() => composer?.connect());
+  attempt(() => deeds.connect({ composer }));
+  attempt(() => reading.connect());
+  attempt(() => new Keys({ timeline, deeds, composer }).connect());
+  const announcer = document.getElementById("announcer");
+  attempt(() => new Announcer({ chat, place: announcer }).connect());
+  if (form) attempt(() => new Typing({ chat, place: slot(form, "typing") }).connect());
+  chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, badge));
+}
+
+/** What a notice changes about the page around the log. */
+function followNotice(kind, notice, badge) {
+  if (kind === "renamed") {
+    document.getElementById("conversation-name").textContent = notice.data.new;
+    badge.title = `${notice.data.new} · Chatty`;
+  }
+  // Whether one can write here is for the server to draw; the draft is kept meanwhile.
+  if (kind === "archived" || kind === "unarchived") reload();
+}
+
+function pageOf(conversation) {
+  const rows = document.querySelectorAll("#messages > [data-message-id]");
+  return {
+    messages: [...rows].map(readMessage),
+    position: conversation.version,
+    has_older: conversation.has_older,
+    has_newer: conversation.has_newer,
+  };
+}
+
+function socketUrl(path) {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  return `${scheme}//${location.host}${path}`;
+}
+
+function csrfToken() {
+  return document.querySelector("input[name=csrfmiddlewaretoken]")?.value ?? "";
+}
+
+/** Ask the server again who we are and where; not over and over. */
+function reload() {
+  const last = Number(sessionStorage.getItem("chatty.reloaded")) || 0;
+  if (Date.now() - last < RELOAD_PAUSE) return;
+  sessionStorage.setItem("chatty.reloaded", String(Date.now()));
+  location.reload();
+}
+
+function attempt(work) {
+  try {
+    work();
+  } catch (error) {
+    globalThis.reportError?.(error);
+  }
+}
+
+main().catch((error) => globalThis.reportError?.(error));

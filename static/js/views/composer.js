@@ -1,0 +1,210 @@
+// Where one writes. Never locked, never emptied before the words are taken in.
+
+import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
+import { fill, slot } from "chatty/views/dom.js";
+import { say, sayCount } from "chatty/views/words.js";
+
+const WARNING = 200; // characters left at which the counter appears
+
+export class Composer {
+  #form;
+  #box; // the textarea
+  #chat;
+  #drafts;
+  #conversation;
+  #max;
+  #reply = null; // {id, author, excerpt}
+  #editLast;
+  #sent;
+  #ending = new AbortController();
+
+  /** `onSent()` after words were taken in; `editLast()` opens my last message, false without one. */
+  constructor({ form, chat, drafts, conversation, onSent, editLast }) {
+    this.#form = form;
+    this.#box = form.elements.body;
+    this.#chat = chat;
+    this.#drafts = drafts;
+    this.#conversation = conversation;
+    this.#max = Number(this.#box.dataset.max);
+    this.#sent = onSent;
+    this.#editLast = editLast;
+  }
+
+  // Lifecycle
+
+  connect() {
+    const { signal } = this.#ending;
+    const on = (target, type, work) => target.addEventListener(type, work, { signal });
+    on(this.#form, "submit", (event) => this.#submitted(event));
+    on(this.#box, "input", () => this.#typed());
+    on(this.#box, "keydown", (event) => this.#pressed(event));
+    // The keyboard of a phone stays open when the button is pressed.
+    on(this.#form.querySelector("[type=submit]"), "pointerdown", (event) => event.preventDefault());
+    on(slot(this.#form, "reply"), "click", (event) => {
+      if (!event.target.closest("[data-action=cancel-reply]")) return;
+      event.preventDefault();
+      this.replyTo(null);
+    });
+    on(window, "storage", (event) => this.#written(event.key));
+    this.#restore();
+    this.#show();
+  }
+
+  disconnect() {
+    this.#ending.abort();
+  }
+
+  // What others ask
+
+  focus() {
+    this.#box.focus();
+  }
+
+  /** `quoted` {id, author, excerpt}, or null to reply to nothing. */
+  replyTo(quoted) {
+    this.#reply = quoted;
+    this.#showReply();
+    this.#keep();
+    if (quoted) this.focus();
+  }
+
+  /** Take words back that failed; what is being written stays below them. */
+  amend({ body, quoted }) {
+    this.#box.value = this.#box.value ? `${body}\n${this.#box.value}` : body;
+    if (quoted) this.replyTo(quoted);
+    this.#typed();
+    this.focus();
+  }
+
+  // Internal: what a person does
+
+  #pressed(event) {
+    // 229 is an input method at work, also in browsers that do not say isComposing.
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Enter" && this.#sends(event)) {
+      event.preventDefault();
+      this.#form.requestSubmit();
+    } else if (event.key === "ArrowUp" && !this.#box.value && !hasModifier(event)) {
+      if (this.#editLast()) event.preventDefault();
+    } else if (event.key === "Escape" && this.#reply) {
+      event.preventDefault();
+      this.replyTo(null);
+    }
+  }
+
+  /** Enter sends, Shift+Enter breaks the line; on a touch keyboard Enter breaks it too. */
+  #sends(event) {
+    if (event.ctrlKey || event.metaKey) return true;
+    if (event.shiftKey || event.altKey) return false;
+    return !matchMedia("(hover: none) and (pointer: coarse)").matches;
+  }
+
+  #typed() {
+    this.#complain("");
+    this.#show();
+    this.#keep();
+    if (!isBlank(this.#box.value)) this.#chat.typing();
+  }
+
+  #submitted(event) {
+    const body = tidyBody(this.#box.value);
+    if (isBlank(body)) {
+      event.preventDefault();
+      this.focus();
+    } else if (bodyLength(body) > this.#max) {
+      event.preventDefault();
+      this.#complain(say("composer.too_long", { max: this.#max.toLocaleString() }));
+    } else {
+      // Only once the words are in the outbox is the form kept from being sent the plain way.
+      const { kept } = this.#chat.send({ body, reply_to: this.#reply?.id ?? null });
+      event.preventDefault();
+      this.#empty(kept);
+    }
+  }
+
+  #empty(kept) {
+    this.#box.value = "";
+    this.#reply = null;
+    this.#showReply();
+    this.#show();
+    this.#complain("");
+    this.#chat.typed();
+    // The draft goes when the outbox has the words on disk: a crash in between loses nothing.
+    kept.then(() => this.#keep());
+    this.#sent();
+  }
+
+  // Internal: drafts
+
+  #restore() {
+    const draft = this.#drafts.read(this.#conversation);
+    this.#reply = this.#replyOnPage();
+    // What the server gave back with a reason, or the browser restored, is newer than any draft.
+    if (this.#box.value || !draft) return;
+    this.#box.value = draft.body ?? "";
+    this.#reply ??= draft.reply ?? null;
+    this.#showReply();
+  }
+
+  #replyOnPage() {
+    const id = Number(this.#form.elements.reply_to.value);
+    if (!id) return null;
+    const words = (name) => slot(this.#form, name)?.textContent ?? "";
+    return { id, author: "", heading: words("reply-author"), excerpt: words("reply-text") };
+  }
+
+  #keep() {
+    this.#drafts.write(this.#conversation, { body: this.#box.value, reply: this.#reply });
+  }
+
+  /** Another tab wrote on the same draft: follow it, unless this is where one is writing. */
+  #written(name) {
+    if (this.#drafts.conversationOf(name) !== this.#conversation) return;
+    if (document.activeElement === this.#box && document.hasFocus()) return;
+    const draft = this.#drafts.read(this.#conversation);
+    this.#box.value = draft?.body ?? "";
+    this.#reply = draft?.reply ?? null;
+    this.#showReply();
+    this.#show();
+  }
+
+  // Internal: what it looks like
+
+  #show() {
+    this.#grow();
+    const left = this.#max - bodyLength(this.#box.value);
+    const counter = slot(this.#form, "counter");
+    counter.hidden = left > WARNING;
+    counter.classList.toggle("composer__counter--over", left < 0);
+    counter.textContent = left < 0 ? sayCount("composer.over", -left) : sayCount("composer.left", left);
+  }
+
+  #grow() {
+    if (CSS.supports("field-sizing", "content")) return;
+    this.#box.style.blockSize = "auto";
+    this.#box.style.blockSize = `${this.#box.scrollHeight}px`;
+  }
+
+  #showReply() {
+    const quote = slot(this.#form, "reply");
+    this.#form.elements.reply_to.value = this.#reply?.id ?? "";
+    quote.hidden = !this.#reply;
+    if (!this.#reply) return;
+    const { author, heading, excerpt } = this.#reply;
+    fill(quote, "reply-author", heading || say("composer.reply", { name: author }));
+    fill(quote, "reply-text", excerpt);
+  }
+
+  #complain(words) {
+    const place = slot(this.#form, "error");
+    place.textContent = words;
+    place.hidden = !words;
+    place.setAttribute("role", "alert");
+    if (words) this.#box.setAttribute("aria-invalid", "true");
+    else this.#box.removeAttribute("aria-invalid");
+  }
+}
+
+function hasModifier(event) {
+  return event.shiftKey || event.altKey || event.ctrlKey || event.metaKey;
+}

@@ -1,0 +1,95 @@
+// How the line is, said quietly: nothing while all is well or only flickers.
+
+import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
+import { element } from "chatty/views/dom.js";
+import { say } from "chatty/views/words.js";
+
+const PATIENCE = 1_500; // ms without a line before a word is said
+
+export class Connection {
+  #chat;
+  #place; // for a word or two, in the top bar; null on pages without a conversation
+  #signIn;
+  #bar = null; // for what needs a sentence and something to do
+  #timer = null;
+  #stop = null;
+  #status = {};
+  #ending = new AbortController();
+
+  constructor({ chat, place, signIn }) {
+    this.#chat = chat;
+    this.#place = place;
+    this.#signIn = signIn;
+  }
+
+  connect() {
+    this.#stop = this.#chat.on("status", (status) => this.#changed(status));
+    for (const type of ["online", "offline"]) {
+      addEventListener(type, () => this.#changed(this.#status), { signal: this.#ending.signal });
+    }
+  }
+
+  disconnect() {
+    this.#stop?.();
+    this.#ending.abort();
+    clearTimeout(this.#timer);
+  }
+
+  #changed(status) {
+    this.#status = status;
+    document.documentElement.dataset.line = status.state;
+    if (status.state === "online" || status.state === "off" || status.state === "stopped") {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+      this.#show();
+    } else if (this.#place?.textContent) {
+      this.#show();
+    } else {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = null;
+        this.#show();
+      }, PATIENCE);
+    }
+    if (status.refused) this.#show();
+  }
+
+  #show() {
+    const { state, refused } = this.#status;
+    const isDown = state === "connecting" || state === "waiting";
+    const word = !isDown || refused ? "" : navigator.onLine ? "line.connecting" : "line.offline";
+    if (this.#place) this.#place.textContent = word && say(word);
+    this.#showBar();
+  }
+
+  #showBar() {
+    const name = this.#trouble();
+    if (this.#bar?.dataset.trouble === name) return;
+    this.#bar?.remove();
+    this.#bar = null;
+    if (!name) return;
+    this.#bar = element("div", "line-bar", element("p", "", say(`line.${name}`)));
+    this.#bar.dataset.trouble = name;
+    this.#bar.setAttribute("role", "status");
+    const way = this.#wayOut(name);
+    if (way) this.#bar.append(way);
+    document.getElementById("main").prepend(this.#bar);
+  }
+
+  #trouble() {
+    const { state, code, refused } = this.#status;
+    if (refused) return "refused";
+    if (state !== "stopped") return "";
+    if (code === SIGNED_OUT) return "signed_out";
+    if (code === ACCOUNT_CLOSED) return "closed";
+    if (code === TOO_MANY_SOCKETS) return "too_many";
+    return "stopped";
+  }
+
+  #wayOut(name) {
+    if (name === "closed" || name === "refused") return null;
+    const link = element("a", "button button--quiet", say(`line.${name}.way`));
+    const here = location.pathname + location.search;
+    link.href = name === "signed_out" ? `${this.#signIn}?next=${encodeURIComponent(here)}` : here;
+    return link;
+  }
+}

@@ -1,0 +1,303 @@
+// What one can do with a message, without leaving the page: reply, react, edit, delete; retry,
+// amend or discard what failed. Each is also a link or form that works without this.
+
+import { bodyLength, excerpt, isBlank, tidyBody } from "chatty/lib/text.js";
+import { fromTemplate, slot } from "chatty/views/dom.js";
+import { ask, tell } from "chatty/views/dialog.js";
+import { say } from "chatty/views/words.js";
+
+export class Deeds {
+  #chat;
+  #store;
+  #timeline;
+  #message; // MessageView
+  #composer = null;
+  #me;
+  #max;
+  #picker = null;
+  #stops = [];
+  #ending = new AbortController();
+
+  constructor({ chat, store, timeline, message, me, max }) {
+    this.#chat = chat;
+    this.#store = store;
+    this.#timeline = timeline;
+    this.#message = message;
+    this.#me = me;
+    this.#max = max;
+  }
+
+  // Lifecycle
+
+  connect({ composer }) {
+    this.#composer = composer;
+    const { signal } = this.#ending;
+    const place = document.getElementById("messages");
+    place.addEventListener("click", (event) => this.#clicked(event), { signal });
+    document.addEventListener("pointerdown", (event) => this.#pressedElsewhere(event), { signal });
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#closeAll(), {
+      signal,
+    });
+    this.#stops.push(this.#store.on("change", ({ ids }) => this.#mindEditors(ids)));
+  }
+
+  disconnect() {
+    this.#ending.abort();
+    for (const stop of this.#stops) stop();
+  }
+
+  // What others ask
+
+  /** Open my last message for editing. False when there is none in sight of the store. */
+  editLast() {
+    const mine = this.#store
+      .messages()
+      .filter((message) => message.author?.id === this.#me.id && message.kind === "text")
+      .filter((message) => !message.deleted_at);
+    const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
+    if (!row || !row.querySelector("[data-action=edit]")) return false;
+    this.#edit(row);
+    return true;
+  }
+
+  /** Do what a key stands for ("reply", "react", "edit", "delete") with a message's row. */
+  perform(name, row) {
+    const press = row.querySelector(`[data-action="${name}"]`);
+    if (!press || !DEEDS[name]) return false;
+    this.#do(name, row, press);
+    return true;
+  }
+
+  // Internal
+
+  #clicked(event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const press = event.target.closest("[data-action]");
+    if (!press || !DEEDS[press.dataset.action]) return;
+    const row = press.closest("[data-kind]");
+    // A composer is what a reply needs; without one (archived) the link does what it can.
+    if (press.dataset.action === "reply" && !this.#composer) return;
+    event.preventDefault();
+    press.closest("details")?.removeAttribute("open");
+    this.#do(press.dataset.action, row, press);
+  }
+
+  async #do(name, row, press) {
+    try {
+      await DEEDS[name](this, row, press);
+    } catch (refusal) {
+      tell(refusal.detail ?? say("error.server"));
+      if (!refusal.detail) globalThis.reportError?.(refusal);
+    }
+  }
+
+  reply(row) {
+    this.#composer.replyTo(quotedOf(row));
+  }
+
+  async toggle(row, chip) {
+    await this.#react(row, chip.dataset.emoji, chip.getAttribute("aria-pressed") !== "true");
+  }
+
+  async #react(row, emoji, on) {
+    const id = Number(row.dataset.messageId);
+    const chip = [...row.querySelectorAll(".chip")].find((each) => each.dataset.emoji === emoji);
+    if (chip?.getAttribute("aria-busy") === "true") return;
+    chip?.setAttribute("aria-busy", "true");
+    try {
+      this.#message.pressed(id, emoji, on);
+      await this.#chat.react(id, emoji, on);
+    } finally {
+      chip?.removeAttribute("aria-busy");
+    }
+  }
+
+  pick(row, press) {
+    const isOpen = this.#picker && row.contains(this.#picker);
+    this.#closePicker();
+    if (isOpen) return;
+    const picker = fromTemplate("picker-template");
+    const form = picker.querySelector("form");
+    picker.addEventListener("click", (event) => {
+      const emoji = event.target.closest("[data-emoji]")?.dataset.emoji;
+      if (emoji) this.#picked(row, emoji);
+    });
+    form?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#picked(row, form.elements.emoji.value.trim());
+    });
+    slot(row, "reactions").before(picker);
+    this.#picker = picker;
+    picker.dataset.from = press.dataset.action;
+    picker.querySelector("[data-emoji]")?.focus();
+  }
+
+  #picked(row, emoji) {
+    if (!emoji) return;
+    this.#closePicker();
+    row.focus({ preventScroll: true });
+    this.#do("picked", row, { emoji });
+  }
+
+  async picked(row, { emoji }) {
+    await this.#react(row, emoji, true);
+  }
+
+  async remove(row) {
+    const words = excerpt(slot(row, "body")?.textContent ?? "", 140);
+    const sure = await ask({
+      question: say("delete.question"),
+      about: words,
+      yes: say("delete.yes"),
+      no: say("cancel"),
+    });
+    if (sure) await this.#chat.remove(Number(row.dataset.messageId));
+    row.focus({ preventScroll: true });
+  }
+
+  // Internal: editing in place
+
+  async edit(row) {
+    await this.#edit(row);
+  }
+
+  async #edit(row) {
+    if (row.querySelector(".editor")) return;
+    const { body } = await this.#chat.whole(Number(row.dataset.messageId));
+    if (row.querySelector(".editor") || !slot(row, "actions")) return;
+    const editor = fromTemplate("editor-template");
+    const box = editor.elements.body;
+    box.value = body;
+    editor.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#save(row, editor);
+    });
+    editor.addEventListener("keydown", (event) => this.#pressedInEditor(event, row, editor));
+    editor.querySelector("[data-action=cancel]").addEventListener("click", () => this.#close(row));
+    row.classList.add("message--editing");
+    slot(row, "body").after(editor);
+    box.focus();
+    box.setSelectionRange(body.length, body.length);
+    editor.scrollIntoView({ block: "nearest" });
+  }
+
+  #pressedInEditor(event, row, editor) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      this.#close(row);
+    } else if (event.key === "Enter" && !event.shiftKey && event.target.matches("textarea")) {
+      event.preventDefault();
+      editor.requestSubmit();
+    }
+  }
+
+  async #save(row, editor) {
+    const body = tidyBody(editor.elements.body.value);
+    const complain = (words) => {
+      const place = slot(editor, "error");
+      place.textContent = words;
+      place.hidden = !words;
+    };
+    if (isBlank(body)) return complain(say("edit.empty"));
+    if (bodyLength(body) > this.#max) {
+      return complain(say("composer.too_long", { max: this.#max.toLocaleString() }));
+    }
+    editor.setAttribute("aria-busy", "true");
+    try {
+      await this.#chat.edit(Number(row.dataset.messageId), body);
+      this.#close(row);
+    } catch (refusal) {
+      complain(refusal.detail ?? say("error.server"));
+    } finally {
+      editor.removeAttribute("aria-busy");
+    }
+    return undefined;
+  }
+
+  #close(row) {
+    row.querySelector(".editor")?.remove();
+    row.classList.remove("message--editing");
+    if (this.#composer) this.#composer.focus();
+    else row.focus({ preventScroll: true });
+  }
+
+  /** A message that was deleted elsewhere takes its editor with it, but not the words in it. */
+  #mindEditors(ids) {
+    for (const id of ids) {
+      const row = this.#timeline.row(id);
+      const editor = row?.querySelector(".editor");
+      if (!editor || !row.classList.contains("message--deleted")) continue;
+      const body = editor.elements.body.value;
+      this.#close(row);
+      tell(say("edit.deleted"));
+      this.#composer?.amend({ body });
+    }
+  }
+
+  // Internal: what failed
+
+  async retry(row, press) {
+    await this.#chat.outbox.retry(press.dataset.key);
+  }
+
+  async discard(row, press) {
+    await this.#chat.outbox.discard(press.dataset.key);
+    this.#composer?.focus();
+  }
+
+  async amend(row, press) {
+    const quote = slot(row, "reply");
+    const quoted = quote?.hidden === false ? quotedIn(quote) : null;
+    const record = await this.#chat.outbox.discard(press.dataset.key);
+    if (record) this.#composer?.amend({ body: record.body, quoted });
+  }
+
+  // Internal: closing
+
+  #pressedElsewhere(event) {
+    if (this.#picker && !this.#picker.contains(event.target)) this.#closePicker();
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  }
+
+  #closeAll() {
+    this.#closePicker();
+    for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+  }
+
+  #closePicker() {
+    this.#picker?.remove();
+    this.#picker = null;
+  }
+}
+
+// data-action -> what to do with (row, the thing pressed)
+const DEEDS = {
+  reply: (deeds, row) => deeds.reply(row),
+  react: (deeds, row, press) => deeds.pick(row, press),
+  toggle: (deeds, row, chip) => deeds.toggle(row, chip),
+  picked: (deeds, row, choice) => deeds.picked(row, choice),
+  edit: (deeds, row) => deeds.edit(row),
+  delete: (deeds, row) => deeds.remove(row),
+  retry: (deeds, row, press) => deeds.retry(row, press),
+  amend: (deeds, row, press) => deeds.amend(row, press),
+  discard: (deeds, row, press) => deeds.discard(row, press),
+};
+
+function quotedOf(row) {
+  return {
+    id: Number(row.dataset.messageId),
+    author: slot(row, "author")?.textContent ?? "",
+    excerpt: excerpt(slot(row, "body")?.textContent ?? "", 140),
+  };
+}
+
+function quotedIn(quote) {
+  return {
+    id: Number(quote.dataset.replyTo),
+    author: slot(quote, "reply-author")?.textContent ?? "",
+    excerpt: slot(quote, "reply-text")?.textContent ?? "",
+  };
+}

@@ -1,0 +1,234 @@
+// One message as the page shows it: fills templates/conversations/_message.html and _notice.html.
+
+import { hue, initials } from "chatty/lib/people.js";
+import { fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
+import { say, sayCount } from "chatty/views/words.js";
+
+// A few emoji alone are meant as a picture; the same rule as in views/timeline.py.
+const ONLY_EMOJI =
+  /^[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\s]{1,24}$/u;
+const NAMES_SHOWN = 6; // of those who reacted
+
+export class MessageView {
+  #me;
+  #times;
+  #canManage;
+  #archived;
+  #names = new Map(); // user id -> name, of everybody who was ever seen here
+  #mine = new Map(); // message id -> Map(emoji -> on), of what I pressed myself
+
+  constructor({ me, times, canManage, archived }) {
+    this.#me = me;
+    this.#times = times;
+    this.#canManage = canManage;
+    this.#archived = archived;
+    this.#names.set(me.id, say("you"));
+  }
+
+  set archived(archived) {
+    this.#archived = archived;
+  }
+
+  /** A new element for a message or a notice. */
+  draw(message) {
+    const element = fromTemplate(message.kind === "text" ? "message-template" : "notice-template");
+    this.update(element, message);
+    return element;
+  }
+
+  /** Make `element` say what `message` says now. */
+  update(element, message) {
+    this.#remember(message);
+    const { dataset } = element;
+    element.id = `m${message.id}`;
+    dataset.messageId = message.id;
+    dataset.seq = message.seq;
+    dataset.version = message.version;
+    dataset.author = message.author?.id ?? "";
+    dataset.kind = message.kind;
+    dataset.created = message.created_at;
+    this.#showTime(element, message.created_at);
+    if (message.kind === "text") this.#updateText(element, message);
+    else fill(element, "notice", message.notice.text);
+  }
+
+  /** A new bubble for words of mine that are on their way. */
+  drawPending(entry) {
+    const element = fromTemplate("message-template");
+    element.removeAttribute("id");
+    element.dataset.messageId = "";
+    element.dataset.seq = "";
+    element.dataset.author = this.#me.id;
+    element.dataset.kind = "text";
+    element.dataset.key = entry.key;
+    element.dataset.created = entry.created_at;
+    element.classList.add("message--own", "message--pending");
+    this.#showAuthor(element, this.#me);
+    this.#showTime(element, entry.created_at);
+    element.querySelector(".message__time").removeAttribute("href");
+    const words = document.createElement("p");
+    words.textContent = entry.body;
+    slot(element, "body").replaceChildren(words);
+    element.classList.toggle("message--emoji", ONLY_EMOJI.test(entry.body));
+    this.#showQuote(element, entry.reply_to && { id: entry.reply_to, ...entry.quote });
+    slot(element, "actions")?.remove();
+    return element;
+  }
+
+  /** Refresh the quote of `quoted` inside another message. */
+  updateQuote(element, quoted) {
+    if (element.dataset.kind !== "text" || element.classList.contains("message--deleted")) return;
+    this.#showQuote(element, quoted);
+  }
+
+  /** I pressed this myself: the list of ids in a message is cut at twenty and may not name me. */
+  pressed(id, emoji, on) {
+    if (!this.#mine.has(id)) this.#mine.set(id, new Map());
+    this.#mine.get(id).set(emoji, on);
+  }
+
+  // Internal
+
+  #updateText(element, message) {
+    const own = message.author?.id === this.#me.id;
+    const deleted = Boolean(message.deleted_at);
+    element.dataset.key = own ? message.key : "";
+    element.classList.remove("message--pending", "message--failed");
+    element.classList.toggle("message--own", own);
+    element.classList.toggle("message--deleted", deleted);
+    element.classList.toggle("message--emoji", !deleted && ONLY_EMOJI.test(message.body));
+    this.#showAuthor(element, message.author);
+    const url = `/m/${message.id}/`;
+    element.querySelector(".message__time").href = url;
+    if (deleted) {
+      this.#bury(element);
+      return;
+    }
+    setServerHtml(slot(element, "body"), message.html);
+    this.#showQuote(element, message.reply_to);
+    const edited = slot(element, "edited");
+    if (edited) edited.hidden = !message.edited_at;
+    fill(element, "status", "");
+    this.#showReactions(element, message, url);
+    this.#showActions(element, message, url, own);
+  }
+
+  #bury(element) {
+    fill(element, "body", say("message.deleted"));
+    for (const name of ["reply", "edited", "reactions", "actions"]) slot(element, name)?.remove();
+    fill(element, "status", "");
+  }
+
+  #showAuthor(element, author) {
+    const avatar = slot(element, "avatar");
+    avatar.textContent = initials(author?.name ?? "");
+    avatar.className = `avatar ${hue(author?.id)}`;
+    fill(element, "author", author?.name ?? "");
+  }
+
+  #showTime(element, moment) {
+    const time = slot(element, "time");
+    time.dateTime = moment;
+    time.title = this.#times.full(moment);
+    fill(element, "time", this.#times.clock(moment));
+  }
+
+  #showQuote(element, quoted) {
+    const quote = slot(element, "reply");
+    if (!quote) return;
+    quote.hidden = !quoted;
+    if (!quoted) return;
+    quote.dataset.replyTo = quoted.id;
+    quote.href = `/m/${quoted.id}/`;
+    fill(quote, "reply-author", quoted.author?.name ?? "");
+    fill(quote, "reply-text", quoted.deleted ? say("message.deleted") : (quoted.excerpt ?? ""));
+    slot(quote, "reply-text").classList.toggle("quote__text--deleted", Boolean(quoted.deleted));
+  }
+
+  #showReactions(element, message, url) {
+    const place = slot(element, "reactions");
+    if (!place) return;
+    const before = new Map([...place.children].map((chip) => [chip.dataset.emoji, chip]));
+    const chips = message.reactions.map((reaction) => {
+      const chip = before.get(reaction.emoji) ?? fromTemplate("reaction-template");
+      const wasMine = chip.getAttribute("aria-pressed") === "true";
+      this.#fillChip(chip, reaction, url, this.#isMine(message.id, reaction, wasMine));
+      return chip;
+    });
+    // Chips that stay are left alone, so that the one just pressed keeps the focus.
+    for (const chip of before.values()) if (!chips.includes(chip)) chip.remove();
+    chips.forEach((chip, index) => {
+      if (place.children[index] !== chip) place.insertBefore(chip, place.children[index] ?? null);
+    });
+  }
+
+  #fillChip(chip, { emoji, count, users }, url, mine) {
+    chip.dataset.emoji = emoji;
+    chip.value = emoji;
+    chip.setAttribute("form", mine ? "unreact-form" : "react-form");
+    chip.setAttribute("formaction", `${url}react/`);
+    chip.setAttribute("aria-pressed", String(mine));
+    chip.disabled = this.#archived;
+    chip.title = this.#who(users, count);
+    chip.querySelector(".chip__emoji").textContent = emoji;
+    fill(chip, "count", String(count));
+  }
+
+  #isMine(id, { emoji, count, users }, wasMine) {
+    if (users.includes(this.#me.id)) return true;
+    if (count <= users.length) return false;
+    return this.#mine.get(id)?.get(emoji) ?? wasMine;
+  }
+
+  /** "You, Bob, 3 more". */
+  #who(users, count) {
+    const known = users.filter((id) => this.#names.has(id)).slice(0, NAMES_SHOWN);
+    const names = known.map((id) => this.#names.get(id));
+    const more = count - names.length;
+    return [...names, ...(more ? [sayCount("more", more)] : [])].join(", ");
+  }
+
+  #showActions(element, message, url, own) {
+    const actions = slot(element, "actions");
+    if (!actions) return;
+    if (this.#archived) {
+      actions.remove();
+      return;
+    }
+    for (const thing of actions.querySelectorAll("[data-action]")) {
+      const name = thing.dataset.action;
+      const forbidden =
+        (name === "edit" && !own) || (name === "delete" && !own && !this.#canManage);
+      if (forbidden) thing.remove();
+      else if (name === "unread") thing.value = message.seq;
+      else if (name === "reply") thing.search = `?reply_to=${message.id}`;
+      else thing.href = `${url}${name}/`;
+    }
+  }
+
+  #remember(message) {
+    const { author } = message;
+    if (author && author.id !== this.#me.id) this.#names.set(author.id, author.name);
+  }
+}
+
+/** What the page itself tells of a drawn message: enough to place it, not its source. */
+export function readMessage(element) {
+  const { dataset } = element;
+  const author = dataset.author && {
+    id: Number(dataset.author),
+    name: slot(element, "author")?.textContent ?? "",
+  };
+  const deleted = element.classList.contains("message--deleted");
+  return {
+    shallow: true,
+    id: Number(dataset.messageId),
+    seq: Number(dataset.seq),
+    version: Number(dataset.version),
+    kind: dataset.kind,
+    author: author || null,
+    key: dataset.key || null,
+    created_at: dataset.created,
+    deleted_at: deleted ? dataset.created : null,
+  };
+}

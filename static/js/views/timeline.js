@@ -1,0 +1,441 @@
+// The log of a conversation: what the store knows, put between the days where it belongs.
+
+import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
+import { Scroll } from "chatty/views/scroll.js";
+import { say, sayCount } from "chatty/views/words.js";
+import { excerpt } from "chatty/lib/text.js";
+
+const ROWS_MAX = 300; // messages in the page; the end out of sight is forgotten beyond that
+const ROWS_KEPT = 250;
+const REACH = 900; // px before an end at which the next page is fetched
+
+export class Timeline {
+  #store;
+  #chat;
+  #message; // MessageView
+  #times;
+  #me;
+  #box;
+  #inner;
+  #jump;
+  #scroll;
+  #rows = new Map(); // message id -> element
+  #pending = new Map(); // key -> element
+  #reaching = null; // IntersectionObserver
+  #waiting = 0; // new messages below what is in sight
+  #moved;
+  #stops = [];
+  #ending = new AbortController();
+
+  /** `onMove()` is called whenever something else may be in sight. */
+  constructor({ store, chat, message, times, me, onMove }) {
+    this.#store = store;
+    this.#chat = chat;
+    this.#message = message;
+    this.#times = times;
+    this.#me = me;
+    this.#moved = onMove;
+    this.#box = document.getElementById("timeline");
+    this.#inner = document.getElementById("messages");
+    this.#jump = document.getElementById("jump");
+    this.#scroll = new Scroll({ box: this.#box, inner: this.#inner, onMove: () => this.#looked() });
+  }
+
+  // Lifecycle
+
+  connect() {
+    for (const row of this.#drawnRows()) this.#rows.set(Number(row.dataset.messageId), row);
+    this.#stops.push(
+      this.#store.on("change", (change) => this.#changed(change)),
+      this.#chat.on("spoken", (spoken) => this.#spoken(spoken)),
+    );
+    const { signal } = this.#ending;
+    this.#inner.addEventListener("click", (event) => this.#clicked(event), { signal });
+    this.#jump.addEventListener("click", () => this.toLatest(), { signal });
+    document.addEventListener("visibilitychange", () => this.#nameDays(), { signal });
+    this.#reaching = new IntersectionObserver((entries) => this.#reached(entries), {
+      root: this.#box,
+      rootMargin: `${REACH}px 0px`,
+    });
+    this.#scroll.connect();
+    this.#openAt();
+    this.#mark();
+    this.#watchEnds();
+  }
+
+  disconnect() {
+    for (const stop of this.#stops) stop();
+    this.#ending.abort();
+    this.#reaching.disconnect();
+    this.#scroll.disconnect();
+  }
+
+  // What others ask
+
+  get atEnd() {
+    return this.#scroll.atEnd && !this.#store.hasNewer;
+  }
+
+  /** The seq of the last message whose end is in sight, or 0. */
+  lastSeen() {
+    const rows = this.#drawnRows();
+    for (let index = rows.length - 1; index >= 0; index -= 1) {
+      if (this.#scroll.hasSeen(rows[index])) return Number(rows[index].dataset.seq);
+    }
+    return 0;
+  }
+
+  row(id) {
+    return this.#rows.get(id);
+  }
+
+  /** Messages and notices as they stand, oldest first. */
+  rows() {
+    return this.#drawnRows();
+  }
+
+  async toLatest() {
+    if (this.#store.hasNewer) await this.#fetch(() => this.#chat.latest());
+    this.#scroll.toEnd({ smooth: true });
+    this.#waiting = 0;
+    this.#looked();
+  }
+
+  /** Show the message and point it out; loads its surroundings when it is not here. */
+  async show(id, seq) {
+    if (!this.#rows.has(id) && seq) await this.#fetch(() => this.#chat.around(seq));
+    const row = this.#rows.get(id);
+    if (!row) return false;
+    this.#scroll.to(row);
+    row.focus({ preventScroll: true });
+    row.classList.add("message--found");
+    setTimeout(() => row.classList.remove("message--found"), 2_000);
+    return true;
+  }
+
+  /** Put the New line before `row`, unless it is there already. */
+  placeNewLine(row) {
+    this.#scroll.keep(() => {
+      this.dropNewLine();
+      row.before(fromTemplate("new-line-template"));
+      this.#arrange();
+    });
+  }
+
+  dropNewLine() {
+    this.#inner.querySelector(":scope > .new-line")?.remove();
+  }
+
+  // Internal: opening
+
+  /** Where the server's page begins: at its end, or where the address points. */
+  #openAt() {
+    const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (target && this.#inner.contains(target) && target.id !== "newest") return;
+    if (!this.#store.hasNewer) this.#scroll.toEnd();
+  }
+
+  // Internal: drawing
+
+  #changed({ ids, replaced }) {
+    this.#scroll.keep(() => {
+      for (const id of ids) this.#draw(id);
+      this.#drawPending();
+      if (ids.length) {
+        this.#refreshQuotes(ids);
+        this.#mark();
+        this.#arrange();
+      }
+    });
+    if (replaced && !this.#store.hasNewer) this.#scroll.toEnd();
+    this.#trim();
+  }
+
+  #draw(id) {
+    const message = this.#store.get(id);
+    const row = this.#rows.get(id);
+    if (!message) {
+      row?.remove();
+      this.#rows.delete(id);
+    } else if (row) {
+      if (!message.shallow) this.#message.update(row, message);
+    } else if (!message.shallow) {
+      this.#place(this.#arrived(message), message);
+    }
+  }
+
+  /** The bubble that waited for this message, now holding it; or a new one. */
+  #arrived(message) {
+    const waiting = message.author?.id === this.#me.id && this.#pending.get(message.key);
+    if (!waiting) return this.#message.draw(message);
+    this.#pending.delete(message.key);
+    const drawn = this.#message.draw(message);
+    waiting.replaceWith(drawn);
+    return drawn;
+  }
+
+  #place(row, message) {
+    this.#rows.set(message.id, row);
+    const rows = this.#drawnRows();
+    const next = rows.find((other) => other !== row && Number(other.dataset.seq) > message.seq);
+    const here = next ? this.#startOf(next) : this.#afterMessages();
+    if (row.isConnected && !next && row.nextElementSibling === here) return;
+    this.#inner.insertBefore(row, here);
+  }
+
+  /** The element before which something must stand to come before `row`: days and lines cling to it. */
+  #startOf(row) {
+    let start = row;
+    while (start.previousElementSibling?.matches(".day, .new-line")) {
+      start = start.previousElementSibling;
+    }
+    return start;
+  }
+
+  #afterMessages() {
+    const [first] = this.#pending.values();
+    return first ? this.#startOf(first) : this.#end();
+  }
+
+  #end() {
+    return document.getElementById("newer") ?? document.getElementById("newest");
+  }
+
+  #drawPending() {
+    const entries = this.#store.hasNewer ? [] : this.#store.pending();
+    const keys = new Set(entries.map((entry) => entry.key));
+    for (const [key, row] of this.#pending) {
+      if (!keys.has(key)) {
+        row.remove();
+        this.#pending.delete(key);
+      }
+    }
+    let grown = false;
+    for (const entry of entries) grown = this.#drawEntry(entry) || grown;
+    if (grown) this.#arrange();
+  }
+
+  #drawEntry(entry) {
+    let row = this.#pending.get(entry.key);
+    const isNew = !row;
+    if (isNew) {
+      row = this.#message.drawPending({ ...entry, quote: this.#quoteOf(entry.reply_to) });
+      this.#pending.set(entry.key, row);
+      this.#inner.insertBefore(row, this.#end());
+    }
+    const state = entry.state === "sent" ? "sending" : entry.state;
+    if (row.dataset.state === state) return isNew;
+    row.dataset.state = state;
+    row.classList.toggle("message--failed", state === "failed");
+    this.#showState(row, entry, state);
+    return isNew;
+  }
+
+  #showState(row, entry, state) {
+    const status = slot(row, "status");
+    status.replaceChildren();
+    if (state !== "failed") {
+      status.append(say(`status.${state}`));
+      return;
+    }
+    status.append(element("span", "message__failure", entry.failure.detail));
+    for (const deed of ["retry", "amend", "discard"]) {
+      const press = element("button", "message__deed", say(`status.${deed}`));
+      press.type = "button";
+      press.dataset.action = deed;
+      press.dataset.key = entry.key;
+      status.append(press);
+    }
+  }
+
+  #quoteOf(id) {
+    const quoted = id && this.#rows.get(id);
+    if (!quoted) return {};
+    const text = slot(quoted, "body")?.textContent ?? "";
+    return { author: { name: slot(quoted, "author")?.textContent ?? "" }, excerpt: excerpt(text, 140) };
+  }
+
+  /** Whatever quotes a changed message says what it says now. */
+  #refreshQuotes(ids) {
+    for (const id of ids) {
+      const quoted = this.#store.get(id);
+      if (!quoted || quoted.shallow) continue;
+      for (const quote of this.#inner.querySelectorAll(`.quote[data-reply-to="${id}"]`)) {
+        const row = quote.closest("[data-kind]");
+        this.#message.updateQuote(row, {
+          id,
+          author: quoted.author,
+          excerpt: excerpt(quoted.body, 140),
+          deleted: Boolean(quoted.deleted_at),
+        });
+      }
+    }
+  }
+
+  // Internal: days, groups, ends
+
+  #drawnRows() {
+    return [...this.#inner.querySelectorAll(":scope > [data-kind]:not([data-state])")];
+  }
+
+  /** Put a day before the first message of each day, and no name where the same person goes on. */
+  #arrange() {
+    let before = null;
+    for (const row of this.#inner.querySelectorAll(":scope > [data-kind]")) {
+      const day = this.#times.dayKey(row.dataset.created);
+      const isFirst = before?.day !== day;
+      this.#arrangeDay(row, day, isFirst);
+      const isAfterLine = row.previousElementSibling?.matches(".new-line") ?? false;
+      const goesOn =
+        !isFirst &&
+        !isAfterLine &&
+        row.dataset.kind === "text" &&
+        before.kind === "text" &&
+        before.author === row.dataset.author &&
+        this.#times.isNear(before.created, row.dataset.created);
+      row.classList.toggle("message--continued", goesOn);
+      before = { day, ...row.dataset };
+    }
+    for (const day of this.#inner.querySelectorAll(":scope > .day")) {
+      if (!this.#leadsMessage(day)) day.remove();
+    }
+    const line = this.#inner.querySelector(":scope > .new-line");
+    if (line && !this.#leadsMessage(line)) line.remove();
+  }
+
+  #arrangeDay(row, day, isFirst) {
+    const start = this.#startOf(row);
+    const days = [];
+    for (let lead = start; lead !== row; lead = lead.nextElementSibling) {
+      if (lead.matches(".day")) days.push(lead);
+    }
+    const [kept, ...extra] = isFirst ? days : [undefined, ...days];
+    for (const each of extra) each.remove();
+    if (!isFirst) return;
+    const heading = kept ?? fromTemplate("day-template");
+    if (!kept) this.#startOf(row).before(heading);
+    if (heading.dataset.day === day) return;
+    heading.dataset.day = day;
+    this.#nameDay(heading, row.dataset.created);
+  }
+
+  #leadsMessage(lead) {
+    let next = lead.nextElementSibling;
+    while (next?.matches(".day, .new-line")) next = next.nextElementSibling;
+    return Boolean(next?.matches("[data-kind]"));
+  }
+
+  #nameDay(heading, moment) {
+    const names = { 0: "day.today", 1: "day.yesterday" };
+    const name = names[this.#times.daysAgo(moment)];
+    fill(heading, "day", name ? say(name) : this.#times.day(moment));
+  }
+
+  /** A page left open over midnight must not go on saying "Today". */
+  #nameDays() {
+    for (const heading of this.#inner.querySelectorAll(":scope > .day")) {
+      let row = heading.nextElementSibling;
+      while (row && !row.matches("[data-kind]")) row = row.nextElementSibling;
+      if (row) this.#nameDay(heading, row.dataset.created);
+    }
+  }
+
+  /** Show the ways to older and newer messages where there are any. */
+  #mark() {
+    this.#markEnd("older", this.#store.hasOlder, (made) => this.#inner.prepend(made));
+    this.#markEnd("newer", this.#store.hasNewer, (made) =>
+      this.#inner.insertBefore(made, document.getElementById("newest")),
+    );
+    const beginning = this.#inner.querySelector(":scope > .beginning");
+    if (this.#store.hasOlder) beginning?.remove();
+    else if (!beginning) this.#inner.prepend(fromTemplate("beginning-template") ?? "");
+    this.#watchEnds();
+  }
+
+  #markEnd(id, isThere, put) {
+    const nav = document.getElementById(id);
+    if (!isThere) nav?.remove();
+    else if (!nav) put(fromTemplate(`${id}-template`));
+  }
+
+  // Internal: loading
+
+  #watchEnds() {
+    if (!this.#reaching) return;
+    this.#reaching.disconnect();
+    for (const id of ["older", "newer"]) {
+      const nav = document.getElementById(id);
+      if (nav) this.#reaching.observe(nav);
+    }
+  }
+
+  #reached(entries) {
+    for (const entry of entries) {
+      if (entry.isIntersecting) this.#loadMore(entry.target.id);
+    }
+  }
+
+  async #loadMore(end) {
+    const nav = document.getElementById(end);
+    if (!nav || nav.getAttribute("aria-busy") === "true") return;
+    nav.setAttribute("aria-busy", "true");
+    await this.#fetch(() => (end === "older" ? this.#chat.older() : this.#chat.newer()));
+    // Failed: the link stays and says how to go on; pressing it tries again.
+    nav.removeAttribute("aria-busy");
+  }
+
+  async #fetch(work) {
+    try {
+      await work();
+      this.#complain("");
+    } catch (refusal) {
+      this.#complain(refusal.detail ?? say("error.server"));
+    }
+  }
+
+  #complain(words) {
+    for (const id of ["older", "newer"]) {
+      const nav = document.getElementById(id);
+      nav?.querySelector(".timeline__trouble")?.remove();
+      if (nav && words) nav.prepend(element("p", "timeline__trouble", words));
+    }
+  }
+
+  #trim() {
+    if (this.#rows.size <= ROWS_MAX) return;
+    // What lies further from the reader's eyes goes.
+    const end = this.#scroll.nearerTo === "older" ? "newer" : "older";
+    this.#store.trim(end, ROWS_KEPT);
+  }
+
+  // Internal: what the reader does
+
+  #clicked(event) {
+    const more = event.target.closest("#older a, #newer a");
+    if (more && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      if (more.hasAttribute("rel")) this.#loadMore(more.closest("nav").id);
+      else this.toLatest();
+      return;
+    }
+    const quote = event.target.closest("a.quote[data-reply-to]");
+    if (quote && this.#rows.has(Number(quote.dataset.replyTo))) {
+      event.preventDefault();
+      this.show(Number(quote.dataset.replyTo));
+    }
+  }
+
+  #spoken({ own }) {
+    if (!own && !this.atEnd) this.#waiting += 1;
+    this.#looked();
+  }
+
+  #looked() {
+    const atEnd = this.atEnd;
+    if (atEnd) this.#waiting = 0;
+    this.#jump.hidden = atEnd;
+    const words = this.#waiting ? sayCount("new", this.#waiting) : say("jump");
+    fill(this.#jump, "jump", words);
+    this.#moved();
+  }
+}

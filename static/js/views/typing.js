@@ -1,0 +1,54 @@
+// Who is writing just now. Kept by person, not by name: two may have the same.
+
+import { say } from "chatty/views/words.js";
+
+const FADES = 5_000; // ms after the last word of it
+const NAMED = 3; // more people than that are "several"
+
+export class Typing {
+  #chat;
+  #place;
+  #people = new Map(); // user id -> {name, timer}
+  #stops = [];
+
+  constructor({ chat, place }) {
+    this.#chat = chat;
+    this.#place = place;
+  }
+
+  connect() {
+    this.#stops.push(
+      this.#chat.on("typing", ({ user }) => this.#heard(user)),
+      // Whoever has spoken is not writing that any more.
+      this.#chat.on("spoken", ({ message }) => message.author && this.#forget(message.author.id)),
+    );
+  }
+
+  disconnect() {
+    for (const stop of this.#stops) stop();
+    for (const id of [...this.#people.keys()]) this.#forget(id);
+  }
+
+  #heard({ id, name }) {
+    clearTimeout(this.#people.get(id)?.timer);
+    this.#people.set(id, { name, timer: setTimeout(() => this.#forget(id), FADES) });
+    this.#show();
+  }
+
+  #forget(id) {
+    clearTimeout(this.#people.get(id)?.timer);
+    if (this.#people.delete(id)) this.#show();
+  }
+
+  #show() {
+    const names = [...this.#people.values()].map(({ name }) => name);
+    this.#place.textContent = names.length ? this.#sentence(names) : "";
+  }
+
+  #sentence(names) {
+    if (names.length > NAMED) return say("typing.several");
+    if (names.length === 1) return say("typing.one", { name: names[0] });
+    const list = new Intl.ListFormat(document.documentElement.lang || "en").format(names);
+    return say("typing.some", { names: list });
+  }
+}
