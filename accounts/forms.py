@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 from django import forms
-from django.http import HttpResponse, QueryDict
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import time_zones
 from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, User
-from chatty.common.errors import ChatError
 
 
 class SecretField(forms.CharField):
@@ -101,22 +99,3 @@ class ProfileForm(forms.Form):
             ("", _("The server's")),
             *((name, name.replace("_", " ")) for name in names),
         ]
-
-
-def refused(form: forms.Form, error: ChatError) -> None:
-    """Say a refusal in the form: at its fields where it names them, else above."""
-    if not error.fields:
-        form.add_error(None, error.detail)
-    for name, sentences in error.fields.items():
-        form.add_error(name if name in form.fields else None, sentences)
-
-
-def refusal_status(response: HttpResponse, error: ChatError) -> HttpResponse:
-    """Give a page that shows a refused form its status.
-
-    401 becomes 400: it would have to name a scheme to authenticate with, and a form is none.
-    """
-    response.status_code = 400 if error.status == 401 else error.status
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
-    return response

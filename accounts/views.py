@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME, logout
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -23,19 +23,14 @@ from accounts.forms import (
     ProfileForm,
     SignInForm,
     SignUpForm,
-    refusal_status,
-    refused,
 )
 from accounts.models import User
 from accounts.sessions import SID_KEY
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
+from chatty.common.pages import SeeOther, refused, with_status
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
-
-
-class SeeOther(HttpResponseRedirect):
-    status_code = 303
 
 
 @sensitive_post_parameters("password", "again")
@@ -47,7 +42,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         actions.require_sign_up_open()
     except ChatError as error:
         page = render(request, "accounts/sign_up_closed.html", {"detail": error.detail})
-        return refusal_status(page, error)
+        return with_status(page, error)
     form = SignUpForm(_posted(request))
 
     def enter() -> None:
@@ -180,7 +175,7 @@ def _answered(
         template,
         {"form": form, "next": _asked_for(request), "sign_up_open": _is_open(), **context},
     )
-    return refusal_status(page, error) if error else page
+    return with_status(page, error) if error else page
 
 
 def _posted(request: HttpRequest) -> QueryDict | None:

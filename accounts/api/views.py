@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import generics, serializers, status
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -127,10 +129,11 @@ class PasswordView(APIView):
 class SignInsView(APIView):
     """Where one is signed in."""
 
-    @extend_schema(responses=SignInSerializer(many=True))
+    @extend_schema(responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}))
     def get(self, request: Request) -> Response:
         rows = queries.live_sign_ins(own(request))
-        return Response(SignInSerializer(rows, many=True, context={"sid": sid_of(request)}).data)
+        found = SignInSerializer(rows, many=True, context={"sid": sid_of(request)})
+        return Response({"results": found.data})
 
 
 class SignInView(APIView):
@@ -142,8 +145,36 @@ class SignInView(APIView):
 
 
 class ByName(CursorPagination):
+    """Answers like every list of this API: {"results", "next"}."""
+
     page_size = 50
     ordering = ("name", "id")
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            cursor = super().decode_cursor(request)
+        except NotFound:
+            raise _bad_cursor() from None
+        # Whoever writes cursors by hand may write a NUL; PostgreSQL cannot be asked for one.
+        if cursor is not None and "\0" in str(cursor.position):
+            raise _bad_cursor()
+        return cursor
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"results": data, "next": self.get_next_link()})
+
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        address = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["results", "next"],
+            "properties": {"results": schema, "next": address},
+        }
+
+
+def _bad_cursor() -> ChatError:
+    detail = _("This cursor is none of Chatty's.")
+    return ChatError("invalid", detail, fields={"cursor": [detail]})
 
 
 @extend_schema(parameters=[OpenApiParameter("q", str, description="Part of the name")])

@@ -11,6 +11,7 @@ from accounts import actions, queries, tokens
 from accounts.models import SignIn, User
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, sign_ins_ended
 from accounts.tests.helpers import PASSWORD, refused_with
+from chatty.common.errors import ChatError
 
 HERE = "192.0.2.1"
 NEW = "another blue teapot"
@@ -189,7 +190,7 @@ class TestAuthenticate:
     def test_one_address_alone_cannot_use_up_what_is_there_for_all(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in_address": "5/5m", "sign_in_all": "10/5m"}
         for n in range(50):
-            with pytest.raises(actions.ChatError):
+            with pytest.raises(ChatError):
                 sign_in(f"p{n}@example.org")
         assert sign_in(address="192.0.2.99") == alice
 
@@ -390,13 +391,13 @@ class TestProfile:
 @pytest.mark.django_db(transaction=True)
 def test_of_parallel_sign_ups_with_one_address_one_wins():
     together = threading.Barrier(6)
-    answers = []
+    answers: list[int | str] = []
 
     def knock():
         together.wait()
         try:
             answers.append(register().pk)
-        except actions.ChatError as error:
+        except ChatError as error:
             answers.append(error.code)
         finally:
             connection.close()

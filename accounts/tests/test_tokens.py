@@ -15,6 +15,7 @@ from accounts import actions, tokens
 from accounts.models import SignIn, User
 from accounts.signals import SIGNED_OUT
 from accounts.tests.helpers import PASSWORD, refused_with
+from chatty.common.errors import ChatError
 from chatty.env import derived_key
 
 
@@ -41,7 +42,7 @@ def answer_to(token):
     """ "accepted", or the code of the refusal."""
     try:
         tokens.identify(token)
-    except tokens.ChatError as error:
+    except ChatError as error:
         return error.code
     return "accepted"
 
@@ -183,13 +184,13 @@ def test_of_ten_parallel_refreshes_exactly_one_succeeds():
     alice = User.objects.create_user("alice@example.org", PASSWORD, name="Alice")
     pair = tokens.begin(alice, client="")
     together = threading.Barrier(10)
-    answers = []
+    answers: list[tokens.Pair | str] = []
 
     def refresh():
         together.wait()
         try:
             answers.append(tokens.rotate(pair.refresh))
-        except tokens.ChatError as error:
+        except ChatError as error:
             answers.append(error.code)
         finally:
             connection.close()
