@@ -55,8 +55,8 @@ def configuration(level: str, debug: bool) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "django.security": {"level": "ERROR"},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-            # At INFO uvicorn writes the query string of every socket.
-            "uvicorn": {"handlers": [], "level": "WARNING", "propagate": True},
+            # At INFO uvicorn writes the query string of every socket, at WARNING every stray byte.
+            "uvicorn": {"handlers": [], "level": "ERROR", "propagate": True},
             "daphne": {"level": "WARNING"},
         },
     }

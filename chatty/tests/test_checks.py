@@ -1,0 +1,107 @@
+"""The checks before serving: what each refuses, what it lets pass, and `check --deploy` as a whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from chatty import checks, env
+
+GOOD = "Xb7Pq2Lw9Zt4Rm6Kc1Vn8Js3Hd5Gf0Ya"
+
+
+def ids(faults):
+    return [fault.id for fault in faults]
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (GOOD, []),
+        ("django-insecure-" + GOOD, ["chatty.E001"]),
+        ("change-me-" + GOOD, ["chatty.E001"]),
+        (GOOD[:31], ["chatty.E002"]),
+        ("ab" * 30, ["chatty.E002"]),
+    ],
+)
+def test_a_weak_secret_is_refused(settings, key, found):
+    settings.SECRET_KEY = key
+    assert ids(checks.secret_is_strong(None)) == found
+
+
+@pytest.mark.parametrize(
+    ("debug", "public", "host", "found"),
+    [
+        (False, "https://chat.example.org", "0.0.0.0", []),
+        (True, "", "127.0.0.1", []),
+        (True, "http://localhost:8000", "localhost", []),
+        (True, "https://chat.example.org", "127.0.0.1", ["chatty.E003"]),
+        (True, "", "0.0.0.0", ["chatty.E004"]),
+    ],
+)
+def test_debug_is_refused_where_strangers_come(monkeypatch, settings, debug, public, host, found):
+    monkeypatch.setenv("PUBLIC_URL", public)
+    settings.PUBLIC_ADDRESS = env.public_address()
+    settings.DEBUG = debug
+    settings.HOST = host
+    assert ids(checks.debug_stays_at_home(None)) == found
+
+
+def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    settings.REDIS_URL = ""
+    monkeypatch.setattr(checks, "uses_sqlite", lambda: True)
+    assert ids(checks.processes_can_hear_each_other(None)) == ["chatty.E006", "chatty.E007"]
+    settings.REDIS_URL = "redis://127.0.0.1"
+    monkeypatch.setattr(checks, "uses_sqlite", lambda: False)
+    assert ids(checks.processes_can_hear_each_other(None)) == []
+    monkeypatch.setenv("WEB_CONCURRENCY", "1")
+    settings.REDIS_URL = ""
+    assert ids(checks.processes_can_hear_each_other(None)) == []
+
+
+def test_every_fault_says_how_to_mend_it(settings):
+    settings.SECRET_KEY = "short"
+    settings.DEBUG = True
+    settings.HOST = "0.0.0.0"
+    settings.ALLOWED_HOSTS = ["*"]
+    faults = [
+        *checks.secret_is_strong(None),
+        *checks.debug_stays_at_home(None),
+        *checks.hosts_are_named(None),
+        *checks.several_processes(2),
+    ]
+    assert len(faults) >= 3
+    assert all(fault.hint for fault in faults)
+
+
+def check_deploy(**environment):
+    return subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=env.BASE_DIR,
+        env={
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": "postgres://chatty@127.0.0.1:1/chatty",  # nobody there: checks do not ask
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+            "SECRET_KEY": GOOD * 2,
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_production_setting_is_clean_without_any_connection():
+    done = check_deploy(PUBLIC_URL="https://chat.example.org", TRUSTED_PROXIES="127.0.0.1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_public_address_without_tls_or_trusted_proxy_is_warned_about():
+    plain = check_deploy(PUBLIC_URL="http://chat.example.org")
+    assert plain.returncode == 1
+    assert "chatty.W002" in plain.stderr
+    alone = check_deploy(PUBLIC_URL="https://chat.example.org")
+    assert "chatty.W003" in alone.stderr

@@ -1,0 +1,320 @@
+"""The front door: whom to believe about the client, how much HTTP at once, where sockets go."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+
+import pytest
+
+from chatty.doors import FrontDoor, HttpBound, as_seen_by_proxies
+
+PROXY = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
+
+
+def scope(kind="http", path="/", client="203.0.113.9", headers=(), **more):
+    return {
+        "type": kind,
+        "path": path,
+        "scheme": "ws" if kind == "websocket" else "http",
+        "client": [client, 5000],
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "root_path": "",
+        **more,
+    }
+
+
+def header(scope, name):
+    return [value.decode() for key, value in scope["headers"] if key == name.encode()]
+
+
+FORWARDED = [
+    ("host", "inside"),
+    ("x-forwarded-for", "198.51.100.7"),
+    ("x-forwarded-proto", "https"),
+    ("x-forwarded-host", "chat.example.org"),
+]
+
+
+def test_a_trusted_proxy_is_believed():
+    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=FORWARDED), PROXY)
+    assert seen["client"] == ["198.51.100.7", 0]
+    assert seen["scheme"] == "https"
+    assert header(seen, "host") == ["chat.example.org"]
+    assert header(seen, "x-forwarded-for") == []
+
+
+def test_sockets_behind_a_proxy_are_secure_too():
+    seen = as_seen_by_proxies(scope("websocket", client="fd00::1", headers=FORWARDED), PROXY)
+    assert seen["scheme"] == "wss"
+
+
+@pytest.mark.parametrize("trusted", [PROXY, []])
+def test_a_stranger_who_claims_to_be_a_proxy_is_not_believed(trusted):
+    seen = as_seen_by_proxies(scope(headers=FORWARDED), trusted)
+    assert seen["client"][0] == "203.0.113.9"
+    assert seen["scheme"] == "http"
+    assert header(seen, "host") == ["inside"]
+    assert not [name for name, _ in seen["headers"] if name.startswith(b"x-forwarded")]
+
+
+def test_the_client_is_the_nearest_address_that_is_no_proxy_of_ours():
+    told = [("x-forwarded-for", "6.6.6.6, 198.51.100.7"), ("x-forwarded-for", "10.1.1.1")]
+    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=told), PROXY)
+    assert seen["client"][0] == "198.51.100.7"  # 6.6.6.6 is what the client itself wrote
+
+
+@pytest.mark.parametrize("nonsense", ["", "unknown", "10.0.0.3", "a,b", "1.2.3.4.5", "[::1"])
+def test_a_proxy_that_says_nothing_useful_changes_no_address(nonsense):
+    told = [("x-forwarded-for", nonsense)]
+    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=told), PROXY)
+    assert seen["client"][0] in {"10.0.0.2", "::1"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "address"),
+    [
+        ("198.51.100.7:4711", "198.51.100.7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+    ],
+)
+def test_addresses_with_ports_and_mapped_ones_are_understood(entry, address):
+    told = [("x-forwarded-for", entry)]
+    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=told), PROXY)
+    assert seen["client"][0] == address
+
+
+def test_a_root_path_is_never_taken_from_the_client():
+    given = scope(
+        headers=[("daphne-root-path", "/foo"), ("x_forwarded_for", "1.1.1.1")], root_path="/foo"
+    )
+    seen = as_seen_by_proxies(given, [])
+    assert seen["root_path"] == ""
+    assert seen["headers"] == []
+
+
+class Line:
+    """One HTTP request to an ASGI application: send the body, read the answer."""
+
+    def __init__(self, application, chunks=(b"",), path="/", headers=()):
+        self.messages = [
+            {"type": "http.request", "body": chunk, "more_body": index < len(chunks) - 1}
+            for index, chunk in enumerate(chunks)
+        ]
+        self.sent = []
+        self.gone = asyncio.Event()
+        given = scope(path=path, headers=headers, method="POST")
+        self.task = asyncio.create_task(application(given, self.receive, self.send))
+
+    async def receive(self):
+        if self.messages:
+            return self.messages.pop(0)
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        self.sent.append(message)
+
+    @property
+    def status(self):
+        return self.sent[0]["status"] if self.sent else None
+
+    @property
+    def headers(self):
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def body(self):
+        return b"".join(message.get("body", b"") for message in self.sent[1:])
+
+
+class Slow:
+    """An application that answers when told to, and counts how many it works on."""
+
+    def __init__(self):
+        self.go = asyncio.Event()
+        self.running = self.most = 0
+        self.bodies = []
+
+    async def __call__(self, scope, receive, send):
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.bodies.append((await receive())["body"])
+        await self.go.wait()
+        self.running -= 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+
+def bound(application, **changes):
+    limits = {"running": 2, "waiting": 3, "body_max": 1000, "body_seconds": 5.0, **changes}
+    return HttpBound(application, **limits)
+
+
+async def turns(count=20):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_so_many_run_so_many_wait_and_the_rest_are_told_to_come_back():
+    slow = Slow()
+    door = bound(slow)
+    lines = [Line(door) for _ in range(7)]
+    await turns()
+    assert slow.running == 2
+    refused = [line for line in lines if line.status]
+    assert [line.status for line in refused] == [503, 503]
+    assert refused[0].headers[b"retry-after"] == b"2"
+    slow.go.set()
+    await asyncio.gather(*(line.task for line in lines))
+    assert [line.status for line in lines].count(200) == 5
+    assert slow.most == 2
+    assert Line(door).task  # and nobody is shut out afterwards
+
+
+async def test_a_place_is_free_again_after_an_application_failed():
+    async def broken(scope, receive, send):
+        raise RuntimeError
+
+    door = bound(broken, running=1, waiting=0)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            await Line(door).task
+
+
+async def test_rest_is_refused_in_its_own_words():
+    slow = Slow()
+    door = bound(slow, running=1, waiting=0)
+    Line(door)
+    refused = Line(door, path="/api/me/")
+    await turns()
+    assert json.loads(refused.body) == {
+        "code": "busy",
+        "detail": "Chatty is busy. Please try again in a moment.",
+        "fields": {},
+        "retry": True,
+        "retry_after": 2,
+    }
+    slow.go.set()
+
+
+async def test_static_files_pass_a_full_house():
+    slow = Slow()
+    door = bound(slow, running=1, waiting=0)
+    Line(door)
+    passing = Line(door, path="/static/css/base.css")
+    await turns()
+    assert slow.running == 2
+    assert passing.status is None
+    slow.go.set()
+    await passing.task
+    assert passing.status == 200
+
+
+async def test_a_slow_sender_holds_no_place():
+    slow = Slow()
+    slow.go.set()
+    door = bound(slow, running=1, waiting=0)
+    sender = Line(door, chunks=[b"one ", b"two"])
+    sender.messages.pop()
+    await turns()
+    other = Line(door)
+    await other.task
+    assert other.status == 200
+    assert sender.status is None
+    sender.gone.set()  # and when the client goes before the end, nothing is worked on
+    await sender.task
+    assert slow.bodies == [b""]
+
+
+async def test_bodies_too_big_are_refused_whether_announced_or_not():
+    slow = Slow()
+    slow.go.set()
+    door = bound(slow)
+    announced = Line(door, headers=[("content-length", "1001")])
+    streamed = Line(door, chunks=[b"x" * 600, b"x" * 600])
+    fitting = Line(door, chunks=[b"x" * 500, b"x" * 500])
+    await asyncio.gather(announced.task, streamed.task, fitting.task)
+    assert [announced.status, streamed.status, fitting.status] == [413, 413, 200]
+    assert slow.bodies == [b"x" * 1000]
+
+
+async def test_a_body_that_never_ends_is_given_up():
+    slow = Slow()
+    line = Line(bound(slow, body_seconds=0.05), chunks=[b"x"])
+    line.messages[0]["more_body"] = True
+    await line.task
+    assert line.status == 400
+    assert slow.bodies == []
+
+
+async def refused_socket(door, path):
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    await door(scope("websocket", path=path), receive, send)
+    return sent
+
+
+def front(**changes):
+    async def nothing(*_):
+        pass
+
+    parts = {
+        "http": nothing,
+        "websockets": {"/ws/": nothing},
+        "on_startup": nothing,
+        "on_shutdown": nothing,
+        "trusted": [],
+    }
+    return FrontDoor(**{**parts, **changes})
+
+
+async def test_a_socket_to_nowhere_is_closed():
+    assert await refused_socket(front(), "/ws/other/") == [
+        {"type": "websocket.close", "code": 4404}
+    ]
+    assert await refused_socket(front(), "/ws/") == []
+
+
+async def lifespan(door):
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    await door({"type": "lifespan"}, receive, send)
+    return sent
+
+
+async def test_the_engine_lives_as_long_as_the_server():
+    deeds = []
+
+    async def start():
+        deeds.append("start")
+
+    async def stop():
+        deeds.append("stop")
+
+    sent = await lifespan(front(on_startup=start, on_shutdown=stop))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert deeds == ["start", "stop"]
+
+
+async def test_a_server_whose_engine_cannot_start_hears_of_it():
+    async def start():
+        raise RuntimeError
+
+    sent = await lifespan(front(on_startup=start))
+    assert sent[0] == "lifespan.startup.failed"

@@ -1,0 +1,108 @@
+"""What a log line shows, and what it never does."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+from django.db import DataError, IntegrityError
+from django.test import Client
+
+from chatty import logs
+
+
+@pytest.fixture
+def line():
+    """line(message, *args, **kwargs): what stands in the log for a call of log.error."""
+
+    def line(message, *args, error=None, **extra):
+        exc_info = (type(error), error, error.__traceback__) if error else None
+        record = logging.makeLogRecord(
+            {"name": "chatty", "levelname": "ERROR", "msg": message, "args": args}
+            | {"exc_info": exc_info}
+            | extra
+        )
+        logs.RouteFilter().filter(record)
+        return logs.LineFormatter().format(record)
+
+    return line
+
+
+def raised(error):
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def test_a_line_has_time_level_name_message_and_values(line):
+    said = line("%s sockets", 3, conversation=7)
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z ERROR chatty 3 sockets conversation=7", said
+    )
+
+
+def test_nobody_writes_lines_of_his_own(line):
+    said = line("hello %s", "x\nERROR forged\r\x1b[31m", who="a\nb")
+    assert "\n" not in said
+    assert "\x1b" not in said
+    assert r"x\nERROR forged" in said
+
+
+def test_what_an_exception_quotes_is_left_out(line):
+    for error in (
+        ValueError("invalid literal: 'CANARY'"),
+        KeyError("CANARY"),
+        DataError("value CANARY too long"),
+        UnicodeDecodeError("utf-8", b"CANARY", 0, 1, "bad CANARY"),
+    ):
+        said = line("failed", error=raised(error))
+        assert type(error).__name__ in said
+        assert "CANARY" not in said
+        assert "test_logs.py" in said
+
+
+def test_the_details_of_the_database_are_left_out(line):
+    words = 'duplicate key violates "one"\nDETAIL:  Failing row contains (CANARY).'
+    said = line("failed", error=raised(IntegrityError(words)))
+    assert 'IntegrityError: duplicate key violates "one"' in said
+    assert "CANARY" not in said
+
+
+def test_causes_are_told_too(line):
+    try:
+        try:
+            raise OSError("disk full")
+        except OSError as error:
+            raise RuntimeError("not stored") from error
+    except RuntimeError as error:
+        said = line("failed", error=error)
+    assert "RuntimeError: not stored" in said
+    assert "OSError: disk full" in said
+
+
+def test_a_future_nobody_awaited_keeps_its_contents_to_itself(line):
+    said = line("Task exception was never retrieved\nfuture: <Task CANARY>", name="asyncio")
+    assert "never retrieved" in said
+    assert "CANARY" not in said
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("chatty.tests.test_refusals")
+def test_a_failing_request_is_logged_by_route_and_id(caplog):
+    stranger = Client(raise_request_exception=False)
+    with caplog.at_level("ERROR", "django.request"):
+        page = stranger.get("/broken/?token=QUERY")
+    (record,) = [record for record in caplog.records if record.name == "django.request"]
+    logs.RouteFilter().filter(record)
+    said = logs.LineFormatter().format(record)
+    assert "GET /broken/ answered 500" in said
+    assert page.status_code == 500
+    assert "QUERY" not in said
+
+
+def test_strangers_and_their_paths_are_not_worth_a_line(settings):
+    loggers = settings.LOGGING["loggers"]
+    assert loggers["django.request"]["level"] == "ERROR"
+    assert loggers["uvicorn"]["level"] in {"WARNING", "ERROR"}

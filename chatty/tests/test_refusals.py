@@ -1,0 +1,197 @@
+"""Errors as pages and as JSON: a code, a sentence, a request id, nothing of ours inside."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from django.urls import include, path
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.permissions import AllowAny
+
+from accounts.models import User
+from chatty import urls as real_urls
+from chatty.common.errors import ChatError
+
+SECRET = "CANARY"
+
+
+def view_of(error):
+    def view(request):
+        raise error
+
+    return view
+
+
+@api_view(["POST"])
+@permission_classes([AllowAny])
+def echo(request):
+    from rest_framework.response import Response
+
+    return Response(request.data)
+
+
+FAULTS = {
+    "broken": RuntimeError(f"column {SECRET} does not exist"),
+    "away": OperationalError(f"connection to {SECRET} refused"),
+    "busy": ChatError("busy", retry_after=1.2),
+    "archived": ChatError("archived"),
+    "mine": ChatError("not_found"),
+    "in": ChatError("unauthenticated"),
+}
+urlpatterns = [
+    *[path(f"{name}/", view_of(error)) for name, error in FAULTS.items()],
+    *[path(f"api/{name}/", view_of(error)) for name, error in FAULTS.items()],
+    path("api/echo/", echo),
+    path("", include(real_urls.urlpatterns)),
+]
+handler400 = real_urls.handler400
+handler403 = real_urls.handler403
+handler404 = real_urls.handler404
+handler500 = real_urls.handler500
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+
+@pytest.fixture
+def stranger():
+    return Client(raise_request_exception=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("broken", 500, "server_error"),
+        ("away", 503, "unavailable"),
+        ("busy", 503, "busy"),
+        ("archived", 409, "archived"),
+        ("mine", 404, "not_found"),
+    ],
+)
+def test_a_refusal_is_a_page_for_people_and_json_for_programs(stranger, name, status, code):
+    page = stranger.get(f"/{name}/")
+    assert page.status_code == status
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert SECRET not in page.content.decode()
+    answer = stranger.get(f"/api/{name}/")
+    assert answer.status_code == status
+    body = answer.json()
+    assert (body["code"], body["fields"]) == (code, {})
+    assert body["retry"] is (status >= 500)
+    assert body["detail"].endswith(".")
+    assert SECRET not in answer.content.decode()
+
+
+def test_who_should_come_back_is_told_when(stranger):
+    assert stranger.get("/busy/").headers["Retry-After"] == "2"
+    assert stranger.get("/api/away/").headers["Retry-After"] == "2"
+    assert "Retry-After" not in stranger.get("/archived/").headers
+
+
+def test_a_broken_page_names_the_request_it_is_logged_under(stranger):
+    page = stranger.get("/broken/")
+    identity = page.headers["X-Request-ID"]
+    assert re.fullmatch(r"[0-9a-f]{12}", identity)
+    assert identity in page.content.decode()
+    assert stranger.get("/broken/").headers["X-Request-ID"] != identity
+
+
+def test_a_request_cannot_choose_its_id(stranger):
+    page = stranger.get("/mine/", headers={"X-Request-ID": "chosen"})
+    assert page.headers["X-Request-ID"] != "chosen"
+
+
+def test_pages_about_errors_are_as_guarded_as_any(stranger):
+    for name in ("broken", "mine", "archived", "nowhere"):
+        page = stranger.get(f"/{name}/")
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert page.headers["X-Frame-Options"] == "DENY"
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert page.headers["Referrer-Policy"] == "same-origin"
+        assert page.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "no-store" in page.headers["Cache-Control"]
+
+
+def test_a_form_without_its_token_is_refused_with_what_to_do():
+    careful = Client(enforce_csrf_checks=True)
+    page = careful.post("/sign-in/", {"email": "alice@example.org", "password": "x"})
+    assert page.status_code == 403
+    assert "reload the page and send it again" in page.content.decode()
+
+
+def test_a_foreign_host_is_refused(stranger):
+    page = stranger.get("/sign-in/", headers={"Host": "evil.example.org"})
+    assert page.status_code == 400
+    assert "evil.example.org" not in page.content.decode()
+
+
+def test_unknown_rest_paths_answer_in_json(stranger):
+    answer = stranger.get("/api/nowhere/")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"[" * 100_000, "bad_frame"),
+        (b'{"a":' * 100_000, "bad_frame"),
+        (b"[" * 40 + b"]" * 40, "bad_frame"),
+        (b"{", "bad_frame"),
+        (b"NaN", "bad_frame"),
+        (b'"\\ud800"', "bad_frame"),
+        (b"\xff\xfe", "bad_frame"),
+        (b'{"a":"\\u0000"}', "bad_text"),
+    ],
+)
+def test_bad_json_is_a_400_with_a_code(stranger, body, code):
+    answer = stranger.post("/api/echo/", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+def test_good_json_arrives(stranger):
+    answer = stranger.post("/api/echo/", '{"a": [1, "\\u00e9"]}', content_type="application/json")
+    assert answer.json() == {"a": [1, "é"]}
+
+
+def test_other_media_and_methods_are_refused_in_json(stranger):
+    media = stranger.post("/api/echo/", "a=1", content_type="application/x-www-form-urlencoded")
+    assert (media.status_code, media.json()["code"]) == (415, "unsupported_media")
+    method = stranger.put("/api/echo/", "{}", content_type="application/json")
+    assert (method.status_code, method.json()["code"]) == (405, "method_not_allowed")
+    assert "POST" in method.headers["Allow"]
+
+
+def test_who_is_not_signed_in_hears_how_programs_do_it(stranger):
+    answer = stranger.get("/api/me/")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_wrong_fields_are_named(stranger):
+    answer = stranger.post("/api/register/", json.dumps({}), content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid"
+    assert set(answer.json()["fields"]) >= {"email", "password"}
+
+
+def test_rest_never_allows_other_origins(stranger):
+    answer = stranger.options("/api/me/", headers={"Origin": "https://evil.example.org"})
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+
+
+def test_the_description_of_rest_covers_every_path(stranger):
+    schema = stranger.get("/api/schema/?format=json").json()
+    assert {"/api/register/", "/api/token/", "/api/me/"} <= set(schema["paths"])
+    refusals = schema["paths"]["/api/me/"]["get"]["responses"]["4XX"]
+    assert refusals["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+
+
+def test_nobody_sees_the_administration_but_staff(client):
+    bob = User.objects.create_user("bob@example.org", "pw", name="Bob")
+    client.force_login(bob)
+    assert client.get("/admin/").status_code in {302, 403, 404}
