@@ -1,0 +1,625 @@
+"""Staff in the administration: what they see, what stays hidden, and that every deed is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import actions, limits, queries
+from conversations.models import Conversation, Membership, Message, Reveal
+from conversations.realtime import fanout
+from conversations.realtime.events import Changed, Event
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "the vault opens at noon"
+LISTED = "admin:conversations_message_changelist"
+
+
+class Ear:
+    """Hears what the sockets' side would be told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def offer(self, events: tuple[Event, ...]) -> None:
+        self.events += events
+
+    def deeds(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return (deed, message) of each change heard."""
+        frames = [msgspec.json.decode(e.text) for e in self.events if isinstance(e, Changed)]
+        return [(frame["change"]["deed"], frame["message"]) for frame in frames]
+
+
+@pytest.fixture
+def ear():
+    heard = Ear()
+    fanout.connect(heard)
+    yield heard
+    fanout.disconnect(heard)
+
+
+@pytest.fixture
+def alice():
+    return User.objects.create_user("alice@example.org", "-", name="Alice")
+
+
+@pytest.fixture
+def bob():
+    return User.objects.create_user("bob@example.org", "-", name="Bob")
+
+
+@pytest.fixture
+def carol():
+    return User.objects.create_user("carol@example.org", "-", name="Carol")
+
+
+@pytest.fixture
+def root():
+    return User.objects.create_superuser("root@example.org", "-", name="Root")
+
+
+@pytest.fixture
+def admin(root) -> Client:
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def closed(alice, bob) -> Conversation:
+    return actions.create_conversation(alice, name="Board", member_ids=[bob.pk])
+
+
+@pytest.fixture
+def opened(alice) -> Conversation:
+    return actions.create_conversation(alice, name="Kitchen", access="open")
+
+
+@pytest.fixture
+def direct(alice, bob) -> Conversation:
+    return actions.open_direct(alice, bob.pk)
+
+
+def say(user: User, conversation: Conversation, body: str, key: str = "k") -> Message:
+    return actions.send_message(user, conversation.pk, key=key, body=body).message
+
+
+def page(client: Client, name: str, *args: Any, **asked: Any) -> str:
+    response = client.get(reverse(name, args=args), asked)
+    assert response.status_code == 200, response.status_code
+    return response.content.decode()
+
+
+def listed(client: Client, **asked: Any) -> list[int]:
+    response = client.get(reverse(LISTED), asked)
+    assert response.status_code == 200, response.status_code
+    return [message.pk for message in response.context["cl"].result_list]
+
+
+def look(client: Client, conversation: Conversation, reason: str = "A complaint", **asked: Any):
+    url = reverse("admin:conversations_conversation_reveal", args=[conversation.pk])
+    return client.post(url, {"reason": reason}, query_params=asked)
+
+
+# --- hidden words --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["closed", "direct"])
+def test_words_of_closed_and_direct_conversations_are_hidden_from_staff(
+    kind, request, admin, alice
+):
+    message = say(alice, request.getfixturevalue(kind), SECRET)
+    one = "admin:conversations_message_change"
+    for html in (
+        page(admin, LISTED),
+        page(admin, one, message.pk),
+        page(admin, "admin:conversations_message_history", message.pk),
+        page(admin, "admin:conversations_message_delete", message.pk),
+        page(admin, "admin:conversations_conversation_change", message.conversation_id),
+        page(admin, "admin:conversations_conversation_moderate", message.conversation_id),
+        page(admin, "admin:conversations_conversation_reveal", message.conversation_id),
+    ):
+        assert "vault" not in html
+    assert "hidden" in page(admin, one, message.pk)
+
+
+def test_hidden_words_do_not_even_leave_the_database(alice, root, closed):
+    say(alice, closed, SECRET)
+    (message,) = queries.messages_for_staff(root).filter(kind="text")
+    assert message.words is None
+    assert "body" not in message.__dict__
+    assert "html" not in message.__dict__
+
+
+def test_words_of_open_conversations_are_shown(admin, alice, opened):
+    message = say(alice, opened, SECRET)
+    assert SECRET in page(admin, LISTED)
+    assert SECRET in page(admin, "admin:conversations_message_change", message.pk)
+
+
+def test_a_group_that_closes_hides_its_words(admin, alice, opened):
+    say(alice, opened, SECRET)
+    actions.revise_conversation(alice, opened.pk, access="closed")
+    assert "vault" not in page(admin, LISTED)
+
+
+def test_hidden_words_are_not_found_by_searching_for_them(admin, alice, closed, opened):
+    say(alice, closed, SECRET)
+    said_openly = say(alice, opened, SECRET, key="k2")
+    assert listed(admin, words="VAULT") == [said_openly.pk]
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        *("body__startswith", "body", "html__contains", "words", "fingerprint__isnull"),
+        *("reply_to__body__contains", "conversation__messages__body__contains"),
+    ],
+)
+def test_no_lookup_in_the_address_asks_for_hidden_words(lookup, admin, alice, closed):
+    """A filter that matches shows something else than one that does not: an oracle."""
+    say(alice, closed, SECRET)
+    if lookup == "words":
+        assert listed(admin, words="the") == listed(admin, words="xyz") == []
+    else:
+        assert listed(admin, **{lookup: "the"}) == listed(admin, **{lookup: "xyz"}) == listed(admin)
+
+
+@pytest.mark.parametrize("model", ["conversation", "reveal"])
+def test_no_other_list_answers_questions_about_words(model, admin, alice, closed):
+    say(alice, closed, SECRET)
+    look(admin, closed)
+    Reveal.objects.update(at=timezone.now() - timedelta(days=1))
+    prefix = "" if model == "conversation" else "conversation__"
+    for text in ("the", "xyz"):
+        response = admin.get(
+            reverse(f"admin:conversations_{model}_changelist"),
+            {f"{prefix}messages__body__contains": text},
+        )
+        assert response.status_code in (302, 400)
+
+
+def test_words_cannot_be_sorted_by(admin, alice, closed):
+    say(alice, closed, "b")
+    say(alice, closed, "a", key="k2")
+    assert listed(admin, o="6") == listed(admin, o="-6") == listed(admin)
+
+
+# --- looking in ----------------------------------------------------------------------------------
+
+
+def test_a_reason_opens_a_conversation_and_is_recorded(admin, root, alice, closed):
+    message = say(alice, closed, SECRET)
+    response = look(admin, closed, "Complaint 12", message=message.pk)
+    assert response.status_code == 303
+    assert response["Location"] == reverse("admin:conversations_message_change", args=[message.pk])
+    assert SECRET in admin.get(response["Location"]).content.decode()
+    assert SECRET in page(admin, LISTED)
+    assert listed(admin, words="vault") == [message.pk]
+    (reveal,) = Reveal.objects.all()
+    assert (reveal.staff, reveal.conversation_id) == (root, closed.pk)
+    assert (reveal.title, reveal.reason) == ("Board", "Complaint 12")
+    assert "Complaint 12" in page(admin, "admin:conversations_reveal_changelist")
+    assert "Complaint 12" in LogEntry.objects.get().change_message
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "\u200b", "x" * (limits.REASON_MAX + 1)])
+def test_without_a_proper_reason_nothing_is_shown_nor_recorded(reason, admin, alice, closed):
+    say(alice, closed, SECRET)
+    response = look(admin, closed, reason)
+    assert response.status_code == 400
+    assert "errorlist" in response.content.decode()
+    assert not Reveal.objects.exists()
+    assert "vault" not in page(admin, LISTED)
+
+
+def test_a_refused_reason_is_kept_in_the_form(admin, closed):
+    assert "y" * 600 in look(admin, closed, "y" * 600).content.decode()
+
+
+def test_looking_in_opens_one_conversation_for_one_person(admin, alice, closed, direct):
+    say(alice, closed, SECRET)
+    say(alice, direct, "a word between two", key="k2")
+    look(admin, closed)
+    assert "between two" not in page(admin, LISTED)
+    other = Client()
+    other.force_login(User.objects.create_superuser("rita@example.org", "-", name="Rita"))
+    assert "vault" not in page(other, LISTED)
+
+
+def test_it_closes_again_after_an_hour(admin, alice, closed):
+    say(alice, closed, SECRET)
+    look(admin, closed)
+    soon = timezone.now() - timedelta(seconds=limits.REVEAL_SECONDS - 60)
+    Reveal.objects.update(at=soon)
+    assert SECRET in page(admin, LISTED)
+    Reveal.objects.update(at=soon - timedelta(seconds=120))
+    assert "vault" not in page(admin, LISTED)
+    assert Reveal.objects.count() == 1
+
+
+def test_reading_the_page_records_nothing(admin, closed):
+    page(admin, "admin:conversations_conversation_reveal", closed.pk)
+    assert not Reveal.objects.exists()
+
+
+def test_looking_in_takes_the_csrf_token(root, closed):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(root)
+    assert look(client, closed).status_code == 403
+    assert not Reveal.objects.exists()
+
+
+def test_a_record_is_never_changed_nor_deleted(admin, root, closed):
+    reveal = actions.reveal(root, closed.pk, "Complaint 12")
+    reveal.reason = "none"
+    with pytest.raises(TypeError):
+        reveal.save()
+    with pytest.raises(TypeError):
+        reveal.delete()
+    change = reverse("admin:conversations_reveal_change", args=[reveal.pk])
+    delete = reverse("admin:conversations_reveal_delete", args=[reveal.pk])
+    assert admin.post(change, {"reason": "none"}).status_code == 403
+    assert admin.post(delete, {"post": "yes"}).status_code == 403
+    assert admin.get(reverse("admin:conversations_reveal_add")).status_code == 403
+    assert Reveal.objects.get().reason == "Complaint 12"
+
+
+def test_a_record_outlives_the_conversation(admin, root, alice, closed):
+    reveal = actions.reveal(root, closed.pk, "Complaint 12")
+    actions.delete_conversation(alice, closed.pk)
+    assert not Conversation.objects.exists()
+    html = page(admin, "admin:conversations_reveal_change", reveal.pk)
+    assert "Board" in html
+    assert "Complaint 12" in html
+
+
+def test_only_staff_look_in(alice, closed):
+    with pytest.raises(Exception, match="not_allowed"):
+        actions.reveal(alice, closed.pk, "Curious")
+    assert not Reveal.objects.exists()
+
+
+def test_staff_without_the_right_may_not_look_in(alice, closed):
+    client = Client()
+    client.force_login(staff_with("view_message", "view_conversation"))
+    say(alice, closed, SECRET)
+    assert "vault" not in page(client, LISTED)
+    assert look(client, closed).status_code == 403
+    assert not Reveal.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["alice", None])
+def test_others_do_not_get_in_at_all(who, request, alice, closed):
+    client = Client()
+    if who:
+        client.force_login(request.getfixturevalue(who))
+    for name, args in ((LISTED, []), ("admin:conversations_conversation_reveal", [closed.pk])):
+        assert client.get(reverse(name, args=args)).status_code != 200
+
+
+def staff_with(*rights: str) -> User:
+    person = User.objects.create_user("sam@example.org", "-", name="Sam", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    return person
+
+
+# --- finding messages ----------------------------------------------------------------------------
+
+
+def test_messages_are_found_by_conversation_author_and_date(admin, alice, bob, closed, opened):
+    first = say(alice, closed, "one")
+    second = say(bob, closed, "two")
+    third = say(alice, opened, "three", key="k3")
+    Message.objects.filter(pk=first.pk).update(created_at=timezone.now() - timedelta(days=9))
+    texts = {first.pk, second.pk, third.pk}
+
+    def found(**asked: Any) -> set[int]:
+        return set(listed(admin, **asked)) & texts
+
+    assert found() == texts
+    assert found(conversation="boar") == {first.pk, second.pk}
+    assert found(conversation=f"#{opened.pk}") == {third.pk}
+    assert found(author="alice@") == {first.pk, third.pk}
+    assert found(author=f"#{bob.pk}") == {second.pk}
+    week_ago = timezone.localdate() - timedelta(days=7)
+    assert found(since=week_ago) == {second.pk, third.pk}
+    assert found(until=week_ago) == {first.pk}
+    assert found(conversation="Board", author="Alice", until=week_ago) == {first.pk}
+    assert found(conversation="nowhere") == set()
+
+
+def test_a_direct_conversation_is_found_by_its_people(admin, alice, direct):
+    message = say(alice, direct, SECRET)
+    assert listed(admin, conversation="bob") == [message.pk]
+    html = page(admin, "admin:conversations_conversation_changelist", q="bob@example")
+    assert "Alice, Bob" in html
+
+
+def test_a_search_that_makes_no_sense_is_refused_in_words(admin, alice, opened):
+    say(alice, opened, SECRET)
+    html = page(admin, LISTED, since="yesterday", conversation="a\0b")
+    assert "Enter a valid date" in html
+    assert "Null characters" in html
+    assert SECRET not in html
+
+
+def test_all_messages_are_paged_without_counting_them(
+    admin, alice, opened, monkeypatch, django_assert_max_num_queries
+):
+    monkeypatch.setattr(queries, "LOOK_STEP", 4)
+    monkeypatch.setattr("conversations.admin.MessageAdmin.list_per_page", 3)
+    expected = [say(alice, opened, "x", key=f"k{n}").pk for n in range(8)]
+    expected = [Message.objects.get(kind="created").pk, *expected][::-1]
+    seen: list[int] = []
+    asked: dict[str, Any] = {}
+    for _page in range(5):
+        with django_assert_max_num_queries(20) as captured:
+            response = admin.get(reverse(LISTED), asked)
+        assert not [q for q in captured.captured_queries if "COUNT(" in q["sql"].upper()]
+        shown = response.context["cl"]
+        seen += [message.pk for message in shown.result_list]
+        if not shown.older:
+            break
+        asked = {"before": shown.older.removeprefix("?before=")}
+    assert seen == expected
+
+
+def test_a_search_for_something_rare_stops_and_can_go_on(admin, alice, opened, monkeypatch):
+    monkeypatch.setattr(queries, "LOOK_STEP", 2)
+    monkeypatch.setattr(queries, "LOOK_SECONDS", -1)
+    rare = say(alice, opened, "rare")
+    for n in range(4):
+        say(alice, opened, "x", key=f"k{n}")
+    asked: dict[str, Any] = {"words": "rare"}
+    pages = []
+    for _page in range(9):
+        shown = admin.get(reverse(LISTED), asked).context["cl"]
+        pages.append([message.pk for message in shown.result_list])
+        if not shown.older:
+            break
+        asked["before"] = shown.older.partition("before=")[2].partition("&")[0]
+    assert [rare.pk] in pages
+    assert [pk for found in pages for pk in found] == [rare.pk]
+    assert len(pages) > 1
+
+
+def test_a_full_list_costs_a_fixed_number_of_queries(admin, alice, bob, opened, direct):
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            admin.get(reverse(LISTED))
+        return len(captured)
+
+    say(alice, opened, "x")
+    say(alice, direct, "x", key="d")
+    few = cost()
+    for n in range(30):
+        say(alice, opened, "x", key=f"k{n}")
+        say(alice, direct, "x", key=f"d{n}")
+    assert cost() == few
+
+
+# --- deleting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_leaves_a_tombstone_and_is_told_live(admin, root, alice, closed, ear):
+    message = say(alice, closed, SECRET)
+    ear.events.clear()
+    url = reverse("admin:conversations_message_delete", args=[message.pk])
+    assert "Delete this message?" in admin.get(url).content.decode()
+    assert ear.events == []
+    assert admin.post(url).status_code == 303
+    ((deed, told),) = ear.deeds()
+    assert (deed, told["id"], told["body"]) == ("deleted", message.pk, "")
+    message.refresh_from_db()
+    assert message.is_deleted
+    assert message.body == message.html == ""
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_id, entry.is_deletion()) == (root, str(message.pk), True)
+    assert SECRET not in entry.object_repr + entry.change_message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_are_deleted_from_the_list_after_a_question(admin, alice, opened, ear):
+    doomed = [say(alice, opened, "x", key=f"k{n}").pk for n in range(2)]
+    spared = say(alice, opened, "y", key="y")
+    notice = Message.objects.get(kind="created")
+    ear.events.clear()
+    chosen = {"action": "delete_selected", "_selected_action": [*doomed, notice.pk]}
+    html = admin.post(reverse(LISTED), chosen).content.decode()
+    assert "Delete these 2 messages?" in html
+    assert ear.events == []
+    admin.post(reverse(LISTED), {**chosen, "sure": "yes", "select_across": "1"})
+    assert {told["id"] for deed, told in ear.deeds() if deed == "deleted"} == set(doomed)
+    spared.refresh_from_db()
+    assert not spared.is_deleted
+    assert Message.objects.count() == 4
+    assert LogEntry.objects.count() == 2
+
+
+def test_a_tombstone_and_a_notice_cannot_be_deleted(admin, root, alice, opened):
+    message = say(alice, opened, "x")
+    actions.moderate_delete_message(root, message.pk)
+    for one in (message, Message.objects.get(kind="created")):
+        url = reverse("admin:conversations_message_delete", args=[one.pk])
+        assert admin.post(url).status_code == 403
+    html = admin.post(
+        reverse(LISTED),
+        {"action": "delete_selected", "_selected_action": [message.pk], "sure": "yes"},
+        follow=True,
+    ).content.decode()
+    assert "There was nothing to delete." in html
+    assert not LogEntry.objects.exists()
+
+
+def test_staff_without_the_right_delete_nothing(alice, opened):
+    client = Client()
+    client.force_login(staff_with("view_message"))
+    message = say(alice, opened, "x")
+    url = reverse("admin:conversations_message_delete", args=[message.pk])
+    assert client.post(url).status_code == 403
+    client.post(
+        reverse(LISTED),
+        {"action": "delete_selected", "_selected_action": [message.pk], "sure": "yes"},
+    )
+    message.refresh_from_db()
+    assert not message.is_deleted
+
+
+@pytest.mark.parametrize("model", ["conversation", "message"])
+def test_nothing_is_added_changed_or_really_deleted_by_hand(model, admin, alice, opened):
+    say(alice, opened, "x")
+    row = {"conversation": opened.pk, "message": Message.objects.get(kind="text").pk}[model]
+    assert admin.get(reverse(f"admin:conversations_{model}_add")).status_code == 403
+    change = reverse(f"admin:conversations_{model}_change", args=[row])
+    assert admin.post(change, {"name": "Hijacked", "body": "Hijacked"}).status_code == 403
+    if model == "conversation":
+        delete = reverse("admin:conversations_conversation_delete", args=[row])
+        assert admin.post(delete, {"post": "yes"}).status_code == 403
+    assert Conversation.objects.get().name == "Kitchen"
+    assert Message.objects.get(kind="text").body == "x"
+
+
+# --- conversations -------------------------------------------------------------------------------
+
+
+def moderate(client: Client, conversation: Conversation, **form: Any):
+    url = reverse("admin:conversations_conversation_moderate", args=[conversation.pk])
+    return client.post(url, form, follow=True)
+
+
+def test_conversations_are_found_and_filtered(admin, alice, closed, opened):
+    actions.archive(alice, opened.pk)
+
+    def found(**asked: Any) -> set[int]:
+        url = reverse("admin:conversations_conversation_changelist")
+        return {c.pk for c in admin.get(url, asked).context["cl"].result_list}
+
+    assert found() == {closed.pk, opened.pk}
+    assert found(q="kitch") == {opened.pk}
+    assert found(q=f"#{closed.pk}") == {closed.pk}
+    assert found(access__exact="closed") == {closed.pk}
+    assert found(archived_at__isempty="0") == {opened.pk}
+    assert found(kind__exact="direct") == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_archiving_from_the_list_is_a_notice_that_is_told(admin, root, closed, opened, ear):
+    url = reverse("admin:conversations_conversation_changelist")
+    ids = [closed.pk, opened.pk]
+    ear.events.clear()
+    admin.post(url, {"action": "archive_selected", "_selected_action": ids})
+    assert all(c.is_archived for c in Conversation.objects.all())
+    assert [told["kind"] for _deed, told in ear.deeds()] == ["archived", "archived"]
+    assert LogEntry.objects.filter(user=root).count() == 2
+    admin.post(url, {"action": "unarchive_selected", "_selected_action": ids})
+    assert not any(c.is_archived for c in Conversation.objects.all())
+
+
+def test_a_direct_conversation_is_not_archived_and_staff_are_told_why(admin, direct):
+    url = reverse("admin:conversations_conversation_changelist")
+    response = admin.post(
+        url, {"action": "archive_selected", "_selected_action": [direct.pk]}, follow=True
+    )
+    assert "cannot be changed like that" in response.content.decode()
+    direct.refresh_from_db()
+    assert not direct.is_archived
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_members_are_added_given_roles_and_removed(admin, bob, carol, closed, ear):
+    ear.events.clear()
+    moderate(admin, closed, deed="add", person="carol@example.org")
+    moderate(admin, closed, deed="role", user=carol.pk, role="owner")
+    moderate(admin, closed, deed="remove", user=bob.pk)
+    roles = dict(Membership.objects.filter(conversation=closed).values_list("user__name", "role"))
+    assert roles == {"Alice": "owner", "Carol": "owner"}
+    assert [told["kind"] for _deed, told in ear.deeds()] == ["added", "role", "removed"]
+    assert LogEntry.objects.count() == 3
+
+
+def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, closed):
+    for person, sentence in [
+        ("nobody@example.org", "Nobody here has this address"),
+        ("bob@example.org", "already a member"),
+        ("#99999999999999999999999", "Nobody here has this address"),
+    ]:
+        html = moderate(admin, closed, deed="add", person=person).content.decode()
+        assert sentence in html
+        assert f'value="{person}"' in html
+    assert Membership.objects.filter(conversation=closed).count() == 2
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"deed": "remove", "user": "999"},
+        {"deed": "remove"},
+        {"deed": "role", "user": "x"},
+        {"deed": "burn"},
+        {},
+    ],
+)
+def test_a_deed_that_makes_no_sense_changes_nothing(form, admin, closed):
+    response = moderate(admin, closed, **form)
+    assert response.status_code == 200
+    assert "errornote" in response.content.decode() or "error" in response.content.decode()
+    assert Membership.objects.filter(conversation=closed).count() == 2
+    assert not LogEntry.objects.exists()
+
+
+def test_staff_who_may_only_look_moderate_nothing(closed):
+    client = Client()
+    client.force_login(staff_with("view_conversation"))
+    assert page(client, "admin:conversations_conversation_change", closed.pk)
+    assert moderate(client, closed, deed="archive").status_code == 403
+    closed.refresh_from_db()
+    assert not closed.is_archived
+
+
+def test_a_deleted_conversation_is_gone_for_staff_too(admin, closed):
+    Conversation.objects.update(deleted_at=timezone.now())
+    assert listed(admin) == []
+    url = reverse("admin:conversations_conversation_moderate", args=[closed.pk])
+    assert admin.get(url).status_code == 404
+
+
+def test_pages_of_the_administration_need_no_inline_script_or_style(admin, alice, closed, opened):
+    message = say(alice, opened, "x")
+    for html in (
+        page(admin, LISTED),
+        page(admin, "admin:conversations_message_change", message.pk),
+        page(admin, "admin:conversations_message_delete", message.pk),
+        page(admin, "admin:conversations_conversation_changelist"),
+        page(admin, "admin:conversations_conversation_change", closed.pk),
+        page(admin, "admin:conversations_conversation_moderate", closed.pk),
+        page(admin, "admin:conversations_conversation_reveal", closed.pk),
+        page(admin, "admin:conversations_reveal_changelist"),
+    ):
+        assert "<style" not in html
+        assert " style=" not in html
+        assert " onclick=" not in html
+        assert "<script>" not in html
+
+
+def test_a_reason_is_held_to_the_rules_of_the_model(root, closed):
+    reveal = actions.reveal(root, closed.pk, "  Complaint \n 12 ")
+    assert reveal.reason == "Complaint 12"
+    with pytest.raises(ValidationError):
+        Reveal(staff=root, conversation=closed, title="Board", reason="", at=reveal.at).full_clean()
