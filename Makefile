@@ -39,7 +39,7 @@ test-browser: $(EQUIPPED) ## real Chromium against real servers
 check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/djlint --check --lint templates
+	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(PYTEST) -q tests/test_floors.py
@@ -47,7 +47,6 @@ check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
 format: $(EQUIPPED) ## put everything into its agreed shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/djlint --reformat --quiet templates
 
 clean: ## forget the virtualenv and collected files; data in var/ stays
 	rm -rf $(VENV) staticfiles

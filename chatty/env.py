@@ -131,9 +131,9 @@ def public_address(name: str = "PUBLIC_URL") -> Address | None:
 def database(data_dir: Path) -> dict[str, Any]:
     """Django's settings of the one database: DATABASE_URL, or SQLite in `data_dir`."""
     url = text("DATABASE_URL")
-    config = (
-        env.db_url_config(url) if url else {"ENGINE": "sqlite3", "NAME": data_dir / "chatty.db"}
-    )
+    if not url:
+        return sqlite(data_dir / "chatty.db")
+    config: dict[str, Any] = env.db_url_config(url)
     if "sqlite" in config["ENGINE"]:
         return sqlite(Path(config["NAME"]))
     if "postgresql" in config["ENGINE"]:

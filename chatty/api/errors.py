@@ -50,7 +50,7 @@ def as_chat_error(exc: Exception) -> ChatError | None:
     if isinstance(exc, exceptions.ValidationError):
         return ChatError("invalid", fields=_fields(exc.detail))
     if isinstance(exc, exceptions.Throttled):
-        return ChatError("slow_down", retry_after=exc.wait)
+        return ChatError("slow_down", retry_after=getattr(exc, "wait", None))
     if isinstance(exc, OperationalError | InterfaceError):
         return ChatError("unavailable", retry_after=2)
     for kind, code in _CODES:
