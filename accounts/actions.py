@@ -32,6 +32,9 @@ from chatty.common.limiter import limiter
 from chatty.common.text import clean_line
 
 CLIENT_MAX = 200
+TOKEN_SIGN_INS_MAX = 100
+# Sign-ins that ran out so long ago are nothing anybody looks for.
+FORGET_AFTER = timedelta(days=30)
 
 
 # -- Coming in ------------------------------------------------------------------------------------
@@ -140,14 +143,24 @@ def begin_web_sign_in(request: HttpRequest, user: User) -> None:
 def begin_token_sign_in(
     user: User, *, client: str, refresh_jti: str, expires_at: datetime
 ) -> SignIn:
-    """Open the row behind a family of tokens. Raises ChatError as authenticate does."""
-    return _begin(
-        user,
-        kind=SignIn.Kind.TOKEN,
-        client=client,
-        refresh_jti=refresh_jti,
-        expires_at=expires_at,
-    )
+    """Open the row behind a family of tokens. Raises ChatError as authenticate does.
+
+    A program that signs in anew each time it runs would leave thousands: beyond a bound the ones
+    that rested longest end. Browsers are not counted, a script cannot push its owner out.
+    """
+    with transaction.atomic():
+        sign_in = _begin(
+            user,
+            kind=SignIn.Kind.TOKEN,
+            client=client,
+            refresh_jti=refresh_jti,
+            expires_at=expires_at,
+        )
+        programs = SignIn.objects.live().filter(user=user, kind=SignIn.Kind.TOKEN)
+        rested = programs.order_by("-last_seen_at", "sid").values_list("sid", flat=True)
+        for sid in list(rested[TOKEN_SIGN_INS_MAX:]):
+            end_sign_in(sid)
+        return sign_in
 
 
 def _begin(user: User, *, client: str, **fields: Any) -> SignIn:
@@ -164,6 +177,7 @@ def _begin(user: User, *, client: str, **fields: Any) -> SignIn:
             raise ChatError("account_closed")
         if now["password"] != user.password:
             raise ChatError("wrong_credentials")
+        SignIn.objects.filter(user=user, expires_at__lt=timezone.now() - FORGET_AFTER).delete()
         return SignIn.objects.create(user=user, client=clean_client(client), **fields)
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.http import QueryDict
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import time_zones
 from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, User
+
+_ADVICE = format_lazy(
+    _("At least {least} characters; longer is better."), least=settings.PASSWORD_MIN_LENGTH
+)
 
 
 class SecretField(forms.CharField):
@@ -53,9 +59,7 @@ class SignUpForm(_Twice):
 
     name = NameField(help_text=_("What the others see."))
     email = EmailField()
-    password = SecretField(
-        new=True, label=_("Password"), help_text=_("At least eight characters; longer is better.")
-    )
+    password = SecretField(new=True, label=_("Password"), help_text=_ADVICE)
     again = SecretField(new=True, label=_("Password once more"))
     # A script fills in the browser's zone; without one it stays empty until the profile says it.
     time_zone = forms.CharField(
@@ -72,11 +76,7 @@ class PasswordForm(_Twice):
     asked_twice = "new_password"
 
     old_password = SecretField(new=False, label=_("Present password"))
-    new_password = SecretField(
-        new=True,
-        label=_("New password"),
-        help_text=_("At least eight characters; longer is better."),
-    )
+    new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
     again = SecretField(new=True, label=_("New password once more"))
 
 

@@ -16,6 +16,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.clients import described
+
 EMAIL_MAX = 254
 NAME_MAX = 60
 PASSWORD_MAX = 256
@@ -163,3 +165,7 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.user}"
+
+    @property
+    def client_name(self) -> str:
+        return described(self.client)

@@ -284,6 +284,31 @@ class TestEnding:
             assert queries.still_valid(asked) == {"one"}
 
 
+class TestMany:
+    def test_a_program_that_always_signs_in_anew_ends_its_oldest_and_no_browser(
+        self, alice, monkeypatch, ended, django_capture_on_commit_callbacks
+    ):
+        monkeypatch.setattr(actions, "TOKEN_SIGN_INS_MAX", 3)
+        web(alice, "browser", last_seen_at=timezone.now() - timedelta(hours=9))
+        pairs = [tokens.begin(alice, client=str(n)) for n in range(3)]
+        assert ended == []
+        with django_capture_on_commit_callbacks(execute=True):
+            pairs.append(tokens.begin(alice, client="3"))
+        with refused_with("token_invalid"):
+            tokens.identify(pairs[0].access)
+        assert [tokens.identify(pair.access).sign_in.client for pair in pairs[1:]] == [*"123"]
+        assert queries.still_valid(["browser"]) == {"browser"}
+        assert len(ended) == 1
+
+    def test_what_ran_out_long_ago_is_forgotten(self, alice, bob):
+        web(alice, "old", expires_at=timezone.now() - timedelta(days=31))
+        web(alice, "late", expires_at=timezone.now() - timedelta(days=29))
+        web(bob, "bob's", expires_at=timezone.now() - timedelta(days=31))
+        tokens.begin(alice, client="")
+        left = set(SignIn.objects.filter(kind="web").values_list("sid", flat=True))
+        assert left == {"late", "bob's"}
+
+
 class TestPasswords:
     def change(self, user, old=PASSWORD, new=NEW, keep=None):
         actions.change_password(user, old=old, new=new, keep_sid=keep, address=HERE)

@@ -135,6 +135,22 @@ class TestSignIn:
         assert "This account has been closed." in text(response)
         assert not is_in(client)
 
+    def test_an_account_closed_between_password_and_door_is_shut_out(
+        self, client, alice, monkeypatch
+    ):
+        real = actions.authenticate
+
+        def authenticate(**given):
+            user = real(**given)
+            actions.close_account(User.objects.get(pk=user.pk))
+            return user
+
+        monkeypatch.setattr(actions, "authenticate", authenticate)
+        response = client.post("/sign-in/", SIGN_IN)
+        assert response.status_code == 403
+        assert not is_in(client)
+        assert not SignIn.objects.exists()
+
     def test_the_session_key_changes_so_that_nobody_can_plant_one(self, client, alice):
         session = client.session
         session["planted"] = 1
