@@ -22,10 +22,12 @@ import { SignOut } from "chatty/views/sign_out.js";
 import { Timeline } from "chatty/views/timeline.js";
 import { Typing } from "chatty/views/typing.js";
 import { say } from "chatty/views/words.js";
+import { offerZone } from "chatty/views/zone.js";
 
 const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reason again stays
 
 async function main() {
+  attempt(offerZone);
   const data = JSON.parse(document.getElementById("app-data").textContent);
   const { user: me, epoch, conversation, urls } = data;
   const scope = `${me.id}.${epoch}`;

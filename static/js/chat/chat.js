@@ -104,11 +104,6 @@ export class Chat extends Emitter {
     }
   }
 
-  /** My next keystroke starts a new message and may be told at once. */
-  typed() {
-    this.#lastTyping = 0;
-  }
-
   // Deeds on a message; each rejects with a Refusal
 
   async edit(id, body) {
@@ -130,9 +125,9 @@ export class Chat extends Emitter {
   async whole(id) {
     const known = this.#store.get(id);
     if (known && !known.shallow) return known;
-    const page = await this.#history({ around: known.seq, limit: 1 });
-    this.#store.take(page.messages);
-    return page.messages.find((message) => message.id === id) ?? known;
+    const message = await this.#rest.get(`messages/${id}/`);
+    this.#store.take([message]);
+    return message;
   }
 
   // Moving through history. One request at a time; a refusal ends it and the next try starts anew.

@@ -128,7 +128,6 @@ export class Composer {
     this.#showReply();
     this.#show();
     this.#complain("");
-    this.#chat.typed();
     // The draft goes when the outbox has the words on disk: a crash in between loses nothing.
     kept.then(() => this.#keep());
     this.#sent();

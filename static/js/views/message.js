@@ -1,7 +1,7 @@
 // One message as the page shows it: fills templates/conversations/_message.html and _notice.html.
 
 import { hue, initials } from "chatty/lib/people.js";
-import { fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
+import { element as makeElement, fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
 import { say, sayCount } from "chatty/views/words.js";
 
 // A few emoji alone are meant as a picture; the same rule as in views/timeline.py.
@@ -47,7 +47,7 @@ export class MessageView {
     dataset.author = message.author?.id ?? "";
     dataset.kind = message.kind;
     dataset.created = message.created_at;
-    this.#showTime(element, message.created_at);
+    this.showTime(element, message.created_at);
     if (message.kind === "text") this.#updateText(element, message);
     else fill(element, "notice", message.notice.text);
   }
@@ -64,15 +64,21 @@ export class MessageView {
     element.dataset.created = entry.created_at;
     element.classList.add("message--own", "message--pending");
     this.#showAuthor(element, this.#me);
-    this.#showTime(element, entry.created_at);
+    this.showTime(element, entry.created_at);
     element.querySelector(".message__time").removeAttribute("href");
-    const words = document.createElement("p");
-    words.textContent = entry.body;
-    slot(element, "body").replaceChildren(words);
+    slot(element, "body").replaceChildren(makeElement("p", "message__plain", entry.body));
     element.classList.toggle("message--emoji", ONLY_EMOJI.test(entry.body));
     this.#showQuote(element, entry.reply_to && { id: entry.reply_to, ...entry.quote });
     slot(element, "actions")?.remove();
     return element;
+  }
+
+  /** The hour and minute where the reader is. */
+  showTime(element, moment) {
+    const time = slot(element, "time");
+    time.dateTime = moment;
+    time.title = this.#times.full(moment);
+    fill(element, "time", this.#times.clock(moment));
   }
 
   /** Refresh the quote of `quoted` inside another message. */
@@ -124,13 +130,6 @@ export class MessageView {
     avatar.textContent = initials(author?.name ?? "");
     avatar.className = `avatar ${hue(author?.id)}`;
     fill(element, "author", author?.name ?? "");
-  }
-
-  #showTime(element, moment) {
-    const time = slot(element, "time");
-    time.dateTime = moment;
-    time.title = this.#times.full(moment);
-    fill(element, "time", this.#times.clock(moment));
   }
 
   #showQuote(element, quoted) {

@@ -93,7 +93,6 @@ export class Badge {
   #title = document.title;
   #icon = document.querySelector('link[rel="icon"][type="image/svg+xml"]');
   #plain;
-  #drawn = null; // object URL
   #shown = "";
 
   constructor({ roster }) {
@@ -135,9 +134,9 @@ export class Badge {
 
   #showIcon(number) {
     if (!this.#icon) return;
-    if (this.#drawn) URL.revokeObjectURL(this.#drawn);
-    this.#drawn = number && URL.createObjectURL(new Blob([drawing(number)], { type: "image/svg+xml" }));
-    this.#icon.href = this.#drawn || this.#plain;
+    this.#icon.href = number
+      ? `data:image/svg+xml,${encodeURIComponent(drawing(number))}`
+      : this.#plain;
   }
 }
 

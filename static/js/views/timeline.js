@@ -57,6 +57,10 @@ export class Timeline {
       root: this.#box,
       rootMargin: `${REACH}px 0px`,
     });
+    // The server knows the zone of the profile, if it tells one; this browser knows its own.
+    for (const row of this.#rows.values()) this.#message.showTime(row, row.dataset.created);
+    this.#arrange();
+    this.#nameDays();
     this.#scroll.connect();
     this.#openAt();
     this.#mark();

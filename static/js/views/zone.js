@@ -1,0 +1,23 @@
+// The browser knows where one is: put it into forms that ask, beside what the profile says.
+
+import { button } from "chatty/views/dom.js";
+import { say } from "chatty/views/words.js";
+
+export function offerZone() {
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone) return;
+  for (const field of document.querySelectorAll("[data-time-zone=fill]")) field.value ||= zone;
+  for (const field of document.querySelectorAll("[data-time-zone=offer]")) offer(field, zone);
+}
+
+function offer(field, zone) {
+  const isListed = [...field.options].some((option) => option.value === zone);
+  if (!isListed || field.value === zone) return;
+  const words = say("zone.use", { zone: zone.replaceAll("_", " ") });
+  const press = button("button button--quiet button--small", words, () => {
+    field.value = zone;
+    press.remove();
+    field.focus();
+  });
+  field.after(press);
+}

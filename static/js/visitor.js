@@ -1,0 +1,5 @@
+// Pages for people who are not signed in.
+
+import { offerZone } from "chatty/views/zone.js";
+
+offerZone();
