@@ -1,0 +1,163 @@
+"""The words on the wire: whatever comes in, a typed frame or a ChatError comes out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatty.common.errors import ChatError
+from conversations.realtime import events, protocol
+
+
+def said(**frame: object) -> str:
+    return json.dumps(frame)
+
+
+def test_a_send_is_understood():
+    frame = protocol.parse(said(type="send", conversation=7, key="k-1", body="hi"))
+    assert frame == protocol.Send(conversation=7, key="k-1", body="hi", reply_to=None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        "[]",
+        "null",
+        "{}",
+        "{",
+        '{"type":"shout"}',
+        '{"type":"send"}',
+        '{"type":"ping","extra":1}',
+        '{"type":"sync","conversation":true,"version":1}',
+        '{"type":"sync","conversation":"7","version":1}',
+        '{"type":"sync","conversation":7.5,"version":1}',
+        '{"type":"sync","conversation":0,"version":1}',
+        '{"type":"sync","conversation":7,"version":-1}',
+        '{"type":"sync","conversation":7,"version":NaN}',
+        '{"type":"sync","conversation":7,"version":1e400}',
+        '{"type":"sync","conversation":9007199254740992,"version":1}',
+        '{"type":"sync","conversation":' + "9" * 5000 + ',"version":1}',
+        '{"type":"send","conversation":7,"key":"k","body":"\\ud800"}',
+        '{"type":"send","conversation":7,"key":"k","body":["x"]}',
+        "\ud800",
+        "[" * 60_000,
+        '{"type":"ping","a":' + "[" * 33 + "]" * 33 + "}",
+    ],
+)
+def test_what_is_no_frame_is_refused_with_a_code_and_a_sentence(text: str):
+    with pytest.raises(ChatError) as refusal:
+        protocol.parse(text)
+    assert refusal.value.code == "bad_frame"
+    assert refusal.value.detail.endswith(".")
+
+
+def test_a_binary_frame_is_refused():
+    with pytest.raises(ChatError, match="bad_frame"):
+        protocol.parse(None, b'{"type":"ping"}')
+
+
+def test_a_frame_over_the_limit_is_too_big_and_one_at_the_limit_is_not():
+    def frame_of(size: int) -> str:
+        empty = len(said(type="auth", token=""))
+        return said(type="auth", token="x" * (size - empty))
+
+    assert isinstance(protocol.parse(frame_of(protocol.FRAME_MAX)), protocol.Auth)
+    with pytest.raises(ChatError, match="too_big"):
+        protocol.parse(frame_of(protocol.FRAME_MAX + 1))
+
+
+def test_brackets_inside_of_strings_are_no_nesting():
+    body = "[{" * 500 + '"\\'
+    frame = protocol.parse(said(type="send", conversation=1, key="k", body=body))
+    assert isinstance(frame, protocol.Send)
+    assert frame.body == body
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        (said(type="send", key="k", conversation=3, extra=1), {"key": "k", "conversation": 3}),
+        (said(type="send", key="k", conversation="3"), {"key": "k"}),
+        ('{"type":"send","key":"abc-1","body":"\\ud800"}', {"key": "abc-1"}),
+        (said(type="send", key="x" * 65), {}),
+        ("[" * 60_000, {}),
+        (None, {}),
+    ],
+)
+def test_the_answer_to_a_refused_frame_says_which_message_it_is_about(text, about):
+    assert protocol.addressed(text) == about
+
+
+def refused_or_understood(text: str) -> bool:
+    """Any other exception than a ChatError would have cost a client its socket."""
+    try:
+        return isinstance(protocol.parse(text), protocol.Said)
+    except ChatError as refusal:
+        return refusal.code == "bad_frame"
+
+
+@given(st.text(max_size=300))
+def test_no_text_gets_anything_else_out_of_the_parser(text: str):
+    assert refused_or_understood(text)
+    protocol.addressed(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["type", "conversation", "key", "body", "version", "seq", "x"]),
+                inner,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_json_gets_anything_else_out_of_the_parser(value: object):
+    assert refused_or_understood(json.dumps(value))
+
+
+EVENTS = [
+    events.Changed(7, 9, '{"type":"message"}', gone=(3,), came=(4, 5)),
+    events.Ended(7),
+    events.Whisper(7, "{}"),
+    events.Personal(3, "{}"),
+    events.Concerns(3, 7, "added"),
+    events.SignedOut(3, 4001, ("a", "b"), None),
+    events.SignedOut(3, 4403),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_every_event_comes_through_the_layer_as_it_went_in(event: events.Event):
+    message = events.to_layer(event, "origin")
+    assert json.loads(json.dumps(message)) is not None  # plain data: any layer can carry it
+    assert events.from_layer(json.loads(json.dumps(message))) == event
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        {"type": "something.else"},
+        {"type": events.LAYER_TYPE},
+        {"type": events.LAYER_TYPE, "kind": "of_the_future"},
+        {"type": events.LAYER_TYPE, "kind": "changed", "conversation": 7},
+        {
+            "type": events.LAYER_TYPE,
+            "kind": "changed",
+            "conversation": "7",
+            "version": 1,
+            "text": "",
+        },
+    ],
+)
+def test_an_event_of_another_version_of_chatty_is_ignored(message):
+    assert events.from_layer(message) is None

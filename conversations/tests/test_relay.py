@@ -1,0 +1,563 @@
+"""The relay: whatever the layer does to the events, every socket hears every version, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts import actions as account_actions
+from accounts.models import SignIn, User
+from conversations import actions, queries
+from conversations.models import Conversation, Membership
+from conversations.realtime import events, fanout
+from conversations.realtime import relay as relay_module
+from conversations.realtime.engine import supervise
+from conversations.realtime.events import Changed, Event
+from conversations.realtime.relay import Relay
+from conversations.realtime.threads import DatabaseThreads
+from conversations.tests.tools import do, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass(eq=False)
+class Ear:
+    """A socket that remembers what it was told, and applies it as a client does."""
+
+    user_id: int
+    sid: str = "sid"
+    rooms: set[int] = field(default_factory=set)
+    dirty: bool = False
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    code: int | None = None
+
+    def write(self, text: str) -> None:
+        self.heard.append(json.loads(text))
+
+    def end(self, code: int) -> None:
+        self.code = code
+
+    def versions(self) -> list[int]:
+        return [frame["version"] for frame in self.heard if frame["type"] == "message"]
+
+    def transcript(self, start: int) -> tuple[dict[int, dict[str, Any]], int]:
+        """What a client that knew everything up to `start` knows now: rows and position."""
+        rows: dict[int, dict[str, Any]] = {}
+        position = start
+        for frame in self.heard:
+            if frame["type"] == "message":
+                assert frame["version"] <= position + 1, f"a hole after {position}: {frame}"
+                rows[frame["message"]["id"]] = frame["message"]
+                position = max(position, frame["version"])
+            elif frame["type"] == "synced":
+                assert frame["from"] <= position, f"a hole after {position}: {frame}"
+                for message in frame["messages"]:
+                    rows[message["id"]] = message
+                position = max(position, frame["version"])
+        return rows, position
+
+
+class Recorder:
+    """A fanout outlet: collects events instead of passing them on."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.lock = threading.Lock()
+
+    def offer(self, told: tuple[Event, ...]) -> None:
+        with self.lock:
+            self.events += told
+
+    def changes(self) -> list[Changed]:
+        return [event for event in self.events if isinstance(event, Changed)]
+
+    def take(self) -> tuple[Event, ...]:
+        with self.lock:
+            taken, self.events = tuple(self.events), []
+        return taken
+
+
+@pytest.fixture
+def recorder():
+    recorder = Recorder()
+    fanout.connect(recorder)
+    yield recorder
+    fanout.disconnect(recorder)
+
+
+@dataclass
+class Cast:
+    alice: User
+    bob: User
+    carol: User
+    room: Conversation
+
+
+@pytest.fixture
+def cast(db) -> Cast:
+    alice, bob, carol = (
+        User.objects.create(email=f"{name.lower()}@example.org", name=name)
+        for name in ("Alice", "Bob", "Carol")
+    )
+    room = actions.create_conversation(alice, name="Tea room", member_ids=[bob.pk])
+    for user in (alice, bob, carol):
+        user.refresh_from_db()
+    return Cast(alice, bob, carol, Conversation.objects.get(pk=room.pk))
+
+
+@contextlib.asynccontextmanager
+async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator[Relay]:
+    threads = DatabaseThreads(2, "test-relay")
+    relay = Relay(layer or InMemoryChannelLayer(), threads, origin="here", tick=tick)
+    parts = {
+        "ears": relay.run_ears,
+        "subscriptions": relay.run_subscriptions,
+        "checks": relay.run_checks,
+        "rechecks": relay.run_rechecks,
+    }
+    tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
+    try:
+        yield relay
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        relay.close()
+        await do(threads.close)()
+
+
+async def seat(relay: Relay, user: User, *rooms: Conversation) -> Ear:
+    """A socket of the user, signed in, in the rooms, knowing everything there is."""
+    ear = Ear(user.pk, await do(sign_in)(user))
+    relay.greet(ear, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
+    relay.join(ear, await do(queries.versions)([room.pk for room in rooms]))
+    return ear
+
+
+def sign_in(user: User) -> str:
+    expires_at = timezone.now() + timedelta(days=1)
+    return SignIn.objects.create(user=user, kind="web", expires_at=expires_at).sid
+
+
+def say(user: User, conversation: Conversation, *keys: str) -> None:
+    for key in keys:
+        actions.send_message(user, conversation.pk, key=key, body=f"words of {key}")
+
+
+async def test_events_in_order_pass_at_once(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        relay._hear_all(recorder.take())
+        first = cast.room.version + 1
+        assert ear.versions() == [first, first + 1, first + 2]
+        assert relay.repairs == 0
+
+
+async def test_doubles_are_dropped(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "a", "b")
+        told = recorder.take()
+        relay._hear_all(told + told)
+        relay._hear_all(told)
+        assert len(ear.versions()) == 2
+
+
+async def test_early_arrivals_wait_for_the_one_before(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        one, two, three = recorder.take()
+        relay._hear_all((three, two))
+        assert ear.versions() == []
+        relay._hear_all((one,))
+        assert ear.versions() == [one.version, two.version, three.version]
+        assert relay.repairs == 0
+
+
+async def test_a_lost_event_is_read_from_the_database(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        _lost, _lost_too, three = recorder.take()
+        relay._hear_all((three,))
+        await until(lambda: any(frame["type"] == "synced" for frame in ear.heard))
+        rows, position = ear.transcript(cast.room.version)
+        assert [row["body"] for row in rows.values()] == ["words of a", "words of b", "words of c"]
+        assert position == cast.room.version + 3
+        assert relay.repairs == 1
+
+
+async def test_a_lost_last_event_is_found_by_the_tick(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "a")
+        assert recorder.take()  # and nobody is told
+        await relay.tick()
+        await until(lambda: ear.heard)
+        rows, position = ear.transcript(cast.room.version)
+        assert [row["body"] for row in rows.values()] == ["words of a"]
+        assert position == cast.room.version + 1
+
+
+async def test_what_falls_between_reading_and_joining_is_heard(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        ear = Ear(cast.bob.pk)
+        relay.greet(ear, clock=cast.bob.clock)
+        read = await do(queries.versions)([cast.room.pk])
+        await do(say)(cast.alice, cast.room, "between")
+        relay._hear_all(recorder.take())  # the room is not known here yet: dropped
+        assert relay.join(ear, read) == read
+        await until(lambda: ear.heard)
+        assert [row["body"] for row in ear.transcript(read[cast.room.pk])[0].values()] == [
+            "words of between"
+        ]
+
+
+async def test_a_second_socket_is_told_how_far_the_room_has_come(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        await seat(relay, cast.bob, cast.room)
+        stale = await do(queries.versions)([cast.room.pk])
+        await do(say)(cast.alice, cast.room, "a")
+        relay._hear_all(recorder.take())
+        late = Ear(cast.alice.pk)
+        relay.greet(late, clock=cast.alice.clock)
+        heard = relay.join(late, stale)
+        assert heard[cast.room.pk] == stale[cast.room.pk] + 1
+
+
+async def test_a_removed_member_hears_nothing_from_the_notice_on(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        alice = await seat(relay, cast.alice, cast.room)
+        bob = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "before")
+        await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
+        await do(say)(cast.alice, cast.room, "after")
+        told = recorder.take()
+        assert any(isinstance(event, events.Concerns) for event in told)
+        relay._hear_all(event for event in told if isinstance(event, Changed))
+        await until(lambda: any(frame["type"] == "conversation" for frame in bob.heard))
+        assert [f["message"]["body"] for f in bob.heard if f["type"] == "message"] == [
+            "words of before"
+        ]
+        assert bob.heard[-1] == {
+            "type": "conversation",
+            "change": "removed",
+            "conversation": {"id": cast.room.pk},
+        }
+        assert len(alice.versions()) == 3
+
+
+async def test_a_removal_that_got_lost_takes_effect_with_the_repair(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        alice = await seat(relay, cast.alice, cast.room)
+        bob = await seat(relay, cast.bob, cast.room)
+        await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
+        await do(say)(cast.alice, cast.room, "after")
+        *_lost, last = recorder.changes()
+        relay._hear_all((last,))
+        await until(lambda: any(frame["type"] == "synced" for frame in alice.heard))
+        assert cast.room.pk not in bob.rooms
+        assert "words of after" not in json.dumps(bob.heard)
+
+
+async def test_a_removal_nobody_tells_of_is_found_by_the_clock(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        bob = await seat(relay, cast.bob, cast.room)
+        await do(lambda: Membership.objects.filter(user=cast.bob).delete())()
+        await do(account_actions.bump_clock)([cast.bob.pk])
+        await relay.tick()
+        await until(lambda: cast.room.pk not in bob.rooms)
+        await until(lambda: bob.heard)
+        assert bob.heard[-1]["change"] == "removed"
+
+
+async def test_an_added_member_hears_from_then_on(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        carol = await seat(relay, cast.carol)
+        await do(say)(cast.alice, cast.room, "before")
+        await do(actions.add_members)(cast.alice, cast.room.pk, [cast.carol.pk])
+        relay._hear_all(recorder.take())
+        await until(lambda: carol.heard)
+        (frame,) = carol.heard
+        assert frame["change"] == "added"
+        assert frame["conversation"]["name"] == "Tea room"
+        assert frame["conversation"]["unread"] == 0
+        await do(say)(cast.alice, cast.room, "after")
+        relay._hear_all(recorder.take())
+        assert [f["message"]["body"] for f in carol.heard if f["type"] == "message"] == [
+            "words of after"
+        ]
+
+
+async def test_somebody_removed_and_added_again_is_a_member(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        bob = await seat(relay, cast.bob, cast.room)
+        await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
+        await do(actions.add_members)(cast.alice, cast.room.pk, [cast.bob.pk])
+        relay._hear_all(recorder.take())
+        await until(lambda: cast.room.pk in bob.rooms)
+        await until(lambda: any(frame["type"] == "conversation" for frame in bob.heard))
+        changes = {frame["change"] for frame in bob.heard if frame["type"] == "conversation"}
+        assert changes == {"added"}
+        await do(say)(cast.alice, cast.room, "welcome-back")
+        relay._hear_all(recorder.take())
+        await until(lambda: "words of welcome-back" in json.dumps(bob.heard))
+
+
+async def test_a_deleted_conversation_ends_for_everybody(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        bob = await seat(relay, cast.bob, cast.room)
+        await do(actions.delete_conversation)(cast.alice, cast.room.pk)
+        ended = [event for event in recorder.take() if isinstance(event, events.Ended)]
+        relay._hear_all(ended)
+        assert bob.rooms == set()
+        assert bob.heard[-1]["change"] == "deleted"
+
+
+async def test_a_deletion_nobody_tells_of_is_found_by_the_tick(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        bob = await seat(relay, cast.bob, cast.room)
+        await do(actions.delete_conversation)(cast.alice, cast.room.pk)
+        await relay.tick()
+        await until(lambda: bob.rooms == set())
+        assert bob.heard[0]["change"] == "deleted"
+
+
+async def test_an_ended_sign_in_ends_its_sockets_and_no_others(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        phone = await seat(relay, cast.bob, cast.room)
+        laptop = await seat(relay, cast.bob, cast.room)
+        alice = await seat(relay, cast.alice, cast.room)
+        relay._hear_all((events.SignedOut(cast.bob.pk, 4001, (phone.sid, alice.sid)),))
+        assert (phone.code, laptop.code, alice.code) == (4001, None, None)
+        relay._hear_all((events.SignedOut(cast.bob.pk, 4403, None, laptop.sid),))
+        assert laptop.code is None
+        relay._hear_all((events.SignedOut(cast.bob.pk, 4403),))
+        assert laptop.code == 4403
+
+
+async def test_an_ended_sign_in_nobody_tells_of_is_found_by_the_clock(
+    cast: Cast, recorder: Recorder
+):
+    async with running_relay() as relay:
+        one = await seat(relay, cast.bob, cast.room)
+        two = await seat(relay, cast.bob, cast.room)
+        await do(account_actions.end_sign_in)(two.sid)
+        await relay.tick()
+        await until(lambda: two.code is not None)
+        assert (one.code, two.code) == (None, 4001)
+
+
+async def test_a_closed_account_nobody_tells_of_is_found_by_the_tick(
+    cast: Cast, recorder: Recorder
+):
+    async with running_relay() as relay:
+        bob = await seat(relay, cast.bob, cast.room)
+        alice = await seat(relay, cast.alice, cast.room)
+        await do(account_actions.close_account)(cast.bob)
+        await relay.tick()
+        await until(lambda: bob.code is not None)
+        assert bob.code == 4403
+        assert alice.code is None
+
+
+async def test_who_is_far_behind_is_told_to_load_anew(cast: Cast, recorder: Recorder, monkeypatch):
+    monkeypatch.setattr("conversations.limits.SYNC_REACH", 3)
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await asyncio.sleep(0.2)  # the checks that joining asks for would find the first words
+        await do(say)(cast.alice, cast.room, *"abcde")
+        recorder.take()
+        await relay.tick()
+        await until(lambda: ear.heard and ear.heard[-1].get("reset"))
+        frame = ear.heard[-1]
+        assert frame["type"] == "synced"
+        assert frame["messages"] == []
+        await do(say)(cast.alice, cast.room, "f")
+        relay._hear_all(recorder.take())
+        assert ear.versions() == [frame["version"] + 1]
+
+
+async def test_a_long_repair_comes_in_pages(cast: Cast, recorder: Recorder, monkeypatch):
+    monkeypatch.setattr("conversations.limits.SYNC_PAGE", 2)
+    monkeypatch.setattr("conversations.queries.changes_since.__kwdefaults__", {"limit": 2})
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await asyncio.sleep(0.2)  # the checks that joining asks for would find the first words
+        await do(say)(cast.alice, cast.room, *"abcde")
+        recorder.take()
+        await relay.tick()
+        await until(lambda: len(ear.heard) == 3)
+        assert [len(frame["messages"]) for frame in ear.heard] == [2, 2, 1]
+        assert [frame["more"] for frame in ear.heard] == [True, True, False]
+        rows, position = ear.transcript(cast.room.version)
+        assert len(rows) == 5
+        assert position == cast.room.version + 5
+
+
+async def test_a_failed_repair_is_made_good_by_the_tick(
+    cast: Cast, recorder: Recorder, monkeypatch
+):
+    monkeypatch.setattr(relay_module, "catch_up", lambda *_: 1 / 0)
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "a", "b")
+        relay._hear_all(recorder.changes()[1:])
+        await until(lambda: relay.repairs == 1)
+        await until(lambda: not relay._tasks)
+        assert ear.heard == []
+        monkeypatch.undo()
+        await relay.tick()
+        await until(lambda: ear.heard)
+        assert len(ear.transcript(cast.room.version)[0]) == 2
+
+
+class MuteLayer(InMemoryChannelLayer):
+    """A layer that refuses everything until it is told to work."""
+
+    works = False
+
+    async def group_add(self, group: str, channel: str) -> None:
+        if not self.works:
+            raise ConnectionError("no layer")
+        await super().group_add(group, channel)
+
+
+async def test_a_subscription_that_failed_is_tried_again(cast: Cast, recorder: Recorder):
+    layer = MuteLayer()
+    async with running_relay(layer) as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await asyncio.sleep(0.1)
+        assert f"conversation.{cast.room.pk}" not in relay._subscribed
+        layer.works = True
+        await relay.tick()
+        await until(lambda: f"conversation.{cast.room.pk}" in relay._subscribed)
+        await do(say)(cast.alice, cast.room, "a")
+        (event,) = recorder.changes()
+        await layer.group_send(event.group, events.to_layer(event, "elsewhere"))
+        await until(lambda: ear.versions() == [cast.room.version + 1])
+
+
+async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
+    cast: Cast, recorder: Recorder
+):
+    layer = InMemoryChannelLayer()
+    async with running_relay(layer) as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        await until(lambda: f"conversation.{cast.room.pk}" in relay._subscribed)
+        whisper = events.Whisper(cast.room.pk, '{"type":"typing"}')
+        await layer.group_send(whisper.group, events.to_layer(whisper, "here"))
+        await layer.group_send(whisper.group, {"type": "unknown.kind"})
+        await layer.group_send(whisper.group, {"type": events.LAYER_TYPE, "kind": "tomorrow's"})
+        await layer.group_send(whisper.group, events.to_layer(whisper, "elsewhere"))
+        await until(lambda: ear.heard)
+        assert ear.heard == [{"type": "typing"}]
+
+
+async def test_rooms_without_sockets_linger_and_go(cast: Cast, recorder: Recorder, monkeypatch):
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        relay.forget(ear)
+        await relay.tick()
+        assert cast.room.pk in relay._rooms
+        monkeypatch.setattr(relay_module, "LINGER_SECONDS", -1)
+        await relay.tick()
+        assert cast.room.pk not in relay._rooms
+        assert f"conversation.{cast.room.pk}" not in relay._wanted
+
+
+async def test_a_forgotten_socket_is_not_written_to(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        ear = await seat(relay, cast.bob, cast.room)
+        relay.forget(ear)
+        relay.forget(ear)
+        await do(say)(cast.alice, cast.room, "a")
+        relay._hear_all(recorder.take())
+        assert ear.heard == []
+        assert relay.sockets_of(cast.bob.pk) == 0
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_any_interleaving_gives_every_socket_the_same_transcript(cast: Cast, data: st.DataObject):
+    """Sends, edits, deletions, reactions; their bells lost, doubled and shuffled; sockets that come
+    at any time: in the end everybody knows what a fresh reading of the database says."""
+    recorder = Recorder()
+    fanout.connect(recorder)
+    try:
+        asyncio.run(_interleave(cast, data, recorder))
+    finally:
+        fanout.disconnect(recorder)
+
+
+async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> None:
+    start = (await do(queries.versions)([cast.room.pk]))[cast.room.pk]
+    rings = st.booleans()
+    async with running_relay() as relay:
+        ears = [await seat(relay, cast.bob, cast.room), await seat(relay, cast.alice, cast.room)]
+        starts = [start, start]
+        written: list[int] = []
+        bells: list[Changed] = []
+        for step in range(data.draw(st.integers(3, 12))):
+            deed = data.draw(st.sampled_from(["send", "send", "edit", "delete", "react", "seat"]))
+            if deed == "seat":
+                starts.append((await do(queries.versions)([cast.room.pk]))[cast.room.pk])
+                ears.append(await seat(relay, cast.bob, cast.room))
+            elif deed == "send" or not written:
+                key = f"{id(ears)}-{step}"
+                sent = await do(actions.send_message)(
+                    cast.alice, cast.room.pk, key=key, body=f"step {step}"
+                )
+                written.append(sent.message.pk)
+            else:
+                pk = data.draw(st.sampled_from(written))
+                with contextlib.suppress(actions.ChatError):
+                    match deed:
+                        case "edit":
+                            await do(actions.edit_message)(cast.alice, pk, f"edited {step}")
+                        case "delete":
+                            await do(actions.delete_message)(cast.alice, pk)
+                        case "react":
+                            await do(actions.react)(cast.bob, pk, "👍")
+            fresh = [event for event in recorder.take() if isinstance(event, Changed)]
+            for bell in fresh:
+                bells += [bell] * data.draw(st.sampled_from([0, 1, 1, 1, 2]))
+            if bells and data.draw(rings):
+                relay._hear_all(data.draw(st.permutations(bells)))
+                bells = []
+        relay._hear_all(bells)
+        await relay.tick()
+        head = (await do(queries.versions)([cast.room.pk]))[cast.room.pk]
+        room = relay._rooms[cast.room.pk]
+        await until(lambda: room.last == head and not room.early)
+        truth = await do(_transcript)(cast.room)
+        for ear, known in zip(ears, starts, strict=True):
+            rows, position = ear.transcript(known)
+            assert position == head
+            expected = {pk: row for pk, row in truth.items() if row["version"] > known}
+            assert {pk: rows[pk] for pk in expected} == expected
+
+
+def _transcript(conversation: Conversation) -> dict[int, dict[str, Any]]:
+    from conversations.wire import message_to_wire
+
+    page = queries.history(conversation, limit=100)  # more than one example makes
+    return {message.pk: message_to_wire(message) for message in page.messages}

@@ -1,0 +1,35 @@
+"""Small things for tests of what runs in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def do(deed: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """Run a deed in a thread, as any server does, and leave no connection open in it."""
+
+    @wraps(deed)
+    def tidily(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return deed(*args, **kwargs)
+        finally:
+            connections.close_all()
+
+    return sync_to_async(tidily)
+
+
+async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+    """Wait for a condition; an AssertionError when it does not come true in time."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not come to that"
+        await asyncio.sleep(0.01)
