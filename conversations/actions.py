@@ -440,7 +440,7 @@ def create_conversation(
 
 @in_transaction
 def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Conversation:
-    user = _active_user(user.pk)
+    user = _still_open(user)
     _refuse_too_many_conversations(user.pk)
     now = moments.now()
     conversation = Conversation.objects.create(
@@ -459,7 +459,7 @@ def open_direct(user: User, other_id: int) -> Conversation:
 
     It appears for the other with its first message. Raises ChatError("not_found").
     """
-    user = _active_user(user.pk)
+    user = _still_open(user)
     low, high = sorted((user.pk, other_id))
     key = f"{low}-{high}"
     existing = Conversation.objects.filter(direct_key=key, deleted_at=None).first()
@@ -492,13 +492,13 @@ def join(user: User, conversation_id: int) -> Membership:
     Raises ChatError("not_found") for closed ones as for missing ones; archived; too_many.
     """
     conversation = access.lock_conversation(conversation_id)
-    existing = Membership.objects.filter(conversation=conversation, user_id=user.pk).first()
+    user = _still_open(user)
+    existing = Membership.objects.filter(conversation=conversation, user=user).first()
     if existing is not None:
         return existing
     if not conversation.is_open:
         raise ChatError("not_found")
     _refuse_archived(conversation)
-    user = _active_user(user.pk)
     _refuse_too_many_members(conversation, 1)
     _refuse_too_many_conversations(user.pk)
     # A group everybody has left belongs to whoever comes back first.
@@ -984,6 +984,14 @@ def _clean_ids(ids: Iterable[int]) -> set[int]:
     if len(found) > limits.ADD_MAX:
         detail = f"At most {limits.ADD_MAX} people can be added in one go."
         raise ChatError("too_many", detail)
+    return found
+
+
+def _still_open(user: User) -> User:
+    """Return who is acting, read anew. Raises ChatError("account_closed")."""
+    found = User.objects.filter(pk=user.pk, is_active=True).first()
+    if found is None:
+        raise ChatError("account_closed")
     return found
 
 

@@ -58,9 +58,7 @@ class ConversationSerializer(serializers.Serializer[Any]):
     last_seq = serializers.IntegerField()
     last_text_at = serializers.DateTimeField()
     role = serializers.ChoiceField(Membership.Role.choices, help_text="Your own.")
-    level = serializers.ChoiceField(
-        Membership.Level.choices, help_text="What you are notified of."
-    )
+    level = serializers.ChoiceField(Membership.Level.choices, help_text="What you are notified of.")
     last_read_seq = serializers.IntegerField()
     unread = serializers.IntegerField(
         help_text="Others' messages among the first 200 entries after last_read_seq."
@@ -170,7 +168,10 @@ class PageQuery(Query):
 
 class BrowseQuery(PageQuery):
     q = serializers.CharField(
-        default="", allow_blank=True, max_length=limits.NAME_MAX, help_text="Words of name or topic."
+        default="",
+        allow_blank=True,
+        max_length=limits.NAME_MAX,
+        help_text="Words of name or topic.",
     )
 
 

@@ -151,9 +151,7 @@ class MembersView(Door):
         rows = queries.members(membership.conversation)
         return Response({"results": serializers.MemberSerializer(rows, many=True).data})
 
-    @extend_schema(
-        request=serializers.NewMembers, responses={200: serializers.MembersSerializer}
-    )
+    @extend_schema(request=serializers.NewMembers, responses={200: serializers.MembersSerializer})
     def post(self, request: Request, conversation: int) -> Response:
         """Add people; who is in it already is passed over. Answers with those who came."""
         given = given_in(request, serializers.NewMembers)
@@ -162,9 +160,7 @@ class MembersView(Door):
 
 
 class MemberView(Door):
-    @extend_schema(
-        request=serializers.RoleChange, responses={200: serializers.MemberSerializer}
-    )
+    @extend_schema(request=serializers.RoleChange, responses={200: serializers.MemberSerializer})
     def patch(self, request: Request, conversation: int, user: int) -> Response:
         """Make a member owner, admin or member."""
         given = given_in(request, serializers.RoleChange)

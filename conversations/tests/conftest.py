@@ -1,0 +1,128 @@
+"""The cast of a conversation. Alice owns it, Ann is an admin, Bob and Mia are members; Carol is outside,
+Rita was removed, Clive was a member when his account was closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import actions as account_actions
+from accounts import tokens
+from accounts.models import User
+from conversations import actions
+from conversations.models import Conversation, Message
+from conversations.realtime import fanout
+from conversations.realtime.events import Event
+from conversations.tests.helpers import Recorder, person, say
+
+Told = Callable[[], AbstractContextManager[list[Event]]]
+
+
+@pytest.fixture
+def alice(db) -> User:
+    return person("Alice")
+
+
+@pytest.fixture
+def ann(db) -> User:
+    return person("Ann")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    return person("Bob")
+
+
+@pytest.fixture
+def mia(db) -> User:
+    return person("Mia")
+
+
+@pytest.fixture
+def carol(db) -> User:
+    return person("Carol")
+
+
+@pytest.fixture
+def rita(db) -> User:
+    return person("Rita")
+
+
+@pytest.fixture
+def clive(db) -> User:
+    return person("Clive")
+
+
+@pytest.fixture
+def pair(alice, bob) -> Conversation:
+    """A closed group of Alice and Bob."""
+    return actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
+
+
+@pytest.fixture
+def group(alice, ann, bob, mia, rita, clive, carol) -> Conversation:
+    """A closed group of the whole cast."""
+    inside = [ann.pk, bob.pk, mia.pk, rita.pk, clive.pk]
+    conversation = actions.create_conversation(alice, name="Garden", member_ids=inside)
+    actions.change_role(alice, conversation.pk, ann.pk, "admin")
+    actions.remove_member(alice, conversation.pk, rita.pk)
+    account_actions.close_account(clive)
+    conversation.refresh_from_db()
+    return conversation
+
+
+@pytest.fixture
+def open_group(alice) -> Conversation:
+    """Open to everybody, with Alice alone in it."""
+    return actions.create_conversation(alice, name="Market", access="open")
+
+
+@pytest.fixture
+def hello(bob, pair) -> Message:
+    """Bob's words in the pair's conversation."""
+    return say(bob, pair, "Hello")
+
+
+@pytest.fixture
+def told(django_capture_on_commit_callbacks: Any) -> Told:
+    """`with told() as events:` gathers what is told once the block's work is committed."""
+
+    @contextmanager
+    def listen() -> Iterator[list[Event]]:
+        recorder = Recorder()
+        fanout.connect(recorder)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                yield recorder.events
+        finally:
+            fanout.disconnect(recorder)
+
+    return listen
+
+
+@pytest.fixture
+def recorder(transactional_db: Any) -> Iterator[Recorder]:
+    """What is told after real commits."""
+    recorder = Recorder()
+    fanout.connect(recorder)
+    yield recorder
+    fanout.disconnect(recorder)
+
+
+@pytest.fixture
+def api_of() -> Callable[[User], Client]:
+    """A program of somebody, with a Bearer token."""
+
+    def client_of(user: User) -> Client:
+        pair = tokens.begin(user, client="a program")
+        return Client(
+            enforce_csrf_checks=True,
+            headers={"Authorization": f"Bearer {pair.access}"},
+            raise_request_exception=False,
+        )
+
+    return client_of

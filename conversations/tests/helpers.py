@@ -1,0 +1,111 @@
+"""What tests of conversations say again and again."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from conversations import actions
+from conversations.models import Conversation, Membership, Message
+from conversations.realtime.events import Changed, Event
+
+_numbers = itertools.count(1)
+
+
+def person(name: str) -> User:
+    return User.objects.create_user(f"{name.lower()}-{next(_numbers)}@example.org", name=name)
+
+
+def new_key() -> str:
+    return f"key-{next(_numbers)}"
+
+
+def say(user: User, conversation: Conversation, body: str = "Hello", **more: Any) -> Message:
+    key = more.pop("key", None) or new_key()
+    return actions.send_message(user, conversation.pk, key=key, body=body, **more).message
+
+
+def refused(code: str, *, field: str | None = None) -> Any:
+    """A context like pytest.raises: ChatError of this code, naming this field."""
+    return pytest.raises(
+        ChatError, check=lambda e: e.code == code and (field is None or field in e.fields)
+    )
+
+
+def log_of(conversation: Conversation) -> list[Message]:
+    return list(Message.objects.filter(conversation=conversation).order_by("seq"))
+
+
+def notices_of(conversation: Conversation) -> list[tuple[str, int | None, dict[str, Any]]]:
+    """(kind, author's id, data) of each notice, in order."""
+    rows = log_of(conversation)
+    return [(row.kind, row.author_id, row.data) for row in rows if row.kind != "text"]
+
+
+def version_of(conversation: Conversation) -> int:
+    return Conversation.objects.values_list("version", flat=True).get(pk=conversation.pk)
+
+
+def role_of(user: User, conversation: Conversation) -> str | None:
+    rows = Membership.objects.filter(user=user, conversation=conversation)
+    return rows.values_list("role", flat=True).first()
+
+
+def versions_told(events: Iterable[Event], conversation: Conversation) -> list[int]:
+    """The versions of a conversation that were told, in the order of telling."""
+    changes = [e for e in events if isinstance(e, Changed)]
+    return [e.version for e in changes if e.conversation == conversation.pk]
+
+
+def hold_together(conversation: Conversation) -> None:
+    """Assert what every conversation promises, whatever was done to it."""
+    conversation.refresh_from_db()
+    rows = log_of(conversation)
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+    assert conversation.last_seq == len(rows)
+    versions = [row.version for row in rows]
+    assert len(set(versions)) == len(versions)
+    assert max(versions, default=0) == conversation.version
+
+
+class Recorder:
+    """An outlet of fanout that keeps what it is told, from whatever thread."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.inside_transaction: list[bool] = []
+
+    def offer(self, events: tuple[Event, ...]) -> None:
+        self.inside_transaction.append(connection.in_atomic_block)
+        self.events.extend(events)
+
+
+def at_once(deeds: Iterable[Callable[[], Any]]) -> list[Any]:
+    """Do all of these in threads that start together; return what each returned or raised."""
+    todo = list(deeds)
+    results: list[Any] = [None] * len(todo)
+    start = threading.Barrier(len(todo))
+
+    def run(place: int) -> None:
+        try:
+            start.wait(timeout=30)
+            results[place] = todo[place]()
+        except Exception as error:
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(todo))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads)
+    return results

@@ -1,0 +1,278 @@
+"""Who may do what: every deed by everybody, in a group, in an archived one, in a direct one.
+
+What is refused leaves no trace: no version, no row, nothing told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from conversations import access, actions, queries
+from conversations.models import Conversation, Membership, Message, Reaction
+from conversations.tests.helpers import new_key, refused, say, version_of
+
+
+@dataclass
+class Scene:
+    conversation: Conversation
+    of_bob: Message
+    of_alice: Message
+    notice: Message
+    bob: User
+    mia: User
+    alice: User
+    carol: User
+
+    @property
+    def pk(self) -> int:
+        return self.conversation.pk
+
+
+@pytest.fixture
+def scene(group, alice, bob, mia, carol) -> Scene:
+    of_alice = say(alice, group, "From Alice")
+    of_bob = say(bob, group, "From Bob")
+    actions.react(alice, of_bob.pk, "👍")
+    return Scene(
+        conversation=group,
+        of_bob=of_bob,
+        of_alice=of_alice,
+        notice=group.messages.get(seq=1),
+        bob=bob,
+        mia=mia,
+        alice=alice,
+        carol=carol,
+    )
+
+
+Deed = Callable[[User, Scene], Any]
+
+DEEDS: dict[str, Deed] = {
+    "read": lambda u, s: access.member_of(u, s.pk),
+    "read a message": lambda u, s: access.message_for(u, s.of_bob.pk),
+    "send": lambda u, s: actions.send_message(u, s.pk, key=new_key(), body="Hi"),
+    "reply": lambda u, s: say(u, s.conversation, reply_to=s.of_bob.pk),
+    "edit Bob's": lambda u, s: actions.edit_message(u, s.of_bob.pk, "Changed"),
+    "delete Bob's": lambda u, s: actions.delete_message(u, s.of_bob.pk),
+    "delete Alice's": lambda u, s: actions.delete_message(u, s.of_alice.pk),
+    "react": lambda u, s: actions.react(u, s.of_bob.pk, "🎉"),
+    "unreact": lambda u, s: actions.unreact(u, s.of_bob.pk, "👍"),
+    "edit a notice": lambda u, s: actions.edit_message(u, s.notice.pk, "Changed"),
+    "delete a notice": lambda u, s: actions.delete_message(u, s.notice.pk),
+    "react to a notice": lambda u, s: actions.react(u, s.notice.pk, "👍"),
+    "join": lambda u, s: actions.join(u, s.pk),
+    "leave": lambda u, s: actions.leave(u, s.pk),
+    "add Carol": lambda u, s: actions.add_members(u, s.pk, [s.carol.pk]),
+    "remove Mia": lambda u, s: actions.remove_member(u, s.pk, s.mia.pk),
+    "remove Alice": lambda u, s: actions.remove_member(u, s.pk, s.alice.pk),
+    "remove Carol": lambda u, s: actions.remove_member(u, s.pk, s.carol.pk),
+    "make Mia admin": lambda u, s: actions.change_role(u, s.pk, s.mia.pk, "admin"),
+    "make Mia owner": lambda u, s: actions.change_role(u, s.pk, s.mia.pk, "owner"),
+    "unmake Alice": lambda u, s: actions.change_role(u, s.pk, s.alice.pk, "member"),
+    "make Carol admin": lambda u, s: actions.change_role(u, s.pk, s.carol.pk, "admin"),
+    "rename": lambda u, s: actions.revise_conversation(u, s.pk, name="Orchard"),
+    "set topic": lambda u, s: actions.revise_conversation(u, s.pk, topic="Apples"),
+    "open it": lambda u, s: actions.revise_conversation(u, s.pk, access="open"),
+    "archive": lambda u, s: actions.archive(u, s.pk),
+    "unarchive": lambda u, s: actions.unarchive(u, s.pk),
+    "delete it": lambda u, s: actions.delete_conversation(u, s.pk),
+    "mark read": lambda u, s: actions.mark_read(u, s.pk, 3),
+    "mark unread": lambda u, s: actions.mark_unread(u, s.pk, 1),
+    "set level": lambda u, s: actions.set_level(u, s.pk, "nothing"),
+}
+
+OK = "ok"
+#                      Alice         Ann            Bob (member)
+INSIDE = {
+    "read": (OK, OK, OK),
+    "read a message": (OK, OK, OK),
+    "send": (OK, OK, OK),
+    "reply": (OK, OK, OK),
+    "edit Bob's": ("not_allowed", "not_allowed", OK),
+    "delete Bob's": (OK, OK, OK),
+    "delete Alice's": (OK, OK, "not_allowed"),
+    "react": (OK, OK, OK),
+    "unreact": (OK, OK, OK),
+    "edit a notice": ("not_allowed", "not_allowed", "not_allowed"),
+    "delete a notice": ("not_allowed", "not_allowed", "not_allowed"),
+    "react to a notice": ("not_allowed", "not_allowed", "not_allowed"),
+    "join": (OK, OK, OK),
+    "leave": ("last_owner", OK, OK),
+    "add Carol": (OK, OK, "not_allowed"),
+    "remove Mia": (OK, OK, "not_allowed"),
+    "remove Alice": ("not_allowed", "not_allowed", "not_allowed"),
+    "remove Carol": ("not_found", "not_found", "not_found"),
+    "make Mia admin": (OK, OK, "not_allowed"),
+    "make Mia owner": (OK, "not_allowed", "not_allowed"),
+    "unmake Alice": ("last_owner", "not_allowed", "not_allowed"),
+    "make Carol admin": ("not_found", "not_found", "not_allowed"),
+    "rename": (OK, OK, "not_allowed"),
+    "set topic": (OK, OK, "not_allowed"),
+    "open it": (OK, OK, "not_allowed"),
+    "archive": (OK, OK, "not_allowed"),
+    "unarchive": (OK, OK, "not_allowed"),
+    "delete it": (OK, "not_allowed", "not_allowed"),
+    "mark read": (OK, OK, OK),
+    "mark unread": (OK, OK, OK),
+    "set level": (OK, OK, OK),
+}
+# Of the owner, who may do most; nobody else may do more.
+ARCHIVED = {
+    **dict.fromkeys(DEEDS, "archived"),
+    **dict.fromkeys(("read", "read a message", "join", "remove Mia", "archive", "unarchive"), OK),
+    **dict.fromkeys(("delete it", "mark read", "mark unread", "set level"), OK),
+    "leave": "last_owner",
+    "remove Alice": "not_allowed",
+    "remove Carol": "not_found",
+}
+
+
+def attempt(deed: Deed, user: User, scene: Scene) -> str:
+    try:
+        deed(user, scene)
+    except ChatError as refusal:
+        return refusal.code
+    return OK
+
+
+def traces(conversation: Conversation) -> tuple[Any, ...]:
+    """Everything a deed could have left behind."""
+    return (
+        list(Conversation.objects.filter(pk=conversation.pk).values_list()),
+        list(Membership.objects.filter(conversation=conversation).order_by("pk").values_list()),
+        list(Message.objects.filter(conversation=conversation).order_by("pk").values_list()),
+        list(Reaction.objects.order_by("pk").values_list()),
+    )
+
+
+def test_the_tables_know_every_deed():
+    assert set(INSIDE) == set(ARCHIVED) == set(DEEDS)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("who", ["alice", "ann", "bob"])
+def test_members_may_what_their_role_allows(deed, who, request, scene, told):
+    expected = INSIDE[deed][["alice", "ann", "bob"].index(who)]
+    before = traces(scene.conversation)
+    with told() as events:
+        assert attempt(DEEDS[deed], request.getfixturevalue(who), scene) == expected
+    if expected != OK:
+        assert events == []
+        assert traces(scene.conversation) == before
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(
+    ("who", "answer"),
+    [("carol", "not_found"), ("rita", "not_found"), ("clive", "account_closed")],
+)
+def test_outside_everything_looks_as_if_it_were_not_there(deed, who, answer, request, scene, told):
+    before = traces(scene.conversation)
+    with told() as events:
+        assert attempt(DEEDS[deed], request.getfixturevalue(who), scene) == answer
+    assert events == []
+    assert traces(scene.conversation) == before
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_in_an_archived_conversation_nothing_changes_but_who_is_in_it(deed, alice, scene, told):
+    actions.archive(alice, scene.pk)
+    before = traces(scene.conversation)
+    with told() as events:
+        assert attempt(DEEDS[deed], alice, scene) == ARCHIVED[deed]
+    if ARCHIVED[deed] != OK:
+        assert events == []
+        assert traces(scene.conversation) == before
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_of_a_missing_conversation_everything_is_not_found(deed, alice, scene):
+    actions.delete_conversation(alice, scene.pk)
+    assert attempt(DEEDS[deed], alice, scene) == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("deed", "answer"),
+    [
+        (lambda u, c: actions.leave(u, c.pk), "direct_fixed"),
+        (lambda u, c: actions.revise_conversation(u, c.pk, name="Us"), "direct_fixed"),
+        (lambda u, c: actions.revise_conversation(u, c.pk, access="open"), "direct_fixed"),
+        (lambda u, c: actions.archive(u, c.pk), "direct_fixed"),
+        (lambda u, c: actions.unarchive(u, c.pk), "direct_fixed"),
+        (lambda u, c: actions.remove_member(u, c.pk, u.pk), "direct_fixed"),
+        (lambda u, c: actions.add_members(u, c.pk, [u.pk]), "direct_fixed"),
+        (lambda u, c: actions.change_role(u, c.pk, u.pk, "owner"), "direct_fixed"),
+        (lambda u, c: actions.delete_conversation(u, c.pk), "not_allowed"),
+        (lambda u, c: actions.moderate_archive(u, c.pk), "direct_fixed"),
+        (lambda u, c: actions.moderate_add_member(u, c.pk, u.pk), "direct_fixed"),
+        (lambda u, c: actions.moderate_remove_member(u, c.pk, u.pk), "direct_fixed"),
+    ],
+)
+def test_a_direct_conversation_stays_as_it_is(deed, answer, alice, bob, told):
+    direct = actions.open_direct(alice, bob.pk)
+    before = traces(direct)
+    with told() as events, refused(answer):
+        deed(alice, direct)
+    assert events == []
+    assert traces(direct) == before
+
+
+def test_in_a_direct_conversation_nobody_deletes_the_others_words(alice, bob):
+    direct = actions.open_direct(alice, bob.pk)
+    message = say(alice, direct, "Mine")
+    with refused("not_allowed"):
+        actions.delete_message(bob, message.pk)
+    assert actions.delete_message(alice, message.pk).is_deleted
+
+
+def test_an_outsider_cannot_enter_a_direct_conversation(alice, bob, carol):
+    direct = actions.open_direct(alice, bob.pk)
+    for enter in (actions.join, access.member_of):
+        with refused("not_found"):
+            enter(carol, direct.pk)
+    assert queries.sidebar_row(carol, direct.pk, even_unspoken=True) is None
+    assert direct.memberships.count() == 2
+
+
+def test_who_was_removed_sees_nothing_more_and_who_is_added_again_sees_all(alice, bob, pair):
+    message = say(alice, pair, "Before")
+    actions.remove_member(alice, pair.pk, bob.pk)
+    with refused("not_found"):
+        access.message_for(bob, message.pk)
+    assert queries.sidebar(bob) == []
+    assert queries.sidebar_row(bob, pair.pk) is None
+    actions.add_members(alice, pair.pk, [bob.pk])
+    found, _membership = access.message_for(bob, message.pk)
+    assert found.body == "Before"
+
+
+def test_a_lock_is_taken_before_the_membership_is_read(alice, pair, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        access.member_of(alice, pair.pk)
+    with django_assert_num_queries(2) as queries_made:
+        access.member_of(alice, pair.pk, lock=True)
+    assert "conversations_conversation" in queries_made.captured_queries[0]["sql"]
+    assert "membership" not in queries_made.captured_queries[0]["sql"]
+    with django_assert_num_queries(1), refused("not_found"):
+        access.member_of(alice, 2**40, lock=True)
+
+
+def test_missing_and_foreign_messages_look_alike(carol, hello):
+    for pk in (hello.pk, 2**40):
+        with refused("not_found") as caught:
+            access.message_for(carol, pk)
+        assert caught.value.as_dict() == ChatError("not_found").as_dict()
+
+
+def test_version_is_untouched_by_ones_own_view_of_it(bob, pair, hello):
+    before = version_of(pair)
+    actions.mark_read(bob, pair.pk, 3)
+    actions.mark_unread(bob, pair.pk, 1)
+    actions.set_level(bob, pair.pk, "mentions")
+    assert version_of(pair) == before

@@ -1,0 +1,753 @@
+"""What each deed does to the rows, what it tells, and what it costs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import transaction
+
+from accounts import actions as account_actions
+from accounts.models import User
+from conversations import actions, limits, queries
+from conversations.actions import Draft, Sent
+from conversations.models import Conversation, Membership, Message, Reaction
+from conversations.realtime.events import Changed, Concerns, Ended, Personal
+from conversations.tests.helpers import (
+    hold_together,
+    log_of,
+    new_key,
+    notices_of,
+    person,
+    refused,
+    role_of,
+    say,
+    version_of,
+    versions_told,
+)
+
+
+def clock_of(user: User) -> int:
+    return User.objects.values_list("clock", flat=True).get(pk=user.pk)
+
+
+# --- saying ----------------------------------------------------------------------------------------
+
+
+def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, told):
+    pair.refresh_from_db()
+    with told() as events:
+        sent = actions.send_message(bob, pair.pk, key="k", body="Hello **all**")
+    message = sent.message
+    assert sent.created
+    assert (message.seq, message.version) == (pair.last_seq + 1, pair.version + 1)
+    assert (message.author_id, message.key, message.kind) == (bob.pk, "k", "text")
+    assert message.html == "<p>Hello <strong>all</strong></p>"
+    (event,) = events
+    assert isinstance(event, Changed)
+    frame = json.loads(event.text)
+    assert frame["type"] == "message"
+    assert frame["change"] == {"deed": "created", "user": bob.pk}
+    assert frame["message"]["body"] == "Hello **all**"
+    assert (frame["conversation"], frame["version"]) == (pair.pk, event.version)
+    hold_together(pair)
+
+
+def test_a_message_moves_its_conversation_to_the_top(alice, pair):
+    later = actions.create_conversation(alice, name="Later")
+    assert [row.id for row in queries.sidebar(alice)] == [later.pk, pair.pk]
+    say(alice, pair)
+    assert [row.id for row in queries.sidebar(alice)] == [pair.pk, later.pk]
+
+
+def test_the_same_key_again_is_the_same_message_and_silence(bob, pair, told):
+    first = actions.send_message(bob, pair.pk, key="k", body="Hello")
+    before = version_of(pair)
+    with told() as events:
+        again = actions.send_message(bob, pair.pk, key="k", body="Hello")
+    assert (again.created, again.message.pk) == (False, first.message.pk)
+    assert events == []
+    assert version_of(pair) == before
+
+
+@pytest.mark.parametrize("again", ["Hello", "Hello  \n", "\n\nHello"])
+def test_a_repetition_is_told_by_what_would_have_been_stored(bob, pair, again):
+    first = actions.send_message(bob, pair.pk, key="k", body="Hello")
+    assert actions.send_message(bob, pair.pk, key="k", body=again).message == first.message
+
+
+def test_the_same_key_with_other_words_place_or_reply_is_refused(alice, bob, pair):
+    elsewhere = actions.create_conversation(bob, name="Elsewhere")
+    quoted = say(alice, pair, "Quote me")
+    actions.send_message(bob, pair.pk, key="k", body="Hello")
+    before = log_of(pair)
+    with refused("key_reused"):
+        actions.send_message(bob, pair.pk, key="k", body="Goodbye")
+    with refused("key_reused"):
+        actions.send_message(bob, pair.pk, key="k", body="Hello", reply_to=quoted.pk)
+    with refused("key_reused"):
+        actions.send_message(bob, elsewhere.pk, key="k", body="Hello")
+    assert log_of(pair) == before
+
+
+def test_two_people_may_use_the_same_key(alice, bob, pair):
+    one = say(alice, pair, "Hello", key="k")
+    two = say(bob, pair, "Hello", key="k")
+    assert one.pk != two.pk
+
+
+def test_after_an_edit_the_key_still_stands_for_what_was_sent(bob, pair):
+    message = say(bob, pair, "Hello", key="k")
+    actions.edit_message(bob, message.pk, "Goodbye")
+    again = actions.send_message(bob, pair.pk, key="k", body="Hello")
+    assert (again.created, again.message.body) == (False, "Goodbye")
+    with refused("key_reused"):
+        actions.send_message(bob, pair.pk, key="k", body="Goodbye")
+
+
+def test_after_a_deletion_the_key_answers_the_tombstone_whatever_is_sent(bob, pair, told):
+    message = say(bob, pair, "Hello", key="k")
+    actions.delete_message(bob, message.pk)
+    with told() as events:
+        for body in ("Hello", "Something else"):
+            again = actions.send_message(bob, pair.pk, key="k", body=body)
+            assert (again.created, again.message.pk, again.message.body) == (False, message.pk, "")
+    assert events == []
+
+
+def test_after_leaving_or_archiving_a_repetition_still_gets_its_answer(alice, bob, pair):
+    message = say(bob, pair, "Hello", key="k")
+    actions.archive(alice, pair.pk)
+    assert actions.send_message(bob, pair.pk, key="k", body="Hello").message == message
+    actions.leave(bob, pair.pk)
+    assert actions.send_message(bob, pair.pk, key="k", body="Hello").message == message
+    with refused("not_found"):
+        actions.send_message(bob, pair.pk, key="k2", body="Hello")
+
+
+def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, told):
+    archived = actions.create_conversation(alice, name="Old")
+    actions.archive(alice, archived.pk)
+    drafts = [
+        Draft(bob.pk, pair.pk, "a", "One"),
+        Draft(carol.pk, pair.pk, "a", "Outside"),
+        Draft(bob.pk, pair.pk, "a", "One"),
+        Draft(bob.pk, pair.pk, "a", "Another"),
+        Draft(bob.pk, pair.pk, "b", "   "),
+        Draft(bob.pk, pair.pk, "not a key", "Two"),
+        Draft(alice.pk, archived.pk, "a", "Too late"),
+        Draft(alice.pk, pair.pk, "c", "Three", reply_to=2**40),
+        Draft(alice.pk, pair.pk, "d", "Four"),
+    ]
+    with told() as events:
+        results = actions.send_messages(drafts)
+    answers = [r.created if isinstance(r, Sent) else r.code for r in results]
+    assert answers == [
+        *(True, "not_found", False, "key_reused"),
+        *("empty", "invalid", "archived", "not_found", True),
+    ]
+    first, again = results[0], results[2]
+    assert isinstance(first, Sent)
+    assert isinstance(again, Sent)
+    assert first.message is again.message
+    assert [m.body for m in log_of(pair) if m.is_text] == ["One", "Four"]
+    assert versions_told(events, pair) == [version_of(pair) - 1, version_of(pair)]
+    hold_together(pair)
+
+
+def test_a_batch_costs_the_same_however_many_it_holds(bob, pair, django_assert_max_num_queries):
+    with django_assert_max_num_queries(9):
+        actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
+    hold_together(pair)
+
+
+def test_a_reply_quotes_a_message_of_the_same_conversation_only(alice, bob, pair):
+    elsewhere = actions.create_conversation(bob, name="Elsewhere")
+    foreign = say(bob, elsewhere)
+    quoted = say(alice, pair, "Quote me")
+    reply = say(bob, pair, "Indeed", reply_to=quoted.pk)
+    assert reply.reply_to == quoted
+    notice = log_of(pair)[0]
+    for target in (foreign.pk, notice.pk, 2**40):
+        with refused("not_found", field="reply_to"):
+            say(bob, pair, reply_to=target)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("", "empty"),
+        (" \n\t ", "empty"),
+        ("\u200b\u2060\ufeff", "empty"),
+        ("a\x00b", "bad_text"),
+        ("a\x1bb", "bad_text"),
+        ("a\ud800b", "bad_text"),
+        ("a\uffffb", "bad_text"),
+        ("x" * (limits.BODY_MAX + 1), "too_long"),
+        (None, "bad_text"),
+        (7, "bad_text"),
+    ],
+)
+def test_words_that_cannot_be_said_are_refused_on_sending_and_editing(body, code, bob, pair, told):
+    message = say(bob, pair, "Hello")
+    with told() as events:
+        with refused(code, field="body"):
+            actions.send_message(bob, pair.pk, key=new_key(), body=body)
+        with refused(code, field="body"):
+            actions.edit_message(bob, message.pk, body)
+    assert events == []
+    hold_together(pair)
+
+
+@pytest.mark.parametrize(
+    "body", ["x" * limits.BODY_MAX, "👩‍👩‍👧‍👦" * 500, "שלום\nعالم", "\ta\n\n b"]
+)
+def test_unusual_words_come_back_as_they_were_written(body, bob, pair):
+    body = body.rstrip()
+    assert queries.detailed(say(bob, pair, body)).body == body
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 65, "a\n", None, 7])
+def test_a_key_has_a_shape(key, bob, pair):
+    with refused("invalid", field="key"):
+        actions.send_message(bob, pair.pk, key=key, body="Hello")
+
+
+def test_a_closed_account_says_nothing_more(alice, bob, pair):
+    account_actions.close_account(bob)
+    with refused("account_closed"):
+        say(bob, pair)
+
+
+# --- telling ---------------------------------------------------------------------------------------
+
+
+def test_nothing_is_told_before_the_commit(alice, recorder):
+    conversation = actions.create_conversation(alice, name="Garden")
+    recorder.events.clear()
+    with transaction.atomic():
+        say(alice, conversation)
+        actions.revise_conversation(alice, conversation.pk, topic="Apples")
+        assert recorder.events == []
+    head = version_of(conversation)
+    assert versions_told(recorder.events, conversation) == [head - 1, head]
+    assert not any(recorder.inside_transaction)
+
+
+def test_what_is_rolled_back_was_never_told(alice, recorder):
+    conversation = actions.create_conversation(alice, name="Garden")
+    recorder.events.clear()
+    before = version_of(conversation)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        say(alice, conversation)
+        raise ZeroDivisionError
+    assert recorder.events == []
+    assert version_of(conversation) == before
+
+
+def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, told):
+    before = version_of(group)
+    with told() as events:
+        message = say(bob, group)
+        actions.edit_message(bob, message.pk, "Changed")
+        actions.react(ann, message.pk, "👍")
+        actions.react(ann, message.pk, "👍")
+        actions.unreact(ann, message.pk, "👍")
+        actions.unreact(ann, message.pk, "👍")
+        actions.delete_message(bob, message.pk)
+        actions.delete_message(bob, message.pk)
+        actions.add_members(alice, group.pk, [carol.pk, mia.pk])
+        actions.change_role(alice, group.pk, carol.pk, "admin")
+        actions.change_role(alice, group.pk, carol.pk, "admin")
+        actions.remove_member(alice, group.pk, carol.pk)
+        actions.leave(mia, group.pk)
+        actions.revise_conversation(alice, group.pk, name="A", topic="B", access="open")
+        actions.revise_conversation(alice, group.pk, name="A", topic="B", access="open")
+        actions.join(carol, group.pk)
+        actions.join(carol, group.pk)
+        actions.archive(alice, group.pk)
+        actions.archive(alice, group.pk)
+        actions.unarchive(alice, group.pk)
+        actions.unarchive(alice, group.pk)
+    assert versions_told(events, group) == list(range(before + 1, version_of(group) + 1))
+    hold_together(group)
+
+
+def test_a_deed_names_who_did_it_and_what(alice, bob, hello, told):
+    with told() as events:
+        actions.edit_message(bob, hello.pk, "Changed")
+        actions.react(alice, hello.pk, "👍")
+        actions.unreact(alice, hello.pk, "👍")
+        actions.delete_message(alice, hello.pk)
+    changes = [json.loads(e.text)["change"] for e in events if isinstance(e, Changed)]
+    assert changes == [
+        {"deed": "edited", "user": bob.pk},
+        {"deed": "reacted", "user": alice.pk, "emoji": "👍", "on": True},
+        {"deed": "reacted", "user": alice.pk, "emoji": "👍", "on": False},
+        {"deed": "deleted", "user": alice.pk},
+    ]
+
+
+# --- changing what was said ------------------------------------------------------------------------
+
+
+def test_an_edit_takes_a_version_and_keeps_its_place(bob, pair, hello):
+    later = say(bob, pair, "Later")
+    edited = actions.edit_message(bob, hello.pk, "Changed *here*")
+    assert (edited.seq, edited.version) == (hello.seq, later.version + 1)
+    assert (edited.body, edited.html) == ("Changed *here*", "<p>Changed <em>here</em></p>")
+    assert edited.edited_at is not None
+    hold_together(pair)
+
+
+def test_the_same_words_again_are_no_edit(bob, pair, hello, told):
+    with told() as events:
+        same = actions.edit_message(bob, hello.pk, "Hello\n")
+    assert (same.version, same.edited_at) == (hello.version, None)
+    assert events == []
+
+
+def test_a_deleted_message_leaves_an_empty_tombstone(alice, bob, pair, hello):
+    actions.react(alice, hello.pk, "👍")
+    gone = actions.delete_message(bob, hello.pk)
+    assert (gone.body, gone.html, gone.fingerprint) == ("", "", None)
+    assert gone.deleted_at is not None
+    assert gone.seq == hello.seq
+    assert not Reaction.objects.filter(message=hello).exists()
+    hold_together(pair)
+
+
+def test_nothing_can_be_done_to_a_tombstone_but_delete_it_again(alice, bob, pair, hello, told):
+    gone = actions.delete_message(bob, hello.pk)
+    with told() as events:
+        with refused("deleted"):
+            actions.edit_message(bob, hello.pk, "Back")
+        with refused("deleted"):
+            actions.react(alice, hello.pk, "👍")
+        with refused("deleted"):
+            actions.unreact(alice, hello.pk, "👍")
+        assert actions.delete_message(bob, hello.pk).version == gone.version
+    assert events == []
+
+
+def test_a_reply_to_a_tombstone_can_be_sent(alice, bob, pair, hello):
+    actions.delete_message(bob, hello.pk)
+    assert say(alice, pair, "Why?", reply_to=hello.pk).reply_to == hello
+
+
+def test_reactions_count_each_person_and_emoji_once(alice, bob, hello):
+    for _ in range(2):
+        actions.react(alice, hello.pk, "👍")
+    actions.react(bob, hello.pk, "👍")
+    actions.react(bob, hello.pk, "🎉")
+    rows = Reaction.objects.filter(message=hello).order_by("pk")
+    assert list(rows.values_list("user_id", "emoji")) == [
+        (alice.pk, "👍"),
+        (bob.pk, "👍"),
+        (bob.pk, "🎉"),
+    ]
+    actions.unreact(bob, hello.pk, "👍")
+    assert rows.filter(emoji="👍").count() == 1
+
+
+def test_a_message_carries_so_many_different_emoji(alice, bob, hello):
+    for number in range(limits.REACTIONS_MAX):
+        actions.react(alice, hello.pk, chr(0x1F400 + number))
+    with refused("too_many"):
+        actions.react(bob, hello.pk, "🎉")
+    actions.react(bob, hello.pk, chr(0x1F400))
+    assert Reaction.objects.filter(message=hello).count() == limits.REACTIONS_MAX + 1
+
+
+@pytest.mark.parametrize("emoji", ["", "a", "👍👍", "1", "👍 ", "<b>", "\x00", None])
+def test_only_one_emoji_is_a_reaction(emoji, alice, hello):
+    with refused("invalid", field="emoji"):
+        actions.react(alice, hello.pk, emoji)
+    with refused("invalid", field="emoji"):
+        actions.unreact(alice, hello.pk, emoji)
+
+
+def test_an_edit_costs_the_same_in_a_long_conversation(bob, pair, django_assert_num_queries):
+    first = say(bob, pair, "First")
+    with django_assert_num_queries(10) as one:
+        actions.edit_message(bob, first.pk, "Once")
+    actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "More") for n in range(300)])
+    with django_assert_num_queries(len(one)):
+        actions.edit_message(bob, first.pk, "Twice")
+
+
+# --- opening ---------------------------------------------------------------------------------------
+
+
+def test_a_new_group_begins_with_its_notices(alice, bob, carol, told):
+    with told() as events:
+        group = actions.create_conversation(
+            alice, name="  Garden  party ", topic="Apples", member_ids=[bob.pk, alice.pk, bob.pk]
+        )
+    group.refresh_from_db()
+    assert (group.name, group.topic, group.access) == ("Garden party", "Apples", "closed")
+    assert (role_of(alice, group), role_of(bob, group)) == ("owner", "member")
+    assert role_of(carol, group) is None
+    assert notices_of(group) == [
+        ("created", alice.pk, {}),
+        ("added", alice.pk, {"user": bob.pk, "name": "Bob"}),
+    ]
+    assert versions_told(events, group) == [1, 2]
+    concerned = [(e.user, e.change) for e in events if isinstance(e, Concerns)]
+    assert concerned == [(alice.pk, "added"), (bob.pk, "added")]
+    hold_together(group)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "field"),
+    [
+        ({"name": "  "}, "empty", "name"),
+        ({"name": "x" * (limits.NAME_MAX + 1)}, "too_long", "name"),
+        ({"name": "a\u202eb"}, "bad_text", "name"),
+        ({"name": "a\x00"}, "bad_text", "name"),
+        ({"name": "\u200b"}, "empty", "name"),
+        ({"topic": "x" * (limits.TOPIC_MAX + 1)}, "too_long", "topic"),
+        ({"topic": "\ud800"}, "bad_text", "topic"),
+        ({"access": "secret"}, "invalid", "access"),
+        ({"member_ids": [2**40]}, "not_found", None),
+        ({"member_ids": range(1, limits.ADD_MAX + 2)}, "too_many", None),
+    ],
+)
+def test_a_group_that_cannot_be_is_not_opened(given, code, field, alice, told):
+    with told() as events, refused(code, field=field):
+        actions.create_conversation(alice, **{"name": "Garden", **given})
+    assert events == []
+    assert not Conversation.objects.exists()
+
+
+def test_a_closed_account_cannot_be_added_and_opens_nothing(alice, bob):
+    account_actions.close_account(bob)
+    with refused("not_found"):
+        actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
+    with refused("not_found"):
+        actions.open_direct(alice, bob.pk)
+    with refused("account_closed"):
+        actions.create_conversation(bob, name="Garden")
+    with refused("account_closed"):
+        actions.open_direct(bob, alice.pk)
+    assert not Conversation.objects.exists()
+
+
+def test_two_people_have_one_direct_conversation(alice, bob, carol):
+    direct = actions.open_direct(alice, bob.pk)
+    assert actions.open_direct(bob, alice.pk) == direct
+    assert actions.open_direct(alice, bob.pk) == direct
+    assert actions.open_direct(alice, carol.pk) != direct
+    assert {role_of(alice, direct), role_of(bob, direct)} == {"member"}
+    assert notices_of(direct) == []
+
+
+def test_a_direct_conversation_appears_for_the_other_with_its_first_words(alice, bob, told):
+    with told() as events:
+        direct = actions.open_direct(alice, bob.pk)
+    assert events == [Concerns(alice.pk, direct.pk, "added")]
+    assert [row.id for row in queries.sidebar(alice)] == [direct.pk]
+    assert queries.sidebar(bob) == []
+    with told() as events:
+        say(alice, direct)
+    assert {(e.user, e.change) for e in events if isinstance(e, Concerns)} == {
+        (alice.pk, "added"),
+        (bob.pk, "added"),
+    }
+    assert [(row.name, row.unread) for row in queries.sidebar(bob)] == [("Alice", 1)]
+    with told() as events:
+        say(bob, direct)
+    assert not [e for e in events if isinstance(e, Concerns)]
+
+
+def test_a_direct_conversation_with_oneself_is_for_notes(alice):
+    notes = actions.open_direct(alice, alice.pk)
+    say(alice, notes, "Remember the milk")
+    (row,) = queries.sidebar(alice)
+    assert (row.name, row.other, row.unread) == ("Alice", alice, 0)
+    assert notes.memberships.count() == 1
+
+
+def test_a_direct_conversation_with_a_closed_account_stays_readable(alice, bob):
+    direct = actions.open_direct(alice, bob.pk)
+    say(bob, direct, "Farewell")
+    account_actions.close_account(bob)
+    assert actions.open_direct(alice, bob.pk) == direct
+    assert [row.name for row in queries.sidebar(alice)] == ["Bob"]
+
+
+# --- membership ------------------------------------------------------------------------------------
+
+
+def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice, told):
+    say(alice, open_group, "Welcome")
+    before = clock_of(bob)
+    with told() as events:
+        membership = actions.join(bob, open_group.pk)
+    assert membership.role == "member"
+    assert notices_of(open_group)[-1] == ("joined", bob.pk, {})
+    (change,) = [e for e in events if isinstance(e, Changed)]
+    assert (change.came, change.gone) == ((bob.pk,), ())
+    assert [row.unread for row in queries.sidebar(bob)] == [0]
+    assert clock_of(bob) == before + 1
+
+
+def test_joining_again_changes_nothing(alice, open_group, told):
+    with told() as events:
+        assert actions.join(alice, open_group.pk).role == "owner"
+    assert events == []
+
+
+def test_who_leaves_is_gone_and_told_so(alice, bob, pair, told):
+    with told() as events:
+        actions.leave(bob, pair.pk)
+    assert role_of(bob, pair) is None
+    assert notices_of(pair)[-1] == ("left", bob.pk, {})
+    (change,) = [e for e in events if isinstance(e, Changed)]
+    assert change.gone == (bob.pk,)
+    assert Concerns(bob.pk, pair.pk, "removed") in events
+
+
+def test_the_last_owner_stays_until_there_is_another(alice, bob, pair):
+    with refused("last_owner"):
+        actions.leave(alice, pair.pk)
+    with refused("last_owner"):
+        actions.change_role(alice, pair.pk, alice.pk, "member")
+    actions.change_role(alice, pair.pk, bob.pk, "owner")
+    actions.leave(alice, pair.pk)
+    assert role_of(alice, pair) is None
+    hold_together(pair)
+
+
+def test_the_last_person_may_go_and_who_comes_back_first_owns_it(alice, bob, carol, open_group):
+    actions.leave(alice, open_group.pk)
+    actions.join(bob, open_group.pk)
+    actions.join(carol, open_group.pk)
+    assert (role_of(bob, open_group), role_of(carol, open_group)) == ("owner", "member")
+
+
+def test_adding_passes_over_who_is_there(alice, bob, carol, pair, told):
+    with told() as events:
+        came = actions.add_members(alice, pair.pk, [bob.pk, carol.pk, alice.pk])
+    assert [membership.user for membership in came] == [carol]
+    assert notices_of(pair)[-1] == ("added", alice.pk, {"user": carol.pk, "name": "Carol"})
+    assert len(versions_told(events, pair)) == 1
+
+
+def test_adding_somebody_unknown_adds_nobody(alice, bob, carol, pair, told):
+    with told() as events, refused("not_found"):
+        actions.add_members(alice, pair.pk, [carol.pk, 2**40])
+    assert events == []
+    assert role_of(carol, pair) is None
+
+
+def test_too_many_people_or_conversations_are_refused(alice, carol, pair, open_group, monkeypatch):
+    monkeypatch.setattr(limits, "MEMBERS_MAX", 2)
+    with refused("too_many"):
+        actions.add_members(alice, pair.pk, [carol.pk])
+    monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 2)
+    for deed in (
+        lambda: actions.create_conversation(alice, name="Third"),
+        lambda: actions.open_direct(alice, carol.pk),
+    ):
+        with refused("too_many"):
+            deed()
+    monkeypatch.setattr(limits, "MEMBERS_MAX", 1)
+    with refused("too_many"):
+        actions.join(carol, open_group.pk)
+
+
+def test_an_admin_removes_members_and_admins_but_no_owner(alice, ann, bob, mia, group):
+    actions.change_role(alice, group.pk, mia.pk, "admin")
+    actions.remove_member(ann, group.pk, mia.pk)
+    actions.remove_member(ann, group.pk, bob.pk)
+    with refused("not_allowed"):
+        actions.remove_member(ann, group.pk, alice.pk)
+    with refused("not_allowed"):
+        actions.remove_member(ann, group.pk, ann.pk)
+    assert notices_of(group)[-1] == ("removed", ann.pk, {"user": bob.pk, "name": "Bob"})
+
+
+def test_an_owner_removes_another_owner(alice, bob, pair):
+    actions.change_role(alice, pair.pk, bob.pk, "owner")
+    actions.remove_member(alice, pair.pk, bob.pk)
+    assert role_of(bob, pair) is None
+
+
+def test_a_role_changes_with_a_notice_and_the_persons_clock(alice, bob, pair, told):
+    before = clock_of(bob)
+    with told() as events:
+        actions.change_role(alice, pair.pk, bob.pk, "admin")
+    data = {"user": bob.pk, "name": "Bob", "role": "admin"}
+    assert notices_of(pair)[-1] == ("role", alice.pk, data)
+    assert Concerns(bob.pk, pair.pk, "role") in events
+    assert clock_of(bob) == before + 1
+    with refused("invalid", field="role"):
+        actions.change_role(alice, pair.pk, bob.pk, "king")
+
+
+# --- what a conversation is like -------------------------------------------------------------------
+
+
+def test_each_real_change_has_its_notice(alice, pair):
+    before = len(log_of(pair))
+    actions.revise_conversation(alice, pair.pk, name="Orchard", topic="Apples", access="open")
+    actions.revise_conversation(alice, pair.pk, name="Orchard ", topic="Apples")
+    actions.revise_conversation(alice, pair.pk)
+    assert notices_of(pair)[before:] == [
+        ("renamed", alice.pk, {"old": "Garden", "new": "Orchard"}),
+        ("topic", alice.pk, {"old": "", "new": "Apples"}),
+        ("access", alice.pk, {"access": "open"}),
+    ]
+    pair.refresh_from_db()
+    assert (pair.name, pair.topic, pair.access) == ("Orchard", "Apples", "open")
+    hold_together(pair)
+
+
+def test_a_revision_with_one_fault_changes_nothing(alice, pair, told):
+    with told() as events:
+        with refused("too_long", field="topic"):
+            actions.revise_conversation(
+                alice, pair.pk, name="Orchard", topic="x" * (limits.TOPIC_MAX + 1)
+            )
+        with refused("empty", field="name"):
+            actions.revise_conversation(alice, pair.pk, name=" ", archived=True)
+    assert events == []
+    pair.refresh_from_db()
+    assert (pair.name, pair.is_archived) == ("Garden", False)
+
+
+def test_archiving_and_renaming_go_together_in_the_order_that_can_be(alice, pair):
+    actions.revise_conversation(alice, pair.pk, name="Old garden", archived=True)
+    with refused("archived"):
+        actions.revise_conversation(alice, pair.pk, name="Orchard", archived=True)
+    actions.revise_conversation(alice, pair.pk, name="New garden", archived=False)
+    assert [kind for kind, *_ in notices_of(pair)][-4:] == [
+        *("renamed", "archived", "unarchived", "renamed"),
+    ]
+    pair.refresh_from_db()
+    assert (pair.name, pair.is_archived) == ("New garden", False)
+
+
+def test_an_archived_conversation_can_be_read_and_left_but_not_joined(alice, bob, carol, pair):
+    say(bob, pair, "Before")
+    actions.revise_conversation(alice, pair.pk, access="open", archived=True)
+    assert "Before" in [m.body for m in queries.history(pair).messages]
+    with refused("archived"):
+        actions.join(carol, pair.pk)
+    actions.leave(bob, pair.pk)
+    assert role_of(bob, pair) is None
+
+
+def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, told):
+    other = actions.create_conversation(alice, name="Other")
+    quoted = say(bob, pair, "Hello")
+    say(alice, pair, "Yes?", reply_to=quoted.pk)
+    actions.react(alice, quoted.pk, "👍")
+    before = clock_of(bob)
+    with told() as events:
+        actions.delete_conversation(alice, pair.pk)
+    assert events == [
+        Ended(pair.pk),
+        Concerns(alice.pk, pair.pk, "deleted"),
+        Concerns(bob.pk, pair.pk, "deleted"),
+    ]
+    assert clock_of(bob) == before + 1
+    assert not Conversation.objects.filter(pk=pair.pk).exists()
+    assert not Message.objects.filter(conversation_id=pair.pk).exists()
+    assert not Reaction.objects.exists()
+    assert [row.id for row in queries.sidebar(alice)] == [other.pk]
+
+
+def test_what_a_crash_left_of_a_deleted_conversation_is_found(alice, pair, hello):
+    actions._end_conversation(alice, pair.pk)
+    assert Message.objects.filter(conversation=pair).exists()
+    with refused("not_found"):
+        say(alice, pair)
+    assert actions.purge_deleted() == 3
+    assert not Conversation.objects.filter(pk=pair.pk).exists()
+    assert actions.purge_deleted() == 0
+
+
+def test_a_long_conversation_is_purged_in_batches(alice, pair, monkeypatch):
+    monkeypatch.setattr(limits, "BULK", 7)
+    first = say(alice, pair, "First")
+    for number in range(20):
+        say(alice, pair, f"{number}", reply_to=first.pk)
+    actions.delete_conversation(alice, pair.pk)
+    assert not Message.objects.filter(conversation_id=pair.pk).exists()
+
+
+# --- one's own view of it --------------------------------------------------------------------------
+
+
+def test_reading_never_goes_back_and_never_beyond_the_end(alice, bob, pair, told):
+    for number in range(5):
+        say(alice, pair, f"{number}")
+    pair.refresh_from_db()
+    with told() as events:
+        assert actions.mark_read(bob, pair.pk, 4).last_read_seq == 4
+        actions.mark_read(bob, pair.pk, 3)
+        actions.mark_read(bob, pair.pk, 4)
+        assert actions.mark_read(bob, pair.pk, 10**9).last_read_seq == pair.last_seq
+    frames = [json.loads(e.text) for e in events if isinstance(e, Personal)]
+    assert [(f["type"], f["user"], f["seq"]) for f in frames] == [
+        ("read", bob.pk, 4),
+        ("read", bob.pk, pair.last_seq),
+    ]
+    assert Membership.objects.get(user=bob, conversation=pair).last_read_seq == pair.last_seq
+
+
+def test_marking_unread_brings_the_number_back(alice, bob, pair):
+    messages = [say(alice, pair, f"{number}") for number in range(4)]
+    actions.mark_read(bob, pair.pk, messages[-1].seq)
+    assert queries.sidebar(bob)[0].unread == 0
+    actions.mark_unread(bob, pair.pk, messages[1].seq)
+    assert queries.sidebar(bob)[0].unread == 3
+    assert actions.mark_unread(bob, pair.pk, 0).last_read_seq == 0
+    actions.mark_unread(bob, pair.pk, 10**9)
+    assert queries.sidebar(bob)[0].unread == 1
+
+
+def test_the_level_is_ones_own(alice, bob, pair):
+    actions.set_level(bob, pair.pk, "nothing")
+    assert [row.level for row in queries.sidebar(bob)] == ["nothing"]
+    assert [row.level for row in queries.sidebar(alice)] == ["all"]
+    with refused("invalid", field="level"):
+        actions.set_level(bob, pair.pk, "loud")
+
+
+# --- staff -----------------------------------------------------------------------------------------
+
+
+def test_staff_moderate_without_being_members_and_in_their_own_name(carol, alice, bob, pair, told):
+    staff = person("Staff")
+    message = say(bob, pair, "Rude")
+    before = version_of(pair)
+    with told() as events:
+        gone = actions.moderate_delete_message(staff, message.pk)
+        assert actions.moderate_delete_message(staff, message.pk).version == gone.version
+        actions.moderate_add_member(staff, pair.pk, carol.pk)
+        actions.moderate_change_role(staff, pair.pk, carol.pk, "owner")
+        actions.moderate_remove_member(staff, pair.pk, alice.pk)
+        actions.moderate_remove_member(staff, pair.pk, carol.pk)
+        actions.moderate_archive(staff, pair.pk)
+        actions.moderate_unarchive(staff, pair.pk)
+    assert gone.is_deleted
+    assert {author for _kind, author, _data in notices_of(pair)[2:]} == {staff.pk}
+    assert versions_told(events, pair) == list(range(before + 1, version_of(pair) + 1))
+    assert role_of(staff, pair) is None
+    hold_together(pair)
+
+
+def test_staff_are_refused_what_cannot_be(alice, bob, pair):
+    with refused("already_member"):
+        actions.moderate_add_member(alice, pair.pk, bob.pk)
+    with refused("not_found"):
+        actions.moderate_add_member(alice, pair.pk, 2**40)
+    with refused("not_found"):
+        actions.moderate_delete_message(alice, 2**40)
+    with refused("not_allowed"):
+        actions.moderate_delete_message(alice, log_of(pair)[0].pk)
+    with refused("invalid", field="role"):
+        actions.moderate_change_role(alice, pair.pk, bob.pk, "king")
