@@ -97,7 +97,7 @@ class LineFormatter(logging.Formatter):
                 parts.append(f"{key}={one_line(str(value), _LONGEST)}")
         line = " ".join(parts)
         if record.exc_info and record.exc_info[0] is not None:
-            line += "\n" + self.formatException(record.exc_info)  # type: ignore[arg-type]
+            line += "\n" + self.formatException(record.exc_info)
         return line
 
     def formatException(self, ei: ExcInfo | Any) -> str:  # noqa: N802 (the library's name)
@@ -108,11 +108,21 @@ class LineFormatter(logging.Formatter):
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
-            frames = traceback.extract_tb(error.__traceback__)
-            chain += [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+            chain += told_frames(error.__traceback__)
             chain.append(f"  {described(error)}")
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         return "\n".join(chain)
+
+
+def told_frames(trace: TracebackType | None) -> list[str]:
+    """Our own frames, and where in a library it happened: what lies between is the same each time."""
+    frames = traceback.extract_tb(trace)
+    told = [
+        frame
+        for index, frame in enumerate(frames)
+        if "site-packages" not in frame.filename or index >= len(frames) - 2
+    ]
+    return [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in told]
 
 
 def described(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -289,3 +290,24 @@ def test_pages_have_no_scripts_handlers_or_styles_inside():
         for match in inside.finditer(re.sub(r"{%.*?%}|{#.*?#}", "", path.read_text()))
     ]
     assert wrong == []
+
+
+def test_every_file_the_pages_name_exists():
+    """A missing one would be a 500 wherever the files' hashed names are looked up."""
+    named = {
+        (path.name, match.group(1))
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+        for match in re.finditer(r"{%\s*static\s+[\"']([^\"']+)[\"']", path.read_text())
+    }
+    assert named
+    assert [pair for pair in named if finders.find(pair[1]) is None] == []
+
+
+def test_every_file_the_styles_name_exists():
+    missing = [
+        f"{path.relative_to(ROOT)}: {match.group(1)}"
+        for path in sorted((ROOT / "static").rglob("*.css"))
+        for match in re.finditer(r"url\(\s*[\"']?([^\"')#:?]+)[\"'?#)]", path.read_text())
+        if not (path.parent / match.group(1)).exists()
+    ]
+    assert missing == []
