@@ -60,7 +60,7 @@ class Outbox:
         self.held = True  # until the hello is out
 
     def put(self, text: str) -> None:
-        if self._close_code is not None:
+        if self.closing:
             return
         self._frames.append(text)
         self._bytes += len(text)
@@ -78,7 +78,7 @@ class Outbox:
 
     def close(self, code: int, last_words: str | None = None) -> None:
         """Drop what waits, say the last words, close. The first code counts."""
-        if self._close_code is not None:
+        if self.closing:
             return
         self._frames.clear()
         if last_words is not None:
@@ -86,6 +86,10 @@ class Outbox:
         self._close_code = code
         self._filled.set()
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._give_up)
+
+    @property
+    def closing(self) -> bool:
+        return self._close_code is not None
 
     def stop(self) -> None:
         self._task.cancel()
@@ -259,6 +263,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _guarded(self, message: dict[str, Any]) -> None:
         """The one place where frames come in: whatever is in them costs an answer, not the socket."""
         text = message.get("text")
+        if self.outbox.closing:
+            return  # refused or signed out: what still comes is nobody's
         try:
             limiter.check_here("frames", str(self.user_id))
             await self._hear(protocol.parse(text, message.get("bytes")))

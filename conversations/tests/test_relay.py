@@ -510,7 +510,6 @@ def test_any_interleaving_gives_every_socket_the_same_transcript(cast: Cast, dat
 
 async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> None:
     start = (await do(queries.versions)([cast.room.pk]))[cast.room.pk]
-    rings = st.booleans()
     async with running_relay() as relay:
         ears = [await seat(relay, cast.bob, cast.room), await seat(relay, cast.alice, cast.room)]
         starts = [start, start]
@@ -540,7 +539,8 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
             fresh = [event for event in recorder.take() if isinstance(event, Changed)]
             for bell in fresh:
                 bells += [bell] * data.draw(st.sampled_from([0, 1, 1, 1, 2]))
-            if bells and data.draw(rings):
+            heard_now: bool = data.draw(st.booleans())
+            if heard_now:
                 relay._hear_all(data.draw(st.permutations(bells)))
                 bells = []
         relay._hear_all(bells)
