@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from chatty.common.limiter import parse_rate
+
 SECRET_MIN = 32
 _SAMPLES = ("django-insecure", "change-me", "changeme", "your-secret", "example", "secret-key")
 
@@ -59,6 +61,19 @@ def hosts_are_named(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
             hint="Set PUBLIC_URL; the host comes from it.",
             id="chatty.E005",
         )
+
+
+@register(Tags.compatibility)
+def limits_can_be_read(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    for name, rate in settings.LIMITS.items():
+        try:
+            parse_rate(rate)
+        except ValueError as error:
+            yield Error(
+                f"LIMIT_{name.upper()}: {error}",
+                hint="10/5m is ten at once, and ten in any five minutes from then on.",
+                id="chatty.E008",
+            )
 
 
 @register(Tags.compatibility)

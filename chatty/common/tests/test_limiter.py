@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.test import RequestFactory
 
+from chatty.checks import limits_can_be_read
 from chatty.common import limiter as module
 from chatty.common.errors import ChatError
 from chatty.common.limiter import Limiter, LocalBuckets, Rate, client_address, parse_rate
@@ -257,3 +258,9 @@ def test_an_address_is_what_one_customer_has(client, address):
 def test_a_request_is_known_by_its_socket_and_not_by_what_it_says():
     request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.7", HTTP_X_FORWARDED_FOR="10.9.9.9")
     assert client_address(request) == "192.0.2.7"
+
+
+def test_a_limit_nobody_can_read_is_found_before_the_server_starts(settings):
+    settings.LIMITS = {"knock": "3/m", "other": "often"}
+    found = limits_can_be_read(None)
+    assert [(error.id, "LIMIT_OTHER" in error.msg) for error in found] == [("chatty.E008", True)]
