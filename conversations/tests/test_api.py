@@ -1,0 +1,643 @@
+"""The REST doors: what they answer, to whom, and at what cost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.urls.resolvers import URLPattern
+
+from accounts import actions as account_actions
+from conversations import actions, limits, queries
+from conversations.actions import Draft
+from conversations.api import urls
+from conversations.models import Conversation
+from conversations.tests.helpers import hold_together, role_of, say, version_of
+from conversations.wire import message_to_wire
+
+
+def at(name: str, *args: Any) -> str:
+    return reverse(f"api:{name}", args=args)
+
+
+def send(client: Client, method: str, path: str, body: Any = None) -> Any:
+    return client.generic(method, path, json.dumps(body), content_type="application/json")
+
+
+def refusal(response: Any) -> tuple[int, str]:
+    answer = response.json()
+    assert set(answer) <= {"code", "detail", "fields", "retry", "retry_after"}
+    assert answer["detail"]
+    return response.status_code, answer["code"]
+
+
+@pytest.fixture
+def alices(alice, api_of) -> Client:
+    return api_of(alice)
+
+
+@pytest.fixture
+def bobs(bob, api_of) -> Client:
+    return api_of(bob)
+
+
+@pytest.fixture
+def carols(carol, api_of) -> Client:
+    return api_of(carol)
+
+
+# --- conversations ---------------------------------------------------------------------------------
+
+
+def test_a_program_opens_a_group_and_finds_it_in_its_list(alices, alice, bob, bobs):
+    made = send(
+        alices,
+        "POST",
+        at("conversations"),
+        {"name": "Garden", "topic": "Apples", "access": "open", "members": [bob.pk]},
+    )
+    assert made.status_code == 201
+    answer = made.json()
+    assert made["Location"] == at("conversation", answer["id"])
+    assert {name: answer[name] for name in ("name", "topic", "access", "kind", "role")} == {
+        "name": "Garden",
+        "topic": "Apples",
+        "access": "open",
+        "kind": "group",
+        "role": "owner",
+    }
+    assert (answer["version"], answer["last_seq"], answer["unread"]) == (2, 2, 0)
+    assert alices.get(made["Location"]).json() == answer
+    assert alices.get(at("conversations")).json() == {"results": [answer], "next": None}
+    (row,) = bobs.get(at("conversations")).json()["results"]
+    assert (row["id"], row["role"]) == (answer["id"], "member")
+
+
+def test_what_is_left_out_of_a_new_group_is_the_careful_choice(alices):
+    made = send(alices, "POST", at("conversations"), {"name": "Garden"}).json()
+    assert (made["access"], made["topic"]) == ("closed", "")
+
+
+def test_the_list_is_read_page_by_page_latest_first(alices, alice):
+    groups = [actions.create_conversation(alice, name=f"Group {n}") for n in range(7)]
+    say(alice, groups[0])
+    wanted = [groups[0].pk, *(group.pk for group in reversed(groups[1:]))]
+    path: str | None = at("conversations") + "?limit=3"
+    pages = []
+    while path:
+        answer = alices.get(path).json()
+        pages.append([row["id"] for row in answer["results"]])
+        path = answer["next"]
+    assert pages == [wanted[:3], wanted[3:6], wanted[6:]]
+
+
+def test_open_conversations_are_found_by_words_page_by_page(alices, bobs, alice, bob):
+    for name in ("Apple trees", "Apple pie", "apples", "Pears", "Apple juice"):
+        actions.create_conversation(alice, name=name, access="open")
+    actions.create_conversation(alice, name="Apple secrets")
+    old = actions.create_conversation(alice, name="Apple of old", access="open")
+    actions.archive(alice, old.pk)
+    path: str | None = at("browse") + "?q=apple&limit=3"
+    found = []
+    while path:
+        answer = bobs.get(path).json()
+        assert len(answer["results"]) <= 3
+        found += answer["results"]
+        path = answer["next"]
+    names = [row["name"] for row in found]
+    assert sorted(names) == ["Apple juice", "Apple pie", "Apple trees", "apples"]
+    assert len(set(names)) == len(names)
+    assert {(row["members_count"], row["joined"]) for row in found} == {(1, False)}
+    (pears,) = alices.get(at("browse") + "?q=pea").json()["results"]
+    assert pears["joined"] is True
+
+
+def test_a_direct_conversation_is_the_same_from_both_sides(alices, bobs, alice, bob):
+    one = send(alices, "POST", at("direct"), {"user": bob.pk})
+    two = send(bobs, "POST", at("direct"), {"user": alice.pk})
+    assert (one.status_code, two.status_code) == (200, 200)
+    assert one.json()["id"] == two.json()["id"]
+    assert one.json()["other"] == {"id": bob.pk, "name": "Bob"}
+    assert two.json()["name"] == "Alice"
+    # Nobody has spoken: only who opened it has it in the list.
+    assert len(alices.get(at("conversations")).json()["results"]) == 1
+    assert bobs.get(at("conversations")).json()["results"] == []
+
+
+def test_a_conversation_is_changed_all_or_nothing(alices, pair):
+    path = at("conversation", pair.pk)
+    changed = send(alices, "PATCH", path, {"name": "Orchard", "topic": "Pears", "access": "open"})
+    assert changed.status_code == 200
+    assert {changed.json()[name] for name in ("name", "topic", "access")} == {
+        *("Orchard", "Pears", "open")
+    }
+    before = version_of(pair)
+    refused = send(alices, "PATCH", path, {"name": "Field", "topic": "x" * 300})
+    assert refusal(refused) == (400, "too_long")
+    assert list(refused.json()["fields"]) == ["topic"]
+    assert version_of(pair) == before
+    assert send(alices, "PATCH", path, {"archived": True}).json()["archived"] is True
+    assert refusal(send(alices, "PATCH", path, {"name": "Field"})) == (409, "archived")
+    both = send(alices, "PATCH", path, {"archived": False, "name": "Field"}).json()
+    assert (both["archived"], both["name"]) == (False, "Field")
+
+
+def test_a_conversation_is_deleted_for_good(alices, bobs, pair):
+    assert refusal(bobs.delete(at("conversation", pair.pk))) == (403, "not_allowed")
+    gone = alices.delete(at("conversation", pair.pk))
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert refusal(alices.get(at("conversation", pair.pk))) == (404, "not_found")
+
+
+# --- members ---------------------------------------------------------------------------------------
+
+
+def test_joining_and_leaving(bobs, bob, open_group):
+    joined = send(bobs, "POST", at("join", open_group.pk))
+    assert (joined.status_code, joined.json()["role"]) == (200, "member")
+    assert send(bobs, "POST", at("join", open_group.pk)).status_code == 200
+    assert send(bobs, "POST", at("leave", open_group.pk)).status_code == 204
+    assert role_of(bob, open_group) is None
+    assert refusal(send(bobs, "POST", at("leave", open_group.pk))) == (404, "not_found")
+
+
+def test_members_are_listed_added_promoted_and_removed(alices, bobs, alice, bob, carol, pair):
+    added = send(alices, "POST", at("members", pair.pk), {"users": [carol.pk, bob.pk]})
+    assert added.status_code == 200
+    assert [row["user"] for row in added.json()["results"]] == [{"id": carol.pk, "name": "Carol"}]
+    promoted = send(alices, "PATCH", at("member", pair.pk, carol.pk), {"role": "admin"})
+    assert (promoted.status_code, promoted.json()["role"]) == (200, "admin")
+    listed = bobs.get(at("members", pair.pk)).json()["results"]
+    assert [(row["user"]["name"], row["role"]) for row in listed] == [
+        ("Alice", "owner"),
+        ("Carol", "admin"),
+        ("Bob", "member"),
+    ]
+    assert "@" not in json.dumps(listed)
+    assert refusal(bobs.delete(at("member", pair.pk, carol.pk))) == (403, "not_allowed")
+    assert alices.delete(at("member", pair.pk, carol.pk)).status_code == 204
+    assert role_of(carol, pair) is None
+    assert refusal(alices.delete(at("member", pair.pk, carol.pk))) == (404, "not_found")
+    last = send(alices, "PATCH", at("member", pair.pk, alice.pk), {"role": "member"})
+    assert refusal(last) == (409, "last_owner")
+
+
+# --- one's own view --------------------------------------------------------------------------------
+
+
+def test_reading_marks_and_level(alices, bobs, alice, bob, pair):
+    messages = [say(alice, pair, f"{n}") for n in range(4)]
+    path = at("conversation", pair.pk)
+    assert bobs.get(path).json()["unread"] == 4
+    read = send(bobs, "POST", at("read", pair.pk), {"seq": messages[2].seq}).json()
+    assert (read["last_read_seq"], read["unread"]) == (messages[2].seq, 1)
+    assert send(bobs, "POST", at("read", pair.pk), {"seq": 1}).json()["unread"] == 1
+    unread = send(bobs, "POST", at("unread", pair.pk), {"seq": messages[1].seq}).json()
+    assert unread["unread"] == 3
+    level = send(bobs, "PATCH", at("level", pair.pk), {"level": "nothing"}).json()
+    assert level["level"] == "nothing"
+    assert alices.get(path).json()["level"] == "all"
+
+
+# --- messages --------------------------------------------------------------------------------------
+
+
+def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, told):
+    said = {"key": "k", "body": "Hello *you*"}
+    with told() as events:
+        first = send(bobs, "POST", at("messages", pair.pk), said)
+        again = send(bobs, "POST", at("messages", pair.pk), said)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert first["Location"] == at("message", first.json()["id"])
+    assert len(events) == 1
+    answer = first.json()
+    assert answer == {
+        "id": answer["id"],
+        "conversation": pair.pk,
+        "seq": 3,
+        "version": 3,
+        "kind": "text",
+        "author": {"id": bob.pk, "name": "Bob"},
+        "key": "k",
+        "body": "Hello *you*",
+        "html": "<p>Hello <em>you</em></p>",
+        "notice": None,
+        "reply_to": None,
+        "created_at": answer["created_at"],
+        "edited_at": None,
+        "deleted_at": None,
+        "reactions": [],
+    }
+    other = send(bobs, "POST", at("messages", pair.pk), {**said, "body": "Else"})
+    assert refusal(other) == (409, "key_reused")
+
+
+def test_a_reply_carries_its_quote(alices, alice, pair, hello, bob):
+    said = {"key": "k", "body": "Yes?", "reply_to": hello.pk}
+    answer = send(alices, "POST", at("messages", pair.pk), said).json()
+    assert answer["reply_to"] == {
+        "id": hello.pk,
+        "seq": hello.seq,
+        "author": {"id": bob.pk, "name": "Bob"},
+        "excerpt": "Hello",
+        "deleted": False,
+    }
+
+
+def test_a_message_is_read_edited_reacted_to_and_deleted(alices, bobs, alice, hello):
+    path = at("message", hello.pk)
+    assert alices.get(path).json()["body"] == "Hello"
+    assert refusal(send(alices, "PATCH", path, {"body": "Mine"})) == (403, "not_allowed")
+    edited = send(bobs, "PATCH", path, {"body": "Hello again"})
+    assert (edited.status_code, edited.json()["body"]) == (200, "Hello again")
+    assert edited.json()["edited_at"]
+    reaction = f"{path}reactions/{quote('👍🏽')}/"
+    for _ in range(2):
+        reacted = alices.put(reaction)
+        assert reacted.status_code == 200
+        assert reacted.json()["reactions"] == [{"emoji": "👍🏽", "count": 1, "users": [alice.pk]}]
+    assert alices.delete(reaction).json()["reactions"] == []
+    gone = bobs.delete(path)
+    assert gone.status_code == 200
+    assert (gone.json()["body"], gone.json()["html"]) == ("", "")
+    assert gone.json()["deleted_at"]
+    assert bobs.delete(path).json() == gone.json() == alices.get(path).json()
+    assert refusal(alices.put(reaction)) == (409, "deleted")
+
+
+def test_history_is_paged_in_both_directions_and_around(bobs, bob, pair):
+    actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", f"{n}") for n in range(3, 101)])
+    path = at("messages", pair.pk)
+
+    def page(query: str) -> tuple[int, int, bool, bool]:
+        answer = bobs.get(f"{path}{query}").json()
+        assert answer["position"] == 100
+        seqs = [message["seq"] for message in answer["messages"]]
+        assert seqs == list(range(seqs[0], seqs[-1] + 1))
+        return seqs[0], seqs[-1], answer["has_older"], answer["has_newer"]
+
+    assert page("") == (51, 100, True, False)
+    assert page("?before=51") == (1, 50, False, True)
+    assert page("?before=51&limit=10") == (41, 50, True, True)
+    assert page("?after=0&limit=100") == (1, 100, False, False)
+    assert page("?after=95") == (96, 100, True, False)
+    assert page("?around=50&limit=11") == (45, 55, True, True)
+    for beyond in ("?after=100", "?around=500", "?before=1"):
+        answer = bobs.get(f"{path}{beyond}").json()
+        assert answer["messages"] == []
+    assert bobs.get(f"{path}?before=1").json()["has_older"] is False
+
+
+def test_what_changed_since_a_version(alices, bobs, bob, pair, hello):
+    path = at("messages", pair.pk)
+    position = bobs.get(path).json()["position"]
+    quiet = bobs.get(f"{path}?since_version={position}").json()
+    assert quiet == {"messages": [], "version": position, "more": False, "reset": False}
+    say(bob, pair, "More")
+    actions.edit_message(bob, hello.pk, "Changed")
+    since = bobs.get(f"{path}?since_version={position}").json()
+    assert [message["body"] for message in since["messages"]] == ["More", "Changed"]
+    assert (since["version"], since["more"]) == (position + 2, False)
+    one = bobs.get(f"{path}?since_version={position}&limit=1").json()
+    assert (len(one["messages"]), one["version"], one["more"]) == (1, position + 1, True)
+    ahead = bobs.get(f"{path}?since_version={position + 1000}").json()
+    assert (ahead["messages"], ahead["reset"]) == ([], True)
+
+
+def test_reading_writes_nothing(bobs, bob, pair, hello, django_assert_max_num_queries):
+    paths = [
+        at("conversations"),
+        at("browse"),
+        at("conversation", pair.pk),
+        at("members", pair.pk),
+        at("messages", pair.pk),
+        at("messages", pair.pk) + "?since_version=0",
+        at("message", hello.pk),
+    ]
+    for path in paths:
+        with django_assert_max_num_queries(8) as made:
+            assert bobs.get(path).status_code == 200
+        assert all(query["sql"].startswith("SELECT") for query in made.captured_queries), path
+
+
+# --- costs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["conversations", "browse", "messages", "members"])
+def test_a_page_costs_the_same_number_of_queries_however_full_it_is(
+    name, alices, alice, bob, carol, pair, django_assert_num_queries
+):
+    path = at(name) if name in ("conversations", "browse") else at(name, pair.pk)
+    quoted = say(bob, pair, "Quote me")
+    say(alice, pair, "Yes", reply_to=quoted.pk)
+    actions.react(alice, quoted.pk, "👍")
+    actions.open_direct(alice, bob.pk)
+    actions.create_conversation(bob, name="Open", access="open")
+    with django_assert_num_queries(10, exact=False) as few:
+        assert alices.get(path).status_code == 200
+    for number in range(30):
+        message = say(bob, pair, f"{number}", reply_to=quoted.pk)
+        actions.react(alice, message.pk, "🎉")
+        actions.create_conversation(alice, name=f"Open {number}", access="open")
+    actions.open_direct(alice, carol.pk)
+    actions.add_members(alice, pair.pk, [carol.pk])
+    with django_assert_num_queries(len(few)):
+        assert alices.get(path).status_code == 200
+
+
+# --- who may come in -------------------------------------------------------------------------------
+
+EMOJI = quote("👍")
+DOORS = [
+    ("GET", "conversations/", None),
+    ("POST", "conversations/", {"name": "New"}),
+    ("GET", "conversations/browse/", None),
+    ("POST", "conversations/direct/", {"user": "{bob}"}),
+    ("GET", "conversations/{c}/", None),
+    ("PATCH", "conversations/{c}/", {"topic": "New"}),
+    ("DELETE", "conversations/{c}/", None),
+    ("POST", "conversations/{c}/join/", None),
+    ("POST", "conversations/{c}/leave/", None),
+    ("GET", "conversations/{c}/members/", None),
+    ("POST", "conversations/{c}/members/", {"users": ["{bob}"]}),
+    ("PATCH", "conversations/{c}/members/{bob}/", {"role": "admin"}),
+    ("DELETE", "conversations/{c}/members/{bob}/", None),
+    ("POST", "conversations/{c}/read/", {"seq": 1}),
+    ("POST", "conversations/{c}/unread/", {"seq": 1}),
+    ("PATCH", "conversations/{c}/level/", {"level": "all"}),
+    ("GET", "conversations/{c}/messages/", None),
+    ("GET", "conversations/{c}/messages/?since_version=0", None),
+    ("POST", "conversations/{c}/messages/", {"key": "new", "body": "Hi"}),
+    ("GET", "messages/{m}/", None),
+    ("PATCH", "messages/{m}/", {"body": "Changed"}),
+    ("DELETE", "messages/{m}/", None),
+    ("PUT", f"messages/{{m}}/reactions/{EMOJI}/", None),
+    ("DELETE", f"messages/{{m}}/reactions/{EMOJI}/", None),
+]
+INSIDE = [door for door in DOORS if "{c}" in door[1] or "{m}" in door[1]]
+
+
+def knock(client: Client, door: tuple[str, str, Any], **ids: int) -> Any:
+    method, path, body = door
+    if isinstance(body, dict):
+        body = {
+            name: ids["bob"] if value == "{bob}" else [ids["bob"]] if value == ["{bob}"] else value
+            for name, value in body.items()
+        }
+    return send(client, method, "/api/" + path.format(**ids), body)
+
+
+def test_every_path_of_the_api_is_among_the_doors():
+    def paths(patterns: Any, before: str = "") -> Any:
+        for pattern in patterns:
+            path = before + str(pattern.pattern)
+            if isinstance(pattern, URLPattern):
+                yield path
+            else:
+                yield from paths(pattern.url_patterns, path)
+
+    known = {
+        path.partition("?")[0]
+        .replace("{c}", "<int:conversation>")
+        .replace("{m}", "<int:message>")
+        .replace("{bob}", "<int:user>")
+        .replace(EMOJI, "<str:emoji>")
+        for _method, path, _body in DOORS
+    }
+    assert known == set(paths(urls.urlpatterns))
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door[0]} {door[1]}")
+def test_nobody_comes_in_without_signing_in(door, bob, pair, hello):
+    before = version_of(pair)
+    answer = knock(Client(), door, c=pair.pk, m=hello.pk, bob=bob.pk)
+    assert refusal(answer) == (401, "unauthenticated")
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+    assert version_of(pair) == before
+
+
+@pytest.mark.parametrize("door", INSIDE, ids=lambda door: f"{door[0]} {door[1]}")
+@pytest.mark.parametrize("who", ["carol", "rita"])
+def test_an_outsider_cannot_tell_what_is_there(door, who, request, api_of, bob, group):
+    client = api_of(request.getfixturevalue(who))
+    message = say(bob, group)
+    group.refresh_from_db()
+    before = group.version
+    there = knock(client, door, c=group.pk, m=message.pk, bob=bob.pk)
+    missing = knock(client, door, c=2**40, m=2**40, bob=bob.pk)
+    assert refusal(there) == refusal(missing) == (404, "not_found")
+    assert there.content == missing.content
+    assert version_of(group) == before
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door[0]} {door[1]}")
+def test_a_closed_account_is_turned_away_at_every_door(door, bob, bobs, pair, hello):
+    account_actions.close_account(bob)
+    answer = knock(bobs, door, c=pair.pk, m=hello.pk, bob=bob.pk)
+    assert refusal(answer)[0] in (401, 403)
+    assert refusal(answer)[1] in ("account_closed", "token_invalid")
+    hold_together(pair)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door[0]} {door[1]}")
+def test_a_page_of_a_signed_in_browser_may_write_only_with_its_csrf_token(door, alice, bob, group):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    message = say(alice, group)
+    ids = {"c": group.pk, "m": message.pk, "bob": bob.pk}
+    if door[0] == "GET":
+        assert knock(browser, door, **ids).status_code == 200
+        return
+    before = version_of(group)
+    assert refusal(knock(browser, door, **ids)) == (403, "csrf")
+    assert version_of(group) == before
+
+
+def test_a_page_with_its_csrf_token_writes(alice, pair):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    token = browser.get(reverse("accounts:profile")).cookies["chatty-csrf"].value
+    sent = browser.post(
+        at("messages", pair.pk),
+        {"key": "k", "body": "Hello"},
+        content_type="application/json",
+        headers={"X-CSRFToken": token},
+    )
+    assert sent.status_code == 201
+
+
+# --- bad input -------------------------------------------------------------------------------------
+
+BAD_BODIES = [
+    ({}, "invalid"),
+    ({"key": "k"}, "invalid"),
+    ({"body": "Hello"}, "invalid"),
+    ({"key": "k", "body": None}, "invalid"),
+    ({"key": "k", "body": 7}, "invalid"),
+    ({"key": "k", "body": True}, "invalid"),
+    ({"key": "k", "body": ["Hello"]}, "invalid"),
+    ({"key": 7, "body": "Hello"}, "invalid"),
+    ({"key": "a b", "body": "Hello"}, "invalid"),
+    ({"key": "", "body": "Hello"}, "invalid"),
+    ({"key": "k" * 65, "body": "Hello"}, "invalid"),
+    ({"key": "k", "body": "Hello", "colour": "red"}, "invalid"),
+    ({"key": "k", "body": "Hello", "reply_to": "1"}, "invalid"),
+    ({"key": "k", "body": "Hello", "reply_to": 1.0}, "invalid"),
+    ({"key": "k", "body": "Hello", "reply_to": True}, "invalid"),
+    ({"key": "k", "body": "Hello", "reply_to": 0}, "invalid"),
+    ({"key": "k", "body": "Hello", "reply_to": 2**63}, "invalid"),
+    ({"key": "k", "body": ""}, "empty"),
+    ({"key": "k", "body": " \n "}, "empty"),
+    ({"key": "k", "body": "x" * (limits.BODY_MAX + 1)}, "too_long"),
+    ({"key": "k", "body": "a\x00b"}, "bad_text"),
+    ({"key": "k", "body": "a\x1bb"}, "bad_text"),
+    ({"key": "k", "body": "a\ud800b"}, "bad_frame"),
+    ([], "invalid"),
+    ("text", "invalid"),
+    (None, "invalid"),
+]
+
+
+@pytest.mark.parametrize(("body", "code"), BAD_BODIES)
+def test_a_bad_message_is_refused_with_a_code_and_changes_nothing(body, code, bobs, pair):
+    before = version_of(pair)
+    assert refusal(send(bobs, "POST", at("messages", pair.pk), body)) == (400, code)
+    assert version_of(pair) == before
+
+
+@pytest.mark.parametrize(
+    ("raw", "content_type", "answer"),
+    [
+        (b"", "application/json", (400, "invalid")),
+        (b"{", "application/json", (400, "bad_frame")),
+        (b"\xff\xfe", "application/json", (400, "bad_frame")),
+        (b'{"key":"k","body":NaN}', "application/json", (400, "bad_frame")),
+        (b"[" * 100_000, "application/json", (400, "bad_frame")),
+        (b'{"key":"k","body":' + b"[" * 40 + b"]" * 40 + b"}", "application/json", (400, "bad_frame")),
+        (b'{"key":"k","body":"\\ud800"}', "application/json", (400, "bad_frame")),
+        (b"key=k&body=Hello", "application/x-www-form-urlencoded", (415, "unsupported_media")),
+        (b"Hello", "text/plain", (415, "unsupported_media")),
+    ],
+)  # fmt: skip
+def test_what_is_no_json_is_refused(raw, content_type, answer, bobs, pair):
+    path = at("messages", pair.pk)
+    assert refusal(bobs.generic("POST", path, raw, content_type=content_type)) == answer
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("before=0", "before"),
+        ("before=-1", "before"),
+        ("before=x", "before"),
+        ("before=", "before"),
+        ("before=1.0", "before"),
+        ("before=%C2%B2", "before"),
+        ("before=99999999999999999999", "before"),
+        ("before=9007199254740992", "before"),
+        ("before=1&before=2", "before"),
+        ("before=1&after=2", "after"),
+        ("around=1&since_version=2", "since_version"),
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("since_version=-1", "since_version"),
+        ("befor=5", "befor"),
+    ],
+)
+def test_a_bad_parameter_is_named(query, field, bobs, pair):
+    answer = bobs.get(f"{at('messages', pair.pk)}?{query}")
+    assert refusal(answer) == (400, "invalid")
+    assert field in answer.json()["fields"]
+
+
+@pytest.mark.parametrize("name", ["conversations", "browse"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("x", "%00", "W10", "WzEsMl0x", "W251bGwsMV0", "ÿ", "=", "WzEsLTFd", "WyJcdTAwMDAiLDFd"),
+        "WzkyMjMzNzIwMzY4NTQ3NzU4MDcsMV0",
+    ],
+)
+def test_a_cursor_that_is_none_is_refused(name, cursor, bobs):
+    answer = bobs.get(f"{at(name)}?cursor={cursor}")
+    assert refusal(answer) == (400, "invalid")
+    assert list(answer.json()["fields"]) == ["cursor"]
+
+
+@pytest.mark.parametrize("query", ["q=%00", "q=" + "x" * 81, "limit=1000", "page=2"])
+def test_browsing_takes_no_bad_parameters(query, bobs):
+    assert refusal(bobs.get(f"{at('browse')}?{query}")) == (400, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "body", "field"),
+    [
+        ("POST", "members", {"users": []}, "users"),
+        ("POST", "members", {"users": ["1"]}, "users"),
+        ("POST", "members", {"users": 1}, "users"),
+        ("POST", "members", {}, "users"),
+        ("POST", "read", {"seq": -1}, "seq"),
+        ("POST", "read", {"seq": "1"}, "seq"),
+        ("POST", "unread", {"seq": 0}, "seq"),
+        ("PATCH", "level", {"level": "loud"}, "level"),
+        ("PATCH", "conversation", {"archived": "yes"}, "archived"),
+        ("PATCH", "conversation", {"archived": None}, "archived"),
+        ("PATCH", "conversation", {"name": None}, "name"),
+        ("PATCH", "conversation", {"kind": "direct"}, "kind"),
+        ("PATCH", "conversation", {"access": "secret"}, "access"),
+    ],
+)
+def test_a_bad_field_is_named(method, name, body, field, alices, pair):
+    before = version_of(pair)
+    answer = send(alices, method, at(name, pair.pk), body)
+    assert refusal(answer) == (400, "invalid")
+    assert field in answer.json()["fields"]
+    assert version_of(pair) == before
+
+
+@pytest.mark.parametrize("emoji", ["a", "1", quote("👍👍"), "%00", "%F0%9F", "x" * 200])
+def test_only_one_emoji_is_a_reaction(emoji, alices, hello):
+    answer = alices.put(f"/api/messages/{hello.pk}/reactions/{emoji}/")
+    assert refusal(answer) == (400, "invalid")
+
+
+@pytest.mark.parametrize("number", [0, 2**53, 2**63, 10**30])
+def test_numbers_no_row_can_have_are_not_found(number, alices):
+    for path in (f"conversations/{number}/", f"messages/{number}/"):
+        assert refusal(alices.get(f"/api/{path}")) == (404, "not_found")
+
+
+def test_unknown_ways_are_refused_and_the_known_ones_named(alices, pair):
+    answer = alices.put(at("conversation", pair.pk))
+    assert refusal(answer) == (405, "method_not_allowed")
+    assert {"GET", "PATCH", "DELETE"} <= set(answer["Allow"].split(", "))
+
+
+def test_what_the_api_says_of_a_message_is_what_the_sockets_say(bobs, hello, pair):
+    wire = message_to_wire(queries.detailed(hello))
+    assert bobs.get(at("message", hello.pk)).json() == wire
+    assert bobs.get(at("messages", pair.pk)).json()["messages"][-1] == wire
+
+
+def test_a_failing_database_is_told_as_something_to_try_again(bobs, bob, pair, monkeypatch):
+    from django.db import OperationalError
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("secret table is locked up")
+
+    monkeypatch.setattr(actions, "_insert", fail)
+    answer = send(bobs, "POST", at("messages", pair.pk), {"key": "k", "body": "Hello"})
+    assert refusal(answer) == (503, "unavailable")
+    assert (answer.json()["retry"], "secret" in answer.text) == (True, False)
+    assert answer["Retry-After"]
+
+
+def test_no_conversation_is_made_by_asking_for_it(alices, bob):
+    for path in (at("conversations"), at("browse")):
+        alices.get(path)
+    assert not Conversation.objects.exists()
