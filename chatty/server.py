@@ -24,7 +24,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 log = logging.getLogger("chatty.server")
 
-HEADER_SECONDS = 15.0
 HEADER_BYTES = 65_536
 FRAME_BYTES = 65_536
 PING_SECONDS = 20.0
@@ -68,7 +67,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _expect_headers(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+            self._deadline = self.loop.call_later(settings.HTTP_HEADER_SECONDS, self._give_up)
 
     def _headers_came(self) -> None:
         if self._deadline is not None:

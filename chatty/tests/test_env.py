@@ -1,6 +1,9 @@
+import ast
 import ipaddress
+import re
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from chatty import env
@@ -111,3 +114,26 @@ def test_keys_for_different_purposes_are_different_and_lasting():
     assert one != env.derived_key("secret", "other")
     assert one != env.derived_key("another", "jwt")
     assert "secret" not in one
+
+
+def read_by_settings():
+    """Names of all variables the settings read."""
+    names = {f"LIMIT_{name.upper()}" for name in settings.LIMITS}
+    for path in ("chatty/settings.py", "chatty/env.py"):
+        for node in ast.walk(ast.parse((env.BASE_DIR / path).read_text())):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = node.args[0].value
+                called = ast.unparse(node.func).rpartition(".")[2]
+                if (
+                    called != "get"
+                    and isinstance(name, str)
+                    and re.fullmatch(r"[A-Z][A-Z_]+", name)
+                ):
+                    names.add(name)
+    return names
+
+
+def test_the_example_lists_every_variable_and_no_other():
+    example = (env.BASE_DIR / ".env.example").read_text()
+    listed = set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE))
+    assert listed == read_by_settings() | {"PUBLIC_URL"}
