@@ -77,19 +77,6 @@ def limits_can_be_read(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage
 
 
 @register(Tags.compatibility)
-def limits_can_be_read(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
-    for name, rate in settings.LIMITS.items():
-        try:
-            parse_rate(rate)
-        except ValueError as error:
-            yield Error(
-                f"LIMIT_{name.upper()}: {error}",
-                hint="Unset it to take the default; .env.example has them all.",
-                id="chatty.E008",
-            )
-
-
-@register(Tags.compatibility)
 def processes_can_hear_each_other(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     """Servers such as gunicorn take their number of processes from WEB_CONCURRENCY."""
     count = os.environ.get("WEB_CONCURRENCY", "1").strip()
