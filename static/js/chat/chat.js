@@ -136,7 +136,8 @@ export class Chat extends Emitter {
     return this.#load(async () => {
       const [oldest] = this.#store.messages();
       if (!oldest || !this.#store.hasOlder) return;
-      this.#store.addOlder(await this.#history({ before: oldest.seq }));
+      const { era } = this.#store;
+      this.#store.addOlder(await this.#history({ before: oldest.seq }), era);
     });
   }
 
@@ -144,7 +145,8 @@ export class Chat extends Emitter {
     return this.#load(async () => {
       const newest = this.#store.messages().at(-1);
       if (!newest || !this.#store.hasNewer) return;
-      this.#store.addNewer(await this.#history({ after: newest.seq }));
+      const { era } = this.#store;
+      this.#store.addNewer(await this.#history({ after: newest.seq }), era);
     });
   }
 
@@ -209,7 +211,7 @@ export class Chat extends Emitter {
   }
 
   #heardMessage(frame) {
-    this.#roster.hear(frame);
+    this.#roster.hear({ ...frame, messages: [frame.message] });
     if (!this.#store || frame.conversation !== this.#conversation) return;
     const isNew = frame.change?.deed === "created" || frame.change?.deed === "notice";
     if (this.#store.hear(frame) && isNew) this.#spoken(frame.message);
@@ -220,9 +222,8 @@ export class Chat extends Emitter {
   }
 
   #heardSynced(frame) {
-    for (const message of frame.messages) {
-      this.#roster.hear({ ...frame, version: message.version, message });
-    }
+    if (frame.reset) this.#recountSoon(frame.conversation);
+    else this.#roster.hear(frame);
     if (!this.#store || frame.conversation !== this.#conversation) return;
     if (frame.reset) {
       this.latest().catch(() => this.#after("hole", HOLE, () => this.#sync()));

@@ -47,21 +47,22 @@ export class Roster extends Emitter {
     }
   }
 
-  /** One changed message, live or caught up, that took `version`. */
-  hear({ conversation, version, message }) {
+  /** Changed messages, live or caught up, that bring the conversation to `version`. */
+  hear({ conversation, version, messages }) {
     const row = this.#rows.get(conversation);
     if (!row?.counted) return this.#recount(conversation);
     if (version <= row.version) return undefined;
+    // Caught-up messages come in order of their last change: a new one may follow a newer one.
+    const fresh = messages.filter((message) => message.version > row.version);
+    const arrived = fresh.filter((message) => message.seq > row.last_seq);
+    const buried = fresh.filter((message) => message.seq <= row.last_seq && message.deleted_at);
     row.version = version;
-    const isNew = message.seq > row.last_seq;
-    if (isNew) row.last_seq = message.seq;
+    row.last_seq = Math.max(row.last_seq, ...arrived.map((message) => message.seq));
     row.unread_more = row.last_seq - row.last_read_seq > WINDOW;
-    if (this.#counts(row, message)) {
-      if (isNew && isWord(message)) row.unread += 1;
-      // A message changes once more by being deleted, and then never again.
-      if (!isNew && message.deleted_at) row.unread = Math.max(0, row.unread - 1);
-    }
-    return this.#changed(conversation, isNew && message.kind === "text");
+    row.unread += arrived.filter((message) => isWord(message) && this.#counts(row, message)).length;
+    // A message is deleted once and never changes again, so it is taken off once.
+    row.unread -= buried.filter((message) => this.#counts(row, message)).length;
+    return this.#changed(conversation, arrived.some(isWord));
   }
 
   /** My mark stands at `seq` now. `unread` when the page can tell the number, else null. */

@@ -17,7 +17,7 @@ export async function openShelf(scope) {
 }
 
 /** A shelf on disk, and memory beside it for when the disk is full or taken away. */
-class SteadyShelf {
+export class SteadyShelf {
   #disk;
   #spare = new MemoryShelf(SPARE);
 

@@ -21,6 +21,7 @@ export class Store extends Emitter {
   #head; // the highest version the server is known to have reached
   #first = 0; // seq; 0 when the window begins where the conversation does
   #last = Infinity; // seq; Infinity while the window ends where the conversation does
+  #era = 0; // rises whenever messages are forgotten
 
   /**
    * `page` is what a page of history answers: {messages, position, has_older, has_newer}.
@@ -122,14 +123,21 @@ export class Store extends Emitter {
   }
 
   // Pages of history. None of them moves the position: they tell of some messages, not of all.
+  // A page asked for in an earlier `era` is passed over: what was heard since may be forgotten.
 
-  addOlder(page) {
+  get era() {
+    return this.#era;
+  }
+
+  addOlder(page, era) {
+    if (era !== this.#era) return;
     const fresh = page.messages.filter((message) => this.#keep(message));
     this.#first = page.has_older && page.messages.length ? page.messages[0].seq : 0;
     this.#changed(fresh.map((message) => message.id), page.messages);
   }
 
-  addNewer(page) {
+  addNewer(page, era) {
+    if (era !== this.#era) return;
     const fresh = page.messages.filter((message) => this.#keep(message));
     this.#last = page.has_newer && page.messages.length ? page.messages.at(-1).seq : Infinity;
     this.#changed(fresh.map((message) => message.id), page.messages);
@@ -150,6 +158,7 @@ export class Store extends Emitter {
     for (const message of gone) this.#messages.delete(message.id);
     if (end === "older") this.#first = shown[shown.length - keep].seq;
     else this.#last = shown[keep - 1].seq;
+    this.#era += 1;
     this.#changed(gone.map((message) => message.id));
   }
 
@@ -180,6 +189,7 @@ export class Store extends Emitter {
 
   #replace(page) {
     const { messages, position, has_older: hasOlder, has_newer: hasNewer } = page;
+    this.#era += 1;
     // What was heard live after the page was read is newer than the page and stays.
     const later = [...this.#messages.values()].filter((message) => message.version > position);
     this.#messages = new Map();

@@ -1,0 +1,34 @@
+// What tests in JavaScript need: a comparison that says what differs, chance that can be repeated.
+
+export function equal(found, wanted, about = "") {
+  const [a, b] = [found, wanted].map((value) => JSON.stringify(value));
+  if (a !== b) throw new Error(`${about}\n  found  ${a}\n  wanted ${b}`);
+}
+
+export function ok(truth, about) {
+  if (!truth) throw new Error(about ?? "not so");
+}
+
+/** Numbers from 0 to 1 that a seed repeats (mulberry32). */
+export function chance(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export function pause(ms = 0) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Wait until `truth()` holds; fails after two seconds. */
+export async function until(truth, about = "waited in vain") {
+  const end = Date.now() + 2_000;
+  while (!(await truth())) {
+    if (Date.now() > end) throw new Error(`${about}: ${truth}`);
+    await pause(5);
+  }
+}

@@ -1,0 +1,125 @@
+import { Roster } from "chatty/chat/roster.js";
+import { chance, equal } from "tests/check.js";
+import { Server } from "tests/server.js";
+
+const ME = 1;
+
+function given(server, read = 0) {
+  const last = server.messages.length;
+  return {
+    id: 7,
+    name: "Kitchen",
+    version: server.version,
+    last_seq: last,
+    last_read_seq: read,
+    unread: server.unread(read),
+    unread_more: last - read > 200,
+  };
+}
+
+function rosterOf(server, read = 0) {
+  const roster = new Roster({ me: ME, rows: [{ id: 7, name: "Kitchen", unread: 0 }] });
+  roster.count([given(server, read)]);
+  return roster;
+}
+
+function hear(roster, { version, message }) {
+  roster.hear({ conversation: 7, version, messages: [message] });
+}
+
+export function test_a_message_of_somebody_else_counts_once() {
+  const server = new Server();
+  const roster = rosterOf(server);
+  server.create();
+  hear(roster, server.events[0]);
+  hear(roster, server.events[0]);
+  equal(roster.total(), { count: 1, more: false });
+}
+
+export function test_my_own_messages_notices_and_edits_do_not_count() {
+  const server = new Server();
+  const roster = rosterOf(server);
+  server.edit(server.create({ author: ME }));
+  server.create({ kind: "joined" });
+  server.events.forEach((event) => hear(roster, event));
+  equal(roster.get(7).unread, 0);
+}
+
+export function test_an_unread_message_that_is_deleted_counts_no_more() {
+  const server = new Server();
+  const roster = rosterOf(server);
+  server.delete(server.create());
+  server.events.forEach((event) => hear(roster, event));
+  equal(roster.get(7).unread, 0);
+}
+
+export function test_reading_to_the_end_leaves_nothing_unread() {
+  const server = new Server();
+  server.create();
+  server.create();
+  const roster = rosterOf(server);
+  roster.read({ conversation: 7, seq: 2 });
+  equal(roster.get(7).unread, 0);
+}
+
+export function test_a_mark_in_the_middle_asks_for_the_number() {
+  const server = new Server();
+  for (let count = 0; count < 4; count += 1) server.create();
+  const roster = rosterOf(server);
+  const asked = [];
+  roster.on("recount", ({ id }) => asked.push(id));
+  roster.read({ conversation: 7, seq: 2 });
+  equal(asked, [7]);
+  roster.count([given(server, 2)]);
+  equal(roster.get(7).unread, 2);
+}
+
+export function test_numbers_older_than_what_was_heard_are_asked_for_again() {
+  const server = new Server();
+  const roster = rosterOf(server);
+  const old = given(server);
+  server.create();
+  hear(roster, server.events[0]);
+  const asked = [];
+  roster.on("recount", ({ id }) => asked.push(id));
+  roster.count([old]);
+  equal(asked, [7]);
+  equal(roster.get(7).unread, 1);
+}
+
+export function test_a_conversation_taken_away_is_gone_from_the_total() {
+  const server = new Server();
+  server.create();
+  const roster = rosterOf(server);
+  const gone = [];
+  roster.on("gone", ({ id }) => gone.push(id));
+  roster.revise({ change: "removed", conversation: { id: 7 } });
+  equal(gone, [7]);
+  equal(roster.total().count, 0);
+}
+
+/** Any mixture of events, doubles, gaps healed by catch-ups, marks forwards and backwards. */
+export function test_the_number_is_what_counting_all_anew_would_give(seed) {
+  const random = chance(seed);
+  for (let round = 0; round < 40; round += 1) {
+    const server = new Server();
+    let read = 0;
+    const roster = rosterOf(server);
+    roster.on("recount", () => roster.count([given(server, read)]));
+    for (let step = 0; step < 400; step += 1) {
+      const before = server.version;
+      for (let burst = random() * 3; burst > 0; burst -= 1) server.live(random);
+      if (random() < 0.3) {
+        const caughtUp = server.since(before, { limit: 1000 });
+        roster.hear({ conversation: 7, ...caughtUp });
+      }
+      server.events.slice(Math.max(0, before - 2)).forEach((event) => hear(roster, event));
+      if (random() < 0.05) {
+        read = Math.floor(random() * (server.messages.length + 1));
+        roster.read({ conversation: 7, seq: read });
+      }
+      equal(roster.get(7).unread, server.unread(read), `seed ${seed}, ${round}.${step}`);
+      equal(roster.get(7).unread_more, server.messages.length - read > 200, `seed ${seed}`);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+// A conversation as the server keeps it, for tests: seq, version, history and catch-up by the book.
+
+const ME = 1;
+const OTHER = 2;
+
+export class Server {
+  version = 0;
+  messages = [];
+  events = []; // one per version, in order
+
+  create({ author = OTHER, key = null, kind = "text" } = {}) {
+    const seq = this.messages.length + 1;
+    return this.#stamp({
+      id: 100 + seq,
+      seq,
+      kind,
+      author: { id: author, name: `user ${author}` },
+      key,
+      body: `words ${seq}`,
+      deleted_at: null,
+    });
+  }
+
+  edit(message) {
+    return this.#stamp({ ...this.now(message), body: `edited at ${this.version + 1}` });
+  }
+
+  delete(message) {
+    return this.#stamp({ ...this.now(message), body: "", deleted_at: "2026-01-01T00:00:00Z" });
+  }
+
+  now(message) {
+    return this.messages[message.seq - 1];
+  }
+
+  /** Anything that can happen, by `random`. */
+  live(random) {
+    const alive = this.messages.filter((message) => message.kind === "text" && !message.deleted_at);
+    const dice = random();
+    const some = alive[Math.floor(random() * alive.length)];
+    if (dice < 0.6 || !some) {
+      return this.create({ author: random() < 0.3 ? ME : OTHER, kind: random() < 0.1 ? "joined" : "text" });
+    }
+    return dice < 0.85 ? this.edit(some) : this.delete(some);
+  }
+
+  history({ before, after, limit = 10 } = {}) {
+    let rows = this.messages;
+    if (after !== undefined) rows = rows.filter(({ seq }) => seq > after).slice(0, limit);
+    else rows = rows.filter(({ seq }) => seq < (before ?? Infinity)).slice(-limit);
+    return {
+      messages: rows,
+      position: this.version,
+      has_older: rows.length > 0 && rows[0].seq > 1,
+      has_newer: rows.length > 0 && rows.at(-1).seq < this.messages.length,
+    };
+  }
+
+  since(version, { limit = 5, reach = 1000 } = {}) {
+    if (version > this.version || this.version - version > reach) {
+      return { from: version, version: this.version, messages: [], more: false, reset: true };
+    }
+    const changed = this.messages
+      .filter((message) => message.version > version)
+      .sort((a, b) => a.version - b.version);
+    const more = changed.length > limit;
+    const messages = changed.slice(0, limit);
+    const reached = more ? messages.at(-1).version : this.version;
+    return { from: version, version: reached, messages, more, reset: false };
+  }
+
+  /** Others' live texts among the first 200 entries after `read`, as the database counts them. */
+  unread(read) {
+    const window = this.messages.filter(({ seq }) => seq > read && seq <= read + 200);
+    return window.filter(
+      ({ kind, author, deleted_at: deleted }) => kind === "text" && author.id !== ME && !deleted,
+    ).length;
+  }
+
+  #stamp(message) {
+    this.version += 1;
+    const stamped = { ...message, version: this.version };
+    this.messages[stamped.seq - 1] = stamped;
+    this.events.push({ version: this.version, message: stamped });
+    return stamped;
+  }
+}

@@ -1,0 +1,221 @@
+import { Store } from "chatty/chat/store.js";
+import { chance, equal, ok } from "tests/check.js";
+import { Server } from "tests/server.js";
+
+const ME = 1;
+
+function opened(server) {
+  return new Store({ me: ME, page: server.history() });
+}
+
+function shown(store) {
+  return store.messages().map(({ seq, version }) => [seq, version]);
+}
+
+export function test_the_next_version_moves_the_position() {
+  const server = new Server();
+  const store = opened(server);
+  server.create();
+  store.hear(server.events[0]);
+  equal(store.position, 1);
+  ok(!store.behind);
+}
+
+export function test_a_version_after_a_hole_is_shown_and_does_not_move_the_position() {
+  const server = new Server();
+  const store = opened(server);
+  server.create();
+  server.create();
+  store.hear(server.events[1]);
+  equal(store.position, 0);
+  equal(shown(store), [[2, 2]]);
+  ok(store.behind);
+}
+
+export function test_a_hole_that_closes_counts_what_was_heard_beyond_it() {
+  const server = new Server();
+  const store = opened(server);
+  for (let count = 0; count < 4; count += 1) server.create();
+  for (const index of [3, 1, 2]) store.hear(server.events[index]);
+  equal(store.position, 0);
+  store.hear(server.events[0]);
+  equal(store.position, 4);
+}
+
+export function test_a_catch_up_from_the_position_moves_it() {
+  const server = new Server();
+  const store = opened(server);
+  const first = server.create();
+  server.edit(first);
+  server.edit(first); // versions 1 and 2 exist nowhere any more
+  store.catchUp(server.since(0));
+  equal(store.position, 3);
+  equal(shown(store), [[1, 3]]);
+}
+
+export function test_a_catch_up_from_beyond_the_position_does_not_move_it() {
+  const server = new Server();
+  const store = opened(server);
+  for (let count = 0; count < 3; count += 1) server.create();
+  store.catchUp(server.since(2));
+  equal(store.position, 0);
+  equal(shown(store), [[3, 3]]);
+}
+
+export function test_sent_tells_only_how_far_the_server_is() {
+  const server = new Server();
+  const store = opened(server);
+  store.await({ key: "k", body: "words", state: "queued" });
+  store.settle("k", { version: 1 });
+  equal(store.position, 0);
+  ok(store.behind);
+  equal(store.pending().map(({ state }) => state), ["sent"]);
+}
+
+export function test_an_older_version_never_replaces_a_newer_one() {
+  const server = new Server();
+  const store = opened(server);
+  const first = server.create();
+  server.edit(first);
+  store.hear(server.events[1]);
+  store.hear(server.events[0]);
+  equal(shown(store), [[1, 2]]);
+  equal(store.position, 2);
+}
+
+export function test_my_message_takes_the_place_of_my_waiting_words_by_its_key() {
+  const server = new Server();
+  const store = opened(server);
+  store.await({ key: "mine", body: "words", state: "sending" });
+  server.create({ author: ME, key: "mine" });
+  store.hear(server.events[0]);
+  equal(store.pending(), []);
+}
+
+export function test_somebody_elses_message_with_my_key_leaves_my_waiting_words() {
+  const server = new Server();
+  const store = opened(server);
+  store.await({ key: "mine", body: "words", state: "sending" });
+  server.create({ author: 2, key: "mine" });
+  store.hear(server.events[0]);
+  equal(store.pending().length, 1);
+}
+
+export function test_words_whose_message_is_here_already_are_not_shown_as_waiting() {
+  const server = new Server();
+  server.create({ author: ME, key: "mine" });
+  const store = opened(server);
+  store.await({ key: "mine", body: "words", state: "queued" });
+  equal(store.pending(), []);
+}
+
+export function test_a_shallow_message_gives_way_to_the_whole_one_of_the_same_version() {
+  const server = new Server();
+  const whole = server.create();
+  const page = server.history();
+  const store = new Store({ me: ME, page: { ...page, messages: [{ ...whole, shallow: true }] } });
+  store.take([whole]);
+  equal(store.get(whole.id).shallow, undefined);
+}
+
+export function test_what_was_heard_while_a_page_was_read_survives_the_page() {
+  const server = new Server();
+  const first = server.create();
+  const store = opened(server);
+  const page = server.history();
+  server.edit(first);
+  store.hear(server.events[1]);
+  store.replace(page);
+  equal(shown(store), [[1, 2]]);
+  ok(store.behind, "and is asked for again");
+}
+
+export function test_messages_forgotten_at_one_end_come_back_as_they_are_then() {
+  const server = new Server();
+  for (let count = 0; count < 20; count += 1) server.create();
+  const store = new Store({ me: ME, page: server.history({ limit: 20 }) });
+  store.trim("newer", 8);
+  ok(store.hasNewer);
+  equal(store.messages().length, 8);
+  server.edit(server.messages[15]);
+  store.hear(server.events.at(-1));
+  server.create();
+  store.hear(server.events.at(-1));
+  equal(store.messages().length, 8, "what is not next to the window stays out of it");
+  while (store.hasNewer) {
+    store.addNewer(server.history({ after: store.messages().at(-1).seq }), store.era);
+  }
+  equal(shown(store), server.messages.map(({ seq, version }) => [seq, version]));
+}
+
+/** Whatever is lost, doubled, reordered, late or fetched meanwhile: the end is what the server has. */
+export function test_any_order_of_events_and_catch_ups_ends_in_the_same_state(seed) {
+  const random = chance(seed);
+  for (let round = 0; round < 300; round += 1) interleave(random, `seed ${seed}, round ${round}`);
+}
+
+function interleave(random, about) {
+  const server = new Server();
+  for (let count = random() * 30; count > 0; count -= 1) server.live(random);
+  const store = opened(server);
+  let heard = server.events.length;
+  const late = []; // answers and events on their way
+  for (let step = 0; step < 120; step += 1) {
+    const dice = random();
+    if (dice < 0.4) server.live(random);
+    else if (dice < 0.5) late.push(request(server, store, random));
+    else if (dice < 0.55) store.trim(random() < 0.5 ? "older" : "newer", 5);
+    else if (late.length) late.splice(Math.floor(random() * late.length), 1)[0]();
+    for (; heard < server.events.length; heard += 1) {
+      const event = server.events[heard];
+      const times = [0, 1, 1, 1, 2][Math.floor(random() * 5)]; // lost, once, doubled
+      for (let time = 0; time < times; time += 1) late.push(() => store.hear(event));
+    }
+    checkPromise(server, store, about);
+  }
+  for (const arrive of late) arrive();
+  settle(server, store, about);
+  const first = store.messages()[0]?.seq ?? 1;
+  const last = store.hasNewer ? store.messages().at(-1).seq : Infinity;
+  const wanted = server.messages.filter(({ seq }) => seq >= first && seq <= last);
+  equal(shown(store), wanted.map(({ seq, version }) => [seq, version]), about);
+  equal(store.position, server.version, about);
+}
+
+function request(server, store, random) {
+  const dice = random();
+  if (dice < 0.5) {
+    const answer = server.since(store.position, { limit: 1 + Math.floor(random() * 6), reach: 60 });
+    const page = server.history();
+    return () => (answer.reset ? store.replace(page) : store.catchUp(answer));
+  }
+  const shownNow = store.messages();
+  const { era } = store;
+  if (dice < 0.75) {
+    if (!store.hasOlder) return () => {};
+    const page = server.history({ before: shownNow[0].seq });
+    return () => store.addOlder(page, era);
+  }
+  if (!store.hasNewer) return () => {};
+  const page = server.history({ after: shownNow.at(-1).seq });
+  return () => store.addNewer(page, era);
+}
+
+/** The promise of a position: every change up to it, of what is shown, is known. */
+function checkPromise(server, store, about) {
+  for (const message of server.messages) {
+    const known = store.get(message.id);
+    if (known && message.version <= store.position) {
+      equal(known.version, message.version, `${about}: message ${message.seq} is stale`);
+    }
+  }
+}
+
+function settle(server, store, about) {
+  for (let turn = 0; turn < 500; turn += 1) {
+    const answer = server.since(store.position, { limit: 5 });
+    store.catchUp(answer);
+    if (!answer.more) return;
+  }
+  throw new Error(`${about}: never caught up`);
+}

@@ -1,0 +1,102 @@
+"""The page's modules, by themselves, in a real Chromium: every `export … test_…` of the .test.js files.
+
+No toolchain: the browser loads the modules as it does on the page, by an import map.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from conversations.realtime import protocol
+from tests.browser import chromium
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+PAGE = """<!doctype html><title>Modules</title>
+<script type="importmap">{"imports": {"chatty/": "/static/js/", "tests/": "/tests/js/"}}</script>"""
+TESTS = [
+    (path.name, name)
+    for path in sorted(HERE.glob("*.test.js"))
+    for name in re.findall(r"^export (?:async )?function (test_\w+)", path.read_text(), re.M)
+]
+
+pytestmark = pytest.mark.browser
+
+
+class _Files(SimpleHTTPRequestHandler):
+    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript"}
+
+    def do_GET(self) -> None:
+        if self.path != "/":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(PAGE.encode())
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    handler = functools.partial(_Files, directory=str(ROOT))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = chromium.find(playwright.chromium.executable_path)
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    yield page
+    context.close()
+
+
+def test_there_are_tests() -> None:
+    assert len(TESTS) > 30
+
+
+@pytest.mark.parametrize(("file", "name"), TESTS, ids=[name for _, name in TESTS])
+def test_module(page: Page, file: str, name: str) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    page.evaluate(
+        "async ([file, name, seed]) => (await import(`tests/${file}`))[name](seed)",
+        [file, name, seed],
+    )
+
+
+def test_protocol_js_and_protocol_py_say_the_same(page: Page) -> None:
+    words = page.evaluate("import('chatty/chat/protocol.js').then(m => ({...m}))")
+    said = {cls.__struct_config__.tag for cls in protocol.Said.__subclasses__()}
+    assert set(words["CLIENT_FRAMES"]) == said
+    assert words["SUBPROTOCOL"] == protocol.SUBPROTOCOL
+    after = page.evaluate(
+        "codes => import('chatty/chat/protocol.js').then(m => codes.map(m.afterClose))",
+        [1000, 1001, 1006, 1011, 1012, 4408, 4401, 4429, 4001, 4403, 4409, 4400, 1009],
+    )
+    assert after == ["reconnect"] * 6 + ["renew", "wait"] + ["stop"] * 5
