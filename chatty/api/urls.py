@@ -7,8 +7,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 app_name = "api"
 
+docs = SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="api/docs.html")
+
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("docs/", docs, name="docs"),
     *[path("", include(name)) for name in ("accounts.api.urls", "conversations.api.urls")],
 ]

@@ -63,12 +63,6 @@ def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
     assert ids(checks.processes_can_hear_each_other(None)) == []
 
 
-def test_a_limit_nobody_can_read_is_refused_before_it_is_needed(settings):
-    settings.LIMITS = {"sign_in": "10/5m", "sign_up": "often"}
-    (fault,) = checks.limits_can_be_read(None)
-    assert fault.msg.startswith("LIMIT_SIGN_UP: 'often' is not a limit.")
-
-
 def test_every_fault_says_how_to_mend_it(settings):
     settings.SECRET_KEY = "short"
     settings.DEBUG = True
