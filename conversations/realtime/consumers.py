@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -40,6 +41,13 @@ FAILURES = 5  # of ours while serving one socket; then it is better off with a n
 TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
 EXPIRY_NOTICE_SECONDS = 60
 CLOSE_SECONDS = 5.0  # for a close to get through to a client that does not read
+# What was still to be said to them does not concern them any more, or will not be read.
+SILENCING = {
+    protocol.CLOSE_TOO_SLOW,
+    protocol.CLOSE_UNAUTHENTICATED,
+    protocol.CLOSE_SIGNED_OUT,
+    protocol.CLOSE_ACCOUNT_CLOSED,
+}
 READINGS = 3  # of memberships while they keep changing under a socket being let in
 
 
@@ -77,10 +85,14 @@ class Outbox:
         self._filled.set()
 
     def close(self, code: int, last_words: str | None = None) -> None:
-        """Drop what waits, say the last words, close. The first code counts."""
+        """Write what waits, say the last words, close. The first code counts.
+
+        What waits is dropped when the client does not read it, or may not hear it (any more).
+        """
         if self.closing:
             return
-        self._frames.clear()
+        if self.held or code in SILENCING:
+            self._frames.clear()
         if last_words is not None:
             self._frames.append(last_words)
         self._close_code = code
@@ -104,12 +116,20 @@ class Outbox:
                     self._bytes -= len(text)
                     await self._send({"type": "websocket.send", "text": text})
                 if self._close_code is not None:
-                    await self._send({"type": "websocket.close", "code": self._close_code})
+                    await self._say_close(self._close_code)
                     self._give_up()
                     return
         except Exception:
             # Each server has its own way to say that the client is gone.
             self._give_up()
+
+    async def _say_close(self, code: int) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": code})
+        except Exception:
+            # Daphne says no standard code but 1000. To clients it means the same as those we use:
+            # come back.
+            await self._send({"type": "websocket.close", "code": 1000})
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -240,14 +260,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._timers.clear()
         loop = asyncio.get_running_loop()
         left = self.identity.expires_at - time.time()
-        if self.identity.kind == "token" and left > EXPIRY_NOTICE_SECONDS:
-            self._timers.append(loop.call_later(left - EXPIRY_NOTICE_SECONDS, self._tell_expiry))
+        if self.identity.kind == "token" and left > 0:
+            # Of a token that has less than that left, half-way: at once would have a client whose
+            # tokens are all short renew without end.
+            notice = EXPIRY_NOTICE_SECONDS if left > EXPIRY_NOTICE_SECONDS else left / 2
+            self._timers.append(loop.call_later(left - notice, self._tell_expiry, notice))
         self._timers.append(
             loop.call_later(max(0.0, left), self.end, protocol.CLOSE_UNAUTHENTICATED)
         )
 
-    def _tell_expiry(self) -> None:
-        frame = protocol.auth_expiring(seconds=EXPIRY_NOTICE_SECONDS)
+    def _tell_expiry(self, seconds: float) -> None:
+        frame = protocol.auth_expiring(seconds=math.ceil(seconds))
         self.write(protocol.encode(frame))
 
     # --- what the relay needs (relay.Socket) ---------------------------------------------------------
@@ -270,7 +293,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._hear(protocol.parse(text, message.get("bytes")))
         except ChatError as refusal:
             self._refuse(refusal, **protocol.addressed(text))
-            if refusal.code == "bad_frame" and self._is_broken():
+            if refusal.code in ("bad_frame", "too_big") and self._is_broken():
                 self.end(protocol.CLOSE_BAD_CLIENT)
         except Exception:
             logger.exception("a frame could not be served")

@@ -1,0 +1,257 @@
+"""Clients for tests: people with REST and sockets, and sockets that remember what they heard."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import jwt
+import websockets.sync.client
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from chatty.env import derived_key
+from tests.houses import PASSWORD, ChatServer, Person
+
+Frame = dict[str, Any]
+_numbers = itertools.count(1)
+
+
+class Talker(Person):
+    """A Person who knows their own id and refresh token, and how to say things."""
+
+    id: int = 0
+    refresh: str = ""
+
+    def sign_in(self) -> Talker:
+        status, pair = self.call("POST", "/api/token/", {"email": self.email, "password": PASSWORD})
+        assert status == 200, pair
+        self.token, self.refresh = pair["access"], pair["refresh"]
+        self.id = self.ask("GET", "/api/me/")["id"]
+        return self
+
+    def again(self, server: ChatServer | None = None) -> Talker:
+        """The same person signed in once more, as from another device (or at another server)."""
+        return Talker(server or self.server, self.name).sign_in()
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What REST answers; anything but a success fails the test."""
+        status, answer = self.call(method, path, body)
+        assert status < 300, (method, path, status, answer)
+        return answer
+
+    def opens(self, *members: Talker, **about: Any) -> int:
+        """Opens a group with these members and returns its id."""
+        body = {"name": "Tea", "members": [member.id for member in members], **about}
+        return int(self.ask("POST", "/api/conversations/", body)["id"])
+
+    def posts(self, conversation: int, body: str, key: str | None = None) -> Frame:
+        """Says something through REST and returns the message."""
+        path = f"/api/conversations/{conversation}/messages/"
+        said: Frame = self.ask("POST", path, {"key": key or new_key(), "body": body})
+        return dict(said.get("message", said))
+
+    def reads(self, conversation: int) -> list[Frame]:
+        """Every message of a conversation, notices included, oldest first."""
+        messages: list[Frame] = []
+        while True:
+            after = messages[-1]["seq"] if messages else 0
+            path = f"/api/conversations/{conversation}/messages/?after={after}&limit=100"
+            page = self.ask("GET", path)
+            messages += page["messages"]
+            if not page["has_newer"]:
+                return messages
+
+    def minted(self, **changes: Any) -> str:
+        """One's own access token with other claims, signed with the key of the tests' houses."""
+        secret = derived_key(self.server.env["SECRET_KEY"], "jwt")
+        claims = jwt.decode(self.token, options={"verify_signature": False})
+        return jwt.encode({**claims, **changes}, secret, algorithm="HS256")
+
+    def cookie(self) -> str:
+        """Signs in as a browser does, by the form; returns the Cookie header."""
+        secret = uuid.uuid4().hex  # whoever holds the cookie may repeat it in the form
+        form = {"email": self.email, "password": PASSWORD, "csrfmiddlewaretoken": secret}
+        headers = {
+            "Cookie": f"chatty-csrf={secret}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": self.server.url,
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request("POST", "/sign-in/", urlencode(form), headers)
+            answer = connection.getresponse()
+            answer.read()
+        assert answer.status in (302, 303), answer.status
+        given = answer.headers.get_all("Set-Cookie") or []
+        return "; ".join(cookie.partition(";")[0] for cookie in given)
+
+
+def newcomer(server: ChatServer) -> Talker:
+    """Somebody nobody else knows, for tests that end sign-ins, change passwords, close accounts."""
+    somebody = Talker(server, f"Guest{next(_numbers)}x{uuid.uuid4().hex[:6]}")
+    about = {"email": somebody.email, "password": PASSWORD, "name": somebody.name}
+    somebody.ask("POST", "/api/register/", about)
+    return somebody.sign_in()
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+class Client:
+    """One socket. It remembers every frame until a test takes it.
+
+    The newest frames are always read (no back-pressure), so that one client never slows the server.
+    """
+
+    def __init__(self, connection: websockets.sync.client.ClientConnection) -> None:
+        self.connection = connection
+        self.heard: list[Frame] = []
+
+    def say(self, kind: str, **fields: Any) -> None:
+        self.connection.send(json.dumps({"type": kind, **fields}))
+
+    def send(self, conversation: int, body: str, key: str | None = None, **more: Any) -> str:
+        """Says a message without waiting for the answer; returns its key."""
+        key = key or new_key()
+        self.say("send", conversation=conversation, key=key, body=body, **more)
+        return key
+
+    def sends(self, conversation: int, body: str, key: str | None = None, **more: Any) -> Frame:
+        """Says a message and returns the `sent` it is answered with."""
+        key = self.send(conversation, body, key, **more)
+        return self.take("sent", key=key)
+
+    def take(self, kind: str, seconds: float = 6, **wanted: Any) -> Frame:
+        """The first frame of this kind with these values, waiting for it; it counts as taken.
+
+        `wanted` may reach into frames: message__body="hi".
+        """
+        deadline = time.monotonic() + seconds
+        looked = 0
+        while True:
+            for index, frame in enumerate(self.heard[looked:], looked):
+                if _fits(frame, kind, wanted):
+                    return self.heard.pop(index)
+            looked = len(self.heard)
+            left = deadline - time.monotonic()
+            try:
+                if left <= 0:
+                    raise TimeoutError
+                self.heard.append(json.loads(self.connection.recv(timeout=left)))
+            except (TimeoutError, ConnectionClosed) as error:
+                heard = [(f["type"], f) for f in self.heard[-8:]]
+                raise AssertionError(f"No {kind} {wanted} but {error!r}; heard {heard}") from None
+
+    def takes_message(self, conversation: int, body: str, seconds: float = 6) -> Frame:
+        return self.take("message", seconds, conversation=conversation, message__body=body)
+
+    def so_far(self, kind: str | None = None, **wanted: Any) -> list[Frame]:
+        """What was heard and not taken. A ping is the fence: what one process has passed on
+        before it answers, it has passed on to this socket too."""
+        self.say("ping")
+        self.take("pong")
+        return [frame for frame in self.heard if _fits(frame, kind, wanted)]
+
+    def hears_nothing(self, seconds: float, kind: str | None = None, **wanted: Any) -> None:
+        """Asserts silence, where no fence can help."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                self.heard.append(json.loads(self.connection.recv(timeout=left)))
+        assert [frame for frame in self.heard if _fits(frame, kind, wanted)] == []
+
+    def close_code(self, seconds: float = 6) -> int:
+        """Waits until the server has closed; returns with which code."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.heard.append(
+                    json.loads(self.connection.recv(timeout=max(0.01, deadline - time.monotonic())))
+                )
+            except ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else 1006
+
+    def is_open(self) -> bool:
+        self.say("ping")
+        return bool(self.take("pong"))
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _fits(frame: Frame, kind: str | None, wanted: Frame) -> bool:
+    if kind is not None and frame["type"] != kind:
+        return False
+    return all(_reach(frame, path) == value for path, value in wanted.items())
+
+
+def _reach(frame: Any, path: str) -> Any:
+    for name in path.split("__"):
+        frame = frame.get(name) if isinstance(frame, dict) else None
+    return frame
+
+
+def dial(
+    server: ChatServer, headers: dict[str, str], *, subprotocol: str | None = "chatty.v1"
+) -> websockets.sync.client.ClientConnection:
+    return websockets.sync.client.connect(
+        server.url.replace("http", "ws", 1) + "/ws/",
+        subprotocols=[websockets.Subprotocol(subprotocol)] if subprotocol else None,
+        additional_headers=headers,
+        proxy=None,
+        max_size=None,
+        max_queue=None,
+        ping_interval=None,
+        close_timeout=1,
+        legacy=True,
+    )
+
+
+def open_socket(person: Person) -> Client:
+    """An open socket of theirs; its `hello` stands first in what it heard."""
+    client = Client(dial(person.server, {"Authorization": f"Bearer {person.token}"}))
+    try:
+        client.heard.append(client.take("hello", seconds=15))
+    except AssertionError:
+        client.close()
+        raise
+    return client
+
+
+def knock(server: ChatServer, headers: dict[str, str]) -> str | int:
+    """What a handshake with these headers comes to: "hello", an HTTP status or a close code."""
+    try:
+        connection = dial(server, headers)
+    except InvalidStatus as refusal:
+        return refusal.response.status_code
+    client = Client(connection)
+    with contextlib.closing(client):
+        try:
+            first = json.loads(connection.recv(timeout=10))
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006
+        if first["type"] == "hello":
+            return "hello"
+        assert first["type"] == "error", first
+        return client.close_code()
+
+
+@contextlib.contextmanager
+def switchboard() -> Iterator[Any]:
+    """Gives open_socket(); whatever it opened is closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def opened(person: Person) -> Client:
+            client = open_socket(person)
+            stack.callback(client.close)
+            return client
+
+        yield opened

@@ -1,0 +1,793 @@
+"""The protocol as a client meets it, at every kind of server: the same tests, real processes.
+
+Alice owns, Bob is a member, Carol is outside. `serve` on SQLite, `serve` on PostgreSQL and Redis, and
+Daphne have to answer alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+
+import pytest
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+from conversations import limits
+from conversations.realtime import protocol
+from conversations.realtime.events import Whisper, to_layer
+from tests.houses import PASSWORD
+from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_socket, switchboard
+
+pytestmark = pytest.mark.servers
+
+PLACES = ("serve-sqlite", "serve-postgres", "daphne-sqlite")
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def place(request, builder):
+    """A server; its name says which. What another process changes it finds within a second."""
+    kind, database = request.param.split("-")
+    house = builder.sqlite() if database == "sqlite" else builder.grown_up()
+    server = house.serve(kind=kind, TICK_SECONDS="1", LIMIT_FRAMES="100000/s")
+    yield server
+    house.close()
+    if house.redis is not None:
+        house.redis.close()
+
+
+@pytest.fixture(scope="module")
+def cast(place):
+    return [Talker(place, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+
+
+@pytest.fixture(scope="module")
+def patient(cast):
+    """A socket that says nothing while all the others talk."""
+    client = open_socket(cast[2])
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def alice(cast, patient):
+    return cast[0]
+
+
+@pytest.fixture
+def bob(cast):
+    return cast[1]
+
+
+@pytest.fixture
+def carol(cast):
+    return cast[2]
+
+
+@pytest.fixture
+def call():
+    """call(person): a socket of theirs, closed at the end of the test."""
+    with switchboard() as opened:
+        yield opened
+
+
+def texts(client, conversation):
+    """The words a client heard live, in order, notices left out."""
+    frames = client.so_far("message", conversation=conversation, message__kind="text")
+    return [frame["message"]["body"] for frame in frames]
+
+
+# --- the handshake ---------------------------------------------------------------------------------
+
+
+def test_who_may_open_a_socket(place):
+    guest, left, closed = (newcomer(place) for _ in range(3))
+    cookie, left_cookie, closed_cookie = (each.cookie() for each in (guest, left, closed))
+    expired = guest.minted(exp=int(time.time()) - 5)
+    forged = guest.token[:-6] + ("aaaaaa" if not guest.token.endswith("aaaaaa") else "bbbbbb")
+    end_everything(place, left, closed)
+
+    def bearer(token):
+        return {"Authorization": f"Bearer {token}"}
+
+    cards = {
+        "nothing": ({}, 4401, 4401),
+        "cookie": ({"Cookie": cookie}, "hello", 4401),
+        "bearer": (bearer(guest.token), "hello", "hello"),
+        "both": ({"Cookie": cookie, **bearer(guest.token)}, "hello", "hello"),
+        "cookie beside a bad token": ({"Cookie": cookie, **bearer("nonsense")}, 4401, 4401),
+        "expired": (bearer(expired), 4401, 4401),
+        "forged": (bearer(forged), 4401, 4401),
+        "refresh as access": (bearer(guest.refresh), 4401, 4401),
+        "ended token": (bearer(left.token), 4401, 4401),
+        "ended cookie": ({"Cookie": left_cookie}, 4401, 4401),
+        "closed account, token": (bearer(closed.token), 4403, 4403),
+        "closed account, cookie": ({"Cookie": closed_cookie}, 4403, 4401),
+        "made-up cookie": ({"Cookie": "chatty-session=nonsense"}, 4401, 4401),
+    }
+    for name, (headers, at_home, from_nowhere) in cards.items():
+        assert knock(place, {"Origin": place.url, **headers}) == at_home, name
+        assert knock(place, headers) == from_nowhere, f"{name}, without an Origin"
+
+
+def end_everything(place, left, closed):
+    """Ends all sign-ins of one and closes the account of the other, as staff would."""
+    place.manage(
+        "shell",
+        "-c",
+        "from accounts import actions; from accounts.models import User;"
+        f"actions.end_sign_ins(User.objects.get(email={left.email!r}));"
+        f"actions.close_account(User.objects.get(email={closed.email!r}))",
+    )
+
+
+def test_a_foreign_page_is_refused_before_it_may_read_anything(place, alice):
+    port = place.port
+    foreign = (
+        "https://evil.example",
+        "null",
+        f"http://127.0.0.1:{port + 1}",
+        "http://127.0.0.1",
+        f"https://127.0.0.1:{port}",
+        f"http://localhost:{port}",
+        f"http://127.0.0.1:{port}.evil.example",
+        f"http://127.0.0.1:{port}/",
+        "nonsense",
+    )
+    for origin in foreign:
+        headers = {"Origin": origin, "Authorization": f"Bearer {alice.token}"}
+        # Daphne answers what is no origin at all by itself.
+        assert knock(place, headers) in ((403,) if place.kind == "serve" else (403, 400)), origin
+
+
+def test_the_subprotocol_is_spoken_when_it_is_offered(place, alice):
+    headers = {"Authorization": f"Bearer {alice.token}"}
+    for offered, spoken in (("chatty.v1", "chatty.v1"), ("other.v9", None), (None, None)):
+        connection = dial(place, headers, subprotocol=offered)
+        assert connection.subprotocol == spoken, offered
+        assert json.loads(connection.recv(timeout=10))["type"] == "hello"
+        connection.close()
+
+
+def test_hello_says_where_everything_stands(place, alice, bob, call):
+    tea = alice.opens(bob)
+    alice.posts(tea, "one")
+    alice.posts(tea, "two")
+    hello = call(bob).take("hello")
+    assert hello["user"] == {"id": bob.id, "name": "Bob"}
+    assert hello["limits"]["body"] == limits.BODY_MAX
+    assert hello["heartbeat"] == protocol.HEARTBEAT_SECONDS
+    assert len(hello["epoch"]) > 8
+    assert hello["epoch"] == call(alice).take("hello")["epoch"]
+    (row,) = (row for row in hello["conversations"] if row["id"] == tea)
+    page = bob.ask("GET", f"/api/conversations/{tea}/messages/")
+    assert row["version"] == page["position"]
+    assert row["last_seq"] == page["messages"][-1]["seq"]
+    assert (row["unread"], row["unread_more"]) == (2, False)
+    (row,) = (row for row in call(alice).take("hello")["conversations"] if row["id"] == tea)
+    assert row["unread"] == 0
+
+
+def test_too_many_sockets_of_one_person_are_refused(place):
+    guest = newcomer(place)
+    with switchboard() as opened:
+        first, *_ = [opened(guest) for _ in range(20)]
+        assert knock(place, {"Authorization": f"Bearer {guest.token}"}) == 4409
+        assert first.is_open()
+
+
+# --- saying ------------------------------------------------------------------------------------------
+
+
+def test_a_message_reaches_every_member_and_nobody_else(alice, bob, carol, call):
+    tea = alice.opens(bob)
+    hers, tab, his, outside = call(alice), call(alice), call(bob), call(carol)
+    sent = hers.sends(tea, "Hello **Bob**")
+    for client in (hers, tab, his):
+        frame = client.takes_message(tea, "Hello **Bob**")
+        message = frame["message"]
+        assert (frame["version"], message["version"]) == (sent["version"], sent["version"])
+        assert (message["id"], message["seq"]) == (sent["id"], sent["seq"])
+        assert message["author"] == {"id": alice.id, "name": "Alice"}
+        assert (message["key"], message["kind"]) == (sent["key"], "text")
+        assert frame["change"] == {"deed": "created", "user": alice.id}
+    assert outside.so_far("message", conversation=tea) == []
+    assert tab.so_far("sent") == []
+
+
+def test_many_messages_arrive_in_order_with_versions_without_holes(alice, bob, call):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    for number in range(150):
+        hers.send(tea, f"word {number}")
+    sent = [hers.take("sent", conversation=tea) for _ in range(150)]
+    assert [s["seq"] for s in sent] == list(range(sent[0]["seq"], sent[0]["seq"] + 150))
+    his.takes_message(tea, "word 149")  # waits for the last, and takes it
+    heard = his.so_far("message", conversation=tea, message__kind="text")
+    assert [f["message"]["body"] for f in heard] == [f"word {number}" for number in range(149)]
+    versions = [f["version"] for f in heard]
+    assert versions == list(range(versions[0], versions[0] + 149))
+
+
+def test_the_same_key_by_any_door_is_one_message(alice, bob, call):
+    tea = alice.opens(bob)
+    hers, other, his = call(alice), call(alice), call(bob)
+    key = new_key()
+    first = hers.sends(tea, "once", key)
+    assert hers.sends(tea, "once", key) == first
+    assert other.sends(tea, "once", key) == first
+    path = f"/api/conversations/{tea}/messages/"
+    status, answer = alice.call("POST", path, {"key": key, "body": "once"})
+    assert status == 200
+    assert answer.get("message", answer)["id"] == first["id"]
+    for _ in range(30):
+        hers.send(tea, "thirty times", "k-" + key)
+        other.send(tea, "thirty times", "k-" + key)
+    answers = [c.take("sent", key="k-" + key) for c in (hers, other) for _ in range(30)]
+    assert {a["id"] for a in answers} == {answers[0]["id"]}
+    his.takes_message(tea, "once")
+    his.takes_message(tea, "thirty times")
+    assert texts(his, tea) == []
+    assert [m["body"] for m in alice.reads(tea) if m["kind"] == "text"] == ["once", "thirty times"]
+
+
+def test_a_key_of_another_message_is_refused(alice, bob, call):
+    tea, cake = alice.opens(bob), alice.opens(bob)
+    hers = call(alice)
+    key = hers.sends(tea, "first")["key"]
+    for conversation, body in ((tea, "second"), (cake, "first")):
+        hers.send(conversation, body, key)
+        error = hers.take("error", key=key)
+        assert (error["code"], error["retry"]) == ("key_reused", False)
+    assert call(bob).sends(tea, "second", key)["key"] == key  # keys are everybody's own
+    bodies = [m["body"] for m in alice.reads(tea) if m["kind"] == "text"]
+    assert bodies == ["first", "second"]
+
+
+def test_a_reply_quotes_and_only_from_the_same_conversation(alice, bob, call):
+    tea, cake = alice.opens(bob), alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    quoted = hers.sends(tea, "Milk?")["id"]
+    his.sends(tea, "Yes please", reply_to=quoted)
+    reply = hers.takes_message(tea, "Yes please")["message"]["reply_to"]
+    assert (reply["id"], reply["excerpt"]) == (quoted, "Milk?")
+    key = his.send(cake, "Yes please", reply_to=quoted)
+    assert his.take("error", key=key)["code"] == "not_found"
+
+
+# --- bad input ---------------------------------------------------------------------------------------
+
+
+def test_bad_words_are_answered_with_code_and_key_and_cost_nobody_anything(alice, bob, carol, call):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    theirs = carol.opens()
+    cases = [
+        ("empty", tea, ""),
+        ("empty", tea, " \n\t "),
+        ("empty", tea, "\u200b\u2060"),
+        ("too_long", tea, "x" * (limits.BODY_MAX + 1)),
+        ("bad_text", tea, "a\x00b"),
+        ("bad_text", tea, "a\x1bb"),
+        ("not_found", theirs, "let me in"),
+        ("not_found", 2**53 - 1, "is there anybody"),
+    ]
+    for code, conversation, body in cases:
+        key = hers.send(conversation, body)
+        error = hers.take("error", key=key)
+        assert (error["code"], error["retry"]) == (code, False), body
+        assert error["detail"]
+        assert error["conversation"] == conversation
+    assert hers.sends(tea, "x" * limits.BODY_MAX)["seq"]
+    assert hers.sends(tea, "still here")["seq"]
+    his.takes_message(tea, "still here")
+    assert his.so_far("error") == []
+    assert hers.so_far("error") == []
+
+
+def test_someone_elses_conversation_looks_as_if_it_did_not_exist(alice, carol, call):
+    theirs = carol.opens()
+    client = call(alice)
+    for kind, more in (("send", {"key": "k", "body": "x"}), ("sync", {"version": 0})):
+        answers = []
+        for conversation in (theirs, 2**52):
+            client.say(kind, conversation=conversation, **more)
+            error = client.take("error")
+            error.pop("conversation", None)
+            answers.append(error)
+        assert answers[0] == answers[1]
+        assert answers[0]["code"] == "not_found"
+    for kind, more in (("typing", {}), ("read", {"seq": 1})):
+        client.say(kind, conversation=theirs, **more)
+        assert client.take("error")["code"] == "not_found"
+
+
+BAD_FRAMES = {
+    "no JSON": "hello?",
+    "half a frame": '{"type":"send","key":"k1","body":"',
+    "no object": "[1,2]",
+    "null": "null",
+    "empty": "",
+    "no type": '{"conversation":1}',
+    "unknown type": '{"type":"shout","key":"k1"}',
+    "unknown field": '{"type":"ping","more":1}',
+    "missing field": '{"type":"send","conversation":1,"key":"k1"}',
+    "text for number": '{"type":"sync","conversation":"1","version":0}',
+    "number for text": '{"type":"send","conversation":1,"key":"k1","body":5}',
+    "null for text": '{"type":"send","conversation":1,"key":"k1","body":null}',
+    "negative": '{"type":"sync","conversation":1,"version":-1}',
+    "too big a number": '{"type":"sync","conversation":9007199254740993,"version":0}',
+    "endless number": '{"type":"sync","conversation":' + "9" * 5000 + ',"version":0}',
+    "NaN": '{"type":"sync","conversation":NaN,"version":0}',
+    "fraction": '{"type":"sync","conversation":1.5,"version":0}',
+    "true": '{"type":"sync","conversation":true,"version":0}',
+    "lone surrogate": '{"type":"send","conversation":1,"key":"k1","body":"\\ud800"}',
+    "deep list": "[" * 60_000,
+    "deep object": '{"a":' * 10_000,
+    "deep inside": '{"type":"send","conversation":1,"key":"k1","body":' + "[" * 50 + "]" * 50 + "}",
+}
+
+
+def test_bad_frames_are_answered_and_the_socket_stays_open(place, alice, bob, call):
+    tea = alice.opens(bob)
+    his = call(bob)
+    for names in (list(BAD_FRAMES)[:11], list(BAD_FRAMES)[11:]):
+        hers = call(alice)  # a second socket: twenty in a minute would be too many for one
+        for name in names:
+            hers.connection.send(BAD_FRAMES[name])
+            error = hers.take("error")
+            assert error["code"] == "bad_frame", name
+            assert error["detail"], name
+            assert error.get("key") == ("k1" if '"k1"' in BAD_FRAMES[name] else None), name
+            assert "Traceback" not in error["detail"]
+        assert hers.sends(tea, "after all that")["seq"]
+        his.takes_message(tea, "after all that")
+    assert his.so_far("error") == []
+    assert "Traceback" not in place.said()
+
+
+def test_a_binary_frame_is_answered(alice, call):
+    client = call(alice)
+    client.connection.send(b'{"type":"ping"}')
+    assert client.take("error")["code"] == "bad_frame"
+    assert client.so_far("pong") == []
+
+
+def test_a_hundred_thousand_brackets_hurt_nobody_else(place, alice, bob, call):
+    tea = alice.opens(bob)
+    bad, hers, his = call(alice), call(alice), call(bob)
+    bad.connection.send("[" * 100_000)
+    assert_too_big(place, bad)
+    hers.sends(tea, "never mind")
+    his.takes_message(tea, "never mind")
+
+
+def test_a_frame_of_64_kib_is_read_and_one_byte_more_is_not(place, alice, call):
+    padded = '{"type":"ping"}' + " " * (protocol.FRAME_MAX - len('{"type":"ping"}'))
+    client = call(alice)
+    client.connection.send(padded)
+    assert client.take("pong")
+    client.connection.send(padded + " ")
+    assert_too_big(place, client)
+
+
+def assert_too_big(place, client):
+    if place.kind == "serve":
+        assert client.close_code() == 1009
+    else:  # Daphne knows no limit, so the frame comes as far as the consumer
+        assert client.take("error")["code"] == "too_big"
+        assert client.is_open()
+
+
+def test_twenty_bad_frames_in_a_minute_end_the_socket(alice, bob, call):
+    tea = alice.opens(bob)
+    bad, hers, his = call(alice), call(alice), call(bob)
+    for _ in range(20):
+        bad.connection.send("nonsense")
+    assert bad.close_code() == 4400
+    assert len([f for f in bad.heard if f["type"] == "error"]) == 20
+    hers.sends(tea, "the others talk on")
+    his.takes_message(tea, "the others talk on")
+
+
+def test_an_archived_conversation_takes_no_words(alice, bob, call):
+    tea = alice.opens(bob)
+    his = call(bob)
+    alice.ask("PATCH", f"/api/conversations/{tea}/", {"archived": True})
+    assert his.take("message", conversation=tea)["message"]["kind"] == "archived"
+    key = his.send(tea, "too late")
+    assert his.take("error", key=key)["code"] == "archived"
+    alice.ask("PATCH", f"/api/conversations/{tea}/", {"archived": False})
+    assert his.sends(tea, "in time again")["seq"]
+
+
+# --- fleeting things ---------------------------------------------------------------------------------
+
+
+def test_typing_reaches_the_others_and_no_outsider(alice, bob, carol, call):
+    tea = alice.opens(bob)
+    hers, his, outside = call(alice), call(bob), call(carol)
+    hers.say("typing", conversation=tea)
+    hers.say("typing", conversation=tea)
+    frame = his.take("typing", conversation=tea)
+    assert frame["user"] == {"id": alice.id, "name": "Alice"}
+    assert hers.is_open()
+    assert his.so_far("typing") == []  # the second one came too soon to be told
+    assert outside.so_far("typing") == []
+
+
+def test_a_read_mark_reaches_ones_own_other_sockets_only(alice, bob, call):
+    tea = alice.opens(bob)
+    seq = alice.posts(tea, "read this")["seq"]
+    his, tab, hers = call(bob), call(bob), call(alice)
+    for mark in (1, seq, seq + 1000, 1):
+        his.say("read", conversation=tea, seq=mark)
+    assert tab.take("read", conversation=tea, seq=seq)["user"] == bob.id
+    tab.so_far()
+    hello = call(bob).take("hello")
+    (row,) = (row for row in hello["conversations"] if row["id"] == tea)
+    assert (row["last_read_seq"], row["unread"]) == (seq, 0)
+    assert hers.so_far("read") == []
+
+
+# --- catching up -------------------------------------------------------------------------------------
+
+
+def test_sync_brings_what_was_missed_once_and_in_order(alice, bob, call):
+    tea = alice.opens(bob)
+    before = alice.posts(tea, "before")
+    kept = [alice.posts(tea, f"missed {n}") for n in range(3)]
+    alice.ask("PATCH", f"/api/messages/{before['id']}/", {"body": "before, edited"})
+    alice.ask("DELETE", f"/api/messages/{kept[1]['id']}/")
+    his = call(bob)
+    his.say("sync", conversation=tea, version=before["version"])
+    synced = his.take("synced", conversation=tea)
+    assert (synced["from"], synced["more"], synced["reset"]) == (before["version"], False, False)
+    bodies = [(m["body"], m["deleted_at"] is not None) for m in synced["messages"]]
+    wanted = [("missed 0", False), ("missed 2", False), ("before, edited", False), ("", True)]
+    assert bodies == wanted
+    assert synced["version"] == synced["messages"][-1]["version"]
+    his.say("sync", conversation=tea, version=synced["version"])
+    again = his.take("synced", conversation=tea)
+    assert (again["messages"], again["version"]) == ([], synced["version"])
+
+
+def test_sync_comes_in_pages_that_fit_together(alice, bob, call):
+    tea = alice.opens(bob)
+    hers = call(alice)
+    for number in range(230):
+        hers.send(tea, f"word {number}")
+    for _ in range(230):
+        hers.take("sent", conversation=tea)
+    his, position, bodies, pages = call(bob), 0, [], 0
+    while True:
+        his.say("sync", conversation=tea, version=position)
+        page = his.take("synced", conversation=tea)
+        assert page["from"] == position
+        assert len(page["messages"]) <= limits.SYNC_PAGE
+        bodies += [m["body"] for m in page["messages"] if m["kind"] == "text"]
+        position, pages = page["version"], pages + 1
+        if not page["more"]:
+            break
+    assert bodies == [f"word {number}" for number in range(230)]
+    assert pages == 3
+
+
+def test_long_messages_make_shorter_pages(alice, bob, call):
+    tea = alice.opens(bob)
+    hers = call(alice)
+    for _ in range(60):
+        hers.sends(tea, "ä" * limits.BODY_MAX)
+    his = call(bob)
+    his.say("sync", conversation=tea, version=0)
+    page = his.take("synced", conversation=tea)
+    assert page["more"]
+    assert len(json.dumps(page, ensure_ascii=False).encode()) < 2 * limits.SYNC_BYTES
+
+
+def test_too_far_behind_or_ahead_of_everything_means_start_afresh(place, alice, bob, call):
+    tea = alice.opens(bob)
+    head = alice.posts(tea, "only this")["version"]
+    his = call(bob)
+    his.say("sync", conversation=tea, version=head + 1)
+    ahead = his.take("synced", conversation=tea)
+    assert (ahead["reset"], ahead["messages"], ahead["version"]) == (True, [], head)
+    hers = call(alice)
+    for number in range(limits.SYNC_REACH):
+        hers.send(tea, f"{number}")
+    for _ in range(limits.SYNC_REACH):
+        hers.take("sent", conversation=tea, seconds=20)
+    his.say("sync", conversation=tea, version=head - 1)
+    behind = his.take("synced", conversation=tea)
+    assert (behind["reset"], behind["version"]) == (True, head + limits.SYNC_REACH)
+
+
+# --- what happens by REST is heard at once -------------------------------------------------------------
+
+
+def test_edits_deletes_and_reactions_appear_live_with_what_changed(alice, bob, carol, call):
+    tea = alice.opens(bob)
+    his, outside = call(bob), call(carol)
+    message = alice.posts(tea, "Tee?")
+    at = f"/api/messages/{message['id']}/"
+    his.takes_message(tea, "Tee?")
+
+    alice.ask("PATCH", at, {"body": "Tea?"})
+    edited = his.takes_message(tea, "Tea?")
+    assert edited["change"] == {"deed": "edited", "user": alice.id}
+    assert edited["message"]["edited_at"]
+    assert edited["version"] == message["version"] + 1
+
+    bob.ask("PUT", at + "reactions/%F0%9F%91%8D/")
+    reacted = his.take("message", change__deed="reacted", conversation=tea)
+    assert reacted["change"] == {"deed": "reacted", "user": bob.id, "emoji": "👍", "on": True}
+    (group,) = reacted["message"]["reactions"]
+    assert (group["emoji"], group["count"], group["users"]) == ("👍", 1, [bob.id])
+
+    bob.ask("DELETE", at + "reactions/%F0%9F%91%8D/")
+    taken = his.take("message", change__deed="reacted", conversation=tea)
+    assert (taken["change"]["on"], taken["message"]["reactions"]) == (False, [])
+
+    alice.ask("DELETE", at)
+    deleted = his.take("message", change__deed="deleted", conversation=tea)["message"]
+    assert (deleted["body"], deleted["html"]) == ("", "")
+    assert deleted["deleted_at"]
+    assert deleted["version"] == message["version"] + 4
+    assert outside.so_far("message", conversation=tea) == []
+
+
+def test_notices_appear_live_as_sentences(alice, bob, call):
+    tea = alice.opens(bob)
+    his = call(bob)
+    alice.ask("PATCH", f"/api/conversations/{tea}/", {"name": "Coffee", "topic": "Beans"})
+    kinds = [his.take("message", conversation=tea)["message"] for _ in range(2)]
+    assert [m["kind"] for m in kinds] == ["renamed", "topic"]
+    assert "Alice" in kinds[0]["notice"]["text"]
+    assert "Coffee" in kinds[0]["notice"]["text"]
+    assert [m["body"] for m in kinds] == ["", ""]
+
+
+# --- membership ----------------------------------------------------------------------------------------
+
+
+def test_a_removed_member_hears_nothing_more(alice, bob, call):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
+    removed = his.take("conversation", change="removed")
+    assert removed["conversation"] == {"id": tea}
+    alice.posts(tea, "now that he is gone")
+    hers.say("typing", conversation=tea)
+    hers.takes_message(tea, "now that he is gone")
+    assert his.so_far("message", message__body="now that he is gone") == []
+    assert his.so_far("typing") == []
+    assert hers.so_far("message", conversation=tea, message__kind="removed") != []
+    key = his.send(tea, "am I?")
+    assert his.take("error", key=key)["code"] == "not_found"
+    his.say("sync", conversation=tea, version=0)
+    assert his.take("error")["code"] == "not_found"
+
+
+def test_a_removed_member_who_is_added_again_hears_all_again(alice, bob, call):
+    tea = alice.opens(bob)
+    his = call(bob)
+    for round_ in range(3):
+        alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
+        alice.ask("POST", f"/api/conversations/{tea}/members/", {"users": [bob.id]})
+        his.take("conversation", change="added", conversation__id=tea)
+        alice.posts(tea, f"welcome back {round_}")
+        heard = his.takes_message(tea, f"welcome back {round_}")
+        assert heard["version"]
+
+
+def test_an_added_member_hears_at_once(alice, bob, carol, call):
+    tea = alice.opens(bob)
+    hers = call(carol)
+    assert tea not in [row["id"] for row in hers.take("hello")["conversations"]]
+    alice.ask("POST", f"/api/conversations/{tea}/members/", {"users": [carol.id]})
+    added = hers.take("conversation", change="added", conversation__id=tea)["conversation"]
+    assert (added["name"], added["role"], added["unread"]) == ("Tea", "member", 0)
+    message = alice.posts(tea, "welcome")
+    heard = hers.takes_message(tea, "welcome")
+    assert heard["version"] == message["version"]
+    assert hers.sends(tea, "thank you")["seq"] == message["seq"] + 1
+
+
+def test_joining_and_leaving_take_effect_at_once(alice, bob, carol, call):
+    tea = alice.opens(bob, access="open")
+    hers, his = call(carol), call(bob)
+    carol.ask("POST", f"/api/conversations/{tea}/join/")
+    hers.take("conversation", change="added", conversation__id=tea)
+    assert his.take("message", message__kind="joined", conversation=tea)["message"]["author"] == {
+        "id": carol.id,
+        "name": "Carol",
+    }
+    hers.sends(tea, "hello")
+    his.takes_message(tea, "hello")
+    carol.ask("POST", f"/api/conversations/{tea}/leave/")
+    hers.take("conversation", change="removed", conversation__id=tea)
+    his.take("message", message__kind="left", conversation=tea)
+    bob.posts(tea, "she left")
+    his.takes_message(tea, "she left")
+    assert hers.so_far("message", message__body="she left") == []
+
+
+def test_a_role_is_told_to_the_person_it_concerns(alice, bob, call):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    alice.ask("PATCH", f"/api/conversations/{tea}/members/{bob.id}/", {"role": "admin"})
+    told = his.take("conversation", change="role", conversation__id=tea)
+    assert told["conversation"]["role"] == "admin"
+    assert his.take("message", message__kind="role", conversation=tea)
+    assert hers.so_far("conversation", change="role") == []
+
+
+def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, carol, call):
+    tea = alice.opens(bob)
+    alice.posts(tea, "soon forgotten")
+    hers, his, outside = call(alice), call(bob), call(carol)
+    alice.ask("DELETE", f"/api/conversations/{tea}/")
+    for client in (hers, his):
+        told = client.take("conversation", change="deleted")
+        assert told["conversation"] == {"id": tea}
+    key = his.send(tea, "anybody?")
+    assert his.take("error", key=key)["code"] == "not_found"
+    assert outside.so_far("conversation", conversation__id=tea) == []
+
+
+def test_a_direct_conversation_appears_for_the_other_with_its_first_words(place, call):
+    dora, emil = newcomer(place), newcomer(place)
+    hers, his = call(dora), call(emil)
+    direct = dora.ask("POST", "/api/conversations/direct/", {"user": emil.id})["id"]
+    hers.take("conversation", change="added", conversation__id=direct)
+    assert his.so_far("conversation") == []
+    hers.sends(direct, "Hello Emil")
+    told = his.take("conversation", change="added", conversation__id=direct)["conversation"]
+    assert (told["kind"], told["name"]) == ("direct", dora.name)
+    his.say("sync", conversation=direct, version=0)
+    synced = his.take("synced", conversation=direct)
+    assert [m["body"] for m in synced["messages"]] == ["Hello Emil"]
+    assert his.sends(direct, "Hello Dora")["seq"] == 2
+    hers.takes_message(direct, "Hello Dora")
+
+
+# --- sign-ins ------------------------------------------------------------------------------------------
+
+
+def test_signing_out_ends_the_sockets_of_that_sign_in_within_a_second(place, call):
+    guest = newcomer(place)
+    other = guest.again()
+    here, there = call(guest), call(other)
+    guest.ask("POST", "/api/token/logout/", {})
+    began = time.monotonic()
+    assert here.close_code() == 4001
+    assert time.monotonic() - began < 1
+    assert there.is_open()
+
+
+def test_a_page_loses_its_socket_when_another_device_ends_its_sign_in(place):
+    guest = newcomer(place)
+    client = Client(dial(place, {"Origin": place.url, "Cookie": guest.cookie()}))
+    with contextlib.closing(client):
+        client.take("hello")
+        rows = guest.ask("GET", "/api/me/sign-ins/")["results"]
+        (page,) = (row for row in rows if row["kind"] == "web")
+        guest.ask("DELETE", f"/api/me/sign-ins/{page['sid']}/")
+        assert client.close_code() == 4001
+
+
+def test_a_new_password_ends_every_other_sign_in(place, call):
+    guest = newcomer(place)
+    other = guest.again()
+    here, there = call(guest), call(other)
+    change = {"old_password": PASSWORD, "new_password": "quite another battery staple"}
+    guest.ask("POST", "/api/me/password/", change)
+    assert there.close_code() == 4001
+    assert here.is_open()
+
+
+def test_a_closed_account_loses_its_sockets(place, call):
+    left, closed = newcomer(place), newcomer(place)
+    one, two = call(left), call(closed)
+    end_everything(place, left, closed)  # by another process: found by the tick
+    assert one.close_code() == 4001
+    assert two.close_code() == 4403
+    with pytest.raises(AssertionError, match="4403"):
+        open_socket(closed)
+
+
+def test_a_token_that_runs_out_is_announced_and_can_be_renewed(place, call):
+    guest, hasty = newcomer(place), newcomer(place)
+    token = guest.token
+    guest.token = guest.minted(exp=int(time.time()) + 62)
+    client = call(guest)
+    assert client.take("auth_expiring")["seconds"] == 60
+    client.say("auth", token=hasty.token)  # somebody else's
+    assert client.take("error")["code"] == "token_invalid"
+    client.say("auth", token="nonsense")
+    assert client.take("error")["code"] == "token_invalid"
+    client.say("auth", token=token)
+    assert client.is_open()
+
+    hasty.token = hasty.minted(exp=int(time.time()) + 3)
+    short = call(hasty)
+    assert 0 < short.take("auth_expiring")["seconds"] <= 3
+    began = time.monotonic()
+    assert short.close_code() == 4401
+    assert time.monotonic() - began < 4
+    assert client.is_open()
+
+
+def test_renewing_in_time_keeps_the_socket_open(place, call):
+    guest = newcomer(place)
+    token, guest.token = guest.token, guest.minted(exp=int(time.time()) + 3)
+    client = call(guest)
+    client.say("auth", token=token)
+    client.hears_nothing(4, kind="error")
+    assert client.is_open()
+
+
+# --- the layer -----------------------------------------------------------------------------------------
+
+
+def group_send(place, group, message):
+    """Sends as any other program with Channels would."""
+
+    async def send():
+        layer = RedisPubSubChannelLayer(hosts=[place.house.redis.url], prefix="chatty")
+        await layer.group_send(group, message)
+        await layer.flush()
+
+    asyncio.run(send())
+
+
+def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobody(
+    place, alice, bob, call
+):
+    if place.house.redis is None:
+        pytest.skip("needs Redis")
+    tea = alice.opens(bob)
+    his = call(bob)
+    group = f"conversation.{tea}"
+    alice.posts(tea, "before")
+    his.takes_message(tea, "before")
+    whisper = to_layer(Whisper(tea, json.dumps({"type": "typing", "conversation": tea})), "other")
+    deadline = time.monotonic() + 5  # until the group is subscribed to
+    while not his.so_far("typing", conversation=tea):
+        assert time.monotonic() < deadline
+        group_send(place, group, whisper)
+    for odd in (
+        {"type": "chatty.event", "origin": "other", "kind": "dance", "conversation": tea},
+        {"type": "chatty.event", "origin": "other", "kind": "changed", "conversation": "x"},
+        {"type": "chatty.event"},
+        {"type": "nobody.knows"},
+        {"no": "type"},
+        {"type": 5},
+        {"type": "chatty.event", "kind": ["changed"], "origin": "other"},
+    ):
+        group_send(place, group, odd)
+    alice.posts(tea, "after")
+    his.takes_message(tea, "after")
+    assert "failed; starting it again" not in place.said()
+    assert "Traceback" not in place.said()
+
+
+# --- and all the while ---------------------------------------------------------------------------------
+
+
+def test_a_quiet_socket_hears_a_heartbeat(patient):
+    assert patient.take("heartbeat", seconds=protocol.HEARTBEAT_SECONDS + 5)
+    assert patient.is_open()
+
+
+def test_after_a_new_epoch_everybody_comes_in_anew(place, alice, call):
+    client = call(alice)
+    before = client.take("hello")["epoch"]
+    place.manage("shell", "-c", "from conversations import actions; actions.renew_epoch()")
+    assert client.close_code() == (1012 if place.kind == "serve" else 1000)
+    assert call(alice).take("hello")["epoch"] != before
+
+
+def test_the_log_is_quiet(place, patient):
+    assert "Traceback" not in place.said()
