@@ -1,0 +1,253 @@
+"""Has the demo's talk said, through the same actions as everything else, under the clock of then."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Max
+
+from accounts.models import User
+from chatty.common import moments
+from chatty.common.errors import ChatError
+from conversations import actions, limits
+from conversations.demo.people import CAST, EMAILS
+from conversations.demo.script import Do, Say, Scene, bodies, scenes
+from conversations.models import Conversation, Membership, Message
+
+CROWD = "Everything at once"  # the conversation that grows to any size
+SPAN = timedelta(days=30)
+STALE = timedelta(hours=3)  # what is older has been read by everybody
+
+Progress = Callable[[int], object]  # told how many more deeds or messages are done
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cue:
+    """When something happens. Ties go in the order in which it was written."""
+
+    at: datetime
+    number: int
+    deed: Callable[[], object] = field(compare=False)
+
+
+def is_there() -> bool:
+    return User.objects.filter(email__in=EMAILS).exists()
+
+
+def is_real_talk_here() -> bool:
+    """Whether anybody but the demo's people and `setup` has ever said anything."""
+    said = Message.objects.filter(kind=Message.Kind.TEXT).exclude(author__email__in=EMAILS)
+    return said.exclude(key__startswith="welcome-").exists()
+
+
+@transaction.atomic
+def perform(*, password: str, now: datetime, plan: Callable[[int], Progress]) -> None:
+    """Bring in the people and all they say, or nothing at all.
+
+    `password`: hashed already. `plan` is told how many deeds there are and returns who to tell of
+    each that is done. One transaction may be this long: nobody is in these conversations yet.
+    """
+    stage = Stage(people_made(password, now), now)
+    cues = sorted(cue for scene in scenes(now) for cue in stage.cues(scene))
+    progress = plan(len(cues))
+    for cue in cues:
+        with moments.told_by(_standing(cue.at)):
+            cue.deed()
+        progress(1)
+    catch_up_reading(now)
+
+
+def _standing(at: datetime) -> moments.Clock:
+    return lambda: at
+
+
+def people_made(password: str, now: datetime) -> dict[str, User]:
+    """Store the people and return them by handle."""
+    return {
+        person.handle: User.objects.create(
+            email=person.email,
+            name=person.name,
+            time_zone=person.time_zone,
+            password=password,
+            date_joined=now - SPAN - timedelta(days=3),
+        )
+        for person in CAST
+    }
+
+
+class Stage:
+    """Turns written lines into deeds, and remembers which rows they have made."""
+
+    def __init__(self, people: dict[str, User], now: datetime) -> None:
+        self._people = people
+        self._now = now
+        self._conversations: dict[str, int] = {}
+        self._said: dict[str, int] = {}
+        self._count = 0
+        self._dice = random.Random("demo")  # noqa: S311 - the same talk every time
+
+    def cues(self, scene: Scene) -> Iterator[Cue]:
+        yield self._cue(scene.begins, partial(self._open, scene))
+        # After a conversation is archived nobody reacts in it.
+        ends = next((each.at for each in scene.lines if _ends(each)), self._now)
+        for number, line in enumerate(scene.lines):
+            if isinstance(line, Do):
+                yield self._cue(line.at, partial(self._do, scene, line))
+            else:
+                yield from self._spoken(scene, line, number, ends - timedelta(seconds=1))
+
+    def _cue(self, at: datetime, deed: Callable[[], object]) -> Cue:
+        self._count += 1
+        return Cue(at, self._count, deed)
+
+    def _soon(self, at: datetime, ends: datetime) -> datetime:
+        return max(at, min(at + timedelta(seconds=self._dice.uniform(20, 900)), ends))
+
+    def _spoken(self, scene: Scene, line: Say, number: int, ends: datetime) -> Iterator[Cue]:
+        key = f"demo-{scene.key}-{number}"
+        yield self._cue(line.at, partial(self._say, scene, line, key))
+        if line.edited_to:
+            at = self._soon(line.at, ends)
+            yield self._cue(at, partial(self._edit, line, key))
+        for emoji, who in line.reactions:
+            at = self._soon(line.at, ends)
+            yield self._cue(at, partial(self._react, key, emoji, who))
+        if line.deleted_by:
+            at = self._soon(line.at, ends)
+            yield self._cue(at, partial(self._delete, line, key))
+
+    def _open(self, scene: Scene) -> None:
+        owner = self._people[scene.owner]
+        if scene.is_direct:
+            other = self._people[scene.members[0]] if scene.members else owner
+            opened = actions.open_direct(owner, other.pk)
+        else:
+            opened = actions.create_conversation(
+                owner,
+                name=scene.name,
+                topic=scene.topic,
+                access=scene.access,
+                member_ids=[self._people[who].pk for who in scene.members],
+            )
+        self._conversations[scene.key] = opened.pk
+
+    def _say(self, scene: Scene, line: Say, key: str) -> None:
+        sent = actions.send_message(
+            self._people[line.who],
+            self._conversations[scene.key],
+            key=key,
+            body=line.body,
+            reply_to=self._said[f"{scene.key}#{line.answers}"] if line.answers else None,
+        )
+        self._said[key] = sent.message.pk
+        if line.label:
+            self._said[f"{scene.key}#{line.label}"] = sent.message.pk
+
+    def _edit(self, line: Say, key: str) -> None:
+        actions.edit_message(self._people[line.who], self._said[key], line.edited_to)
+
+    def _react(self, key: str, emoji: str, who: str) -> None:
+        actions.react(self._people[who], self._said[key], emoji)
+
+    def _delete(self, line: Say, key: str) -> None:
+        actions.delete_message(self._people[line.deleted_by], self._said[key])
+
+    def _do(self, scene: Scene, line: Do) -> None:
+        user, conversation = self._people[line.who], self._conversations[scene.key]
+        match line.verb:
+            case "joins":
+                actions.join(user, conversation)
+            case "adds":
+                ids = [self._people[who].pk for who in line.rest.split()]
+                actions.add_members(user, conversation, ids)
+            case "makes":
+                who, role = line.rest.split()
+                actions.change_role(user, conversation, self._people[who].pk, role)
+            case "renames":
+                actions.revise_conversation(user, conversation, name=line.rest)
+            case "archives":
+                actions.archive(user, conversation)
+
+
+def _ends(line: Say | Do) -> bool:
+    return isinstance(line, Do) and line.verb == "archives"
+
+
+def catch_up_reading(now: datetime) -> None:
+    """Everybody has read the older talk and their own words; the latest is left to be read."""
+    for membership in Membership.objects.filter(user__email__in=EMAILS).select_related("user"):
+        here = Message.objects.filter(conversation_id=membership.conversation_id)
+        old = here.filter(created_at__lt=now - STALE).aggregate(last=Max("seq"))["last"]
+        own = here.filter(author_id=membership.user_id).aggregate(last=Max("seq"))["last"]
+        actions.mark_read(membership.user, membership.conversation_id, max(old or 0, own or 0))
+
+
+# --- any number of messages ------------------------------------------------------------------------
+
+
+def crowd() -> Conversation:
+    """Return the conversation that grows to any size, making it at first need."""
+    owner, *others = User.objects.filter(email__in=EMAILS).order_by("pk")
+    found = Conversation.objects.filter(name=CROWD, created_by=owner, deleted_at=None).first()
+    if found is not None:
+        return found
+    with moments.told_by(_standing(moments.now() - SPAN)):
+        return actions.create_conversation(
+            owner,
+            name=CROWD,
+            topic="How does it feel with very many messages?",
+            access=Conversation.Access.OPEN,
+            member_ids=[person.pk for person in others],
+        )
+
+
+def grow(conversation: Conversation, size: int, progress: Progress) -> None:
+    """Have things said until there are `size` entries, in transactions of at most limits.BULK.
+
+    Their times go evenly from the latest one until now. Going on after an interruption is safe.
+    Raises ChatError when somebody refuses it, say by archiving the conversation.
+    """
+    lines = list(bodies(scenes(moments.now())))
+    members = Membership.objects.filter(conversation=conversation, user__email__in=EMAILS)
+    speakers = list(members.order_by("user_id").values_list("user_id", flat=True))
+    conversation.refresh_from_db()
+    missing = max(0, size - conversation.last_seq)
+    times = _evenly(conversation.last_text_at, moments.now(), missing)
+    while (missing := size - conversation.last_seq) > 0:
+        first = conversation.last_seq + 1
+        drafts = [
+            _anything(conversation.pk, seq, speakers, lines)
+            for seq in range(first, first + min(missing, limits.BULK))
+        ]
+        with moments.told_by(times.__next__):
+            for result in actions.send_messages(drafts):
+                if isinstance(result, ChatError):
+                    raise result
+        progress(len(drafts))
+        conversation.refresh_from_db()
+
+
+def _evenly(since: datetime, until: datetime, count: int) -> Iterator[datetime]:
+    """Yield `count` moments between the two, then `until` for ever."""
+    step = max(until - since, timedelta()) / (count + 1)
+    at = since
+    while True:
+        at = min(at + step, until)
+        yield at
+
+
+def _anything(
+    conversation_id: int, seq: int, speakers: list[int], lines: list[str]
+) -> actions.Draft:
+    dice = random.Random(seq)  # noqa: S311 - the same talk every time
+    return actions.Draft(
+        user_id=dice.choice(speakers),
+        conversation_id=conversation_id,
+        key=f"many-{conversation_id}-{seq}",
+        body=dice.choice(lines),
+    )

@@ -1,0 +1,171 @@
+"""The demo is never mixed with real talk; its growing conversation; how its script is read."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from accounts.models import User
+from chatty.common import moments
+from conversations import actions, limits
+from conversations.demo import script, stage
+from conversations.demo.people import EMAILS
+from conversations.models import Conversation, Membership, Message
+
+
+def demo(*words: str, **options) -> str:
+    said = io.StringIO()
+    call_command("demo", *words, stdout=said, **options)
+    return said.getvalue()
+
+
+# --- beside real talk ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def talk(db) -> Message:
+    alice = User.objects.create_user("alice@example.org", "-", name="Alice")
+    kitchen = actions.create_conversation(alice, name="Kitchen")
+    return actions.send_message(alice, kitchen.pk, key="k", body="Really").message
+
+
+def test_it_does_not_mix_with_real_talk_unless_forced(talk, monkeypatch):
+    with pytest.raises(CommandError, match="--force"):
+        demo()
+    assert not User.objects.filter(email__in=EMAILS).exists()
+    monkeypatch.setattr(script, "scenes", lambda now: [])
+    monkeypatch.setattr(stage, "scenes", lambda now: [])
+    assert "Sign in as any of these" in demo(force=True)
+
+
+def test_the_welcome_of_the_set_up_is_no_real_talk(talk):
+    Message.objects.filter(pk=talk.pk).update(key="welcome-0")
+    assert not stage.is_real_talk_here()
+
+
+def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
+    bad = (
+        "name: Broken\nowner: mara\nmembers: tomas\n\n-- 2 09:00\nmara: Hello\nnoa: Not a member\n"
+    )
+    monkeypatch.setattr(stage, "scenes", lambda now: [script.read("bad", bad, now)])
+    with pytest.raises(Exception, match="not_found"):
+        demo()
+    assert not User.objects.exists()
+    assert not Conversation.objects.exists()
+
+
+def test_without_a_database_it_says_what_to_do(db, monkeypatch):
+    def fail() -> bool:
+        from django.db import OperationalError
+
+        raise OperationalError("no such table: accounts_user")
+
+    monkeypatch.setattr(stage, "is_there", fail)
+    with pytest.raises(CommandError, match=r"manage\.py setup"):
+        demo()
+
+
+# --- any number of messages ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cast(db):
+    """The people alone, without their month."""
+    return stage.people_made("-", timezone.now())
+
+
+def test_one_conversation_grows_to_any_size(cast, monkeypatch):
+    monkeypatch.setattr(limits, "BULK", 20)
+    assert "has 50 messages" in demo(messages=50)
+    assert "has 75 messages" in demo(messages=75)
+    assert "has 75 messages" in demo(messages=10)
+    crowd = Conversation.objects.get()
+    rows = list(crowd.messages.order_by("seq"))
+    assert [row.seq for row in rows] == list(range(1, 76)) == sorted(row.version for row in rows)
+    assert crowd.last_seq == crowd.version == 75
+    times = [row.created_at for row in rows]
+    assert times == sorted(times)
+    assert times[-1] <= timezone.now()
+    assert timedelta(days=29) < times[-1] - times[0] <= timedelta(days=30)
+    assert Membership.objects.filter(conversation=crowd).count() == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_grows_in_transactions_of_bounded_size(cast, monkeypatch):
+    sizes = []
+    send = actions.send_messages
+
+    def sent(drafts):
+        sizes.append(len(drafts))
+        return send(drafts)
+
+    monkeypatch.setattr(actions, "send_messages", sent)
+    demo(messages=limits.BULK + 100)
+    assert max(sizes) == limits.BULK
+    assert len(sizes) == 2
+
+
+def test_it_stops_in_words_when_the_conversation_takes_no_more(cast):
+    demo(messages=20)
+    owner = cast["mara"]
+    actions.archive(owner, Conversation.objects.get().pk)
+    with pytest.raises(CommandError, match="archived"):
+        demo(messages=40)
+    assert Message.objects.count() == 21
+
+
+@pytest.mark.parametrize("number", ["-1", "many"])
+def test_a_number_that_is_none_is_refused(number, db):
+    with pytest.raises(CommandError):
+        demo("--messages", number)
+    assert not User.objects.exists()
+
+
+# --- reading the script ----------------------------------------------------------------------------
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
+HEAD = "name: Test\nowner: ann\nmembers: bob\n\n"
+
+
+def test_a_line_is_read_with_all_that_belongs_to_it():
+    talk = HEAD + (
+        "-- 1 09:00\n"
+        "ann #a: One\n\n    more\n        code\n  + 👍 bob cat\n  ~ Two\n"
+        "bob ^a +30: Three\n  x ann\n! ann adds cat\n"
+    )
+    first, second, deed = script.read("t", talk, NOW).lines
+    assert isinstance(first, script.Say)
+    assert isinstance(second, script.Say)
+    assert isinstance(deed, script.Do)
+    assert first.body == "One\n\nmore\n    code"
+    assert first.reactions == [("👍", "bob"), ("👍", "cat")]
+    assert (first.label, first.edited_to, second.answers) == ("a", "Two", "a")
+    assert (second.deleted_by, deed.verb, deed.rest) == ("ann", "adds", "cat")
+    # Friday: the weekend before Monday has no working days.
+    assert first.at.date().isoformat() == "2026-11-20"
+    assert first.at.hour == 9
+    assert second.at - first.at > timedelta(minutes=30)
+
+
+def test_nothing_is_said_in_the_future():
+    scene = script.read("t", HEAD + "-- now 1\n" + "ann: Words\n" * 50, NOW)
+    assert all(line.at <= NOW for line in scene.lines)
+
+
+@pytest.mark.parametrize(
+    "line", ["ann says", "-- 1", "! ann dances", "ann: x\n  ? bob", "-- 1 25:00", "  + 👍 bob"]
+)
+def test_a_line_that_makes_no_sense_is_named(line):
+    with pytest.raises(script.ScriptError, match="line"):
+        script.read("t", HEAD + line, NOW)
+
+
+def test_the_clock_of_then_holds_inside_only():
+    then = datetime(2020, 1, 1, tzinfo=UTC)
+    with moments.told_by(lambda: then):
+        assert moments.now() == then
+    assert timezone.now() - moments.now() < timedelta(seconds=5)
