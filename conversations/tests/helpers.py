@@ -102,7 +102,9 @@ def at_once(deeds: Iterable[Callable[[], Any]]) -> list[Any]:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(todo))]
+    threads = [
+        threading.Thread(target=run, args=(place,), daemon=True) for place in range(len(todo))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

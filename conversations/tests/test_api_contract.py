@@ -29,7 +29,7 @@ CHECKS = [
 ]
 # Small, for there are two dozen doors, four people and two ways to knock.
 EXAMPLES = settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     database=None,
     derandomize=True,

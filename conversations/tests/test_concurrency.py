@@ -1,0 +1,216 @@
+"""Many at once, with real threads and real commits: one row per key, no hole in a row of numbers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from conversations import actions, limits, queries
+from conversations.actions import Sent
+from conversations.models import Conversation, Membership, Message, Reaction
+from conversations.tests.helpers import (
+    Recorder,
+    at_once,
+    hold_together,
+    log_of,
+    notices_of,
+    role_of,
+    say,
+    versions_told,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def codes(results: list[object]) -> list[str]:
+    """The code of each refusal, "ok" for what went through; anything else fails the test."""
+    for result in results:
+        if isinstance(result, Exception) and not isinstance(result, ChatError):
+            raise result
+    return sorted(r.code if isinstance(r, ChatError) else "ok" for r in results)
+
+
+def told_once_each(recorder: Recorder, conversation: Conversation) -> None:
+    conversation.refresh_from_db()
+    told = versions_told(recorder.events, conversation)
+    assert sorted(told) == list(range(1, conversation.version + 1))
+    assert not any(recorder.inside_transaction)
+
+
+def test_fifty_sends_with_one_key_are_one_message_and_fifty_equal_answers(bob, pair, recorder):
+    send = partial(actions.send_message, bob, pair.pk, key="k", body="Hello")
+    results = at_once([send] * 50)
+    assert codes(results) == ["ok"] * 50
+    assert sum(result.created for result in results) == 1
+    answers = {(r.message.pk, r.message.seq, r.message.version, r.message.body) for r in results}
+    assert len(answers) == 1
+    assert Message.objects.filter(author=bob, key="k").count() == 1
+    pair.refresh_from_db()
+    assert versions_told(recorder.events, pair) == [pair.version]
+    hold_together(pair)
+
+
+def test_one_key_in_two_conversations_at_once_is_one_message(alice, bob, pair):
+    other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
+    places = [pair.pk, other.pk] * 8
+    results = at_once(
+        [partial(actions.send_message, bob, place, key="k", body="Hello") for place in places]
+    )
+    assert codes(results) == ["key_reused"] * 8 + ["ok"] * 8
+    assert Message.objects.filter(author=bob, key="k").count() == 1
+    hold_together(pair)
+    hold_together(other)
+
+
+def test_many_threads_in_one_conversation_leave_no_hole(alice, bob, recorder):
+    shared = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
+
+    def talk(user: User, name: str) -> None:
+        mine = []
+        for number in range(10):
+            mine.append(say(user, shared, f"{name} {number}"))
+            actions.edit_message(user, mine[number // 2].pk, f"{name} {number} edited")
+            actions.react(user, mine[0].pk, "👍" if number % 2 else "🎉")
+            if number == 7:
+                actions.delete_message(user, mine[5].pk)
+        actions.mark_read(user, shared.pk, mine[-1].seq)
+
+    threads = [partial(talk, (alice, bob)[number % 2], f"t{number}") for number in range(8)]
+    assert codes(at_once(threads)) == ["ok"] * 8
+    hold_together(shared)
+    told_once_each(recorder, shared)
+    assert shared.last_seq == 2 + 8 * 10
+
+
+def test_batches_over_the_same_conversations_in_any_order_do_not_deadlock(alice, bob):
+    groups = [
+        actions.create_conversation(alice, name=f"Group {n}", member_ids=[bob.pk]) for n in range(4)
+    ]
+
+    def batch(number: int) -> list[Sent | ChatError]:
+        order = groups if number % 2 else groups[::-1]
+        return [
+            result
+            for turn in range(5)
+            for result in actions.send_messages(
+                [
+                    actions.Draft(bob.pk, group.pk, f"{number}-{turn}-{group.pk}", "Hello")
+                    for group in order
+                ]
+            )
+        ]
+
+    results = at_once([partial(batch, number) for number in range(8)])
+    assert codes(results) == ["ok"] * 8
+    assert all(isinstance(one, Sent) and one.created for result in results for one in result)
+    for group in groups:
+        hold_together(group)
+        assert group.last_seq == 2 + 8 * 5
+
+
+def test_two_who_open_a_direct_conversation_at_once_get_the_same_one(alice, bob):
+    deeds = [
+        partial(actions.open_direct, alice, bob.pk),
+        partial(actions.open_direct, bob, alice.pk),
+    ] * 4
+    results = at_once(deeds)
+    assert codes(results) == ["ok"] * 8
+    assert len({conversation.pk for conversation in results}) == 1
+    assert Conversation.objects.count() == 1
+    assert Membership.objects.count() == 2
+
+
+def test_joining_many_times_at_once_is_joining_once(alice, bob, open_group):
+    results = at_once([partial(actions.join, bob, open_group.pk)] * 8)
+    assert codes(results) == ["ok"] * 8
+    assert [kind for kind, *_ in notices_of(open_group)].count("joined") == 1
+    hold_together(open_group)
+
+
+def test_reacting_many_times_at_once_is_reacting_once(alice, hello, pair):
+    results = at_once([partial(actions.react, alice, hello.pk, "👍")] * 8)
+    assert codes(results) == ["ok"] * 8
+    assert Reaction.objects.count() == 1
+    hold_together(pair)
+    assert pair.version == hello.version + 1
+
+
+def test_two_owners_who_leave_at_once_do_not_leave_the_rest_alone(alice, bob, carol, pair):
+    actions.add_members(alice, pair.pk, [carol.pk])
+    actions.change_role(alice, pair.pk, bob.pk, "owner")
+    results = at_once([partial(actions.leave, user, pair.pk) for user in (alice, bob)])
+    assert codes(results) == ["last_owner", "ok"]
+    assert "owner" in (role_of(alice, pair), role_of(bob, pair))
+    hold_together(pair)
+
+
+def test_of_an_edit_and_a_deletion_at_once_the_deletion_stands(alice, bob, pair):
+    for round_ in range(5):
+        message = say(bob, pair, f"Hello {round_}")
+        results = at_once(
+            [
+                partial(actions.edit_message, bob, message.pk, "Changed"),
+                partial(actions.delete_message, alice, message.pk),
+            ]
+        )
+        assert set(codes(results)) <= {"ok", "deleted"}
+        message.refresh_from_db()
+        assert (message.is_deleted, message.body, message.html) == (True, "", "")
+    hold_together(pair)
+
+
+def test_who_is_removed_while_sending_is_in_or_out_but_never_after_the_notice(alice, bob, pair):
+    def talk() -> None:
+        for number in range(30):
+            say(bob, pair, f"{number}")
+
+    results = at_once([talk, partial(actions.remove_member, alice, pair.pk, bob.pk)])
+    assert set(codes(results)) <= {"ok", "not_found"}
+    log = log_of(pair)
+    (removal,) = [row.seq for row in log if row.kind == "removed"]
+    assert not [row for row in log if row.is_text and row.seq > removal]
+    hold_together(pair)
+
+
+def test_reading_while_others_write_never_shows_a_hole(alice, bob, pair):
+    def write() -> None:
+        for number in range(40):
+            message = say(alice, pair, f"{number}")
+            if number % 3 == 0:
+                actions.edit_message(alice, message.pk, f"{number} edited")
+
+    def follow() -> dict[int, str]:
+        """What a client knows that asks again and again: the whole log, whenever it asked."""
+        known: dict[int, tuple[int, str]] = {}
+        page = queries.history(pair, limit=limits.PAGE_MAX)
+        known.update({m.seq: (m.version, m.body) for m in page.messages})
+        position = page.position
+        while len(known) < 42 or position < 42 + 14:
+            changes = queries.changes_since(pair.pk, position)
+            assert changes is not None
+            assert not changes.reset
+            known.update({m.seq: (m.version, m.body) for m in changes.messages})
+            position = changes.version
+            assert sorted(known) == list(range(1, len(known) + 1))
+        return {seq: body for seq, (_version, body) in known.items()}
+
+    _nothing, one, two = results = at_once([write, follow, follow])
+    assert codes(results) == ["ok"] * 3
+    assert one == two == {row.seq: row.body for row in log_of(pair)}
+
+
+def test_a_slow_purge_and_a_send_do_not_meet(alice, bob, pair):
+    for number in range(20):
+        say(bob, pair, f"{number}")
+    results = at_once(
+        [
+            partial(actions.delete_conversation, alice, pair.pk),
+            *[partial(say, bob, pair, f"late {number}") for number in range(6)],
+        ]
+    )
+    assert set(codes(results)) <= {"ok", "not_found"}
+    assert not Conversation.objects.filter(pk=pair.pk).exists()
+    assert not Message.objects.filter(conversation_id=pair.pk).exists()
