@@ -210,7 +210,7 @@ class ConversationAdmin(_LookedAt):
         return own + super().get_urls()
 
     def the(self, request: HttpRequest, conversation_id: int) -> Conversation:
-        conversation = self.get_object(request, str(conversation_id))
+        conversation: Conversation | None = self.get_object(request, str(conversation_id))
         if conversation is None:
             raise Http404
         return conversation
@@ -370,7 +370,7 @@ class MessageSearch(forms.Form):
     )
     words = forms.CharField(label=_("Words"), required=False, max_length=200)
 
-    def narrow(self, rows: QuerySet[Message]) -> QuerySet[Message]:
+    def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         if not self.is_valid():
             return rows.none()
         asked = self.cleaned_data
@@ -436,7 +436,8 @@ class MessageList(ChangeList):
         self.full_result_count = None
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(rows)
-        self.paginator = self.model_admin.get_paginator(request, rows, self.list_per_page)
+        # Never asked for its count.
+        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         if before is not None:
             self.older = self.get_query_string({"before": before})
 
@@ -532,7 +533,7 @@ class MessageAdmin(_LookedAt):
 
     def _delete(self, request: HttpRequest, doomed: list[Message]) -> None:
         done = self.each(request, doomed, actions.moderate_delete_message)
-        self.log_deletions(request, done)
+        self.log_deletions(request, cast(Any, done))
         said = ngettext("%d message is deleted.", "%d messages are deleted.", len(done))
         if done:
             self.message_user(request, said % len(done))

@@ -63,7 +63,7 @@ class Scene:
     members: list[str]
     name: str = ""  # "" of a direct one
     topic: str = ""
-    access: str = "closed"
+    access: str = "closed"  # as a direct one is
     lines: list[Say | Do] = field(default_factory=list)
 
     @property
@@ -105,8 +105,14 @@ def _headed(key: str, heading: str) -> Scene:
     if "direct" in about:
         owner, *others = about["direct"].split()
         return Scene(key, owner, others)
-    members = about.pop("members").split()
-    return Scene(key=key, members=members, **about)
+    return Scene(
+        key=key,
+        owner=about["owner"],
+        members=about["members"].split(),
+        name=about["name"],
+        topic=about.get("topic", ""),
+        access=about["access"],
+    )
 
 
 def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say | None:

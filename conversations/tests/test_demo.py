@@ -48,9 +48,8 @@ def test_the_welcome_of_the_set_up_is_no_real_talk(talk):
 
 
 def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
-    bad = (
-        "name: Broken\nowner: mara\nmembers: tomas\n\n-- 2 09:00\nmara: Hello\nnoa: Not a member\n"
-    )
+    heading = "name: Broken\naccess: open\nowner: mara\nmembers: tomas\n\n"
+    bad = f"{heading}-- 2 09:00\nmara: Hello\nnoa: Not a member\n"
     monkeypatch.setattr(stage, "scenes", lambda now: [script.read("bad", bad, now)])
     with pytest.raises(Exception, match="not_found"):
         demo()
@@ -128,7 +127,7 @@ def test_a_number_that_is_none_is_refused(number, db):
 # --- reading the script ----------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
-HEAD = "name: Test\nowner: ann\nmembers: bob\n\n"
+HEAD = "name: Test\naccess: open\nowner: ann\nmembers: bob\n\n"
 
 
 def test_a_line_is_read_with_all_that_belongs_to_it():

@@ -59,7 +59,8 @@ class Command(BaseCommand):
 
             def plan(total: int) -> stage.Progress:
                 bar.reset(total)
-                return bar.update
+                update: stage.Progress = bar.update
+                return update
 
             stage.perform(password=encoded, now=timezone.now(), plan=plan)
         self.stdout.write("A month of talk is there. Sign in as any of these:")
