@@ -364,6 +364,19 @@ class TestSessions:
         SignIn.objects.all().delete()
         assert not is_in(browser)
 
+    def test_a_session_that_points_at_another_ones_sign_in_or_a_programs_is_nobodys(
+        self, alice, bob, pair
+    ):
+        theirs = Client()
+        theirs.force_login(bob)
+        for sid in (theirs.session["sid"], SignIn.objects.get(kind="token").sid):
+            client = Client()
+            client.force_login(alice)
+            session = client.session
+            session["sid"] = sid
+            session.save()
+            assert not is_in(client)
+
     def test_a_rotated_secret_signs_nobody_out(self, browser, settings):
         before = browser.session["_auth_user_hash"]
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
