@@ -135,7 +135,9 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             # What the form did not change is left alone: somebody else may have changed it meanwhile.
-            changed = {k: v for k, v in form.cleaned_data.items() if v != request.POST.get(f"was_{k}")}
+            changed = {
+                k: v for k, v in form.cleaned_data.items() if v != request.POST.get(f"was_{k}")
+            }
             actions.revise_conversation(membership.user, conversation_id, **changed)
         except ChatError as refusal:
             error = refusal
@@ -190,7 +192,9 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     if not access.can_delete_conversation(membership):
         raise ChatError("not_allowed")
     conversation = membership.conversation
-    form = DeleteForm(request.POST if request.method == "POST" else None, expected=conversation.name)
+    form = DeleteForm(
+        request.POST if request.method == "POST" else None, expected=conversation.name
+    )
     if request.method == "POST" and form.is_valid():
         actions.delete_conversation(membership.user, conversation_id)
         gone = _("“%(name)s” and everything in it is deleted.") % {"name": conversation.name}
@@ -241,9 +245,7 @@ def _members_page(
     shown = pages.get_page(request.GET.get("page"))
     found: list[User] = []
     if can_add:
-        found = search_people(
-            request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation
-        )
+        found = search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
     context = {
         "conversation": conversation,
         "title": conversation.name,
@@ -362,5 +364,3 @@ def _done(
         )
     messages.success(request, said)
     return to or _to(conversation_id)
-
-

@@ -28,9 +28,7 @@ def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
     body, key = request.POST.get("body", ""), request.POST.get("key", "")
     reply_to = whole(request.POST.get("reply_to"), least=1)
     try:
-        sent = actions.send_message(
-            user, conversation_id, key=key, body=body, reply_to=reply_to
-        )
+        sent = actions.send_message(user, conversation_id, key=key, body=body, reply_to=reply_to)
     except ChatError as error:
         return _send_refused(request, conversation_id, Composer(body, reply_to, key=key), error)
     actions.mark_read(user, conversation_id, sent.message.seq)
@@ -66,7 +64,9 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
     body = request.POST.get("body", "")
     if request.method == "POST":
         try:
-            return SeeOther(place_of(_with_conversation(actions.edit_message(user, message_id, body))))
+            return SeeOther(
+                place_of(_with_conversation(actions.edit_message(user, message_id, body)))
+            )
         except ChatError as error:
             return _edit_refused(request, message_id, body, error)
     message, membership = access.message_for(user, message_id)
@@ -87,9 +87,7 @@ def _edit_refused(
     return with_status(_edit_page(request, message, body, error.detail), error)
 
 
-def _edit_page(
-    request: HttpRequest, message: Message, body: str, error: str = ""
-) -> HttpResponse:
+def _edit_page(request: HttpRequest, message: Message, body: str, error: str = "") -> HttpResponse:
     context = {
         "message_row": message,
         "body": body,
@@ -163,5 +161,3 @@ def _refusal(message: Message, *, allowed: bool) -> ChatError | None:
 def _with_conversation(message: Message) -> Message:
     """An action gives back the message as it is told; its place needs its conversation's last seq."""
     return Message.objects.select_related("conversation").get(pk=message.pk)
-
-
