@@ -437,7 +437,9 @@ class MessageList(ChangeList):
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(rows)
         # Never asked for its count.
-        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+        self.paginator = self.model_admin.get_paginator(
+            request, self.queryset.order_by("-pk"), self.list_per_page
+        )
         if before is not None:
             self.older = self.get_query_string({"before": before})
 
