@@ -32,8 +32,8 @@ KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # others by zero-width joiners; a keycap; or a flag. Plain text, digits alone and spaces are not.
 _PICTOGRAPH = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935"
-    "\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f004\U0001f0cf\U0001f170-\U0001f251"
-    "\U0001f300-\U0001faff]"
+    "\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f004\U0001f0cf\U0001f170-\U0001f1e5"
+    "\U0001f200-\U0001f251\U0001f300-\U0001faff]"
 )
 _ELEMENT = f"{_PICTOGRAPH}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*"
 _EMOJI = re.compile(

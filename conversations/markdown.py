@@ -24,12 +24,16 @@ _parser = MarkdownIt(
         "fence", "code", "blockquote", "list", "balance_pairs", "fragments_join",
     ]
 )  # fmt: skip
-# "chatty.example" typed in passing is a link only with a scheme or "www."; e-mail addresses are.
+# "chatty.example" typed in passing is a link only with a scheme; e-mail addresses always are.
 _parser.linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": True, "fuzzy_ip": False})
 
 _TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 _ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto"}
+# Whole addresses only: "//evil.example" would lead abroad, "/sign-out/" around in here, and neither
+# looks like it. What is no link stays the text it was.
+_ADDRESS = re.compile(r"https?://|mailto:", re.IGNORECASE)
+_parser.validateLink = lambda url: bool(_ADDRESS.match(url))  # type: ignore[method-assign]
 
 # Letters, digits and punctuation that no rule of the parser reacts to.
 _PLAIN = re.compile(r"(?:[ ,;'\"?!()€$%…–—“”„‘’\n]|[^\W_]|[.](?=\s|\Z))*")
@@ -45,6 +49,7 @@ def render(body: str) -> str:
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
+        url_relative="deny",
         link_rel="noopener noreferrer nofollow ugc",
     )
     result = result.strip()

@@ -1,0 +1,45 @@
+"""The shapes of keys and emoji."""
+
+from __future__ import annotations
+
+import pytest
+
+from conversations import limits
+from conversations.tests.helpers import refused
+
+
+@pytest.mark.parametrize("key", ["a", "A-Z_09", "x" * 64, "0" * 36])
+def test_a_key_is_letters_digits_hyphens_underscores(key):
+    assert limits.valid_key(key) == key
+
+
+@pytest.mark.parametrize(
+    "key", ["", " ", "a.b", "a/b", "ä", "a\n", "\na", "x" * 65, "٣", None, 1, b"a"]
+)
+def test_any_other_key_is_refused(key):
+    with refused("invalid", field="key"):
+        limits.valid_key(key)
+
+
+EMOJI = [
+    *("👍", "👍🏽", "❤️", "❤", "🎉", "😀", "☕", "✅", "⌚", "🫠", "🀄"),
+    *("👩‍👩‍👧‍👦", "🧑🏿‍🚀", "🏳️‍🌈", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🇩🇪", "1️⃣", "#⃣", "©️", "👁️‍🗨️"),
+    "🧑🏻‍❤️‍💋‍🧑🏿",
+]
+
+
+@pytest.mark.parametrize("emoji", EMOJI)
+def test_one_emoji_is_a_reaction(emoji):
+    assert limits.valid_emoji(emoji) == emoji
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "a", "7", "#", "ab", "<b>", "👍👍", "👍 ", " 👍", "👍\n", "🇩", "🇩🇪🇫🇷", "\u200d"),
+        *("👍\u200d", "👍" + "\U000e0061" * 40, "é", "漢", "\x00", "\ufe0f", None, 1, b"a"),
+    ],
+)
+def test_anything_else_is_none(text):
+    with refused("invalid", field="emoji"):
+        limits.valid_emoji(text)

@@ -1,0 +1,381 @@
+"""Reading: what is on a page, what is unread, what changed; and that it costs the same when there is much."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts import actions as account_actions
+from conversations import actions, limits, queries
+from conversations.actions import Draft
+from conversations.models import Conversation, Instance, Membership, Message
+from conversations.tests.helpers import person, say, version_of
+from conversations.wire import message_to_wire
+
+
+def fill(user, conversation, count: int, word: str = "m") -> None:
+    actions.send_messages(
+        [Draft(user.pk, conversation.pk, f"{word}{n}", word) for n in range(count)]
+    )
+
+
+def seqs(messages: list[Message]) -> list[int]:
+    return [message.seq for message in messages]
+
+
+# --- history ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long(alice, pair) -> Conversation:
+    """120 entries: two notices and 118 messages."""
+    fill(alice, pair, 118)
+    pair.refresh_from_db()
+    return pair
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last", "older", "newer"),
+    [
+        ({}, 71, 120, True, False),
+        ({"before": 71}, 21, 70, True, True),
+        ({"before": 21}, 1, 20, False, True),
+        ({"before": 2}, 1, 1, False, True),
+        ({"before": 10_000}, 71, 120, True, False),
+        ({"after": 0}, 1, 50, False, True),
+        ({"after": 70}, 71, 120, True, False),
+        ({"after": 119}, 120, 120, True, False),
+        ({"around": 60, "limit": 21}, 50, 70, True, True),
+        ({"around": 1, "limit": 21}, 1, 21, False, True),
+        ({"around": 120, "limit": 21}, 110, 120, True, False),
+        ({"around": 60, "limit": 1}, 60, 60, True, True),
+        ({"limit": 10_000}, 21, 120, True, False),
+        ({"limit": 0}, 120, 120, True, False),
+    ],
+)
+def test_a_page_holds_what_was_asked_for(asked, first, last, older, newer, long):
+    page = queries.history(long, **asked)
+    assert seqs(page.messages) == list(range(first, last + 1))
+    assert (page.has_older, page.has_newer) == (older, newer)
+    assert page.position == 120
+
+
+@pytest.mark.parametrize(
+    ("asked", "older", "newer"),
+    [
+        ({"before": 1}, False, True),
+        ({"before": 0}, False, True),
+        ({"after": 120}, True, False),
+        ({"after": 10_000}, True, False),
+        ({"around": 10_000}, True, False),
+    ],
+)
+def test_an_empty_page_still_says_where_the_messages_are(asked, older, newer, long):
+    page = queries.history(long, **asked)
+    assert page.messages == []
+    assert (page.has_older, page.has_newer) == (older, newer)
+
+
+@pytest.mark.parametrize("asked", [{}, {"before": 5}, {"after": 0}, {"around": 3}])
+def test_where_nobody_has_spoken_there_is_nothing_on_either_side(asked, alice, bob):
+    page = queries.history(actions.open_direct(alice, bob.pk), **asked)
+    assert (page.messages, page.has_older, page.has_newer) == ([], False, False)
+
+
+def test_a_page_costs_four_queries_whatever_is_on_it(alice, bob, pair, django_assert_num_queries):
+    quoted = say(bob, pair)
+    for number in range(30):
+        message = say(alice, pair, f"{number}", reply_to=quoted.pk)
+        actions.react(bob, message.pk, "👍")
+    with django_assert_num_queries(3):
+        page = queries.history(pair)
+        wires = [message_to_wire(message) for message in page.messages]
+    assert len(wires) == 33
+    with django_assert_num_queries(3):
+        wires = [message_to_wire(m) for m in queries.changes_since(pair.pk, 0).messages]
+    assert len(wires) == 33
+
+
+@pytest.mark.sqlite
+def test_pages_in_a_long_conversation_are_read_by_their_index(alice, long):
+    with CaptureQueriesContext(connection) as made:
+        queries.history(long, before=60)
+        queries.history(long, after=60)
+        queries.changes_since(long.pk, 60)
+        queries.sidebar(alice)
+    reads = [q["sql"] for q in made.captured_queries if '"conversations_message"."seq"' in q["sql"]]
+    assert len(reads) == 4
+    for sql in reads:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            plan = "\n".join(str(row[3]) for row in cursor.fetchall())
+        assert "SEARCH" in plan
+        assert "SCAN conversations_message" not in plan, plan
+        assert "SCAN U0" not in plan, plan
+        if "Subquery" not in sql and "membership" not in sql:
+            assert "USE TEMP B-TREE" not in plan, plan
+
+
+def test_a_change_between_head_and_rows_is_never_lost(alice, bob, pair, monkeypatch):
+    """Whoever asks from the position of a page hears of everything the page did not show."""
+    message = say(bob, pair, "Before")
+    original = queries.with_details
+
+    def meanwhile(rows):
+        monkeypatch.setattr(queries, "with_details", original)
+        actions.edit_message(bob, message.pk, "After")
+        say(alice, pair, "Late")
+        return original(rows)
+
+    monkeypatch.setattr(queries, "with_details", meanwhile)
+    page = queries.history(pair)
+    changes = queries.changes_since(pair.pk, page.position)
+    assert {m.body for m in changes.messages} == {"After", "Late"}
+    assert page.position < changes.version == version_of(pair)
+
+
+# --- catching up -----------------------------------------------------------------------------------
+
+
+def test_changes_come_once_each_as_they_are_now_in_order_of_version(alice, bob, pair):
+    position = version_of(pair)
+    one, two = say(bob, pair, "One"), say(bob, pair, "Two")
+    actions.edit_message(bob, one.pk, "One more")
+    actions.react(alice, one.pk, "👍")
+    gone = actions.delete_message(bob, two.pk)
+    changes = queries.changes_since(pair.pk, position)
+    assert [(m.pk, m.body) for m in changes.messages] == [(one.pk, "One more"), (two.pk, "")]
+    assert [m.version for m in changes.messages] == [gone.version - 1, gone.version]
+    assert (changes.version, changes.more, changes.reset) == (gone.version, False, False)
+
+
+def test_changes_are_read_page_by_page_to_the_end(alice, pair):
+    fill(alice, pair, 25)
+    position, found = 0, []
+    for _page in range(3):
+        changes = queries.changes_since(pair.pk, position, limit=10)
+        found += seqs(changes.messages)
+        position = changes.version
+    assert found == list(range(1, 28))
+    assert (changes.more, position) == (False, version_of(pair))
+    assert queries.changes_since(pair.pk, 17, limit=10).more is False
+    assert queries.changes_since(pair.pk, 16, limit=10).more is True
+
+
+def test_a_compacted_tail_still_reaches_the_head(bob, pair):
+    message = say(bob, pair)
+    for number in range(5):
+        actions.edit_message(bob, message.pk, f"{number}")
+    changes = queries.changes_since(pair.pk, message.version)
+    assert [m.pk for m in changes.messages] == [message.pk]
+    assert changes.version == version_of(pair)
+
+
+def test_too_far_behind_or_ahead_means_starting_afresh(alice, pair, monkeypatch):
+    monkeypatch.setattr(limits, "SYNC_REACH", 10)
+    fill(alice, pair, 20)
+    head = version_of(pair)
+    for position in (head - 11, 0, head + 1, 10**9):
+        changes = queries.changes_since(pair.pk, position)
+        assert (changes.messages, changes.version, changes.reset) == ([], head, True)
+    assert queries.changes_since(pair.pk, head - 10).reset is False
+    assert queries.changes_since(pair.pk, head) == queries.Changes([], head, False, False)
+
+
+def test_of_a_missing_or_deleted_conversation_there_are_no_changes(alice, pair):
+    assert queries.changes_since(2**40, 0) is None
+    actions._end_conversation(alice, pair.pk)
+    assert queries.changes_since(pair.pk, 0) is None
+
+
+# --- unread ----------------------------------------------------------------------------------------
+
+
+def brute_force_unread(membership: Membership) -> int:
+    rows = Message.objects.filter(conversation_id=membership.conversation_id)
+    return sum(
+        1
+        for row in rows
+        if membership.last_read_seq < row.seq <= membership.last_read_seq + limits.UNREAD_WINDOW
+        and row.kind == "text"
+        and row.deleted_at is None
+        and row.author_id != membership.user_id
+    )
+
+
+def test_unread_are_the_living_words_of_others_after_the_mark(alice, bob, carol, pair):
+    read = say(alice, pair, "Read")
+    actions.mark_read(bob, pair.pk, read.seq)
+    one = say(alice, pair, "One")
+    say(bob, pair, "My own")
+    actions.add_members(alice, pair.pk, [carol.pk])  # a notice
+    gone = say(alice, pair, "Gone")
+    say(carol, pair, "Two")
+    actions.delete_message(alice, gone.pk)
+    (row,) = queries.sidebar(bob)
+    assert (row.unread, row.unread_more) == (2, False)
+    membership = Membership.objects.get(user=bob, conversation=pair)
+    assert brute_force_unread(membership) == 2
+    assert queries.first_unread_seq(membership) == one.seq
+    actions.mark_read(bob, pair.pk, 10**6)
+    membership.refresh_from_db()
+    assert queries.first_unread_seq(membership) is None
+    assert queries.sidebar(bob)[0].unread == 0
+
+
+def test_unread_are_counted_up_to_the_window_and_then_more(alice, bob, pair):
+    actions.mark_read(bob, pair.pk, version_of(pair))
+    fill(alice, pair, limits.UNREAD_WINDOW)
+    (row,) = queries.sidebar(bob)
+    assert (row.unread, row.unread_more) == (limits.UNREAD_WINDOW, False)
+    say(alice, pair)
+    (row,) = queries.sidebar(bob)
+    assert (row.unread, row.unread_more) == (limits.UNREAD_WINDOW, True)
+
+
+def test_what_was_said_before_one_came_is_not_unread(alice, bob, carol, pair):
+    fill(bob, pair, 5)
+    actions.add_members(alice, pair.pk, [carol.pk])
+    assert [row.unread for row in queries.sidebar(carol)] == [0]
+    say(bob, pair)
+    assert [row.unread for row in queries.sidebar(carol)] == [1]
+
+
+# --- the sidebar -----------------------------------------------------------------------------------
+
+
+def test_the_sidebar_costs_two_queries_however_long_it_is(alice, django_assert_num_queries):
+    for number in range(12):
+        other = person(f"Friend{number}")
+        say(other, actions.open_direct(other, alice.pk))
+        actions.create_conversation(alice, name=f"Group {number}")
+    with django_assert_num_queries(2):
+        rows = queries.sidebar(alice)
+    assert len(rows) == 24
+    assert sum(row.unread for row in rows) == 12
+    assert {row.name for row in rows if row.other} == {f"Friend{number}" for number in range(12)}
+    with django_assert_num_queries(2):
+        assert len(queries.sidebar(alice, limit=5)) == 5
+
+
+def test_the_sidebar_is_in_order_of_last_words_and_notices_do_not_count(alice, bob, carol):
+    first = actions.create_conversation(alice, name="First")
+    second = actions.create_conversation(alice, name="Second")
+    direct = actions.open_direct(alice, bob.pk)
+    say(alice, first)
+    actions.add_members(alice, second.pk, [carol.pk])
+    assert [row.id for row in queries.sidebar(alice)] == [first.pk, direct.pk, second.pk]
+
+
+def test_the_sidebar_goes_on_after_any_row_also_of_the_same_moment(alice):
+    groups = [actions.create_conversation(alice, name=f"Group {n}") for n in range(5)]
+    Conversation.objects.update(last_text_at=groups[0].last_text_at)
+    everything = queries.sidebar(alice)
+    assert [row.id for row in everything] == [group.pk for group in reversed(groups)]
+    for place, row in enumerate(everything):
+        rest = queries.sidebar(alice, after=(row.last_text_at, row.id))
+        assert rest == everything[place + 1 :]
+    assert queries.sidebar(alice, after=(groups[0].last_text_at - timedelta(days=1), 1)) == []
+
+
+def test_a_row_by_itself_is_the_row_of_the_list(alice, bob, pair):
+    say(bob, pair)
+    (row,) = queries.sidebar(alice)
+    assert queries.sidebar_row(alice, pair.pk) == row
+    assert (row.role, row.level, row.archived, row.kind) == ("owner", "all", False, "group")
+    assert queries.sidebar_row(alice, 2**40) is None
+
+
+def test_an_unspoken_direct_is_shown_to_the_other_only_when_asked_for(alice, bob):
+    direct = actions.open_direct(alice, bob.pk)
+    assert queries.sidebar_row(bob, direct.pk) is None
+    row = queries.sidebar_row(bob, direct.pk, even_unspoken=True)
+    assert row is not None
+    assert row.name == "Alice"
+
+
+def test_a_direct_is_called_by_the_other_persons_name_of_now(alice, bob):
+    direct = actions.open_direct(alice, bob.pk)
+    say(bob, direct)
+    account_actions.update_profile(bob, name="Robert")
+    assert [row.name for row in queries.sidebar(alice)] == ["Robert"]
+    assert queries.title(direct, alice) == "Robert"
+    assert queries.title(direct, bob) == "Alice"
+
+
+# --- people and browsing ---------------------------------------------------------------------------
+
+
+def test_members_stand_by_rank_and_name(
+    alice, ann, bob, mia, clive, group, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        found = [(m.user.name, m.role) for m in queries.members(group)]
+    assert found == [
+        ("Alice", "owner"),
+        ("Ann", "admin"),
+        ("Bob", "member"),
+        ("Clive", "member"),
+        ("Mia", "member"),
+    ]
+
+
+def test_people_are_found_by_name_and_never_by_address(alice, ann, bob, clive, group):
+    assert [user.name for user in queries.people(text="al")] == ["Alice"]
+    assert queries.people(text="example.org") == []
+    assert queries.people(text="Clive") == []
+    inside = queries.people(exclude_members_of=group)
+    assert not {"Alice", "Bob", "Ann"} & {user.name for user in inside}
+    assert {"Carol", "Rita"} <= {user.name for user in inside}
+
+
+def test_browsing_shows_open_living_groups_and_whether_one_is_in(
+    alice, bob, open_group, pair, django_assert_num_queries
+):
+    actions.open_direct(alice, bob.pk)
+    old = actions.create_conversation(alice, name="Old", access="open")
+    actions.archive(alice, old.pk)
+    with django_assert_num_queries(1):
+        (found,) = queries.browse(bob)
+    assert (found.pk, found.members_count, found.joined) == (open_group.pk, 1, False)
+    actions.join(bob, open_group.pk)
+    (found,) = queries.browse(bob)
+    assert (found.members_count, found.joined) == (2, True)
+    assert queries.browse(bob, text="mark") != []
+    assert queries.browse(bob, text="mark nothing") == []
+
+
+def test_browsing_goes_on_after_any_name_also_of_twins(alice):
+    for name in ("Apples", "Apples", "Pears", "apples", "Äpfel"):
+        actions.create_conversation(alice, name=name, access="open")
+    everything = [row.pk for row in queries.browse(alice)]
+    assert len(everything) == 5
+    place, found = None, []
+    while rows := queries.browse(alice, limit=2, after=place):
+        found += [row.pk for row in rows]
+        place = (rows[-1].name, rows[-1].pk)
+    assert found == everything
+
+
+# --- for the engine --------------------------------------------------------------------------------
+
+
+def test_the_epoch_is_made_once_and_renewed_on_purpose(db):
+    first = queries.epoch()
+    assert queries.epoch() == first
+    assert Instance.objects.count() == 1
+    assert actions.renew_epoch() != first
+    assert queries.epoch() != first
+
+
+def test_versions_and_clocks_are_read_in_one_query(
+    alice, bob, clive, group, pair, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        found = queries.versions([group.pk, pair.pk, 2**40])
+    assert found == {group.pk: version_of(group), pair.pk: version_of(pair)}
+    with django_assert_num_queries(1):
+        assert set(queries.clocks([alice.pk, clive.pk, 2**40])) == {alice.pk}

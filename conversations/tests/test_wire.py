@@ -1,0 +1,147 @@
+"""Message -> dict: what everybody gets to see of a message, and what nobody does."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from accounts import actions as account_actions
+from conversations import actions, limits, notices, queries
+from conversations.models import Message
+from conversations.tests.helpers import log_of, person, say
+from conversations.wire import EXCERPT, excerpt, message_to_wire, moment
+
+
+def wire_of(message: Message) -> dict:
+    wire = message_to_wire(queries.detailed(message))
+    json.dumps(wire)  # it holds nothing that JSON has no word for
+    return wire
+
+
+def test_a_message_just_stored_is_told_as_it_is_read_later(alice, bob, pair):
+    quoted = say(alice, pair, "Quote me")
+    fresh = say(bob, pair, "Indeed", reply_to=quoted.pk)
+    assert message_to_wire(fresh) == wire_of(fresh)
+
+
+def test_a_wire_costs_no_query_when_its_message_came_with_details(
+    alice, bob, pair, django_assert_num_queries
+):
+    quoted = say(alice, pair)
+    reply = say(bob, pair, reply_to=quoted.pk)
+    actions.react(alice, reply.pk, "👍")
+    loaded = queries.detailed(reply)
+    with django_assert_num_queries(0):
+        message_to_wire(loaded)
+
+
+def test_reactions_are_grouped_in_order_of_first_use(alice, bob, hello):
+    actions.react(bob, hello.pk, "🎉")
+    actions.react(alice, hello.pk, "👍")
+    actions.react(alice, hello.pk, "🎉")
+    assert wire_of(hello)["reactions"] == [
+        {"emoji": "🎉", "count": 2, "users": [bob.pk, alice.pk]},
+        {"emoji": "👍", "count": 1, "users": [alice.pk]},
+    ]
+
+
+def test_of_many_who_reacted_the_first_twenty_are_named(alice, pair, hello):
+    people = [person(f"Fan{number}") for number in range(25)]
+    actions.add_members(alice, pair.pk, [fan.pk for fan in people])
+    for fan in people:
+        actions.react(fan, hello.pk, "👍")
+    (group,) = wire_of(hello)["reactions"]
+    assert group["count"] == 25
+    assert group["users"] == [fan.pk for fan in people[: limits.REACTION_USERS_SHOWN]]
+
+
+def test_nothing_of_a_deleted_message_is_left(alice, bob, pair, hello):
+    reply = say(alice, pair, "Secret reply", reply_to=hello.pk)
+    actions.react(bob, reply.pk, "👍")
+    actions.delete_message(alice, reply.pk)
+    wire = wire_of(reply)
+    assert (wire["body"], wire["html"], wire["reactions"], wire["reply_to"]) == ("", "", [], None)
+    assert wire["deleted_at"] is not None
+    assert "Secret" not in json.dumps(wire)
+
+
+def test_a_quote_shows_the_quoted_as_it_is_now(alice, bob, pair, hello):
+    reply = say(alice, pair, "Yes?", reply_to=hello.pk)
+    actions.edit_message(bob, hello.pk, "Changed")
+    assert wire_of(reply)["reply_to"]["excerpt"] == "Changed"
+    actions.delete_message(bob, hello.pk)
+    quote = wire_of(reply)["reply_to"]
+    assert (quote["excerpt"], quote["deleted"]) == ("", True)
+
+
+def test_no_address_is_told(alice, bob, pair, hello):
+    say(alice, pair, "Yes?", reply_to=hello.pk)
+    for message in log_of(pair):
+        assert "@" not in json.dumps(wire_of(message))
+
+
+def test_notices_are_told_in_words_and_data(alice, bob, carol, pair):
+    actions.add_members(alice, pair.pk, [carol.pk])
+    actions.change_role(alice, pair.pk, carol.pk, "admin")
+    actions.remove_member(alice, pair.pk, carol.pk)
+    actions.revise_conversation(alice, pair.pk, name="Orchard", topic="Apples", access="open")
+    actions.revise_conversation(alice, pair.pk, topic="", access="closed")
+    actions.leave(bob, pair.pk)
+    actions.archive(alice, pair.pk)
+    actions.unarchive(alice, pair.pk)
+    told = [wire_of(message) for message in log_of(pair)]
+    assert [wire["notice"]["text"] for wire in told] == [
+        "Alice opened this conversation.",
+        "Alice added Bob.",
+        "Alice added Carol.",
+        "Alice made Carol an admin.",
+        "Alice removed Carol.",
+        "Alice renamed the conversation to “Orchard”.",
+        "Alice set the topic: Apples",
+        "Alice opened this conversation to everybody.",
+        "Alice removed the topic.",
+        "Alice closed this conversation: by invitation only.",
+        "Bob left.",
+        "Alice archived this conversation.",
+        "Alice took this conversation out of the archive.",
+    ]
+    assert all((wire["key"], wire["body"], wire["html"]) == (None, "", "") for wire in told)
+    assert told[3]["notice"]["data"] == {"user": carol.pk, "name": "Carol", "role": "admin"}
+
+
+def test_a_notice_keeps_the_name_of_then_and_its_author_the_name_of_now(alice, bob, pair):
+    account_actions.update_profile(alice, name="Alicia")
+    account_actions.update_profile(bob, name="Robert")
+    assert wire_of(log_of(pair)[1])["notice"]["text"] == "Alicia added Bob."
+
+
+def test_every_kind_of_notice_has_its_sentence():
+    data = {"name": "Bob", "role": "member", "new": "New", "access": "open", "user": 1}
+    for kind in Message.Kind.values:
+        if kind != "text":
+            assert "%" not in notices.sentence(kind, author=None, data=data)
+    with pytest.raises(ValueError, match="no sentence"):
+        notices.sentence("text", author="Alice", data={})
+
+
+def test_who_is_gone_after_a_notice():
+    assert notices.people_gone("removed", author_id=1, data={"user": 2}) == (2,)
+    assert notices.people_gone("left", author_id=1, data={}) == (1,)
+    assert notices.people_gone("joined", author_id=1, data={}) == ()
+
+
+def test_moments_are_told_in_utc_to_the_millisecond():
+    at = datetime(2026, 11, 23, 17, 38, 19, 123999, tzinfo=timezone(timedelta(hours=2)))
+    assert moment(at) == "2026-11-23T15:38:19.123Z"
+    assert moment(datetime(2026, 1, 2, 3, 4, 5, 999, tzinfo=UTC)) == "2026-01-02T03:04:05.000Z"
+    assert moment(None) is None
+
+
+def test_an_excerpt_is_one_short_line():
+    assert excerpt("One\n\n  two\tthree ") == "One two three"
+    assert excerpt("x" * EXCERPT) == "x" * EXCERPT
+    long = excerpt("word " * 100)
+    assert len(long) <= EXCERPT
+    assert long.endswith("…")
