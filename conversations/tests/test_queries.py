@@ -106,7 +106,7 @@ def test_pages_in_a_long_conversation_are_read_by_their_index(alice, long):
         queries.history(long, after=60)
         queries.changes_since(long.pk, 60)
         queries.sidebar(alice)
-    reads = [q["sql"] for q in made.captured_queries if '"conversations_message"."seq"' in q["sql"]]
+    reads = [q["sql"] for q in made.captured_queries if '"conversations_message"' in q["sql"]]
     assert len(reads) == 4
     for sql in reads:
         with connection.cursor() as cursor:
@@ -115,7 +115,7 @@ def test_pages_in_a_long_conversation_are_read_by_their_index(alice, long):
         assert "SEARCH" in plan
         assert "SCAN conversations_message" not in plan, plan
         assert "SCAN U0" not in plan, plan
-        if "Subquery" not in sql and "membership" not in sql:
+        if "conversations_membership" not in sql:  # the sidebar sorts its few rows
             assert "USE TEMP B-TREE" not in plan, plan
 
 

@@ -1,0 +1,203 @@
+"""Whatever people do, in whatever order: the log has no hole, the clock is the newest change, unread is
+what counting by hand says, and whoever follows along (live, by catching up, or late) knows the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from conversations import actions, queries
+from conversations.models import Conversation, Membership, Message
+from conversations.realtime.events import Changed, Event
+from conversations.tests.helpers import hold_together, versions_told
+from conversations.tests.test_queries import brute_force_unread
+from conversations.wire import message_to_wire
+
+PEOPLE = range(4)  # Alice owns, Bob is a member, Carol and Mia come and go
+Who = st.sampled_from(PEOPLE)
+Which = st.integers(0, 11)  # a message: the n-th from the end
+Words = st.sampled_from(["Hello", "Hello *you*", "Well", "  ", "x" * 4001, "a\x00"])
+Emoji = st.sampled_from(["👍", "🎉"])
+Role = st.sampled_from(["owner", "admin", "member"])
+
+
+def step(name: str, *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.tuples(st.just(name), Who, *parts)
+
+
+STEPS = st.one_of(
+    step("send", st.sampled_from(["k1", "k2", "k3", "k4", "k5", "k6"]), Words),
+    step("send", st.sampled_from(["k7", "k8", "k9", "k10", "k11", "k12"]), Words),
+    step("reply", st.sampled_from(["r1", "r2", "r3"]), Which),
+    step("edit", Which, Words),
+    step("delete", Which),
+    step("react", Which, Emoji),
+    step("unreact", Which, Emoji),
+    step("add", Who),
+    step("remove", Who),
+    step("role", Who, Role),
+    step("join"),
+    step("leave"),
+    step("rename", st.sampled_from(["Garden", "Orchard"])),
+    step("access", st.sampled_from(["open", "closed"])),
+    step("archive"),
+    step("unarchive"),
+    step("read", st.integers(0, 40)),
+    step("unread", st.integers(1, 40)),
+)
+
+
+@dataclass
+class World:
+    people: list[User]
+    conversation: Conversation
+
+    @property
+    def pk(self) -> int:
+        return self.conversation.pk
+
+    def message(self, which: int) -> int:
+        ids = Message.objects.filter(conversation=self.conversation).order_by("-seq")
+        found: list[int] = list(ids.values_list("pk", flat=True))
+        return found[which % len(found)]
+
+    def do(self, name: str, who: int, *about: Any) -> None:
+        user = self.people[who]
+        match name:
+            case "send":
+                actions.send_message(user, self.pk, key=about[0], body=about[1])
+            case "reply":
+                target = self.message(about[1])
+                actions.send_message(user, self.pk, key=about[0], body="Re", reply_to=target)
+            case "edit":
+                actions.edit_message(user, self.message(about[0]), about[1])
+            case "delete":
+                actions.delete_message(user, self.message(about[0]))
+            case "react":
+                actions.react(user, self.message(about[0]), about[1])
+            case "unreact":
+                actions.unreact(user, self.message(about[0]), about[1])
+            case "add":
+                actions.add_members(user, self.pk, [self.people[about[0]].pk])
+            case "remove":
+                actions.remove_member(user, self.pk, self.people[about[0]].pk)
+            case "role":
+                actions.change_role(user, self.pk, self.people[about[0]].pk, about[1])
+            case "join":
+                actions.join(user, self.pk)
+            case "leave":
+                actions.leave(user, self.pk)
+            case "rename":
+                actions.revise_conversation(user, self.pk, name=about[0])
+            case "access":
+                actions.revise_conversation(user, self.pk, access=about[0])
+            case "archive":
+                actions.archive(user, self.pk)
+            case "unarchive":
+                actions.unarchive(user, self.pk)
+            case "read":
+                actions.mark_read(user, self.pk, about[0])
+            case "unread":
+                actions.mark_unread(user, self.pk, about[0])
+
+
+def truth_of(conversation: Conversation) -> dict[int, Any]:
+    rows = queries.with_details(Message.objects.filter(conversation=conversation))
+    return {row.pk: as_json(message_to_wire(row)) for row in rows}
+
+
+def as_json(wire: Any) -> Any:
+    return json.loads(json.dumps(wire))
+
+
+def without_quotes(known: dict[int, Any]) -> dict[int, Any]:
+    """A quote follows what it quotes: clients refresh it from the message itself."""
+    return {pk: {**wire, "reply_to": None} for pk, wire in known.items()}
+
+
+def heard(events: list[Event]) -> dict[int, Any]:
+    """What a client knows that heard every frame."""
+    known: dict[int, Any] = {}
+    for event in events:
+        if isinstance(event, Changed):
+            message = json.loads(event.text)["message"]
+            known[message["id"]] = message
+    return known
+
+
+def caught_up(conversation: Conversation, known: dict[int, Any], position: int, limit: int) -> int:
+    """Let a client that knows everything up to `position` ask until there is no more."""
+    while True:
+        changes = queries.changes_since(conversation.pk, position, limit=limit)
+        assert changes is not None
+        assert not changes.reset
+        for message in changes.messages:
+            known[message.pk] = as_json(message_to_wire(message))
+        assert changes.version >= position
+        position = changes.version
+        if not changes.more:
+            return position
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=40,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=st.lists(STEPS, min_size=5, max_size=40), asks_every=st.integers(1, 9))
+def test_everybody_ends_up_knowing_the_same(steps, asks_every, alice, bob, carol, mia, told):
+    with transaction.atomic():
+        with told() as events:
+            group = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
+        world = World([alice, bob, carol, mia], group)
+        by_asking: dict[int, Any] = {}
+        position = 0
+        for number, what in enumerate(steps):
+            before = Conversation.objects.values_list("version", flat=True).get(pk=group.pk)
+            with told() as more:
+                try:
+                    world.do(*what)
+                except ChatError:
+                    # Refused: then nothing happened and nothing is told.
+                    assert more == []
+            events += more
+            after = Conversation.objects.values_list("version", flat=True).get(pk=group.pk)
+            assert versions_told(more, group) == list(range(before + 1, after + 1)), what
+            if number % asks_every == 0:
+                position = caught_up(group, by_asking, position, limit=asks_every)
+
+        hold_together(group)
+        truth = truth_of(group)
+        assert without_quotes(heard(events)) == without_quotes(truth)
+        assert caught_up(group, by_asking, position, limit=asks_every) == group.version
+        assert without_quotes(by_asking) == without_quotes(truth)
+        late: dict[int, Any] = {}
+        assert caught_up(group, late, 0, limit=100) == group.version
+        assert late == truth
+        pages = {
+            m.pk: as_json(message_to_wire(m)) for m in queries.history(group, limit=100).messages
+        }
+        assert pages == truth
+
+        memberships = list(Membership.objects.filter(conversation=group).select_related("user"))
+        for membership in memberships:
+            row = queries.sidebar_row(membership.user, group.pk)
+            assert row is not None
+            assert row.unread == brute_force_unread(membership)
+            assert row.last_read_seq <= group.last_seq
+        if memberships:
+            assert any(membership.is_owner for membership in memberships)
+        keys = [row.key for row in Message.objects.filter(conversation=group, kind="text")]
+        authors = Message.objects.filter(conversation=group).values_list("author", "key")
+        assert len(keys) == len({pair for pair in authors if pair[1] is not None})
+        transaction.set_rollback(True)
