@@ -15,18 +15,24 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.http11 import Request
 
 log = logging.getLogger("chatty.server")
 
 HEADER_BYTES = 65_536
 FRAME_BYTES = 65_536
 PING_SECONDS = 20.0
+CLOSE_SECONDS = 10.0  # for the client to answer a close
+UVICORN = "0.54."  # whose internals SocketProtocol knows
 _RESTART_PAUSE_SECONDS = 1.0
 
 
@@ -84,6 +90,61 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol with the ASGI extension `chatty.frame`.
+
+    uvicorn's own `send` costs a coroutine per socket and waits, maybe for ever, for a client that
+    does not read. The extension hands out three plain functions instead:
+        write(frame: bytes)    a finished frame, straight into the connection's buffer
+        buffered() -> int      bytes the client has not taken yet
+        close(code: int)       a close frame; the connection is cut CLOSE_SECONDS later
+    It reaches into uvicorn: check_uvicorn() refuses versions it was not written for.
+    """
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            # The application's task was made just now, and has not run yet.
+            self.scope["extensions"]["chatty.frame"] = {
+                "write": self.write_frame,
+                "buffered": self.transport.get_write_buffer_size,
+                "close": self.close_with,
+            }
+
+    def write_frame(self, frame: bytes) -> None:
+        if not self.close_sent and not self.disconnected:
+            self.transport.write(frame)
+
+    def close_with(self, code: int) -> None:
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
+        try:
+            self.conn.send_close(code)
+        except InvalidState:
+            return  # the client was faster
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()  # for the client's own close
+        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        # A polite close waits until everything is written: for a client that is gone, for ever.
+        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+
+def check_uvicorn() -> None:
+    """Raises UnservableError when uvicorn is not the one SocketProtocol was written for."""
+    if not uvicorn.__version__.startswith(UVICORN):
+        raise UnservableError(
+            f"Chatty's sockets are made for uvicorn {UVICORN}x, but {uvicorn.__version__} is "
+            "installed. Install what requirements.txt names: pip install -r requirements.txt"
+        )
+
+
 class Server(uvicorn.Server):
     """Says when it is ready, and lets accepted messages be stored before it sends anyone away."""
 
@@ -105,12 +166,13 @@ class Server(uvicorn.Server):
 
 
 def configuration(**changes: Any) -> uvicorn.Config:
+    check_uvicorn()
     options: dict[str, Any] = {
         "app": "chatty.asgi:application",
         "http": HttpProtocol,
         "loop": "uvloop",
         "lifespan": "on",
-        "ws": "websockets-sansio",
+        "ws": SocketProtocol,
         "ws_max_size": FRAME_BYTES,
         "ws_per_message_deflate": False,  # memory for each socket, little gain on short words
         "ws_ping_interval": PING_SECONDS,

@@ -29,107 +29,18 @@ from conversations.actions import Draft
 from conversations.realtime import engine, fanout, protocol
 from conversations.realtime.catch_up import CatchUp, catch_up
 from conversations.realtime.events import Whisper
+from conversations.realtime.outbox import FramedOutbox, Outbox, QueuedOutbox
+from conversations.realtime.protocol import Words
 from conversations.realtime.relay import sidebar_to_wire
 from conversations.realtime.writer import Result
 
 logger = logging.getLogger(__name__)
 
-OUTBOX_FRAMES = 1_000
-OUTBOX_BYTES = 1024 * 1024
 BAD_FRAMES = 20  # in a minute; then the client is broken or hostile
 FAILURES = 5  # of ours while serving one socket; then it is better off with a new one
 TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
 EXPIRY_NOTICE_SECONDS = 60
-CLOSE_SECONDS = 5.0  # for a close to get through to a client that does not read
-# What was still to be said to them does not concern them any more, or will not be read.
-SILENCING = {
-    protocol.CLOSE_TOO_SLOW,
-    protocol.CLOSE_UNAUTHENTICATED,
-    protocol.CLOSE_SIGNED_OUT,
-    protocol.CLOSE_ACCOUNT_CLOSED,
-}
 READINGS = 3  # of memberships while they keep changing under a socket being let in
-
-
-class Outbox:
-    """What is still to be written to one socket, in order, bounded.
-
-    A client that does not read costs its own connection, not the process's memory and nobody's time.
-    """
-
-    def __init__(self, send: Callable[[dict[str, Any]], Any], give_up: Callable[[], None]) -> None:
-        self._send = send
-        self._give_up = give_up
-        self._frames: deque[str] = deque()
-        self._bytes = 0
-        self._close_code: int | None = None
-        self._filled = asyncio.Event()
-        self._task = asyncio.create_task(self._run())
-        self.held = True  # until the hello is out
-
-    def put(self, text: str) -> None:
-        if self.closing:
-            return
-        self._frames.append(text)
-        self._bytes += len(text)
-        if len(self._frames) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES:
-            self.close(protocol.CLOSE_TOO_SLOW)
-        elif not self.held:
-            self._filled.set()
-
-    def release(self, first: str) -> None:
-        """Write `first`, then what was held back meanwhile."""
-        self._frames.appendleft(first)
-        self._bytes += len(first)
-        self.held = False
-        self._filled.set()
-
-    def close(self, code: int, last_words: str | None = None) -> None:
-        """Write what waits, say the last words, close. The first code counts.
-
-        What waits is dropped when the client does not read it, or may not hear it (any more).
-        """
-        if self.closing:
-            return
-        if self.held or code in SILENCING:
-            self._frames.clear()
-        if last_words is not None:
-            self._frames.append(last_words)
-        self._close_code = code
-        self._filled.set()
-        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._give_up)
-
-    @property
-    def closing(self) -> bool:
-        return self._close_code is not None
-
-    def stop(self) -> None:
-        self._task.cancel()
-
-    async def _run(self) -> None:
-        try:
-            while True:
-                await self._filled.wait()
-                self._filled.clear()
-                while self._frames:
-                    text = self._frames.popleft()
-                    self._bytes -= len(text)
-                    await self._send({"type": "websocket.send", "text": text})
-                if self._close_code is not None:
-                    await self._say_close(self._close_code)
-                    self._give_up()
-                    return
-        except Exception:
-            # Each server has its own way to say that the client is gone.
-            self._give_up()
-
-    async def _say_close(self, code: int) -> None:
-        try:
-            await self._send({"type": "websocket.close", "code": code})
-        except Exception:
-            # Daphne says no standard code but 1000. To clients it means the same as those we use:
-            # come back.
-            await self._send({"type": "websocket.close", "code": 1000})
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -191,7 +102,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise StopConsumer
         offered = self.scope.get("subprotocols", [])
         await self.accept(protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
-        self.outbox = Outbox(self.base_send, self._give_up)
+        extension = self.scope.get("extensions", {}).get(protocol.FRAME_EXTENSION)
+        self.outbox = (
+            FramedOutbox(extension) if extension else QueuedOutbox(self.base_send, self._give_up)
+        )
+        self.write = self.outbox.put
         self.engine = engine.current()
         try:
             await self._let_in()
@@ -201,10 +116,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 "too_many": protocol.CLOSE_TOO_MANY,
                 "unavailable": protocol.CLOSE_INTERNAL,
             }.get(refusal.code, protocol.CLOSE_UNAUTHENTICATED)
-            self.outbox.close(code, protocol.encode(protocol.error(refusal)))
+            self.outbox.close(code, Words.of(protocol.error(refusal)))
         except Exception:
             logger.exception("a socket could not be let in")
-            last_words = protocol.encode(protocol.error(ChatError("server_error")))
+            last_words = Words.of(protocol.error(ChatError("server_error")))
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
 
     async def _let_in(self) -> None:
@@ -223,7 +138,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             conversations=conversations,
             limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},
         )
-        self.outbox.release(protocol.encode(hello))
+        self.outbox.release(Words.of(hello))
         self._watch_expiry()
 
     async def join(self, user: User) -> list[dict[str, Any]]:
@@ -271,12 +186,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _tell_expiry(self, seconds: float) -> None:
         frame = protocol.auth_expiring(seconds=math.ceil(seconds))
-        self.write(protocol.encode(frame))
+        self.write(Words.of(frame))
 
     # --- what the relay needs (relay.Socket) ---------------------------------------------------------
 
-    def write(self, text: str) -> None:
-        self.outbox.put(text)
+    write: Callable[[Words], None]  # the outbox's own put: this is called once per delivery
 
     def end(self, code: int) -> None:
         self.outbox.close(code)
@@ -308,7 +222,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         return len(self._bad_frames) == BAD_FRAMES and now - self._bad_frames[0] < 60
 
     def _refuse(self, refusal: ChatError, **about: Any) -> None:
-        self.write(protocol.encode(protocol.error(refusal, **about)))
+        self.write(Words.of(protocol.error(refusal, **about)))
 
     async def _hear(self, frame: protocol.Said) -> None:
         match frame:
@@ -342,7 +256,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             seq=message.seq,
             version=message.version,
         )
-        self.write(protocol.encode(answer))
+        self.write(Words.of(answer))
 
     def _note_read(self, frame: protocol.Read) -> None:
         """Of many marks in a row only the last of each conversation is written."""
@@ -383,7 +297,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         page = await self.engine.threads.run(
             read_changes, self.identity.user, frame.conversation, frame.version
         )
-        self.write(page.text)
+        self.write(Words(page.text))
 
     async def _renew(self, token: str) -> None:
         try:

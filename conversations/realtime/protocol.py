@@ -7,6 +7,7 @@ anything else, so a bad frame costs its sender an answer and nobody a socket.
 from __future__ import annotations
 
 import re
+import struct
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from chatty.common.errors import ChatError
 
 SUBPROTOCOL = "chatty.v1"
+FRAME_EXTENSION = "chatty.frame"  # offered by chatty/server.py
 FRAME_MAX = 64 * 1024  # bytes of one incoming frame
 DEPTH_MAX = 32
 HEARTBEAT_SECONDS = 25
@@ -155,6 +157,35 @@ def encode(frame: Frame) -> str:
     return _encoder.encode(frame).decode()
 
 
+class Words:
+    """An encoded frame on its way to any number of sockets of this process: framed at most once."""
+
+    __slots__ = ("_frame", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._frame: bytes | None = None
+
+    @classmethod
+    def of(cls, frame: Frame) -> Words:
+        return cls(encode(frame))
+
+    @property
+    def frame(self) -> bytes:
+        """The WebSocket frame (RFC 6455, 5.2): final, text, unmasked, as servers send them."""
+        if self._frame is None:
+            payload = self.text.encode()
+            size = len(payload)
+            if size < 126:
+                head = bytes((0x81, size))
+            elif size < 65_536:
+                head = struct.pack("!BBH", 0x81, 126, size)
+            else:
+                head = struct.pack("!BBQ", 0x81, 127, size)
+            self._frame = head + payload
+        return self._frame
+
+
 def hello(*, user: Frame, epoch: str, conversations: list[Frame], limits: dict[str, int]) -> Frame:
     return {
         "type": "hello",
@@ -238,5 +269,5 @@ def error(error: ChatError, **about: Any) -> Frame:
     return frame
 
 
-HEARTBEAT = encode({"type": "heartbeat"})
-PONG = encode({"type": "pong"})
+HEARTBEAT = Words.of({"type": "heartbeat"})
+PONG = Words.of({"type": "pong"})

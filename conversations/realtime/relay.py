@@ -40,6 +40,7 @@ from conversations.realtime.events import (
     from_layer,
     user_group,
 )
+from conversations.realtime.protocol import Words
 from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Socket(Protocol):
     rooms: set[int]
     dirty: bool  # its memberships changed while it was still being let in
 
-    def write(self, text: str) -> None: ...
+    def write(self, words: Words) -> None: ...
 
     def end(self, code: int) -> None: ...
 
@@ -261,8 +262,9 @@ class Relay:
 
     @staticmethod
     def _write(sockets: Collection[Socket], text: str) -> None:
+        words = Words(text)
         for socket in sockets:
-            socket.write(text)
+            socket.write(words)
 
     # --- repairing -------------------------------------------------------------------------------
 

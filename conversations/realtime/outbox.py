@@ -1,0 +1,163 @@
+"""What is still to be written to one socket: in order, bounded, never waited for.
+
+A client that does not read costs its own connection; not the process's memory, and nobody's time.
+Two kinds behind one shape. Servers that offer the ASGI extension `chatty.frame` (chatty/server.py)
+take finished frames straight into the connection's buffer; every other server is served from a queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from conversations.realtime import protocol
+from conversations.realtime.protocol import Words
+
+OUTBOX_FRAMES = 1_000
+OUTBOX_BYTES = 1024 * 1024
+CLOSE_SECONDS = 5.0  # for a close to get through to a client that does not read
+# What was still to be said to them does not concern them any more, or will not be read.
+SILENCING = {
+    protocol.CLOSE_TOO_SLOW,
+    protocol.CLOSE_UNAUTHENTICATED,
+    protocol.CLOSE_SIGNED_OUT,
+    protocol.CLOSE_ACCOUNT_CLOSED,
+}
+
+Extension = dict[str, Callable[..., Any]]
+
+
+class Outbox(Protocol):
+    """Holds everything back until `release`. After `close` nothing more is taken."""
+
+    @property
+    def closing(self) -> bool: ...
+
+    def put(self, words: Words) -> None:
+        """Write in order; a client too far behind is closed with 4408 instead."""
+
+    def release(self, first: Words) -> None:
+        """Write `first`, then what was held back."""
+
+    def close(self, code: int, last_words: Words | None = None) -> None:
+        """Write what waits, say the last words, close. The first code counts.
+
+        What waits is dropped when the client does not read it, or may not hear it (any more).
+        """
+
+    def stop(self) -> None:
+        """The socket is gone."""
+
+
+class FramedOutbox:
+    """Writes through `chatty.frame`: the connection's own buffer is the queue."""
+
+    def __init__(self, extension: Extension) -> None:
+        self._write = extension["write"]
+        self._buffered = extension["buffered"]
+        self._close = extension["close"]
+        self._held: list[Words] | None = []
+        self.closing = False
+
+    def put(self, words: Words) -> None:
+        if self.closing:
+            return
+        if self._held is not None:
+            self._held.append(words)
+            if len(self._held) > OUTBOX_FRAMES:
+                self.close(protocol.CLOSE_TOO_SLOW)
+        elif self._buffered() > OUTBOX_BYTES:
+            self.close(protocol.CLOSE_TOO_SLOW)
+        else:
+            self._write(words.frame)
+
+    def release(self, first: Words) -> None:
+        held, self._held = self._held or [], None
+        for words in (first, *held):
+            self.put(words)
+
+    def close(self, code: int, last_words: Words | None = None) -> None:
+        if self.closing:
+            return
+        self.closing, self._held = True, None
+        if last_words is not None:
+            self._write(last_words.frame)
+        self._close(code)
+
+    def stop(self) -> None:
+        self.closing, self._held = True, None
+
+
+class QueuedOutbox:
+    """Sends from a task of its own. `give_up` ends the socket when nothing more can be said."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], Any], give_up: Callable[[], None]) -> None:
+        self._send = send
+        self._give_up = give_up
+        self._queue: deque[Words] = deque()
+        self._bytes = 0
+        self._close_code: int | None = None
+        self._filled = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+        self._held = True
+
+    @property
+    def closing(self) -> bool:
+        return self._close_code is not None
+
+    def put(self, words: Words) -> None:
+        if self.closing:
+            return
+        self._queue.append(words)
+        self._bytes += len(words.text)
+        if len(self._queue) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES:
+            self.close(protocol.CLOSE_TOO_SLOW)
+        elif not self._held:
+            self._filled.set()
+
+    def release(self, first: Words) -> None:
+        self._queue.appendleft(first)
+        self._bytes += len(first.text)
+        self._held = False
+        self._filled.set()
+
+    def close(self, code: int, last_words: Words | None = None) -> None:
+        if self.closing:
+            return
+        if self._held or code in SILENCING:
+            self._queue.clear()
+        if last_words is not None:
+            self._queue.append(last_words)
+        self._close_code = code
+        self._filled.set()
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._give_up)
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._filled.wait()
+                self._filled.clear()
+                while self._queue:
+                    words = self._queue.popleft()
+                    self._bytes -= len(words.text)
+                    await self._send({"type": "websocket.send", "text": words.text})
+                if self._close_code is not None:
+                    await self._say_close(self._close_code)
+                    self._give_up()
+                    return
+        except Exception:
+            # Each server has its own way to say that the client is gone.
+            self._give_up()
+
+    async def _say_close(self, code: int) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": code})
+        except Exception:
+            # Daphne says no standard code but 1000. To clients it means the same as those we use:
+            # come back.
+            await self._send({"type": "websocket.close", "code": 1000})
