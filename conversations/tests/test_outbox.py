@@ -1,0 +1,193 @@
+"""What waits for one socket: in order, bounded, and never anybody else's problem."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
+
+from conversations.realtime import outbox as outbox_module
+from conversations.realtime import protocol
+from conversations.realtime.outbox import FramedOutbox, QueuedOutbox
+from conversations.realtime.protocol import Words
+from conversations.tests.tools import until
+
+
+def words(text: str) -> Words:
+    return Words(text)
+
+
+class Connection:
+    """The extension `chatty.frame`, remembering what went through it."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.waiting = 0
+        self.code: int | None = None
+        self.extension = {
+            "write": self.written.append,
+            "buffered": lambda: self.waiting,
+            "close": self._close,
+        }
+
+    def _close(self, code: int) -> None:
+        self.code = code
+
+    def texts(self) -> list[str]:
+        return [unframed(frame) for frame in self.written]
+
+
+def unframed(raw: bytes) -> str:
+    """Read a frame as a client does."""
+    reader = StreamReader()
+    reader.feed_data(raw)
+    reader.feed_eof()
+    parser = Frame.parse(reader.read_exact, mask=False)
+    try:
+        next(parser)
+    except StopIteration as parsed:
+        frame = parsed.value
+    assert frame.opcode is Opcode.TEXT
+    assert frame.fin
+    return bytes(frame.data).decode()
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
+def test_a_frame_of_any_size_is_read_as_it_was_written(size: int):
+    text = "é" * (size // 2) + "x" * (size % 2)
+    assert len(text.encode()) == size
+    assert unframed(Words(text).frame) == text
+
+
+def test_words_are_framed_once_however_many_hear_them():
+    said = words("hello")
+    assert said.frame is said.frame
+
+
+def test_nothing_is_written_before_the_hello_and_everything_after_it_in_order():
+    connection = Connection()
+    outbox = FramedOutbox(connection.extension)
+    outbox.put(words("early"))
+    assert connection.written == []
+    outbox.release(words("hello"))
+    outbox.put(words("late"))
+    assert connection.texts() == ["hello", "early", "late"]
+
+
+def test_who_does_not_read_is_closed_as_too_slow():
+    connection = Connection()
+    outbox = FramedOutbox(connection.extension)
+    outbox.release(words("hello"))
+    connection.waiting = outbox_module.OUTBOX_BYTES
+    outbox.put(words("just fits"))
+    assert connection.code is None
+    connection.waiting += 1
+    outbox.put(words("too much"))
+    outbox.put(words("and more"))
+    assert connection.code == protocol.CLOSE_TOO_SLOW
+    assert connection.texts() == ["hello", "just fits"]
+
+
+def test_the_first_close_counts_and_nothing_follows_the_last_words():
+    connection = Connection()
+    outbox = FramedOutbox(connection.extension)
+    outbox.release(words("hello"))
+    outbox.close(4001, words("goodbye"))
+    outbox.close(1012)
+    outbox.put(words("too late"))
+    assert connection.code == 4001
+    assert connection.texts() == ["hello", "goodbye"]
+    assert outbox.closing
+
+
+def test_a_refused_handshake_says_why_and_nothing_that_was_held_back():
+    connection = Connection()
+    outbox = FramedOutbox(connection.extension)
+    outbox.put(words("not for you"))
+    outbox.close(4401, words("please sign in"))
+    assert connection.texts() == ["please sign in"]
+
+
+class Server:
+    """An ASGI server's send, which waits for its client while `reads` is not set."""
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.given_up = False
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.reads.wait()
+        self.said.append(message)
+
+    def give_up(self) -> None:
+        self.given_up = True
+
+    def texts(self) -> list[str]:
+        return [message["text"] for message in self.said if "text" in message]
+
+    def codes(self) -> list[int]:
+        return [message["code"] for message in self.said if "code" in message]
+
+
+async def test_without_the_extension_a_task_sends_in_order():
+    server = Server()
+    outbox = QueuedOutbox(server.send, server.give_up)
+    outbox.put(words("early"))
+    await asyncio.sleep(0.01)
+    assert server.said == []
+    outbox.release(words("hello"))
+    outbox.put(words("late"))
+    await until(lambda: len(server.said) == 3)
+    assert server.texts() == ["hello", "early", "late"]
+    outbox.stop()
+
+
+@pytest.mark.parametrize("many", ["frames", "bytes"])
+async def test_a_full_queue_is_dropped_and_its_client_given_up(many: str, monkeypatch):
+    monkeypatch.setattr(outbox_module, "CLOSE_SECONDS", 0.05)
+    server = Server()
+    outbox = QueuedOutbox(server.send, server.give_up)
+    outbox.release(words("hello"))
+    server.reads.clear()
+    size = 1 if many == "frames" else outbox_module.OUTBOX_BYTES // 10
+    for _ in range(outbox_module.OUTBOX_FRAMES + 2 if many == "frames" else 12):
+        outbox.put(words("x" * size))
+    assert outbox.closing
+    await until(lambda: server.given_up)
+    server.reads.set()
+    await until(lambda: server.codes())
+    assert server.codes() == [protocol.CLOSE_TOO_SLOW]
+    assert len(server.texts()) <= 2  # what was on its way, nothing of the queue
+
+
+async def test_answers_that_wait_are_said_before_a_restart_closes():
+    server = Server()
+    outbox = QueuedOutbox(server.send, server.give_up)
+    outbox.release(words("hello"))
+    outbox.put(words("stored"))
+    outbox.close(protocol.CLOSE_RESTART)
+    await until(lambda: server.codes())
+    assert server.texts() == ["hello", "stored"]
+    assert server.given_up
+
+
+async def test_a_client_that_is_gone_ends_its_socket():
+    server = Server()
+
+    async def gone(_message: dict[str, Any]) -> None:
+        raise OSError("broken pipe")
+
+    outbox = QueuedOutbox(gone, server.give_up)
+    outbox.release(words("hello"))
+    await until(lambda: server.given_up)
+
+
+def test_a_frame_of_the_server_is_json_text():
+    frame = protocol.error(protocol.ChatError("busy", retry_after=1))
+    assert json.loads(unframed(Words.of(frame).frame))["code"] == "busy"
