@@ -1,0 +1,377 @@
+"""The documents say what is true: their examples are sent, their tables compared with the code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands
+from drf_spectacular.generators import SchemaGenerator
+
+from chatty.common.errors import CODES
+from conversations.models import Message
+from conversations.realtime import protocol
+from tests.houses import PASSWORD, ChatServer
+from tests.sockets import Client, Talker, dial, new_key, switchboard
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+DOCUMENTS = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    if path.name not in {"AGENTS.md", "CLAUDE.md"}
+)
+
+FRAMES_AT_ONCE = 50  # fewer than anybody is granted in earnest, so that one can be too fast quickly
+
+Frame = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def place(builder) -> Iterator[ChatServer]:
+    """A real server, where people are easily too fast."""
+    house = builder.sqlite()
+    yield house.serve(TICK_SECONDS="1", LIMIT_FRAMES=f"{FRAMES_AT_ONCE}/m")
+    house.close()
+
+
+def blocks(language: str, text: str = PROTOCOL) -> list[str]:
+    """The code blocks fenced as ```language."""
+    return re.findall(rf"^```{re.escape(language)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def table(heading: str, text: str = PROTOCOL) -> list[list[str]]:
+    """The rows of the first table whose first heading this is, without the two of its head."""
+    found = re.search(
+        rf"^\| {re.escape(heading)} \|.*\n\|[-| ]+\n((?:\|.*\n)+)", text, re.MULTILINE
+    )
+    assert found, heading
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in found[1].splitlines()]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def names(rows: list[list[str]]) -> list[str]:
+    return [row[0].strip("`") for row in rows]
+
+
+def examples() -> list[Frame]:
+    return [json.loads(block) for block in blocks("json server")]
+
+
+# --- what a client says ------------------------------------------------------------------------------
+
+
+def test_every_example_of_a_client_is_understood():
+    for block in blocks("json client"):
+        for line in filter(None, block.splitlines()):
+            assert isinstance(protocol.parse(line), protocol.Said)
+
+
+def test_every_frame_of_a_client_has_an_example_with_all_its_fields():
+    shown = {
+        frame["type"]: set(frame) - {"type"} for frame in map(json.loads, blocks("json client"))
+    }
+    spoken = {
+        kind.__struct_config__.tag: set(kind.__struct_fields__)
+        for kind in protocol.Said.__subclasses__()
+    }
+    assert shown == spoken
+
+
+# --- what Chatty says --------------------------------------------------------------------------------
+
+
+def variety(frame: Frame) -> tuple[Any, ...]:
+    """What makes two frames of one type look different."""
+    match frame["type"]:
+        case "message":
+            return ("message", frame["change"]["deed"])
+        case "conversation":
+            return ("conversation", frame["change"])
+        case "synced":
+            return ("synced", frame["reset"])
+        case "error":
+            return ("error", frame["code"])
+    return (frame["type"],)
+
+
+def fits(real: Any, shown: Any, path: str = "") -> bool:
+    """Whether two frames have the same names with values of the same kinds."""
+    if path.endswith(".notice.data"):
+        return True  # differs by kind: see its table
+    if real is None or shown is None:
+        return True
+    if isinstance(real, dict) and isinstance(shown, dict):
+        return set(real) == set(shown) and all(
+            fits(real[name], shown[name], f"{path}.{name}") for name in real
+        )
+    if isinstance(real, list) and isinstance(shown, list):
+        # Either may be empty; whatever stands in both has to look alike.
+        return all(fits(one, shown[0], path) for one in real) if shown else True
+    return type(real) is type(shown)
+
+
+@pytest.fixture(scope="module")
+def cast(place) -> list[Talker]:
+    return [Talker(place, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+
+
+@pytest.fixture(scope="module")
+def heard(cast) -> list[Frame]:
+    """Everything a few people hear in a short and eventful life."""
+    return eventful_life(*cast)
+
+
+def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
+    with switchboard() as opened:
+        room = alice.opens(bob, name="Tea")
+        path = f"/api/conversations/{room}/"
+        hers, his, third = opened(alice), opened(bob), opened(carol)
+
+        question = hers.sends(room, "Who brings the **biscuits**?")
+        his.sends(room, "I do", reply_to=question["id"])
+        message = f"/api/messages/{question['id']}/"
+        alice.ask("PATCH", message, {"body": "Who brings *the biscuits*?"})
+        bob.ask("PUT", f"{message}reactions/%F0%9F%8D%AA/")
+        alice.ask("DELETE", message)
+        hers.say("typing", conversation=room)
+        his.say("read", conversation=room, seq=3)
+        his.say("sync", conversation=room, version=2)
+        his.say("sync", conversation=room, version=2000)
+        his.connection.send("{")
+        hers.send(room, "x" * 5000)
+        alice.ask("POST", f"{path}members/", {"users": [carol.id]})
+        alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
+        third.heard.append(third.take("conversation", change="added"))
+        alice.ask("DELETE", f"{path}members/{carol.id}/")
+        third.heard.append(third.take("conversation", change="removed"))
+        again = opened(bob)  # now there is something for hello to say
+        alice.ask("DELETE", path)
+        his.heard.append(his.take("conversation", change="deleted"))
+
+        leaving = Client(dial(alice.server, bearer(bob.minted(exp=int(time.time()) + 4))))
+        assert leaving.close_code(seconds=10) == protocol.CLOSE_UNAUTHENTICATED
+        his.heard.append(his.take("read"))
+        frames = [*leaving.heard]
+        for client in (hers, his, third, again):
+            frames += client.so_far()
+        hasty = opened(carol)
+        for _ in range(FRAMES_AT_ONCE + 1):
+            hasty.say("ping")
+        frames += [hasty.take("pong"), hasty.take("error", code="slow_down"), question]
+    # What every socket hears within 25 seconds; tests/test_sockets.py waits for it.
+    return [*frames, json.loads(protocol.HEARTBEAT.text)]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.servers
+def test_every_frame_that_is_heard_has_an_example(heard):
+    shown = examples()
+    strange = [
+        json.dumps(frame)
+        for frame in heard
+        if not any(variety(frame) == variety(one) and fits(frame, one) for one in shown)
+    ]
+    assert strange == []
+
+
+@pytest.mark.servers
+def test_every_example_is_heard(heard):
+    dreamt = [
+        json.dumps(one)
+        for one in examples()
+        if not any(variety(frame) == variety(one) and fits(frame, one) for frame in heard)
+    ]
+    assert dreamt == []
+
+
+def test_every_frame_chatty_can_say_has_an_example():
+    made = {"heartbeat", "pong"} | {
+        name
+        for name, value in vars(protocol).items()
+        if callable(value) and getattr(value, "__annotations__", {}).get("return") == "Frame"
+    }
+    assert made == {frame["type"] for frame in examples()}
+
+
+def test_every_kind_of_notice_is_listed():
+    rows = table("Kind")
+    assert sorted(names(rows)) == sorted(set(Message.Kind.values) - {"text"})
+    for _kind, data in rows:
+        assert isinstance(json.loads(data.strip("`")), dict)
+
+
+@pytest.mark.servers
+def test_the_data_of_notices_is_as_listed(cast):
+    alice, bob, carol = cast
+    room = alice.opens(bob, name="Tea", access="open")
+    path = f"/api/conversations/{room}/"
+    carol.ask("POST", f"{path}join/")
+    carol.ask("POST", f"{path}leave/")
+    alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
+    alice.ask("DELETE", f"{path}members/{bob.id}/")
+    changes = {"name": "Tea and more", "topic": "Leaves", "access": "closed", "archived": True}
+    alice.ask("PATCH", path, changes)
+    alice.ask("PATCH", path, {"archived": False})
+    told = {each["kind"]: set(each["notice"]["data"]) for each in alice.reads(room)}
+    assert told == {row[0].strip("`"): set(json.loads(row[1].strip("`"))) for row in table("Kind")}
+
+
+# --- codes -------------------------------------------------------------------------------------------
+
+
+def test_every_close_code_is_listed():
+    listed = {int(row[0]) for row in table("Code") if row[0].isdigit()}
+    ours = {value for name, value in vars(protocol).items() if name.startswith("CLOSE_")}
+    assert ours <= listed
+    assert {code for code in listed if code >= 4000} == {code for code in ours if code >= 4000}
+
+
+def test_the_live_page_does_what_the_table_of_close_codes_says():
+    script = (ROOT / "static/js/chat/protocol.js").read_text()
+    constants = dict(re.findall(r"export const ([A-Z_]+) = (\d+);", script))
+    pairs = re.findall(r"\[(\w+), \"(\w+)\"\]", script)
+    does = {int(constants.get(code, code)): deed for code, deed in pairs}
+    listed = {int(row[0]): row[2] for row in table("Code") if row[0].isdigit()}
+    assert does
+    assert {code: does.get(code, "reconnect") for code in listed} == listed
+
+
+def test_every_refusal_is_listed_as_it_is():
+    text = PROTOCOL[PROTOCOL.index("## Refusals") :]
+    listed = {row[0].strip("`"): tuple(row[1:]) for row in table("Code", text)}
+    assert listed == {
+        name: (str(code.status), "yes" if code.retry else "no", code.detail)
+        for name, code in CODES.items()
+    }
+
+
+# --- REST --------------------------------------------------------------------------------------------
+
+
+def test_every_door_of_the_api_is_listed():
+    schema = SchemaGenerator().get_schema(public=True)
+    doors = {
+        f"{method.upper()} {path}" for path, ways in schema["paths"].items() for method in ways
+    }
+    assert set(names(table("Door"))) == doors
+
+
+@pytest.mark.servers
+def test_the_example_of_a_refusal_is_what_rest_answers(cast):
+    (example,) = (json.loads(block) for block in blocks("json rest"))
+    alice = cast[0]
+    path = f"/api/conversations/{alice.opens()}/messages/"
+    answer = alice.call("POST", path, {"key": new_key(), "body": "x" * 4001})
+    assert answer == (CODES["too_long"].status, example)
+
+
+@pytest.mark.servers
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_examples_with_curl_work(place):
+    account = {"EMAIL": "robin@example.org", "PASSWORD": "a long and winding road"}
+    said = run(["bash", "-euo", "pipefail", "-c", "\n".join(blocks("bash"))], place, account)
+    assert "<strong>beans</strong>" in said
+    assert '"has_older"' in said
+    assert '"reset":false' in said.replace(" ", "")
+
+
+@pytest.mark.servers
+def test_the_example_of_a_client_works(place):
+    (program,) = blocks("python")
+    account = {"EMAIL": "alice@example.org", "PASSWORD": PASSWORD}
+    said = run([sys.executable, "-c", program], place, account)
+    assert said.splitlines()[0] == "I am Alice"
+    assert {"heard sent", "heard message"} <= set(said.splitlines())
+
+
+def run(command: list[str], place: ChatServer, account: dict[str, str]) -> str:
+    """Run an example against a server; return what it wrote."""
+    env = {**os.environ, **account, "CHATTY": place.url, "no_proxy": "*", "NO_PROXY": "*"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# --- settings, files, commands -----------------------------------------------------------------------
+
+
+def settings_read() -> set[str]:
+    """The names of the environment that settings ask for."""
+    asked = r"env\.(?:env\.)?(?:text|flag|number|whole|choice|words|networks|email_url)\(\s*\"([A-Z_]+)\""
+    code = (ROOT / "chatty/settings.py").read_text()
+    inside = r"\b(?:text|whole|number|flag)\(\"([A-Z_]+)\"|name: str = \"([A-Z_]+)\""
+    found = re.findall(inside, (ROOT / "chatty/env.py").read_text())
+    limits = re.search(r"^LIMITS = \{(.*?)^\}", code, re.MULTILINE | re.DOTALL)
+    assert limits
+    named = {
+        f"LIMIT_{name.upper()}"
+        for name in re.findall(r"^\s+\"(\w+)\": \"", limits[1], re.MULTILINE)
+    }
+    return {*re.findall(asked, code), *named, *(one or two for one, two in found)}
+
+
+def test_every_setting_stands_in_the_example_once():
+    listed = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert {"PUBLIC_URL", "DATABASE_URL", "SECRET_KEY", "LIMIT_SIGN_IN", "DEBUG"} <= settings_read()
+    assert sorted(listed) == sorted(settings_read())
+
+
+def slug(heading: str) -> str:
+    """The anchor a heading gets on the usual hosts."""
+    kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return kept.replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_link_is_dead(path):
+    dead = []
+    prose = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", prose):
+        target = "".join(link)
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = path if not name else path.parent / name
+        if not file.exists():
+            dead.append(target)
+        elif anchor and file.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            if anchor not in map(slug, headings):
+                dead.append(target)
+    assert dead == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_a_document_names_is_there(path):
+    """`conversations/actions.py`, `static/js/`: whatever stands in back-ticks and begins like one."""
+    tops = {entry.name for entry in ROOT.iterdir()} - {"var"}
+    gone = [
+        name
+        for name in re.findall(r"`([\w.-]+/[\w./-]*)`", path.read_text())
+        if name.partition("/")[0] in tops and not (ROOT / name).exists()
+    ]
+    assert gone == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_a_document_names_exists(path):
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = "\n".join(
+        [*re.findall(r"`[^`\n]+`", text), *re.findall(r"```\w*\n.*?```", text, re.DOTALL)]
+    )
+    assert set(re.findall(r"\bmake ([a-z][\w-]*)", code)) <= targets
+    assert set(re.findall(r"manage\.py ([a-z]\w*)", code)) - {"help"} <= set(get_commands())
