@@ -58,6 +58,8 @@ def configuration(level: str, debug: bool) -> dict[str, Any]:
             # At INFO uvicorn writes the query string of every socket, at WARNING every stray byte.
             "uvicorn": {"handlers": [], "level": "ERROR", "propagate": True},
             "daphne": {"level": "WARNING"},
+            # A traceback a second while Redis is away; the relay says so once.
+            "channels_redis": {"level": "CRITICAL"},
         },
     }
 

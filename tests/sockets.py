@@ -8,7 +8,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -134,24 +134,37 @@ class Client:
 
         `wanted` may reach into frames: message__body="hi".
         """
+        return self._take(f"{kind} {wanted}", lambda f: _fits(f, kind, wanted), seconds)
+
+    def _take(self, what: str, fits: Callable[[Frame], bool], seconds: float) -> Frame:
         deadline = time.monotonic() + seconds
         looked = 0
         while True:
             for index, frame in enumerate(self.heard[looked:], looked):
-                if _fits(frame, kind, wanted):
+                if fits(frame):
                     return self.heard.pop(index)
             looked = len(self.heard)
-            left = deadline - time.monotonic()
             try:
-                if left <= 0:
-                    raise TimeoutError
-                self.heard.append(json.loads(self.connection.recv(timeout=left)))
+                self._listen(deadline)
             except (TimeoutError, ConnectionClosed) as error:
                 heard = [(f["type"], f) for f in self.heard[-8:]]
-                raise AssertionError(f"No {kind} {wanted} but {error!r}; heard {heard}") from None
+                raise AssertionError(f"No {what} but {error!r}; heard {heard}") from None
 
     def takes_message(self, conversation: int, body: str, seconds: float = 6) -> Frame:
         return self.take("message", seconds, conversation=conversation, message__body=body)
+
+    def hears(self, conversation: int, body: str, seconds: float = 6) -> None:
+        """Waits for these words, live or in a repair, and takes the frame."""
+        self._take(
+            f"words {body!r}",
+            lambda frame: (
+                frame.get("conversation") == conversation
+                and body
+                in [_reach(frame, "message__body")]
+                + [message["body"] for message in frame.get("messages", ())]
+            ),
+            seconds,
+        )
 
     def so_far(self, kind: str | None = None, **wanted: Any) -> list[Frame]:
         """What was heard and not taken. A ping is the fence: what one process has passed on
@@ -160,12 +173,43 @@ class Client:
         self.take("pong")
         return [frame for frame in self.heard if _fits(frame, kind, wanted)]
 
+    def transcript(
+        self, conversation: int, count: int, seconds: float = 20
+    ) -> list[tuple[int, str]]:
+        """(seq, words) of the first `count` messages people wrote, live or repaired, as they came.
+
+        Asserts that no version came twice, or before an older one.
+        """
+        heard: list[tuple[int, str]] = []
+        last = 0
+        deadline = time.monotonic() + seconds
+        while len(heard) < count:
+            if not self.heard:
+                self._listen(deadline)
+            frame = self.heard.pop(0)
+            if frame.get("conversation") != conversation:
+                continue
+            for message in frame.get("messages", [frame.get("message")]):
+                if message is None:
+                    continue
+                assert message["version"] > last, (last, message)
+                last = message["version"]
+                if message["kind"] == "text":
+                    heard.append((message["seq"], message["body"]))
+        return heard
+
+    def _listen(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.heard.append(json.loads(self.connection.recv(timeout=left)))
+
     def hears_nothing(self, seconds: float, kind: str | None = None, **wanted: Any) -> None:
         """Asserts silence, where no fence can help."""
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            with contextlib.suppress(TimeoutError):
-                self.heard.append(json.loads(self.connection.recv(timeout=left)))
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self._listen(deadline)
         assert [frame for frame in self.heard if _fits(frame, kind, wanted)] == []
 
     def close_code(self, seconds: float = 6) -> int:
@@ -173,9 +217,7 @@ class Client:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                self.heard.append(
-                    json.loads(self.connection.recv(timeout=max(0.01, deadline - time.monotonic())))
-                )
+                self._listen(deadline)
             except ConnectionClosed as closed:
                 return closed.rcvd.code if closed.rcvd else 1006
 

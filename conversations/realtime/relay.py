@@ -404,7 +404,8 @@ class Relay:
     async def tick(self) -> None:
         """Compare everything this process follows with the database."""
         self._drop_lingering()
-        await self._probe()
+        self._judge_layer()
+        self._spawn(self._probe())  # not waited for: a hung layer must not make repairs late
         if self._wanted != self._subscribed:
             self._subscriptions_moved.set()
         ids = [room.id for room in self._rooms.values() if room.sockets]
@@ -453,15 +454,21 @@ class Relay:
             self._subscriptions_moved.clear()
             if self._channel is None:
                 continue
-            for group in list(self._wanted - self._subscribed):
-                async with asyncio.timeout(LAYER_SECONDS):
-                    await self._layer.group_add(group, self._channel)
-                self._subscribed.add(group)
-                self._check_group(group)
-            for group in list(self._subscribed - self._wanted):
-                self._subscribed.discard(group)
-                async with asyncio.timeout(LAYER_SECONDS):
-                    await self._layer.group_discard(group, self._channel)
+            try:
+                await self._settle_subscriptions(self._channel)
+            except Exception as error:  # that the layer is away, _judge_layer says once
+                logger.debug("channel layer: groups not settled (%r)", error)
+
+    async def _settle_subscriptions(self, channel: str) -> None:
+        for group in list(self._wanted - self._subscribed):
+            async with asyncio.timeout(LAYER_SECONDS):
+                await self._layer.group_add(group, channel)
+            self._subscribed.add(group)
+            self._check_group(group)
+        for group in list(self._subscribed - self._wanted):
+            self._subscribed.discard(group)
+            async with asyncio.timeout(LAYER_SECONDS):
+                await self._layer.group_discard(group, channel)
 
     def _check_group(self, group: str) -> None:
         """What was published before the subscription stood has passed us by."""
@@ -473,8 +480,12 @@ class Relay:
         """Hear the other processes, for ever. A new start makes the layer's connections anew."""
         self._channel = None
         self._subscribed.clear()
-        async with asyncio.timeout(LAYER_SECONDS * 2):
-            self._channel = await self._layer.new_channel("relay.")
+        try:
+            async with asyncio.timeout(LAYER_SECONDS * 2):
+                self._channel = await self._layer.new_channel("relay.")
+        except Exception as error:
+            logger.debug("channel layer: still away (%r)", error)
+            return  # and started again in a moment
         self._wanted.add(self._probe_group)
         self._probe_heard = time.monotonic()
         self._subscriptions_moved.set()
@@ -499,8 +510,7 @@ class Relay:
     def _probe_group(self) -> str:
         return f"relay.{self._origin}"
 
-    async def _probe(self) -> None:
-        """Send ourselves a word through the layer: whether it comes back tells whether it is up."""
+    def _judge_layer(self) -> None:
         up = self.layer_is_up
         if up and not self._layer_was_up:
             logger.warning("channel layer: back again")
@@ -509,6 +519,9 @@ class Relay:
         elif self._layer_was_up and not up:
             logger.warning("channel layer: silent; reading changes from the database instead")
         self._layer_was_up = up
+
+    async def _probe(self) -> None:
+        """Send ourselves a word through the layer: whether it comes back tells whether it is up."""
         try:
             async with asyncio.timeout(LAYER_SECONDS):
                 message = {"type": LAYER_TYPE, "kind": "probe"}

@@ -1,0 +1,239 @@
+"""Two `serve` processes on one PostgreSQL and one Redis are one chat, also while Redis is away.
+
+Alice is at the first server, Bob at the second, Carol is outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import pytest
+import redis
+
+from tests.houses import House
+from tests.sockets import Client, Talker, new_key, newcomer, switchboard
+
+pytestmark = pytest.mark.servers
+
+AT_ONCE = 1.0  # seconds, with the layer
+BY_ITSELF = 6.0  # without
+
+
+@pytest.fixture(scope="module")
+def town(builder):
+    house: House = builder.grown_up()
+    yield house
+    house.close()
+    house.redis.close()
+
+
+@pytest.fixture(scope="module")
+def servers(town):
+    return tuple(town.serve(LIMIT_FRAMES="100000/s") for _ in range(2))
+
+
+@pytest.fixture(scope="module")
+def cast(servers):
+    here, there = servers
+    return [Talker(s, n).sign_in() for s, n in ((here, "Alice"), (there, "Bob"), (there, "Carol"))]
+
+
+@pytest.fixture
+def alice(cast):
+    return cast[0]
+
+
+@pytest.fixture
+def bob(cast):
+    return cast[1]
+
+
+@pytest.fixture
+def call():
+    with switchboard() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stopped(town):
+    """stopped("killed" | "hanging") takes Redis away; at the end it is there again."""
+    undo = []
+
+    def stop(how):
+        if how == "killed":
+            undo.append(town.redis.start)
+            town.redis.stop()
+        else:
+            undo.append(town.redis.wake)
+            town.redis.hang()
+
+    yield stop
+    for again in undo:
+        again()
+
+
+def started(town, how):
+    town.redis.start() if how == "killed" else town.redis.wake()
+
+
+def hears_through_the_layer(speaker: Client, listener: Client, conversation: int, seconds: float):
+    """Waits until typing passes between them: only the layer carries that from one process to
+    another. Returns how long it took."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        speaker.say("typing", conversation=conversation)
+        with contextlib.suppress(AssertionError):
+            listener.take("typing", seconds=0.5, conversation=conversation)
+            return time.monotonic() - began
+    raise AssertionError(f"Nothing came through the layer in {seconds} s.")
+
+
+def test_people_on_either_server_talk_with_each_other(alice, bob, cast, call):
+    tea = alice.opens(bob)
+    hers, his, outside = call(alice), call(bob), call(cast[2])
+    hears_through_the_layer(hers, his, tea, 5)
+    sent = hers.sends(tea, "from here")
+    heard = his.takes_message(tea, "from here", AT_ONCE)
+    assert (heard["version"], heard["message"]["id"]) == (sent["version"], sent["id"])
+    his.sends(tea, "from there")
+    hers.takes_message(tea, "from there", AT_ONCE)
+    alice.ask("PATCH", f"/api/messages/{sent['id']}/", {"body": "edited here"})
+    his.takes_message(tea, "edited here", AT_ONCE)
+    assert outside.so_far("message", conversation=tea) == []
+
+
+def test_one_key_at_both_servers_is_one_message(alice, bob, servers, call):
+    tea = alice.opens(bob)
+    elsewhere = alice.again(servers[1])
+    here, there, his = call(alice), call(elsewhere), call(bob)
+    for _ in range(20):
+        key = new_key()
+        here.send(tea, key, key)
+        there.send(tea, key, key)
+        answers = [client.take("sent", key=key) for client in (here, there)]
+        assert answers[0] == answers[1]
+    rows = [m for m in alice.reads(tea) if m["kind"] == "text"]
+    assert len(rows) == 20
+    his.takes_message(tea, rows[-1]["body"])
+    assert len(his.so_far("message", conversation=tea, message__kind="text")) == 19
+
+
+def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    count = 150
+
+    def talk(client, name):
+        for number in range(count):
+            client.send(tea, f"{name} {number}")
+
+    talkers = [threading.Thread(target=talk, args=each) for each in ((hers, "A"), (his, "B"))]
+    for thread in talkers:
+        thread.start()
+    for thread in talkers:
+        thread.join()
+    transcripts = [client.transcript(tea, 2 * count) for client in (hers, his)]
+    assert transcripts[0] == transcripts[1]
+    assert [m["seq"] for m in alice.reads(tea)] == list(range(1, 2 * count + 3))
+
+
+def test_removal_and_return_take_effect_on_the_other_server(alice, bob, call):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    hears_through_the_layer(hers, his, tea, 5)
+    alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
+    his.take("conversation", AT_ONCE, change="removed", conversation__id=tea)
+    alice.posts(tea, "without him")
+    hers.takes_message(tea, "without him")
+    his.hears_nothing(0.5, "message", message__body="without him")
+    alice.ask("POST", f"/api/conversations/{tea}/members/", {"users": [bob.id]})
+    his.take("conversation", AT_ONCE, change="added", conversation__id=tea)
+    alice.posts(tea, "with him")
+    his.takes_message(tea, "with him", 2)
+
+
+def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
+    guest = newcomer(servers[0])
+    client = call(guest)
+    elsewhere = Talker(servers[1], guest.name, guest.token)
+    elsewhere.ask("POST", "/api/token/logout/", {})
+    began = time.monotonic()
+    assert client.close_code() == 4001
+    assert time.monotonic() - began < AT_ONCE
+
+
+def test_flushed_redis_is_nobodys_business(town, alice, bob, call):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    hears_through_the_layer(hers, his, tea, 5)
+    with redis.Redis.from_url(town.redis.url) as client:
+        client.flushall()
+    hers.sends(tea, "all the same")
+    his.takes_message(tea, "all the same", AT_ONCE)
+
+
+@pytest.mark.parametrize("how", ["killed", "hanging"])
+def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
+    town, alice, bob, call, stopped, how
+):
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    hears_through_the_layer(hers, his, tea, 10)
+    stopped(how)
+
+    for number in range(3):
+        began = time.monotonic()
+        hers.sends(tea, f"dark {number}", key=new_key())
+        assert time.monotonic() - began < AT_ONCE  # a sender never waits for the layer
+        his.hears(tea, f"dark {number}", BY_ITSELF)
+    began = time.monotonic()
+    late = call(bob)  # a new socket
+    assert time.monotonic() - began < 3
+    his.sends(tea, "from the other side")
+    hers.hears(tea, "from the other side", BY_ITSELF)
+    late.hears(tea, "from the other side", BY_ITSELF)
+    assert alice.posts(tea, "by REST")["seq"]
+    his.hears(tea, "by REST", BY_ITSELF)
+
+    started(town, how)
+    hears_through_the_layer(hers, his, tea, 15)
+    hears_through_the_layer(his, hers, tea, 15)
+    for number in range(5):
+        began = time.monotonic()
+        hers.sends(tea, f"light {number}")
+        his.hears(tea, f"light {number}", AT_ONCE)
+        took = time.monotonic() - began
+        assert took < AT_ONCE
+    bodies = [m["body"] for m in alice.reads(tea) if m["kind"] == "text"]
+    wanted = [f"dark {n}" for n in range(3)] + ["from the other side", "by REST"]
+    assert bodies == wanted + [f"light {n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("how", ["killed", "hanging"])
+def test_without_redis_removal_and_sign_out_take_seconds(
+    town, servers, alice, bob, call, stopped, how
+):
+    guest = newcomer(servers[0])
+    tea = alice.opens(bob)
+    hers, his, theirs = call(alice), call(bob), call(guest)
+    hears_through_the_layer(hers, his, tea, 10)
+    stopped(how)
+    alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
+    alice.posts(tea, "without him")
+    his.take("conversation", BY_ITSELF, change="removed", conversation__id=tea)
+    Talker(servers[1], guest.name, guest.token).ask("POST", "/api/token/logout/", {})
+    assert theirs.close_code(BY_ITSELF) == 4001
+    his.hears_nothing(0.5, "message", message__body="without him")
+    synced = his.so_far("synced", conversation=tea)
+    assert [m["body"] for f in synced for m in f["messages"] if m["body"]] == []
+    started(town, how)
+    hears_through_the_layer(hers, call(alice.again(servers[1])), tea, 15)
+
+
+def test_the_logs_tell_of_the_outages_without_alarm(servers):
+    for server in servers:
+        assert "channel layer: silent" in server.said()
+        assert "channel layer: back again" in server.said()
+        assert " ERROR " not in server.said()
