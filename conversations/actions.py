@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from accounts.actions import bump_clock
@@ -441,7 +441,7 @@ def create_conversation(
 @in_transaction
 def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Conversation:
     user = _still_open(user)
-    _refuse_too_many_conversations(user.pk)
+    _refuse_too_many_conversations(user.pk, *ids)
     now = moments.now()
     conversation = Conversation.objects.create(
         name=name, topic=topic, access=access, created_by=user, created_at=now, last_text_at=now
@@ -466,7 +466,7 @@ def open_direct(user: User, other_id: int) -> Conversation:
     if existing is not None:
         return existing
     other = _active_user(other_id)
-    _refuse_too_many_conversations(user.pk)
+    _refuse_too_many_conversations(user.pk, other.pk)
     now = moments.now()
     conversation = Conversation.objects.create(
         kind=Conversation.Kind.DIRECT,
@@ -533,6 +533,7 @@ def add_members(user: User, conversation_id: int, user_ids: Iterable[int]) -> li
     ids -= set(present.values_list("user_id", flat=True))
     people = _active_users(ids)
     _refuse_too_many_members(conversation, len(people))
+    _refuse_too_many_conversations(*ids)
     return [_admit(conversation, person, by=membership.user) for person in people]
 
 
@@ -765,6 +766,7 @@ def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Memb
     if _memberships_of(conversation).filter(user_id=user_id).exists():
         raise ChatError("already_member")
     _refuse_too_many_members(conversation, 1)
+    _refuse_too_many_conversations(user_id)
     return _admit(conversation, _active_user(user_id), by=staff)
 
 
@@ -1051,10 +1053,13 @@ def _refuse_too_many_members(conversation: Conversation, more: int) -> None:
         raise ChatError("too_many", f"A conversation has {limits.MEMBERS_MAX:,} members at most.")
 
 
-def _refuse_too_many_conversations(user_id: int) -> None:
+def _refuse_too_many_conversations(*user_ids: int) -> None:
     """A socket belongs to all of its user's conversations: their number has to have an end."""
-    if Membership.objects.filter(user_id=user_id).count() >= limits.CONVERSATIONS_MAX:
-        raise ChatError("too_many", "You are in as many conversations as one person can be.")
+    numbers = Membership.objects.filter(user_id__in=user_ids).values("user_id")
+    full = numbers.annotate(number=Count("*")).filter(number__gte=limits.CONVERSATIONS_MAX)
+    if full.exists():
+        detail = f"A person can be in {limits.CONVERSATIONS_MAX:,} conversations at most."
+        raise ChatError("too_many", detail)
 
 
 def _memberships_of(conversation: Conversation) -> QuerySet[Membership]:

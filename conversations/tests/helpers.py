@@ -46,7 +46,7 @@ def log_of(conversation: Conversation) -> list[Message]:
 def notices_of(conversation: Conversation) -> list[tuple[str, int | None, dict[str, Any]]]:
     """(kind, author's id, data) of each notice, in order."""
     rows = log_of(conversation)
-    return [(row.kind, row.author_id, row.data) for row in rows if row.kind != "text"]
+    return [(row.kind, row.author_id, row.data or {}) for row in rows if row.kind != "text"]
 
 
 def version_of(conversation: Conversation) -> int:

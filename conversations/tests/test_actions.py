@@ -541,20 +541,37 @@ def test_adding_somebody_unknown_adds_nobody(alice, bob, carol, pair, told):
     assert role_of(carol, pair) is None
 
 
-def test_too_many_people_or_conversations_are_refused(alice, carol, pair, open_group, monkeypatch):
+def test_a_group_has_so_many_members_at_most(alice, carol, pair, open_group, monkeypatch):
     monkeypatch.setattr(limits, "MEMBERS_MAX", 2)
     with refused("too_many"):
         actions.add_members(alice, pair.pk, [carol.pk])
+    actions.join(carol, open_group.pk)
+    monkeypatch.setattr(limits, "MEMBERS_MAX", 1)
+    actions.leave(carol, open_group.pk)
+    with refused("too_many"):
+        actions.join(carol, open_group.pk)
+
+
+def test_a_person_is_in_so_many_conversations_at_most(
+    alice, bob, carol, pair, open_group, monkeypatch
+):
+    """Alice is in two: neither by her own doing nor by others' does she come into a third."""
+    elsewhere = actions.create_conversation(carol, name="Elsewhere", access="open")
     monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 2)
     for deed in (
         lambda: actions.create_conversation(alice, name="Third"),
+        lambda: actions.create_conversation(bob, name="Third", member_ids=[alice.pk]),
         lambda: actions.open_direct(alice, carol.pk),
+        lambda: actions.open_direct(carol, alice.pk),
+        lambda: actions.join(alice, elsewhere.pk),
+        lambda: actions.add_members(carol, elsewhere.pk, [alice.pk]),
+        lambda: actions.moderate_add_member(bob, elsewhere.pk, alice.pk),
     ):
         with refused("too_many"):
             deed()
-    monkeypatch.setattr(limits, "MEMBERS_MAX", 1)
-    with refused("too_many"):
-        actions.join(carol, open_group.pk)
+    actions.add_members(carol, elsewhere.pk, [bob.pk])
+    assert role_of(alice, elsewhere) is None
+    assert Conversation.objects.count() == 3
 
 
 def test_an_admin_removes_members_and_admins_but_no_owner(alice, ann, bob, mia, group):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 
 import pytest
+from django.db import transaction
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from conversations import actions, limits, queries
+from conversations import access, actions, limits, queries
 from conversations.actions import Sent
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests.helpers import (
@@ -214,3 +216,35 @@ def test_a_slow_purge_and_a_send_do_not_meet(alice, bob, pair):
     assert set(codes(results)) <= {"ok", "not_found"}
     assert not Conversation.objects.filter(pk=pair.pk).exists()
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
+
+
+@pytest.mark.postgres
+def test_who_holds_one_conversation_locked_does_not_stall_the_others(alice, bob, pair):
+    other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
+    locked, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            access.member_of(alice, pair.pk, lock=True)
+            locked.set()
+            release.wait(timeout=30)
+
+    def send() -> list[str]:
+        locked.wait(timeout=30)
+        drafts = [
+            actions.Draft(bob.pk, place, f"k{place}", "Hello") for place in (pair.pk, other.pk)
+        ]
+        try:
+            first = actions.send_messages(drafts, skip_locked=True)
+            with pytest.raises(ChatError) as busy:
+                actions.send_messages(drafts[:1], lock_seconds=0.05)
+        finally:
+            release.set()
+        answers = [*first, busy.value, *actions.send_messages(drafts)]
+        return [a.code if isinstance(a, ChatError) else f"{a.created}" for a in answers]
+
+    _nothing, answers = results = at_once([hold, send])
+    codes(results)
+    assert answers == ["busy", "True", "busy", "True", "False"]
+    hold_together(pair)
+    hold_together(other)
