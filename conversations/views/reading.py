@@ -85,6 +85,8 @@ def conversation_page(
     user = own(request)
     conversation = membership.conversation
     history = queries.history(conversation, **_wanted(request))
+    if not history.messages:  # an address beyond either end
+        history = queries.history(conversation)
     unread = _unread(request, membership)
     first_unread = queries.first_unread_seq(membership) if unread else None
     _quote_into(composer, membership, history.messages)

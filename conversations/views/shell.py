@@ -39,6 +39,8 @@ def door(*methods: str) -> Callable[[View[P]], View[P]]:
             if request.method not in allowed:
                 return _not_that_way(request, allowed)
             if request.user.is_authenticated:
+                if any(isinstance(value, int) and value > ID_MAX for value in kwargs.values()):
+                    raise ChatError("not_found")  # no row can have it: databases refuse to look
                 return view(request, *args, **kwargs)
             if request.method == "POST":
                 return SeeOther(redirect_to_login(_page_of(kwargs)).url)

@@ -1,0 +1,800 @@
+"""The pages as they come from the server: who gets in, what stands there, what a form answers."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import actions, limits
+from conversations.models import Conversation, Membership, Message, Reaction
+from conversations.tests import helpers
+from conversations.tests.helpers import person
+
+KEY = "a-key-of-the-form"
+
+
+def url(name: str, *args: object) -> str:
+    return reverse(f"conversations:{name}", args=args)
+
+
+def text_of(response) -> str:
+    return response.content.decode()
+
+
+def visible(response) -> str:
+    """The page without its templates, which hold one of everything."""
+    return re.sub(r"<template.*?</template>", "", text_of(response), flags=re.DOTALL)
+
+
+def shown(response, name: str) -> str:
+    """Return the content of the first tag with this id."""
+    found = re.search(rf'id="{name}"[^>]*>(.*?)</', text_of(response), re.DOTALL)
+    assert found, f"no #{name} on the page"
+    return found[1]
+
+
+def post(client: Client, conversation: Conversation, body: str, key: str = KEY, **fields: object):
+    return client.post(
+        url("send", conversation.pk), {"body": body, "key": key, "reply_to": "", **fields}
+    )
+
+
+def bodies(conversation: Conversation) -> list[str]:
+    texts = Message.objects.filter(conversation=conversation, kind="text").order_by("seq")
+    return [message.body for message in texts]
+
+
+@pytest.fixture
+def group(alice, bob) -> Conversation:
+    """Alice owns it, Bob is a member; Carol is outside."""
+    made = actions.create_conversation(alice, name="Harbour", member_ids=[bob.pk])
+    made.refresh_from_db()
+    return made
+
+
+@pytest.fixture
+def say():
+    return helpers.say
+
+
+@pytest.fixture
+def browser():
+    """browser(user): a browser in which they are signed in."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+# --- the doors -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def words(say, bob, group) -> Message:
+    return say(bob, group, "Words of Bob")
+
+
+def every_page(group: Conversation, message: Message, user_id: int) -> dict[str, str]:
+    """Every address with the methods it takes: one more route without a row here fails a test."""
+    return {
+        "home": "GET",
+        "browse": "GET",
+        "new": "GET POST",
+        "direct": "GET POST",
+        "conversation": "GET",
+        "send": "POST",
+        "join": "POST",
+        "leave": "POST",
+        "settings": "GET POST",
+        "archive": "POST",
+        "unarchive": "POST",
+        "delete": "GET POST",
+        "members": "GET POST",
+        "remove_member": "POST",
+        "change_role": "POST",
+        "read": "POST",
+        "unread": "POST",
+        "level": "POST",
+        "message": "GET",
+        "edit": "GET POST",
+        "delete_message": "GET POST",
+        "react": "GET POST",
+    }
+
+
+OF_A_MESSAGE = {"message", "edit", "delete_message", "react"}
+OF_NOBODY = {"home", "browse", "new", "direct"}
+OF_A_PERSON = {"remove_member", "change_role"}
+ALL = sorted(every_page(None, None, 0).items())  # type: ignore[arg-type]
+
+
+def address(name: str, group: Conversation, message: Message, user_id: int) -> str:
+    if name in OF_NOBODY:
+        return url(name)
+    if name in OF_A_MESSAGE:
+        return url(name, message.pk)
+    return url(name, group.pk, user_id) if name in OF_A_PERSON else url(name, group.pk)
+
+
+def test_every_route_stands_in_the_table():
+    from conversations import urls
+
+    names = {each.name for each in [*urls.conversation, *urls.message]}
+    names |= {route.name for route in urls.urlpatterns if hasattr(route, "name")}
+    assert names == {name for name, _methods in ALL}
+
+
+@pytest.mark.parametrize(("name", "methods"), ALL)
+def test_a_stranger_is_asked_to_sign_in_everywhere(name, methods, group, words, bob):
+    before = Message.objects.count()
+    for method in methods.split():
+        response = getattr(Client(), method.lower())(address(name, group, words, bob.pk))
+        assert response.status_code == (302 if method == "GET" else 303)
+        assert response.headers["Location"].startswith("/sign-in/?next=/")
+    assert Message.objects.count() == before
+
+
+@pytest.mark.parametrize(("name", "methods"), ALL)
+def test_other_methods_are_told_which_ones_there_are(name, methods, browser, group, words, alice):
+    client = browser(alice)
+    for method in {"GET", "POST", "PUT", "DELETE"} - set(methods.split()):
+        response = getattr(client, method.lower())(address(name, group, words, alice.pk))
+        assert response.status_code == 405
+        allowed = set(response.headers["Allow"].split(", "))
+        assert allowed - {"HEAD"} == set(methods.split())
+        assert "not done this way" in text_of(response)
+
+
+FORMS = {
+    "send": {"body": "Words of Carol", "key": KEY},
+    "edit": {"body": "Changed by Carol"},
+    "react": {"emoji": "👍", "on": "1"},
+    "members": {"people": "1"},
+    "settings": {"name": "Hers", "topic": "", "access": "open"},
+    "delete": {"name": "Harbour"},
+    "read": {"seq": "3"},
+    "unread": {"seq": "3"},
+    "level": {"level": "nothing"},
+    "change_role": {"role": "owner"},
+}
+CLOSED_TO_OUTSIDERS = [(name, methods) for name, methods in ALL if name not in OF_NOBODY]
+
+
+@pytest.mark.parametrize(("name", "methods"), CLOSED_TO_OUTSIDERS)
+def test_to_an_outsider_somebody_elses_is_as_if_it_did_not_exist(
+    name, methods, browser, group, words, carol, bob
+):
+    client = browser(carol)
+    before = (group.version, Membership.objects.count(), Reaction.objects.count())
+    for method in methods.split():
+        send = getattr(client, method.lower())
+        data = FORMS.get(name, {})
+        theirs = send(address(name, group, words, bob.pk), data)
+        group.pk, words.pk, kept = 10**9, 10**9, (group.pk, words.pk)
+        missing = send(address(name, group, words, bob.pk), data)
+        group.pk, words.pk = kept
+        assert theirs.status_code == missing.status_code == 404
+        assert without_noise(theirs) == without_noise(missing)
+        assert "Harbour" not in text_of(theirs)
+        assert "Words of Bob" not in text_of(theirs)
+    group.refresh_from_db()
+    after = (group.version, Membership.objects.count(), Reaction.objects.count())
+    assert after[1:] == before[1:]
+    assert group.name == "Harbour"
+
+
+def without_noise(response) -> str:
+    """The page without what differs from one request to the next."""
+    page = re.sub(r'nonce="[^"]*"|value="[A-Za-z0-9]{64}"', "", text_of(response))
+    return re.sub(r"<code>[0-9a-f]+</code>", "", page)
+
+
+def test_a_removed_member_cannot_read_nor_post_and_gets_the_words_back(
+    browser, group, alice, bob, say
+):
+    say(alice, group, "Secret")
+    client = browser(bob)
+    assert "Secret" in text_of(client.get(url("conversation", group.pk)))
+    actions.remove_member(alice, group.pk, bob.pk)
+    assert client.get(url("conversation", group.pk)).status_code == 404
+    answer = post(client, group, "I was <still> typing")
+    assert answer.status_code == 404
+    assert "I was &lt;still&gt; typing" in shown(answer, "unsent")
+    assert bodies(group) == ["Secret"]
+
+
+@pytest.mark.parametrize("name", ["send", "edit", "join", "archive", "read", "react", "leave"])
+def test_a_form_without_its_token_changes_nothing(name, group, words, alice):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    version = Conversation.objects.get(pk=group.pk).version
+    response = client.post(address(name, group, words, alice.pk), FORMS.get(name, {}))
+    assert response.status_code == 403
+    assert Conversation.objects.get(pk=group.pk).version == version
+
+
+def test_a_get_never_writes(browser, group, words, alice):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client = browser(alice)
+    client.get("/?list")  # the session and the instance's row are there now
+    for name, methods in ALL:
+        if "GET" not in methods:
+            continue
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert (
+                client.get(address(name, group, words, alice.pk)).status_code < 400
+                or name == "edit"
+            )
+        written = [q["sql"] for q in queries if not q["sql"].startswith(("SELECT", "PRAGMA"))]
+        assert written == [], name
+
+
+def test_pages_are_kept_by_nobody(browser, group, alice):
+    response = browser(alice).get(url("conversation", group.pk))
+    assert response.headers["Cache-Control"] == "private, no-store"
+
+
+# --- the first page ------------------------------------------------------------------------------
+
+
+def test_the_first_page_leads_to_the_latest_conversation(browser, group, alice, say):
+    other = actions.create_conversation(alice, name="Later")
+    say(alice, other, "Later words")
+    assert browser(alice).get("/").headers["Location"] == url("conversation", other.pk)
+    say(alice, group, "Even later")
+    assert browser(alice).get("/").headers["Location"] == url("conversation", group.pk)
+
+
+def test_on_a_phone_the_first_page_is_the_list(browser, group, alice):
+    phone = "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Mobile/15E148 Mobi"
+    response = browser(alice).get("/", headers={"user-agent": phone})
+    assert response.status_code == 200
+    assert "shell--list" in text_of(response)
+
+
+def test_somebody_without_conversations_is_shown_ways_in(browser, carol):
+    page = text_of(browser(carol).get("/"))
+    assert "Welcome, Carol" in page
+    assert url("browse") in page
+    assert url("new") in page
+
+
+def test_the_list_is_in_order_of_the_last_message_with_unread_numbers(
+    browser, group, alice, bob, say
+):
+    quiet = actions.create_conversation(alice, name="Quiet")
+    for number in range(3):
+        say(bob, group, f"Words {number}")
+    page = visible(browser(alice).get(url("conversation", quiet.pk)))
+    rows = re.findall(r'<li class="row[^"]*" data-conversation="(\d+)"', page)
+    assert rows[:2] == [str(group.pk), str(quiet.pk)]
+    assert '<span data-slot="unread-count">3</span>' in page
+    # One's own words are never unread.
+    page = visible(browser(bob).get(url("conversation", group.pk)))
+    assert '<span data-slot="unread-count">3</span>' not in page
+
+
+def test_a_direct_conversation_appears_for_the_other_with_its_first_message(
+    browser, alice, bob, say
+):
+    direct = actions.open_direct(alice, bob.pk)
+    row = f'data-conversation="{direct.pk}"'
+    assert row in text_of(browser(alice).get("/?list"))
+    assert row not in text_of(browser(bob).get("/?list"))
+    say(alice, direct, "Hello")
+    page = text_of(browser(bob).get("/?list"))
+    assert row in page
+    assert "Alice" in page
+
+
+# --- a conversation ------------------------------------------------------------------------------
+
+
+def seqs(response) -> list[int]:
+    inside = visible(response).partition('id="messages"')[2]
+    return [int(seq) for seq in re.findall(r'data-seq="(\d+)"', inside)]
+
+
+def test_history_comes_in_pages_of_fifty_without_a_hole(browser, group, alice, bob, say):
+    for number in range(120):
+        say(bob, group, f"Message {number}")
+    client = browser(alice)
+    page = client.get(url("conversation", group.pk))
+    last = Conversation.objects.get(pk=group.pk).last_seq
+    assert seqs(page) == list(range(last - 49, last + 1))
+    assert "Newer messages" not in visible(page)
+    seen = seqs(page)
+    for _ in range(3):
+        older = re.search(r'href="(\?before=\d+)#', visible(page))
+        if not older:
+            break
+        page = client.get(url("conversation", group.pk) + older[1])
+        seen = seqs(page) + seen
+    assert seen == list(range(1, last + 1))
+    newer = re.search(r'href="(\?after=\d+)#', visible(page))
+    assert newer
+    assert seqs(client.get(url("conversation", group.pk) + newer[1]))[0] == seqs(page)[-1] + 1
+
+
+def test_a_permalink_opens_the_conversation_around_the_message(browser, group, alice, bob, say):
+    first = say(bob, group, "The first")
+    client = browser(alice)
+    assert client.get(url("message", first.pk)).headers["Location"] == (
+        f"/c/{group.pk}/#m{first.pk}"
+    )
+    for number in range(120):
+        say(bob, group, f"Message {number}")
+    location = client.get(url("message", first.pk)).headers["Location"]
+    assert location == f"/c/{group.pk}/?around={first.seq}#m{first.pk}"
+    page = client.get(location)
+    assert first.seq in seqs(page)
+    assert f'id="m{first.pk}"' in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "query", ["before=x", "after=-1", "around=", "before=" + "9" * 40, "before=٣"]
+)
+def test_an_odd_place_in_the_address_shows_the_latest(query, browser, group, words, alice):
+    response = browser(alice).get(url("conversation", group.pk) + "?" + query)
+    assert response.status_code == 200
+    assert seqs(response)[-1] == words.seq
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999999", "9223372036854775807"])
+def test_an_impossible_id_is_not_found(number, browser, alice):
+    assert browser(alice).get(f"/c/{number}/").status_code == 404
+    assert browser(alice).get(f"/m/{number}/").status_code == 404
+
+
+def test_the_new_line_stands_before_the_first_unread_word_of_others(
+    browser, group, alice, bob, say
+):
+    say(bob, group, "Read")
+    actions.mark_read(alice, group.pk, 10**6)
+    say(alice, group, "My own")
+    unread = say(bob, group, "Unread")
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    before, _line, after = page.partition('id="new"')
+    assert after.index(f'id="m{unread.pk}"') >= 0
+    assert "My own" in before
+    assert "1 new message<" in page
+
+
+def test_without_anything_unread_there_is_no_line_and_no_bar(browser, group, words, alice):
+    actions.mark_read(alice, group.pk, 10**6)
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    assert 'id="new"' not in page
+    assert re.search(r'id="unread-bar" hidden', page)
+
+
+def test_days_are_those_of_the_readers_zone(browser, group, alice, bob, say):
+    late = say(bob, group, "Late in Lisbon, early in Tokyo")
+    at = datetime(2024, 3, 9, 23, 30, tzinfo=UTC)
+    Message.objects.filter(pk=late.pk).update(created_at=at)
+
+    def page_in(zone: str) -> str:
+        alice.time_zone = zone
+        alice.save(update_fields=["time_zone"])
+        return text_of(browser(alice).get(url("conversation", group.pk)))
+
+    tokyo = page_in("Asia/Tokyo")
+    assert 'data-day="2024-03-10"' in tokyo
+    assert "Sunday 10 March 2024" in tokyo
+    assert ">08:30<" in tokyo
+    lisbon = page_in("Europe/Lisbon")
+    assert "Saturday 9 March 2024" in lisbon
+    assert ">23:30<" in lisbon
+    assert 'datetime="2024-03-09T23:30:00.000Z"' in lisbon
+
+
+def test_the_same_author_within_five_minutes_is_one_group(browser, group, alice, bob, say):
+    one, two, three, mine, four = (
+        say(bob, group, "one"), say(bob, group, "two"), say(bob, group, "three"),
+        say(alice, group, "mine"), say(bob, group, "four"),
+    )  # fmt: skip
+    noon = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)
+    for message, minutes in ((one, 0), (two, 5), (three, 10.1), (mine, 10.2), (four, 10.3)):
+        Message.objects.filter(pk=message.pk).update(created_at=noon + timedelta(minutes=minutes))
+    actions.mark_read(alice, group.pk, 10**6)
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    continued = {
+        int(number)
+        for classes, number in re.findall(r'<article class="([^"]*)" id="m(\d+)"', page)
+        if "message--continued" in classes
+    }
+    assert continued == {two.pk}
+
+
+def test_own_words_stand_on_the_other_side(browser, group, alice, bob, say):
+    mine, theirs = say(alice, group, "Mine"), say(bob, group, "Theirs")
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    assert re.search(rf'class="message message--own" id="m{mine.pk}"', page)
+    assert re.search(rf'class="message" id="m{theirs.pk}"', page)
+
+
+def test_a_deleted_message_is_a_tombstone_without_a_word_of_it(browser, group, alice, bob, say):
+    gone = say(bob, group, "Regretted")
+    say(alice, group, "An answer", reply_to=gone.pk)
+    actions.react(alice, gone.pk, "👍")
+    actions.delete_message(bob, gone.pk)
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    assert "Regretted" not in page
+    article = page.partition(f'id="m{gone.pk}"')[2].partition("</article>")[0]
+    assert "Message deleted" in article
+    assert "👍" not in article
+    assert "data-action" not in article
+
+
+def test_a_reply_shows_what_it_answers(browser, group, alice, bob, say):
+    asked = say(bob, group, "When is lunch?")
+    page = visible(browser(alice).get(url("conversation", group.pk) + f"?reply_to={asked.pk}"))
+    composer = page.partition('id="composer"')[2]
+    assert f'name="reply_to" value="{asked.pk}"' in composer
+    assert "When is lunch?" in composer
+    post(browser(alice), group, "At noon", reply_to=asked.pk)
+    page = visible(browser(bob).get(url("conversation", group.pk)))
+    answer = Message.objects.get(body="At noon")
+    article = page.partition(f'id="m{answer.pk}"')[2].partition("</article>")[0]
+    assert f'href="/m/{asked.pk}/"' in article
+    assert "When is lunch?" in article
+
+
+def test_a_reply_to_a_message_of_elsewhere_is_not_begun(browser, group, alice, carol, say):
+    theirs = actions.create_conversation(carol, name="Hers")
+    secret = say(carol, theirs, "Secret plan")
+    page = visible(browser(alice).get(url("conversation", group.pk) + f"?reply_to={secret.pk}"))
+    assert "Secret plan" not in page
+
+
+def test_notices_stand_in_the_log_in_words(browser, group, alice, bob):
+    actions.revise_conversation(alice, group.pk, topic="Boats & <ropes>")
+    page = visible(browser(bob).get(url("conversation", group.pk)))
+    assert "Alice added Bob." in page
+    assert "Alice set the topic: Boats &amp; &lt;ropes&gt;" in page
+
+
+def test_scripts_get_to_know_where_they_are(browser, group, words, alice):
+    import json
+
+    response = browser(alice).get(url("conversation", group.pk))
+    data = json.loads(shown(response, "app-data"))
+    group.refresh_from_db()
+    assert data["user"]["id"] == alice.pk
+    assert data["epoch"]
+    assert data["conversation"]["id"] == group.pk
+    assert data["conversation"]["version"] == group.version
+    assert data["conversation"]["last_seq"] == group.last_seq
+    assert data["limits"]["body"] == limits.BODY_MAX
+
+
+def test_scripts_are_named_by_an_import_map_that_carries_the_nonce(browser, group, alice):
+    response = browser(alice).get(url("conversation", group.pk))
+    nonce = re.search(r"'nonce-([^']+)'", response.headers["Content-Security-Policy"])
+    assert nonce
+    page = text_of(response)
+    tags = re.findall(r"<script[^>]*>", page)
+    assert [tag for tag in tags if "application/json" not in tag]
+    assert all(f'nonce="{nonce[1]}"' in tag for tag in tags if "application/json" not in tag)
+    assert re.search(r'"chatty/main.js": "/static/js/main[^"]*\.js"', page)
+
+
+# --- saying something ----------------------------------------------------------------------------
+
+
+def test_a_posted_message_is_there_after_the_way_back(browser, group, alice, bob):
+    client = browser(bob)
+    response = post(client, group, "Hello\nworld & co")
+    assert response.status_code == 303
+    assert response.headers["Location"] == url("conversation", group.pk)
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    assert "world &amp; co" in page
+    assert bodies(group) == ["Hello\nworld & co"]
+
+
+def test_posting_says_that_one_has_read_what_stands_above(browser, group, alice, bob, say):
+    say(alice, group, "Unread until now")
+    post(browser(bob), group, "An answer")
+    membership = Membership.objects.get(conversation=group, user=bob)
+    group.refresh_from_db()
+    assert membership.last_read_seq == group.last_seq
+
+
+def test_the_same_form_sent_twice_is_one_message(browser, group, bob):
+    client = browser(bob)
+    assert post(client, group, "Once").status_code == 303
+    assert post(client, group, "Once").status_code == 303
+    assert bodies(group) == ["Once"]
+
+
+def test_every_page_brings_a_key_of_its_own(browser, group, bob):
+    client = browser(bob)
+    keys = {
+        re.search(
+            r'name="key" value="([^"]+)"', text_of(client.get(url("conversation", group.pk)))
+        )[1]
+        for _ in range(3)
+    }
+    assert len(keys) == 3
+    assert all(limits.KEY.fullmatch(key) for key in keys)
+
+
+def test_a_key_used_for_other_words_keeps_the_text_and_brings_a_fresh_one(browser, group, bob):
+    client = browser(bob)
+    post(client, group, "First words")
+    response = post(client, group, "Other words")
+    assert response.status_code == 409
+    page = text_of(response)
+    assert "Other words</textarea>" in page
+    key = re.search(r'name="key" value="([^"]+)"', page)[1]
+    assert key != KEY
+    assert bodies(group) == ["First words"]
+    assert post(client, group, "Other words", key=key).status_code == 303
+    assert bodies(group) == ["First words", "Other words"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ("", 400, "Please write something first."),
+        ("  \n\t ", 400, "Please write something first."),
+        ("x" * 4001, 400, "That is too long: 4,001 characters, 4,000 are allowed."),
+        ("zero\x00byte", 400, "characters that cannot be stored"),
+    ],
+)
+def test_a_refused_text_is_kept_with_the_reason(body, status, sentence, browser, group, bob):
+    response = post(browser(bob), group, body)
+    assert response.status_code == status
+    page = text_of(response)
+    assert sentence in page
+    assert 'role="alert"' in page
+    assert f"\n{body}</textarea>" in page
+    assert f'name="key" value="{KEY}"' in page
+    assert bodies(group) == []
+
+
+@pytest.mark.parametrize("key", ["", "has a space", "x" * 65, "<b>"])
+def test_a_key_of_another_shape_is_refused_and_replaced(key, browser, group, bob):
+    response = post(browser(bob), group, "Words", key=key)
+    assert response.status_code == 400
+    assert "Words</textarea>" in text_of(response)
+    fresh = re.search(r'name="key" value="([^"]+)"', text_of(response))[1]
+    assert limits.KEY.fullmatch(fresh)
+    assert bodies(group) == []
+
+
+def test_a_reply_to_something_that_is_not_here_keeps_the_text(browser, group, bob):
+    response = post(browser(bob), group, "To whom?", reply_to=999_999)
+    assert response.status_code == 404
+    assert "To whom?</textarea>" in text_of(response)
+    assert bodies(group) == []
+
+
+def test_words_for_an_archived_conversation_are_given_back(browser, group, alice, bob):
+    actions.archive(alice, group.pk)
+    response = post(browser(bob), group, "Too late")
+    assert response.status_code == 409
+    assert "Too late" in shown(response, "unsent")
+    page = visible(browser(bob).get(url("conversation", group.pk)))
+    assert "This conversation is archived" in page
+    assert 'id="composer"' not in page
+
+
+# --- changing what was said ----------------------------------------------------------------------
+
+
+def test_the_author_edits_and_the_mark_says_so(browser, group, words, bob, alice):
+    client = browser(bob)
+    assert "Words of Bob</textarea>" in text_of(client.get(url("edit", words.pk)))
+    response = client.post(url("edit", words.pk), {"body": "Better words"})
+    assert response.status_code == 303
+    assert response.headers["Location"] == f"/c/{group.pk}/#m{words.pk}"
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    article = page.partition(f'id="m{words.pk}"')[2].partition("</article>")[0]
+    assert "Better words" in article
+    assert 'data-slot="edited">' in article
+
+
+def test_the_mark_is_hidden_on_what_was_not_edited(browser, group, words, alice):
+    page = visible(browser(alice).get(url("conversation", group.pk)))
+    article = page.partition(f'id="m{words.pk}"')[2].partition("</article>")[0]
+    assert 'data-slot="edited" hidden>' in article
+
+
+def test_nobody_else_edits_not_even_the_owner(browser, words, alice):
+    client = browser(alice)
+    assert client.get(url("edit", words.pk)).status_code == 403
+    answer = client.post(url("edit", words.pk), {"body": "Put into the mouth"})
+    assert answer.status_code == 403
+    assert "Put into the mouth" in text_of(answer)
+    words.refresh_from_db()
+    assert words.body == "Words of Bob"
+
+
+@pytest.mark.parametrize("body", ["", "x" * 4001, "zero\x00byte"])
+def test_a_refused_edit_keeps_the_text(body, browser, words, bob):
+    response = browser(bob).post(url("edit", words.pk), {"body": body})
+    assert response.status_code == 400
+    assert f"\n{body}</textarea>" in text_of(response)
+    words.refresh_from_db()
+    assert words.body == "Words of Bob"
+
+
+def test_deleting_asks_first(browser, words, bob):
+    client = browser(bob)
+    assert "Delete this message?" in text_of(client.get(url("delete_message", words.pk)))
+    words.refresh_from_db()
+    assert words.deleted_at is None
+    assert client.post(url("delete_message", words.pk)).status_code == 303
+    words.refresh_from_db()
+    assert words.body == ""
+
+
+def test_the_owner_deletes_others_words_and_a_member_does_not(
+    browser, group, words, alice, bob, say
+):
+    of_alice = say(alice, group, "Words of Alice")
+    assert browser(bob).post(url("delete_message", of_alice.pk)).status_code == 403
+    assert browser(alice).post(url("delete_message", words.pk)).status_code == 303
+    assert bodies(group) == ["", "Words of Alice"]
+
+
+def test_menus_offer_only_what_one_may_do(browser, group, words, alice, bob, say):
+    of_alice = say(alice, group, "Words of Alice")
+
+    def offered(user, message) -> set[str]:
+        page = visible(browser(user).get(url("conversation", group.pk)))
+        article = page.partition(f'id="m{message.pk}"')[2].partition("</article>")[0]
+        return set(re.findall(r'data-action="([a-z]+)"', article))
+
+    everybody = {"react", "reply", "unread"}
+    assert offered(bob, words) == everybody | {"edit", "delete"}
+    assert offered(bob, of_alice) == everybody
+    assert offered(alice, words) == everybody | {"delete"}
+
+
+def test_a_reaction_is_put_on_and_taken_off_by_its_chip(browser, group, words, alice, bob):
+    client = browser(alice)
+    back = url("conversation", group.pk) + "?around=1"
+    form = {"emoji": "🎉", "on": "1", "next": back}
+    response = client.post(url("react", words.pk), form)
+    assert response.status_code == 303
+    assert response.headers["Location"] == f"{back}#m{words.pk}"
+    actions.react(bob, words.pk, "🎉")
+    page = visible(client.get(url("conversation", group.pk)))
+    chip = re.search(r'<button class="chip"[^>]*data-emoji="🎉"[^>]*>.*?</button>', page, re.DOTALL)
+    assert chip
+    assert 'aria-pressed="true"' in chip[0]
+    assert 'form="unreact-form"' in chip[0]
+    assert 'title="You, Bob"' in chip[0]
+    assert ">2<" in chip[0]
+    client.post(url("react", words.pk), {**form, "on": "0"})
+    assert list(Reaction.objects.values_list("user__name", "emoji")) == [("Bob", "🎉")]
+
+
+def test_a_reaction_goes_on_to_pages_of_ours_only(browser, group, words, alice):
+    form = {"emoji": "🎉", "on": "1", "next": "https://elsewhere.example/c/1/"}
+    response = browser(alice).post(url("react", words.pk), form)
+    assert response.headers["Location"] == f"/c/{group.pk}/#m{words.pk}"
+
+
+@pytest.mark.parametrize("emoji", ["", "ok", "👍👍👍", "<b>", "\x00"])
+def test_what_is_no_emoji_is_told_so_and_kept(emoji, browser, words, alice):
+    response = browser(alice).post(url("react", words.pk), {"emoji": emoji, "on": "1"})
+    assert response.status_code == 400
+    assert "A reaction is exactly one emoji." in text_of(response)
+    assert not Reaction.objects.exists()
+
+
+# --- XSS -----------------------------------------------------------------------------------------
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "</textarea><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "[click](javascript:alert(1))",
+    "[click](data:text/html,<script>alert(1)</script>)",
+    "<a href='vbscript:x'>x</a>",
+    "javascript:alert(1)",
+    "`<b>`<b onmouseover=alert(1)>",
+    "{{ 7*7 }}{% now 'Y' %}",
+    "'\" autofocus onfocus=alert(1) x='",
+    "<!--<script>-->\u2028alert(1)",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_said_named_or_typed_becomes_markup(attack, browser, alice, bob, say):
+    alice.name = attack[: limits.NAME_MAX - 20][:60]
+    alice.save(update_fields=["name"])
+    line = " ".join(attack.split())
+    room = actions.create_conversation(
+        alice, name=line, topic=line, access="open", member_ids=[bob.pk]
+    )
+    said = say(alice, room, attack)
+    say(bob, room, "reply", reply_to=said.pk)
+    actions.react(alice, said.pk, "👍")
+    client = browser(bob)
+    addresses = [
+        url("conversation", room.pk), url("conversation", room.pk) + f"?reply_to={said.pk}",
+        url("browse"), url("browse") + "?q=" + "%3Cscript%3Ealert(1)%3C/script%3E",
+        url("members", room.pk), url("settings", room.pk), url("react", said.pk), "/?list",
+    ]  # fmt: skip
+    pages = [text_of(client.get(each)) for each in addresses]
+    pages.append(text_of(post(client, room, attack + "\x00")))
+    owner = browser(alice)
+    pages += [text_of(owner.get(url(n, room.pk))) for n in ("settings", "delete", "members")]
+    pages.append(text_of(owner.get(url("edit", said.pk))))
+    for page in pages:
+        markup = tags_of(page)
+        assert "alert(1)" not in "".join(name for name, _attrs in markup)
+        for name, attributes in markup:
+            assert not any(key.startswith("on") for key, _value in attributes), (name, attributes)
+            assert not any(key == "style" for key, _value in attributes), (name, attributes)
+            link = str(dict(attributes).get("href") or dict(attributes).get("action") or "")
+            assert not re.match(r"\s*(javascript|data|vbscript):", link, re.IGNORECASE), link
+        # "49" would be a template that ran.
+        assert "49{%" not in page
+        assert all(
+            "nonce" in dict(attributes) or dict(attributes).get("type") == "application/json"
+            for name, attributes in markup
+            if name == "script"
+        )
+
+
+def tags_of(page: str) -> list[tuple[str, list[tuple[str, str | None]]]]:
+    from html.parser import HTMLParser
+
+    found: list[tuple[str, list[tuple[str, str | None]]]] = []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            found.append((tag, attrs))
+
+    Tags().feed(page)
+    return found
+
+
+# --- cost ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["group", "direct"])
+def test_a_conversation_costs_the_same_whatever_is_in_it(
+    kind, browser, group, alice, bob, say, django_assert_max_num_queries
+):
+    room = group if kind == "group" else actions.open_direct(alice, bob.pk)
+    first = say(bob, room, "A first word")
+    client = browser(alice)
+    client.get(url("conversation", room.pk))
+    with django_assert_max_num_queries(12) as few:
+        client.get(url("conversation", room.pk))
+    people = [person(f"Person{number}") for number in range(20)]
+    if kind == "group":
+        actions.add_members(alice, group.pk, [each.pk for each in people])
+    for each in people:
+        actions.create_conversation(each, name=f"Of {each}", member_ids=[alice.pk])
+        say(each, actions.open_direct(each, alice.pk), "Hello")
+    crowd = [alice, bob, *(people if kind == "group" else [])]
+    for number in range(60):
+        message = say(crowd[number % len(crowd)], room, f"Message {number}", reply_to=first.pk)
+        for reactor in crowd[:5]:
+            actions.react(reactor, message.pk, "👍")
+            actions.react(reactor, message.pk, "🎉")
+    with django_assert_max_num_queries(12) as many:
+        assert client.get(url("conversation", room.pk)).status_code == 200
+    # With reactions there are names to look up, with directs the others': one query each.
+    assert len(many) <= len(few) + 2

@@ -1,0 +1,380 @@
+"""The forms of a group: opening it, its people, its settings, its end, and one's own view of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from conversations import actions, limits
+from conversations.models import Conversation, Membership
+from conversations.tests.helpers import notices_of, person, role_of, say
+
+
+def url(name: str, *args: object) -> str:
+    return reverse(f"conversations:{name}", args=args)
+
+
+def text_of(response) -> str:
+    return response.content.decode()
+
+
+@pytest.fixture
+def group(alice, bob) -> Conversation:
+    """Alice owns it, Bob is a member; Carol is outside."""
+    made = actions.create_conversation(alice, name="Harbour", topic="Boats", member_ids=[bob.pk])
+    made.refresh_from_db()
+    return made
+
+
+@pytest.fixture
+def browser():
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+# --- opening -------------------------------------------------------------------------------------
+
+
+def test_a_new_group_begins_with_its_maker_and_the_people_chosen(browser, alice, bob, carol):
+    form = {"name": " New   place ", "topic": "Things", "access": "open", "people": [bob.pk]}
+    response = browser(alice).post(url("new"), form)
+    made = Conversation.objects.get(name="New place")
+    assert response.status_code == 303
+    assert response.headers["Location"] == url("conversation", made.pk)
+    assert made.access == "open"
+    assert role_of(alice, made) == "owner"
+    assert role_of(bob, made) == "member"
+    assert role_of(carol, made) is None
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 81, "zero\x00byte", "over\u202eride"])
+def test_a_refused_name_keeps_everything_typed(name, browser, alice, bob):
+    form = {"name": name, "topic": "A topic", "access": "open", "people": [bob.pk]}
+    response = browser(alice).post(url("new"), form)
+    assert response.status_code == 400
+    page = text_of(response)
+    assert 'value="A topic"' in page
+    assert 'aria-invalid="true"' in page
+    assert re.search(r'value="open"[^>]*checked', page)
+    assert re.search(rf'name="people" value="{bob.pk}" checked', page)
+    if name.strip():
+        assert f'value="{name}"' in page
+    assert not Conversation.objects.exists()
+
+
+def test_looking_for_people_makes_nothing_and_loses_nothing(browser, alice, bob, carol):
+    form = {
+        "name": "Half typed", "topic": "", "access": "open", "people": [bob.pk],
+        "q": "Caro", "find": "1",
+    }  # fmt: skip
+    response = browser(alice).post(url("new"), form)
+    assert response.status_code == 200
+    page = text_of(response)
+    assert 'value="Half typed"' in page
+    assert re.search(rf'name="people" value="{bob.pk}" checked', page)
+    assert re.search(rf'name="people" value="{carol.pk}">', page)
+    assert not Conversation.objects.exists()
+
+
+def test_nobody_is_found_by_their_address(browser, alice, bob):
+    for name in ("new", "direct"):
+        page = text_of(browser(alice).get(url(name), {"q": bob.email}))
+        assert "@example.org" not in page.replace(f'value="{bob.email}"', "").replace(
+            f"“{bob.email}”", ""
+        )
+
+
+def test_a_direct_conversation_is_opened_once(browser, alice, bob):
+    first = browser(alice).post(url("direct"), {"user": bob.pk})
+    again = browser(bob).post(url("direct"), {"user": alice.pk})
+    assert first.status_code == again.status_code == 303
+    assert first.headers["Location"] == again.headers["Location"]
+    assert Conversation.objects.filter(kind="direct").count() == 1
+
+
+def test_notes_to_oneself_are_a_direct_conversation_of_one(browser, alice):
+    response = browser(alice).post(url("direct"), {"user": alice.pk})
+    page = text_of(browser(alice).get(response.headers["Location"]))
+    assert "A place of your own" in page
+
+
+@pytest.mark.parametrize("user", ["", "x", "0", "-1", "999999", "9" * 30])
+def test_a_direct_conversation_with_nobody_is_told_so(user, browser, alice):
+    response = browser(alice).post(url("direct"), {"user": user})
+    assert response.status_code in (400, 404)
+    assert 'role="alert"' in text_of(response)
+    assert not Conversation.objects.exists()
+
+
+def test_browsing_finds_open_groups_only(browser, alice, bob, group):
+    actions.create_conversation(bob, name="Market square", topic="Fruit", access="open")
+    gone = actions.create_conversation(bob, name="Market old", access="open")
+    actions.archive(bob, gone.pk)
+    client = browser(alice)
+    for page in (client.get(url("browse")), client.get(url("browse"), {"q": "fruit"})):
+        found = text_of(page).partition('id="main"')[2]
+        assert "Market square" in found
+        assert "Market old" not in found
+        assert "Harbour" not in found
+    assert "Nothing open is called" in text_of(client.get(url("browse"), {"q": "zzz"}))
+
+
+def test_browsing_goes_on_where_a_page_ends(browser, alice, bob):
+    for number in range(60):
+        actions.create_conversation(bob, name=f"Place {number:03d} & co", access="open")
+    client, page, seen = browser(alice), url("browse"), []
+    for _ in range(3):
+        shown = text_of(client.get(page)).partition('id="main"')[2]
+        seen += re.findall(r"Place (\d+) &amp; co</p>", shown)
+        more = re.search(r'rel="next" href="([^"]+)"', shown)
+        if not more:
+            break
+        page = url("browse") + more[1].replace("&amp;", "&")
+    assert seen == [f"{number:03d}" for number in range(60)]
+
+
+# --- coming and going ----------------------------------------------------------------------------
+
+
+def test_an_open_group_is_joined_from_the_list(browser, alice, carol):
+    market = actions.create_conversation(alice, name="Market", access="open")
+    assert browser(carol).get(url("conversation", market.pk)).status_code == 404
+    response = browser(carol).post(url("join", market.pk))
+    assert response.status_code == 303
+    assert browser(carol).get(response.headers["Location"]).status_code == 200
+    assert role_of(carol, market) == "member"
+
+
+def test_leaving_closes_the_door(browser, bob, group):
+    client = browser(bob)
+    response = client.post(url("leave", group.pk))
+    assert response.headers["Location"] == url("home")
+    assert role_of(bob, group) is None
+    assert "You have left" in text_of(client.get("/?list"))
+    assert client.get(url("conversation", group.pk)).status_code == 404
+
+
+def test_the_last_owner_is_told_to_make_another_one_first(browser, alice, group):
+    response = browser(alice).post(url("leave", group.pk))
+    assert response.status_code == 409
+    assert "Make somebody else owner first" in text_of(response)
+    assert role_of(alice, group) == "owner"
+
+
+def test_a_direct_conversation_has_no_members_page_and_no_way_out(browser, alice, bob):
+    direct = actions.open_direct(alice, bob.pk)
+    client = browser(alice)
+    assert client.get(url("members", direct.pk)).status_code == 409
+    assert client.post(url("leave", direct.pk)).status_code == 409
+    assert client.post(url("archive", direct.pk)).status_code == 409
+    page = text_of(client.get(url("settings", direct.pk)))
+    assert "Leave conversation" not in page
+    assert role_of(alice, direct) == "member"
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def changed(group: Conversation, **fields: str) -> dict[str, str]:
+    was = {"name": group.name, "topic": group.topic, "access": group.access}
+    return {**{f"was_{name}": value for name, value in was.items()}, **was, **fields}
+
+
+def test_the_owner_changes_name_topic_and_access(browser, alice, group):
+    form = changed(group, name="Port", topic="Ships", access="open")
+    assert browser(alice).post(url("settings", group.pk), form).status_code == 303
+    group.refresh_from_db()
+    assert (group.name, group.topic, group.access) == ("Port", "Ships", "open")
+    assert [kind for kind, _a, _d in notices_of(group)][-3:] == ["renamed", "topic", "access"]
+
+
+def test_what_the_form_did_not_change_is_left_alone(browser, alice, group):
+    form = changed(group, topic="Ships")
+    actions.revise_conversation(alice, group.pk, name="Renamed meanwhile")
+    browser(alice).post(url("settings", group.pk), form)
+    group.refresh_from_db()
+    assert (group.name, group.topic) == ("Renamed meanwhile", "Ships")
+
+
+def test_a_member_sees_settings_and_cannot_change_them(browser, bob, group):
+    client = browser(bob)
+    page = text_of(client.get(url("settings", group.pk)))
+    assert "Leave conversation" in page
+    assert 'name="topic"' not in page
+    assert "Archive conversation" not in page
+    assert url("delete", group.pk) not in page
+    version = group.version
+    answer = client.post(url("settings", group.pk), changed(group, name="Mine"))
+    assert answer.status_code == 403
+    assert client.post(url("archive", group.pk)).status_code == 403
+    assert client.get(url("delete", group.pk)).status_code == 403
+    assert client.post(url("delete", group.pk), {"name": "Harbour"}).status_code == 403
+    group.refresh_from_db()
+    assert (group.name, group.version) == ("Harbour", version)
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"name": "x" * 81}, {"topic": "x" * 251}])
+def test_refused_settings_keep_what_was_typed(fields, browser, alice, group):
+    response = browser(alice).post(url("settings", group.pk), changed(group, **fields))
+    assert response.status_code == 400
+    page = text_of(response)
+    assert 'class="field__errors"' in page
+    for value in fields.values():
+        assert f'value="{value}"' in page or not value
+    group.refresh_from_db()
+    assert (group.name, group.topic) == ("Harbour", "Boats")
+
+
+def test_an_archived_group_is_read_and_brought_back(browser, alice, bob, group):
+    say(bob, group, "Still here")
+    client = browser(alice)
+    assert client.post(url("archive", group.pk)).status_code == 303
+    page = text_of(client.get(url("conversation", group.pk)))
+    assert "Still here" in page
+    assert "This conversation is archived" in page
+    assert client.post(url("unarchive", group.pk)).status_code == 303
+    assert 'id="composer"' in text_of(client.get(url("conversation", group.pk)))
+
+
+@pytest.mark.parametrize("typed", ["", "harbour", "Harbor", "Harbour\x00"])
+def test_deleting_for_good_wants_the_name(typed, browser, alice, group):
+    response = browser(alice).post(url("delete", group.pk), {"name": typed})
+    assert response.status_code == 400
+    assert Conversation.objects.filter(pk=group.pk, deleted_at=None).exists()
+
+
+def test_a_group_deleted_for_good_is_gone_for_everybody(browser, alice, bob, group):
+    say(bob, group, "Lost words")
+    client = browser(alice)
+    response = client.post(url("delete", group.pk), {"name": " Harbour "})
+    assert response.status_code == 303
+    assert not Conversation.objects.filter(pk=group.pk).exists()
+    assert browser(bob).get(url("conversation", group.pk)).status_code == 404
+    assert "is deleted" in text_of(client.get("/?list"))
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+def test_the_owner_adds_people(browser, alice, carol, group):
+    client = browser(alice)
+    assert f'value="{carol.pk}"' in text_of(client.get(url("members", group.pk), {"q": "caro"}))
+    response = client.post(url("members", group.pk), {"people": [carol.pk]})
+    assert response.status_code == 303
+    assert role_of(carol, group) == "member"
+    assert "1 person added." in text_of(client.get(response.headers["Location"]))
+
+
+@pytest.mark.parametrize("people", [[], ["x"], ["999999"], ["9" * 30]])
+def test_adding_nobody_is_told_so(people, browser, alice, group):
+    response = browser(alice).post(url("members", group.pk), {"people": people})
+    assert response.status_code in (400, 404)
+    assert 'role="alert"' in text_of(response)
+    assert Membership.objects.filter(conversation=group).count() == 2
+
+
+def test_a_member_adds_removes_and_promotes_nobody(browser, alice, bob, carol, group):
+    client = browser(bob)
+    page = text_of(client.get(url("members", group.pk)))
+    assert 'name="people"' not in page
+    assert 'name="role"' not in page
+    assert client.post(url("members", group.pk), {"people": [carol.pk]}).status_code == 403
+    assert client.post(url("remove_member", group.pk, alice.pk)).status_code == 403
+    promoted = client.post(url("change_role", group.pk, bob.pk), {"role": "owner"})
+    assert promoted.status_code == 403
+    assert role_of(bob, group) == "member"
+    assert role_of(alice, group) == "owner"
+    assert role_of(carol, group) is None
+
+
+def test_the_owner_removes_and_promotes(browser, alice, bob, group):
+    client = browser(alice)
+    response = client.post(url("change_role", group.pk, bob.pk), {"role": "admin"})
+    assert response.headers["Location"] == url("members", group.pk)
+    assert role_of(bob, group) == "admin"
+    assert client.post(url("change_role", group.pk, bob.pk), {"role": "king"}).status_code == 400
+    assert client.post(url("remove_member", group.pk, bob.pk)).status_code == 303
+    assert role_of(bob, group) is None
+    assert client.post(url("remove_member", group.pk, bob.pk)).status_code == 404
+
+
+def test_addresses_of_people_stand_nowhere(browser, alice, bob, carol, group):
+    client = browser(alice)
+    for page in ("members", "conversation", "settings"):
+        text = text_of(client.get(url(page, group.pk)))
+        assert bob.email not in text
+        assert carol.email not in text
+
+
+def test_many_people_come_in_pages_at_a_constant_cost(
+    browser, alice, group, django_assert_max_num_queries
+):
+    crowd = [person(f"Person{number:03d}") for number in range(60)]
+    actions.add_members(alice, group.pk, [each.pk for each in crowd])
+    client = browser(alice)
+    with django_assert_max_num_queries(12):
+        first = text_of(client.get(url("members", group.pk)))
+    second = text_of(client.get(url("members", group.pk), {"page": "2"}))
+    rows = re.findall(r'<li id="person-(\d+)"', first + second)
+    assert len(rows) == len(set(rows)) == 62
+    assert "62 people" in first
+    assert text_of(client.get(url("members", group.pk), {"page": "x"})).count('id="person-') == 50
+
+
+# --- one's own view of it ------------------------------------------------------------------------
+
+
+def unread_of(client: Client, group: Conversation) -> str | None:
+    page = text_of(client.get("/?list"))
+    row = page.partition(f'data-conversation="{group.pk}"')[2].partition("</li>")[0]
+    found = re.search(r'data-slot="unread"(?! hidden)[^>]*><span[^>]*>(\d+\+?)<', row)
+    return found[1] if found else None
+
+
+def test_marking_read_and_unread(browser, alice, bob, group):
+    first, _second = say(bob, group, "One"), say(bob, group, "Two")
+    client = browser(alice)
+    assert unread_of(client, group) == "2"
+    client.get(url("conversation", group.pk))
+    assert unread_of(client, group) == "2"  # looking at it without a script says nothing
+    assert client.post(url("read", group.pk), {"seq": "99999"}).status_code == 303
+    assert unread_of(client, group) is None
+    assert client.post(url("unread", group.pk), {"seq": first.seq}).status_code == 303
+    assert unread_of(client, group) == "2"
+
+
+@pytest.mark.parametrize("seq", ["", "x", "-3", "1.5", "9" * 40])
+@pytest.mark.parametrize("name", ["read", "unread"])
+def test_marking_at_no_place_is_refused(name, seq, browser, alice, bob, group):
+    say(bob, group, "One")
+    client = browser(alice)
+    assert client.post(url(name, group.pk), {"seq": seq}).status_code == 400
+    assert unread_of(client, group) == "1"
+
+
+def test_the_level_is_ones_own(browser, alice, bob, group):
+    client = browser(bob)
+    assert client.post(url("level", group.pk), {"level": "mentions"}).status_code == 303
+    assert client.post(url("level", group.pk), {"level": "shouting"}).status_code == 400
+    levels = dict(Membership.objects.values_list("user_id", "level"))
+    assert levels == {alice.pk: "all", bob.pk: "mentions"}
+
+
+def test_a_limit_on_looking_for_people(browser, alice, settings):
+    settings.LIMITS = {**settings.LIMITS, "people": "2/m"}
+    client = browser(alice)
+    answers = [client.get(url("direct"), {"q": "bo"}).status_code for _ in range(3)]
+    assert answers == [200, 200, 429]
+
+
+def test_topics_are_as_long_as_limits_say(browser, alice):
+    form = {"name": "Long", "topic": "x" * limits.TOPIC_MAX, "access": "closed"}
+    assert browser(alice).post(url("new"), form).status_code == 303
