@@ -115,15 +115,31 @@ class RevealForm(forms.Form):
     )
 
 
+class ArchivedFilter(admin.SimpleListFilter):
+    title = _("archive")
+    parameter_name = "archived"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("no", _("open for words")), ("yes", _("archived"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Conversation]
+    ) -> QuerySet[Conversation]:
+        if self.value() in ("yes", "no"):
+            return queryset.filter(archived_at__isnull=self.value() == "no")
+        return queryset
+
+
 @admin.register(Conversation)
 class ConversationAdmin(_LookedAt):
     change_form_template = "admin/conversations/conversation/look.html"
-    list_display = ("title", "kind", "access", "last_seq", "last_text_at", "archived_at")
+    list_display = ("title", "kind", "door", "entries", "last_text_at", "archived_at")
     list_display_links = ("title",)
-    list_filter = ("kind", "access", ("archived_at", admin.EmptyFieldListFilter))
+    list_filter = ("kind", "access", ArchivedFilter)
+    show_facets = admin.ShowFacets.NEVER  # each would count every conversation
     search_fields = ("name",)  # more is searched below
     search_help_text = _("By name; direct conversations by the name or e-mail address of a person.")
-    sortable_by = ("title", "last_seq", "last_text_at", "archived_at")
+    sortable_by = ("title", "entries", "last_text_at", "archived_at")
     ordering = ("-last_text_at", "-id")
     fields = (
         *("title", "kind", "access", "topic", "members", "said"),
@@ -156,6 +172,14 @@ class ConversationAdmin(_LookedAt):
         # Put there for a whole list at once, looked up for a single one.
         title: str = getattr(conversation, "staff_title", "")
         return title or queries.title_for_staff(conversation)
+
+    @admin.display(description=_("access"), ordering="access")
+    def door(self, conversation: Conversation) -> str:
+        return conversation.access  # one word; the choice's label is a sentence
+
+    @admin.display(description=_("messages"), ordering="last_seq")
+    def entries(self, conversation: Conversation) -> int:
+        return conversation.last_seq
 
     @admin.display(description=_("members"))
     def members(self, conversation: Conversation) -> SafeString:
