@@ -254,6 +254,7 @@ LIMITS = {
         "refresh": "300/m",  # refreshed tokens from one address
         "people": "120/m",  # searches for people, each person
         "frames": "400/10s",  # frames of one person's sockets at one process
+        "requests": "400/10s",  # requests of one person to the API's conversations at one process
     }.items()
 }
 

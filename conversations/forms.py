@@ -34,7 +34,7 @@ class Line(forms.CharField):
         self.validators = []
 
     def clean(self, value: Any) -> str:
-        text: str = self.to_python(value)
+        text = self.to_python(value) or ""
         self.validate(text)
         return text
 

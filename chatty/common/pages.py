@@ -24,7 +24,7 @@ def refused(form: forms.Form, error: ChatError) -> None:
     if not error.fields:
         form.add_error(None, error.detail)
     for name, sentences in error.fields.items():
-        form.add_error(name if name in form.fields else None, sentences)  # type: ignore[arg-type]
+        form.add_error(name if name in form.fields else None, sentences)
 
 
 def with_status(response: Response, error: ChatError) -> Response:

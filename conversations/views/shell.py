@@ -46,7 +46,7 @@ def door(*methods: str) -> Callable[[View[P]], View[P]]:
                 return SeeOther(redirect_to_login(_page_of(kwargs)).url)
             return redirect_to_login(request.get_full_path())
 
-        return guarded
+        return guarded  # type: ignore[return-value]  # wraps() forgets that `request` may go by place
 
     return decorate
 

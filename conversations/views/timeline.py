@@ -95,7 +95,7 @@ Entry = Day | NewLine | Notice | MessageRow
 def blank(membership: Membership) -> MessageRow:
     """Return the row of <template id="message-template">: everything there, nothing in it."""
     return MessageRow(
-        message=Message(pk=0, seq=0, version=0, author_id=None, created_at=None),
+        message=Message(pk=0, seq=0, version=0, author_id=None),
         created="",
         author_name="",
         url="/m/0/",
