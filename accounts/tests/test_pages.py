@@ -378,13 +378,14 @@ class TestSessions:
             assert not is_in(client)
 
     def test_a_rotated_secret_signs_nobody_out(self, browser, settings):
-        before = browser.session["_auth_user_hash"]
+        before, key = browser.session["_auth_user_hash"], browser.session.session_key
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
         settings.SECRET_KEY = "n" * 50
         assert is_in(browser)
         settings.SECRET_KEY_FALLBACKS = []
         assert is_in(browser)  # the session was signed anew meanwhile
         assert browser.session["_auth_user_hash"] != before
+        assert browser.session.session_key != key
 
     def test_use_keeps_it_alive_and_a_page_in_between_writes_nothing(
         self, browser, django_assert_num_queries
