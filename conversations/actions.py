@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from accounts.actions import bump_clock
@@ -26,7 +26,7 @@ from accounts.models import User
 from chatty.common import moments
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body, clean_line
-from conversations import access, limits, markdown, notices, queries
+from conversations import access, bulk, limits, markdown, notices, queries
 from conversations.models import (
     Conversation,
     Instance,
@@ -217,7 +217,6 @@ def _store(
         message = _next_message(conversation, admitted.user, key=draft.key)
         message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
         message.reply_to = reply_to
-        conversation.last_text_at = message.created_at
         fresh[who_and_key] = (each, message)
         results.append(Sent(message, True))
 
@@ -225,7 +224,7 @@ def _store(
         messages = [message for _draft, message in fresh.values()]
         _insert(messages)
         touched = {m.conversation_id: conversations[m.conversation_id] for m in messages}
-        _save_counters(touched.values())
+        bulk.save_counters(touched.values(), last_text_at=messages[-1].created_at)
         events: list[Event] = [_changed(m, "created", m.author_id) for m in messages]
         fanout.tell_after_commit(*events, *_appearances(conversations[pk] for pk in first_words))
     return results
@@ -249,16 +248,16 @@ def _lock_conversations(ids: set[int], skip_locked: bool) -> dict[int, Conversat
 
 
 def _known_messages(drafts: Iterable[Draft]) -> dict[tuple[int, str], Message]:
-    wanted = _any_of({(d.user_id, d.key) for d in drafts}, "author_id", "key__in")
-    rows = Message.objects.filter(wanted).select_related("author", "reply_to__author")
+    wanted = {(draft.user_id, draft.key) for draft in drafts}
+    rows = Message.objects.filter(bulk.messages_with(wanted)).select_related(
+        "author", "reply_to__author"
+    )
     return {(message.author_id or 0, message.key or ""): message for message in rows}
 
 
 def _memberships(drafts: Iterable[Draft]) -> dict[tuple[int, int], Membership]:
-    wanted = _any_of(
-        {(d.conversation_id, d.user_id) for d in drafts}, "conversation_id", "user_id__in"
-    )
-    rows = Membership.objects.filter(wanted).select_related("user")
+    wanted = {(draft.conversation_id, draft.user_id) for draft in drafts}
+    rows = Membership.objects.filter(bulk.memberships_of(wanted)).select_related("user")
     return {(row.conversation_id, row.user_id): row for row in rows}
 
 
@@ -268,17 +267,6 @@ def _quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
         return {}
     rows = Message.objects.filter(pk__in=ids, kind=Message.Kind.TEXT).select_related("author")
     return {(message.conversation_id, message.pk): message for message in rows}
-
-
-def _any_of(pairs: Iterable[tuple[Any, Any]], first: str, second_in: str) -> Q:
-    """Return a condition for exactly these pairs, grouped by their first half."""
-    groups: dict[Any, list[Any]] = {}
-    for one, two in pairs:
-        groups.setdefault(one, []).append(two)
-    wanted = Q()
-    for one, twos in groups.items():
-        wanted |= Q(**{first: one, second_in: twos})
-    return wanted
 
 
 def _repeated(message: Message, again: _Checked) -> Sent | ChatError:
@@ -927,12 +915,6 @@ def _insert(messages: list[Message]) -> None:
     for message in messages:
         # Nobody can have reacted yet: spare the wire the query.
         message._prefetched_objects_cache = {"reactions": []}  # type: ignore[attr-defined]
-
-
-def _save_counters(conversations: Iterable[Conversation]) -> None:
-    Conversation.objects.bulk_update(
-        list(conversations), ["last_seq", "version", "last_text_at"], batch_size=limits.BULK
-    )
 
 
 def _changed(
