@@ -34,7 +34,7 @@ test-postgres: $(EQUIPPED) ## the same again on PostgreSQL and Redis of its own
 	$(BIN)/python -m tests.services $(PYTEST) -n $(WORKERS) -m "not browser and not servers"
 
 test-browser: $(EQUIPPED) ## real Chromium against real servers
-	$(PYTEST) -m browser
+	$(PYTEST) -n $(WORKERS) -m browser
 
 check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
 	$(BIN)/ruff format --check .

@@ -34,4 +34,5 @@ application = FrontDoor(
     on_startup=engine.start,
     on_shutdown=engine.stop,
     trusted=settings.TRUSTED_PROXIES,
+    https=settings.HTTPS,
 )

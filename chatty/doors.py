@@ -49,12 +49,14 @@ class FrontDoor:
         on_startup: Callable[[], Awaitable[None]],
         on_shutdown: Callable[[], Awaitable[None]],
         trusted: Sequence[Network],
+        https: bool,
     ) -> None:
         self.http = http
         self.websockets = websockets
         self.on_startup = on_startup
         self.on_shutdown = on_shutdown
         self.trusted = trusted
+        self.https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -65,6 +67,9 @@ class FrontDoor:
             await self._websocket(scope, receive, send)
         elif scope["path"] == health.PATH:
             await health.answer(scope, receive, send)
+        elif self.https and "chatty.untrusted_proxy" in scope:
+            # Sent on to https, which is where the browser is already, it would go round for ever.
+            await refuse(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
         else:
             await self.http(scope, receive, send)
 
@@ -114,9 +119,17 @@ def as_seen_by_proxies(scope: Scope, trusted: Sequence[Network]) -> Scope:
     scope = {**scope, "headers": headers, "root_path": ""}
     if told and is_trusted(scope.get("client"), trusted):
         _believe(scope, told, trusted)
-    elif b"x-forwarded-proto" in told:
-        scope["chatty.untrusted_proxy"] = (scope.get("client") or ("?",))[0]
+    elif _last(told, b"x-forwarded-proto") == b"https":
+        scope["chatty.untrusted_proxy"] = (scope.get("client") or ("unknown",))[0]
     return scope
+
+
+def untrusted_proxy(address: str) -> ChatError:
+    detail = (
+        f"A proxy at {address} says this came by https, but is not one that is trusted. "
+        f"Whoever runs this Chatty: set TRUSTED_PROXIES={address}"
+    )
+    return ChatError("invalid", detail)
 
 
 def _believe(scope: Scope, told: Mapping[bytes, bytes], trusted: Sequence[Network]) -> None:

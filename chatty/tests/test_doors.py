@@ -273,6 +273,7 @@ def front(**changes):
         "on_startup": nothing,
         "on_shutdown": nothing,
         "trusted": [],
+        "https": False,
     }
     return FrontDoor(**{**parts, **changes})
 
@@ -318,3 +319,24 @@ async def test_a_server_whose_engine_cannot_start_hears_of_it():
 
     sent = await lifespan(front(on_startup=start))
     assert sent[0] == "lifespan.startup.failed"
+
+
+async def test_a_proxy_nobody_trusts_is_told_what_to_set_instead_of_going_round_for_ever():
+    async def page(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    told = [("x-forwarded-proto", "https")]
+    refused = Line(front(http=page, https=True), headers=told)
+    await refused.task
+    assert refused.status == 400
+    assert b"set TRUSTED_PROXIES=203.0.113.9" in refused.body
+    for door in (
+        front(http=page, https=False),
+        front(http=page, https=True, trusted=[ipaddress.ip_network("203.0.113.0/24")]),
+    ):
+        passed = Line(door, headers=told)
+        await passed.task
+        assert passed.status == 200
+    plain = Line(front(http=page, https=True))
+    await plain.task
+    assert plain.status == 200  # Django sends it on to https
