@@ -100,6 +100,20 @@ def several_processes(count: int) -> Iterable[CheckMessage]:
         )
 
 
+@register(Tags.compatibility)
+def pool_is_large_enough(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    """Whoever finds no connection waits, and is refused after five seconds."""
+    pool = settings.DATABASES["default"].get("OPTIONS", {}).get("pool")
+    # Beside them: the writer of messages and the probe of /healthz.
+    needed = settings.HTTP_RUNNING + settings.SOCKET_THREADS + 2
+    if pool and pool["max_size"] < needed:
+        yield checks.Warning(
+            f"DATABASE_POOL={pool['max_size']} is less than the {needed} this process may need.",
+            hint=f"Set DATABASE_POOL={needed}, or lower HTTP_RUNNING or SOCKET_THREADS.",
+            id="chatty.W004",
+        )
+
+
 @register(Tags.security, deploy=True)
 def deployment_is_finished(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if not settings.SECRET_IS_STORED:

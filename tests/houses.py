@@ -251,6 +251,6 @@ class Builder:
             "STATIC_ROOT": str(self.base / "static"),  # collected once
             "PYTHONUNBUFFERED": "1",
             "SHUTDOWN_SECONDS": "5",
-            "DATABASE_POOL": "16",
+            "DATABASE_POOL": "24",
             **more,
         }

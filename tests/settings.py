@@ -21,7 +21,7 @@ _ENVIRONMENT = {
     "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", ""),
     "REDIS_URL": os.environ.get("TEST_REDIS_URL", ""),
     "SECRET_KEY": "a-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
-    "DATABASE_POOL": "16",
+    "DATABASE_POOL": "24",
     **dict.fromkeys(
         ("CSRF_TRUSTED_ORIGINS", "DEBUG", "EMAIL_URL", "HOST", "LOG_LEVEL", "PORT", "PUBLIC_URL"),
         "",

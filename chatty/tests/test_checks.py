@@ -63,6 +63,14 @@ def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
     assert ids(checks.processes_can_hear_each_other(None)) == []
 
 
+def test_a_pool_too_small_for_the_threads_is_pointed_out(monkeypatch, settings):
+    settings.HTTP_RUNNING, settings.SOCKET_THREADS = 12, 8
+    for size, found in ((22, []), (21, ["chatty.W004"])):
+        databases = {"default": {"OPTIONS": {"pool": {"max_size": size}}}}
+        monkeypatch.setattr(settings._wrapped, "DATABASES", databases)
+        assert ids(checks.pool_is_large_enough(None)) == found
+
+
 def test_every_fault_says_how_to_mend_it(settings):
     settings.SECRET_KEY = "short"
     settings.DEBUG = True
