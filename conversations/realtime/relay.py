@@ -264,7 +264,11 @@ class Relay:
     def _write(sockets: Collection[Socket], text: str) -> None:
         words = Words(text)
         for socket in sockets:
-            socket.write(words)
+            try:
+                socket.write(words)
+            except Exception:
+                # Whatever is wrong with this one, the others are to hear it.
+                logger.exception("a socket could not be written to")
 
     # --- repairing -------------------------------------------------------------------------------
 
