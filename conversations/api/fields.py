@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
 # JavaScript's numbers are exact up to here; ids, places and versions stay below for ever.
@@ -24,6 +25,17 @@ class Given(serializers.Serializer[Any]):
             sentence = _("There is no such field here.")
             raise serializers.ValidationError({name: [sentence] for name in sorted(unknown)})
         return super().to_internal_value(data)
+
+
+class GivenSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Tells the OpenAPI description that Given knows its fields."""
+
+    target_class = Given
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**shape, "additionalProperties": False}
 
 
 class Query(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
 from conversations import access, actions, queries
 from conversations.api import paging, serializers
 from conversations.api.fields import NUMBER_MAX, Given, Query
@@ -25,12 +26,13 @@ _MESSAGE = {200: serializers.MessageSerializer}
 
 
 class Door(APIView):
-    """What all of them share: numbers in the path that fit, and parameters that are known."""
+    """What all of them share: nobody knocks too fast, numbers in the path fit, parameters are known."""
 
     queries_of: ClassVar[dict[str, type[Query]]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        limiter.check_here("requests", str(own(request).pk))
         # No row has such an id, and no database could even be asked for it.
         if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
             raise ChatError("not_found")

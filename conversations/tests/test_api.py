@@ -637,6 +637,17 @@ def test_a_failing_database_is_told_as_something_to_try_again(bobs, bob, pair, m
     assert answer["Retry-After"]
 
 
+def test_who_knocks_too_fast_waits_and_nobody_else(alices, bobs, pair, settings):
+    settings.LIMITS = {**settings.LIMITS, "requests": "3/m"}
+    path = at("conversation", pair.pk)
+    assert [alices.get(path).status_code for _ in range(3)] == [200] * 3
+    slow = alices.get(path)
+    assert refusal(slow) == (429, "slow_down")
+    assert slow.json()["retry"] is True
+    assert int(slow["Retry-After"]) >= 1
+    assert bobs.get(path).status_code == 200
+
+
 def test_no_conversation_is_made_by_asking_for_it(alices, bob):
     for path in (at("conversations"), at("browse")):
         alices.get(path)

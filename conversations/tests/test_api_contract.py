@@ -12,7 +12,8 @@ from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
@@ -28,7 +29,7 @@ CHECKS = [
     checks.negative_data_rejection,
 ]
 # Small, for there are two dozen doors, four people and two ways to knock.
-EXAMPLES = settings(
+EXAMPLES = examples(
     max_examples=4,
     deadline=None,
     database=None,
@@ -38,7 +39,8 @@ EXAMPLES = settings(
 
 
 @pytest.fixture
-def described(db: Any) -> Iterator[Any]:
+def described(db: Any, settings: Any) -> Iterator[Any]:
+    settings.LIMITS = {**settings.LIMITS, "requests": "100000/s"}
     # The requests run in the test's own transaction: as Django's test client does, keep them from
     # closing its connection.
     request_started.disconnect(close_old_connections)
