@@ -493,7 +493,9 @@ async def test_rooms_without_sockets_linger_and_go(cast: Cast, recorder: Recorde
         assert f"conversation.{cast.room.pk}" not in relay._wanted
 
 
-async def test_a_socket_that_fails_costs_nobody_else_a_word(cast: Cast, recorder: Recorder):
+async def test_a_socket_that_fails_costs_nobody_else_a_word(
+    cast: Cast, recorder: Recorder, monkeypatch
+):
     async with running_relay() as relay:
         ears = [await seat(relay, cast.bob, cast.room) for _ in range(4)]
         broken = next(iter(relay._rooms[cast.room.pk].sockets))
@@ -501,7 +503,7 @@ async def test_a_socket_that_fails_costs_nobody_else_a_word(cast: Cast, recorder
         def fail(_words: Words) -> None:
             raise RuntimeError("the connection is gone")
 
-        broken.write = fail  # type: ignore[method-assign]
+        monkeypatch.setattr(broken, "write", fail)
         await do(say)(cast.alice, cast.room, "a")
         relay._hear_all(recorder.take())
         assert [len(ear.heard) for ear in ears if ear is not broken] == [1, 1, 1]
