@@ -213,6 +213,9 @@ def _no_listening(host: str, port: int, error: OSError) -> str:
 
 def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serves in this process until SIGTERM or SIGINT."""
+    # Once it has ended in good order, uvicorn raises the signal it ended for again: a failure to
+    # whoever looks at the exit code.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     Server(configuration(), on_ready).run(sockets=[listener])
 
 

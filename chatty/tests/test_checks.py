@@ -66,8 +66,8 @@ def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
 def test_a_pool_too_small_for_the_threads_is_pointed_out(monkeypatch, settings):
     settings.HTTP_RUNNING, settings.SOCKET_THREADS = 12, 8
     for size, found in ((22, []), (21, ["chatty.W004"])):
-        databases = {"default": {"OPTIONS": {"pool": {"max_size": size}}}}
-        monkeypatch.setattr(settings._wrapped, "DATABASES", databases)
+        options = {"pool": {"max_size": size}}
+        monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
         assert ids(checks.pool_is_large_enough(None)) == found
 
 
