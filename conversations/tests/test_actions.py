@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, limits, queries
 from conversations.actions import Draft, Sent
 from conversations.models import Conversation, Membership, Message, Reaction
+from conversations.realtime import fanout
 from conversations.realtime.events import Changed, Concerns, Ended, Personal
 from conversations.tests.helpers import (
     hold_together,
@@ -768,3 +769,79 @@ def test_staff_are_refused_what_cannot_be(alice, bob, pair):
         actions.moderate_delete_message(alice, log_of(pair)[0].pk)
     with refused("invalid", field="role"):
         actions.moderate_change_role(alice, pair.pk, bob.pk, "king")
+
+
+# --- when the database fails -----------------------------------------------------------------------
+
+
+def failure(kind: type[Exception], sqlstate: str = "", text: str = "") -> Exception:
+    """An error of Django's as it wraps the driver's own."""
+    error, driver = kind(text), Exception(text)
+    driver.sqlstate = sqlstate
+    error.__cause__ = driver
+    return error
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("error", "tries", "code"),
+    [
+        (failure(OperationalError, "40P01"), 2, "unavailable"),
+        (failure(OperationalError, "40001"), 2, "unavailable"),
+        (failure(OperationalError, "55P03"), 1, "busy"),
+        (failure(OperationalError, text="database is locked"), 1, "busy"),
+        (failure(OperationalError, "57P01"), 1, "unavailable"),
+        (failure(InterfaceError), 1, "unavailable"),
+    ],
+)
+def test_what_helps_is_tried_once_more_and_the_rest_is_told(error, tries, code):
+    tried = []
+
+    @actions.in_transaction
+    def deed() -> None:
+        tried.append(1)
+        raise error
+
+    with refused(code) as caught:
+        deed()
+    assert len(tried) == tries
+    assert (caught.value.retry, caught.value.retry_after) == (True, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_first_run(recorder):
+    tried = []
+
+    @actions.in_transaction
+    def deed() -> str:
+        fanout.tell_after_commit(Ended(len(tried)))
+        tried.append(1)
+        if len(tried) == 1:
+            raise IntegrityError
+        return "done"
+
+    assert deed() == "done"
+    assert recorder.events == [Ended(1)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_constraint_that_stays_broken_is_a_fault_of_ours():
+    @actions.in_transaction
+    def deed() -> None:
+        raise IntegrityError
+
+    with pytest.raises(IntegrityError):
+        deed()
+
+
+def test_inside_another_transaction_there_is_no_second_try(db):
+    tried = []
+
+    @actions.in_transaction
+    def deed() -> None:
+        tried.append(1)
+        raise failure(OperationalError, "40P01")
+
+    with refused("unavailable"):
+        deed()
+    assert len(tried) == 1
