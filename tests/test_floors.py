@@ -36,6 +36,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "access, queries, fanout",
         [
             "conversations.access",
+            "conversations.bulk",
             "conversations.queries",
             "conversations.wire",
             "conversations.realtime.fanout",
