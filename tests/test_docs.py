@@ -22,6 +22,7 @@ from conversations.models import Message
 from conversations.realtime import protocol
 from tests.houses import PASSWORD, ChatServer
 from tests.sockets import Client, Talker, dial, new_key, switchboard
+from tests.test_floors import FLOORS, floor_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
@@ -125,13 +126,8 @@ def cast(place) -> list[Talker]:
     return [Talker(place, name).sign_in() for name in ("Alice", "Bob", "Carol")]
 
 
-@pytest.fixture(scope="module")
-def heard(cast) -> list[Frame]:
-    """Everything a few people hear in a short and eventful life."""
-    return eventful_life(*cast)
-
-
 def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
+    """Returns what everybody heard."""
     with switchboard() as opened:
         room = alice.opens(bob, name="Tea")
         path = f"/api/conversations/{room}/"
@@ -158,8 +154,8 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         alice.ask("DELETE", path)
         his.heard.append(his.take("conversation", change="deleted"))
 
-        leaving = Client(dial(alice.server, bearer(bob.minted(exp=int(time.time()) + 4))))
-        assert leaving.close_code(seconds=10) == protocol.CLOSE_UNAUTHENTICATED
+        leaving = Client(dial(alice.server, bearer(bob.minted(exp=int(time.time()) + 6))))
+        assert leaving.close_code(seconds=15) == protocol.CLOSE_UNAUTHENTICATED
         his.heard.append(his.take("read"))
         frames = [*leaving.heard]
         for client in (hers, his, third, again):
@@ -177,23 +173,15 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.servers
-def test_every_frame_that_is_heard_has_an_example(heard):
-    shown = examples()
-    strange = [
-        json.dumps(frame)
-        for frame in heard
-        if not any(variety(frame) == variety(one) and fits(frame, one) for one in shown)
-    ]
+def test_what_is_heard_and_what_is_written_here_look_alike(cast):
+    heard, shown = eventful_life(*cast), examples()
+
+    def alike(real: Frame, one: Frame) -> bool:
+        return variety(real) == variety(one) and fits(real, one)
+
+    strange = [json.dumps(real) for real in heard if not any(alike(real, one) for one in shown)]
     assert strange == []
-
-
-@pytest.mark.servers
-def test_every_example_is_heard(heard):
-    dreamt = [
-        json.dumps(one)
-        for one in examples()
-        if not any(variety(frame) == variety(one) and fits(frame, one) for frame in heard)
-    ]
+    dreamt = [json.dumps(one) for one in shown if not any(alike(real, one) for real in heard)]
     assert dreamt == []
 
 
@@ -327,6 +315,15 @@ def test_every_setting_stands_in_the_example_once():
     listed = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert {"PUBLIC_URL", "DATABASE_URL", "SECRET_KEY", "LIMIT_SIGN_IN", "DEBUG"} <= settings_read()
     assert sorted(listed) == sorted(settings_read())
+
+
+def test_every_file_stands_on_the_floor_the_architecture_says():
+    rows = table("Floor", (ROOT / "docs/architecture.md").read_text())
+    assert [row[0] for row in rows] == [name for name, _modules in reversed(FLOORS)]
+    for number, row in enumerate(reversed(rows)):
+        for path in re.findall(r"`([^`]+)`", row[1]):
+            module = path.removesuffix(".py").rstrip("/").replace("/", ".")
+            assert floor_of(module) == number, path
 
 
 def slug(heading: str) -> str:
