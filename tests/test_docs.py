@@ -351,6 +351,12 @@ def test_no_link_is_dead(path):
     assert dead == []
 
 
+def test_every_decision_is_in_the_index():
+    decisions = ROOT / "docs/decisions"
+    listed = re.findall(r"\]\((\d{3}-[\w-]+\.md)\)", (decisions / "README.md").read_text())
+    assert listed == sorted(path.name for path in decisions.glob("[0-9]*.md"))
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_a_document_names_is_there(path):
     """`conversations/actions.py`, `static/js/`: whatever stands in back-ticks and begins like one."""
