@@ -202,7 +202,7 @@ export class Chat extends Emitter {
       case "conversation":
         return this.#heardConversation(frame);
       case "typing":
-        return frame.conversation === this.#conversation && this.emit("typing", frame);
+        return this.#heardTyping(frame);
       case "auth_expiring":
         return this.#renew();
       default:
@@ -260,6 +260,11 @@ export class Chat extends Emitter {
     this.emit("marked", { conversation, seq });
   }
 
+  #heardTyping({ conversation, user }) {
+    // My own other windows hear it too.
+    if (conversation === this.#conversation && user.id !== this.#me) this.emit("typing", { user });
+  }
+
   #heardConversation(frame) {
     this.#roster.revise(frame);
     if (frame.conversation.id !== this.#conversation) return;
@@ -309,7 +314,7 @@ export class Chat extends Emitter {
 
   #goRound() {
     this.#outbox?.kick();
-    this.#after("poll", POLL, () => this.#poll());
+    if (!this.#timers.has("poll")) this.#after("poll", POLL, () => this.#poll());
   }
 
   async #poll() {

@@ -62,6 +62,7 @@ export class Roster extends Emitter {
     row.unread += arrived.filter((message) => isWord(message) && this.#counts(row, message)).length;
     // A message is deleted once and never changes again, so it is taken off once.
     row.unread -= buried.filter((message) => this.#counts(row, message)).length;
+    row.name = arrived.findLast(({ kind }) => kind === "renamed")?.notice.data.new ?? row.name;
     return this.#changed(conversation, arrived.some(isWord));
   }
 
@@ -92,7 +93,8 @@ export class Roster extends Emitter {
 
   #put(given, { moved }) {
     const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0 };
-    this.#rows.set(given.id, { ...row, ...given, counted: given.last_seq !== undefined });
+    const counted = Boolean(row.counted) || given.last_seq !== undefined;
+    this.#rows.set(given.id, { ...row, ...given, counted });
     this.#changed(given.id, moved);
   }
 

@@ -13,8 +13,9 @@ export function fill(root, name, text) {
 
 /** A fresh copy of the one element inside <template id>. */
 export function fromTemplate(id) {
-  const template = document.getElementById(id);
-  return template?.content.firstElementChild?.cloneNode(true) ?? null;
+  const inside = document.getElementById(id)?.content.firstElementChild;
+  // Imported, not just cloned: addresses inside mean nothing in a template's own document.
+  return inside ? document.importNode(inside, true) : null;
 }
 
 /**

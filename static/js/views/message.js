@@ -135,8 +135,11 @@ export class MessageView {
   #showQuote(element, quoted) {
     const quote = slot(element, "reply");
     if (!quote) return;
-    quote.hidden = !quoted;
-    if (!quoted) return;
+    if (!quoted) {
+      quote.remove(); // what a message replies to never changes
+      return;
+    }
+    quote.hidden = false;
     quote.dataset.replyTo = quoted.id;
     quote.href = `/m/${quoted.id}/`;
     fill(quote, "reply-author", quoted.author?.name ?? "");
@@ -200,7 +203,10 @@ export class MessageView {
         (name === "edit" && !own) || (name === "delete" && !own && !this.#canManage);
       if (forbidden) thing.remove();
       else if (name === "unread") thing.value = message.seq;
-      else if (name === "reply") thing.search = `?reply_to=${message.id}`;
+      else if (name === "reply") {
+        const address = thing.getAttribute("href").replace(/reply_to=\d+/, `reply_to=${message.id}`);
+        thing.setAttribute("href", address);
+      }
       else thing.href = `${url}${name}/`;
     }
   }

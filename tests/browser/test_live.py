@@ -1,0 +1,736 @@
+"""The live page: two people in two browsers talk, and everything that happens appears by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Error, Locator, Page, WebSocketRoute, expect
+
+from tests.browser.conftest import Visit, Visitor
+from tests.houses import Builder, ChatServer, Person
+
+Persons = Callable[[ChatServer, str], Person]
+
+
+class Line:
+    """The sockets of a browser, which can be cut: pages then find none until mend()."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        self.is_cut = False
+        self._open: list[WebSocketRoute] = []
+        visitor.allow("ERR_INTERNET_DISCONNECTED")
+        visitor.context.route_web_socket(re.compile("/ws/"), self._route)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        self.visitor.context.set_offline(True)
+        for route in self._open:
+            with contextlib.suppress(Error):  # of a page that was closed
+                route.close(code=1001)
+        self._open.clear()
+
+    def mend(self) -> None:
+        self.is_cut = False
+        self.visitor.context.set_offline(False)
+
+    def _route(self, route: WebSocketRoute) -> None:
+        if self.is_cut:
+            route.close(code=1001)
+        else:
+            route.connect_to_server()
+            self._open.append(route)
+
+
+_FILL = """
+from accounts.models import User
+from conversations.actions import send_message
+bob = User.objects.get(email="bob@example.org")
+for number in range(1, {count} + 1):
+    send_message(bob, {room}, key=f"fill-{room}-{{number}}", body=f"{{number}}")
+"""
+
+
+class Room:
+    """A conversation of Alice (owner) and Bob, with what programs can do in it."""
+
+    def __init__(self, server: ChatServer, person: Persons) -> None:
+        self.server = server
+        self.alice = person(server, "Alice")
+        self.bob = person(server, "Bob")
+        status, me = self.bob.call("GET", "/api/me/")
+        assert status == 200
+        self.bob_id = me["id"]
+        given = {"name": "Kitchen", "members": [self.bob_id]}
+        status, made = self.alice.call("POST", "/api/conversations/", given)
+        assert status == 201, made
+        self.id = made["id"]
+        self.path = f"/c/{self.id}/"
+
+    def say(self, who: Person, body: str, **more: Any) -> dict[str, Any]:
+        self.count = getattr(self, "count", 0) + 1
+        given = {"key": f"program-{self.id}-{who.name}-{self.count}", "body": body, **more}
+        status, message = who.call("POST", f"/api/conversations/{self.id}/messages/", given)
+        assert status == 201, message
+        return message
+
+    def fill(self, count: int) -> None:
+        """`count` messages of Bob, "1", "2", …, as if they had been said long ago."""
+        self.server.manage("shell", "-c", _FILL.format(room=self.id, count=count))
+
+    def bodies(self) -> list[str]:
+        status, page = self.alice.call("GET", f"/api/conversations/{self.id}/messages/?limit=100")
+        assert status == 200
+        return [each["body"] for each in page["messages"] if each["kind"] == "text"]
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    """One for all: each test talks in a room of its own."""
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+@pytest.fixture
+def room(server: ChatServer, person: Persons) -> Room:
+    return Room(server, person)
+
+
+@pytest.fixture
+def alice(visit: Visit, room: Room) -> Page:
+    return enter(visit(room.server, "Alice"), room)
+
+
+@pytest.fixture
+def bob(visit: Visit, room: Room) -> Page:
+    return enter(visit(room.server, "Bob"), room)
+
+
+def enter(visitor: Visitor, room: Room) -> Page:
+    page = visitor.goto(room.path)
+    wait_for_line(page)
+    return page
+
+
+def wait_for_line(page: Page) -> None:
+    expect(page.locator("html[data-line=online]")).to_be_attached()
+
+
+def write(page: Page, body: str) -> None:
+    page.locator("#composer-body").fill(body)
+    page.locator("#composer-body").press("Enter")
+
+
+def said(page: Page) -> list[str]:
+    """The words of all bubbles, in the order of the page."""
+    return page.locator("#messages > .message [data-slot=body]").all_inner_texts()
+
+
+def bubble(page: Page, words: str) -> Locator:
+    return page.locator("#messages > .message", has_text=words)
+
+
+def act(page: Page, words: str, deed: str) -> None:
+    """Press a button of a message's toolbar or menu."""
+    message = bubble(page, words).first
+    message.hover()
+    if deed in {"edit", "delete", "unread"}:
+        message.locator("summary").click()
+    message.locator(f"[data-action={deed}]:visible").first.click()
+
+
+def scroll(page: Page, by: int) -> None:
+    page.locator("#timeline").evaluate("(box, by) => box.scrollBy(0, by)", by)
+
+
+def top_of(page: Page, words: str) -> float:
+    box = bubble(page, words).bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+# --- talking -----------------------------------------------------------------------------------------
+
+
+def test_two_people_talk_with_each_other_live(alice: Page, bob: Page) -> None:
+    write(alice, "Hello Bob")
+    expect(bubble(bob, "Hello Bob")).to_be_visible()
+    write(bob, "Hello Alice")
+    expect(bubble(alice, "Hello Alice")).to_be_visible()
+    assert said(alice) == said(bob) == ["Hello Bob", "Hello Alice"]
+    expect(bubble(alice, "Hello Bob")).to_have_class("message message--own")
+    assert "message--own" not in (bubble(bob, "Hello Bob").get_attribute("class") or "")
+
+
+def test_my_words_stand_there_before_the_server_has_them(visit: Visit, room: Room) -> None:
+    held: list[WebSocketRoute] = []
+    waiting: list[str | bytes] = []
+
+    def hold(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        held.append(server)
+        route.on_message(
+            lambda text: waiting.append(text) if '"send"' in str(text) else server.send(text)
+        )
+
+    visitor = visit(room.server, "Alice")
+    visitor.page.route_web_socket(re.compile("/ws/"), hold)
+    page = enter(visitor, room)
+    write(page, "On its way")
+    mine = bubble(page, "On its way")
+    expect(mine.locator("[data-slot=status]")).to_have_text("Sending…")
+    assert room.bodies() == []
+    expect(page.locator("#composer-body")).to_have_value("")
+    expect(page.locator("#composer-body")).to_be_editable()
+    held[0].send(waiting[0])
+    expect(mine.locator("[data-slot=status]")).to_have_text("")
+    expect(mine).to_have_count(1)
+    assert mine.get_attribute("data-message-id")
+
+
+def test_what_happened_live_looks_as_the_server_draws_it(alice: Page, bob: Page) -> None:
+    write(alice, "One")
+    write(alice, "Two **bold**")
+    expect(bubble(bob, "Two")).to_be_visible()
+    act(bob, "One", "reply")
+    write(bob, "A reply")
+    expect(bubble(alice, "A reply")).to_be_visible()
+    act(alice, "A reply", "react")
+    alice.locator(".picker [data-emoji]").first.click()
+    write(bob, "🎉")
+    act(bob, "A reply", "edit")
+    bob.locator(".editor textarea").fill("An edited reply")
+    bob.locator(".editor textarea").press("Enter")
+    expect(bubble(alice, "An edited reply").locator("[data-slot=edited]")).to_be_visible()
+    write(bob, "Gone soon")
+    expect(bubble(alice, "Gone soon")).to_be_visible()
+    act(bob, "Gone soon", "delete")
+    bob.locator("dialog [value=yes]").click()
+    expect(bubble(alice, "Message deleted")).to_be_visible()
+    for page in (alice, bob):
+        live = page.evaluate(_DRAWN)
+        page.reload()
+        wait_for_line(page)
+        for before, after in zip(live, page.evaluate(_DRAWN), strict=True):
+            assert before == after
+
+
+_DRAWN = """() => [...document.querySelectorAll("#messages > *")].map(
+    (row) => {
+        const copy = row.cloneNode(true);
+        for (const each of copy.querySelectorAll("[title], time")) each.removeAttribute("title");
+        return [copy.className.split(" ").sort().join(" "), copy.textContent.replace(/\\s+/g, " ").trim(),
+                [...copy.querySelectorAll("[data-action]")].map((e) => e.dataset.action).join(" "),
+                [...copy.querySelectorAll("[href]")].map((e) => e.getAttribute("href")).join(" "),
+                [...copy.querySelectorAll(".chip")].map((e) => e.getAttribute("aria-pressed")).join(" ")];
+    })"""
+
+
+def test_typing_is_seen_and_ends_with_the_message(alice: Page, bob: Page) -> None:
+    bob.locator("#composer-body").press_sequentially("Hel")
+    expect(alice.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
+    expect(bob.locator("[data-slot=typing]")).to_have_text("")
+    bob.locator("#composer-body").press("Enter")
+    expect(bubble(alice, "Hel")).to_be_visible()
+    expect(alice.locator("[data-slot=typing]")).to_have_text("")
+
+
+def test_typing_fades_when_nothing_comes(alice: Page, bob: Page) -> None:
+    bob.locator("#composer-body").press_sequentially("H")
+    expect(alice.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
+    expect(alice.locator("[data-slot=typing]")).to_have_text("", timeout=8_000)
+
+
+# --- deeds -------------------------------------------------------------------------------------------
+
+
+def test_arrow_up_in_an_empty_composer_edits_my_last_message(alice: Page, bob: Page) -> None:
+    write(alice, "Helo")
+    expect(bubble(bob, "Helo")).to_be_visible()
+    alice.locator("#composer-body").press("ArrowUp")
+    editor = alice.locator(".editor textarea")
+    expect(editor).to_have_value("Helo")
+    editor.fill("Hello")
+    editor.press("Enter")
+    expect(bubble(bob, "Hello").locator("[data-slot=edited]")).to_have_text("edited")
+    expect(alice.locator("#composer-body")).to_be_focused()
+
+
+def test_escape_leaves_a_message_as_it_was(alice: Page) -> None:
+    write(alice, "As it is")
+    expect(bubble(alice, "As it is")).to_have_attribute("data-message-id", re.compile(r"\d"))
+    alice.locator("#composer-body").press("ArrowUp")
+    alice.locator(".editor textarea").fill("Something else")
+    alice.locator(".editor textarea").press("Escape")
+    expect(alice.locator(".editor")).to_have_count(0)
+    assert said(alice) == ["As it is"]
+
+
+def test_arrow_up_with_words_in_the_composer_is_only_an_arrow(alice: Page) -> None:
+    write(alice, "Mine")
+    alice.locator("#composer-body").fill("Half a thought")
+    alice.locator("#composer-body").press("ArrowUp")
+    expect(alice.locator(".editor")).to_have_count(0)
+
+
+def test_a_deleted_message_leaves_its_place_and_its_quotes_behind(alice: Page, bob: Page) -> None:
+    write(alice, "A secret")
+    expect(bubble(bob, "A secret")).to_be_visible()
+    act(bob, "A secret", "reply")
+    expect(bob.locator("#composer [data-slot=reply-author]")).to_have_text("Reply to Alice")
+    write(bob, "What?")
+    quote = bubble(alice, "What?").locator("[data-slot=reply-text]")
+    expect(quote).to_have_text("A secret")
+    act(alice, "A secret", "delete")
+    alice.locator("dialog [value=no]").click()
+    expect(bubble(bob, "A secret").first).to_be_visible()
+    act(alice, "A secret", "delete")
+    alice.locator("dialog [value=yes]").click()
+    expect(quote).to_have_text("Message deleted")
+    expect(bob.locator("#messages")).not_to_contain_text("A secret")
+
+
+def test_reactions_add_up_and_can_be_taken_back(alice: Page, bob: Page) -> None:
+    write(bob, "I am hungry")
+    write(alice, "Cake?")
+    expect(bubble(bob, "Cake?")).to_be_visible()
+    act(bob, "Cake?", "react")
+    bob.locator(".picker [data-emoji]").first.click()
+    chip = bubble(alice, "Cake?").locator(".chip")
+    expect(chip).to_have_attribute("aria-pressed", "false")
+    chip.click()
+    expect(chip.locator("[data-slot=count]")).to_have_text("2")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(chip).to_have_attribute("title", "Bob, You")
+    chip.click()
+    expect(chip.locator("[data-slot=count]")).to_have_text("1")
+    expect(bubble(bob, "Cake?").locator(".chip")).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_the_server_refuses_is_said_in_words_and_nothing_is_lost(alice: Page) -> None:
+    write(alice, "Odd \x01 character")
+    failed = bubble(alice, "Odd")
+    expect(failed).to_have_class(re.compile("message--failed"))
+    expect(failed.locator(".message__failure")).to_have_text(
+        "The text contains characters that cannot be stored."
+    )
+    write(alice, "The next one goes on")
+    expect(bubble(alice, "The next one")).to_have_attribute("data-message-id", re.compile(r"\d"))
+    failed.locator("[data-action=amend]").click()
+    expect(failed).to_have_count(0)
+    expect(alice.locator("#composer-body")).to_have_value("Odd \x01 character")
+    write(alice, "Even character")
+    expect(bubble(alice, "Even")).to_have_attribute("data-message-id", re.compile(r"\d"))
+    assert said(alice) == ["The next one goes on", "Even character"]
+
+
+def test_failed_words_can_be_discarded_also_after_a_reload(alice: Page, room: Room) -> None:
+    write(alice, "Odd \x01 character")
+    expect(bubble(alice, "Odd")).to_have_class(re.compile("message--failed"))
+    alice.reload()
+    bubble(alice, "Odd").locator("[data-action=discard]").click()
+    expect(bubble(alice, "Odd")).to_have_count(0)
+    alice.reload()
+    wait_for_line(alice)
+    assert said(alice) == room.bodies() == []
+
+
+# --- writing -----------------------------------------------------------------------------------------
+
+
+def test_shift_enter_breaks_the_line_and_an_input_method_may_press_enter(alice: Page) -> None:
+    box = alice.locator("#composer-body")
+    box.press_sequentially("one")
+    box.press("Shift+Enter")
+    box.press_sequentially("two")
+    for init in ("{isComposing: true}", "{keyCode: 229}"):
+        box.evaluate(
+            "(box, init) => box.dispatchEvent(new KeyboardEvent('keydown',"
+            " {key: 'Enter', bubbles: true, cancelable: true, ...init}))",
+            {"isComposing": True} if "is" in init else {"keyCode": 229},
+        )
+    expect(box).to_have_value("one\ntwo")
+    box.press("Enter")
+    expect(bubble(alice, "one")).to_be_visible()
+    assert said(alice) == ["one\ntwo"]
+
+
+def test_a_draft_survives_a_reload_and_stays_in_its_conversation(
+    alice: Page, room: Room, person: Persons
+) -> None:
+    other = Room(room.server, person)
+    alice.locator("#composer-body").fill("Half a thought")
+    alice.goto(room.server.url + other.path)
+    expect(alice.locator("#composer-body")).to_have_value("")
+    alice.goto(room.server.url + room.path)
+    expect(alice.locator("#composer-body")).to_have_value("Half a thought")
+    write(alice, "A whole thought")
+    expect(bubble(alice, "A whole thought")).to_be_visible()
+    alice.reload()
+    wait_for_line(alice)
+    expect(alice.locator("#composer-body")).to_have_value("")
+
+
+def test_too_many_characters_are_counted_and_kept(alice: Page, room: Room) -> None:
+    counter = alice.locator("[data-slot=counter]")
+    alice.locator("#composer-body").fill("x" * 3_700)
+    expect(counter).to_be_hidden()
+    alice.locator("#composer-body").fill("x" * 3_999)
+    expect(counter).to_have_text("1 character left")
+    write(alice, "😀" * 4_001)
+    expect(counter).to_have_text("1 character too long")
+    expect(alice.locator("#composer [data-slot=error]")).to_contain_text("That is too long")
+    expect(alice.locator("#composer-body")).to_have_value("😀" * 4_001)
+    assert room.bodies() == []
+
+
+# --- a bad line --------------------------------------------------------------------------------------
+
+
+def test_five_messages_written_offline_arrive_once_and_in_order_in_a_new_tab(
+    visit: Visit, room: Room, bob: Page
+) -> None:
+    visitor = visit(room.server, "Alice")
+    line = Line(visitor)
+    page = enter(visitor, room)
+    line.cut()
+    words = [f"Offline {number}" for number in range(1, 6)]
+    for each in words:
+        write(page, each)
+    expect(bubble(page, "Offline 5").locator("[data-slot=status]")).not_to_be_empty()
+    page.close()
+    assert said(bob) == room.bodies() == []
+    line.mend()
+    again = visitor.new_tab()
+    again.goto(room.server.url + room.path)
+    expect(bubble(bob, "Offline 5")).to_be_visible()
+    expect(bubble(again, "Offline 5")).to_have_attribute("data-message-id", re.compile(r"\d"))
+    assert said(bob) == said(again) == room.bodies() == words
+
+
+def test_two_tabs_of_one_person_send_each_word_once(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    line = Line(visitor)
+    one = enter(visitor, room)
+    two = visitor.new_tab()
+    two.goto(room.server.url + room.path)
+    wait_for_line(two)
+    line.cut()
+    write(one, "From the first")
+    write(two, "From the second")
+    expect(bubble(one, "From the second")).to_be_visible()
+    assert room.bodies() == []
+    line.mend()
+    for page in (one, two):
+        for words in ("From the first", "From the second"):
+            expect(bubble(page, words)).to_have_attribute("data-message-id", re.compile(r"\d"))
+    assert said(one) == said(two) == room.bodies() == ["From the first", "From the second"]
+
+
+def test_a_server_killed_and_started_again_is_found_again_by_itself(
+    builder: Builder, visit: Visit, person: Persons
+) -> None:
+    with contextlib.closing(builder.sqlite()) as house:
+        server = house.serve()
+        room = Room(server, person)
+        visitors = [visit(server, name) for name in ("Alice", "Bob")]
+        for visitor in visitors:
+            visitor.allow("ERR_CONNECTION", "WebSocket connection", "Failed to load resource")
+        alice, bob = (enter(visitor, room) for visitor in visitors)
+        write(alice, "Before")
+        expect(bubble(bob, "Before")).to_be_visible()
+        server.kill()
+        write(alice, "Meanwhile")
+        expect(alice.locator("#connection")).to_have_text("Connecting…")
+        expect(bubble(alice, "Meanwhile").locator("[data-slot=status]")).to_have_text(
+            "Waiting to be sent"
+        )
+        server.start()
+        expect(bubble(bob, "Meanwhile")).to_be_visible(timeout=20_000)
+        write(bob, "After")
+        expect(bubble(alice, "After")).to_be_visible()
+        expect(alice.locator("#connection")).to_have_text("")
+        assert said(alice) == said(bob) == room.bodies() == ["Before", "Meanwhile", "After"]
+
+
+def test_what_happened_while_away_is_caught_up(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    line = Line(visitor)
+    page = enter(visitor, room)
+    early = room.say(room.bob, "Early")
+    expect(bubble(page, "Early")).to_be_visible()
+    line.cut()
+    for number in range(120):
+        room.say(room.bob, f"Missed {number}.")
+    room.bob.call("PATCH", f"/api/messages/{early['id']}/", {"body": "Early, but edited"})
+    assert said(page) == ["Early"]
+    line.mend()
+    expect(bubble(page, "Missed 119.")).to_be_visible(timeout=20_000)
+    expect(bubble(page, "Early, but edited")).to_have_count(1)
+    assert len(said(page)) == 121
+
+
+def test_without_any_socket_words_go_by_plain_requests_and_the_page_says_what_to_mend(
+    visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.page.route_web_socket(re.compile("/ws/"), lambda route: route.close(code=1006 - 6))
+    page = visitor.goto(room.path)
+    write(page, "By another way")
+    expect(page.locator(".line-bar")).to_contain_text("WebSocket", timeout=15_000)
+    expect(bubble(page, "By another way")).to_have_attribute(
+        "data-message-id", re.compile(r"\d"), timeout=15_000
+    )
+    room.say(room.bob, "I hear you")
+    expect(bubble(page, "I hear you")).to_be_visible(timeout=15_000)
+
+
+def test_a_page_whose_scripts_fail_half_way_keeps_its_forms(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("ERR_FAILED", "timeline")
+    visitor.page.route(re.compile(r"/views/timeline\."), lambda route: route.abort())
+    page = visitor.goto(room.path)
+    page.locator("#composer-body").fill("The plain way")
+    page.locator("#composer [type=submit]").click()
+    expect(bubble(page, "The plain way")).to_be_visible()
+    assert room.bodies() == ["The plain way"]
+
+
+# --- reading -----------------------------------------------------------------------------------------
+
+
+def test_older_messages_come_while_scrolling_and_the_place_is_kept(
+    visit: Visit, room: Room
+) -> None:
+    room.fill(180)
+    page = enter(visit(room.server, "Bob"), room)
+    expect(bubble(page, "180")).to_be_in_viewport()
+    assert len(said(page)) < 120
+    seen = 0
+    for _ in range(40):
+        scroll(page, -400)
+        before = _anchor(page)
+        page.wait_for_timeout(60)
+        assert abs(top_of_id(page, before[0]) - before[1]) < 1
+        seen = int(said(page)[0])
+        if seen == 1:
+            break
+    assert seen == 1
+    expect(page.locator("#older")).to_have_count(0)
+    expect(page.locator(".beginning")).to_have_count(1)
+    assert said(page) == [str(number) for number in range(1, 181)]
+
+
+def _anchor(page: Page) -> tuple[str, float]:
+    """A message in the middle of what is in sight, and where it stands."""
+    found = page.evaluate(
+        """() => {
+            const box = document.getElementById("timeline").getBoundingClientRect();
+            const rows = [...document.querySelectorAll("#messages > .message")];
+            const row = rows.find((each) => each.getBoundingClientRect().top > box.top + 100);
+            return [row.id, row.getBoundingClientRect().top];
+        }"""
+    )
+    return found[0], found[1]
+
+
+def top_of_id(page: Page, row: str) -> float:
+    return float(
+        page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", row)
+    )
+
+
+def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
+    room.fill(700)
+    page = enter(visit(room.server, "Bob"), room)
+    most = 0
+    for _ in range(300):
+        scroll(page, -1_200)
+        page.wait_for_timeout(30)
+        most = max(most, page.locator("#messages > .message").count())
+        if page.locator(".beginning").count():
+            break
+    assert said(page)[0] == "1"
+    assert most <= 350
+    page.locator("#jump button").click()
+    expect(bubble(page, "700")).to_be_in_viewport()
+    expect(page.locator("#jump")).to_be_hidden()
+
+
+def test_new_messages_do_not_move_who_reads_further_up(visit: Visit, room: Room) -> None:
+    room.fill(60)
+    page = enter(visit(room.server, "Bob"), room)
+    expect(bubble(page, "60")).to_be_in_viewport()
+    scroll(page, -700)
+    page.wait_for_timeout(300)
+    row, top = _anchor(page)
+    room.say(room.alice, "Somebody speaks")
+    room.say(room.alice, "and again")
+    expect(page.locator("#jump")).to_contain_text("2 new messages")
+    assert abs(top_of_id(page, row) - top) < 1
+    page.locator("#jump button").click()
+    expect(bubble(page, "and again")).to_be_in_viewport()
+    expect(page.locator("#jump")).to_be_hidden()
+
+
+def test_at_the_end_one_stays_at_the_end(visit: Visit, room: Room) -> None:
+    room.fill(40)
+    page = enter(visit(room.server, "Bob"), room)
+    for number in range(5):
+        room.say(room.alice, f"More {number}")
+        expect(bubble(page, f"More {number}")).to_be_in_viewport()
+    page.set_viewport_size({"width": 900, "height": 500})
+    expect(bubble(page, "More 4")).to_be_in_viewport()
+    page.locator("#composer-body").fill("\n".join("many lines"))
+    expect(bubble(page, "More 4")).to_be_in_viewport()
+
+
+# --- the list beside it --------------------------------------------------------------------------------
+
+
+def row_of(page: Page, room: Room) -> Locator:
+    return page.locator(f"#conversations > [data-conversation='{room.id}']")
+
+
+def test_unread_numbers_rise_and_fall_in_all_tabs(
+    visit: Visit, room: Room, person: Persons
+) -> None:
+    other = Room(room.server, person)
+    visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    room.say(room.bob, "Here")
+    for number in range(3):
+        other.say(other.bob, f"There {number}")
+    number = row_of(page, other).locator("[data-slot=unread-count]")
+    expect(number).to_have_text("3")
+    expect(row_of(page, room).locator("[data-slot=unread]")).to_be_hidden()
+    expect(page).to_have_title(re.compile(r"^\(\d+\) Kitchen"))
+    shown = page.evaluate("Number(document.title.match(/[0-9]+/)[0])")
+    first = page.locator("#conversations > li").first
+    expect(first).to_have_attribute("data-conversation", str(other.id))
+    second = visitor.new_tab()
+    second.goto(room.server.url + other.path)
+    expect(row_of(page, other).locator("[data-slot=unread]")).to_be_hidden()
+    left = f"({shown - 3}) " if shown > 3 else ""
+    expect(page).to_have_title(f"{left}Kitchen · Chatty")
+
+
+def test_a_conversation_i_am_added_to_appears_and_one_i_am_removed_from_goes(
+    bob: Page, room: Room, person: Persons
+) -> None:
+    new = Room(room.server, person)
+    new.say(new.alice, "Welcome")
+    expect(row_of(bob, new).locator("[data-slot=name]")).to_have_text("Kitchen")
+    expect(row_of(bob, new).locator("[data-slot=unread-count]")).to_have_text("1")
+    status, _ = new.alice.call("DELETE", f"/api/conversations/{new.id}/members/{new.bob_id}/")
+    assert status in {200, 204}
+    expect(row_of(bob, new)).to_have_count(0)
+    room.alice.call("DELETE", f"/api/conversations/{room.id}/members/{room.bob_id}/")
+    bob.wait_for_url(lambda url: room.path not in url)
+
+
+def test_a_new_name_shows_at_once(bob: Page, room: Room) -> None:
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"name": "Garden"})
+    expect(bob.locator("#conversation-name")).to_have_text("Garden")
+    expect(row_of(bob, room).locator("[data-slot=name]")).to_have_text("Garden")
+    expect(bob).to_have_title(re.compile("Garden"))
+
+
+# --- everybody ---------------------------------------------------------------------------------------
+
+
+def test_on_a_phone_enter_breaks_the_line_and_nothing_is_wider_than_the_screen(
+    visit: Visit, room: Room
+) -> None:
+    page = enter(visit(room.server, "Alice", phone=True), room)
+    box = page.locator("#composer-body")
+    box.tap()
+    box.press_sequentially("one")
+    box.press("Enter")
+    box.press_sequentially("W" * 60)
+    page.locator("#composer [type=submit]").tap()
+    expect(bubble(page, "one")).to_be_in_viewport()
+    expect(box).to_be_focused()
+    expect(bubble(page, "one")).to_have_attribute("data-message-id", re.compile(r"\d"))
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.evaluate("innerWidth")
+    bubble(page, "one").locator("summary").tap()
+    bubble(page, "one").locator("[data-action=react]:visible").tap()
+    page.locator(".picker [data-emoji]").first.tap()
+    expect(bubble(page, "one").locator(".chip")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+
+
+def test_everything_can_be_done_by_keyboard(alice: Page, room: Room) -> None:
+    room.say(room.bob, "From Bob")
+    room.say(room.alice, "From me")
+    expect(bubble(alice, "From me")).to_be_visible()
+    keyboard = alice.keyboard
+    alice.locator("#timeline").focus()
+    keyboard.press("k")
+    expect(bubble(alice, "From me")).to_be_focused()
+    keyboard.press("ArrowUp")
+    expect(bubble(alice, "From Bob")).to_be_focused()
+    keyboard.press("+")
+    keyboard.press("Enter")
+    expect(bubble(alice, "From Bob").locator(".chip")).to_have_count(1)
+    keyboard.press("r")
+    expect(alice.locator("#composer-body")).to_be_focused()
+    keyboard.type("An answer")
+    keyboard.press("Enter")
+    answer = bubble(alice, "An answer")
+    expect(answer.locator("[data-slot=reply-text]")).to_have_text("From Bob")
+    expect(answer).to_have_attribute("data-message-id", re.compile(r"\d"))
+    keyboard.press("ArrowUp")
+    keyboard.press("Control+A")
+    keyboard.type("A better answer")
+    keyboard.press("Enter")
+    expect(bubble(alice, "A better answer")).to_be_visible()
+    alice.locator("#timeline").focus()
+    keyboard.press("k")
+    keyboard.press("Delete")
+    expect(alice.locator("dialog")).to_be_visible()
+    keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(bubble(alice, "Message deleted")).to_be_visible()
+
+
+def test_new_messages_are_announced_once_with_author_and_words(alice: Page, room: Room) -> None:
+    room.say(room.bob, "Listen to **this**")
+    expect(alice.locator("#announcer")).to_have_text("Bob says: Listen to **this**")
+    write(alice, "My own words")
+    alice.wait_for_timeout(1_200)
+    expect(alice.locator("#announcer")).to_have_text("Bob says: Listen to **this**")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "<svg/onload=alert(1)>",
+        "`</textarea><script>alert(1)</script>`",
+        "![x](https://example.org/x.png)",
+    ],
+)
+def test_words_are_words_and_never_run(words: str, alice: Page, bob: Page, room: Room) -> None:
+    opened: list[str] = []
+    for page in (alice, bob):
+        page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+    write(alice, words)
+    room.say(room.bob, words)
+    expect(bob.locator("#messages > .message")).to_have_count(2)
+    act(bob, "", "reply")
+    write(bob, f"Quoting {words}")
+    expect(alice.locator("#messages > .message")).to_have_count(3)
+    alice.reload()
+    wait_for_line(alice)
+    assert opened == []
+    for page in (alice, bob):
+        assert page.locator("#messages").locator("script, img, [onerror], [onload]").count() == 0
+        assert page.locator("#messages a[href^='javascript']").count() == 0
