@@ -41,7 +41,7 @@ check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
 	$(BIN)/ruff check .
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/mypy
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	$(PYTEST) -q tests/test_floors.py
 
 format: $(EQUIPPED) ## put everything into its agreed shape
