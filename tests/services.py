@@ -66,6 +66,20 @@ class Postgres:
     def stop(self) -> None:
         self._server.stop()
 
+    def keep_promises(self) -> None:
+        """What is committed outlives crash(): as in real life, and slower than tests need."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_commit = on")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def crash(self) -> None:
+        """As `pg_ctl stop -m immediate`: nobody is asked, every connection is cut."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGQUIT)
+        while _is_running(pid):
+            time.sleep(0.02)
+
     def start(self) -> None:
         self._server.ensure_postgres_running()
 
@@ -77,6 +91,14 @@ class Postgres:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
 
 
 class Redis:

@@ -134,9 +134,10 @@ class Client:
 
         `wanted` may reach into frames: message__body="hi".
         """
-        return self._take(f"{kind} {wanted}", lambda f: _fits(f, kind, wanted), seconds)
+        return self.take_if(f"{kind} {wanted}", lambda f: _fits(f, kind, wanted), seconds)
 
-    def _take(self, what: str, fits: Callable[[Frame], bool], seconds: float) -> Frame:
+    def take_if(self, what: str, fits: Callable[[Frame], bool], seconds: float = 6) -> Frame:
+        """The first frame that fits, waiting for it; `what` names it in a failure."""
         deadline = time.monotonic() + seconds
         looked = 0
         while True:
@@ -145,7 +146,7 @@ class Client:
                     return self.heard.pop(index)
             looked = len(self.heard)
             try:
-                self._listen(deadline)
+                self.listen(deadline)
             except (TimeoutError, ConnectionClosed) as error:
                 heard = [(f["type"], f) for f in self.heard[-8:]]
                 raise AssertionError(f"No {what} but {error!r}; heard {heard}") from None
@@ -155,7 +156,7 @@ class Client:
 
     def hears(self, conversation: int, body: str, seconds: float = 6) -> None:
         """Waits for these words, live or in a repair, and takes the frame."""
-        self._take(
+        self.take_if(
             f"words {body!r}",
             lambda frame: (
                 frame.get("conversation") == conversation
@@ -185,7 +186,7 @@ class Client:
         deadline = time.monotonic() + seconds
         while len(heard) < count:
             if not self.heard:
-                self._listen(deadline)
+                self.listen(deadline)
             frame = self.heard.pop(0)
             if frame.get("conversation") != conversation:
                 continue
@@ -198,7 +199,8 @@ class Client:
                     heard.append((message["seq"], message["body"]))
         return heard
 
-    def _listen(self, deadline: float) -> None:
+    def listen(self, deadline: float) -> None:
+        """Hears one more frame. Raises TimeoutError, ConnectionClosed."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -209,7 +211,7 @@ class Client:
         deadline = time.monotonic() + seconds
         with contextlib.suppress(TimeoutError):
             while True:
-                self._listen(deadline)
+                self.listen(deadline)
         assert [frame for frame in self.heard if _fits(frame, kind, wanted)] == []
 
     def close_code(self, seconds: float = 6) -> int:
@@ -217,7 +219,7 @@ class Client:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                self._listen(deadline)
+                self.listen(deadline)
             except ConnectionClosed as closed:
                 return closed.rcvd.code if closed.rcvd else 1006
 

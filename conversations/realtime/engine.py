@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
@@ -68,9 +68,7 @@ class Engine:
         fanout.disconnect(self.relay)
         if self.publisher is not None:
             fanout.disconnect(self.publisher)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_all(self._tasks)
         self.relay.close()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.writer.close)
@@ -114,6 +112,19 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             logger.exception("%s failed; starting it again", name)
         await asyncio.sleep(RESTART_SECONDS)
+
+
+async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are done.
+
+    Once is not enough: Python 3.11's wait_for(), which the Redis client uses, swallows a
+    cancellation that comes together with its answer, and the server would never end.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _done, waiting = await asyncio.wait(waiting, timeout=0.5)
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()

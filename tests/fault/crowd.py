@@ -1,0 +1,191 @@
+"""People who go on talking whatever happens to the server, as the pages' outbox and store do it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from websockets.exceptions import WebSocketException
+
+from tests.sockets import Client, Frame, Talker, new_key, open_socket
+
+GIVE_UP_SECONDS = 120  # of everybody: a crowd that takes longer has been forgotten by the server
+ANSWER_SECONDS = 12  # without an answer the same message is sent again
+
+
+class _Caller(threading.Thread):
+    """Holds one socket, and opens another whenever that one is gone."""
+
+    def __init__(self, person: Talker) -> None:
+        super().__init__(daemon=True)
+        self.person = person
+        self.calls = 0
+        self.client: Client | None = None
+        self.stopping = threading.Event()
+
+    def line(self) -> Client:
+        """The open socket. Raises OSError and the like while there is no server."""
+        if self.client is None:
+            self.client = open_socket(self.person)
+            self.calls += 1
+            self.greeted(self.client)
+        return self.client
+
+    def greeted(self, client: Client) -> None:
+        """Called with each new socket."""
+
+    def hang_up(self) -> None:
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+
+    def run(self) -> None:
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        while not self.stopping.is_set() and time.monotonic() < deadline:
+            try:
+                self.turn(self.line())
+            except (OSError, TimeoutError, WebSocketException, AssertionError):
+                self.hang_up()
+                self.stopping.wait(0.1)
+        self.hang_up()
+
+    def turn(self, client: Client) -> None:
+        raise NotImplementedError
+
+
+class Speaker(_Caller):
+    """Says `count` messages, one after the other, each until it is acknowledged; same key again."""
+
+    def __init__(self, person: Talker, conversation: int, name: str, count: int) -> None:
+        super().__init__(person)
+        self.conversation = conversation
+        self.name = name
+        self.count = count
+        self.run_id = new_key()
+        self.sent: list[Frame] = []
+        self.retries: list[str] = []  # codes of errors after which it tried again
+        self.refused: list[Frame] = []  # errors that said trying again is no use
+
+    def turn(self, client: Client) -> None:
+        number = len(self.sent)
+        if number == self.count:
+            self.stopping.set()
+            return
+        key = f"{self.run_id}-{number}"
+        client.send(self.conversation, f"{self.name} {number}", key)
+        answer = client.take_if(key, lambda f: f.get("key") == key, ANSWER_SECONDS)
+        client.heard.clear()
+        if answer["type"] == "sent":
+            self.sent.append(answer)
+        elif answer["retry"]:
+            self.retries.append(answer["code"])
+            self.stopping.wait(0.05)
+        else:
+            self.refused.append(answer)
+            self.stopping.set()
+
+
+class Follower(_Caller):
+    """Keeps a position, closes holes by `sync`, shows the newer version of each message."""
+
+    def __init__(self, person: Talker, conversation: int) -> None:
+        super().__init__(person)
+        self.conversation = conversation
+        self.position = 0
+        self.messages: dict[int, Frame] = {}
+        self.resets = 0
+
+    def greeted(self, client: Client) -> None:
+        self._sync(client)
+
+    def turn(self, client: Client) -> None:
+        if not client.heard:
+            client.listen(time.monotonic() + 30)
+        frame = client.heard.pop(0)
+        if frame.get("conversation") != self.conversation:
+            return
+        if frame["type"] == "message":
+            self._show(frame["message"])
+            if frame["version"] == self.position + 1:
+                self.position += 1
+            elif frame["version"] > self.position:
+                self._sync(client)
+        elif frame["type"] == "synced" and frame["from"] <= self.position:
+            self.resets += frame["reset"]
+            for message in frame["messages"]:
+                self._show(message)
+            self.position = max(self.position, frame["version"])
+            if frame["more"]:
+                self._sync(client)
+
+    def _sync(self, client: Client) -> None:
+        client.say("sync", conversation=self.conversation, version=self.position)
+
+    def _show(self, message: Frame) -> None:
+        known = self.messages.get(message["id"])
+        if known is None or known["version"] < message["version"]:
+            self.messages[message["id"]] = message
+
+
+@dataclass
+class Crowd:
+    """Twenty speakers on two people's sockets and a follower, in one conversation."""
+
+    alice: Talker
+    bob: Talker
+    carol: Talker
+    each: int = 25
+    speakers: list[Speaker] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.conversation = self.alice.opens(self.bob, self.carol)
+        for number in range(20):
+            person = (self.alice, self.bob)[number % 2]
+            self.speakers.append(Speaker(person, self.conversation, f"S{number}", self.each))
+        self.follower = Follower(self.carol, self.conversation)
+
+    def start(self) -> None:
+        for thread in (self.follower, *self.speakers):
+            thread.start()
+
+    def wait_until_said(self, share: float) -> None:
+        """Until this share of everything is acknowledged."""
+        wanted = share * self.each * len(self.speakers)
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        while sum(len(speaker.sent) for speaker in self.speakers) < wanted:
+            assert time.monotonic() < deadline, "The crowd is stuck."
+            assert [speaker.refused for speaker in self.speakers if speaker.refused] == []
+            time.sleep(0.005)
+
+    def assert_nothing_lost_nothing_twice(self) -> None:
+        """Waits for the end, then compares what was acknowledged, stored and followed."""
+        for speaker in self.speakers:
+            speaker.join(GIVE_UP_SECONDS)
+            assert speaker.refused == []
+            assert len(speaker.sent) == self.each, speaker.name
+        rows = self.alice.reads(self.conversation)
+        assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+        said = [row for row in rows if row["kind"] == "text"]
+        assert len(said) == self.each * len(self.speakers)
+        by_key = {row["key"]: row for row in said}
+        for speaker in self.speakers:
+            mine = [row["body"] for row in said if row["body"].startswith(f"{speaker.name} ")]
+            assert mine == [f"{speaker.name} {number}" for number in range(self.each)]
+            for sent in speaker.sent:
+                row = by_key[sent["key"]]
+                assert (row["id"], row["seq"], row["version"]) == (
+                    *(sent["id"], sent["seq"], sent["version"]),
+                )
+        self._assert_followed(rows)
+
+    def _assert_followed(self, rows: list[Frame]) -> None:
+        head = max(row["version"] for row in rows)
+        deadline = time.monotonic() + 30
+        while self.follower.position < head and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.follower.stopping.set()
+        shown = sorted(self.follower.messages.values(), key=lambda message: message["seq"])
+        assert [(m["seq"], m["body"]) for m in shown] == [(m["seq"], m["body"]) for m in rows]
+        assert self.follower.position == head
+        assert self.follower.resets == 0
