@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Dialog, Error, Locator, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Visit, Visitor
 from tests.houses import Builder, ChatServer, Person
@@ -605,8 +605,7 @@ def test_unread_numbers_rise_and_fall_in_all_tabs(
     room.say(room.bob, "Here")
     for number in range(3):
         other.say(other.bob, f"There {number}")
-    number = row_of(page, other).locator("[data-slot=unread-count]")
-    expect(number).to_have_text("3")
+    expect(row_of(page, other).locator("[data-slot=unread-count]")).to_have_text("3")
     expect(row_of(page, room).locator("[data-slot=unread]")).to_be_hidden()
     expect(page).to_have_title(re.compile(r"^\(\d+\) Kitchen"))
     shown = page.evaluate("Number(document.title.match(/[0-9]+/)[0])")
@@ -720,8 +719,13 @@ def test_new_messages_are_announced_once_with_author_and_words(alice: Page, room
 )
 def test_words_are_words_and_never_run(words: str, alice: Page, bob: Page, room: Room) -> None:
     opened: list[str] = []
+
+    def note(dialog: Dialog) -> None:
+        opened.append(dialog.message)
+        dialog.dismiss()
+
     for page in (alice, bob):
-        page.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", note)
     write(alice, words)
     room.say(room.bob, words)
     expect(bob.locator("#messages > .message")).to_have_count(2)

@@ -27,7 +27,9 @@ PAGE = """<!doctype html><title>Modules</title>
 TESTS = [
     (path.name, name)
     for path in sorted(HERE.glob("*.test.js"))
-    for name in re.findall(r"^export (?:async )?function (test_\w+)", path.read_text(), re.MULTILINE)
+    for name in re.findall(
+        r"^export (?:async )?function (test_\w+)", path.read_text(), re.MULTILINE
+    )
 ]
 
 pytestmark = pytest.mark.browser
