@@ -1,0 +1,236 @@
+"""The pages in a browser: without JavaScript, on a phone, in the dark, and for everybody (axe)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.houses import Builder, ChatServer
+
+_FURNISH = """
+from accounts.models import User
+from conversations import actions
+alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
+eve = User.objects.create_user("eve@example.org", name="Donaudampfschifffahrtselektrizitaetenbetriebswerk")
+room = actions.create_conversation(
+    alice, name="Harbour", topic="Boats " * 20, access="open", member_ids=[bob.pk, eve.pk]
+)
+say = lambda who, body, **more: actions.send_message(
+    who, room.pk, key=f"furnished-{abs(hash(body))}", body=body, **more
+).message
+for number in range(60):
+    say((alice, bob)[number // 3 % 2], f"Message {number}")
+asked = say(bob, "A question, with `code`, **weight** and https://example.org/a/rather/long/way")
+say(alice, "An answer", reply_to=asked.pk)
+actions.react(alice, asked.pk, "\\U0001f440")
+actions.react(bob, asked.pk, "\\U0001f440")
+say(eve, "Rindfleischetikettierungsueberwachungsaufgabenuebertragungsgesetz" * 4)
+say(bob, "```\\n" + "a line of code that does not end " * 8 + "\\n```\\n\\n- one\\n- two\\n\\n> said")
+actions.delete_message(bob, say(bob, "Regretted").pk)
+actions.edit_message(bob, say(bob, "Mistaken").pk, "Corrected")
+actions.mark_read(alice, room.pk, 10**6)
+say(bob, "Something new")
+old = actions.create_conversation(alice, name="Old " + "x" * 70)
+actions.archive(alice, old.pk)
+actions.create_conversation(bob, name="Market", access="open")
+direct = actions.open_direct(alice, bob.pk)
+actions.send_message(bob, direct.pk, key="furnished-direct", body="Hello")
+print("ROOMS", room.pk, old.pk, direct.pk, asked.pk)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+@pytest.fixture(scope="module")
+def places(server: ChatServer) -> dict[str, str]:
+    """Every page there is, furnished."""
+    printed = server.manage("shell", "-v", "0", "-c", _FURNISH)
+    found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+)", printed)
+    assert found, printed
+    room, old, direct, asked = found.groups()
+    return {
+        "home": "/?list",
+        "browse": "/c/browse/",
+        "nothing found": "/c/browse/?q=zzz",
+        "new": "/c/new/",
+        "somebody": "/c/direct/",
+        "room": f"/c/{room}/",
+        "earlier": f"/c/{room}/?around=20",
+        "replying": f"/c/{room}/?reply_to={asked}",
+        "archived": f"/c/{old}/",
+        "direct": f"/c/{direct}/",
+        "settings": f"/c/{room}/settings/",
+        "members": f"/c/{room}/members/",
+        "delete": f"/c/{room}/delete/",
+        "react": f"/m/{asked}/react/",
+        "take away": f"/m/{asked}/delete/",
+        "profile": "/settings/profile/",
+        "password": "/settings/password/",
+        "sign-ins": "/settings/sign-ins/",
+        "missing": "/c/999999/",
+    }
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_axe_finds_nothing_on_any_page(
+    scheme: str, phone: bool, visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    visitor = visit(server, "Alice", phone=phone, color_scheme=scheme)
+    visitor.allow("404")
+    found = {}
+    for name, path in places.items():
+        page = visitor.goto(path)
+        found[name] = violations(page)
+    page = visitor.goto(places["room"])
+    page.locator("#messages details summary:visible").last.click()
+    found["open menu"] = violations(page)
+    stranger = visit(server, phone=phone, color_scheme=scheme)
+    for path in ("/sign-in/", "/sign-up/"):
+        found[path] = violations(stranger.goto(path))
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize(
+    ("width", "text"), [(320, 100), (701, 100), (1280, 100), (360, 200), (1280, 200)]
+)
+def test_nothing_hangs_over_the_edge(
+    width: int, text: int, visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    visitor = visit(server, "Alice", viewport={"width": width, "height": 800})
+    visitor.allow("404")
+    wide = {}
+    for name, path in places.items():
+        page = visitor.goto(path)
+        # What a reader sets in their browser; the policy forbids a style of the page's own.
+        page.evaluate(
+            "size => document.documentElement.style.setProperty('font-size', size)", f"{text}%"
+        )
+        wide[name] = page.evaluate(
+            """() => [document.documentElement, ...document.querySelectorAll('main, #timeline')]
+                .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 0)
+                .map(box => `${box.tagName} ${box.scrollWidth} > ${box.clientWidth}`)"""
+        )
+    assert {name: each for name, each in wide.items() if each} == {}
+
+
+def test_a_phone_shows_the_list_and_a_conversation_as_two_screens(
+    visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    page = visit(server, "Alice", phone=True).goto("/?list")
+    expect(page.locator("#sidebar")).to_be_visible()
+    page.locator("#conversations .row__link", has_text="Harbour").click()
+    expect(page.locator("#sidebar")).to_be_hidden()
+    expect(page.locator("#composer-body")).to_be_in_viewport()
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('.topbar a, .composer__send, #messages summary')]
+            .filter(each => each.offsetParent && Math.min(each.offsetWidth, each.offsetHeight) < 44)
+            .filter(each => each.matches('.tool, .composer__send'))
+            .map(each => each.outerHTML.slice(0, 120))"""
+    )
+    assert small == []
+    page.get_by_role("link", name="All conversations").click()
+    expect(page.locator("#sidebar")).to_be_visible()
+
+
+# --- without JavaScript --------------------------------------------------------------------------
+
+
+def test_everything_is_done_by_hand_without_scripts(visit: Visit, server: ChatServer) -> None:
+    alice = visit(server, "Alice", javascript=False)
+    bob = visit(server, "Bob", javascript=False)
+
+    page = alice.goto("/c/new/")
+    page.get_by_label("Name", exact=True).fill("By hand")
+    page.get_by_role("checkbox", name="Bob", exact=True).check()
+    page.get_by_role("button", name="Create conversation").click()
+    expect(page.get_by_role("heading", name="By hand")).to_be_visible()
+    path = page.url.removeprefix(server.url)
+
+    page.get_by_label("Message to By hand").fill("First words")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#messages .message")).to_have_count(1)
+
+    page = bob.goto("/?list")
+    row = page.locator(".row", has_text="By hand")
+    expect(row.locator("[data-slot=unread-count]")).to_have_text("1")
+    row.get_by_role("link").click()
+    expect(page.locator("#new")).to_be_visible()
+    page.get_by_role("button", name="Mark as read").click()
+    expect(page.locator("#new")).to_have_count(0)
+
+    message = page.locator("#messages .message", has_text="First words").first
+    message.hover()
+    message.get_by_role("link", name="Reply").first.click()
+    expect(page.locator("#composer")).to_contain_text("Reply to Alice")
+    page.get_by_label("Message to By hand").fill("An answer")
+    page.get_by_role("button", name="Send").click()
+    answer = page.locator("#messages .message", has_text="An answer")
+    expect(answer).to_contain_text("First words")
+
+    message.hover()
+    message.get_by_role("link", name="React").first.click()
+    page.get_by_role("button", name="🎉").click()
+    chip = message.get_by_role("button", name="🎉")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    chip.click()
+    expect(chip).to_have_count(0)
+
+    answer.hover()
+    answer.locator("summary").click()
+    answer.get_by_role("link", name="Edit").click()
+    page.get_by_label("Message", exact=True).fill("A better answer")
+    page.get_by_role("button", name="Save").click()
+    better = page.locator("#messages .message", has_text="A better answer")
+    expect(better).to_contain_text("edited")
+
+    better.hover()
+    better.locator("summary").click()
+    better.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Message deleted")).to_be_visible()
+
+    page = alice.goto(path + "settings/")
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_label("Name of the conversation").fill("By hand")
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("is deleted")).to_be_visible()
+    bob.allow("404")
+    expect(bob.goto(path).get_by_role("heading", name="Nothing here")).to_be_visible()
+
+
+def test_the_newest_words_are_in_sight_without_scripts(
+    visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    page = visit(server, "Bob", javascript=False).goto(places["room"])
+    expect(page.locator("#messages .message").last).to_be_in_viewport()
+    page.get_by_role("link", name="Older messages").click()
+    expect(page.locator("#messages .message").last).to_be_in_viewport()
+    expect(page.get_by_role("link", name="Newer messages")).to_be_visible()
+
+
+def test_a_refused_message_comes_back_without_scripts(
+    visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    visitor = visit(server, "Bob", javascript=False)
+    visitor.allow("400")
+    page = visitor.goto(places["room"])
+    page.locator("#composer-body").fill("x" * 4001)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("4,001 characters")
+    expect(page.locator("#composer-body")).to_have_value("x" * 4001)
