@@ -19,7 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up. A module belongs to the longest name here that it begins with, and may import
 # from its own floor and those below.
 FLOORS: list[tuple[str, list[str]]] = [
-    ("ground", ["chatty.common", "chatty.sqlite", "chatty.env", "chatty.logs", "chatty.settings"]),
+    (
+        "ground",
+        [
+            "chatty.common",
+            "chatty.sqlite",
+            "chatty.env",
+            "chatty.logs",
+            "chatty.settings",
+            "chatty.statics",
+        ],
+    ),
     (
         "words",
         [
