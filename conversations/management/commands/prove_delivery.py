@@ -1,0 +1,138 @@
+"""Proves on real servers that nothing said is lost, doubled, reordered or shown to the wrong people."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from conversations.proof.history import KINDS
+from conversations.proof.house import HouseError
+from conversations.proof.sabotage import SABOTAGES
+from conversations.proof.services import MissingServiceError
+from conversations.proof.trial import Plan, Progress, Verdict, run_trial
+
+_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL and Redis"}
+_OVERHEAD_SECONDS = 12.0  # of each trial: opening, settling, checking
+_SHOWN = 5  # further counter-examples
+
+
+class Command(BaseCommand):
+    help = (
+        "Talk with many clients on real servers while servers, Redis and PostgreSQL are killed and "
+        "lines are cut, then check that everything said arrived once, in order, and only where it "
+        "should. Uses an installation of its own; nothing of yours is touched."
+    )
+    requires_system_checks = []  # this installation is not looked at
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add = parser.add_argument
+        add("--seed", type=int, default=None, help="Of everything random. Default: another one.")
+        add("--minutes", type=float, default=2.0, help="Altogether. Default: 2.")
+        add("--only", choices=tuple(_NAMES), help="One kind of installation. Default: both.")
+        add("--server", choices=("serve", "daphne"), default="serve", help="Default: serve.")
+        add("--clients", type=int, default=16, help="How many talk. Default: 16.")
+        add("--postgres-url", default="", help="A server to make a database on for the time.")
+        add("--redis-url", default="", help="A Redis nobody else uses. It will be emptied.")
+        add("--sabotage", choices=SABOTAGES, help="Serve with this fault: the proof must fail.")
+
+    def handle(self, *args: Any, only: str | None, **options: Any) -> None:
+        if not 3 <= options["clients"] <= 200:
+            raise CommandError("--clients should be from 3 to 200.")
+        if not 0 < options["minutes"] <= 24 * 60:
+            raise CommandError("--minutes should be more than 0, and a day at most.")
+        seed = options["seed"] if options["seed"] is not None else random.randrange(10**6)  # noqa: S311
+        kinds = [only] if only else list(_NAMES)
+        seconds = max(3.0, options["minutes"] * 60 / len(kinds) - _OVERHEAD_SECONDS)
+        total: Counter[str] = Counter()
+        first = ""
+        for kind in kinds:
+            plan = Plan(
+                kind=kind,
+                seed=seed,
+                seconds=seconds,
+                clients=options["clients"],
+                server=options["server"],
+                sabotage=options["sabotage"] or "",
+                postgres_url=options["postgres_url"],
+                redis_url=options["redis_url"],
+            )
+            verdict = self.tried(plan)
+            self.report(plan, verdict)
+            total += verdict.by_kind
+            if verdict.findings and not first:
+                first = self.counter_example(plan, verdict)
+        line = " ".join(f"{kind} {total[kind]}" for kind in KINDS)
+        if first:
+            raise CommandError(f"{line}\n{first}")
+        self.stdout.write(line)
+
+    def tried(self, plan: Plan) -> Verdict:
+        try:
+            with shown_progress(plan) as progress, contextlib.suppress(KeyboardInterrupt):
+                return asyncio.run(interruptible(plan, progress))
+        except (HouseError, MissingServiceError) as error:
+            raise CommandError(str(error)) from None
+        raise CommandError("Stopped. Nothing is left behind.", returncode=130)
+
+    def report(self, plan: Plan, verdict: Verdict) -> None:
+        outcomes = ", ".join(f"{verdict.outcomes[o]:,} {o}" for o in ("ok", "failed", "unknown"))
+        settled = "did not settle"
+        if verdict.settled is not None:
+            settled = f"settled {verdict.settled:.1f} s after the last fault"
+        self.stdout.write(
+            f"{_NAMES[plan.kind]}, {plan.server}, seed {plan.seed}: "
+            f"{verdict.outcomes.total():,} operations ({outcomes}), "
+            f"{verdict.seen:,} sights of a version; {settled}."
+        )
+        counts = sorted(verdict.counts.items())
+        self.stdout.write("  " + ", ".join(f"{name} {number:,}" for name, number in counts))
+        if verdict.errors:
+            self.stdout.write(f"  {len(verdict.errors)} error(s) in the servers' logs, first:")
+            self.stdout.write(f"  {verdict.errors[0]}")
+
+    def counter_example(self, plan: Plan, verdict: Verdict) -> str:
+        first, *others = verdict.findings
+        lines = [f"{first.kind}: {first.text}"]
+        lines += [f"  also {each.kind}: {each.text}" for each in others[:_SHOWN]]
+        again = f"--seed {plan.seed} --only {plan.kind} --server {plan.server}"
+        if plan.sabotage:
+            again += f" --sabotage {plan.sabotage}"
+        lines.append(f"Again: manage.py prove_delivery {again} --clients {plan.clients}")
+        return "\n".join(lines)
+
+
+async def interruptible(plan: Plan, progress: Progress) -> Verdict:
+    """Run a trial; SIGTERM ends it as Ctrl+C does, so that no server outlives it."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await run_trial(plan, progress)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def shown_progress(plan: Plan) -> Any:
+    """A bar of the seconds of talk; nothing where there is no terminal."""
+    total = round(plan.seconds)
+    form = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} s {postfix}"
+    with tqdm(total=total, bar_format=form, disable=None, leave=False) as bar:
+
+        def progress(stage: str, seconds: float, counts: Counter[str]) -> None:
+            bar.set_description_str(f"{_NAMES[plan.kind]}, {stage}", refresh=False)
+            bar.set_postfix_str(f"{counts['say']:,} said", refresh=False)
+            bar.n = min(total, round(seconds))
+            bar.refresh()
+
+        yield progress

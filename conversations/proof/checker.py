@@ -1,0 +1,294 @@
+"""Whether the promises were kept: what was tried and seen, against what the database holds.
+
+Reads rows by SQL of its own, so that no mistake of Chatty's queries can hide from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from conversations.proof.client import Device
+from conversations.proof.history import Change, Finding, History, Saying, Stay
+
+_MESSAGES = (
+    "SELECT id, conversation_id, seq, version, kind, author_id, key, body, data, "
+    "deleted_at IS NOT NULL FROM conversations_message ORDER BY conversation_id, seq"
+)
+_CONVERSATIONS = "SELECT id, last_seq, version FROM conversations_conversation"
+_MEMBERSHIPS = "SELECT conversation_id, user_id FROM conversations_membership"
+_REACTIONS = "SELECT message_id, user_id, emoji FROM conversations_reaction"
+_HEADS = "SELECT id, version FROM conversations_conversation"
+
+_CAME = {"created": None, "joined": None, "added": "user"}  # the author, or whom `data` names
+_GONE = {"left": None, "removed": "user"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stored message."""
+
+    id: int
+    conversation: int
+    seq: int
+    version: int
+    kind: str
+    author: int | None
+    key: str | None
+    body: str
+    data: dict[str, Any]
+    deleted: bool
+
+
+@dataclass
+class Truth:
+    """Everything the database holds."""
+
+    rows: list[Row]
+    counters: dict[int, tuple[int, int]]  # conversation -> (last_seq, version)
+    members: set[tuple[int, int]]  # (conversation, user)
+    reactions: set[tuple[int, int, str]]  # (message, user, emoji)
+    by_id: dict[int, Row] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_id = {row.id: row for row in self.rows}
+
+
+def read_truth(connection: Any) -> Truth:
+    def rows(statement: str) -> list[tuple[Any, ...]]:
+        return list(connection.cursor().execute(statement).fetchall())
+
+    return Truth(
+        rows=[_row(*values) for values in rows(_MESSAGES)],
+        counters={pk: (last_seq, version) for pk, last_seq, version in rows(_CONVERSATIONS)},
+        members=set(rows(_MEMBERSHIPS)),
+        reactions=set(rows(_REACTIONS)),
+    )
+
+
+def read_heads(connection: Any) -> tuple[dict[int, int], set[tuple[int, int]]]:
+    """Return (conversation -> version, all (conversation, user) that belong together)."""
+    heads = dict(connection.cursor().execute(_HEADS).fetchall())
+    return heads, set(connection.cursor().execute(_MEMBERSHIPS).fetchall())
+
+
+def _row(*values: Any) -> Row:
+    pk, conversation, seq, version, kind, author, key, body, data, deleted = values
+    data = json.loads(data) if isinstance(data, str) else data or {}
+    return Row(pk, conversation, seq, version, kind, author, key, body, data, bool(deleted))
+
+
+def check(
+    history: History, truth: Truth, devices: list[Device], pages: dict[int, list[dict[str, Any]]]
+) -> list[Finding]:
+    """`pages`: conversation -> all its messages as REST gives them now."""
+    return [
+        *history.findings,
+        *_unexcused(history),
+        *check_rows(truth),
+        *check_sayings(history.sayings, truth),
+        *check_order(history.sayings),
+        *check_changes(history, truth),
+        *check_pages(truth, pages),
+        *check_transcripts(devices, truth, pages),
+        *check_sights(history, truth),
+    ]
+
+
+def _unexcused(history: History) -> Iterator[Finding]:
+    """Who came or went meanwhile had to begin a new stream, and may have seen the seam."""
+    moved = {pair for pair, stays in history.stays.items() if stays != [Stay(0.0)]}
+    for conversation, user, finding in history.suspicions:
+        if (conversation, user) not in moved:
+            yield finding
+
+
+def check_rows(truth: Truth) -> Iterator[Finding]:
+    """Places without holes, versions each once, one row per key and per words."""
+    seqs: dict[int, list[int]] = defaultdict(list)
+    versions: dict[int, list[int]] = defaultdict(list)
+    for row in truth.rows:
+        seqs[row.conversation].append(row.seq)
+        versions[row.conversation].append(row.version)
+    for pk, (last_seq, version) in truth.counters.items():
+        if seqs[pk] != list(range(1, last_seq + 1)):
+            hole = next(n for n, s in enumerate([*seqs[pk], 0], 1) if n != s)
+            yield Finding("lost", f"conversation {pk} has no place {hole} of {last_seq}")
+        if max(versions[pk], default=0) != version:
+            yield Finding("lost", f"the last version of conversation {pk} is not on any row")
+        if len(set(versions[pk])) != len(versions[pk]):
+            yield Finding("duplicated", f"a version of conversation {pk} is on two rows")
+    keys = Counter((row.author, row.key) for row in truth.rows if row.key)
+    for (author, key), number in keys.items():
+        if number > 1:
+            yield Finding("duplicated", f"{number} rows of user {author} have the key {key}")
+
+
+def check_sayings(sayings: Iterable[Saying], truth: Truth) -> Iterator[Finding]:
+    """Each acknowledged message is there as acknowledged, no refused one is."""
+    stored = {(row.author, row.key): row for row in truth.rows if row.key}
+    for saying in sayings:
+        row = stored.get((saying.author, saying.key))
+        what = f"{saying.device}'s message {saying.key} in conversation {saying.conversation}"
+        if saying.outcome == "failed" and row is not None:
+            yield Finding("lost", f"{what} was refused, but stands at place {row.seq}")
+        if saying.outcome != "ok":
+            continue
+        if row is None:
+            yield Finding("lost", f"{what} was acknowledged at {saying.seq}, but is not stored")
+        elif (row.id, row.seq, row.conversation) != (saying.id, saying.seq, saying.conversation):
+            yield Finding("lost", f"{what} was acknowledged at {saying.seq}, but is at {row.seq}")
+        elif row.version < saying.version:
+            yield Finding("lost", f"{what} went back from version {saying.version}")
+
+
+def check_order(sayings: Iterable[Saying]) -> Iterator[Finding]:
+    """What a device said one after the other stands one after the other."""
+    last: dict[tuple[str, int], Saying] = {}
+    for saying in sayings:
+        if saying.outcome != "ok" or saying.place is None:
+            continue
+        before = last.get((saying.device, saying.conversation))
+        if before is not None and before.seq >= saying.seq:
+            yield Finding(
+                "reordered",
+                f"{saying.device} said {before.key} before {saying.key} in conversation "
+                f"{saying.conversation}, but they stand at {before.seq} and {saying.seq}",
+            )
+        last[saying.device, saying.conversation] = saying
+
+
+def check_changes(history: History, truth: Truth) -> Iterator[Finding]:
+    """Each message is as the last acknowledged change left it, or as one of unknown outcome did."""
+    said = {saying.id: saying for saying in history.sayings if saying.outcome == "ok"}
+    changes: dict[tuple[int, str, int], list[Change]] = defaultdict(list)
+    for change in history.changes:
+        # Words and being there are the message's own; a reaction is one person's.
+        whose = 0 if change.what in ("body", "deleted") else change.user
+        changes[change.message, change.what, whose].append(change)
+    for (message, what, user), made in changes.items():
+        row = truth.by_id.get(message)
+        if row is None:
+            yield Finding("lost", f"message {message} was changed, but is not stored")
+            continue
+        if row.deleted and what != "deleted":
+            continue  # words and reactions are gone with it
+        before: str | bool = said[message].body if what == "body" and message in said else False
+        if what == "body" and not before:
+            continue
+        stored: dict[str, str | bool] = {"body": row.body, "deleted": row.deleted}
+        now = stored.get(what, (message, user, what) in truth.reactions)
+        possible = possible_values(before, made)
+        if now not in possible:
+            yield Finding(
+                "lost", f"message {message}: {what} is {now!r}, but should be {possible!r}"
+            )
+    yield from _check_untouched(said, changes, truth)
+
+
+def possible_values(before: str | bool, changes: list[Change]) -> list[str | bool]:
+    """A change nobody answered may come through at any time, even after later ones."""
+    last = before
+    unknown = []
+    for change in changes:
+        if change.outcome == "ok":
+            last = change.value
+        elif change.outcome == "unknown":
+            unknown.append(change.value)
+    return [last, *unknown]
+
+
+def _check_untouched(
+    said: dict[int, Saying], changes: dict[tuple[int, str, int], list[Change]], truth: Truth
+) -> Iterator[Finding]:
+    touched = {message for message, what, _user in changes if what in ("body", "deleted")}
+    for pk, saying in said.items():
+        row = truth.by_id.get(pk)
+        if row is not None and pk not in touched and row.body != saying.body:
+            yield Finding("lost", f"message {pk} says {row.body!r} instead of {saying.body!r}")
+
+
+def check_pages(truth: Truth, pages: dict[int, list[dict[str, Any]]]) -> Iterator[Finding]:
+    """REST gives every stored message, in order."""
+    stored: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for row in truth.rows:
+        stored[row.conversation].append((row.id, row.seq, row.version))
+    for pk, messages in pages.items():
+        if [(m["id"], m["seq"], m["version"]) for m in messages] != stored[pk]:
+            yield Finding("lost", f"REST does not give what is stored of conversation {pk}")
+
+
+def check_transcripts(
+    devices: Iterable[Device], truth: Truth, pages: dict[int, list[dict[str, Any]]]
+) -> Iterator[Finding]:
+    """What every member put together from events is what a fresh reading gives."""
+    for device in devices:
+        for conversation, messages in pages.items():
+            if (conversation, device.person.id) in truth.members:
+                yield from _check_transcript(device, conversation, messages)
+
+
+def _check_transcript(
+    device: Device, conversation: int, messages: list[dict[str, Any]]
+) -> Iterator[Finding]:
+    view = device.views.get(conversation)
+    where = f"{device.name} in conversation {conversation}"
+    if view is None:
+        yield Finding("lost", f"{where}: belongs to it, but does not know")
+        return
+    shown = view.messages
+    for message in messages:
+        seen = shown.get(message["id"])
+        if seen is None:
+            yield Finding("lost", f"{where}: never saw message {message['id']}")
+        elif seen != message:
+            yield Finding("lost", f"{where}: shows {_short(seen)} instead of {_short(message)}")
+    for pk in shown.keys() - {message["id"] for message in messages}:
+        yield Finding("duplicated", f"{where}: shows message {pk}, which is not there")
+
+
+def _short(message: dict[str, Any]) -> str:
+    names = ("id", "version", "body", "deleted_at", "reactions")
+    return json.dumps({name: message[name] for name in names}, ensure_ascii=False)
+
+
+def check_sights(history: History, truth: Truth) -> Iterator[Finding]:
+    """Nobody saw anything outside of their stays.
+
+    Members may read all of the past, so of all stays begun by then the latest decides: what has a
+    version from its end on was not for them.
+    """
+    ends = stays_by_version(truth)
+    for (conversation, user, version), (at, how, message) in history.sights.items():
+        asked = history.stays.get((conversation, user), [])
+        stays = ends.get((conversation, user), [])
+        if len(asked) != len(stays) and asked:
+            # A request given up as lost came through later: which stay is which, nobody knows.
+            history.counts["sights not judged"] += 1
+            continue
+        begun = [end for stay, end in zip(asked, stays, strict=True) if stay.began <= at]
+        if not begun or (begun[-1] is not None and version >= begun[-1]):
+            when = "who was never a member" if not begun else f"a member until {begun[-1]}"
+            yield Finding(
+                "leaked",
+                f"{how} (user {user}, {when}) saw message {message} of conversation "
+                f"{conversation} at version {version}",
+            )
+
+
+def stays_by_version(truth: Truth) -> dict[tuple[int, int], list[int | None]]:
+    """Return (conversation, user) -> the version each stay ended with, None for one that did not."""
+    found: dict[tuple[int, int], list[int | None]] = defaultdict(list)
+    for row in truth.rows:
+        if row.kind in _CAME:
+            found[row.conversation, _whom(row, _CAME[row.kind])].append(None)
+        elif row.kind in _GONE:
+            found[row.conversation, _whom(row, _GONE[row.kind])][-1] = row.version
+    return found
+
+
+def _whom(row: Row, named_by: str | None) -> int:
+    return int(row.data[named_by] if named_by else row.author or 0)

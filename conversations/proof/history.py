@@ -1,0 +1,103 @@
+"""What was tried, what was answered, and what was seen: the evidence."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["ok", "failed", "unknown"]
+Kind = Literal["lost", "duplicated", "reordered", "leaked"]
+KINDS: tuple[Kind, ...] = ("lost", "duplicated", "reordered", "leaked")
+
+
+@dataclass(eq=False)
+class Saying:
+    """A message somebody means to send. `device` says those with a `place` in this order, one by
+    one; those without (said by REST) may overtake.
+
+    "unknown" until answered, and for good if a refusal follows a try nobody answered: that one may
+    still arrive.
+    """
+
+    author: int
+    device: str
+    conversation: int
+    key: str
+    body: str
+    place: int | None
+    tries: int = 0
+    outcome: Outcome = "unknown"
+    settled: bool = False
+    id: int = 0
+    seq: int = 0
+    version: int = 0
+
+    def accept(self, *, id: int, seq: int, version: int) -> None:  # noqa: A002
+        self.outcome, self.settled = "ok", True
+        self.id, self.seq, self.version = id, seq, version
+
+    def refuse(self) -> None:
+        self.settled = True
+        self.outcome = "failed" if self.tries <= 1 else "unknown"
+
+
+@dataclass(eq=False)
+class Change:
+    """One edit, deletion or (un)reaction of one message by REST.
+
+    `what`: "body", "deleted", or the emoji; `value`: what it is to be afterwards.
+    """
+
+    user: int
+    message: int
+    what: str
+    value: str | bool
+    outcome: Outcome = "unknown"
+
+
+@dataclass(eq=False)
+class Stay:
+    """One person's time in one conversation, as asked for: when adding began, and whether (not yet)
+    removing did. Stays of the same two follow one another; none begins before the last has ended."""
+
+    began: float
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A broken promise."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass
+class History:
+    sayings: list[Saying] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    # (conversation, user) -> stays, in order
+    stays: dict[tuple[int, int], list[Stay]] = field(default_factory=dict)
+    # (conversation, user, version) -> (when first seen, how, the message)
+    sights: dict[tuple[int, int, int], tuple[float, str, int]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    suspicions: list[tuple[int, int, Finding]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def saw(self, user: int, conversation: int, message: dict[str, Any], how: str) -> None:
+        # The first time is the strictest: later ones may be excused by a later stay.
+        sight = (time.monotonic(), how, message["id"])
+        self.sights.setdefault((conversation, user, message["version"]), sight)
+
+    def found(self, kind: Kind, text: str) -> None:
+        self.findings.append(Finding(kind, text))
+
+    def suspect(self, conversation: int, user: int, kind: Kind, text: str) -> None:
+        """Note what would be a fault of the server, unless this person came or went here."""
+        self.suspicions.append((conversation, user, Finding(kind, text)))
+
+    def outcomes(self) -> Counter[str]:
+        said = Counter(saying.outcome for saying in self.sayings)
+        return Counter[str](said) + Counter[str](change.outcome for change in self.changes)

@@ -1,0 +1,207 @@
+"""An installation of its own for one trial: a directory, a database, server processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from conversations.proof import rest, services
+from conversations.proof.proxy import Proxy
+
+ROOT = Path(__file__).resolve().parents[2]
+_READY_SECONDS = 90.0
+_TOLD_ELSEWHERE = (
+    "CSRF_TRUSTED_ORIGINS DEBUG EMAIL_URL HOST PUBLIC_URL SECRET_KEY_FALLBACKS SIGN_UP "
+    "TRUSTED_PROXIES"
+)
+# What clients do in seconds here, people do in hours.
+_GENEROUS = (
+    "LIMIT_SIGN_IN LIMIT_SIGN_IN_ADDRESS LIMIT_SIGN_IN_ALL LIMIT_SIGN_UP LIMIT_FRAMES "
+    "LIMIT_REQUESTS"
+)
+
+
+class HouseError(Exception):
+    """The house could not be made ready; the text says why."""
+
+
+@dataclass
+class House:
+    """`database_url` and `redis_url` are empty for SQLite and one process."""
+
+    home: Path
+    database_url: str = ""
+    redis_url: str = ""
+    servers: list[Server] = field(default_factory=list)
+
+    def environment(self) -> dict[str, str]:
+        """All a server knows of the outside: nothing of ours and of .env gets through."""
+        kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+        names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", *_TOLD_ELSEWHERE.split())
+        return {
+            **{name: os.environ[name] for name in kept if name in os.environ},
+            **dict.fromkeys(names, ""),
+            **{f"{name}_FILE": "" for name in (*names, "DATA_DIR", "STATIC_ROOT")},
+            **dict.fromkeys(_GENEROUS.split(), "1000000/s"),
+            "ACCESS_TOKEN_SECONDS": "86400",
+            "DATABASE_POOL": "16",
+            "DATABASE_URL": self.database_url,
+            "DATA_DIR": str(self.home),
+            "DJANGO_SETTINGS_MODULE": "chatty.settings",
+            "PYTHONUNBUFFERED": "1",
+            "REDIS_URL": self.redis_url,
+            "SECRET_KEY": secret_in(self.home),
+            "STATIC_ROOT": str(self.home / "static"),
+        }
+
+    async def prepare(self) -> None:
+        """Make the database. Raises HouseError."""
+        static = self.home / "static"
+        static.mkdir()
+        # Nobody will ask for a page; collecting their files would take longer than a short trial.
+        manifest = {"paths": {}, "version": "1.1", "hash": ""}
+        (static / "staticfiles.json").write_text(json.dumps(manifest))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "manage.py", "migrate", "--verbosity", "0"),
+            cwd=ROOT,
+            env=self.environment(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            written, _nothing = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise HouseError(f"The database could not be prepared:\n{written.decode()[-2000:]}")
+
+    async def add_server(self, kind: str, sabotage: str) -> None:
+        """`kind`: serve or daphne; `sabotage`: a name in sabotage.SABOTAGES, or nothing."""
+        server = Server(self, kind, sabotage)
+        self.servers.append(server)
+        await server.proxy.start()
+        await server.start()
+
+    async def close(self) -> None:
+        for server in self.servers:
+            server.resume()
+            await server.kill()
+            await server.proxy.close()
+
+    @contextmanager
+    def rows(self) -> Iterator[Any]:
+        """A connection of our own to the database, past everything that is Chatty's."""
+        if self.database_url:
+            with psycopg.connect(self.database_url, connect_timeout=5) as connection:
+                yield connection
+        else:
+            with closing(sqlite3.connect(self.home / "chatty.db", timeout=10)) as connection:
+                yield connection
+
+    def log(self) -> str:
+        return "".join(
+            path.read_text(errors="replace") for path in sorted(self.home.glob("server-*.log"))
+        )
+
+
+class Server:
+    """One server process behind its proxy, on a port it keeps over restarts."""
+
+    def __init__(self, house: House, kind: str, sabotage: str) -> None:
+        self.house = house
+        self.port = services.free_port()
+        self.proxy = Proxy("127.0.0.1", self.port)
+        self._command = command(kind, self.port, sabotage)
+        self._log = house.home / f"server-{self.port}.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it answers. Raises HouseError."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                cwd=ROOT,
+                env=self.house.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl+C is for us; we end it
+            )
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                while not await self._answers():
+                    if self._process.returncode is not None:
+                        raise HouseError(f"A server ended:\n{self.house.log()[-2000:]}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise HouseError(f"A server did not start:\n{self.house.log()[-2000:]}") from None
+
+    async def _answers(self) -> bool:
+        try:
+            status, _body = await rest.call(self.port, "GET", "/api/me/")
+        except rest.NoAnswerError:
+            return False
+        return status == 401
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        self._process = None
+
+    async def stop(self) -> None:
+        """SIGTERM, and wait."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                async with asyncio.timeout(20):
+                    await self._process.wait()
+            except TimeoutError:
+                await self.kill()
+        self._process = None
+
+    def pause(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGCONT)
+
+
+def command(kind: str, port: int, sabotage: str) -> list[str]:
+    program = {
+        "serve": ["manage.py", "serve", "--port", str(port)],
+        "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "chatty.asgi:application"],
+    }[kind]
+    if sabotage:
+        program = ["-m", "conversations.proof.sabotage", sabotage, *program]
+    return [sys.executable, *program]
+
+
+def secret_in(home: Path) -> str:
+    """The one secret of all processes of a house."""
+    path = home / "proof-secret"
+    if not path.exists():
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+def new_home() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="chatty-proof-", ignore_cleanup_errors=True)

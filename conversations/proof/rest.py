@@ -1,0 +1,80 @@
+"""REST for coroutines: one connection per request, so that a cut line costs one request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+ANSWER_SECONDS = 10.0
+
+
+class NoAnswerError(Exception):
+    """Nobody knows what became of the request."""
+
+
+async def call(
+    port: int, method: str, path: str, body: Any = None, *, token: str = ""
+) -> tuple[int, Any]:
+    """Return (status, decoded JSON or None) from 127.0.0.1:`port`. Raises NoAnswerError."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            raw = await _exchange(port, _request(method, path, body, token))
+        return _parse(raw)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise NoAnswerError(f"{method} {path}: {error!r}") from error
+
+
+def _request(method: str, path: str, body: Any, token: str) -> bytes:
+    content = b"" if body is None else json.dumps(body).encode()
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Connection: close",
+        "Accept: application/json",
+        "Content-Type: application/json",
+        f"Content-Length: {len(content)}",
+    ]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+async def _exchange(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        await writer.drain()
+        return await reader.read()
+    finally:
+        writer.transport.abort()
+
+
+def _parse(raw: bytes) -> tuple[int, Any]:
+    """Raises ValueError for anything cut short."""
+    head, separator, content = raw.partition(b"\r\n\r\n")
+    if not separator:
+        raise ValueError("the answer was cut short")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = {
+        name.lower(): value.strip() for name, _, value in (ln.partition(":") for ln in lines)
+    }
+    status = int(status_line.split(" ", 2)[1])
+    if headers.get("transfer-encoding") == "chunked":
+        content = _joined(content)
+    elif len(content) != int(headers.get("content-length", 0)):
+        raise ValueError("the answer was cut short")
+    return status, json.loads(content) if content else None
+
+
+def _joined(content: bytes) -> bytes:
+    pieces: list[bytes] = []
+    while True:
+        size, separator, content = content.partition(b"\r\n")
+        length = int(size, 16)
+        if not separator or len(content) < length + 2:
+            raise ValueError("the answer was cut short")
+        if not length:
+            return b"".join(pieces)
+        pieces.append(content[:length])
+        content = content[length + 2 :]

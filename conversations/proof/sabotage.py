@@ -1,0 +1,90 @@
+"""Servers with a deliberate fault. The proof is worth something only if it finds each of them.
+
+    python -m conversations.proof.sabotage NAME manage.py serve ...
+
+Nothing else imports this module, and no setting leads here.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+SABOTAGES = ("ack-before-commit", "no-repair", "leak-after-removal")
+_DAWDLE_SECONDS = 0.25
+
+
+def ack_before_commit() -> None:
+    """Say `sent` when the rows are written, and commit a moment later."""
+    import asyncio
+
+    from django.db import transaction
+
+    from conversations.realtime import writer
+
+    async def store_next(self: Any) -> None:
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), writer.BATCH_MAX))]
+
+        def work() -> None:
+            with transaction.atomic():
+                results = writer.store([waiting.draft for waiting in batch])
+                for waiting, result in zip(batch, results, strict=True):
+                    loop.call_soon_threadsafe(waiting.answer, result)
+                time.sleep(_DAWDLE_SECONDS)
+
+        loop = asyncio.get_running_loop()
+        await self._threads.run(work)
+
+    writer.Writer._store_next = store_next  # type: ignore[method-assign]
+
+
+def no_repair() -> None:
+    """Never read from the database what the channel layer lost."""
+    from conversations.realtime.relay import Relay
+
+    Relay._start_repair = lambda self, room: None  # type: ignore[method-assign]
+
+
+def leak_after_removal() -> None:
+    """Let sockets hear on what their person is no longer a member of."""
+    from conversations.realtime import relay
+
+    known: dict[int, dict[int, int]] = {}
+    read = relay.read_standing
+
+    def read_standing(user_ids: list[int], sids: Any) -> relay.Standing:
+        found = read(user_ids, sids)
+        for user_id in user_ids:
+            ever = known.setdefault(user_id, {})
+            ever.update(found.versions[user_id])
+            found.versions[user_id] = dict(ever)
+        return found
+
+    relay.Relay._send_away = lambda self, user_id, room: None  # type: ignore[method-assign]
+    relay.read_standing = read_standing
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:]
+    import django
+
+    django.setup()
+    sabotage = {
+        "ack-before-commit": ack_before_commit,
+        "no-repair": no_repair,
+        "leak-after-removal": leak_after_removal,
+    }[name]
+    sabotage()
+    if arguments[0] == "manage.py":
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(arguments)
+    else:
+        from daphne.cli import CommandLineInterface
+
+        CommandLineInterface().run(arguments[2:])  # after: -m daphne
+
+
+if __name__ == "__main__":
+    main()

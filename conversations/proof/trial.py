@@ -1,0 +1,264 @@
+"""One trial: an installation is made, people talk, faults are dealt, everything is checked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conversations.proof import checker, rest
+from conversations.proof.client import Device, Person
+from conversations.proof.crowd import Crowd, Room
+from conversations.proof.history import Finding, History, Stay
+from conversations.proof.house import House, HouseError, new_home
+from conversations.proof.nemesis import Nemesis
+from conversations.proof.services import GivenPostgres, OwnPostgres, Postgres, Redis
+
+SETTLE_SECONDS = 10.0
+_CLOSING_SECONDS = 20.0  # for those at work when the finale comes to finish what they began
+_PASSWORD = "correct horse battery staple"  # noqa: S105 (of people who live for a minute)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`kind`: sqlite or postgres; `seconds`: of talk; `server`: serve or daphne."""
+
+    kind: str
+    seed: int
+    seconds: float
+    clients: int = 16
+    server: str = "serve"
+    sabotage: str = ""
+    postgres_url: str = ""
+    redis_url: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`settled`: seconds from the last fault until everybody knew everything, None if never."""
+
+    findings: list[Finding]
+    outcomes: Counter[str]
+    counts: Counter[str]
+    settled: float | None
+    seen: int
+    errors: list[str]
+
+    @property
+    def by_kind(self) -> Counter[str]:
+        return Counter(finding.kind for finding in self.findings)
+
+
+Progress = Callable[[str, float, Counter[str]], None]
+
+
+async def run_trial(plan: Plan, progress: Progress) -> Verdict:
+    """Raises HouseError and MissingServiceError."""
+    async with _house(plan) as (house, postgres, redis):
+        rng = random.Random(f"{plan.seed}-{plan.kind}")  # noqa: S311
+        history = History()
+        progress("opening", 0.0, history.counts)
+        for _ in range(2 if house.redis_url else 1):
+            await house.add_server(plan.server, plan.sabotage)
+        people, rooms = await _settle_in(house, plan, history, rng)
+        devices = _devices(plan, people, house, history, rng)
+        nemesis = Nemesis(house, history, rng, postgres=postgres, redis=redis)
+        crowd = Crowd(people, rooms, devices, history)
+        calls = [asyncio.create_task(device.run()) for device in devices]
+        try:
+            await _talk(plan, crowd, nemesis, random.Random(rng.random()), progress)  # noqa: S311
+            progress("settling", plan.seconds, history.counts)
+            settled = await _settled(house, devices)
+            progress("checking", plan.seconds, history.counts)
+            pages = {room.id: await _read_all(house, room) for room in rooms}
+            with house.rows() as connection:
+                truth = checker.read_truth(connection)
+            findings = checker.check(history, truth, devices, pages)
+            if settled is None:
+                findings += _who_is_behind(devices, truth)
+        finally:
+            for device in devices:
+                device.close()
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        errors = [line for line in house.log().splitlines() if " ERROR " in line]
+    counts = +history.counts
+    counts["connections"] = sum(device.connections for device in devices)
+    return Verdict(findings, history.outcomes(), counts, settled, len(history.sights), errors)
+
+
+@asynccontextmanager
+async def _house(plan: Plan) -> AsyncIterator[tuple[House, Postgres | None, Redis | None]]:
+    postgres: Postgres | None = None
+    redis: Redis | None = None
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(new_home()))
+        if plan.kind == "postgres":
+            redis = Redis(plan.redis_url)
+            stack.push_async_callback(redis.close)
+            await redis.start()
+            given = plan.postgres_url
+            make: Callable[[], Postgres] = (lambda: GivenPostgres(given)) if given else OwnPostgres
+            postgres = await asyncio.to_thread(make)
+            stack.callback(postgres.close)
+        urls = (postgres.url, redis.url) if postgres and redis else ("", "")
+        house = House(home, *urls)
+        stack.push_async_callback(house.close)
+        await house.prepare()
+        yield house, postgres, redis
+
+
+# --- who is there ----------------------------------------------------------------------------------
+
+
+async def _settle_in(
+    house: House, plan: Plan, history: History, rng: random.Random
+) -> tuple[list[Person], list[Room]]:
+    """Accounts for two thirds of the clients (some have two devices), and conversations of half of
+    them each."""
+    port = house.servers[0].port
+    number = max(3, plan.clients * 2 // 3)
+    people = list(await asyncio.gather(*(_register(port, n) for n in range(number))))
+    rooms = []
+    for n in range(max(2, plan.clients // 4)):
+        owner, *others = rng.sample(people, len(people))
+        members = others[: len(others) // 2]
+        is_open = n % 2 == 0
+        body = {
+            "name": f"Room {n}",
+            "access": "open" if is_open else "closed",
+            "members": [member.id for member in members],
+        }
+        row = await _ask(port, "POST", "/api/conversations/", body, token=owner.token)
+        rooms.append(Room(row["id"], owner, is_open))
+        for person in (owner, *members):
+            history.stays[row["id"], person.id] = [Stay(0.0)]
+    return people, rooms
+
+
+async def _register(port: int, number: int) -> Person:
+    account = {"email": f"p{number}@example.org", "password": _PASSWORD}
+    name = f"Person {number}"
+    user = await _ask(port, "POST", "/api/register/", {**account, "name": name})
+    pair = await _ask(port, "POST", "/api/token/", account)
+    return Person(user["id"], name, pair["access"])
+
+
+async def _ask(port: int, method: str, path: str, body: Any = None, *, token: str = "") -> Any:
+    """What REST answers before or after all faults: anything but a success ends the trial."""
+    for attempt in range(3):
+        try:
+            status, answer = await rest.call(port, method, path, body, token=token)
+        except rest.NoAnswerError as error:
+            status, answer = 503, str(error)
+        if status < 300:
+            return answer
+        await asyncio.sleep(0.5 * (attempt + 1))
+    raise HouseError(f"{method} {path} was refused: {status} {answer}")
+
+
+def _devices(
+    plan: Plan, people: list[Person], house: House, history: History, rng: random.Random
+) -> list[Device]:
+    doors = [server.proxy.port for server in house.servers]
+    devices = []
+    for number in range(plan.clients):
+        person = people[number % len(people)]
+        name = f"{person.name}, device {number // len(people) + 1}"
+        own = random.Random(rng.random())  # noqa: S311
+        devices.append(Device(person, name, doors, history, own))
+    return devices
+
+
+# --- what happens ----------------------------------------------------------------------------------
+
+
+async def _talk(
+    plan: Plan, crowd: Crowd, nemesis: Nemesis, rng: random.Random, progress: Progress
+) -> None:
+    """Returns once the last fault is mended and nobody means to say anything new."""
+    start = time.monotonic()
+
+    async def show() -> None:
+        while True:
+            progress("talking", time.monotonic() - start, crowd.history.counts)
+            await asyncio.sleep(0.5)
+
+    showing = asyncio.create_task(show())
+    work = asyncio.create_task(crowd.run(rng))
+    trouble = asyncio.create_task(_trouble(nemesis, crowd, start + plan.seconds))
+    try:
+        await asyncio.wait({work, trouble}, return_when=asyncio.FIRST_EXCEPTION)
+        for task in (work, trouble):
+            if task.done():
+                task.result()
+        async with asyncio.timeout(_CLOSING_SECONDS):
+            await asyncio.gather(work, trouble)
+    finally:
+        for task in (showing, work, trouble):
+            task.cancel()
+        await asyncio.gather(showing, work, trouble, return_exceptions=True)
+
+
+async def _trouble(nemesis: Nemesis, crowd: Crowd, until: float) -> None:
+    await nemesis.run(until)
+    await nemesis.finale(crowd.stop)
+
+
+async def _settled(house: House, devices: list[Device]) -> float | None:
+    """Wait until every device has said what it meant to and knows everything. Returns after how
+    many seconds; None if it is not so within SETTLE_SECONDS."""
+    start = time.monotonic()
+    while (passed := time.monotonic() - start) < SETTLE_SECONDS:
+        with contextlib.suppress(OSError):
+            with house.rows() as connection:
+                heads, members = checker.read_heads(connection)
+            if all(_is_settled(device, heads, members) for device in devices):
+                return passed
+        await asyncio.sleep(0.1)
+    return None
+
+
+def _is_settled(device: Device, heads: dict[int, int], members: set[tuple[int, int]]) -> bool:
+    if not device.is_connected or device.unsettled:
+        return False
+    own = [pk for pk in heads if (pk, device.person.id) in members]
+    return all(pk in device.views and device.views[pk].position == heads[pk] for pk in own)
+
+
+def _who_is_behind(devices: list[Device], truth: checker.Truth) -> list[Finding]:
+    heads = {pk: version for pk, (_seq, version) in truth.counters.items()}
+    late = f"{SETTLE_SECONDS:.0f} s after the last fault"
+    found = []
+    for device in devices:
+        if not device.is_connected:
+            found.append(Finding("lost", f"{device.name} was not connected {late}"))
+        if device.unsettled:
+            text = f"{device.name} still had {device.unsettled} message(s) to send {late}"
+            found.append(Finding("lost", text))
+        for pk, head in heads.items():
+            view = device.views.get(pk)
+            if (pk, device.person.id) in truth.members and view and view.position != head:
+                text = f"{device.name} was at version {view.position} of {head} in {pk} {late}"
+                found.append(Finding("lost", text))
+    return found
+
+
+async def _read_all(house: House, room: Room) -> list[dict[str, Any]]:
+    """All of a conversation as REST gives it to its owner, oldest first."""
+    messages: list[dict[str, Any]] = []
+    while True:
+        after = messages[-1]["seq"] if messages else 0
+        path = f"/api/conversations/{room.id}/messages/?after={after}&limit=100"
+        page = await _ask(house.servers[0].port, "GET", path, token=room.owner.token)
+        messages += page["messages"]
+        if not page["has_newer"]:
+            return messages
