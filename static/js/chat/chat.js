@@ -151,11 +151,11 @@ export class Chat extends Emitter {
   }
 
   latest() {
-    return this.#load(async () => this.#store.replace(await this.#history({})));
+    return this.#jump({});
   }
 
   around(seq) {
-    return this.#load(async () => this.#store.replace(await this.#history({ around: seq })));
+    return this.#jump({ around: seq });
   }
 
   // Reading
@@ -453,6 +453,12 @@ export class Chat extends Emitter {
 
   #history(query) {
     return this.#rest.get(this.#messagesPath, { limit: PAGE, ...query });
+  }
+
+  /** Somewhere else: after whatever is being loaded, not instead of it. */
+  async #jump(query) {
+    while (this.#loading) await this.#loading.catch(() => {});
+    await this.#load(async () => this.#store.replace(await this.#history(query)));
   }
 
   #load(work) {

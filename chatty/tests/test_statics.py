@@ -1,0 +1,65 @@
+"""Scripts are served without what only people read, and otherwise as they are."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from django.conf import settings
+from django.core.files import File
+
+from chatty.statics import SqueezedManifestStorage, squeeze
+
+MODULES = sorted((settings.BASE_DIR / "static" / "js").rglob("*.js"))
+KIB = 1024
+
+
+def test_comments_blank_lines_and_indentation_go_and_code_stays() -> None:
+    script = """// About this module.
+
+/** One line. */
+export function f(a) {
+  /*
+   * Several
+   */
+  // Why.
+  const url = "https://example.org//x"; // not a line of its own
+
+  return a /* here */ + url;
+}
+"""
+    assert squeeze(script) == (
+        "export function f(a) {\n"
+        'const url = "https://example.org//x"; // not a line of its own\n'
+        "return a /* here */ + url;\n"
+        "}\n"
+    )
+
+
+def test_what_is_served_under_a_hashed_name_is_the_squeezed_module(tmp_path) -> None:
+    storage = SqueezedManifestStorage(location=str(tmp_path), base_url="/static/")
+    with (settings.BASE_DIR / "static" / "js" / "lib" / "emitter.js").open("rb") as module:
+        storage.save("js/lib/emitter.js", File(module))
+    for _ in storage.post_process({"js/lib/emitter.js": (storage, "js/lib/emitter.js")}):
+        pass
+    served = (tmp_path / storage.stored_name("js/lib/emitter.js")).read_text()
+    assert served.startswith("export class Emitter {\n#listeners")
+
+
+def test_squeezing_twice_is_squeezing_once() -> None:
+    for module in MODULES:
+        once = squeeze(module.read_text())
+        assert squeeze(once) == once
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_no_template_literal_spans_lines(module) -> None:
+    for line in module.read_text().splitlines():
+        if not line.strip().startswith(("//", "*", "/*")):
+            assert line.count("`") % 2 == 0, line
+
+
+def test_all_scripts_together_stay_small() -> None:
+    assert MODULES
+    together = "".join(squeeze(module.read_text()) for module in MODULES)
+    assert len(gzip.compress(together.encode(), 9)) <= 28 * KIB
