@@ -1,0 +1,111 @@
+"""The page of a conversation of 100,000 messages costs the server no more than one of 1,000."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.sockets import Talker
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+SMALL, BIG = 1_000, 100_000
+ROUNDS = 10  # in which the two take turns
+ALLOWED = 1.2
+# Rows as actions.send_messages would have written them, without a hundred thousand commits.
+_FILL = """
+from datetime import timedelta
+from django.utils import timezone
+from accounts.models import User
+from conversations.models import Conversation, Membership, Message
+
+bob = User.objects.get(email="bob@example.org")
+for pk, count in {sizes}:
+    conversation = Conversation.objects.get(pk=pk)
+    start, began = conversation.last_seq, timezone.now() - timedelta(days=30)
+    for first in range(start + 1, start + count + 1, 5000):
+        Message.objects.bulk_create(
+            Message(
+                conversation=conversation, seq=seq, version=seq, kind="text", author=bob,
+                key=f"{{pk}}-{{seq}}", fingerprint=b"0" * 16, body=f"Word {{seq}}",
+                html=f"<p>Word {{seq}}</p>", created_at=began + timedelta(seconds=20 * seq),
+            )
+            for seq in range(first, min(first + 5000, start + count + 1))
+        )
+    head = start + count
+    Conversation.objects.filter(pk=pk).update(last_seq=head, version=head)
+    everybody = Membership.objects.filter(conversation=conversation)
+    everybody.update(last_read_seq=head)
+    everybody.filter(user__email="carol@example.org").update(last_read_seq=0)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def server(request, builder):
+    house = builder.sqlite() if request.param == "sqlite" else builder.grown_up()
+    yield house.serve(LIMIT_REQUESTS="100000/s")
+    house.close()
+    if house.redis is not None:
+        house.redis.close()
+
+
+def cpu_seconds(server):
+    """What the server's process has used of a processor so far."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cost_of(server, path, headers, count):
+    before = cpu_seconds(server)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    for _ in range(count):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        page = answer.read()
+        assert answer.status == 200, (path, answer.status)
+        assert b"Word " in page
+    connection.close()
+    return cpu_seconds(server) - before
+
+
+def compare(server, headers, small, big, requests):
+    """How many times as much CPU the big one takes as the small one, over so many requests."""
+    for path in (small, big):
+        cost_of(server, path, headers, 3)  # what is loaded at first need
+    costs = {small: 0.0, big: 0.0}
+    for _ in range(ROUNDS):
+        for path in costs:
+            costs[path] += cost_of(server, path, headers, requests // ROUNDS // 2)
+    return costs[big] / costs[small]
+
+
+def test_a_hundred_thousand_messages_cost_no_more_than_a_thousand(server):
+    """Alice has read everything, Carol nothing."""
+    alice, bob, carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
+    small, big = (alice.opens(bob, carol, name=name) for name in ("Small", "Big"))
+    server.manage("shell", "-c", _FILL.format(sizes=[(small, SMALL), (big, BIG)]))
+    page = alice.ask("GET", f"/api/conversations/{big}/messages/")
+    assert page["messages"][-1]["body"] == f"Word {BIG + 3}"
+
+    bearer = {"Authorization": f"Bearer {alice.token}"}
+    cookie, unread = {"Cookie": alice.cookie()}, {"Cookie": carol.cookie()}
+    doors = {
+        "page": (cookie, "/c/{}/", 200),
+        "page, all unread": (unread, "/c/{}/", 60),
+        "page back": (cookie, "/c/{}/?before=900", 60),
+        "API": (bearer, "/api/conversations/{}/messages/", 60),
+        "catch-up": (bearer, "/api/conversations/{}/messages/?since_version={}", 60),
+    }
+    ratios = {}
+    for name, (headers, path, requests) in doors.items():
+        paths = path.format(small, SMALL - 50), path.format(big, BIG - 50)
+        # A machine busy with something else may spoil one measurement, hardly three.
+        for _ in range(3):
+            ratio = compare(server, headers, *paths, requests)
+            ratios[name] = min(ratio, ratios.get(name, ratio))
+            if ratio <= ALLOWED:
+                break
+    assert max(ratios.values()) <= ALLOWED, ratios

@@ -1,0 +1,94 @@
+"""A client that stops reading costs its own connection: nobody's time, and no memory."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sockets import Talker, switchboard
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+BODY = "wörd " * 799  # nearly as long as a message may be
+MESSAGES = 2_100  # with html each frame has some 10 KB: 20 MB
+IN_FLIGHT = 100
+
+
+def sleeper(person):
+    """An open socket with small buffers that never reads again after its handshake."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", person.server.port))
+    key = base64.b64encode(os.urandom(16)).decode()
+    line.sendall(
+        (
+            "GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            f"Authorization: Bearer {person.token}\r\n\r\n"
+        ).encode()
+    )
+    line.settimeout(10)
+    assert line.recv(1000).startswith(b"HTTP/1.1 101")
+    return line
+
+
+def memory_of(pid):
+    """Bytes a process has in memory."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def ports_connected_to(pid, port):
+    """The clients' ports of the connections this process has open."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            inodes.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {
+        int(row[2].split(":")[1], 16)
+        for row in rows
+        if row[9] in inodes and int(row[1].split(":")[1], 16) == port
+    }
+
+
+def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(house):
+    server = house.serve(LIMIT_FRAMES="100000/s")
+    alice, bob, carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
+    tea = alice.opens(bob, carol)
+    pid = server.process.pid
+    with switchboard() as call, contextlib.ExitStack() as stack:
+        hers, his = call(alice), call(bob)
+        for number in range(IN_FLIGHT):
+            hers.send(tea, f"{number} {BODY}")
+        his.transcript(tea, IN_FLIGHT)
+        before = memory_of(pid)
+        lines = [stack.enter_context(contextlib.closing(sleeper(carol))) for _ in range(5)]
+        ports = {line.getsockname()[1] for line in lines}
+        assert ports <= ports_connected_to(pid, server.port)
+
+        most = 0
+        for start in range(0, MESSAGES, IN_FLIGHT):
+            began = time.monotonic()
+            for number in range(start, start + IN_FLIGHT):
+                hers.send(tea, f"{number} {BODY}")
+            heard = his.transcript(tea, IN_FLIGHT)
+            most = max(most, memory_of(pid) - before)
+            assert len(heard) == IN_FLIGHT
+            assert time.monotonic() - began < 10
+            hers.heard.clear()
+        assert most < 60 * 1024 * 1024  # five readers times 20 MB would be 100
+        deadline = time.monotonic() + 25
+        while ports & ports_connected_to(pid, server.port):
+            assert time.monotonic() < deadline, "The connections of sleepers are still there."
+            time.sleep(0.1)
+        hers.sends(tea, "good morning")
+        his.takes_message(tea, "good morning")
+        assert carol.again().posts(tea, "I overslept")["seq"]
+    assert " ERROR " not in server.said()
