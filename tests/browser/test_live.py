@@ -589,6 +589,23 @@ def test_at_the_end_one_stays_at_the_end(visit: Visit, room: Room) -> None:
     expect(bubble(page, "More 4")).to_be_in_viewport()
 
 
+def test_one_begins_where_one_left_off_and_read_is_what_was_in_sight(
+    visit: Visit, room: Room
+) -> None:
+    room.fill(45)
+    page = enter(visit(room.server, "Alice"), room)
+    expect(page.locator(".new-line")).to_be_in_viewport()
+    expect(bubble(page, "45")).not_to_be_in_viewport()
+    number = row_of(page, room).locator("[data-slot=unread-count]")
+    expect(number).not_to_have_text("45")
+    assert 0 < int(number.inner_text()) < 45
+    page.locator("#jump button").click()
+    expect(bubble(page, "45")).to_be_in_viewport()
+    expect(row_of(page, room).locator("[data-slot=unread]")).to_be_hidden()
+    expect(page.locator("#unread-bar")).to_be_hidden()
+    expect(page.locator(".new-line")).to_have_count(1)
+
+
 # --- the list beside it --------------------------------------------------------------------------------
 
 

@@ -82,6 +82,18 @@ def test_there_are_tests() -> None:
     assert len(TESTS) > 30
 
 
+def test_every_sentence_scripts_say_stands_in_the_page() -> None:
+    scripts = "".join(path.read_text() for path in (ROOT / "static" / "js").rglob("*.js"))
+    words = (ROOT / "templates" / "_words.html").read_text()
+    there = set(re.findall(r'data-word="([^"]+)"', words))
+    plain = set(re.findall(r'(?<!#)\bsay\(\s*"([^"]+)"', scripts))
+    plain |= set(re.findall(r'"(error\.\w+)"', scripts))
+    counted = set(re.findall(r'\bsayCount\(\s*"([^"]+)"', scripts))
+    assert plain
+    assert plain <= there
+    assert {f"{name}.{form}" for name in counted for form in ("one", "other")} <= there
+
+
 @pytest.mark.parametrize(("file", "name"), TESTS, ids=[name for _, name in TESTS])
 def test_module(page: Page, file: str, name: str) -> None:
     seed = random.randrange(2**32)

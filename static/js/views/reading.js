@@ -1,6 +1,7 @@
 // Read means seen: the end of a message in sight, in a window that is visible and has the focus.
 
-import { isWatched } from "chatty/views/dom.js";
+import { fill, isWatched } from "chatty/views/dom.js";
+import { sayCount } from "chatty/views/words.js";
 
 export class Reading {
   #chat;
@@ -128,6 +129,9 @@ export class Reading {
 
   #showBar() {
     const row = this.#roster.get(this.#conversation.id);
-    if (this.#bar && row?.counted && !row.unread) this.#bar.hidden = true;
+    if (!this.#bar || !row?.counted) return;
+    if (!row.unread) this.#bar.hidden = true;
+    const number = `${row.unread}${row.unread_more ? "+" : ""}`;
+    fill(this.#bar, "unread", sayCount("new", row.unread, { n: number }));
   }
 }

@@ -132,11 +132,14 @@ export class Timeline {
 
   // Internal: opening
 
-  /** Where the server's page begins: at its end, or where the address points. */
+  /** Where the address points, else where one left off, else at the end. */
   #openAt() {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
     if (target && this.#inner.contains(target) && target.id !== "newest") return;
-    if (!this.#store.hasNewer) this.#scroll.toEnd();
+    if (this.#store.hasNewer) return;
+    this.#scroll.toEnd();
+    const line = this.#inner.querySelector(":scope > .new-line");
+    if (line && !this.#scroll.hasSeen(line)) this.#scroll.to(line, { block: "start" });
   }
 
   // Internal: drawing
