@@ -78,6 +78,8 @@ class Crowd:
         weights, kinds = zip(*deeds, strict=True)
         while await self._rest(rng.expovariate(1 / PAUSE_SECONDS)):
             (deed,) = rng.choices(kinds, weights)
+            if not device.is_connected and deed != self._say:
+                continue  # the outbox takes words at any time; nothing else is tried without a line
             self.history.counts[deed.__name__.strip("_").replace("_", " ")] += 1
             await deed(device, rng)
 
@@ -124,8 +126,10 @@ class Crowd:
         body = {"body": change.value} if change.what == "body" else None
         try:
             status, _answer = await device.call(method, path, body)
+            self.history.counts[f"changes answered {status}"] += 1
         except rest.NoAnswerError:
             status = 503
+            self.history.counts["changes not answered"] += 1
         finally:
             self._busy.discard(change.message)
         if status < 300:

@@ -57,7 +57,7 @@ class Change:
     outcome: Outcome = "unknown"
 
 
-@dataclass(eq=False)
+@dataclass
 class Stay:
     """One person's time in one conversation, as asked for: when adding began, and whether (not yet)
     removing did. Stays of the same two follow one another; none begins before the last has ended."""

@@ -114,6 +114,21 @@ class House:
             with closing(sqlite3.connect(self.home / "chatty.db", timeout=10)) as connection:
                 yield connection
 
+    def errors(self) -> list[str]:
+        """Each error in the servers' logs, with what was raised."""
+        found: list[str] = []
+        traceback = False
+        for line in self.log().splitlines():
+            if " ERROR " in line:
+                found.append(line)
+                traceback = False
+            elif line.startswith("Traceback"):
+                traceback = True
+            elif traceback and line and not line.startswith(" "):
+                found[-1:] = [f"{found[-1]} ({line.strip()})"] if found else []
+                traceback = False
+        return found
+
     def log(self) -> str:
         return "".join(
             path.read_text(errors="replace") for path in sorted(self.home.glob("server-*.log"))

@@ -89,7 +89,7 @@ async def run_trial(plan: Plan, progress: Progress) -> Verdict:
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
-        errors = [line for line in house.log().splitlines() if " ERROR " in line]
+        errors = house.errors()
     counts = +history.counts
     counts["connections"] = sum(device.connections for device in devices)
     return Verdict(findings, history.outcomes(), counts, settled, len(history.sights), errors)

