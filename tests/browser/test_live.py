@@ -606,6 +606,21 @@ def test_one_begins_where_one_left_off_and_read_is_what_was_in_sight(
     expect(page.locator(".new-line")).to_have_count(1)
 
 
+def test_unread_from_here_stays_unread_although_it_is_in_sight(alice: Page, room: Room) -> None:
+    for words in ("First", "Second", "Third"):
+        room.say(room.bob, words)
+    expect(bubble(alice, "Third")).to_be_in_viewport()
+    alice.wait_for_timeout(700)
+    act(alice, "Second", "unread")
+    number = row_of(alice, room).locator("[data-slot=unread-count]")
+    expect(number).to_have_text("2")
+    expect(alice.locator(".new-line + .message")).to_contain_text("Second")
+    alice.wait_for_timeout(1_000)
+    expect(number).to_have_text("2")
+    write(alice, "Now I have read it")
+    expect(row_of(alice, room).locator("[data-slot=unread]")).to_be_hidden()
+
+
 # --- the list beside it --------------------------------------------------------------------------------
 
 

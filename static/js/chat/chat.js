@@ -168,6 +168,13 @@ export class Chat extends Emitter {
     this.#after("read", READ_PAUSE, () => this.#tellRead());
   }
 
+  /** Make the message at `seq` and all after it unread again. Rejects with a Refusal. */
+  async unread(seq) {
+    this.#clear("read"); // a mark still on its way would undo it
+    await this.#rest.post(`conversations/${this.#conversation}/unread/`, { seq });
+    this.#heardRead({ conversation: this.#conversation, user: this.#me, seq: seq - 1 });
+  }
+
   // Internal: what the line says
 
   #welcomed(frame) {

@@ -15,6 +15,7 @@ const OPENING = 15_000; // ms for the handshake and the hello
 const SILENCE = 60_000; // ms without any frame (heartbeats come every 25 s) before it counts as dead
 const DOUBT = 30_000; // ms of silence after which a page that wakes up asks
 const ANSWER = 5_000; // ms for the answer to that question
+const PROMPT = 3; // attempts in a row without a hello that may follow each other at once
 const WAIT = 30_000; // ms after 4429 when the server named no time
 
 export class Socket extends Emitter {
@@ -81,9 +82,12 @@ export class Socket extends Emitter {
     return true;
   }
 
-  /** Try now instead of at the end of the wait; after "renew" this is the way on. */
+  /**
+   * Try now instead of at the end of the wait; after "renew" this is the way on. A server that keeps
+   * asking for other credentials is not asked again at once.
+   */
   resume() {
-    if (this.#state === "waiting") this.#open();
+    if (this.#state === "waiting" && this.#fruitless < PROMPT) this.#open();
   }
 
   /** Stay closed until the page is loaded again. */

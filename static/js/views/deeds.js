@@ -155,6 +155,10 @@ export class Deeds {
     row.focus({ preventScroll: true });
   }
 
+  async unread(row) {
+    await this.#chat.unread(Number(row.dataset.seq));
+  }
+
   // Internal: editing in place
 
   async edit(row) {
@@ -281,6 +285,7 @@ const DEEDS = {
   picked: (deeds, row, choice) => deeds.picked(row, choice),
   edit: (deeds, row) => deeds.edit(row),
   delete: (deeds, row) => deeds.remove(row),
+  unread: (deeds, row) => deeds.unread(row),
   retry: (deeds, row, press) => deeds.retry(row, press),
   amend: (deeds, row, press) => deeds.amend(row, press),
   discard: (deeds, row, press) => deeds.discard(row, press),

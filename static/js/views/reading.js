@@ -13,6 +13,7 @@ export class Reading {
   #bar = document.getElementById("unread-bar");
   #lastRead;
   #waitsForLine; // the first unread message is too far up to have been seen
+  #held = false; // set back by hand: what is in sight now is not to count as read again
   #asked = false;
   #stops = [];
   #ending = new AbortController();
@@ -33,6 +34,7 @@ export class Reading {
   connect() {
     const { signal } = this.#ending;
     addEventListener("focus", () => this.look(), { signal });
+    addEventListener("blur", () => (this.#held = false), { signal });
     document.addEventListener("visibilitychange", () => this.look(), { signal });
     this.#bar?.addEventListener("submit", (event) => this.#markAll(event), { signal });
     this.#stops.push(
@@ -55,13 +57,13 @@ export class Reading {
     this.#asked = true;
     requestAnimationFrame(() => {
       this.#asked = false;
-      if (isWatched() && !this.#waitsForLine) this.#saw(this.#timeline.lastSeen());
+      if (isWatched() && !this.#waitsForLine && !this.#held) this.#saw(this.#timeline.lastSeen());
     });
   }
 
   /** I have spoken: what was before has been read, and the line has done its duty. */
   spoke() {
-    this.#waitsForLine = false;
+    this.#waitsForLine = this.#held = false;
     this.#timeline.dropNewLine();
     this.look();
   }
@@ -79,7 +81,17 @@ export class Reading {
   }
 
   #marked(conversation, seq) {
-    if (conversation === this.#conversation.id) this.#lastRead = seq;
+    if (conversation !== this.#conversation.id) return;
+    if (seq < this.#lastRead) this.#setBack(seq);
+    this.#lastRead = seq;
+  }
+
+  #setBack(seq) {
+    this.#held = true;
+    const first = this.#store.messages().find((message) => message.seq > seq);
+    const row = first && this.#timeline.row(first.id);
+    if (row) this.#timeline.placeNewLine(row);
+    if (this.#bar) this.#bar.hidden = false;
   }
 
   /** A message nobody looks at: the New line goes before the first of them and then stays. */
@@ -121,7 +133,7 @@ export class Reading {
 
   #markAll(event) {
     event.preventDefault();
-    this.#waitsForLine = false;
+    this.#waitsForLine = this.#held = false;
     const row = this.#roster.get(this.#conversation.id);
     this.#saw(Math.max(row?.last_seq ?? 0, this.#conversation.last_seq));
     this.#bar.hidden = true;

@@ -7,6 +7,7 @@ import { excerpt } from "chatty/lib/text.js";
 
 const ROWS_MAX = 300; // messages in the page; the end out of sight is forgotten beyond that
 const ROWS_KEPT = 250;
+const PATIENCE = 600; // ms before a waiting bubble says so
 const REACH = 900; // px before an end at which the next page is fetched
 
 export class Timeline {
@@ -240,11 +241,15 @@ export class Timeline {
 
   #showState(row, entry, state) {
     const status = slot(row, "status");
-    status.replaceChildren();
     if (state !== "failed") {
-      status.append(say(`status.${state}`));
+      // Most words are there before anybody could read how they are doing.
+      const wait = status.textContent ? 0 : PATIENCE;
+      setTimeout(() => {
+        if (row.isConnected && row.dataset.state === state) status.textContent = say(`status.${state}`);
+      }, wait);
       return;
     }
+    status.replaceChildren();
     status.append(element("span", "message__failure", entry.failure.detail));
     for (const deed of ["retry", "amend", "discard"]) {
       const press = element("button", "message__deed", say(`status.${deed}`));
