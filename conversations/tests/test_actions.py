@@ -10,7 +10,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, limits, queries
-from conversations.actions import Draft, Sent
+from conversations.actions import Draft, Sent, deleting, transactions
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.realtime import fanout
 from conversations.realtime.events import Changed, Concerns, Ended, Personal
@@ -678,7 +678,7 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, told):
 
 
 def test_what_a_crash_left_of_a_deleted_conversation_is_found(alice, pair, hello):
-    actions._end_conversation(alice, pair.pk)
+    deleting._end_conversation(alice, pair.pk)
     assert Message.objects.filter(conversation=pair).exists()
     with refused("not_found"):
         say(alice, pair)
@@ -797,7 +797,7 @@ def failure(kind: type[Exception], sqlstate: str = "", text: str = "") -> Except
 def test_what_helps_is_tried_once_more_and_the_rest_is_told(error, tries, code):
     tried = []
 
-    @actions.in_transaction
+    @transactions.in_transaction
     def deed() -> None:
         tried.append(1)
         raise error
@@ -812,7 +812,7 @@ def test_what_helps_is_tried_once_more_and_the_rest_is_told(error, tries, code):
 def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_first_run(recorder):
     tried = []
 
-    @actions.in_transaction
+    @transactions.in_transaction
     def deed() -> str:
         fanout.tell_after_commit(Ended(len(tried)))
         tried.append(1)
@@ -826,7 +826,7 @@ def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_fir
 
 @pytest.mark.django_db(transaction=True)
 def test_a_constraint_that_stays_broken_is_a_fault_of_ours():
-    @actions.in_transaction
+    @transactions.in_transaction
     def deed() -> None:
         raise IntegrityError
 
@@ -837,7 +837,7 @@ def test_a_constraint_that_stays_broken_is_a_fault_of_ours():
 def test_inside_another_transaction_there_is_no_second_try(db):
     tried = []
 
-    @actions.in_transaction
+    @transactions.in_transaction
     def deed() -> None:
         tried.append(1)
         raise failure(OperationalError, "40P01")

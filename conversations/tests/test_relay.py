@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from accounts import actions as account_actions
 from accounts.models import SignIn, User
+from chatty.common.errors import ChatError
 from conversations import actions, queries
 from conversations.models import Conversation, Membership
 from conversations.realtime import events, fanout
@@ -557,7 +558,7 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
                 written.append(sent.message.pk)
             else:
                 pk = data.draw(st.sampled_from(written))
-                with contextlib.suppress(actions.ChatError):
+                with contextlib.suppress(ChatError):
                     match deed:
                         case "edit":
                             await do(actions.edit_message)(cast.alice, pk, f"edited {step}")

@@ -14,7 +14,7 @@ from django.db import DataError, OperationalError, connection, transaction
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions
-from conversations.actions import Draft, Sent
+from conversations.actions import Draft, Sent, sending
 from conversations.models import Conversation, Message
 from conversations.realtime import writer as writer_module
 from conversations.realtime.engine import supervise
@@ -156,7 +156,7 @@ def test_a_deadlock_is_tried_once_more(alice: User, room: Conversation, monkeypa
     class DeadlockError(Exception):
         sqlstate = "40P01"
 
-    real = actions._insert
+    real = sending.insert
     tries: list[int] = []
 
     def deadlocked(messages):
@@ -165,7 +165,7 @@ def test_a_deadlock_is_tried_once_more(alice: User, room: Conversation, monkeypa
             raise OperationalError("deadlock detected") from DeadlockError()
         real(messages)
 
-    monkeypatch.setattr(actions, "_insert", deadlocked)
+    monkeypatch.setattr(sending, "insert", deadlocked)
     assert codes(store([draft(alice, room, "k")])) == ["sent"]
     assert len(tries) == 2
     assert Message.objects.filter(kind="text").count() == 1
@@ -180,7 +180,7 @@ async def test_without_a_database_everybody_is_told_to_try_again(
             def gone(*_args, **_how):
                 raise OperationalError("server closed the connection unexpectedly")
 
-            broken.setattr(actions, "_lock_conversations", gone)
+            broken.setattr(sending, "_lock_conversations", gone)
             results = await send(writer, *[draft(alice, room, f"k{n}") for n in range(3)])
             assert codes(results) == ["unavailable"] * 3
             assert all(result.retry for result in results if isinstance(result, ChatError))

@@ -1,0 +1,62 @@
+"""Every deed in a conversation: one transaction that locks, allows and saves; then it is told.
+
+All doors (socket, form, REST, admin, commands) come through here, so a rule is written once. What is
+to be told is put together inside the transaction, from the rows as this version has them, and told
+only after the commit. Inputs are checked before the first lock: nothing slow happens under one.
+
+Raises ChatError for every refusal, and nothing else that an entrance would have to know of.
+
+A file holds what belongs together; everybody else imports from here.
+"""
+
+from conversations.actions.deleting import delete_conversation, purge_deleted
+from conversations.actions.members import add_members, change_role, join, leave, remove_member
+from conversations.actions.messages import delete_message, edit_message, react, unreact
+from conversations.actions.opening import create_conversation, open_direct
+from conversations.actions.reading import mark_read, mark_unread, set_level
+from conversations.actions.revising import archive, revise_conversation, unarchive
+from conversations.actions.sending import Draft, Sent, send_message, send_messages
+from conversations.actions.staff import (
+    moderate_add_member,
+    moderate_archive,
+    moderate_change_role,
+    moderate_delete_message,
+    moderate_remove_member,
+    moderate_unarchive,
+    renew_epoch,
+    reveal,
+)
+
+__all__ = [
+    "Draft",
+    "Sent",
+    "add_members",
+    "archive",
+    "change_role",
+    "create_conversation",
+    "delete_conversation",
+    "delete_message",
+    "edit_message",
+    "join",
+    "leave",
+    "mark_read",
+    "mark_unread",
+    "moderate_add_member",
+    "moderate_archive",
+    "moderate_change_role",
+    "moderate_delete_message",
+    "moderate_remove_member",
+    "moderate_unarchive",
+    "open_direct",
+    "purge_deleted",
+    "react",
+    "remove_member",
+    "renew_epoch",
+    "reveal",
+    "revise_conversation",
+    "send_message",
+    "send_messages",
+    "set_level",
+    "unarchive",
+    "unreact",
+]

@@ -1,0 +1,82 @@
+"""A conversation's log: the next entry of it, and how a change of it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.actions import bump_clock
+from accounts.models import User
+from chatty.common import moments
+from conversations import notices
+from conversations.models import Conversation, Message
+from conversations.realtime import fanout, protocol
+from conversations.realtime.events import Changed, Concerns
+from conversations.wire import message_to_wire
+
+
+def write_notice(
+    conversation: Conversation,
+    author: User | None,
+    kind: str,
+    data: notices.Data | None = None,
+    *,
+    came: tuple[int, ...] = (),
+    gone: tuple[int, ...] = (),
+) -> Message:
+    """Write a notice into the log of a locked conversation and have it told.
+
+    Name, roles and members change only together with one, so they stand in the same order as the
+    words. `came` and `gone`: whose membership this changes.
+    """
+    message = next_message(conversation, author, kind=kind, data=data or {})
+    insert([message])
+    conversation.save(update_fields=["version", "last_seq"])
+    if came or gone:
+        bump_clock({*came, *gone})
+    deed = change_event(message, "notice", author.pk if author else None, came=came, gone=gone)
+    told = [Concerns(pk, conversation.pk, "added") for pk in came]
+    told += [Concerns(pk, conversation.pk, "removed") for pk in gone]
+    fanout.tell_after_commit(deed, *told)
+    return message
+
+
+def next_message(conversation: Conversation, author: User | None, **fields: Any) -> Message:
+    """Return the next entry of a conversation's log, its counters moved on: both still unsaved."""
+    conversation.last_seq += 1
+    conversation.version += 1
+    return Message(
+        conversation=conversation,
+        seq=conversation.last_seq,
+        version=conversation.version,
+        author=author,
+        created_at=moments.now(),
+        **fields,
+    )
+
+
+def insert(messages: list[Message]) -> None:
+    Message.objects.bulk_create(messages)
+    for message in messages:
+        # Nobody can have reacted yet: spare the wire the query.
+        message._prefetched_objects_cache = {"reactions": []}  # type: ignore[attr-defined]
+
+
+def change_event(
+    message: Message,
+    deed: str,
+    user_id: int | None,
+    *,
+    came: tuple[int, ...] = (),
+    gone: tuple[int, ...] = (),
+    **about: Any,
+) -> Changed:
+    frame = protocol.message(
+        message=message_to_wire(message), change={"deed": deed, "user": user_id, **about}
+    )
+    return Changed(
+        conversation=message.conversation_id,
+        version=message.version,
+        text=protocol.encode(frame),
+        gone=gone,
+        came=came,
+    )

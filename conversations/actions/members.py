@@ -1,0 +1,145 @@
+"""Who belongs to a group, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from accounts.actions import bump_clock
+from accounts.models import User
+from chatty.common import moments
+from chatty.common.errors import ChatError
+from conversations import access
+from conversations.actions.log import write_notice
+from conversations.actions.rules import (
+    active_users,
+    clean_ids,
+    managed,
+    member_among,
+    memberships_of,
+    refuse_archived,
+    refuse_direct,
+    refuse_last_owner,
+    refuse_too_many_conversations,
+    refuse_too_many_members,
+    still_open,
+)
+from conversations.actions.transactions import in_transaction
+from conversations.models import Conversation, Membership, Message
+from conversations.realtime import fanout
+from conversations.realtime.events import Concerns
+
+
+@in_transaction
+def join(user: User, conversation_id: int) -> Membership:
+    """Become a member of an open conversation. Joining again changes nothing.
+
+    Raises ChatError("not_found") for closed ones as for missing ones; archived; too_many.
+    """
+    conversation = access.lock_conversation(conversation_id)
+    user = still_open(user)
+    existing = Membership.objects.filter(conversation=conversation, user=user).first()
+    if existing is not None:
+        return existing
+    if not conversation.is_open:
+        raise ChatError("not_found")
+    refuse_archived(conversation)
+    refuse_too_many_members(conversation, 1)
+    refuse_too_many_conversations(user.pk)
+    # A group everybody has left belongs to whoever comes back first.
+    deserted = not memberships_of(conversation).exists()
+    role = Membership.Role.OWNER if deserted else Membership.Role.MEMBER
+    membership = make_member(conversation, user, role)
+    write_notice(conversation, user, Message.Kind.JOINED, came=(user.pk,))
+    return membership
+
+
+@in_transaction
+def leave(user: User, conversation_id: int) -> None:
+    """Stop being a member. Raises ChatError: not_found, direct_fixed, last_owner."""
+    membership = access.member_of(user, conversation_id, lock=True)
+    conversation = membership.conversation
+    refuse_direct(conversation)
+    refuse_last_owner(membership)
+    membership.delete()
+    write_notice(conversation, user, Message.Kind.LEFT, gone=(user.pk,))
+
+
+@in_transaction
+def add_members(user: User, conversation_id: int, user_ids: Iterable[int]) -> list[Membership]:
+    """Add people to a group; who is in it already is passed over. Returns the new memberships.
+
+    Raises ChatError: not_found (the conversation, or a person), not_allowed, archived, too_many.
+    """
+    ids = clean_ids(user_ids)
+    membership = access.member_of(user, conversation_id, lock=True)
+    conversation = managed(membership)
+    present = Membership.objects.filter(conversation=conversation, user_id__in=ids)
+    ids -= set(present.values_list("user_id", flat=True))
+    people = active_users(ids)
+    refuse_too_many_members(conversation, len(people))
+    refuse_too_many_conversations(*ids)
+    return [admit(conversation, person, by=membership.user) for person in people]
+
+
+@in_transaction
+def remove_member(user: User, conversation_id: int, user_id: int) -> None:
+    """Take somebody out of a group. Oneself: leave() instead.
+
+    Raises ChatError: not_found, not_allowed, direct_fixed.
+    """
+    membership = access.member_of(user, conversation_id, lock=True)
+    conversation = membership.conversation
+    refuse_direct(conversation)
+    target = member_among(conversation, user_id)
+    if user_id == user.pk or not access.can_remove(membership, target):
+        raise ChatError("not_allowed")
+    expel(target, by=membership.user)
+
+
+@in_transaction
+def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Membership:
+    """Make a member owner, admin or member. Raises ChatError: invalid, not_found, not_allowed,
+    last_owner, archived."""
+    if role not in Membership.Role.values:
+        raise ChatError("invalid", fields={"role": ["There is no such role."]})
+    membership = access.member_of(user, conversation_id, lock=True)
+    conversation = managed(membership)
+    target = member_among(conversation, user_id)
+    if not access.can_change_role(membership, target, role):
+        raise ChatError("not_allowed")
+    if target.role == role:
+        return target
+    if role != Membership.Role.OWNER:
+        refuse_last_owner(target)
+    target.role = role
+    target.save(update_fields=["role"])
+    bump_clock({user_id})
+    data = {"user": user_id, "name": target.user.name, "role": role}
+    write_notice(conversation, membership.user, Message.Kind.ROLE, data)
+    fanout.tell_after_commit(Concerns(user_id, conversation.pk, "role"))
+    return target
+
+
+def admit(conversation: Conversation, person: User, *, by: User) -> Membership:
+    membership = make_member(conversation, person, Membership.Role.MEMBER)
+    data = {"user": person.pk, "name": person.name}
+    write_notice(conversation, by, Message.Kind.ADDED, data, came=(person.pk,))
+    return membership
+
+
+def expel(target: Membership, *, by: User) -> None:
+    user_id = target.user_id
+    data = {"user": user_id, "name": target.user.name}
+    target.delete()
+    write_notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(user_id,))
+
+
+def make_member(conversation: Conversation, user: User, role: str) -> Membership:
+    # What was said before one came is there to be read, but not "unread".
+    return Membership.objects.create(
+        conversation=conversation,
+        user=user,
+        role=role,
+        joined_at=moments.now(),
+        last_read_seq=conversation.last_seq,
+    )

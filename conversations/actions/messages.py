@@ -1,0 +1,108 @@
+"""Changing what was said: edit, delete, react."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.models import User
+from chatty.common import moments
+from chatty.common.errors import ChatError
+from chatty.common.text import clean_body
+from conversations import access, limits, markdown, queries
+from conversations.actions.log import change_event
+from conversations.actions.transactions import in_transaction
+from conversations.models import Membership, Message, Reaction
+from conversations.realtime import fanout
+
+
+def edit_message(user: User, message_id: int, body: str) -> Message:
+    """Replace the words of one's own message. The same words again change nothing.
+
+    Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text.
+    """
+    body = clean_body(body, max_length=limits.BODY_MAX)
+    return _edit(user, message_id, body, markdown.render(body))
+
+
+@in_transaction
+def _edit(user: User, message_id: int, body: str, html: str) -> Message:
+    message, membership = access.message_for(user, message_id, lock=True)
+    _refuse_unless(access.can_edit(membership, message), message, membership)
+    if message.body == body:
+        return queries.detailed(message)
+    message.body, message.html, message.edited_at = body, html, moments.now()
+    return _restamp(message, "edited", user, "body", "html", "edited_at")
+
+
+@in_transaction
+def delete_message(user: User, message_id: int) -> Message:
+    """Take back a message: its own author, or who manages the group. A tombstone stays.
+
+    Deleting it again changes nothing. Raises ChatError: not_found, not_allowed, archived.
+    """
+    message, membership = access.message_for(user, message_id, lock=True)
+    if message.is_deleted:
+        return queries.detailed(message)
+    _refuse_unless(access.can_delete(membership, message), message, membership)
+    return entomb(message, user)
+
+
+def entomb(message: Message, user: User) -> Message:
+    message.body = message.html = ""
+    message.fingerprint = None
+    message.deleted_at = moments.now()
+    Reaction.objects.filter(message=message).delete()
+    return _restamp(message, "deleted", user, "body", "html", "fingerprint", "deleted_at")
+
+
+@in_transaction
+def react(user: User, message_id: int, emoji: str) -> Message:
+    """Put one's emoji on a message. A second time changes nothing.
+
+    Raises ChatError: invalid, not_found, deleted, archived, not_allowed, too_many.
+    """
+    emoji = limits.valid_emoji(emoji)
+    message, membership = access.message_for(user, message_id, lock=True)
+    _refuse_unless(access.can_react(membership, message), message, membership)
+    there = set(message.reactions.values_list("emoji", flat=True).distinct())
+    if emoji not in there and len(there) >= limits.REACTIONS_MAX:
+        raise ChatError("too_many", "This message has as many different reactions as fit.")
+    _reaction, made = Reaction.objects.get_or_create(
+        message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": moments.now()}
+    )
+    if not made:
+        return queries.detailed(message)
+    return _restamp(message, "reacted", user, emoji=emoji, on=True)
+
+
+@in_transaction
+def unreact(user: User, message_id: int, emoji: str) -> Message:
+    """Take one's emoji off a message. One that is not there changes nothing."""
+    emoji = limits.valid_emoji(emoji)
+    message, membership = access.message_for(user, message_id, lock=True)
+    _refuse_unless(access.can_react(membership, message), message, membership)
+    gone, _rows = Reaction.objects.filter(message=message, user_id=user.pk, emoji=emoji).delete()
+    if not gone:
+        return queries.detailed(message)
+    return _restamp(message, "reacted", user, emoji=emoji, on=False)
+
+
+def _refuse_unless(allowed: bool, message: Message, membership: Membership) -> None:
+    if membership.conversation.is_archived:
+        raise ChatError("archived")
+    if message.is_deleted:
+        raise ChatError("deleted")
+    if not allowed:
+        raise ChatError("not_allowed")
+
+
+def _restamp(message: Message, deed: str, user: User, *changed: str, **about: Any) -> Message:
+    """Take the next version for a change of this message, save it, have it told and return it."""
+    conversation = message.conversation
+    conversation.version += 1
+    message.version = conversation.version
+    message.save(update_fields=["version", *changed])
+    conversation.save(update_fields=["version"])
+    message = queries.detailed(message)
+    fanout.tell_after_commit(change_event(message, deed, user.pk, **about))
+    return message

@@ -1,0 +1,88 @@
+"""Opening conversations: groups, and the one direct conversation of two people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from accounts.actions import bump_clock
+from accounts.models import User
+from chatty.common import moments
+from conversations.actions.log import write_notice
+from conversations.actions.members import admit, make_member
+from conversations.actions.rules import (
+    active_user,
+    active_users,
+    check_access,
+    clean_ids,
+    clean_name,
+    clean_topic,
+    refuse_too_many_conversations,
+    still_open,
+)
+from conversations.actions.transactions import in_transaction
+from conversations.models import Conversation, Membership, Message
+from conversations.realtime import fanout
+from conversations.realtime.events import Concerns
+
+
+def create_conversation(
+    user: User,
+    *,
+    name: str,
+    topic: str = "",
+    access: str = Conversation.Access.CLOSED,
+    member_ids: Iterable[int] = (),
+) -> Conversation:
+    """Open a group: its maker owns it, the named people are added.
+
+    Raises ChatError: empty, too_long, bad_text, invalid, too_many, not_found (of a person).
+    """
+    name = clean_name(name)
+    topic = clean_topic(topic)
+    check_access(access)
+    ids = clean_ids(member_ids) - {user.pk}
+    return _create(user, name, topic, access, ids)
+
+
+@in_transaction
+def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Conversation:
+    user = still_open(user)
+    refuse_too_many_conversations(user.pk, *ids)
+    now = moments.now()
+    conversation = Conversation.objects.create(
+        name=name, topic=topic, access=access, created_by=user, created_at=now, last_text_at=now
+    )
+    make_member(conversation, user, Membership.Role.OWNER)
+    write_notice(conversation, user, Message.Kind.CREATED, came=(user.pk,))
+    for person in active_users(ids):
+        admit(conversation, person, by=user)
+    return conversation
+
+
+@in_transaction
+def open_direct(user: User, other_id: int) -> Conversation:
+    """Return the one conversation of two people, making it at first need; with oneself: notes.
+
+    It appears for the other with its first message. Raises ChatError("not_found").
+    """
+    user = still_open(user)
+    low, high = sorted((user.pk, other_id))
+    key = f"{low}-{high}"
+    existing = Conversation.objects.filter(direct_key=key, deleted_at=None).first()
+    if existing is not None:
+        return existing
+    other = active_user(other_id)
+    refuse_too_many_conversations(user.pk, other.pk)
+    now = moments.now()
+    conversation = Conversation.objects.create(
+        kind=Conversation.Kind.DIRECT,
+        direct_key=key,
+        created_by=user,
+        created_at=now,
+        last_text_at=now,
+    )
+    for person in {user.pk: user, other.pk: other}.values():
+        make_member(conversation, person, Membership.Role.MEMBER)
+    bump_clock({user.pk, other.pk})
+    fanout.tell_after_commit(Concerns(user.pk, conversation.pk, "added"))
+    return conversation

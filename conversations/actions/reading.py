@@ -1,0 +1,60 @@
+"""One's own view of a conversation: how far it was read, what to be notified of."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from conversations import access
+from conversations.actions.transactions import in_transaction
+from conversations.models import Membership
+from conversations.realtime import fanout, protocol
+from conversations.realtime.events import Personal
+
+
+@in_transaction
+def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
+    """Note that everything up to `seq` was seen. Never goes back; a seq beyond the last is the last.
+
+    Takes no lock on the conversation: readers must not stand in the writers' way.
+    """
+    membership = access.member_of(user, conversation_id)
+    seq = min(seq, membership.conversation.last_seq)
+    moved = Membership.objects.filter(pk=membership.pk, last_read_seq__lt=seq).update(
+        last_read_seq=seq
+    )
+    if moved:
+        membership.last_read_seq = seq
+        _tell_read(membership)
+    return membership
+
+
+@in_transaction
+def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
+    """Make the message at `seq`, and all after it, unread again."""
+    membership = access.member_of(user, conversation_id)
+    seq = max(0, min(seq, membership.conversation.last_seq) - 1)
+    Membership.objects.filter(pk=membership.pk).update(last_read_seq=seq)
+    membership.last_read_seq = seq
+    _tell_read(membership)
+    return membership
+
+
+@in_transaction
+def set_level(user: User, conversation_id: int, level: str) -> Membership:
+    """Choose what to be notified of: all, mentions, nothing. Raises ChatError: invalid, not_found."""
+    if level not in Membership.Level.values:
+        raise ChatError("invalid", fields={"level": ["There is no such level."]})
+    membership = access.member_of(user, conversation_id)
+    membership.level = level
+    membership.save(update_fields=["level"])
+    return membership
+
+
+def _tell_read(membership: Membership) -> None:
+    """Only the reader's own sockets: their tabs and devices are to agree."""
+    frame = protocol.read(
+        conversation=membership.conversation_id,
+        user=membership.user_id,
+        seq=membership.last_read_seq,
+    )
+    fanout.tell_after_commit(Personal(membership.user_id, protocol.encode(frame)))

@@ -1,0 +1,104 @@
+"""What a group is like: its name, topic and access, and whether it is archived."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from chatty.common import moments
+from conversations import access
+from conversations.actions.log import write_notice
+from conversations.actions.rules import (
+    check_access,
+    clean_name,
+    clean_topic,
+    managed,
+    refuse_archived,
+)
+from conversations.actions.transactions import in_transaction
+from conversations.models import Conversation, Message
+
+
+def revise_conversation(
+    user: User,
+    conversation_id: int,
+    *,
+    name: str | None = None,
+    topic: str | None = None,
+    access: str | None = None,
+    archived: bool | None = None,
+) -> Conversation:
+    """Change name, topic or access, archive it or take it out (None: leave as it is): all of it or
+    nothing, with one notice for each real change.
+
+    Raises ChatError: empty, too_long, bad_text, invalid, not_found, not_allowed, archived.
+    """
+    if name is not None:
+        name = clean_name(name)
+    if topic is not None:
+        topic = clean_topic(topic)
+    if access is not None:
+        check_access(access)
+    return _revise(user, conversation_id, name, topic, access, archived)
+
+
+@in_transaction
+def _revise(
+    user: User,
+    conversation_id: int,
+    name: str | None,
+    topic: str | None,
+    new_access: str | None,
+    archived: bool | None,
+) -> Conversation:
+    membership = access.member_of(user, conversation_id, lock=True)
+    conversation = managed(membership, even_archived=archived is not None)
+    if archived is False:
+        take_out(conversation, membership.user)
+    if (name, topic, new_access) != (None, None, None):
+        refuse_archived(conversation)
+    if name is not None and name != conversation.name:
+        data = {"old": conversation.name, "new": name}
+        conversation.name = name
+        conversation.save(update_fields=["name"])
+        write_notice(conversation, membership.user, Message.Kind.RENAMED, data)
+    if topic is not None and topic != conversation.topic:
+        data = {"old": conversation.topic, "new": topic}
+        conversation.topic = topic
+        conversation.save(update_fields=["topic"])
+        write_notice(conversation, membership.user, Message.Kind.TOPIC, data)
+    if new_access is not None and new_access != conversation.access:
+        conversation.access = new_access
+        conversation.save(update_fields=["access"])
+        write_notice(conversation, membership.user, Message.Kind.ACCESS, {"access": new_access})
+    if archived:
+        put_away(conversation, membership.user)
+    return conversation
+
+
+@in_transaction
+def archive(user: User, conversation_id: int) -> Conversation:
+    """Close a group for every change but reading. Archiving again changes nothing."""
+    membership = access.member_of(user, conversation_id, lock=True)
+    return put_away(managed(membership, even_archived=True), membership.user)
+
+
+@in_transaction
+def unarchive(user: User, conversation_id: int) -> Conversation:
+    """Open an archived group again."""
+    membership = access.member_of(user, conversation_id, lock=True)
+    return take_out(managed(membership, even_archived=True), membership.user)
+
+
+def put_away(conversation: Conversation, by: User) -> Conversation:
+    if not conversation.is_archived:
+        conversation.archived_at = moments.now()
+        conversation.save(update_fields=["archived_at"])
+        write_notice(conversation, by, Message.Kind.ARCHIVED)
+    return conversation
+
+
+def take_out(conversation: Conversation, by: User) -> Conversation:
+    if conversation.is_archived:
+        conversation.archived_at = None
+        conversation.save(update_fields=["archived_at"])
+        write_notice(conversation, by, Message.Kind.UNARCHIVED)
+    return conversation

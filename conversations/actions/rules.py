@@ -1,0 +1,111 @@
+"""Small rules that several deeds share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Count, QuerySet
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.text import clean_line
+from conversations import access, limits
+from conversations.models import Conversation, Membership
+
+
+def clean_name(name: str) -> str:
+    return clean_line(name, field="name", max_length=limits.NAME_MAX)
+
+
+def clean_topic(topic: str) -> str:
+    return clean_line(topic, field="topic", max_length=limits.TOPIC_MAX, required=False)
+
+
+def check_access(value: str) -> None:
+    if value not in Conversation.Access.values:
+        raise ChatError("invalid", fields={"access": ["Choose open or closed."]})
+
+
+def clean_ids(ids: Iterable[int]) -> set[int]:
+    found = set(ids)
+    if len(found) > limits.ADD_MAX:
+        detail = f"At most {limits.ADD_MAX} people can be added in one go."
+        raise ChatError("too_many", detail)
+    return found
+
+
+def still_open(user: User) -> User:
+    """Return who is acting, read anew. Raises ChatError("account_closed")."""
+    found = User.objects.filter(pk=user.pk, is_active=True).first()
+    if found is None:
+        raise ChatError("account_closed")
+    return found
+
+
+def active_user(user_id: int) -> User:
+    (user,) = active_users({user_id})
+    return user
+
+
+def active_users(ids: set[int]) -> list[User]:
+    """Raises ChatError("not_found") unless every one is somebody with an open account."""
+    people = list(User.objects.filter(pk__in=ids, is_active=True).order_by("pk"))
+    if len(people) != len(ids):
+        raise ChatError("not_found", "There is nobody of that description here.")
+    return people
+
+
+def member_among(conversation: Conversation, user_id: int) -> Membership:
+    members = memberships_of(conversation).select_related("user")
+    target = members.filter(user_id=user_id).first()
+    if target is None:
+        raise ChatError("not_found", "This person is not a member.")
+    target.conversation = conversation
+    return target
+
+
+def managed(membership: Membership, *, even_archived: bool = False) -> Conversation:
+    conversation = membership.conversation
+    refuse_direct(conversation)
+    if not access.can_manage(membership):
+        raise ChatError("not_allowed")
+    if not even_archived:
+        refuse_archived(conversation)
+    return conversation
+
+
+def refuse_direct(conversation: Conversation) -> None:
+    if conversation.is_direct:
+        raise ChatError("direct_fixed")
+
+
+def refuse_archived(conversation: Conversation) -> None:
+    if conversation.is_archived:
+        raise ChatError("archived")
+
+
+def refuse_last_owner(membership: Membership) -> None:
+    """A group of several must keep an owner; the last person may simply go."""
+    if not membership.is_owner:
+        return
+    others = memberships_of(membership.conversation).exclude(pk=membership.pk)
+    if others.exists() and not others.filter(role=Membership.Role.OWNER).exists():
+        raise ChatError("last_owner")
+
+
+def refuse_too_many_members(conversation: Conversation, more: int) -> None:
+    if memberships_of(conversation).count() + more > limits.MEMBERS_MAX:
+        raise ChatError("too_many", f"A conversation has {limits.MEMBERS_MAX:,} members at most.")
+
+
+def refuse_too_many_conversations(*user_ids: int) -> None:
+    """A socket belongs to all of its user's conversations: their number has to have an end."""
+    numbers = Membership.objects.filter(user_id__in=user_ids).values("user_id")
+    full = numbers.annotate(number=Count("*")).filter(number__gte=limits.CONVERSATIONS_MAX)
+    if full.exists():
+        detail = f"A person can be in {limits.CONVERSATIONS_MAX:,} conversations at most."
+        raise ChatError("too_many", detail)
+
+
+def memberships_of(conversation: Conversation) -> QuerySet[Membership]:
+    return Membership.objects.filter(conversation=conversation)

@@ -1,0 +1,235 @@
+"""Saying something: many drafts, one transaction, one row per (author, key) for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.text import clean_body
+from conversations import access, bulk, limits, markdown
+from conversations.actions.log import change_event, insert, next_message
+from conversations.actions.transactions import in_transaction
+from conversations.models import Conversation, Membership, Message
+from conversations.realtime import fanout
+from conversations.realtime.events import Concerns, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message somebody means to send, as it came in: nothing of it has been checked."""
+
+    user_id: int
+    conversation_id: int
+    key: str
+    body: str
+    reply_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The stored message. `created` is False when the key had been used for it before."""
+
+    message: Message
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    draft: Draft
+    body: str
+    html: str
+    fingerprint: bytes
+
+
+def send_message(
+    user: User, conversation_id: int, *, key: str, body: str, reply_to: int | None = None
+) -> Sent:
+    """Say something. The same key again, by whatever door, returns the first row.
+
+    Raises ChatError: empty, too_long, bad_text, invalid, key_reused, not_found, archived...
+    """
+    draft = Draft(user.pk, conversation_id, key, body, reply_to)
+    (result,) = send_messages([draft])
+    if isinstance(result, ChatError):
+        raise result
+    return result
+
+
+def send_messages(
+    drafts: Sequence[Draft], *, lock_seconds: float | None = None, skip_locked: bool = False
+) -> list[Sent | ChatError]:
+    """Store drafts in one transaction and return, in their order, what became of each.
+
+    One refused draft does not hold up the others. `skip_locked`: drafts for conversations that
+    somebody else holds locked are answered ChatError("busy") instead of waited for. `lock_seconds`:
+    wait so long for locks (PostgreSQL; None: as long as the connection's own limit says).
+    Raises ChatError as in_transaction does, for all of them together.
+    """
+    checked = [_check(draft) for draft in drafts]
+    good = [each for each in checked if isinstance(each, _Checked)]
+    stored = _store(good, lock_seconds=lock_seconds, skip_locked=skip_locked) if good else []
+    results = iter(stored)
+    return [each if isinstance(each, ChatError) else next(results) for each in checked]
+
+
+def _check(draft: Draft) -> _Checked | ChatError:
+    try:
+        limits.valid_key(draft.key)
+        body = clean_body(draft.body, max_length=limits.BODY_MAX)
+    except ChatError as refusal:
+        return refusal
+    return _Checked(draft, body, markdown.render(body), _fingerprint(draft, body))
+
+
+def _fingerprint(draft: Draft, body: str) -> bytes:
+    """Return a keyed hash of what is said where: tells a repetition from another message under the
+    same key, and gives away nothing about a text that has been deleted since."""
+    said = json.dumps([draft.conversation_id, body, draft.reply_to]).encode()
+    key = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32).digest()
+    return hashlib.blake2b(said, key=key, digest_size=16, person=b"chatty.message").digest()
+
+
+@in_transaction
+def _store(
+    checked: list[_Checked], *, lock_seconds: float | None, skip_locked: bool
+) -> list[Sent | ChatError]:
+    """Expected refusals are decided by SELECTs before anything is written; no savepoints."""
+    drafts = [each.draft for each in checked]
+    if lock_seconds is not None:
+        _wait_for_locks(lock_seconds)
+    conversations = _lock_conversations({d.conversation_id for d in drafts}, skip_locked)
+    # After the lock: a repetition that waited for it sees the row it repeats.
+    known = _known_messages(drafts)
+    memberships = _memberships(drafts)
+    quoted = _quoted(drafts)
+
+    results: list[Sent | ChatError] = []
+    fresh: dict[tuple[int, str], tuple[_Checked, Message]] = {}
+    first_words: set[int] = set()
+    for each in checked:
+        draft = each.draft
+        who_and_key = (draft.user_id, draft.key)
+        # "Once" comes before every other question: who was a member when the message was
+        # accepted gets the same answer after leaving, and nobody gets a second row.
+        if who_and_key in known:
+            results.append(_repeated(known[who_and_key], each))
+            continue
+        if who_and_key in fresh:
+            earlier, message = fresh[who_and_key]
+            same = earlier.fingerprint == each.fingerprint
+            results.append(Sent(message, False) if same else ChatError("key_reused"))
+            continue
+        admitted = _admitted(
+            draft,
+            conversation=conversations.get(draft.conversation_id),
+            membership=memberships.get((draft.conversation_id, draft.user_id)),
+            reply_to=(reply_to := quoted.get((draft.conversation_id, draft.reply_to or 0))),
+            skip_locked=skip_locked,
+        )
+        if isinstance(admitted, ChatError):
+            results.append(admitted)
+            continue
+        conversation = admitted.conversation
+        if conversation.is_direct and conversation.last_seq == 0:
+            first_words.add(conversation.pk)
+        message = next_message(conversation, admitted.user, key=draft.key)
+        message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
+        message.reply_to = reply_to
+        fresh[who_and_key] = (each, message)
+        results.append(Sent(message, True))
+
+    if fresh:
+        messages = [message for _draft, message in fresh.values()]
+        insert(messages)
+        touched = {m.conversation_id: conversations[m.conversation_id] for m in messages}
+        bulk.save_counters(touched.values(), last_text_at=messages[-1].created_at)
+        events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
+        fanout.tell_after_commit(*events, *_appearances(conversations[pk] for pk in first_words))
+    return results
+
+
+def _wait_for_locks(seconds: float) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"]
+            )
+
+
+def _lock_conversations(ids: set[int], skip_locked: bool) -> dict[int, Conversation]:
+    """In order of id, so that two batches which share conversations cannot wait for each other."""
+    # SQLite has no row locks (and no SKIP LOCKED): its transactions are exclusive anyway.
+    skip_locked = skip_locked and connection.features.has_select_for_update_skip_locked
+    rows = Conversation.objects.select_for_update(no_key=True, skip_locked=skip_locked)
+    found = rows.filter(pk__in=ids, deleted_at=None).order_by("pk")
+    return {conversation.pk: conversation for conversation in found}
+
+
+def _known_messages(drafts: Iterable[Draft]) -> dict[tuple[int, str], Message]:
+    wanted = {(draft.user_id, draft.key) for draft in drafts}
+    rows = Message.objects.filter(bulk.messages_with(wanted)).select_related(
+        "author", "reply_to__author"
+    )
+    return {(message.author_id or 0, message.key or ""): message for message in rows}
+
+
+def _memberships(drafts: Iterable[Draft]) -> dict[tuple[int, int], Membership]:
+    wanted = {(draft.conversation_id, draft.user_id) for draft in drafts}
+    rows = Membership.objects.filter(bulk.memberships_of(wanted)).select_related("user")
+    return {(row.conversation_id, row.user_id): row for row in rows}
+
+
+def _quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
+    ids = {d.reply_to for d in drafts if d.reply_to is not None}
+    if not ids:
+        return {}
+    rows = Message.objects.filter(pk__in=ids, kind=Message.Kind.TEXT).select_related("author")
+    return {(message.conversation_id, message.pk): message for message in rows}
+
+
+def _repeated(message: Message, again: _Checked) -> Sent | ChatError:
+    stored = message.fingerprint
+    if stored is not None and bytes(stored) != again.fingerprint:
+        return ChatError("key_reused")
+    return Sent(message, False)
+
+
+def _admitted(
+    draft: Draft,
+    *,
+    conversation: Conversation | None,
+    membership: Membership | None,
+    reply_to: Message | None,
+    skip_locked: bool,
+) -> Membership | ChatError:
+    """Return the membership under which a draft may be stored, or why it may not."""
+    if membership is None:
+        return ChatError("not_found")
+    if not membership.user.is_active:
+        return ChatError("account_closed")
+    if conversation is None:
+        # A member, but the row is not among the locked ones: held by somebody else, or deleted.
+        return ChatError("busy", retry_after=1) if skip_locked else ChatError("not_found")
+    membership.conversation = conversation
+    if not access.can_post(membership):
+        return ChatError("archived")
+    if draft.reply_to is not None and reply_to is None:
+        detail = "The message you reply to is not in this conversation."
+        return ChatError("not_found", detail, fields={"reply_to": [detail]})
+    return membership
+
+
+def _appearances(conversations: Iterable[Conversation]) -> list[Event]:
+    """A direct conversation appears for both with its first words."""
+    return [
+        Concerns(int(user_id), conversation.pk, "added")
+        for conversation in conversations
+        for user_id in sorted(set((conversation.direct_key or "").split("-")))
+    ]

@@ -1,0 +1,128 @@
+"""Deeds of staff, from the administration: no membership is asked for."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from accounts.actions import bump_clock
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.text import clean_line
+from conversations import access, limits, queries
+from conversations.actions.log import write_notice
+from conversations.actions.members import admit, expel
+from conversations.actions.messages import entomb
+from conversations.actions.revising import put_away, take_out
+from conversations.actions.rules import (
+    active_user,
+    member_among,
+    memberships_of,
+    refuse_direct,
+    refuse_too_many_conversations,
+    refuse_too_many_members,
+)
+from conversations.actions.transactions import in_transaction
+from conversations.models import Conversation, Instance, Membership, Message, Reveal, new_epoch
+from conversations.realtime import fanout
+from conversations.realtime.events import Concerns
+
+
+@in_transaction
+def moderate_delete_message(staff: User, message_id: int) -> Message:
+    """Delete any message, as staff: no membership asked for. Raises ChatError("not_found")."""
+    message = _message_for_staff(message_id)
+    return queries.detailed(message) if message.is_deleted else entomb(message, staff)
+
+
+@in_transaction
+def moderate_archive(staff: User, conversation_id: int) -> Conversation:
+    conversation = access.lock_conversation(conversation_id)
+    refuse_direct(conversation)
+    return put_away(conversation, staff)
+
+
+@in_transaction
+def moderate_unarchive(staff: User, conversation_id: int) -> Conversation:
+    conversation = access.lock_conversation(conversation_id)
+    refuse_direct(conversation)
+    return take_out(conversation, staff)
+
+
+@in_transaction
+def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Membership:
+    """Raises ChatError: not_found, direct_fixed, already_member, too_many."""
+    conversation = access.lock_conversation(conversation_id)
+    refuse_direct(conversation)
+    if memberships_of(conversation).filter(user_id=user_id).exists():
+        raise ChatError("already_member")
+    refuse_too_many_members(conversation, 1)
+    refuse_too_many_conversations(user_id)
+    return admit(conversation, active_user(user_id), by=staff)
+
+
+@in_transaction
+def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> None:
+    """Raises ChatError: not_found, direct_fixed. The last owner may go: staff can add another."""
+    conversation = access.lock_conversation(conversation_id)
+    refuse_direct(conversation)
+    expel(member_among(conversation, user_id), by=staff)
+
+
+@in_transaction
+def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: str) -> Membership:
+    """Raises ChatError: invalid, not_found, direct_fixed."""
+    if role not in Membership.Role.values:
+        raise ChatError("invalid", fields={"role": ["There is no such role."]})
+    conversation = access.lock_conversation(conversation_id)
+    refuse_direct(conversation)
+    target = member_among(conversation, user_id)
+    if target.role != role:
+        target.role = role
+        target.save(update_fields=["role"])
+        bump_clock({user_id})
+        data = {"user": user_id, "name": target.user.name, "role": role}
+        write_notice(conversation, staff, Message.Kind.ROLE, data)
+        fanout.tell_after_commit(Concerns(user_id, conversation_id, "role"))
+    return target
+
+
+@in_transaction
+def reveal(staff: User, conversation_id: int, reason: str) -> Reveal:
+    """Show this person of the staff what is said in a closed or direct conversation, for
+    limits.REVEAL_SECONDS. The reason is kept for ever.
+
+    Raises ChatError: not_allowed, not_found, empty, too_long, bad_text (fields "reason").
+    """
+    reason = clean_line(reason, field="reason", max_length=limits.REASON_MAX)
+    if not (staff.is_active and staff.is_staff):
+        raise ChatError("not_allowed")
+    conversation = access.lock_conversation(conversation_id)
+    return Reveal.objects.create(
+        staff=staff,
+        conversation=conversation,
+        title=queries.title_for_staff(conversation),
+        reason=reason,
+        # The real time, whatever clock talk is told by: this opens a door and closes it again.
+        at=timezone.now(),
+    )
+
+
+@in_transaction
+def renew_epoch() -> str:
+    """Begin a new epoch and return it: every client forgets the positions it holds."""
+    instance, _made = Instance.objects.update_or_create(pk=1, defaults={"epoch": new_epoch()})
+    return instance.epoch
+
+
+def _message_for_staff(message_id: int) -> Message:
+    conversation_id = (
+        Message.objects.filter(pk=message_id).values_list("conversation_id", flat=True).first()
+    )
+    if conversation_id is None:
+        raise ChatError("not_found")
+    conversation = access.lock_conversation(conversation_id)
+    message = Message.objects.select_related("author").get(pk=message_id)
+    if not message.is_text:
+        raise ChatError("not_allowed")
+    message.conversation = conversation
+    return message
