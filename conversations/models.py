@@ -6,7 +6,7 @@ reaction, a notice) takes the next number and stamps it on the row it changed. B
 the conversation row, which each writing transaction locks first; so the order of allocation is the
 order of commit, and "what changed after version V" can never miss a row.
 
-Nothing here announces anything: `actions.py` writes and tells.
+Nothing here announces anything: `actions` writes and tells.
 """
 
 from __future__ import annotations
