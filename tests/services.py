@@ -115,6 +115,9 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
+        """Starting it again changes nothing."""
+        if self._process is not None:
+            return
         self._process = subprocess.Popen(
             [
                 redis_binary(),
