@@ -143,6 +143,18 @@ def test_a_stranger_is_asked_to_sign_in_everywhere(name, methods, group, words, 
     assert Message.objects.count() == before
 
 
+@pytest.mark.parametrize("name", ["send", "edit"])
+def test_words_of_somebody_signed_out_meanwhile_are_given_back(name, browser, group, words, alice):
+    client = browser(alice)
+    client.logout()
+    before = Message.objects.count()
+    response = client.post(address(name, group, words, 0), {"body": "Long <thoughts>", "key": KEY})
+    assert response.status_code == 401
+    assert "Long &lt;thoughts&gt;" in response.text
+    assert "/sign-in/?next=/" in response.text
+    assert Message.objects.count() == before
+
+
 @pytest.mark.parametrize(("name", "methods"), ALL)
 def test_other_methods_are_told_which_ones_there_are(name, methods, browser, group, words, alice):
     client = browser(alice)

@@ -29,7 +29,7 @@ def door(*methods: str) -> Callable[[View[P]], View[P]]:
     """Let in only people who are signed in, and only these methods (HEAD goes with GET).
 
     Whoever is not signed in is asked to, and comes back to the page: after a refused POST to the
-    page it belongs to, since an address that takes only POST shows nothing.
+    page it belongs to, since an address that takes only POST shows nothing. Words are given back.
     """
     allowed = {*methods, *({"HEAD"} if "GET" in methods else ())}
 
@@ -43,12 +43,22 @@ def door(*methods: str) -> Callable[[View[P]], View[P]]:
                     raise ChatError("not_found")  # no row can have it: databases refuse to look
                 return view(request, *args, **kwargs)
             if request.method == "POST":
-                return SeeOther(redirect_to_login(_page_of(kwargs)).url)
+                return _signed_out_meanwhile(request, redirect_to_login(_page_of(kwargs)).url)
             return redirect_to_login(request.get_full_path())
 
         return guarded  # type: ignore[return-value]  # wraps() forgets that `request` may go by place
 
     return decorate
+
+
+def _signed_out_meanwhile(request: HttpRequest, sign_in: str) -> HttpResponse:
+    """Ask to sign in; words that came along are given back first, or they would be lost there."""
+    body = request.POST.get("body", "")
+    if not body.strip():
+        return SeeOther(sign_in)
+    error = ChatError("unauthenticated")
+    context = {"body": body, "sign_in": sign_in}
+    return render(request, "conversations/unsent_signed_out.html", context, status=error.status)
 
 
 def _not_that_way(request: HttpRequest, allowed: set[str]) -> HttpResponse:
