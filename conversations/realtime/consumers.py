@@ -52,7 +52,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rooms: set[int] = set()
-        self.dirty = False
+        self.dirty = self.seated = False
         self.user_id = 0
         self.sid = ""
         self._timers: list[asyncio.TimerHandle] = []
@@ -150,6 +150,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if not self.dirty:
                 break
         heard = self.engine.relay.join(self, versions)
+        if self.dirty:
+            self.engine.relay.doubt(user.pk)
         for row in rows:
             row["version"] = max(row["version"], heard[row["id"]])
         return rows

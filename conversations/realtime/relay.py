@@ -59,6 +59,7 @@ class Socket(Protocol):
     user_id: int
     sid: str
     rooms: set[int]
+    seated: bool  # join() has put it into its first rooms
     dirty: bool  # its memberships changed while it was still being let in
 
     def write(self, words: Words) -> None: ...
@@ -141,7 +142,12 @@ class Relay:
             room.empty_since = None
             socket.rooms.add(conversation_id)
             heard[conversation_id] = room.last
+        socket.seated = True
         return heard
+
+    def doubt(self, user_id: int) -> None:
+        """Have a user's memberships read again: they kept changing while a socket was let in."""
+        self._recheck(user_id)
 
     def forget(self, socket: Socket) -> None:
         """Take a socket out of everything. Doing it again changes nothing."""
@@ -383,6 +389,8 @@ class Relay:
                 if socket.sid in sids and socket.sid not in found.valid_sids:
                     socket.end(protocol.CLOSE_SIGNED_OUT)
                     continue
+                if not socket.seated:
+                    continue  # marked dirty: whoever lets it in reads again
                 for conversation in socket.rooms - allowed.keys():
                     self._part(socket, conversation)
                     changes.setdefault(conversation, "removed")

@@ -44,6 +44,7 @@ class Ear:
     user_id: int
     sid: str = "sid"
     rooms: set[int] = field(default_factory=set)
+    seated: bool = False
     dirty: bool = False
     heard: list[dict[str, Any]] = field(default_factory=list)
     code: int | None = None
@@ -317,6 +318,23 @@ async def test_an_added_member_hears_from_then_on(cast: Cast, recorder: Recorder
         assert [f["message"]["body"] for f in carol.heard if f["type"] == "message"] == [
             "words of after"
         ]
+
+
+async def test_a_socket_still_being_let_in_is_told_of_no_additions(cast: Cast, recorder: Recorder):
+    async with running_relay() as relay:
+        waiting = Ear(cast.bob.pk, await do(sign_in)(cast.bob))
+        relay.greet(waiting, clock=cast.bob.clock)
+        seated = await seat(relay, cast.bob, cast.room)
+        await do(actions.change_role)(cast.alice, cast.room.pk, cast.bob.pk, "admin")
+        relay._hear_all(event for event in recorder.take() if isinstance(event, events.Concerns))
+        assert waiting.dirty
+        await until(lambda: seated.heard)
+        assert waiting.rooms == set()
+        assert [frame["change"] for frame in seated.heard] == ["role"]
+        # Let in with what was read before: asked again, it is put where it belongs.
+        relay.join(waiting, {})
+        relay.doubt(cast.bob.pk)
+        await until(lambda: cast.room.pk in waiting.rooms)
 
 
 async def test_somebody_removed_and_added_again_is_a_member(cast: Cast, recorder: Recorder):
