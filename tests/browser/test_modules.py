@@ -1,4 +1,4 @@
-"""The page's modules, by themselves, in a real Chromium: every `export … test_…` of the .test.js files.
+"""The page's modules, by themselves, in a real Chromium: every `export … test_…` of tests/js/*.test.js.
 
 No toolchain: the browser loads the modules as it does on the page, by an import map.
 """
@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from conversations.realtime import protocol
-from tests.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).parent
+HERE = ROOT / "tests" / "js"
 PAGE = """<!doctype html><title>Modules</title>
 <script type="importmap">{"imports": {"chatty/": "/static/js/", "tests/": "/tests/js/"}}</script>"""
 TESTS = [
@@ -31,8 +30,6 @@ TESTS = [
         r"^export (?:async )?function (test_\w+)", path.read_text(), re.MULTILINE
     )
 ]
-
-pytestmark = pytest.mark.browser
 
 
 class _Files(SimpleHTTPRequestHandler):
@@ -58,15 +55,6 @@ def address() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = chromium.find(playwright.chromium.executable_path)
-        browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
