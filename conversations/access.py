@@ -7,6 +7,8 @@ id where two are needed), so that what is decided here still holds when the tran
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from accounts.models import User
@@ -33,6 +35,17 @@ def member_of(user: User, conversation_id: int, *, lock: bool = False) -> Member
     if not membership.user.is_active:
         raise ChatError("account_closed")
     return membership
+
+
+@contextmanager
+def reading(user: User, conversation_id: int) -> Iterator[Membership]:
+    """Let a member read in the block what is said; both ends raise as member_of does.
+
+    Asked before, so that nobody has us read who may not; and again after: who is removed while
+    rows are being read must not see what was said from then on.
+    """
+    yield member_of(user, conversation_id)
+    member_of(user, conversation_id)
 
 
 def message_for(user: User, message_id: int, *, lock: bool = False) -> tuple[Message, Membership]:

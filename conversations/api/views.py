@@ -219,10 +219,10 @@ class MessagesView(Door):
     )
     def get(self, request: Request, conversation: int) -> Response:
         """A page of history (without parameters: the latest), or what changed since a version."""
-        membership = access.member_of(own(request), conversation)
-        if "since_version" in self.asked:
-            return self._changes(membership.conversation_id)
-        page = queries.history(membership.conversation, **self.asked)
+        with access.reading(own(request), conversation) as membership:
+            if "since_version" in self.asked:
+                return self._changes(membership.conversation_id)
+            page = queries.history(membership.conversation, **self.asked)
         return Response(
             {
                 "messages": [message_to_wire(message) for message in page.messages],

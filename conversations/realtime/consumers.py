@@ -18,6 +18,7 @@ from typing import Any
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from accounts import socket_auth
 from accounts.models import User
@@ -40,6 +41,7 @@ BAD_FRAMES = 20  # in a minute; then the client is broken or hostile
 FAILURES = 5  # of ours while serving one socket; then it is better off with a new one
 TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
 EXPIRY_NOTICE_SECONDS = 60
+DATABASE_AWAY = (InterfaceError, OperationalError)
 READINGS = 3  # of memberships while they keep changing under a socket being let in
 
 
@@ -117,6 +119,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 "unavailable": protocol.CLOSE_INTERNAL,
             }.get(refusal.code, protocol.CLOSE_UNAUTHENTICATED)
             self.outbox.close(code, Words.of(protocol.error(refusal)))
+        except DATABASE_AWAY as error:
+            logger.warning("a socket could not be let in: %s", type(error).__name__)
+            last_words = Words.of(protocol.error(ChatError("unavailable", retry_after=1)))
+            self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
         except Exception:
             logger.exception("a socket could not be let in")
             last_words = Words.of(protocol.error(ChatError("server_error")))
@@ -211,6 +217,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._refuse(refusal, **protocol.addressed(text))
             if refusal.code in ("bad_frame", "too_big") and self._is_broken():
                 self.end(protocol.CLOSE_BAD_CLIENT)
+        except DATABASE_AWAY as error:
+            # Nothing is wrong with this socket: it may ask again when the database is back.
+            logger.warning("a frame could not be served: %s", type(error).__name__)
+            self._refuse(ChatError("unavailable", retry_after=1), **protocol.addressed(text))
         except Exception:
             logger.exception("a frame could not be served")
             self._refuse(ChatError("server_error"), **protocol.addressed(text))
@@ -323,8 +333,8 @@ def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
 
 
 def read_changes(user: User, conversation_id: int, version: int) -> CatchUp:
-    access.member_of(user, conversation_id)
-    page = catch_up(conversation_id, version)
+    with access.reading(user, conversation_id):
+        page = catch_up(conversation_id, version)
     if page is None:
         raise ChatError("not_found")
     return page

@@ -1,0 +1,91 @@
+"""What one socket does by itself: frames while the database is away, reading while one is removed."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import OperationalError
+
+from accounts.models import User
+from conversations import actions, queries
+from conversations.models import Conversation
+from conversations.realtime import consumers, protocol
+from conversations.realtime.consumers import FAILURES, ChatConsumer
+from conversations.tests.helpers import refused, say
+
+
+class Ear:
+    """An outbox that keeps what is written."""
+
+    closing = False
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.code: int | None = None
+
+    def put(self, words: protocol.Words) -> None:
+        self.heard.append(words.text)
+
+    def close(self, code: int, last_words: protocol.Words | None = None) -> None:
+        self.code = code
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "closed"),
+    [
+        (OperationalError("gone"), "unavailable", None),
+        (RuntimeError("broken"), "server_error", protocol.CLOSE_INTERNAL),
+    ],
+)
+async def test_a_database_that_is_away_costs_answers_and_no_socket(
+    failure, code, closed, monkeypatch
+):
+    async def fail(self, frame):
+        raise failure
+
+    monkeypatch.setattr(ChatConsumer, "_hear", fail)
+    socket = ChatConsumer()
+    socket.outbox = ear = Ear()
+    socket.write = ear.put
+    text = '{"type":"sync","conversation":7,"version":3}'
+    for _ in range(FAILURES):
+        await socket._guarded({"text": text})
+    assert len(ear.heard) == FAILURES
+    assert all(f'"code":"{code}"' in words and '"conversation":7' in words for words in ear.heard)
+    assert ear.code == closed
+
+
+def test_who_is_removed_while_changes_are_read_sees_none_of_them(
+    alice: User, bob: User, group: Conversation, monkeypatch
+):
+    read = queries.changes_since
+    assert consumers.read_changes(bob, group.pk, 0).version > 0
+
+    def overtaken(*args, **kwargs):
+        monkeypatch.setattr(queries, "changes_since", read)
+        actions.remove_member(alice, group.pk, bob.pk)
+        say(alice, group, "Now that he is gone")
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(queries, "changes_since", overtaken)
+    with refused("not_found"):
+        consumers.read_changes(bob, group.pk, 0)
+
+
+def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
+    alice: User, bob: User, group: Conversation, api_of, monkeypatch
+):
+    client = api_of(bob)
+    address = f"/api/conversations/{group.pk}/messages/"
+    assert client.get(address).status_code == 200
+    read = queries.history
+
+    def overtaken(*args, **kwargs):
+        monkeypatch.setattr(queries, "history", read)
+        actions.remove_member(alice, group.pk, bob.pk)
+        say(alice, group, "Now that he is gone")
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(queries, "history", overtaken)
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert b"Now that he is gone" not in answer.content
