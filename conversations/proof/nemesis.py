@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -80,6 +81,7 @@ class Nemesis:
     async def finale(self, stop_talking: Callable[[], None]) -> None:
         """The last and hardest: what happens while it lasts is not followed by anything that would
         reveal it."""
+        await self._progress(math.inf)
         if self.redis is not None:
             await self.redis.kill()
             await asyncio.sleep(1.5)
