@@ -366,9 +366,17 @@ def test_a_redis_in_use_is_not_touched():
             await given.start()
             await given.close()
             with services.redis.Redis.from_url(mine.url) as client:
-                client.set("somebody's", "thing")
+                listener = client.pubsub()
+                listener.subscribe("somebody's ears")
+                assert listener.get_message(timeout=5)
                 with pytest.raises(services.MissingServiceError, match="in use"):
                     services.Redis(mine.url)
+                listener.close()
+            with services.redis.Redis.from_url(f"{mine.url[:-1]}3") as client:
+                client.set("somebody's", "thing")
+            with pytest.raises(services.MissingServiceError, match="in use"):
+                services.Redis(mine.url)
+            with services.redis.Redis.from_url(f"{mine.url[:-1]}3") as client:
                 assert client.get("somebody's") == b"thing"
         finally:
             await mine.close()

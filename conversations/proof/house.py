@@ -23,7 +23,7 @@ from conversations.proof.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 90.0
-_TOLD_ELSEWHERE = (
+_SETTINGS = (
     "CSRF_TRUSTED_ORIGINS DEBUG EMAIL_URL HOST PUBLIC_URL SECRET_KEY_FALLBACKS SIGN_UP "
     "TRUSTED_PROXIES"
 )
@@ -48,9 +48,10 @@ class House:
     servers: list[Server] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
-        """All a server knows of the outside: nothing of ours and of .env gets through."""
+        """All a server is told. Empty ones, too: what is set is not looked for in .env, and no word
+        said here may end in the database of the Chatty this was started from."""
         kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
-        names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", *_TOLD_ELSEWHERE.split())
+        names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", *_SETTINGS.split())
         return {
             **{name: os.environ[name] for name in kept if name in os.environ},
             **dict.fromkeys(names, ""),

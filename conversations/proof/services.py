@@ -218,7 +218,7 @@ def refuse_redis_in_use(url: str) -> None:
     """Raises MissingServiceError for one that cannot be had, or that anybody else uses."""
     try:
         with redis.Redis.from_url(url, socket_timeout=5) as client:
-            in_use = client.dbsize() or client.pubsub_channels()
+            in_use = client.info("keyspace") or client.pubsub_channels()
     except redis.RedisError as error:
         raise MissingServiceError(f"--redis-url: no Redis answers there: {error}") from None
     if in_use:
