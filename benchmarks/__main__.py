@@ -1,0 +1,143 @@
+"""`python -m benchmarks`: measures, and prints Markdown. See README.md here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks.bench import Bench
+from benchmarks.contenders import DURABLE, HERE, LIMITS, Site
+from benchmarks.scenarios import SCENARIOS
+from tests.houses import ROOT
+
+
+def main(arguments: list[str]) -> int:
+    options = parsed(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no server is left
+    raise_open_files()
+    about = circumstances() | {"rounds": options.rounds, "quick": options.quick}
+    with Site() as site:
+        about["versions"]["PostgreSQL"] = postgres_version(site)
+        bench = Bench(site, options.rounds, quick=options.quick, full=options.full)
+        print(heading(about, bench))
+        for name in options.only:
+            SCENARIOS[name](bench)
+            print(f"\n{bench.sheet.as_markdown(fresh=True)}", flush=True)
+            about["load_after"] = os.getloadavg()
+            if options.json:  # after each: a run that is cut short keeps what it has
+                figures = {**about, "absent": bench.absent, "figures": bench.sheet.as_json()}
+                options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    print(f"\nLoad average at the end: {os.getloadavg()[0]:.1f}")
+    for name, what in bench.absent.items():
+        print(f"Without {name}: it needs {what}.")
+    return 0
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What Chatty costs.")
+    parser.add_argument("--rounds", type=int, default=7, help="Medians of so many. Default: 7.")
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=list(SCENARIOS),
+        metavar="NAME,...",
+        help=f"Some of: {', '.join(SCENARIOS)}.",
+    )
+    parser.add_argument("--full", action="store_true", help="History of 1,000,000 messages, too.")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="A few of everything: whether it runs, not what it costs.",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="Every value of every round.")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.only) - set(SCENARIOS):
+        parser.error(f"There is no scenario {', '.join(sorted(unknown))}.")
+    if options.rounds < 1:
+        parser.error("--rounds should be at least 1.")
+    return options
+
+
+def raise_open_files() -> None:
+    """Both ends of thousands of sockets are on this machine; servers inherit it."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def circumstances() -> dict[str, Any]:
+    """What figures are worth nothing without."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = {name: version(name) for name in ("Django", "channels", "daphne", "uvicorn")}
+    versions["Python"] = platform.python_version()
+    if node := shutil.which("node"):
+        versions["Node"] = said_by(node, "--version")
+        packages = json.loads((HERE / "peers/socketio/package.json").read_text())["dependencies"]
+        versions["socket.io"] = packages["socket.io"]
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}",
+        "commit": commit(),
+        "versions": versions,
+        "limits": {**LIMITS, **DURABLE},
+        "load_before": os.getloadavg(),
+    }
+
+
+def commit() -> str:
+    try:
+        changed = said_by("git", "status", "--porcelain", "--untracked-files=no")
+        return said_by("git", "rev-parse", "--short=12", "HEAD") + (
+            " and changes" if changed else ""
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def said_by(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def postgres_version(site: Site) -> str:
+    with psycopg.connect(site.postgres.url()) as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+    return str(row[0]) if row else "unknown"
+
+
+def heading(about: dict[str, Any], bench: Bench) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    limits = ", ".join(f"{name}={value}" for name, value in about["limits"].items())
+    lines = [
+        f"- {about['date']}, commit {about['commit']}, medians of {bench.rounds} rounds",
+        f"- {about['machine']}; load average at the beginning: {about['load_before'][0]:.1f}",
+        f"- {versions}",
+        f"- out of the way: {limits}",
+    ]
+    if bench.quick:
+        lines.append("- **quick**: these figures mean nothing")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""What every scenario gets: contenders that run, rounds in which they take turns, a sheet for figures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tqdm import tqdm
+
+from benchmarks.client import Faults, Outcome
+from benchmarks.contenders import Contender, Plan, Site
+from benchmarks.measure import Sheet, percentile
+
+MICRO, MILLI = 1e6, 1e3
+
+
+@dataclass
+class Bench:
+    site: Site
+    rounds: int
+    quick: bool = False
+    full: bool = False
+    sheet: Sheet = field(default_factory=Sheet)
+    absent: dict[str, str] = field(default_factory=dict)  # contender: what it would have needed
+
+    def available(self, kinds: Sequence[type[Contender]]) -> list[type[Contender]]:
+        """Those that can run here; the others are noted as absent."""
+        for kind in kinds:
+            if kind.missing():
+                self.absent[kind.name] = kind.missing()
+        return [kind for kind in kinds if not kind.missing()]
+
+    @contextlib.contextmanager
+    def running(self, contender: Contender, plan: Plan) -> Iterator[Contender]:
+        try:
+            contender.start(plan)
+            yield contender
+        finally:
+            contender.stop()
+
+    def turns(self, contenders: Sequence[Contender], title: str) -> Iterator[Contender]:
+        """Each contender once a round, in turns, every other round backwards: whatever else the
+        machine does meanwhile, it does to all of them."""
+        order = [
+            contender
+            for number in range(self.rounds)
+            for contender in (contenders if number % 2 == 0 else contenders[::-1])
+        ]
+        yield from tqdm(order, desc=title, disable=None, leave=False)
+
+    def note_deliveries(self, scenario: str, contender: str, outcome: Outcome) -> None:
+        """How long the 99th of a hundred waited, and what went wrong, if anything."""
+        waited = percentile(outcome.waits, 0.99) * MILLI
+        self.sheet.note(scenario, "p99 of a message", contender, waited, "ms")
+        self.note_faults(scenario, contender, outcome.faults)
+
+    def note_faults(self, scenario: str, contender: str, faults: Faults) -> None:
+        for what in ("missing", "late", "doubled", "disordered"):
+            label = "out of order" if what == "disordered" else what
+            self.sheet.note(scenario, label, contender, getattr(faults, what), "", 0)

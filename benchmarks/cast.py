@@ -1,0 +1,94 @@
+"""People, rooms and long conversations for a measurement, written as rows: what a month of sign-ups
+and talk would have left there. Runs inside `manage.py shell` of the house that is measured."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import SignIn, User, new_sid
+from accounts.tokens import RefreshToken
+from conversations.models import Conversation, Membership
+
+
+def furnish(
+    people: int, rooms: Sequence[Sequence[int]], messages: Sequence[int], answer: str
+) -> None:
+    """Make `people` and a room for each list of their indexes, filled with so many messages each.
+
+    Writes {"tokens": access token of each, "rooms": id of each} into the file `answer`.
+    """
+    users = _people(people)
+    ids = _rooms(users, rooms)
+    for room, members, count in zip(ids, rooms, messages, strict=True):
+        if count:
+            _fill(room, users[members[0]].pk, count)
+    Path(answer).write_text(json.dumps({"tokens": _tokens(users), "rooms": ids}))
+
+
+def _people(count: int) -> list[User]:
+    run = uuid.uuid4().hex
+    return User.objects.bulk_create(
+        User(email=f"{run}-{number}@example.org", name=f"Guest {number}", password="!")
+        for number in range(count)
+    )
+
+
+def _tokens(users: list[User]) -> list[str]:
+    """Each one's access token, with the sign-in that stands behind it."""
+    sign_ins, tokens = [], []
+    for user in users:
+        token = RefreshToken.for_user(user)
+        token["sid"] = sid = new_sid()
+        expires_at = timezone.now() + timedelta(days=30)
+        sign_ins.append(
+            SignIn(
+                sid=sid,
+                user=user,
+                kind=SignIn.Kind.TOKEN,
+                refresh_jti=token["jti"],
+                expires_at=expires_at,
+            )
+        )
+        tokens.append(str(token.access_token))
+    SignIn.objects.bulk_create(sign_ins)
+    return tokens
+
+
+def _rooms(users: list[User], rooms: Sequence[Sequence[int]]) -> list[int]:
+    now = timezone.now()
+    made = Conversation.objects.bulk_create(
+        Conversation(name=f"Room {number}", created_at=now, last_text_at=now)
+        for number in range(len(rooms))
+    )
+    Membership.objects.bulk_create(
+        Membership(conversation=room, user=users[index], joined_at=now)
+        for room, members in zip(made, rooms, strict=True)
+        for index in members
+    )
+    return [room.pk for room in made]
+
+
+def _fill(room: int, author: int, count: int) -> None:
+    """Put messages into an empty room, as PostgreSQL makes them fastest."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO conversations_message (conversation_id, seq, version, kind, author_id, key,"
+            " fingerprint, body, html, created_at)"
+            " SELECT %s, n, n, 'text', %s, 'fill-' || %s || '-' || n, '0123456789abcdef'::bytea,"
+            " 'Word ' || n || ' of a long conversation', '<p>Word ' || n || ' of a long"
+            " conversation</p>', now() - interval '365 days' + n * interval '10 seconds'"
+            " FROM generate_series(1, %s) AS n",
+            [room, author, room, count],
+        )
+        cursor.execute(
+            "UPDATE conversations_conversation SET last_seq = %s, version = %s WHERE id = %s",
+            [count, count, room],
+        )
+        cursor.execute("ANALYZE conversations_message")

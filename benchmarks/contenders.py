@@ -1,0 +1,358 @@
+"""Chatty and what it is measured beside: how each is started, spoken to and stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from benchmarks.client import Crowd, LoadError, Steps, number_of, text_frame, upgrade
+from tests.houses import ROOT, ChatServer, House
+from tests.services import Postgres, Redis, free_port, wait_for_port
+
+HERE = Path(__file__).resolve().parent
+# Out of the way: what is measured is work, not how it is rationed. Everything else is as shipped.
+LIMITS = {
+    "LIMIT_FRAMES": "1000000/s",
+    "LIMIT_REQUESTS": "1000000/s",
+    "SOCKETS_PER_USER": "10000",
+    "ACCESS_TOKEN_SECONDS": "86400",
+}
+# tests/services.py makes a PostgreSQL that forgets when the power goes. This one does not.
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+
+
+@dataclass
+class Plan:
+    """Who is there: so many people, rooms of their indexes, messages in each room beforehand."""
+
+    people: int
+    rooms: Sequence[Sequence[int]]
+    messages: Sequence[int] = ()
+
+
+class Site:
+    """The ground all contenders stand on: one PostgreSQL, one Redis, one directory."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.home = Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="chatty-bench-"))
+        )
+        self.postgres = self._stack.enter_context(Postgres())
+        with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
+            for name, value in DURABLE.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = {value}")
+            connection.execute("SELECT pg_reload_conf()")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @cached_property
+    def redis(self) -> Redis:
+        return self._stack.enter_context(Redis())
+
+    @cached_property
+    def house(self) -> House:
+        """Chatty on PostgreSQL, set up as for production."""
+        home = self.home / "chatty"
+        home.mkdir()
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        env = {
+            **kept,
+            **LIMITS,
+            "DATABASE_URL": self.postgres.create("chatty"),
+            "DATA_DIR": str(home),
+            "STATIC_ROOT": str(self.home / "static"),
+            "SECRET_KEY": "a-key-for-measurements-0123456789-abcdefghijklmnopqrstuvwxyz",
+            "PYTHONUNBUFFERED": "1",
+            "SHUTDOWN_SECONDS": "5",
+        }
+        house = House(home, env)
+        house.manage("setup", "--email", "admin@example.org")
+        self._stack.callback(house.close)
+        return house
+
+    @cached_property
+    def usual(self) -> dict[str, str]:
+        """The environment of the usual Channels chat, with its table made."""
+        env = {"DATABASE_URL": self.postgres.create("usual"), "REDIS_URL": self.redis.url}
+        command = [sys.executable, "-m", "benchmarks.peers.usual_channels"]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=True, timeout=60)
+        return env
+
+    @cached_property
+    def socketio(self) -> Path:
+        """The Socket.IO server with its packages, installed into our temporary directory, and its
+        database."""
+        place = self.home / "socketio"
+        shutil.copytree(HERE / "peers/socketio", place)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=300)
+        self.postgres.create("socketio")
+        return place
+
+
+class Contender:
+    """A server that fans messages out. `pace`: the share of a round's messages it gets, so that a
+    slow one does not take an hour."""
+
+    name: str
+    pace = 1.0
+    steps: Steps
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._next = 0
+
+    @classmethod
+    def missing(cls) -> str:
+        """What it needs and this machine has not; "" when all is there."""
+        return ""
+
+    def start(self, plan: Plan) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def port(self) -> int:
+        raise NotImplementedError
+
+    def handshake(self, person: int, room: int) -> bytes:
+        raise NotImplementedError
+
+    def say(self, room: int, number: int, words: str) -> bytes:
+        """The frame that says "n<number> <words>" in a room of the plan."""
+        raise NotImplementedError
+
+    def numbers(self, count: int) -> range:
+        """Numbers for so many messages, never used before."""
+        first, self._next = self._next, self._next + count
+        return range(first, self._next)
+
+    def enter(self, crowd: Crowd, people: Sequence[tuple[int, int]], *, at_once: int = 100) -> None:
+        """Open a line for each (person, room)."""
+        handshakes = [self.handshake(person, room) for person, room in people]
+        crowd.connect(self.port, handshakes, self.steps, at_once=at_once)
+
+
+class Chatty(Contender):
+    """One process, PostgreSQL, production settings: access checks, rendering and all."""
+
+    name = "Chatty"
+    steps = ((b'"type":"hello"', b""),)
+
+    def start(self, plan: Plan) -> None:
+        answer = self.site.home / "furnished.json"
+        messages = list(plan.messages) or [0] * len(plan.rooms)
+        rooms = [list(room) for room in plan.rooms]
+        call = f"furnish({plan.people}, {rooms!r}, {messages!r}, {str(answer)!r})"
+        script = f"from benchmarks.cast import furnish; {call}"
+        self.site.house.manage("shell", "-v", "0", "-c", script)
+        furnished = json.loads(answer.read_text())
+        self.tokens: list[str] = furnished["tokens"]
+        self.rooms: list[int] = furnished["rooms"]
+        self.server: ChatServer = self.site.house.serve()
+
+    def stop(self) -> None:
+        self.server.kill()
+
+    @property
+    def pid(self) -> int:
+        assert self.server.process is not None
+        return self.server.process.pid
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    def handshake(self, person: int, room: int) -> bytes:
+        bearer = f"Authorization: Bearer {self.tokens[person]}"
+        return upgrade("/ws/", self.port, "Sec-WebSocket-Protocol: chatty.v1", bearer)
+
+    def say(self, room: int, number: int, words: str) -> bytes:
+        key = number_of(number)
+        frame = {"type": "send", "conversation": self.rooms[room], "key": key}
+        return text_frame(json.dumps({**frame, "body": f"{key} {words}"}).encode())
+
+
+class Peer(Contender):
+    """Another program than Chatty; a child of ours."""
+
+    process: subprocess.Popen[bytes] | None = None
+    _port = 0
+
+    def launch(self, command: Sequence[str], cwd: Path, **env: str) -> subprocess.Popen[bytes]:
+        log = (self.site.home / f"{type(self).__name__}.log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                command, cwd=cwd, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=log
+            )
+        return self.process
+
+    def port_it_prints(self) -> int:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line.strip().isdigit():
+            raise LoadError(f"{self.name} did not start; it said {line!r}")
+        return int(line)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+            self.process = None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+
+class UsualChannels(Peer):
+    """peers/usual_channels.py on Daphne and Redis."""
+
+    name = "usual Channels"
+    pace = 0.1
+    steps = ((b"hello", b""),)
+
+    def start(self, plan: Plan) -> None:
+        env = self.site.usual
+        self._port = free_port()
+        where = ["-b", "127.0.0.1", "-p", str(self._port), "--no-server-name", "-v", "0"]
+        # It listens to no answer of the load client's, which gives none to pings.
+        pings = ["--ping-interval", "3600", "--ping-timeout", "3600"]
+        self.launch(
+            [
+                sys.executable,
+                "-m",
+                "daphne",
+                *where,
+                *pings,
+                "benchmarks.peers.usual_channels:application",
+            ],
+            ROOT,
+            **env,
+        )
+        wait_for_port(self._port, seconds=30)
+
+    def handshake(self, person: int, room: int) -> bytes:
+        return upgrade(f"/ws/{room}/{person}/", self.port)
+
+    def say(self, room: int, number: int, words: str) -> bytes:
+        key = number_of(number)
+        return text_frame(json.dumps({"key": key, "body": f"{key} {words}"}).encode())
+
+
+class SocketIO(Peer):
+    """peers/socketio on Node."""
+
+    name = "Socket.IO + pg"
+    steps = ((b'"sid"', text_frame(b"40")), (b'"hello"', b""))
+
+    @classmethod
+    def missing(cls) -> str:
+        return "" if shutil.which("node") and shutil.which("npm") else "Node and npm"
+
+    def start(self, plan: Plan) -> None:
+        place = self.site.socketio
+        host = self.site.postgres.url().rpartition("host=")[2]
+        env = {"DATABASE": "socketio", "DATABASE_HOST": host, "NODE_ENV": "production"}
+        self.launch(["node", "server.js"], place, **env)
+        self._port = self.port_it_prints()
+
+    def handshake(self, person: int, room: int) -> bytes:
+        query = f"EIO=4&transport=websocket&room={room}&author={person}"
+        return upgrade(f"/socket.io/?{query}", self.port)
+
+    def say(self, room: int, number: int, words: str) -> bytes:
+        key = number_of(number)
+        said = json.dumps(["send", {"key": key, "body": f"{key} {words}"}])
+        return text_frame(b"42" + said.encode())
+
+
+class BareSend(Peer):
+    """peers/bare_send.c: one send(2) for each delivery, of a frame as long as Chatty's."""
+
+    name = "bare send(2)"
+    steps = ((b"hello", b""),)
+    frame = b""  # set before start(): see captured_frame()
+
+    @classmethod
+    def missing(cls) -> str:
+        return "" if shutil.which("cc") else "a C compiler"
+
+    def start(self, plan: Plan) -> None:
+        program = self.site.home / "bare_send"
+        if not program.exists():
+            source = HERE / "peers/bare_send.c"
+            subprocess.run(["cc", "-O2", "-o", program, source], check=True, timeout=60)
+        frame = self.site.home / "frame"
+        frame.write_bytes(self.frame)
+        place = self.frame.index(b'"body":"n') + len(b'"body":"n')
+        self.launch([str(program), str(frame), str(place)], self.site.home)
+        self._port = self.port_it_prints()
+
+    def handshake(self, person: int, room: int) -> bytes:
+        return b""
+
+    def say(self, room: int, number: int, words: str) -> bytes:
+        return number_of(number)[1:].encode()
+
+
+def captured_frame(chatty: Chatty, words: str) -> bytes:
+    """One finished frame as Chatty writes it to whoever hears these words in its first room."""
+    with Crowd() as crowd:
+        chatty.enter(crowd, [(0, 0)])
+        (line,) = crowd.lines
+        crowd.ignore(line)
+        line.say(chatty.say(0, chatty.numbers(1)[0], words))
+        raw = b""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            raw += line.socket.recv(65_536)
+            if frame := next((f for f in _frames(raw) if b'"type":"message"' in f), None):
+                line.socket.close()
+                return frame
+    raise LoadError("Chatty passed nothing on.")
+
+
+def _frames(raw: bytes) -> list[bytes]:
+    """The complete frames of a server (below 64 KiB each) in what arrived."""
+    frames = []
+    while len(raw) >= 4:
+        short = raw[1]
+        size = 2 + short if short < 126 else 4 + int.from_bytes(raw[2:4], "big")
+        if len(raw) < size:
+            break
+        frames.append(raw[:size])
+        raw = raw[size:]
+    return frames

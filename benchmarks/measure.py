@@ -1,0 +1,107 @@
+"""What processes have used, and figures with their medians as a table."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of a processor so far, all its threads together.
+
+    The same count as in /proc/<pid>/stat, in nanoseconds instead of hundredths of a second: the
+    kernel's clock of another process (clock_getcpuclockid(3)).
+    """
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The value that `share` of them do not exceed; of none: infinity, nothing ever arrived."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("inf")
+
+
+@dataclass
+class Figure:
+    """One number about one contender, measured in every round."""
+
+    scenario: str
+    what: str
+    unit: str
+    contender: str
+    digits: int
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def shown(self) -> str:
+        number = f"{self.median:,.{self.digits}f}"
+        return f"{number} {self.unit}".rstrip()
+
+
+class Sheet:
+    """All figures of a run, in the order they were first noted."""
+
+    def __init__(self) -> None:
+        self._figures: dict[tuple[str, str, str], Figure] = {}
+        self._shown: set[str] = set()
+
+    def note(
+        self, scenario: str, what: str, contender: str, value: float, unit: str, digits: int = 1
+    ) -> None:
+        figure = self._figures.setdefault(
+            (scenario, what, contender), Figure(scenario, what, unit, contender, digits)
+        )
+        figure.values.append(value)
+
+    def figures(self) -> list[Figure]:
+        return list(self._figures.values())
+
+    def as_json(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "scenario": figure.scenario,
+                "what": figure.what,
+                "unit": figure.unit,
+                "contender": figure.contender,
+                "median": figure.median,
+                "values": figure.values,
+            }
+            for figure in self.figures()
+        ]
+
+    def as_markdown(self, *, fresh: bool = False) -> str:
+        """A table for each scenario (`fresh`: those not shown before): what was measured down,
+        contenders across."""
+        scenarios: dict[str, list[Figure]] = defaultdict(list)
+        for figure in self.figures():
+            if not (fresh and figure.scenario in self._shown):
+                scenarios[figure.scenario].append(figure)
+        self._shown.update(scenarios)
+        return "\n\n".join(_table(name, figures) for name, figures in scenarios.items())
+
+
+def _table(scenario: str, figures: list[Figure]) -> str:
+    contenders = list(dict.fromkeys(figure.contender for figure in figures))
+    cells = {(figure.what, figure.contender): figure.shown for figure in figures}
+    rows = [[scenario, *contenders], ["---", *["---:"] * len(contenders)]]
+    rows += [
+        [what, *[cells.get((what, contender), "") for contender in contenders]]
+        for what in dict.fromkeys(figure.what for figure in figures)
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

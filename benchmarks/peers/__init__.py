@@ -1,0 +1,1 @@
+"""What Chatty is measured beside, each as small as its usual example."""

@@ -1,0 +1,17 @@
+"""One module for each scenario; each has run(bench)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.bench import Bench
+from benchmarks.scenarios import connect, fanout, history, sends, slow_reader, tick
+
+SCENARIOS: dict[str, Callable[[Bench], None]] = {
+    "fanout": fanout.run,
+    "sends": sends.run,
+    "connect": connect.run,
+    "history": history.run,
+    "slow": slow_reader.run,
+    "tick": tick.run,
+}

@@ -1,0 +1,42 @@
+"""Two thousand come at once and stay silent: what it costs to let one in, and to keep it."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.bench import MILLI, Bench
+from benchmarks.client import Crowd
+from benchmarks.contenders import Chatty, Plan, SocketIO, UsualChannels
+from benchmarks.measure import cpu_seconds, resident_bytes
+
+SOCKETS = 2_000
+WARMING = 50  # sockets before, so that nothing is counted that is loaded once
+ROOM = 20  # people of each room
+SETTLE_SECONDS = 2.0
+
+
+def run(bench: Bench) -> None:
+    sockets = 40 if bench.quick else SOCKETS
+    scenario = f"connect storm of {sockets:,}"
+    people = sockets + WARMING
+    rooms = [list(range(at, min(at + ROOM, people))) for at in range(0, people, ROOM)]
+    plan = Plan(people, rooms)
+    contenders = [kind(bench.site) for kind in bench.available([Chatty, SocketIO, UsualChannels])]
+    for contender in bench.turns(contenders, scenario):
+        everybody = [(person, person // ROOM) for person in range(people)]
+        # A fresh process each time: memory once used is rarely given back.
+        with bench.running(contender, plan), Crowd() as crowd:
+            contender.enter(crowd, everybody[:WARMING])
+            time.sleep(SETTLE_SECONDS if not bench.quick else 0.2)
+            cpu, memory = cpu_seconds(contender.pid), resident_bytes(contender.pid)
+            start = time.monotonic()
+            contender.enter(crowd, everybody[WARMING:])
+            seconds = time.monotonic() - start
+            used = cpu_seconds(contender.pid) - cpu
+            time.sleep(SETTLE_SECONDS if not bench.quick else 0.2)
+            kept = (resident_bytes(contender.pid) - memory) / sockets / 1024
+            name = contender.name
+            bench.sheet.note(scenario, "CPU per connect", name, used / sockets * MILLI, "ms", 2)
+            bench.sheet.note(scenario, "memory of an idle socket", name, kept, "KiB", 1)
+            bench.sheet.note(scenario, "until all are in", name, seconds, "s", 2)
+            bench.sheet.note(scenario, "closed meanwhile", name, crowd.closed, "", 0)

@@ -1,0 +1,72 @@
+"""One speaks, everybody hears: what a delivery costs with 10, 200 and 1,000 receivers."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+
+from benchmarks.bench import MICRO, MILLI, Bench
+from benchmarks.client import Crowd, Outcome, burst
+from benchmarks.contenders import (
+    BareSend,
+    Chatty,
+    Contender,
+    Plan,
+    SocketIO,
+    UsualChannels,
+    captured_frame,
+)
+from benchmarks.measure import cpu_seconds, percentile
+
+WORDS = "The quick brown fox jumps over the lazy dog, and nobody knows why."
+WINDOW = 8
+DELIVERIES = 60_000  # of a round, at full pace
+MESSAGES_MOST = 1_000  # of a round: with few receivers storing would outweigh delivering
+LONE = 100  # messages with nothing else going on, of a round
+
+
+def run(bench: Bench) -> None:
+    for receivers in (5, 20) if bench.quick else (10, 200, 1_000):
+        _one_size(bench, receivers, alone=receivers <= 10)
+
+
+def _one_size(bench: Bench, receivers: int, *, alone: bool) -> None:
+    scenario = f"fan-out to {receivers:,}"
+    everybody = list(range(receivers))
+    plan = Plan(receivers, [everybody])
+    with ExitStack() as stack:
+        crowds: dict[Contender, Crowd] = {}
+        for kind in bench.available([Chatty, BareSend, SocketIO, UsualChannels]):
+            contender = kind(bench.site)
+            if isinstance(contender, BareSend):
+                chatty = next(each for each in crowds if isinstance(each, Chatty))
+                contender.frame = captured_frame(chatty, WORDS)
+            stack.enter_context(bench.running(contender, plan))
+            crowd = crowds[contender] = stack.enter_context(Crowd())
+            contender.enter(crowd, [(person, 0) for person in everybody])
+            _deliver(contender, crowd, _count(bench, contender, receivers) // 4 + 1)  # warms up
+        for contender in bench.turns(list(crowds), scenario):
+            crowd, count = crowds[contender], _count(bench, contender, receivers)
+            before = cpu_seconds(contender.pid)
+            outcome = _deliver(contender, crowd, count)
+            cost = (cpu_seconds(contender.pid) - before) / max(1, outcome.deliveries) * MICRO
+            bench.sheet.note(scenario, "CPU per delivery", contender.name, cost, "µs", 2)
+            rate = outcome.deliveries / outcome.seconds
+            bench.sheet.note(scenario, "deliveries a second", contender.name, rate, "", 0)
+            bench.note_deliveries(scenario, contender.name, outcome)
+            if alone:
+                waits = _deliver(contender, crowd, 10 if bench.quick else LONE, window=1).waits
+                for share in (0.5, 0.99):
+                    what = f"a lone message, until all have it: p{share * 100:.0f}"
+                    waited = percentile(waits, share) * MILLI
+                    bench.sheet.note(scenario, what, contender.name, waited, "ms", 2)
+
+
+def _count(bench: Bench, contender: Contender, receivers: int) -> int:
+    wanted = (400 if bench.quick else DELIVERIES) * contender.pace / receivers
+    return min(MESSAGES_MOST, max(10, int(wanted)))
+
+
+def _deliver(contender: Contender, crowd: Crowd, count: int, window: int = WINDOW) -> Outcome:
+    frame_of = partial(contender.say, 0, words=WORDS)
+    return burst(crowd, frame_of, contender.numbers(count), window=window)

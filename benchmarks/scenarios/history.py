@@ -1,0 +1,54 @@
+"""The latest page of conversations of different lengths, asked for by turns."""
+
+from __future__ import annotations
+
+import http.client
+
+from benchmarks.bench import MILLI, Bench
+from benchmarks.contenders import Chatty, Plan
+from benchmarks.measure import cpu_seconds
+
+REQUESTS = 200  # for each length and round
+AT_ONCE = 10  # requests to one conversation before the next has its turn
+PAGE = 50
+SCENARIO = "history"
+
+
+def run(bench: Bench) -> None:
+    lengths = [1_000, 100_000]
+    if bench.quick:
+        lengths = [200, 2_000]
+    elif bench.full:
+        lengths.append(1_000_000)
+    chatty = Chatty(bench.site)
+    plan = Plan(2, [[0, 1] for _ in lengths], lengths)
+    requests = 20 if bench.quick else REQUESTS
+    with bench.running(chatty, plan):
+        _ask(chatty, 0, 20)
+        for _ in bench.turns([chatty], SCENARIO):
+            spent = [0.0] * len(lengths)
+            for _again in range(requests // AT_ONCE):
+                for room in range(len(lengths)):
+                    before = cpu_seconds(chatty.pid)
+                    _ask(chatty, room, AT_ONCE)
+                    spent[room] += cpu_seconds(chatty.pid) - before
+            for length, seconds in zip(lengths, spent, strict=True):
+                what = f"CPU of the latest {PAGE} of {length:,}"
+                cost = seconds / requests * MILLI
+                bench.sheet.note(SCENARIO, what, chatty.name, cost, "ms", 2)
+            ratio = spent[-1] / spent[0]
+            what = f"{lengths[-1]:,} against {lengths[0]:,}"
+            bench.sheet.note(SCENARIO, what, chatty.name, ratio, "times", 2)
+
+
+def _ask(chatty: Chatty, room: int, count: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", chatty.port, timeout=30)
+    headers = {"Authorization": f"Bearer {chatty.tokens[0]}"}
+    path = f"/api/conversations/{chatty.rooms[room]}/messages/?limit={PAGE}"
+    for _ in range(count):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        page = answer.read()
+        if answer.status != 200 or page.count(b'"seq"') < PAGE:
+            raise RuntimeError(f"{path} answered {answer.status}: {page[:200]!r}")
+    connection.close()

@@ -1,0 +1,52 @@
+"""Fifty talk in twenty-five pairs: what a stored, acknowledged and twice delivered message costs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from benchmarks.bench import MICRO, Bench
+from benchmarks.client import Crowd, Outcome, conversations
+from benchmarks.contenders import Chatty, Contender, Plan, SocketIO, UsualChannels
+from benchmarks.measure import cpu_seconds
+from benchmarks.scenarios.fanout import WORDS
+
+PAIRS = 25
+WINDOW = 8  # messages of each sender not yet acknowledged
+EACH = 200  # messages of each sender in a round, at full pace
+SCENARIO = "durable sends"
+
+
+def run(bench: Bench) -> None:
+    pairs = 3 if bench.quick else PAIRS
+    plan = Plan(2 * pairs, [[2 * pair, 2 * pair + 1] for pair in range(pairs)])
+    with ExitStack() as stack:
+        crowds: dict[Contender, Crowd] = {}
+        for kind in bench.available([Chatty, SocketIO, UsualChannels]):
+            contender = kind(bench.site)
+            stack.enter_context(bench.running(contender, plan))
+            crowd = crowds[contender] = stack.enter_context(Crowd())
+            # One at a time: line 2n and 2n + 1 are a pair, in the order they were opened.
+            contender.enter(crowd, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
+            _talk(contender, crowd, 10)  # warms up
+        for contender in bench.turns(list(crowds), SCENARIO):
+            crowd = crowds[contender]
+            each = max(10, int((20 if bench.quick else EACH) * contender.pace))
+            before = cpu_seconds(contender.pid)
+            outcome = _talk(contender, crowd, each)
+            stored = max(1, len(outcome.waits))
+            cost = (cpu_seconds(contender.pid) - before) / stored * MICRO
+            bench.sheet.note(SCENARIO, "app CPU per send", contender.name, cost, "µs", 0)
+            rate = stored / outcome.seconds
+            bench.sheet.note(SCENARIO, "sends a second", contender.name, rate, "", 0)
+            bench.note_deliveries(SCENARIO, contender.name, outcome)
+            unanswered = each * 2 * pairs - len(outcome.waits)
+            bench.sheet.note(SCENARIO, "not acknowledged", contender.name, unanswered, "", 0)
+
+
+def _talk(contender: Contender, crowd: Crowd, each: int) -> Outcome:
+    first = contender.numbers(each * len(crowd.lines)).start
+
+    def frame_of(index: int, number: int) -> bytes:
+        return contender.say(index // 2, number, WORDS)
+
+    return conversations(crowd, frame_of, first, each, window=WINDOW)

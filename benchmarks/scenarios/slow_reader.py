@@ -1,0 +1,77 @@
+"""One stops reading while 20 MB pass: what it costs the server's memory, and the others."""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import partial
+
+from benchmarks.bench import MICRO, Bench
+from benchmarks.client import Crowd, Outcome, burst
+from benchmarks.contenders import Chatty, Contender, Plan, SocketIO, UsualChannels
+from benchmarks.measure import cpu_seconds, percentile, resident_bytes
+
+RECEIVERS = 10
+PASSING = 20_000_000  # bytes to each reader, at any pace: less would fit into buffers
+WORDS = "word " * 700
+WINDOW = 4
+SCENARIO = "one stops reading"
+_PROBES = 8
+_LOOK_SECONDS = 0.05
+
+
+class Memory:
+    """The most a process held, looked at now and then."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.before = self.most = resident_bytes(pid)
+        self._looked = time.monotonic()
+
+    def look(self) -> None:
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self.most = max(self.most, resident_bytes(self.pid))
+
+
+def run(bench: Bench) -> None:
+    plan = Plan(RECEIVERS + 1, [list(range(RECEIVERS + 1))])
+    kinds = bench.available([Chatty, SocketIO, UsualChannels])
+    for contender in bench.turns([kind(bench.site) for kind in kinds], SCENARIO):
+        with bench.running(contender, plan), Crowd() as crowd:
+            contender.enter(crowd, [(person, 0) for person in range(RECEIVERS)])
+            _pass(contender, crowd, _PROBES)
+            size = crowd.bytes / _PROBES / RECEIVERS
+            count = int((200_000 if bench.quick else PASSING) / size)
+            _pass(contender, crowd, count // 2)  # the memory that traffic itself takes
+            alone, cost_alone = _measured(contender, crowd, count)
+            with Crowd() as sleeping:
+                contender.enter(sleeping, [(RECEIVERS, 0)])
+                (sleeper,) = sleeping.lines
+                sleeper.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                memory = Memory(contender.pid)
+                beside, cost_beside = _measured(contender, crowd, count, memory)
+        name = contender.name
+        grown = (memory.most - memory.before) / 2**20
+        bench.sheet.note(SCENARIO, "memory grew by", name, grown, "MiB")
+        bench.sheet.note(SCENARIO, "CPU per delivery before", name, cost_alone, "µs", 2)
+        bench.sheet.note(SCENARIO, "CPU per delivery meanwhile", name, cost_beside, "µs", 2)
+        slower = percentile(beside.waits, 0.99) / percentile(alone.waits, 0.99)
+        bench.sheet.note(SCENARIO, "p99 against before", name, slower, "times", 2)
+        bench.note_faults(SCENARIO, name, beside.faults)
+
+
+def _measured(
+    contender: Contender, crowd: Crowd, count: int, memory: Memory | None = None
+) -> tuple[Outcome, float]:
+    """The outcome, and microseconds of CPU for each delivery."""
+    before = cpu_seconds(contender.pid)
+    outcome = _pass(contender, crowd, count, memory)
+    used = cpu_seconds(contender.pid) - before
+    return outcome, used / max(1, outcome.deliveries) * MICRO
+
+
+def _pass(contender: Contender, crowd: Crowd, count: int, memory: Memory | None = None) -> Outcome:
+    frame_of = partial(contender.say, 0, words=WORDS)
+    between = memory.look if memory else lambda: None
+    return burst(crowd, frame_of, contender.numbers(count), window=WINDOW, between=between)

@@ -1,0 +1,32 @@
+"""Nobody says anything in 10,000 conversations: what it costs one process to watch over them."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.bench import Bench
+from benchmarks.client import Crowd
+from benchmarks.contenders import Chatty, Plan
+from benchmarks.measure import cpu_seconds
+
+PEOPLE = 10
+ROOMS_EACH = 1_000  # as many as one person may have
+TICK_SECONDS = 5  # as shipped
+TICKS = 4  # of a round
+
+
+def run(bench: Bench) -> None:
+    each = 50 if bench.quick else ROOMS_EACH
+    scenario = f"{PEOPLE * each:,} silent conversations"
+    chatty = Chatty(bench.site)
+    plan = Plan(PEOPLE, [[person] for person in range(PEOPLE) for _ in range(each)])
+    with bench.running(chatty, plan), Crowd() as crowd:
+        chatty.enter(crowd, [(person, 0) for person in range(PEOPLE)])
+        seconds = 2.0 if bench.quick else TICKS * TICK_SECONDS
+        time.sleep(0.5 if bench.quick else TICK_SECONDS)  # until they have all been let in
+        for _ in bench.turns([chatty], scenario):
+            before = cpu_seconds(chatty.pid)
+            time.sleep(seconds)
+            share = (cpu_seconds(chatty.pid) - before) / seconds * 100
+            bench.sheet.note(scenario, "of a core, tick and all", chatty.name, share, "%", 2)
+            bench.sheet.note(scenario, "closed meanwhile", chatty.name, crowd.closed, "", 0)
