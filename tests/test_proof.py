@@ -38,7 +38,7 @@ def tried(**about) -> Verdict:
 )
 def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
     monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests have the machine as well
-    verdict = tried(kind=kind, seconds=7)
+    verdict = tried(kind=kind, seconds=6)
     assert verdict.findings == []
     assert verdict.settled is not None
     assert verdict.counts[fault] >= 1
@@ -57,7 +57,7 @@ def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
     ],
 )
 def test_a_sabotaged_server_is_found_out(kind, sabotage, wrong, seconds, monkeypatch):
-    monkeypatch.setattr(trial, "SETTLE_SECONDS", 6.0)  # what is not there by then never comes
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 4.0)  # what is not there by then never comes
     verdict = tried(kind=kind, sabotage=sabotage, seconds=seconds)
     assert verdict.by_kind[wrong] > 0
     if wrong != "leaked":

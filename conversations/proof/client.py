@@ -190,6 +190,8 @@ class Device:
                 if queue and now - self._sent_at.get(queue[0].key, 0.0) > ANSWER_SECONDS:
                     self._flush(conversation, again=True)
             for conversation, view in self.views.items():
+                if view.reloading:
+                    continue
                 if view.hole_since is not None and now - view.hole_since > HOLE_SECONDS:
                     self.history.counts["holes asked about"] += 1
                     self._sync(conversation, view)
@@ -216,7 +218,7 @@ class Device:
             self._queue(saying)
             return
         if status in (200, 201):
-            saying.accept(id=answer["id"], seq=answer["seq"], version=answer["version"])
+            self._accept(saying, answer)
         elif answer["retry"]:
             self._queue(saying)
         else:
@@ -271,8 +273,12 @@ class Device:
                 f"again as {frame['id']} at place {frame['seq']}",
             )
         if not saying.settled:
-            saying.accept(id=frame["id"], seq=frame["seq"], version=frame["version"])
+            self._accept(saying, frame)
         self._settle(saying)
+
+    def _accept(self, saying: Saying, answer: Frame) -> None:
+        saying.accept(id=answer["id"], seq=answer["seq"], version=answer["version"])
+        self.history.acknowledged += 1
 
     def _on_error(self, frame: Frame) -> None:
         saying = self._waiting.get(frame.get("key", ""))

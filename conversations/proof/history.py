@@ -85,6 +85,7 @@ class History:
     findings: list[Finding] = field(default_factory=list)
     suspicions: list[tuple[int, int, Finding]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    acknowledged: int = 0
 
     def saw(self, user: int, conversation: int, message: dict[str, Any], how: str) -> None:
         # The first time is the strictest: later ones may be excused by a later stay.

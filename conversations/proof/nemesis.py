@@ -69,14 +69,11 @@ class Nemesis:
 
     async def _progress(self, until: float) -> None:
         """Let people talk: faults all the time would only prove that a house on fire is quiet."""
-        wanted = self._acknowledged() + PROGRESS
+        wanted = self.history.acknowledged + PROGRESS
         latest = min(until, time.monotonic() + PROGRESS_SECONDS)
         await asyncio.sleep(self.rng.uniform(0.2, 1.0))
-        while self._acknowledged() < wanted and time.monotonic() < latest:  # noqa: ASYNC110
+        while self.history.acknowledged < wanted and time.monotonic() < latest:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-
-    def _acknowledged(self) -> int:
-        return sum(1 for each in self.history.sayings if each.outcome == "ok")
 
     async def finale(self, stop_talking: Callable[[], None]) -> None:
         """The last and hardest: what happens while it lasts is not followed by anything that would

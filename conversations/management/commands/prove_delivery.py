@@ -127,7 +127,7 @@ async def interruptible(plan: Plan, progress: Progress) -> Verdict:
 def shown_progress(plan: Plan) -> Any:
     """A bar of the seconds of talk; nothing where there is no terminal."""
     total = round(plan.seconds)
-    form = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} s {postfix}"
+    form = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} s{postfix}"
     with tqdm(total=total, bar_format=form, disable=None, leave=False) as bar:
 
         def progress(stage: str, seconds: float, counts: Counter[str]) -> None:
