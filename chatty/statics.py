@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.files.base import ContentFile
+from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):
+    """Answers with whole files. A streamed one Django's ASGI handler would read into memory all the
+    same, chunk by chunk through threads, and warn about it."""
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+        streamed = WhiteNoiseMiddleware.serve(static_file, request)
+        response = HttpResponse(b"".join(streamed), status=streamed.status_code)
+        streamed.close()
+        del response.headers["Content-Type"]  # WhiteNoise's own, or none: 304 has no content
+        for name, value in streamed.headers.items():
+            response.headers[name] = value
+        return response
 
 
 class SqueezedManifestStorage(CompressedManifestStaticFilesStorage):

@@ -1,4 +1,4 @@
-"""Scripts are served without what only people read, and otherwise as they are."""
+"""Files are served whole; scripts without what only people read, and otherwise as they are."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import gzip
 import pytest
 from django.conf import settings
 from django.core.files import File
+from django.http import HttpResponse
+from django.test import RequestFactory
 
-from chatty.statics import SqueezedManifestStorage, squeeze
+from chatty.statics import SqueezedManifestStorage, StaticFilesMiddleware, squeeze
 
 MODULES = sorted((settings.BASE_DIR / "static" / "js").rglob("*.js"))
 KIB = 1024
@@ -63,3 +65,44 @@ def test_all_scripts_together_stay_small() -> None:
     assert MODULES
     together = "".join(squeeze(module.read_text()) for module in MODULES)
     assert len(gzip.compress(together.encode(), 9)) <= 28 * KIB
+
+
+@pytest.fixture
+def shelf(tmp_path, settings):
+    """Answers for one collected file, /static/words.<hash>.css."""
+    settings.STATIC_ROOT = tmp_path
+    settings.STATIC_URL = "/static/"
+    (tmp_path / "words.css").write_text("p { color: green }")
+    middleware = StaticFilesMiddleware(lambda request: HttpResponse("a page"))
+    requests = RequestFactory()
+
+    def answer(method: str = "GET", path: str = "/static/words.css", **headers: str):
+        return middleware(requests.generic(method, path, headers=headers))
+
+    return answer
+
+
+def test_a_file_is_served_whole_with_its_headers(shelf):
+    response = shelf()
+    assert not response.streaming
+    assert response.content == b"p { color: green }"
+    assert response.headers["Content-Type"] == 'text/css; charset="utf-8"'
+    assert response.headers["Content-Length"] == "18"
+    assert "max-age" in response.headers["Cache-Control"]
+
+
+def test_a_file_the_browser_has_is_not_sent_again(shelf):
+    known = shelf().headers["Last-Modified"]
+    response = shelf(**{"If-Modified-Since": known})
+    assert (response.status_code, response.content) == (304, b"")
+    assert "Content-Type" not in response.headers
+
+
+def test_only_the_head_of_a_file_is_sent_to_who_asks_for_it(shelf):
+    response = shelf("HEAD")
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["Content-Length"] == "18"
+
+
+def test_whatever_is_no_file_goes_on_to_the_pages(shelf):
+    assert shelf(path="/static/none.css").content == b"a page"
