@@ -26,6 +26,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "chatty.sqlite",
             "chatty.env",
             "chatty.logs",
+            "chatty.metrics",
             "chatty.settings",
             "chatty.statics",
         ],

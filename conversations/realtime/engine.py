@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from chatty import metrics
 from conversations import actions, queries
 from conversations.realtime import fanout, protocol
 from conversations.realtime.relay import Relay
@@ -24,6 +25,7 @@ from conversations.realtime.writer import Writer
 logger = logging.getLogger(__name__)
 
 RESTART_SECONDS = 0.5  # before a part that failed is started again
+NUMBERS_SECONDS = 1.0  # how old they are at most when another worker is asked for them
 
 
 class Engine:
@@ -45,6 +47,7 @@ class Engine:
             "heartbeat": self._beat,
             "epoch": self._watch_epoch,
             "purge": self._purge,
+            "numbers": self._keep_numbers,
         }
         self.publisher: fanout.Publisher | None = None
         if settings.REDIS_URL:
@@ -94,6 +97,19 @@ class Engine:
                 for socket in list(self.relay.sockets()):
                     socket.end(protocol.CLOSE_RESTART)
 
+    async def _keep_numbers(self) -> None:
+        while True:
+            await asyncio.sleep(NUMBERS_SECONDS)
+            self.take_numbers()
+
+    def take_numbers(self) -> None:
+        """Bring to the metrics what is not counted there as it happens."""
+        metrics.DELIVERIES.inc(self.relay.take_deliveries())
+        metrics.WRITER_QUEUE.set(self.writer.waiting)
+        metrics.LAYER_UP.set(self.relay.layer_is_up)
+        if self.publisher is not None:
+            metrics.PUBLISHER_QUEUE.set(self.publisher.waiting)
+
     async def _purge(self) -> None:
         """Finish deletions of conversations that a crash interrupted."""
         gone = await self.threads.run(actions.purge_deleted)
@@ -141,6 +157,21 @@ def current() -> Engine:
 
 async def start() -> None:
     current()
+
+
+def take_numbers() -> None:
+    """Bring the numbers of the running loop's engine up to date, if there is one."""
+    engine = _engines.get(asyncio.get_running_loop())
+    if engine is not None:
+        engine.take_numbers()
+
+
+def layer_state() -> str:
+    """Return "ok", "down" or "unused": without REDIS_URL, or before the first socket (Daphne)."""
+    engine = _engines.get(asyncio.get_running_loop())
+    if engine is None or engine.publisher is None:
+        return "unused"
+    return "ok" if engine.relay.layer_is_up else "down"
 
 
 async def stop() -> None:

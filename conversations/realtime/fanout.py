@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from django.db import transaction
 
+from chatty import metrics
 from conversations.realtime.events import Event, to_layer
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,7 @@ class Publisher:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Event] = deque(maxlen=QUEUE_MAX)
         self._filled = asyncio.Event()
-        self.dropped = 0
-        self.failed = 0
+        self._failed = 0
 
     def offer(self, events: tuple[Event, ...]) -> None:
         self._loop.call_soon_threadsafe(self._take, events)
@@ -77,9 +77,13 @@ class Publisher:
     def _take(self, events: tuple[Event, ...]) -> None:
         overflow = len(self._queue) + len(events) - QUEUE_MAX
         if overflow > 0:
-            self.dropped += overflow
+            metrics.PUBLISHER_DROPS.inc(overflow)
         self._queue.extend(events)
         self._filled.set()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -96,6 +100,8 @@ class Publisher:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            self.failed += 1
-            if self.failed & (self.failed - 1) == 0:  # 1, 2, 4, 8...: say it, do not flood the log
-                logger.warning("channel layer: %s event(s) not passed on (%r)", self.failed, error)
+            self._failed += 1
+            metrics.PUBLISHER_FAILURES.inc()
+            # The first, the second, the 4th, the 8th...: say it, do not flood the log.
+            if self._failed & (self._failed - 1) == 0:
+                logger.warning("channel layer: %s event(s) not passed on (%r)", self._failed, error)

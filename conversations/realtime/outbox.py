@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from chatty import metrics
 from conversations.realtime import protocol
 from conversations.realtime.protocol import Words
 
@@ -25,6 +26,8 @@ SILENCING = {
     protocol.CLOSE_SIGNED_OUT,
     protocol.CLOSE_ACCOUNT_CLOSED,
 }
+
+metrics.CLOSES.labels(protocol.CLOSE_TOO_SLOW)  # there from the start, to be watched
 
 Extension = dict[str, Callable[..., Any]]
 
@@ -48,7 +51,7 @@ class Outbox(Protocol):
         """
 
     def stop(self) -> None:
-        """The socket is gone."""
+        """The socket is gone. Called once."""
 
 
 class FramedOutbox:
@@ -60,6 +63,7 @@ class FramedOutbox:
         self._close = extension["close"]
         self._held: list[Words] | None = []
         self.closing = False
+        metrics.SOCKETS.inc()
 
     def put(self, words: Words) -> None:
         if self.closing:
@@ -82,12 +86,14 @@ class FramedOutbox:
         if self.closing:
             return
         self.closing, self._held = True, None
+        metrics.CLOSES.labels(code).inc()
         if last_words is not None:
             self._write(last_words.frame)
         self._close(code)
 
     def stop(self) -> None:
         self.closing, self._held = True, None
+        metrics.SOCKETS.dec()
 
 
 class QueuedOutbox:
@@ -102,6 +108,7 @@ class QueuedOutbox:
         self._filled = asyncio.Event()
         self._task = asyncio.create_task(self._run())
         self._held = True
+        metrics.SOCKETS.inc()
 
     @property
     def closing(self) -> bool:
@@ -131,11 +138,13 @@ class QueuedOutbox:
         if last_words is not None:
             self._queue.append(last_words)
         self._close_code = code
+        metrics.CLOSES.labels(code).inc()
         self._filled.set()
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._give_up)
 
     def stop(self) -> None:
         self._task.cancel()
+        metrics.SOCKETS.dec()
 
     async def _run(self) -> None:
         try:

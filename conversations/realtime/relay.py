@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from accounts import queries as account_queries
 from accounts.models import User
+from chatty import metrics
 from conversations import queries
 from conversations.realtime import protocol
 from conversations.realtime.catch_up import CatchUp, catch_up
@@ -109,6 +110,7 @@ class Relay:
         self._probe_heard = time.monotonic()
         self._layer_was_up = True
         self.repairs = 0
+        self._deliveries = 0
 
     # --- sockets come and go ---------------------------------------------------------------------
 
@@ -167,6 +169,11 @@ class Relay:
     def sockets(self) -> Iterator[Socket]:
         for person in self._people.values():
             yield from person.sockets
+
+    def take_deliveries(self) -> int:
+        """Return how many there were since this was asked last."""
+        taken, self._deliveries = self._deliveries, 0
+        return taken
 
     def _part(self, socket: Socket, conversation_id: int) -> None:
         socket.rooms.discard(conversation_id)
@@ -266,9 +273,9 @@ class Relay:
             if meant and socket.sid != event.except_sid:
                 socket.end(event.code)
 
-    @staticmethod
-    def _write(sockets: Collection[Socket], text: str) -> None:
+    def _write(self, sockets: Collection[Socket], text: str) -> None:
         words = Words(text)
+        self._deliveries += len(sockets)
         for socket in sockets:
             try:
                 socket.write(words)
@@ -289,6 +296,7 @@ class Relay:
     async def _repair(self, room: Room) -> None:
         """Send what the room missed, page by page, then what arrived meanwhile."""
         self.repairs += 1
+        metrics.REPAIRS.inc()
         try:
             more = True
             while more:
@@ -309,6 +317,7 @@ class Relay:
 
     def _pass_on_page(self, room: Room, page: CatchUp) -> None:
         if page.reset:
+            metrics.RESETS.inc()
             # Nobody read through what lies between: ask the database who is still a member.
             for user_id in {socket.user_id for socket in room.sockets}:
                 self._recheck(user_id)

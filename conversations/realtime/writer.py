@@ -16,10 +16,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chatty import metrics
 from chatty.common.errors import ChatError
 from conversations import actions
 from conversations.actions import Draft, Sent
@@ -34,6 +35,9 @@ BUSY_SECONDS = 3.0  # how long a draft waits for its conversation altogether
 DRAIN_SECONDS = 10.0
 
 Result = Sent | ChatError
+
+for _outcome in ("stored", "busy", "unavailable"):
+    metrics.SENDS.labels(_outcome)  # there from the start, to be watched
 
 
 @dataclass(slots=True)
@@ -60,10 +64,15 @@ class Writer:
         Raises ChatError("busy") when the queue is full or the process is about to end.
         """
         if not self._open or len(self._queue) >= QUEUE_MAX:
+            metrics.SENDS.labels("busy").inc()
             raise ChatError("busy", retry_after=1)
         self._queue.append(_Waiting(draft, answer))
         self._idle.clear()
         self._filled.set()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
 
     async def run(self) -> None:
         """Store batches for ever."""
@@ -89,17 +98,23 @@ class Writer:
     async def _store_next(self) -> None:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
         results: Sequence[Result]
+        began = time.monotonic()
         try:
             results = await self._threads.run(store, [waiting.draft for waiting in batch])
         except Exception:
             logger.exception("a batch of %s message(s) failed", len(batch))
             results = [ChatError("unavailable", retry_after=1)] * len(batch)
+        now = time.monotonic()
         again: list[_Waiting] = []
+        outcomes: defaultdict[str, int] = defaultdict(int)
         for waiting, result in zip(batch, results, strict=True):
-            if _is_busy(result) and time.monotonic() - waiting.since < BUSY_SECONDS:
+            if _is_busy(result) and now - waiting.since < BUSY_SECONDS:
                 again.append(waiting)
             else:
                 _answer(waiting, result)
+                outcomes[result.code if isinstance(result, ChatError) else "stored"] += 1
+                metrics.SEND_SECONDS.observe(now - waiting.since)
+        _count(len(batch), now - began, outcomes)
         if again:
             self._queue.extendleft(reversed(again))
             if len(again) == len(self._queue):
@@ -134,6 +149,13 @@ def _store_halves(drafts: Sequence[Draft], error: Exception) -> list[Result]:
 
 def _is_busy(result: Result) -> bool:
     return isinstance(result, ChatError) and result.code == "busy"
+
+
+def _count(messages: int, seconds: float, outcomes: Mapping[str, int]) -> None:
+    metrics.BATCH_MESSAGES.observe(messages)
+    metrics.COMMIT_SECONDS.observe(seconds)
+    for outcome, times in outcomes.items():
+        metrics.SENDS.labels(outcome).inc(times)
 
 
 def _answer(waiting: _Waiting, result: Result) -> None:

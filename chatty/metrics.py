@@ -1,0 +1,126 @@
+"""The numbers of a process, as Prometheus reads them. docs/deploy.md says what to watch.
+
+What happens rarely is counted where it happens. What happens for every delivery is a plain number of
+whoever does it, which the engine brings here now and then (Engine.take_numbers): with several workers
+each addition here is a write into a shared file.
+
+With several workers each keeps its numbers in files of PROMETHEUS_MULTIPROC_DIR, and whichever is
+asked answers for all. prometheus-client decides which it is when it is first imported.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+    multiprocess,
+)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the variable prometheus-client looks for
+
+# They are a second series beside each counter, which tells when the process began.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+# One of our own: the usual one tells the Python version and counts garbage, too.
+_registry = CollectorRegistry()
+if DIRECTORY not in os.environ:
+    ProcessCollector(registry=_registry)  # CPU, memory, open files of this one process
+
+
+def _counter(name: str, words: str, *labels: str) -> Counter:
+    return Counter(f"chatty_{name}", words, labels, registry=_registry)
+
+
+def _gauge(name: str, words: str, mode: str = "livesum") -> Gauge:
+    """`mode`: how the workers' values become one; those of the dead do not count."""
+    return Gauge(f"chatty_{name}", words, registry=_registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+
+
+def _histogram(name: str, words: str, bounds: tuple[float, ...]) -> Histogram:
+    return Histogram(f"chatty_{name}", words, registry=_registry, buckets=bounds)
+
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
+
+# --- sockets and what they hear ---------------------------------------------------------------------
+
+SOCKETS = _gauge("sockets", "WebSockets open now, also those still being let in.")
+CLOSES = _counter(
+    "socket_closes",
+    "WebSockets Chatty closed, by close code; 4408: a client that did not read.",
+    "code",
+)
+DELIVERIES = _counter(
+    "deliveries", "Events written to sockets, one for each event and each socket it was meant for."
+)
+REPAIRS = _counter(
+    "repairs", "Holes: times a conversation's missing events were read from the database."
+)
+RESETS = _counter("resets", "Holes too large to read: clients were told to load the latest page.")
+
+# --- sends ----------------------------------------------------------------------------------------------
+
+SENDS = _counter(
+    "sends",
+    "Messages sent through sockets, by outcome: stored, or the code of the refusal.",
+    "outcome",
+)
+SEND_SECONDS = _histogram(
+    "send_seconds", "Seconds from a message taken off a socket to its answer.", _SECONDS
+)
+COMMIT_SECONDS = _histogram(
+    "commit_seconds", "Seconds to store one batch of messages; its count is the batches.", _SECONDS
+)
+BATCH_MESSAGES = _histogram(
+    "batch_messages", "Messages stored together.", (1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+WRITER_QUEUE = _gauge("writer_queue_messages", "Messages waiting for the next batch.")
+
+# --- the channel layer ----------------------------------------------------------------------------------
+
+LAYER_UP = _gauge(
+    "layer_up",
+    "1 while the channel layer brings back this process's probes, else 0; the least of all workers.",
+    "livemin",
+)
+PUBLISHER_QUEUE = _gauge("publisher_queue_events", "Events waiting for the channel layer.")
+PUBLISHER_FAILURES = _counter(
+    "publisher_failures", "Events the channel layer did not take; other processes find them later."
+)
+PUBLISHER_DROPS = _counter(
+    "publisher_drops", "Events dropped because too many waited; other processes find them later."
+)
+
+# --- HTTP -----------------------------------------------------------------------------------------------
+
+HTTP_INSIDE = _gauge("http_requests_inside", "HTTP requests being worked on or waiting in line.")
+HTTP_RUNNING = _gauge("http_requests_running", "HTTP requests being worked on.")
+HTTP_REFUSED = _counter(
+    "http_requests_refused",
+    "HTTP requests refused at the door, by code: busy (the line is full), too_big, invalid (too slow).",
+    "code",
+)
+
+
+def text() -> bytes:
+    """Everything in Prometheus' text format. With several workers it reads their files: not for an
+    event loop."""
+    if DIRECTORY not in os.environ:
+        return generate_latest(_registry)
+    together = CollectorRegistry()
+    multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)
+
+
+def forget_worker(pid: int) -> None:
+    """Take the present state of a worker that has died out of the sums. What it counted stays."""
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
