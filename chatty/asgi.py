@@ -1,6 +1,6 @@
 """The front door: what every ASGI server (uvicorn, Daphne) calls.
 
-From outside in: proxies' words believed or dropped, /healthz, then sockets to their consumer and
+From outside in: proxies' words believed or dropped, probes (health.py), then sockets to their consumer and
 HTTP through the bound to Django. Nothing here knows what a chat is.
 """
 
@@ -15,6 +15,7 @@ django_application = get_asgi_application()  # before whatever imports models
 
 from django.conf import settings  # noqa: E402
 
+from chatty import health  # noqa: E402
 from chatty.databases import prepare_to_serve  # noqa: E402
 from chatty.doors import FrontDoor, HttpBound  # noqa: E402
 from conversations.realtime import engine  # noqa: E402
@@ -31,6 +32,7 @@ application = FrontDoor(
         body_seconds=settings.HTTP_BODY_SECONDS,
     ),
     websockets={"/ws/": ChatConsumer.as_asgi()},
+    probes=health.probes(layer=engine.layer_state, take_numbers=engine.take_numbers),
     on_startup=engine.start,
     on_shutdown=engine.stop,
     trusted=settings.TRUSTED_PROXIES,

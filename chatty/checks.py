@@ -35,6 +35,16 @@ def secret_is_strong(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register(Tags.security)
+def metrics_token_is_strong(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < SECRET_MIN:
+        yield Error(
+            f"METRICS_TOKEN has fewer than {SECRET_MIN} characters: it could be guessed.",
+            hint="Make one with: openssl rand -hex 32",
+            id="chatty.E009",
+        )
+
+
+@register(Tags.security)
 def debug_stays_at_home(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if not settings.DEBUG:
         return

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from chatty import health
+from chatty import metrics
 from chatty.common.errors import ChatError
 from chatty.env import Network
+from chatty.health import Probe
 
 log = logging.getLogger("chatty.doors")
 
@@ -39,13 +40,17 @@ _NO_SUCH_SOCKET = 4404
 
 
 class FrontDoor:
-    """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan."""
+    """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan.
+
+    `probes`: what answers machines, by path; no crowd of people is ever before them in line.
+    """
 
     def __init__(
         self,
         *,
         http: Application,
         websockets: Mapping[str, Application],
+        probes: Mapping[str, Probe],
         on_startup: Callable[[], Awaitable[None]],
         on_shutdown: Callable[[], Awaitable[None]],
         trusted: Sequence[Network],
@@ -53,6 +58,7 @@ class FrontDoor:
     ) -> None:
         self.http = http
         self.websockets = websockets
+        self.probes = probes
         self.on_startup = on_startup
         self.on_shutdown = on_shutdown
         self.trusted = trusted
@@ -65,8 +71,8 @@ class FrontDoor:
         scope = as_seen_by_proxies(scope, self.trusted)
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
-        elif scope["path"] == health.PATH:
-            await health.answer(scope, receive, send)
+        elif (probe := self.probes.get(scope["path"])) is not None:
+            await probe(scope, send)
         elif self.https and "chatty.untrusted_proxy" in scope:
             # Sent on to https, which is where the browser is already, it would go round for ever.
             await refuse(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
@@ -116,7 +122,7 @@ def as_seen_by_proxies(scope: Scope, trusted: Sequence[Network]) -> Scope:
             told[name] = told[name] + b"," + value if name in told else value
         elif b"_" not in name:
             headers.append((name, value))
-    scope = {**scope, "headers": headers, "root_path": ""}
+    scope = {**scope, "headers": headers, "root_path": "", "chatty.proxied": bool(told)}
     if told and is_trusted(scope.get("client"), trusted):
         _believe(scope, told, trusted)
     elif _last(told, b"x-forwarded-proto") == b"https":
@@ -216,20 +222,25 @@ class HttpBound:
             return
         try:
             body = await self._body(scope, receive)
+            if self._inside >= self.running + self.waiting:
+                raise ChatError("busy", retry_after=2)
         except ChatError as error:
+            metrics.HTTP_REFUSED.labels(error.code).inc()
             await refuse(scope, send, error)
             return
         if body is None:
             return
-        if self._inside >= self.running + self.waiting:
-            await refuse(scope, send, ChatError("busy", retry_after=2))
-            return
         self._inside += 1
         try:
-            async with self._places:
-                await self.application(scope, replaying(body, receive), send)
+            with metrics.HTTP_INSIDE.track_inprogress():
+                await self._in_turn(scope, replaying(body, receive), send)
         finally:
             self._inside -= 1
+
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._places:
+            with metrics.HTTP_RUNNING.track_inprogress():
+                await self.application(scope, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The whole body, None when the client has gone. Raises ChatError("too_big" | "invalid")."""

@@ -1,53 +1,144 @@
-"""/healthz for probes and balancers: 200 while this process can reach its database, else 503.
+"""What machines ask: is it alive, is it ready, how is it doing.
 
-Answered before Django, so that it needs no allowed host, no thread in line and no session. Redis is
-not asked: without it Chatty is slower, not ill.
+/healthz   200 while this process can reach its database, else 503. For whoever restarts what is ill.
+/readyz    the same, and which part is wanting. Without its channel layer Chatty is slower, not ill:
+           that is told, and is still 200.
+/metrics   numbers for Prometheus: to whoever shows METRICS_TOKEN; while there is none, on this machine.
+
+Answered before Django, so that they need no allowed host, no place in line and no session.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
+import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import DatabaseError, connection
 
-PATH = "/healthz"
+from chatty import metrics
+from chatty.common.errors import ChatError
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Probe = Callable[[Mapping[str, Any], Send], Awaitable[None]]
+
 _FRESH_SECONDS = 1.0  # strangers may ask as often as they like: the database is asked once a second
 _PATIENCE_SECONDS = 3.0
+_JSON = "application/json"
 
 _last: tuple[float, bool] = (0.0, False)
+_asking: asyncio.Task[bool] | None = None
 
 
-async def answer(
-    scope: MutableMapping[str, Any],
-    receive: Callable[[], Awaitable[Any]],
-    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-) -> None:
+def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dict[str, Probe]:
+    """Return what answers at which path.
+
+    `layer`: says how the channel layer does; `take_numbers`: brings the numbers up to date. Both are
+    called in the event loop and must return at once.
+    """
+
+    async def ready(scope: Mapping[str, Any], send: Send) -> None:
+        well, heard = await is_well(), layer()
+        status = "unavailable" if not well else "degraded" if heard == "down" else "ok"
+        told = {"status": status, "database": "ok" if well else "down", "layer": heard}
+        await _answer(send, 200 if well else 503, _JSON, json.dumps(told).encode())
+
+    async def numbers(scope: Mapping[str, Any], send: Send) -> None:
+        refusal = _refusal(scope)
+        if refusal is not None:
+            body = json.dumps(refusal.as_dict()).encode()
+            await _answer(send, refusal.status, _JSON, body, (b"www-authenticate", b"Bearer"))
+            return
+        take_numbers()
+        text = await sync_to_async(metrics.text, thread_sensitive=False)()
+        await _answer(send, 200, metrics.CONTENT_TYPE, text)
+
+    return {"/healthz": _alive, "/readyz": ready, "/metrics": numbers}
+
+
+async def _alive(scope: Mapping[str, Any], send: Send) -> None:
     well = await is_well()
     body = json.dumps({"status": "ok" if well else "unavailable"}).encode()
+    await _answer(send, 200 if well else 503, _JSON, body)
+
+
+async def _answer(
+    send: Send, status: int, kind: str, body: bytes, *more: tuple[bytes, bytes]
+) -> None:
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", kind.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        *more,
     ]
-    await send({"type": "http.response.start", "status": 200 if well else 503, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
+# --- who may see the numbers ----------------------------------------------------------------------
+
+
+def _refusal(scope: Mapping[str, Any]) -> ChatError | None:
+    headers = dict(scope["headers"])
+    if settings.METRICS_TOKEN:
+        wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
+        if hmac.compare_digest(headers.get(b"authorization", b""), wanted):
+            return None
+        return ChatError("unauthenticated", "The numbers need METRICS_TOKEN as a Bearer token.")
+    if _is_from_here(scope, headers.get(b"host", b"").decode("latin-1")):
+        return None
+    return ChatError("unauthenticated", "Whoever runs this Chatty: set METRICS_TOKEN to read this.")
+
+
+def _is_from_here(scope: Mapping[str, Any], host: str) -> bool:
+    """Whether somebody on this machine asks, and none who came through a proxy on it.
+
+    A proxy need not say that it is one: with a public address, or with proxies that are trusted,
+    loopback proves nothing. Nor does it when a page of some other site had a browser here ask: such
+    a page knows us by its own name.
+    """
+    if settings.PUBLIC_URL or settings.TRUSTED_PROXIES or scope.get("chatty.proxied"):
+        return False
+    address = (scope.get("client") or ("",))[0]
+    here = address == "::1" or address.startswith(("127.", "::ffff:127."))
+    return here and re.sub(r":\d+$", "", host) in settings.LOOPBACK
+
+
+# --- the database ---------------------------------------------------------------------------------
+
+
 async def is_well() -> bool:
+    """Whether the database answers: as of a second ago, within _PATIENCE_SECONDS."""
     global _last
     asked, well = _last
-    if time.monotonic() - asked < _FRESH_SECONDS and asked:
+    if asked and time.monotonic() - asked < _FRESH_SECONDS:
         return well
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            well = await sync_to_async(_database_answers, thread_sensitive=False)()
+            return await asyncio.shield(_question())
     except TimeoutError:
-        well = False
+        _last = (time.monotonic(), False)
+        return False
+
+
+def _question() -> asyncio.Task[bool]:
+    """The question being asked now. One for all: a database that hangs holds one thread, not one
+    for each time somebody asks."""
+    global _asking
+    if _asking is None or _asking.done() or _asking.get_loop() is not asyncio.get_running_loop():
+        _asking = asyncio.create_task(_ask())
+    return _asking
+
+
+async def _ask() -> bool:
+    global _last
+    well = await sync_to_async(_database_answers, thread_sensitive=False)()
     _last = (time.monotonic(), well)
     return well
 

@@ -10,8 +10,10 @@ import asyncio
 import errno
 import logging
 import multiprocessing
+import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +27,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.http11 import Request
+
+from chatty import metrics
 
 log = logging.getLogger("chatty.server")
 
@@ -248,6 +252,11 @@ class Workers:
 
     def run(self) -> int:
         """Serves until SIGTERM or SIGINT. Returns the exit code for the whole."""
+        with tempfile.TemporaryDirectory(prefix="chatty-metrics-") as numbers:
+            os.environ[metrics.DIRECTORY] = numbers  # the workers' common one, and of nobody else
+            return self._run()
+
+    def _run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self._processes = [self._start() for _ in range(self.count)]
@@ -270,5 +279,7 @@ class Workers:
             if process.is_alive():
                 continue
             log.error("A worker ended with %s; starting another", process.exitcode)
+            assert process.pid is not None  # it was started
+            metrics.forget_worker(process.pid)
             time.sleep(_RESTART_PAUSE_SECONDS)  # one that fails at once must not spin
             self._processes[index] = self._start()

@@ -33,6 +33,8 @@ TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SECRET_KEY, SECRET_IS_STORED = env.secret_key(DATA_DIR)
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+
 SIGN_UP = env.choice("SIGN_UP", ("open", "invited", "closed"))
 
 # --- What it is made of ---------------------------------------------------------------------------

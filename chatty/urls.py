@@ -1,4 +1,4 @@
-"""Every path of Chatty. Sockets and /healthz are answered before Django: see asgi.py."""
+"""Every path of Chatty. Sockets and probes are answered before Django: see asgi.py."""
 
 from __future__ import annotations
 

@@ -270,6 +270,7 @@ def front(**changes):
     parts = {
         "http": nothing,
         "websockets": {"/ws/": nothing},
+        "probes": {},
         "on_startup": nothing,
         "on_shutdown": nothing,
         "trusted": [],

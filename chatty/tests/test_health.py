@@ -1,0 +1,240 @@
+"""What machines ask: how long they wait at most, what they are told, and who may read the numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import threading
+import time
+
+import pytest
+
+from chatty import health, metrics
+from chatty.doors import FrontDoor, HttpBound
+
+TOKEN = "4f5d0c8e2b7a49d6b1e3f8a07c6d5e4f"
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked_yet(monkeypatch):
+    monkeypatch.setattr(health, "_last", (0.0, False))
+    monkeypatch.setattr(health, "_asking", None)
+
+
+@pytest.fixture
+def database(monkeypatch):
+    """database(True | False) is what it answers; the list counts how often it was asked."""
+    asked = []
+
+    def answers(well):
+        def ask():
+            asked.append(well)
+            return well
+
+        monkeypatch.setattr(health, "_database_answers", ask)
+        return asked
+
+    return answers
+
+
+@pytest.fixture
+def hung_database(monkeypatch):
+    """One that does not answer until the test is over; the list counts the threads that wait."""
+    monkeypatch.setattr(health, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(health, "_FRESH_SECONDS", 0.0)
+    waiting, over = [], threading.Event()
+
+    def ask():
+        waiting.append(threading.current_thread())
+        over.wait(10)
+        return True
+
+    monkeypatch.setattr(health, "_database_answers", ask)
+    yield waiting
+    over.set()
+
+
+async def nothing(*_):
+    raise AssertionError("this is not for Django")
+
+
+def door(layer="unused", taken=None, http=nothing, trusted=()):
+    def take_numbers():
+        if taken is not None:
+            taken.append(1)
+
+    probes = health.probes(layer=lambda: layer, take_numbers=take_numbers)
+    return FrontDoor(
+        http=http,
+        websockets={},
+        probes=probes,
+        on_startup=nothing,
+        on_shutdown=nothing,
+        trusted=trusted,
+        https=False,
+    )
+
+
+async def ask(door, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
+    """Returns (status, headers, body)."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    scope = {
+        "type": "http",
+        "path": path,
+        "scheme": "http",
+        "client": [client, 5000],
+        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+    }
+    await door(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+
+@pytest.mark.parametrize(
+    ("well", "layer", "status", "told"),
+    [
+        (True, "ok", 200, {"status": "ok", "database": "ok", "layer": "ok"}),
+        (True, "unused", 200, {"status": "ok", "database": "ok", "layer": "unused"}),
+        (True, "down", 200, {"status": "degraded", "database": "ok", "layer": "down"}),
+        (False, "ok", 503, {"status": "unavailable", "database": "down", "layer": "ok"}),
+        (False, "down", 503, {"status": "unavailable", "database": "down", "layer": "down"}),
+    ],
+)
+async def test_ready_means_that_the_database_answers(database, well, layer, status, told):
+    database(well)
+    answered, headers, body = await ask(door(layer), "/readyz")
+    assert (answered, json.loads(body)) == (status, told)
+    assert headers[b"content-type"] == b"application/json"
+    assert headers[b"cache-control"] == b"no-store"
+
+
+@pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
+async def test_a_living_process_reaches_its_database(database, well, status):
+    database(well)
+    answered, _headers, body = await ask(door(), "/healthz")
+    assert (answered, json.loads(body)) == (status, {"status": "ok" if well else "unavailable"})
+
+
+async def test_a_crowd_of_probes_is_one_question_a_second(database):
+    asked = database(True)
+    answers = await asyncio.gather(
+        *(ask(door(), path) for path in ("/readyz", "/healthz") for _ in range(50))
+    )
+    assert {status for status, _headers, _body in answers} == {200}
+    assert len(asked) == 1
+
+
+async def test_a_database_that_hangs_is_down_soon_and_holds_one_thread(hung_database):
+    began = time.monotonic()
+    for _ in range(3):
+        status, _headers, body = await ask(door(), "/readyz")
+        assert (status, json.loads(body)["database"]) == (503, "down")
+    assert time.monotonic() - began < 3
+    assert len(hung_database) == 1
+
+
+async def test_probes_pass_a_full_house(database):
+    database(True)
+    full = asyncio.Event()
+
+    async def busy(scope, receive, send):
+        full.set()
+        await asyncio.Event().wait()
+
+    bound = HttpBound(busy, running=1, waiting=0, body_max=100, body_seconds=5)
+    front = door(http=bound)
+    inside = asyncio.create_task(ask(front, "/"))
+    await full.wait()
+    refused = metrics.HTTP_REFUSED.labels("busy")
+    before = refused._value.get()
+    assert metrics.HTTP_INSIDE._value.get() == metrics.HTTP_RUNNING._value.get() == 1
+    assert (await ask(front, "/"))[0] == 503
+    assert refused._value.get() == before + 1
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert (await ask(front, path))[0] == 200
+    inside.cancel()
+    await asyncio.gather(inside, return_exceptions=True)
+    assert metrics.HTTP_INSIDE._value.get() == metrics.HTTP_RUNNING._value.get() == 0
+
+
+@pytest.mark.parametrize(
+    ("client", "host"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000"),
+        ("127.0.0.1", "localhost:8000"),
+        ("::1", "[::1]:8000"),
+        ("::1", "[::1]"),
+        ("::ffff:127.0.0.1", "localhost"),
+    ],
+)
+async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
+    taken = []
+    status, headers, body = await ask(door(taken=taken), "/metrics", client, host)
+    assert status == 200
+    assert headers[b"content-type"].startswith(b"text/plain; version=")
+    assert b"\n# TYPE chatty_sockets gauge\n" in body
+    assert taken == [1]
+
+
+@pytest.mark.parametrize(
+    ("client", "host", "headers"),
+    [
+        ("203.0.113.9", "127.0.0.1:8000", {}),
+        ("10.0.0.2", "127.0.0.1:8000", {}),
+        ("", "127.0.0.1:8000", {}),
+        ("127.0.0.1", "chat.example.org", {}),
+        ("127.0.0.1", "rebound.example.com:8000", {}),
+        ("127.0.0.1", "", {}),
+        ("127.0.0.1", "127.0.0.1:8000", {"x_forwarded_for": "127.0.0.1"}),
+        ("127.0.0.1", "127.0.0.1:8000", {"x_real_ip": "203.0.113.9"}),
+        ("127.0.0.1", "127.0.0.1:8000", {"forwarded": "for=203.0.113.9"}),
+    ],
+)
+async def test_without_a_token_nobody_else_may(client, host, headers):
+    taken = []
+    answered, sent, body = await ask(door(taken=taken), "/metrics", client, host, **headers)
+    assert (answered, json.loads(body)["code"]) == (401, "unauthenticated")
+    assert sent[b"www-authenticate"] == b"Bearer"
+    assert b"chatty_" not in body
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "https://chat.example.org"),
+        ("TRUSTED_PROXIES", [ipaddress.ip_network("127.0.0.1")]),
+    ],
+)
+async def test_behind_a_proxy_there_is_no_way_without_a_token(settings, name, value):
+    setattr(settings, name, value)
+    trusted = value if name == "TRUSTED_PROXIES" else ()
+    front = door(trusted=trusted)
+    assert (await ask(front, "/metrics"))[0] == 401
+    # A client that calls itself one of us, through the proxy.
+    assert (await ask(front, "/metrics", x_forwarded_for="127.0.0.1"))[0] == 401
+    settings.METRICS_TOKEN = TOKEN
+    shown = {"authorization": f"Bearer {TOKEN}", "x_forwarded_for": "203.0.113.9"}
+    assert (await ask(front, "/metrics", host="chat.example.org", **shown))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["", TOKEN, "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer é"],
+)
+async def test_a_token_once_set_is_asked_of_everybody(settings, shown):
+    settings.METRICS_TOKEN = TOKEN
+    headers = {"authorization": shown} if shown else {}
+    status, _headers, body = await ask(door(), "/metrics", **headers)
+    assert status == 401
+    assert TOKEN.encode() not in body
+    right = {"authorization": f"Bearer {TOKEN}"}
+    assert (await ask(door(), "/metrics", "203.0.113.9", "x", **right))[0] == 200

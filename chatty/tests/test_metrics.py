@@ -1,0 +1,92 @@
+"""The numbers: each with words that say what it counts, and those of several workers as one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from chatty import checks, metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_number_says_what_it_counts():
+    families = list(text_string_to_metric_families(metrics.text().decode()))
+    ours = [family for family in families if family.name.startswith("chatty_")]
+    assert len(ours) >= 15
+    assert [family.name for family in ours if len(family.documentation) < 20] == []
+    # What is measured in seconds says so; what counts things says what.
+    assert [f.name for f in ours if f.type == "histogram" and "_messages" not in f.name] == [
+        "chatty_send_seconds",
+        "chatty_commit_seconds",
+    ]
+
+
+def test_every_number_is_explained_for_whoever_runs_it():
+    text = (ROOT / "docs/deploy.md").read_text()
+    named = set(re.findall(r"`(chatty_\w+)", text))
+    real = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in text_string_to_metric_families(metrics.text().decode())
+        if family.name.startswith("chatty_")
+    }
+    assert named == real
+
+
+WORKER = """
+from chatty import metrics
+metrics.DELIVERIES.inc(3)
+metrics.SOCKETS.inc(2)
+metrics.LAYER_UP.set({up})
+metrics.SEND_SECONDS.observe(0.03)
+print(__import__("os").getpid())
+"""
+
+
+def work(directory, up):
+    """One worker's life; returns its number."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER.format(up=up)],
+        cwd=ROOT,
+        env={**os.environ, metrics.DIRECTORY: str(directory)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+def together(directory, monkeypatch):
+    monkeypatch.setenv(metrics.DIRECTORY, str(directory))
+    return {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(metrics.text().decode())
+        for sample in family.samples
+        if not sample.labels
+    }
+
+
+def test_the_numbers_of_several_workers_are_one(tmp_path, monkeypatch):
+    work(tmp_path, up=1)
+    dead = work(tmp_path, up=0)
+    said = together(tmp_path, monkeypatch)
+    assert said["chatty_deliveries_total"] == 6
+    assert said["chatty_sockets"] == 4
+    assert said["chatty_send_seconds_count"] == 2
+    assert said["chatty_layer_up"] == 0  # one that is deaf is enough to look into it
+    metrics.forget_worker(dead)
+    said = together(tmp_path, monkeypatch)
+    assert said["chatty_sockets"] == 2
+    assert said["chatty_layer_up"] == 1
+    assert said["chatty_deliveries_total"] == 6
+
+
+def test_a_token_that_could_be_guessed_is_refused(settings):
+    for token, found in (("", []), ("x" * 31, ["chatty.E009"]), ("x" * 32, [])):
+        settings.METRICS_TOKEN = token
+        assert [fault.id for fault in checks.metrics_token_is_strong(None)] == found

@@ -1,0 +1,154 @@
+"""Probes and numbers of real servers: what they say while people talk, and when something is away."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.houses import Builder
+from tests.sockets import Talker, switchboard
+
+pytestmark = pytest.mark.servers
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def get(server, path, **headers):
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def ready(server):
+    status, body = get(server, "/readyz")
+    return status, json.loads(body)
+
+
+def numbers(server, **headers):
+    """Returns {name or name{label}: value}."""
+    status, text = get(server, "/metrics", **headers)
+    assert status == 200, text
+    return {
+        sample.name + "".join(f"{{{value}}}" for value in sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def eventually(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.2)
+
+
+def test_what_people_do_is_counted(house):
+    server = house.serve()
+    assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "unused"})
+    alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
+    tea = alice.opens(bob)
+    with switchboard() as opened:
+        hers, his = opened(alice), opened(bob)
+        before = numbers(server)
+        assert before["chatty_sockets"] == 2
+        for number in range(10):
+            hers.sends(tea, f"word {number}")
+        his.hears(tea, "word 9")
+        hers.send(tea + 1000, "to nobody")
+        hers.take("error", code="not_found")
+        after = numbers(server)
+        assert after["chatty_deliveries_total"] - before["chatty_deliveries_total"] == 20
+        assert after["chatty_sends_total{stored}"] - before["chatty_sends_total{stored}"] == 10
+        assert after["chatty_sends_total{not_found}"] == 1
+        assert after["chatty_send_seconds_count"] == 11
+        assert after["chatty_batch_messages_sum"] == 11
+        assert 0 < after["chatty_commit_seconds_sum"] <= after["chatty_send_seconds_sum"]
+        assert after["chatty_writer_queue_messages"] == 0
+        assert after["chatty_repairs_total"] == after["chatty_socket_closes_total{4408}"] == 0
+        assert after["process_resident_memory_bytes"] > 1e6
+        alice.ask("POST", "/api/token/logout/", {"refresh": alice.refresh})
+        assert hers.close_code() == 4001
+    eventually(lambda: numbers(server)["chatty_sockets"] == 0)
+    assert numbers(server)["chatty_socket_closes_total{4001}"] == 1
+
+
+def test_a_layer_that_is_gone_is_told_and_is_not_fatal(grown_house):
+    server = grown_house.serve(TICK_SECONDS="0.5")
+    assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "ok"})
+    assert numbers(server)["chatty_layer_up"] == 1
+    grown_house.redis.stop()
+    down = {"status": "degraded", "database": "ok", "layer": "down"}
+    eventually(lambda: ready(server) == (200, down))
+    assert numbers(server)["chatty_layer_up"] == 0
+    alice = Talker(server, "Alice").sign_in()
+    with switchboard() as opened:
+        opened(alice).sends(alice.opens(), "still here")
+    eventually(lambda: numbers(server)["chatty_publisher_failures_total"] > 0)
+    grown_house.redis.start()
+    eventually(lambda: ready(server)[1]["layer"] == "ok")
+
+
+def test_a_database_that_is_gone_is_fatal_until_it_is_back(tmp_path):
+    with closing(Builder(tmp_path)) as builder:  # with a PostgreSQL of its own to crash
+        house = builder.grown_up()
+        try:
+            server = house.serve()
+            assert ready(server)[0] == 200
+            house.postgres.crash()
+            eventually(lambda: ready(server)[0] == 503)
+            assert ready(server)[1] == {"status": "unavailable", "database": "down", "layer": "ok"}
+            assert get(server, "/metrics")[0] == 200  # now of all times
+            house.postgres.start()
+            eventually(lambda: ready(server)[0] == 200)
+        finally:
+            house.close()
+            house.redis.close()
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_worker(pid):
+    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_whichever_worker_is_asked_answers_for_all(grown_house):
+    server = grown_house.serve("--workers", "2", METRICS_TOKEN=TOKEN)
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    assert get(server, "/metrics")[0] == 401
+    alice = Talker(server, "Alice").sign_in()
+    tea = alice.opens()
+    with switchboard() as opened:
+        sockets = [opened(alice) for _ in range(6)]
+        for socket in sockets:
+            socket.sends(tea, "hello")
+        for socket in sockets:
+            socket.transcript(tea, 6)
+
+        def told():
+            return {
+                tuple(numbers(server, **shown)[f"chatty_{name}"] for name in names)
+                for _ in range(6)  # one connection each, so the workers take turns
+            }
+
+        names = ("sockets", "sends_total{stored}", "send_seconds_count")
+        assert told() == {(6, 6, 6)}
+        eventually(lambda: numbers(server, **shown)["chatty_deliveries_total"] >= 36)
+
+    workers = [pid for pid in children(server.process.pid) if is_worker(pid)]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    eventually(lambda: workers[0] not in children(server.process.pid))
+    eventually(lambda: numbers(server, **shown)["chatty_sockets"] == 0)
+    assert numbers(server, **shown)["chatty_sends_total{stored}"] == 6  # what was counted stays
+    assert server.terminate() == 0
