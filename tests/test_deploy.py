@@ -1,0 +1,103 @@
+"""The files in deploy/ agree with what they are in front of, or around."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from chatty import doors, server
+from conversations.realtime import protocol, writer
+
+ROOT = Path(__file__).resolve().parent.parent
+NGINX = re.sub(r"#.*", "", (ROOT / "deploy/nginx.conf").read_text())
+CADDY = re.sub(r"#.*", "", (ROOT / "deploy/Caddyfile").read_text())
+UNITS = sorted((ROOT / "deploy").glob("*.service"))
+
+
+def directive(name: str, text: str = NGINX) -> list[list[str]]:
+    """The arguments of each `name a b;`."""
+    return [found.split() for found in re.findall(rf"\b{name}\s+([^;{{}}]+);", text)]
+
+
+def seconds(text: str) -> int:
+    assert text.endswith("s")
+    return int(text[:-1])
+
+
+def sent_on() -> dict[str, str]:
+    return {name.lower(): value for name, value in directive("proxy_set_header")}
+
+
+def test_nginx_lets_sockets_through_and_upgrades_nothing_else():
+    assert directive("proxy_http_version") == [["1.1"]]
+    assert sent_on()["upgrade"] == "$chatty_upgrade"
+    assert sent_on()["connection"] == "$chatty_connection"
+    assert '"~*^websocket$" websocket;' in NGINX
+    assert re.findall(r"default\s+(\S+);", NGINX) == ['""', '""']
+    for name in ("proxy_read_timeout", "proxy_send_timeout"):
+        assert seconds(directive(name)[0][0]) > 2 * protocol.HEARTBEAT_SECONDS
+
+
+def test_nginx_says_itself_whatever_chatty_believes_of_a_proxy():
+    """A header that is passed on as the client wrote it would be believed, too."""
+    source = Path(doors.__file__).read_text()
+    believed = set(re.findall(r'told(?:\.get\(|, )b"([\w-]+)"', source))
+    assert believed == {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+    assert {name: sent_on()[name] for name in believed} == {
+        "x-forwarded-for": "$remote_addr",
+        "x-forwarded-proto": "$scheme",
+        "x-forwarded-host": "$http_host",
+    }
+    assert sent_on()["host"] == "$http_host"
+
+
+def test_proxies_carry_bodies_as_large_as_chatty_takes():
+    assert settings.HTTP_BODY_MAX == 1024 * 1024
+    assert directive("client_max_body_size") == [["1m"]]
+    assert re.search(r"max_size 1MiB\b", CADDY)
+    assert seconds(directive("client_body_timeout")[0][0]) == settings.HTTP_BODY_SECONDS
+    assert seconds(directive("client_header_timeout")[0][0]) == settings.HTTP_HEADER_SECONDS
+
+
+def test_proxies_give_up_idle_connections_before_chatty_does():
+    chatty = server.configuration().timeout_keep_alive
+    assert seconds(directive("keepalive_timeout")[0][0]) < chatty
+    kept = re.search(r"keepalive (\d+s)", CADDY)
+    assert kept
+    assert seconds(kept[1]) < chatty
+
+
+def test_the_numbers_are_not_public():
+    for path in ("/metrics", "/readyz"):
+        assert re.search(rf"location = {path}\s*{{ return 404; }}", NGINX)
+    assert re.search(r"@machines path /metrics /readyz\s+respond @machines 404", CADDY)
+
+
+def test_there_are_two_units():
+    assert [path.name for path in UNITS] == ["chatty.service", "chatty@.service"]
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_a_unit_waits_for_what_chatty_has_taken(path):
+    unit = dict(
+        line.split("=", 1) for line in path.read_text().splitlines() if re.match(r"\w+=", line)
+    )
+    # The parent of workers waits five seconds longer than they do.
+    longest = writer.DRAIN_SECONDS + settings.SHUTDOWN_SECONDS + 5
+    assert int(unit["TimeoutStopSec"]) > longest
+    assert unit["KillMode"] == "mixed"
+    assert "KillSignal" not in unit  # SIGTERM, by itself
+    assert " manage.py serve" in unit["ExecStart"]
+    assert unit["User"] == "chatty"
+    assert unit["ProtectSystem"] == "strict"
+    assert unit["NoNewPrivileges"] == "yes"
+    assert unit["StateDirectory"] == "chatty"
+
+
+def test_the_two_units_differ_in_nothing_but_their_processes():
+    one, each = ({*path.read_text().partition("[Unit]")[2].splitlines()} for path in UNITS)
+    differing = {line.partition("=")[0] for line in one ^ each if not line.startswith("#")}
+    assert differing == {"Description", "Environment", "ExecStart"}
