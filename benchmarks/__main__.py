@@ -31,7 +31,13 @@ def main(arguments: list[str]) -> int:
     about = circumstances() | {"rounds": options.rounds, "quick": options.quick}
     with Site() as site:
         about["versions"]["PostgreSQL"] = postgres_version(site)
-        bench = Bench(site, options.rounds, quick=options.quick, full=options.full)
+        bench = Bench(
+            site,
+            options.rounds,
+            quick=options.quick,
+            full=options.full,
+            alone=options.alone,
+        )
         print(heading(about, bench))
         for name in options.only:
             SCENARIOS[name](bench)
@@ -57,6 +63,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         help=f"Some of: {', '.join(SCENARIOS)}.",
     )
     parser.add_argument("--full", action="store_true", help="History of 1,000,000 messages, too.")
+    parser.add_argument("--alone", action="store_true", help="Chatty, and nothing beside it.")
     parser.add_argument(
         "--quick",
         action="store_true",

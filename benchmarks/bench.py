@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from benchmarks.client import Faults, Outcome
-from benchmarks.contenders import Contender, Plan, Site
+from benchmarks.contenders import Chatty, Contender, Plan, Site
 from benchmarks.measure import Sheet, percentile
 
 MICRO, MILLI = 1e6, 1e3
@@ -21,11 +21,14 @@ class Bench:
     rounds: int
     quick: bool = False
     full: bool = False
+    alone: bool = False  # nobody beside Chatty
     sheet: Sheet = field(default_factory=Sheet)
     absent: dict[str, str] = field(default_factory=dict)  # contender: what it would have needed
 
     def available(self, kinds: Sequence[type[Contender]]) -> list[type[Contender]]:
-        """Those that can run here; the others are noted as absent."""
+        """Those that can run here and are wanted; what cannot is noted as absent."""
+        if self.alone:
+            return [kind for kind in kinds if kind is Chatty]
         for kind in kinds:
             if kind.missing():
                 self.absent[kind.name] = kind.missing()

@@ -6,6 +6,7 @@ so it is cheap, and still knows for each socket what came, how often and in whic
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 import socket
@@ -22,6 +23,7 @@ ACKNOWLEDGED = re.compile(rb'"sent", ?"key": ?"n(\d{8})')
 _TAIL = 48  # longer than either pattern: what a chunk may have been cut in
 _CHUNK = 256 * 1024
 _SILENCE_SECONDS = 0.05
+_PING = b"\x89"  # the first byte of such a frame; messages here are ASCII
 LATE_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # without anything arriving; what is not there by then is missing
 
@@ -184,12 +186,17 @@ class Crowd:
         return spoken
 
     def _read(self, line: Line) -> None:
-        chunk = line.socket.recv(_CHUNK)
+        try:
+            chunk = line.socket.recv(_CHUNK)
+        except ConnectionError:
+            chunk = b""
         if not chunk:
             self._epoll.unregister(line.socket)
             self.closed += 1
             return
         self.bytes += len(chunk)
+        if _PING in chunk:
+            _answer_pings(line, chunk)
         data = line.tail + chunk
         tail = data[-_TAIL:]
         if numbers := HEARD.findall(data):
@@ -207,6 +214,19 @@ class Crowd:
         now = time.monotonic()
         if now - self.sent_at.get(heard[0], now) > LATE_SECONDS:
             self.late += sum(now - self.sent_at.get(n, now) > LATE_SECONDS for n in heard)
+
+
+def _answer_pings(line: Line, chunk: bytes) -> None:
+    """Say pong to each. What only looks like a ping (the length of another frame may) is answered,
+    too: an unasked pong changes nothing."""
+    at = chunk.find(_PING)
+    while at >= 0:
+        size = chunk[at + 1] if at + 1 < len(chunk) else 126
+        payload = chunk[at + 2 : at + 2 + size]
+        if size < 126 and len(payload) == size:
+            with contextlib.suppress(ConnectionError):
+                line.say(bytes((0x8A, 0x80 | size)) + b"\0\0\0\0" + payload)
+        at = chunk.find(_PING, at + 1)
 
 
 def _after_last(pattern: re.Pattern[bytes], tail: bytes) -> bytes:

@@ -27,16 +27,22 @@ def run(bench: Bench) -> None:
         # A fresh process each time: memory once used is rarely given back.
         with bench.running(contender, plan), Crowd() as crowd:
             contender.enter(crowd, everybody[:WARMING])
-            time.sleep(SETTLE_SECONDS if not bench.quick else 0.2)
+            _settle(bench, crowd)
             cpu, memory = cpu_seconds(contender.pid), resident_bytes(contender.pid)
             start = time.monotonic()
             contender.enter(crowd, everybody[WARMING:])
             seconds = time.monotonic() - start
             used = cpu_seconds(contender.pid) - cpu
-            time.sleep(SETTLE_SECONDS if not bench.quick else 0.2)
+            _settle(bench, crowd)
             kept = (resident_bytes(contender.pid) - memory) / sockets / 1024
             name = contender.name
             bench.sheet.note(scenario, "CPU per connect", name, used / sockets * MILLI, "ms", 2)
             bench.sheet.note(scenario, "memory of an idle socket", name, kept, "KiB", 1)
             bench.sheet.note(scenario, "until all are in", name, seconds, "s", 2)
             bench.sheet.note(scenario, "closed meanwhile", name, crowd.closed, "", 0)
+
+
+def _settle(bench: Bench, crowd: Crowd) -> None:
+    until = time.monotonic() + (0.2 if bench.quick else SETTLE_SECONDS)
+    while (left := until - time.monotonic()) > 0:
+        crowd.pump(left)

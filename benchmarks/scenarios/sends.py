@@ -20,27 +20,29 @@ def run(bench: Bench) -> None:
     pairs = 3 if bench.quick else PAIRS
     plan = Plan(2 * pairs, [[2 * pair, 2 * pair + 1] for pair in range(pairs)])
     with ExitStack() as stack:
-        crowds: dict[Contender, Crowd] = {}
-        for kind in bench.available([Chatty, SocketIO, UsualChannels]):
-            contender = kind(bench.site)
-            stack.enter_context(bench.running(contender, plan))
-            crowd = crowds[contender] = stack.enter_context(Crowd())
-            # One at a time: line 2n and 2n + 1 are a pair, in the order they were opened.
-            contender.enter(crowd, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
-            _talk(contender, crowd, 10)  # warms up
-        for contender in bench.turns(list(crowds), SCENARIO):
-            crowd = crowds[contender]
+        contenders = [
+            stack.enter_context(bench.running(kind(bench.site), plan))
+            for kind in bench.available([Chatty, SocketIO, UsualChannels])
+        ]
+        for contender in bench.turns(contenders, SCENARIO):
             each = max(10, int((20 if bench.quick else EACH) * contender.pace))
-            before = cpu_seconds(contender.pid)
-            outcome = _talk(contender, crowd, each)
-            stored = max(1, len(outcome.waits))
-            cost = (cpu_seconds(contender.pid) - before) / stored * MICRO
-            bench.sheet.note(SCENARIO, "app CPU per send", contender.name, cost, "µs", 0)
-            rate = stored / outcome.seconds
-            bench.sheet.note(SCENARIO, "sends a second", contender.name, rate, "", 0)
-            bench.note_deliveries(SCENARIO, contender.name, outcome)
-            unanswered = each * 2 * pairs - len(outcome.waits)
-            bench.sheet.note(SCENARIO, "not acknowledged", contender.name, unanswered, "", 0)
+            with Crowd() as crowd:
+                # One at a time: lines 2n and 2n + 1 are a pair, in the order they were opened.
+                contender.enter(crowd, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
+                _talk(contender, crowd, 10)  # warms up
+                _measure(bench, contender, crowd, each)
+
+
+def _measure(bench: Bench, contender: Contender, crowd: Crowd, each: int) -> None:
+    before = cpu_seconds(contender.pid)
+    outcome = _talk(contender, crowd, each)
+    stored = max(1, len(outcome.waits))
+    cost = (cpu_seconds(contender.pid) - before) / stored * MICRO
+    bench.sheet.note(SCENARIO, "app CPU per send", contender.name, cost, "µs", 0)
+    bench.sheet.note(SCENARIO, "sends a second", contender.name, stored / outcome.seconds, "", 0)
+    bench.note_deliveries(SCENARIO, contender.name, outcome)
+    unanswered = each * len(crowd.lines) - len(outcome.waits)
+    bench.sheet.note(SCENARIO, "not acknowledged", contender.name, unanswered, "", 0)
 
 
 def _talk(contender: Contender, crowd: Crowd, each: int) -> Outcome:

@@ -1,0 +1,123 @@
+"""`make bench`: each scenario runs and counts what it should. What things cost is not asked here."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks.client import HEARD, Crowd, Faults, Line, number_of
+from benchmarks.measure import Sheet, cpu_seconds, percentile
+from benchmarks.scenarios import SCENARIOS
+from tests.houses import ROOT
+
+
+def test_faults_of_deliveries_are_told_apart():
+    faults = Faults()
+    faults.compare(array("L", [1, 2, 3, 4]), range(1, 5))
+    assert faults == Faults()
+    faults.compare([1, 3, 4], range(1, 5))
+    assert faults == Faults(missing=1)
+    faults.compare([1, 2, 2, 3, 4], range(1, 5))
+    assert faults == Faults(missing=1, doubled=1)
+    faults.compare([2, 1, 3, 4], range(1, 5))
+    assert faults == Faults(missing=1, doubled=1, disordered=1)
+
+
+class Pieces:
+    """A socket that gives what it is told to, as if the network had cut it there."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+
+    def recv(self, _size: int) -> bytes:
+        return self.pieces.pop(0)
+
+
+def test_a_number_cut_in_two_counts_once():
+    said = b"".join(b'{"body":"%s hello"}' % number_of(n).encode() for n in range(20))
+    for cut in range(1, len(said)):
+        crowd = Crowd()
+        line = Line(Pieces(said[:cut], said[cut:]))
+        for _ in range(2):
+            crowd._read(line)
+        assert list(line.heard) == list(range(20)), cut
+        crowd._epoll.close()
+
+
+def test_pings_are_answered():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Crowd() as crowd:
+        line = Line(ours)
+        theirs.sendall(b"\x81\x02{}\x89\x04ab\x89d\x81\x02{}")
+        crowd._read(line)
+        assert theirs.recv(100).startswith(b"\x8a\x84\0\0\0\0ab\x89d")
+
+
+def test_every_way_of_saying_a_message_is_heard():
+    for said in (
+        b'{"body":"n00000007 x"}',
+        b'{"body": "n00000007 x"}',
+        b'42["m",{"body":"n00000007',
+    ):
+        assert HEARD.findall(said) == [b"00000007"]
+    assert HEARD.findall(b'{"key":"n00000007","html":"<p>n00000007</p>"}') == []
+
+
+def test_the_clock_of_another_process_counts_its_work():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            before = cpu_seconds(busy.pid)
+            with pytest.raises(subprocess.TimeoutExpired):
+                busy.wait(0.5)
+            assert cpu_seconds(busy.pid) > before
+        finally:
+            busy.kill()
+
+
+def test_a_sheet_shows_medians_and_each_table_once():
+    sheet = Sheet()
+    for value in (3.0, 1.0, 2.0):
+        sheet.note("tea", "time", "Chatty", value, "ms")
+    assert sheet.as_markdown(fresh=True) == "| tea | Chatty |\n| --- | ---: |\n| time | 2.0 ms |"
+    assert sheet.as_markdown(fresh=True) == ""
+    assert percentile([], 0.99) == float("inf")
+    assert percentile(range(100), 0.99) == 99
+
+
+def test_what_cannot_be_run_is_refused(capsys):
+    for wrong in (["--only", "tea"], ["--rounds", "0"]):
+        with pytest.raises(SystemExit) as refusal:
+            bench.parsed(wrong)
+        assert refusal.value.code == 2
+    assert "no scenario tea" in capsys.readouterr().err
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_every_scenario_runs_and_loses_nothing(tmp_path: Path):
+    figures = tmp_path / "figures.json"
+    options = ["--quick", "--rounds", "1", "--alone", "--json", str(figures)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(figures.read_text())
+    assert found["quick"]
+    noted = {(each["scenario"], each["what"]): each["median"] for each in found["figures"]}
+    assert len({scenario for scenario, _what in noted}) == len(SCENARIOS)
+    harm = {"missing", "doubled", "out of order", "not acknowledged", "closed meanwhile"}
+    assert {what: count for what, count in noted.items() if what[1] in harm and count} == {}
+    assert {what for what, cost in noted.items() if "CPU" in what[1] and not cost > 0} == set()
+    for scenario, _what in noted:
+        assert f"| {scenario} | Chatty |" in done.stdout
