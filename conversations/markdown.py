@@ -37,7 +37,7 @@ _parser.validateLink = lambda url: bool(_ADDRESS.match(url))  # type: ignore[met
 
 # Letters, digits and punctuation that no rule of the parser reacts to.
 _PLAIN = re.compile(r"(?:[ ,;'\"?!()€$%…–—“”„‘’\n]|[^\W_]|[.](?=\s|\Z))*")
-_STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)]\s|^ {4}|^\s")
+_STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)](?:\s|\Z)|^\s")  # also one without a word in it
 
 
 def render(body: str) -> str:

@@ -79,11 +79,13 @@ def history(
     around: int | None = None,
     limit: int = limits.PAGE_SIZE,
 ) -> History:
-    """Return the latest page, or the one before / after / around a seq. At most four queries."""
-    # The head first, the rows after it: a change that falls between is then in the rows or still
-    # ahead of the position, never lost. The other way round it could be both.
-    head = Conversation.objects.values_list("version", "last_seq").get(pk=conversation.pk)
-    version, last_seq = head
+    """Return the latest page, or the one before / after / around a seq. At most three queries.
+
+    `conversation`: as just read (access.member_of); its counters are what the page stands on.
+    """
+    # The head was read first, the rows are read after it: a change that falls between is then in
+    # the rows or still ahead of the position, never lost. The other way round it could be both.
+    version, last_seq = conversation.version, conversation.last_seq
     limit = max(1, min(limit, limits.PAGE_MAX))
     if around is not None:
         after = max(0, around - limit // 2 - 1)

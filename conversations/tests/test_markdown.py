@@ -8,7 +8,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conversations import limits, markdown
@@ -166,6 +166,9 @@ WORDS = st.text(st.sampled_from("ab zÄ9.,;:'\"?!()€%…–\n"), min_size=1, m
 
 @settings(deadline=None, max_examples=300)
 @given(WORDS)
+@example("9)")
+@example("plain\n1.")
+@example("1. one")
 def test_the_short_way_for_plain_words_says_what_the_parser_would(body):
     """Most messages skip the parser: nobody may see a difference."""
     body = body.strip()

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import actions, limits
+from conversations import actions, limits, queries
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests import helpers
 from conversations.tests.helpers import person
@@ -141,6 +141,28 @@ def test_a_stranger_is_asked_to_sign_in_everywhere(name, methods, group, words, 
         assert response.status_code == (302 if method == "GET" else 303)
         assert response.headers["Location"].startswith("/sign-in/?next=/")
     assert Message.objects.count() == before
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_who_is_removed_while_the_page_is_read_sees_nothing_of_it(
+    refused, browser, group, alice, bob, monkeypatch
+):
+    read = queries.history
+
+    def removed_meanwhile(conversation, **place):
+        if Membership.objects.filter(conversation=group, user=bob).exists():
+            actions.remove_member(alice, group.pk, bob.pk)
+            actions.send_message(alice, group.pk, key="after", body="Now that Bob is gone")
+        return read(conversation, **place)
+
+    monkeypatch.setattr(queries, "history", removed_meanwhile)
+    client = browser(bob)
+    if refused:
+        response = client.post(url("send", group.pk), {"body": " ", "key": KEY})
+    else:
+        response = client.get(url("conversation", group.pk))
+    assert response.status_code == (400 if refused else 404)
+    assert "Now that Bob is gone" not in response.text
 
 
 @pytest.mark.parametrize("name", ["send", "edit"])

@@ -59,9 +59,9 @@ class Composer:
 
 @door("GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    membership = access.member_of(own(request), conversation_id)
     composer = Composer(reply_to=whole(request.GET.get("reply_to"), least=1))
-    return conversation_page(request, membership, composer)
+    with access.reading(own(request), conversation_id) as membership:
+        return conversation_page(request, membership, composer)
 
 
 @door("GET")
@@ -81,7 +81,10 @@ def place_of(message: Message) -> str:
 def conversation_page(
     request: HttpRequest, membership: Membership, composer: Composer
 ) -> HttpResponse:
-    """Return the page of a conversation; also what a refused message comes back to."""
+    """Return the page of a conversation; also what a refused message comes back to.
+
+    To be called inside access.reading(), whose membership it is given.
+    """
     user = own(request)
     conversation = membership.conversation
     history = queries.history(conversation, **_wanted(request))

@@ -38,18 +38,18 @@ def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def _send_refused(
     request: HttpRequest, conversation_id: int, composer: Composer, error: ChatError
 ) -> HttpResponse:
-    try:
-        membership = access.member_of(own(request), conversation_id)
-    except ChatError:
-        return unsent(request, composer.body, error)
     if error.code in NEEDS_FRESH_KEY:
         composer.key = Composer().key
     composer.error = error.detail
-    if membership.conversation.is_archived:
-        return unsent(request, composer.body, error)
     if "reply_to" in error.fields:
         composer.reply_to = None
-    return with_status(conversation_page(request, membership, composer), error)
+    try:
+        with access.reading(own(request), conversation_id) as membership:
+            if membership.conversation.is_archived:
+                return unsent(request, composer.body, error)
+            return with_status(conversation_page(request, membership, composer), error)
+    except ChatError:
+        return unsent(request, composer.body, error)
 
 
 def unsent(request: HttpRequest, body: str, error: ChatError) -> HttpResponse:
