@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test test-sqlite test-postgres test-browser check format clean
+.PHONY: help run install dev test test-sqlite test-postgres test-browser bench check format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test-postgres: $(EQUIPPED) ## the same again on PostgreSQL and Redis of its own
 
 test-browser: $(EQUIPPED) ## real Chromium against real servers
 	$(PYTEST) -n $(WORKERS) -m browser
+
+bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmarks/README.md
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
 	$(BIN)/ruff format --check .

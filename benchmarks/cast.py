@@ -1,5 +1,7 @@
-"""People, rooms and long conversations for a measurement, written as rows: what a month of sign-ups
-and talk would have left there. Runs inside `manage.py shell` of the house that is measured."""
+"""People and rooms for a measurement, written as rows: what a month of sign-ups would have left.
+
+Runs inside `manage.py shell` of the house that is measured.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import SignIn, User, new_sid
@@ -17,18 +18,13 @@ from accounts.tokens import RefreshToken
 from conversations.models import Conversation, Membership
 
 
-def furnish(
-    people: int, rooms: Sequence[Sequence[int]], messages: Sequence[int], answer: str
-) -> None:
-    """Make `people` and a room for each list of their indexes, filled with so many messages each.
+def furnish(people: int, rooms: Sequence[Sequence[int]], answer: str) -> None:
+    """Make `people`, and a room for each list of their indexes.
 
     Writes {"tokens": access token of each, "rooms": id of each} into the file `answer`.
     """
     users = _people(people)
     ids = _rooms(users, rooms)
-    for room, members, count in zip(ids, rooms, messages, strict=True):
-        if count:
-            _fill(room, users[members[0]].pk, count)
     Path(answer).write_text(json.dumps({"tokens": _tokens(users), "rooms": ids}))
 
 
@@ -73,22 +69,3 @@ def _rooms(users: list[User], rooms: Sequence[Sequence[int]]) -> list[int]:
         for index in members
     )
     return [room.pk for room in made]
-
-
-def _fill(room: int, author: int, count: int) -> None:
-    """Put messages into an empty room, as PostgreSQL makes them fastest."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO conversations_message (conversation_id, seq, version, kind, author_id, key,"
-            " fingerprint, body, html, created_at)"
-            " SELECT %s, n, n, 'text', %s, 'fill-' || %s || '-' || n, '0123456789abcdef'::bytea,"
-            " 'Word ' || n || ' of a long conversation', '<p>Word ' || n || ' of a long"
-            " conversation</p>', now() - interval '365 days' + n * interval '10 seconds'"
-            " FROM generate_series(1, %s) AS n",
-            [room, author, room, count],
-        )
-        cursor.execute(
-            "UPDATE conversations_conversation SET last_seq = %s, version = %s WHERE id = %s",
-            [count, count, room],
-        )
-        cursor.execute("ANALYZE conversations_message")

@@ -78,7 +78,9 @@ class Line:
     tail: bytes = b""
 
     def say(self, frame: bytes) -> None:
-        self.socket.sendall(frame)
+        """Says nothing to a server that has closed: what it does not pass on will be missing."""
+        with contextlib.suppress(ConnectionError):
+            self.socket.sendall(frame)
 
 
 class Crowd:
@@ -224,8 +226,7 @@ def _answer_pings(line: Line, chunk: bytes) -> None:
         size = chunk[at + 1] if at + 1 < len(chunk) else 126
         payload = chunk[at + 2 : at + 2 + size]
         if size < 126 and len(payload) == size:
-            with contextlib.suppress(ConnectionError):
-                line.say(bytes((0x8A, 0x80 | size)) + b"\0\0\0\0" + payload)
+            line.say(bytes((0x8A, 0x80 | size)) + b"\0\0\0\0" + payload)
         at = chunk.find(_PING, at + 1)
 
 

@@ -19,6 +19,7 @@ from typing import Self
 import psycopg
 
 from benchmarks.client import Crowd, LoadError, Steps, number_of, text_frame, upgrade
+from benchmarks.talk import fill
 from tests.houses import ROOT, ChatServer, House
 from tests.services import Postgres, Redis, free_port, wait_for_port
 
@@ -36,7 +37,7 @@ DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
 @dataclass
 class Plan:
-    """Who is there: so many people, rooms of their indexes, messages in each room beforehand."""
+    """Who is there: so many people, rooms of their indexes, messages in the first rooms beforehand."""
 
     people: int
     rooms: Sequence[Sequence[int]]
@@ -139,6 +140,10 @@ class Contender:
     def port(self) -> int:
         raise NotImplementedError
 
+    def said(self) -> str:
+        """What it wrote into its log."""
+        raise NotImplementedError
+
     def handshake(self, person: int, room: int) -> bytes:
         raise NotImplementedError
 
@@ -154,7 +159,10 @@ class Contender:
     def enter(self, crowd: Crowd, people: Sequence[tuple[int, int]], *, at_once: int = 100) -> None:
         """Open a line for each (person, room)."""
         handshakes = [self.handshake(person, room) for person, room in people]
-        crowd.connect(self.port, handshakes, self.steps, at_once=at_once)
+        try:
+            crowd.connect(self.port, handshakes, self.steps, at_once=at_once)
+        except (LoadError, ConnectionError) as error:
+            raise LoadError(f"{self.name}: {error}\n{self.said()[-2000:]}") from None
 
 
 class Chatty(Contender):
@@ -165,18 +173,22 @@ class Chatty(Contender):
 
     def start(self, plan: Plan) -> None:
         answer = self.site.home / "furnished.json"
-        messages = list(plan.messages) or [0] * len(plan.rooms)
         rooms = [list(room) for room in plan.rooms]
-        call = f"furnish({plan.people}, {rooms!r}, {messages!r}, {str(answer)!r})"
+        call = f"furnish({plan.people}, {rooms!r}, {str(answer)!r})"
         script = f"from benchmarks.cast import furnish; {call}"
         self.site.house.manage("shell", "-v", "0", "-c", script)
         furnished = json.loads(answer.read_text())
         self.tokens: list[str] = furnished["tokens"]
         self.rooms: list[int] = furnished["rooms"]
+        for room, count in zip(self.rooms, plan.messages, strict=False):
+            fill(self.site.house.env["DATABASE_URL"], room, count)
         self.server: ChatServer = self.site.house.serve()
 
     def stop(self) -> None:
         self.server.kill()
+
+    def said(self) -> str:
+        return self.server.said()
 
     @property
     def pid(self) -> int:
@@ -204,12 +216,18 @@ class Peer(Contender):
     _port = 0
 
     def launch(self, command: Sequence[str], cwd: Path, **env: str) -> subprocess.Popen[bytes]:
-        log = (self.site.home / f"{type(self).__name__}.log").open("ab")
-        with log:
+        with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=cwd, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=log
             )
         return self.process
+
+    @property
+    def _log(self) -> Path:
+        return self.site.home / f"{type(self).__name__}.log"
+
+    def said(self) -> str:
+        return self._log.read_text(errors="replace")
 
     def port_it_prints(self) -> int:
         assert self.process is not None

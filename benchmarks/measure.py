@@ -69,6 +69,17 @@ class Sheet:
         )
         figure.values.append(value)
 
+    def note_ratios(self, scenario: str, what: str, base: str) -> None:
+        """How many times as much as each other contender `base` took, round by round: what else
+        the machine did touched both."""
+        noted = [each for each in self.figures() if (each.scenario, each.what) == (scenario, what)]
+        own = next(figure.values for figure in noted if figure.contender == base)
+        for figure in noted:
+            if figure.contender != base:
+                for one, other in zip(own, figure.values, strict=True):
+                    label = f"{base}'s {what} against it"
+                    self.note(scenario, label, figure.contender, one / other, "times", 2)
+
     def figures(self) -> list[Figure]:
         return list(self._figures.values())
 

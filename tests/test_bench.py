@@ -91,6 +91,16 @@ def test_a_sheet_shows_medians_and_each_table_once():
     assert percentile(range(100), 0.99) == 99
 
 
+def test_ratios_are_of_the_same_round():
+    sheet = Sheet()
+    for ours, theirs in ((1.0, 2.0), (10.0, 20.0), (2.0, 4.0)):
+        sheet.note("tea", "CPU", "Chatty", ours, "µs")
+        sheet.note("tea", "CPU", "peer", theirs, "µs")
+    sheet.note_ratios("tea", "CPU", "Chatty")
+    (ratio,) = (each for each in sheet.figures() if "against" in each.what)
+    assert (ratio.contender, ratio.values) == ("peer", [0.5, 0.5, 0.5])
+
+
 def test_what_cannot_be_run_is_refused(capsys):
     for wrong in (["--only", "tea"], ["--rounds", "0"]):
         with pytest.raises(SystemExit) as refusal:

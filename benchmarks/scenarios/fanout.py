@@ -22,6 +22,7 @@ WORDS = "The quick brown fox jumps over the lazy dog, and nobody knows why."
 WINDOW = 8
 DELIVERIES = 60_000  # of a round, at full pace
 MESSAGES_MOST = 1_000  # of a round: with few receivers storing would outweigh delivering
+COST = "CPU per delivery"
 LONE = 100  # messages with nothing else going on, of a round
 
 
@@ -51,16 +52,18 @@ def _one_size(bench: Bench, receivers: int, *, alone: bool) -> None:
                 _measure(bench, scenario, contender, crowd, count)
                 if alone:
                     _lone_messages(bench, scenario, contender, crowd)
+    bench.sheet.note_ratios(scenario, COST, Chatty.name)
 
 
 def _measure(bench: Bench, scenario: str, contender: Contender, crowd: Crowd, count: int) -> None:
     before = cpu_seconds(contender.pid)
     outcome = _deliver(contender, crowd, count)
     cost = (cpu_seconds(contender.pid) - before) / max(1, outcome.deliveries) * MICRO
-    bench.sheet.note(scenario, "CPU per delivery", contender.name, cost, "µs", 2)
+    bench.sheet.note(scenario, COST, contender.name, cost, "µs", 2)
     rate = outcome.deliveries / outcome.seconds
     bench.sheet.note(scenario, "deliveries a second", contender.name, rate, "", 0)
     bench.note_deliveries(scenario, contender.name, outcome)
+    bench.sheet.note(scenario, "closed meanwhile", contender.name, crowd.closed, "", 0)
 
 
 def _lone_messages(bench: Bench, scenario: str, contender: Contender, crowd: Crowd) -> None:

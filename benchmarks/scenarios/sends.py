@@ -14,6 +14,7 @@ PAIRS = 25
 WINDOW = 8  # messages of each sender not yet acknowledged
 EACH = 200  # messages of each sender in a round, at full pace
 SCENARIO = "durable sends"
+COST = "CPU per send"
 
 
 def run(bench: Bench) -> None:
@@ -31,6 +32,7 @@ def run(bench: Bench) -> None:
                 contender.enter(crowd, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
                 _talk(contender, crowd, 10)  # warms up
                 _measure(bench, contender, crowd, each)
+    bench.sheet.note_ratios(SCENARIO, COST, Chatty.name)
 
 
 def _measure(bench: Bench, contender: Contender, crowd: Crowd, each: int) -> None:
@@ -38,7 +40,7 @@ def _measure(bench: Bench, contender: Contender, crowd: Crowd, each: int) -> Non
     outcome = _talk(contender, crowd, each)
     stored = max(1, len(outcome.waits))
     cost = (cpu_seconds(contender.pid) - before) / stored * MICRO
-    bench.sheet.note(SCENARIO, "app CPU per send", contender.name, cost, "µs", 0)
+    bench.sheet.note(SCENARIO, COST, contender.name, cost, "µs", 0)
     bench.sheet.note(SCENARIO, "sends a second", contender.name, stored / outcome.seconds, "", 0)
     bench.note_deliveries(SCENARIO, contender.name, outcome)
     unanswered = each * len(crowd.lines) - len(outcome.waits)
