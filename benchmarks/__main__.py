@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no server is left
     raise_open_files()
     about = circumstances() | {"rounds": options.rounds, "quick": options.quick}
-    with Site() as site:
+    with Site(hurried=options.quick) as site:
         about["versions"]["PostgreSQL"] = postgres_version(site)
         bench = Bench(
             site,

@@ -6,10 +6,11 @@ Runs inside `manage.py shell` of the house that is measured.
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 from django.utils import timezone
 
@@ -18,14 +19,19 @@ from accounts.tokens import RefreshToken
 from conversations.models import Conversation, Membership
 
 
-def furnish(people: int, rooms: Sequence[Sequence[int]], answer: str) -> None:
+def take_orders() -> None:
+    """For each line {"people": n, "rooms": [...]} of standard input, furnish and answer in a line."""
+    for line in sys.stdin:
+        print(json.dumps(furnish(**json.loads(line))), flush=True)
+
+
+def furnish(people: int, rooms: Sequence[Sequence[int]]) -> dict[str, list[Any]]:
     """Make `people`, and a room for each list of their indexes.
 
-    Writes {"tokens": access token of each, "rooms": id of each} into the file `answer`.
+    Returns {"tokens": access token of each, "rooms": id of each}.
     """
     users = _people(people)
-    ids = _rooms(users, rooms)
-    Path(answer).write_text(json.dumps({"tokens": _tokens(users), "rooms": ids}))
+    return {"tokens": _tokens(users), "rooms": _rooms(users, rooms)}
 
 
 def _people(count: int) -> list[User]:

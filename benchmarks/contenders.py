@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 
@@ -45,9 +45,13 @@ class Plan:
 
 
 class Site:
-    """The ground all contenders stand on: one PostgreSQL, one Redis, one directory."""
+    """The ground all contenders stand on: one PostgreSQL, one Redis, one directory.
 
-    def __init__(self) -> None:
+    With `hurried` one Chatty serves all scenarios; else each gets a fresh process.
+    """
+
+    def __init__(self, *, hurried: bool = False) -> None:
+        self.hurried = hurried
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -88,6 +92,36 @@ class Site:
         house.manage("setup", "--email", "admin@example.org")
         self._stack.callback(house.close)
         return house
+
+    def furnish(self, plan: Plan) -> dict[str, list[Any]]:
+        """Bring the plan's people and rooms into Chatty's house: see cast.py."""
+        stdin, stdout = self._furnisher.stdin, self._furnisher.stdout
+        assert stdin is not None
+        assert stdout is not None
+        rooms = [list(room) for room in plan.rooms]
+        stdin.write(json.dumps({"people": plan.people, "rooms": rooms}) + "\n")
+        stdin.flush()
+        answer = stdout.readline()
+        if not answer:
+            raise LoadError("Nobody could be brought into Chatty's house; see above.")
+        furnished: dict[str, list[Any]] = json.loads(answer)
+        return furnished
+
+    @cached_property
+    def _furnisher(self) -> subprocess.Popen[str]:
+        script = "from benchmarks.cast import take_orders; take_orders()"
+        process = self._stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],
+                cwd=ROOT,
+                env=self.house.env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        self._stack.callback(process.kill)
+        return process
 
     @cached_property
     def usual(self) -> dict[str, str]:
@@ -172,20 +206,17 @@ class Chatty(Contender):
     steps = ((b'"type":"hello"', b""),)
 
     def start(self, plan: Plan) -> None:
-        answer = self.site.home / "furnished.json"
-        rooms = [list(room) for room in plan.rooms]
-        call = f"furnish({plan.people}, {rooms!r}, {str(answer)!r})"
-        script = f"from benchmarks.cast import furnish; {call}"
-        self.site.house.manage("shell", "-v", "0", "-c", script)
-        furnished = json.loads(answer.read_text())
+        furnished = self.site.furnish(plan)
         self.tokens: list[str] = furnished["tokens"]
         self.rooms: list[int] = furnished["rooms"]
         for room, count in zip(self.rooms, plan.messages, strict=False):
             fill(self.site.house.env["DATABASE_URL"], room, count)
-        self.server: ChatServer = self.site.house.serve()
+        running = self.site.house.servers if self.site.hurried else []
+        self.server: ChatServer = running[0] if running else self.site.house.serve()
 
     def stop(self) -> None:
-        self.server.kill()
+        if not self.site.hurried:
+            self.server.kill()
 
     def said(self) -> str:
         return self.server.said()
