@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test test-sqlite test-postgres test-browser bench check format clean
+.PHONY: help run install dev test test-sqlite test-postgres test-browser test-long bench check format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -28,13 +28,16 @@ dev: $(EQUIPPED) ## the same with what its tests and checks need
 test: test-sqlite test-postgres test-browser ## the whole suite
 
 test-sqlite: $(EQUIPPED) ## everything that needs no browser, on SQLite
-	$(PYTEST) -n $(WORKERS) -m "not browser"
+	$(PYTEST) -n $(WORKERS) -m "not browser and not long"
 
 test-postgres: $(EQUIPPED) ## the same again on PostgreSQL and Redis of its own
-	$(BIN)/python -m tests.services $(PYTEST) -n $(WORKERS) -m "not browser and not servers"
+	$(BIN)/python -m tests.services $(PYTEST) -n $(WORKERS) -m "not browser and not servers and not long"
 
 test-browser: $(EQUIPPED) ## real Chromium against real servers
 	$(PYTEST) -n $(WORKERS) -m browser
+
+test-long: $(EQUIPPED) ## what takes minutes: a hundred thousand messages on both databases
+	$(PYTEST) -m long
 
 bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sockets import Talker
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+pytestmark = [pytest.mark.servers, pytest.mark.long]
 
 SMALL, BIG = 1_000, 100_000
 ROUNDS = 10  # in which the two take turns
