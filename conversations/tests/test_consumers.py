@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError
 
+from accounts import socket_auth, tokens
 from accounts.models import User
 from conversations import actions, queries
 from conversations.models import Conversation
@@ -89,3 +90,21 @@ def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
     answer = client.get(address)
     assert answer.status_code == 404
     assert b"Now that he is gone" not in answer.content
+
+
+@pytest.mark.parametrize("conversations", [1, 12])
+def test_letting_a_socket_in_costs_the_same_however_many_conversations_it_joins(
+    conversations: int, alice: User, bob: User, django_assert_num_queries
+):
+    for number in range(conversations):
+        say(alice, actions.open_direct(alice, bob.pk) if number == 0 else _room(alice, bob))
+    access_token = tokens.begin(bob, client="a program").access
+    scope = {"headers": [(b"authorization", f"Bearer {access_token}".encode())]}
+    with django_assert_num_queries(4):  # sign-in, list, names of the others, versions
+        identity = socket_auth.identify(scope)
+        rows, versions = consumers.read_rooms(identity.user)
+    assert len(rows) == len(versions) == conversations
+
+
+def _room(alice: User, bob: User) -> Conversation:
+    return actions.create_conversation(alice, name="Room", member_ids=[bob.pk])
