@@ -92,7 +92,7 @@ def parse(text: str | None, data: bytes | None = None) -> Said:
     try:
         frame: Said = _decoder.decode(raw)
     except msgspec.ValidationError as error:
-        # Its text names fields and expected types, never values.
+        # Its text names fields and expected types; of values only an unknown `type`, to its sender.
         raise ChatError("bad_frame", f"That is no frame Chatty knows: {error}.") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ChatError("bad_frame", "The frame is not valid JSON.") from None

@@ -24,5 +24,5 @@ class Command(BaseCommand):
             )
         )
         self.stdout.write(
-            _("Restart the servers now: sockets that are open keep the old epoch until they close.")
+            _("Servers that are running notice within seconds, and have all sockets come in anew.")
         )
