@@ -14,11 +14,14 @@ import os
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    REGISTRY,
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
-    ProcessCollector,
     disable_created_metrics,
     generate_latest,
     multiprocess,
@@ -30,23 +33,25 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the variable prometheus-client looks f
 # They are a second series beside each counter, which tells when the process began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-# One of our own: the usual one tells the Python version and counts garbage, too.
-_registry = CollectorRegistry()
-if DIRECTORY not in os.environ:
-    ProcessCollector(registry=_registry)  # CPU, memory, open files of this one process
+# Not what anybody watches: the Python version, counts of garbage. And the process's own CPU, memory
+# and open files only where there is one process.
+REGISTRY.unregister(PLATFORM_COLLECTOR)
+REGISTRY.unregister(GC_COLLECTOR)
+if DIRECTORY in os.environ:
+    REGISTRY.unregister(PROCESS_COLLECTOR)
 
 
 def _counter(name: str, words: str, *labels: str) -> Counter:
-    return Counter(f"chatty_{name}", words, labels, registry=_registry)
+    return Counter(f"chatty_{name}", words, labels)
 
 
 def _gauge(name: str, words: str, mode: str = "livesum") -> Gauge:
     """`mode`: how the workers' values become one; those of the dead do not count."""
-    return Gauge(f"chatty_{name}", words, registry=_registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+    return Gauge(f"chatty_{name}", words, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
 def _histogram(name: str, words: str, bounds: tuple[float, ...]) -> Histogram:
-    return Histogram(f"chatty_{name}", words, registry=_registry, buckets=bounds)
+    return Histogram(f"chatty_{name}", words, buckets=bounds)
 
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
@@ -115,7 +120,7 @@ def text() -> bytes:
     """Everything in Prometheus' text format. With several workers it reads their files: not for an
     event loop."""
     if DIRECTORY not in os.environ:
-        return generate_latest(_registry)
+        return generate_latest()
     together = CollectorRegistry()
     multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
     return generate_latest(together)
