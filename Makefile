@@ -62,9 +62,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing what Chatty runs on. This takes a minute or two, once."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/run-* && touch $@
 
 $(EQUIPPED): | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@echo "Installing what its tests and checks need. This takes a minute or two, once."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/dev-* && touch $@
