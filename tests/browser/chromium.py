@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -25,14 +28,18 @@ class NoChromiumError(Exception):
 
 def find(playwrights_own: str) -> str:
     """The path of a Chromium, installed first where there is none. Raises NoChromiumError."""
-    return (
-        os.environ.get("CHROMIUM")
-        or _on_path()
-        or _existing(playwrights_own)
-        or _installed_by_playwright(playwrights_own)
-        or _installed_by_apt()
-        or _give_up()
-    )
+    if chosen := os.environ.get("CHROMIUM"):
+        return chosen
+    # Test workers start together: one installs, the others wait and find what it installed.
+    with (Path(tempfile.gettempdir()) / "chatty-chromium.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return (
+            _on_path()
+            or _existing(playwrights_own)
+            or _installed_by_playwright(playwrights_own)
+            or _installed_by_apt()
+            or _give_up()
+        )
 
 
 def _on_path() -> str | None:
@@ -50,13 +57,16 @@ def _installed_by_playwright(path: str) -> str | None:
 
 def _installed_by_apt() -> str | None:
     if os.geteuid() == 0 and shutil.which("apt-get"):
+        _run(["apt-get", "update"])  # a new machine has no list of packages yet
         _run(["apt-get", "install", "--yes", "--no-install-recommends", "chromium"])
     return _on_path()
 
 
 def _run(command: list[str]) -> None:
+    """Try to install; what became of it is seen by looking for the browser again."""
     print("Installing a browser:", " ".join(command), file=sys.stderr)
-    subprocess.run(command, check=False, timeout=600)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, check=False, timeout=300)
 
 
 def _give_up() -> str:
