@@ -31,7 +31,7 @@ def find(playwrights_own: str) -> str:
     if chosen := os.environ.get("CHROMIUM"):
         return chosen
     # Test workers start together: one installs, the others wait and find what it installed.
-    with (Path(tempfile.gettempdir()) / "chatty-chromium.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / f"chatty-chromium-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return (
             _on_path()
