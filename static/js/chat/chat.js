@@ -1,8 +1,9 @@
 // The conversation of this page with the server: socket, store, roster and outbox, put together.
 //
 // Emits "status" {state, code, refused}, "typing" {user}, "spoken" {message, own} (somebody's new
-// message came in), "gone" (this conversation is no longer mine) and "foreign" (the sign-in behind
-// the page is another's now, or the installation was restored: the page must be loaded anew).
+// message came in), "marked" {seq} (my mark stands there now, moved elsewhere or set back), "gone"
+// (this conversation is no longer mine) and "foreign" (the sign-in behind the page is another's now,
+// or the installation was restored: the page must be loaded anew).
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
@@ -31,7 +32,8 @@ export class Chat extends Emitter {
   #answers = new Map(); // key -> {resolve, reject, timer} of sends on their way
   #timers = new Map(); // name -> timer
   #recounts = new Set();
-  #lastRead = 0;
+  #lastRead = 0; // seq up to which somebody has seen it here
+  #marked = 0; // the mark as the server last told it; rarely as far
   #lastTyping = 0;
   #refused = false; // plain requests are answered, sockets are not
   #known = false; // a hello has confirmed that person and epoch are those of the page
@@ -42,7 +44,7 @@ export class Chat extends Emitter {
     this.#me = me;
     this.#epoch = epoch;
     this.#conversation = conversation;
-    this.#lastRead = lastRead;
+    this.#lastRead = this.#marked = lastRead;
     this.#socket = socket;
     this.#rest = rest;
     this.#store = store;
@@ -165,14 +167,16 @@ export class Chat extends Emitter {
     if (seq <= this.#lastRead) return;
     this.#lastRead = seq;
     this.#markRead(seq);
-    this.#after("read", READ_PAUSE, () => this.#tellRead());
+    // Not put off by each: where words keep coming, the others' windows learn of it all the same.
+    if (!this.#timers.has("read")) this.#after("read", READ_PAUSE, () => this.#tellRead());
   }
 
   /** Make the message at `seq` and all after it unread again. Rejects with a Refusal. */
   async unread(seq) {
     this.#clear("read"); // a mark still on its way would undo it
     await this.#rest.post(`conversations/${this.#conversation}/unread/`, { seq });
-    this.#heardRead({ conversation: this.#conversation, user: this.#me, seq: seq - 1 });
+    this.#marked = seq - 1;
+    this.#moveMark(seq - 1);
   }
 
   // Internal: what the line says
@@ -188,6 +192,7 @@ export class Chat extends Emitter {
     this.#clear("poll");
     this.#roster.count(frame.conversations);
     const here = frame.conversations.find(({ id }) => id === this.#conversation);
+    if (here) this.#marked = here.last_read_seq;
     if (here && here.last_read_seq < this.#lastRead) this.#after("read", 0, () => this.#tellRead());
     // A version below ours means another past than the one we know: the server answers with a reset.
     if (this.#store && here?.version !== this.#store.position) this.#sync();
@@ -261,10 +266,21 @@ export class Chat extends Emitter {
 
   #heardRead({ conversation, user, seq }) {
     if (user !== this.#me) return;
-    // A mark set back ("unread from here") holds until something beyond it is seen anew.
-    if (conversation === this.#conversation) this.#lastRead = seq;
-    this.#markRead(seq, conversation);
-    this.emit("marked", { conversation, seq });
+    if (conversation !== this.#conversation) {
+      this.#markRead(seq, conversation);
+      return;
+    }
+    const isSetBack = seq < this.#marked;
+    this.#marked = seq;
+    // A mark that moved on to where more has been seen since, here, is only late.
+    if (isSetBack || seq > this.#lastRead) this.#moveMark(seq);
+  }
+
+  /** A mark set back ("unread from here") holds until something beyond it is seen anew. */
+  #moveMark(seq) {
+    this.#lastRead = seq;
+    this.#markRead(seq);
+    this.emit("marked", { seq });
   }
 
   #heardTyping({ conversation, user }) {
@@ -276,7 +292,6 @@ export class Chat extends Emitter {
     this.#roster.revise(frame);
     if (frame.conversation.id !== this.#conversation) return;
     if (frame.change === "removed" || frame.change === "deleted") this.emit("gone", frame);
-    else this.emit("revised", frame);
   }
 
   // Internal: the line itself

@@ -39,7 +39,7 @@ export class Reading {
     this.#bar?.addEventListener("submit", (event) => this.#markAll(event), { signal });
     this.#stops.push(
       this.#chat.on("spoken", ({ message, own }) => this.#spoken(message, own)),
-      this.#chat.on("marked", ({ conversation, seq }) => this.#marked(conversation, seq)),
+      this.#chat.on("marked", ({ seq }) => this.#marked(seq)),
       this.#store.on("change", () => this.#findLine()),
       this.#roster.on("change", ({ id }) => id === this.#conversation.id && this.#showBar()),
     );
@@ -80,8 +80,7 @@ export class Reading {
     this.#chat.read(seq);
   }
 
-  #marked(conversation, seq) {
-    if (conversation !== this.#conversation.id) return;
+  #marked(seq) {
     if (seq < this.#lastRead) this.#setBack(seq);
     this.#lastRead = seq;
   }

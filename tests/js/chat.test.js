@@ -1,0 +1,78 @@
+import { Chat } from "chatty/chat/chat.js";
+import { Roster } from "chatty/chat/roster.js";
+import { Emitter } from "chatty/lib/emitter.js";
+import { equal, pause, until } from "tests/check.js";
+
+const ME = 1;
+const HERE = 7;
+
+/** Stands in for the socket: open at once, and remembers what was said. */
+class Line extends Emitter {
+  online = true;
+  state = "online";
+  sent = [];
+
+  connect() {}
+
+  disconnect() {}
+
+  send(frame) {
+    this.sent.push(frame);
+    return true;
+  }
+}
+
+/** A page at conversation 7, read up to 10 of 20, with what it told and what it heard of its mark. */
+function opened() {
+  const line = new Line();
+  const roster = new Roster({ me: ME, rows: [] });
+  const chat = new Chat({ me: ME, epoch: "e", conversation: HERE, lastRead: 10, socket: line, roster });
+  const marked = [];
+  chat.on("marked", ({ seq }) => marked.push(seq));
+  chat.connect();
+  const hear = (seq) => line.emit("frame", { type: "read", conversation: HERE, user: ME, seq });
+  const told = () => line.sent.filter(({ type }) => type === "read").map(({ seq }) => seq);
+  return { chat, marked, hear, told };
+}
+
+export async function test_a_late_answer_to_my_own_mark_takes_nothing_back() {
+  const { chat, marked, hear, told } = opened();
+  chat.read(11);
+  await until(() => told().length === 1);
+  chat.read(12);
+  hear(11);
+  equal(marked, []);
+  await until(() => told().length === 2);
+  equal(told(), [11, 12]);
+  chat.disconnect();
+}
+
+export function test_a_mark_set_back_elsewhere_is_followed_and_one_moved_on_too() {
+  const { chat, marked, hear } = opened();
+  hear(15);
+  hear(4);
+  hear(6);
+  equal(marked, [15, 4, 6]);
+  chat.disconnect();
+}
+
+export async function test_a_mark_set_back_while_another_is_on_its_way_stays_back() {
+  const { chat, marked, hear, told } = opened();
+  hear(15);
+  chat.read(16);
+  hear(4);
+  equal(marked, [15, 4]);
+  await until(() => told().length === 1);
+  equal(told(), [4]);
+  chat.disconnect();
+}
+
+export async function test_where_words_keep_coming_marks_are_told_all_the_same() {
+  const { chat, told } = opened();
+  for (let seq = 11; seq <= 20 && !told().length; seq += 1) {
+    chat.read(seq);
+    await pause(100);
+  }
+  equal(told().length, 1);
+  chat.disconnect();
+}
