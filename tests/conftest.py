@@ -27,11 +27,18 @@ def house(builder: Builder) -> Iterator[House]:
 @pytest.fixture
 def grown_house(builder: Builder) -> Iterator[House]:
     """A fresh installation on PostgreSQL and Redis; any number of servers may serve it."""
-    house = builder.grown_up()
-    yield house
-    house.close()
-    assert house.redis is not None
-    house.redis.close()
+    with contextlib.closing(builder.grown_up()) as house:
+        yield house
+
+
+@pytest.fixture
+def fragile_house(tmp_path: Path) -> Iterator[House]:
+    """The same with a PostgreSQL that no other house uses, to be crashed."""
+    with (
+        contextlib.closing(Builder(tmp_path)) as builder,
+        contextlib.closing(builder.grown_up()) as house,
+    ):
+        yield house
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -45,12 +52,6 @@ def any_house(request: pytest.FixtureRequest) -> House:
 @pytest.fixture
 def server(house: House) -> ChatServer:
     return house.serve()
-
-
-@pytest.fixture
-def two_servers(grown_house: House) -> tuple[ChatServer, ChatServer]:
-    """Two processes on two ports, one database, one Redis."""
-    return grown_house.serve(), grown_house.serve()
 
 
 @pytest.fixture

@@ -69,8 +69,11 @@ class House:
         return server
 
     def close(self) -> None:
+        """Ends its servers and its Redis. Its PostgreSQL may be other houses', too."""
         for server in self.servers:
             server.kill()
+        if self.redis is not None:
+            self.redis.close()
 
 
 class ChatServer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -40,9 +41,8 @@ Frame = dict[str, Any]
 @pytest.fixture(scope="module")
 def place(builder) -> Iterator[ChatServer]:
     """A real server, where people are easily too fast."""
-    house = builder.sqlite()
-    yield house.serve(TICK_SECONDS="1", LIMIT_FRAMES=f"{FRAMES_AT_ONCE}/m")
-    house.close()
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve(TICK_SECONDS="1", LIMIT_FRAMES=f"{FRAMES_AT_ONCE}/m")
 
 
 def blocks(language: str, text: str = PROTOCOL) -> list[str]:

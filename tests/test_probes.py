@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.houses import Builder
 from tests.sockets import Talker, switchboard
 
 pytestmark = pytest.mark.servers
@@ -97,21 +96,15 @@ def test_a_layer_that_is_gone_is_told_and_is_not_fatal(grown_house):
     eventually(lambda: ready(server)[1]["layer"] == "ok")
 
 
-def test_a_database_that_is_gone_is_fatal_until_it_is_back(tmp_path):
-    with closing(Builder(tmp_path)) as builder:  # with a PostgreSQL of its own to crash
-        house = builder.grown_up()
-        try:
-            server = house.serve()
-            assert ready(server)[0] == 200
-            house.postgres.crash()
-            eventually(lambda: ready(server)[0] == 503)
-            assert ready(server)[1] == {"status": "unavailable", "database": "down", "layer": "ok"}
-            assert get(server, "/metrics")[0] == 200  # now of all times
-            house.postgres.start()
-            eventually(lambda: ready(server)[0] == 200)
-        finally:
-            house.close()
-            house.redis.close()
+def test_a_database_that_is_gone_is_fatal_until_it_is_back(fragile_house):
+    server = fragile_house.serve()
+    assert ready(server)[0] == 200
+    fragile_house.postgres.crash()
+    eventually(lambda: ready(server)[0] == 503)
+    assert ready(server)[1] == {"status": "unavailable", "database": "down", "layer": "ok"}
+    assert get(server, "/metrics")[0] == 200  # now of all times
+    fragile_house.postgres.start()
+    eventually(lambda: ready(server)[0] == 200)
 
 
 def children(pid):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 
 import pytest
 
 from tests.fault.crowd import Crowd
-from tests.houses import Builder
 from tests.sockets import Talker, knock
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -16,21 +14,12 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 FAST = {"LIMIT_FRAMES": "100000/s", "TICK_SECONDS": "1"}
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def manor(request, builder):
-    house = builder.sqlite() if request.param == "sqlite" else builder.grown_up()
-    yield house
-    house.close()
-    if house.redis is not None:
-        house.redis.close()
-
-
 def gather(server, **changes):
     return Crowd(*(Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")), **changes)
 
 
-def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(manor):
-    server = manor.serve(**FAST)
+def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_house):
+    server = any_house.serve(**FAST)
     crowd = gather(server)
     crowd.start()
     for share in (0.1, 0.4, 0.7):
@@ -41,8 +30,8 @@ def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(manor
     assert all(speaker.calls > 1 for speaker in crowd.speakers if speaker.sent)
 
 
-def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(manor):
-    server = manor.serve(**FAST)
+def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_house):
+    server = any_house.serve(**FAST)
     crowd = gather(server)
     crowd.start()
     for share in (0.2, 0.6):
@@ -53,53 +42,47 @@ def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(manor):
     assert " ERROR " not in server.said()
 
 
-def test_one_of_two_servers_is_killed_and_the_other_goes_on(builder):
-    house = builder.grown_up()
-    with contextlib.closing(house), contextlib.closing(house.redis):
-        here, there = house.serve(**FAST), house.serve(**FAST)
-        alice, bob, carol = (
-            Talker(server, name).sign_in()
-            for server, name in ((here, "Alice"), (there, "Bob"), (there, "Carol"))
-        )
-        crowd = Crowd(alice, bob, carol)
-        crowd.start()
-        crowd.wait_until_said(0.3)
-        here.kill()
-        here.start()
-        crowd.assert_nothing_lost_nothing_twice()
-        bobs = [speaker for speaker in crowd.speakers if speaker.person is bob]
-        assert [speaker.calls for speaker in bobs] == [1] * 10
-        assert crowd.follower.calls == 1
+def test_one_of_two_servers_is_killed_and_the_other_goes_on(grown_house):
+    here, there = grown_house.serve(**FAST), grown_house.serve(**FAST)
+    alice, bob, carol = (
+        Talker(server, name).sign_in()
+        for server, name in ((here, "Alice"), (there, "Bob"), (there, "Carol"))
+    )
+    crowd = Crowd(alice, bob, carol)
+    crowd.start()
+    crowd.wait_until_said(0.3)
+    here.kill()
+    here.start()
+    crowd.assert_nothing_lost_nothing_twice()
+    bobs = [speaker for speaker in crowd.speakers if speaker.person is bob]
+    assert [speaker.calls for speaker in bobs] == [1] * 10
+    assert crowd.follower.calls == 1
 
 
-def test_a_database_that_crashes_costs_time_and_nothing_else(tmp_path):
-    builder = Builder(tmp_path)  # with a PostgreSQL of its own to crash
-    with contextlib.closing(builder):
-        house = builder.grown_up()
-        with contextlib.closing(house), contextlib.closing(house.redis):
-            house.postgres.keep_promises()
-            server = house.serve(**FAST)
-            crowd = gather(server)
-            crowd.start()
-            crowd.wait_until_said(0.3)
-            house.postgres.crash()
-            before = sum(len(speaker.sent) for speaker in crowd.speakers)
-            headers = {"Authorization": f"Bearer {crowd.alice.token}"}
-            assert knock(server, headers) == 1011  # come back later
-            status, answer = crowd.alice.call("GET", "/api/conversations/")
-            assert (status, answer["code"]) == (503, "unavailable")
-            assert sum(len(speaker.sent) for speaker in crowd.speakers) == before
-            house.postgres.start()
-            crowd.assert_nothing_lost_nothing_twice()
-            codes = {code for speaker in crowd.speakers for code in speaker.retries}
-            assert codes <= {"unavailable", "busy"}
-            assert "unavailable" in codes
-            # Nobody's socket had to go for it.
-            assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
+def test_a_database_that_crashes_costs_time_and_nothing_else(fragile_house):
+    fragile_house.postgres.keep_promises()
+    server = fragile_house.serve(**FAST)
+    crowd = gather(server)
+    crowd.start()
+    crowd.wait_until_said(0.3)
+    fragile_house.postgres.crash()
+    before = sum(len(speaker.sent) for speaker in crowd.speakers)
+    headers = {"Authorization": f"Bearer {crowd.alice.token}"}
+    assert knock(server, headers) == 1011  # come back later
+    status, answer = crowd.alice.call("GET", "/api/conversations/")
+    assert (status, answer["code"]) == (503, "unavailable")
+    assert sum(len(speaker.sent) for speaker in crowd.speakers) == before
+    fragile_house.postgres.start()
+    crowd.assert_nothing_lost_nothing_twice()
+    codes = {code for speaker in crowd.speakers for code in speaker.retries}
+    assert codes <= {"unavailable", "busy"}
+    assert "unavailable" in codes
+    # Nobody's socket had to go for it.
+    assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
 
 
-def test_a_server_that_hangs_for_a_while_loses_nothing(manor):
-    server = manor.serve(**FAST)
+def test_a_server_that_hangs_for_a_while_loses_nothing(any_house):
+    server = any_house.serve(**FAST)
     crowd = gather(server, each=10)
     crowd.start()
     crowd.wait_until_said(0.3)
