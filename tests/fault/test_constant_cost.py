@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import http.client
-import os
-from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import cpu_seconds
 from tests.sockets import Talker
 
 pytestmark = [pytest.mark.servers, pytest.mark.long]
@@ -43,23 +42,13 @@ for pk, count in {sizes}:
 """
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def server(request, builder):
-    house = builder.sqlite() if request.param == "sqlite" else builder.grown_up()
-    yield house.serve(LIMIT_REQUESTS="100000/s")
-    house.close()
-    if house.redis is not None:
-        house.redis.close()
-
-
-def cpu_seconds(server):
-    """What the server's process has used of a processor so far."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+@pytest.fixture
+def server(any_house):
+    return any_house.serve(LIMIT_REQUESTS="100000/s")
 
 
 def cost_of(server, path, headers, count):
-    before = cpu_seconds(server)
+    before = cpu_seconds(server.process.pid)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     for _ in range(count):
         connection.request("GET", path, headers=headers)
@@ -68,7 +57,7 @@ def cost_of(server, path, headers, count):
         assert answer.status == 200, (path, answer.status)
         assert b"Word " in page
     connection.close()
-    return cpu_seconds(server) - before
+    return cpu_seconds(server.process.pid) - before
 
 
 def compare(server, headers, small, big, requests):

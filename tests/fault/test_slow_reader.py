@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import resident_bytes
 from tests.sockets import Talker, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -38,12 +39,6 @@ def sleeper(person):
     return line
 
 
-def memory_of(pid):
-    """Bytes a process has in memory."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def ports_connected_to(pid, port):
     """The clients' ports of the connections this process has open."""
     inodes = set()
@@ -68,7 +63,7 @@ def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(house):
         for number in range(IN_FLIGHT):
             hers.send(tea, f"{number} {BODY}")
         his.transcript(tea, IN_FLIGHT)
-        before = memory_of(pid)
+        before = resident_bytes(pid)
         lines = [stack.enter_context(contextlib.closing(sleeper(carol))) for _ in range(5)]
         ports = {line.getsockname()[1] for line in lines}
         assert ports <= ports_connected_to(pid, server.port)
@@ -79,7 +74,7 @@ def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(house):
             for number in range(start, start + IN_FLIGHT):
                 hers.send(tea, f"{number} {BODY}")
             heard = his.transcript(tea, IN_FLIGHT)
-            most = max(most, memory_of(pid) - before)
+            most = max(most, resident_bytes(pid) - before)
             assert len(heard) == IN_FLIGHT
             assert time.monotonic() - began < 10
             hers.heard.clear()
