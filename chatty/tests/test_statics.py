@@ -7,6 +7,7 @@ import gzip
 import pytest
 from django.conf import settings
 from django.core.files import File
+from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -102,6 +103,26 @@ def test_only_the_head_of_a_file_is_sent_to_who_asks_for_it(shelf):
     response = shelf("HEAD")
     assert (response.status_code, response.content) == (200, b"")
     assert response.headers["Content-Length"] == "18"
+
+
+def test_a_part_of_a_file_is_served_to_who_asks_for_it(shelf):
+    response = shelf(Range="bytes=4-8")
+    assert (response.status_code, response.content) == (206, b"color")
+    assert response.headers["Content-Range"] == "bytes 4-8/18"
+
+
+def test_serving_a_file_does_not_say_that_the_request_has_ended(shelf):
+    ended = []
+
+    def note(**signal: object) -> None:
+        ended.append(signal)
+
+    request_finished.connect(note)
+    try:
+        assert shelf().status_code == 200
+    finally:
+        request_finished.disconnect(note)
+    assert ended == []
 
 
 def test_whatever_is_no_file_goes_on_to_the_pages(shelf):
