@@ -84,6 +84,23 @@ def test_looking_for_people_makes_nothing_and_loses_nothing(browser, alice, bob,
     assert not Conversation.objects.exists()
 
 
+def test_looking_for_people_too_fast_loses_nothing_either(browser, alice, bob, settings):
+    settings.LIMITS = {**settings.LIMITS, "people": "1/m"}
+    form = {
+        "name": "Half typed", "topic": "", "access": "open", "people": [bob.pk],
+        "q": "Caro", "find": "1",
+    }  # fmt: skip
+    client = browser(alice)
+    client.post(url("new"), form)
+    response = client.post(url("new"), form)
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+    page = text_of(response)
+    assert "That was too fast" in page
+    assert 'value="Half typed"' in page
+    assert re.search(rf'name="people" value="{bob.pk}" checked', page)
+
+
 def test_nobody_is_found_by_their_address(browser, alice, bob):
     for name in ("new", "direct"):
         page = text_of(browser(alice).get(url(name), {"q": bob.email}))
@@ -233,6 +250,27 @@ def test_refused_settings_keep_what_was_typed(fields, browser, alice, group):
     assert (group.name, group.topic) == ("Harbour", "Boats")
 
 
+def test_a_second_try_at_settings_still_leaves_alone_what_it_did_not_change(browser, alice, group):
+    client = browser(alice)
+    actions.revise_conversation(alice, group.pk, name="Renamed meanwhile")
+    page = text_of(client.post(url("settings", group.pk), changed(group, topic="x" * 251)))
+    again = dict(re.findall(r'name="(was_\w+)" value="([^"]*)"', page))
+    assert 'name="name" value="Harbour"' in page
+    client.post(url("settings", group.pk), {**changed(group, topic="Ships"), **again})
+    group.refresh_from_db()
+    assert (group.name, group.topic) == ("Renamed meanwhile", "Ships")
+
+
+def test_settings_typed_while_the_group_was_archived_are_kept_with_the_reason(
+    browser, alice, group
+):
+    actions.archive(alice, group.pk)
+    response = browser(alice).post(url("settings", group.pk), changed(group, topic="Typed words"))
+    assert response.status_code == 409
+    assert 'value="Typed words"' in text_of(response)
+    assert "Nothing can be changed in it." in text_of(response)
+
+
 def test_an_archived_group_is_read_and_brought_back(browser, alice, bob, group):
     say(bob, group, "Still here")
     client = browser(alice)
@@ -304,6 +342,19 @@ def test_the_owner_removes_and_promotes(browser, alice, bob, group):
     assert client.post(url("remove_member", group.pk, bob.pk)).status_code == 303
     assert role_of(bob, group) is None
     assert client.post(url("remove_member", group.pk, bob.pk)).status_code == 404
+
+
+@pytest.mark.parametrize(("name", "status"), [("remove_member", 403), ("change_role", 409)])
+def test_the_people_shown_with_a_refusal_are_dealt_with_from_there(
+    name, status, browser, alice, carol, group
+):
+    refused = browser(alice).post(url(name, group.pk, alice.pk), {"role": "member"})
+    assert refused.status_code == status
+    page = text_of(refused).partition('id="main"')[2].partition("</main>")[0]
+    people = url("members", group.pk)
+    assert f'method="get" action="{people}"' in page
+    assert f'method="post" action="{people}"' in page
+    assert len(re.findall(r"<form", page)) == len(re.findall(r'<form[^>]* action="/', page))
 
 
 def test_addresses_of_people_stand_nowhere(browser, alice, bob, carol, group):

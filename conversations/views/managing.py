@@ -13,13 +13,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import User
+from accounts.models import NAME_MAX, User
+from accounts.queries import active_users
 from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
 from chatty.common.pages import SeeOther, refused, with_status
 from conversations import access, actions, queries
 from conversations.forms import ConversationForm, DeleteForm, LevelForm
 from conversations.models import Membership
-from conversations.views.reading import search_people
 from conversations.views.shell import door, own, safe_next, whole, wholes
 
 PEOPLE_FOUND = 20
@@ -53,12 +54,13 @@ def new_group(request: HttpRequest) -> HttpResponse:
             error = ChatError("invalid")
     context = {"form": form, **_people_to_choose(request, chosen)}
     page = render(request, "conversations/new_group.html", context)
+    error = error or context["too_fast"]
     return with_status(page, error) if error else page
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
     return {
-        name: request.POST[name] for name in ("name", "topic", "access") if name in request.POST
+        name: request.POST[name] for name in ConversationForm.base_fields if name in request.POST
     }
 
 
@@ -66,11 +68,16 @@ def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]
     """Those chosen already come first and stay ticked; then who was looked for."""
     me = own(request).pk
     text = request.POST.get("q", "")
-    ticked = list(User.objects.filter(pk__in=chosen[:100], is_active=True).exclude(pk=me))
+    ticked = list(active_users(chosen[:100]).exclude(pk=me))
     out = {me, *(person.pk for person in ticked)}
-    found = search_people(request, text, limit=PEOPLE_FOUND + len(out))
+    found: list[User] = []
+    too_fast: ChatError | None = None
+    try:
+        found = _search_people(request, text, limit=PEOPLE_FOUND + len(out))
+    except ChatError as refusal:
+        too_fast = refusal
     others = [person for person in found if person.pk not in out][:PEOPLE_FOUND]
-    return {"q": text, "chosen": ticked, "found": others}
+    return {"q": text, "chosen": ticked, "found": others, "too_fast": too_fast}
 
 
 @door("GET", "POST")
@@ -86,7 +93,7 @@ def new_direct(request: HttpRequest) -> HttpResponse:
         except ChatError as refusal:
             error = refusal
     text = request.GET.get("q", "")
-    found = search_people(request, text, limit=PEOPLE_FOUND + 1)
+    found = _search_people(request, text, limit=PEOPLE_FOUND + 1)
     context = {
         "q": text,
         "found": [person for person in found if person.pk != user.pk][:PEOPLE_FOUND],
@@ -95,6 +102,14 @@ def new_direct(request: HttpRequest) -> HttpResponse:
     }
     page = render(request, "conversations/new_direct.html", context)
     return with_status(page, error) if error else page
+
+
+def _search_people(request: HttpRequest, text: str, **options: Any) -> list[User]:
+    """Look for people by name, not faster than people can."""
+    text = text.replace("\x00", "")[:NAME_MAX]
+    if text:
+        limiter.check("people", str(own(request).pk))
+    return queries.people(text=text, **options)
 
 
 # --- coming and going ----------------------------------------------------------------------------------
@@ -126,10 +141,8 @@ def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Name, topic and access for who manages; for everybody the way out and what to be told of."""
     membership = access.member_of(own(request), conversation_id)
-    conversation = membership.conversation
-    now = {name: getattr(conversation, name) for name in ("name", "topic", "access")}
     if request.method != "POST":
-        return _settings_page(request, membership, ConversationForm(initial=now))
+        return _settings_page(request, membership)
     form = ConversationForm(request.POST)
     error: ChatError | None = None
     if form.is_valid():
@@ -151,14 +164,18 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
 
 
 def _settings_page(
-    request: HttpRequest, membership: Membership, form: ConversationForm
+    request: HttpRequest, membership: Membership, form: ConversationForm | None = None
 ) -> HttpResponse:
+    """`form`: a refused one, shown again whatever has become of who may change what."""
     conversation = membership.conversation
+    now = {name: getattr(conversation, name) for name in ConversationForm.base_fields}
     context = {
         "conversation": conversation,
         "membership": membership,
         "title": queries.title(conversation, membership.user),
-        "form": form,
+        "form": form or ConversationForm(initial=now),
+        # What the page began with, also after a refusal: the changes are counted from there.
+        "was": {name: request.POST.get(f"was_{name}", value) for name, value in now.items()},
         "level_form": LevelForm(initial={"level": membership.level}),
         "can_manage": access.can_manage(membership),
         "can_delete": access.can_delete_conversation(membership),
@@ -236,7 +253,7 @@ def _add(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _members_page(
-    request: HttpRequest, membership: Membership, error: ChatError | None
+    request: HttpRequest, membership: Membership, error: ChatError | None = None
 ) -> HttpResponse:
     conversation = membership.conversation
     can_add = access.can_manage(membership) and not conversation.is_archived
@@ -245,7 +262,7 @@ def _members_page(
     shown = pages.get_page(request.GET.get("page"))
     found: list[User] = []
     if can_add:
-        found = search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
+        found = _search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
     context = {
         "conversation": conversation,
         "title": conversation.name,
@@ -285,6 +302,7 @@ def remove_member(request: HttpRequest, conversation_id: int, user_id: int) -> H
         lambda: actions.remove_member(own(request), conversation_id, user_id),
         _("Removed."),
         to=_to(conversation_id, "members"),
+        shown=_members_page,
     )
 
 
@@ -297,6 +315,7 @@ def change_role(request: HttpRequest, conversation_id: int, user_id: int) -> Htt
         lambda: actions.change_role(own(request), conversation_id, user_id, role),
         _("The role is changed."),
         to=_to(conversation_id, "members"),
+        shown=_members_page,
     )
 
 
@@ -342,10 +361,11 @@ def _done(
     said: str,
     *,
     to: SeeOther | None = None,
+    shown: Callable[[HttpRequest, Membership], HttpResponse] = _settings_page,
 ) -> HttpResponse:
     """Do something that has no form to be shown again, and say what it came to.
 
-    A refusal is told on the conversation's settings page, with its status; not_found as a 404.
+    A refusal is told on the page `shown`, with its status; not_found as a 404.
     """
     try:
         deed()
@@ -353,14 +373,9 @@ def _done(
         if error.code == "not_found":
             raise
         membership = access.member_of(own(request), conversation_id)
+        if membership.conversation.is_direct:
+            shown = _settings_page  # it has no other
         messages.error(request, error.detail)
-        page = _members_page if to and to.url.endswith("/members/") else None
-        if page and not membership.conversation.is_direct:
-            return with_status(page(request, membership, None), error)
-        conversation = membership.conversation
-        now = {name: getattr(conversation, name) for name in ("name", "topic", "access")}
-        return with_status(
-            _settings_page(request, membership, ConversationForm(initial=now)), error
-        )
+        return with_status(shown(request, membership), error)
     messages.success(request, said)
     return to or _to(conversation_id)

@@ -11,7 +11,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from chatty.common.limiter import limiter
 from conversations import access, limits, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.views import timeline
@@ -201,11 +200,3 @@ def _page_data(context: dict[str, Any], history: queries.History) -> dict[str, A
         "role": membership.role,
         "can_manage": context["can_manage"],
     }
-
-
-def search_people(request: HttpRequest, text: str, **options: Any) -> list[Any]:
-    """Look for people by name, not faster than people can."""
-    text = text.replace("\x00", "")[:60]
-    if text:
-        limiter.check("people", str(own(request).pk))
-    return queries.people(text=text, **options)
