@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,14 @@ for name in {CAST!r}:
 _GENEROUS = dict.fromkeys(
     ("LIMIT_SIGN_IN", "LIMIT_SIGN_IN_ADDRESS", "LIMIT_SIGN_UP", "LIMIT_PEOPLE"), "10000/m"
 )
+
+
+def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
+    """Waits for a condition; an AssertionError when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
 
 
 @dataclass

@@ -6,13 +6,13 @@ import http.client
 import json
 import os
 import signal
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.houses import eventually
 from tests.sockets import Talker, switchboard
 
 pytestmark = pytest.mark.servers
@@ -41,13 +41,6 @@ def numbers(server, **headers):
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
-
-
-def eventually(condition, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.2)
 
 
 def test_what_people_do_is_counted(house):

@@ -29,12 +29,11 @@ PLACES = ("serve-sqlite", "serve-postgres", "daphne-sqlite")
 def place(request, builder):
     """A server; its name says which. What another process changes it finds within a second."""
     kind, database = request.param.split("-")
-    house = builder.sqlite() if database == "sqlite" else builder.grown_up()
-    server = house.serve(kind=kind, TICK_SECONDS="1", LIMIT_FRAMES="100000/s")
-    yield server
-    house.close()
-    if house.redis is not None:
-        house.redis.close()
+    make = builder.sqlite if database == "sqlite" else builder.grown_up
+    with contextlib.closing(make()) as house:
+        server = house.serve(kind=kind, TICK_SECONDS="1", LIMIT_FRAMES="100000/s")
+        yield server
+        assert " ERROR " not in server.said()
 
 
 @pytest.fixture(scope="module")
@@ -787,7 +786,3 @@ def test_after_a_new_epoch_everybody_comes_in_anew(place, alice, call):
     place.manage("shell", "-c", "from conversations import actions; actions.renew_epoch()")
     assert client.close_code() == (1012 if place.kind == "serve" else 1000)
     assert call(alice).take("hello")["epoch"] != before
-
-
-def test_the_log_is_quiet(place, patient):
-    assert " ERROR " not in place.said()
