@@ -53,16 +53,22 @@ def message_for(user: User, message_id: int, *, lock: bool = False) -> tuple[Mes
 
     Raises ChatError("not_found") as member_of does.
     """
-    conversation_id = (
-        Message.objects.filter(pk=message_id).values_list("conversation_id", flat=True).first()
-    )
-    if conversation_id is None:
-        raise ChatError("not_found")
-    membership = member_of(user, conversation_id, lock=lock)
+    membership = member_of(user, conversation_id_of(message_id), lock=lock)
     # Read after the lock: another writer may have changed it while we waited.
-    message = Message.objects.select_related("author").get(pk=message_id)
+    message = Message.objects.select_related("author").filter(pk=message_id).first()
+    if message is None:  # its conversation was deleted meanwhile
+        raise ChatError("not_found")
     message.conversation = membership.conversation
     return message, membership
+
+
+def conversation_id_of(message_id: int) -> int:
+    """Return where a message stands. Raises ChatError("not_found"). Asks nothing about access."""
+    rows = Message.objects.filter(pk=message_id)
+    conversation_id: int | None = rows.values_list("conversation_id", flat=True).first()
+    if conversation_id is None:
+        raise ChatError("not_found")
+    return conversation_id
 
 
 def lock_conversation(conversation_id: int) -> Conversation:

@@ -115,12 +115,7 @@ def renew_epoch() -> str:
 
 
 def _message_for_staff(message_id: int) -> Message:
-    conversation_id = (
-        Message.objects.filter(pk=message_id).values_list("conversation_id", flat=True).first()
-    )
-    if conversation_id is None:
-        raise ChatError("not_found")
-    conversation = access.lock_conversation(conversation_id)
+    conversation = access.lock_conversation(access.conversation_id_of(message_id))
     message = Message.objects.select_related("author").get(pk=message_id)
     if not message.is_text:
         raise ChatError("not_allowed")

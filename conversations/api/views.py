@@ -264,8 +264,11 @@ class MessageView(Door):
     @extend_schema(responses=_MESSAGE)
     def get(self, request: Request, message: int) -> Response:
         """One message, as it is now."""
-        found, _membership = access.message_for(own(request), message)
-        return said(queries.detailed(found))
+        found, membership = access.message_for(own(request), message)
+        answer = said(queries.detailed(found))
+        # As access.reading(): who was removed meanwhile must not see what it says since.
+        access.member_of(own(request), membership.conversation_id)
+        return answer
 
     @extend_schema(request=serializers.MessageChange, responses=_MESSAGE)
     def patch(self, request: Request, message: int) -> Response:

@@ -270,6 +270,22 @@ def test_missing_and_foreign_messages_look_alike(carol, hello):
         assert caught.value.as_dict() == ChatError("not_found").as_dict()
 
 
+def test_a_message_whose_conversation_is_deleted_while_one_asks_is_missing(
+    alice, bob, pair, hello, monkeypatch
+):
+    allow = access.member_of
+
+    def overtaken(*args, **kwargs):
+        monkeypatch.setattr(access, "member_of", allow)
+        membership = allow(*args, **kwargs)
+        actions.delete_conversation(alice, pair.pk)
+        return membership
+
+    monkeypatch.setattr(access, "member_of", overtaken)
+    with refused("not_found"):
+        access.message_for(bob, hello.pk)
+
+
 def test_version_is_untouched_by_ones_own_view_of_it(bob, pair, hello):
     before = version_of(pair)
     actions.mark_read(bob, pair.pk, 3)

@@ -72,21 +72,26 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
         consumers.read_changes(bob, group.pk, 0)
 
 
+@pytest.mark.parametrize("door", ["messages", "message"])
 def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
-    alice: User, bob: User, group: Conversation, api_of, monkeypatch
+    door: str, alice: User, bob: User, group: Conversation, api_of, monkeypatch
 ):
     client = api_of(bob)
-    address = f"/api/conversations/{group.pk}/messages/"
+    message = say(alice, group, "While he is here")
+    address, reading = {
+        "messages": (f"/api/conversations/{group.pk}/messages/", "history"),
+        "message": (f"/api/messages/{message.pk}/", "detailed"),
+    }[door]
     assert client.get(address).status_code == 200
-    read = queries.history
+    read = getattr(queries, reading)
 
     def overtaken(*args, **kwargs):
-        monkeypatch.setattr(queries, "history", read)
+        monkeypatch.setattr(queries, reading, read)
         actions.remove_member(alice, group.pk, bob.pk)
-        say(alice, group, "Now that he is gone")
+        actions.edit_message(alice, message.pk, "Now that he is gone")
         return read(*args, **kwargs)
 
-    monkeypatch.setattr(queries, "history", overtaken)
+    monkeypatch.setattr(queries, reading, overtaken)
     answer = client.get(address)
     assert answer.status_code == 404
     assert b"Now that he is gone" not in answer.content
