@@ -57,8 +57,12 @@ def next_message(conversation: Conversation, author: User | None, **fields: Any)
 def insert(messages: list[Message]) -> None:
     Message.objects.bulk_create(messages)
     for message in messages:
-        # Nobody can have reacted yet: spare the wire the query.
-        message._prefetched_objects_cache = {"reactions": []}  # type: ignore[attr-defined]
+        without_reactions(message)  # nobody can have reacted yet: spare the wire the query
+
+
+def without_reactions(message: Message) -> None:
+    """Have the message told as one nobody has reacted to, without asking the database."""
+    message._prefetched_objects_cache = {"reactions": []}  # type: ignore[attr-defined]
 
 
 def change_event(

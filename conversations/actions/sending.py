@@ -14,7 +14,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, bulk, limits, markdown
-from conversations.actions.log import change_event, insert, next_message
+from conversations.actions.log import change_event, insert, next_message, without_reactions
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Membership, Message
 from conversations.realtime import fanout
@@ -116,21 +116,23 @@ def _store(
     for each in checked:
         draft = each.draft
         who_and_key = (draft.user_id, draft.key)
+        membership = memberships.get((draft.conversation_id, draft.user_id))
         # "Once" comes before every other question: who was a member when the message was
         # accepted gets the same answer after leaving, and nobody gets a second row.
         if who_and_key in known:
-            results.append(_repeated(known[who_and_key], each))
+            results.append(_repeated(known[who_and_key], each, membership))
             continue
         if who_and_key in fresh:
             earlier, message = fresh[who_and_key]
             same = earlier.fingerprint == each.fingerprint
             results.append(Sent(message, False) if same else ChatError("key_reused"))
             continue
+        reply_to = quoted.get((draft.conversation_id, draft.reply_to or 0))
         admitted = _admitted(
             draft,
             conversation=conversations.get(draft.conversation_id),
-            membership=memberships.get((draft.conversation_id, draft.user_id)),
-            reply_to=(reply_to := quoted.get((draft.conversation_id, draft.reply_to or 0))),
+            membership=membership,
+            reply_to=reply_to,
             skip_locked=skip_locked,
         )
         if isinstance(admitted, ChatError):
@@ -194,10 +196,14 @@ def _quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
     return {(message.conversation_id, message.pk): message for message in rows}
 
 
-def _repeated(message: Message, again: _Checked) -> Sent | ChatError:
+def _repeated(message: Message, again: _Checked, membership: Membership | None) -> Sent | ChatError:
     stored = message.fingerprint
     if stored is not None and bytes(stored) != again.fingerprint:
         return ChatError("key_reused")
+    if membership is None:
+        # No member any more: theirs to know that it is stored, not what others say and do since.
+        message.reply_to = None
+        without_reactions(message)
     return Sent(message, False)
 
 

@@ -26,6 +26,7 @@ from conversations.tests.helpers import (
     version_of,
     versions_told,
 )
+from conversations.wire import message_to_wire
 
 
 def clock_of(user: User) -> int:
@@ -124,6 +125,22 @@ def test_after_leaving_or_archiving_a_repetition_still_gets_its_answer(alice, bo
     assert actions.send_message(bob, pair.pk, key="k", body="Hello").message == message
     with refused("not_found"):
         actions.send_message(bob, pair.pk, key="k2", body="Hello")
+
+
+def test_a_repetition_shows_who_has_left_nothing_that_others_said_or_did_since(alice, bob, pair):
+    quoted = say(alice, pair, "Tea?")
+    sent = {"key": "k", "body": "Yes!", "reply_to": quoted.pk}
+    message = actions.send_message(bob, pair.pk, **sent).message
+    actions.react(alice, message.pk, "👍")
+    again = message_to_wire(actions.send_message(bob, pair.pk, **sent).message)
+    assert (again["reply_to"]["excerpt"], len(again["reactions"])) == ("Tea?", 1)
+    actions.leave(bob, pair.pk)
+    actions.edit_message(alice, quoted.pk, "Now that he is gone")
+    gone = message_to_wire(actions.send_message(bob, pair.pk, **sent).message)
+    assert (gone["id"], gone["body"]) == (message.pk, "Yes!")
+    assert (gone["reply_to"], gone["reactions"]) == (None, [])
+    message.refresh_from_db()
+    assert message.reply_to_id == quoted.pk
 
 
 def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, told):
