@@ -704,6 +704,20 @@ def test_what_a_crash_left_of_a_deleted_conversation_is_found(alice, pair, hello
     assert actions.purge_deleted() == 0
 
 
+def test_a_database_that_goes_away_while_rows_are_removed_does_not_undo_the_answer(
+    alice, bob, pair, hello, monkeypatch
+):
+    def gone(*_args: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(deleting, "_purge_batch", transactions.in_transaction(gone))
+        actions.delete_conversation(alice, pair.pk)
+    assert [queries.sidebar(user) for user in (alice, bob)] == [[], []]
+    assert actions.purge_deleted() == 3
+    assert not Conversation.objects.filter(pk=pair.pk).exists()
+
+
 def test_a_long_conversation_is_purged_in_batches(alice, pair, monkeypatch):
     monkeypatch.setattr(limits, "BULK", 7)
     first = say(alice, pair, "First")
