@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from conversations import access, limits, queries
 from conversations.models import Conversation, Membership, Message
@@ -95,12 +94,15 @@ def conversation_page(
     title = queries.title(conversation, user)
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
+    url = reverse("conversations:conversation", args=[conversation.pk])
     context = {
         "conversation": conversation,
         "membership": membership,
         "title": title,
+        # A refused message is shown at an address that takes messages alone: links say where they go.
+        "url": url,
+        "here": url if request.method == "POST" else request.get_full_path(),
         "face": queries.other_in(conversation, user.pk) if conversation.is_direct else None,
-        "about": _("Direct conversation"),
         "members_count": _members_count(conversation),
         "entries": timeline.entries(history.messages, membership, first_unread=first_unread),
         "has_older": history.has_older,
@@ -108,7 +110,7 @@ def conversation_page(
         "first_seq": first,
         "last_seq": last,
         "last_read_seq": membership.last_read_seq,
-        "unread": _unread_bar(unread, first_unread, first, last),
+        "unread": _unread_bar(unread, first_unread, first, last, url),
         "composer": composer,
         "body_max": limits.BODY_MAX,
         "can_manage": access.can_manage(membership),
@@ -147,12 +149,14 @@ def _unread(request: HttpRequest, membership: Membership) -> _Unread:
     return _Unread(found.unread, found.unread_more) if found else _Unread(0, False)
 
 
-def _unread_bar(unread: _Unread, seq: int | None, first: int, last: int) -> dict[str, Any]:
+def _unread_bar(
+    unread: _Unread, seq: int | None, first: int, last: int, page: str
+) -> dict[str, Any]:
     here = seq is not None and first <= seq <= last
     return {
         "count": unread.number,
         "more": "+" if unread.more else "",
-        "url": "#new" if here or seq is None else f"?around={seq}#new",
+        "url": "#new" if here or seq is None else f"{page}?around={seq}#new",
     }
 
 
