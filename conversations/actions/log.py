@@ -33,7 +33,7 @@ def write_notice(
     conversation.save(update_fields=["version", "last_seq"])
     if came or gone:
         bump_clock({*came, *gone})
-    deed = change_event(message, "notice", author.pk if author else None, came=came, gone=gone)
+    deed = change_event(message, "notice", author.pk if author else None, gone=gone)
     told = [Concerns(pk, conversation.pk, "added") for pk in came]
     told += [Concerns(pk, conversation.pk, "removed") for pk in gone]
     fanout.tell_after_commit(deed, *told)
@@ -70,7 +70,6 @@ def change_event(
     deed: str,
     user_id: int | None,
     *,
-    came: tuple[int, ...] = (),
     gone: tuple[int, ...] = (),
     **about: Any,
 ) -> Changed:
@@ -82,5 +81,4 @@ def change_event(
         version=message.version,
         text=protocol.encode(frame),
         gone=gone,
-        came=came,
     )

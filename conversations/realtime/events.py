@@ -24,14 +24,13 @@ class Event(msgspec.Struct, frozen=True, tag_field="kind"):
 class Changed(Event, frozen=True, tag="changed"):
     """One version of a conversation: `text` is the finished `message` frame.
 
-    `gone`: users who are no longer members once this has been passed; `came`: those who now are.
+    `gone`: users who are no longer members once this has been passed.
     """
 
     conversation: int
     version: int
     text: str
     gone: tuple[int, ...] = ()
-    came: tuple[int, ...] = ()
 
     @property
     def group(self) -> str:

@@ -504,8 +504,10 @@ def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice
         membership = actions.join(bob, open_group.pk)
     assert membership.role == "member"
     assert notices_of(open_group)[-1] == ("joined", bob.pk, {})
-    (change,) = [e for e in events if isinstance(e, Changed)]
-    assert (change.came, change.gone) == ((bob.pk,), ())
+    change, concern = events
+    assert isinstance(change, Changed)
+    assert change.gone == ()
+    assert concern == Concerns(bob.pk, open_group.pk, "added")
     assert [row.unread for row in queries.sidebar(bob)] == [0]
     assert clock_of(bob) == before + 1
 

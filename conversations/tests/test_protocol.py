@@ -125,7 +125,7 @@ def test_no_json_gets_anything_else_out_of_the_parser(value: object):
 
 
 EVENTS = [
-    events.Changed(7, 9, '{"type":"message"}', gone=(3,), came=(4, 5)),
+    events.Changed(7, 9, '{"type":"message"}', gone=(3, 4)),
     events.Ended(7),
     events.Whisper(7, "{}"),
     events.Personal(3, "{}"),
