@@ -97,8 +97,6 @@ class Publisher:
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 await self._layer.group_send(event.group, to_layer(event, self._origin))
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             self._failed += 1
             metrics.PUBLISHER_FAILURES.inc()
