@@ -147,7 +147,6 @@ class Redis:
         else:
             self._port = free_port()
             self._directory = tempfile.mkdtemp(prefix="chatty-redis-")
-            self._command = redis_command(self._port, self._directory)
 
     @property
     def url(self) -> str:
@@ -158,7 +157,7 @@ class Redis:
         return self._given._replace(netloc=f"{user}127.0.0.1:{self._line.port}").geturl()
 
     async def start(self) -> None:
-        """Have it there, empty."""
+        """Have it there, empty. Raises MissingServiceError."""
         if self._given is None:
             await self._start_own()
         elif self._line is None:
@@ -212,7 +211,7 @@ class Redis:
 
     async def _start_own(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *self._command,
+            *redis_command(self._port, self._directory),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl+C is for us; we end it
