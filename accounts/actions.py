@@ -268,8 +268,13 @@ def reset_password(user: User, new: str) -> None:
     _store_password(user, new, keep_sid=None)
 
 
+def take_password(user: User) -> None:
+    """Leave somebody without a password (staff): until they are given one nobody can sign in."""
+    _store_password(user, None, keep_sid=None)
+
+
 @sensitive_variables("new")
-def _store_password(user: User, new: str, *, keep_sid: str | None) -> None:
+def _store_password(user: User, new: str | None, *, keep_sid: str | None) -> None:
     encoded = make_password(new)
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(password=encoded)

@@ -5,12 +5,16 @@ Nobody is deleted here, and neither password hashes nor tokens are shown.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm
+from django.contrib.auth.forms import (
+    AdminPasswordChangeForm,
+    BaseUserCreationForm,
+    SetPasswordMixin,
+)
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
@@ -22,6 +26,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_variables
 
 from accounts import actions
 from accounts.models import NAME_MAX, SignIn, User
@@ -62,7 +67,26 @@ class _CleanedForm(forms.ModelForm):
             raise ValidationError(error.detail) from None
 
 
-class NewPersonForm(_CleanedForm, BaseUserCreationForm):
+class _PasswordRules(SetPasswordMixin):
+    """Django's forms ask the validators alone; what can be signed in with has bounds of ours too."""
+
+    cleaned_data: dict[str, Any]
+
+    @sensitive_variables("password")
+    def validate_password_for_user(
+        self, user: User, password_field_name: str = "password1"
+    ) -> None:
+        password = self.cleaned_data.get(password_field_name)
+        if not password:
+            return  # said already
+        try:
+            actions.check_password_rules(password, user, field=password_field_name)
+        except ChatError as error:
+            wrong = error.fields[password_field_name]
+            cast(forms.Form, self).add_error(password_field_name, wrong)
+
+
+class NewPersonForm(_CleanedForm, _PasswordRules, BaseUserCreationForm):
     class Meta:
         model = User
         fields = ("email", "name")
@@ -74,12 +98,15 @@ class PersonForm(_CleanedForm):
         fields = "__all__"
 
 
-class NewPasswordForm(AdminPasswordChangeForm):
+class NewPasswordForm(_PasswordRules, AdminPasswordChangeForm):
     """Ends all sign-ins of the person, as any other change of a password does."""
 
     def save(self, commit: bool = True) -> User:
         user: User = self.user
-        actions.reset_password(user, self.cleaned_data["password1"])
+        if self.cleaned_data["set_usable_password"]:
+            actions.reset_password(user, self.cleaned_data["password1"])
+        else:
+            actions.take_password(user)
         return user
 
 

@@ -120,6 +120,28 @@ class TestPeople:
             tokens.identify(pair.access)
         assert [(said["user_id"], said["code"]) for said in ended] == [(alice.pk, SIGNED_OUT)]
 
+    @pytest.mark.parametrize("new", ["short", "q" * 257, ""])
+    def test_a_password_nobody_could_sign_in_with_is_refused_at_its_field(self, root, alice, new):
+        client = office(root)
+        given = {"email": "new@example.org", "name": "New", "password1": new, "password2": new}
+        made = client.post(f"{PEOPLE}add/", given)
+        changed = client.post(f"{PEOPLE}{alice.pk}/password/", given)
+        assert made.status_code == changed.status_code == 200
+        assert "password1" in made.context["adminform"].form.errors
+        assert "password1" in changed.context["form"].errors
+        assert not User.objects.filter(email="new@example.org").exists()
+        alice.refresh_from_db()
+        assert alice.check_password(PASSWORD)
+
+    def test_a_password_taken_away_ends_all_sign_ins(self, root, alice, pair):
+        given = {"password1": "", "password2": "", "usable_password": "false"}
+        form = {**given, "unset-password": "Disable password-based authentication"}
+        assert office(root).post(f"{PEOPLE}{alice.pk}/password/", form).status_code == 302
+        alice.refresh_from_db()
+        assert not alice.has_usable_password()
+        with refused_with("token_invalid"):
+            tokens.identify(pair.access)
+
     def test_saving_changes_what_was_typed_and_not_the_clock(self, root, alice):
         client = office(root)
         actions.bump_clock([alice.pk])
