@@ -63,10 +63,5 @@ class RefusalMiddleware:
         if isinstance(exception, ChatError):
             return refusals.answer(request, exception)
         if isinstance(exception, OperationalError | InterfaceError):
-            logs_unavailable(exception)
-            return refusals.answer(request, ChatError("unavailable", retry_after=2))
+            return refusals.answer(request, refusals.database_away(exception))
         return None
-
-
-def logs_unavailable(error: Exception) -> None:
-    refusals.log.warning("The database did not answer: %s", logs.described(error))

@@ -11,6 +11,7 @@ from django.template import loader
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from chatty import logs
 from chatty.common.errors import ChatError
 
 log = logging.getLogger("chatty.refusals")
@@ -58,6 +59,12 @@ def _plain_page(context: dict[str, Any]) -> str:
         return format_html(
             "<!doctype html><title>Chatty</title><p>{detail} ({request_id})", **context
         )
+
+
+def database_away(error: Exception) -> ChatError:
+    """Note that the database did not answer, and return what to say meanwhile."""
+    log.warning("The database did not answer: %s", logs.described(error))
+    return ChatError("unavailable", retry_after=2)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,8 +10,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
+from chatty import refusals
 from chatty.common.errors import ChatError
 
 _CODES: list[tuple[type[Exception], str]] = [
@@ -33,7 +33,6 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     error = as_chat_error(exc)
     if error is None:
         return None
-    set_rollback()
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -49,10 +48,8 @@ def as_chat_error(exc: Exception) -> ChatError | None:
         return exc
     if isinstance(exc, exceptions.ValidationError):
         return ChatError("invalid", fields=_fields(exc.detail))
-    if isinstance(exc, exceptions.Throttled):
-        return ChatError("slow_down", retry_after=getattr(exc, "wait", None))
     if isinstance(exc, OperationalError | InterfaceError):
-        return ChatError("unavailable", retry_after=2)
+        return refusals.database_away(exc)
     for kind, code in _CODES:
         if isinstance(exc, kind):
             return ChatError(code)

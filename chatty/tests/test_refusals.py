@@ -34,6 +34,12 @@ def echo(request):
     return Response(request.data)
 
 
+@api_view(["GET"])
+@permission_classes([AllowAny])
+def read(request):
+    raise FAULTS["away"]
+
+
 FAULTS = {
     "broken": RuntimeError(f"column {SECRET} does not exist"),
     "away": OperationalError(f"connection to {SECRET} refused"),
@@ -46,6 +52,7 @@ urlpatterns = [
     *[path(f"{name}/", view_of(error)) for name, error in FAULTS.items()],
     *[path(f"api/{name}/", view_of(error)) for name, error in FAULTS.items()],
     path("api/echo/", echo),
+    path("api/read/", read),
     path("", include(real_urls.urlpatterns)),
 ]
 handler400 = real_urls.handler400
@@ -89,6 +96,16 @@ def test_who_should_come_back_is_told_when(stranger):
     assert stranger.get("/busy/").headers["Retry-After"] == "2"
     assert stranger.get("/api/away/").headers["Retry-After"] == "2"
     assert "Retry-After" not in stranger.get("/archived/").headers
+
+
+@pytest.mark.parametrize("address", ["/away/", "/api/away/", "/api/read/"])
+def test_a_database_that_is_away_is_logged_whoever_asks(stranger, address, caplog):
+    answer = stranger.get(address)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    noted = [record for record in caplog.records if record.name == "chatty.refusals"]
+    assert [record.getMessage().partition(":")[0] for record in noted] == [
+        "The database did not answer"
+    ]
 
 
 def test_a_broken_page_names_the_request_it_is_logged_under(stranger):
