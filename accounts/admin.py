@@ -74,7 +74,9 @@ class _PasswordRules(SetPasswordMixin):
 
     @sensitive_variables("password")
     def validate_password_for_user(
-        self, user: User, password_field_name: str = "password1"
+        self,
+        user: User,
+        password_field_name: str = "password1",  # noqa: S107  # the name of a field
     ) -> None:
         password = self.cleaned_data.get(password_field_name)
         if not password:
