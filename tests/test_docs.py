@@ -293,28 +293,7 @@ def run(command: list[str], place: ChatServer, account: dict[str, str]) -> str:
     return done.stdout
 
 
-# --- settings, files, commands -----------------------------------------------------------------------
-
-
-def settings_read() -> set[str]:
-    """The names of the environment that settings ask for."""
-    asked = r"env\.(?:env\.)?(?:text|flag|number|whole|choice|words|networks|email_url)\(\s*\"([A-Z_]+)\""
-    code = (ROOT / "chatty/settings.py").read_text()
-    inside = r"\b(?:text|whole|number|flag)\(\"([A-Z_]+)\"|name: str = \"([A-Z_]+)\""
-    found = re.findall(inside, (ROOT / "chatty/env.py").read_text())
-    limits = re.search(r"^LIMITS = \{(.*?)^\}", code, re.MULTILINE | re.DOTALL)
-    assert limits
-    named = {
-        f"LIMIT_{name.upper()}"
-        for name in re.findall(r"^\s+\"(\w+)\": \"", limits[1], re.MULTILINE)
-    }
-    return {*re.findall(asked, code), *named, *(one or two for one, two in found)}
-
-
-def test_every_setting_stands_in_the_example_once():
-    listed = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert {"PUBLIC_URL", "DATABASE_URL", "SECRET_KEY", "LIMIT_SIGN_IN", "DEBUG"} <= settings_read()
-    assert sorted(listed) == sorted(settings_read())
+# --- files, commands ---------------------------------------------------------------------------------
 
 
 def test_every_file_stands_on_the_floor_the_architecture_says():
