@@ -29,6 +29,7 @@ from conversations.realtime.events import Changed, Event
 from conversations.realtime.protocol import Words
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
+from conversations.tests import helpers
 from conversations.tests.tools import do, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,23 +76,14 @@ class Ear:
         return rows, position
 
 
-class Recorder:
-    """A fanout outlet: collects events instead of passing them on."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.lock = threading.Lock()
-
-    def offer(self, told: tuple[Event, ...]) -> None:
-        with self.lock:
-            self.events += told
+class Recorder(helpers.Recorder):
+    """Collects what is told, to be passed on when and how a test likes."""
 
     def changes(self) -> list[Changed]:
         return [event for event in self.events if isinstance(event, Changed)]
 
     def take(self) -> tuple[Event, ...]:
-        with self.lock:
-            taken, self.events = tuple(self.events), []
+        taken, self.events = tuple(self.events), []
         return taken
 
 
@@ -462,9 +454,11 @@ class MuteLayer(InMemoryChannelLayer):
     """A layer that refuses everything until it is told to work."""
 
     works = False
+    refused = 0
 
     async def group_add(self, group: str, channel: str) -> None:
         if not self.works:
+            self.refused += 1
             raise ConnectionError("no layer")
         await super().group_add(group, channel)
 
@@ -473,7 +467,7 @@ async def test_a_subscription_that_failed_is_tried_again(cast: Cast, recorder: R
     layer = MuteLayer()
     async with running_relay(layer) as relay:
         ear = await seat(relay, cast.bob, cast.room)
-        await asyncio.sleep(0.1)
+        await until(lambda: layer.refused)
         assert f"conversation.{cast.room.pk}" not in relay._subscribed
         layer.works = True
         await relay.tick()

@@ -25,16 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def alice(db) -> User:
-    return User.objects.create(email="alice@example.org", name="Alice")
-
-
-@pytest.fixture
-def carol(db) -> User:
-    return User.objects.create(email="carol@example.org", name="Carol")
-
-
-@pytest.fixture
 def room(alice: User) -> Conversation:
     return actions.create_conversation(alice, name="Tea room")
 
