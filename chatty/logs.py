@@ -22,11 +22,17 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # These quote the value they choke on.
 _QUOTING = (ValueError, LookupError, DataError, ValidationError)
+# These name what is ours: columns, files, attributes.
+_SAYABLE = (
+    DatabaseError, OSError, RuntimeError, TypeError, AttributeError, ImportError, NameError,
+)  # fmt: skip
 _LONGEST = 300
 # What every record has; anything else was given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Django hangs the request on its records; the filter below has taken out of it what may be said.
-_NEVER = frozenset({"request", "exc_info", "server_time", "sql", "params", "duration", "alias"})
+_NEVER = frozenset(
+    {"request", "status_code", "exc_info", "server_time", "sql", "params", "duration", "alias"}
+)
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -95,7 +101,7 @@ class LineFormatter(logging.Formatter):
         if request_id.get():
             parts.append(f"request={request_id.get()}")
         for key, value in vars(record).items():
-            if key not in _STANDARD and key not in _NEVER and key != "status_code":
+            if key not in _STANDARD and key not in _NEVER:
                 parts.append(f"{key}={one_line(str(value), _LONGEST)}")
         line = " ".join(parts)
         if record.exc_info and record.exc_info[0] is not None:
@@ -135,15 +141,10 @@ def described(error: BaseException) -> str:
     # PostgreSQL's words arrive as psycopg errors too, chained below Django's.
     if any(base.__name__ == "DataError" for base in type(error).__mro__):
         return name
-    if isinstance(error, DatabaseError | OSError | RuntimeError | TypeError | AttributeError):
-        return f"{name}: {first_line(error)}"
-    if isinstance(error, ImportError | NameError):
-        return f"{name}: {first_line(error)}"
-    return name
-
-
-def first_line(error: BaseException) -> str:
-    return one_line(str(error).partition("\n")[0], _LONGEST)
+    if not isinstance(error, _SAYABLE):
+        return name
+    first_line = str(error).partition("\n")[0]
+    return f"{name}: {one_line(first_line, _LONGEST)}"
 
 
 def one_line(text: str, longest: int) -> str:
