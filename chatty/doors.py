@@ -6,13 +6,14 @@ import asyncio
 import ipaddress
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from chatty import metrics
 from chatty.common.errors import ChatError
 from chatty.env import Network
-from chatty.health import Probe
+from chatty.health import Probe, answer
 
 log = logging.getLogger("chatty.doors")
 
@@ -282,16 +283,10 @@ def replaying(body: bytes, receive: Receive) -> Receive:
 async def refuse(scope: Scope, send: Send, error: ChatError) -> None:
     """Answers without Django. Closes the connection: a body may still be on its way."""
     if scope["path"].startswith("/api/"):
-        kind, body = b"application/json", json.dumps(error.as_dict()).encode()
+        kind, body = "application/json", json.dumps(error.as_dict()).encode()
     else:
-        kind, body = b"text/plain; charset=utf-8", error.detail.encode()
-    headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
+        kind, body = "text/plain; charset=utf-8", error.detail.encode()
+    headers = [(b"connection", b"close")]
     if error.retry_after is not None:
-        headers.append((b"retry-after", str(round(error.retry_after)).encode()))
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
+    await answer(send, error.status, kind, body, *headers)

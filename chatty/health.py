@@ -47,17 +47,17 @@ def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dic
         well, heard = await is_well(), layer()
         status = "unavailable" if not well else "degraded" if heard == "down" else "ok"
         told = {"status": status, "database": "ok" if well else "down", "layer": heard}
-        await _answer(send, 200 if well else 503, _JSON, json.dumps(told).encode())
+        await answer(send, 200 if well else 503, _JSON, json.dumps(told).encode())
 
     async def numbers(scope: Mapping[str, Any], send: Send) -> None:
         refusal = _refusal(scope)
         if refusal is not None:
             body = json.dumps(refusal.as_dict()).encode()
-            await _answer(send, refusal.status, _JSON, body, (b"www-authenticate", b"Bearer"))
+            await answer(send, refusal.status, _JSON, body, (b"www-authenticate", b"Bearer"))
             return
         take_numbers()
         text = await sync_to_async(metrics.text, thread_sensitive=False)()
-        await _answer(send, 200, metrics.CONTENT_TYPE, text)
+        await answer(send, 200, metrics.CONTENT_TYPE, text)
 
     return {"/healthz": _alive, "/readyz": ready, "/metrics": numbers}
 
@@ -65,12 +65,13 @@ def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dic
 async def _alive(scope: Mapping[str, Any], send: Send) -> None:
     well = await is_well()
     body = json.dumps({"status": "ok" if well else "unavailable"}).encode()
-    await _answer(send, 200 if well else 503, _JSON, body)
+    await answer(send, 200 if well else 503, _JSON, body)
 
 
-async def _answer(
+async def answer(
     send: Send, status: int, kind: str, body: bytes, *more: tuple[bytes, bytes]
 ) -> None:
+    """Answer a request without Django. `more`: headers beside the usual ones."""
     headers = [
         (b"content-type", kind.encode()),
         (b"content-length", str(len(body)).encode()),
