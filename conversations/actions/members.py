@@ -12,6 +12,7 @@ from conversations import access
 from conversations.actions.log import write_notice
 from conversations.actions.rules import (
     active_users,
+    check_role,
     clean_ids,
     managed,
     member_among,
@@ -100,24 +101,14 @@ def remove_member(user: User, conversation_id: int, user_id: int) -> None:
 def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Membership:
     """Make a member owner, admin or member. Raises ChatError: invalid, not_found, not_allowed,
     last_owner, archived."""
-    if role not in Membership.Role.values:
-        raise ChatError("invalid", fields={"role": ["There is no such role."]})
+    check_role(role)
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = managed(membership)
-    target = member_among(conversation, user_id)
+    target = member_among(managed(membership), user_id)
     if not access.can_change_role(membership, target, role):
         raise ChatError("not_allowed")
-    if target.role == role:
-        return target
     if role != Membership.Role.OWNER:
         refuse_last_owner(target)
-    target.role = role
-    target.save(update_fields=["role"])
-    bump_clock({user_id})
-    data = {"user": user_id, "name": target.user.name, "role": role}
-    write_notice(conversation, membership.user, Message.Kind.ROLE, data)
-    fanout.tell_after_commit(Concerns(user_id, conversation.pk, "role"))
-    return target
+    return give_role(target, role, by=membership.user)
 
 
 def admit(conversation: Conversation, person: User, *, by: User) -> Membership:
@@ -132,6 +123,19 @@ def expel(target: Membership, *, by: User) -> None:
     data = {"user": user_id, "name": target.user.name}
     target.delete()
     write_notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(user_id,))
+
+
+def give_role(target: Membership, role: str, *, by: User) -> Membership:
+    """Make a member something else. What they are already changes nothing."""
+    if target.role == role:
+        return target
+    target.role = role
+    target.save(update_fields=["role"])
+    bump_clock({target.user_id})
+    data = {"user": target.user_id, "name": target.user.name, "role": role}
+    write_notice(target.conversation, by, Message.Kind.ROLE, data)
+    fanout.tell_after_commit(Concerns(target.user_id, target.conversation_id, "role"))
+    return target
 
 
 def make_member(conversation: Conversation, user: User, role: str) -> Membership:

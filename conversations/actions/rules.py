@@ -26,6 +26,11 @@ def check_access(value: str) -> None:
         raise ChatError("invalid", fields={"access": ["Choose open or closed."]})
 
 
+def check_role(value: str) -> None:
+    if value not in Membership.Role.values:
+        raise ChatError("invalid", fields={"role": ["There is no such role."]})
+
+
 def clean_ids(ids: Iterable[int]) -> set[int]:
     found = set(ids)
     if len(found) > limits.ADD_MAX:

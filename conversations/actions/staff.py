@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_line
 from conversations import access, limits, queries
-from conversations.actions.log import write_notice
-from conversations.actions.members import admit, expel
+from conversations.actions.members import admit, expel, give_role
 from conversations.actions.messages import entomb
 from conversations.actions.revising import put_away, take_out
 from conversations.actions.rules import (
     active_user,
+    check_role,
     member_among,
     memberships_of,
     refuse_direct,
@@ -23,8 +22,6 @@ from conversations.actions.rules import (
 )
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Instance, Membership, Message, Reveal, new_epoch
-from conversations.realtime import fanout
-from conversations.realtime.events import Concerns
 
 
 @in_transaction
@@ -71,19 +68,10 @@ def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> N
 @in_transaction
 def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: str) -> Membership:
     """Raises ChatError: invalid, not_found, direct_fixed."""
-    if role not in Membership.Role.values:
-        raise ChatError("invalid", fields={"role": ["There is no such role."]})
+    check_role(role)
     conversation = access.lock_conversation(conversation_id)
     refuse_direct(conversation)
-    target = member_among(conversation, user_id)
-    if target.role != role:
-        target.role = role
-        target.save(update_fields=["role"])
-        bump_clock({user_id})
-        data = {"user": user_id, "name": target.user.name, "role": role}
-        write_notice(conversation, staff, Message.Kind.ROLE, data)
-        fanout.tell_after_commit(Concerns(user_id, conversation_id, "role"))
-    return target
+    return give_role(member_among(conversation, user_id), role, by=staff)
 
 
 @in_transaction
