@@ -13,6 +13,7 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosed
 
 from conversations.proof.services import free_port
+from tests.houses import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -24,6 +25,14 @@ def get(port, path="/healthz", headers=None, method="GET"):
     body = answer.read()
     connection.close()
     return answer, body
+
+
+def nobody_listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def conversation_of(person, *members):
@@ -144,12 +153,13 @@ def test_a_stopping_server_finishes_the_request_it_is_working_on(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         head = (
             "POST /api/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+            f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        line.sendall(head.encode() + body[:10])
-        time.sleep(0.3)
+        line.sendall(head.encode())
+        assert line.recv(1000).startswith(b"HTTP/1.1 100 ")  # it has begun to read
+        line.sendall(body[:10])
         server.process.terminate()
-        time.sleep(0.5)
+        eventually(lambda: nobody_listens(server.port))
         line.sendall(body[10:])
         answer = line.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 401 ")
