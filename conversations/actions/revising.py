@@ -74,18 +74,14 @@ def _revise(
     return conversation
 
 
-@in_transaction
 def archive(user: User, conversation_id: int) -> Conversation:
     """Close a group for every change but reading. Archiving again changes nothing."""
-    membership = access.member_of(user, conversation_id, lock=True)
-    return put_away(managed(membership, even_archived=True), membership.user)
+    return revise_conversation(user, conversation_id, archived=True)
 
 
-@in_transaction
 def unarchive(user: User, conversation_id: int) -> Conversation:
     """Open an archived group again."""
-    membership = access.member_of(user, conversation_id, lock=True)
-    return take_out(managed(membership, even_archived=True), membership.user)
+    return revise_conversation(user, conversation_id, archived=False)
 
 
 def put_away(conversation: Conversation, by: User) -> Conversation:
