@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import (
     BooleanField,
@@ -132,19 +133,20 @@ def changes_since(
 
 def first_unread_seq(membership: Membership) -> int | None:
     """Return the seq of the oldest living message of others that the member has not read."""
-    return (
-        Message.objects.filter(
-            conversation_id=membership.conversation_id,
-            seq__gt=membership.last_read_seq,
-            seq__lte=membership.last_read_seq + limits.UNREAD_WINDOW,
-            kind=Message.Kind.TEXT,
-            deleted_at=None,
-        )
-        .exclude(author_id=membership.user_id)
-        .order_by("seq")
-        .values_list("seq", flat=True)
-        .first()
-    )
+    unread = _unread(membership.conversation_id, membership.last_read_seq, membership.user_id)
+    return unread.order_by("seq").values_list("seq", flat=True).first()
+
+
+def _unread(conversation_id: Any, last_read_seq: Any, user_id: int) -> QuerySet[Message]:
+    """Return others' living messages among the first UNREAD_WINDOW entries after the last one read.
+    The first two may be expressions."""
+    return Message.objects.filter(
+        conversation_id=conversation_id,
+        seq__gt=last_read_seq,
+        seq__lte=last_read_seq + limits.UNREAD_WINDOW,
+        kind=Message.Kind.TEXT,
+        deleted_at=None,
+    ).exclude(author_id=user_id)
 
 
 # --- the sidebar ---------------------------------------------------------------------------------
@@ -208,14 +210,7 @@ def sidebar_row(
 
 def _memberships_with_unread(user_id: int) -> QuerySet[Membership]:
     unread = (
-        Message.objects.filter(
-            conversation_id=OuterRef("conversation_id"),
-            seq__gt=OuterRef("last_read_seq"),
-            seq__lte=OuterRef("last_read_seq") + limits.UNREAD_WINDOW,
-            kind=Message.Kind.TEXT,
-            deleted_at=None,
-        )
-        .exclude(author_id=user_id)
+        _unread(OuterRef("conversation_id"), OuterRef("last_read_seq"), user_id)
         .order_by()
         .values("conversation_id")
         .annotate(number=Count("*"))
