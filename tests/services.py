@@ -68,7 +68,9 @@ class Redis:
         if self._process is not None:
             return
         self._process = subprocess.Popen(
-            redis_command(self.port, self._directory), stdout=subprocess.DEVNULL
+            # One database for each worker of the suite.
+            [*redis_command(self.port, self._directory), "--databases", "256"],
+            stdout=subprocess.DEVNULL,
         )
         wait_for_port(self.port, seconds=10)
 

@@ -12,14 +12,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+_NUMBER = int(_WORKER.removeprefix("gw"))
+
+
+def _own_database(redis_url: str) -> str:
+    """Each worker has a database of the one Redis: a test empties it before it begins."""
+    return redis_url and f"{redis_url.rpartition('/')[0]}/{_NUMBER}"
+
+
 _HOME = Path(tempfile.mkdtemp(prefix=f"chatty-test-{_WORKER}-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 _ENVIRONMENT = {
     "DATA_DIR": str(_HOME),
     "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", ""),
-    "REDIS_URL": os.environ.get("TEST_REDIS_URL", ""),
+    "REDIS_URL": _own_database(os.environ.get("TEST_REDIS_URL", "")),
     "SECRET_KEY": "a-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
     "DATABASE_POOL": "24",
     **dict.fromkeys(
@@ -39,9 +47,8 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["TEST"] = {"NAME": str(_HOME / "test.db")}
 
 if os.environ["REDIS_URL"]:
-    # Workers share one Redis, whose pub/sub knows no database numbers.
+    # Pub/sub knows no database numbers.
     CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = f"chatty-{_WORKER}"
-    CACHES["default"]["KEY_PREFIX"] = f"chatty-{_WORKER}"
 
 # Argon2 costs 20 ms by design; the tests of accounts/hashers.py ask for it by name.
 PASSWORD_HASHERS = [
