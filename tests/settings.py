@@ -40,7 +40,7 @@ os.environ.update(_ENVIRONMENT)
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 
 from chatty.settings import *  # noqa: E402,F403
-from chatty.settings import CACHES, CHANNEL_LAYERS, DATABASES, STORAGES  # noqa: E402
+from chatty.settings import CHANNEL_LAYERS, DATABASES, STORAGES  # noqa: E402
 
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file: threads must see one database, and those in memory know no WAL.

@@ -22,17 +22,55 @@ class Line extends Emitter {
   }
 }
 
+/** Stands in for the store: it holds all 20 messages, others' words each. */
+class Pages extends Emitter {
+  position = 20;
+
+  unreadAfter(seq) {
+    return 20 - seq;
+  }
+}
+
 /** A page at conversation 7, read up to 10 of 20, with what it told and what it heard of its mark. */
 function opened() {
   const line = new Line();
-  const roster = new Roster({ me: ME, rows: [] });
-  const chat = new Chat({ me: ME, epoch: "e", conversation: HERE, lastRead: 10, socket: line, roster });
+  const store = new Pages();
+  const roster = new Roster({ me: ME, rows: [{ id: HERE, unread: 10, unread_more: false }] });
+  const page = { me: ME, epoch: "e", conversation: HERE, lastRead: 10 };
+  const chat = new Chat({ ...page, socket: line, store, roster });
   const marked = [];
   chat.on("marked", ({ seq }) => marked.push(seq));
   chat.connect();
   const hear = (seq) => line.emit("frame", { type: "read", conversation: HERE, user: ME, seq });
   const told = () => line.sent.filter(({ type }) => type === "read").map(({ seq }) => seq);
-  return { chat, marked, hear, told };
+  const welcome = (seq) => {
+    const here = { id: HERE, version: 20, last_seq: 20, last_read_seq: seq, unread: 20 - seq };
+    line.emit("hello", { user: { id: ME }, epoch: "e", conversations: [here] });
+  };
+  const unread = () => roster.get(HERE).unread;
+  return { chat, marked, hear, told, welcome, unread };
+}
+
+export async function test_what_was_seen_before_the_line_was_there_stays_read_and_is_told() {
+  const { chat, marked, hear, told, welcome, unread } = opened();
+  chat.read(15);
+  welcome(10);
+  equal(unread(), 5);
+  await until(() => told().length === 1);
+  hear(15);
+  equal([told(), unread(), marked], [[15], 5, []]);
+  chat.disconnect();
+}
+
+export async function test_a_mark_set_back_during_an_absence_is_followed() {
+  const { chat, marked, hear, told, welcome, unread } = opened();
+  welcome(10);
+  hear(15);
+  welcome(4);
+  equal([marked, unread()], [[15, 4], 16]);
+  await pause(50);
+  equal(told(), []);
+  chat.disconnect();
 }
 
 export async function test_a_late_answer_to_my_own_mark_takes_nothing_back() {

@@ -190,10 +190,12 @@ export class Chat extends Emitter {
     this.#known = true;
     this.#refused = false;
     this.#clear("poll");
-    this.#roster.count(frame.conversations);
     const here = frame.conversations.find(({ id }) => id === this.#conversation);
+    const isSetBack = here?.last_read_seq < this.#marked;
     if (here) this.#marked = here.last_read_seq;
-    if (here && here.last_read_seq < this.#lastRead) this.#after("read", 0, () => this.#tellRead());
+    if (isSetBack) this.#lastRead = here.last_read_seq;
+    this.#count(frame.conversations);
+    if (isSetBack) this.emit("marked", { seq: this.#lastRead });
     // A version below ours means another past than the one we know: the server answers with a reset.
     if (this.#store && here?.version !== this.#store.position) this.#sync();
     this.#outbox?.kick();
@@ -441,6 +443,15 @@ export class Chat extends Emitter {
     this.#roster.read({ conversation, seq, unread });
   }
 
+  /** Numbers as the server has them; of what was seen here since it may not have heard yet. */
+  #count(conversations) {
+    this.#roster.count(conversations);
+    const here = conversations.find(({ id }) => id === this.#conversation);
+    if (!here || here.last_read_seq >= this.#lastRead) return;
+    this.#markRead(this.#lastRead);
+    this.#after("read", 0, () => this.#tellRead());
+  }
+
   #tellRead() {
     const seq = this.#lastRead;
     if (this.#socket.send({ type: "read", conversation: this.#conversation, seq })) return;
@@ -460,7 +471,7 @@ export class Chat extends Emitter {
     this.#recounts.clear();
     for (const id of ids) {
       try {
-        this.#roster.count([await this.#rest.get(`conversations/${id}/`)]);
+        this.#count([await this.#rest.get(`conversations/${id}/`)]);
       } catch {
         // Not mine any more, or no line: the next hello brings the numbers.
       }
