@@ -1,6 +1,7 @@
-"""Message -> dict: the one shape of a message for sockets, REST and the live page.
+"""Rows -> dicts: the one shape of a message for sockets, REST and the live page.
 
-It holds nothing that depends on who is looking, so one encoding serves everybody.
+It holds nothing that depends on who is looking, so one encoding serves everybody. Beside it what a
+socket tells its user of their own conversations.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from conversations import limits, notices
 from conversations.models import Message, Reaction
+from conversations.queries import SidebarRow
 
 EXCERPT = 140  # code points of a quoted message
 
@@ -37,6 +39,24 @@ def message_to_wire(message: Message) -> Wire:
         "edited_at": moment(message.edited_at),
         "deleted_at": moment(message.deleted_at),
         "reactions": reaction_groups(_reactions(message)),
+    }
+
+
+def sidebar_to_wire(row: SidebarRow) -> Wire:
+    """Return a conversation as its member sees it: unlike a message, this is theirs alone."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "access": row.access,
+        "name": row.name,
+        "version": row.version,
+        "last_seq": row.last_seq,
+        "last_read_seq": row.last_read_seq,
+        "unread": row.unread,
+        "unread_more": row.unread_more,
+        "role": row.role,
+        "level": row.level,
+        "archived": row.archived,
     }
 
 

@@ -32,8 +32,8 @@ from conversations.realtime.catch_up import CatchUp, catch_up
 from conversations.realtime.events import Whisper
 from conversations.realtime.outbox import FramedOutbox, Outbox, QueuedOutbox
 from conversations.realtime.protocol import Words
-from conversations.realtime.relay import sidebar_to_wire
 from conversations.realtime.writer import Result
+from conversations.wire import sidebar_to_wire
 
 logger = logging.getLogger(__name__)
 

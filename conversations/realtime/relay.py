@@ -43,6 +43,7 @@ from conversations.realtime.events import (
 )
 from conversations.realtime.protocol import Words
 from conversations.realtime.threads import DatabaseThreads
+from conversations.wire import sidebar_to_wire
 
 logger = logging.getLogger(__name__)
 
@@ -612,20 +613,3 @@ def standing_frames(told: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
         frame = protocol.conversation(change=change, conversation=seen)
         frames.append((user_id, protocol.encode(frame)))
     return frames
-
-
-def sidebar_to_wire(row: queries.SidebarRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "access": row.access,
-        "name": row.name,
-        "version": row.version,
-        "last_seq": row.last_seq,
-        "last_read_seq": row.last_read_seq,
-        "unread": row.unread,
-        "unread_more": row.unread_more,
-        "role": row.role,
-        "level": row.level,
-        "archived": row.archived,
-    }

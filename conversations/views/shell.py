@@ -116,7 +116,6 @@ class Row:
     access: str
     name: str
     archived: bool
-    version: int
     unread: int
     unread_more: bool
     face: int | None
@@ -124,7 +123,7 @@ class Row:
     current: bool
 
 
-BLANK_ROW = Row(0, "group", "closed", "", False, 0, 0, False, None, "/c/0/", False)
+BLANK_ROW = Row(0, "group", "closed", "", False, 0, False, None, "/c/0/", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,6 @@ def _row(row: queries.SidebarRow, *, current: bool) -> Row:
         access=row.access,
         name=row.name,
         archived=row.archived,
-        version=row.version,
         unread=row.unread,
         unread_more=row.unread_more,
         face=row.other.pk if row.other else None,
@@ -179,13 +177,7 @@ def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[
             "socket": "/ws/",
             "api": "/api/",
             "home": reverse("conversations:home"),
-            "conversation": "/c/0/",  # put the id in the place of the 0
-            "message": "/m/0/",
             "sign_in": reverse("accounts:sign_in"),
         },
-        "limits": {
-            "body": limits.BODY_MAX,
-            "page": limits.PAGE_SIZE,
-            "unread": limits.UNREAD_WINDOW,
-        },
+        "limits": {"body": limits.BODY_MAX},
     }

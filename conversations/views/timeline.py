@@ -208,7 +208,7 @@ def _chips(message: Message, user_id: int, names: dict[int, str]) -> list[Chip]:
 
 
 def _who(ids: Sequence[int], user_id: int, names: dict[int, str]) -> str:
-    """Return "You, Bob and 3 more"."""
+    """Return "You, Bob, 3 more"."""
     shown = [_("You") if pk == user_id else names[pk] for pk in ids[:NAMES_SHOWN] if pk in names]
     more = len(ids) - len(shown)
     if not more:

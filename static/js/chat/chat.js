@@ -152,12 +152,10 @@ export class Chat extends Emitter {
     });
   }
 
-  latest() {
-    return this.#jump({});
-  }
-
-  around(seq) {
-    return this.#jump({ around: seq });
+  /** After whatever is being loaded, not instead of it. */
+  async latest() {
+    while (this.#loading) await this.#loading.catch(() => {});
+    await this.#load(async () => this.#store.replace(await this.#history({})));
   }
 
   // Reading
@@ -486,12 +484,6 @@ export class Chat extends Emitter {
 
   #history(query) {
     return this.#rest.get(this.#messagesPath, { limit: PAGE, ...query });
-  }
-
-  /** Somewhere else: after whatever is being loaded, not instead of it. */
-  async #jump(query) {
-    while (this.#loading) await this.#loading.catch(() => {});
-    await this.#load(async () => this.#store.replace(await this.#history(query)));
   }
 
   #load(work) {

@@ -1,23 +1,8 @@
-// The words of /ws/, subprotocol chatty.v1: the same lists as conversations/realtime/protocol.py.
+// The words of /ws/, subprotocol chatty.v1: the same list as in conversations/realtime/protocol.py.
 
 export const SUBPROTOCOL = "chatty.v1";
 
 export const CLIENT_FRAMES = ["send", "read", "typing", "sync", "auth", "ping"];
-
-export const SERVER_FRAMES = [
-  "hello",
-  "sent",
-  "message",
-  "synced",
-  "conversation",
-  "read",
-  "typing",
-  "presence",
-  "auth_expiring",
-  "error",
-  "heartbeat",
-  "pong",
-];
 
 export const SIGNED_OUT = 4001;
 export const ACCOUNT_CLOSED = 4403;

@@ -90,12 +90,6 @@ export class Socket extends Emitter {
     if (this.#state === "waiting" && this.#fruitless < PROMPT) this.#open();
   }
 
-  /** Stay closed until the page is loaded again. */
-  stop(code) {
-    this.#say("stopped", code);
-    this.#drop(1000);
-  }
-
   // Internal
 
   #open() {

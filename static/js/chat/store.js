@@ -44,10 +44,6 @@ export class Store extends Emitter {
     return this.#head > this.#position;
   }
 
-  get head() {
-    return this.#head;
-  }
-
   get hasOlder() {
     return this.#first > 0;
   }
@@ -115,11 +111,6 @@ export class Store extends Emitter {
         isWord(message) &&
         message.author?.id !== this.#me,
     ).length;
-  }
-
-  /** The server has reached `version`, whoever told. */
-  learn(version) {
-    this.#learn(version);
   }
 
   // Pages of history. None of them moves the position: they tell of some messages, not of all.

@@ -25,10 +25,6 @@ export class MessageView {
     this.#names.set(me.id, say("you"));
   }
 
-  set archived(archived) {
-    this.#archived = archived;
-  }
-
   /** A new element for a message or a notice. */
   draw(message) {
     const element = fromTemplate(message.kind === "text" ? "message-template" : "notice-template");

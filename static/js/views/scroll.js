@@ -121,6 +121,6 @@ export class Scroll {
   }
 }
 
-export function prefersStillness() {
+function prefersStillness() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -106,18 +106,6 @@ export class Timeline {
     this.#looked();
   }
 
-  /** Show the message and point it out; loads its surroundings when it is not here. */
-  async show(id, seq) {
-    if (!this.#rows.has(id) && seq) await this.#fetch(() => this.#chat.around(seq));
-    const row = this.#rows.get(id);
-    if (!row) return false;
-    this.#scroll.to(row);
-    row.focus({ preventScroll: true });
-    row.classList.add("message--found");
-    setTimeout(() => row.classList.remove("message--found"), 2_000);
-    return true;
-  }
-
   /** Put the New line before `row`, unless it is there already. */
   placeNewLine(row) {
     this.#scroll.keep(() => {
@@ -431,10 +419,18 @@ export class Timeline {
       return;
     }
     const quote = event.target.closest("a.quote[data-reply-to]");
-    if (quote && this.#rows.has(Number(quote.dataset.replyTo))) {
+    const quoted = quote && this.#rows.get(Number(quote.dataset.replyTo));
+    if (quoted) {
       event.preventDefault();
-      this.show(Number(quote.dataset.replyTo));
+      this.#pointOut(quoted);
     }
+  }
+
+  #pointOut(row) {
+    this.#scroll.to(row);
+    row.focus({ preventScroll: true });
+    row.classList.add("message--found");
+    setTimeout(() => row.classList.remove("message--found"), 2_000);
   }
 
   #spoken({ own }) {
