@@ -189,6 +189,8 @@ class Message(models.Model):
     body = models.TextField(blank=True)  # Markdown, as written
     html = models.TextField(blank=True)  # rendered and sanitised once, when written
     data = models.JSONField(null=True)  # of a notice: see notices.py
+    # Ids of the members whom the words call by name, found when they were written; NULL for nobody.
+    mentions = models.JSONField(null=True)
     reply_to = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="replies"
     )
@@ -222,6 +224,12 @@ class Message(models.Model):
                 fields=["conversation", "seq", "author"],
                 condition=Q(kind="text", deleted_at=None),
                 name="message_living_text",
+            ),
+            # Unread words that call somebody.
+            models.Index(
+                fields=["conversation", "seq"],
+                condition=Q(mentions__isnull=False),
+                name="message_with_mentions",
             ),
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import limits
+from conversations import limits, mentions
 from conversations.models import Conversation, Instance, Membership, Message, Reaction, Reveal
 
 # --- history -----------------------------------------------------------------------------------
@@ -157,7 +157,8 @@ class SidebarRow:
     """One conversation as its member sees it in a list. `name`: the other's, of a direct one.
 
     `unread` counts others' living messages among the first UNREAD_WINDOW after the last one read;
-    `unread_more` says that there are entries beyond them, shown as a "+".
+    `unread_more` says that there are entries beyond them, shown as a "+". `mentions`: the seqs of
+    those that call the member by name (of a group).
     """
 
     id: int
@@ -174,13 +175,14 @@ class SidebarRow:
     level: str
     unread: int
     unread_more: bool
+    mentions: list[int]
     other: User | None
 
 
 def sidebar(
     user: User, *, limit: int = 200, after: tuple[datetime, int] | None = None
 ) -> list[SidebarRow]:
-    """Return the user's latest conversations, last message first. Two queries at most.
+    """Return the user's latest conversations, last message first. Three queries at most.
 
     `after`: (last_text_at, id) of the last one of the page before.
     """
@@ -234,10 +236,15 @@ def _spoken_in(memberships: QuerySet[Membership], user_id: int) -> QuerySet[Memb
 
 def _as_rows(user: User, memberships: list[Membership]) -> list[SidebarRow]:
     others = _others(user, [m.conversation for m in memberships])
-    return [_as_row(user, membership, others) for membership in memberships]
+    calls = _unread_mentions(user, memberships)
+    return [
+        _as_row(user, each, others, calls.get(each.conversation_id, [])) for each in memberships
+    ]
 
 
-def _as_row(user: User, membership: Membership, others: dict[int, User]) -> SidebarRow:
+def _as_row(
+    user: User, membership: Membership, others: dict[int, User], calls: list[int]
+) -> SidebarRow:
     conversation = membership.conversation
     other = others.get(conversation.pk, user) if conversation.is_direct else None
     return SidebarRow(
@@ -255,8 +262,36 @@ def _as_row(user: User, membership: Membership, others: dict[int, User]) -> Side
         level=membership.level,
         unread=membership.unread,  # type: ignore[attr-defined]
         unread_more=conversation.last_seq - membership.last_read_seq > limits.UNREAD_WINDOW,
+        mentions=calls,
         other=other,
     )
+
+
+def _unread_mentions(user: User, memberships: list[Membership]) -> dict[int, list[int]]:
+    """Return conversation id -> seqs of unread messages that call the user, for groups. One query,
+    none without anything unread; it reads only messages that call somebody."""
+    unread = [
+        each.conversation_id
+        for each in memberships
+        if each.unread and not each.conversation.is_direct  # type: ignore[attr-defined]
+    ]
+    if not unread:
+        return {}
+    last_read = F("conversation__memberships__last_read_seq")
+    found = Message.objects.filter(
+        conversation_id__in=unread,
+        conversation__memberships__user=user,
+        seq__gt=last_read,
+        seq__lte=last_read + limits.UNREAD_WINDOW,
+        mentions__isnull=False,
+    ).exclude(author_id=user.pk)
+    calls: dict[int, list[int]] = {}
+    for conversation, seq, ids in found.order_by("conversation_id", "seq").values_list(
+        "conversation_id", "seq", "mentions"
+    ):
+        if user.pk in ids:
+            calls.setdefault(conversation, []).append(seq)
+    return calls
 
 
 def _others(user: User, conversations: Iterable[Conversation]) -> dict[int, User]:
@@ -282,11 +317,42 @@ def title(conversation: Conversation, user: User) -> str:
 # --- people --------------------------------------------------------------------------------------
 
 
+MENTION_LETTERS = 100  # different first letters one statement looks for
+
+
 def members(conversation: Conversation) -> list[Membership]:
     """Return all members with their users: owners, admins, members, each by name. One query."""
     rank = {"owner": 0, "admin": 1, "member": 2}
     memberships = Membership.objects.filter(conversation=conversation).select_related("user")
     return sorted(memberships, key=lambda m: (rank[m.role], m.user.name.casefold(), m.user_id))
+
+
+def mentioned(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
+    """Return, for each (conversation id, HTML), the ids of members whom it calls by name, or None.
+    One query, none where there is no "@"."""
+    calls = [mentions.called(rendered) for _conversation, rendered in messages]
+    calling = {
+        conversation for (conversation, _), each in zip(messages, calls, strict=True) if each
+    }
+    if not calling:
+        return [None] * len(messages)
+    # Of a large group only those whose names begin alike. In each case of the letter by itself:
+    # SQLite compares others than ASCII as they are.
+    first = {call[0] for each in calls for call in each}
+    letters = {form for letter in first for form in (letter, letter.upper(), letter.title())}
+    begins = Q()
+    for letter in sorted(letters) if len(letters) <= MENTION_LETTERS else ():
+        begins |= Q(user__name__startswith=letter)
+    rows = Membership.objects.filter(begins, conversation__in=calling, user__is_active=True)
+    people: dict[int, list[tuple[int, str]]] = {}
+    for conversation, pk, name in rows.order_by("user_id").values_list(
+        "conversation_id", "user_id", "user__name"
+    ):
+        people.setdefault(conversation, []).append((pk, name))
+    return [
+        mentions.meant(each, people.get(conversation, ())) or None
+        for (conversation, _rendered), each in zip(messages, calls, strict=True)
+    ]
 
 
 def people(

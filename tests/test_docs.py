@@ -147,6 +147,7 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         hers.send(room, "x" * 5000)
         alice.ask("POST", f"{path}members/", {"users": [carol.id]})
         alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
+        bob.ask("PATCH", f"{path}level/", {"level": "mentions"})
         third.heard.append(third.take("conversation", change="added"))
         alice.ask("DELETE", f"{path}members/{carol.id}/")
         third.heard.append(third.take("conversation", change="removed"))

@@ -37,6 +37,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "conversations.limits",
             "conversations.notices",
             "conversations.markdown",
+            "conversations.mentions",
             "conversations.realtime.protocol",
             "conversations.realtime.events",
         ],

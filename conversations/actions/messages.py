@@ -31,7 +31,8 @@ def _edit(user: User, message_id: int, body: str, html: str) -> Message:
     if message.body == body:
         return queries.detailed(message)
     message.body, message.html, message.edited_at = body, html, moments.now()
-    return _restamp(message, "edited", user, "body", "html", "edited_at")
+    message.mentions = queries.mentioned([(message.conversation_id, html)])[0]
+    return _restamp(message, "edited", user, "body", "html", "mentions", "edited_at")
 
 
 @in_transaction
@@ -49,10 +50,12 @@ def delete_message(user: User, message_id: int) -> Message:
 
 def entomb(message: Message, user: User) -> Message:
     message.body = message.html = ""
-    message.fingerprint = None
+    message.fingerprint = message.mentions = None
     message.deleted_at = moments.now()
     Reaction.objects.filter(message=message).delete()
-    return _restamp(message, "deleted", user, "body", "html", "fingerprint", "deleted_at")
+    return _restamp(
+        message, "deleted", user, "body", "html", "fingerprint", "mentions", "deleted_at"
+    )
 
 
 @in_transaction

@@ -8,7 +8,7 @@ from conversations import access
 from conversations.actions.transactions import in_transaction
 from conversations.models import Membership
 from conversations.realtime import fanout, protocol
-from conversations.realtime.events import Personal
+from conversations.realtime.events import Concerns, Personal
 
 
 @in_transaction
@@ -45,8 +45,11 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
     if level not in Membership.Level.values:
         raise ChatError("invalid", fields={"level": ["There is no such level."]})
     membership = access.member_of(user, conversation_id)
+    if membership.level == level:
+        return membership
     membership.level = level
     membership.save(update_fields=["level"])
+    fanout.tell_after_commit(Concerns(user.pk, conversation_id, "level"))
     return membership
 
 

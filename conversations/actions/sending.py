@@ -13,7 +13,7 @@ from django.db import connection
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
-from conversations import access, bulk, limits, markdown
+from conversations import access, bulk, limits, markdown, queries
 from conversations.actions.log import change_event, insert, next_message, without_reactions
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Membership, Message
@@ -104,6 +104,7 @@ def _store(
     drafts = [each.draft for each in checked]
     if lock_seconds is not None:
         _wait_for_locks(lock_seconds)
+    called = queries.mentioned([(each.draft.conversation_id, each.html) for each in checked])
     conversations = _lock_conversations({d.conversation_id for d in drafts}, skip_locked)
     # After the lock: a repetition that waited for it sees the row it repeats.
     known = _known_messages(drafts)
@@ -113,7 +114,7 @@ def _store(
     results: list[Sent | ChatError] = []
     fresh: dict[tuple[int, str], tuple[_Checked, Message]] = {}
     first_words: set[int] = set()
-    for each in checked:
+    for each, mentions in zip(checked, called, strict=True):
         draft = each.draft
         who_and_key = (draft.user_id, draft.key)
         membership = memberships.get((draft.conversation_id, draft.user_id))
@@ -143,7 +144,7 @@ def _store(
             first_words.add(conversation.pk)
         message = next_message(conversation, admitted.user, key=draft.key)
         message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
-        message.reply_to = reply_to
+        message.reply_to, message.mentions = reply_to, mentions
         fresh[who_and_key] = (each, message)
         results.append(Sent(message, True))
 

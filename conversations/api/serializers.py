@@ -64,6 +64,9 @@ class ConversationSerializer(serializers.Serializer[Any]):
         help_text="Others' messages among the first 200 entries after last_read_seq."
     )
     unread_more = serializers.BooleanField(help_text="There are entries beyond those 200.")
+    mentions = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The seqs of unread ones that call you by name."
+    )
     other = WhoSerializer(allow_null=True, help_text="The other person of a direct one.")
 
 
@@ -131,6 +134,9 @@ class MessageSerializer(serializers.Serializer[Any]):
     body = serializers.CharField(allow_blank=True, help_text="Markdown, as written.")
     html = serializers.CharField(allow_blank=True, help_text="Sanitised.")
     notice = NoticeSerializer(allow_null=True, help_text="Of every kind but text.")
+    mentions = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The members it calls by name."
+    )
     reply_to = QuoteSerializer(allow_null=True)
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)

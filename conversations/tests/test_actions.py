@@ -174,7 +174,7 @@ def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, told
 
 
 def test_a_batch_costs_the_same_however_many_it_holds(bob, pair, django_assert_max_num_queries):
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
     hold_together(pair)
 

@@ -227,6 +227,7 @@ def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, told
         "body": "Hello *you*",
         "html": "<p>Hello <em>you</em></p>",
         "notice": None,
+        "mentions": [],
         "reply_to": None,
         "created_at": answer["created_at"],
         "edited_at": None,

@@ -263,6 +263,14 @@ def test_the_sidebar_costs_two_queries_however_long_it_is(alice, django_assert_n
         assert len(queries.sidebar(alice, limit=5)) == 5
 
 
+def test_unread_calls_cost_the_sidebar_one_query_more(alice, bob, django_assert_num_queries):
+    for number in range(12):
+        room = actions.create_conversation(bob, name=f"Group {number}", member_ids=[alice.pk])
+        say(bob, room, "@Alice")
+    with django_assert_num_queries(2):
+        assert [len(row.mentions) for row in queries.sidebar(alice)] == [1] * 12
+
+
 def test_the_sidebar_is_in_order_of_last_words_and_notices_do_not_count(alice, bob, carol):
     first = actions.create_conversation(alice, name="First")
     second = actions.create_conversation(alice, name="Second")

@@ -1,0 +1,149 @@
+"""Who a message calls: recognised when it is written, told with it, counted while it is unread."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts import actions as account_actions
+from conversations import actions, limits, markdown, mentions, queries
+from conversations.models import Message
+from conversations.realtime.events import Concerns
+from conversations.tests.helpers import person, say
+from conversations.wire import message_to_wire
+
+PEOPLE = [
+    (1, "Ada"),
+    (2, "Ada Lovelace"),
+    (3, "Sam Hill"),
+    (4, "Sam Sun"),
+    (5, "Sam Sun"),
+    (6, "Émile Zola"),
+    (7, "李明"),
+    (8, "bob_smith"),
+    (9, "Straße"),
+]
+
+
+def meant(body: str) -> list[int]:
+    return mentions.meant(mentions.called(markdown.render(body)), PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        ("@Ada, look", [1]),
+        ("@ada lovelace and @EMILE", [2]),
+        ("@émile?", [6]),
+        ("(@Ada Lovelace's)", [2]),
+        ("@Ada Lovelacement", [1]),
+        ("@Adam", []),
+        ("@Sam", [3, 4, 5]),
+        ("@Sam Sun", [4, 5]),
+        ("@Sam Hill @Ada @Sam Hill", [3, 1]),
+        ("**@Ada** and @*Sam* Hill", [1, 3]),
+        ("@李明 你好", [7]),
+        ("@bob_smith", [8]),
+        ("@STRASSE", [9]),
+        ("Ada, look", []),
+        ("write to me@ada.example or sam@ada", []),
+        ("https://example.org/@ada", []),
+        ("@ Ada", []),
+        ("`@Ada` is code", []),
+        ("```\n@Ada\n```\nbut @Sam Hill", [3]),
+        ("> @Ada said\n\n@Sam Hill?", [3]),
+        ("@Sam\nSun", [3, 4, 5]),
+        ("&#64;Ada <b>@Sam Hill</b>", [3]),
+    ],
+)
+def test_an_at_sign_and_a_name_call_whoever_bears_it(body: str, ids: list[int]) -> None:
+    assert meant(body) == ids
+
+
+def test_of_very_many_calls_the_first_are_heard() -> None:
+    crowd = [(number, f"P{number}") for number in range(1, 100)]
+    calls = mentions.called(markdown.render(" ".join(f"@{name}" for _, name in crowd)))
+    assert mentions.meant(calls, crowd) == list(range(1, limits.MENTIONS_MAX + 1))
+    assert mentions.meant(["all"], [(pk, "All") for pk, _ in crowd]) == list(range(1, 51))
+
+
+def test_a_message_tells_whom_of_the_members_it_calls(alice, bob, carol, pair):
+    assert message_to_wire(say(alice, pair, "@Bob @Carol @Alice"))["mentions"] == [bob.pk, alice.pk]
+    assert message_to_wire(say(alice, pair, "Nobody"))["mentions"] == []
+    # SQL's NULL, not JSON's: the index of those that call somebody goes by it.
+    assert Message.objects.filter(mentions__isnull=False).count() == 1
+
+
+def test_each_message_of_a_batch_calls_people_of_its_own_conversation(
+    alice, bob, carol, pair, open_group
+):
+    actions.join(carol, open_group.pk)
+    drafts = [
+        actions.Draft(alice.pk, pair.pk, "one", "@Bob @Carol"),
+        actions.Draft(alice.pk, open_group.pk, "two", "@Bob @Carol"),
+        actions.Draft(alice.pk, pair.pk, "three", "quiet"),
+    ]
+    sent = actions.send_messages(drafts)
+    assert [each.message.mentions for each in sent] == [[bob.pk], [carol.pk], None]
+
+
+def test_names_beyond_ascii_are_found_whatever_their_case(alice, pair):
+    emile = person("Émile")
+    actions.add_members(alice, pair.pk, [emile.pk])
+    assert say(alice, pair, "@émile").mentions == [emile.pk]
+    assert say(alice, pair, "@ÉMILE").mentions == [emile.pk]
+
+
+def test_who_has_no_account_any_more_is_not_called(alice, clive, group):
+    assert say(alice, group, "@Clive").mentions is None
+
+
+def test_only_an_at_sign_costs_a_query_and_a_crowd_no_more_than_one(
+    alice, pair, django_assert_num_queries
+):
+    many = [(pair.pk, f"<p>@{chr(0x4E00 + number)}</p>") for number in range(500)]
+    with django_assert_num_queries(1):
+        assert queries.mentioned(many) == [None] * 500
+    with django_assert_num_queries(0):
+        queries.mentioned([(pair.pk, "<p>Hello</p>")] * 50)
+
+
+def test_editing_calls_anew_and_deleting_calls_nobody(alice, bob, pair):
+    message = say(alice, pair, "Hello")
+    assert actions.edit_message(alice, message.pk, "Hello @Bob").mentions == [bob.pk]
+    assert actions.edit_message(alice, message.pk, "Hello").mentions is None
+    actions.edit_message(alice, message.pk, "@Bob")
+    assert actions.delete_message(alice, message.pk).mentions is None
+
+
+def calls_of(user, conversation) -> list[int]:
+    row = queries.sidebar_row(user, conversation.pk)
+    assert row is not None
+    return row.mentions
+
+
+def test_unread_calls_stand_in_the_list_until_they_are_read(alice, bob, pair):
+    first = say(alice, pair, "@Bob")
+    say(alice, pair, "Nothing")
+    second = say(alice, pair, "@bob again")
+    say(bob, pair, "@Bob that is me")
+    assert calls_of(bob, pair) == [first.seq, second.seq]
+    assert calls_of(alice, pair) == []
+    actions.mark_read(bob, pair.pk, first.seq)
+    assert calls_of(bob, pair) == [second.seq]
+    actions.delete_message(alice, second.pk)
+    assert calls_of(bob, pair) == []
+
+
+def test_a_new_name_is_called_from_then_on(alice, bob, pair):
+    account_actions.update_profile(bob, name="Robert Roe")
+    assert say(alice, pair, "@Bob").mentions is None
+    assert say(alice, pair, "@robert").mentions == [bob.pk]
+
+
+def test_a_changed_level_is_told_to_ones_own_windows(bob, pair, told):
+    with told() as events:
+        actions.set_level(bob, pair.pk, "mentions")
+    assert events == [Concerns(bob.pk, pair.pk, "level")]
+    with told() as events:
+        actions.set_level(bob, pair.pk, "mentions")
+    assert events == []
