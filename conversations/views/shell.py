@@ -17,6 +17,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther
 from conversations import limits, queries
+from conversations.models import Conversation, Membership
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -118,12 +119,23 @@ class Row:
     archived: bool
     unread: int
     unread_more: bool
+    level: str
+    mentions: list[int]
     face: int | None
     url: str
     current: bool
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing in it that one wants to be told of (roster.js: callsOf)."""
+        if self.level == Membership.Level.NOTHING:
+            return True
+        if self.level == Membership.Level.MENTIONS and self.kind != Conversation.Kind.DIRECT:
+            return not self.mentions
+        return not self.unread
 
-BLANK_ROW = Row(0, "group", "closed", "", False, 0, False, None, "/c/0/", False)
+
+BLANK_ROW = Row(0, "group", "closed", "", False, 0, False, "all", [], None, "/c/0/", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,8 @@ def _row(row: queries.SidebarRow, *, current: bool) -> Row:
         archived=row.archived,
         unread=row.unread,
         unread_more=row.unread_more,
+        level=row.level,
+        mentions=row.mentions,
         face=row.other.pk if row.other else None,
         url=f"/c/{row.id}/",
         current=current,

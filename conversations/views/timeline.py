@@ -80,6 +80,7 @@ class MessageRow:
     continued: bool = False
     deleted: bool = False
     only_emoji: bool = False
+    calls_me: bool = False
     can_act: bool = False
     can_edit: bool = False
     can_delete: bool = False
@@ -184,6 +185,7 @@ def _message_row(message: Message, membership: Membership, names: dict[int, str]
         own=message.author_id == membership.user_id,
         deleted=not alive,
         only_emoji=alive and bool(_ONLY_EMOJI.fullmatch(message.body)),
+        calls_me=membership.user_id in (message.mentions or ()),
         can_act=alive and not archived,
         can_edit=access.can_edit(membership, message),
         can_delete=access.can_delete(membership, message),

@@ -1,4 +1,4 @@
-import { Roster } from "chatty/chat/roster.js";
+import { Roster, callsOf } from "chatty/chat/roster.js";
 import { chance, equal } from "tests/check.js";
 import { Server } from "tests/server.js";
 
@@ -14,6 +14,7 @@ function given(server, read = 0) {
     last_read_seq: read,
     unread: server.unread(read),
     unread_more: last - read > 200,
+    mentions: server.mentions(read),
   };
 }
 
@@ -98,6 +99,21 @@ export function test_a_conversation_taken_away_is_gone_from_the_total() {
   equal(roster.total().count, 0);
 }
 
+export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
+  const rows = [
+    { id: 1, kind: "group", level: "all", unread: 3, mentions: [4] },
+    { id: 2, kind: "group", level: "mentions", unread: 9, mentions: [5, 7], unread_more: true },
+    { id: 3, kind: "group", level: "nothing", unread: 20, mentions: [1] },
+    { id: 4, kind: "direct", level: "mentions", unread: 2 },
+    { id: 5, kind: "direct", level: "nothing", unread: 1, unread_more: true },
+  ];
+  const roster = new Roster({ me: ME, rows });
+  equal(rows.map(callsOf), [3, 2, 0, 2, 0]);
+  equal(roster.total(), { count: 7, more: false });
+  roster.revise({ change: "level", conversation: { id: 3, kind: "group", level: "all" } });
+  equal(roster.total().count, 27);
+}
+
 /** Any mixture of events, doubles, gaps healed by catch-ups, marks forwards and backwards. */
 export function test_the_number_is_what_counting_all_anew_would_give(seed) {
   const random = chance(seed);
@@ -119,6 +135,8 @@ export function test_the_number_is_what_counting_all_anew_would_give(seed) {
         roster.read({ conversation: 7, seq: read });
       }
       equal(roster.get(7).unread, server.unread(read), `seed ${seed}, ${round}.${step}`);
+      const called = [...roster.get(7).mentions].sort((a, b) => a - b);
+      equal(called, server.mentions(read), `seed ${seed}, ${round}.${step}`);
       equal(roster.get(7).unread_more, server.messages.length - read > 200, `seed ${seed}`);
     }
   }

@@ -8,7 +8,7 @@ export class Server {
   messages = [];
   events = []; // one per version, in order
 
-  create({ author = OTHER, key = null, kind = "text" } = {}) {
+  create({ author = OTHER, key = null, kind = "text", mentions = [] } = {}) {
     const seq = this.messages.length + 1;
     return this.#stamp({
       id: 100 + seq,
@@ -17,16 +17,18 @@ export class Server {
       author: { id: author, name: `user ${author}` },
       key,
       body: `words ${seq}`,
+      mentions,
       deleted_at: null,
     });
   }
 
-  edit(message) {
-    return this.#stamp({ ...this.now(message), body: `edited at ${this.version + 1}` });
+  edit(message, changes = {}) {
+    const body = `edited at ${this.version + 1}`;
+    return this.#stamp({ ...this.now(message), body, ...changes });
   }
 
   delete(message) {
-    return this.#stamp({ ...this.now(message), body: "", deleted_at: "2026-01-01T00:00:00Z" });
+    return this.#stamp({ ...this.now(message), body: "", mentions: [], deleted_at: "2026-01-01T00:00:00Z" });
   }
 
   now(message) {
@@ -39,9 +41,11 @@ export class Server {
     const dice = random();
     const some = alive[Math.floor(random() * alive.length)];
     if (dice < 0.6 || !some) {
-      return this.create({ author: random() < 0.3 ? ME : OTHER, kind: random() < 0.1 ? "joined" : "text" });
+      const kind = random() < 0.1 ? "joined" : "text";
+      const mentions = kind === "text" && random() < 0.3 ? [ME] : [];
+      return this.create({ author: random() < 0.3 ? ME : OTHER, kind, mentions });
     }
-    return dice < 0.85 ? this.edit(some) : this.delete(some);
+    return dice < 0.85 ? this.edit(some, { mentions: random() < 0.3 ? [ME] : [] }) : this.delete(some);
   }
 
   history({ before, after, limit = 10 } = {}) {
@@ -71,10 +75,19 @@ export class Server {
 
   /** Others' live texts among the first 200 entries after `read`, as the database counts them. */
   unread(read) {
+    return this.#unread(read).length;
+  }
+
+  /** The seqs of those that call me. */
+  mentions(read) {
+    return this.#unread(read).filter(({ mentions }) => mentions.includes(ME)).map(({ seq }) => seq);
+  }
+
+  #unread(read) {
     const window = this.messages.filter(({ seq }) => seq > read && seq <= read + 200);
     return window.filter(
       ({ kind, author, deleted_at: deleted }) => kind === "text" && author.id !== ME && !deleted,
-    ).length;
+    );
   }
 
   #stamp(message) {

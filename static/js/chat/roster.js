@@ -14,8 +14,9 @@ export class Roster extends Emitter {
   #rows = new Map(); // id -> row
 
   /**
-   * `rows`: [{id, unread, unread_more}], as the page was drawn. Emits "change" {id, moved},
-   * "gone" {id} and "recount" {id}: fetch the conversation and give it to count().
+   * `rows`: [{id, kind, level, unread, unread_more, mentions}], as the page was drawn. Emits
+   * "change" {id, moved}, "gone" {id}, "heard" {id, messages} (changed ones, before the "change") and
+   * "recount" {id}: fetch the conversation and give it to count().
    */
   constructor({ me, rows }) {
     super();
@@ -27,13 +28,17 @@ export class Roster extends Emitter {
     return this.#rows.get(id);
   }
 
-  /** {count, more} over all conversations. */
+  ids() {
+    return [...this.#rows.keys()];
+  }
+
+  /** {count, more} over all conversations, of what one wants to be told of. */
   total() {
     let count = 0;
     let more = false;
     for (const row of this.#rows.values()) {
-      count += row.unread;
-      more ||= Boolean(row.unread_more);
+      count += callsOf(row);
+      more ||= Boolean(row.unread_more) && levelOf(row) === "all";
     }
     return { count, more };
   }
@@ -62,7 +67,13 @@ export class Roster extends Emitter {
     row.unread += arrived.filter((message) => isWord(message) && this.#counts(row, message)).length;
     // A message is deleted once and never changes again, so it is taken off once.
     row.unread -= buried.filter((message) => this.#counts(row, message)).length;
+    const changed = new Set(fresh.map(({ seq }) => seq));
+    row.mentions = [
+      ...(row.mentions ?? []).filter((seq) => !changed.has(seq)),
+      ...fresh.filter((each) => this.#calls(each) && this.#counts(row, each)).map(({ seq }) => seq),
+    ];
     row.name = arrived.findLast(({ kind }) => kind === "renamed")?.notice.data.new ?? row.name;
+    this.emit("heard", { id: conversation, messages: fresh });
     return this.#changed(conversation, arrived.some(isWord));
   }
 
@@ -70,7 +81,11 @@ export class Roster extends Emitter {
   read({ conversation, seq, unread = null }) {
     const row = this.#rows.get(conversation);
     if (!row?.counted || row.last_read_seq === seq) return;
+    const isSetBack = seq < row.last_read_seq;
     row.last_read_seq = seq;
+    row.mentions = row.mentions?.filter((each) => each > seq);
+    // What is unread again, or was beyond the window, may call me: only the server knows.
+    if (isSetBack || (row.unread_more && seq < row.last_seq)) this.#recount(conversation);
     if (seq >= row.last_seq || unread !== null) {
       row.unread = seq >= row.last_seq ? 0 : unread;
       row.unread_more = row.last_seq - seq > WINDOW;
@@ -103,6 +118,10 @@ export class Roster extends Emitter {
     return isOthers && seq > row.last_read_seq && seq <= row.last_read_seq + WINDOW;
   }
 
+  #calls(message) {
+    return isWord(message) && Boolean(message.mentions?.includes(this.#me));
+  }
+
   #changed(id, moved = false) {
     this.emit("change", { id, moved });
   }
@@ -110,4 +129,16 @@ export class Roster extends Emitter {
   #recount(id) {
     this.emit("recount", { id });
   }
+}
+
+/** What is worth a notification: "all", "mentions" or "nothing". Directs know no mentions. */
+export function levelOf({ kind, level }) {
+  return kind === "direct" && level === "mentions" ? "all" : (level ?? "all");
+}
+
+/** How many unread messages of a conversation one wants to be told of. */
+export function callsOf(row) {
+  const level = levelOf(row);
+  if (level === "all") return row.unread;
+  return level === "mentions" ? (row.mentions?.length ?? 0) : 0;
 }

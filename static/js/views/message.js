@@ -99,6 +99,7 @@ export class MessageView {
     element.classList.toggle("message--own", own);
     element.classList.toggle("message--deleted", deleted);
     element.classList.toggle("message--emoji", !deleted && ONLY_EMOJI.test(message.body));
+    element.classList.toggle("message--called", Boolean(message.mentions?.includes(this.#me.id)));
     this.#showAuthor(element, message.author);
     const url = `/m/${message.id}/`;
     element.querySelector(".message__time").href = url;

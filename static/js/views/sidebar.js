@@ -1,6 +1,7 @@
 // The list of conversations: numbers, order, and rows that come and go. And the same total in the
 // title and on the icon, so that a tab in the background tells too.
 
+import { callsOf } from "chatty/chat/roster.js";
 import { hue, initials } from "chatty/lib/people.js";
 import { fill, fromTemplate, icon, slot } from "chatty/views/dom.js";
 
@@ -36,6 +37,8 @@ export class Sidebar {
         id: Number(row.dataset.conversation),
         name: slot(row, "name").textContent,
         kind: row.dataset.kind,
+        level: row.dataset.level,
+        mentions: row.dataset.mentions.split(" ").filter(Boolean).map(Number),
         unread: Number.parseInt(number, 10) || 0,
         unread_more: number.endsWith("+"),
       };
@@ -73,8 +76,11 @@ export class Sidebar {
     document.querySelector(".sidebar__empty")?.remove();
   }
 
-  #showUnread(row, { unread, unread_more: more }) {
+  #showUnread(row, data) {
+    const { unread, unread_more: more } = data;
     row.classList.toggle("row--unread", unread > 0);
+    row.classList.toggle("row--quiet", !callsOf(data));
+    row.classList.toggle("row--called", Boolean(data.mentions?.length));
     slot(row, "unread").hidden = !unread;
     fill(row, "unread-count", `${unread}${more ? "+" : ""}`);
   }
