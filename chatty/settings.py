@@ -182,6 +182,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "media-src": [SELF, "blob:"],
         "manifest-src": [SELF],
+        "worker-src": [SELF],
         # 'self' covers sockets in today's browsers; older Safari wants the origin spelled out.
         "connect-src": [SELF, *([PUBLIC_ADDRESS.socket_origin] if PUBLIC_ADDRESS else [])],
         "frame-ancestors": [NONE],

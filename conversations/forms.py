@@ -60,6 +60,15 @@ class ConversationForm(forms.Form):
 class LevelForm(forms.Form):
     level = forms.ChoiceField(label=_("Notify me of"), choices=LEVELS, widget=forms.RadioSelect)
 
+    def __init__(self, *, level: str, is_direct: bool) -> None:
+        """In a direct conversation everything is for its reader: mentions are the same as all."""
+        choices = LEVELS
+        if is_direct:
+            choices = [each for each in LEVELS if each[0] != Membership.Level.MENTIONS]
+            level = Membership.Level.ALL if level == Membership.Level.MENTIONS else level
+        super().__init__(initial={"level": level})
+        self.fields["level"].choices = choices  # type: ignore[attr-defined]
+
 
 class DeleteForm(forms.Form):
     """Typing the name is the last chance to notice which conversation this is about."""

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from conversations.views import managing, reading, writing
+from conversations.views import device, managing, reading, writing
 
 app_name = "conversations"
 
@@ -32,6 +32,11 @@ message = [
 
 urlpatterns = [
     path("", reading.home, name="home"),
+    path("manifest.webmanifest", device.manifest, name="manifest"),
+    path("service-worker.js", device.service_worker, name="service_worker"),
+    path("offline/", device.offline, name="offline"),
+    path("share/", device.share, name="share"),
+    path("settings/notifications/", device.notifications, name="notifications"),
     path("c/browse/", reading.browse, name="browse"),
     path("c/new/", managing.new_group, name="new"),
     path("c/direct/", managing.new_direct, name="direct"),

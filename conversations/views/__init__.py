@@ -5,4 +5,5 @@ timeline  messages -> what the template of a conversation shows
 reading   home, browse, conversation, permalink
 writing   send, edit, delete, react
 managing  opening conversations, members, settings, one's own view of them
+device    manifest, service worker, the page without a connection, sharing, notifications
 """

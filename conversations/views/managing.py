@@ -176,7 +176,7 @@ def _settings_page(
         "form": form or ConversationForm(initial=now),
         # What the page began with, also after a refusal: the changes are counted from there.
         "was": {name: request.POST.get(f"was_{name}", value) for name, value in now.items()},
-        "level_form": LevelForm(initial={"level": membership.level}),
+        "level_form": LevelForm(level=membership.level, is_direct=conversation.is_direct),
         "can_manage": access.can_manage(membership),
         "can_delete": access.can_delete_conversation(membership),
     }

@@ -51,13 +51,16 @@ class Composer:
     reply_to: int | None = None
     quote: timeline.Quote | None = None
     error: str = ""
+    shared: bool = False  # by another app: stands below a draft that scripts have kept
     # Made here, not by the database: the same form sent twice is the same message.
     key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
 
 
 @door("GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    composer = Composer(reply_to=whole(request.GET.get("reply_to"), least=1))
+    text = request.GET.get("text", "")  # see device.share
+    reply_to = whole(request.GET.get("reply_to"), least=1)
+    composer = Composer(text, reply_to, shared=bool(text))
     with access.reading(own(request), conversation_id) as membership:
         return conversation_page(request, membership, composer)
 

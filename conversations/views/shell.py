@@ -126,13 +126,21 @@ class Row:
     current: bool
 
     @property
+    def level_in_force(self) -> str:
+        """Directs know no mentions: everything in one is for its reader (roster.js: levelOf)."""
+        asks_mentions = self.level == Membership.Level.MENTIONS
+        is_direct = self.kind == Conversation.Kind.DIRECT
+        return Membership.Level.ALL if asks_mentions and is_direct else self.level
+
+    @property
     def is_quiet(self) -> bool:
         """Whether there is nothing in it that one wants to be told of (roster.js: callsOf)."""
-        if self.level == Membership.Level.NOTHING:
-            return True
-        if self.level == Membership.Level.MENTIONS and self.kind != Conversation.Kind.DIRECT:
-            return not self.mentions
-        return not self.unread
+        match self.level_in_force:
+            case Membership.Level.ALL:
+                return not self.unread
+            case Membership.Level.MENTIONS:
+                return not self.mentions
+        return True
 
 
 BLANK_ROW = Row(0, "group", "closed", "", False, 0, False, "all", [], None, "/c/0/", False)

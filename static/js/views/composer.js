@@ -138,11 +138,24 @@ export class Composer {
   #restore() {
     const draft = this.#drafts.read(this.#conversation);
     this.#reply = this.#replyOnPage();
+    if ("shared" in this.#form.dataset) {
+      this.#takeShared(draft);
+      return;
+    }
     // What the server gave back with a reason, or the browser restored, is newer than any draft.
     if (this.#box.value || !draft) return;
     this.#box.value = draft.body ?? "";
     this.#reply ??= draft.reply ?? null;
     this.#showReply();
+  }
+
+  /** Words another app shared: below what was begun here, and once, however often this is loaded. */
+  #takeShared(draft) {
+    if (draft?.body) this.#box.value = `${draft.body}\n${this.#box.value}`;
+    this.#reply ??= draft?.reply ?? null;
+    this.#showReply();
+    this.#keep();
+    history.replaceState(null, "", location.pathname);
   }
 
   #replyOnPage() {

@@ -1,0 +1,173 @@
+"""What makes a device take Chatty for an app: manifest, service worker, sharing, settings."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from conversations import actions
+from conversations.forms import LevelForm
+from conversations.models import Membership
+from conversations.tests.helpers import say
+
+
+@pytest.fixture
+def stranger() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def alices(client, alice) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def shown(page: bytes) -> str:
+    return html.unescape(page.decode())
+
+
+# --- for everybody -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["manifest", "service_worker", "offline"])
+def test_the_device_gets_its_files_without_a_sign_in_a_cookie_or_a_query(
+    name, stranger, db, django_assert_num_queries
+):
+    with django_assert_num_queries(0):
+        response = stranger.get(reverse(f"conversations:{name}"))
+    assert response.status_code == 200
+    assert not response.cookies
+    assert stranger.post(reverse(f"conversations:{name}")).status_code == 405
+
+
+def test_the_manifest_says_what_an_installation_needs(stranger):
+    response = stranger.get("/manifest.webmanifest")
+    assert response["Content-Type"] == "application/manifest+json"
+    manifest = json.loads(response.content)
+    assert manifest["id"] == manifest["scope"] == manifest["start_url"] == "/"
+    icons = {(icon["sizes"], icon.get("purpose", "any")) for icon in manifest["icons"]}
+    assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= icons
+    assert manifest["share_target"]["action"] == reverse("conversations:share")
+
+
+def test_every_page_names_the_manifest(stranger, alices):
+    link = '<link rel="manifest" href="/manifest.webmanifest">'
+    for page in (stranger.get("/sign-in/"), alices.get("/?list"), stranger.get("/nowhere/")):
+        assert link in page.content.decode()
+
+
+def test_the_service_worker_is_asked_for_anew_and_may_stand_before_every_page(stranger):
+    response = stranger.get("/service-worker.js")
+    assert response["Content-Type"].startswith("text/javascript")
+    assert response["Cache-Control"] == "no-cache"
+    assert response["Service-Worker-Allowed"] == "/"
+    assert "worker-src 'self'" in response["Content-Security-Policy"]
+
+
+def test_the_service_worker_keeps_the_page_without_a_connection_and_its_files_alone(stranger):
+    script = stranger.get("/service-worker.js").content.decode()
+    found = re.search(r"const \{ version, page, files \} = (.*);", script)
+    assert found
+    kept = json.loads(found[1])
+    page = stranger.get(kept["page"]).content.decode()
+    named = re.findall(r'<(?:link|script)[^>]*(?:href|src)="([^"]+)"', page)
+    assert sorted(named) == sorted(kept["files"])
+    assert all(address.endswith("?offline") for address in kept["files"])
+
+
+def test_the_service_worker_is_another_one_when_its_page_says_something_else(stranger, settings):
+    before = stranger.get("/service-worker.js").content
+    assert stranger.get("/service-worker.js").content == before
+    settings.LANGUAGE_CODE = "de"
+    assert stranger.get("/service-worker.js").content != before
+
+
+# --- sharing ---------------------------------------------------------------------------------------
+
+
+def test_what_is_shared_stands_there_once_with_the_conversations_to_choose_from(alices, alice, bob):
+    kept = actions.create_conversation(alice, name="Harbour")
+    old = actions.create_conversation(alice, name="Old")
+    actions.archive(alice, old.pk)
+    given = {"title": "A boat", "text": "Look: https://boat.example", "url": "https://boat.example"}
+    page = alices.get("/share/", given)
+    assert page.context["shared"] == "A boat\nLook: https://boat.example"
+    assert f'formaction="/c/{kept.pk}/"' in page.content.decode()
+    assert f'formaction="/c/{old.pk}/"' not in page.content.decode()
+
+
+def test_who_is_not_signed_in_comes_back_with_what_was_shared(stranger, alice):
+    response = stranger.get("/share/", {"text": "a & b"})
+    assert response.status_code == 302
+    assert response["Location"] == "/sign-in/?next=/share/%3Ftext%3Da%2B%2526%2Bb"
+
+
+def test_sharing_nothing_says_so(alices):
+    assert "nothing to share" in alices.get("/share/").content.decode()
+
+
+def test_shared_words_stand_in_the_box_and_are_not_said_yet(alices, alice, pair):
+    words = '</textarea><script>alert("x")</script>'
+    page = alices.get(f"/c/{pair.pk}/", {"text": words})
+    assert words.encode() not in page.content
+    assert words in shown(page.content)
+    assert "data-shared" in page.content.decode()
+    assert not pair.messages.filter(kind="text").exists()
+
+
+# --- what one is told of -----------------------------------------------------------------------------
+
+
+def test_the_settings_list_what_each_conversation_is_worth(alices, alice, bob, pair):
+    direct = actions.open_direct(alice, bob.pk)
+    say(bob, direct)
+    actions.set_level(alice, pair.pk, "nothing")
+    actions.set_level(alice, direct.pk, "mentions")
+    page = shown(alices.get("/settings/notifications/").content)
+    assert page.count("Every message") == 1  # the direct: there is no less of it but nothing
+    assert page.count("Nothing</p>") == 1
+    assert f'href="/c/{pair.pk}/settings/#level"' in page
+
+
+def test_a_direct_conversation_offers_all_or_nothing():
+    group = LevelForm(level="mentions", is_direct=False)
+    assert [value for value, _ in group.fields["level"].choices] == Membership.Level.values
+    direct = LevelForm(level="mentions", is_direct=True)
+    assert [value for value, _ in direct.fields["level"].choices] == ["all", "nothing"]
+    assert direct.initial == {"level": "all"}
+
+
+@pytest.mark.parametrize(
+    ("level", "words", "quiet", "called"),
+    [
+        ("all", "Hello", False, False),
+        ("mentions", "Hello", True, False),
+        ("mentions", "@Alice", False, True),
+        ("nothing", "@Alice", True, True),
+    ],
+)
+def test_the_list_is_quiet_about_what_one_does_not_want_to_be_told_of(
+    level, words, quiet, called, alices, alice, bob, pair
+):
+    actions.set_level(alice, pair.pk, level)
+    message = say(bob, pair, words)
+    page = alices.get("/?list").content.decode()
+    found = re.search(rf'<li class="([^"]*)" data-conversation="{pair.pk}"[^>]*>', page)
+    assert found
+    assert ("row--quiet" in found[1], "row--called" in found[1]) == (quiet, called)
+    seqs = str(message.seq) if called else ""
+    assert f'data-level="{level}" data-mentions="{seqs}"' in found[0]
+
+
+def test_a_message_that_calls_me_is_marked_for_me_alone(alices, client, alice, bob, pair):
+    message = say(bob, pair, "@Alice, look")
+    mark = f'message--called" id="m{message.pk}"'
+    assert mark in alices.get(f"/c/{pair.pk}/").content.decode()
+    bobs = Client()
+    bobs.force_login(bob)
+    assert mark not in bobs.get(f"/c/{pair.pk}/").content.decode()
