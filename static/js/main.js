@@ -9,6 +9,7 @@ import { openShelf } from "chatty/chat/shelf.js";
 import { Socket } from "chatty/chat/socket.js";
 import { Store } from "chatty/chat/store.js";
 import { Times } from "chatty/lib/times.js";
+import { wishesOf } from "chatty/lib/wishes.js";
 import { Announcer } from "chatty/views/announcer.js";
 import { Composer } from "chatty/views/composer.js";
 import { Connection } from "chatty/views/connection.js";
@@ -60,6 +61,7 @@ async function main() {
   ]) {
     attempt(() => part.connect());
   }
+  attempt(() => tellInBackground({ me: me.id, scope, chat, roster }));
   const shelf = await openShelf(scope);
   const outbox = new Outbox({ scope, shelf, deliver: chat.delivery() });
   attempt(() => new SignOut({ outbox, drafts }).connect());
@@ -106,6 +108,34 @@ function openConversation({ data, chat, store, roster, drafts, badge }) {
   attempt(() => new Announcer({ chat, place: announcer }).connect());
   if (form) attempt(() => new Typing({ chat, place: slot(form, "typing") }).connect());
   chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, badge));
+}
+
+/** Loads what tells of messages nobody looks at, for who wants it; and the ways to want it. */
+function tellInBackground({ me, scope, chat, roster }) {
+  const worker = navigator.serviceWorker;
+  // Refused on plain http and where it is forbidden: pages do without.
+  worker?.register("/service-worker.js").catch(() => {});
+  worker?.ready.then(({ active }) => worker.controller ?? active.postMessage("claim"));
+  const view = (name) => import(`chatty/views/${name}.js`);
+  const wishes = () => wishesOf(me);
+  let started = !navigator.locks;
+  const start = async () => {
+    if (started) return;
+    started = true;
+    const [{ Notifier }, banners, tone] = await Promise.all(
+      ["notifier", "banners", "tone"].map(view),
+    );
+    new Notifier({ me, scope, roster, chat, wishes, banners, tone }).connect();
+  };
+  const { banners, sound, settled } = wishes();
+  if (banners || sound) start();
+  const place = document.getElementById("notify-settings");
+  const line = document.getElementById("notify-offer");
+  if (!place && settled) return;
+  view("notify_settings").then(({ NotifySettings, offer }) => {
+    if (place) new NotifySettings({ place, me, onTurnedOn: start }).connect();
+    else offer(line, me);
+  });
 }
 
 /** What a notice changes about the page around the log. */

@@ -30,6 +30,8 @@ export class SignOut {
     try {
       this.#drafts.clear();
       await this.#outbox.clear();
+      navigator.clearAppBadge?.().catch(() => {});
+      await (await import("chatty/views/banners.js")).closeBanners();
     } finally {
       this.#form.submit();
     }

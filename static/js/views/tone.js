@@ -1,0 +1,34 @@
+// A short friendly sound, made here: two soft notes.
+
+const NOTES = [
+  [659.25, 0],
+  [987.77, 0.11],
+]; // Hz, s
+const LOUD = 0.11;
+const LENGTH = 0.5; // s
+const PATIENCE = 1_500; // ms for a browser to allow it
+
+/** False where the browser lets a page sound only after somebody has pressed something in it. */
+export function canSound() {
+  return Boolean(globalThis.AudioContext) && (navigator.userActivation?.hasBeenActive ?? true);
+}
+
+export function playTone() {
+  if (!canSound()) return;
+  const audio = new AudioContext();
+  setTimeout(() => audio.close(), PATIENCE);
+  audio.resume().then(() => NOTES.forEach(([pitch, at]) => playNote(audio, pitch, at)), () => {});
+}
+
+function playNote(audio, pitch, at) {
+  const start = audio.currentTime + at;
+  const volume = audio.createGain();
+  volume.gain.setValueAtTime(0, start);
+  volume.gain.linearRampToValueAtTime(LOUD, start + 0.012);
+  volume.gain.exponentialRampToValueAtTime(0.0001, start + LENGTH);
+  const note = audio.createOscillator();
+  note.frequency.value = pitch;
+  note.connect(volume).connect(audio.destination);
+  note.start(start);
+  note.stop(start + LENGTH);
+}

@@ -1,0 +1,384 @@
+"""Chatty as an app of the device: installed, without a connection, shared with, notifying."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit, Visitor
+from tests.browser.test_live import Persons, Room, bubble, enter, row_of, wait_for_line, write
+from tests.houses import Builder, ChatServer, eventually
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+@pytest.fixture
+def room(server: ChatServer, person: Persons) -> Room:
+    return Room(server, person)
+
+
+def wait_for_worker(page: Page) -> None:
+    """The service worker is there and answers for this page."""
+    page.evaluate("navigator.serviceWorker.ready")
+    eventually(lambda: page.evaluate("Boolean(navigator.serviceWorker.controller)"))
+
+
+# --- installed -----------------------------------------------------------------------------------
+
+
+def test_a_browser_finds_nothing_wrong_with_the_manifest(visit: Visit, server: ChatServer) -> None:
+    visitor = visit(server, "Alice")
+    wait_for_worker(visitor.page)
+    session = visitor.context.new_cdp_session(visitor.page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["url"].endswith("/manifest.webmanifest")
+    assert manifest["errors"] == []
+    wrong = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    # A window of tests is a private one, which no browser lets install anything.
+    assert [each["errorId"] for each in wrong] in ([], ["in-incognito"])
+
+
+# --- without a connection ------------------------------------------------------------------------
+
+
+def test_a_page_that_cannot_be_had_says_so_and_comes_by_itself_when_it_can(
+    visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("ERR_INTERNET_DISCONNECTED")
+    page = enter(visitor, room)
+    room.say(room.bob, "Before")
+    expect(bubble(page, "Before")).to_be_visible()
+    page.locator("#composer-body").fill("Half a thought")
+    wait_for_worker(page)
+    visitor.context.set_offline(True)
+    page.reload()
+    expect(page.get_by_role("heading", name="No connection")).to_be_visible()
+    expect(page.locator("body")).not_to_contain_text("Before")
+    expect(page.locator(".card")).to_have_css("border-radius", "24px")  # its styles are there
+    page.locator("#retry").click()
+    expect(page.get_by_role("heading", name="No connection")).to_be_visible()
+    room.say(room.bob, "Meanwhile")
+    visitor.context.set_offline(False)
+    expect(bubble(page, "Meanwhile")).to_be_visible()
+    assert page.url == room.server.url + room.path
+    expect(page.locator("#composer-body")).to_have_value("Half a thought")
+
+
+def test_nothing_of_what_is_said_is_kept_by_the_browser(visit: Visit, room: Room) -> None:
+    room.say(room.bob, "A secret")
+    page = enter(visit(room.server, "Alice"), room)
+    wait_for_worker(page)
+    page.reload()
+    wait_for_line(page)
+    kept = page.evaluate(
+        """async () => {
+            const found = {};
+            for (const name of await caches.keys()) {
+                const cache = await caches.open(name);
+                for (const request of await cache.keys()) {
+                    found[request.url] = await (await cache.match(request)).text();
+                }
+            }
+            return found;
+        }"""
+    )
+    paths = [address.removeprefix(room.server.url) for address in kept]
+    assert "/offline/" in paths
+    assert all(path == "/offline/" or path.endswith("?offline") for path in paths)
+    assert not any("A secret" in text or "Alice" in text for text in kept.values())
+
+
+def test_forms_redirects_and_signing_out_go_past_the_service_worker(
+    visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    wait_for_worker(page)
+    page.goto(room.server.url + f"{room.path}settings/")  # a redirect after a form
+    page.get_by_label("Only when I am mentioned").check()
+    page.locator("form[action$='/level/'] button").click()
+    expect(page.locator(".flash")).to_contain_text("Saved")
+    page.goto(room.server.url + "/")
+    expect(page.locator("#conversation")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(re.compile("/sign-in/"))
+    page.goto(room.server.url + room.path)
+    expect(page).to_have_url(re.compile(r"/sign-in/\?next="))
+
+
+# --- shared with ---------------------------------------------------------------------------------
+
+_SHARED = (
+    "/share/?title=Boats&text=Look%3A%0Ahttps%3A%2F%2Fboat.example&url=https%3A%2F%2Fboat.example"
+)
+_WORDS = "Boats\nLook:\nhttps://boat.example"
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without"])
+def test_what_is_shared_goes_into_the_box_of_the_conversation_one_chooses(
+    javascript: bool, visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice", phone=True, javascript=javascript)
+    page = visitor.goto(_SHARED)
+    page.locator(f"[formaction='{room.path}']").click()
+    box = page.locator("#composer-body")
+    expect(box).to_have_value(_WORDS)
+    assert room.bodies() == []
+    page.locator("#composer [type=submit]").click()
+    expect(bubble(page, "boat.example")).to_be_visible()
+    eventually(lambda: room.bodies() == [_WORDS])
+
+
+def test_shared_words_stand_below_a_draft_once(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    box = page.locator("#composer-body")
+    box.fill("Half a thought")
+    page = visitor.goto(_SHARED)
+    page.locator(f"[formaction='{room.path}']").click()
+    expect(box).to_have_value(f"Half a thought\n{_WORDS}")
+    page.reload()
+    wait_for_line(page)
+    expect(box).to_have_value(f"Half a thought\n{_WORDS}")
+    assert page.url == room.server.url + room.path
+
+
+# --- notifying -----------------------------------------------------------------------------------
+
+Enter = Callable[..., Visitor]
+
+
+@pytest.fixture
+def listening(visit: Visit) -> Enter:
+    """listening(room): Alice, who has turned notifications on, in that conversation."""
+
+    def listening(room: Room) -> Visitor:
+        visitor = visit(room.server, "Alice")
+        visitor.context.grant_permissions(["notifications"], origin=room.server.url)
+        page = visitor.goto("/settings/notifications/")
+        wait_for_worker(page)
+        page.get_by_role("button", name="Turn on notifications").click()
+        expect(page.get_by_role("button", name="Turn off")).to_be_visible()
+        enter(visitor, room)
+        return visitor
+
+    return listening
+
+
+def look_away(page: Page) -> None:
+    page.evaluate("document.hasFocus = () => false; dispatchEvent(new Event('blur'))")
+
+
+def look_again(page: Page) -> None:
+    page.evaluate("delete document.hasFocus; dispatchEvent(new Event('focus'))")
+
+
+def banners(page: Page) -> list[list[Any]]:
+    """What stands on the screen: [title, words] of each."""
+    found: list[list[Any]] = page.evaluate(
+        """async () => {
+            const worker = await navigator.serviceWorker.ready;
+            return (await worker.getNotifications()).map(({ title, body }) => [title, body]);
+        }"""
+    )
+    return found
+
+
+def test_nobody_is_asked_who_has_not_pressed_the_button(visit: Visit, server: ChatServer) -> None:
+    visitor = visit(server, "Alice")
+    # As in a browser nobody has ever asked anything; headless ones refuse by themselves.
+    visitor.context.add_init_script(
+        """window.asked = 0;
+        Object.defineProperty(Notification, "permission", { get: () => "default" });
+        Notification.requestPermission = async () => { asked += 1; return "default"; };"""
+    )
+    page = visitor.goto("/?list")
+    offer = page.locator("#notify-offer")
+    expect(offer).to_be_visible()
+    offer.get_by_role("link", name="Set up").click()
+    page.wait_for_timeout(300)
+    assert page.evaluate("asked") == 0
+    page.get_by_role("button", name="Turn on notifications").click()
+    assert page.evaluate("asked") == 1
+    page.goto(server.url + "/?list")
+    offer.get_by_role("button", name="Not now").click()
+    expect(offer).to_have_count(0)
+    page.reload()
+    expect(page.locator("html[data-line=online]")).to_be_attached()
+    page.wait_for_timeout(300)
+    expect(offer).to_be_hidden()
+
+
+def test_blocked_notifications_are_explained(visit: Visit, server: ChatServer) -> None:
+    visitor = visit(server, "Alice")
+    visitor.context.add_init_script(
+        """Object.defineProperty(Notification, "permission", { get: () => "denied" });"""
+    )
+    page = visitor.goto("/settings/notifications/")
+    expect(page.get_by_text("cannot ask again")).to_be_visible()
+    expect(page.get_by_role("button", name="Turn on notifications")).to_be_hidden()
+
+
+def test_without_scripts_the_settings_say_what_is_missing_and_what_is_set(
+    visit: Visit, room: Room
+) -> None:
+    page = visit(room.server, "Alice", javascript=False).goto("/settings/notifications/")
+    expect(page.get_by_text("need JavaScript")).to_be_visible()
+    page.locator(f"a[href='{room.path}settings/#level']").click()
+    page.get_by_label("Nothing", exact=True).check()
+    page.locator("form[action$='/level/'] button").click()
+    page.goto(room.server.url + "/settings/notifications/")
+    mine = page.locator("li", has=page.locator(f"a[href='{room.path}settings/#level']"))
+    expect(mine).to_contain_text("Nothing")
+
+
+def test_messages_nobody_looks_at_are_one_banner_and_read_elsewhere_takes_it_away(
+    listening: Enter, visit: Visit, room: Room
+) -> None:
+    page = listening(room).page
+    room.say(room.bob, "Looked at")
+    expect(bubble(page, "Looked at")).to_be_visible()
+    page.wait_for_timeout(1_200)
+    assert banners(page) == []
+    look_away(page)
+    room.say(room.bob, "Are you *there*?")
+    eventually(lambda: banners(page) == [["Kitchen", "Bob: Are you there?"]])
+    room.say(room.bob, "Hello?")
+    eventually(lambda: banners(page) == [["Kitchen (2)", "Bob: Hello?"]])
+    elsewhere = enter(visit(room.server, "Alice"), room)  # another device, where she reads it
+    expect(bubble(elsewhere, "Hello?")).to_be_in_viewport()
+    eventually(lambda: banners(page) == [])
+
+
+def test_of_two_windows_one_notifies_and_none_while_either_is_looked_at(
+    listening: Enter, room: Room
+) -> None:
+    visitor = listening(room)
+    second = visitor.new_tab()
+    second.goto(room.server.url + "/c/browse/")
+    wait_for_line(second)
+    for page in (visitor.page, second):
+        page.evaluate(
+            """() => {
+                window.shown = 0;
+                const show = ServiceWorkerRegistration.prototype.showNotification;
+                ServiceWorkerRegistration.prototype.showNotification = function (...words) {
+                    window.shown += 1;
+                    return show.apply(this, words);
+                };
+            }"""
+        )
+    look_away(visitor.page)
+    room.say(room.bob, "The other one is looked at")
+    second.wait_for_timeout(1_500)
+    assert banners(second) == []
+    look_away(second)
+    room.say(room.bob, "Now")
+    eventually(lambda: banners(second) == [["Kitchen (2)", "Bob: Now"]])
+    assert sum(page.evaluate("shown") for page in (visitor.page, second)) == 1
+    visitor.page.close()  # whichever spoke: the other one takes over
+    room.say(room.bob, "And now?")
+    eventually(lambda: banners(second) == [["Kitchen (3)", "Bob: And now?"]])
+
+
+def test_levels_hold_at_once_in_every_window(listening: Enter, room: Room) -> None:
+    page = listening(room).page
+    look_away(page)
+    before = page.title()
+    status, _ = room.alice.call(
+        "PATCH", f"/api/conversations/{room.id}/level/", {"level": "mentions"}
+    )
+    assert status == 200
+    room.say(room.bob, "For everybody")
+    expect(row_of(page, room)).to_have_class(
+        re.compile("row--quiet.*row--unread|row--unread.*row--quiet")
+    )
+    page.wait_for_timeout(1_200)
+    assert banners(page) == []
+    assert page.title() == before
+    room.say(room.bob, "@alice, for you")
+    eventually(lambda: banners(page) == [["Kitchen", "Bob: @alice, for you"]])
+    expect(row_of(page, room)).to_have_class(re.compile("row--called"))
+    expect(bubble(page, "for you")).to_have_class(re.compile("message--called"))
+    look_again(page)
+    expect(row_of(page, room).locator("[data-slot=unread]")).to_be_hidden()
+    eventually(lambda: banners(page) == [])
+
+
+def test_signing_out_leaves_no_banner_behind(listening: Enter, room: Room) -> None:
+    page = listening(room).page
+    look_away(page)
+    room.say(room.bob, "Read me")
+    eventually(lambda: len(banners(page)) == 1)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(re.compile("/sign-in/"))
+    assert banners(page) == []
+
+
+def test_a_press_on_a_banner_opens_its_conversation_in_the_window_there_is(
+    listening: Enter, room: Room, server: ChatServer
+) -> None:
+    visitor = listening(room)
+    page = visitor.goto("/c/browse/")
+    wait_for_line(page)
+    look_away(page)
+    room.say(room.bob, "Come here")
+    eventually(lambda: len(banners(page)) == 1)
+    (worker,) = visitor.context.service_workers
+    # No test can press what the system draws: tell the worker that somebody has. (The right to take
+    # the focus comes with a press.)
+    worker.evaluate(
+        """async () => {
+            const [notification] = await registration.getNotifications();
+            WindowClient.prototype.focus = async function () { return this; };
+            const press = new Event("notificationclick");
+            dispatchEvent(Object.assign(press, { notification, waitUntil: () => {} }));
+        }"""
+    )
+    page.wait_for_url(server.url + room.path)
+    eventually(lambda: banners(page) == [])
+    assert len(visitor.context.pages) == 1
+
+
+_COUNT_TONES = """() => {
+    window.tones = 0;
+    window.AudioContext = class extends AudioContext {
+        constructor() {
+            super();
+            window.tones += 1;
+        }
+    };
+}"""
+
+
+def test_a_sound_can_be_heard_and_turned_off(listening: Enter, room: Room) -> None:
+    page = listening(room).page
+    page.evaluate(_COUNT_TONES)
+    write(page, "I press keys here")
+    look_away(page)
+    room.say(room.bob, "One")
+    room.say(room.bob, "Two")
+    eventually(lambda: page.evaluate("tones") == 1)
+    room.say(room.bob, "Three")
+    eventually(lambda: banners(page)[0][1] == "Bob: Three")
+    assert page.evaluate("tones") == 1  # not again within seconds
+    page.goto(room.server.url + "/settings/notifications/")
+    page.get_by_label("Play a short sound").uncheck()
+    page.goto(room.server.url + room.path)
+    wait_for_line(page)
+    page.evaluate(_COUNT_TONES)
+    write(page, "And here")
+    look_away(page)
+    room.say(room.bob, "Hush")
+    eventually(lambda: "Hush" in str(banners(page)))
+    assert page.evaluate("tones") == 0
