@@ -289,7 +289,7 @@ def _unread_mentions(user: User, memberships: list[Membership]) -> dict[int, lis
     for conversation, seq, ids in found.order_by("conversation_id", "seq").values_list(
         "conversation_id", "seq", "mentions"
     ):
-        if user.pk in ids:
+        if user.pk in (ids or ()):
             calls.setdefault(conversation, []).append(seq)
     return calls
 

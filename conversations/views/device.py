@@ -131,6 +131,6 @@ def share(request: HttpRequest) -> HttpResponse:
 @door("GET")
 def notifications(request: HttpRequest) -> HttpResponse:
     """What this browser is to do, which scripts know, and what each conversation is worth."""
-    labels = dict(LEVELS)
+    labels = {str(level): label for level, label in LEVELS}
     rows = [(row, labels[row.level_in_force]) for row in sidebar_of(request).rows]
     return render(request, "conversations/notifications.html", {"rows": rows})
