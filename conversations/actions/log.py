@@ -7,7 +7,7 @@ from typing import Any
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import moments
-from conversations import notices
+from conversations import bulk, notices
 from conversations.models import Conversation, Message
 from conversations.realtime import fanout, protocol
 from conversations.realtime.events import Changed, Concerns
@@ -55,7 +55,7 @@ def next_message(conversation: Conversation, author: User | None, **fields: Any)
 
 
 def insert(messages: list[Message]) -> None:
-    Message.objects.bulk_create(messages)
+    bulk.insert_messages(messages)
     for message in messages:
         without_reactions(message)  # nobody can have reacted yet: spare the wire the query
 

@@ -177,9 +177,10 @@ def _lock_conversations(ids: set[int], skip_locked: bool) -> dict[int, Conversat
 
 def _known_messages(drafts: Iterable[Draft]) -> dict[tuple[int, str], Message]:
     wanted = {(draft.user_id, draft.key) for draft in drafts}
-    rows = Message.objects.filter(bulk.messages_with(wanted)).select_related(
-        "author", "reply_to__author"
-    )
+    ids = list(Message.objects.filter(bulk.messages_with(wanted)).values_list("pk", flat=True))
+    if not ids:  # as nearly always: repetitions are rare
+        return {}
+    rows = Message.objects.filter(pk__in=ids).select_related("author", "reply_to__author")
     return {(message.author_id or 0, message.key or ""): message for message in rows}
 
 
