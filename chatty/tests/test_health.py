@@ -116,17 +116,17 @@ async def test_ready_means_that_the_database_answers(database, well, layer, stat
     assert headers[b"cache-control"] == b"no-store"
 
 
-@pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
-async def test_a_living_process_reaches_its_database(database, well, status):
-    database(well)
+async def test_a_process_that_answers_is_alive_whatever_became_of_its_database(database):
+    asked = database(False)
     answered, _headers, body = await ask(door(), "/healthz")
-    assert (answered, json.loads(body)) == (status, {"status": "ok" if well else "unavailable"})
+    assert (answered, json.loads(body)) == (200, {"status": "ok"})
+    assert len(asked) == 0
 
 
 async def test_a_crowd_of_probes_is_one_question_a_second(database):
     asked = database(True)
     answers = await asyncio.gather(
-        *(ask(door(), path) for path in ("/readyz", "/healthz") for _ in range(50))
+        *(ask(door(), "/readyz") for _ in range(100))
     )
     assert {status for status, _headers, _body in answers} == {200}
     assert len(asked) == 1
