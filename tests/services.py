@@ -29,6 +29,11 @@ class Postgres(OwnPostgres):
     def __init__(self) -> None:
         super().__init__("synchronous_commit = off\n")
 
+    @property
+    def pid(self) -> int:
+        """Of the server, whose backends are its children."""
+        return int(self._server.get_pid())
+
     def create(self, database: str, template: str = "template1") -> str:
         """Creates a database like `template` and returns its url."""
         self._run(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')

@@ -1,0 +1,190 @@
+"""Databases that hang, hang up, fill up or are fought over: it costs time, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sqlite3
+import threading
+import time
+
+import psycopg
+import pytest
+
+from tests.fault.crowd import Crowd
+from tests.houses import eventually
+from tests.sockets import Talker, new_key, open_socket, switchboard
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+FAST = {"LIMIT_FRAMES": "100000/s", "LIMIT_REQUESTS": "100000/s", "TICK_SECONDS": "1"}
+
+
+def cast(server):
+    return [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+
+
+def processes_of(postmaster):
+    """The server and its backends, which are its children."""
+    with open(f"/proc/{postmaster}/task/{postmaster}/children", encoding="ascii") as children:
+        return [postmaster, *map(int, children.read().split())]
+
+
+def test_backends_that_are_ended_cost_a_second_try_and_no_socket(fragile_house):
+    server = fragile_house.serve(**FAST)
+    crowd = Crowd(*cast(server))
+    crowd.start()
+    with psycopg.connect(fragile_house.postgres.url, autocommit=True) as connection:
+        for share in (0.2, 0.5, 0.8):
+            crowd.wait_until_said(share)
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+    crowd.assert_nothing_lost_nothing_twice()
+    assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
+    assert {code for each in crowd.speakers for code in each.retries} <= {"unavailable"}
+
+
+def test_a_database_that_hangs_holds_up_words_and_no_socket(fragile_house):
+    server = fragile_house.serve(**FAST)
+    crowd = Crowd(*cast(server), each=10)
+    with contextlib.closing(open_socket(crowd.alice.again())) as quiet:
+        crowd.start()
+        crowd.wait_until_said(0.3)
+        hung = processes_of(fragile_house.postgres.pid)
+        for pid in hung:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(10):
+                began = time.monotonic()
+                assert quiet.is_open()
+                assert crowd.alice.call("GET", "/healthz")[0] == 200
+                assert time.monotonic() - began < 1
+                time.sleep(0.2)
+        finally:
+            for pid in hung:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        crowd.assert_nothing_lost_nothing_twice()
+
+
+def test_slow_queries_on_every_connection_are_refused_and_sockets_live(grown_house):
+    server = grown_house.serve(**FAST, DATABASE_POOL="12", STATEMENT_SECONDS="1")
+    alice, bob, _carol = cast(server)
+    tea = alice.opens(bob)
+    alice.posts(tea, "before")
+    answers = []
+
+    def read():
+        answers.append(alice.call("GET", f"/api/conversations/{tea}/messages/"))
+
+    readers = [threading.Thread(target=read) for _ in range(30)]
+    with switchboard() as call, psycopg.connect(grown_house.env["DATABASE_URL"]) as holder:
+        his = call(bob)
+        holder.execute("LOCK TABLE conversations_message IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        for reader in readers:
+            reader.start()
+        for _ in range(5):
+            asked = time.monotonic()
+            assert his.is_open()
+            assert time.monotonic() - asked < 1
+        for reader in readers:
+            reader.join(30)
+        assert time.monotonic() - began < 15
+        assert {(status, answer["code"]) for status, answer in answers} == {(503, "unavailable")}
+        holder.rollback()
+        alice.posts(tea, "after")
+        his.takes_message(tea, "after")
+
+
+def test_many_writers_and_a_backup_share_sqlite(house, tmp_path):
+    server = house.serve(**FAST)
+    crowd = Crowd(*cast(server))
+    waits: list[float] = []
+    done = threading.Event()
+
+    def post(person):
+        while not done.is_set():
+            began = time.monotonic()
+            person.posts(crowd.conversation, "by REST")
+            waits.append(time.monotonic() - began)
+
+    def back_up():
+        while not done.is_set():
+            with (
+                contextlib.closing(sqlite3.connect(house.home / "chatty.db")) as source,
+                contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy,
+            ):
+                source.backup(copy, pages=64, sleep=0.01)
+
+    writers = [threading.Thread(target=post, args=(crowd.alice,)) for _ in range(6)]
+    threads = [*writers, threading.Thread(target=back_up)]
+    crowd.start()
+    for thread in threads:
+        thread.start()
+    crowd.wait_until_said(1)
+    done.set()
+    for thread in threads:
+        thread.join(30)
+    assert [speaker.refused + speaker.retries for speaker in crowd.speakers] == [[]] * 20
+    assert len(waits) > 20
+    assert sorted(waits)[int(len(waits) * 0.99)] < 2
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert "locked" not in server.said()
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.long)])
+def test_killed_while_writing_sqlite_stays_whole(times, house):
+    server = house.serve(**FAST)
+    alice, bob, _carol = cast(server)
+    tea = alice.opens(bob)
+    stored: set[str] = set()
+    for number in range(times):
+        with contextlib.closing(open_socket(alice)) as hers:
+            for _ in range(40):
+                hers.send(tea, "w" * 500, new_key())
+            # In the middle of it, sooner or later each time.
+            stored.update(hers.take("sent")["key"] for _ in range(1 + number % 20))
+            server.kill()
+        with contextlib.closing(sqlite3.connect(house.home / "chatty.db")) as file:
+            assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            keys = {key for (key,) in file.execute("SELECT key FROM conversations_message")}
+        assert stored <= keys
+        server.start()
+    rows = alice.reads(tea)
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_on_a_full_disk_words_wait_and_reading_goes_on(house):
+    server = house.serve(**FAST)
+    alice, bob, _carol = cast(server)
+    tea = alice.opens(bob)
+    alice.posts(tea, "before")
+    with switchboard() as call:
+        hers, his = call(alice), call(bob)
+        # No file of the server may grow beyond what the database's log has now.
+        size = (house.home / "chatty.db-wal").stat().st_size
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, -1))
+        keys = []
+        while not keys:
+            key = hers.send(tea, "w" * 3_000)
+            answer = hers.take_if(key, lambda frame, key=key: frame.get("key") == key)
+            if answer["type"] == "error":
+                assert (answer["code"], answer["retry"]) == ("unavailable", True)
+                keys.append(key)
+        path = f"/api/conversations/{tea}/messages/"
+        status, refusal = alice.call("POST", path, {"key": new_key(), "body": "w" * 3_000})
+        assert (status, refusal["code"]) == (503, "unavailable")
+        assert alice.reads(tea)[-1]["body"]
+        assert his.is_open()
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
+        eventually(lambda: alice.call("POST", path, {"key": new_key(), "body": "x"})[0] == 201)
+        assert hers.sends(tea, "w" * 3_000, keys[0])["seq"]
+    rows = alice.reads(tea)
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert [row["key"] for row in rows].count(keys[0]) == 1
