@@ -81,13 +81,14 @@ def test_a_database_that_crashes_costs_time_and_nothing_else(fragile_house):
     assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
 
 
-def test_a_server_that_hangs_for_a_while_loses_nothing(any_house):
+@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.long)])
+def test_a_server_that_hangs_for_a_while_loses_nothing(seconds, any_house):
     server = any_house.serve(**FAST)
     crowd = gather(server, each=10)
     crowd.start()
     crowd.wait_until_said(0.3)
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
-    crowd.follower.join(2)  # all that while nobody is answered
+    crowd.follower.join(seconds)  # all that while nobody is answered
     server.process.send_signal(signal.SIGCONT)
     crowd.assert_nothing_lost_nothing_twice()

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -28,8 +29,8 @@ def cast(server):
 
 def processes_of(postmaster):
     """The server and its backends, which are its children."""
-    with open(f"/proc/{postmaster}/task/{postmaster}/children", encoding="ascii") as children:
-        return [postmaster, *map(int, children.read().split())]
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
+    return [postmaster, *map(int, children.split())]
 
 
 def test_backends_that_are_ended_cost_a_second_try_and_no_socket(fragile_house):

@@ -1,0 +1,193 @@
+"""Clients that flood, lie, go silent or come all at once cost nobody else anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+import struct
+import time
+from pathlib import Path
+
+import pytest
+import websockets
+from websockets.exceptions import WebSocketException
+
+from tests.fault.test_slow_reader import ports_connected_to, sleeper
+from tests.houses import eventually
+from tests.sockets import Talker, knock, switchboard
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+@pytest.fixture
+def cast(server):
+    return [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+
+
+@pytest.fixture
+def call():
+    with switchboard() as opened:
+        yield opened
+
+
+def test_who_floods_is_slowed_down_and_nobody_else(cast, call):
+    alice, bob, carol = cast
+    tea, elsewhere = carol.opens(alice), alice.opens(bob)
+    flood, hers, his = call(carol), call(alice), call(bob)
+    for number in range(1_000):
+        flood.send(tea, f"{number}")
+    waits = []
+    for number in range(20):
+        began = time.monotonic()
+        hers.sends(elsewhere, f"calm {number}")
+        his.takes_message(elsewhere, f"calm {number}")
+        waits.append(time.monotonic() - began)
+    refusal = flood.take("error", seconds=20)
+    assert (refusal["code"], refusal["retry"]) == ("slow_down", True)
+    assert refusal["retry_after"] > 0
+    assert sorted(waits)[-2] < 1
+    assert flood.is_open() is True
+
+
+def masked(opcode, payload, *, final=True, mask=True):
+    """One frame as a client sends it (RFC 6455, 5.2), or as it must not."""
+    size = len(payload)
+    head = bytes([(0x80 if final else 0) | opcode])
+    bit = 0x80 if mask else 0
+    if size < 126:
+        head += bytes([bit | size])
+    elif size < 65_536:
+        head += struct.pack("!BH", bit | 126, size)
+    else:
+        head += struct.pack("!BQ", bit | 127, size)
+    if not mask:
+        return head + payload
+    key = os.urandom(4)
+    return head + key + bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+
+
+def closed_with(line):
+    """The code of the close frame that ends the connection; 0 when it ended without one."""
+    line.settimeout(15)
+    heard = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := line.recv(65_536):
+            heard += piece
+    at = heard.rfind(b"\x88\x02") if b"\x88\x02" in heard else heard.rfind(b"\x88")
+    return struct.unpack("!H", heard[at + 2 : at + 4])[0] if at >= 0 else 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "codes"),
+    [
+        (masked(1, b"\xff\xfe\xfa"), {1007}),
+        (masked(1, b'{"type":"ping"}', mask=False), {1002}),
+        (masked(3, b"what is three"), {1002}),
+        (masked(0, b"the end of nothing"), {1002}),
+        (masked(9, b"p" * 126), {1002}),
+        (masked(1, b"x" * 1_048_576), {1009, 0}),
+    ],
+    ids=["bad utf-8", "unmasked", "unknown opcode", "loose end", "long ping", "a megabyte"],
+)
+def test_who_breaks_the_protocol_is_closed_and_nobody_else(raw, codes, cast, server, call):
+    alice, bob, carol = cast
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    with contextlib.closing(sleeper(carol)) as line:
+        with contextlib.suppress(ConnectionError):
+            line.sendall(raw)
+        assert closed_with(line) in codes
+    hers.sends(tea, "still here")
+    his.takes_message(tea, "still here")
+    assert "Traceback" not in server.said()
+
+
+def test_words_in_pieces_are_one_frame(cast):
+    alice, bob, _carol = cast
+    tea = alice.opens(bob)
+    said = f'{{"type":"send","conversation":{tea},"key":"pieces","body":"in three"}}'.encode()
+    with contextlib.closing(sleeper(alice)) as line:
+        line.sendall(masked(1, said[:10], final=False) + masked(9, b"still there?"))
+        line.sendall(masked(0, said[10:20], final=False) + masked(0, said[20:]))
+        eventually(lambda: alice.reads(tea)[-1]["body"] == "in three")
+
+
+def test_without_a_free_descriptor_strangers_wait_and_members_talk(cast, server, call):
+    alice, bob, carol = cast
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    hers.sends(tea, "warm")
+    pid = server.process.pid
+    taken = max(int(link.name) for link in Path(f"/proc/{pid}/fd").iterdir()) + 1
+    _soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (taken, hard))
+    lines = []
+    try:
+        for _ in range(10):
+            lines.append(socket.create_connection(("127.0.0.1", server.port), timeout=2))
+        hers.sends(tea, "in a full house")
+        his.takes_message(tea, "in a full house")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (4096, hard))
+        for line in lines:
+            line.close()
+    eventually(lambda: knock(server, {"Authorization": f"Bearer {carol.token}"}) == "hello")
+    hers.sends(tea, "and after it")
+    his.takes_message(tea, "and after it")
+
+
+@pytest.mark.parametrize("crowd", [200, pytest.param(2_000, marks=pytest.mark.long)])
+def test_when_all_lose_their_line_at_once_all_come_back(crowd, house):
+    server = house.serve(SOCKETS_PER_USER="10000", LIMIT_FRAMES="100000/s")
+    alice, bob, _carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
+    tea = alice.opens(bob)
+    headers = {"Authorization": f"Bearer {bob.token}"}
+    address = server.url.replace("http", "ws") + "/ws/"
+    heard = 0
+
+    async def listener(began):
+        nonlocal heard
+        while True:
+            try:
+                async with websockets.connect(
+                    address, additional_headers=headers, proxy=None, open_timeout=60
+                ) as line:
+                    await line.recv()
+                    began.release()
+                    async for frame in line:
+                        if '"after the storm"' in frame:
+                            heard += 1
+                            return
+            except (OSError, TimeoutError, WebSocketException):
+                await asyncio.sleep(0.2)
+
+    async def storm():
+        began = asyncio.Semaphore(0)
+        tasks = [asyncio.create_task(listener(began)) for _ in range(crowd)]
+        for _ in range(crowd):
+            await began.acquire()
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        started = time.monotonic()
+        for _ in range(crowd):
+            await began.acquire()
+        took = time.monotonic() - started
+        await asyncio.to_thread(alice.posts, tea, "after the storm")
+        async with asyncio.timeout(60):
+            await asyncio.gather(*tasks)
+        return took
+
+    assert asyncio.run(storm()) < 60
+    assert heard == crowd
+
+
+@pytest.mark.long
+def test_a_client_that_vanished_is_let_go_within_a_minute_and_a_half(cast, server):
+    line = sleeper(cast[2])  # answers no ping
+    with contextlib.closing(line):
+        port = line.getsockname()[1]
+        assert port in ports_connected_to(server.process.pid, server.port)
+        eventually(lambda: port not in ports_connected_to(server.process.pid, server.port), 90)

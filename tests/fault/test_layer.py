@@ -1,0 +1,73 @@
+"""What a Redis that is full, idle or out of reach may cost: seconds, and no word."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import redis
+
+from tests.sockets import Talker, new_key, switchboard
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+BY_ITSELF = 8.0  # seconds until words arrive that nobody rang for
+
+
+@pytest.fixture
+def call():
+    with switchboard() as opened:
+        yield opened
+
+
+def talk(hers, his, conversation):
+    """Both say something; returns how long the slower of the two took to be heard."""
+    began = time.monotonic()
+    there, back = new_key(), new_key()
+    hers.sends(conversation, there)
+    his.sends(conversation, back)
+    his.hears(conversation, there, BY_ITSELF)
+    hers.hears(conversation, back, BY_ITSELF)
+    return time.monotonic() - began
+
+
+def test_a_redis_that_is_full_is_no_reason_to_be_silent(grown_house, call):
+    here, there = grown_house.serve(), grown_house.serve()
+    alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    with redis.Redis.from_url(grown_house.redis.url) as client:
+        client.config_set("maxmemory", "1")
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            client.set("anything", "x")
+        talk(hers, his, tea)
+        alice.again()  # limits are counted somewhere, too
+        client.config_set("maxmemory", "0")
+    talk(hers, his, tea)
+
+
+def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(grown_house, call):
+    here = grown_house.serve()
+    there = grown_house.serve(REDIS_URL="redis://127.0.0.1:1/0")  # nobody listens there
+    alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    for _ in range(3):
+        talk(hers, his, tea)
+    assert there.house.postgres is not None
+    assert bob.call("GET", "/readyz")[1] == {
+        "status": "degraded",
+        "database": "ok",
+        "layer": "down",
+    }
+
+
+@pytest.mark.long
+def test_after_a_minute_of_silence_everybody_still_hears(grown_house, call):
+    here, there = grown_house.serve(), grown_house.serve()
+    alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+    talk(hers, his, tea)
+    time.sleep(75)
+    assert talk(hers, his, tea) < 1.5
