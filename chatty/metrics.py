@@ -59,6 +59,11 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
 # --- sockets and what they hear ---------------------------------------------------------------------
 
 SOCKETS = _gauge("sockets", "WebSockets open now, also those still being let in.")
+PEOPLE_HERE = _gauge(
+    "people_here",
+    "People with a socket at any process, as this one knows; the most of all workers.",
+    "livemax",
+)
 CLOSES = _counter(
     "socket_closes",
     "WebSockets Chatty closed, by close code; 4408: a client that did not read.",

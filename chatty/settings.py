@@ -243,6 +243,11 @@ SOCKETS_PER_USER = env.whole("SOCKETS_PER_USER", 20, least=1, most=10_000)
 # How often each process compares what it has passed on with the database; see relay.py.
 TICK_SECONDS = env.number("TICK_SECONDS", 5, least=0.05, most=60)
 
+# For how long somebody counts as here after the last sign of a socket of theirs, at whatever process.
+PRESENCE_SECONDS = env.number("PRESENCE_SECONDS", 15, least=2, most=600)
+# Who is here and who has read is told in conversations of so many members at most.
+PRESENCE_MEMBERS = env.whole("PRESENCE_MEMBERS", 100, least=0, most=1000)
+
 # How often, per named bucket of chatty/common/limiter.py: "10/5m" is ten at once and ten in any five
 # minutes from then on. LIMIT_SIGN_IN=20/5m in the environment changes the first one.
 LIMITS = {

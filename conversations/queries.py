@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import (
     BooleanField,
     Case,
@@ -355,6 +356,21 @@ def mentioned(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
     ]
 
 
+def are_told(members_count: int) -> bool:
+    """Say whether so many members are told of each other: who is here, who has read."""
+    return members_count <= settings.PRESENCE_MEMBERS
+
+
+def told_members(conversation: Conversation) -> list[Membership] | None:
+    """Return the members with their users, by name; None where they are too many to be told of each
+    other. One query."""
+    rows = Membership.objects.filter(conversation=conversation).select_related("user")
+    found = list(rows[: settings.PRESENCE_MEMBERS + 1])
+    if not are_told(len(found)):
+        return None
+    return sorted(found, key=lambda m: (m.user.name.casefold(), m.user_id))
+
+
 def people(
     *, text: str = "", limit: int = 20, exclude_members_of: Conversation | None = None
 ) -> list[User]:
@@ -494,6 +510,30 @@ def clocks(user_ids: Collection[int]) -> dict[int, int]:
     """Return id -> clock of users with an open account. One query; at most 1,000 ids."""
     rows = User.objects.filter(pk__in=user_ids, is_active=True)
     return dict(rows.values_list("pk", "clock"))
+
+
+def companions(user_ids: Collection[int], *, most: int) -> list[tuple[int, int]]:
+    """Return (user, other) of everybody with an open account who shares a conversation of at most
+    `most` members with one of these users. One query."""
+    found = Membership.objects.filter(
+        ~_crowded(OuterRef("conversation_id"), most),
+        user_id__in=user_ids,
+        conversation__deleted_at=None,
+        conversation__memberships__user__is_active=True,
+    )
+    pairs = found.values_list("user_id", "conversation__memberships__user_id").distinct()
+    return [(user, other) for user, other in pairs if user != other]
+
+
+def uncrowded(conversation_ids: Collection[int], *, most: int) -> set[int]:
+    """Return which of these have at most `most` members. One query, that counts no further."""
+    found = Conversation.objects.filter(~_crowded(OuterRef("pk"), most), pk__in=conversation_ids)
+    return set(found.values_list("pk", flat=True))
+
+
+def _crowded(conversation_id: Any, most: int) -> Exists:
+    members = Membership.objects.filter(conversation_id=conversation_id)
+    return Exists(members.order_by()[most : most + 1])
 
 
 def memberships_of(user_ids: Collection[int]) -> Iterable[tuple[int, int, int]]:

@@ -59,6 +59,7 @@ def sidebar_to_wire(row: SidebarRow) -> Wire:
         "role": row.role,
         "level": row.level,
         "archived": row.archived,
+        "other": person_to_wire(row.other),
     }
 
 

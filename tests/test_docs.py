@@ -42,7 +42,9 @@ Frame = dict[str, Any]
 def place(builder) -> Iterator[ChatServer]:
     """A real server, where people are easily too fast."""
     with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve(TICK_SECONDS="1", LIMIT_FRAMES=f"{FRAMES_AT_ONCE}/m")
+        yield house.serve(
+            TICK_SECONDS="1", LIMIT_FRAMES=f"{FRAMES_AT_ONCE}/m", PRESENCE_SECONDS="3"
+        )
 
 
 def blocks(language: str, text: str = PROTOCOL) -> list[str]:
@@ -100,6 +102,8 @@ def variety(frame: Frame) -> tuple[Any, ...]:
             return ("conversation", frame["change"])
         case "synced":
             return ("synced", frame["reset"])
+        case "presence":
+            return ("presence", frame["reset"])
         case "error":
             return ("error", frame["code"])
     return (frame["type"],)
@@ -141,6 +145,7 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         alice.ask("DELETE", message)
         hers.say("typing", conversation=room)
         his.say("read", conversation=room, seq=3)
+        hers.heard += [hers.take("seen"), hers.take("presence", reset=True)]
         his.say("sync", conversation=room, version=2)
         his.say("sync", conversation=room, version=2000)
         his.connection.send("{")
@@ -149,6 +154,7 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
         bob.ask("PATCH", f"{path}level/", {"level": "mentions"})
         third.heard.append(third.take("conversation", change="added"))
+        hers.heard.append(hers.take("presence", reset=False, here=[carol.id]))
         alice.ask("DELETE", f"{path}members/{carol.id}/")
         third.heard.append(third.take("conversation", change="removed"))
         again = opened(bob)  # now there is something for hello to say

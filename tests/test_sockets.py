@@ -31,7 +31,8 @@ def place(request, builder):
     kind, database = request.param.split("-")
     make = builder.sqlite if database == "sqlite" else builder.grown_up
     with contextlib.closing(make()) as house:
-        server = house.serve(kind=kind, TICK_SECONDS="1", LIMIT_FRAMES="100000/s")
+        quick = {"TICK_SECONDS": "1", "PRESENCE_SECONDS": "3"}
+        server = house.serve(kind=kind, LIMIT_FRAMES="100000/s", **quick)
         yield server
         assert " ERROR " not in server.said()
 
@@ -416,18 +417,53 @@ def test_typing_reaches_the_others_and_no_outsider(alice, bob, carol, call):
     assert outside.so_far("typing") == []
 
 
-def test_a_read_mark_reaches_ones_own_other_sockets_only(alice, bob, call):
+def test_a_read_mark_reaches_ones_own_other_sockets_at_once_and_the_others_soon(
+    alice, bob, carol, call
+):
     tea = alice.opens(bob)
     seq = alice.posts(tea, "read this")["seq"]
-    his, tab, hers = call(bob), call(bob), call(alice)
+    his, tab, hers, outside = call(bob), call(bob), call(alice), call(carol)
     for mark in (1, seq, seq + 1000, 1):
         his.say("read", conversation=tea, seq=mark)
     assert tab.take("read", conversation=tea, seq=seq)["user"] == bob.id
+    told = hers.take("seen", 3, conversation=tea)
+    assert told["marks"] == [{"user": bob.id, "seq": seq}]
     tab.so_far()
     hello = call(bob).take("hello")
     (row,) = (row for row in hello["conversations"] if row["id"] == tea)
     assert (row["last_read_seq"], row["unread"]) == (seq, 0)
     assert hers.so_far("read") == []
+    assert outside.so_far("seen") == []
+
+
+def test_who_is_here_is_told_to_those_who_share_a_conversation(place, alice, call):
+    guest, friend = newcomer(place), newcomer(place)
+    tea = alice.opens(guest)
+    hers = call(alice)
+    assert guest.id not in hers.take("presence", reset=True)["here"]
+    theirs, outside = call(guest), call(friend)
+    assert theirs.take("presence", reset=True)["here"] == [alice.id]
+    assert outside.take("presence", reset=True)["here"] == []
+    hers.take_if("the guest", lambda frame: guest.id in frame.get("here", ()))
+    assert here_of(alice, tea, guest) is True
+    theirs.close()
+    began = time.monotonic()
+    reload = call(guest)
+    time.sleep(1.5)
+    told = hers.so_far("presence")
+    assert not any(guest.id in frame["here"] + frame["gone"] for frame in told)
+    reload.close()
+    hers.take_if("that the guest is gone", lambda frame: guest.id in frame.get("gone", ()), 8)
+    assert time.monotonic() - began > 3
+    assert here_of(alice, tea, guest) is False
+    assert outside.so_far("presence") == []
+
+
+def here_of(asker, conversation, member):
+    """What REST says of somebody: whether they are here."""
+    rows = asker.ask("GET", f"/api/conversations/{conversation}/members/")["results"]
+    (here,) = (row["here"] for row in rows if row["user"]["id"] == member.id)
+    return here
 
 
 # --- catching up -------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def town(builder):
 
 @pytest.fixture(scope="module")
 def servers(town):
-    pair = tuple(town.serve(LIMIT_FRAMES="100000/s") for _ in range(2))
+    pair = tuple(town.serve(LIMIT_FRAMES="100000/s", PRESENCE_SECONDS="6") for _ in range(2))
     yield pair
     for server in pair:
         assert " ERROR " not in server.said()  # outages are no alarm
@@ -164,6 +164,51 @@ def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
     began = time.monotonic()
     assert client.close_code() == 4001
     assert time.monotonic() - began < AT_ONCE
+
+
+def test_who_is_here_is_known_at_both_servers_until_one_is_killed(town, servers, call):
+    there = town.serve(PRESENCE_SECONDS="6")
+    alice, guest = newcomer(servers[0]), newcomer(there)
+    tea = alice.opens(guest)
+    hers, theirs = call(alice), call(guest)
+    tab = call(guest.again(servers[0]))
+    assert alice.id in theirs.take("presence", 8, reset=True)["here"]
+    hers.take_if("that they are here", lambda f: guest.id in f.get("here", ()), 8)
+    theirs.say("read", conversation=tea, seq=1)
+    guest.posts(tea, "to be seen")
+    seq = hers.takes_message(tea, "to be seen", BY_ITSELF)["message"]["seq"]
+    hers.say("read", conversation=tea, seq=seq)
+    marked = {"user": alice.id, "seq": seq}
+    theirs.take_if("mark", lambda f: f["type"] == "seen" and marked in f["marks"], BY_ITSELF)
+    tab.close()
+    hers.hears_nothing(7, "presence", gone=[guest.id])  # another window is open, elsewhere
+    began = time.monotonic()
+    there.kill()
+    hers.take("presence", 10, gone=[guest.id])
+    assert time.monotonic() - began < 8
+    there.start()
+    back = call(guest)
+    assert hers.take("presence", 8, here=[guest.id])
+    assert alice.id in back.take("presence", 8, reset=True)["here"]
+
+
+@pytest.mark.parametrize("how", ["killed", "hanging"])
+def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
+    town, servers, call, stopped, how
+):
+    alice, guest = newcomer(servers[0]), newcomer(servers[1])
+    alice.opens(guest)
+    hers, theirs = call(alice), call(guest)
+    hers.take_if("that they are here", lambda f: guest.id in f.get("here", ()), 8)
+    stopped(how)
+    hers.take("presence", 12, gone=[guest.id])
+    friend = newcomer(servers[0])
+    alice.opens(friend)
+    call(friend)
+    hers.take_if("the friend here", lambda f: friend.id in f.get("here", ()), 8)
+    assert theirs.is_open()
+    started(town)
+    hers.take_if("the guest again", lambda f: guest.id in f.get("here", ()), 20)
 
 
 def test_flushed_redis_is_nobodys_business(town, alice, bob, call):

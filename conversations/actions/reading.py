@@ -8,7 +8,7 @@ from conversations import access
 from conversations.actions.transactions import in_transaction
 from conversations.models import Membership
 from conversations.realtime import fanout, protocol
-from conversations.realtime.events import Concerns, Personal
+from conversations.realtime.events import Concerns, Marked, Personal
 
 
 @in_transaction
@@ -54,10 +54,13 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
 
 
 def _tell_read(membership: Membership) -> None:
-    """Only the reader's own sockets: their tabs and devices are to agree."""
+    """The reader's own sockets at once, whose tabs and devices are to agree; the others soon."""
     frame = protocol.read(
         conversation=membership.conversation_id,
         user=membership.user_id,
         seq=membership.last_read_seq,
     )
-    fanout.tell_after_commit(Personal(membership.user_id, protocol.encode(frame)))
+    fanout.tell_after_commit(
+        Personal(membership.user_id, protocol.encode(frame)),
+        Marked(membership.conversation_id, membership.user_id, membership.last_read_seq),
+    )

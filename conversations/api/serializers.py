@@ -81,9 +81,23 @@ class FoundSerializer(serializers.Serializer[Any]):
 
 
 class MemberSerializer(serializers.Serializer[Any]):
+    """A membership; `told` and `here` (user ids) of the context: see members_seen() in views.py."""
+
     user = WhoSerializer()
     role = serializers.ChoiceField(Membership.Role.choices)
     joined_at = serializers.DateTimeField()
+    last_read_seq = serializers.SerializerMethodField(
+        help_text="How far they have read; null where that is not told."
+    )
+    here = serializers.SerializerMethodField(
+        help_text="They have Chatty open; null where that is not told."
+    )
+
+    def get_last_read_seq(self, member: Membership) -> int | None:
+        return member.last_read_seq if self.context["told"] else None
+
+    def get_here(self, member: Membership) -> bool | None:
+        return member.user_id in self.context["here"] if self.context["told"] else None
 
 
 class ConversationsSerializer(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, cast
 
+from django.conf import settings
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
@@ -17,7 +18,8 @@ from chatty.common.limiter import limiter
 from conversations import access, actions, queries
 from conversations.api import paging, serializers
 from conversations.api.fields import NUMBER_MAX, Given, Query
-from conversations.models import Message
+from conversations.models import Membership, Message
+from conversations.realtime.presence import who_is_here
 from conversations.wire import message_to_wire
 
 _NOTHING = {204: None}
@@ -149,16 +151,16 @@ class MembersView(Door):
     )
     def get(self, request: Request, conversation: int) -> Response:
         """All members: owners, admins and members, each by name."""
-        membership = access.member_of(own(request), conversation)
-        rows = queries.members(membership.conversation)
-        return Response({"results": serializers.MemberSerializer(rows, many=True).data})
+        with access.reading(own(request), conversation) as membership:
+            rows = queries.members(membership.conversation)
+            return Response({"results": members_seen(conversation, rows)})
 
     @extend_schema(request=serializers.NewMembers, responses={200: serializers.MembersSerializer})
     def post(self, request: Request, conversation: int) -> Response:
         """Add people; who is in it already is passed over. Answers with those who came."""
         given = given_in(request, serializers.NewMembers)
         rows = actions.add_members(own(request), conversation, given["users"])
-        return Response({"results": serializers.MemberSerializer(rows, many=True).data})
+        return Response({"results": members_seen(conversation, rows)})
 
 
 class MemberView(Door):
@@ -167,7 +169,7 @@ class MemberView(Door):
         """Make a member owner, admin or member."""
         given = given_in(request, serializers.RoleChange)
         member = actions.change_role(own(request), conversation, user, given["role"])
-        return Response(serializers.MemberSerializer(member).data)
+        return Response(members_seen(conversation, [member])[0])
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int, user: int) -> Response:
@@ -316,6 +318,14 @@ def seen(
     if row is None:
         raise ChatError("not_found")
     return Response(serializers.ConversationSerializer(row).data, status=code, headers=headers)
+
+
+def members_seen(conversation_id: int, members: list[Membership]) -> list[Any]:
+    """Return members as others of the conversation see them."""
+    told = bool(queries.uncrowded([conversation_id], most=settings.PRESENCE_MEMBERS))
+    open_accounts = [member.user_id for member in members if member.user.is_active]
+    context = {"told": told, "here": who_is_here(open_accounts)}
+    return list(serializers.MemberSerializer(members, many=True, context=context).data)
 
 
 def said(message: Message, code: int = status.HTTP_200_OK, **headers: str) -> Response:

@@ -132,7 +132,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         threads, relay = self.engine.threads, self.engine.relay
         self.identity = await threads.run(socket_auth.identify, self.scope)
         user = self.identity.user
-        if relay.sockets_of(user.pk) >= settings.SOCKETS_PER_USER:
+        if len(relay.sockets_of(user.pk)) >= settings.SOCKETS_PER_USER:
             raise ChatError("too_many", "There are too many open windows of yours already.")
         self.user_id, self.sid = user.pk, self.identity.sid
         # Registered first, with the outbox held, read afterwards: nothing falls in between.
@@ -145,6 +145,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},
         )
         self.outbox.release(Words.of(hello))
+        self.engine.presence.welcome(self)
+        self.engine.read_marks.welcome(self)
         self._watch_expiry()
 
     async def join(self, user: User) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from django.conf import settings
 from chatty import metrics
 from conversations import actions, queries
 from conversations.realtime import fanout, protocol
+from conversations.realtime.presence import Presence
+from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
 from conversations.realtime.writer import Writer
@@ -35,6 +37,13 @@ class Engine:
         self.threads = DatabaseThreads(settings.SOCKET_THREADS, "chatty-sockets")
         self.writer = Writer()
         self.relay = Relay(layer, self.threads, origin=origin, tick=settings.TICK_SECONDS)
+        self.presence = Presence(
+            self.relay,
+            self.threads,
+            lease=settings.PRESENCE_SECONDS,
+            most=settings.PRESENCE_MEMBERS,
+        )
+        self.read_marks = ReadMarks(self.relay, self.threads, most=settings.PRESENCE_MEMBERS)
         fanout.connect(self.relay)
         self._epoch = ""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -44,6 +53,8 @@ class Engine:
             "checks": self.relay.run_checks,
             "rechecks": self.relay.run_rechecks,
             "tick": self.relay.run_tick,
+            "presence": self.presence.run,
+            "read marks": self.read_marks.run,
             "heartbeat": self._beat,
             "epoch": self._watch_epoch,
             "purge": self._purge,
@@ -68,6 +79,7 @@ class Engine:
         await self.writer.drain()
         for socket in list(self.relay.sockets()):
             socket.end(protocol.CLOSE_RESTART)
+        self.presence.close()
         fanout.disconnect(self.relay)
         if self.publisher is not None:
             fanout.disconnect(self.publisher)
@@ -107,6 +119,7 @@ class Engine:
         metrics.DELIVERIES.inc(self.relay.take_deliveries())
         metrics.WRITER_QUEUE.set(self.writer.waiting)
         metrics.LAYER_UP.set(self.relay.layer_is_up)
+        metrics.PEOPLE_HERE.set(self.presence.count)
         if self.publisher is not None:
             metrics.PUBLISHER_QUEUE.set(self.publisher.waiting)
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 LAYER_TYPE = "chatty.event"  # the `type` of every layer message: one handler for all kinds
+EVERYBODY = "everybody"  # the group of every process
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="kind"):
@@ -83,6 +84,32 @@ class Concerns(Event, frozen=True, tag="concerns"):
         return user_group(self.user)
 
 
+class Marked(Event, frozen=True, tag="marked"):
+    """Somebody's read mark moved: for the others. May be lost, is never repaired."""
+
+    conversation: int
+    user: int
+    seq: int
+
+    @property
+    def group(self) -> str:
+        return conversation_group(self.conversation)
+
+
+class Here(Event, frozen=True, tag="here"):
+    """These people have sockets at the process that says so; it says so again while they do.
+
+    `moved`: what they belong to changed, so others than before may be to know.
+    """
+
+    users: tuple[int, ...]
+    moved: bool = False
+
+    @property
+    def group(self) -> str:
+        return EVERYBODY
+
+
 class SignedOut(Event, frozen=True, tag="signed_out"):
     """Sign-ins of a user ended: `sids`, or all when None, but never `except_sid`."""
 
@@ -96,7 +123,7 @@ class SignedOut(Event, frozen=True, tag="signed_out"):
         return user_group(self.user)
 
 
-_AnyEvent = Changed | Ended | Whisper | Personal | Concerns | SignedOut
+_AnyEvent = Changed | Ended | Whisper | Personal | Concerns | Marked | Here | SignedOut
 
 
 def conversation_group(conversation_id: int) -> str:

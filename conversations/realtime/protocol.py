@@ -247,6 +247,16 @@ def read(*, conversation: int, user: int, seq: int) -> Frame:
     return {"type": "read", "conversation": conversation, "user": user, "seq": seq}
 
 
+def seen(*, conversation: int, marks: dict[int, int]) -> Frame:
+    """`marks`: user -> seq."""
+    told = [{"user": user, "seq": seq} for user, seq in marks.items()]
+    return {"type": "seen", "conversation": conversation, "marks": told}
+
+
+def presence(*, here: list[int], gone: list[int], reset: bool) -> Frame:
+    return {"type": "presence", "here": here, "gone": gone, "reset": reset}
+
+
 def typing(*, conversation: int, user: Frame) -> Frame:
     return {"type": "typing", "conversation": conversation, "user": user}
 

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ from conversations import queries
 from conversations.realtime import protocol
 from conversations.realtime.catch_up import CatchUp, catch_up
 from conversations.realtime.events import (
+    EVERYBODY,
     LAYER_TYPE,
     Changed,
     Concerns,
@@ -100,13 +101,14 @@ class Relay:
         self._rooms: dict[int, Room] = {}
         self._people: dict[int, Person] = {}
         self._channel: str | None = None
-        self._wanted: set[str] = set()  # groups to be subscribed to
+        self._wanted: set[str] = {EVERYBODY}  # groups to be subscribed to
         self._subscribed: set[str] = set()
         self._subscriptions_moved = asyncio.Event()
         self._unsure: set[int] = set()  # rooms to be compared with the database soon
         self._unsure_filled = asyncio.Event()
         self._rechecks: dict[int, list[tuple[str, int]]] = {}
         self._rechecks_filled = asyncio.Event()
+        self._listeners: dict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
         self._probe_heard = time.monotonic()
         self._layer_was_up = True
@@ -163,9 +165,17 @@ class Relay:
                 del self._people[socket.user_id]
                 self._unsubscribe(user_group(socket.user_id))
 
-    def sockets_of(self, user_id: int) -> int:
+    def people(self) -> Collection[int]:
+        """Return who has sockets here."""
+        return self._people.keys()
+
+    def sockets_of(self, user_id: int) -> Collection[Socket]:
         person = self._people.get(user_id)
-        return len(person.sockets) if person else 0
+        return person.sockets if person else ()
+
+    def sockets_in(self, conversation_id: int) -> Collection[Socket]:
+        room = self._rooms.get(conversation_id)
+        return room.sockets if room else ()
 
     def sockets(self) -> Iterator[Socket]:
         for person in self._people.values():
@@ -186,6 +196,10 @@ class Relay:
 
     # --- hearing ---------------------------------------------------------------------------------
 
+    def listen(self, kind: type[Event], work: Callable[[Any], None]) -> None:
+        """Call `work(event)` with each event of this kind, after what the relay itself does."""
+        self._listeners[kind].append(work)
+
     def offer(self, events: tuple[Event, ...]) -> None:
         """fanout.Outlet: take this process's own events, from any thread."""
         self._loop.call_soon_threadsafe(self._hear_all, events)
@@ -203,16 +217,18 @@ class Relay:
                 self._hear_change(event)
             case Whisper():
                 if room := self._rooms.get(event.conversation):
-                    self._write(room.sockets, event.text)
+                    self.write(room.sockets, event.text)
             case Personal():
                 if person := self._people.get(event.user):
-                    self._write(person.sockets, event.text)
+                    self.write(person.sockets, event.text)
             case Concerns():
                 self._recheck(event.user, (event.change, event.conversation))
             case SignedOut():
                 self._sign_out(event)
             case Ended():
                 self._end(event.conversation)
+        for work in self._listeners.get(type(event), ()):
+            work(event)
 
     def _hear_change(self, event: Changed) -> None:
         room = self._rooms.get(event.conversation)
@@ -231,7 +247,7 @@ class Relay:
         # First whoever is no longer a member goes, then the words follow.
         for user_id in event.gone:
             self._send_away(user_id, room)
-        self._write(room.sockets, event.text)
+        self.write(room.sockets, event.text)
         room.last = event.version
 
     def _pass_on_early(self, room: Room) -> None:
@@ -259,7 +275,7 @@ class Relay:
         if room is None:
             return
         frame = protocol.conversation(change="deleted", conversation={"id": conversation_id})
-        self._write(room.sockets, protocol.encode(frame))
+        self.write(room.sockets, protocol.encode(frame))
         for socket in room.sockets:
             socket.rooms.discard(conversation_id)
         room.sockets.clear()  # a repair may still hold the room
@@ -274,7 +290,8 @@ class Relay:
             if meant and socket.sid != event.except_sid:
                 socket.end(event.code)
 
-    def _write(self, sockets: Collection[Socket], text: str) -> None:
+    def write(self, sockets: Collection[Socket], text: str) -> None:
+        """Write one frame, encoded once, to these sockets of this process."""
         words = Words(text)
         self._deliveries += len(sockets)
         for socket in sockets:
@@ -325,7 +342,7 @@ class Relay:
         for user_id in page.gone:
             self._send_away(user_id, room)
         if page.version > room.last or page.reset:
-            self._write(room.sockets, page.text)
+            self.write(room.sockets, page.text)
             room.last = page.version
 
     def _check_soon(self, conversation_id: int) -> None:
@@ -411,7 +428,7 @@ class Relay:
             told += [(user_id, change, pk) for pk, change in changes.items()]
         for user_id, text in await self._threads.run(standing_frames, told) if told else ():
             if person := self._people.get(user_id):
-                self._write(person.sockets, text)
+                self.write(person.sockets, text)
 
     # --- the tick ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from accounts import actions as account_actions
 from conversations import actions, limits, queries
 from conversations.actions import Draft, sending
 from conversations.api import urls
-from conversations.models import Conversation
+from conversations.models import Conversation, Membership
 from conversations.tests.helpers import hold_together, role_of, say, version_of
 from conversations.wire import message_to_wire
 
@@ -653,3 +653,26 @@ def test_no_conversation_is_made_by_asking_for_it(alices, bob):
     for path in (at("conversations"), at("browse")):
         alices.get(path)
     assert not Conversation.objects.exists()
+
+
+# --- who is here, who has read -----------------------------------------------------------------------
+
+
+def test_members_tell_who_is_here_and_how_far_they_have_read(
+    alices, bob, clive, group, monkeypatch, settings
+):
+    monkeypatch.setattr("conversations.api.views.who_is_here", lambda ids: {bob.pk} & set(ids))
+    actions.mark_read(bob, group.pk, 2)
+    path = f"/api/conversations/{group.pk}/members/"
+    rows = {row["user"]["id"]: row for row in alices.get(path).json()["results"]}
+    assert rows[bob.pk]["here"] is True
+    assert [row["here"] for pk, row in rows.items() if pk != bob.pk] == [False] * (len(rows) - 1)
+    bobs = Membership.objects.get(user=bob, conversation=group)
+    assert rows[bob.pk]["last_read_seq"] == bobs.last_read_seq
+    settings.PRESENCE_MEMBERS = len(rows) - 1
+    large = alices.get(path).json()["results"]
+    assert {(row["here"], row["last_read_seq"]) for row in large} == {(None, None)}
+
+
+def test_outsiders_learn_of_nobody(carols, bob, group):
+    assert carols.get(f"/api/conversations/{group.pk}/members/").status_code == 404

@@ -1,0 +1,197 @@
+"""Who is here: has at least one open socket, at whatever process.
+
+Each process renews a lease for everybody with a socket at it, for itself and, through the layer, for
+the others; somebody whose lease has run out is gone. So nothing is counted that could drift, a process
+that is killed takes its people along within the lease, and a reload does not blink. Without the layer
+each process knows its own people.
+
+Told once a second at most, whatever happened meanwhile, to those who share a conversation of few
+enough members; no message costs anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from conversations import queries
+from conversations.realtime import fanout, protocol
+from conversations.realtime.events import Concerns, Here
+from conversations.realtime.relay import Relay, Socket
+from conversations.realtime.threads import DatabaseThreads
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+ROUND_SECONDS = 1.0
+BEATS = 3  # within a lease: one of them may be lost
+TOLD_MAX = 1_000  # ids in one frame, and in one event
+ASKED_MAX = 50  # people whose companions one query looks for
+
+# Replaced, never changed in place: views ask from their threads.
+_open: tuple[Presence, ...] = ()
+
+
+def who_is_here(user_ids: Iterable[int]) -> set[int]:
+    """Return which of these people are here. From any thread, at no cost.
+
+    Nobody asks for whom it is shown: see to it that they share a conversation.
+    """
+    if settings.PRESENCE_MEMBERS < 2:
+        return set()
+    return {user_id for user_id in user_ids if any(user_id in each for each in _open)}
+
+
+class Presence:
+    def __init__(
+        self,
+        relay: Relay,
+        threads: DatabaseThreads,
+        *,
+        lease: float,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        global _open
+        self._relay = relay
+        self._threads = threads
+        self._lease = lease
+        self._most = most
+        self._clock = clock
+        self._until: dict[int, float] = {}  # user -> when their lease runs out
+        self._told: set[int] = set()  # who is here, as sockets of this process know it
+        self._moved: set[int] = set()  # of them others may have to know who did not before
+        self._fresh: set[Socket] = set()  # to be told of everybody
+        self._vouched: set[int] = set()  # of whom others have heard since the last beat
+        self._beat_at = clock()
+        # A process that just began has not heard everybody yet, and would tell of a house deserted.
+        self._settled_at = clock() + lease / 2
+        relay.listen(Here, self._renew)
+        relay.listen(Concerns, self._stir)
+        _open = (*_open, self)
+
+    def close(self) -> None:
+        global _open
+        _open = tuple(each for each in _open if each is not self)
+
+    def __contains__(self, user_id: int) -> bool:
+        return self._until.get(user_id, 0.0) > self._clock()
+
+    @property
+    def count(self) -> int:
+        return len(self._until)
+
+    def welcome(self, socket: Socket) -> None:
+        """Tell a socket that was let in who is here, with the next round."""
+        self._until[socket.user_id] = self._clock() + self._lease
+        self._fresh.add(socket)
+
+    # --- what others say ---------------------------------------------------------------------------
+
+    def _renew(self, event: Here) -> None:
+        until = self._clock() + self._lease
+        self._until.update(dict.fromkeys(event.users, until))
+        if event.moved:
+            self._moved.update(event.users)
+            for user_id in event.users:
+                self._fresh.update(self._relay.sockets_of(user_id))
+
+    def _stir(self, event: Concerns) -> None:
+        """Somebody came into a conversation, or left it: they and its members see others now."""
+        if event.change in ("added", "removed") and self._relay.sockets_of(event.user):
+            fanout.tell(Here((event.user,), moved=True))
+
+    # --- rounds --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Renew, expire and tell, for ever."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            await self.round()
+
+    async def round(self) -> None:
+        now = self._clock()
+        own = set(self._relay.people())
+        self._until.update(dict.fromkeys(own, now + self._lease))
+        for user_id in [user_id for user_id, until in self._until.items() if until <= now]:
+            del self._until[user_id]
+        self._vouch(own, now)
+        if self._most < 2:
+            self._fresh.clear()
+        elif now >= self._settled_at:
+            try:
+                await self._tell()
+            except (InterfaceError, OperationalError) as error:
+                # Nothing was told, so the next round tries again.
+                logger.warning("who is here could not be told: %s", type(error).__name__)
+
+    def _vouch(self, own: set[int], now: float) -> None:
+        """Tell the other processes of everybody here, beat by beat; in between of who has come."""
+        if now - self._beat_at >= self._lease / BEATS:
+            self._beat_at = now
+            self._vouched = set()
+        for some in _batches(own - self._vouched, TOLD_MAX):
+            fanout.tell(Here(some))
+        self._vouched = own
+
+    async def _tell(self) -> None:
+        here = set(self._until)
+        self._fresh = {s for s in self._fresh if s in self._relay.sockets_of(s.user_id)}
+        fresh = set(self._fresh)
+        stirred = set(self._moved)
+        moved = (here ^ self._told) | (stirred & here)
+        companions = await self._companions(moved | {socket.user_id for socket in fresh})
+        self._told = here
+        self._moved -= stirred
+        self._fresh -= fresh
+        for user_id, news in self._news(moved, companions).items():
+            sockets = set(self._relay.sockets_of(user_id)) - fresh
+            self._write(sockets, news & here, news - here)
+        for socket in fresh:
+            self._write({socket}, companions[socket.user_id] & here, set(), reset=True)
+
+    def _news(self, moved: set[int], companions: dict[int, set[int]]) -> dict[int, set[int]]:
+        """Return of whom each person with sockets here is to hear."""
+        news: dict[int, set[int]] = defaultdict(set)
+        connected = self._relay.people()
+        for user_id in moved:
+            for other in companions[user_id]:
+                if other in connected:
+                    news[other].add(user_id)
+        return news
+
+    async def _companions(self, user_ids: Collection[int]) -> dict[int, set[int]]:
+        found: dict[int, set[int]] = defaultdict(set)
+        for some in _batches(user_ids, ASKED_MAX):
+            pairs = await self._threads.run(queries.companions, some, most=self._most)
+            for user_id, other in pairs:
+                found[user_id].add(other)
+        return found
+
+    def _write(
+        self, sockets: Collection[Socket], here: set[int], gone: set[int], reset: bool = False
+    ) -> None:
+        told = [*((pk, True) for pk in sorted(here)), *((pk, False) for pk in sorted(gone))]
+        for some in _batches(told, TOLD_MAX) if told else [()]:
+            frame = protocol.presence(
+                here=[pk for pk, is_here in some if is_here],
+                gone=[pk for pk, is_here in some if not is_here],
+                reset=reset,
+            )
+            self._relay.write(sockets, protocol.encode(frame))
+            reset = False
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    left = iter(items)
+    while some := tuple(islice(left, size)):
+        yield some

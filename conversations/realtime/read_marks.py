@@ -1,0 +1,94 @@
+"""Who has read up to where, told to the others of a conversation.
+
+Marks are collected and told once a second: one frame for each conversation, with the newest mark of
+each reader. So what a thousand readers cost is a thousand frames and not a million. They may be lost:
+the next mark, or whoever loads the members, brings them up to date.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+
+from conversations import queries
+from conversations.realtime import protocol
+from conversations.realtime.events import Marked
+from conversations.realtime.relay import Relay, Socket
+from conversations.realtime.threads import DatabaseThreads
+
+logger = logging.getLogger(__name__)
+
+ROUND_SECONDS = 1.0
+# What was told so lately is told once more to a socket that is let in: its page may have been drawn
+# before, and the socket opened after.
+LATELY_SECONDS = 10.0
+
+
+class ReadMarks:
+    def __init__(
+        self,
+        relay: Relay,
+        threads: DatabaseThreads,
+        *,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._relay = relay
+        self._threads = threads
+        self._most = most
+        self._clock = clock
+        self._moved: dict[int, dict[int, int]] = defaultdict(dict)  # conversation -> user -> seq
+        self._lately: dict[int, dict[int, tuple[int, float]]] = {}  # the same, and when it was told
+        self._fresh: set[Socket] = set()
+        if most >= 2:
+            relay.listen(Marked, self._note)
+
+    def welcome(self, socket: Socket) -> None:
+        """Tell a socket that was let in what it may just have missed, with the next round."""
+        self._fresh.add(socket)
+
+    def _note(self, event: Marked) -> None:
+        if self._relay.sockets_in(event.conversation):
+            self._moved[event.conversation][event.user] = event.seq
+
+    async def run(self) -> None:
+        """Tell of marks, for ever."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            try:
+                await self.round()
+            except (InterfaceError, OperationalError) as error:
+                logger.warning("read marks could not be told: %s", type(error).__name__)
+
+    async def round(self) -> None:
+        moved, self._moved = self._moved, defaultdict(dict)
+        fresh, self._fresh = self._fresh, set()
+        self._catch_up(fresh)
+        if not moved:
+            return
+        told = await self._threads.run(queries.uncrowded, list(moved), most=self._most)
+        now = self._clock()
+        for conversation in told:
+            marks = moved[conversation]
+            frame = protocol.seen(conversation=conversation, marks=marks)
+            self._relay.write(self._relay.sockets_in(conversation), protocol.encode(frame))
+            lately = self._lately.setdefault(conversation, {})
+            lately.update({user: (seq, now) for user, seq in marks.items()})
+
+    def _catch_up(self, fresh: set[Socket]) -> None:
+        horizon = self._clock() - LATELY_SECONDS
+        self._lately = {
+            conversation: kept
+            for conversation, marks in self._lately.items()
+            if (kept := {user: mark for user, mark in marks.items() if mark[1] > horizon})
+        }
+        for socket in fresh:
+            for conversation in socket.rooms & self._lately.keys():
+                marks = {user: seq for user, (seq, _at) in self._lately[conversation].items()}
+                frame = protocol.seen(conversation=conversation, marks=marks)
+                self._relay.write((socket,), protocol.encode(frame))

@@ -1,0 +1,414 @@
+"""Who is here and who has read, with a clock that tests turn: who hears what, how often, and who not."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+from django.db import OperationalError
+
+from accounts import actions as account_actions
+from accounts.models import User
+from conversations import actions, queries
+from conversations.models import Conversation
+from conversations.realtime import fanout
+from conversations.realtime.events import Concerns, Event, Here, Marked, from_layer, to_layer
+from conversations.realtime.presence import TOLD_MAX, Presence, who_is_here
+from conversations.realtime.read_marks import LATELY_SECONDS, ReadMarks
+from conversations.realtime.relay import Relay
+from conversations.realtime.threads import DatabaseThreads
+from conversations.tests.helpers import person
+from conversations.tests.test_relay import Ear
+from conversations.tests.tools import do
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LEASE = 15.0
+BEFORE_IT_SETTLES = LEASE / 2 - 1
+
+
+class Wire:
+    """Carries events between the processes of a test, through their encoding; it may be cut."""
+
+    def __init__(self) -> None:
+        self.houses: list[House] = []
+        self.speaking: House | None = None
+        self.cut = False
+        self.said: list[Event] = []
+
+    def offer(self, events: tuple[Event, ...]) -> None:
+        self.said += events
+        for house in self.houses:
+            if house is not self.speaking and self.cut:
+                continue
+            heard = [from_layer(to_layer(event, "there")) for event in events]
+            house.relay._hear_all(filter(None, heard))
+
+
+@dataclass(eq=False)
+class House:
+    """One process: a relay, and what tells of people."""
+
+    relay: Relay
+    presence: Presence
+    marks: ReadMarks
+    wire: Wire
+
+    async def seats(self, user: User, *rooms: Conversation) -> Ear:
+        ear = Ear(user.pk)
+        self.relay.greet(ear, clock=user.clock)
+        self.relay.join(ear, await do(queries.versions)([room.pk for room in rooms]))
+        self.presence.welcome(ear)
+        self.marks.welcome(ear)
+        return ear
+
+    async def rounds(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.wire.speaking = self
+            await self.presence.round()
+            await self.marks.round()
+
+
+@dataclass
+class Town:
+    """Two processes and the clock they share."""
+
+    here: House
+    there: House
+    wire: Wire
+    clock: SimpleNamespace
+
+    async def pass_by(self, seconds: float) -> None:
+        for _ in range(int(seconds)):
+            self.clock.now += 1
+            for house in self.wire.houses:
+                await house.rounds()
+
+
+@contextlib.asynccontextmanager
+async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
+    clock, wire = SimpleNamespace(now=1000.0), Wire()
+    threads = DatabaseThreads(2, "test-presence")
+    for _ in range(2):
+        relay = Relay(InMemoryChannelLayer(), threads, origin="here", tick=60)
+        parts = {"most": most, "clock": lambda: clock.now}
+        presence = Presence(relay, threads, lease=LEASE, **parts)
+        wire.houses.append(House(relay, presence, ReadMarks(relay, threads, **parts), wire))
+    fanout.connect(wire)
+    here, there = wire.houses
+    both = Town(here, there, wire, clock)
+    try:
+        if settled:
+            await both.pass_by(LEASE)
+        yield both
+    finally:
+        fanout.disconnect(wire)
+        for house in (here, there):
+            house.presence.close()
+            house.relay.close()
+        await do(threads.close)()
+
+
+def told(ear: Ear, kind: str = "presence") -> list[dict[str, Any]]:
+    """What a socket heard of this kind, taken."""
+    frames = [frame for frame in ear.heard if frame["type"] == kind]
+    ear.heard = [frame for frame in ear.heard if frame["type"] != kind]
+    return frames
+
+
+def presence(*here: User, gone: tuple[User, ...] = (), reset: bool = False) -> dict[str, Any]:
+    def ids(people):
+        return sorted(each.pk for each in people)
+
+    return {"type": "presence", "here": ids(here), "gone": ids(gone), "reset": reset}
+
+
+# --- who is here -----------------------------------------------------------------------------------
+
+
+async def test_who_comes_hears_who_is_here_and_the_others_hear_of_them(alice, bob, carol, pair):
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        outside = await both.here.seats(carol)
+        await both.pass_by(1)
+        assert told(hers) == [presence(reset=True)]
+        his = await both.here.seats(bob, pair)
+        tab = await both.here.seats(bob, pair)
+        await both.pass_by(1)
+        assert told(his) == told(tab) == [presence(alice, reset=True)]
+        assert told(hers) == [presence(bob)]
+        await both.pass_by(3 * LEASE)
+        assert told(hers) == told(his) == []
+        assert told(outside) == [presence(reset=True)]
+        assert who_is_here([alice.pk, bob.pk, 10**9]) == {alice.pk, bob.pk}
+
+
+async def test_a_reload_is_neither_going_nor_coming(alice, bob, pair):
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        his = await both.here.seats(bob, pair)
+        await both.pass_by(1)
+        told(hers)
+        for _ in range(10):
+            both.here.relay.forget(his)
+            await both.pass_by(LEASE - 2)
+            his = await both.here.seats(bob, pair)
+            await both.pass_by(1)
+        assert told(hers) == []
+
+
+async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(alice, bob, pair):
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        one, two = await both.here.seats(bob, pair), await both.there.seats(bob, pair)
+        await both.pass_by(1)
+        told(hers)
+        both.here.relay.forget(one)
+        await both.pass_by(3 * LEASE)
+        assert told(hers) == []
+        both.there.relay.forget(two)
+        await both.pass_by(LEASE - LEASE / 3 - 1)
+        assert told(hers) == []
+        await both.pass_by(LEASE / 3 + 2)
+        assert told(hers) == [presence(gone=(bob,))]
+        assert who_is_here([bob.pk]) == set()
+
+
+async def test_a_process_that_dies_takes_its_people_along_within_the_lease(alice, bob, pair):
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        await both.there.seats(bob, pair)
+        await both.pass_by(2)
+        assert told(hers)[-1] == presence(bob)
+        both.wire.houses.remove(both.there)  # says nothing any more, not even goodbye
+        await both.pass_by(LEASE + 1)
+        assert told(hers) == [presence(gone=(bob,))]
+
+
+async def test_without_the_layer_each_process_knows_its_own_and_with_it_all_again(alice, bob, mia):
+    async with town() as both:
+        room = await do(actions.create_conversation)(
+            alice, name="Garden", member_ids=[bob.pk, mia.pk]
+        )
+        hers = await both.here.seats(alice, room)
+        await both.here.seats(mia, room)
+        await both.there.seats(bob, room)
+        await both.pass_by(2)
+        told(hers)
+        both.wire.cut = True
+        await both.pass_by(LEASE + 1)
+        assert told(hers) == [presence(gone=(bob,))]
+        both.wire.cut = False
+        await both.pass_by(LEASE / 3 + 1)
+        assert told(hers) == [presence(bob)]
+
+
+async def test_a_process_that_just_began_does_not_tell_of_a_deserted_house(alice, bob, pair):
+    async with town(settled=False) as both:
+        hers = await both.here.seats(alice, pair)
+        await both.pass_by(BEFORE_IT_SETTLES)
+        await both.here.seats(bob, pair)  # comes back a little later
+        assert told(hers) == []
+        await both.pass_by(2)
+        assert told(hers) == [presence(bob, reset=True)]
+
+
+async def test_who_is_added_is_known_at_once_on_both_sides(alice, bob, carol, pair, recorder):
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        theirs = await both.there.seats(carol)
+        await both.pass_by(2)
+        told(hers), told(theirs)
+        await do(actions.add_members)(alice, pair.pk, [carol.pk])
+        await both.pass_by(2)
+        assert told(theirs)[-1] == presence(alice, reset=True)
+        assert presence(carol) in told(hers)
+
+
+async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        his = await both.there.seats(bob, pair)
+        await both.pass_by(2)
+        told(hers), told(his)
+        await do(actions.remove_member)(alice, pair.pk, bob.pk)
+        await both.pass_by(2)
+        assert told(his)[-1] == presence(reset=True)
+        both.here.relay.forget(hers)
+        await both.pass_by(LEASE + 2)
+        assert all(not frame["here"] and not frame["gone"] for frame in told(his))
+
+
+async def test_a_closed_account_is_nowhere(alice, bob, pair):
+    async with town() as both:
+        await both.here.seats(bob, pair)
+        await both.pass_by(1)
+        await do(account_actions.close_account)(bob)
+        late = await both.here.seats(alice, pair)
+        await both.pass_by(1)
+        assert told(late) == [presence(reset=True)]
+
+
+async def test_where_too_many_are_members_nobody_is_told(alice, bob, mia, pair):
+    async with town(most=2) as both:
+        await do(actions.add_members)(alice, pair.pk, [mia.pk])
+        hers, his = await both.here.seats(alice, pair), await both.here.seats(bob, pair)
+        both.wire.offer((Marked(pair.pk, bob.pk, 1),))
+        await both.pass_by(3)
+        assert told(hers) == told(his) == [presence(reset=True)]
+        assert told(hers, "seen") == []
+
+
+async def test_switched_off_it_says_nothing_at_all(alice, bob, pair, settings):
+    settings.PRESENCE_MEMBERS = 0
+    async with town(most=0) as both:
+        hers = await both.here.seats(alice, pair)
+        await both.here.seats(bob, pair)
+        both.wire.offer((Marked(pair.pk, bob.pk, 1),))
+        await both.pass_by(3)
+        assert hers.heard == []
+        assert who_is_here([bob.pk]) == set()
+
+
+async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
+    alice, bob, pair, monkeypatch
+):
+    def gone(*args, **kwargs):
+        raise OperationalError("gone")
+
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        await both.here.seats(bob, pair)
+        with monkeypatch.context() as away:
+            away.setattr(queries, "companions", gone)
+            await both.pass_by(3)
+            assert told(hers) == []
+        await both.pass_by(1)
+        assert told(hers) == [presence(bob, reset=True)]
+
+
+async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
+    people = [await do(person)(f"Person{n}") for n in range(30)]
+    room = await do(actions.create_conversation)(
+        alice, name="Hall", member_ids=[each.pk for each in people]
+    )
+    async with town() as both:
+        hers = await both.here.seats(alice, room)
+        await both.pass_by(1)
+        told(hers)
+        ears = [await both.here.seats(each, room) for each in people]
+        await both.pass_by(1)
+        assert told(hers) == [presence(*people)]
+        assert [len(told(ear)) for ear in ears] == [1] * len(people)
+        for ear in ears:
+            both.here.relay.forget(ear)
+        await both.pass_by(LEASE + 1)
+        assert told(hers) == [presence(gone=tuple(people))]
+
+
+async def test_a_long_list_comes_in_pieces():
+    async with town() as both:
+        ear = Ear(1)
+        both.here.presence._write({ear}, set(range(TOLD_MAX + 5)), {10**6}, reset=True)
+        first, second = ear.heard
+        assert [first["reset"], second["reset"]] == [True, False]
+        assert len(first["here"]) == TOLD_MAX
+        assert (len(second["here"]), second["gone"]) == (5, [10**6])
+
+
+async def test_messages_cost_nothing(alice, bob, pair):
+    async with town() as both:
+        await both.here.seats(alice, pair)
+        await both.there.seats(bob, pair)
+        await both.pass_by(LEASE)
+        before = len([event for event in both.wire.said if isinstance(event, Here)])
+        keys = itertools.count()
+
+        def talk():
+            for _ in range(50):
+                actions.send_message(alice, pair.pk, key=f"k{next(keys)}", body="word")
+
+        await do(talk)()
+        await both.pass_by(LEASE)
+        beats = len([event for event in both.wire.said if isinstance(event, Here)]) - before
+        assert beats <= 2 * (3 + 1)
+
+
+# --- who has read ----------------------------------------------------------------------------------
+
+
+async def test_marks_of_a_second_are_one_frame_with_the_newest_of_each(alice, bob, pair):
+    async with town() as both:
+        hers, his = await both.here.seats(alice, pair), await both.there.seats(bob, pair)
+        await both.pass_by(1)
+        for seq in (1, 2):
+            both.wire.offer((Marked(pair.pk, bob.pk, seq),))
+        await both.pass_by(2)
+        wanted = {"type": "seen", "conversation": pair.pk, "marks": [{"user": bob.pk, "seq": 2}]}
+        assert told(hers, "seen") == told(his, "seen") == [wanted]
+
+
+@pytest.mark.parametrize("count", [10, 40])
+async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(count, alice):
+    people = [await do(person)(f"Reader{n}") for n in range(count)]
+    room = await do(actions.create_conversation)(
+        alice, name="Hall", member_ids=[each.pk for each in people]
+    )
+    async with town() as both:
+        ears = [await both.here.seats(each, room) for each in people]
+        await both.pass_by(1)
+        for seq in range(1, 6):
+            for each in people:
+                both.wire.offer((Marked(room.pk, each.pk, seq),))
+        await both.pass_by(1)
+        frames = [told(ear, "seen") for ear in ears]
+        assert [len(each) for each in frames] == [1] * count
+        assert {mark["seq"] for mark in frames[0][0]["marks"]} == {5}
+
+
+async def test_who_opens_a_page_just_then_hears_what_was_told_before_the_socket(alice, bob, pair):
+    async with town() as both:
+        await both.here.seats(bob, pair)
+        both.wire.offer((Marked(pair.pk, bob.pk, 1),))
+        await both.pass_by(2)
+        late = await both.here.seats(alice, pair)
+        await both.pass_by(1)
+        assert [frame["marks"] for frame in told(late, "seen")] == [[{"user": bob.pk, "seq": 1}]]
+        await both.pass_by(LATELY_SECONDS)
+        later = await both.here.seats(alice, pair)
+        await both.pass_by(1)
+        assert told(later, "seen") == []
+
+
+async def test_who_is_removed_hears_of_no_mark_made_since(alice, bob, pair):
+    async with town() as both:
+        his = await both.here.seats(bob, pair)
+        await both.pass_by(1)
+        both.wire.offer((Marked(pair.pk, alice.pk, 2),))
+        await do(actions.remove_member)(alice, pair.pk, bob.pk)
+        await both.pass_by(1)
+        assert told(his, "seen") == []
+
+
+async def test_reading_and_setting_back_are_told_to_the_others(alice, bob, pair, recorder):
+    await do(actions.mark_unread)(bob, pair.pk, 1)
+    await do(actions.mark_read)(bob, pair.pk, 1)
+    await do(actions.mark_read)(bob, pair.pk, 1)  # moves nothing
+    marks = [event for event in recorder.events if isinstance(event, Marked)]
+    assert marks == [Marked(pair.pk, bob.pk, 0), Marked(pair.pk, bob.pk, 1)]
+
+
+async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
+    async with town() as both:
+        await both.here.seats(bob, pair)
+        await both.pass_by(1)
+        both.wire.said.clear()
+        for change in ("role", "level"):
+            both.here.relay._hear_all((Concerns(bob.pk, pair.pk, change),))
+        assert both.wire.said == []
