@@ -97,7 +97,7 @@ async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
     threads = DatabaseThreads(2, "test-presence")
     for _ in range(2):
         relay = Relay(InMemoryChannelLayer(), threads, origin="here", tick=60)
-        parts = {"most": most, "clock": lambda: clock.now}
+        parts: dict[str, Any] = {"most": most, "clock": lambda: clock.now}
         presence = Presence(relay, threads, lease=LEASE, **parts)
         wire.houses.append(House(relay, presence, ReadMarks(relay, threads, **parts), wire))
     fanout.connect(wire)

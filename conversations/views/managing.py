@@ -21,6 +21,7 @@ from chatty.common.pages import SeeOther, refused, with_status
 from conversations import access, actions, queries
 from conversations.forms import ConversationForm, DeleteForm, LevelForm
 from conversations.models import Membership
+from conversations.realtime.presence import who_is_here
 from conversations.views.shell import door, own, safe_next, whole, wholes
 
 PEOPLE_FOUND = 20
@@ -263,11 +264,14 @@ def _members_page(
     found: list[User] = []
     if can_add:
         found = _search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
+    told = queries.are_told(pages.count)
+    here = who_is_here([each.user_id for each in shown]) if told else set()
     context = {
         "conversation": conversation,
         "title": conversation.name,
         "page": shown,
-        "rows": [_member_row(membership, each) for each in shown],
+        "told": told,
+        "rows": [_member_row(membership, each, here) for each in shown],
         "can_add": can_add,
         "q": text,
         "found": found,
@@ -277,7 +281,7 @@ def _members_page(
     return render(request, "conversations/members.html", context)
 
 
-def _member_row(mine: Membership, membership: Membership) -> dict[str, Any]:
+def _member_row(mine: Membership, membership: Membership, here: set[int]) -> dict[str, Any]:
     editable = not mine.conversation.is_archived
     roles = [
         (role, label)
@@ -289,6 +293,7 @@ def _member_row(mine: Membership, membership: Membership) -> dict[str, Any]:
         "membership": membership,
         "user": membership.user,
         "is_me": is_me,
+        "here": membership.user.is_active and membership.user_id in here,
         "roles": roles if editable and len(roles) > 1 else [],
         "can_remove": not is_me and access.can_remove(mine, membership),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,8 +11,8 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from conversations import access, limits, queries
-from conversations.models import Conversation, Membership, Message
-from conversations.views import timeline
+from conversations.models import Membership, Message
+from conversations.views import company, timeline
 from conversations.views.shell import door, own, sidebar_of, whole
 
 BROWSE_PAGE = 50
@@ -95,6 +95,12 @@ def conversation_page(
     first_unread = queries.first_unread_seq(membership) if unread else None
     _quote_into(composer, membership, history.messages)
     title = queries.title(conversation, user)
+    people = company.of(membership)
+    entries = timeline.entries(history.messages, membership, first_unread=first_unread)
+    spoken = None if history.has_newer else company.last_own(entries)
+    if spoken:
+        seen = company.seen(people, spoken.message)
+        entries[entries.index(spoken)] = replace(spoken, seen=seen)
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
     url = reverse("conversations:conversation", args=[conversation.pk])
@@ -106,8 +112,9 @@ def conversation_page(
         "url": url,
         "here": url if request.method == "POST" else request.get_full_path(),
         "face": queries.other_in(conversation, user.pk) if conversation.is_direct else None,
-        "members_count": _members_count(conversation),
-        "entries": timeline.entries(history.messages, membership, first_unread=first_unread),
+        "members_count": people.members_count,
+        "present": company.here(people),
+        "entries": entries,
         "has_older": history.has_older,
         "has_newer": history.has_newer,
         "first_seq": first,
@@ -119,7 +126,9 @@ def conversation_page(
         "blank": timeline.blank(membership),
         "blank_chip": timeline.BLANK_CHIP,
     }
-    context["page_data"] = _page_data(context, history)
+    context["page_data"] = _page_data(context, history) | {
+        "members": company.for_scripts(people, spoken.message if spoken else None)
+    }
     return render(request, "conversations/conversation.html", context)
 
 
@@ -175,12 +184,6 @@ def _quote_into(composer: Composer, membership: Membership, shown: list[Message]
         composer.reply_to = None
         return
     composer.quote = timeline.quote(quoted)
-
-
-def _members_count(conversation: Conversation) -> int:
-    if conversation.is_direct:
-        return 2
-    return Membership.objects.filter(conversation=conversation).count()
 
 
 def _page_data(context: dict[str, Any], history: queries.History) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
+from conversations.realtime.presence import who_is_here
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -124,6 +125,7 @@ class Row:
     face: int | None
     url: str
     current: bool
+    here: bool
 
     @property
     def level_in_force(self) -> str:
@@ -143,7 +145,7 @@ class Row:
         return True
 
 
-BLANK_ROW = Row(0, "group", "closed", "", False, 0, False, "all", [], None, "/c/0/", False)
+BLANK_ROW = Row(0, "group", "closed", "", False, 0, False, "all", [], None, "/c/0/", False, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +162,16 @@ def sidebar_of(request: HttpRequest) -> Sidebar:
         found = queries.sidebar(own(request), limit=limit)
         match = request.resolver_match
         here = match.kwargs.get("conversation_id") if match else None
+        present = who_is_here([row.other.pk for row in found if row.other])
         kept = Sidebar(
-            rows=[_row(row, current=row.id == here) for row in found],
+            rows=[_row(row, row.id == here, present) for row in found],
             more=len(found) == limit < limits.CONVERSATIONS_MAX,
         )
         request._sidebar = kept  # type: ignore[attr-defined]
     return kept
 
 
-def _row(row: queries.SidebarRow, *, current: bool) -> Row:
+def _row(row: queries.SidebarRow, current: bool, present: set[int]) -> Row:
     return Row(
         id=row.id,
         kind=row.kind,
@@ -182,6 +185,7 @@ def _row(row: queries.SidebarRow, *, current: bool) -> Row:
         face=row.other.pk if row.other else None,
         url=f"/c/{row.id}/",
         current=current,
+        here=row.other is not None and row.other.is_active and row.other.pk in present,
     )
 
 

@@ -69,6 +69,14 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Who has seen a message: in a few words, which may be none yet, and all the names."""
+
+    text: str
+    names: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageRow:
     template: ClassVar[str] = "conversations/_message.html"
     message: Message
@@ -87,6 +95,7 @@ class MessageRow:
     archived: bool = False
     reply: Quote | None = None
     reactions: list[Chip] = field(default_factory=list)
+    seen: Seen | None = None
     blank: bool = False
 
 

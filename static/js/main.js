@@ -23,12 +23,14 @@ import { SignOut } from "chatty/views/sign_out.js";
 import { Timeline } from "chatty/views/timeline.js";
 import { Typing } from "chatty/views/typing.js";
 import { say } from "chatty/views/words.js";
-import { offerZone } from "chatty/views/zone.js";
 
 const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reason again stays
 
+/** A part of the page that may come a moment later. */
+const view = (name) => import(`chatty/views/${name}.js`);
+
 async function main() {
-  attempt(offerZone);
+  if (document.querySelector("[data-time-zone]")) view("zone").then((zone) => zone.offerZone());
   const data = JSON.parse(document.getElementById("app-data").textContent);
   const { user: me, epoch, conversation, urls } = data;
   const scope = `${me.id}.${epoch}`;
@@ -67,6 +69,7 @@ async function main() {
   attempt(() => new SignOut({ outbox, drafts }).connect());
   const using = chat.use(outbox);
   if (conversation) attempt(() => openConversation({ data, chat, store, roster, drafts, badge }));
+  attempt(() => keepCompany({ conversation, socket, chat, store, rest }));
   attempt(() => chat.connect());
   await using;
 }
@@ -116,7 +119,6 @@ function tellInBackground({ me, scope, chat, roster }) {
   // Refused on plain http and where it is forbidden: pages do without.
   worker?.register("/service-worker.js").catch(() => {});
   worker?.ready.then(({ active }) => worker.controller ?? active.postMessage("claim"));
-  const view = (name) => import(`chatty/views/${name}.js`);
   const wishes = () => wishesOf(me);
   let started = !navigator.locks;
   const start = async () => {
@@ -135,6 +137,16 @@ function tellInBackground({ me, scope, chat, roster }) {
   view("notify_settings").then(({ NotifySettings, offer }) => {
     if (place) new NotifySettings({ place, me, onTurnedOn: start }).connect();
     else offer(line, me);
+  });
+}
+
+/** Loads what shows who is here and who has read. What is heard meanwhile waits for it. */
+function keepCompany(page) {
+  const early = [];
+  const stop = page.socket.on("frame", (frame) => early.push(frame));
+  view("company").then(({ CompanyView }) => {
+    stop();
+    new CompanyView(page).connect(early);
   });
 }
 

@@ -70,6 +70,7 @@ export class Sidebar {
     if (kind === "direct") {
       face.className = `avatar ${hue(other?.id)}`;
       face.replaceChildren(initials(name));
+      face.dataset.person = other?.id;
     } else {
       face.replaceChildren(icon(access === "open" ? "hash" : "lock"));
     }

@@ -1,0 +1,187 @@
+"""What pages show of others without any script: who is here, who has seen one's last words."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts import actions as account_actions
+from conversations import actions
+from conversations.models import Conversation
+from conversations.tests.helpers import person, say
+
+PRESENT: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def present(monkeypatch):
+    """Whoever is put in here has a window open."""
+    PRESENT.clear()
+    for view in ("company", "managing", "shell"):
+        name = f"conversations.views.{view}.who_is_here"
+        monkeypatch.setattr(name, lambda ids: PRESENT & set(ids))
+    return PRESENT
+
+
+@pytest.fixture
+def page_of(alice):
+    """page_of(conversation): its page (or `name`) as Alice sees it."""
+    client = Client()
+    client.force_login(alice)
+
+    def page(conversation: Conversation, name: str = "conversation", query: str = "") -> str:
+        address = reverse(f"conversations:{name}", args=[conversation.pk])
+        answer = client.get(address + query)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return page
+
+
+def seen(page: str) -> str | None:
+    """The words under one's last message, None where there is no place for them."""
+    found = re.search(r'<p class="message__seen"[^>]*>(.*?)</p>', page)
+    return found and found[1]
+
+
+def here(page: str) -> str | None:
+    """How many are said to be here at the head, None when it is not said."""
+    found = re.search(r'<span id="here"( hidden)?> · <a[^>]*title="([^"]*)">([^<]*)</a>', page)
+    return None if not found or found[1] else f"{found[3]}: {found[2]}"
+
+
+def faces(page: str) -> set[int]:
+    """Whose face has a dot."""
+    return {int(pk) for pk in re.findall(r'class="face face--here" data-person="(\d+)"', page)}
+
+
+def test_the_head_counts_who_is_here_and_names_them(alice, bob, mia, group, page_of, present):
+    assert here(page_of(group)) is None
+    present |= {alice.pk, bob.pk, mia.pk}
+    assert here(page_of(group)) == "3 here: Here now: Bob, Mia, You"
+
+
+def test_a_direct_conversation_says_it_in_words_and_with_a_dot(alice, bob, page_of, present):
+    direct = actions.open_direct(alice, bob.pk)
+    page = page_of(direct)
+    assert faces(page) == set()
+    assert "Direct conversation</span>" in page
+    present.add(bob.pk)
+    page = page_of(direct)
+    assert faces(page) == {bob.pk}
+    assert "Here now</span>" in page
+
+
+def test_nobody_is_here_in_a_place_of_ones_own(alice, page_of, present):
+    present.add(alice.pk)
+    notes = actions.open_direct(alice, alice.pk)
+    say(alice, notes)
+    page = page_of(notes)
+    assert "Direct conversation</span>" in page
+    assert seen(page) is None
+
+
+def test_the_list_of_people_has_dots(alice, bob, clive, group, page_of, present, settings):
+    present |= {bob.pk, clive.pk}
+    assert faces(page_of(group, "members")) == {bob.pk}
+    settings.PRESENCE_MEMBERS = 3
+    assert faces(page_of(group, "members")) == set()
+
+
+def test_a_closed_account_is_not_here_and_has_not_seen(alice, bob, page_of, present):
+    direct = actions.open_direct(alice, bob.pk)
+    say(alice, direct)
+    actions.mark_read(bob, direct.pk, 1)
+    present.add(bob.pk)
+    account_actions.close_account(bob)
+    page = page_of(direct)
+    assert faces(page) == set()
+    assert seen(page) is None
+
+
+def test_seen_stands_under_the_last_own_message(alice, bob, page_of):
+    direct = actions.open_direct(alice, bob.pk)
+    assert seen(page_of(direct)) is None
+    first = say(alice, direct)
+    actions.mark_read(bob, direct.pk, first.seq)
+    assert seen(page_of(direct)) == "Seen"
+    last = say(alice, direct)
+    say(bob, direct, "Bob's own words do not count")
+    page = page_of(direct)
+    assert seen(page) == ""  # its place is kept
+    article = page[page.index(f'id="m{last.pk}"') :]
+    assert 'id="seen"' in article[: article.index("</article>")]
+
+
+def test_in_a_group_some_are_named(alice, page_of):
+    people = [person(name) for name in ("Bob", "Carol", "Dan", "Eve", "Finn")]
+    room = actions.create_conversation(
+        alice, name="Kitchen", member_ids=[each.pk for each in people]
+    )
+    message = say(alice, room)
+    sentences = []
+    for each in people:
+        actions.mark_read(each, room.pk, message.seq)
+        sentences.append(seen(page_of(room)))
+    assert sentences == [
+        "Seen by Bob",
+        "Seen by Bob and Carol",
+        "Seen by Bob, Carol and Dan",
+        "Seen by Bob, Carol and 2 more",
+        "Seen by everybody",
+    ]
+
+
+def test_who_came_later_has_not_seen_what_was_said_before(alice, bob, carol, pair, page_of):
+    say(alice, pair)
+    actions.add_members(alice, pair.pk, [carol.pk])
+    assert seen(page_of(pair)) == ""
+    say(alice, pair)
+    actions.mark_read(carol, pair.pk, 10**6)
+    assert seen(page_of(pair)) == "Seen by Carol"
+
+
+def test_further_up_nothing_is_said_of_who_has_seen(alice, bob, pair, page_of):
+    for number in range(60):
+        say(alice, pair, str(number))
+    assert seen(page_of(pair, query="?before=10")) is None
+
+
+def test_where_too_many_are_members_nothing_is_told(alice, bob, group, page_of, present, settings):
+    message = say(alice, group)
+    actions.mark_read(bob, group.pk, message.seq)
+    present.add(bob.pk)
+    settings.PRESENCE_MEMBERS = 2
+    page = page_of(group)
+    assert (seen(page), here(page)) == (None, None)
+    assert data_of(page)["conversation"]["members"] is None
+    assert re.search(r"\d people</a>", page)
+
+
+def test_scripts_get_to_know_the_others(alice, bob, carol, pair, page_of, present):
+    present.add(bob.pk)
+    message = say(alice, pair)
+    actions.add_members(alice, pair.pk, [carol.pk])
+    members = {each["id"]: each for each in data_of(page_of(pair))["conversation"]["members"]}
+    assert set(members) == {bob.pk, carol.pk}
+    assert (members[bob.pk]["here"], members[bob.pk]["since"]) == (True, 0)
+    assert (members[carol.pk]["here"], members[carol.pk]["since"]) == (False, message.seq)
+
+
+def data_of(page: str) -> dict:
+    found = re.search(r'<script id="app-data" type="application/json">(.*?)</script>', page)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_names_of_people_are_no_markup(alice, page_of, present):
+    mean = person('"><b>Eve')
+    room = actions.create_conversation(alice, name="Kitchen", member_ids=[mean.pk])
+    message = say(alice, room)
+    actions.mark_read(mean, room.pk, message.seq)
+    present.add(mean.pk)
+    assert "<b>Eve" not in page_of(room)

@@ -1,0 +1,142 @@
+"""Two people in two browsers see of each other who is here and who has read."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_live import Persons, Room, bubble, enter, said, write
+from tests.houses import Builder, ChatServer
+
+HERE = re.compile("face--here")
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve(PRESENCE_SECONDS="4")
+
+
+@pytest.fixture
+def room(server: ChatServer, person: Persons) -> Room:
+    return Room(server, person)
+
+
+@pytest.fixture
+def direct(room: Room) -> str:
+    """The path of Alice's and Bob's direct conversation, in which something was said."""
+    status, made = room.alice.call("POST", "/api/conversations/direct/", {"user": room.bob_id})
+    assert status == 200
+    given = {"key": f"direct-{room.id}", "body": f"Beginning {room.id}"}
+    room.alice.call("POST", f"/api/conversations/{made['id']}/messages/", given)
+    return f"/c/{made['id']}/"
+
+
+def seen(page: Page) -> Locator:
+    return page.locator("#seen")
+
+
+def is_stored(page: Page) -> None:
+    expect(page.locator("#messages > .message--pending")).to_have_count(0)
+
+
+def test_who_comes_and_goes_is_shown_without_blinking(
+    visit: Visit, server: ChatServer, room: Room, direct: str
+) -> None:
+    alice = enter(visit(server, "Alice"), room)
+    row = alice.locator("#conversations > li", has=alice.locator(f"a[href='{direct}']"))
+    face = row.locator(".face")
+    expect(face).not_to_have_class(HERE)
+    expect(alice.locator("#here")).to_be_hidden()
+    bobs = visit(server, "Bob")
+    bob = enter(bobs, room)
+    expect(face).to_have_class(HERE)
+    expect(row.get_by_role("link", name=re.compile("Here now: .*Bob"))).to_be_visible()
+    expect(alice.locator("#here")).to_contain_text("2 here")
+    expect(alice.locator("#here a")).to_have_attribute("title", "Here now: Bob, You")
+    alice.evaluate(
+        "window.blinks = 0; new MutationObserver(() => (window.blinks += 1))"
+        ".observe(document.getElementById('here'), {subtree: true, attributes: true, childList: true})"
+    )
+    for _ in range(3):
+        bob.reload()
+        bob.wait_for_timeout(1_500)
+    assert alice.evaluate("window.blinks") == 0
+    bobs.context.close()
+    expect(face).not_to_have_class(HERE)
+    expect(alice.locator("#here")).to_be_hidden()
+
+
+def test_seen_appears_under_my_last_message_and_moves_nothing(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    for number in range(4):
+        room.say(room.alice, f"Before {number}")
+    alice = enter(visit(server, "Alice"), room)
+    write(alice, "Have you read this?")
+    expect(bubble(alice, "Have you read this?").locator("#seen")).to_have_text("")
+    is_stored(alice)
+    places = (
+        "() => [...document.querySelectorAll('.message')].map(m => m.getBoundingClientRect().top)"
+    )
+    before = alice.evaluate(places)
+    bob = enter(visit(server, "Bob"), room)
+    bob.bring_to_front()
+    expect(seen(alice)).to_have_text("Seen by Bob")
+    assert alice.evaluate(places) == before
+    write(alice, "And this?")
+    expect(bubble(alice, "And this?").locator("#seen")).to_have_text("Seen by Bob")
+    expect(seen(alice)).to_have_count(1)
+    write(bob, "I have")
+    expect(bubble(alice, "I have")).to_be_visible()
+    expect(bubble(alice, "And this?").locator("#seen")).to_have_text("Seen by Bob")
+    assert said(alice)[-1].strip() == "I have"
+
+
+def test_in_a_direct_conversation_it_says_seen_and_after_a_reload_as_well(
+    visit: Visit, server: ChatServer, room: Room, direct: str
+) -> None:
+    alice = visit(server, "Alice").goto(direct)
+    write(alice, f"Hello {room.id}")
+    bob = visit(server, "Bob").goto(direct)
+    bob.bring_to_front()
+    expect(seen(alice)).to_have_text("Seen")
+    expect(alice.locator("#here-direct")).to_have_text("Here now")
+    alice.reload()
+    expect(bubble(alice, f"Hello {room.id}").locator("#seen")).to_have_text("Seen")
+
+
+def test_without_scripts_the_page_says_the_same(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    message = room.say(room.alice, "Plainly")
+    bob = enter(visit(server, "Bob"), room)
+    bob.bring_to_front()
+    room.bob.call("POST", f"/api/conversations/{room.id}/read/", {"seq": message["seq"]})
+    page = visit(server, "Alice", phone=True, javascript=False).goto(room.path)
+    expect(seen(page)).to_have_text("Seen by Bob")
+    expect(page.locator("#here")).to_contain_text("2 here")
+
+
+def test_who_is_added_joins_those_who_may_have_seen_it(
+    visit: Visit, server: ChatServer, room: Room, person: Persons
+) -> None:
+    carol = person(server, "Carol")
+    _, about = carol.call("GET", "/api/me/")
+    alice = enter(visit(server, "Alice"), room)
+    first = room.say(room.alice, "Before Carol")
+    room.alice.call("POST", f"/api/conversations/{room.id}/members/", {"users": [about["id"]]})
+    expect(alice.locator(".notice", has_text="added Carol")).to_be_visible()
+    room.bob.call("POST", f"/api/conversations/{room.id}/read/", {"seq": first["seq"]})
+    expect(seen(alice)).to_have_text("Seen by Bob")
+    write(alice, "After Carol")
+    expect(bubble(alice, "After Carol").locator("#seen")).to_have_text("")
+    is_stored(alice)
+    for each in (room.bob, carol):
+        each.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
+    expect(seen(alice)).to_have_text("Seen by everybody")
