@@ -125,9 +125,7 @@ async def test_a_process_that_answers_is_alive_whatever_became_of_its_database(d
 
 async def test_a_crowd_of_probes_is_one_question_a_second(database):
     asked = database(True)
-    answers = await asyncio.gather(
-        *(ask(door(), "/readyz") for _ in range(100))
-    )
+    answers = await asyncio.gather(*(ask(door(), "/readyz") for _ in range(100)))
     assert {status for status, _headers, _body in answers} == {200}
     assert len(asked) == 1
 
