@@ -555,7 +555,7 @@ def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
     assert said(page)[0] == "1"
     assert most <= 350
     page.locator("#jump button").click()
-    expect(bubble(page, "700")).to_be_in_viewport()
+    expect(bubble(page, "700")).to_be_in_viewport(timeout=3 * PATIENCE)
     expect(page.locator("#jump")).to_be_hidden()
 
 
