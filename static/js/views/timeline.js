@@ -100,11 +100,8 @@ export class Timeline {
   }
 
   async toLatest() {
-    // Among other messages there is nothing to glide over; and gliding, the beginning of the page just
-    // fetched would be in sight for a while, and with it the reason to fetch the one before it.
-    const isElsewhere = this.#store.hasNewer;
-    if (isElsewhere) await this.#fetch(() => this.#chat.latest());
-    this.#scroll.toEnd({ smooth: !isElsewhere });
+    if (this.#store.hasNewer) await this.#fetch(() => this.#chat.latest());
+    this.#scroll.toEnd({ smooth: true });
     this.#waiting = 0;
     this.#looked();
   }
