@@ -71,9 +71,8 @@ class Personal(Event, frozen=True, tag="personal"):
 
 
 class Concerns(Event, frozen=True, tag="concerns"):
-    """A user's place in a conversation changed (added | removed | role | level |
-    deleted): read their
-    memberships again and tell their sockets. Only hurries what the clock would show."""
+    """A user's place in a conversation changed (added | removed | role | level | deleted): read
+    their memberships again and tell their sockets. Only hurries what the clock would show."""
 
     user: int
     conversation: int
