@@ -140,3 +140,24 @@ def test_who_is_added_joins_those_who_may_have_seen_it(
     for each in (room.bob, carol):
         each.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
     expect(seen(alice)).to_have_text("Seen by everybody")
+
+
+def test_who_opened_a_conversation_alone_sees_the_others_come_and_go(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    status, made = room.alice.call("POST", "/api/conversations/", {"name": f"Alone {room.id}"})
+    assert status == 201
+    bobs = visit(server, "Bob").page
+    alice = visit(server, "Alice").goto(f"/c/{made['id']}/")
+    people = alice.locator("#people")
+    expect(people).to_have_text("1 person")
+    path = f"/api/conversations/{made['id']}/members/"
+    assert room.alice.call("POST", path, {"users": [room.bob_id]})[0] < 300
+    expect(people).to_have_text("2 people")
+    bobs.goto(f"{server.url}/c/{made['id']}/")
+    expect(alice.locator("#here")).to_contain_text("2 here")
+    write(alice, "are you there?")
+    expect(seen(alice)).to_have_text("Seen by Bob")
+    assert room.alice.call("DELETE", f"{path}{room.bob_id}/")[0] < 300
+    expect(people).to_have_text("1 person")
+    expect(alice.locator("#here")).to_be_hidden()

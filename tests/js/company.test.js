@@ -46,7 +46,15 @@ export function test_who_came_later_has_not_seen_what_was_before() {
 }
 
 export function test_where_nobody_is_told_of_nobody_comes_into_it() {
-  const company = companyOf([]);
+  const company = companyOf(null);
   company.heardNotice({ kind: "joined", author: BOB, seq: 3, notice: { data: {} } });
   equal([company.isTold, company.names], [false, []]);
+}
+
+export function test_who_comes_to_somebody_alone_is_seen() {
+  const company = companyOf([]);
+  company.heardNotice({ kind: "joined", author: BOB, seq: 3, notice: { data: {} } });
+  company.heardPresence({ here: [2], gone: [], reset: false });
+  company.heardMarks([{ user: 2, seq: 4 }]);
+  equal([company.names, company.seenBy(4).names], [["Bob"], ["Bob"]]);
 }

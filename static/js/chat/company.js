@@ -2,12 +2,14 @@
 
 export class Company {
   #here;
-  #members; // id -> {id, name, seq, since}; empty where one is not told
+  #told; // false where there are too many to be told of each other
+  #members; // id -> {id, name, seq, since}
 
-  /** `here`: ids, as the page was drawn. `members`: the others of the open conversation. */
+  /** `here`: ids, as the page was drawn. `members`: the others of the open conversation, or null. */
   constructor({ here, members }) {
     this.#here = new Set(here);
-    this.#members = new Map(members.map((member) => [member.id, { ...member }]));
+    this.#told = members !== null;
+    this.#members = new Map((members ?? []).map((member) => [member.id, { ...member }]));
   }
 
   isHere(id) {
@@ -50,8 +52,7 @@ export class Company {
   heardNotice({ kind, author, seq, notice: { data } }) {
     if (kind === "left") this.#members.delete(author.id);
     if (kind === "removed") this.#members.delete(data.user);
-    // Where nobody was told of, nobody is: there may be too many.
-    if (!this.isTold) return;
+    if (!this.#told) return;
     if (kind === "joined") this.#came(author.id, author.name, seq);
     if (kind === "added") this.#came(data.user, data.name, seq);
   }

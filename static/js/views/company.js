@@ -6,6 +6,7 @@ import { element } from "chatty/views/dom.js";
 import { say, sayCount } from "chatty/views/words.js";
 
 const DOUBT = 20_000; // ms without a line after which nobody is said to be here
+const STEPS = { joined: 1, added: 1, left: -1, removed: -1 }; // in how many people there are
 const NAMED = 3; // under a message; of more people two, and how many more
 
 export class CompanyView {
@@ -25,9 +26,9 @@ export class CompanyView {
     this.#chat = chat;
     this.#store = store;
     this.#rest = rest;
-    const members = conversation?.members ?? [];
+    const members = conversation?.members ?? null;
     const drawn = [...document.querySelectorAll(".face--here")].map(personOf);
-    const here = [...drawn, ...members.filter((member) => member.here).map(({ id }) => id)];
+    const here = [...drawn, ...(members ?? []).filter((member) => member.here).map(({ id }) => id)];
     this.#company = new Company({ here, members });
   }
 
@@ -70,6 +71,7 @@ export class CompanyView {
   #spoken(message) {
     if (!message.notice) return;
     this.#company.heardNotice(message);
+    this.#count(STEPS[message.kind] ?? 0);
     this.#showHere();
     this.#showSeen();
   }
@@ -88,6 +90,13 @@ export class CompanyView {
       this.#company.forgetHere();
       this.#showHere();
     });
+  }
+
+  #count(step) {
+    const people = document.getElementById("people");
+    if (!step || !people) return;
+    people.dataset.count = Number(people.dataset.count) + step;
+    show(people, sayCount("people", Number(people.dataset.count)));
   }
 
   #showHere() {
