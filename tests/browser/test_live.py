@@ -212,6 +212,9 @@ def test_what_happened_live_looks_as_the_server_draws_it(alice: Page, bob: Page)
     act(bob, "Gone soon", "delete")
     bob.locator("dialog [value=yes]").click()
     expect(bubble(alice, "Message deleted")).to_be_visible()
+    # Read marks come a moment after the words.
+    expect(alice.locator("#seen")).to_have_text("Seen by Bob")
+    expect(bob.locator("#seen")).to_have_text("Seen by Alice")
     for page in (alice, bob):
         live = page.evaluate(_DRAWN)
         page.reload()
