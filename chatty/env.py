@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 
+from chatty.postgres import WatchedConnection
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRET_FILE = "secret_key"  # noqa: S105 (its name)
 
@@ -167,7 +169,12 @@ def postgresql(config: dict[str, Any]) -> dict[str, Any]:
         "connect_timeout": 5,
         **config.get("OPTIONS", {}),
         # Several threads per process; the one who finds no connection for 5 s is told to come back.
-        "pool": {"min_size": 2, "max_size": size, "timeout": 5},
+        "pool": {
+            "min_size": 2,
+            "max_size": size,
+            "timeout": 5,
+            "connection_class": WatchedConnection,
+        },
     }
     return {
         **config,

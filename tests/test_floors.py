@@ -27,6 +27,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "chatty.env",
             "chatty.logs",
             "chatty.metrics",
+            "chatty.postgres",
             "chatty.settings",
             "chatty.statics",
         ],

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from chatty import env
+from chatty.postgres import WatchedConnection
 
 
 @pytest.fixture
@@ -90,7 +91,12 @@ def test_postgresql_gets_a_pool_that_is_checked(given, tmp_path):
     config = env.database(tmp_path)
     assert config["ENGINE"] == "django.db.backends.postgresql"
     assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example.org", 5433, "chat")
-    assert config["OPTIONS"]["pool"] == {"min_size": 2, "max_size": 7, "timeout": 5}
+    assert config["OPTIONS"]["pool"] == {
+        "min_size": 2,
+        "max_size": 7,
+        "timeout": 5,
+        "connection_class": WatchedConnection,
+    }
     assert (config["CONN_MAX_AGE"], config["CONN_HEALTH_CHECKS"]) == (0, True)
 
 

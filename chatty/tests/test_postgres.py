@@ -1,0 +1,50 @@
+"""A pooled connection that was hung up on is found out before it is used."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from django.db import connection
+
+from chatty.postgres import WatchedConnection
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def watched():
+    wanted = ("host", "port", "dbname", "user", "password")
+    given = {name: v for name, v in connection.get_connection_params().items() if name in wanted}
+    with WatchedConnection.connect(**given, autocommit=True) as opened:
+        yield opened
+
+
+def statements(watched: WatchedConnection) -> str:
+    """What the server was asked last on this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT query FROM pg_stat_activity WHERE pid = %s", [watched.info.backend_pid]
+        )
+        return cursor.fetchone()[0]
+
+
+def test_a_living_connection_is_not_asked(watched):
+    watched.execute("SELECT 7")
+    watched.execute("")
+    assert statements(watched) == "SELECT 7"
+
+
+def test_one_that_was_hung_up_on_says_so_at_the_first_question(watched):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [watched.info.backend_pid])
+    with pytest.raises(psycopg.OperationalError):
+        watched.execute("")
+    with pytest.raises(psycopg.OperationalError):
+        watched.execute("")
+
+
+def test_one_that_has_something_to_say_is_asked(watched):
+    watched.execute("LISTEN t")
+    with connection.cursor() as cursor:
+        cursor.execute("NOTIFY t")
+    assert watched.execute("") is not None
