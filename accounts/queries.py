@@ -36,6 +36,16 @@ def people_named(text: str) -> QuerySet[User]:
     return people
 
 
+def sign_in_with(sid: str, kind: str) -> SignIn | None:
+    """Return this sign-in, over or not, with its user. One query."""
+    try:
+        # Not first(): every socket and every page asks, and Django would work out an order for the
+        # one row there may be.
+        return SignIn.objects.select_related("user").get(sid=sid, kind=kind)
+    except SignIn.DoesNotExist:
+        return None
+
+
 def live_sign_ins(user: User) -> QuerySet[SignIn]:
     """This person's sign-ins that still open doors, the latest used first."""
     return SignIn.objects.live().filter(user=user).order_by("-last_seen_at", "sid")

@@ -23,7 +23,7 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from accounts import actions
 from accounts.models import SignIn, User
-from accounts.queries import require_live
+from accounts.queries import require_live, sign_in_with
 from chatty.common.errors import ChatError
 from chatty.env import derived_key
 
@@ -160,11 +160,7 @@ def _parsed(kind: type[SomeToken], raw: str) -> SomeToken:
 
 
 def _sign_in_of(token: simple.Token) -> SignIn | None:
-    sign_in = (
-        SignIn.objects.select_related("user")
-        .filter(sid=token["sid"], kind=SignIn.Kind.TOKEN)
-        .first()
-    )
+    sign_in = sign_in_with(token["sid"], SignIn.Kind.TOKEN)
     if sign_in is None or str(sign_in.user_id) != token[api_settings.USER_ID_CLAIM]:
         return None
     return sign_in
