@@ -240,6 +240,7 @@ STATEMENT_SECONDS = env.number("STATEMENT_SECONDS", 5, least=0.1, most=3600)
 # Threads, and so database connections, that serve the sockets of one process; one more writes.
 SOCKET_THREADS = env.whole("SOCKET_THREADS", 8 if env.text("DATABASE_URL") else 4, least=1, most=64)
 SOCKETS_PER_USER = env.whole("SOCKETS_PER_USER", 20, least=1, most=10_000)
+SOCKETS_PER_ADDRESS = env.whole("SOCKETS_PER_ADDRESS", 500, least=1, most=100_000)
 # How often each process compares what it has passed on with the database; see relay.py.
 TICK_SECONDS = env.number("TICK_SECONDS", 5, least=0.05, most=60)
 

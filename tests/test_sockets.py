@@ -17,7 +17,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from conversations import limits
 from conversations.realtime import protocol
 from conversations.realtime.events import Whisper, to_layer
-from tests.houses import PASSWORD
+from tests.houses import PASSWORD, eventually
 from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_socket, switchboard
 
 pytestmark = pytest.mark.servers
@@ -175,6 +175,23 @@ def test_too_many_sockets_of_one_person_are_refused(place):
         first, *_ = [opened(guest) for _ in range(20)]
         assert knock(place, {"Authorization": f"Bearer {guest.token}"}) == 4409
         assert first.is_open()
+
+
+def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_it_is(house):
+    server = house.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="3")
+    guest = newcomer(server)
+    bearer = {"Authorization": f"Bearer {guest.token}"}
+    full, free = ({"X-Forwarded-For": address} for address in ("203.0.113.7", "203.0.113.8"))
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(dial(server, {**bearer, **full})) for _ in range(3)]
+        assert knock(server, {**bearer, **full}) == 4409
+        assert knock(server, full) == 4409
+        assert knock(server, free) == 4401
+        for _ in range(4):  # from the machine itself
+            stack.enter_context(dial(server, bearer))
+        assert knock(server, {**bearer, **free}) == "hello"
+        kept[0].close()
+        eventually(lambda: knock(server, {**bearer, **full}) == "hello")
 
 
 # --- saying ------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from accounts import socket_auth
 from accounts.models import User
 from accounts.socket_auth import SocketIdentity
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
+from chatty.common.limiter import client_address, limiter
 from conversations import access, actions, limits, queries
 from conversations.actions import Draft
 from conversations.realtime import engine, fanout, protocol
@@ -42,6 +42,9 @@ FAILURES = 5  # of ours while serving one socket; then it is better off with a n
 TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
 EXPIRY_NOTICE_SECONDS = 60
 DATABASE_AWAY = (InterfaceError, OperationalError)
+# Addresses whose sockets nobody counts: this machine's own (a proxy beside us that we were not told to
+# trust speaks for everybody), and a Unix socket's.
+HERE = ("127.", "::/64", "unknown")
 READINGS = 3  # of memberships while they keep changing under a socket being let in
 
 
@@ -57,6 +60,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.dirty = self.seated = False
         self.user_id = 0
         self.sid = ""
+        self._address = ""
         self._timers: list[asyncio.TimerHandle] = []
         self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
         self._failures = 0
@@ -111,6 +115,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.write = self.outbox.put
         self.engine = engine.current()
         try:
+            self._come_from(client_address(self.scope))
             await self._let_in()
         except ChatError as refusal:
             code = {
@@ -127,6 +132,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
             logger.exception("a socket could not be let in")
             last_words = Words.of(protocol.error(ChatError("server_error")))
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
+
+    def _come_from(self, address: str) -> None:
+        """Take one of the address's places. Before anything is asked: a crowd of strangers from one
+        address keeps neither database nor memory busy."""
+        if not address.startswith(HERE):
+            if self.engine.addresses[address] >= settings.SOCKETS_PER_ADDRESS:
+                raise ChatError("too_many", "There are too many connections from your address.")
+            self.engine.addresses[address] += 1
+            self._address = address
 
     async def _let_in(self) -> None:
         threads, relay = self.engine.threads, self.engine.relay
@@ -169,6 +183,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             timer.cancel()
         for task in self._tasks:
             task.cancel()
+        if self._address:
+            self.engine.addresses[self._address] -= 1
+            if not self.engine.addresses[self._address]:
+                del self.engine.addresses[self._address]
         if hasattr(self, "outbox"):
             self.outbox.stop()
             self.engine.relay.forget(self)
@@ -327,11 +345,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
 
 def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """Return the latest conversations, and the versions of all: the rows first, so that each of
-    them is among the versions and no version is older than what its row shows."""
-    rows = [sidebar_to_wire(row) for row in queries.sidebar(user)]
-    versions = {pk: version for _user, pk, version in queries.memberships_of([user.pk])}
-    return [row for row in rows if row["id"] in versions], versions
+    """Return the latest conversations, and the versions of all."""
+    rows, versions = queries.sidebar_and_versions(user)
+    return [sidebar_to_wire(row) for row in rows], versions
 
 
 def read_changes(user: User, conversation_id: int, version: int) -> CatchUp:

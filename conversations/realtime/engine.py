@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from weakref import WeakKeyDictionary
 
@@ -44,6 +45,7 @@ class Engine:
             most=settings.PRESENCE_MEMBERS,
         )
         self.read_marks = ReadMarks(self.relay, self.threads, most=settings.PRESENCE_MEMBERS)
+        self.addresses: Counter[str] = Counter()  # of sockets, those not let in yet included
         fanout.connect(self.relay)
         self._epoch = ""
         parts: dict[str, Callable[[], Awaitable[None]]] = {

@@ -105,7 +105,7 @@ def test_letting_a_socket_in_costs_the_same_however_many_conversations_it_joins(
         say(alice, actions.open_direct(alice, bob.pk) if number == 0 else _room(alice, bob))
     access_token = tokens.begin(bob, client="a program").access
     scope = {"headers": [(b"authorization", f"Bearer {access_token}".encode())]}
-    with django_assert_num_queries(5):  # sign-in, list, names of the others, calls, versions
+    with django_assert_num_queries(3):  # sign-in, list with its versions, names of the others
         identity = socket_auth.identify(scope)
         rows, versions = consumers.read_rooms(identity.user)
     assert len(rows) == len(versions) == conversations
