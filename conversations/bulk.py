@@ -8,13 +8,13 @@ are. SQLite knows neither, and builds its own quickly. Values go in as parameter
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from django.db import connection
-from django.db.models import BooleanField
+from django.db.models import BooleanField, Model
 from django.db.models.expressions import RawSQL
 
 from conversations.models import Conversation, Membership, Message
@@ -65,6 +65,25 @@ def insert_messages(messages: Sequence[Message]) -> None:
         message.pk = ids[message.conversation_id, message.seq]
         message._state.adding = False
         message._state.db = connection.alias
+
+
+def moved(
+    model: type[Model], column: str, known: Mapping[int, int], *, alive: str
+) -> dict[int, int | None]:
+    """Return id -> the column's value of those rows where it is not the known one any more, None of
+    those that are not `alive` (a condition on `t`). One query, which returns nothing while nothing
+    happens, however many are asked for."""
+    if not known:
+        return {}
+    rows, parameters = _rows(list(known.items()), ("bigint", "bigint"))
+    with connection.cursor() as cursor:
+        cursor.execute(  # of our own names and placeholders
+            f"SELECT k.column1, t.{column} FROM ({rows}) AS k"  # noqa: S608
+            f" LEFT JOIN {model._meta.db_table} t ON t.id = k.column1 AND {alive}"
+            f" WHERE t.{column} IS NULL OR t.{column} <> k.column2",
+            parameters,
+        )
+        return dict(cursor.fetchall())
 
 
 _FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]

@@ -52,7 +52,7 @@ HOLD_SECONDS = 0.25  # how long an early event waits for the one before it
 LINGER_SECONDS = 60.0  # how long a room without sockets keeps its subscription
 LAYER_SECONDS = 1.0  # a layer that takes longer is treated as gone
 REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are made anew
-IDS_MAX = 1_000  # of one statement
+IDS_MAX = 4_000  # of one statement
 RECHECK_MAX = 100  # people read again together
 
 
@@ -366,12 +366,15 @@ class Relay:
 
     async def _behind(self, ids: list[int]) -> list[Room]:
         """Return the rooms the database is ahead of. Those it has no longer are closed."""
-        now = await self._threads.run(queries.versions, ids)
-        for conversation_id in ids:
-            if conversation_id not in now:
-                self._end(conversation_id)
-        rooms = (self._rooms.get(pk) for pk in ids)
-        return [room for room in rooms if room is not None and now[room.id] > room.last]
+        known = {pk: room.last for pk in ids if (room := self._rooms.get(pk)) is not None}
+        behind: list[Room] = []
+        for pk, version in (await self._threads.run(queries.versions_moved, known)).items():
+            room = self._rooms.get(pk)
+            if version is None:
+                self._end(pk)
+            elif room is not None and version > room.last:
+                behind.append(room)
+        return behind
 
     # --- people's memberships and sign-ins -----------------------------------------------------------
 
@@ -463,11 +466,13 @@ class Relay:
         ids = list(self._people)
         for start in range(0, len(ids), IDS_MAX):
             some = ids[start : start + IDS_MAX]
-            now = await self._threads.run(queries.clocks, some)
-            for user_id in some:
-                person = self._people.get(user_id)
-                if person is not None and now.get(user_id) != person.clock:
-                    self._recheck(user_id)
+            known = {
+                pk: person.clock for pk in some if (person := self._people.get(pk)) is not None
+            }
+            for pk, clock in (await self._threads.run(queries.clocks_moved, known)).items():
+                person = self._people.get(pk)
+                if person is not None and clock != person.clock:
+                    self._recheck(pk)
 
     def _drop_lingering(self) -> None:
         horizon = time.monotonic() - LINGER_SECONDS

@@ -25,7 +25,7 @@ from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests.helpers import person
 from conversations.tests.test_relay import Ear
-from conversations.tests.tools import do
+from conversations.tests.tools import do, versions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,7 +63,7 @@ class House:
     async def seats(self, user: User, *rooms: Conversation) -> Ear:
         ear = Ear(user.pk)
         self.relay.greet(ear, clock=user.clock)
-        self.relay.join(ear, await do(queries.versions)([room.pk for room in rooms]))
+        self.relay.join(ear, await do(versions)([room.pk for room in rooms]))
         self.presence.welcome(ear)
         self.marks.welcome(ear)
         return ear

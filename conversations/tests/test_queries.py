@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import actions as account_actions
+from accounts.models import User
 from conversations import actions, limits, queries
 from conversations.actions import Draft, deleting
 from conversations.models import Conversation, Instance, Membership, Message
@@ -397,11 +398,23 @@ def test_the_epoch_is_made_once_and_renewed_on_purpose(db):
     assert queries.epoch() != first
 
 
-def test_versions_and_clocks_are_read_in_one_query(
+def test_what_moved_is_found_in_one_query_and_what_did_not_is_not_returned(
     alice, bob, clive, group, pair, django_assert_num_queries
 ):
+    versions = {each.pk: version_of(each) for each in (group, pair)}
     with django_assert_num_queries(1):
-        found = queries.versions([group.pk, pair.pk, 2**40])
-    assert found == {group.pk: version_of(group), pair.pk: version_of(pair)}
+        assert queries.versions_moved({**versions, 2**40: 1}) == {2**40: None}
+    say(alice, pair)
+    actions.delete_conversation(alice, group.pk)
+    assert queries.versions_moved(versions) == {group.pk: None, pair.pk: version_of(pair)}
+    known = dict(User.objects.values_list("pk", "clock"))
     with django_assert_num_queries(1):
-        assert set(queries.clocks([alice.pk, clive.pk, 2**40])) == {alice.pk}
+        assert queries.clocks_moved({**known, 2**40: 1}) == {clive.pk: None, 2**40: None}
+    account_actions.bump_clock([alice.pk])
+    assert queries.clocks_moved(known) == {alice.pk: known[alice.pk] + 1, clive.pk: None}
+    assert queries.versions_moved({}) == queries.clocks_moved({}) == {}
+
+
+def test_as_many_as_a_statement_may_ask_for_are_asked_for_at_once(alice, pair):
+    versions = {pair.pk: version_of(pair)} | dict.fromkeys(range(2**40, 2**40 + 3_999), 1)
+    assert len(queries.versions_moved(versions)) == 3_999

@@ -30,7 +30,7 @@ from conversations.realtime.protocol import Words
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests import helpers
-from conversations.tests.tools import do, until
+from conversations.tests.tools import do, until, versions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -140,7 +140,7 @@ async def seat(relay: Relay, user: User, *rooms: Conversation) -> Ear:
     """A socket of the user, signed in, in the rooms, knowing everything there is."""
     ear = Ear(user.pk, await do(sign_in)(user))
     relay.greet(ear, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
-    relay.join(ear, await do(queries.versions)([room.pk for room in rooms]))
+    relay.join(ear, await do(versions)([room.pk for room in rooms]))
     await settle(relay)
     return ear
 
@@ -226,7 +226,7 @@ async def test_what_falls_between_reading_and_joining_is_heard(cast: Cast, recor
     async with running_relay() as relay:
         ear = Ear(cast.bob.pk)
         relay.greet(ear, clock=cast.bob.clock)
-        read = await do(queries.versions)([cast.room.pk])
+        read = await do(versions)([cast.room.pk])
         await do(say)(cast.alice, cast.room, "between")
         relay._hear_all(recorder.take())  # the room is not known here yet: dropped
         assert relay.join(ear, read) == read
@@ -239,7 +239,7 @@ async def test_what_falls_between_reading_and_joining_is_heard(cast: Cast, recor
 async def test_a_second_socket_is_told_how_far_the_room_has_come(cast: Cast, recorder: Recorder):
     async with running_relay() as relay:
         await seat(relay, cast.bob, cast.room)
-        stale = await do(queries.versions)([cast.room.pk])
+        stale = await do(versions)([cast.room.pk])
         await do(say)(cast.alice, cast.room, "a")
         relay._hear_all(recorder.take())
         late = Ear(cast.alice.pk)
@@ -551,7 +551,7 @@ def test_any_interleaving_gives_every_socket_the_same_transcript(cast: Cast, dat
 
 
 async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> None:
-    start = (await do(queries.versions)([cast.room.pk]))[cast.room.pk]
+    start = (await do(versions)([cast.room.pk]))[cast.room.pk]
     async with running_relay() as relay:
         ears = [await seat(relay, cast.bob, cast.room), await seat(relay, cast.alice, cast.room)]
         starts = [start, start]
@@ -560,7 +560,7 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
         for step in range(data.draw(st.integers(3, 12))):
             deed = data.draw(st.sampled_from(["send", "send", "edit", "delete", "react", "seat"]))
             if deed == "seat":
-                starts.append((await do(queries.versions)([cast.room.pk]))[cast.room.pk])
+                starts.append((await do(versions)([cast.room.pk]))[cast.room.pk])
                 ears.append(await seat(relay, cast.bob, cast.room))
             elif deed == "send" or not written:
                 key = f"{id(ears)}-{step}"
@@ -587,7 +587,7 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
                 bells = []
         relay._hear_all(bells)
         await relay.tick()
-        head = (await do(queries.versions)([cast.room.pk]))[cast.room.pk]
+        head = (await do(versions)([cast.room.pk]))[cast.room.pk]
         room = relay._rooms[cast.room.pk]
         await until(lambda: room.last == head and not room.early)
         truth = await do(_transcript)(cast.room)

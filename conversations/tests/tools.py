@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import connections
+
+from conversations.models import Conversation
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +27,12 @@ def do(deed: Callable[P, R]) -> Callable[P, Awaitable[R]]:
             connections.close_all()
 
     return sync_to_async(tidily)
+
+
+def versions(conversation_ids: Iterable[int]) -> dict[int, int]:
+    """Return id -> version, as the database has it."""
+    rows = Conversation.objects.filter(pk__in=conversation_ids)
+    return dict(rows.values_list("pk", "version"))
 
 
 async def until(condition: Callable[[], object], seconds: float = 5) -> None:
