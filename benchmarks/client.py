@@ -94,6 +94,7 @@ class Crowd:
         self.late = 0
         self.bytes = 0
         self.closed = 0
+        self.refused = 0
         self.sent_at: dict[int, float] = {}
 
     def __enter__(self) -> Self:
@@ -120,24 +121,36 @@ class Crowd:
     ) -> list[Line]:
         """Open a line with each handshake, `at_once` of them under way at any moment.
 
-        Raises LoadError when one of them is refused or nothing moves for 30 seconds.
+        Whoever is refused is counted and comes again. Raises LoadError when that happens to more than
+        half of them, or nothing moves for 30 seconds.
         """
         waiting = list(reversed(handshakes))
-        opening: dict[int, Line] = {}
+        opening: dict[int, tuple[Line, bytes]] = {}
         opened: list[Line] = []
         moved = time.monotonic()
         while waiting or opening:
             while waiting and len(opening) < at_once:
-                line = self._dial(port, waiting.pop())
-                opening[line.socket.fileno()] = line
+                handshake = waiting.pop()
+                line = self._dial(port, handshake)
+                opening[line.socket.fileno()] = line, handshake
             for fd, _event in self._epoll.poll(1):
                 line = self._by_fd[fd]
+                moved = time.monotonic()
                 if fd not in opening:
                     self._read(line)
-                elif self._shake(line, steps):
-                    del opening[fd]
-                    opened.append(line)
-                moved = time.monotonic()
+                    continue
+                try:
+                    ready = self._shake(line, steps)
+                except LoadError:
+                    waiting.append(opening.pop(fd)[1])
+                    self._hang_up(line)
+                    self.refused += 1
+                    if self.refused > len(handshakes) // 2:
+                        raise
+                else:
+                    if ready:
+                        del opening[fd]
+                        opened.append(line)
             if time.monotonic() - moved > 30:
                 raise LoadError(f"{len(opening)} handshakes are not answered.")
         self.lines += opened
@@ -153,7 +166,10 @@ class Crowd:
         return line
 
     def _shake(self, line: Line, steps: Steps) -> bool:
-        chunk = line.socket.recv(_CHUNK)
+        try:
+            chunk = line.socket.recv(_CHUNK)
+        except ConnectionError:
+            chunk = b""
         line.tail += chunk
         if not chunk or b"HTTP/1.1 4" in line.tail[:16] or b"HTTP/1.1 5" in line.tail[:16]:
             raise LoadError(f"The server refused a socket: {line.tail[:200]!r}")
@@ -165,6 +181,11 @@ class Crowd:
         if then:
             line.say(then)
         return line.step == len(steps)
+
+    def _hang_up(self, line: Line) -> None:
+        del self._by_fd[line.socket.fileno()]
+        self._epoll.unregister(line.socket)
+        line.socket.close()
 
     def ignore(self, line: Line) -> None:
         """Stop reading a line, as a client that hangs does. It stays open."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import socket
 import subprocess
 import sys
+import threading
 from array import array
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks.client import HEARD, Crowd, Faults, Line, number_of
+from benchmarks.client import HEARD, Crowd, Faults, Line, LoadError, number_of
 from benchmarks.measure import Sheet, cpu_seconds, percentile
 from benchmarks.scenarios import SCENARIOS
 from tests.houses import ROOT
@@ -58,6 +61,41 @@ def test_pings_are_answered():
         theirs.sendall(b"\x81\x02{}\x89\x04ab\x89d\x81\x02{}")
         crowd._read(line)
         assert theirs.recv(100).startswith(b"\x8a\x84\0\0\0\0ab\x89d")
+
+
+class Refusing:
+    """A server that turns away the first `refusals` who come, by 503 or by hanging up."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.kept: list[socket.socket] = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                caller, _address = self.listener.accept()
+                caller.recv(1000)
+                if number >= self.refusals:
+                    caller.sendall(b"HTTP/1.1 101 Switching\r\n\r\nhello")
+                    self.kept.append(caller)
+                else:
+                    caller.sendall(b"HTTP/1.1 503 Busy\r\n\r\n" if number % 2 else b"")
+                    caller.close()
+
+
+@pytest.mark.parametrize(("refusals", "seated"), [(0, 10), (5, 10), (6, 0)])
+def test_whoever_is_refused_is_counted_and_comes_again(refusals, seated):
+    server = Refusing(refusals)
+    port = server.listener.getsockname()[1]
+    with server.listener, Crowd() as crowd:
+        if seated:
+            crowd.connect(port, [b"hi"] * seated, ((b"hello", b""),), at_once=3)
+            assert (len(crowd.lines), crowd.refused) == (seated, refusals)
+        else:
+            with pytest.raises(LoadError, match="refused"):
+                crowd.connect(port, [b"hi"] * 10, ((b"hello", b""),), at_once=3)
 
 
 def test_every_way_of_saying_a_message_is_heard():

@@ -39,6 +39,7 @@ def run(bench: Bench) -> None:
             bench.sheet.note(scenario, "CPU per connect", name, used / sockets * MILLI, "ms", 2)
             bench.sheet.note(scenario, "memory of an idle socket", name, kept, "KiB", 1)
             bench.sheet.note(scenario, "until all are in", name, seconds, "s", 2)
+            bench.sheet.note(scenario, "refused a socket", name, crowd.refused, "", 0)
             bench.sheet.note(scenario, "closed meanwhile", name, crowd.closed, "", 0)
 
 

@@ -63,6 +63,7 @@ def _measure(bench: Bench, scenario: str, contender: Contender, crowd: Crowd, co
     rate = outcome.deliveries / outcome.seconds
     bench.sheet.note(scenario, "deliveries a second", contender.name, rate, "", 0)
     bench.note_deliveries(scenario, contender.name, outcome)
+    bench.sheet.note(scenario, "refused a socket", contender.name, crowd.refused, "", 0)
     bench.sheet.note(scenario, "closed meanwhile", contender.name, crowd.closed, "", 0)
 
 
