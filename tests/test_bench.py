@@ -11,11 +11,14 @@ import sys
 import threading
 from array import array
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks import __main__ as bench
+from benchmarks import graphs
 from benchmarks.client import HEARD, Crowd, Faults, Line, LoadError, number_of
+from benchmarks.graphs import GRAPHS
 from benchmarks.measure import Sheet, cpu_seconds, percentile
 from benchmarks.scenarios import SCENARIOS
 from tests.houses import ROOT
@@ -96,6 +99,27 @@ def test_whoever_is_refused_is_counted_and_comes_again(refusals, seated):
         else:
             with pytest.raises(LoadError, match="refused"):
                 crowd.connect(port, [b"hi"] * 10, ((b"hello", b""),), at_once=3)
+
+
+def test_graphs_show_every_contender_and_the_longest_bar_is_the_dearest(tmp_path, capsys):
+    sheet = Sheet()
+    for graph in GRAPHS:
+        for contender, cost in (("Chatty", 8.0), ("bare <send>", 4.0), ("slow", 800.0)):
+            sheet.note(graph.scenario, graph.what, contender, cost, "µs", 2)
+    about = {"machine": "A CPU, 2 cores, 24 GiB, Linux 6", "date": "2026-11-26T10:00:00+00:00"}
+    figures = tmp_path / "figures.json"
+    figures.write_text(json.dumps({**about, "figures": sheet.as_json()}))
+    assert graphs.main([str(figures), str(tmp_path)]) == 0
+    for graph in GRAPHS:
+        root = ElementTree.fromstring((tmp_path / graph.file).read_text())
+        said = [each.text for each in root.iter() if each.tag.endswith("text")]
+        assert {"bare <send>", "Chatty", "slow", "800 µs", "8.0 µs", "4.0 µs"} <= set(said)
+        assert "A CPU, 2 cores, 24 GiB, 2026-11-26, median of 1." in said[1]
+        bars = [float(each.get("width", 0)) for each in root.iter() if each.get("rx") == "5"]
+        assert bars == sorted(bars)
+    figures.write_text(json.dumps({**about, "figures": []}))
+    assert graphs.main([str(figures), str(tmp_path)]) == 1
+    assert "No figures of fan-out to 200" in capsys.readouterr().err
 
 
 def test_every_way_of_saying_a_message_is_heard():
