@@ -9,47 +9,137 @@ are. SQLite knows neither, and builds its own quickly. Values go in as parameter
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.db import connection
 from django.db.models import BooleanField, Model
 from django.db.models.expressions import RawSQL
 
+from accounts.models import User
 from conversations.models import Conversation, Membership, Message
 
-
-def messages_with(authors_and_keys: Collection[tuple[int, str]]) -> RawSQL:
-    """Return a condition on messages: exactly these (author id, key)."""
-    return _pairs(Message, "author_id", "key", authors_and_keys, ("bigint", "text"))
+Made = TypeVar("Made", bound=Model)
 
 
-def memberships_of(conversations_and_users: Collection[tuple[int, int]]) -> RawSQL:
-    """Return a condition on memberships: exactly these (conversation id, user id)."""
-    pairs = conversations_and_users
-    return _pairs(Membership, "conversation_id", "user_id", pairs, ("bigint", "bigint"))
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What drafts are judged by. `memberships`: by (conversation id, user id), with their users.
+    `known`: ids of the messages that have one of the keys already."""
+
+    conversations: dict[int, Conversation]
+    memberships: dict[tuple[int, int], Membership]
+    known: list[int]
 
 
-def save_counters(conversations: Iterable[Conversation], *, last_text_at: datetime) -> None:
-    """Write last_seq and version of locked conversations, and the moment of their last words."""
+def lock_and_read(
+    *,
+    conversations: Collection[int],
+    memberships: Collection[tuple[int, int]],
+    keys: Collection[tuple[int, str]],
+    lock_seconds: float | None,
+    skip_locked: bool,
+) -> Ground:
+    """Lock living conversations, in order of id, so that two batches which share some cannot wait for
+    each other. Then read the memberships (conversation id, user id), and which (author id, key) are
+    taken: after the lock, so that a repetition that waited for it sees the row it repeats.
+
+    `lock_seconds`: wait so long (PostgreSQL; None: as long as the connection's own limit says).
+    `skip_locked`: leave out what somebody else holds.
+    """
+    if connection.vendor != "postgresql":
+        # No row locks, and none to skip: its transactions are exclusive anyway.
+        rows = Conversation.objects.filter(pk__in=conversations, deleted_at=None)
+        members = Membership.objects.filter(
+            _pairs(Membership, "conversation_id", "user_id", memberships)
+        )
+        taken = Message.objects.filter(_pairs(Message, "author_id", "key", keys))
+        return Ground(
+            {each.pk: each for each in rows},
+            {(m.conversation_id, m.user_id): m for m in members.select_related("user")},
+            list(taken.values_list("pk", flat=True)),
+        )
+    return _locked_and_read_at_once(
+        conversations, memberships, keys, lock_seconds=lock_seconds, skip_locked=skip_locked
+    )
+
+
+def _locked_and_read_at_once(
+    conversations: Collection[int],
+    memberships: Collection[tuple[int, int]],
+    keys: Collection[tuple[int, str]],
+    *,
+    lock_seconds: float | None,
+    skip_locked: bool,
+) -> Ground:
+    """One trip to PostgreSQL. Each statement sees what was committed before it began, as if they had
+    been asked one by one."""
+    pairs, members = _rows(memberships, ("bigint", "bigint"))
+    owned, taken = _rows(keys, ("bigint", "text"))
+    wait = "" if lock_seconds is None else f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f};"
+    with connection.cursor() as cursor:
+        cursor.execute(  # of our own names, numbers and placeholders
+            f"""{wait}
+            SELECT {_columns(Conversation, "c")} FROM conversations_conversation c
+            WHERE c.id = ANY(%s::bigint[]) AND c.deleted_at IS NULL
+            ORDER BY c.id FOR NO KEY UPDATE {"SKIP LOCKED" if skip_locked else ""};
+            SELECT {_columns(Membership, "m")}, {_columns(User, "u")}
+            FROM conversations_membership m JOIN accounts_user u ON u.id = m.user_id
+            WHERE (m.conversation_id, m.user_id) IN ({pairs});
+            SELECT x.id FROM conversations_message x WHERE (x.author_id, x.key) IN ({owned})""",  # noqa: S608
+            [_array(conversations), *members, *taken],
+        )
+        if wait:
+            cursor.nextset()
+        locked = {row[0]: _made(Conversation, row) for row in cursor.fetchall()}
+        cursor.nextset()
+        found = {}
+        for row in cursor.fetchall():
+            membership = _made(Membership, row)
+            membership.user = _made(User, row[len(Membership._meta.concrete_fields) :])
+            found[membership.conversation_id, membership.user_id] = membership
+        cursor.nextset()
+        return Ground(locked, found, [pk for (pk,) in cursor.fetchall()])
+
+
+def store(messages: Sequence[Message], conversations: Iterable[Conversation]) -> None:
+    """Store new messages, give each its id, and write the counters of their locked conversations, and
+    the moment of their last words. Raises what the database raises, as the ORM does."""
+    update, counters = _counters(conversations, last_text_at=messages[-1].created_at)
+    if connection.vendor == "postgresql":
+        _insert(messages, f"; {update}", counters)
+        return
+    Message.objects.bulk_create(messages)
+    with connection.cursor() as cursor:
+        cursor.execute(update, counters)
+
+
+def _counters(
+    conversations: Iterable[Conversation], *, last_text_at: datetime
+) -> tuple[str, list[Any]]:
     values = [(each.pk, each.last_seq, each.version) for each in conversations]
     table = Conversation._meta.db_table
     rows, parameters = _rows(values, ("bigint", "bigint", "bigint"))
     moment = connection.ops.adapt_datetimefield_value(last_text_at)
-    with connection.cursor() as cursor:
-        cursor.execute(  # of our own names and placeholders
-            f"UPDATE {table} SET last_seq = new.column2, version = new.column3, last_text_at = %s"  # noqa: S608
-            f" FROM ({rows}) AS new WHERE {table}.id = new.column1",
-            [moment, *parameters],
-        )
+    sql = (  # of our own names and placeholders
+        f"UPDATE {table} SET last_seq = new.column2, version = new.column3, last_text_at = %s"  # noqa: S608
+        f" FROM ({rows}) AS new WHERE {table}.id = new.column1"
+    )
+    return sql, [moment, *parameters]
 
 
 def insert_messages(messages: Sequence[Message]) -> None:
     """Store new messages and give each its id. Raises what the database raises, as the ORM does."""
-    if connection.vendor != "postgresql":
+    if connection.vendor == "postgresql":
+        _insert(messages)
+    else:
         Message.objects.bulk_create(messages)
-        return
+
+
+def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[Any] = ()) -> None:
+    """Store on PostgreSQL. `then`: what follows in the same trip."""
     meta = Message._meta
     columns = ", ".join(str(field.column) for field in _FIELDS)
     typed = ", ".join(f"{field.column} {field.db_type(connection)!s}" for field in _FIELDS)
@@ -57,8 +147,9 @@ def insert_messages(messages: Sequence[Message]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(  # of our own names
             f"INSERT INTO {meta.db_table} ({columns}) SELECT {columns}"  # noqa: S608
-            f" FROM json_to_recordset(%s::json) AS new({typed}) RETURNING conversation_id, seq, id",
-            [msgspec.json.encode(rows).decode()],
+            f" FROM json_to_recordset(%s::json) AS new({typed})"
+            f" RETURNING conversation_id, seq, id{then}",
+            [msgspec.json.encode(rows).decode(), *parameters],
         )
         ids = {(conversation, seq): pk for conversation, seq, pk in cursor.fetchall()}
     for message in messages:
@@ -93,15 +184,22 @@ def _plain(value: Any) -> Any:
     return f"\\x{value.hex()}" if isinstance(value, bytes) else value  # as bytea is written in text
 
 
+def _columns(model: type[Model], alias: str) -> str:
+    return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
+
+
+def _made(model: type[Made], row: Sequence[Any]) -> Made:
+    """Return the object of a row that begins with _columns(model)."""
+    names = [field.attname for field in model._meta.concrete_fields]
+    return model.from_db(connection.alias, names, row[: len(names)])
+
+
 def _pairs(
-    model: Any,
-    first: str,
-    second: str,
-    pairs: Collection[tuple[Any, Any]],
-    types: tuple[str, str],
+    model: type[Model], first: str, second: str, pairs: Collection[tuple[Any, Any]]
 ) -> RawSQL:
+    """Return SQLite's condition on a model's rows: exactly these pairs."""
     table = model._meta.db_table
-    rows, parameters = _rows(pairs, types)
+    rows, parameters = _rows(pairs, ("", ""))
     sql = f"({table}.{first}, {table}.{second}) IN ({rows})"
     return RawSQL(sql, parameters, output_field=BooleanField())  # noqa: S611 - placeholders only
 

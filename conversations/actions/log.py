@@ -29,7 +29,8 @@ def write_notice(
     words. `came` and `gone`: whose membership this changes.
     """
     message = next_message(conversation, author, kind=kind, data=data or {})
-    insert([message])
+    bulk.insert_messages([message])
+    without_reactions(message)
     conversation.save(update_fields=["version", "last_seq"])
     if came or gone:
         bump_clock({*came, *gone})
@@ -54,14 +55,8 @@ def next_message(conversation: Conversation, author: User | None, **fields: Any)
     )
 
 
-def insert(messages: list[Message]) -> None:
-    bulk.insert_messages(messages)
-    for message in messages:
-        without_reactions(message)  # nobody can have reacted yet: spare the wire the query
-
-
 def without_reactions(message: Message) -> None:
-    """Have the message told as one nobody has reacted to, without asking the database."""
+    """Have a new message told as what it is, one nobody has reacted to, without a query."""
     message._prefetched_objects_cache = {"reactions": []}  # type: ignore[attr-defined]
 
 

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection
 
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, bulk, limits, markdown, queries
-from conversations.actions.log import change_event, insert, next_message, without_reactions
+from conversations.actions.log import change_event, next_message, without_reactions
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Membership, Message
 from conversations.realtime import fanout
@@ -102,13 +101,16 @@ def _store(
 ) -> list[Sent | ChatError]:
     """Expected refusals are decided by SELECTs before anything is written; no savepoints."""
     drafts = [each.draft for each in checked]
-    if lock_seconds is not None:
-        _wait_for_locks(lock_seconds)
     called = queries.mentioned([(each.draft.conversation_id, each.html) for each in checked])
-    conversations = _lock_conversations({d.conversation_id for d in drafts}, skip_locked)
-    # After the lock: a repetition that waited for it sees the row it repeats.
-    known = _known_messages(drafts)
-    memberships = _memberships(drafts)
+    ground = bulk.lock_and_read(
+        conversations={d.conversation_id for d in drafts},
+        memberships={(d.conversation_id, d.user_id) for d in drafts},
+        keys={(d.user_id, d.key) for d in drafts},
+        lock_seconds=lock_seconds,
+        skip_locked=skip_locked,
+    )
+    conversations, memberships = ground.conversations, ground.memberships
+    known = _known_messages(ground.known)
     quoted = _quoted(drafts)
 
     results: list[Sent | ChatError] = []
@@ -150,44 +152,20 @@ def _store(
 
     if fresh:
         messages = [message for _draft, message in fresh.values()]
-        insert(messages)
         touched = {m.conversation_id: conversations[m.conversation_id] for m in messages}
-        bulk.save_counters(touched.values(), last_text_at=messages[-1].created_at)
+        bulk.store(messages, touched.values())
+        for message in messages:
+            without_reactions(message)
         events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
         fanout.tell_after_commit(*events, *_appearances(conversations[pk] for pk in first_words))
     return results
 
 
-def _wait_for_locks(seconds: float) -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"]
-            )
-
-
-def _lock_conversations(ids: set[int], skip_locked: bool) -> dict[int, Conversation]:
-    """In order of id, so that two batches which share conversations cannot wait for each other."""
-    # SQLite has no row locks (and no SKIP LOCKED): its transactions are exclusive anyway.
-    skip_locked = skip_locked and connection.features.has_select_for_update_skip_locked
-    rows = Conversation.objects.select_for_update(no_key=True, skip_locked=skip_locked)
-    found = rows.filter(pk__in=ids, deleted_at=None).order_by("pk")
-    return {conversation.pk: conversation for conversation in found}
-
-
-def _known_messages(drafts: Iterable[Draft]) -> dict[tuple[int, str], Message]:
-    wanted = {(draft.user_id, draft.key) for draft in drafts}
-    ids = list(Message.objects.filter(bulk.messages_with(wanted)).values_list("pk", flat=True))
+def _known_messages(ids: list[int]) -> dict[tuple[int, str], Message]:
     if not ids:  # as nearly always: repetitions are rare
         return {}
     rows = Message.objects.filter(pk__in=ids).select_related("author", "reply_to__author")
     return {(message.author_id or 0, message.key or ""): message for message in rows}
-
-
-def _memberships(drafts: Iterable[Draft]) -> dict[tuple[int, int], Membership]:
-    wanted = {(draft.conversation_id, draft.user_id) for draft in drafts}
-    rows = Membership.objects.filter(bulk.memberships_of(wanted)).select_related("user")
-    return {(row.conversation_id, row.user_id): row for row in rows}
 
 
 def _quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:

@@ -13,8 +13,8 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from conversations import actions
-from conversations.actions import Draft, Sent, sending
+from conversations import actions, bulk
+from conversations.actions import Draft, Sent
 from conversations.models import Conversation, Message
 from conversations.realtime import writer as writer_module
 from conversations.realtime.engine import supervise
@@ -146,16 +146,16 @@ def test_a_deadlock_is_tried_once_more(alice: User, room: Conversation, monkeypa
     class DeadlockError(Exception):
         sqlstate = "40P01"
 
-    real = sending.insert
+    real = bulk.store
     tries: list[int] = []
 
-    def deadlocked(messages):
+    def deadlocked(messages, conversations):
         tries.append(len(messages))
         if len(tries) == 1:
             raise OperationalError("deadlock detected") from DeadlockError()
-        real(messages)
+        real(messages, conversations)
 
-    monkeypatch.setattr(sending, "insert", deadlocked)
+    monkeypatch.setattr(bulk, "store", deadlocked)
     assert codes(store([draft(alice, room, "k")])) == ["sent"]
     assert len(tries) == 2
     assert Message.objects.filter(kind="text").count() == 1
@@ -170,7 +170,7 @@ async def test_without_a_database_everybody_is_told_to_try_again(
             def gone(*_args, **_how):
                 raise OperationalError("server closed the connection unexpectedly")
 
-            broken.setattr(sending, "_lock_conversations", gone)
+            broken.setattr(bulk, "lock_and_read", gone)
             results = await send(writer, *[draft(alice, room, f"k{n}") for n in range(3)])
             assert codes(results) == ["unavailable"] * 3
             assert all(result.retry for result in results if isinstance(result, ChatError))
