@@ -6,8 +6,9 @@ Passwords are hashed before a transaction opens: a hash takes long enough to hol
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from django.conf import settings
@@ -23,7 +24,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, SignIn, User, normal_email
+from accounts import pictures
+from accounts.models import (
+    EMAIL_MAX,
+    HUES,
+    NAME_MAX,
+    PASSWORD_MAX,
+    Contrast,
+    Picture,
+    SignIn,
+    Theme,
+    User,
+    normal_email,
+)
 from accounts.queries import user_by_email
 from accounts.sessions import SID_KEY
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended
@@ -57,7 +70,7 @@ def register(
     """
     require_sign_up_open(invited=invited)
     limiter.check("sign_up", address)
-    name = clean_line(name, field="name", max_length=NAME_MAX)
+    name = clean_name(name)
     email = clean_email(email)
     time_zone = clean_time_zone(time_zone)
     check_password_rules(password, User(email=email, name=name), field="password")
@@ -282,17 +295,29 @@ def _store_password(user: User, new: str | None, *, keep_sid: str | None) -> Non
     user.password = encoded
 
 
-def update_profile(user: User, *, name: str | None = None, time_zone: str | None = None) -> User:
-    """Change what is given. Raises ChatError with `fields`; then nothing has changed."""
-    changes: dict[str, str] = {}
-    if name is not None:
-        changes["name"] = clean_line(name, field="name", max_length=NAME_MAX)
-    if time_zone is not None:
-        changes["time_zone"] = clean_time_zone(time_zone)
+def update_profile(
+    user: User, *, picture: bytes | None = None, remove_picture: bool = False, **given: Any
+) -> User:
+    """Change what is given: fields named in CLEANED, a picture in any format pictures.remade takes.
+
+    Raises ChatError with `fields`, or ("busy"); then nothing has changed.
+    """
+    changes = {field: CLEANED[field](value) for field, value in given.items()}
+    image = None if picture is None else pictures.remade(picture)
+    if image is not None:
+        changes["picture"] = pictures.digest(image)
+    elif remove_picture:
+        changes["picture"] = ""
+    if not changes:
+        return user
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(**changes)
+        if image is not None:
+            Picture.objects.update_or_create(user_id=user.pk, defaults={"image": image})
+        elif remove_picture:
+            Picture.objects.filter(user_id=user.pk).delete()
     for field, value in changes.items():
         setattr(user, field, value)
-    if changes:
-        User.objects.filter(pk=user.pk).update(**changes)
     return user
 
 
@@ -343,8 +368,51 @@ def clean_time_zone(name: str) -> str:
     return name
 
 
-def time_zones() -> set[str]:
-    return zoneinfo.available_timezones()
+@lru_cache(maxsize=1)
+def time_zones() -> frozenset[str]:
+    """The names this machine knows. Kept: looking means walking through hundreds of files."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+def clean_name(name: str) -> str:
+    return clean_line(name, field="name", max_length=NAME_MAX)
+
+
+def clean_language(code: str) -> str:
+    """Return the code of a language Chatty speaks, or "" for the browser's."""
+    if code and code not in dict(settings.LANGUAGES):
+        raise _invalid("language", _("Chatty does not speak this language."))
+    return code
+
+
+def clean_theme(theme: str) -> str:
+    if theme not in Theme.values:
+        raise _invalid("theme", _("There is no such theme."))
+    return theme
+
+
+def clean_contrast(contrast: str) -> str:
+    if contrast not in Contrast.values:
+        raise _invalid("contrast", _("There is no such contrast."))
+    return contrast
+
+
+def clean_hue(hue: int | None) -> int | None:
+    """Return a colour, or None for the one that follows from the id."""
+    if hue is not None and not 0 <= hue < HUES:
+        raise _invalid("hue", _("There is no such colour."))
+    return hue
+
+
+# What people may change of themselves by update_profile.
+CLEANED: dict[str, Callable[[Any], Any]] = {
+    "name": clean_name,
+    "time_zone": clean_time_zone,
+    "language": clean_language,
+    "theme": clean_theme,
+    "contrast": clean_contrast,
+    "chosen_hue": clean_hue,
+}
 
 
 @sensitive_variables("password")

@@ -123,7 +123,7 @@ class PersonAdmin(DjangoUserAdmin):
     ordering = ("name", "id")
     filter_horizontal = ("user_permissions",)
     readonly_fields = ("is_active", "closed_at", "date_joined", "last_login", "password_page")
-    actions = ("close_accounts", "reopen_accounts")
+    actions = ("close_accounts", "reopen_accounts", "remove_pictures")
     fieldsets = (
         (None, {"fields": ("name", "email", "time_zone", "password_page")}),
         (_("Account"), {"fields": ("is_active", "closed_at", "date_joined", "last_login")}),
@@ -147,6 +147,17 @@ class PersonAdmin(DjangoUserAdmin):
     @admin.action(description=_("Open again"), permissions=["change"])
     def reopen_accounts(self, request: HttpRequest, people: QuerySet[User]) -> None:
         self._each(request, people.filter(is_active=False), close=False)
+
+    @admin.action(description=_("Remove the picture"), permissions=["change"])
+    def remove_pictures(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        done = 0
+        for person in people.exclude(picture=""):
+            if self.has_change_permission(request, person):
+                actions.update_profile(person, remove_picture=True)
+                self.log_change(request, person, "Picture removed.")
+                done += 1
+        said = ngettext("%d picture is removed.", "%d pictures are removed.", done)
+        self.message_user(request, said % done, messages.SUCCESS)
 
     def _each(self, request: HttpRequest, people: QuerySet[User], *, close: bool) -> None:
         done = 0

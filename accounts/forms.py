@@ -6,15 +6,37 @@ from typing import Any, cast
 
 from django import forms
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 from django.utils.text import format_lazy
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
+from accounts import pictures
 from accounts.actions import time_zones
-from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, User
+from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, Contrast, Theme, User
 
 _ADVICE = format_lazy(
     _("At least {least} characters; longer is better."), least=settings.PASSWORD_MIN_LENGTH
+)
+
+_REGIONS = (
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+)
+# In the order of .avatar--h0 and so on.
+HUE_NAMES = (
+    *(_("Indigo"), _("Violet"), _("Magenta"), _("Pink"), _("Red"), _("Orange")),
+    *(_("Amber"), _("Lime"), _("Green"), _("Teal"), _("Sky blue"), _("Blue")),
 )
 
 
@@ -81,7 +103,38 @@ class PasswordForm(_Twice):
 
 
 class ProfileForm(forms.Form):
+    """What others see of somebody, and how Chatty looks to them: one form, so that saving one part
+    loses nothing that was begun in another."""
+
     name = NameField(help_text=_("What the others see."))
+    picture = forms.FileField(
+        label=_("Picture"),
+        required=False,
+        allow_empty_file=True,  # told apart with everything else that is no picture
+        widget=forms.FileInput(
+            attrs={"accept": ",".join(pictures.MEDIA_TYPES), "data-max": pictures.BYTES_MAX}
+        ),
+        help_text=format_lazy(
+            _("PNG, JPEG, WebP or GIF of up to {max} MB. The middle of it is shown."),
+            max=pictures.BYTES_MAX // 1024 // 1024,
+        ),
+    )
+    chosen_hue = forms.TypedChoiceField(
+        label=_("Colour"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", _("Automatic")), *enumerate(HUE_NAMES)],
+        widget=forms.RadioSelect,
+        help_text=_("Behind your initials, where there is no picture."),
+    )
+    theme = forms.ChoiceField(label=_("Theme"), choices=Theme.choices)
+    contrast = forms.ChoiceField(
+        label=_("Contrast"),
+        choices=Contrast.choices,
+        help_text=_("High: darker words, lines around everything."),
+    )
+    language = forms.ChoiceField(label=_("Language"), required=False)
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
         required=False,
@@ -90,12 +143,55 @@ class ProfileForm(forms.Form):
         help_text=_("Times are shown as they are there."),
     )
 
-    def __init__(self, data: QueryDict | None, *, user: User) -> None:
-        super().__init__(data, initial={"name": user.name, "time_zone": user.time_zone})
-        field = cast(forms.ChoiceField, self.fields["time_zone"])
-        # What was chosen stays choosable, even where this machine's list lacks it.
-        names = sorted(time_zones() | ({user.time_zone} - {""}))
-        field.choices = [
-            ("", _("The server's")),
-            *((name, name.replace("_", " ")) for name in names),
+    def __init__(
+        self, data: QueryDict | None, files: MultiValueDict[str, UploadedFile] | None, *, user: User
+    ) -> None:
+        initial = {name: getattr(user, name) for name in self.base_fields if name != "picture"}
+        super().__init__(data, files, initial=initial)
+        languages = cast(forms.ChoiceField, self.fields["language"])
+        languages.choices = [
+            ("", _("As this browser says")),
+            *((code, _own_name(code)) for code, _name in settings.LANGUAGES),
         ]
+        zones = cast(forms.ChoiceField, self.fields["time_zone"])
+        zones.choices = [("", _("The server's")), *_zones_by_region(user.time_zone)]
+
+    def picture_given(self) -> bytes | None:
+        """The file, None when none was chosen. Raises ChatError when it is too big to be read."""
+        file: UploadedFile | None = self.cleaned_data["picture"]
+        if file is None:
+            return None
+        if (file.size or 0) > pictures.BYTES_MAX:
+            raise pictures.too_big()
+        return bytes(file.read())
+
+
+def _own_name(code: str) -> str:
+    """What a language calls itself: who looks for it may not read the present one."""
+    try:
+        name: str = get_language_info(code)["name_local"]
+    except KeyError:
+        return code
+    return name[:1].upper() + name[1:]
+
+
+def _zones_by_region(chosen: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return places by region: [("Europe", [("Europe/Berlin", "Berlin"), ...]), ...].
+
+    Names without a region, and those of regions that are none ("US", "Etc"), are older spellings
+    of places that are listed. What was chosen stays choosable all the same, even where this
+    machine's list lacks it.
+    """
+    regions: dict[str, list[tuple[str, str]]] = {}
+    for name in sorted(time_zones() | ({chosen} - {""})):
+        region, _slash, place = name.partition("/")
+        if region in _REGIONS and place:
+            regions.setdefault(region, []).append((name, _spelt(place)))
+        elif name in ("UTC", chosen):
+            regions.setdefault("", []).append((name, _spelt(name)))
+    others = regions.pop("", [])
+    return [*regions.items(), *([(str(_("Other")), others)] if others else [])]
+
+
+def _spelt(place: str) -> str:
+    return place.replace("_", " ").replace("/", ", ")

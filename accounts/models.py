@@ -21,6 +21,7 @@ from accounts.clients import described
 EMAIL_MAX = 254
 NAME_MAX = 60
 PASSWORD_MAX = 256
+HUES = 12  # colours of faces; static/css/components/avatar.css has one class for each
 
 
 def normal_email(email: str) -> str:
@@ -57,6 +58,18 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=normal_email(username or ""))
 
 
+class Theme(models.TextChoices):
+    SYSTEM = "system", _("As this device has it")
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
+
+
+class Contrast(models.TextChoices):
+    SYSTEM = "system", _("As this device has it")
+    NONE = "none", _("Ordinary")
+    MORE = "more", _("High")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. Accounts are closed rather than deleted, so that what they wrote keeps a name."""
 
@@ -64,6 +77,17 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(_("name"), max_length=NAME_MAX)
     # "" while nobody has told us: times are then shown in the server's zone.
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    # One of settings.LANGUAGES; "" leaves it to the browser.
+    language = models.CharField(_("language"), max_length=16, blank=True, default="")
+    theme = models.CharField(_("theme"), max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    contrast = models.CharField(
+        _("contrast"), max_length=6, choices=Contrast.choices, default=Contrast.SYSTEM
+    )
+    # None: the one that follows from the id. Read `hue`.
+    chosen_hue = models.PositiveSmallIntegerField(_("colour"), null=True, blank=True)
+    # The digest of the row in Picture, "" without one. It stands here so that a face costs whoever
+    # has the person nothing more.
+    picture = models.CharField(max_length=32, blank=True, default="", editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may open the administration"), default=False)
     # Rises with every change of this person's memberships, roles, sign-ins, password or closure.
@@ -88,6 +112,18 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=models.Q(email=Lower("email")), name="user_email_is_lower_case"
             ),
             models.CheckConstraint(condition=~models.Q(name=""), name="user_has_a_name"),
+            models.CheckConstraint(
+                condition=models.Q(theme__in=["system", "light", "dark"]),
+                name="user_theme_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(contrast__in=["system", "none", "more"]),
+                name="user_contrast_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(chosen_hue=None) | models.Q(chosen_hue__lt=HUES),
+                name="user_hue_is_known",
+            ),
         ]
         # Lists of people are by name; the id makes the order, and so a cursor, definite.
         indexes = [models.Index(fields=["name", "id"], name="user_by_name")]
@@ -113,6 +149,33 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name
+
+    @property
+    def hue(self) -> int:
+        """The colour of this person's face, 0 to HUES - 1: chosen, or the same for ever by the id."""
+        return self.pk * 7 % HUES if self.chosen_hue is None else self.chosen_hue
+
+    @property
+    def picture_url(self) -> str | None:
+        """Where the picture is. Another picture has another address, so this one may be kept."""
+        # Spelt out: every message on every wire asks.
+        return f"/api/users/{self.pk}/picture/{self.picture}/" if self.picture else None
+
+
+class Picture(models.Model):
+    """Somebody's picture, as actions.set_picture made it anew. User.picture is its digest."""
+
+    user = models.OneToOneField(
+        User, primary_key=True, on_delete=models.CASCADE, related_name="+", verbose_name=_("person")
+    )
+    image = models.BinaryField()  # WebP
+
+    class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+
+    def __str__(self) -> str:
+        return str(self.user)
 
 
 class LiveSignIns(models.QuerySet["SignIn"]):

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import EMAIL_MAX, SignIn, User, normal_email
+from accounts.models import EMAIL_MAX, Picture, SignIn, User, normal_email
 from chatty.common.errors import ChatError
 
 # SQLite bounds the variables of a statement; PostgreSQL plans long lists badly.
 _CHUNK = 1000
+ID_MAX = 2**63 - 1
 
 
 def user_by_email(email: str) -> User | None:
@@ -44,6 +45,16 @@ def sign_in_with(sid: str, kind: str) -> SignIn | None:
         return SignIn.objects.select_related("user").get(sid=sid, kind=kind)
     except SignIn.DoesNotExist:
         return None
+
+
+def picture(user_id: int, digest: str) -> bytes | None:
+    """Return somebody's picture of this digest; None when they have another one, or none."""
+    # Neither can be in a database; asking for them would be an error there.
+    if user_id > ID_MAX or not (digest.isascii() and digest.isalnum()):
+        return None
+    found = Picture.objects.filter(user_id=user_id, user__picture=digest)
+    image = found.values_list("image", flat=True).first()
+    return None if image is None else bytes(image)
 
 
 def live_sign_ins(user: User) -> QuerySet[SignIn]:

@@ -84,10 +84,12 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @get_or_post
 def profile(request: HttpRequest) -> HttpResponse:
     user = _own(request)
-    form = ProfileForm(_posted(request), user=user)
+    form = ProfileForm(_posted(request), request.FILES or None, user=user)
 
     def change() -> None:
-        actions.update_profile(user, **form.cleaned_data)
+        given = {name: form.cleaned_data[name] for name in actions.CLEANED}
+        picture, remove = form.picture_given(), "remove_picture" in request.POST
+        actions.update_profile(user, picture=picture, remove_picture=remove, **given)
         messages.success(request, _("Your profile is saved."))
 
     return _answered(

@@ -15,6 +15,7 @@ django_application = get_asgi_application()  # before whatever imports models
 
 from django.conf import settings  # noqa: E402
 
+from accounts import pictures  # noqa: E402
 from chatty import health  # noqa: E402
 from chatty.databases import prepare_to_serve  # noqa: E402
 from chatty.doors import FrontDoor, HttpBound  # noqa: E402
@@ -30,6 +31,10 @@ application = FrontDoor(
         waiting=settings.HTTP_WAITING,
         body_max=settings.HTTP_BODY_MAX,
         body_seconds=settings.HTTP_BODY_SECONDS,
+        # A picture, and what is sent along in the same form.
+        large=dict.fromkeys(
+            ("/settings/profile/", "/api/me/picture/"), settings.HTTP_BODY_MAX + pictures.BYTES_MAX
+        ),
     ),
     websockets={"/ws/": ChatConsumer.as_asgi()},
     probes=health.probes(layer=engine.layer_state, take_numbers=engine.take_numbers),

@@ -38,6 +38,7 @@ _SPOKEN_BY_PROXIES = frozenset(
     }
 )
 _NO_SUCH_SOCKET = 4404
+LARGE_AT_ONCE = 4
 
 
 class FrontDoor:
@@ -196,6 +197,9 @@ class HttpBound:
     Django starts a thread, and so a database connection, for each request that comes: without a bound
     a crowd takes the memory and starves the sockets. A request gets in line after its body has
     arrived, so that slow senders hold no place. Static files pass by: no database, short work.
+
+    `large`: paths that take files, and how many bytes. Few such requests at once, since each is held
+    in memory, and only ones that announce their size.
     """
 
     def __init__(
@@ -206,6 +210,7 @@ class HttpBound:
         waiting: int,
         body_max: int,
         body_seconds: float,
+        large: Mapping[str, int] | None = None,
         unbound: tuple[str, ...] = ("/static/",),
     ) -> None:
         self.application = application
@@ -213,14 +218,24 @@ class HttpBound:
         self.waiting = waiting
         self.body_max = body_max
         self.body_seconds = body_seconds
+        self.large = large or {}
         self.unbound = unbound
         self._inside = 0  # running and waiting
+        self._large = 0  # of those with a body beyond `body_max`, also on its way
         self._places = asyncio.Semaphore(running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(self.unbound):
             await self.application(scope, receive, send)
             return
+        large = announced_size(scope) > self.body_max
+        self._large += large
+        try:
+            await self._with_body(scope, receive, send)
+        finally:
+            self._large -= large
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self._body(scope, receive)
             if self._inside >= self.running + self.waiting:
@@ -244,17 +259,24 @@ class HttpBound:
                 await self.application(scope, receive, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The whole body, None when the client has gone. Raises ChatError("too_big" | "invalid")."""
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.body_max:
-            raise ChatError("too_big")
+        """The whole body, None when the client has gone.
+
+        Raises ChatError("too_big" | "busy" | "invalid").
+        """
+        size, most = announced_size(scope), self.body_max
+        if size > most:
+            most = self.large.get(scope["path"], most)
+            if size > most:
+                raise ChatError("too_big")
+            if self._large > LARGE_AT_ONCE:
+                raise ChatError("busy", retry_after=2)
         try:
             async with asyncio.timeout(self.body_seconds):
-                return await self._collected(receive)
+                return await self._collected(receive, most)
         except TimeoutError:
             raise ChatError("invalid", "The request took too long to arrive.") from None
 
-    async def _collected(self, receive: Receive) -> bytes | None:
+    async def _collected(self, receive: Receive, most: int) -> bytes | None:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -263,11 +285,16 @@ class HttpBound:
                 return None
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self.body_max:
+            if size > most:
                 raise ChatError("too_big")
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
+
+
+def announced_size(scope: Scope) -> int:
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return int(length) if length.isdigit() and len(length) < 20 else 0
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:

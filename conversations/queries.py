@@ -346,11 +346,18 @@ def _other_of(direct_key: str, user_id: int) -> int:
     return high if low == user_id else low
 
 
+def other_person(conversation: Conversation, user: User) -> User | None:
+    """Return the other person of a direct conversation (oneself, of a note to self), None of a group.
+    One query for a direct one."""
+    if not conversation.direct_key:
+        return None
+    return _others(user, {conversation.pk: conversation.direct_key})[conversation.pk]
+
+
 def title(conversation: Conversation, user: User) -> str:
     """Return what a conversation is called by this member. One query for a direct one."""
-    if not conversation.direct_key:
-        return conversation.name
-    return _others(user, {conversation.pk: conversation.direct_key})[conversation.pk].name
+    other = other_person(conversation, user)
+    return other.name if other else conversation.name
 
 
 # --- people --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from accounts.models import User
 from conversations import limits, notices
 from conversations.models import Message, Reaction
 from conversations.queries import SidebarRow
@@ -22,14 +23,13 @@ Wire = dict[str, Any]
 def message_to_wire(message: Message) -> Wire:
     """Return the message as it is now. Reads `author`, `reply_to.author` and `reactions`: have them
     loaded (queries.with_details does), or each costs a query."""
-    author = message.author
     return {
         "id": message.pk,
         "conversation": message.conversation_id,
         "seq": message.seq,
         "version": message.version,
         "kind": str(message.kind),
-        "author": person_to_wire(author),
+        "author": _person(message.author),
         "key": message.key,
         "body": message.body,
         "html": message.html,
@@ -59,12 +59,17 @@ def sidebar_to_wire(row: SidebarRow) -> Wire:
         "role": row.role,
         "level": row.level,
         "archived": row.archived,
-        "other": person_to_wire(row.other),
+        "other": _person(row.other),
     }
 
 
-def person_to_wire(user: Any) -> Wire | None:
-    return None if user is None else {"id": user.pk, "name": user.name}
+def person_to_wire(user: User) -> Wire:
+    """Return what is shown of somebody: a name and a face. No query: it all stands in their row."""
+    return {"id": user.pk, "name": user.name, "hue": user.hue, "picture": user.picture_url}
+
+
+def _person(user: User | None) -> Wire | None:
+    return person_to_wire(user) if user else None
 
 
 def moment(at: datetime | None) -> str | None:
@@ -115,7 +120,7 @@ def _quote(message: Message) -> Wire | None:
     return {
         "id": quoted.pk,
         "seq": quoted.seq,
-        "author": person_to_wire(quoted.author),
+        "author": _person(quoted.author),
         "excerpt": excerpt(quoted.body),
         "deleted": quoted.is_deleted,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from accounts import pictures
 from chatty import doors, server
 from conversations.realtime import protocol, writer
 
@@ -55,9 +56,9 @@ def test_nginx_says_itself_whatever_chatty_believes_of_a_proxy():
 
 
 def test_proxies_carry_bodies_as_large_as_chatty_takes():
-    assert settings.HTTP_BODY_MAX == 1024 * 1024
-    assert directive("client_max_body_size") == [["1m"]]
-    assert re.search(r"max_size 1MiB\b", CADDY)
+    assert settings.HTTP_BODY_MAX + pictures.BYTES_MAX == 6 * 1024 * 1024
+    assert directive("client_max_body_size") == [["6m"]]
+    assert re.search(r"max_size 6MiB\b", CADDY)
     assert seconds(directive("client_body_timeout")[0][0]) == settings.HTTP_BODY_SECONDS
     assert seconds(directive("client_header_timeout")[0][0]) == settings.HTTP_HEADER_SECONDS
 

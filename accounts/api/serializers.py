@@ -13,7 +13,7 @@ from rest_framework_simplejwt.serializers import (
 
 from accounts import actions, tokens
 from accounts.api.authentication import client_of
-from accounts.models import EMAIL_MAX, NAME_MAX, SignIn, User
+from accounts.models import EMAIL_MAX, HUES, NAME_MAX, SignIn, User
 from chatty.common.limiter import client_address, limiter
 
 
@@ -24,22 +24,59 @@ class SecretField(PasswordField):
         super().__init__(trim_whitespace=False, **kwargs)
 
 
+class HueField(serializers.IntegerField):
+    """Given as the colour in force; taken as a choice, or null for the one that follows from the id."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            source="chosen_hue",
+            min_value=0,
+            max_value=HUES - 1,
+            allow_null=True,
+            help_text="Colour of the face. Null sets it back to the one that follows from the id.",
+        )
+
+    def get_attribute(self, instance: User) -> int:
+        return instance.hue
+
+
+class PictureField(serializers.CharField):
+    def __init__(self) -> None:
+        super().__init__(
+            source="picture_url",
+            read_only=True,
+            allow_null=True,
+            help_text="Address of the picture. Another picture has another address.",
+        )
+
+
 class MeSerializer(serializers.ModelSerializer[User]):
     name = serializers.CharField(max_length=NAME_MAX)
+    hue = HueField()
+    picture = PictureField()
     time_zone = serializers.CharField(max_length=64, allow_blank=True)
+    language = serializers.CharField(
+        max_length=16, allow_blank=True, help_text="Of pages and mails; empty: the browser's."
+    )
 
     class Meta:
         model = User
-        fields = ("id", "email", "name", "time_zone")
+        fields = (
+            *("id", "email", "name", "hue", "picture"),
+            *("time_zone", "language", "theme", "contrast"),
+        )
         read_only_fields = ("id", "email")
 
 
 class PersonSerializer(serializers.ModelSerializer[User]):
     """Somebody else: never their address."""
 
+    hue = serializers.IntegerField(help_text="Colour of the face, 0 to 11.")
+    picture = PictureField()
+
     class Meta:
         model = User
-        fields = ("id", "name")
+        fields = ("id", "name", "hue", "picture")
 
 
 class RegisterSerializer(serializers.Serializer[User]):

@@ -8,8 +8,14 @@ urlpatterns = [
     path("token/refresh/", views.RefreshView.as_view(), name="token_refresh"),
     path("token/logout/", views.LogoutView.as_view(), name="token_logout"),
     path("me/", views.MeView.as_view(), name="me"),
+    path("me/picture/", views.MyPictureView.as_view(), name="me_picture"),
     path("me/password/", views.PasswordView.as_view(), name="me_password"),
     path("me/sign-ins/", views.SignInsView.as_view(), name="me_sign_ins"),
     path("me/sign-ins/<str:sid>/", views.SignInView.as_view(), name="me_sign_in"),
     path("users/", views.PeopleView.as_view(), name="users"),
+    path(
+        "users/<int:user>/picture/<str:digest>/",
+        views.PictureView.as_view(),
+        name="user_picture",
+    ),
 ]

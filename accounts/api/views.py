@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import IO, Any, cast
 
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import generics, serializers, status
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, UnsupportedMediaType
 from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from accounts import actions, queries, tokens
+from accounts import actions, pictures, queries, tokens
 from accounts.api.authentication import sid_of
 from accounts.api.serializers import (
     LogoutSerializer,
@@ -110,6 +114,64 @@ class MeView(APIView):
         return Response(MeSerializer(user).data)
 
 
+class PictureParser(BaseParser):
+    """The file itself as the body, given on as {"picture": its bytes}."""
+
+    media_type = "image/*"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, bytes]:
+        return {"picture": stream.read(pictures.BYTES_MAX + 1)}
+
+
+class MyPictureView(APIView):
+    """One's picture."""
+
+    parser_classes = (PictureParser,)
+
+    @extend_schema(
+        request=dict.fromkeys(pictures.MEDIA_TYPES, OpenApiTypes.BINARY),
+        responses={200: MeSerializer},
+    )
+    def put(self, request: Request) -> Response:
+        """Show this picture: a PNG, JPEG, WebP or GIF of up to 5 MB, of which a square is made."""
+        try:
+            file = cast(dict[str, bytes], request.data)
+        except UnsupportedMediaType:
+            sentence = _("Please send a PNG, JPEG, WebP or GIF.")
+            raise ChatError("unsupported_media", sentence) from None
+        # Without a body there is nothing that could be parsed.
+        user = actions.update_profile(own(request), picture=file.get("picture", b""))
+        return Response(MeSerializer(user).data)
+
+    @extend_schema(responses=_NOTHING)
+    def delete(self, request: Request) -> Response:
+        """Show initials again."""
+        actions.update_profile(own(request), remove_picture=True)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PictureView(APIView):
+    """Somebody's picture, at an address that no other picture will ever have."""
+
+    @extend_schema(responses={(200, pictures.MEDIA_TYPE): OpenApiTypes.BINARY})
+    def get(self, request: Request, user: int, digest: str) -> HttpResponse:
+        image = queries.picture(user, digest)
+        if image is None:
+            raise ChatError("not_found")
+        # Kept by the browser, not by proxies: it is for people who are signed in.
+        kept = {"Cache-Control": "private, max-age=31536000, immutable"}
+        return HttpResponse(image, content_type=pictures.MEDIA_TYPE, headers=kept)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """An <img> asks for pictures alone, which is no reason to refuse it one."""
+        return super().perform_content_negotiation(request, force=True)
+
+
 class PasswordView(APIView):
     """Change one's password. Every other sign-in ends."""
 
@@ -179,7 +241,7 @@ def _bad_cursor() -> ChatError:
 
 @extend_schema(parameters=[OpenApiParameter("q", str, description="Part of the name")])
 class PeopleView(generics.ListAPIView[User]):
-    """People by name, with nothing but id and name."""
+    """People by name, with nothing but what they show of themselves."""
 
     serializer_class = PersonSerializer
     pagination_class = ByName

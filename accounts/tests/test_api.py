@@ -37,7 +37,17 @@ class TestRegister:
         made = post(api, "/api/register/", given)
         assert made.status_code == 201
         user = User.objects.get()
-        me = {"id": user.pk, "email": "carol@example.org", "name": "Carol", "time_zone": ""}
+        me = {
+            "id": user.pk,
+            "email": "carol@example.org",
+            "name": "Carol",
+            "hue": user.pk * 7 % 12,
+            "picture": None,
+            "time_zone": "",
+            "language": "",
+            "theme": "system",
+            "contrast": "system",
+        }
         assert made.json() == me
         pair = token(api, "carol@example.org", NEW).json()
         assert api.get("/api/me/", **bearer(pair["access"])).json() == me
@@ -231,13 +241,16 @@ class TestMe:
     def change(self, api, pair, **data):
         return api.patch("/api/me/", data, content_type="application/json", **bearer(pair.access))
 
-    def test_name_and_zone_can_be_changed_and_nothing_else(self, api, alice, pair):
+    def test_ones_settings_can_be_changed_and_nothing_else(self, api, alice, pair):
+        changes = {"hue": 3, "time_zone": "Europe/Paris", "language": "en", "theme": "dark"}
         response = self.change(
             api,
             pair,
             name=" Alice  A ",
-            time_zone="Europe/Paris",
+            **changes,
+            contrast="more",
             email="m@example.org",
+            picture="/elsewhere/",
             is_staff=True,
             id=99,
         )
@@ -245,10 +258,16 @@ class TestMe:
             "id": alice.pk,
             "email": "alice@example.org",
             "name": "Alice A",
-            "time_zone": "Europe/Paris",
+            "picture": None,
+            **changes,
+            "contrast": "more",
         }
         alice.refresh_from_db()
         assert not alice.is_staff
+
+    def test_a_colour_can_be_left_to_the_id_again(self, api, alice, pair):
+        assert self.change(api, pair, hue=3).json()["hue"] == 3
+        assert self.change(api, pair, hue=None).json()["hue"] == alice.pk * 7 % 12
 
     @pytest.mark.parametrize(
         ("data", "code"),
@@ -257,6 +276,11 @@ class TestMe:
             ({"name": "x" * 61}, "invalid"),
             ({"name": "\u202ex"}, "bad_text"),
             ({"time_zone": "Nowhere"}, "invalid"),
+            ({"language": "tlh"}, "invalid"),
+            ({"theme": "pink"}, "invalid"),
+            ({"contrast": ""}, "invalid"),
+            ({"hue": 12}, "invalid"),
+            ({"hue": "red"}, "invalid"),
         ],
     )
     def test_bad_values_are_told(self, api, pair, data, code):
@@ -303,10 +327,13 @@ class TestPeople:
     def find(self, api, pair, query=""):
         return api.get(f"/api/users/{query}", **bearer(pair.access)).json()
 
-    def test_people_are_ids_and_names_and_never_addresses(self, api, alice, bob, pair):
+    def test_people_are_names_and_faces_and_never_addresses(self, api, alice, bob, pair):
+        def shown(user, name):
+            return {"id": user.pk, "name": name, "hue": user.pk * 7 % 12, "picture": None}
+
         assert self.find(api, pair) == {
             "next": None,
-            "results": [{"id": alice.pk, "name": "Alice"}, {"id": bob.pk, "name": "Bob"}],
+            "results": [shown(alice, "Alice"), shown(bob, "Bob")],
         }
 
     @pytest.mark.parametrize("query", ["bob@", "example.org", "%", "_", "\\", "%00", "B%00ob@"])

@@ -21,6 +21,14 @@ pytestmark = pytest.mark.django_db
 NEW = "another blue teapot"
 SIGN_UP = {"name": "Carol", "email": "carol@example.org", "password": NEW, "again": NEW}
 SIGN_IN = {"email": "alice@example.org", "password": PASSWORD}
+PROFILE = {
+    "name": "Alice",
+    "chosen_hue": "",
+    "theme": "system",
+    "contrast": "system",
+    "language": "",
+    "time_zone": "",
+}
 CHANGE = {"old_password": PASSWORD, "new_password": NEW, "again": NEW}
 
 
@@ -265,19 +273,34 @@ class TestSettings:
         assert NEW not in response.content.decode()
         assert is_in(other)
 
-    def test_name_and_zone_are_changed(self, browser, alice):
-        given = {"name": "Alice A", "time_zone": "Asia/Tokyo"}
+    def test_everything_that_can_be_set_is_set(self, browser, alice):
+        given = {
+            "name": "Alice A",
+            "chosen_hue": "5",
+            "theme": "dark",
+            "contrast": "more",
+            "language": "en",
+            "time_zone": "Asia/Tokyo",
+        }
         assert browser.post("/settings/profile/", given).status_code == 303
         alice.refresh_from_db()
-        assert (alice.name, alice.time_zone) == ("Alice A", "Asia/Tokyo")
+        assert {name: str(getattr(alice, name)) for name in given} == given
         page = browser.get("/settings/profile/")
         assert b'<option value="Asia/Tokyo" selected>' in page.content
         assert b'data-time-zone="offer"' in page.content
 
     def test_a_bad_profile_is_told_and_kept(self, browser, alice):
-        response = browser.post("/settings/profile/", {"name": "A" * 61, "time_zone": "x"})
+        wrong = {
+            "name": "A" * 61,
+            "chosen_hue": "12",
+            "theme": "pink",
+            "contrast": "x",
+            "language": "tlh",
+            "time_zone": "x",
+        }
+        response = browser.post("/settings/profile/", wrong)
         assert response.status_code == 400
-        assert set(response.context["form"].errors) == {"name", "time_zone"}
+        assert set(response.context["form"].errors) == set(wrong)
         assert "A" * 61 in response.content.decode()
         alice.refresh_from_db()
         assert alice.name == "Alice"

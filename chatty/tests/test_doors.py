@@ -243,6 +243,36 @@ async def test_bodies_too_big_are_refused_whether_announced_or_not():
     assert slow.bodies == [b"x" * 1000]
 
 
+async def test_a_larger_body_is_taken_where_files_go_and_only_a_few_at_once():
+    slow = Slow()
+    door = bound(slow, running=20, large={"/picture/": 3000})
+    big = [("content-length", "2500")]
+
+    def line(path="/picture/", headers=big, size=2500):
+        return Line(door, chunks=[b"x" * size], path=path, headers=headers)
+
+    refused = [
+        line(path="/elsewhere/"),
+        line(headers=()),  # who does not say how much there is gets no more than everybody
+        line(headers=[("content-length", "3001")], size=3001),
+        line(headers=[("content-length", "2500")], size=3001),
+    ]
+    await asyncio.gather(*(each.task for each in refused))
+    assert [each.status for each in refused] == [413] * 4
+    several = [line() for _ in range(5)]
+    await turns()
+    assert slow.running == 4
+    assert [each.status for each in several].count(503) == 1
+    ordinary = line(headers=[("content-length", "1")], size=1)
+    await turns()
+    assert slow.running == 5
+    slow.go.set()
+    await asyncio.gather(ordinary.task, *(each.task for each in several))
+    late = line()
+    await late.task
+    assert late.status == 200
+
+
 async def test_a_body_that_never_ends_is_given_up():
     slow = Slow()
     line = Line(bound(slow, body_seconds=0.05), chunks=[b"x"])

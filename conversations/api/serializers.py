@@ -41,8 +41,16 @@ class Key(Text):
 
 
 class WhoSerializer(serializers.Serializer[Any]):
+    """wire.person_to_wire makes it in messages; a User is described alike."""
+
     id = serializers.IntegerField()
     name = serializers.CharField()
+    hue = serializers.IntegerField(help_text="Colour of the face, 0 to 11.")
+    picture = serializers.CharField(
+        source="picture_url",
+        allow_null=True,
+        help_text="Address of the picture; null: initials on the colour.",
+    )
 
 
 class ConversationSerializer(serializers.Serializer[Any]):

@@ -33,7 +33,7 @@ from conversations.realtime.events import Whisper
 from conversations.realtime.outbox import FramedOutbox, Outbox, QueuedOutbox
 from conversations.realtime.protocol import Words
 from conversations.realtime.writer import Result
-from conversations.wire import sidebar_to_wire
+from conversations.wire import person_to_wire, sidebar_to_wire
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         relay.greet(self, clock=user.clock)
         conversations = await self.join(user)
         hello = protocol.hello(
-            user={"id": user.pk, "name": user.name},
+            user=person_to_wire(user),
             epoch=await self.engine.epoch(),
             conversations=conversations,
             limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},

@@ -14,11 +14,10 @@ from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
+from accounts.models import User
 from conversations.views import shell, writing
 
 register = template.Library()
-
-HUES = 12  # static/css/components/avatar.css has one class for each
 
 
 @register.simple_tag
@@ -63,10 +62,26 @@ def initials(name: str) -> str:
     return "".join(letters).upper()[:2]
 
 
-@register.filter
-def hue(key: int | None) -> str:
-    """The colour class of a person or conversation: the same everywhere and for ever."""
-    return f"avatar--h{(key or 0) * 7 % HUES}"
+@register.simple_tag
+def avatar(person: User | None, *, size: str = "", slot: str = "") -> SafeString:
+    """Somebody's face: initials on their colour, and their picture on top once it has come.
+
+    The live page draws the same (static/js/views/face.js). `slot`: its data-slot, for scripts.
+    """
+    return format_html(
+        '<span class="avatar{} avatar--h{}"{} aria-hidden="true">{}{}</span>',
+        f" avatar--{size}" if size else "",
+        person.hue if person else 0,
+        format_html(' data-slot="{}"', slot) if slot else "",
+        initials(person.name) if person else "",
+        _picture(person.picture_url) if person and person.picture else "",
+    )
+
+
+def _picture(url: str | None) -> SafeString:
+    return format_html(
+        '<img class="avatar__picture" alt="" loading="lazy" decoding="async" src="{}">', url
+    )
 
 
 @register.simple_tag(takes_context=True)

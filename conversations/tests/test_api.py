@@ -17,7 +17,7 @@ from conversations.actions import Draft, sending
 from conversations.api import urls
 from conversations.models import Conversation, Membership
 from conversations.tests.helpers import hold_together, role_of, say, version_of
-from conversations.wire import message_to_wire
+from conversations.wire import message_to_wire, person_to_wire
 
 
 def at(name: str, *args: Any) -> str:
@@ -121,7 +121,7 @@ def test_a_direct_conversation_is_the_same_from_both_sides(alices, bobs, alice, 
     two = send(bobs, "POST", at("direct"), {"user": alice.pk})
     assert (one.status_code, two.status_code) == (200, 200)
     assert one.json()["id"] == two.json()["id"]
-    assert one.json()["other"] == {"id": bob.pk, "name": "Bob"}
+    assert one.json()["other"] == person_to_wire(bob)
     assert two.json()["name"] == "Alice"
     # Nobody has spoken: only who opened it has it in the list.
     assert len(alices.get(at("conversations")).json()["results"]) == 1
@@ -168,7 +168,7 @@ def test_joining_and_leaving(bobs, bob, open_group):
 def test_members_are_listed_added_promoted_and_removed(alices, bobs, alice, bob, carol, pair):
     added = send(alices, "POST", at("members", pair.pk), {"users": [carol.pk, bob.pk]})
     assert added.status_code == 200
-    assert [row["user"] for row in added.json()["results"]] == [{"id": carol.pk, "name": "Carol"}]
+    assert [row["user"] for row in added.json()["results"]] == [person_to_wire(carol)]
     promoted = send(alices, "PATCH", at("member", pair.pk, carol.pk), {"role": "admin"})
     assert (promoted.status_code, promoted.json()["role"]) == (200, "admin")
     listed = bobs.get(at("members", pair.pk)).json()["results"]
@@ -222,7 +222,7 @@ def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, told
         "seq": 3,
         "version": 3,
         "kind": "text",
-        "author": {"id": bob.pk, "name": "Bob"},
+        "author": person_to_wire(bob),
         "key": "k",
         "body": "Hello *you*",
         "html": "<p>Hello <em>you</em></p>",
@@ -244,7 +244,7 @@ def test_a_reply_carries_its_quote(alices, alice, pair, hello, bob):
     assert answer["reply_to"] == {
         "id": hello.pk,
         "seq": hello.seq,
-        "author": {"id": bob.pk, "name": "Bob"},
+        "author": person_to_wire(bob),
         "excerpt": "Hello",
         "deleted": False,
     }

@@ -850,3 +850,26 @@ def test_a_conversation_costs_the_same_whatever_is_in_it(
     # With reactions there are names to look up, with directs the others', and among what is unread
     # those that call one: one query each.
     assert len(many) <= len(few) + 3
+
+
+def test_faces_are_shown_wherever_people_are(browser, group, alice, bob, carol, say):
+    User.objects.filter(pk=bob.pk).update(picture="b" * 32, chosen_hue=5)
+    User.objects.filter(pk=carol.pk).update(picture="c" * 32)
+    say(bob, group, "Hello")
+    direct = actions.open_direct(alice, bob.pk)
+    say(bob, direct, "To you")
+
+    def pictures(path: str) -> list[str]:
+        page = visible(browser(alice).get(path))
+        faces = re.findall(
+            r'avatar--h(\d+)"[^>]*>B<img class="avatar__picture"[^>]*src="([^"]+)"', page
+        )
+        assert set(faces) <= {("5", f"/api/users/{bob.pk}/picture/{'b' * 32}/")}
+        return re.findall(r'<img class="avatar__picture"[^>]*/picture/(\w)', page)
+
+    beside = ["b"]  # the direct conversation in the list
+    assert pictures(url("conversation", group.pk)) == [*beside, "b"]
+    assert pictures(url("conversation", direct.pk)) == [*beside, "b", "b", "b"]
+    assert pictures(url("members", group.pk)) == [*beside, "c", "b"]
+    assert pictures(url("new")) == [*beside, "b", "c"]
+    assert pictures(url("direct")) == [*beside, "b", "c"]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from accounts import actions as account_actions
+from accounts.models import User
 from conversations import actions, limits, notices, queries
 from conversations.models import Message
 from conversations.tests.helpers import log_of, person, say
@@ -145,3 +146,18 @@ def test_an_excerpt_is_one_short_line():
     long = excerpt("word " * 100)
     assert len(long) <= EXCERPT
     assert long.endswith("…")
+
+
+def test_a_face_comes_with_the_person_and_costs_no_query(
+    alice, bob, pair, django_assert_num_queries
+):
+    account_actions.update_profile(bob, chosen_hue=5)
+    User.objects.filter(pk=bob.pk).update(picture="0" * 32)
+    quoted = say(bob, pair, "Look at me")
+    loaded = queries.detailed(say(alice, pair, "Nice", reply_to=quoted.pk))
+    with django_assert_num_queries(0):
+        wire = message_to_wire(loaded)
+    assert wire["author"]["picture"] is None
+    address = f"/api/users/{bob.pk}/picture/{'0' * 32}/"
+    face = {"id": bob.pk, "name": "Bob", "hue": 5, "picture": address}
+    assert wire["reply_to"]["author"] == face

@@ -94,7 +94,7 @@ def conversation_page(
     unread = _unread(request, membership)
     first_unread = queries.first_unread_seq(membership) if unread else None
     _quote_into(composer, membership, history.messages)
-    title = queries.title(conversation, user)
+    other = queries.other_person(conversation, user)
     people = company.of(membership)
     entries = timeline.entries(history.messages, membership, first_unread=first_unread)
     spoken = None if history.has_newer else company.last_own(entries)
@@ -107,11 +107,11 @@ def conversation_page(
     context = {
         "conversation": conversation,
         "membership": membership,
-        "title": title,
+        "title": other.name if other else conversation.name,
         # A refused message is shown at an address that takes messages alone: links say where they go.
         "url": url,
         "here": url if request.method == "POST" else request.get_full_path(),
-        "face": queries.other_in(conversation, user.pk) if conversation.is_direct else None,
+        "face": other,
         "members_count": people.members_count,
         "present": company.here(people),
         "entries": entries,

@@ -19,6 +19,7 @@ from chatty.common.pages import SeeOther
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
 from conversations.realtime.presence import who_is_here
+from conversations.wire import person_to_wire
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -122,7 +123,7 @@ class Row:
     unread_more: bool
     level: str
     mentions: list[int]
-    face: int | None
+    face: User | None
     url: str
     current: bool
     here: bool
@@ -182,7 +183,7 @@ def _row(row: queries.SidebarRow, current: bool, present: set[int]) -> Row:
         unread_more=row.unread_more,
         level=row.level,
         mentions=row.mentions,
-        face=row.other.pk if row.other else None,
+        face=row.other,
         url=f"/c/{row.id}/",
         current=current,
         here=row.other is not None and row.other.is_active and row.other.pk in present,
@@ -196,7 +197,7 @@ def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[
     """Return what #app-data holds. `conversation`: of the open one, see reading.py; None elsewhere."""
     user = own(request)
     return {
-        "user": {"id": user.pk, "name": user.name, "time_zone": user.time_zone},
+        "user": person_to_wire(user) | {"time_zone": user.time_zone},
         "epoch": queries.epoch(),
         "conversation": conversation,
         "urls": {

@@ -193,7 +193,11 @@ def test_my_words_stand_there_before_the_server_has_them(visit: Visit, room: Roo
     assert mine.get_attribute("data-message-id")
 
 
-def test_what_happened_live_looks_as_the_server_draws_it(alice: Page, bob: Page) -> None:
+def test_what_happened_live_looks_as_the_server_draws_it(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    server.manage("shell", "-v", "0", "-c", _PICTURE)
+    alice, bob = (enter(visit(server, name), room) for name in ("Alice", "Bob"))
     write(alice, "One")
     write(alice, "Two **bold**")
     expect(bubble(bob, "Two")).to_be_visible()
@@ -223,11 +227,23 @@ def test_what_happened_live_looks_as_the_server_draws_it(alice: Page, bob: Page)
             assert before == after
 
 
+_PICTURE = """
+from io import BytesIO
+from PIL import Image
+from accounts import actions
+from accounts.models import User
+file = BytesIO()
+Image.new("RGB", (90, 60), "teal").save(file, "PNG")
+alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
+actions.update_profile(alice, picture=file.getvalue())
+actions.update_profile(bob, chosen_hue=11)
+"""
 _DRAWN = """() => [...document.querySelectorAll("#messages > *")].map(
     (row) => {
         const copy = row.cloneNode(true);
         for (const each of copy.querySelectorAll("[title], time")) each.removeAttribute("title");
         return [copy.className.split(" ").sort().join(" "), copy.textContent.replace(/\\s+/g, " ").trim(),
+                copy.querySelector(".avatar")?.outerHTML ?? "",
                 [...copy.querySelectorAll("[data-action]")].map((e) => e.dataset.action).join(" "),
                 [...copy.querySelectorAll("[href]")].map((e) => e.getAttribute("href")).join(" "),
                 [...copy.querySelectorAll(".chip")].map((e) => e.getAttribute("aria-pressed")).join(" ")];

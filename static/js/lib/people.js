@@ -1,6 +1,4 @@
-// Initials and colours of people: the same as the server draws (templatetags/chatty.py).
-
-const HUES = 12;
+// Initials of people: the same as the server draws (templatetags/chatty.py).
 
 /** Up to two letters that stand for a name. */
 export function initials(name) {
@@ -10,9 +8,4 @@ export function initials(name) {
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words.slice(0, 1);
   const shown = letters.map((word) => String.fromCodePoint(word.codePointAt(0)));
   return [...shown.join("").toUpperCase()].slice(0, 2).join("");
-}
-
-/** The class of a person's colour. */
-export function hue(id) {
-  return `avatar--h${((id || 0) * 7) % HUES}`;
 }

@@ -1,7 +1,7 @@
 // One message as the page shows it: fills templates/conversations/_message.html and _notice.html.
 
-import { hue, initials } from "chatty/lib/people.js";
 import { element as makeElement, fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
+import { showFace } from "chatty/views/face.js";
 import { say, sayCount } from "chatty/views/words.js";
 
 // A few emoji alone are meant as a picture; the same rule as in views/timeline.py.
@@ -123,9 +123,7 @@ export class MessageView {
   }
 
   #showAuthor(element, author) {
-    const avatar = slot(element, "avatar");
-    avatar.textContent = initials(author?.name ?? "");
-    avatar.className = `avatar ${hue(author?.id)}`;
+    showFace(slot(element, "avatar"), author);
     fill(element, "author", author?.name ?? "");
   }
 

@@ -2,8 +2,8 @@
 // title and on the icon, so that a tab in the background tells too.
 
 import { callsOf } from "chatty/chat/roster.js";
-import { hue, initials } from "chatty/lib/people.js";
 import { fill, fromTemplate, icon, slot } from "chatty/views/dom.js";
+import { showFace } from "chatty/views/face.js";
 
 export class Sidebar {
   #roster;
@@ -60,7 +60,7 @@ export class Sidebar {
     if ((moved || !known) && this.#list.firstElementChild !== row) this.#lift(row);
   }
 
-  #begin(row, { id, kind, access, name, other }) {
+  #begin(row, { id, kind, access, other }) {
     row.dataset.conversation = id;
     row.dataset.kind = kind;
     const link = row.querySelector("a");
@@ -68,8 +68,7 @@ export class Sidebar {
     if (id === this.#current) link.setAttribute("aria-current", "page");
     const face = slot(row, "badge").querySelector(".avatar");
     if (kind === "direct") {
-      face.className = `avatar ${hue(other?.id)}`;
-      face.replaceChildren(initials(name));
+      showFace(face, other);
       face.dataset.person = other?.id;
     } else {
       face.replaceChildren(icon(access === "open" ? "hash" : "lock"));

@@ -1,0 +1,312 @@
+"""Pictures of people: what is taken, what is made of it, who gets to see it."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from io import BytesIO
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from PIL import Image, ImageFile
+
+from accounts import actions, pictures
+from accounts.models import Picture, User
+from accounts.tests.helpers import bearer, refused_with
+from accounts.tests.test_pages import PROFILE, text
+from chatty.common.errors import ChatError
+
+PAGE = "/settings/profile/"
+DOOR = "/api/me/picture/"
+
+
+def file(kind: str = "PNG", size: tuple[int, int] = (300, 200), colour="red", **saved) -> bytes:
+    image = colour if isinstance(colour, Image.Image) else Image.new("RGB", size, colour)
+    made = BytesIO()
+    image.save(made, kind, **saved)
+    return made.getvalue()
+
+
+def opened(image: bytes) -> Image.Image:
+    return Image.open(BytesIO(image))
+
+
+def uploaded(content: bytes, name: str = "me.png") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, content_type="image/png")
+
+
+def almost(pixel: tuple[int, ...], wanted: tuple[int, int, int]) -> bool:
+    return all(abs(one - other) < 40 for one, other in zip(pixel, wanted, strict=True))
+
+
+RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+
+
+def two_halves() -> Image.Image:
+    """Red on the left, blue on the right."""
+    image = Image.new("RGB", (400, 400), "red")
+    image.paste("blue", (200, 0, 400, 400))
+    return image
+
+
+class TestMaking:
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+    def test_whatever_is_taken_becomes_a_small_square_of_one_format(self, kind):
+        made = opened(pictures.remade(file(kind)))
+        assert (made.format, made.size, made.mode) == ("WEBP", (pictures.SIDE,) * 2, "RGB")
+        assert almost(made.getpixel((96, 96)), RED)
+
+    def test_nothing_is_left_of_what_the_file_said_besides(self):
+        exif = Image.Exif()
+        exif[0x010E] = "SECRET PLACE"
+        for kind in ("JPEG", "PNG", "WEBP"):
+            given = file(kind, exif=exif) + b"SECRET TAIL"
+            assert b"SECRET" in given
+            made = pictures.remade(given)
+            assert b"SECRET" not in made
+            assert not opened(made).getexif()
+            assert b"EXIF" not in made
+            assert b"ICCP" not in made
+
+    @pytest.mark.parametrize(
+        ("orientation", "left", "right", "top"),
+        [(1, RED, BLUE, None), (2, BLUE, RED, None), (3, BLUE, RED, None), (6, None, None, RED)],
+    )
+    def test_a_camera_held_otherwise_makes_no_difference(self, orientation, left, right, top):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        made = opened(pictures.remade(file("JPEG", colour=two_halves(), exif=exif)))
+        places = {(20, 96): left, (170, 96): right, (96, 20): top}
+        assert all(almost(made.getpixel(at), wanted) for at, wanted in places.items() if wanted)
+
+    def test_of_a_moving_picture_the_first_moment_is_kept(self):
+        frames = [Image.new("RGB", (50, 50), colour) for colour in ("red", "blue")]
+        moving = file("GIF", colour=frames[0], save_all=True, append_images=frames[1:])
+        made = opened(pictures.remade(moving))
+        assert getattr(made, "n_frames", 1) == 1
+        assert almost(made.getpixel((96, 96)), RED)
+
+    def test_what_is_transparent_becomes_white_and_the_middle_is_taken(self):
+        clear = Image.new("RGBA", (900, 300), (0, 0, 0, 0))
+        clear.paste((255, 0, 0, 255), (400, 100, 500, 200))
+        made = opened(pictures.remade(file("PNG", colour=clear)))
+        assert almost(made.getpixel((96, 96)), RED)
+        assert almost(made.getpixel((5, 5)), WHITE)
+
+    @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16"])
+    def test_uncommon_kinds_of_pixels_are_read_too(self, mode):
+        assert opened(pictures.remade(file(colour=Image.new(mode, (20, 30))))).mode == "RGB"
+
+    def test_the_same_picture_has_the_same_digest_and_another_another(self):
+        one, same, other = (pictures.remade(file(colour=c)) for c in ("red", "red", "blue"))
+        assert pictures.digest(one) == pictures.digest(same) != pictures.digest(other)
+
+
+def bomb() -> bytes:
+    """A PNG of a few kilobytes that says it is 30,000 pixels wide and high."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack("!I", len(data)) + name + data + struct.pack("!I", zlib.crc32(name + data))
+        )
+
+    head = struct.pack("!IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 10_000))
+    )
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("given", "code", "sentence"),
+        [
+            (b"", "empty", "empty"),
+            (b"no picture", "invalid", "no picture"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "invalid", "no picture"),
+            (file("BMP"), "invalid", "no picture"),
+            (file("TIFF"), "invalid", "no picture"),
+            (file("PNG")[:60], "invalid", "no picture"),
+            (b"x" * (pictures.BYTES_MAX + 1), "too_big", "5 MB"),
+            (file("PNG", colour=Image.new("1", (5001, 5000))), "too_big", "25 million pixels"),
+            (bomb(), "too_big", "25 million pixels"),
+        ],
+        ids=["empty", "text", "svg", "bmp", "tiff", "torn", "bytes", "pixels", "bomb"],
+    )
+    def test_anything_else_is_refused_with_a_sentence(self, given, code, sentence):
+        with refused_with(code, field="picture") as raised:
+            pictures.remade(given)
+        assert sentence in raised.value.detail
+
+    def test_too_many_pixels_are_never_decoded(self, monkeypatch):
+        given = file("PNG", colour=Image.new("1", (5001, 5000)))
+        monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
+        with refused_with("too_big", field="picture"):
+            pictures.remade(given)
+        with pytest.raises(pytest.fail.Exception):  # else this would have proved nothing
+            pictures.remade(file())
+
+    def test_whatever_bytes_come_nothing_but_a_refusal_happens(self):
+        chance = random.Random(14)
+        for kind in ("PNG", "JPEG", "WEBP", "GIF"):
+            whole = bytearray(file(kind, size=(40, 40)))
+            for _ in range(60):
+                torn = bytearray(whole)
+                for _ in range(chance.randint(1, 6)):
+                    torn[chance.randrange(len(torn))] = chance.randrange(256)
+                try:
+                    assert opened(pictures.remade(bytes(torn))).size == (pictures.SIDE,) * 2
+                except ChatError as error:
+                    assert error.code in ("invalid", "too_big")  # noqa: PT017
+
+    def test_one_is_decoded_at_a_time_and_a_crowd_is_told_to_come_back(self, monkeypatch):
+        monkeypatch.setattr(pictures, "_PATIENCE", 0.01)
+        with pictures._decoding, refused_with("busy"):
+            pictures.remade(file())
+        assert pictures.remade(file())
+
+
+@pytest.fixture
+def pictured(alice) -> User:
+    return actions.update_profile(alice, picture=file())
+
+
+class TestPage:
+    def test_a_picture_is_put_up_and_shown(self, browser, alice):
+        response = browser.post(PAGE, {**PROFILE, "picture": uploaded(file())})
+        assert response.status_code == 303
+        alice.refresh_from_db()
+        assert alice.picture_url
+        page = browser.get(PAGE).content.decode()
+        assert page.count(f'src="{alice.picture_url}"') == 2  # beside the form, in the side bar
+        assert "Remove picture" in page
+        shown = browser.get(alice.picture_url)
+        assert opened(shown.content).size == (pictures.SIDE,) * 2
+
+    def test_saving_the_rest_keeps_the_picture(self, browser, pictured):
+        assert browser.post(PAGE, {**PROFILE, "name": "Al"}).status_code == 303
+        assert User.objects.get().picture == pictured.picture
+
+    def test_it_is_removed_and_what_else_was_typed_is_saved(self, browser, pictured):
+        given = {**PROFILE, "name": "Alice A", "remove_picture": "1"}
+        assert browser.post(PAGE, given).status_code == 303
+        user = User.objects.get()
+        assert (user.name, user.picture, user.picture_url) == ("Alice A", "", None)
+        assert not Picture.objects.exists()
+        assert "Remove picture" not in browser.get(PAGE).content.decode()
+
+    @pytest.mark.parametrize(
+        ("given", "status", "sentence"),
+        [
+            (b"no picture", 400, "no picture Chatty can read"),
+            (b"", 400, "This file is empty."),
+            (b"x" * (pictures.BYTES_MAX + 1), 413, "too big"),
+        ],
+    )
+    def test_a_bad_file_loses_nothing_else(self, browser, pictured, given, status, sentence):
+        changes = {**PROFILE, "name": "Alice Another", "theme": "dark"}
+        response = browser.post(PAGE, {**changes, "picture": uploaded(given)})
+        assert response.status_code == status
+        assert list(response.context["form"].errors) == ["picture"]
+        assert sentence in text(response)
+        assert 'value="Alice Another"' in response.content.decode()
+        assert response.context["form"]["theme"].value() == "dark"
+        user = User.objects.get()
+        assert (user.name, user.picture) == ("Alice", pictured.picture)
+
+    def test_a_mistake_elsewhere_keeps_the_old_picture(self, browser, pictured):
+        given = {**PROFILE, "name": "", "picture": uploaded(file(colour="blue"))}
+        assert browser.post(PAGE, given).status_code == 400
+        assert User.objects.get().picture == pictured.picture
+
+
+class TestSeeing:
+    def test_it_is_kept_for_ever_and_taken_for_nothing_else(self, browser, pictured):
+        response = browser.get(pictured.picture_url)
+        assert response["Content-Type"] == "image/webp"
+        assert response["Cache-Control"] == "private, max-age=31536000, immutable"
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+
+    def test_another_picture_has_another_address_and_the_old_one_is_gone(self, browser, pictured):
+        before = pictured.picture_url
+        actions.update_profile(pictured, picture=file(colour="blue"))
+        assert pictured.picture_url != before
+        assert browser.get(before).status_code == 404
+        assert browser.get(pictured.picture_url).status_code == 200
+
+    def test_only_who_is_signed_in_sees_it(self, pictured, bob, pair):
+        assert Client().get(pictured.picture_url).status_code == 401
+        program = Client().get(pictured.picture_url, **bearer(pair.access))
+        assert program["Content-Type"] == "image/webp"
+        bobs = Client()
+        bobs.force_login(bob)
+        assert bobs.get(pictured.picture_url).status_code == 200
+
+    def test_a_browser_asks_for_pictures_alone(self, browser, pictured):
+        accepted = "image/avif,image/webp"
+        assert browser.get(pictured.picture_url, headers={"accept": accepted}).status_code == 200
+
+    @pytest.mark.parametrize("digest", ["0" * 32, "%00", "..", "é", "x" * 300])
+    def test_no_other_address_leads_anywhere(self, browser, pictured, digest):
+        for pk in (pictured.pk, 2**70):
+            assert browser.get(f"/api/users/{pk}/picture/{digest}/").status_code == 404
+
+    def test_the_address_is_the_one_the_paths_know(self, pictured):
+        known = reverse("api:user_picture", args=[pictured.pk, pictured.picture])
+        assert pictured.picture_url == known
+
+    def test_a_colour_is_the_same_for_ever_until_one_is_chosen(self, alice):
+        assert alice.hue == alice.pk * 7 % 12
+        assert actions.update_profile(alice, chosen_hue=0).hue == 0
+
+
+class TestApi:
+    def put(self, api, pair, content=None, kind="image/png"):
+        content = file() if content is None else content
+        return api.put(DOOR, content, content_type=kind, **bearer(pair.access))
+
+    def test_a_program_puts_one_up_and_takes_it_away(self, api, alice, pair):
+        response = self.put(api, pair)
+        assert response.status_code == 200
+        alice.refresh_from_db()
+        assert response.json()["picture"] == alice.picture_url
+        assert api.get("/api/me/", **bearer(pair.access)).json()["picture"] == alice.picture_url
+        assert api.delete(DOOR, **bearer(pair.access)).status_code == 204
+        assert api.get("/api/me/", **bearer(pair.access)).json()["picture"] is None
+        assert not Picture.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("content", "kind", "status", "code"),
+        [
+            (b"no picture", "image/png", 400, "invalid"),
+            (b"", "image/png", 400, "empty"),
+            (b"x" * (pictures.BYTES_MAX + 1), "image/jpeg", 413, "too_big"),
+            (b"{}", "application/json", 415, "unsupported_media"),
+            (file(), "text/html", 415, "unsupported_media"),
+        ],
+    )
+    def test_anything_else_is_refused(self, api, alice, pair, content, kind, status, code):
+        response = self.put(api, pair, content, kind)
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert "JSON" not in response.json()["detail"]
+        alice.refresh_from_db()
+        assert alice.picture == ""
+
+    def test_nobody_signed_in_has_no_picture(self, api, db):
+        assert api.put(DOOR, file(), content_type="image/png").status_code == 401
+        assert api.delete(DOOR).status_code == 401
+
+
+def test_staff_take_a_picture_away_but_not_that_of_someone_above(browser, pictured, root):
+    actions.update_profile(root, picture=file(colour="blue"))
+    pictured.is_staff = True
+    pictured.save()
+    allowed = Permission.objects.filter(codename__in=["change_user", "view_user"])
+    pictured.user_permissions.set(allowed)
+    chosen = {"action": "remove_pictures", "_selected_action": [pictured.pk, root.pk]}
+    browser.post("/admin/accounts/user/", chosen)
+    assert list(Picture.objects.values_list("user_id", flat=True)) == [root.pk]
