@@ -1,4 +1,4 @@
-"""Who is asking, and in which zone they live.
+"""Who is asking, and how they would like to be answered.
 
 Both are plain synchronous middleware on purpose: under ASGI every asynchronous-capable one around a
 synchronous view costs two hops between threads.
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 
 from accounts.actions import touch_sign_in
@@ -50,23 +50,39 @@ class SignInMiddleware:
         return self.get_response(request)
 
 
-class TimeZoneMiddleware:
-    """Shows times in the reader's own zone, once their profile tells it."""
+class PreferencesMiddleware:
+    """Speaks, shows times and looks as the reader's profile says.
+
+    Whoever is not signed in, or leaves it open there, gets the browser's language (Django's
+    LocaleMiddleware has found it), the server's zone and the device's looks.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        zone = ""
         # Without a cookie nobody is signed in: leave the session, and so `Vary: Cookie`, alone.
-        if settings.SESSION_COOKIE_NAME in request.COOKIES:
-            zone = getattr(request.user, "time_zone", "")
-        try:
-            with timezone.override(zone or None):
-                return self.get_response(request)
-        except zoneinfo.ZoneInfoNotFoundError:
-            # The zone was known when it was chosen, and this machine's list lacks it.
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.user.is_anonymous:
             return self.get_response(request)
+        user = request.user
+        # Templates of pages that may not ask the database read these.
+        request.theme, request.contrast = user.theme, user.contrast  # type: ignore[attr-defined]
+        with timezone.override(_known_zone(user.time_zone)):
+            if user.language not in dict(settings.LANGUAGES):
+                return self.get_response(request)
+            with translation.override(user.language):
+                request.LANGUAGE_CODE = user.language
+                response = self.get_response(request)
+        response.headers.setdefault("Content-Language", user.language)
+        return response
+
+
+def _known_zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """None for the server's: also when the zone was known once, and this machine's list lacks it."""
+    try:
+        return zoneinfo.ZoneInfo(name) if name else None
+    except zoneinfo.ZoneInfoNotFoundError:
+        return None
 
 
 def _signed_in_user(request: HttpRequest) -> User | AnonymousUser:

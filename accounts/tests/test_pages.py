@@ -463,3 +463,61 @@ class TestSessions:
         assert seen() == alice
         actions.end_sign_ins(alice)
         assert not seen().is_authenticated
+
+
+class TestPreferences:
+    def test_looks_are_those_of_the_profile_on_every_page(self, browser, alice):
+        actions.update_profile(alice, theme="dark", contrast="more")
+        for path in ("/settings/password/", "/no/such/page/", "/?list"):
+            page = browser.get(path).content.decode()
+            assert 'data-theme="dark" data-contrast="more"' in page
+            assert '<meta name="color-scheme" content="dark">' in page
+            assert page.count('<meta name="theme-color"') == 1
+
+    def test_who_says_nothing_and_who_is_not_signed_in_gets_the_devices(self, browser, alice):
+        for page in (browser.get("/settings/password/"), Client().get("/sign-in/")):
+            assert 'data-theme="system" data-contrast="system"' in page.content.decode()
+            assert '<meta name="color-scheme" content="light dark">' in page.content.decode()
+            assert page.content.decode().count('<meta name="theme-color"') == 2
+
+    @pytest.fixture
+    def german(self, settings):
+        settings.LANGUAGES = [("en", "English"), ("de", "German")]
+
+    def language(self, client, path="/settings/password/", **headers):
+        response = client.get(path, headers=headers)
+        said = re.search(r'<html lang="(\w+)"', response.content.decode())[1]
+        assert response["Content-Language"] == said
+        return said
+
+    def test_the_language_is_the_one_chosen_else_the_browsers(self, german, browser, alice):
+        wish = {"accept_language": "de, en;q=0.5"}
+        assert self.language(browser, **wish) == "de"
+        assert self.language(Client(), "/sign-in/", **wish) == "de"
+        actions.update_profile(alice, language="en")
+        assert self.language(browser, **wish) == "en"
+        actions.update_profile(alice, language="de")
+        assert self.language(browser, accept_language="en") == "de"
+        assert self.language(Client(), "/sign-in/", accept_language="en") == "en"
+
+    def test_languages_are_offered_in_their_own_words(self, german, browser):
+        page = browser.get("/settings/profile/").content.decode()
+        assert '<option value="de">Deutsch</option>' in page
+        assert '<option value="" selected>As this browser says</option>' in page
+
+    def test_a_language_that_is_gone_leaves_it_to_the_browser(self, browser, alice):
+        User.objects.filter(pk=alice.pk).update(language="tlh")
+        assert self.language(browser) == "en"
+
+    def test_zones_are_listed_by_region_each_place_once(self, browser):
+        page = browser.get("/settings/profile/").content.decode()
+        assert '<optgroup label="Europe">' in page
+        assert re.search(r'<option value="Europe/Berlin">\s*Berlin\s*</option>', page)
+        assert "Argentina, Buenos Aires" in page
+        for older in ("US/Eastern", "Etc/GMT+5", "Cuba", "posixrules"):
+            assert f'"{older}"' not in page
+
+    def test_a_zone_chosen_by_an_older_name_stays_choosable(self, browser, alice):
+        User.objects.filter(pk=alice.pk).update(time_zone="US/Eastern")
+        page = browser.get("/settings/profile/").content.decode()
+        assert '<option value="US/Eastern" selected>US, Eastern</option>' in page

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.houses import Builder, ChatServer
+from tests.houses import Builder, ChatServer, Person
 
 _FURNISH = """
 from accounts.models import User
@@ -91,12 +91,49 @@ def violations(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+# What the device says, and what somebody chose against it: (theme, contrast) of the profile.
+LOOKS = {
+    "light": ({"color_scheme": "light"}, None),
+    "dark": ({"color_scheme": "dark"}, None),
+    "light-more": ({"color_scheme": "light", "contrast": "more"}, None),
+    "dark-more": ({"color_scheme": "dark", "contrast": "more"}, None),
+    "chosen-light-more": ({"color_scheme": "dark"}, ("light", "more")),
+    "chosen-dark-more": ({"color_scheme": "light"}, ("dark", "more")),
+    "chosen-dark-none": ({"color_scheme": "light", "contrast": "more"}, ("dark", "none")),
+}
+
+
+@pytest.fixture
+def wears(person: Callable[[ChatServer, str], Person]) -> Iterator[Callable[..., None]]:
+    """wears(server, theme, contrast): so Alice has chosen, until the test is over."""
+    alices = []
+
+    def wears(server: ChatServer, theme: str, contrast: str) -> None:
+        alice = person(server, "Alice")
+        alices.append(alice)
+        status, _ = alice.call("PATCH", "/api/me/", {"theme": theme, "contrast": contrast})
+        assert status == 200
+
+    yield wears
+    for alice in alices:
+        alice.call("PATCH", "/api/me/", {"theme": "system", "contrast": "system"})
+
+
+@pytest.mark.parametrize(
+    ("look", "phone"), [*((look, False) for look in LOOKS), ("light", True), ("dark", True)]
+)
 def test_axe_finds_nothing_on_any_page(
-    scheme: str, phone: bool, visit: Visit, server: ChatServer, places: dict[str, str]
+    look: str,
+    phone: bool,
+    visit: Visit,
+    server: ChatServer,
+    places: dict[str, str],
+    wears: Callable[..., None],
 ) -> None:
-    visitor = visit(server, "Alice", phone=phone, color_scheme=scheme)
+    device, chosen = LOOKS[look]
+    if chosen:
+        wears(server, *chosen)
+    visitor = visit(server, "Alice", phone=phone, **device)
     visitor.allow("404")
     found = {}
     for name, path in places.items():
@@ -105,7 +142,7 @@ def test_axe_finds_nothing_on_any_page(
     page = visitor.goto(places["room"])
     page.locator("#messages details summary:visible").last.click()
     found["open menu"] = violations(page)
-    stranger = visit(server, phone=phone, color_scheme=scheme)
+    stranger = visit(server, phone=phone, **device)
     for path in ("/sign-in/", "/sign-up/"):
         found[path] = violations(stranger.goto(path))
     assert {name: each for name, each in found.items() if each} == {}

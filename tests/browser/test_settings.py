@@ -1,0 +1,116 @@
+"""One's own settings in a browser: a face, and how Chatty looks; with and without JavaScript."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.houses import Builder, ChatServer
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+def picture(colour: str = "teal", size: tuple[int, int] = (640, 480)) -> FilePayload:
+    file = BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return {"name": "me.png", "mimeType": "image/png", "buffer": file.getvalue()}
+
+
+def saved(page: Page) -> None:
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+
+
+def background(page: Page) -> str:
+    colour: str = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    return colour
+
+
+def quiet(page: Page) -> str:
+    colour: str = page.evaluate("getComputedStyle(document.querySelector('.field__help')).color")
+    return colour
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "plain"])
+def test_a_picture_is_put_up_and_taken_away(
+    javascript: bool, visit: Visit, server: ChatServer
+) -> None:
+    page = visit(server, "Alice", javascript=javascript).goto("/settings/profile/")
+    page.get_by_label("Picture").set_input_files(picture())
+    page.get_by_label("Your name").fill("Alice A")
+    saved(page)
+    face = page.locator(".sidebar__me .avatar__picture")
+    assert face.evaluate("each => each.decode().then(() => each.naturalWidth)") == 192
+    page.get_by_label("Your name").fill("Alice")
+    page.get_by_role("button", name="Remove picture").click()
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    expect(face).to_have_count(0)
+    expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
+
+
+def test_what_is_no_picture_is_told_and_nothing_else_is_lost(
+    visit: Visit, server: ChatServer
+) -> None:
+    visitor = visit(server, "Alice")
+    visitor.allow("400")
+    page = visitor.goto("/settings/profile/")
+    page.get_by_label("Your name").fill("Alice in between")
+    page.get_by_label("Teal").check(force=True)
+    junk: FilePayload = {"name": "me.png", "mimeType": "image/png", "buffer": b"no picture"}
+    page.get_by_label("Picture").set_input_files(junk)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("This is no picture Chatty can read")).to_be_visible()
+    expect(page.get_by_label("Your name")).to_have_value("Alice in between")
+    expect(page.get_by_label("Teal")).to_be_checked()
+    expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
+
+
+def test_a_colour_is_chosen_by_keyboard(visit: Visit, server: ChatServer) -> None:
+    page = visit(server, "Bob").goto("/settings/profile/")
+    page.get_by_label("Automatic").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    saved(page)
+    expect(page.locator(".sidebar__me .avatar--h1")).to_have_count(1)
+
+
+def test_a_theme_holds_from_the_first_moment_against_what_the_device_says(
+    visit: Visit, server: ChatServer
+) -> None:
+    page = visit(server, "Carol", color_scheme="light", javascript=False).goto("/settings/profile/")
+    light, ordinary = background(page), quiet(page)
+    page.get_by_label("Theme").select_option("Dark")
+    page.get_by_label("Contrast").select_option("High")
+    saved(page)
+    assert background(page) == "rgb(0, 0, 0)"
+    assert quiet(page) != ordinary
+    page.get_by_label("Contrast").select_option("Ordinary")
+    saved(page)
+    dark = background(page)
+    assert dark not in (light, "rgb(0, 0, 0)")
+    page.emulate_media(contrast="more")
+    assert background(page) == dark
+    page.get_by_label("Contrast").select_option("As this device has it")
+    page.get_by_label("Theme").select_option("As this device has it")
+    saved(page)
+    assert background(page) == "rgb(255, 255, 255)"
+    page.emulate_media(contrast="no-preference", color_scheme="dark")
+    assert background(page) == dark
+
+
+def test_the_tabs_stand_in_even_rows_on_a_phone(visit: Visit, server: ChatServer) -> None:
+    page = visit(server, "Alice", phone=True).goto("/settings/profile/")
+    tops = page.evaluate(
+        "[...document.querySelectorAll('.settings-nav a')].map(a => a.getBoundingClientRect().top)"
+    )
+    assert tops[0] == tops[1] < tops[2] == tops[3]
