@@ -10,18 +10,16 @@ import { Socket } from "chatty/chat/socket.js";
 import { Store } from "chatty/chat/store.js";
 import { Times } from "chatty/lib/times.js";
 import { wishesOf } from "chatty/lib/wishes.js";
-import { Announcer } from "chatty/views/announcer.js";
 import { Composer } from "chatty/views/composer.js";
 import { Connection } from "chatty/views/connection.js";
 import { Deeds } from "chatty/views/deeds.js";
 import { slot } from "chatty/views/dom.js";
-import { Keys } from "chatty/views/keys.js";
 import { MessageView, readMessage } from "chatty/views/message.js";
+import { Quick } from "chatty/views/quick.js";
 import { Reading } from "chatty/views/reading.js";
 import { Badge, Sidebar } from "chatty/views/sidebar.js";
 import { SignOut } from "chatty/views/sign_out.js";
 import { Timeline } from "chatty/views/timeline.js";
-import { Typing } from "chatty/views/typing.js";
 import { say } from "chatty/views/words.js";
 
 const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reason again stays
@@ -60,6 +58,7 @@ async function main() {
     new Sidebar({ roster, current: conversation?.id ?? null }),
     badge,
     new Connection({ chat, place, signIn: urls.sign_in }),
+    new Quick({ me: me.id, rest, roster }),
   ]) {
     attempt(() => part.connect());
   }
@@ -106,10 +105,11 @@ function openConversation({ data, chat, store, roster, drafts, badge }) {
   attempt(() => composer?.connect());
   attempt(() => deeds.connect({ composer }));
   attempt(() => reading.connect());
-  attempt(() => new Keys({ timeline, deeds, composer }).connect());
+  view("keys").then(({ Keys }) => new Keys({ timeline, deeds, composer }).connect());
   const announcer = document.getElementById("announcer");
-  attempt(() => new Announcer({ chat, place: announcer }).connect());
-  if (form) attempt(() => new Typing({ chat, place: slot(form, "typing") }).connect());
+  view("announcer").then(({ Announcer }) => new Announcer({ chat, place: announcer }).connect());
+  const typing = form && slot(form, "typing");
+  if (typing) view("typing").then(({ Typing }) => new Typing({ chat, place: typing }).connect());
   chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, badge));
 }
 

@@ -1,6 +1,7 @@
 import { reconnectDelay, retryDelay } from "chatty/lib/backoff.js";
 import { Emitter } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/keys.js";
+import { folded, rank } from "chatty/lib/match.js";
 import { initials } from "chatty/lib/people.js";
 import { bodyLength, excerpt, isBlank, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
@@ -94,4 +95,19 @@ export function test_five_minutes_apart_is_still_one_group() {
   const times = new Times({});
   ok(times.isNear("2026-11-23T12:00:00.000Z", "2026-11-23T12:05:00.000Z"));
   ok(!times.isNear("2026-11-23T12:00:00.000Z", "2026-11-23T12:05:00.001Z"));
+}
+
+export function test_names_are_found_without_their_accents() {
+  equal(folded(" Łódź Straße "), "lodz strasse");
+  equal(folded("ＪＯＳÉ"), "jose");
+  equal(rank("Tomás Rivera", "tomas"), 0);
+  equal(rank("Tomas Rivera", "TOMÁS r"), 0);
+  equal(rank("İpek Yılmaz", "ipek yil"), 0);
+  equal(rank("李明", "明"), 2);
+}
+
+export function test_a_beginning_fits_better_than_a_middle_and_strange_letters_fit_nothing() {
+  const fits = (typed) => rank("Build & ship", typed);
+  equal(["bui", "ship", "sh bu", "uil", "bsp", "bship", "x", "pb"].map(fits), [0, 1, 1, 2, 3, 3, null, null]);
+  equal(rank("Anything", ""), 0);
 }

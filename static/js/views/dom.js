@@ -58,3 +58,8 @@ export function button(className, words, work) {
 export function isWatched() {
   return document.visibilityState === "visible" && document.hasFocus();
 }
+
+/** True for what takes the keys that are pressed in it as text. */
+export function isTypedInto(element) {
+  return Boolean(element.closest?.("input, textarea, select, [contenteditable]"));
+}

@@ -1,0 +1,61 @@
+// Keys that work on every page, and the buttons that do the same: [data-opens], named after the module
+// of the dialog that comes when it is first asked for.
+
+import { isTypedInto } from "chatty/views/dom.js";
+
+const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
+
+export class Quick {
+  #page;
+  #ending = new AbortController();
+
+  /** `page`: what the dialogs need, {me, rest, roster}. */
+  constructor(page) {
+    this.#page = page;
+  }
+
+  connect() {
+    const { signal } = this.#ending;
+    document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
+    document.addEventListener("click", (event) => this.#clicked(event), { signal });
+    nameKeys(document);
+  }
+
+  disconnect() {
+    this.#ending.abort();
+  }
+
+  #pressed(event) {
+    if (event.defaultPrevented || event.isComposing || event.altKey) return;
+    const { key, ctrlKey, metaKey, shiftKey } = event;
+    if (key === "?" && !ctrlKey && !metaKey && !isTypedInto(event.target)) {
+      this.#open("shortcuts", event);
+    } else if (key.toLowerCase() === "k" && (IS_MAC ? metaKey : ctrlKey) && !shiftKey) {
+      this.#open("switcher", event);
+    }
+  }
+
+  #clicked(event) {
+    const press = event.target.closest?.("[data-opens]");
+    if (press) this.#open(press.dataset.opens, event, press);
+  }
+
+  /** One at a time. A form behind the button does what it can if the dialog cannot be had. */
+  async #open(name, event, press = null) {
+    event.preventDefault();
+    if (document.querySelector("dialog[open]")) return;
+    try {
+      const { open } = await import(`chatty/views/${name}.js`);
+      if (!document.querySelector("dialog[open]")) open(this.#page);
+    } catch (error) {
+      if (press?.form) press.form.submit();
+      else throw error;
+    }
+  }
+}
+
+/** Keys are called on a Mac what is printed on them there. */
+export function nameKeys(root) {
+  if (!IS_MAC) return;
+  for (const key of root.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;
+}

@@ -1,0 +1,218 @@
+// Going to a conversation or a person by a few letters of the name.
+
+import { rank } from "chatty/lib/match.js";
+import { hue, initials } from "chatty/lib/people.js";
+import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
+import { say } from "chatty/views/words.js";
+
+const PAUSE = 150; // ms without a key before the server is asked for people
+const CONVERSATIONS = 30; // shown
+const PEOPLE = 12;
+
+export function open(page) {
+  new Switcher(page).open();
+}
+
+class Switcher {
+  #me;
+  #rest;
+  #roster;
+  #dialog = fromTemplate("switcher-template");
+  #box = this.#dialog.querySelector("input");
+  #list = slot(this.#dialog, "options");
+  #conversations = [];
+  #people = new Map(); // id -> {id, name}, of all that were found so far
+  #moreThere = false; // the server knows more people than one page holds
+  #timer = null;
+  #trouble = "";
+
+  constructor({ me, rest, roster }) {
+    this.#me = me;
+    this.#rest = rest;
+    this.#roster = roster;
+  }
+
+  open() {
+    const dialog = this.#dialog;
+    dialog.addEventListener("close", () => {
+      clearTimeout(this.#timer);
+      dialog.remove(); // the browser has given the focus back to where it was
+    });
+    dialog.addEventListener("keydown", (event) => this.#pressed(event));
+    dialog.addEventListener("click", (event) => this.#clicked(event));
+    this.#box.addEventListener("input", () => this.#typed());
+    this.#conversations = this.#readList();
+    document.body.append(dialog);
+    this.#show();
+    dialog.showModal();
+    this.#find("");
+  }
+
+  // Internal: what there is
+
+  /** The list beside the page: its order is that of the latest words. */
+  #readList() {
+    const rows = [...document.querySelectorAll("#conversations > [data-conversation]")];
+    return rows.map((row) => {
+      const link = row.querySelector("a");
+      const { unread = 0, unread_more: more } = this.#roster.get(Number(row.dataset.conversation)) ?? {};
+      const face = slot(row, "badge").cloneNode(true);
+      return {
+        name: slot(row, "name").textContent,
+        url: link.href,
+        unread,
+        number: `${unread}${more ? "+" : ""}`,
+        person: Number(face.querySelector("[data-person]")?.dataset.person) || null,
+        isHere: link.hasAttribute("aria-current"),
+        face,
+      };
+    });
+  }
+
+  async #find(text) {
+    try {
+      const { results, next } = await this.#rest.get("users/", { q: text || undefined });
+      for (const person of results) this.#people.set(person.id, person);
+      if (!text) this.#moreThere = Boolean(next);
+      this.#trouble = "";
+    } catch (refusal) {
+      this.#trouble = refusal.detail ?? say("error.server");
+    }
+    if (this.#dialog.open) this.#show();
+  }
+
+  // Internal: what fits
+
+  get #text() {
+    return this.#box.value.trim();
+  }
+
+  #fitting(all, weigh) {
+    return all
+      .map((each) => ({ ...each, rank: rank(each.name, this.#text) }))
+      .filter((each) => each.rank !== null)
+      .sort((a, b) => a.rank - b.rank || weigh(a, b));
+  }
+
+  #groups() {
+    const isTyped = Boolean(this.#text);
+    const unreadFirst = (a, b) =>
+      (!isTyped && a.isHere - b.isHere) || Boolean(b.unread) - Boolean(a.unread);
+    const conversations = this.#fitting(this.#conversations, unreadFirst).slice(0, CONVERSATIONS);
+    if (!isTyped && conversations.length) return [["switcher.conversations", conversations]];
+    const known = new Set(this.#conversations.map(({ person }) => person));
+    const others = [...this.#people.values()].filter(({ id }) => !known.has(id));
+    const people = this.#fitting(others, (a, b) => a.name.localeCompare(b.name)).slice(0, PEOPLE);
+    return [
+      ["switcher.conversations", conversations],
+      ["switcher.people", people],
+    ].filter(([, found]) => found.length);
+  }
+
+  // Internal: what it looks like
+
+  #show() {
+    const chosen = this.#chosen?.dataset.is;
+    const groups = this.#groups();
+    this.#list.replaceChildren(...groups.map(([title, found]) => this.#drawGroup(title, found)));
+    const options = this.#options;
+    options.forEach((option, index) => (option.id = `option-${index}`));
+    this.#choose(options.find((option) => option.dataset.is === chosen) ?? options[0]);
+    const none = this.#text && !options.length ? say("switcher.none", { words: this.#text }) : "";
+    fill(this.#dialog, "status", this.#trouble || none);
+  }
+
+  #drawGroup(title, found) {
+    const heading = element("div", "switcher__heading", say(title));
+    heading.setAttribute("aria-hidden", "true");
+    const group = element("div", "", heading, ...found.map((each) => this.#drawOption(each)));
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", say(title));
+    return group;
+  }
+
+  #drawOption({ id, name, url, unread, number, face }) {
+    const option = fromTemplate("option-template");
+    if (face) option.prepend(face);
+    else option.prepend(element("span", `avatar ${hue(id)}`, initials(name)));
+    fill(option, "name", id === this.#me ? say("switcher.me", { name }) : name);
+    slot(option, "unread").hidden = !unread;
+    if (unread) fill(option, "unread-count", number);
+    option.dataset.is = url ?? id;
+    if (url) option.dataset.url = url;
+    else option.dataset.user = id;
+    return option;
+  }
+
+  get #options() {
+    return [...this.#list.querySelectorAll("[role=option]")];
+  }
+
+  get #chosen() {
+    return this.#list.querySelector("[aria-selected=true]");
+  }
+
+  #choose(option) {
+    this.#chosen?.removeAttribute("aria-selected");
+    if (!option) {
+      this.#box.removeAttribute("aria-activedescendant");
+      return;
+    }
+    option.setAttribute("aria-selected", "true");
+    this.#box.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  }
+
+  // Internal: what a person does
+
+  #typed() {
+    this.#choose(null); // the best one is to be chosen, not the one before
+    this.#show();
+    clearTimeout(this.#timer);
+    const text = this.#text;
+    if (text && this.#moreThere) this.#timer = setTimeout(() => this.#find(text), PAUSE);
+  }
+
+  #pressed(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      const options = this.#options;
+      const next = options.indexOf(this.#chosen) + step;
+      this.#choose(options.at(next % options.length));
+    } else if (event.key === "Enter") {
+      this.#go(this.#chosen);
+    } else if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
+      this.#dialog.close();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  #clicked(event) {
+    if (event.target === this.#dialog) this.#dialog.close(); // beside it
+    const option = event.target.closest("[role=option]");
+    if (option) this.#go(option);
+  }
+
+  async #go(option) {
+    if (!option || this.#list.getAttribute("aria-busy") === "true") return;
+    this.#choose(option);
+    let { url } = option.dataset;
+    if (!url) {
+      this.#list.setAttribute("aria-busy", "true");
+      try {
+        const given = { user: Number(option.dataset.user) };
+        url = `/c/${(await this.#rest.post("conversations/direct/", given)).id}/`;
+      } catch (refusal) {
+        fill(this.#dialog, "status", refusal.detail ?? say("error.server"));
+        return;
+      } finally {
+        this.#list.removeAttribute("aria-busy");
+      }
+    }
+    this.#dialog.close();
+    location.assign(url);
+  }
+}

@@ -1,0 +1,147 @@
+"""Quick ways: the switcher, the list of keys, keys on messages."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_live import Persons, Room, bubble, enter, wait_for_line
+from tests.houses import Builder, ChatServer
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+@pytest.fixture
+def room(server: ChatServer, person: Persons) -> Room:
+    return Room(server, person)
+
+
+@pytest.fixture
+def alice(visit: Visit, room: Room) -> Page:
+    return enter(visit(room.server, "Alice"), room)
+
+
+def options(page: Page) -> list[str]:
+    return page.locator(".switcher [data-slot=name]").all_inner_texts()
+
+
+def chosen(page: Page) -> Locator:
+    """The option the box says it is at."""
+    name = page.locator(".switcher input").get_attribute("aria-activedescendant")
+    return page.locator(f".switcher #{name}[aria-selected=true]")
+
+
+def new_room(server: ChatServer, person: Persons, name: str) -> Room:
+    room = Room(server, person)
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"name": name})
+    return room
+
+
+# --- the switcher ------------------------------------------------------------------------------------
+
+
+def test_a_few_letters_lead_to_a_conversation_and_the_draft_stays(
+    visit: Visit, room: Room, server: ChatServer, person: Persons
+) -> None:
+    cafe = new_room(server, person, "Café Zürich")
+    page = enter(visit(server, "Alice"), room)
+    box = page.locator("#composer-body")
+    box.fill("Half a thought")
+    box.press("Control+k")
+    expect(page.locator(".switcher input")).to_be_focused()
+    page.keyboard.type("cafe zu")
+    expect(chosen(page)).to_contain_text("Café Zürich")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(box).to_be_focused()
+    expect(box).to_have_value("Half a thought")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("zurich")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{cafe.path}")
+    page.go_back()
+    expect(page.locator("#composer-body")).to_have_value("Half a thought")
+
+
+def test_unread_conversations_come_first_and_arrows_go_round(
+    visit: Visit, room: Room, server: ChatServer, person: Persons
+) -> None:
+    quiet = new_room(server, person, "Quiet")
+    loud = new_room(server, person, "Loud")
+    for each in (loud, quiet, room):
+        each.say(each.alice, "Mine")
+    loud.say(loud.bob, "Listen")
+    quiet.say(quiet.alice, "Nothing new")
+    page = enter(visit(server, "Alice"), room)
+    expect(page.locator("#conversations > li").first).to_contain_text("Quiet")
+    page.keyboard.press("Control+k")
+    expect(chosen(page)).to_contain_text("Loud")
+    expect(chosen(page).locator("[data-slot=unread]")).to_have_text("1 unread")
+    page.keyboard.press("ArrowDown")
+    expect(chosen(page)).to_contain_text("Quiet")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(chosen(page).locator("[data-slot=name]")).to_have_text(options(page)[-1])
+    page.keyboard.press("ArrowDown")
+    expect(chosen(page)).to_contain_text("Loud")
+    page.keyboard.press("Control+k")
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_a_person_is_found_and_the_direct_conversation_opened_from_any_page(
+    visit: Visit, room: Room
+) -> None:
+    page = visit(room.server, "Alice").goto("/settings/profile/")
+    wait_for_line(page)
+    page.locator("#sidebar [data-opens=switcher]").click()
+    page.keyboard.type("carol")
+    expect(chosen(page)).to_contain_text("Carol")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/c/\d+/$"))
+    expect(page.locator("#conversation-name")).to_have_text("Carol")
+
+
+def test_nothing_found_and_nothing_reached_are_said_in_words(alice: Page) -> None:
+    alice.keyboard.press("Control+k")
+    alice.keyboard.type("qqqzzz")
+    expect(alice.locator(".switcher [role=status]")).to_contain_text("qqqzzz")
+    alice.keyboard.press("Enter")
+    expect(alice.locator(".switcher")).to_be_visible()
+    alice.keyboard.press("Escape")
+
+
+def test_people_who_cannot_be_had_leave_the_conversations(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("503")
+    page = enter(visitor, room)
+    page.route("**/api/users/**", lambda route: route.fulfill(status=503, body="{}"))
+    page.keyboard.press("Control+k")
+    expect(page.locator(".switcher [role=status]")).to_have_text(re.compile("try again"))
+    page.keyboard.type("kit")
+    expect(chosen(page)).to_contain_text("Kitchen")
+
+
+def test_on_a_phone_the_switcher_is_pressed_open_and_fits(visit: Visit, room: Room) -> None:
+    page = visit(room.server, "Alice", phone=True).goto("/?list")
+    wait_for_line(page)
+    page.locator("[data-opens=switcher]").tap()
+    page.keyboard.type("kit")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator(".switcher [role=option]").first.tap()
+    page.wait_for_url(re.compile(r"/c/\d+/$"))
+
+
+def test_without_scripts_the_button_leads_to_a_search(visit: Visit, room: Room) -> None:
+    page = visit(room.server, "Alice", javascript=False).goto("/?list")
+    expect(page.locator("[data-opens=shortcuts]")).to_be_hidden()
+    page.locator("[data-opens=switcher]").click()
+    expect(page.locator("main input[type=search]")).to_be_visible()
