@@ -145,3 +145,114 @@ def test_without_scripts_the_button_leads_to_a_search(visit: Visit, room: Room) 
     expect(page.locator("[data-opens=shortcuts]")).to_be_hidden()
     page.locator("[data-opens=switcher]").click()
     expect(page.locator("main input[type=search]")).to_be_visible()
+
+
+# --- keys --------------------------------------------------------------------------------------------
+
+
+def clipboard(page: Page) -> str:
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+@pytest.fixture
+def copying(visit: Visit, room: Room) -> Page:
+    """Alice where she may read the clipboard, with one message of Bob's."""
+    room.say(room.bob, "Some **bold** words")
+    visitor = visit(room.server, "Alice")
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return enter(visitor, room)
+
+
+def take_in_hand(page: Page, words: str) -> Locator:
+    message = bubble(page, words)
+    message.focus()
+    expect(message).to_be_focused()
+    return message
+
+
+def test_the_list_of_keys_opens_by_key_and_by_button_and_gives_the_focus_back(alice: Page) -> None:
+    alice.locator("#timeline").press("?")
+    dialog = alice.locator(".shortcuts")
+    expect(dialog).to_contain_text("Copy link")
+    alice.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(alice.locator("#timeline")).to_be_focused()
+    button = alice.get_by_role("button", name="Keyboard shortcuts")
+    button.click()
+    expect(dialog).to_be_visible()
+    alice.keyboard.press("Enter")
+    expect(button).to_be_focused()
+
+
+def test_in_a_field_a_key_is_a_letter(alice: Page) -> None:
+    box = alice.locator("#composer-body")
+    box.press_sequentially("?jkrecl1")
+    expect(box).to_have_value("?jkrecl1")
+    expect(alice.locator("dialog")).to_have_count(0)
+
+
+def test_what_a_message_says_and_where_it_stands_are_copied_by_key_and_by_button(
+    copying: Page,
+) -> None:
+    take_in_hand(copying, "Some bold words").press("c")
+    expect(copying.locator(".toast")).to_have_text("Text copied")
+    assert clipboard(copying) == "Some bold words"
+    copying.keyboard.press("l")
+    expect(copying.locator(".toast")).to_have_text("Link copied")
+    link = clipboard(copying)
+    message = bubble(copying, "Some bold words")
+    assert link.endswith(f"/m/{message.get_attribute('data-message-id')}/")
+    copying.evaluate("navigator.clipboard.writeText('')")
+    message.hover()
+    message.locator("summary").click()
+    message.get_by_role("link", name="Copy link").click()
+    expect(message.locator("summary")).to_be_focused()
+    assert clipboard(copying) == link
+    message.locator("summary").click()
+    message.get_by_role("button", name="Copy text").click()
+    expect(copying.locator(".toast")).to_have_text("Text copied")
+
+
+def test_where_the_clipboard_is_kept_from_the_page_it_copies_by_hand(copying: Page) -> None:
+    copying.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }"
+    )
+    message = take_in_hand(copying, "Some bold words")
+    message.press("c")
+    expect(copying.locator(".toast")).to_have_text("Text copied")
+    assert clipboard(copying) == "Some bold words"
+    expect(message).to_be_focused()
+
+
+def test_a_number_reacts_at_once_and_takes_it_back(copying: Page) -> None:
+    message = take_in_hand(copying, "Some bold words")
+    message.press("2")
+    chip = message.locator(".chip")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    message.press("2")
+    expect(chip).to_have_count(0)
+    message.press("9")
+    expect(copying.locator(".toast")).to_have_count(0)
+
+
+def test_a_key_makes_it_unread_from_here_and_modifiers_do_nothing(copying: Page) -> None:
+    message = take_in_hand(copying, "Some bold words")
+    message.press("Control+u")
+    message.press("Alt+u")
+    copying.wait_for_timeout(300)
+    expect(copying.locator(".new-line + .message--own")).to_have_count(0)
+    message.press("u")
+    expect(copying.locator(".new-line + .message")).to_contain_text("Some bold words")
+    expect(copying.locator("#unread-bar")).to_be_visible()
+
+
+def test_everything_a_key_does_is_a_named_button_too(alice: Page, room: Room) -> None:
+    room.say(room.alice, "Mine")
+    message = bubble(alice, "Mine")
+    expect(message).to_be_visible()
+    names = message.locator("[data-action]").evaluate_all(
+        "all => all.map(each => (each.getAttribute('aria-label') || each.textContent).trim())"
+    )
+    assert set(names) == {
+        *("React", "Reply", "Edit", "Copy text", "Copy link", "Unread from here", "Delete")
+    }

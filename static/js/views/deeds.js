@@ -1,5 +1,5 @@
-// What one can do with a message, without leaving the page: reply, react, edit, delete; retry,
-// amend or discard what failed. Each is also a link or form that works without this.
+// What one can do with a message, without leaving the page: reply, react, edit, delete, copy; retry,
+// amend or discard what failed. Each but copying is also a link or form that works without this.
 
 import { bodyLength, excerpt, isBlank, tidyBody } from "chatty/lib/text.js";
 import { fromTemplate, slot } from "chatty/views/dom.js";
@@ -60,11 +60,22 @@ export class Deeds {
     return true;
   }
 
-  /** Do what a key stands for ("reply", "react", "edit", "delete") with a message's row. */
+  /** Do what a key stands for ("reply", "edit", "copy"…) with a message's row, if it has the button. */
   perform(name, row) {
     const press = row.querySelector(`[data-action="${name}"]`);
     if (!press || !DEEDS[name]) return false;
     this.#do(name, row, press);
+    return true;
+  }
+
+  /** Press the picker's emoji `number`, counted from 1, without opening it. */
+  reactWith(number, row) {
+    const picker = document.getElementById("picker-template").content;
+    const emoji = picker.querySelectorAll("[data-emoji]")[number - 1]?.dataset.emoji;
+    if (!emoji || !row.querySelector("[data-action=react]")) return false;
+    const chip = [...row.querySelectorAll(".chip")].find((each) => each.dataset.emoji === emoji);
+    if (chip) this.#do("toggle", row, chip);
+    else this.#do("picked", row, { emoji });
     return true;
   }
 
@@ -78,7 +89,11 @@ export class Deeds {
     // A composer is what a reply needs; without one (archived) the link does what it can.
     if (press.dataset.action === "reply" && !this.#composer) return;
     event.preventDefault();
-    press.closest("details")?.removeAttribute("open");
+    const menu = press.closest("details");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus({ preventScroll: true }); // not lost with what is hidden
+    }
     this.#do(press.dataset.action, row, press);
   }
 
@@ -157,6 +172,11 @@ export class Deeds {
 
   async unread(row) {
     await this.#chat.unread(Number(row.dataset.seq));
+  }
+
+  async copy(row, what) {
+    const copying = await import("chatty/views/copy.js");
+    await copying[what](row);
   }
 
   // Internal: editing in place
@@ -286,6 +306,8 @@ const DEEDS = {
   edit: (deeds, row) => deeds.edit(row),
   delete: (deeds, row) => deeds.remove(row),
   unread: (deeds, row) => deeds.unread(row),
+  copy: (deeds, row) => deeds.copy(row, "copyText"),
+  link: (deeds, row) => deeds.copy(row, "copyLink"),
   retry: (deeds, row, press) => deeds.retry(row, press),
   amend: (deeds, row, press) => deeds.amend(row, press),
   discard: (deeds, row, press) => deeds.discard(row, press),

@@ -2,7 +2,7 @@
 
 import { element, fromTemplate, slot } from "chatty/views/dom.js";
 
-const SHOWN = 8_000; // ms a word about a failure stays
+const SHOWN = { alert: 8_000, status: 2_500 }; // ms
 
 /** A question with two answers; resolves with true for yes. Escape means no. */
 export function ask({ question, about = "", yes, no }) {
@@ -24,9 +24,18 @@ export function ask({ question, about = "", yes, no }) {
 
 /** Say in words what went wrong, for eyes and screen readers, without taking the focus. */
 export function tell(words) {
+  show("toast", "alert", words);
+}
+
+/** Say in words that something was done which is not to be seen. */
+export function note(words) {
+  show("toast toast--note", "status", words);
+}
+
+function show(look, role, words) {
   document.querySelector(".toast")?.remove();
-  const toast = element("p", "toast", words);
-  toast.setAttribute("role", "alert");
+  const toast = element("p", look, words);
+  toast.setAttribute("role", role);
   document.body.append(toast);
-  setTimeout(() => toast.remove(), SHOWN);
+  setTimeout(() => toast.remove(), SHOWN[role]);
 }

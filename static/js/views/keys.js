@@ -1,6 +1,16 @@
-// Moving through the messages by keyboard: arrows or j and k in the log, one letter per deed.
+// Moving through the messages by keyboard: arrows or j and k in the log, one key per deed.
 
-const DEED_OF_KEY = { r: "reply", e: "edit", "+": "react", Delete: "delete" };
+import { isTypedInto } from "chatty/views/dom.js";
+
+const DEED_OF_KEY = {
+  r: "reply",
+  e: "edit",
+  "+": "react",
+  c: "copy",
+  l: "link",
+  u: "unread",
+  Delete: "delete",
+};
 
 export class Keys {
   #timeline;
@@ -27,14 +37,20 @@ export class Keys {
 
   #pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const { target } = event;
-    if (target.closest("input, textarea, select, .picker, details[open]")) return;
+    const { target, key } = event;
+    if (isTypedInto(target) || target.closest(".picker, details[open]")) return;
     // On the log itself the arrows scroll, as everywhere; j and k take a message in hand.
     const row = target.closest("[data-kind]");
-    const step = { k: -1, j: 1, ...(row === target && { ArrowUp: -1, ArrowDown: 1 }) }[event.key];
+    const step = { k: -1, j: 1, ...(row === target && { ArrowUp: -1, ArrowDown: 1 }) }[key];
     if (step) this.#step(row, step, event);
-    else if (row === target && this.#deeds.perform(DEED_OF_KEY[event.key], row)) event.preventDefault();
-    else if (row && event.key === "Escape") this.#composer?.focus();
+    else if (row === target && this.#perform(key, row)) event.preventDefault();
+    else if (row && key === "Escape") this.#composer?.focus();
+  }
+
+  #perform(key, row) {
+    return /^[1-9]$/.test(key)
+      ? this.#deeds.reactWith(Number(key), row)
+      : this.#deeds.perform(DEED_OF_KEY[key], row);
   }
 
   #step(row, step, event) {

@@ -202,7 +202,8 @@ export class MessageView {
         const address = thing.getAttribute("href").replace(/reply_to=\d+/, `reply_to=${message.id}`);
         thing.setAttribute("href", address);
       }
-      else thing.href = `${url}${name}/`;
+      else if (name === "link") thing.href = url;
+      else if (name !== "copy") thing.href = `${url}${name}/`;
     }
   }
 

@@ -7,6 +7,7 @@ const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
 export class Quick {
   #page;
+  #openers = new Map(); // name -> open(page), of what is here already
   #ending = new AbortController();
 
   /** `page`: what the dialogs need, {me, rest, roster}. */
@@ -19,6 +20,8 @@ export class Quick {
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
     document.addEventListener("click", (event) => this.#clicked(event), { signal });
     nameKeys(document);
+    // Who presses the keys goes on typing at once: the box must be there before the next letter.
+    (globalThis.requestIdleCallback ?? setTimeout)(() => this.#load("switcher").catch(() => {}));
   }
 
   disconnect() {
@@ -41,16 +44,15 @@ export class Quick {
   }
 
   /** One at a time. A form behind the button does what it can if the dialog cannot be had. */
-  async #open(name, event, press = null) {
+  #open(name, event, press = null) {
     event.preventDefault();
     if (document.querySelector("dialog[open]")) return;
-    try {
-      const { open } = await import(`chatty/views/${name}.js`);
-      if (!document.querySelector("dialog[open]")) open(this.#page);
-    } catch (error) {
-      if (press?.form) press.form.submit();
-      else throw error;
-    }
+    if (this.#openers.has(name)) this.#openers.get(name)(this.#page);
+    else this.#load(name).then(() => this.#open(name, event), () => press?.form?.submit());
+  }
+
+  async #load(name) {
+    this.#openers.set(name, (await import(`chatty/views/${name}.js`)).open);
   }
 }
 
