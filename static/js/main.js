@@ -67,13 +67,13 @@ async function main() {
   const outbox = new Outbox({ scope, shelf, deliver: chat.delivery() });
   attempt(() => new SignOut({ outbox, drafts }).connect());
   const using = chat.use(outbox);
-  if (conversation) attempt(() => openConversation({ data, chat, store, roster, drafts, badge }));
+  if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, badge }));
   attempt(() => keepCompany({ conversation, socket, chat, store, rest }));
   attempt(() => chat.connect());
   await using;
 }
 
-function openConversation({ data, chat, store, roster, drafts, badge }) {
+function openConversation({ data, chat, rest, store, roster, drafts, badge }) {
   const { user: me, conversation, limits } = data;
   const times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
   const message = new MessageView({
@@ -105,6 +105,9 @@ function openConversation({ data, chat, store, roster, drafts, badge }) {
   attempt(() => composer?.connect());
   attempt(() => deeds.connect({ composer }));
   attempt(() => reading.connect());
+  view("jumps").then(({ Jumps }) =>
+    new Jumps({ chat, rest, timeline, conversation: conversation.id }).connect(),
+  );
   view("keys").then(({ Keys }) => new Keys({ timeline, deeds, composer }).connect());
   const announcer = document.getElementById("announcer");
   view("announcer").then(({ Announcer }) => new Announcer({ chat, place: announcer }).connect());

@@ -5,12 +5,23 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_live import Persons, Room, bubble, enter, wait_for_line
+from tests.browser.test_live import (
+    Persons,
+    Room,
+    _anchor,
+    bubble,
+    enter,
+    said,
+    scroll,
+    top_of_id,
+    wait_for_line,
+)
 from tests.houses import Builder, ChatServer
 
 
@@ -256,3 +267,125 @@ def test_everything_a_key_does_is_a_named_button_too(alice: Page, room: Room) ->
     assert set(names) == {
         *("React", "Reply", "Edit", "Copy text", "Copy link", "Unread from here", "Delete")
     }
+
+
+# --- jumps -------------------------------------------------------------------------------------------
+
+
+def by_seq(room: Room, seq: int) -> dict[str, Any]:
+    path = f"/api/conversations/{room.id}/messages/?around={seq}&limit=1"
+    status, page = room.alice.call("GET", path)
+    assert status == 200
+    found: dict[str, Any] = page["messages"][0]
+    return found
+
+
+def test_a_quote_leads_to_what_is_not_loaded_and_escape_back_to_the_pixel(
+    visit: Visit, room: Room
+) -> None:
+    room.fill(200)
+    early = by_seq(room, 12)
+    room.say(room.alice, "I come back to that", reply_to=early["id"])
+    for number in range(12):
+        room.say(room.alice, f"Later {number}")
+    page = enter(visit(room.server, "Bob"), room)
+    quote = bubble(page, "I come back to that").locator("a.quote")
+    expect(bubble(page, "Later 11")).to_be_in_viewport()
+    scroll(page, -150)
+    page.wait_for_timeout(200)
+    row, top = _anchor(page)
+    quote.click()
+    found = page.locator(f"#m{early['id']}")
+    expect(found).to_be_in_viewport()
+    expect(found).to_be_focused()
+    expect(found).to_have_class(re.compile("message--found"))
+    expect(page.locator("#jump")).to_be_visible()
+    assert "Later 11" not in said(page)
+    page.keyboard.press("Escape")
+    expect(page.locator(f"#{row}")).to_be_in_viewport()
+    assert abs(top_of_id(page, row) - top) < 1
+    expect(page.locator("#jump-back")).to_be_hidden()
+    expect(bubble(page, "I come back to that")).to_be_focused()
+
+
+def test_each_jump_is_gone_back_and_the_latest_ends_it(visit: Visit, room: Room) -> None:
+    room.fill(120)
+    first = by_seq(room, 5)
+    second = room.say(room.alice, "About the first", reply_to=first["id"])
+    for number in range(70):
+        room.say(room.alice, f"Between {number}")
+    room.say(room.alice, "About the second", reply_to=second["id"])
+    page = enter(visit(room.server, "Bob"), room)
+    bubble(page, "About the second").locator("a.quote").click()
+    page.locator(f"#m{second['id']} a.quote").click()
+    expect(page.locator(f"#m{first['id']}")).to_be_in_viewport()
+    back = page.locator("#jump-back button")
+    back.click()
+    expect(page.locator(f"#m{second['id']}")).to_be_in_viewport()
+    back.click()
+    expect(bubble(page, "About the second")).to_be_in_viewport()
+    expect(back).to_be_hidden()
+    bubble(page, "About the second").locator("a.quote").click()
+    expect(back).to_be_visible()
+    page.locator("#jump button").click()
+    expect(bubble(page, "About the second")).to_be_in_viewport()
+    expect(back).to_be_hidden()
+
+
+def test_a_quote_in_sight_is_only_pointed_out(alice: Page, room: Room) -> None:
+    asked = room.say(room.bob, "A question")
+    room.say(room.bob, "An answer", reply_to=asked["id"])
+    bubble(alice, "An answer").locator("a.quote").click()
+    expect(alice.locator(f"#m{asked['id']}")).to_have_class(re.compile("message--found"))
+    expect(alice.locator("#jump-back")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("motion", "name"), [("no-preference", "found"), ("reduce", "none")])
+def test_what_is_found_fades_calmly_and_without_motion_where_none_is_wanted(
+    motion: str, name: str, visit: Visit, room: Room
+) -> None:
+    asked = room.say(room.bob, "A question")
+    page = visit(room.server, "Bob", reduced_motion=motion).goto(f"/m/{asked['id']}/")
+    moving = page.locator(f"#m{asked['id']} .message__bubble")
+    assert moving.evaluate("each => getComputedStyle(each).animationName") == name
+
+
+def test_links_to_messages_lead_there_in_this_conversation_and_in_others(
+    visit: Visit, room: Room, person: Persons
+) -> None:
+    other = Room(room.server, person)
+    elsewhere = other.say(other.bob, "Elsewhere")
+    room.fill(150)
+    early = by_seq(room, 20)
+    url = room.server.url
+    room.say(room.alice, f"Same room {url}/m/{early['id']}/")
+    room.say(room.alice, f"Other room {url}/m/{elsewhere['id']}/")
+    page = enter(visit(room.server, "Bob"), room)
+    bubble(page, "Same room").locator("[data-slot=body] a").click()
+    expect(page.locator(f"#m{early['id']}")).to_be_in_viewport()
+    page.locator("#jump button").click()
+    bubble(page, "Other room").locator("[data-slot=body] a").click()
+    page.wait_for_url(re.compile(f"{other.path}.*#m{elsewhere['id']}$"))
+    expect(page.locator(f"#m{elsewhere['id']}")).to_be_in_viewport()
+
+
+def test_an_address_leads_to_a_message_the_page_does_not_hold(visit: Visit, room: Room) -> None:
+    room.fill(150)
+    early = by_seq(room, 20)
+    page = visit(room.server, "Bob").goto(f"{room.path}#m{early['id']}")
+    expect(page.locator(f"#m{early['id']}")).to_be_in_viewport()
+    expect(page.locator("#newer")).to_have_count(1)
+
+
+def test_the_first_unread_message_is_reached_without_leaving_the_page(
+    visit: Visit, room: Room
+) -> None:
+    room.fill(150)
+    page = enter(visit(room.server, "Alice"), room)
+    page.evaluate("window.isSame = true")
+    page.locator(".unread-bar__jump").click()
+    expect(page.locator(".new-line + .message")).to_contain_text("1")
+    expect(page.locator(".new-line")).to_be_in_viewport()
+    assert page.evaluate("window.isSame")
+    page.keyboard.press("Escape")
+    expect(bubble(page, "150")).to_be_in_viewport()

@@ -152,10 +152,13 @@ export class Chat extends Emitter {
     });
   }
 
-  /** After whatever is being loaded, not instead of it. */
-  async latest() {
-    while (this.#loading) await this.#loading.catch(() => {});
-    await this.#load(async () => this.#store.replace(await this.#history({})));
+  latest() {
+    return this.#loadAnew({});
+  }
+
+  /** The part of history in which the message with this seq is. */
+  around(seq) {
+    return this.#loadAnew({ around: seq });
   }
 
   // Reading
@@ -484,6 +487,12 @@ export class Chat extends Emitter {
 
   #history(query) {
     return this.#rest.get(this.#messagesPath, { limit: PAGE, ...query });
+  }
+
+  /** After whatever is being loaded, not instead of it. */
+  async #loadAnew(query) {
+    while (this.#loading) await this.#loading.catch(() => {});
+    await this.#load(async () => this.#store.replace(await this.#history(query)));
   }
 
   #load(work) {

@@ -58,6 +58,11 @@ export class Scroll {
     return above < this.#distance() ? "older" : "newer";
   }
 
+  /** {element, top}, or undefined where nothing was said. */
+  get firstInSight() {
+    return this.#findAnchor().find(({ element }) => element.dataset.messageId);
+  }
+
   // Moving
 
   toEnd({ smooth = false } = {}) {
@@ -68,6 +73,12 @@ export class Scroll {
 
   to(element, { block = "center" } = {}) {
     element.scrollIntoView({ block, behavior: "instant" });
+    this.#moved();
+  }
+
+  /** Let the element stand `top` pixels below the upper edge. */
+  put(element, top) {
+    this.#hold([{ element, top }]);
     this.#moved();
   }
 

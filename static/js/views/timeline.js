@@ -99,9 +99,32 @@ export class Timeline {
     return this.#drawnRows();
   }
 
-  async toLatest() {
+  /** False when less than its end is in sight. */
+  isInSight(element) {
+    return this.#scroll.hasSeen(element);
+  }
+
+  /** What a jump leaves behind, for putBack(): the first message in sight and how far down it stands. */
+  place() {
+    const { element, top } = this.#scroll.firstInSight ?? {};
+    const { messageId, seq } = element?.dataset ?? {};
+    return { id: Number(messageId), seq: Number(seq), top, atEnd: this.atEnd };
+  }
+
+  /** False when the message that stood there is not loaded. */
+  putBack({ id, top }) {
+    const row = this.#rows.get(id);
+    if (row) this.#scroll.put(row, top);
+    return Boolean(row);
+  }
+
+  show(element, options) {
+    this.#scroll.to(element, options);
+  }
+
+  async toLatest({ smooth = true } = {}) {
     if (this.#store.hasNewer) await this.#fetch(() => this.#chat.latest());
-    this.#scroll.toEnd({ smooth: true });
+    this.#scroll.toEnd({ smooth });
     this.#waiting = 0;
     this.#looked();
   }
@@ -416,21 +439,7 @@ export class Timeline {
       event.preventDefault();
       if (more.hasAttribute("rel")) this.#loadMore(more.closest("nav").id);
       else this.toLatest();
-      return;
     }
-    const quote = event.target.closest("a.quote[data-reply-to]");
-    const quoted = quote && this.#rows.get(Number(quote.dataset.replyTo));
-    if (quoted) {
-      event.preventDefault();
-      this.#pointOut(quoted);
-    }
-  }
-
-  #pointOut(row) {
-    this.#scroll.to(row);
-    row.focus({ preventScroll: true });
-    row.classList.add("message--found");
-    setTimeout(() => row.classList.remove("message--found"), 2_000);
   }
 
   #spoken({ own }) {
