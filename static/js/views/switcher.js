@@ -1,8 +1,8 @@
 // Going to a conversation or a person by a few letters of the name.
 
 import { rank } from "chatty/lib/match.js";
-import { hue, initials } from "chatty/lib/people.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
+import { showFace } from "chatty/views/face.js";
 import { say } from "chatty/views/words.js";
 
 const PAUSE = 150; // ms without a key before the server is asked for people
@@ -131,10 +131,10 @@ class Switcher {
     return group;
   }
 
-  #drawOption({ id, name, url, unread, number, face }) {
+  #drawOption({ id, name, url, unread, number, face, hue, picture }) {
     const option = fromTemplate("option-template");
-    if (face) option.prepend(face);
-    else option.prepend(element("span", `avatar ${hue(id)}`, initials(name)));
+    option.prepend(face ?? element("span"));
+    if (!face) showFace(option.firstElementChild, { name, hue, picture });
     fill(option, "name", id === this.#me ? say("switcher.me", { name }) : name);
     slot(option, "unread").hidden = !unread;
     if (unread) fill(option, "unread-count", number);
