@@ -11,14 +11,12 @@ import { Store } from "chatty/chat/store.js";
 import { Times } from "chatty/lib/times.js";
 import { wishesOf } from "chatty/lib/wishes.js";
 import { Composer } from "chatty/views/composer.js";
-import { Connection } from "chatty/views/connection.js";
 import { Deeds } from "chatty/views/deeds.js";
 import { slot } from "chatty/views/dom.js";
 import { MessageView, readMessage } from "chatty/views/message.js";
 import { Quick } from "chatty/views/quick.js";
 import { Reading } from "chatty/views/reading.js";
 import { Badge, Sidebar } from "chatty/views/sidebar.js";
-import { SignOut } from "chatty/views/sign_out.js";
 import { Timeline } from "chatty/views/timeline.js";
 import { say } from "chatty/views/words.js";
 
@@ -53,19 +51,24 @@ async function main() {
   chat.on("gone", () => location.assign(urls.home));
 
   const badge = new Badge({ roster });
-  const place = document.getElementById("connection");
   for (const part of [
     new Sidebar({ roster, current: conversation?.id ?? null }),
     badge,
-    new Connection({ chat, place, signIn: urls.sign_in }),
     new Quick({ me: me.id, rest, roster }),
   ]) {
     attempt(() => part.connect());
   }
+  view("connection").then(({ Connection }) =>
+    new Connection({
+      chat,
+      place: document.getElementById("connection"),
+      signIn: urls.sign_in,
+    }).connect(),
+  );
   attempt(() => tellInBackground({ me: me.id, scope, chat, roster }));
   const shelf = await openShelf(scope);
   const outbox = new Outbox({ scope, shelf, deliver: chat.delivery() });
-  attempt(() => new SignOut({ outbox, drafts }).connect());
+  view("sign_out").then(({ SignOut }) => new SignOut({ outbox, drafts }).connect());
   const using = chat.use(outbox);
   if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, badge }));
   attempt(() => keepCompany({ conversation, socket, chat, store, rest }));

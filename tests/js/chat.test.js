@@ -32,12 +32,12 @@ class Pages extends Emitter {
 }
 
 /** A page at conversation 7, read up to 10 of 20, with what it told and what it heard of its mark. */
-function opened() {
+function opened({ rest } = {}) {
   const line = new Line();
   const store = new Pages();
   const roster = new Roster({ me: ME, rows: [{ id: HERE, unread: 10, unread_more: false }] });
   const page = { me: ME, epoch: "e", conversation: HERE, lastRead: 10 };
-  const chat = new Chat({ ...page, socket: line, store, roster });
+  const chat = new Chat({ ...page, socket: line, rest, store, roster });
   const marked = [];
   chat.on("marked", ({ seq }) => marked.push(seq));
   chat.connect();
@@ -48,7 +48,7 @@ function opened() {
     line.emit("hello", { user: { id: ME }, epoch: "e", conversations: [here] });
   };
   const unread = () => roster.get(HERE).unread;
-  return { chat, marked, hear, told, welcome, unread };
+  return { chat, line, roster, marked, hear, told, welcome, unread };
 }
 
 export async function test_what_was_seen_before_the_line_was_there_stays_read_and_is_told() {
@@ -112,5 +112,48 @@ export async function test_where_words_keep_coming_marks_are_told_all_the_same()
     await pause(100);
   }
   equal(told().length, 1);
+  chat.disconnect();
+}
+
+const numbers = (seq) => ({ id: HERE, version: 20, last_seq: 20, last_read_seq: seq, unread: 20 - seq });
+
+export async function test_a_recount_that_is_late_brings_no_stale_number_back() {
+  const answers = [];
+  const rest = { get: () => new Promise((resolve) => answers.push(resolve)) };
+  const { chat, roster, marked, hear, welcome, unread } = opened({ rest });
+  welcome(10);
+  roster.emit("recount", { id: HERE });
+  await until(() => answers.length === 1);
+  hear(20);
+  answers[0](numbers(10));
+  await until(() => answers.length === 2);
+  equal([unread(), marked], [0, [20]]);
+  answers[1](numbers(20));
+  await pause(20);
+  equal([unread(), marked, answers.length], [0, [20], 2]);
+  chat.disconnect();
+}
+
+export async function test_a_mark_further_on_that_a_count_tells_is_followed() {
+  const { chat, roster, marked, told, welcome } = opened();
+  welcome(10);
+  welcome(18);
+  chat.read(15);
+  await pause(20);
+  equal([marked, roster.get(HERE).unread, told()], [[18], 2, []]);
+  chat.disconnect();
+}
+
+export async function test_numbers_are_asked_for_while_words_keep_coming_and_again_when_refused() {
+  const asked = [];
+  const refuse = () => Promise.reject(Object.assign(new Error(), { retry: true, status: 503, retryAfter: 0 }));
+  const rest = { get: (path) => (asked.push(path) < 2 ? refuse() : Promise.resolve(numbers(10))) };
+  const { chat, roster, welcome } = opened({ rest });
+  welcome(10);
+  for (let count = 0; count < 12 && asked.length < 2; count += 1) {
+    roster.emit("recount", { id: HERE });
+    await pause(100);
+  }
+  equal(asked.length, 2);
   chat.disconnect();
 }

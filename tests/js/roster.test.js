@@ -114,6 +114,119 @@ export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
   equal(roster.total().count, 27);
 }
 
+export function test_numbers_from_before_a_mark_was_heard_are_asked_for_again() {
+  const server = new Server();
+  for (let count = 0; count < 4; count += 1) server.create();
+  const roster = rosterOf(server);
+  const asked = [];
+  roster.on("recount", ({ id }) => asked.push(id));
+  const asOf = roster.asOf(7);
+  const late = given(server, 0);
+  roster.read({ conversation: 7, seq: 4 });
+  roster.count([late], asOf);
+  equal([roster.get(7).unread, roster.total().count, asked], [0, 0, [7]]);
+}
+
+export function test_a_frame_about_a_name_takes_no_number_back() {
+  const server = new Server();
+  const roster = rosterOf(server);
+  const early = { ...given(server), name: "Garden" };
+  server.create();
+  hear(roster, server.events[0]);
+  const asked = [];
+  roster.on("recount", ({ id }) => asked.push(id));
+  roster.revise({ change: "renamed", conversation: early });
+  equal([roster.get(7).name, roster.get(7).unread, asked], ["Garden", 1, [7]]);
+  server.create();
+  hear(roster, server.events[1]);
+  equal(roster.get(7).unread, 2);
+}
+
+/**
+ * Two tabs, each with a line that keeps the order of frames but not their pace, and answers and
+ * frames made from the database that are late by any measure: once all is heard, every tab shows what
+ * counting everything anew gives.
+ */
+export function test_tabs_agree_whatever_is_late(seed) {
+  const random = chance(seed);
+  const some = (number) => Math.floor(random() * number);
+  for (let round = 0; round < 60; round += 1) {
+    const server = new Server();
+    const world = { server, read: 0 };
+    const tabs = [new Tab(world), new Tab(world)];
+    for (let step = 0; step < 250; step += 1) {
+      const before = server.version;
+      // Where words keep coming, their versions give late answers away: at last few come.
+      if (random() < (step < 220 ? 0.5 : 0.03)) server.live(random);
+      for (const event of server.events.slice(before)) {
+        for (const tab of tabs) tab.line.push(() => hear(tab.roster, event));
+      }
+      if (random() < 0.12) {
+        // Read here first and told the server, or on another device, forwards or back.
+        const seq = some(server.messages.length + 1);
+        if (random() < 0.4 && seq > world.read) tabs[some(2)].roster.read({ conversation: 7, seq });
+        world.read = seq;
+        for (const tab of tabs) tab.line.push(() => tab.roster.read({ conversation: 7, seq }));
+      }
+      if (random() < 0.05) {
+        const conversation = given(server, world.read);
+        for (const tab of tabs) tab.late.push(() => tab.roster.revise({ change: "level", conversation }));
+      }
+      for (const tab of tabs) tab.go(random);
+    }
+    for (const tab of tabs) {
+      tab.end();
+      const row = tab.roster.get(7);
+      equal(
+        [row.last_read_seq, row.unread, row.unread_more, [...row.mentions].sort((a, b) => a - b)],
+        [
+          world.read,
+          server.unread(world.read),
+          server.messages.length - world.read > 200,
+          server.mentions(world.read),
+        ],
+        `seed ${seed}, round ${round}`,
+      );
+      equal(tab.roster.total().count, row.unread);
+    }
+  }
+}
+
+/** A window: what waits on its line, what comes late, and what it still has to ask. */
+class Tab {
+  line = [];
+  late = [];
+  #asks = false;
+  #world;
+
+  constructor(world) {
+    this.#world = world;
+    this.roster = rosterOf(world.server);
+    this.roster.on("recount", () => (this.#asks = true));
+  }
+
+  go(random) {
+    for (let heard = random() * 3; heard > 1; heard -= 1) this.line.shift()?.();
+    if (this.#asks && random() < 0.3) this.#ask();
+    if (random() < 0.3) this.late.splice(Math.floor(random() * this.late.length), 1)[0]?.();
+  }
+
+  end() {
+    while (this.line.length) this.line.shift()();
+    while (this.late.length || this.#asks) {
+      this.late.shift()?.();
+      if (this.#asks) this.#ask();
+    }
+  }
+
+  #ask() {
+    this.#asks = false;
+    const asOf = this.roster.asOf(7);
+    const answer = given(this.#world.server, this.#world.read);
+    this.late.push(() => this.roster.count([answer], asOf));
+  }
+}
+
 /** Any mixture of events, doubles, gaps healed by catch-ups, marks forwards and backwards. */
 export function test_the_number_is_what_counting_all_anew_would_give(seed) {
   const random = chance(seed);

@@ -191,12 +191,8 @@ export class Chat extends Emitter {
     this.#known = true;
     this.#refused = false;
     this.#clear("poll");
-    const here = frame.conversations.find(({ id }) => id === this.#conversation);
-    const isSetBack = here?.last_read_seq < this.#marked;
-    if (here) this.#marked = here.last_read_seq;
-    if (isSetBack) this.#lastRead = here.last_read_seq;
     this.#count(frame.conversations);
-    if (isSetBack) this.emit("marked", { seq: this.#lastRead });
+    const here = frame.conversations.find(({ id }) => id === this.#conversation);
     // A version below ours means another past than the one we know: the server answers with a reset.
     if (this.#store && here?.version !== this.#store.position) this.#sync();
     this.#outbox?.kick();
@@ -277,6 +273,7 @@ export class Chat extends Emitter {
     this.#marked = seq;
     // A mark that moved on to where more has been seen since, here, is only late.
     if (isSetBack || seq > this.#lastRead) this.#moveMark(seq);
+    else this.#roster.stir(conversation);
   }
 
   /** A mark set back ("unread from here") holds until something beyond it is seen anew. */
@@ -308,17 +305,18 @@ export class Chat extends Emitter {
   }
 
   #tellStatus() {
-    this.emit("status", { ...this.#status });
+    this.emit("status", this.status);
   }
 
-  get #status() {
+  /** How the line is, as "status" tells it. */
+  get status() {
     return { state: this.#socket.state, code: this.#socket.code, refused: this.#refused };
   }
 
   /** True while words travel by plain requests, because no socket will carry them. */
   get #detour() {
     if (this.#socket.online) return false;
-    const { state, code } = this.#status;
+    const { state, code } = this.status;
     const shutOut = code === SIGNED_OUT || code === ACCOUNT_CLOSED;
     return this.#refused || (state === "stopped" && !shutOut);
   }
@@ -445,12 +443,20 @@ export class Chat extends Emitter {
   }
 
   /** Numbers as the server has them; of what was seen here since it may not have heard yet. */
-  #count(conversations) {
-    this.#roster.count(conversations);
-    const here = conversations.find(({ id }) => id === this.#conversation);
-    if (!here || here.last_read_seq >= this.#lastRead) return;
-    this.#markRead(this.#lastRead);
-    this.#after("read", 0, () => this.#tellRead());
+  #count(conversations, asOf) {
+    this.#roster.count(conversations, asOf);
+    const seq = conversations.find(({ id }) => id === this.#conversation)?.last_read_seq;
+    // Passed over as late, they come again.
+    if (seq === undefined || this.#roster.get(this.#conversation).last_read_seq !== seq) return;
+    const isSetBack = seq < this.#marked;
+    this.#marked = seq;
+    if (isSetBack || seq > this.#lastRead) {
+      this.#lastRead = seq;
+      this.emit("marked", { seq });
+    } else if (seq < this.#lastRead) {
+      this.#markRead(this.#lastRead);
+      this.#after("read", 0, () => this.#tellRead());
+    }
   }
 
   #tellRead() {
@@ -462,19 +468,23 @@ export class Chat extends Emitter {
     }
   }
 
-  #recountSoon(id) {
+  /** Several at once. Not put off by each: where words keep coming, numbers are asked for all the same. */
+  #recountSoon(id, pause = RECOUNT_PAUSE) {
     this.#recounts.add(id);
-    this.#after("recount", RECOUNT_PAUSE, () => this.#recount());
+    if (!this.#timers.has("recount")) this.#after("recount", pause, () => this.#recount());
   }
 
   async #recount() {
     const ids = [...this.#recounts];
     this.#recounts.clear();
     for (const id of ids) {
+      const asOf = this.#roster.asOf(id);
       try {
-        this.#count([await this.#rest.get(`conversations/${id}/`)]);
-      } catch {
+        this.#count([await this.#rest.get(`conversations/${id}/`)], asOf);
+      } catch (refusal) {
         // Not mine any more, or no line: the next hello brings the numbers.
+        const { retry, status, retryAfter } = refusal;
+        if (retry && status) this.#recountSoon(id, Math.max(1_000 * retryAfter, RECOUNT_PAUSE));
       }
     }
   }

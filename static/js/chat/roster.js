@@ -1,7 +1,8 @@
 // All my conversations with their numbers: what the sidebar, the title and the badge show. Pure.
 //
 // `hello` brings the numbers as they are; afterwards every change is counted once, by its version.
-// Where counting cannot be sure (a mark moved into the middle) "recount" asks.
+// Where counting cannot be sure (a mark moved into the middle) "recount" asks. What is answered may be
+// late: numbers from before a message or a mark that was heard since are not taken, but asked for again.
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { isWord } from "chatty/chat/store.js";
@@ -16,12 +17,12 @@ export class Roster extends Emitter {
   /**
    * `rows`: [{id, kind, level, unread, unread_more, mentions}], as the page was drawn. Emits
    * "change" {id, moved}, "gone" {id}, "heard" {id, messages} (changed ones, before the "change") and
-   * "recount" {id}: fetch the conversation and give it to count().
+   * "recount" {id}: fetch the conversation and give it to count(), with what asOf(id) was before.
    */
   constructor({ me, rows }) {
     super();
     this.#me = me;
-    for (const row of rows) this.#rows.set(row.id, { ...row, version: 0, counted: false });
+    for (const row of rows) this.#rows.set(row.id, { ...row, version: 0, moves: 0, counted: false });
   }
 
   get(id) {
@@ -43,11 +44,23 @@ export class Roster extends Emitter {
     return { count, more };
   }
 
-  /** The conversations of a `hello`, or one fetched by itself. What is older than known asks again. */
-  count(conversations) {
+  /** How often my mark was told: marks have no version that says which one is later. */
+  asOf(id) {
+    return this.#rows.get(id)?.moves ?? 0;
+  }
+
+  /** My mark was told: numbers on their way may be from before. */
+  stir(id) {
+    const row = this.#rows.get(id);
+    if (row) row.moves += 1;
+  }
+
+  /** The conversations of a `hello`, or one fetched by itself, asked for when asOf(id) was `asOf`. */
+  count(conversations, asOf = null) {
     for (const given of conversations) {
       const row = this.#rows.get(given.id);
-      if (row?.counted && given.version < row.version) this.#recount(given.id);
+      const isLate = given.version < row?.version || (asOf !== null && asOf !== this.asOf(given.id));
+      if (row?.counted && isLate) this.#recount(given.id);
       else this.#put(given, { moved: !row });
     }
   }
@@ -80,7 +93,9 @@ export class Roster extends Emitter {
   /** My mark stands at `seq` now. `unread` when the page can tell the number, else null. */
   read({ conversation, seq, unread = null }) {
     const row = this.#rows.get(conversation);
-    if (!row?.counted || row.last_read_seq === seq) return;
+    if (!row?.counted) return;
+    this.stir(conversation);
+    if (row.last_read_seq === seq) return;
     const isSetBack = seq < row.last_read_seq;
     row.last_read_seq = seq;
     row.mentions = row.mentions?.filter((each) => each > seq);
@@ -100,14 +115,24 @@ export class Roster extends Emitter {
     if (change === "removed" || change === "deleted") {
       if (this.#rows.delete(conversation.id)) this.emit("gone", { id: conversation.id });
     } else {
-      this.#put(conversation, { moved: change === "added" });
+      this.#put(this.#withoutLateNumbers(conversation), { moved: change === "added" });
     }
   }
 
   // Internal
 
+  /** A frame that tells of a name or a role has numbers too, read when it was made. */
+  #withoutLateNumbers(given) {
+    const row = this.#rows.get(given.id);
+    if (!row?.counted) return given;
+    if (given.version >= row.version && given.last_read_seq === row.last_read_seq) return given;
+    this.#recount(given.id);
+    const { version, last_seq, last_read_seq, unread, unread_more, mentions } = row;
+    return { ...given, version, last_seq, last_read_seq, unread, unread_more, mentions };
+  }
+
   #put(given, { moved }) {
-    const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0 };
+    const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0, moves: 0 };
     const counted = Boolean(row.counted) || given.last_seq !== undefined;
     this.#rows.set(given.id, { ...row, ...given, counted });
     this.#changed(given.id, moved);

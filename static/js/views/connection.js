@@ -24,6 +24,7 @@ export class Connection {
 
   connect() {
     this.#stop = this.#chat.on("status", (status) => this.#changed(status));
+    this.#changed(this.#chat.status); // as it came to be before this was here
     for (const type of ["online", "offline"]) {
       addEventListener(type, () => this.#changed(this.#status), { signal: this.#ending.signal });
     }
