@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
+from django.utils import translation
 
 from accounts import tokens
 from accounts.models import SignIn, User
@@ -25,7 +27,7 @@ from accounts.queries import require_live, still_valid
 from accounts.sessions import sign_in_of
 from chatty.common.errors import ChatError
 
-__all__ = ["SocketIdentity", "identify", "origin_verdict", "renew", "still_valid"]
+__all__ = ["SocketIdentity", "identify", "language", "origin_verdict", "renew", "still_valid"]
 
 Scope = Mapping[str, Any]
 Origin = tuple[str, str, int]  # scheme, host, port
@@ -74,6 +76,14 @@ def identify(scope: Scope) -> SocketIdentity:
     return _by_session(_session(scope))
 
 
+def language(scope: Scope) -> str:
+    """Return the language its client asks for: what Django would answer a request with."""
+    request = HttpRequest()
+    request.META["HTTP_ACCEPT_LANGUAGE"] = ",".join(_headers(scope, b"accept-language"))
+    request.COOKIES = {name: morsel.value for name, morsel in _cookies(scope).items()}
+    return translation.get_language_from_request(request)
+
+
 def renew(token: str, identity: SocketIdentity) -> SocketIdentity:
     """Return the identity with a later end, from a fresh token of the same person and sign-in.
 
@@ -100,17 +110,21 @@ def _by_session(session: SessionBase | None) -> SocketIdentity:
 
 def _session(scope: Scope) -> SessionBase | None:
     """The session of the cookie, read but never saved. None without a cookie."""
+    morsel = _cookies(scope).get(settings.SESSION_COOKIE_NAME)
+    if morsel is None or not morsel.value:
+        return None
+    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+    return store(morsel.value)
+
+
+def _cookies(scope: Scope) -> SimpleCookie:
     cookies: SimpleCookie = SimpleCookie()
     for header in _headers(scope, b"cookie"):
         try:
             cookies.load(header)
         except CookieError:
             continue
-    morsel = cookies.get(settings.SESSION_COOKIE_NAME)
-    if morsel is None or not morsel.value:
-        return None
-    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
-    return store(morsel.value)
+    return cookies
 
 
 def _own_origin(scope: Scope) -> Origin | None:

@@ -269,27 +269,28 @@ class ConversationAdmin(_LookedAt):
         staff, deed = staff_of(request), request.POST.get("deed")
         if deed == "archive":
             actions.moderate_archive(staff, conversation.pk)
-            return "Archived."
+            return _("Archived.")
         if deed == "unarchive":
             actions.moderate_unarchive(staff, conversation.pk)
-            return "Taken out of the archive."
+            return _("Taken out of the archive.")
         if deed == "add":
             if not form.is_valid():
                 raise ChatError("invalid")
             person = form.cleaned_data["person"]
             actions.moderate_add_member(staff, conversation.pk, person.pk)
-            return f"Added {person}."
+            return _("Added %(whom)s.") % {"whom": person}
         user_id = number_in(request.POST.get("user", ""))
         person = User.objects.filter(pk=user_id or 0).first()
         if person is None:
             raise ChatError("not_found")
         if deed == "remove":
             actions.moderate_remove_member(staff, conversation.pk, person.pk)
-            return f"Removed {person}."
+            return _("Removed %(whom)s.") % {"whom": person}
         if deed == "role":
             role = request.POST.get("role", "")
             actions.moderate_change_role(staff, conversation.pk, person.pk, role)
-            return f"Made {person} {role}."
+            said = _("%(whom)s has a new role: %(role)s.")
+            return said % {"whom": person, "role": Membership.Role(role).label}
         raise ChatError("invalid")
 
     def _moderate_page(

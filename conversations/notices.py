@@ -12,54 +12,57 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 Data = dict[str, Any]
 
 
+# By kind, and by what it came to where that makes another sentence: see _name.
+_SENTENCES = {
+    "created": _("%(who)s opened this conversation."),
+    "joined": _("%(who)s joined."),
+    "left": _("%(who)s left."),
+    "added": _("%(who)s added %(whom)s."),
+    "removed": _("%(who)s removed %(whom)s."),
+    "role.owner": _("%(who)s made %(whom)s an owner."),
+    "role.admin": _("%(who)s made %(whom)s an admin."),
+    "role.member": _("%(who)s made %(whom)s a member."),
+    "renamed": _("%(who)s renamed the conversation to “%(new)s”."),
+    "topic": _("%(who)s set the topic: %(new)s"),
+    "topic.none": _("%(who)s removed the topic."),
+    "access.open": _("%(who)s opened this conversation to everybody."),
+    "access.closed": _("%(who)s closed this conversation: by invitation only."),
+    "archived": _("%(who)s archived this conversation."),
+    "unarchived": _("%(who)s took this conversation out of the archive."),
+}
+
+
 def sentence(kind: str, *, author: str | None, data: Data) -> str:
     """Return the notice in words: "Alice added Bob.". `author` None: the installation did it."""
-    who = author or _("Chatty")
-    whom = data.get("name", "")
+    name = _name(kind, data)
+    if name not in _SENTENCES:
+        raise ValueError(f"no sentence for a notice of kind {kind}")
+    return str(_SENTENCES[name]) % {
+        "who": author or "Chatty",
+        "whom": data.get("name", ""),
+        "new": data.get("new", ""),
+    }
+
+
+def patterns() -> dict[str, str]:
+    """Return every sentence by its name, with {gaps}, for scripts: one event goes to people of all
+    languages, so a page says what happened in its own (static/js/views/words.js)."""
+    gaps = {name: f"{{{name}}}" for name in ("who", "whom", "new")}
+    return {name: str(pattern) % gaps for name, pattern in _SENTENCES.items()}
+
+
+def _name(kind: str, data: Data) -> str:
     match kind:
-        case "created":
-            return _("%(who)s opened this conversation.") % {"who": who}
-        case "joined":
-            return _("%(who)s joined.") % {"who": who}
-        case "left":
-            return _("%(who)s left.") % {"who": who}
-        case "added":
-            return _("%(who)s added %(whom)s.") % {"who": who, "whom": whom}
-        case "removed":
-            return _("%(who)s removed %(whom)s.") % {"who": who, "whom": whom}
-        case "role":
-            return _role_sentence(data["role"]) % {"who": who, "whom": whom}
-        case "renamed":
-            return _("%(who)s renamed the conversation to “%(name)s”.") % {
-                "who": who,
-                "name": data["new"],
-            }
-        case "topic" if data["new"]:
-            return _("%(who)s set the topic: %(topic)s") % {"who": who, "topic": data["new"]}
-        case "topic":
-            return _("%(who)s removed the topic.") % {"who": who}
-        case "access" if data["access"] == "open":
-            return _("%(who)s opened this conversation to everybody.") % {"who": who}
-        case "access":
-            return _("%(who)s closed this conversation: by invitation only.") % {"who": who}
-        case "archived":
-            return _("%(who)s archived this conversation.") % {"who": who}
-        case "unarchived":
-            return _("%(who)s took this conversation out of the archive.") % {"who": who}
-    raise ValueError(f"no sentence for a notice of kind {kind}")
-
-
-def _role_sentence(role: str) -> str:
-    return {
-        "owner": _("%(who)s made %(whom)s an owner."),
-        "admin": _("%(who)s made %(whom)s an admin."),
-        "member": _("%(who)s made %(whom)s a member."),
-    }[role]
+        case "role" | "access":
+            return f"{kind}.{data[kind]}"
+        case "topic" if not data["new"]:
+            return "topic.none"
+    return kind
 
 
 def people_gone(kind: str, *, author_id: int | None, data: Data) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts import actions, tokens
 from accounts.models import SignIn, User
 from accounts.socket_auth import identify, origin_verdict, renew, still_valid
+from accounts.socket_auth import language as socket_language
 from accounts.tests.helpers import PASSWORD, refused_with
 from accounts.tests.test_tokens import altered, claims
 from chatty.common.errors import ChatError
@@ -172,6 +173,20 @@ EXPECTED = {
     "token for another audience": ("token_invalid", "token_invalid"),
     "refresh token": ("token_invalid", "token_invalid"),
 }
+
+
+@pytest.mark.parametrize(
+    ("more", "language"),
+    [
+        ((), "en"),
+        (((b"accept-language", b"de-AT,de;q=0.9,en;q=0.8"),), "de"),
+        (((b"accept-language", b"tlh"),), "en"),
+        (((b"accept-language", b"en"), (b"cookie", b"django_language=de")), "de"),
+        (((b"accept-language", b"\xff;q=;;"),), "en"),
+    ],
+)
+def test_a_socket_speaks_the_language_a_page_would(more, language):
+    assert socket_language(scope(more=more)) == language
 
 
 def test_every_handshake_gets_exactly_its_answer(alice):

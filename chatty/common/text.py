@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 
-from chatty.common.errors import ChatError
+from django.utils.formats import number_format
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from chatty.common.errors import CODES, ChatError, Sentence
 
 # C0 and C1 controls except tab and line feed (carriage returns are folded into line feeds before).
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -65,12 +71,25 @@ def _measured(text: str, *, field: str, max_length: int) -> str:
     if not _INVISIBLE.sub("", text):
         raise _refused("empty", field)
     if len(text) > max_length:
-        detail = f"That is too long: {len(text):,} characters, {max_length:,} are allowed."
-        raise _refused("too_long", field, detail)
+        raise _refused("too_long", field, _too_long(len(text), max_length))
     return text
 
 
-def _refused(code: str, field: str, detail: str | None = None) -> ChatError:
-    error = ChatError(code, detail)
-    error.fields = {field: [error.detail]}
-    return error
+def _too_long(length: int, max_length: int) -> Sentence:
+    return format_lazy(
+        _("That is too long: {length} characters, {max} are allowed."),
+        length=counted(length),
+        max=counted(max_length),
+    )
+
+
+def _refused(code: str, field: str, detail: Sentence | None = None) -> ChatError:
+    return ChatError(code, detail, fields={field: [detail or CODES[code].detail]})
+
+
+def counted(number: int) -> Sentence:
+    """A number as the reader's language groups it: 4,000 or 4.000."""
+    return _grouped(number)
+
+
+_grouped = lazy(partial(number_format, force_grouping=True), str)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.models import User
 from chatty.common import moments
 from chatty.common.errors import ChatError
@@ -69,7 +71,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
     _refuse_unless(access.can_react(membership, message), message, membership)
     there = set(message.reactions.values_list("emoji", flat=True).distinct())
     if emoji not in there and len(there) >= limits.REACTIONS_MAX:
-        raise ChatError("too_many", "This message has as many different reactions as fit.")
+        raise ChatError("too_many", _("This message has as many different reactions as fit."))
     _reaction, made = Reaction.objects.get_or_create(
         message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": moments.now()}
     )

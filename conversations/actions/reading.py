@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import access
@@ -43,7 +45,7 @@ def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
 def set_level(user: User, conversation_id: int, level: str) -> Membership:
     """Choose what to be notified of: all, mentions, nothing. Raises ChatError: invalid, not_found."""
     if level not in Membership.Level.values:
-        raise ChatError("invalid", fields={"level": ["There is no such level."]})
+        raise ChatError("invalid", fields={"level": [_("There is no such level.")]})
     membership = access.member_of(user, conversation_id)
     if membership.level == level:
         return membership

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db.models import Count, QuerySet
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from chatty.common.text import clean_line
+from chatty.common.text import clean_line, counted
 from conversations import access, limits
 from conversations.models import Conversation, Membership
 
@@ -23,19 +25,19 @@ def clean_topic(topic: str) -> str:
 
 def check_access(value: str) -> None:
     if value not in Conversation.Access.values:
-        raise ChatError("invalid", fields={"access": ["Choose open or closed."]})
+        raise ChatError("invalid", fields={"access": [_("Choose open or closed.")]})
 
 
 def check_role(value: str) -> None:
     if value not in Membership.Role.values:
-        raise ChatError("invalid", fields={"role": ["There is no such role."]})
+        raise ChatError("invalid", fields={"role": [_("There is no such role.")]})
 
 
 def clean_ids(ids: Iterable[int]) -> set[int]:
     found = set(ids)
     if len(found) > limits.ADD_MAX:
-        detail = f"At most {limits.ADD_MAX} people can be added in one go."
-        raise ChatError("too_many", detail)
+        detail = _("At most {max} people can be added in one go.")
+        raise ChatError("too_many", format_lazy(detail, max=limits.ADD_MAX))
     return found
 
 
@@ -56,7 +58,7 @@ def active_users(ids: set[int]) -> list[User]:
     """Raises ChatError("not_found") unless every one is somebody with an open account."""
     people = list(User.objects.filter(pk__in=ids, is_active=True).order_by("pk"))
     if len(people) != len(ids):
-        raise ChatError("not_found", "There is nobody of that description here.")
+        raise ChatError("not_found", _("There is nobody of that description here."))
     return people
 
 
@@ -64,7 +66,7 @@ def member_among(conversation: Conversation, user_id: int) -> Membership:
     members = memberships_of(conversation).select_related("user")
     target = members.filter(user_id=user_id).first()
     if target is None:
-        raise ChatError("not_found", "This person is not a member.")
+        raise ChatError("not_found", _("This person is not a member."))
     target.conversation = conversation
     return target
 
@@ -100,7 +102,8 @@ def refuse_last_owner(membership: Membership) -> None:
 
 def refuse_too_many_members(conversation: Conversation, more: int) -> None:
     if memberships_of(conversation).count() + more > limits.MEMBERS_MAX:
-        raise ChatError("too_many", f"A conversation has {limits.MEMBERS_MAX:,} members at most.")
+        detail = _("A conversation has {max} members at most.")
+        raise ChatError("too_many", format_lazy(detail, max=counted(limits.MEMBERS_MAX)))
 
 
 def refuse_too_many_conversations(*user_ids: int) -> None:
@@ -108,8 +111,8 @@ def refuse_too_many_conversations(*user_ids: int) -> None:
     numbers = Membership.objects.filter(user_id__in=user_ids).values("user_id")
     full = numbers.annotate(number=Count("*")).filter(number__gte=limits.CONVERSATIONS_MAX)
     if full.exists():
-        detail = f"A person can be in {limits.CONVERSATIONS_MAX:,} conversations at most."
-        raise ChatError("too_many", detail)
+        detail = _("A person can be in {max} conversations at most.")
+        raise ChatError("too_many", format_lazy(detail, max=counted(limits.CONVERSATIONS_MAX)))
 
 
 def memberships_of(conversation: Conversation) -> QuerySet[Membership]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
@@ -207,7 +208,7 @@ def _admitted(
     if not access.can_post(membership):
         return ChatError("archived")
     if draft.reply_to is not None and reply_to is None:
-        detail = "The message you reply to is not in this conversation."
+        detail = _("The message you reply to is not in this conversation.")
         return ChatError("not_found", detail, fields={"reply_to": [detail]})
     return membership
 

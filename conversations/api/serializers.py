@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -217,7 +218,7 @@ class HistoryQuery(Query):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         several = sorted(set(attrs) - {"limit"})
         if len(several) > 1:
-            sentence = "Ask for one of these at a time."
+            sentence = _("Ask for one of these at a time.")
             raise serializers.ValidationError({name: [sentence] for name in several})
         return attrs
 

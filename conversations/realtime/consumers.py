@@ -19,6 +19,8 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 
 from accounts import socket_auth
 from accounts.models import User
@@ -61,6 +63,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.user_id = 0
         self.sid = ""
         self._address = ""
+        self.language = settings.LANGUAGE_CODE
         self._timers: list[asyncio.TimerHandle] = []
         self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
         self._failures = 0
@@ -106,6 +109,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             # The one refusal before accept: HTTP 403, nothing of ours for a foreign page to read.
             await self.close()
             raise StopConsumer
+        self.language = socket_auth.language(self.scope)
         offered = self.scope.get("subprotocols", [])
         await self.accept(protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
         extension = self.scope.get("extensions", {}).get(protocol.FRAME_EXTENSION)
@@ -123,14 +127,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 "too_many": protocol.CLOSE_TOO_MANY,
                 "unavailable": protocol.CLOSE_INTERNAL,
             }.get(refusal.code, protocol.CLOSE_UNAUTHENTICATED)
-            self.outbox.close(code, Words.of(protocol.error(refusal)))
+            self.outbox.close(code, self._said(refusal))
         except DATABASE_AWAY as error:
             logger.warning("a socket could not be let in: %s", type(error).__name__)
-            last_words = Words.of(protocol.error(ChatError("unavailable", retry_after=1)))
+            last_words = self._said(ChatError("unavailable", retry_after=1))
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
         except Exception:
             logger.exception("a socket could not be let in")
-            last_words = Words.of(protocol.error(ChatError("server_error")))
+            last_words = self._said(ChatError("server_error"))
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
 
     def _come_from(self, address: str) -> None:
@@ -138,7 +142,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         address keeps neither database nor memory busy."""
         if not address.startswith(HERE):
             if self.engine.addresses[address] >= settings.SOCKETS_PER_ADDRESS:
-                raise ChatError("too_many", "There are too many connections from your address.")
+                detail = gettext_lazy("There are too many connections from your address.")
+                raise ChatError("too_many", detail)
             self.engine.addresses[address] += 1
             self._address = address
 
@@ -147,7 +152,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.identity = await threads.run(socket_auth.identify, self.scope)
         user = self.identity.user
         if len(relay.sockets_of(user.pk)) >= settings.SOCKETS_PER_USER:
-            raise ChatError("too_many", "There are too many open windows of yours already.")
+            raise ChatError(
+                "too_many", gettext_lazy("There are too many open windows of yours already.")
+            )
         self.user_id, self.sid = user.pk, self.identity.sid
         # Registered first, with the outbox held, read afterwards: nothing falls in between.
         relay.greet(self, clock=user.clock)
@@ -254,7 +261,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         return len(self._bad_frames) == BAD_FRAMES and now - self._bad_frames[0] < 60
 
     def _refuse(self, refusal: ChatError, **about: Any) -> None:
-        self.write(Words.of(protocol.error(refusal, **about)))
+        self.write(self._said(refusal, **about))
+
+    def _said(self, refusal: ChatError, **about: Any) -> Words:
+        """A refusal in the language of whoever opened this socket, wherever it was found out."""
+        with translation.override(self.language):
+            return Words.of(protocol.error(refusal, **about))
 
     async def _hear(self, frame: protocol.Said) -> None:
         match frame:

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
 from accounts.models import User
+from conversations import notices
 from conversations.views import shell, writing
 
 register = template.Library()
@@ -129,6 +130,12 @@ def app_data(context: Context) -> SafeString:
 def quick_emoji() -> tuple[str, ...]:
     """The reactions offered at once, on the page and in the live picker."""
     return writing.QUICK_EMOJI[:8]
+
+
+@register.simple_tag
+def notice_words() -> dict[str, str]:
+    """What happens to a conversation, in the page's language, for scripts to fill in."""
+    return notices.patterns()
 
 
 @register.simple_tag(takes_context=True)

@@ -225,9 +225,7 @@ def test_what_a_message_says_and_where_it_stands_are_copied_by_key_and_by_button
 
 
 def test_where_the_clipboard_is_kept_from_the_page_it_copies_by_hand(copying: Page) -> None:
-    copying.evaluate(
-        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }"
-    )
+    copying.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     message = take_in_hand(copying, "Some bold words")
     message.press("c")
     expect(copying.locator(".toast")).to_have_text("Text copied")

@@ -1,7 +1,7 @@
 // New messages for screen readers: author and words, once, several together.
 
 import { excerpt } from "chatty/lib/text.js";
-import { say, sayCount } from "chatty/views/words.js";
+import { say, sayCount, sayNotice } from "chatty/views/words.js";
 
 const TOGETHER = 900; // ms within which messages are announced as one
 const SPELT_OUT = 3;
@@ -33,9 +33,9 @@ export class Announcer {
     this.#timer ??= setTimeout(() => this.#announce(), TOGETHER);
   }
 
-  #words({ kind, notice, author, body }) {
-    if (kind !== "text") return notice.text;
-    return say("announce", { name: author?.name ?? "", words: excerpt(body) });
+  #words(message) {
+    if (message.kind !== "text") return sayNotice(message);
+    return say("announce", { name: message.author?.name ?? "", words: excerpt(message.body) });
   }
 
   #announce() {

@@ -113,7 +113,7 @@ export class Composer {
       this.focus();
     } else if (bodyLength(body) > this.#max) {
       event.preventDefault();
-      this.#complain(say("composer.too_long", { max: this.#max.toLocaleString() }));
+      this.#complain(say("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }));
     } else {
       // Only once the words are in the outbox is the form kept from being sent the plain way.
       const { kept } = this.#chat.send({ body, reply_to: this.#reply?.id ?? null });

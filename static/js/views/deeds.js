@@ -225,7 +225,7 @@ export class Deeds {
     };
     if (isBlank(body)) return complain(say("edit.empty"));
     if (bodyLength(body) > this.#max) {
-      return complain(say("composer.too_long", { max: this.#max.toLocaleString() }));
+      return complain(say("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }));
     }
     editor.setAttribute("aria-busy", "true");
     try {

@@ -2,7 +2,7 @@
 
 import { element as makeElement, fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
 import { showFace } from "chatty/views/face.js";
-import { say, sayCount } from "chatty/views/words.js";
+import { say, sayCount, sayNotice } from "chatty/views/words.js";
 
 // A few emoji alone are meant as a picture; the same rule as in views/timeline.py.
 const ONLY_EMOJI =
@@ -45,7 +45,7 @@ export class MessageView {
     dataset.created = message.created_at;
     this.showTime(element, message.created_at);
     if (message.kind === "text") this.#updateText(element, message);
-    else fill(element, "notice", message.notice.text);
+    else fill(element, "notice", sayNotice(message));
   }
 
   /** A new bubble for words of mine that are on their way. */

@@ -1,0 +1,155 @@
+"""A page in German is German: what the server draws and what scripts say, down to dates and refusals."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit, Visitor
+from tests.houses import Builder, ChatServer, Person
+
+_FURNISH = """
+from datetime import timedelta
+from django.utils import timezone
+from accounts.models import User
+from conversations import actions
+from conversations.models import Message
+alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
+room = actions.create_conversation(alice, name="Hafen", member_ids=[bob.pk])
+old = actions.send_message(bob, room.pk, key="old", body="Moin").message
+Message.objects.filter(pk=old.pk).update(created_at="2024-03-11T09:00:00Z")
+print("ROOM", room.pk, bob.pk)
+"""
+
+# Words of the English pages that no German page has.
+_ENGLISH = re.compile(
+    r"\b(the|your|you|and|is|are|conversations?|messages?|settings|here|sign|new|people|yesterday)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+@pytest.fixture(scope="module")
+def room(server: ChatServer) -> dict[str, int]:
+    found = re.search(r"ROOM (\d+) (\d+)", server.manage("shell", "-v", "0", "-c", _FURNISH))
+    assert found
+    return {"id": int(found[1]), "bob": int(found[2])}
+
+
+@pytest.fixture
+def alice(visit: Visit, server: ChatServer) -> Visitor:
+    return visit(server, "Alice", locale="de-DE")
+
+
+def english_on(page: Page) -> str:
+    """The first English word, with what stands around it, of all that is seen or read out."""
+    words = str(
+        page.evaluate(
+            """() => {
+                const body = document.body.cloneNode(true);
+                for (const script of body.querySelectorAll("script, select")) script.remove();
+                const named = ["aria-label", "title", "placeholder"].flatMap(name =>
+                    [...body.querySelectorAll(`[${name}]`)].map(each => each.getAttribute(name)));
+                return [document.title, body.textContent, ...named].join(" | ");
+            }"""
+        )
+    )
+    found = _ENGLISH.search(words)
+    return words[max(0, found.start() - 60) : found.end() + 60] if found else ""
+
+
+def test_every_page_is_german(alice: Visitor, room: dict[str, int]) -> None:
+    alice.allow("404")
+    here = f"/c/{room['id']}/"
+    paths = [
+        "/?list",
+        "/c/browse/",
+        "/c/new/",
+        "/c/direct/",
+        here,
+        "/share/",
+        "/offline/",
+        "/nowhere/",
+    ]
+    paths += [here + name for name in ("settings/", "members/", "delete/")]
+    paths += [f"/settings/{name}/" for name in ("profile", "password", "sign-ins", "notifications")]
+    for path in paths:
+        page = alice.goto(path)
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        assert english_on(page) == "", path
+
+
+def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
+    alice: Visitor,
+    visit: Visit,
+    server: ChatServer,
+    room: dict[str, int],
+    person: Callable[..., Person],
+) -> None:
+    page = alice.goto(f"/c/{room['id']}/")
+    expect(page.locator("html[data-line=online]")).to_be_attached()
+    expect(page.locator("#timeline")).to_contain_text("Montag, 11. März 2024")
+    # The day stands in the server's words; those of scripts are compared with them.
+    drawn = page.evaluate(
+        """async () => {
+            const { Times } = await import("chatty/lib/times.js");
+            return new Times({ language: "de" }).day("2024-03-11T09:00:00Z");
+        }"""
+    )
+    assert drawn == "Montag, 11. März 2024"
+
+    bob = visit(server, "Bob")
+    other = bob.goto(f"/c/{room['id']}/")
+    expect(other.locator("html[data-line=online]")).to_be_attached()
+    other.locator("#composer-body").press_sequentially("Hal")
+    expect(page.get_by_text("Bob schreibt …")).to_be_visible()
+
+    # One event for both: each page says it in its own language.
+    status, _ = person(server, "Alice").call(
+        "PATCH", f"/api/conversations/{room['id']}/", {"topic": "Boote"}
+    )
+    assert status == 200
+    expect(page.locator("#messages")).to_contain_text("Alice hat das Thema gesetzt: Boote")
+    expect(other.locator("#messages")).to_contain_text("Alice set the topic: Boote")
+
+    page.locator("#composer-body").fill("Ahoi")
+    page.locator("#composer-body").press("Enter")
+    expect(other.locator("#messages")).to_contain_text("Ahoi")
+    expect(page.locator("#messages .message").last).to_contain_text("Gesehen")
+    expect(page.locator("#messages")).to_contain_text("Heute")
+    page.locator("#composer-body").fill("x" * 4100)
+    expect(page.locator("#composer")).to_contain_text("100 Zeichen zu lang")
+    page.locator("#composer-body").press("Enter")
+    expect(page.locator("#composer")).to_contain_text("4.000 Zeichen sind erlaubt")
+    page.locator("#composer-body").fill("")
+
+    assert english_on(page) == ""
+
+
+def test_a_refusal_by_socket_is_told_in_the_language_of_the_page(
+    alice: Visitor, server: ChatServer, room: dict[str, int], person: Callable[..., Person]
+) -> None:
+    """Whoever is removed while writing: the writer refuses, in a thread that has no language."""
+    page = alice.goto(f"/c/{room['id']}/")
+    expect(page.locator("html[data-line=online]")).to_be_attached()
+    detail = page.evaluate(
+        """() => new Promise(resolve => {
+            const socket = new WebSocket(`ws://${location.host}/ws/`, "chatty.v1");
+            const frame = { type: "send", conversation: 987654, key: "a-key", body: "Hallo" };
+            socket.onmessage = ({ data }) => {
+                const heard = JSON.parse(data);
+                if (heard.type === "hello") socket.send(JSON.stringify(frame));
+                if (heard.type === "error") resolve(heard.detail);
+            };
+        })"""
+    )
+    assert detail == "So etwas gibt es hier nicht, oder es ist nicht für dich bestimmt."

@@ -1,0 +1,113 @@
+"""Whoever reads German finds nothing else: every string has its translation, with the same gaps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from django.conf import settings
+from django.utils import translation
+
+from chatty.common.errors import CODES, ChatError
+from chatty.common.text import clean_body
+from conversations import notices
+from tests import catalogue
+
+TEMPLATES = sorted((catalogue.ROOT / "templates").rglob("*.html"))
+
+
+@pytest.fixture(scope="module")
+def strings() -> Catalog:
+    return catalogue.said()
+
+
+def test_every_language_but_english_has_a_catalogue():
+    offered = {code for code, _ in settings.LANGUAGES} - {"en"}
+    assert {catalogue.language(path) for path in catalogue.catalogues()} == offered
+
+
+@pytest.mark.parametrize("path", catalogue.catalogues(), ids=catalogue.language)
+def test_a_catalogue_is_whole_and_compiled(path, strings):
+    """`python -m tests.catalogue` mends what can be mended without knowing the language."""
+    assert list(catalogue.problems(path, strings)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('msgstr "Beendet"', 'msgstr ""', "not translated"),
+        ('msgid "Ended"', '#, fuzzy\nmsgid "Ended"', "a guess"),
+        ('msgid "Ended"', 'msgid "Over"', "said nowhere any more"),
+        ("%(who)s ist", "Jemand ist", "fills other gaps"),
+        ("{n} neue", "{m} neue", "fills other gaps"),
+        ('"Beendet"', '"Schluss"', "stale"),
+    ],
+)
+def test_a_catalogue_with_a_hole_is_noticed(before, after, said, tmp_path):
+    strings = Catalog()
+    for string in ("Ended", "%(who)s joined", ("{n} new", "{n} new ones")):
+        strings.add(string, locations=[("page.html", None)])
+    path = tmp_path / "de" / "LC_MESSAGES" / "django.po"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        'msgid "Ended"\nmsgstr "Beendet"\n\nmsgid "%(who)s joined"\nmsgstr "%(who)s ist da"\n\n'
+        'msgid "{n} new"\nmsgid_plural "{n} new ones"\nmsgstr[0] "{n} neue"\nmsgstr[1] "{n} neue"\n'
+    )
+    whole = catalogue.merged(path, strings)
+    path.write_bytes(catalogue.as_po(whole))
+    path.with_suffix(".mo").write_bytes(catalogue.as_mo(whole))
+    assert list(catalogue.problems(path, strings)) == []
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    assert said in "\n".join(catalogue.problems(path, strings))
+
+
+def test_strings_of_both_kinds_of_source_are_found(strings):
+    assert strings.get("Please sign in.")  # gettext_lazy in Python
+    assert strings.get("Skip to the main part")  # {% translate %}
+    assert strings.get("%(counter)s person")  # {% blocktranslate count %}
+    assert strings.get("j M Y, H:i")  # |date:_("...")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_has_no_words_of_its_own(path):
+    assert _bare_words(path) == []
+
+
+def _bare_words(path: Path) -> list[str]:
+    """What a page would say in every language: texts and attributes outside of tags that translate."""
+    page = path.read_text()
+    page = re.sub(r"{%\s*blocktranslate.*?endblocktranslate\s*%}", "", page, flags=re.DOTALL)
+    page = re.sub(r"{#.*?#}|{%\s*comment.*?endcomment\s*%}", "", page, flags=re.DOTALL)
+    # Names of classes and the like, which a block may hold.
+    page = re.sub(r"{% block (body_class)\b.*?endblock[^%]*%}", "", page)
+    page = re.sub(r"{%.*?%}|{{.*?}}", "", page, flags=re.DOTALL)
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    spoken = re.findall(r'\s(?:aria-label|title|placeholder|alt)="([^"]*)"', page)
+    spoken += re.split(r"<[^>]*>", page)
+    return [text.strip() for text in spoken if re.search(r"[^\W\d_]", text.replace("Chatty", ""))]
+
+
+def test_a_refusal_speaks_the_language_of_whoever_hears_it():
+    with pytest.raises(ChatError) as caught:
+        clean_body("x" * 5000, max_length=4000)
+    assert caught.value.detail == "That is too long: 5,000 characters, 4,000 are allowed."
+    with translation.override("de"):
+        assert caught.value.detail == "Das ist zu lang: 5.000 Zeichen, 4.000 sind erlaubt."
+        assert caught.value.as_dict()["fields"] == {"body": [caught.value.detail]}
+
+
+@pytest.mark.parametrize("code", sorted(set(CODES) - {"bad_frame"}))
+def test_every_refusal_is_translated(code):
+    english = ChatError(code).detail
+    with translation.override("de"):
+        assert ChatError(code).detail != english
+
+
+def test_a_page_gets_the_sentence_of_every_notice_with_its_gaps():
+    with translation.override("de"):
+        assert notices.patterns()["added"] == "{who} hat {whom} hinzugefügt."
+        assert notices.patterns()["renamed"] == "{who} hat die Unterhaltung in „{new}“ umbenannt."
