@@ -269,10 +269,10 @@ class ConversationAdmin(_LookedAt):
         staff, deed = staff_of(request), request.POST.get("deed")
         if deed == "archive":
             actions.moderate_archive(staff, conversation.pk)
-            return _("Archived.")
+            return str(_("Archived."))
         if deed == "unarchive":
             actions.moderate_unarchive(staff, conversation.pk)
-            return _("Taken out of the archive.")
+            return str(_("Taken out of the archive."))
         if deed == "add":
             if not form.is_valid():
                 raise ChatError("invalid")

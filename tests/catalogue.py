@@ -40,7 +40,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
 class _Catalogue(Catalog):
     """A catalogue whose head says no dates and tools: two branches would differ in nothing else."""
 
-    @property
+    @property  # type: ignore[misc]  # nobody sets them
     def mime_headers(self) -> list[tuple[str, str]]:
         return [
             ("Language", str(self.locale)),
@@ -70,7 +70,7 @@ def said() -> Catalog:
         for _line, string, comments, context in extract(
             "python", source, keywords=_KEYWORDS, comment_tags=("Translators:",)
         ):
-            where = [(path.relative_to(ROOT).as_posix(), None)]
+            where = [(path.relative_to(ROOT).as_posix(), 0)]
             found.add(string, None, where, auto_comments=comments, context=context)
     return found
 
@@ -142,8 +142,7 @@ def _same_kind(one: Message, other: Message) -> bool:
 
 
 def _wrong(message: Message) -> Iterator[str]:
-    originals = [message.id] if isinstance(message.id, str) else list(message.id)
-    strings = list(message.string) if isinstance(message.string, tuple) else [message.string or ""]
+    originals, strings = _forms(message.id), _forms(message.string or "")
     if message.fuzzy:
         yield f"a guess, to be looked at: {message.id!r}"
     if not all(strings):
@@ -155,6 +154,10 @@ def _wrong(message: Message) -> Iterator[str]:
             yield f"fills other gaps than {original!r}: {string!r}"
         if original[:1].isspace() != string[:1].isspace() or original[-1:] != string[-1:] == " ":
             yield f"begins or ends otherwise than {original!r}: {string!r}"
+
+
+def _forms(string: str | Iterable[str]) -> list[str]:
+    return [string] if isinstance(string, str) else list(string)
 
 
 def _placeholders(text: str) -> list[str]:

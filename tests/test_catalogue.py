@@ -48,7 +48,7 @@ def test_a_catalogue_is_whole_and_compiled(path, strings):
 def test_a_catalogue_with_a_hole_is_noticed(before, after, said, tmp_path):
     strings = Catalog()
     for string in ("Ended", "%(who)s joined", ("{n} new", "{n} new ones")):
-        strings.add(string, locations=[("page.html", None)])
+        strings.add(string, locations=[("page.html", 0)])
     path = tmp_path / "de" / "LC_MESSAGES" / "django.po"
     path.parent.mkdir(parents=True)
     path.write_text(
