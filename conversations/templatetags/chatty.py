@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
 from accounts.models import User
-from conversations import notices
+from conversations import notices, wire
 from conversations.views import shell, writing
 
 register = template.Library()
@@ -61,6 +62,12 @@ def initials(name: str) -> str:
     words = [word for word in name.split() if word[0].isalnum()] or name.split()
     letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words[:1]]
     return "".join(letters).upper()[:2]
+
+
+@register.filter
+def moment(at: datetime) -> str:
+    """What <time datetime> holds: UTC and milliseconds, for HTML knows no finer fractions."""
+    return wire.moment(at) or ""
 
 
 @register.simple_tag

@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests import markup
 from tests.browser.conftest import Visit
 from tests.houses import Builder, ChatServer, Person
 
@@ -155,6 +156,30 @@ def test_axe_finds_nothing_on_any_page(
     for path in ("/sign-in/", "/sign-up/"):
         found[path] = violations(stranger.goto(path))
     assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("javascript", [False, True], ids=["as sent", "as drawn"])
+def test_the_html_of_every_page_is_valid(
+    javascript: bool, visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    """Both what the server sends and what scripts make of it. See tests/markup.py for what is looked at."""
+    alice, stranger = (visit(server, name, javascript=javascript) for name in ("Alice", None))
+    found = {}
+    for visitor, paths in ((alice, places.values()), (stranger, ("/sign-in/", "/sign-up/"))):
+        visitor.allow("404")
+        for path in paths:
+            if javascript:
+                page = visitor.goto(path)
+                if path == places["room"]:
+                    page.locator("#messages [data-action=react]:visible").last.click()
+                found[path] = markup.faults(
+                    "<!doctype html>" + page.locator(":root").evaluate("root => root.outerHTML")
+                )
+            else:
+                sent = visitor.context.request.get(server.url + path)
+                assert sent.status < 500, path
+                found[path] = markup.faults(sent.text())
+    assert {path: each for path, each in found.items() if each} == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""The judge of pages sees what is wrong with them, and nothing in what is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.markup import faults
+
+PAGE = '<!doctype html><html lang="en"><title>Tea</title><body>{}</body></html>'
+
+
+@pytest.mark.parametrize(
+    ("part", "fault"),
+    [
+        ("<p><div></div></p>", "unexpected-end-tag"),
+        ("<b><i></b></i>", "adoption-agency"),
+        ('<p class="a" class="b"></p>', "duplicate-attribute"),
+        ("<ul><div></div></ul>", "<div> is a child of <ul>"),
+        ('<b id="a"></b><i id="a"></i>', "id='a' stands 2 times"),
+        ('<template><b id="a"></b><i id="a"></i></template>', "id='a' stands 2 times"),
+        ('<label for="q">Q</label>', "nothing has the id 'q'"),
+        ('<p aria-describedby="a b" id="b"></p>', "nothing has the id 'a'"),
+        ('<a href="/"><button>Go</button></a>', "<button> stands in <a>"),
+        ("<span><div></div></span>", "<div> stands in <span>"),
+        ('<img src="x.png">', "has no alt"),
+        ('<time datetime="2026-11-25T17:45:29.424476Z">now</time>', "is no moment"),
+    ],
+)
+def test_what_is_wrong_is_said(part: str, fault: str) -> None:
+    assert fault in "\n".join(faults(PAGE.format(part)))
+
+
+def test_what_is_right_is_left_alone() -> None:
+    part = """
+        <label for="q">Q</label> <input id="q" form="f" aria-describedby="h"> <form id="f"></form>
+        <p id="h"><a href="#q"><span>words</span></a> <time datetime="2026-11-25T17:45:29.424Z"></time></p>
+        <a href="/"><div>a block in a link that stands in none</div></a>
+        <template><b id="q"></b><label for="later"></label></template>
+        <template><b id="q"></b></template>
+        <details><summary>More</summary><ul><li><button>Go</button></li></ul></details>
+        <svg aria-hidden="true"><symbol id="i"><path d="M0 0"/></symbol><use href="#i"/></svg>
+    """
+    assert faults(PAGE.format(part)) == []
+
+
+def test_a_page_needs_a_language_and_a_title() -> None:
+    said = "\n".join(faults("<!doctype html><p>Tea</p>"))
+    assert "names no language" in said
+    assert "has no title" in said
