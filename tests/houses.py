@@ -71,9 +71,12 @@ class House:
         assert not check or done.returncode == 0, written
         return written
 
-    def serve(self, *arguments: str, kind: str = "serve", **changes: str) -> ChatServer:
-        """A server that has started; `kind` is "serve", "daphne" or "runserver"."""
-        server = ChatServer(self, kind, arguments, changes)
+    def serve(
+        self, *arguments: str, kind: str = "serve", failing: str = "", **changes: str
+    ) -> ChatServer:
+        """A server that has started; `kind` is "serve", "daphne" or "runserver". `failing`: when it
+        is to die, see tests/fault/failing.py."""
+        server = ChatServer(self, kind, arguments, changes, failing)
         self.servers.append(server)
         server.start()
         return server
@@ -90,10 +93,16 @@ class ChatServer:
     """One serving process on a port it keeps over restarts."""
 
     def __init__(
-        self, house: House, kind: str, arguments: tuple[str, ...], changes: dict[str, str]
+        self,
+        house: House,
+        kind: str,
+        arguments: tuple[str, ...],
+        changes: dict[str, str],
+        failing: str = "",
     ) -> None:
         self.house = house
         self.kind = kind
+        self.failing = failing
         self.arguments = arguments
         self.port = free_port()
         self.env = {**house.env, "PORT": str(self.port), **changes}
@@ -107,7 +116,8 @@ class ChatServer:
     def _command(self) -> list[str]:
         match self.kind:
             case "serve":
-                return ["manage.py", "serve", *self.arguments]
+                program = ["-m", "tests.fault.failing", self.failing] if self.failing else []
+                return [*program, "manage.py", "serve", *self.arguments]
             case "daphne":
                 where = ("-b", "127.0.0.1", "-p", str(self.port))
                 return ["-m", "daphne", *where, *self.arguments, "chatty.asgi:application"]

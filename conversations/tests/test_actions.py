@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.utils import timezone
 
 from accounts import actions as account_actions
 from accounts.models import User
+from chatty.common import moments
 from conversations import actions, limits, queries
 from conversations.actions import Draft, Sent, deleting, transactions
 from conversations.models import Conversation, Membership, Message, Reaction
@@ -60,6 +63,26 @@ def test_a_message_moves_its_conversation_to_the_top(alice, pair):
     assert [row.id for row in queries.sidebar(alice)] == [later.pk, pair.pk]
     say(alice, pair)
     assert [row.id for row in queries.sidebar(alice)] == [pair.pk, later.pk]
+
+
+def test_a_clock_that_jumps_changes_neither_order_nor_numbers(alice, bob, pair):
+    actions.mark_read(bob, pair.pk, version_of(pair))
+    before = pair.last_seq
+    for number, hours in enumerate((0, -1, 1, -24)):
+        at = timezone.now() + timedelta(hours=hours)
+        with moments.told_by(lambda at=at: at):
+            say(alice, pair, f"{number}")
+            actions.edit_message(alice, log_of(pair)[-1].pk, body=f"{number}!")
+    pair.refresh_from_db()
+    page = queries.history(pair, after=before)
+    assert [(m.seq - before, m.body) for m in page.messages] == [
+        (1, "0!"),
+        (2, "1!"),
+        (3, "2!"),
+        (4, "3!"),
+    ]
+    assert [row.unread for row in queries.sidebar(bob)] == [4]
+    hold_together(pair)
 
 
 def test_the_same_key_again_is_the_same_message_and_silence(bob, pair, told):

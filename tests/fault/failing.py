@@ -1,0 +1,75 @@
+"""A server that dies once, at the worst moment of storing "CRASH", and never again in its house:
+
+    python -m tests.fault.failing MOMENT manage.py serve ...
+
+MOMENT: before-commit, after-commit (nobody has been told yet) or before-ack (all but the sender have).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+WORD = "CRASH"
+MOMENTS = ("before-commit", "after-commit", "before-ack")
+
+
+def die_once() -> None:
+    mark = Path(os.environ["DATA_DIR"]) / "has-died"
+    if not mark.exists():
+        mark.touch()
+        os._exit(9)
+
+
+def fail_at(moment: str) -> None:
+    from django.db import transaction
+
+    from conversations import bulk
+    from conversations.actions import sending
+    from conversations.realtime import fanout
+    from conversations.realtime.consumers import ChatConsumer
+
+    if moment == "before-commit":
+        store = bulk.store
+
+        def stored(messages: Any, conversations: Any) -> None:
+            store(messages, conversations)
+            if any(WORD in message.body for message in messages):
+                die_once()
+
+        bulk.store = stored
+    elif moment == "after-commit":
+        tell = fanout.tell_after_commit
+
+        def told(*events: Any) -> None:
+            if any(WORD in getattr(event, "text", "") for event in events):
+                transaction.on_commit(die_once)  # before what tell() has done on commit
+            tell(*events)
+
+        sending.fanout.tell_after_commit = told
+    else:
+        answer = ChatConsumer._answer_send
+
+        def answered(self: ChatConsumer, frame: Any, result: Any) -> None:
+            if WORD in frame.body:
+                die_once()
+            answer(self, frame, result)
+
+        ChatConsumer._answer_send = answered  # type: ignore[method-assign]
+
+
+def main() -> None:
+    moment, *arguments = sys.argv[1:]
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
+    import django
+    from django.core.management import execute_from_command_line
+
+    django.setup()
+    fail_at(moment)
+    execute_from_command_line(arguments)
+
+
+if __name__ == "__main__":
+    main()
