@@ -8,23 +8,29 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import pictures
+from accounts import mails, pictures
 from accounts.models import (
     EMAIL_MAX,
     HUES,
@@ -37,7 +43,7 @@ from accounts.models import (
     User,
     normal_email,
 )
-from accounts.queries import user_by_email
+from accounts.queries import ID_MAX, user_by_email
 from accounts.sessions import SID_KEY
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended
 from chatty.common.errors import ChatError
@@ -279,6 +285,64 @@ def reset_password(user: User, new: str) -> None:
     """Set somebody's password for them (staff, commands). All their sign-ins end."""
     check_password_rules(new, user, field="new_password")
     _store_password(user, new, keep_sid=None)
+
+
+def ask_for_reset(*, email: str, address: str, site: str) -> None:
+    """Mail whoever has this address a link to choose a new password, if it is an account's.
+
+    `site`: where links lead, "https://chat.example.org". Raises ChatError("invalid" | "slow_down" |
+    "busy"). Neither what this does nor how long it takes tells whether there is such an account:
+    all that depends on it happens later, beside the request.
+    """
+    email = clean_email(email)
+    # The mailbox first: nobody's is to be filled, from however many addresses.
+    for name, key in (("reset", email), ("reset_address", address), ("reset_all", "")):
+        limiter.check(name, key)
+    language = get_language() or settings.LANGUAGE_CODE
+    mails.post(partial(_reset_letter, email, site=site, language=language))
+
+
+def _reset_letter(email: str, *, site: str, language: str) -> EmailMessage | None:
+    user = user_by_email(email)
+    # Who has no password was left without one by staff.
+    if user is None or not user.is_active or not user.has_usable_password():
+        return None
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    path = reverse("accounts:reset", args=[uid, default_token_generator.make_token(user)])
+    return mails.about_reset(user, site=site, path=path, language=language)
+
+
+def holder_of(uid: str, token: str) -> User:
+    """Return who may choose a new password by this link. Raises ChatError("not_found")."""
+    try:
+        pk = int(urlsafe_base64_decode(uid))
+    except ValueError:
+        raise _link_is_over() from None
+    user = User.objects.filter(pk=pk, is_active=True).first() if 0 < pk <= ID_MAX else None
+    if user is None or not default_token_generator.check_token(user, token):
+        raise _link_is_over()
+    return user
+
+
+@sensitive_variables("new")
+def reset_by_link(uid: str, token: str, *, new: str) -> None:
+    """Set the password of whoever holds the link, which is used up then. All their sign-ins end.
+
+    Raises ChatError("not_found") or ("invalid", fields "new_password").
+    """
+    user = holder_of(uid, token)
+    check_password_rules(new, user, field="new_password")
+    encoded = make_password(new)
+    with transaction.atomic():
+        # Of any number at once, one alone finds the password that the link was made for.
+        known = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
+        if not known.update(password=encoded):
+            raise _link_is_over()
+        end_sign_ins(user)
+
+
+def _link_is_over() -> ChatError:
+    return ChatError("not_found", _("This link does not work any more."))
 
 
 def take_password(user: User) -> None:

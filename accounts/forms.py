@@ -64,7 +64,7 @@ class NameField(forms.CharField):
 
 
 class _Twice(forms.Form):
-    """Asks for a new password twice: without mail a slip would lock its owner out."""
+    """Asks for a new password twice: a slip would lock its owner out, and not everywhere is mail."""
 
     asked_twice: str
 
@@ -98,6 +98,17 @@ class PasswordForm(_Twice):
     asked_twice = "new_password"
 
     old_password = SecretField(new=False, label=_("Present password"))
+    new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
+    again = SecretField(new=True, label=_("New password once more"))
+
+
+class ForgottenForm(forms.Form):
+    email = EmailField()
+
+
+class ResetForm(_Twice):
+    asked_twice = "new_password"
+
     new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
     again = SecretField(new=True, label=_("New password once more"))
 

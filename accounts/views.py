@@ -19,8 +19,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, queries
 from accounts.forms import (
+    ForgottenForm,
     PasswordForm,
     ProfileForm,
+    ResetForm,
     SignInForm,
     SignUpForm,
 )
@@ -71,6 +73,43 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         actions.sign_in_web(request, user)
 
     return _answered(request, "accounts/sign_in.html", form, enter, to=_destination(request))
+
+
+@get_or_post
+def forgotten(request: HttpRequest) -> HttpResponse:
+    form = ForgottenForm(_posted(request))
+
+    def ask() -> None:
+        # Never the Host header where the address is known: a link in a mail would lead where it says.
+        site = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+        email = form.cleaned_data["email"]
+        actions.ask_for_reset(email=email, address=client_address(request), site=site)
+
+    done = resolve_url("accounts:forgotten_sent")
+    return _answered(request, "accounts/forgotten.html", form, ask, to=done)
+
+
+@require_http_methods(["GET", "HEAD"])
+def forgotten_sent(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/forgotten_sent.html")
+
+
+@sensitive_post_parameters("new_password", "again")
+@get_or_post
+def reset(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    try:
+        email = actions.holder_of(uid, token).email
+    except ChatError as error:
+        page = render(request, "accounts/reset_over.html", {"detail": error.detail})
+        return with_status(page, error)
+    form = ResetForm(_posted(request))
+
+    def change() -> None:
+        actions.reset_by_link(uid, token, new=form.cleaned_data["new_password"])
+        messages.success(request, _("Your new password is set. Sign in with it."))
+
+    done = resolve_url("accounts:sign_in")
+    return _answered(request, "accounts/reset.html", form, change, to=done, email=email)
 
 
 @require_POST

@@ -114,8 +114,8 @@ def several_processes(count: int) -> Iterable[CheckMessage]:
 def pool_is_large_enough(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     """Whoever finds no connection waits, and is refused after five seconds."""
     pool = settings.DATABASES["default"].get("OPTIONS", {}).get("pool")
-    # Beside them: the writer of messages and the probe of /healthz.
-    needed = settings.HTTP_RUNNING + settings.SOCKET_THREADS + 2
+    # Beside them: the writer of messages, the probe of /readyz and the thread that sends mails.
+    needed = settings.HTTP_RUNNING + settings.SOCKET_THREADS + 3
     if pool and pool["max_size"] < needed:
         yield checks.Warning(
             f"DATABASE_POOL={pool['max_size']} is less than the {needed} this process may need.",
@@ -131,6 +131,12 @@ def deployment_is_finished(app_configs: Any, **kwargs: Any) -> Iterable[CheckMes
             "There is no secret yet: sign-ins would end with this process.",
             hint="Run `manage.py setup`, or set SECRET_KEY.",
             id="chatty.W001",
+        )
+    if settings.EMAIL_BACKEND.endswith(".console.EmailBackend"):
+        yield checks.Warning(
+            "There is no mail server: who forgets a password gets no link to choose a new one.",
+            hint="Set EMAIL_URL=smtp+tls://user:password@mail.example.org:587.",
+            id="chatty.W005",
         )
     if not settings.HTTPS:
         yield checks.Warning(

@@ -137,6 +137,9 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
         "NumericPasswordValidator": {},
     }.items()
 ]
+PASSWORD_RESET_TIMEOUT = (
+    3600  # seconds for which a link in a mail works; templates/mails say so too
+)
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "conversations:home"
 LOGOUT_REDIRECT_URL = "accounts:sign_in"
@@ -258,6 +261,9 @@ LIMITS = {
         "sign_in_address": "50/5m",  # wrong passwords from one address
         "sign_in_all": "600/m",  # wrong passwords altogether
         "sign_up": "20/h",  # accounts asked for from one address
+        "reset": "5/h",  # mails about a forgotten password to one mailbox
+        "reset_address": "20/h",  # the same asked for from one address
+        "reset_all": "300/h",  # and altogether
         "refresh": "300/m",  # refreshed tokens from one address
         "people": "120/m",  # searches for people, each person
         "frames": "400/10s",  # frames of one person's sockets at one process

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
+from django.utils.http import urlsafe_base64_encode
 
 from accounts import actions, queries
 from accounts.models import SignIn, User
@@ -335,6 +337,8 @@ class TestCsrf:
         "/sign-up/": SIGN_UP,
         "/sign-in/": SIGN_IN,
         "/sign-out/": {},
+        "/password/forgotten/": {"email": "alice@example.org"},
+        "/password/reset/{uid}/{token}/": {"new_password": NEW, "again": NEW},
         "/settings/profile/": {"name": "Mallory"},
         "/settings/password/": CHANGE,
         "/settings/sign-ins/end-others/": {},
@@ -347,7 +351,11 @@ class TestCsrf:
         if not path.startswith("/sign-up") and not path.startswith("/sign-in"):
             client.force_login(alice)
         other = SignIn.objects.get(kind="token")
-        response = client.post(path.format(sid=other.sid), self.FORMS[path])
+        link = {
+            "uid": urlsafe_base64_encode(str(alice.pk).encode()),
+            "token": default_token_generator.make_token(User.objects.get(pk=alice.pk)),
+        }
+        response = client.post(path.format(sid=other.sid, **link), self.FORMS[path])
         assert response.status_code == 403
         alice.refresh_from_db()
         assert alice.name == "Alice"
@@ -361,8 +369,8 @@ class TestCsrf:
     def test_every_unsafe_path_of_accounts_is_in_this_list(self):
         from accounts.urls import urlpatterns
 
-        ours = {"/" + str(p.pattern).replace("<str:sid>", "{sid}") for p in urlpatterns}
-        assert ours - set(self.FORMS) == {"/settings/sign-ins/"}
+        ours = {"/" + re.sub(r"<str:(\w+)>", r"{\1}", str(p.pattern)) for p in urlpatterns}
+        assert ours - set(self.FORMS) == {"/settings/sign-ins/", "/password/forgotten/sent/"}
 
     def test_with_its_token_a_form_is_taken(self, alice):
         client = Client(enforce_csrf_checks=True)

@@ -65,7 +65,7 @@ def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
 
 def test_a_pool_too_small_for_the_threads_is_pointed_out(monkeypatch, settings):
     settings.HTTP_RUNNING, settings.SOCKET_THREADS = 12, 8
-    for size, found in ((22, []), (21, ["chatty.W004"])):
+    for size, found in ((23, []), (22, ["chatty.W004"])):
         options = {"pool": {"max_size": size}}
         monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
         assert ids(checks.pool_is_large_enough(None)) == found
@@ -103,7 +103,11 @@ def check_deploy(**environment):
 
 
 def test_a_production_setting_is_clean_without_any_connection():
-    done = check_deploy(PUBLIC_URL="https://chat.example.org", TRUSTED_PROXIES="127.0.0.1")
+    done = check_deploy(
+        PUBLIC_URL="https://chat.example.org",
+        TRUSTED_PROXIES="127.0.0.1",
+        EMAIL_URL="smtp+tls://user:password@mail.example.org:587",
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -113,3 +117,4 @@ def test_a_public_address_without_tls_or_trusted_proxy_is_warned_about():
     assert "chatty.W002" in plain.stderr
     alone = check_deploy(PUBLIC_URL="https://chat.example.org")
     assert "chatty.W003" in alone.stderr
+    assert "chatty.W005" in alone.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -11,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.houses import Builder, ChatServer
+from tests.houses import Builder, ChatServer, eventually
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,31 @@ def test_the_tabs_stand_in_even_rows_on_a_phone(visit: Visit, server: ChatServer
         "[...document.querySelectorAll('.settings-nav a')].map(a => a.getBoundingClientRect().top)"
     )
     assert tops[0] == tops[1] < tops[2] == tops[3]
+
+
+def test_a_forgotten_password_is_replaced_without_scripts(visit: Visit, server: ChatServer) -> None:
+    server.manage("shell", "-v", "0", "-c", _FORGETFUL)
+    page = visit(server, javascript=False).goto("/sign-in/")
+    page.get_by_role("link", name="Forgotten your password?").click()
+    page.get_by_label("E-mail address").fill("dora@example.org")
+    page.get_by_role("button", name="Send me a link").click()
+    expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+    # Without a mail server mails are printed.
+    eventually(lambda: "/password/reset/" in server.said())
+    found = re.search(rf"{server.url}(/password/reset/\S+)", server.said())
+    assert found, server.said()
+    page.goto(server.url + found[1])
+    page.get_by_label("New password", exact=True).fill("another blue teapot")
+    page.get_by_label("New password once more").fill("another blue teapot")
+    page.get_by_role("button", name="Set new password").click()
+    expect(page.get_by_text("Your new password is set.")).to_be_visible()
+    page.get_by_label("E-mail address").fill("dora@example.org")
+    page.get_by_label("Password", exact=True).fill("another blue teapot")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".sidebar__my-name")).to_have_text("Dora")
+
+
+_FORGETFUL = """
+from accounts.models import User
+User.objects.create_user("dora@example.org", "whatever that was", name="Dora")
+"""

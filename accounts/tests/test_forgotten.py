@@ -1,0 +1,296 @@
+"""A forgotten password: who gets a mail, what it says, and what its link opens, once."""
+
+from __future__ import annotations
+
+import re
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.test import Client
+from django.utils.translation import get_language
+
+from accounts import actions, mails
+from accounts.models import User
+from accounts.tests.helpers import PASSWORD, refused_with
+from accounts.tests.test_pages import SIGN_IN, is_in, text
+from chatty.common.errors import ChatError
+
+ASK = "/password/forgotten/"
+NEW = "another blue teapot"
+CHOICE = {"new_password": NEW, "again": NEW}
+
+
+@pytest.fixture(autouse=True)
+def _posted_at_once(request, monkeypatch):
+    """But for tests about the thread it happens in the test's own, and so in its transaction."""
+    if "postman" in request.fixturenames:
+        return
+
+    def post(letter):
+        mail = letter()
+        if mail is not None:
+            mail.send()
+
+    monkeypatch.setattr(mails, "post", post)
+
+
+@pytest.fixture
+def postman():
+    """Wait until what was posted has been dealt with."""
+    return lambda: mails._postman.submit(lambda: None).result(10)
+
+
+def link_in(mail) -> str:
+    (link,) = re.findall(r"^https?://[^/]+(/password/reset/\S+)$", mail.body, re.MULTILINE)
+    return link
+
+
+@pytest.fixture
+def link(alice, mailoutbox) -> str:
+    Client().post(ASK, {"email": alice.email})
+    return link_in(mailoutbox[-1])
+
+
+def test_the_way_leads_from_the_sign_in_page_to_a_new_password(client, alice, mailoutbox):
+    assert f'href="{ASK}"' in client.get("/sign-in/").content.decode()
+    response = client.post(ASK, {"email": " Alice@Example.org "}, follow=True)
+    assert "a mail is on its way" in text(response)
+    (mail,) = mailoutbox
+    assert mail.to == ["alice@example.org"]
+    link = link_in(mail)
+    assert "alice@example.org" in text(client.get(link))
+    response = client.post(link, CHOICE, follow=True)
+    assert "Your new password is set." in text(response)
+    assert Client().post("/sign-in/", {**SIGN_IN, "password": NEW}).status_code == 303
+    assert Client().post("/sign-in/", SIGN_IN).status_code == 400
+
+
+def test_everybody_who_was_signed_in_as_that_person_is_out(
+    browser, alice, pair, link, ended, django_capture_on_commit_callbacks
+):
+    assert is_in(browser)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert Client().post(link, CHOICE).status_code == 303
+    assert not is_in(browser)
+    assert not alice.sign_ins.live().exists()
+    assert (ended[-1]["user_id"], ended[-1]["sids"]) == (alice.pk, None)
+
+
+def test_a_mail_says_where_it_comes_from_in_plain_words(alice, mailoutbox, settings):
+    settings.PUBLIC_URL = "https://chat.example.org"
+    User.objects.filter(pk=alice.pk).update(name="Alice <b>&")
+    Client().post(ASK, {"email": alice.email})
+    (mail,) = mailoutbox
+    assert mail.subject == "A new password for Chatty at chat.example.org"
+    assert mail.body.startswith("Hello Alice <b>&,\n")
+    assert "https://chat.example.org/password/reset/" in mail.body
+    assert "If it was not you, there is nothing to do" in mail.body
+
+
+def test_a_link_leads_to_the_public_address_whatever_the_request_said(alice, mailoutbox, settings):
+    settings.PUBLIC_URL = "https://chat.example.org"
+    settings.ALLOWED_HOSTS = ["*"]
+    Client().post(ASK, {"email": alice.email}, headers={"host": "evil.example"})
+    assert "evil" not in mailoutbox[0].body
+
+
+def test_without_a_public_address_a_foreign_host_gets_no_mail_sent(alice, mailoutbox):
+    response = Client().post(ASK, {"email": alice.email}, headers={"host": "evil.example"})
+    assert response.status_code == 400
+    assert mailoutbox == []
+
+
+def test_the_mail_speaks_the_language_of_its_reader(alice, mailoutbox, settings, monkeypatch):
+    settings.LANGUAGES = [("en", "English"), ("de", "German")]
+    spoken = []
+
+    def render(*given):
+        spoken.append(get_language())
+        return "words"
+
+    monkeypatch.setattr(mails, "render_to_string", render)
+    german = {"accept-language": "de"}
+    Client().post(ASK, {"email": alice.email}, headers=german)
+    actions.update_profile(alice, language="en")
+    Client().post(ASK, {"email": alice.email}, headers=german)
+    assert spoken == ["de", "en"]
+
+
+class TestNobodyLearnsAnything:
+    @pytest.fixture
+    def cast(self, alice, bob, root) -> list[str]:
+        """One with an account, one closed, one whose password staff took, one who never was."""
+        actions.close_account(bob)
+        actions.take_password(root)
+        return ["alice@example.org", "bob@example.org", "root@example.org", "x@example.org"]
+
+    def test_the_answer_and_what_it_costs_are_the_same(
+        self, cast, monkeypatch, django_assert_num_queries
+    ):
+        posted = []
+        monkeypatch.setattr(mails, "post", posted.append)
+        answers = []
+        for email in cast:
+            with django_assert_num_queries(0):
+                response = Client().post(ASK, {"email": email})
+            answers.append((response.status_code, response["Location"], response.content))
+        assert len(set(answers)) == 1
+        assert len(posted) == len(cast)
+
+    def test_a_mail_goes_to_open_accounts_alone(self, cast, mailoutbox):
+        for email in cast:
+            Client().post(ASK, {"email": email})
+        assert [mail.to for mail in mailoutbox] == [["alice@example.org"]]
+
+    @pytest.mark.parametrize("limit", ["reset", "reset_address", "reset_all"])
+    def test_asking_again_and_again_is_limited_the_same_way(
+        self, cast, mailoutbox, settings, limit
+    ):
+        settings.LIMITS = {**settings.LIMITS, limit: "2/h"}
+        for email in ("x@example.org", "alice@example.org"):
+            actions.limiter.clear()
+            statuses = [Client().post(ASK, {"email": email}).status_code for _ in range(3)]
+            assert statuses == [303, 303, 429]
+        assert len(mailoutbox) == 2
+
+    def test_one_mailbox_is_not_filled_from_many_addresses(self, cast, mailoutbox, settings):
+        settings.LIMITS = {**settings.LIMITS, "reset": "2/h"}
+        for number in range(5):
+            Client(REMOTE_ADDR=f"203.0.113.{number}").post(ASK, {"email": cast[0]})
+        assert len(mailoutbox) == 2
+
+
+@pytest.mark.parametrize(
+    "email", ["", "no address", "a@b", "x" * 300 + "@example.org", "a\0@b.org"]
+)
+def test_what_is_no_address_is_told_and_kept(client, db, email):
+    response = client.post(ASK, {"email": email})
+    assert response.status_code == 400
+    assert list(response.context["form"].errors) == ["email"]
+    assert response.context["form"]["email"].value() == email
+
+
+class TestLink:
+    def over(self, link: str) -> bool:
+        answers = [Client().get(link), Client().post(link, CHOICE)]
+        assert answers[0].status_code == answers[1].status_code
+        return answers[0].status_code == 404 and "does not work any more" in text(answers[0])
+
+    def test_it_works_once(self, alice, link):
+        assert Client().get(link).status_code == 200
+        assert Client().get(link).status_code == 200  # whatever looks at mails before people do
+        assert Client().post(link, CHOICE).status_code == 303
+        assert self.over(link)
+        alice.refresh_from_db()
+        assert alice.check_password(NEW)
+
+    def test_of_two_at_once_one_wins(self, alice, link, monkeypatch):
+        uid, token = link.strip("/").split("/")[-2:]
+        real, hashed = actions.make_password, []
+
+        def make_password(new):
+            encoded = real(new)
+            hashed.append(new)
+            if len(hashed) == 1:  # the other comes in between the look at the link and the change
+                actions.reset_by_link(uid, token, new="the other was quicker")
+            return encoded
+
+        monkeypatch.setattr(actions, "make_password", make_password)
+        with refused_with("not_found"):
+            actions.reset_by_link(uid, token, new=NEW)
+        alice.refresh_from_db()
+        assert alice.check_password("the other was quicker")
+
+    def test_it_dies_with_a_change_of_the_password(self, alice, link):
+        actions.reset_password(alice, "a third purple saucer")
+        assert self.over(link)
+
+    def test_it_dies_when_the_person_signs_in_after_all(self, link):
+        assert Client().post("/sign-in/", SIGN_IN).status_code == 303
+        assert self.over(link)
+
+    def test_it_dies_with_the_account(self, alice, link):
+        actions.close_account(alice)
+        assert self.over(link)
+
+    def test_it_runs_out_after_an_hour(self, link, monkeypatch):
+        for minutes, over in ((59, False), (61, True)):
+            moment = datetime.now() + timedelta(minutes=minutes)  # noqa: DTZ005  # as Django asks
+            monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda _, at=moment: at)
+            assert (Client().get(link).status_code == 404) is over
+
+    def test_it_opens_nobody_elses_account(self, alice, bob, link):
+        uid, token = link.strip("/").split("/")[-2:]
+        theirs = actions.urlsafe_base64_encode(str(bob.pk).encode())
+        assert theirs != uid
+        assert self.over(f"/password/reset/{theirs}/{token}/")
+
+    @pytest.mark.parametrize(
+        "uid", ["x", "MQ", "LTE", "OTk5OTk5OTk5OTk5OTk5OTk5OTk", "%00", "é", "w6k"]
+    )
+    def test_no_made_up_one_works(self, db, uid):
+        assert self.over(f"/password/reset/{uid}/c0ffee-0123456789abcdef/")
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"new_password": "short", "again": "short"}, "new_password"),
+            ({"new_password": "password1", "again": "password1"}, "new_password"),
+            ({"new_password": "alice@example", "again": "alice@example"}, "new_password"),
+            ({"again": "typo"}, "again"),
+            ({"again": ""}, "again"),
+        ],
+    )
+    def test_the_rules_hold_and_a_mistake_uses_nothing_up(self, alice, link, changes, field):
+        response = Client().post(link, {**CHOICE, **changes})
+        assert response.status_code == 400
+        assert list(response.context["form"].errors) == [field]
+        assert NEW not in response.content.decode()
+        alice.refresh_from_db()
+        assert alice.check_password(PASSWORD)
+        assert Client().post(link, CHOICE).status_code == 303
+
+
+@pytest.mark.django_db(transaction=True)
+class TestPostman:
+    def test_the_mail_goes_out_beside_the_request(self, alice, mailoutbox, postman):
+        assert Client().post(ASK, {"email": alice.email}).status_code == 303
+        postman()
+        assert len(mailoutbox) == 1
+
+    def test_nobody_waits_for_a_mail_server_and_a_crowd_is_told_to_come_back(
+        self, alice, mailoutbox, postman
+    ):
+        go = threading.Event()
+        try:
+            for _ in range(mails.WAITING_MAX):
+                mails.post(lambda: go.wait(10) and None)
+            assert Client().post(ASK, {"email": "x@example.org"}).status_code == 503
+        finally:
+            go.set()
+        postman()
+        assert Client().post(ASK, {"email": alice.email}).status_code == 303
+        postman()
+        assert len(mailoutbox) == 1
+
+    def test_a_mail_server_that_is_away_is_logged_without_a_name(
+        self, alice, postman, caplog, settings
+    ):
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+        assert Client().post(ASK, {"email": alice.email}).status_code == 303
+        postman()
+        assert "A mail could not be sent: ConnectionRefusedError" in caplog.text
+        assert "alice" not in caplog.text.lower()
+
+
+def test_busy_is_a_refusal_like_others(monkeypatch, client, db):
+    def full(letter):
+        raise ChatError("busy", retry_after=10)
+
+    monkeypatch.setattr(mails, "post", full)
+    response = client.post(ASK, {"email": "x@example.org"})
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert b"x@example.org" in response.content
