@@ -10,7 +10,6 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.text import format_lazy
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from accounts import pictures
@@ -160,10 +159,7 @@ class ProfileForm(forms.Form):
         initial = {name: getattr(user, name) for name in self.base_fields if name != "picture"}
         super().__init__(data, files, initial=initial)
         languages = cast(forms.ChoiceField, self.fields["language"])
-        languages.choices = [
-            ("", _("As this browser says")),
-            *((code, _own_name(code)) for code, _name in settings.LANGUAGES),
-        ]
+        languages.choices = [("", _("As this browser says")), *settings.LANGUAGES]
         zones = cast(forms.ChoiceField, self.fields["time_zone"])
         zones.choices = [("", _("The server's")), *_zones_by_region(user.time_zone)]
 
@@ -175,15 +171,6 @@ class ProfileForm(forms.Form):
         if (file.size or 0) > pictures.BYTES_MAX:
             raise pictures.too_big()
         return bytes(file.read())
-
-
-def _own_name(code: str) -> str:
-    """What a language calls itself: who looks for it may not read the present one."""
-    try:
-        name: str = get_language_info(code)["name_local"]
-    except KeyError:
-        return code
-    return name[:1].upper() + name[1:]
 
 
 def _zones_by_region(chosen: str) -> list[tuple[str, list[tuple[str, str]]]]:

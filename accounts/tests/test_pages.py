@@ -488,17 +488,13 @@ class TestPreferences:
             assert '<meta name="color-scheme" content="light dark">' in page.content.decode()
             assert page.content.decode().count('<meta name="theme-color"') == 2
 
-    @pytest.fixture
-    def german(self, settings):
-        settings.LANGUAGES = [("en", "English"), ("de", "German")]
-
     def language(self, client, path="/settings/password/", **headers):
         response = client.get(path, headers=headers)
         said = re.search(r'<html lang="(\w+)"', response.content.decode())[1]
         assert response["Content-Language"] == said
         return said
 
-    def test_the_language_is_the_one_chosen_else_the_browsers(self, german, browser, alice):
+    def test_the_language_is_the_one_chosen_else_the_browsers(self, browser, alice):
         wish = {"accept_language": "de, en;q=0.5"}
         assert self.language(browser, **wish) == "de"
         assert self.language(Client(), "/sign-in/", **wish) == "de"
@@ -508,7 +504,7 @@ class TestPreferences:
         assert self.language(browser, accept_language="en") == "de"
         assert self.language(Client(), "/sign-in/", accept_language="en") == "en"
 
-    def test_languages_are_offered_in_their_own_words(self, german, browser):
+    def test_languages_are_offered_in_their_own_words(self, browser):
         page = browser.get("/settings/profile/").content.decode()
         assert '<option value="de">Deutsch</option>' in page
         assert '<option value="" selected>As this browser says</option>' in page

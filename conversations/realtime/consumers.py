@@ -151,6 +151,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         threads, relay = self.engine.threads, self.engine.relay
         self.identity = await threads.run(socket_auth.identify, self.scope)
         user = self.identity.user
+        self.language = user.language or self.language
         if len(relay.sockets_of(user.pk)) >= settings.SOCKETS_PER_USER:
             raise ChatError(
                 "too_many", gettext_lazy("There are too many open windows of yours already.")

@@ -136,10 +136,23 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
 
 
 def test_a_refusal_by_socket_is_told_in_the_language_of_the_page(
-    alice: Visitor, server: ChatServer, room: dict[str, int], person: Callable[..., Person]
+    alice: Visitor, visit: Visit, server: ChatServer, room: dict[str, int]
 ) -> None:
-    """Whoever is removed while writing: the writer refuses, in a thread that has no language."""
+    """The writer refuses in a thread that has no language, and for people of several."""
     page = alice.goto(f"/c/{room['id']}/")
+    assert refused_by_socket(page).startswith("So etwas gibt es hier nicht")
+
+    # The profile counts more than the browser, for pages and sockets alike.
+    carol = visit(server, "Carol")
+    assert refused_by_socket(carol.goto("/?list")).startswith("There is no such thing")
+    page = carol.goto("/settings/profile/")
+    page.locator("select[name=language]").select_option(label="Deutsch")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    assert refused_by_socket(page).startswith("So etwas gibt es hier nicht")
+
+
+def refused_by_socket(page: Page) -> str:
     expect(page.locator("html[data-line=online]")).to_be_attached()
     detail = page.evaluate(
         """() => new Promise(resolve => {
@@ -152,4 +165,4 @@ def test_a_refusal_by_socket_is_told_in_the_language_of_the_page(
             };
         })"""
     )
-    assert detail == "So etwas gibt es hier nicht, oder es ist nicht für dich bestimmt."
+    return str(detail)
