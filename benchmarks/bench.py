@@ -28,7 +28,7 @@ class Bench:
     def available(self, kinds: Sequence[type[Contender]]) -> list[type[Contender]]:
         """Those that can run here and are wanted; what cannot is noted as absent."""
         if self.alone:
-            return [kind for kind in kinds if kind is Chatty]
+            return [kind for kind in kinds if issubclass(kind, Chatty)]
         for kind in kinds:
             if kind.missing():
                 self.absent[kind.name] = kind.missing()

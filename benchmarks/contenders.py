@@ -172,6 +172,11 @@ class Contender:
         raise NotImplementedError
 
     @property
+    def pids(self) -> list[int]:
+        """Of all its processes."""
+        return [self.pid]
+
+    @property
     def port(self) -> int:
         raise NotImplementedError
 
@@ -239,6 +244,34 @@ class Chatty(Contender):
         key = number_of(number)
         frame = {"type": "send", "conversation": self.rooms[room], "key": key}
         return text_frame(json.dumps({**frame, "body": f"{key} {words}"}).encode())
+
+
+class ChattyTwice(Chatty):
+    """Two processes of it on one Redis. Whoever comes goes to the other one than who came before, so
+    the two of a pair sit at different ones and every message crosses."""
+
+    name = "Chatty, two processes"
+
+    def start(self, plan: Plan) -> None:
+        furnished = self.site.furnish(plan)
+        self.tokens, self.rooms = furnished["tokens"], furnished["rooms"]
+        url = self.site.redis.url
+        self.servers = [self.site.house.serve(REDIS_URL=url) for _ in range(2)]
+        self.server = self.servers[0]
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.kill()
+            self.site.house.servers.remove(server)
+
+    @property
+    def pids(self) -> list[int]:
+        return [server.process.pid for server in self.servers if server.process is not None]
+
+    def enter(self, crowd: Crowd, people: Sequence[tuple[int, int]], *, at_once: int = 100) -> None:
+        for each in people:
+            super().enter(crowd, [each])
+            self.server = next(server for server in self.servers if server is not self.server)
 
 
 class Peer(Contender):

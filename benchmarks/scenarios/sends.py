@@ -6,7 +6,14 @@ from contextlib import ExitStack
 
 from benchmarks.bench import MICRO, Bench
 from benchmarks.client import Crowd, Outcome, conversations
-from benchmarks.contenders import Chatty, Contender, Plan, SocketIO, UsualChannels
+from benchmarks.contenders import (
+    Chatty,
+    ChattyTwice,
+    Contender,
+    Plan,
+    SocketIO,
+    UsualChannels,
+)
 from benchmarks.measure import cpu_seconds
 from benchmarks.scenarios.fanout import WORDS
 
@@ -23,7 +30,7 @@ def run(bench: Bench) -> None:
     with ExitStack() as stack:
         contenders = [
             stack.enter_context(bench.running(kind(bench.site), plan))
-            for kind in bench.available([Chatty, SocketIO, UsualChannels])
+            for kind in bench.available([Chatty, ChattyTwice, SocketIO, UsualChannels])
         ]
         for contender in bench.turns(contenders, SCENARIO):
             each = max(10, int((20 if bench.quick else EACH) * contender.pace))
@@ -36,10 +43,10 @@ def run(bench: Bench) -> None:
 
 
 def _measure(bench: Bench, contender: Contender, crowd: Crowd, each: int) -> None:
-    before = cpu_seconds(contender.pid)
+    before = sum(map(cpu_seconds, contender.pids))
     outcome = _talk(contender, crowd, each)
     stored = max(1, len(outcome.waits))
-    cost = (cpu_seconds(contender.pid) - before) / stored * MICRO
+    cost = (sum(map(cpu_seconds, contender.pids)) - before) / stored * MICRO
     bench.sheet.note(SCENARIO, COST, contender.name, cost, "µs", 0)
     bench.sheet.note(SCENARIO, "sends a second", contender.name, stored / outcome.seconds, "", 0)
     bench.note_deliveries(SCENARIO, contender.name, outcome)
