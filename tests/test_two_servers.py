@@ -172,7 +172,7 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(town, servers,
     tea = alice.opens(guest)
     hers, theirs = call(alice), call(guest)
     tab = call(guest.again(servers[0]))
-    assert alice.id in theirs.take("presence", 8, reset=True)["here"]
+    theirs.take_if("that she is here", lambda f: alice.id in f.get("here", ()), 8)
     hers.take_if("that they are here", lambda f: guest.id in f.get("here", ()), 8)
     theirs.say("read", conversation=tea, seq=1)
     guest.posts(tea, "to be seen")

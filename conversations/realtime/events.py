@@ -6,6 +6,8 @@ kind this process does not know (a newer version runs beside it) is ignored, nev
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -133,16 +135,25 @@ def user_group(user_id: int) -> str:
     return f"user.{user_id}"
 
 
-def to_layer(event: Event, origin: str) -> dict[str, Any]:
-    return {"type": LAYER_TYPE, "origin": origin, **msgspec.to_builtins(event)}
+def to_layer(events: Sequence[Event], origin: str) -> dict[str, Any]:
+    """Return the layer's message that carries events of one group, in order."""
+    return {"type": LAYER_TYPE, "origin": origin, "events": msgspec.json.encode(events).decode()}
 
 
-def from_layer(message: dict[str, Any]) -> Event | None:
-    """Return the event, None for anything this process does not understand."""
+def from_layer(message: dict[str, Any]) -> tuple[Event, ...]:
+    """Return its events, without any that this process does not understand."""
     if message.get("type") != LAYER_TYPE:
-        return None
+        return ()
     try:
-        event: Event = msgspec.convert(message, _AnyEvent)
-    except msgspec.ValidationError:
-        return None
-    return event
+        found = _several.decode(message.get("events", ""))
+    except (msgspec.DecodeError, TypeError):
+        return ()
+    events: list[Event] = []
+    for each in found:
+        with contextlib.suppress(msgspec.ValidationError):
+            events.append(_one.decode(each))
+    return tuple(events)
+
+
+_several = msgspec.json.Decoder(list[msgspec.Raw])
+_one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_AnyEvent)

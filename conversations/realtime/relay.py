@@ -547,8 +547,8 @@ class Relay:
     def _hear_layer(self, message: dict[str, Any]) -> None:
         if message.get("type") == LAYER_TYPE and message.get("kind") == "probe":
             self._probe_heard = time.monotonic()
-        elif message.get("origin") != self._origin and (event := from_layer(message)) is not None:
-            self._hear_all((event,))
+        elif message.get("origin") != self._origin:
+            self._hear_all(from_layer(message))
 
     @property
     def _probe_group(self) -> str:

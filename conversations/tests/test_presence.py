@@ -47,8 +47,7 @@ class Wire:
         for house in self.houses:
             if house is not self.speaking and self.cut:
                 continue
-            heard = [from_layer(to_layer(event, "there")) for event in events]
-            house.relay._hear_all(filter(None, heard))
+            house.relay._hear_all(from_layer(to_layer(events, "there")))
 
 
 @dataclass(eq=False)

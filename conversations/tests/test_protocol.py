@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
+from channels.layers import InMemoryChannelLayer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatty.common.errors import ChatError
-from conversations.realtime import events, protocol
+from conversations.realtime import events, fanout, protocol
+from conversations.tests.tools import until
 
 
 def said(**frame: object) -> str:
@@ -137,9 +141,9 @@ EVENTS = [
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_every_event_comes_through_the_layer_as_it_went_in(event: events.Event):
-    message = events.to_layer(event, "origin")
-    assert json.loads(json.dumps(message)) is not None  # plain data: any layer can carry it
-    assert events.from_layer(json.loads(json.dumps(message))) == event
+    message = events.to_layer([event, EVENTS[0]], "origin")
+    carried = json.loads(json.dumps(message))  # plain data: any layer can carry it
+    assert events.from_layer(carried) == (event, EVENTS[0])
 
 
 @pytest.mark.parametrize(
@@ -148,16 +152,49 @@ def test_every_event_comes_through_the_layer_as_it_went_in(event: events.Event):
         {},
         {"type": "something.else"},
         {"type": events.LAYER_TYPE},
-        {"type": events.LAYER_TYPE, "kind": "of_the_future"},
-        {"type": events.LAYER_TYPE, "kind": "changed", "conversation": 7},
+        {"type": events.LAYER_TYPE, "events": None},
+        {"type": events.LAYER_TYPE, "events": "[{"},
+        {"type": events.LAYER_TYPE, "events": "{}"},
+        {"type": events.LAYER_TYPE, "events": '[{"kind": "of_the_future"}]'},
+        {"type": events.LAYER_TYPE, "events": '[{"kind": "changed", "conversation": 7}]'},
         {
             "type": events.LAYER_TYPE,
-            "kind": "changed",
-            "conversation": "7",
-            "version": 1,
-            "text": "",
+            "events": '[{"kind": "changed", "conversation": "7", "version": 1, "text": ""}]',
         },
     ],
 )
 def test_an_event_of_another_version_of_chatty_is_ignored(message):
-    assert events.from_layer(message) is None
+    assert events.from_layer(message) == ()
+
+
+def test_what_is_understood_is_heard_beside_what_is_not():
+    told = events.to_layer([EVENTS[0]], "origin")
+    told["events"] = '[{"kind":"of_the_future","a":1},' + told["events"][1:-1] + ",7]"
+    assert events.from_layer(told) == (EVENTS[0],)
+
+
+class Books(InMemoryChannelLayer):
+    """A layer that notes what is sent, and holds the first until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[str, int]] = []
+        self.open = asyncio.Event()
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        self.sent.append((group, len(events.from_layer(message))))
+        await self.open.wait()
+
+
+async def test_what_queues_up_for_a_group_goes_in_one_message_and_in_order():
+    layer = Books()
+    publisher = fanout.Publisher(layer, origin="here")
+    task = asyncio.create_task(publisher.run())
+    publisher.offer((events.Whisper(1, "a"),))
+    await until(lambda: layer.sent)
+    publisher.offer(tuple(events.Whisper(n % 3, str(n)) for n in range(9)))
+    await until(lambda: publisher.waiting == 9)
+    layer.open.set()
+    await until(lambda: len(layer.sent) == 4)
+    task.cancel()
+    assert layer.sent[1:] == [(f"conversation.{n}", 3) for n in range(3)]

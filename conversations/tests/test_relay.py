@@ -474,7 +474,7 @@ async def test_a_subscription_that_failed_is_tried_again(cast: Cast, recorder: R
         await until(lambda: f"conversation.{cast.room.pk}" in relay._subscribed)
         await do(say)(cast.alice, cast.room, "a")
         (event,) = recorder.changes()
-        await layer.group_send(event.group, events.to_layer(event, "elsewhere"))
+        await layer.group_send(event.group, events.to_layer([event], "elsewhere"))
         await until(lambda: ear.versions() == [cast.room.version + 1])
 
 
@@ -486,10 +486,12 @@ async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
         ear = await seat(relay, cast.bob, cast.room)
         await until(lambda: f"conversation.{cast.room.pk}" in relay._subscribed)
         whisper = events.Whisper(cast.room.pk, '{"type":"typing"}')
-        await layer.group_send(whisper.group, events.to_layer(whisper, "here"))
+        await layer.group_send(whisper.group, events.to_layer([whisper], "here"))
         await layer.group_send(whisper.group, {"type": "unknown.kind"})
-        await layer.group_send(whisper.group, {"type": events.LAYER_TYPE, "kind": "tomorrow's"})
-        await layer.group_send(whisper.group, events.to_layer(whisper, "elsewhere"))
+        await layer.group_send(
+            whisper.group, {"type": events.LAYER_TYPE, "events": '[{"kind": "tomorrow"}]'}
+        )
+        await layer.group_send(whisper.group, events.to_layer([whisper], "elsewhere"))
         await until(lambda: ear.heard)
         assert ear.heard == [{"type": "typing"}]
 
