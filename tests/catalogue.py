@@ -26,6 +26,7 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "locale"
 SOURCES = ("accounts", "chatty", "conversations", "templates")
+TEMPLATES = (".html", ".txt")
 
 _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop")),
@@ -63,7 +64,7 @@ def said() -> Catalog:
     found = _Catalogue()
     for path in _sources():
         text = path.read_text()
-        if path.suffix == ".html":
+        if path.suffix in TEMPLATES:
             # The tags become Python's calls, on lines indented like the page.
             text = "\n".join(line.strip() for line in templatize(text).splitlines())
         source = io.BytesIO(text.encode())
@@ -129,7 +130,10 @@ def problems(path: Path, strings: Catalog) -> Iterator[str]:
 def _sources() -> Iterable[Path]:
     for directory in SOURCES:
         for path in sorted((ROOT / directory).rglob("*")):
-            if path.suffix in {".py", ".html"} and "tests" not in path.parts[-3:]:
+            # Text elsewhere is somebody's, like the talk of the demo.
+            is_template = path.suffix == ".html" or directory == "templates"
+            is_source = path.suffix == ".py" or (path.suffix in TEMPLATES and is_template)
+            if is_source and "tests" not in path.parts[-3:]:
                 yield path
 
 
