@@ -364,11 +364,13 @@ def update_profile(
 ) -> User:
     """Change what is given: fields named in CLEANED, a picture in any format pictures.remade takes.
 
-    Raises ChatError with `fields`, or ("busy"); then nothing has changed.
+    Raises ChatError with `fields`, or ("slow_down" | "busy"); then nothing has changed.
     """
     changes = {field: CLEANED[field](value) for field, value in given.items()}
-    image = None if picture is None else pictures.remade(picture)
-    if image is not None:
+    image = None
+    if picture is not None:
+        limiter.check("pictures", str(user.pk))  # a second's work each, one at a time for all
+        image = pictures.remade(picture)
         changes["picture"] = pictures.digest(image)
     elif remove_picture:
         changes["picture"] = ""

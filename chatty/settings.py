@@ -265,6 +265,7 @@ LIMITS = {
         "reset_address": "20/h",  # the same asked for from one address
         "reset_all": "300/h",  # and altogether
         "refresh": "300/m",  # refreshed tokens from one address
+        "pictures": "30/h",  # pictures somebody puts up of themselves
         "people": "120/m",  # searches for people, each person
         "frames": "400/10s",  # frames of one person's sockets at one process
         "requests": "400/10s",  # requests of one person to the API's conversations at one process

@@ -223,6 +223,18 @@ class TestPage:
         assert User.objects.get().picture == pictured.picture
 
 
+def test_putting_up_one_after_another_is_limited(browser, pictured, settings):
+    settings.LIMITS = {**settings.LIMITS, "pictures": "1/h"}
+    actions.limiter.clear()
+    given = {**PROFILE, "name": "Alice A"}
+    blue, green = (uploaded(file(colour=colour)) for colour in ("blue", "green"))
+    assert browser.post(PAGE, {**given, "picture": blue}).status_code == 303
+    response = browser.post(PAGE, {**given, "name": "Alice B", "picture": green})
+    assert response.status_code == 429
+    assert 'value="Alice B"' in response.content.decode()
+    assert browser.post(PAGE, given).status_code == 303  # without a picture nothing is counted
+
+
 class TestSeeing:
     def test_it_is_kept_for_ever_and_taken_for_nothing_else(self, browser, pictured):
         response = browser.get(pictured.picture_url)

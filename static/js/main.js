@@ -27,6 +27,8 @@ const view = (name) => import(`chatty/views/${name}.js`);
 
 async function main() {
   if (document.querySelector("[data-time-zone]")) view("zone").then((zone) => zone.offerZone());
+  const picture = document.querySelector("input[type=file][data-max]");
+  if (picture) view("picture").then(({ preview }) => preview(picture));
   const data = JSON.parse(document.getElementById("app-data").textContent);
   const { user: me, epoch, conversation, urls } = data;
   const scope = `${me.id}.${epoch}`;

@@ -15,10 +15,17 @@ from tests.browser.conftest import Visit
 from tests.houses import Builder, ChatServer, Person
 
 _FURNISH = """
+from io import BytesIO
+from PIL import Image
+from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions
 alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
 eve = User.objects.create_user("eve@example.org", name="Donaudampfschifffahrtselektrizitaetenbetriebswerk")
+face = BytesIO()
+Image.new("RGB", (200, 200), "teal").save(face, "PNG")
+for pictured in (alice, bob):
+    account_actions.update_profile(pictured, picture=face.getvalue())
 room = actions.create_conversation(
     alice, name="Harbour", topic="Boats " * 20, access="open", member_ids=[bob.pk, eve.pk]
 )
@@ -92,6 +99,11 @@ def violations(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
 
+# For whoever is not signed in.
+STRANGERS = (
+    *("/sign-in/", "/sign-up/", "/password/forgotten/", "/password/forgotten/sent/"),
+    "/password/reset/MQ/no-such-token/",
+)
 # What the device says, and what somebody chose against it: (theme, contrast) of the profile.
 LOOKS = {
     "light": ({"color_scheme": "light"}, None),
@@ -154,10 +166,7 @@ def test_axe_finds_nothing_on_any_page(
     found["shortcuts"] = violations(page)
     stranger = visit(server, phone=phone, **device)
     stranger.allow("404")
-    for path in (
-        *("/sign-in/", "/sign-up/", "/password/forgotten/", "/password/forgotten/sent/"),
-        "/password/reset/MQ/no-such-token/",
-    ):
+    for path in STRANGERS:
         found[path] = violations(stranger.goto(path))
     assert {name: each for name, each in found.items() if each} == {}
 
@@ -169,7 +178,7 @@ def test_the_html_of_every_page_is_valid(
     """Both what the server sends and what scripts make of it. See tests/markup.py for what is looked at."""
     alice, stranger = (visit(server, name, javascript=javascript) for name in ("Alice", None))
     found = {}
-    for visitor, paths in ((alice, places.values()), (stranger, ("/sign-in/", "/sign-up/"))):
+    for visitor, paths in ((alice, places.values()), (stranger, STRANGERS)):
         visitor.allow("404")
         for path in paths:
             if javascript:

@@ -27,6 +27,13 @@ def picture(colour: str = "teal", size: tuple[int, int] = (640, 480)) -> FilePay
     return {"name": "me.png", "mimeType": "image/png", "buffer": file.getvalue()}
 
 
+TOO_BIG: FilePayload = {
+    "name": "big.png",
+    "mimeType": "image/png",
+    "buffer": b"x" * (5 * 1024 * 1024 + 1),
+}
+
+
 def saved(page: Page) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Your profile is saved.")).to_be_visible()
@@ -74,6 +81,43 @@ def test_what_is_no_picture_is_told_and_nothing_else_is_lost(
     expect(page.get_by_label("Your name")).to_have_value("Alice in between")
     expect(page.get_by_label("Teal")).to_be_checked()
     expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
+
+
+def test_a_picture_is_shown_before_it_is_saved_and_one_too_big_is_told_at_once(
+    visit: Visit, server: ChatServer
+) -> None:
+    page = visit(server, "Alice").goto("/settings/profile/")
+    field, face = page.get_by_label("Picture"), page.locator(".portrait .avatar img")
+    expect(field).to_have_attribute("data-max", str(5 * 1024 * 1024))
+
+    def is_shown() -> bool:
+        field.set_input_files(picture())
+        return face.count() == 1
+
+    eventually(is_shown)  # the script comes a moment after the page
+    assert face.evaluate("each => each.decode().then(() => each.naturalWidth)") == 640
+    field.set_input_files(TOO_BIG)
+    expect(face).to_have_count(0)
+    page.get_by_role("button", name="Save", exact=True).click()
+    assert field.evaluate("each => each.validationMessage") == (
+        "This file is too big. A picture may have 5 MB."
+    )
+    field.set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(face).to_have_count(0)
+    assert field.evaluate("each => each.validity.valid")
+
+
+def test_without_scripts_a_file_too_big_is_told_in_the_form(
+    visit: Visit, server: ChatServer
+) -> None:
+    visitor = visit(server, "Alice", javascript=False)
+    visitor.allow("413")
+    page = visitor.goto("/settings/profile/")
+    page.get_by_label("Your name").fill("Alice in between")
+    page.get_by_label("Picture").set_input_files(TOO_BIG)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("This file is too big. A picture may have 5 MB.")).to_be_visible()
+    expect(page.get_by_label("Your name")).to_have_value("Alice in between")
 
 
 def test_a_colour_is_chosen_by_keyboard(visit: Visit, server: ChatServer) -> None:
