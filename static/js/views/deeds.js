@@ -6,6 +6,8 @@ import { fromTemplate, slot } from "chatty/views/dom.js";
 import { ask, tell } from "chatty/views/dialog.js";
 import { say } from "chatty/views/words.js";
 
+const MENU = 300; // px, about what a menu is high
+
 export class Deeds {
   #chat;
   #store;
@@ -82,6 +84,8 @@ export class Deeds {
   // Internal
 
   #clicked(event) {
+    const opening = event.target.closest("summary")?.parentElement;
+    opening?.classList.toggle("menu--up", !hasRoomBelow(opening));
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     const press = event.target.closest("[data-action]");
     if (!press || !DEEDS[press.dataset.action]) return;
@@ -312,6 +316,11 @@ const DEEDS = {
   amend: (deeds, row, press) => deeds.amend(row, press),
   discard: (deeds, row, press) => deeds.discard(row, press),
 };
+
+function hasRoomBelow(menu) {
+  const end = document.getElementById("timeline").getBoundingClientRect().bottom;
+  return end - menu.getBoundingClientRect().bottom > MENU;
+}
 
 function quotedOf(row) {
   return {

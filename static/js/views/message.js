@@ -25,9 +25,13 @@ export class MessageView {
     this.#names.set(me.id, say("you"));
   }
 
-  /** A new element for a message or a notice. */
+  /**
+   * A new element for a message or a notice. Its buttons belong to no form: scripts press them, and
+   * looking for forms by their ids costs a browser more than all else about putting messages in.
+   */
   draw(message) {
     const element = fromTemplate(message.kind === "text" ? "message-template" : "notice-template");
+    for (const press of element.querySelectorAll("[form]")) press.removeAttribute("form");
     this.update(element, message);
     return element;
   }
@@ -147,7 +151,7 @@ export class MessageView {
     if (!place) return;
     const before = new Map([...place.children].map((chip) => [chip.dataset.emoji, chip]));
     const chips = message.reactions.map((reaction) => {
-      const chip = before.get(reaction.emoji) ?? fromTemplate("reaction-template");
+      const chip = before.get(reaction.emoji) ?? this.#newChip();
       const wasMine = chip.getAttribute("aria-pressed") === "true";
       this.#fillChip(chip, reaction, url, this.#isMine(message.id, reaction, wasMine));
       return chip;
@@ -159,10 +163,16 @@ export class MessageView {
     });
   }
 
+  #newChip() {
+    const chip = fromTemplate("reaction-template");
+    chip.removeAttribute("form");
+    return chip;
+  }
+
   #fillChip(chip, { emoji, count, users }, url, mine) {
     chip.dataset.emoji = emoji;
     chip.value = emoji;
-    chip.setAttribute("form", mine ? "unreact-form" : "react-form");
+    if (chip.hasAttribute("form")) chip.setAttribute("form", mine ? "unreact-form" : "react-form");
     chip.setAttribute("formaction", `${url}react/`);
     chip.setAttribute("aria-pressed", String(mine));
     chip.disabled = this.#archived;

@@ -52,6 +52,14 @@ export class Scroll {
     return edge > top && edge <= bottom + 2;
   }
 
+  /** The last of `elements`, which stand one below the other, that hasSeen() is true of. */
+  lastSeen(elements) {
+    const { bottom } = this.#box.getBoundingClientRect();
+    const beyond = (each) => each.getBoundingClientRect().bottom > bottom + 2;
+    const last = elements[firstIndex(elements, beyond) - 1];
+    return last && this.hasSeen(last) ? last : undefined;
+  }
+
   /** The part of the timeline that is in sight: "older" half or "newer" half of what is loaded. */
   get nearerTo() {
     const above = this.#box.getBoundingClientRect().top - this.#inner.getBoundingClientRect().top;
@@ -114,10 +122,11 @@ export class Scroll {
   #findAnchor() {
     const { top, bottom } = this.#box.getBoundingClientRect();
     const found = [];
-    for (const element of this.#inner.querySelectorAll(":scope > [data-kind]")) {
+    const all = [...this.#inner.querySelectorAll(":scope > [data-kind]")];
+    const first = firstIndex(all, (each) => each.getBoundingClientRect().bottom > top);
+    for (const element of all.slice(first, first + 9)) {
       const place = element.getBoundingClientRect();
-      if (place.bottom <= top) continue;
-      if (place.top >= bottom || found.length > 8) break;
+      if (place.top >= bottom) break;
       found.push({ element, top: place.top - top });
     }
     return found;
@@ -134,4 +143,15 @@ export class Scroll {
 
 function prefersStillness() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/** Where in `sorted` the elements begin of which `is` is true; its length if there are none. */
+export function firstIndex(sorted, is) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (is(sorted[middle])) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -1,7 +1,7 @@
 // The log of a conversation: what the store knows, put between the days where it belongs.
 
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
-import { Scroll } from "chatty/views/scroll.js";
+import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { say, sayCount } from "chatty/views/words.js";
 import { excerpt } from "chatty/lib/text.js";
 
@@ -83,11 +83,7 @@ export class Timeline {
 
   /** The seq of the last message whose end is in sight, or 0. */
   lastSeen() {
-    const rows = this.#drawnRows();
-    for (let index = rows.length - 1; index >= 0; index -= 1) {
-      if (this.#scroll.hasSeen(rows[index])) return Number(rows[index].dataset.seq);
-    }
-    return 0;
+    return Number(this.#scroll.lastSeen(this.#drawnRows())?.dataset.seq ?? 0);
   }
 
   row(id) {
@@ -158,7 +154,8 @@ export class Timeline {
 
   #changed({ ids, replaced }) {
     this.#scroll.keep(() => {
-      for (const id of ids) this.#draw(id);
+      const drawn = this.#drawnRows();
+      for (const id of ids) this.#draw(id, drawn);
       this.#drawPending();
       if (ids.length) {
         this.#refreshQuotes(ids);
@@ -170,7 +167,8 @@ export class Timeline {
     this.#trim();
   }
 
-  #draw(id) {
+  /** `drawn`: the rows there are, in order; what is drawn joins them. */
+  #draw(id, drawn) {
     const message = this.#store.get(id);
     const row = this.#rows.get(id);
     if (!message) {
@@ -179,7 +177,7 @@ export class Timeline {
     } else if (row) {
       if (!message.shallow) this.#message.update(row, message);
     } else if (!message.shallow) {
-      this.#place(this.#arrived(message), message);
+      this.#place(this.#arrived(message), message, drawn);
     }
   }
 
@@ -193,10 +191,11 @@ export class Timeline {
     return drawn;
   }
 
-  #place(row, message) {
+  #place(row, message, drawn) {
     this.#rows.set(message.id, row);
-    const rows = this.#drawnRows();
-    const next = rows.find((other) => other !== row && Number(other.dataset.seq) > message.seq);
+    const index = firstIndex(drawn, (other) => Number(other.dataset.seq) > message.seq);
+    const next = drawn.slice(index).find((other) => other.isConnected);
+    drawn.splice(index, 0, row);
     const here = next ? this.#startOf(next) : this.#afterMessages();
     if (row.isConnected && !next && row.nextElementSibling === here) return;
     this.#inner.insertBefore(row, here);
@@ -280,18 +279,17 @@ export class Timeline {
 
   /** Whatever quotes a changed message says what it says now. */
   #refreshQuotes(ids) {
-    for (const id of ids) {
-      const quoted = this.#store.get(id);
+    const changed = new Set(ids);
+    for (const quote of this.#inner.querySelectorAll(".quote[data-reply-to]")) {
+      const id = Number(quote.dataset.replyTo);
+      const quoted = changed.has(id) && this.#store.get(id);
       if (!quoted || quoted.shallow) continue;
-      for (const quote of this.#inner.querySelectorAll(`.quote[data-reply-to="${id}"]`)) {
-        const row = quote.closest("[data-kind]");
-        this.#message.updateQuote(row, {
-          id,
-          author: quoted.author,
-          excerpt: excerpt(quoted.body, 140),
-          deleted: Boolean(quoted.deleted_at),
-        });
-      }
+      this.#message.updateQuote(quote.closest("[data-kind]"), {
+        id,
+        author: quoted.author,
+        excerpt: excerpt(quoted.body, 140),
+        deleted: Boolean(quoted.deleted_at),
+      });
     }
   }
 

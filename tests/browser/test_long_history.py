@@ -1,0 +1,112 @@
+"""A long history scrolled through from end to beginning."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_live import wait_for_line
+from tests.houses import Builder, ChatServer
+
+MESSAGES = 5_000
+PATIENCE = 240  # seconds, on a machine that does much else
+ROWS_MAX = 400
+WORK_MAX = 100  # ms of the page's own computing for fifty messages put above
+FRAME_MAX = 100  # ms, judged on a machine that does little else
+
+_FILL = f"""
+from datetime import timedelta
+from django.utils import timezone
+from accounts.models import User
+from conversations import actions
+from conversations.models import Conversation, Membership, Message, Reaction
+alice, bob = (User.objects.get(email=f"{{name}}@example.org") for name in ("alice", "bob"))
+room = actions.create_conversation(alice, name="Long", member_ids=[bob.pk])
+room.refresh_from_db()
+now = timezone.now()
+said = []
+for n in range(1, {MESSAGES} + 1):
+    body = f"Message {{n}} " + "and some more words " * (n % 7)
+    said.append(Message(
+        conversation_id=room.pk, seq=room.last_seq + n, version=room.version + n, kind="text",
+        author=(alice, bob)[n // 3 % 2], key=f"long-{{n}}", body=body, html=f"<p>{{body}}</p>",
+        created_at=now - timedelta(minutes=5 * ({MESSAGES} - n)),
+    ))
+Message.objects.bulk_create(said, batch_size=500)
+last = said[-1]
+Conversation.objects.filter(pk=room.pk).update(last_seq=last.seq, version=last.version)
+Membership.objects.filter(conversation=room.pk).update(last_read_seq=last.seq)
+some = Message.objects.filter(conversation=room.pk, kind="text", seq__gt=0)[::5]
+Reaction.objects.bulk_create(
+    [Reaction(message=each, user=bob, emoji="\\U0001f44d", created_at=now) for each in some]
+)
+print("ROOM", room.pk)
+"""
+
+# Scrolls as fast as frames come. `shift`: how far what is in sight moved by itself, at worst.
+_SCROLL = """async (patience) => {
+    const box = document.getElementById("timeline");
+    const rows = () => [...document.querySelectorAll("#messages > [data-kind]")];
+    const end = performance.now() + 1000 * patience;
+    const frames = [];
+    let [most, shift, before] = [0, 0, performance.now()];
+    while (performance.now() < end && !document.querySelector(".beginning")) {
+        box.scrollBy(0, -600);
+        const top = box.getBoundingClientRect().top;
+        const seen = rows().find((row) => row.getBoundingClientRect().top > top + 100);
+        const place = seen?.getBoundingClientRect().top;
+        await new Promise(requestAnimationFrame);
+        await new Promise((resolve) => setTimeout(resolve));
+        if (seen?.isConnected) {
+            shift = Math.max(shift, Math.abs(seen.getBoundingClientRect().top - place));
+        }
+        most = Math.max(most, rows().length);
+        frames.push(performance.now() - before);
+        before = performance.now();
+    }
+    frames.sort((a, b) => a - b);
+    return { most, shift, frame: frames[Math.floor(frames.length * 0.98)] };
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+def test_five_thousand_messages_are_scrolled_through_smoothly_and_to_the_pixel(
+    visit: Visit, server: ChatServer
+) -> None:
+    found = re.search(r"ROOM (\d+)", server.manage("shell", "-v", "0", "-c", _FILL))
+    assert found
+    visitor = visit(server, "Alice")
+    page = visitor.goto(f"/c/{found[1]}/")
+    wait_for_line(page)
+    session = visitor.context.new_cdp_session(page)
+    # What the page itself computes, however much of the machine others take meanwhile.
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def work() -> float:
+        names = {"LayoutDuration", "RecalcStyleDuration", "ScriptDuration"}
+        metrics: list[dict[str, Any]] = session.send("Performance.getMetrics")["metrics"]
+        return 1000 * sum(each["value"] for each in metrics if each["name"] in names)
+
+    before = work()
+    seen = page.evaluate(_SCROLL, PATIENCE)
+    each = (work() - before) / (MESSAGES / 50)
+    print(seen, each, os.getloadavg())
+    expect(page.locator(".beginning")).to_have_count(1)
+    expect(page.locator("#messages > .message").first).to_contain_text("Message 1 ")
+    assert seen["most"] < ROWS_MAX
+    assert seen["shift"] < 1
+    assert each < WORK_MAX
+    if os.getloadavg()[0] < (os.cpu_count() or 1):
+        assert seen["frame"] < FRAME_MAX
