@@ -63,6 +63,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "chatty.statics.StaticFilesMiddleware",
     "chatty.middleware.SecurityHeadersMiddleware",
+    # Pads what it compresses by chance, so that lengths tell nothing of what stands beside a guess.
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
