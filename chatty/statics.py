@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -43,8 +44,12 @@ class SqueezedManifestStorage(CompressedManifestStaticFilesStorage):
         return str(super()._save(name, content))
 
 
+_BEHIND_CODE = re.compile(r"""^([^'"`/]*?)\s+// .*$""")
+
+
 def squeeze(script: str) -> str:
-    """Return the script without blank lines, indentation and comments that have lines of their own.
+    """Return the script without blank lines, indentation and comments: those with lines of their own,
+    and those behind code in which no quote or slash could begin a text or a pattern.
 
     Lines stay lines, so a semicolon left out means what it did. Only for scripts whose template
     literals end on the line they began (tests/js holds ours to that).
@@ -56,5 +61,5 @@ def squeeze(script: str) -> str:
         if inside or bare.startswith("/*"):
             inside = "*/" not in bare
         elif bare and not bare.startswith("//"):
-            kept.append(bare)
+            kept.append(_BEHIND_CODE.sub(r"\1", bare))
     return "\n".join(kept) + "\n"

@@ -15,7 +15,9 @@ from chatty.common.text import clean_body
 from conversations import notices
 from tests import catalogue
 
-TEMPLATES = sorted((catalogue.ROOT / "templates").rglob("*.html"))
+TEMPLATES = sorted(
+    path for path in (catalogue.ROOT / "templates").rglob("*") if path.suffix in {".html", ".txt"}
+)
 
 
 @pytest.fixture(scope="module")

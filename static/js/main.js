@@ -9,14 +9,12 @@ import { openShelf } from "chatty/chat/shelf.js";
 import { Socket } from "chatty/chat/socket.js";
 import { Store } from "chatty/chat/store.js";
 import { Times } from "chatty/lib/times.js";
-import { wishesOf } from "chatty/lib/wishes.js";
 import { Composer } from "chatty/views/composer.js";
-import { Deeds } from "chatty/views/deeds.js";
 import { slot } from "chatty/views/dom.js";
 import { MessageView, readMessage } from "chatty/views/message.js";
 import { Quick } from "chatty/views/quick.js";
 import { Reading } from "chatty/views/reading.js";
-import { Badge, Sidebar } from "chatty/views/sidebar.js";
+import { Sidebar } from "chatty/views/sidebar.js";
 import { Timeline } from "chatty/views/timeline.js";
 import { say } from "chatty/views/words.js";
 
@@ -52,10 +50,9 @@ async function main() {
   chat.on("foreign", reload);
   chat.on("gone", () => location.assign(urls.home));
 
-  const badge = new Badge({ roster });
+  const badge = view("badge").then(({ Badge }) => new Badge({ roster }).connect());
   for (const part of [
     new Sidebar({ roster, current: conversation?.id ?? null }),
-    badge,
     new Quick({ me: me.id, rest, roster }),
   ]) {
     attempt(() => part.connect());
@@ -67,7 +64,7 @@ async function main() {
       signIn: urls.sign_in,
     }).connect(),
   );
-  attempt(() => tellInBackground({ me: me.id, scope, chat, roster }));
+  view("background").then(({ tellInBackground }) => tellInBackground({ me: me.id, scope, chat, roster }));
   const shelf = await openShelf(scope);
   const outbox = new Outbox({ scope, shelf, deliver: chat.delivery() });
   view("sign_out").then(({ SignOut }) => new SignOut({ outbox, drafts }).connect());
@@ -89,7 +86,7 @@ function openConversation({ data, chat, rest, store, roster, drafts, badge }) {
   });
   let reading = null;
   const timeline = new Timeline({ store, chat, message, times, me, onMove: () => reading?.look() });
-  const deeds = new Deeds({ chat, store, timeline, message, me, max: limits.body });
+  let deeds = null; // until they have come, its links and forms do what they offer
   const form = document.getElementById("composer");
   const composer =
     form &&
@@ -102,50 +99,26 @@ function openConversation({ data, chat, rest, store, roster, drafts, badge }) {
         timeline.toLatest();
         reading?.spoke();
       },
-      editLast: () => deeds.editLast(),
+      editLast: () => deeds?.editLast() ?? false,
     });
   reading = new Reading({ chat, store, roster, timeline, conversation, me });
 
   attempt(() => timeline.connect());
   attempt(() => composer?.connect());
-  attempt(() => deeds.connect({ composer }));
   attempt(() => reading.connect());
   view("jumps").then(({ Jumps }) =>
     new Jumps({ chat, rest, timeline, conversation: conversation.id }).connect(),
   );
-  view("keys").then(({ Keys }) => new Keys({ timeline, deeds, composer }).connect());
+  Promise.all([view("deeds"), view("keys")]).then(([{ Deeds }, { Keys }]) => {
+    deeds = new Deeds({ chat, store, timeline, message, me, max: limits.body });
+    deeds.connect({ composer });
+    new Keys({ timeline, deeds, composer }).connect();
+  });
   const announcer = document.getElementById("announcer");
   view("announcer").then(({ Announcer }) => new Announcer({ chat, place: announcer }).connect());
   const typing = form && slot(form, "typing");
   if (typing) view("typing").then(({ Typing }) => new Typing({ chat, place: typing }).connect());
   chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, badge));
-}
-
-/** Loads what tells of messages nobody looks at, for who wants it; and the ways to want it. */
-function tellInBackground({ me, scope, chat, roster }) {
-  const worker = navigator.serviceWorker;
-  // Refused on plain http and where it is forbidden: pages do without.
-  worker?.register("/service-worker.js").catch(() => {});
-  worker?.ready.then(({ active }) => worker.controller ?? active.postMessage("claim"));
-  const wishes = () => wishesOf(me);
-  let started = !navigator.locks;
-  const start = async () => {
-    if (started) return;
-    started = true;
-    const [{ Notifier }, banners, tone] = await Promise.all(
-      ["notifier", "banners", "tone"].map(view),
-    );
-    new Notifier({ me, scope, roster, chat, wishes, banners, tone }).connect();
-  };
-  const { banners, sound, settled } = wishes();
-  if (banners || sound) start();
-  const place = document.getElementById("notify-settings");
-  const line = document.getElementById("notify-offer");
-  if (!place && settled) return;
-  view("notify_settings").then(({ NotifySettings, offer }) => {
-    if (place) new NotifySettings({ place, me, onTurnedOn: start }).connect();
-    else offer(line, me);
-  });
 }
 
 /** Loads what shows who is here and who has read. What is heard meanwhile waits for it. */
@@ -162,7 +135,7 @@ function keepCompany(page) {
 function followNotice(kind, notice, badge) {
   if (kind === "renamed") {
     document.getElementById("conversation-name").textContent = notice.data.new;
-    badge.title = `${notice.data.new} · Chatty`;
+    badge.then((shown) => (shown.title = `${notice.data.new} · Chatty`));
   }
   // Whether one can write here is for the server to draw; the draft is kept meanwhile.
   if (kind === "archived" || kind === "unarchived") reload();

@@ -1,6 +1,5 @@
 // Signing out leaves nothing of mine behind in this browser, and says so first if that costs words.
 
-import { ask } from "chatty/views/dialog.js";
 import { say, sayCount } from "chatty/views/words.js";
 
 export class SignOut {
@@ -40,6 +39,7 @@ export class SignOut {
   async #isSure() {
     const { size } = this.#outbox;
     if (!size) return true;
+    const { ask } = await import("chatty/views/dialog.js");
     return ask({
       question: sayCount("sign_out.question", size),
       yes: say("sign_out.yes"),
