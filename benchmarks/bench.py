@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -13,6 +14,7 @@ from benchmarks.contenders import Chatty, Contender, Plan, Site
 from benchmarks.measure import Sheet, percentile
 
 MICRO, MILLI = 1e6, 1e3
+Some = TypeVar("Some", bound=Contender)
 
 
 @dataclass
@@ -42,7 +44,7 @@ class Bench:
         finally:
             contender.stop()
 
-    def turns(self, contenders: Sequence[Contender], title: str) -> Iterator[Contender]:
+    def turns(self, contenders: Sequence[Some], title: str) -> Iterator[Some]:
         """Each contender once a round, in turns, every other round backwards: whatever else the
         machine does meanwhile, it does to all of them."""
         order = [

@@ -54,6 +54,7 @@ class Site:
     def __init__(self, *, hurried: bool = False) -> None:
         self.hurried = hurried
         self._stack = ExitStack()
+        self._furnishers: dict[Path, subprocess.Popen[str]] = {}
 
     def __enter__(self) -> Self:
         self.home = Path(
@@ -76,13 +77,21 @@ class Site:
     @cached_property
     def house(self) -> House:
         """Chatty on PostgreSQL, set up as for production."""
-        home = self.home / "chatty"
+        return self._set_up("chatty", DATABASE_URL=self.postgres.create("chatty"))
+
+    @cached_property
+    def small_house(self) -> House:
+        """Chatty on SQLite, as `make run` sets it up."""
+        return self._set_up("chatty-small")
+
+    def _set_up(self, name: str, **more: str) -> House:
+        home = self.home / name
         home.mkdir()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         env = {
             **kept,
             **LIMITS,
-            "DATABASE_URL": self.postgres.create("chatty"),
+            **more,
             "DATA_DIR": str(home),
             "STATIC_ROOT": str(self.home / "static"),
             "SECRET_KEY": "a-key-for-measurements-0123456789-abcdefghijklmnopqrstuvwxyz",
@@ -94,9 +103,12 @@ class Site:
         self._stack.callback(house.close)
         return house
 
-    def furnish(self, plan: Plan) -> dict[str, list[Any]]:
-        """Bring the plan's people and rooms into Chatty's house: see cast.py."""
-        stdin, stdout = self._furnisher.stdin, self._furnisher.stdout
+    def furnish(self, house: House, plan: Plan) -> dict[str, list[Any]]:
+        """Bring the plan's people and rooms into a house of Chatty's: see cast.py."""
+        if house.home not in self._furnishers:
+            self._furnishers[house.home] = self._furnisher(house)
+        furnisher = self._furnishers[house.home]
+        stdin, stdout = furnisher.stdin, furnisher.stdout
         assert stdin is not None
         assert stdout is not None
         rooms = [list(room) for room in plan.rooms]
@@ -108,14 +120,13 @@ class Site:
         furnished: dict[str, list[Any]] = json.loads(answer)
         return furnished
 
-    @cached_property
-    def _furnisher(self) -> subprocess.Popen[str]:
+    def _furnisher(self, house: House) -> subprocess.Popen[str]:
         script = "from benchmarks.cast import take_orders; take_orders()"
         process = self._stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],
                 cwd=ROOT,
-                env=self.house.env,
+                env=house.env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -211,14 +222,18 @@ class Chatty(Contender):
     name = "Chatty"
     steps = ((b'"type":"hello"', b""),)
 
+    @property
+    def house(self) -> House:
+        return self.site.house
+
     def start(self, plan: Plan) -> None:
-        furnished = self.site.furnish(plan)
+        furnished = self.site.furnish(self.house, plan)
         self.tokens: list[str] = furnished["tokens"]
         self.rooms: list[int] = furnished["rooms"]
         for room, count in zip(self.rooms, plan.messages, strict=False):
-            fill(self.site.house.env["DATABASE_URL"], room, count)
-        running = self.site.house.servers if self.site.hurried else []
-        self.server: ChatServer = running[0] if running else self.site.house.serve()
+            fill(self.house.env["DATABASE_URL"], room, count)
+        running = self.house.servers if self.site.hurried else []
+        self.server: ChatServer = running[0] if running else self.house.serve()
 
     def stop(self) -> None:
         if not self.site.hurried:
@@ -246,6 +261,14 @@ class Chatty(Contender):
         return text_frame(json.dumps({**frame, "body": f"{key} {words}"}).encode())
 
 
+class ChattySmall(Chatty):
+    name = "Chatty on SQLite"
+
+    @property
+    def house(self) -> House:
+        return self.site.small_house
+
+
 class ChattyTwice(Chatty):
     """Two processes of it on one Redis. Whoever comes goes to the other one than who came before, so
     the two of a pair sit at different ones and every message crosses."""
@@ -253,16 +276,15 @@ class ChattyTwice(Chatty):
     name = "Chatty, two processes"
 
     def start(self, plan: Plan) -> None:
-        furnished = self.site.furnish(plan)
+        furnished = self.site.furnish(self.house, plan)
         self.tokens, self.rooms = furnished["tokens"], furnished["rooms"]
-        url = self.site.redis.url
-        self.servers = [self.site.house.serve(REDIS_URL=url) for _ in range(2)]
+        self.servers = [self.house.serve(REDIS_URL=self.site.redis.url) for _ in range(2)]
         self.server = self.servers[0]
 
     def stop(self) -> None:
         for server in self.servers:
             server.kill()
-            self.site.house.servers.remove(server)
+            self.house.servers.remove(server)
 
     @property
     def pids(self) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.bench import Bench
-from benchmarks.scenarios import connect, fanout, history, sends, slow_reader, tick
+from benchmarks.scenarios import connect, fanout, history, requests, sends, slow_reader, tick
 
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "fanout": fanout.run,
@@ -14,4 +14,5 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "history": history.run,
     "slow": slow_reader.run,
     "tick": tick.run,
+    "requests": requests.run,
 }

@@ -37,14 +37,14 @@ def run(bench: Bench) -> None:
             with Crowd() as crowd:
                 # One at a time: lines 2n and 2n + 1 are a pair, in the order they were opened.
                 contender.enter(crowd, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
-                _talk(contender, crowd, 10)  # warms up
+                talk(contender, crowd, 10)  # warms up
                 _measure(bench, contender, crowd, each)
     bench.sheet.note_ratios(SCENARIO, COST, Chatty.name)
 
 
 def _measure(bench: Bench, contender: Contender, crowd: Crowd, each: int) -> None:
     before = sum(map(cpu_seconds, contender.pids))
-    outcome = _talk(contender, crowd, each)
+    outcome = talk(contender, crowd, each)
     stored = max(1, len(outcome.waits))
     cost = (sum(map(cpu_seconds, contender.pids)) - before) / stored * MICRO
     bench.sheet.note(SCENARIO, COST, contender.name, cost, "µs", 0)
@@ -54,7 +54,7 @@ def _measure(bench: Bench, contender: Contender, crowd: Crowd, each: int) -> Non
     bench.sheet.note(SCENARIO, "not acknowledged", contender.name, unanswered, "", 0)
 
 
-def _talk(contender: Contender, crowd: Crowd, each: int) -> Outcome:
+def talk(contender: Contender, crowd: Crowd, each: int) -> Outcome:
     first = contender.numbers(each * len(crowd.lines)).start
 
     def frame_of(index: int, number: int) -> bytes:

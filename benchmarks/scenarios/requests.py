@@ -1,0 +1,77 @@
+"""Requests that write, while fifty sockets say as much as they can: who waits for whom.
+
+On SQLite, where only one transaction writes at a time, and on PostgreSQL. The requests come from a
+process of their own, as from a browser: an edit, half a second's pause, the next.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import multiprocessing
+import time
+from multiprocessing.connection import Connection
+
+from benchmarks.bench import MILLI, Bench
+from benchmarks.client import Crowd
+from benchmarks.contenders import Chatty, ChattySmall, Plan
+from benchmarks.measure import percentile
+from benchmarks.scenarios import sends
+
+SCENARIO = "requests beside fifty who talk"
+PAUSE_SECONDS = 0.05
+EACH = 400  # messages of each of the fifty in a round
+
+
+def run(bench: Bench) -> None:
+    pairs = 3 if bench.quick else sends.PAIRS
+    editor = 2 * pairs
+    rooms = [*([2 * pair, 2 * pair + 1] for pair in range(pairs)), [editor]]
+    plan = Plan(editor + 1, rooms)
+    for contender in bench.turns([ChattySmall(bench.site), Chatty(bench.site)], SCENARIO):
+        with bench.running(contender, plan), Crowd() as crowd:
+            contender.enter(crowd, [(who, who // 2) for who in range(editor)], at_once=1)
+            sends.talk(contender, crowd, 10)  # warms up
+            ours, theirs = multiprocessing.Pipe()
+            asking = multiprocessing.get_context("spawn").Process(
+                target=edit_again_and_again,
+                args=(contender.port, contender.tokens[editor], contender.rooms[-1], theirs),
+            )
+            asking.start()
+            ours.recv()  # the first is through
+            outcome = sends.talk(contender, crowd, 20 if bench.quick else EACH)
+            ours.send("enough")
+            waits: list[float] = ours.recv()
+            asking.join()
+        name, rate = contender.name, len(outcome.waits) / outcome.seconds
+        bench.sheet.note(SCENARIO, "sends a second", name, rate, "", 0)
+        bench.sheet.note(SCENARIO, "requests", name, len(waits), "", 0)
+        for share in (0.5, 0.99):
+            what = f"a request: p{share * 100:.0f}"
+            bench.sheet.note(SCENARIO, what, name, percentile(waits, share) * MILLI, "ms")
+
+
+def edit_again_and_again(port: int, token: str, room: int, told: Connection) -> None:
+    """Edit one message until told otherwise, then tell how long each edit took."""
+    http_line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def ask(method: str, path: str, body: dict[str, str]) -> dict[str, int]:
+        http_line.request(method, path, json.dumps(body), headers)
+        answer = http_line.getresponse()
+        said = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{path} answered {answer.status}: {said[:200]!r}")
+        found: dict[str, int] = json.loads(said)
+        return found
+
+    path = f"/api/conversations/{room}/messages/"
+    message = ask("POST", path, {"key": f"edited-{time.monotonic_ns()}", "body": "First"})
+    told.send("ready")
+    waits = []
+    while not told.poll(PAUSE_SECONDS):
+        began = time.monotonic()
+        ask("PATCH", f"/api/messages/{message['id']}/", {"body": f"Again {began}"})
+        waits.append(time.monotonic() - began)
+    told.recv()
+    told.send(waits)
