@@ -186,10 +186,13 @@ def test_every_scenario_runs_and_loses_nothing(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     found = json.loads(figures.read_text())
     assert found["quick"]
-    noted = {(each["scenario"], each["what"]): each["median"] for each in found["figures"]}
-    assert len({scenario for scenario, _what in noted}) == len(SCENARIOS)
+    noted = {
+        (each["scenario"], each["what"], each["contender"]): each["median"]
+        for each in found["figures"]
+    }
+    assert len({scenario for scenario, *_ in noted}) == len(SCENARIOS)
     harm = {"missing", "doubled", "out of order", "not acknowledged", "closed meanwhile"}
     assert {what: count for what, count in noted.items() if what[1] in harm and count} == {}
     assert {what for what, cost in noted.items() if "CPU" in what[1] and not cost > 0} == set()
-    for scenario, _what in noted:
+    for scenario, *_ in noted:
         assert f"| {scenario} | Chatty |" in done.stdout

@@ -28,7 +28,7 @@ def run(bench: Bench) -> None:
     editor = 2 * pairs
     rooms = [*([2 * pair, 2 * pair + 1] for pair in range(pairs)), [editor]]
     plan = Plan(editor + 1, rooms)
-    for contender in bench.turns([ChattySmall(bench.site), Chatty(bench.site)], SCENARIO):
+    for contender in bench.turns([Chatty(bench.site), ChattySmall(bench.site)], SCENARIO):
         with bench.running(contender, plan), Crowd() as crowd:
             contender.enter(crowd, [(who, who // 2) for who in range(editor)], at_once=1)
             sends.talk(contender, crowd, 10)  # warms up
