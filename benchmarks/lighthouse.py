@@ -123,8 +123,8 @@ def report(npx: str, url: str, port: int, base: str) -> dict[str, Any]:
 
 
 def score(reports: list[dict[str, Any]], category: str) -> int:
-    scores: list[float] = [each["categories"][category]["score"] for each in reports]
-    return round(100 * statistics.median(scores))
+    found = [float(each["categories"][category]["score"]) for each in reports]
+    return round(100 * statistics.median(found))
 
 
 def row(name: str, reports: list[dict[str, Any]]) -> str:

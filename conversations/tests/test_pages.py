@@ -845,7 +845,7 @@ def test_a_conversation_costs_the_same_whatever_is_in_it(
         for reactor in crowd[:5]:
             actions.react(reactor, message.pk, "👍")
             actions.react(reactor, message.pk, "🎉")
-    with django_assert_max_num_queries(13) as many:
+    with django_assert_max_num_queries(12) as many:
         assert client.get(url("conversation", room.pk)).status_code == 200
     # With reactions there are names to look up, with directs the others', and among what is unread
     # those that call one: one query each.

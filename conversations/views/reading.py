@@ -13,7 +13,7 @@ from django.urls import reverse
 from conversations import access, limits, queries
 from conversations.models import Membership, Message
 from conversations.views import company, timeline
-from conversations.views.shell import door, own, sidebar_of, whole
+from conversations.views.shell import Row, door, own, sidebar_of, whole
 
 BROWSE_PAGE = 50
 
@@ -91,10 +91,11 @@ def conversation_page(
     history = queries.history(conversation, **_wanted(request))
     if not history.messages:  # an address beyond either end
         history = queries.history(conversation)
-    unread = _unread(request, membership)
+    listed = _listed(request, conversation.pk)
+    unread = _unread(listed, membership)
     first_unread = queries.first_unread_seq(membership) if unread else None
     _quote_into(composer, membership, history.messages)
-    other = queries.other_person(conversation, user)
+    other = listed.face if listed else queries.other_person(conversation, user)
     people = company.of(membership)
     entries = timeline.entries(history.messages, membership, first_unread=first_unread)
     spoken = None if history.has_newer else company.last_own(entries)
@@ -151,11 +152,14 @@ class _Unread:
         return self.number > 0 or self.more
 
 
-def _unread(request: HttpRequest, membership: Membership) -> _Unread:
-    """The list beside the page has counted already, unless this one is too far down in it."""
-    for row in sidebar_of(request).rows:
-        if row.id == membership.conversation_id:
-            return _Unread(row.unread, row.unread_more)
+def _listed(request: HttpRequest, conversation_id: int) -> Row | None:
+    """The list beside the page knows whose it is and what is unread, unless it ends before."""
+    return next((row for row in sidebar_of(request).rows if row.id == conversation_id), None)
+
+
+def _unread(listed: Row | None, membership: Membership) -> _Unread:
+    if listed:
+        return _Unread(listed.unread, listed.unread_more)
     found = queries.sidebar_row(membership.user, membership.conversation_id)
     return _Unread(found.unread, found.unread_more) if found else _Unread(0, False)
 
