@@ -710,7 +710,7 @@ def test_menus_offer_only_what_one_may_do(browser, group, words, alice, bob, say
         article = page.partition(f'id="m{message.pk}"')[2].partition("</article>")[0]
         return set(re.findall(r'data-action="([a-z]+)"', article))
 
-    everybody = {"react", "reply", "unread"}
+    everybody = {"react", "reply", "copy", "link", "unread"}
     assert offered(bob, words) == everybody | {"edit", "delete"}
     assert offered(bob, of_alice) == everybody
     assert offered(alice, words) == everybody | {"delete"}
