@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.bench import Bench
-from benchmarks.scenarios import connect, fanout, history, requests, sends, slow_reader, tick
+from benchmarks.scenarios import connect, fanout, history, page, requests, sends, slow_reader, tick
 
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "fanout": fanout.run,
     "sends": sends.run,
     "connect": connect.run,
     "history": history.run,
+    "page": page.run,
     "slow": slow_reader.run,
     "tick": tick.run,
     "requests": requests.run,

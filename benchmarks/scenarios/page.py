@@ -1,0 +1,103 @@
+"""The page of a conversation as a browser gets it, small and large, asked for by turns.
+
+Signed in by cookie, compressed: queries, templates and compression are all in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import re
+from urllib.parse import urlencode
+
+from benchmarks.bench import MILLI, Bench
+from benchmarks.contenders import Chatty, Plan
+from benchmarks.measure import cpu_seconds
+
+REQUESTS = 100  # of each conversation and round
+AT_ONCE = 10  # requests for one conversation before the next has its turn
+PAGE = 50
+PASSWORD = "correct horse battery staple"
+SCENARIO = "page"
+
+_FURNISH = """
+from accounts.models import User
+from conversations.models import Membership, Message, Reaction
+room = {room}
+members = list(Membership.objects.filter(conversation=room).order_by("pk").values_list("user", flat=True))
+reader = User.objects.get(pk=members[0])
+reader.set_password({password!r})
+reader.save()
+latest = Message.objects.filter(conversation=room, kind="text").order_by("-seq")[:{page}]
+Reaction.objects.bulk_create(
+    Reaction(message=message, user_id=user, emoji=emoji, created_at=message.created_at)
+    for message in latest for user in members[:{reactors}] for emoji in "👍🎉"
+)
+print("READER", reader.email)
+"""
+
+
+def run(bench: Bench) -> None:
+    crowd, long = (10, 200) if bench.quick else (100, 100_000)
+    plan = Plan(crowd, [[0, 1], list(range(crowd))], [PAGE * 2, long])
+    rooms = {
+        f"2 members, {PAGE * 2} messages": 0,
+        f"{crowd} members, {long:,} messages, {2 * min(crowd, 20)} reactions on each": 20,
+    }
+    requests = AT_ONCE if bench.quick else REQUESTS
+    chatty = Chatty(bench.site)
+    with bench.running(chatty, plan):
+        email = ""
+        for room, reactors in zip(chatty.rooms, rooms.values(), strict=True):
+            script = _FURNISH.format(room=room, reactors=reactors, page=PAGE, password=PASSWORD)
+            printed = chatty.house.manage("shell", "-v", "0", "-c", script)
+            email = printed.partition("READER ")[2].strip()
+        cookie = _signed_in(chatty.port, email)
+        for room in chatty.rooms:
+            _ask(chatty.port, room, cookie, AT_ONCE)
+        for _ in bench.turns([chatty], SCENARIO):
+            spent, sizes = [0.0] * len(rooms), [0] * len(rooms)
+            for _again in range(requests // AT_ONCE):
+                for number, room in enumerate(chatty.rooms):
+                    before = cpu_seconds(chatty.pid)
+                    sizes[number] = _ask(chatty.port, room, cookie, AT_ONCE)
+                    spent[number] += cpu_seconds(chatty.pid) - before
+            for what, seconds, size in zip(rooms, spent, sizes, strict=True):
+                cost = seconds / requests * MILLI
+                bench.sheet.note(SCENARIO, f"CPU: {what}", chatty.name, cost, "ms", 1)
+                bench.sheet.note(SCENARIO, f"bytes: {what}", chatty.name, size / 1000, "KB", 1)
+
+
+def _signed_in(port: int, email: str) -> str:
+    """The cookie of somebody who has signed in by the form."""
+    token = "x" * 32  # whoever holds the cookie may repeat it in the form
+    form = {"email": email, "password": PASSWORD, "csrfmiddlewaretoken": token}
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Cookie": f"chatty-csrf={token}",
+        "Origin": f"http://127.0.0.1:{port}",
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", "/sign-in/", urlencode(form), headers)
+    answer = connection.getresponse()
+    found = re.search(r"chatty-session=\w+", str(answer.headers))
+    if found is None:
+        raise RuntimeError(f"signing in answered {answer.status}")
+    connection.close()
+    return found[0]
+
+
+def _ask(port: int, room: int, cookie: str, count: int) -> int:
+    """Ask for the page so often; return how many bytes it has on the wire."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
+    size = 0
+    for _ in range(count):
+        connection.request("GET", f"/c/{room}/", headers=headers)
+        answer = connection.getresponse()
+        page = answer.read()
+        size = len(page)
+        if answer.status != 200 or gzip.decompress(page).count(b'<article class="message') < PAGE:
+            raise RuntimeError(f"the page answered {answer.status}")
+    connection.close()
+    return size
