@@ -10,14 +10,17 @@ from django import template
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.template.context import Context
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from lucide.templatetags.lucide import lucide
 
 from accounts.models import User
 from conversations import notices, wire
 from conversations.views import shell, writing
+from conversations.views.timeline import MessageRow
 
 register = template.Library()
 
@@ -131,6 +134,25 @@ def sidebar(context: Context) -> dict[str, Any]:
 def app_data(context: Context) -> SafeString:
     """<script id="app-data">: what the page's scripts get to know. See shell.app_data."""
     return json_script(shell.app_data(context["request"], context.get("page_data")), "app-data")
+
+
+@register.simple_tag
+def message_actions(row: MessageRow) -> SafeString:
+    """What this reader may do with a message. Drawn anew for each of a page it was half its cost."""
+    draw = _actions.__wrapped__ if settings.DEBUG else _actions
+    drawn = draw(get_language(), row.can_edit, row.can_delete)
+    # Addresses of our own making: numbers and nothing to escape.
+    for gap, value in (("@url@", row.url), ("@reply@", row.reply_url), ("@seq@", row.message.seq)):
+        drawn = drawn.replace(gap, str(value))
+    return mark_safe(drawn)
+
+
+@lru_cache(maxsize=64)
+def _actions(language: str | None, can_edit: bool, can_delete: bool) -> str:
+    """`language` is the active one: words are drawn in it."""
+    gaps = {"url": "@url@", "reply_url": "@reply@", "seq": "@seq@"}
+    context = {**gaps, "can_edit": can_edit, "can_delete": can_delete}
+    return render_to_string("conversations/_actions.html", context).strip()
 
 
 @register.simple_tag
