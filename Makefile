@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test test-sqlite test-postgres test-browser test-long bench check format clean
+.PHONY: help run install dev test test-sqlite test-postgres test-browser test-long bench screenshots check format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-long: $(EQUIPPED) ## what takes minutes: a hundred thousand messages on bot
 
 bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(EQUIPPED) ## every page and state, in light, dark and on a phone, into screenshots/
+	@$(BIN)/python -m docs.screenshots
 
 check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
 	$(BIN)/ruff format --check .

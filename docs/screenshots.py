@@ -1,21 +1,29 @@
-"""Makes the README's pictures anew: a Chatty of its own, the demo's month of talk, a real browser.
+"""Every page and state in light, dark and on a phone, with the demo's month of talk.
 
-python -m docs.screenshots
+python -m docs.screenshots [folder]
+
+Into `folder` (screenshots/ unless said otherwise); the README's pictures, docs/img/, are made of them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, WebSocketRoute, sync_playwright
 
 from tests.browser import chromium
 from tests.houses import Builder, ChatServer
 
-PICTURES = Path(__file__).resolve().parent / "img"
+ROOT = Path(__file__).resolve().parent.parent
+README = {"desktop": "conversation.light", "phone": "conversation.phone-dark"}
+COLOURS = 128  # of a README picture: small enough to be loaded with the page
 DESKTOP = {"viewport": {"width": 1200, "height": 760}}
 PHONE = {
     "viewport": {"width": 390, "height": 760},
@@ -23,10 +31,40 @@ PHONE = {
     "is_mobile": True,
     "has_touch": True,
 }
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {**DESKTOP, "color_scheme": "light"},
+    "dark": {**DESKTOP, "color_scheme": "dark"},
+    "phone": {**PHONE, "color_scheme": "light"},
+    "phone-dark": {**PHONE, "color_scheme": "dark"},
+}
+SETTLE = 400  # ms for what fades, loads and comes live
+LOST = 2_500  # ms until the page says that it waits
+TALK = "Kitchen table"
+SIGNED_OUT = {"sign-in": "/sign-in/", "sign-up": "/sign-up/", "forgotten": "/password/forgotten/"}
+PAGES = {
+    "home": "/?list",
+    "browse": "/c/browse/",
+    "browse-nothing": "/c/browse/?q=zzz",
+    "new-group": "/c/new/",
+    "new-direct": "/c/direct/",
+    "profile": "/settings/profile/",
+    "password": "/settings/password/",
+    "sign-ins": "/settings/sign-ins/",
+    "notifications": "/settings/notifications/",
+    "share": "/share/?text=A%20link%20worth%20reading",
+    "offline": "/offline/",
+    "not-found": "/c/999999/",
+}
+OF_A_TALK = {
+    "conversation": "",
+    "earlier": "?around=5",
+    "members": "members/",
+    "settings": "settings/",
+}
 
 
-def main() -> None:
-    PICTURES.mkdir(exist_ok=True)
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as base,
         contextlib.closing(Builder(Path(base))) as builder,
@@ -38,22 +76,56 @@ def main() -> None:
         server = house.serve()
         path = chromium.find(playwright.chromium.executable_path)
         with playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS) as browser:
-            photograph(browser, server, found[1])
+            for look, options in LOOKS.items():
+                photograph(browser, server, found[1], look, options, folder)
+    for name, source in README.items():
+        shrink(folder / f"{source}.png", ROOT / "docs" / "img" / f"{name}.png")
 
 
-def photograph(browser: Browser, server: ChatServer, password: str) -> None:
-    desktop = visit(browser, server, "mara@demo.example", password, **DESKTOP)
-    enter(desktop, "Kitchen table")
-    phone = visit(browser, server, "tomas@demo.example", password, color_scheme="dark", **PHONE)
-    enter(phone, "Kitchen table")
-    for name, page in (("desktop", desktop), ("phone", phone)):
-        page.screenshot(path=PICTURES / f"{name}.png")
+def photograph(
+    browser: Browser,
+    server: ChatServer,
+    password: str,
+    look: str,
+    options: dict[str, Any],
+    folder: Path,
+) -> None:
+    def take(page: Page, name: str) -> None:
+        page.wait_for_timeout(SETTLE)
+        page.screenshot(path=folder / f"{name}.{look}.png")
+
+    stranger = browser.new_context(locale="en-GB", **options).new_page()
+    for name, path in SIGNED_OUT.items():
+        stranger.goto(server.url + path)
+        take(stranger, name)
+    stranger.context.close()
+    who = "tomas" if "phone" in look else "mara"
+    page = visit(browser, server, f"{who}@demo.example", password, **options)
+    for name, path in PAGES.items():
+        page.goto(server.url + path)
+        take(page, name)
+    page.goto(f"{server.url}/?list")
+    page.get_by_role("button", name="Not now").click()  # shown once is enough
+    talk = str(page.locator(".row__link", has_text=TALK).get_attribute("href"))
+    for name, path in OF_A_TALK.items():
+        page.goto(server.url + talk + path)
+        take(page, name)
+    cut = cuttable(page)
+    enter(page, server.url + talk)
+    for name, bring_about in STATES.items():
+        bring_about(page)
+        take(page, name)
+        page.keyboard.press("Escape")
+    cut()
+    page.locator("#composer-body").fill("This waits for a connection")
+    page.locator("#composer [type=submit]").click()
+    page.wait_for_timeout(LOST)
+    take(page, "waiting")
+    page.context.close()
 
 
-def visit(
-    browser: Browser, server: ChatServer, email: str, password: str, **options: object
-) -> Page:
-    context = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", **options)  # type: ignore[arg-type]
+def visit(browser: Browser, server: ChatServer, email: str, password: str, **options: Any) -> Page:
+    context = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", **options)
     page = context.new_page()
     page.goto(f"{server.url}/sign-in/?next=/c/browse/")
     page.locator("input[name=email]").fill(email)
@@ -63,11 +135,90 @@ def visit(
     return page
 
 
-def enter(page: Page, name: str) -> None:
-    href = page.get_by_role("link", name=name).first.get_attribute("href")
-    page.goto(page.url.partition("/c/")[0] + str(href))
+def enter(page: Page, url: str) -> None:
+    page.goto(url)
     page.locator("html[data-line=online]").wait_for(state="attached")
 
 
+def cuttable(page: Page) -> Callable[[], None]:
+    """Return what cuts the page's line, once and for good."""
+    lines: list[WebSocketRoute] = []
+    is_cut = False
+
+    def connect(line: WebSocketRoute) -> None:
+        if is_cut:
+            line.close(code=1001)
+            return
+        line.connect_to_server()
+        lines.append(line)
+
+    def cut() -> None:
+        nonlocal is_cut
+        is_cut = True
+        page.context.set_offline(True)
+        for line in lines:
+            with contextlib.suppress(Error):  # of a page left since
+                line.close(code=1001)
+
+    page.route_web_socket(re.compile("/ws/"), connect)
+    return cut
+
+
+# --- states of an open conversation: each leaves at most what Escape closes ----------------------------
+
+
+def open_menu(page: Page) -> None:
+    message = page.locator("#messages > .message:not(.message--deleted)").nth(-2)
+    message.hover()
+    message.locator("summary").click()
+
+
+def pick_reaction(page: Page) -> None:
+    open_menu(page)
+    page.locator(".menu[open] [data-action=react]").evaluate("press => press.click()")
+
+
+def reply(page: Page) -> None:
+    page.locator("#messages [data-action=reply]").nth(-2).evaluate("press => press.click()")
+    page.locator("#composer-body").fill("Half a thought, *not sent yet*")
+
+
+def edit_last(page: Page) -> None:
+    page.locator("#composer-body").fill("")
+    page.locator("#composer-body").press("ArrowUp")
+
+
+def ask_to_delete(page: Page) -> None:
+    page.locator("#messages [data-action=delete]").last.evaluate("press => press.click()")
+
+
+def switch(page: Page) -> None:
+    page.keyboard.press("Control+k")
+    page.locator(".switcher input").fill("o")
+
+
+def list_keys(page: Page) -> None:
+    page.locator("#timeline").press("?")
+
+
+STATES: dict[str, Callable[[Page], None]] = {
+    "message-menu": open_menu,
+    "reactions": pick_reaction,
+    "reply": reply,
+    "edit": edit_last,
+    "delete": ask_to_delete,
+    "switcher": switch,
+    "shortcuts": list_keys,
+}
+
+
+def shrink(source: Path, target: Path) -> None:
+    """With a palette a picture of a page looks the same at a third of the bytes."""
+    with Image.open(source) as picture:
+        picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
+            target, optimize=True
+        )
+
+
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "screenshots")
