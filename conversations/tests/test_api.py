@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.urls.resolvers import URLPattern
 
 from accounts import actions as account_actions
-from conversations import actions, limits, queries
-from conversations.actions import Draft, sending
+from conversations import actions, bulk, limits, queries
+from conversations.actions import Draft
 from conversations.api import urls
 from conversations.models import Conversation, Membership
 from conversations.tests.helpers import hold_together, role_of, say, version_of
@@ -631,7 +631,7 @@ def test_a_failing_database_is_told_as_something_to_try_again(bobs, bob, pair, m
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("secret table is locked up")
 
-    monkeypatch.setattr(sending, "insert", fail)
+    monkeypatch.setattr(bulk, "store", fail)
     answer = send(bobs, "POST", at("messages", pair.pk), {"key": "k", "body": "Hello"})
     assert refusal(answer) == (503, "unavailable")
     assert (answer.json()["retry"], "secret" in answer.text) == (True, False)
