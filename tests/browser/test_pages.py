@@ -195,6 +195,21 @@ def test_the_html_of_every_page_is_valid(
     assert {path: each for path, each in found.items() if each} == {}
 
 
+def test_a_conversation_weighs_little(
+    visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    """All but pictures, with what scripts load later and some 300 bytes for the head of each answer."""
+    page = visit(server, "Alice").goto(places["room"])
+    page.wait_for_load_state("networkidle")
+    moved = page.evaluate(
+        """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+            .filter(each => each.initiatorType !== "img" && !/\\.(png|svg)$/.test(each.name))
+            .map(each => each.encodedBodySize + 300)"""
+    )
+    assert len(moved) > 40
+    assert 20_000 < sum(moved) <= 150_000
+
+
 @pytest.mark.parametrize(
     ("width", "text"), [(320, 100), (701, 100), (1280, 100), (360, 200), (1280, 200)]
 )
