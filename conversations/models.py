@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from conversations import limits
@@ -243,6 +244,13 @@ class Message(models.Model):
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
+
+    @cached_property
+    def reacted(self) -> list[tuple[str, int]]:
+        """(emoji, user id) of each reaction, the first first. One query; queries.read() asks once for
+        many messages."""
+        rows = Reaction.objects.filter(message=self).order_by("pk")
+        return list(rows.values_list("emoji", "user_id"))
 
 
 class Reaction(models.Model):

@@ -17,7 +17,6 @@ from django.db.models import (
     Exists,
     F,
     OuterRef,
-    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -62,16 +61,24 @@ class Changes:
     reset: bool
 
 
-def with_details(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Load what message_to_wire reads: author, quoted message and its author, reactions."""
-    return messages.select_related("author", "reply_to__author").prefetch_related(
-        Prefetch("reactions", queryset=Reaction.objects.order_by("pk"))
-    )
+def read(rows: QuerySet[Message]) -> list[Message]:
+    """Return the messages with what message_to_wire reads: author, quoted message and its author,
+    reactions. Two queries, however many there are of what."""
+    messages = list(rows.select_related("author", "reply_to__author"))
+    for message in messages:
+        message.reacted = []
+    by_id = {message.pk: message for message in messages}
+    # Not as objects: a page that everybody has reacted to has thousands. Nothing is asked for none.
+    reactions = Reaction.objects.filter(message__in=list(by_id)).order_by("pk")
+    for pk, emoji, user in reactions.values_list("message_id", "emoji", "user_id"):
+        by_id[pk].reacted.append((emoji, user))
+    return messages
 
 
 def detailed(message: Message) -> Message:
     """Return the message read anew, with what message_to_wire needs."""
-    return with_details(Message.objects.filter(pk=message.pk)).get()
+    (found,) = read(Message.objects.filter(pk=message.pk))
+    return found
 
 
 def history(
@@ -92,13 +99,13 @@ def history(
     limit = max(1, min(limit, limits.PAGE_MAX))
     if around is not None:
         after = max(0, around - limit // 2 - 1)
-    rows = with_details(Message.objects.filter(conversation=conversation))
+    rows = Message.objects.filter(conversation=conversation)
     if after is not None:
-        messages = list(rows.filter(seq__gt=after).order_by("seq")[:limit])
+        messages = read(rows.filter(seq__gt=after).order_by("seq")[:limit])
     else:
         if before is not None:
             rows = rows.filter(seq__lt=before)
-        messages = list(rows.order_by("-seq")[:limit])[::-1]
+        messages = read(rows.order_by("-seq")[:limit])[::-1]
     # An empty page lies before the first message, or behind the last.
     place = last_seq + 1 if before is None else min(before, last_seq + 1)
     first = messages[0].seq if messages else place
@@ -123,8 +130,8 @@ def changes_since(
         return Changes(messages=[], version=head, more=False, reset=True)
     if version == head:
         return Changes(messages=[], version=head, more=False, reset=False)
-    rows = with_details(Message.objects.filter(conversation_id=conversation_id))
-    messages = list(rows.filter(version__gt=version).order_by("version")[: limit + 1])
+    rows = Message.objects.filter(conversation_id=conversation_id, version__gt=version)
+    messages = read(rows.order_by("version")[: limit + 1])
     if len(messages) > limit:
         messages = messages[:limit]
         return Changes(messages=messages, version=messages[-1].version, more=True, reset=False)

@@ -12,7 +12,7 @@ from typing import Any
 
 from accounts.models import User
 from conversations import limits, notices
-from conversations.models import Message, Reaction
+from conversations.models import Message
 from conversations.queries import SidebarRow
 
 EXCERPT = 140  # code points of a quoted message
@@ -21,8 +21,8 @@ Wire = dict[str, Any]
 
 
 def message_to_wire(message: Message) -> Wire:
-    """Return the message as it is now. Reads `author`, `reply_to.author` and `reactions`: have them
-    loaded (queries.with_details does), or each costs a query."""
+    """Return the message as it is now. Reads `author`, `reply_to.author` and `reacted`: have them
+    loaded (queries.read does), or each costs a query."""
     return {
         "id": message.pk,
         "conversation": message.conversation_id,
@@ -39,7 +39,9 @@ def message_to_wire(message: Message) -> Wire:
         "created_at": moment(message.created_at),
         "edited_at": moment(message.edited_at),
         "deleted_at": moment(message.deleted_at),
-        "reactions": reaction_groups(_reactions(message)),
+        "reactions": reaction_groups(
+            message.reacted if message.is_text and not message.is_deleted else ()
+        ),
     }
 
 
@@ -79,11 +81,11 @@ def moment(at: datetime | None) -> str | None:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-def reaction_groups(reactions: Iterable[Reaction]) -> list[Wire]:
+def reaction_groups(reactions: Iterable[tuple[str, int]]) -> list[Wire]:
     """Return [{"emoji", "count", "users": the first 20 ids}], in order of first use."""
     users_of: dict[str, list[int]] = {}
-    for reaction in reactions:
-        users_of.setdefault(reaction.emoji, []).append(reaction.user_id)
+    for emoji, user_id in reactions:
+        users_of.setdefault(emoji, []).append(user_id)
     return [
         {"emoji": emoji, "count": len(ids), "users": ids[: limits.REACTION_USERS_SHOWN]}
         for emoji, ids in users_of.items()
@@ -94,12 +96,6 @@ def excerpt(text: str) -> str:
     """Return the beginning of a message in one line."""
     line = " ".join(text.split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1].rstrip() + "…"
-
-
-def _reactions(message: Message) -> Iterable[Reaction]:
-    if not message.is_text or message.is_deleted:
-        return ()
-    return sorted(message.reactions.all(), key=lambda reaction: reaction.pk)
 
 
 def _notice(message: Message) -> Wire | None:

@@ -57,7 +57,7 @@ def next_message(conversation: Conversation, author: User | None, **fields: Any)
 
 def without_reactions(message: Message) -> None:
     """Have a new message told as what it is, one nobody has reacted to, without a query."""
-    message._prefetched_objects_cache = {"reactions": []}  # type: ignore[attr-defined]
+    message.reacted = []
 
 
 def change_event(

@@ -110,7 +110,7 @@ class World:
 
 
 def truth_of(conversation: Conversation) -> dict[int, Any]:
-    rows = queries.with_details(Message.objects.filter(conversation=conversation))
+    rows = queries.read(Message.objects.filter(conversation=conversation).order_by("seq"))
     return {row.pk: as_json(message_to_wire(row)) for row in rows}
 
 

@@ -125,15 +125,15 @@ def test_pages_in_a_long_conversation_are_read_by_their_index(alice, long):
 def test_a_change_between_head_and_rows_is_never_lost(alice, bob, pair, monkeypatch):
     """Whoever asks from the position of a page hears of everything the page did not show."""
     message = say(bob, pair, "Before")
-    original = queries.with_details
+    original = queries.read
 
     def meanwhile(rows):
-        monkeypatch.setattr(queries, "with_details", original)
+        monkeypatch.setattr(queries, "read", original)
         actions.edit_message(bob, message.pk, "After")
         say(alice, pair, "Late")
         return original(rows)
 
-    monkeypatch.setattr(queries, "with_details", meanwhile)
+    monkeypatch.setattr(queries, "read", meanwhile)
     page = queries.history(pair)
     changes = queries.changes_since(pair.pk, page.position)
     assert {m.body for m in changes.messages} == {"After", "Late"}

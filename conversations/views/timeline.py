@@ -210,8 +210,8 @@ def _reply_url(conversation_id: int, message_id: int) -> str:
 
 def _chips(message: Message, user_id: int, names: dict[int, str]) -> list[Chip]:
     users_of: dict[str, list[int]] = {}
-    for reaction in message.reactions.all():
-        users_of.setdefault(reaction.emoji, []).append(reaction.user_id)
+    for emoji, pk in message.reacted:
+        users_of.setdefault(emoji, []).append(pk)
     return [
         Chip(emoji, len(ids), user_id in ids, _who(ids, user_id, names))
         for emoji, ids in users_of.items()
@@ -234,11 +234,11 @@ def _names_of_reactors(messages: Iterable[Message]) -> dict[int, str]:
     wanted: set[int] = set()
     for message in messages:
         shown = {}
-        for reaction in message.reactions.all():
-            ids = shown.setdefault(reaction.emoji, [])
+        for emoji, pk in message.reacted:
+            ids = shown.setdefault(emoji, [])
             if len(ids) < NAMES_SHOWN:
-                ids.append(reaction.user_id)
-                wanted.add(reaction.user_id)
+                ids.append(pk)
+                wanted.add(pk)
         if len(wanted) >= NAMES_LOOKED_UP:
             break
     if not wanted:
