@@ -167,6 +167,12 @@ def postgresql(config: dict[str, Any]) -> dict[str, Any]:
     size = whole("DATABASE_POOL", 24, least=2, most=1000)
     options = {
         "connect_timeout": 5,
+        # A line that swallows everything hangs up on nobody: the kernel would go on sending for a
+        # quarter of an hour, and every thread with it. Milliseconds, and seconds.
+        "tcp_user_timeout": 10_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
         **config.get("OPTIONS", {}),
         # Several threads per process; the one who finds no connection for 5 s is told to come back.
         "pool": {

@@ -97,6 +97,9 @@ def test_postgresql_gets_a_pool_that_is_checked(given, tmp_path):
         "timeout": 5,
         "connection_class": WatchedConnection,
     }
+    assert config["OPTIONS"]["tcp_user_timeout"] == 10_000
+    given(DATABASE_URL="postgres://chatty@db.example.org/chat?tcp_user_timeout=3000")
+    assert env.database(tmp_path)["OPTIONS"]["tcp_user_timeout"] in (3000, "3000")
     assert (config["CONN_MAX_AGE"], config["CONN_HEALTH_CHECKS"]) == (0, True)
 
 
