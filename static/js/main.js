@@ -121,12 +121,15 @@ function openConversation({ data, chat, rest, store, roster, drafts, badge }) {
   chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, badge));
 }
 
-/** Loads what shows who is here and who has read. What is heard meanwhile waits for it. */
+/** Loads what shows who is here and who has read. What is heard and said meanwhile waits for it. */
 function keepCompany(page) {
   const early = [];
-  const stop = page.socket.on("frame", (frame) => early.push(frame));
+  const stops = [
+    page.socket.on("frame", (frame) => early.push(frame)),
+    page.chat.on("spoken", ({ message }) => early.push({ type: "spoken", message })),
+  ];
   view("company").then(({ CompanyView }) => {
-    stop();
+    for (const stop of stops) stop();
     new CompanyView(page).connect(early);
   });
 }

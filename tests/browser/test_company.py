@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.test_live import Persons, Room, bubble, enter, said, write
@@ -140,6 +140,24 @@ def test_who_is_added_joins_those_who_may_have_seen_it(
     for each in (room.bob, carol):
         each.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
     expect(seen(alice)).to_have_text("Seen by everybody")
+
+
+def test_who_comes_before_the_page_can_count_is_counted(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    status, made = room.alice.call("POST", "/api/conversations/", {"name": f"Alone {room.id}"})
+    assert status == 201
+    visitor = visit(server, "Alice")
+    held: list[Route] = []
+    visitor.page.route(re.compile(r"/js/views/company"), lambda route: held.append(route))
+    page = visitor.goto(f"/c/{made['id']}/")
+    expect(page.locator("#people")).to_have_text("1 person")
+    path = f"/api/conversations/{made['id']}/members/"
+    assert room.alice.call("POST", path, {"users": [room.bob_id]})[0] < 300
+    expect(page.locator("#messages")).to_contain_text("Bob")
+    assert held
+    held[0].continue_()
+    expect(page.locator("#people")).to_have_text("2 people")
 
 
 def test_who_opened_a_conversation_alone_sees_the_others_come_and_go(
