@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import EMAIL_MAX, Picture, SignIn, User, normal_email
 from chatty.common.errors import ChatError
+from chatty.common.rows import columns_of, made, width
 
 # SQLite bounds the variables of a statement; PostgreSQL plans long lists badly.
 _CHUNK = 1000
@@ -39,12 +41,22 @@ def people_named(text: str) -> QuerySet[User]:
 
 def sign_in_with(sid: str, kind: str) -> SignIn | None:
     """Return this sign-in, over or not, with its user. One query."""
-    try:
-        # Not first(): every socket and every page asks, and Django would work out an order for the
-        # one row there may be.
-        return SignIn.objects.select_related("user").get(sid=sid, kind=kind)
-    except SignIn.DoesNotExist:
+    if connection.vendor != "postgresql":
+        return SignIn.objects.select_related("user").filter(sid=sid, kind=kind).first()
+    # Every socket and every request asks: through the ORM this was a quarter of a socket's entrance.
+    with connection.cursor() as cursor:
+        cursor.execute(  # of our own names
+            f"SELECT {columns_of(SignIn, 's')}, {columns_of(User, 'u')}"  # noqa: S608
+            " FROM accounts_signin s JOIN accounts_user u ON u.id = s.user_id"
+            " WHERE s.sid = %s AND s.kind = %s",
+            [sid, kind],
+        )
+        row = cursor.fetchone()
+    if row is None:
         return None
+    sign_in = made(SignIn, row)
+    sign_in.user = made(User, row[width(SignIn) :])
+    return sign_in
 
 
 def picture(user_id: int, digest: str) -> bytes | None:

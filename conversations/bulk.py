@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from django.db import connection
@@ -19,9 +19,8 @@ from django.db.models import BooleanField, Model
 from django.db.models.expressions import RawSQL
 
 from accounts.models import User
+from chatty.common.rows import columns_of, made, width
 from conversations.models import Conversation, Membership, Message
-
-Made = TypeVar("Made", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +81,10 @@ def _locked_and_read_at_once(
     with connection.cursor() as cursor:
         cursor.execute(  # of our own names, numbers and placeholders
             f"""{wait}
-            SELECT {_columns(Conversation, "c")} FROM conversations_conversation c
+            SELECT {columns_of(Conversation, "c")} FROM conversations_conversation c
             WHERE c.id = ANY(%s::bigint[]) AND c.deleted_at IS NULL
             ORDER BY c.id FOR NO KEY UPDATE {"SKIP LOCKED" if skip_locked else ""};
-            SELECT {_columns(Membership, "m")}, {_columns(User, "u")}
+            SELECT {columns_of(Membership, "m")}, {columns_of(User, "u")}
             FROM conversations_membership m JOIN accounts_user u ON u.id = m.user_id
             WHERE (m.conversation_id, m.user_id) IN ({pairs});
             SELECT x.id FROM conversations_message x WHERE (x.author_id, x.key) IN ({owned})""",  # noqa: S608
@@ -93,12 +92,12 @@ def _locked_and_read_at_once(
         )
         if wait:
             cursor.nextset()
-        locked = {row[0]: _made(Conversation, row) for row in cursor.fetchall()}
+        locked = {row[0]: made(Conversation, row) for row in cursor.fetchall()}
         cursor.nextset()
         found = {}
         for row in cursor.fetchall():
-            membership = _made(Membership, row)
-            membership.user = _made(User, row[len(Membership._meta.concrete_fields) :])
+            membership = made(Membership, row)
+            membership.user = made(User, row[width(Membership) :])
             found[membership.conversation_id, membership.user_id] = membership
         cursor.nextset()
         return Ground(locked, found, [pk for (pk,) in cursor.fetchall()])
@@ -182,16 +181,6 @@ _FIELDS = [field for field in Message._meta.concrete_fields if not field.primary
 
 def _plain(value: Any) -> Any:
     return f"\\x{value.hex()}" if isinstance(value, bytes) else value  # as bytea is written in text
-
-
-def _columns(model: type[Model], alias: str) -> str:
-    return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
-
-
-def _made(model: type[Made], row: Sequence[Any]) -> Made:
-    """Return the object of a row that begins with _columns(model)."""
-    names = [field.attname for field in model._meta.concrete_fields]
-    return model.from_db(connection.alias, names, row[: len(names)])
 
 
 def _pairs(
