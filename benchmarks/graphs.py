@@ -15,7 +15,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 OWN = "Chatty"
-WIDTH, LABELS, VALUES, ROW, TOP = 760, 150, 110, 34, 74
+WIDTH, LABELS, VALUES, ROW, TOP = 760, 190, 110, 34, 74
 STYLE = (
     "text{font:15px system-ui,sans-serif;fill:#1f2433}.title{font-weight:600}.note{font-size:13px;"
     "fill:#5b6172}.own{font-weight:600}"
