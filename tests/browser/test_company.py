@@ -149,14 +149,20 @@ def test_who_comes_before_the_page_can_count_is_counted(
     assert status == 201
     visitor = visit(server, "Alice")
     held: list[Route] = []
-    visitor.page.route(re.compile(r"/js/views/company"), lambda route: held.append(route))
+    is_late = True
+    visitor.page.route(
+        re.compile(r"/js/views/company"),
+        lambda route: held.append(route) if is_late else route.continue_(),
+    )
     page = visitor.goto(f"/c/{made['id']}/")
     expect(page.locator("#people")).to_have_text("1 person")
     path = f"/api/conversations/{made['id']}/members/"
     assert room.alice.call("POST", path, {"users": [room.bob_id]})[0] < 300
     expect(page.locator("#messages")).to_contain_text("Bob")
     assert held
-    held[0].continue_()
+    is_late = False
+    for route in held:  # the page may have asked twice: ahead of time, and in earnest
+        route.continue_()
     expect(page.locator("#people")).to_have_text("2 people")
 
 
