@@ -63,7 +63,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.user_id = 0
         self.sid = ""
         self._address = ""
-        self.language = settings.LANGUAGE_CODE
+        self.language = ""  # the profile's; without one, what the handshake asked for
         self._timers: list[asyncio.TimerHandle] = []
         self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
         self._failures = 0
@@ -109,7 +109,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
             # The one refusal before accept: HTTP 403, nothing of ours for a foreign page to read.
             await self.close()
             raise StopConsumer
-        self.language = socket_auth.language(self.scope)
         offered = self.scope.get("subprotocols", [])
         await self.accept(protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
         extension = self.scope.get("extensions", {}).get(protocol.FRAME_EXTENSION)
@@ -151,7 +150,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         threads, relay = self.engine.threads, self.engine.relay
         self.identity = await threads.run(socket_auth.identify, self.scope)
         user = self.identity.user
-        self.language = user.language or self.language
+        self.language = user.language
         if len(relay.sockets_of(user.pk)) >= settings.SOCKETS_PER_USER:
             raise ChatError(
                 "too_many", gettext_lazy("There are too many open windows of yours already.")
@@ -266,7 +265,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _said(self, refusal: ChatError, **about: Any) -> Words:
         """A refusal in the language of whoever opened this socket, wherever it was found out."""
-        with translation.override(self.language):
+        with translation.override(self.language or socket_auth.language(self.scope)):
             return Words.of(protocol.error(refusal, **about))
 
     async def _hear(self, frame: protocol.Said) -> None:
