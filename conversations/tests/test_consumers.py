@@ -45,6 +45,7 @@ async def test_a_database_that_is_away_costs_answers_and_no_socket(
 
     monkeypatch.setattr(ChatConsumer, "_hear", fail)
     socket = ChatConsumer()
+    socket.scope = {"headers": []}
     socket.outbox = ear = Ear()
     socket.write = ear.put
     text = '{"type":"sync","conversation":7,"version":3}'
