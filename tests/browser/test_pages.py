@@ -149,9 +149,9 @@ def test_axe_finds_nothing_on_any_page(
     visitor = visit(server, "Alice", phone=phone, **device)
     visitor.allow("404")
     found = {}
-    for name, path in places.items():
-        page = visitor.goto(path)
-        found[name] = violations(page)
+    # What is chosen has the colours of a device that has it so: whether it takes is seen on any page.
+    for name in ("profile",) if chosen else places:
+        found[name] = violations(visitor.goto(places[name]))
     page = visitor.goto(places["room"])
     page.locator("#messages details summary:visible").last.click()
     found["open menu"] = violations(page)
