@@ -49,32 +49,8 @@ def lock_and_read(
     `skip_locked`: leave out what somebody else holds.
     """
     if connection.vendor != "postgresql":
-        # No row locks, and none to skip: its transactions are exclusive anyway.
-        rows = Conversation.objects.filter(pk__in=conversations, deleted_at=None)
-        members = Membership.objects.filter(
-            _pairs(Membership, "conversation_id", "user_id", memberships)
-        )
-        taken = Message.objects.filter(_pairs(Message, "author_id", "key", keys))
-        return Ground(
-            {each.pk: each for each in rows},
-            {(m.conversation_id, m.user_id): m for m in members.select_related("user")},
-            list(taken.values_list("pk", flat=True)),
-        )
-    return _locked_and_read_at_once(
-        conversations, memberships, keys, lock_seconds=lock_seconds, skip_locked=skip_locked
-    )
-
-
-def _locked_and_read_at_once(
-    conversations: Collection[int],
-    memberships: Collection[tuple[int, int]],
-    keys: Collection[tuple[int, str]],
-    *,
-    lock_seconds: float | None,
-    skip_locked: bool,
-) -> Ground:
-    """One trip to PostgreSQL. Each statement sees what was committed before it began, as if they had
-    been asked one by one."""
+        return _read_in_turn(conversations, memberships, keys)
+    # One trip. Each statement sees what was committed before it began, as if asked one by one.
     pairs, members = _rows(memberships, ("bigint", "bigint"))
     owned, taken = _rows(keys, ("bigint", "text"))
     wait = "" if lock_seconds is None else f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f};"
@@ -101,6 +77,24 @@ def _locked_and_read_at_once(
             found[membership.conversation_id, membership.user_id] = membership
         cursor.nextset()
         return Ground(locked, found, [pk for (pk,) in cursor.fetchall()])
+
+
+def _read_in_turn(
+    conversations: Collection[int],
+    memberships: Collection[tuple[int, int]],
+    keys: Collection[tuple[int, str]],
+) -> Ground:
+    """For SQLite: no row locks, and none to skip, since its transactions are exclusive anyway."""
+    rows = Conversation.objects.filter(pk__in=conversations, deleted_at=None)
+    members = Membership.objects.filter(
+        _pairs(Membership, "conversation_id", "user_id", memberships)
+    )
+    taken = Message.objects.filter(_pairs(Message, "author_id", "key", keys))
+    return Ground(
+        {each.pk: each for each in rows},
+        {(m.conversation_id, m.user_id): m for m in members.select_related("user")},
+        list(taken.values_list("pk", flat=True)),
+    )
 
 
 def store(messages: Sequence[Message], conversations: Iterable[Conversation]) -> None:
