@@ -123,6 +123,7 @@ def test_a_person_is_found_and_the_direct_conversation_opened_from_any_page(
 
 def test_nothing_found_and_nothing_reached_are_said_in_words(alice: Page) -> None:
     alice.keyboard.press("Control+k")
+    expect(alice.locator(".switcher input")).to_be_focused()  # its module comes at the first press
     alice.keyboard.type("qqqzzz")
     expect(alice.locator(".switcher [role=status]")).to_contain_text("qqqzzz")
     alice.keyboard.press("Enter")
