@@ -111,9 +111,14 @@ def bob(visit: Visit, room: Room) -> Page:
     return enter(visit(room.server, "Bob"), room)
 
 
+# What a page loads a moment later than the rest, and what only waits to be pressed shows no sign of.
+_WAIT_FOR_PARTS = "Promise.all(['deeds', 'keys', 'jumps'].map(n => import(`chatty/views/${n}.js`)))"
+
+
 def enter(visitor: Visitor, room: Room) -> Page:
     page = visitor.goto(room.path)
     wait_for_line(page)
+    page.evaluate(f"{_WAIT_FOR_PARTS}.then(() => null)")
     return page
 
 

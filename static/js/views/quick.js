@@ -1,13 +1,13 @@
-// Keys that work on every page, and the buttons that do the same: [data-opens], named after the module
-// of the dialog that comes when it is first asked for.
+// Keys that work on every page, and the buttons that do the same: [data-opens] names the dialog.
 
-import { isTypedInto } from "chatty/views/dom.js";
+import { fromTemplate, isTypedInto } from "chatty/views/dom.js";
 
+/** What fills a dialog that is not whole as the server drew it. */
+const FILLING = { switcher: () => import("chatty/views/switcher.js") };
 const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
 export class Quick {
   #page;
-  #openers = new Map(); // name -> open(page), of what is here already
   #ending = new AbortController();
 
   /** `page`: what the dialogs need, {me, rest, roster}. */
@@ -20,8 +20,8 @@ export class Quick {
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
     document.addEventListener("click", (event) => this.#clicked(event), { signal });
     nameKeys(document);
-    // Who presses the keys goes on typing at once: the box must be there before the next letter.
-    (globalThis.requestIdleCallback ?? setTimeout)(() => this.#load("switcher").catch(() => {}));
+    // Fetched before it is asked for: by then the line may be gone.
+    (globalThis.requestIdleCallback ?? setTimeout)(() => FILLING.switcher().catch(() => {}));
   }
 
   disconnect() {
@@ -43,21 +43,29 @@ export class Quick {
     if (press) this.#open(press.dataset.opens, event, press);
   }
 
-  /** One at a time. A form behind the button does what it can if the dialog cannot be had. */
-  #open(name, event, press = null) {
+  /**
+   * One at a time. Who presses the keys goes on typing at once, so the dialog is there before its
+   * module. A form behind the button does what it can if that cannot be had.
+   */
+  async #open(name, event, press = null) {
     event.preventDefault();
     if (document.querySelector("dialog[open]")) return;
-    if (this.#openers.has(name)) this.#openers.get(name)(this.#page);
-    else this.#load(name).then(() => this.#open(name, event), () => press?.form?.submit());
-  }
-
-  async #load(name) {
-    this.#openers.set(name, (await import(`chatty/views/${name}.js`)).open);
+    const dialog = fromTemplate(`${name}-template`);
+    dialog.addEventListener("close", () => dialog.remove()); // the focus goes back to where it was
+    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // beside it
+    nameKeys(dialog);
+    document.body.append(dialog);
+    dialog.showModal();
+    const filling = FILLING[name]?.().catch(() => {
+      dialog.close();
+      press?.form?.submit();
+    });
+    (await filling)?.fillIn(dialog, this.#page);
   }
 }
 
 /** Keys are called on a Mac what is printed on them there. */
-export function nameKeys(root) {
+function nameKeys(root) {
   if (!IS_MAC) return;
   for (const key of root.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;
 }

@@ -9,42 +9,41 @@ const PAUSE = 150; // ms without a key before the server is asked for people
 const CONVERSATIONS = 30; // shown
 const PEOPLE = 12;
 
-export function open(page) {
-  new Switcher(page).open();
+/** Fill the open dialog: what has been typed into it by now is looked for. */
+export function fillIn(dialog, page) {
+  new Switcher(dialog, page).connect();
 }
 
 class Switcher {
   #me;
   #rest;
   #roster;
-  #dialog = fromTemplate("switcher-template");
-  #box = this.#dialog.querySelector("input");
-  #list = slot(this.#dialog, "options");
+  #dialog;
+  #box;
+  #list;
   #conversations = [];
   #people = new Map(); // id -> {id, name}, of all that were found so far
   #moreThere = false; // the server knows more people than one page holds
   #timer = null;
   #trouble = "";
 
-  constructor({ me, rest, roster }) {
+  constructor(dialog, { me, rest, roster }) {
+    this.#dialog = dialog;
+    this.#box = dialog.querySelector("input");
+    this.#list = slot(dialog, "options");
     this.#me = me;
     this.#rest = rest;
     this.#roster = roster;
   }
 
-  open() {
+  connect() {
     const dialog = this.#dialog;
-    dialog.addEventListener("close", () => {
-      clearTimeout(this.#timer);
-      dialog.remove(); // the browser has given the focus back to where it was
-    });
+    dialog.addEventListener("close", () => clearTimeout(this.#timer));
     dialog.addEventListener("keydown", (event) => this.#pressed(event));
     dialog.addEventListener("click", (event) => this.#clicked(event));
     this.#box.addEventListener("input", () => this.#typed());
     this.#conversations = this.#readList();
-    document.body.append(dialog);
     this.#show();
-    dialog.showModal();
     this.#find("");
   }
 
@@ -73,8 +72,11 @@ class Switcher {
     try {
       const { results, next } = await this.#rest.get("users/", { q: text || undefined });
       for (const person of results) this.#people.set(person.id, person);
-      if (!text) this.#moreThere = Boolean(next);
       this.#trouble = "";
+      if (!text && next) {
+        this.#moreThere = true;
+        if (this.#text) this.#find(this.#text); // typed before this was known
+      }
     } catch (refusal) {
       this.#trouble = refusal.detail ?? say("error.server");
     }
@@ -191,7 +193,6 @@ class Switcher {
   }
 
   #clicked(event) {
-    if (event.target === this.#dialog) this.#dialog.close(); // beside it
     const option = event.target.closest("[role=option]");
     if (option) this.#go(option);
   }
