@@ -68,6 +68,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
         self._failures = 0
         self._typed_at: dict[int, float] = {}
+        self._answers: list[str] = []
         self._reads: dict[int, int] = {}  # conversation -> seq still to be noted
         self._reading = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -300,7 +301,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
             seq=message.seq,
             version=message.version,
         )
-        self.write(Words.of(answer))
+        self._answers.append(protocol.encode(answer))
+        if len(self._answers) == 1:
+            # One commit answers several of them: written at once, after the last.
+            asyncio.get_running_loop().call_soon(self._write_answers)
+
+    def _write_answers(self) -> None:
+        answers, self._answers = self._answers, []
+        self.write(Words(*answers))
 
     def _note_read(self, frame: protocol.Read) -> None:
         """Of many marks in a row only the last of each conversation is written."""

@@ -62,6 +62,7 @@ class FramedOutbox:
         self._buffered = extension["buffered"]
         self._close = extension["close"]
         self._held: list[Words] | None = []
+        self._held_frames = 0
         self.closing = False
         metrics.SOCKETS.inc()
 
@@ -70,12 +71,13 @@ class FramedOutbox:
             return
         if self._held is not None:
             self._held.append(words)
-            if len(self._held) > OUTBOX_FRAMES:
+            self._held_frames += len(words.texts)
+            if self._held_frames > OUTBOX_FRAMES:
                 self.close(protocol.CLOSE_TOO_SLOW)
         elif self._buffered() > OUTBOX_BYTES:
             self.close(protocol.CLOSE_TOO_SLOW)
         else:
-            self._write(words.frame)
+            self._write(words.framed)
 
     def release(self, first: Words) -> None:
         held, self._held = self._held or [], None
@@ -88,7 +90,7 @@ class FramedOutbox:
         self.closing, self._held = True, None
         metrics.CLOSES.labels(code).inc()
         if last_words is not None:
-            self._write(last_words.frame)
+            self._write(last_words.framed)
         self._close(code)
 
     def stop(self) -> None:
@@ -102,7 +104,7 @@ class QueuedOutbox:
     def __init__(self, send: Callable[[dict[str, Any]], Any], give_up: Callable[[], None]) -> None:
         self._send = send
         self._give_up = give_up
-        self._queue: deque[Words] = deque()
+        self._queue: deque[str] = deque()
         self._bytes = 0
         self._close_code: int | None = None
         self._filled = asyncio.Event()
@@ -117,16 +119,16 @@ class QueuedOutbox:
     def put(self, words: Words) -> None:
         if self.closing:
             return
-        self._queue.append(words)
-        self._bytes += len(words.text)
+        self._queue.extend(words.texts)
+        self._bytes += sum(map(len, words.texts))
         if len(self._queue) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES:
             self.close(protocol.CLOSE_TOO_SLOW)
         elif not self._held:
             self._filled.set()
 
     def release(self, first: Words) -> None:
-        self._queue.appendleft(first)
-        self._bytes += len(first.text)
+        self._queue.extendleft(reversed(first.texts))
+        self._bytes += sum(map(len, first.texts))
         self._held = False
         self._filled.set()
 
@@ -136,7 +138,7 @@ class QueuedOutbox:
         if self._held or code in SILENCING:
             self._queue.clear()
         if last_words is not None:
-            self._queue.append(last_words)
+            self._queue.extend(last_words.texts)
         self._close_code = code
         metrics.CLOSES.labels(code).inc()
         self._filled.set()
@@ -152,9 +154,9 @@ class QueuedOutbox:
                 await self._filled.wait()
                 self._filled.clear()
                 while self._queue:
-                    words = self._queue.popleft()
-                    self._bytes -= len(words.text)
-                    await self._send({"type": "websocket.send", "text": words.text})
+                    text = self._queue.popleft()
+                    self._bytes -= len(text)
+                    await self._send({"type": "websocket.send", "text": text})
                 if self._close_code is not None:
                     await self._say_close(self._close_code)
                     self._give_up()

@@ -158,32 +158,38 @@ def encode(frame: Frame) -> str:
 
 
 class Words:
-    """An encoded frame on its way to any number of sockets of this process: framed at most once."""
+    """Encoded frames, one or more, on their way to any number of sockets of this process: framed at
+    most once, and written to each of them at once."""
 
-    __slots__ = ("_frame", "text")
+    __slots__ = ("_framed", "texts")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._frame: bytes | None = None
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+        self._framed: bytes | None = None
 
     @classmethod
     def of(cls, frame: Frame) -> Words:
         return cls(encode(frame))
 
     @property
-    def frame(self) -> bytes:
-        """The WebSocket frame (RFC 6455, 5.2): final, text, unmasked, as servers send them."""
-        if self._frame is None:
-            payload = self.text.encode()
-            size = len(payload)
-            if size < 126:
-                head = bytes((0x81, size))
-            elif size < 65_536:
-                head = struct.pack("!BBH", 0x81, 126, size)
-            else:
-                head = struct.pack("!BBQ", 0x81, 127, size)
-            self._frame = head + payload
-        return self._frame
+    def framed(self) -> bytes:
+        """The WebSocket frames, one after another."""
+        if self._framed is None:
+            self._framed = b"".join(map(_framed, self.texts))
+        return self._framed
+
+
+def _framed(text: str) -> bytes:
+    """Return the WebSocket frame (RFC 6455, 5.2): final, text, unmasked, as servers send them."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        head = bytes((0x81, size))
+    elif size < 65_536:
+        head = struct.pack("!BBH", 0x81, 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x81, 127, size)
+    return head + payload
 
 
 def hello(*, user: Frame, epoch: str, conversations: list[Frame], limits: dict[str, int]) -> Frame:

@@ -54,6 +54,9 @@ LAYER_SECONDS = 1.0  # a layer that takes longer is treated as gone
 REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are made anew
 IDS_MAX = 4_000  # of one statement
 RECHECK_MAX = 100  # people read again together
+TOGETHER_BYTES = (
+    64 * 1024
+)  # of one write to a socket: what a client that reads nothing costs at most
 
 
 class Socket(Protocol):
@@ -78,6 +81,8 @@ class Room:
     last: int
     sockets: set[Socket] = field(default_factory=set)
     early: dict[int, Changed] = field(default_factory=dict)
+    passed: list[str] = field(default_factory=list)  # on to the sockets, with the next write
+    passed_bytes: int = 0
     repairing: bool = False
     empty_since: float | None = None
 
@@ -114,6 +119,7 @@ class Relay:
         self._layer_was_up = True
         self.repairs = 0
         self._deliveries = 0
+        self._unwritten: list[Room] = []  # while events are being heard, and never after
 
     # --- sockets come and go ---------------------------------------------------------------------
 
@@ -205,11 +211,16 @@ class Relay:
         self._loop.call_soon_threadsafe(self._hear_all, events)
 
     def _hear_all(self, events: Iterable[Event]) -> None:
+        """Hear events that came together, such as those of one commit. What they say in the same
+        conversation is written to a socket at once: writing is what a delivery costs."""
         for event in events:
             try:
+                if not isinstance(event, Changed):
+                    self._write_passed()  # whatever else is said stays in its place among them
                 self._hear(event)
             except Exception:
                 logger.exception("an event could not be passed on")
+        self._write_passed()
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -244,11 +255,24 @@ class Relay:
                 self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
 
     def _pass_on(self, room: Room, event: Changed) -> None:
-        # First whoever is no longer a member goes, then the words follow.
-        for user_id in event.gone:
-            self._send_away(user_id, room)
-        self.write(room.sockets, event.text)
+        if event.gone:
+            # They hear what came before, then they go, then the words follow.
+            self._write_passed()
+            for user_id in event.gone:
+                self._send_away(user_id, room)
+        if not room.passed:
+            self._unwritten.append(room)
+        room.passed.append(event.text)
+        room.passed_bytes += len(event.text)
         room.last = event.version
+        if room.passed_bytes > TOGETHER_BYTES:
+            self._write_passed()
+
+    def _write_passed(self) -> None:
+        rooms, self._unwritten = self._unwritten, []
+        for room in rooms:
+            texts, room.passed, room.passed_bytes = room.passed, [], 0
+            self.write(room.sockets, *texts)
 
     def _pass_on_early(self, room: Room) -> None:
         while event := room.early.pop(room.last + 1, None):
@@ -290,10 +314,10 @@ class Relay:
             if meant and socket.sid != event.except_sid:
                 socket.end(event.code)
 
-    def write(self, sockets: Collection[Socket], text: str) -> None:
-        """Write one frame, encoded once, to these sockets of this process."""
-        words = Words(text)
-        self._deliveries += len(sockets)
+    def write(self, sockets: Collection[Socket], *texts: str) -> None:
+        """Write frames, encoded once, to these sockets of this process."""
+        words = Words(*texts)
+        self._deliveries += len(sockets) * len(texts)
         for socket in sockets:
             try:
                 socket.write(words)
@@ -330,6 +354,7 @@ class Relay:
             for version in [version for version in room.early if version <= room.last]:
                 del room.early[version]
         self._pass_on_early(room)
+        self._write_passed()
         if room.early:
             self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
 

@@ -24,7 +24,7 @@ class Ear:
         self.code: int | None = None
 
     def put(self, words: protocol.Words) -> None:
-        self.heard.append(words.text)
+        self.heard += words.texts
 
     def close(self, code: int, last_words: protocol.Words | None = None) -> None:
         self.code = code

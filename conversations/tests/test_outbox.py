@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Generator
+from typing import Any, TypeVar
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -15,6 +16,8 @@ from conversations.realtime import protocol
 from conversations.realtime.outbox import FramedOutbox, QueuedOutbox
 from conversations.realtime.protocol import Words
 from conversations.tests.tools import until
+
+T = TypeVar("T")
 
 
 def words(text: str) -> Words:
@@ -42,30 +45,52 @@ class Connection:
 
 
 def unframed(raw: bytes) -> str:
-    """Read a frame as a client does."""
+    """Read the one frame there is as a client does."""
+    (text,) = all_unframed(raw)
+    return text
+
+
+def all_unframed(raw: bytes) -> list[str]:
     reader = StreamReader()
     reader.feed_data(raw)
     reader.feed_eof()
-    parser = Frame.parse(reader.read_exact, mask=False)
+    texts = []
+    while not finished(reader.at_eof()):
+        frame = finished(Frame.parse(reader.read_exact, mask=False))
+        assert frame.opcode is Opcode.TEXT
+        assert frame.fin
+        texts.append(bytes(frame.data).decode())
+    return texts
+
+
+def finished(reading: Generator[None, None, T]) -> T:
+    """What a parser returns that need not wait for more."""
     try:
-        next(parser)
-    except StopIteration as parsed:
-        frame = parsed.value
-    assert frame.opcode is Opcode.TEXT
-    assert frame.fin
-    return bytes(frame.data).decode()
+        next(reading)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("the frame is cut off")
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
 def test_a_frame_of_any_size_is_read_as_it_was_written(size: int):
     text = "é" * (size // 2) + "x" * (size % 2)
     assert len(text.encode()) == size
-    assert unframed(Words(text).frame) == text
+    assert unframed(Words(text).framed) == text
 
 
 def test_words_are_framed_once_however_many_hear_them():
     said = words("hello")
-    assert said.frame is said.frame
+    assert said.framed is said.framed
+
+
+def test_several_frames_are_written_at_once_and_read_one_by_one():
+    connection = Connection()
+    outbox = FramedOutbox(connection.extension)
+    texts = ["hello", "x" * 200, "é" * 70_000, ""]
+    outbox.release(Words(*texts))
+    (written,) = connection.written
+    assert all_unframed(written) == texts
 
 
 def test_nothing_is_written_before_the_hello_and_everything_after_it_in_order():
@@ -148,6 +173,17 @@ async def test_without_the_extension_a_task_sends_in_order():
     outbox.stop()
 
 
+async def test_without_the_extension_several_frames_are_sent_one_by_one():
+    server = Server()
+    outbox = QueuedOutbox(server.send, server.give_up)
+    outbox.put(Words("c", "d"))
+    outbox.release(Words("a", "b"))
+    await until(lambda: len(server.said) == 4)
+    assert server.texts() == ["a", "b", "c", "d"]
+    assert outbox._bytes == 0
+    outbox.stop()
+
+
 @pytest.mark.parametrize("many", ["frames", "bytes"])
 async def test_a_full_queue_is_dropped_and_its_client_given_up(many: str, monkeypatch):
     monkeypatch.setattr(outbox_module, "CLOSE_SECONDS", 0.05)
@@ -190,4 +226,4 @@ async def test_a_client_that_is_gone_ends_its_socket():
 
 def test_a_frame_of_the_server_is_json_text():
     frame = protocol.error(protocol.ChatError("busy", retry_after=1))
-    assert json.loads(unframed(Words.of(frame).frame))["code"] == "busy"
+    assert json.loads(unframed(Words.of(frame).framed))["code"] == "busy"

@@ -48,10 +48,12 @@ class Ear:
     seated: bool = False
     dirty: bool = False
     heard: list[dict[str, Any]] = field(default_factory=list)
+    writes: list[int] = field(default_factory=list)  # frames of each
     code: int | None = None
 
     def write(self, words: Words) -> None:
-        self.heard.append(json.loads(words.text))
+        self.heard += map(json.loads, words.texts)
+        self.writes.append(len(words.texts))
 
     def end(self, code: int) -> None:
         self.code = code
@@ -173,6 +175,40 @@ async def test_events_in_order_pass_at_once(cast: Cast, recorder: Recorder):
         first = cast.room.version + 1
         assert ear.versions() == [first, first + 1, first + 2]
         assert relay.repairs == 0
+
+
+async def test_what_comes_together_is_written_together_and_all_else_stays_in_its_place(
+    cast: Cast, recorder: Recorder
+):
+    async with running_relay() as relay:
+        other = await do(actions.create_conversation)(cast.alice, name="Kitchen")
+        alice = await seat(relay, cast.alice, cast.room, other)
+        bob = await seat(relay, cast.bob, cast.room)
+        recorder.take()
+        for key in ("a", "b", "c"):
+            await do(say)(cast.alice, cast.room, key)
+            await do(say)(cast.alice, other, f"other-{key}")
+        a, other_a, b, other_b, c, other_c = recorder.take()
+        typing = events.Whisper(cast.room.pk, '{"type":"typing"}')
+        relay._hear_all((a, other_a, b, other_b, typing, c, other_c))
+        assert [frame["type"] for frame in bob.heard] == ["message", "message", "typing", "message"]
+        assert bob.versions() == [a.version, b.version, c.version]
+        assert bob.writes == [2, 1, 1]
+        assert alice.writes == [2, 2, 1, 1, 1]
+        relay._hear_all(recorder.take())
+        assert len(bob.writes) == 3
+
+
+async def test_one_write_holds_no_more_than_a_slow_reader_may_cost(
+    cast: Cast, recorder: Recorder, monkeypatch
+):
+    monkeypatch.setattr(relay_module, "TOGETHER_BYTES", 1)
+    async with running_relay() as relay:
+        bob = await seat(relay, cast.bob, cast.room)
+        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        relay._hear_all(recorder.take())
+        assert bob.writes == [1, 1, 1]
+        assert len(bob.versions()) == 3
 
 
 async def test_doubles_are_dropped(cast: Cast, recorder: Recorder):
