@@ -20,7 +20,7 @@ from benchmarks.scenarios import sends
 
 SCENARIO = "requests beside fifty who talk"
 PAUSE_SECONDS = 0.05
-EACH = 400  # messages of each of the fifty in a round
+EACH = 1_000  # messages of each of the fifty in a round: long enough for a hundred requests
 
 
 def run(bench: Bench) -> None:
