@@ -9,6 +9,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
+from django.forms import BoundField
 from django.template.context import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -65,6 +66,15 @@ def initials(name: str) -> str:
     words = [word for word in name.split() if word[0].isalnum()] or name.split()
     letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words[:1]]
     return "".join(letters).upper()[:2]
+
+
+@register.filter
+def begin_here(field: BoundField) -> BoundField:
+    """Have a page open with this field ready to be typed into, unless its form came back with a
+    reason: that is read first."""
+    if not field.form.is_bound:
+        field.field.widget.attrs["autofocus"] = True
+    return field
 
 
 @register.filter

@@ -224,6 +224,34 @@ def test_the_list_of_keys_opens_by_key_and_by_button_and_gives_the_focus_back(al
     expect(button).to_be_focused()
 
 
+def test_typing_while_nothing_has_the_focus_is_writing(alice: Page) -> None:
+    box = alice.locator("#composer-body")
+    alice.evaluate("document.activeElement.blur()")
+    alice.keyboard.press("Space")
+    alice.keyboard.press("Control+a")
+    expect(box).not_to_be_focused()
+    alice.keyboard.type("?")
+    expect(alice.locator(".shortcuts")).to_be_visible()
+    alice.keyboard.press("Escape")
+    expect(box).to_have_value("")
+    alice.keyboard.type("right away")
+    expect(box).to_have_value("right away")
+    expect(box).to_be_focused()
+
+
+def test_a_page_that_is_one_form_can_be_typed_into_at_once(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server)
+    visitor.allow("400")
+    page = visitor.goto("/sign-in/")
+    page.keyboard.type("alice@example.org")
+    expect(page.locator("#id_email")).to_have_value("alice@example.org")
+    page.keyboard.press("Enter")
+    page.locator("#id_password").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator("[role=alert]")).to_be_visible()
+    expect(page.locator("#id_email")).not_to_be_focused()
+
+
 def test_in_a_field_a_key_is_a_letter(alice: Page) -> None:
     box = alice.locator("#composer-body")
     box.press_sequentially("?jkrecl1")

@@ -38,6 +38,7 @@ export class Composer {
     on(this.#form, "submit", (event) => this.#submitted(event));
     on(this.#box, "input", () => this.#typed());
     on(this.#box, "keydown", (event) => this.#pressed(event));
+    on(document, "keydown", (event) => this.#meant(event));
     // The keyboard of a phone stays open when the button is pressed.
     on(this.#form.querySelector("[type=submit]"), "pointerdown", (event) => event.preventDefault());
     on(slot(this.#form, "reply"), "click", (event) => {
@@ -90,6 +91,13 @@ export class Composer {
       event.preventDefault();
       this.replyTo(null);
     }
+  }
+
+  /** Who types while nothing has the focus means to write: the first letter is not lost. */
+  #meant(event) {
+    if (event.target !== document.body || event.defaultPrevented) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key.length === 1 && event.key !== " ") this.focus(); // a blank scrolls
   }
 
   /** Enter sends, Shift+Enter breaks the line; on a touch keyboard Enter breaks it too. */
