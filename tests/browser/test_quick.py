@@ -243,6 +243,7 @@ def test_a_page_that_is_one_form_can_be_typed_into_at_once(visit: Visit, room: R
     visitor = visit(room.server)
     visitor.allow("400")
     page = visitor.goto("/sign-in/")
+    expect(page.locator("#id_email")).to_be_focused()
     page.keyboard.type("alice@example.org")
     expect(page.locator("#id_email")).to_have_value("alice@example.org")
     page.keyboard.press("Enter")
