@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
+
+from django.utils.html import strip_tags
 
 from accounts.models import User
 from conversations import limits, notices
@@ -92,9 +95,9 @@ def reaction_groups(reactions: Iterable[tuple[str, int]]) -> list[Wire]:
     ]
 
 
-def excerpt(text: str) -> str:
-    """Return the beginning of a message in one line."""
-    line = " ".join(text.split())
+def excerpt(message: Message) -> str:
+    """Return the beginning of what a message says in one line, without its Markdown."""
+    line = " ".join(unescape(strip_tags(message.html)).split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1].rstrip() + "…"
 
 
@@ -117,6 +120,6 @@ def _quote(message: Message) -> Wire | None:
         "id": quoted.pk,
         "seq": quoted.seq,
         "author": _person(quoted.author),
-        "excerpt": excerpt(quoted.body),
+        "excerpt": excerpt(quoted),
         "deleted": quoted.is_deleted,
     }

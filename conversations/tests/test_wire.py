@@ -9,7 +9,7 @@ import pytest
 
 from accounts import actions as account_actions
 from accounts.models import User
-from conversations import actions, limits, notices, queries
+from conversations import actions, limits, markdown, notices, queries
 from conversations.models import Message
 from conversations.tests.helpers import log_of, person, say
 from conversations.wire import EXCERPT, excerpt, message_to_wire, moment
@@ -140,12 +140,23 @@ def test_moments_are_told_in_utc_to_the_millisecond():
     assert moment(None) is None
 
 
+def excerpt_of(body: str) -> str:
+    return excerpt(Message(body=body, html=markdown.render(body)))
+
+
 def test_an_excerpt_is_one_short_line():
-    assert excerpt("One\n\n  two\tthree ") == "One two three"
-    assert excerpt("x" * EXCERPT) == "x" * EXCERPT
-    long = excerpt("word " * 100)
+    assert excerpt_of("One\n\n  two\tthree ") == "One two three"
+    assert excerpt_of("x" * EXCERPT) == "x" * EXCERPT
+    long = excerpt_of("word " * 100)
     assert len(long) <= EXCERPT
     assert long.endswith("…")
+
+
+def test_an_excerpt_says_the_words_and_not_their_markdown():
+    assert excerpt_of("**Bold**, `a < b && c`\n- [site](https://example.org)") == (
+        "Bold, a < b && c site"
+    )
+    assert excerpt_of("<b>1 &lt; 2</b>") == "<b>1 &lt; 2</b>"
 
 
 def test_a_face_comes_with_the_person_and_costs_no_query(

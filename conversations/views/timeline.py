@@ -162,7 +162,7 @@ def day_label(day: date, today: date) -> str:
 
 def quote(message: Message) -> Quote:
     author = message.author.name if message.author else ""
-    text = _("Message deleted") if message.is_deleted else wire.excerpt(message.body)
+    text = _("Message deleted") if message.is_deleted else wire.excerpt(message)
     return Quote(message.pk, author, text, message.is_deleted)
 
 

@@ -23,6 +23,11 @@ export function bodyLength(text) {
   return count;
 }
 
+/** The words of a message without their Markdown: the server's HTML, read and never shown. */
+export function plain({ html, body }) {
+  return new DOMParser().parseFromString(html, "text/html").body.textContent.trim() || body;
+}
+
 /** One line of at most `limit` characters, for announcements. */
 export function excerpt(text, limit = 200) {
   const points = [...text.replace(/\s+/g, " ").trim()];

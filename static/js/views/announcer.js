@@ -1,6 +1,6 @@
 // New messages for screen readers: author and words, once, several together.
 
-import { excerpt } from "chatty/lib/text.js";
+import { excerpt, plain } from "chatty/lib/text.js";
 import { say, sayCount, sayNotice } from "chatty/views/words.js";
 
 const TOGETHER = 900; // ms within which messages are announced as one
@@ -35,7 +35,7 @@ export class Announcer {
 
   #words(message) {
     if (message.kind !== "text") return sayNotice(message);
-    return say("announce", { name: message.author?.name ?? "", words: excerpt(message.body) });
+    return say("announce", { name: message.author?.name ?? "", words: excerpt(plain(message)) });
   }
 
   #announce() {

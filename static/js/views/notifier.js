@@ -8,7 +8,7 @@
 import { callsOf, levelOf } from "chatty/chat/roster.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
 import { isWord } from "chatty/chat/store.js";
-import { excerpt } from "chatty/lib/text.js";
+import { excerpt, plain } from "chatty/lib/text.js";
 import { isWatched } from "chatty/views/dom.js";
 import { say, sayCount } from "chatty/views/words.js";
 
@@ -206,9 +206,4 @@ export class Notifier {
     if (row.kind === "direct") return { title, body: words };
     return { title, body: say("notify.says", { name: message.author?.name ?? "", words }) };
   }
-}
-
-/** The words without their Markdown: the server's HTML, read and never shown. */
-function plain({ html, body }) {
-  return new DOMParser().parseFromString(html, "text/html").body.textContent.trim() || body;
 }

@@ -3,7 +3,7 @@
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { say, sayCount } from "chatty/views/words.js";
-import { excerpt } from "chatty/lib/text.js";
+import { excerpt, plain } from "chatty/lib/text.js";
 
 const ROWS_MAX = 300; // messages in the page; the end out of sight is forgotten beyond that
 const ROWS_KEPT = 250;
@@ -287,7 +287,7 @@ export class Timeline {
       this.#message.updateQuote(quote.closest("[data-kind]"), {
         id,
         author: quoted.author,
-        excerpt: excerpt(quoted.body, 140),
+        excerpt: excerpt(plain(quoted), 140),
         deleted: Boolean(quoted.deleted_at),
       });
     }
