@@ -8,6 +8,7 @@ import { Roster } from "chatty/chat/roster.js";
 import { openShelf } from "chatty/chat/shelf.js";
 import { Socket } from "chatty/chat/socket.js";
 import { Store } from "chatty/chat/store.js";
+import { Late } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
 import { slot } from "chatty/views/dom.js";
@@ -70,7 +71,9 @@ async function main() {
   view("sign_out").then(({ SignOut }) => new SignOut({ outbox, drafts }).connect());
   const using = chat.use(outbox);
   if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, badge }));
-  attempt(() => keepCompany({ conversation, socket, chat, store, rest }));
+  listening("company", [[socket, "frame"], [chat, "status", "spoken"]], ({ CompanyView }, said) =>
+    new CompanyView({ conversation, socket: said, chat: said, store, rest }).connect(),
+  );
   attempt(() => chat.connect());
   await using;
 }
@@ -115,22 +118,24 @@ function openConversation({ data, chat, rest, store, roster, drafts, badge }) {
     new Keys({ timeline, deeds, composer }).connect();
   });
   const announcer = document.getElementById("announcer");
-  view("announcer").then(({ Announcer }) => new Announcer({ chat, place: announcer }).connect());
+  listening("announcer", [[chat, "spoken"]], ({ Announcer }, said) =>
+    new Announcer({ chat: said, place: announcer }).connect(),
+  );
   const typing = form && slot(form, "typing");
-  if (typing) view("typing").then(({ Typing }) => new Typing({ chat, place: typing }).connect());
+  if (typing) {
+    listening("typing", [[chat, "typing", "spoken"]], ({ Typing }, said) =>
+      new Typing({ chat: said, place: typing }).connect(),
+    );
+  }
   chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, badge));
 }
 
-/** Loads what shows who is here and who has read. What is heard and said meanwhile waits for it. */
-function keepCompany(page) {
-  const early = [];
-  const stops = [
-    page.socket.on("frame", (frame) => early.push(frame)),
-    page.chat.on("spoken", ({ message }) => early.push({ type: "spoken", message })),
-  ];
-  view("company").then(({ CompanyView }) => {
-    for (const stop of stops) stop();
-    new CompanyView(page).connect(early);
+/** A part that comes a moment later; what it listens for waits for it. `sources`: as of Late. */
+function listening(name, sources, start) {
+  const said = new Late(...sources);
+  view(name).then((module) => {
+    start(module, said);
+    said.open();
   });
 }
 

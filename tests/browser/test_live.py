@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Dialog, Error, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Dialog, Error, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import PATIENCE, Visit, Visitor
 from tests.houses import Builder, ChatServer, Person
@@ -753,6 +753,19 @@ def test_everything_can_be_done_by_keyboard(alice: Page, room: Room) -> None:
     keyboard.press("Tab")
     keyboard.press("Enter")
     expect(bubble(alice, "Message deleted")).to_be_visible()
+
+
+def test_what_is_said_before_the_announcer_has_come_is_announced(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    held: list[Route] = []
+    visitor.page.route(re.compile(r"/js/views/announcer"), lambda route: held.append(route))
+    page = visitor.goto(room.path)
+    wait_for_line(page)
+    room.say(room.bob, "Early")
+    expect(bubble(page, "Early")).to_be_visible()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#announcer")).to_have_text("Bob says: Early")
 
 
 def test_new_messages_are_announced_once_with_author_and_words(alice: Page, room: Room) -> None:

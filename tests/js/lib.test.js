@@ -1,5 +1,5 @@
 import { reconnectDelay, retryDelay } from "chatty/lib/backoff.js";
-import { Emitter } from "chatty/lib/emitter.js";
+import { Emitter, Late } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/keys.js";
 import { folded, rank } from "chatty/lib/match.js";
 import { initials } from "chatty/lib/people.js";
@@ -22,6 +22,22 @@ export function test_reconnecting_is_spread_over_the_whole_wait() {
 export function test_sending_again_never_comes_at_once() {
   ok(retryDelay(0, () => 0) >= 500);
   ok(retryDelay(99, () => 1) <= 30_000);
+}
+
+export function test_who_comes_late_hears_everything_in_order_and_then_as_it_is_said() {
+  const chat = new Emitter();
+  const socket = new Emitter();
+  const late = new Late([chat, "spoken", "typing"], [socket, "frame"]);
+  const heard = [];
+  for (const [emitter, type] of [[chat, "typing"], [socket, "frame"], [chat, "spoken"], [chat, "other"]]) {
+    emitter.emit(type, type);
+  }
+  for (const type of ["spoken", "typing", "frame", "other"]) late.on(type, (word) => heard.push(word));
+  equal(heard, []);
+  late.open();
+  equal(heard, ["typing", "frame", "spoken"]);
+  chat.emit("spoken", "again");
+  equal(heard.at(-1), "again");
 }
 
 export function test_a_listener_that_throws_does_not_silence_the_others() {

@@ -21,3 +21,27 @@ export class Emitter {
     }
   }
 }
+
+/** Says what others say, in the order they say it, but nothing before open(): until then it keeps it.
+ * `sources`: [emitter, ...types]. */
+export class Late extends Emitter {
+  #kept = [];
+
+  constructor(...sources) {
+    super();
+    for (const [source, ...types] of sources) {
+      for (const type of types) source.on(type, (detail) => this.#hear(type, detail));
+    }
+  }
+
+  open() {
+    const kept = this.#kept;
+    this.#kept = null;
+    for (const each of kept) this.emit(...each);
+  }
+
+  #hear(...said) {
+    if (this.#kept) this.#kept.push(said);
+    else this.emit(...said);
+  }
+}

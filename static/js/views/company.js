@@ -32,12 +32,7 @@ export class CompanyView {
     this.#company = new Company({ here, members });
   }
 
-  /** `early`: the frames that came before, and {type: "spoken", message} for each new message. */
-  connect(early = []) {
-    for (const each of early) {
-      if (each.type === "spoken") this.#spoken(each.message);
-      else this.#heard(each);
-    }
+  connect() {
     this.#stops.push(
       this.#socket.on("frame", (frame) => this.#heard(frame)),
       this.#chat.on("status", ({ state }) => this.#lineChanged(state)),
