@@ -150,7 +150,7 @@ def app_data(context: Context) -> SafeString:
 def message_actions(row: MessageRow) -> SafeString:
     """What this reader may do with a message. Drawn anew for each of a page it was half its cost."""
     draw = _actions.__wrapped__ if settings.DEBUG else _actions
-    drawn = draw(get_language(), row.can_edit, row.can_delete)
+    drawn = draw(get_language(), row.can_add, row.can_edit, row.can_delete)
     # Addresses of our own making: numbers and nothing to escape.
     for gap, value in (("@url@", row.url), ("@reply@", row.reply_url), ("@seq@", row.message.seq)):
         drawn = drawn.replace(gap, str(value))
@@ -158,11 +158,11 @@ def message_actions(row: MessageRow) -> SafeString:
 
 
 @lru_cache(maxsize=64)
-def _actions(language: str | None, can_edit: bool, can_delete: bool) -> str:
+def _actions(language: str | None, can_add: bool, can_edit: bool, can_delete: bool) -> str:
     """`language` is the active one: words are drawn in it."""
     gaps = {"url": "@url@", "reply_url": "@reply@", "seq": "@seq@"}
-    context = {**gaps, "can_edit": can_edit, "can_delete": can_delete}
-    return render_to_string("conversations/_actions.html", context).strip()
+    allowed = {"can_add": can_add, "can_edit": can_edit, "can_delete": can_delete}
+    return render_to_string("conversations/_actions.html", {**gaps, **allowed}).strip()
 
 
 @register.simple_tag

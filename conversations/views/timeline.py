@@ -89,7 +89,7 @@ class MessageRow:
     deleted: bool = False
     only_emoji: bool = False
     calls_me: bool = False
-    can_act: bool = False
+    can_add: bool = False  # reactions and replies
     can_edit: bool = False
     can_delete: bool = False
     archived: bool = False
@@ -110,7 +110,7 @@ def blank(membership: Membership) -> MessageRow:
         author_name="",
         url="/m/0/",
         reply_url=_reply_url(membership.conversation_id, 0),
-        can_act=True,
+        can_add=True,
         can_edit=True,
         can_delete=True,
         blank=True,
@@ -195,9 +195,9 @@ def _message_row(message: Message, membership: Membership, names: dict[int, str]
         deleted=not alive,
         only_emoji=alive and bool(_ONLY_EMOJI.fullmatch(message.body)),
         calls_me=membership.user_id in (message.mentions or ()),
-        can_act=alive and not archived,
-        can_edit=access.can_edit(membership, message),
-        can_delete=access.can_delete(membership, message),
+        can_add=alive and not archived,
+        can_edit=not archived and access.can_edit(membership, message),
+        can_delete=not archived and access.can_delete(membership, message),
         archived=archived,
         reply=quote(message.reply_to) if alive and message.reply_to else None,
         reactions=_chips(message, membership.user_id, names) if alive else [],

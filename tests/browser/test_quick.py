@@ -327,6 +327,23 @@ def test_everything_a_key_does_is_a_named_button_too(alice: Page, room: Room) ->
     }
 
 
+def test_in_an_archived_conversation_words_can_still_be_copied(visit: Visit, room: Room) -> None:
+    room.say(room.alice, "Old words")
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+    visitor = visit(room.server, "Alice")
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = enter(visitor, room)
+    message = bubble(page, "Old words")
+    names = message.locator("[data-action]").evaluate_all("all => all.map(e => e.dataset.action)")
+    assert names == ["copy", "link", "unread"]
+    take_in_hand(page, "Old words").press("c")
+    expect(page.locator(".toast")).to_have_text("Text copied")
+    assert clipboard(page) == "Old words"
+    message.press("e")
+    message.press("r")
+    expect(message).to_be_focused()
+
+
 # --- jumps -------------------------------------------------------------------------------------------
 
 

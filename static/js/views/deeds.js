@@ -90,8 +90,6 @@ export class Deeds {
     const press = event.target.closest("[data-action]");
     if (!press || !DEEDS[press.dataset.action]) return;
     const row = press.closest("[data-kind]");
-    // A composer is what a reply needs; without one (archived) the link does what it can.
-    if (press.dataset.action === "reply" && !this.#composer) return;
     event.preventDefault();
     const menu = press.closest("details");
     if (menu) {

@@ -8,6 +8,7 @@ import { say, sayCount, sayNotice } from "chatty/views/words.js";
 const ONLY_EMOJI =
   /^[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\s]{1,24}$/u;
 const NAMES_SHOWN = 6; // of those who reacted
+const READING = ["copy", "link", "unread"]; // what one does without adding anything
 
 export class MessageView {
   #me;
@@ -198,14 +199,11 @@ export class MessageView {
   #showActions(element, message, url, own) {
     const actions = slot(element, "actions");
     if (!actions) return;
-    if (this.#archived) {
-      actions.remove();
-      return;
-    }
     for (const thing of actions.querySelectorAll("[data-action]")) {
       const name = thing.dataset.action;
-      const forbidden =
-        (name === "edit" && !own) || (name === "delete" && !own && !this.#canManage);
+      const forbidden = this.#archived
+        ? !READING.includes(name)
+        : (name === "edit" && !own) || (name === "delete" && !own && !this.#canManage);
       if (forbidden) thing.remove();
       else if (name === "unread") thing.value = message.seq;
       else if (name === "reply") {
