@@ -45,7 +45,7 @@ from accounts.models import (
 )
 from accounts.queries import ID_MAX, user_by_email
 from accounts.sessions import SID_KEY
-from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended
+from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended, announce_profile
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.common.text import clean_line
@@ -382,6 +382,8 @@ def update_profile(
             Picture.objects.update_or_create(user_id=user.pk, defaults={"image": image})
         elif remove_picture:
             Picture.objects.filter(user_id=user.pk).delete()
+        if changes.keys() & SHOWN_TO_OTHERS:
+            announce_profile(user.pk)
     for field, value in changes.items():
         setattr(user, field, value)
     return user
@@ -479,6 +481,7 @@ CLEANED: dict[str, Callable[[Any], Any]] = {
     "contrast": clean_contrast,
     "chosen_hue": clean_hue,
 }
+SHOWN_TO_OTHERS = {"name", "chosen_hue", "picture"}
 
 
 @sensitive_variables("password")

@@ -30,6 +30,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts import actions
 from accounts.models import NAME_MAX, SignIn, User
+from accounts.signals import announce_profile
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_line
 
@@ -186,6 +187,11 @@ class PersonAdmin(DjangoUserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "name" in form.changed_data:
+            announce_profile(obj.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)

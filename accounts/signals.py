@@ -13,6 +13,9 @@ from accounts.models import User
 SIGNED_OUT = 4001
 ACCOUNT_CLOSED = 4403
 
+# Sent when somebody has another name or face, with `user_id`.
+profile_changed = Signal()
+
 # Sent when sign-ins have ended, with the keyword arguments of announce_ended. `sids` being None
 # means all of this person's sign-ins but `except_sid`; `code` is one of the two above.
 sign_ins_ended = Signal()
@@ -30,4 +33,10 @@ def announce_ended(
         except_sid=except_sid,
         code=code,
     )
+    transaction.on_commit(send, robust=True)
+
+
+def announce_profile(user_id: int) -> None:
+    """Send `profile_changed` once the open transaction is committed; a failing listener is logged."""
+    send = partial(profile_changed.send_robust, sender=User, user_id=user_id)
     transaction.on_commit(send, robust=True)

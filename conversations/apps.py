@@ -7,4 +7,4 @@ class ConversationsConfig(AppConfig):
     verbose_name = "Conversations"
 
     def ready(self) -> None:
-        from conversations.realtime import sign_outs  # noqa: F401 - connects its receiver
+        from conversations.realtime import profiles, sign_outs  # noqa: F401 - connect their receivers

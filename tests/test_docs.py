@@ -157,6 +157,8 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         hers.heard.append(hers.take("presence", reset=False, here=[carol.id]))
         alice.ask("DELETE", f"{path}members/{carol.id}/")
         third.heard.append(third.take("conversation", change="removed"))
+        alice.ask("PATCH", "/api/me/", {"hue": 5})
+        his.heard.append(his.take("person"))
         again = opened(bob)  # now there is something for hello to say
         alice.ask("DELETE", path)
         his.heard.append(his.take("conversation", change="deleted"))

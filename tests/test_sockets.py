@@ -434,6 +434,20 @@ def test_typing_reaches_the_others_and_no_outsider(alice, bob, carol, call):
     assert outside.so_far("typing") == []
 
 
+def test_a_new_name_reaches_those_who_share_a_conversation_once(alice, bob, carol, call):
+    alice.opens(bob)
+    alice.opens(bob)
+    hers, his, others = call(alice), call(bob), call(carol)
+    alice.ask("PATCH", "/api/me/", {"name": "Alice Liddell"})
+    assert his.take("person")["user"]["name"] == "Alice Liddell"
+    assert hers.take("person")["user"]["id"] == alice.id
+    alice.ask("PATCH", "/api/me/", {"theme": "dark"})  # nobody else's business
+    alice.ask("PATCH", "/api/me/", {"hue": 3, "name": "Alice"})
+    changed = his.take("person")["user"]
+    assert (changed["hue"], changed["name"]) == (3, "Alice")
+    assert others.so_far("person") == []
+
+
 def test_a_read_mark_reaches_ones_own_other_sockets_at_once_and_the_others_soon(
     alice, bob, carol, call
 ):

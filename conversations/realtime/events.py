@@ -111,6 +111,19 @@ class Here(Event, frozen=True, tag="here"):
         return EVERYBODY
 
 
+class Profiled(Event, frozen=True, tag="profiled"):
+    """Somebody has another name or face: `text` is the finished `person` frame, for themselves and
+    for whoever is in one of their `conversations`. May be lost: pages are drawn with what is true."""
+
+    user: int
+    conversations: tuple[int, ...]
+    text: str
+
+    @property
+    def group(self) -> str:
+        return EVERYBODY
+
+
 class SignedOut(Event, frozen=True, tag="signed_out"):
     """Sign-ins of a user ended: `sids`, or all when None, but never `except_sid`."""
 
@@ -124,7 +137,7 @@ class SignedOut(Event, frozen=True, tag="signed_out"):
         return user_group(self.user)
 
 
-_AnyEvent = Changed | Ended | Whisper | Personal | Concerns | Marked | Here | SignedOut
+_AnyEvent = Changed | Ended | Whisper | Personal | Concerns | Marked | Here | Profiled | SignedOut
 
 
 def conversation_group(conversation_id: int) -> str:

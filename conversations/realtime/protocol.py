@@ -259,6 +259,10 @@ def seen(*, conversation: int, marks: dict[int, int]) -> Frame:
     return {"type": "seen", "conversation": conversation, "marks": told}
 
 
+def person(*, user: Frame) -> Frame:
+    return {"type": "person", "user": user}
+
+
 def presence(*, here: list[int], gone: list[int], reset: bool) -> Frame:
     return {"type": "presence", "here": here, "gone": gone, "reset": reset}
 

@@ -36,6 +36,7 @@ from conversations.realtime.events import (
     Ended,
     Event,
     Personal,
+    Profiled,
     SignedOut,
     Whisper,
     conversation_group,
@@ -232,6 +233,8 @@ class Relay:
             case Personal():
                 if person := self._people.get(event.user):
                     self.write(person.sockets, event.text)
+            case Profiled():
+                self._pass_on_profile(event)
             case Concerns():
                 self._recheck(event.user, (event.change, event.conversation))
             case SignedOut():
@@ -277,6 +280,13 @@ class Relay:
     def _pass_on_early(self, room: Room) -> None:
         while event := room.early.pop(room.last + 1, None):
             self._pass_on(room, event)
+
+    def _pass_on_profile(self, event: Profiled) -> None:
+        """Once to each socket, however many conversations it shares with that person."""
+        sockets = set(self.sockets_of(event.user))
+        for conversation_id in event.conversations:
+            sockets.update(self.sockets_in(conversation_id))
+        self.write(sockets, event.text)
 
     def _send_away(self, user_id: int, room: Room) -> None:
         self._mark_dirty(user_id)

@@ -52,6 +52,10 @@ async function main() {
   chat.on("gone", () => location.assign(urls.home));
 
   const badge = view("badge").then(({ Badge }) => new Badge({ roster }).connect());
+  const retitle = (name) => {
+    document.getElementById("conversation-name").textContent = name;
+    badge.then((shown) => (shown.title = `${name} · Chatty`));
+  };
   for (const part of [
     new Sidebar({ roster, current: conversation?.id ?? null }),
     new Quick({ me: me.id, rest, roster }),
@@ -70,7 +74,11 @@ async function main() {
   const outbox = new Outbox({ scope, shelf, deliver: chat.delivery() });
   view("sign_out").then(({ SignOut }) => new SignOut({ outbox, drafts }).connect());
   const using = chat.use(outbox);
-  if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, badge }));
+  if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, retitle }));
+  socket.on("frame", ({ type, user }) => {
+    if (type !== "person") return;
+    view("people").then(({ meet }) => meet(user, { me: me.id, roster, store, conversation, retitle }));
+  });
   listening("company", [[socket, "frame"], [chat, "status", "spoken"]], ({ CompanyView }, said) =>
     new CompanyView({ conversation, socket: said, chat: said, store, rest }).connect(),
   );
@@ -78,7 +86,7 @@ async function main() {
   await using;
 }
 
-function openConversation({ data, chat, rest, store, roster, drafts, badge }) {
+function openConversation({ data, chat, rest, store, roster, drafts, retitle }) {
   const { user: me, conversation, limits } = data;
   const times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
   const message = new MessageView({
@@ -127,7 +135,7 @@ function openConversation({ data, chat, rest, store, roster, drafts, badge }) {
       new Typing({ chat: said, place: typing }).connect(),
     );
   }
-  chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, badge));
+  chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, retitle));
 }
 
 /** A part that comes a moment later; what it listens for waits for it. `sources`: as of Late. */
@@ -140,11 +148,8 @@ function listening(name, sources, start) {
 }
 
 /** What a notice changes about the page around the log. */
-function followNotice(kind, notice, badge) {
-  if (kind === "renamed") {
-    document.getElementById("conversation-name").textContent = notice.data.new;
-    badge.then((shown) => (shown.title = `${notice.data.new} · Chatty`));
-  }
+function followNotice(kind, notice, retitle) {
+  if (kind === "renamed") retitle(notice.data.new);
   // Whether one can write here is for the server to draw; the draft is kept meanwhile.
   if (kind === "archived" || kind === "unarchived") reload();
 }

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_live import Persons, Room, bubble, enter, said, write
+from tests.browser.test_live import Persons, Room, bubble, enter, said, wait_for_line, write
 from tests.houses import Builder, ChatServer
 
 HERE = re.compile("face--here")
@@ -164,6 +164,40 @@ def test_who_comes_before_the_page_can_count_is_counted(
     for route in held:  # the page may have asked twice: ahead of time, and in earnest
         route.continue_()
     expect(page.locator("#people")).to_have_text("2 people")
+
+
+def test_a_new_name_and_face_appear_wherever_somebody_is_shown(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    question = room.say(room.bob, "A question")
+    room.say(room.alice, "An answer", reply_to=question["id"])
+    status, direct = room.alice.call("POST", "/api/conversations/direct/", {"user": room.bob_id})
+    assert status < 300
+    key = f"direct-{room.id}"
+    path = f"/api/conversations/{direct['id']}/messages/"
+    assert room.bob.call("POST", path, {"key": key, "body": "Hi"})[0] == 201
+    group = enter(visit(server, "Alice"), room)
+    pair = visit(server, "Alice").goto(f"/c/{direct['id']}/")
+    wait_for_line(pair)
+    try:
+        changed = {"name": "Robert Jones", "hue": 8}
+        assert room.bob.call("PATCH", "/api/me/", changed)[0] == 200
+        asked = bubble(group, "A question").first
+        expect(asked.locator("[data-slot=author]")).to_have_text("Robert Jones")
+        expect(asked.locator(".avatar")).to_have_class("avatar avatar--h8")
+        expect(asked.locator(".avatar")).to_have_text("RJ")
+        expect(bubble(group, "An answer").locator("[data-slot=reply-author]")).to_have_text(
+            "Robert Jones"
+        )
+        expect(pair.locator("#conversation-name")).to_have_text("Robert Jones")
+        expect(pair.locator(".topbar .avatar")).to_have_text("RJ")
+        expect(pair).to_have_title("Robert Jones · Chatty")
+        for page in (group, pair):
+            row = page.locator(f"#conversations > [data-conversation='{direct['id']}']")
+            expect(row.locator("[data-slot=name]")).to_have_text("Robert Jones")
+            expect(row.locator(".avatar")).to_have_class("avatar avatar--h8")
+    finally:
+        assert room.bob.call("PATCH", "/api/me/", {"name": "Bob", "hue": None})[0] == 200
 
 
 def test_who_opened_a_conversation_alone_sees_the_others_come_and_go(

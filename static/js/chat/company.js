@@ -48,6 +48,12 @@ export class Company {
     }
   }
 
+  /** A `person` frame. */
+  heardPerson({ id, name }) {
+    const member = this.#members.get(id);
+    if (member) member.name = name;
+  }
+
   /** A notice of the open conversation: people come and go. */
   heardNotice({ kind, author, seq, notice: { data } }) {
     if (kind === "left") this.#members.delete(author.id);

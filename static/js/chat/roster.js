@@ -110,6 +110,12 @@ export class Roster extends Emitter {
     }
   }
 
+  /** Somebody, and so our direct conversation, has another name now. */
+  rename(id, name) {
+    const row = this.#rows.get(id);
+    if (row) this.#put({ id, name }, { moved: false });
+  }
+
   /** A `conversation` frame: I was added, removed, given a role; it was renamed, archived, deleted. */
   revise({ change, conversation }) {
     if (change === "removed" || change === "deleted") {

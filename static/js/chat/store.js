@@ -113,6 +113,15 @@ export class Store extends Emitter {
     ).length;
   }
 
+  /** Somebody has another name or face: all of theirs that is drawn from now on has it. */
+  meet(person) {
+    for (const message of this.#messages.values()) {
+      const { author, reply_to: quoted } = message;
+      if (author?.id === person.id) message.author = person;
+      if (quoted?.author?.id === person.id) message.reply_to = { ...quoted, author: person };
+    }
+  }
+
   // Pages of history. None of them moves the position: they tell of some messages, not of all.
   // A page asked for in an earlier `era` is passed over: what was heard since may be forgotten.
 

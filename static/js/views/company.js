@@ -53,6 +53,10 @@ export class CompanyView {
     if (frame.type === "presence") {
       this.#company.heardPresence(frame);
       this.#showHere();
+    } else if (frame.type === "person" && this.#store) {
+      this.#company.heardPerson(frame.user);
+      this.#showHere();
+      this.#showSeen();
     } else if (frame.type === "seen" && frame.conversation === this.#conversation?.id) {
       this.#company.heardMarks(frame.marks);
       this.#showSeen();
