@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from chatty import logs, refusals
@@ -62,6 +61,6 @@ class RefusalMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ChatError):
             return refusals.answer(request, exception)
-        if isinstance(exception, OperationalError | InterfaceError):
+        if isinstance(exception, refusals.DATABASE_AWAY):
             return refusals.answer(request, refusals.database_away(exception))
         return None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.html import format_html
@@ -15,6 +17,8 @@ from chatty import logs
 from chatty.common.errors import ChatError
 
 log = logging.getLogger("chatty.refusals")
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
 
 # Which template says it; every other status is told by 400.html with the sentence of its code.
 _TEMPLATES = {403: "403.html", 404: "404.html"}
@@ -80,6 +84,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Whatever went wrong outside a view, too: who is asking is found out before there is one."""
+    error = sys.exc_info()[1]
+    if isinstance(error, DATABASE_AWAY):
+        return answer(request, database_away(error))
     return answer(request, ChatError("server_error"))
 
 

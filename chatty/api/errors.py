@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -48,7 +47,7 @@ def as_chat_error(exc: Exception) -> ChatError | None:
         return exc
     if isinstance(exc, exceptions.ValidationError):
         return ChatError("invalid", fields=_fields(exc.detail))
-    if isinstance(exc, OperationalError | InterfaceError):
+    if isinstance(exc, refusals.DATABASE_AWAY):
         return refusals.database_away(exc)
     for kind, code in _CODES:
         if isinstance(exc, kind):

@@ -108,6 +108,20 @@ def test_a_database_that_is_away_is_logged_whoever_asks(stranger, address, caplo
     ]
 
 
+@pytest.mark.parametrize("address", ["/", "/away/", "/api/me/"])
+def test_a_database_that_is_away_before_there_is_a_view_is_told_as_such(
+    stranger, address, monkeypatch
+):
+    def away(session):
+        raise FAULTS["away"]
+
+    stranger.force_login(User.objects.create_user("alice@example.org", "x", name="Alice"))
+    monkeypatch.setattr("accounts.middleware.sign_in_of", away)
+    answer = stranger.get(address)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert SECRET not in answer.content.decode()
+
+
 def test_a_broken_page_names_the_request_it_is_logged_under(stranger):
     page = stranger.get("/broken/")
     identity = page.headers["X-Request-ID"]
