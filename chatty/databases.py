@@ -12,6 +12,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 
+from chatty.postgres import giving_up_after
+
+_ANSWER_SECONDS = 2.0  # for word of a statement that PostgreSQL itself has ended to get here
+
 # Open as long as the process lives: the lock, and one connection, because closing the last one
 # would write the whole log back into the database and throw it away, over and over.
 _held: list[IO[str] | sqlite3.Connection] = []
@@ -33,7 +37,7 @@ def _bound_statements(alias: str) -> None:
     """Serving processes only: a migration or a backup may take its time.
 
     A statement that hangs would otherwise hold a thread, a connection and maybe a lock that
-    everybody waits for.
+    everybody waits for. PostgreSQL ends it; when PostgreSQL itself is not heard of, we do.
     """
     milliseconds = round(settings.STATEMENT_SECONDS * 1000)
     limits = {
@@ -45,6 +49,9 @@ def _bound_statements(alias: str) -> None:
     options = connections.settings[alias]["OPTIONS"]
     if said not in options.get("options", ""):
         options["options"] = f"{options.get('options', '')} {said}".strip()
+    if "pool" in options:
+        patience = settings.STATEMENT_SECONDS + _ANSWER_SECONDS
+        options["pool"]["connection_class"] = giving_up_after(patience)
 
 
 def _hold(path: Path) -> None:

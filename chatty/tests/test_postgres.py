@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import select
+import time
+
 import psycopg
 import pytest
 from django.db import connection
 
-from chatty.postgres import WatchedConnection
+from chatty.postgres import WatchedConnection, giving_up_after
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 
+def given():
+    wanted = ("host", "port", "dbname", "user", "password")
+    return {name: v for name, v in connection.get_connection_params().items() if name in wanted}
+
+
 @pytest.fixture
 def watched():
-    wanted = ("host", "port", "dbname", "user", "password")
-    given = {name: v for name, v in connection.get_connection_params().items() if name in wanted}
-    with WatchedConnection.connect(**given, autocommit=True) as opened:
+    with WatchedConnection.connect(**given(), autocommit=True) as opened:
         yield opened
 
 
@@ -47,4 +53,23 @@ def test_one_that_has_something_to_say_is_asked(watched):
     watched.execute("LISTEN t")
     with connection.cursor() as cursor:
         cursor.execute("NOTIFY t")
+    select.select([watched], [], [], 5)  # it takes a moment to get here
     assert watched.execute("") is not None
+
+
+def test_one_that_is_not_answered_in_time_is_given_up():
+    silent = giving_up_after(0.3).connect(**given())
+    began = time.monotonic()
+    with pytest.raises(psycopg.OperationalError):
+        silent.execute("SELECT pg_sleep(5)")
+    assert silent.closed
+    silent.rollback()  # of what is gone there is nothing to
+    assert time.monotonic() - began < 2
+
+
+def test_what_the_server_itself_refuses_costs_no_connection():
+    with giving_up_after(5).connect(**given(), options="-c statement_timeout=100") as patient:
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            patient.execute("SELECT pg_sleep(5)")
+        patient.rollback()
+        assert patient.execute("SELECT 7").fetchone() == (7,)
