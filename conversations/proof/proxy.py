@@ -1,4 +1,5 @@
-"""The line between clients and a server: it can be cut, delayed and held up."""
+"""The line between clients and a server, or a server and its database: it can be cut, delayed and
+held up."""
 
 from __future__ import annotations
 
@@ -14,13 +15,15 @@ DIAL_SECONDS = 5.0
 class Proxy:
     """Passes TCP on from a free port of 127.0.0.1 to `host:port`.
 
-    `delay`: seconds each piece of data takes; `refuses`: new connections end at once.
+    `host` may be the directory of PostgreSQL's unix socket, as in its urls. `delay`: seconds each piece
+    of data takes, give or take `jitter`; `refuses`: new connections end at once.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
         self.port = 0
         self.delay = 0.0
+        self.jitter = 0.0
         self.refuses = False
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -58,7 +61,7 @@ class Proxy:
             return
         try:
             async with asyncio.timeout(DIAL_SECONDS):
-                far_reader, far_writer = await asyncio.open_connection(*self.target)
+                far_reader, far_writer = await self._dial()
         except (OSError, TimeoutError):
             writer.transport.abort()
             return
@@ -78,11 +81,18 @@ class Proxy:
                 with contextlib.suppress(OSError, RuntimeError):
                     each.close()
 
+    async def _dial(self) -> tuple[StreamReader, StreamWriter]:
+        host, port = self.target
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, port)
+
     async def _pump(self, reader: StreamReader, writer: StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
                 if self.delay:
-                    await asyncio.sleep(self.delay)
+                    give_or_take = random.uniform(-self.jitter, self.jitter)  # noqa: S311
+                    await asyncio.sleep(max(0.0, self.delay + give_or_take))
                 await self._flowing.wait()
                 writer.write(data)
                 await writer.drain()

@@ -1,0 +1,115 @@
+"""A line to the database that swallows everything: words are refused in time, nothing else stops."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.fault.crowd import Crowd
+from tests.fault.lines import along, to_postgres
+from tests.sockets import Talker, new_key, switchboard
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+IN_TIME = 10.0  # 3 s for a statement that is not answered, and 5 s for a connection not to be had
+
+
+@pytest.fixture
+def line(grown_house):
+    with to_postgres(grown_house.env["DATABASE_URL"]) as line:
+        yield line
+
+
+@pytest.fixture
+def server(grown_house, line):
+    return grown_house.serve(
+        DATABASE_URL=along(line, grown_house.env["DATABASE_URL"]),
+        STATEMENT_SECONDS="1",
+        TICK_SECONDS="1",
+        LIMIT_FRAMES="100000/s",
+        LIMIT_REQUESTS="100000/s",
+    )
+
+
+def posted(server, path, body, headers):
+    """Returns (status, Retry-After, seconds)."""
+    began = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        answer.read()
+    return answer.status, answer.headers["Retry-After"], time.monotonic() - began
+
+
+def by_form(person, cookie, conversation, body, key):
+    secret = next(c for c in cookie.split("; ") if c.startswith("chatty-csrf=")).partition("=")[2]
+    form = {"key": key, "body": body, "csrfmiddlewaretoken": secret}
+    headers = {
+        "Cookie": cookie,
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": person.server.url,
+    }
+    return posted(person.server, f"/c/{conversation}/messages/", urlencode(form), headers)
+
+
+def by_rest(person, conversation, body, key):
+    headers = {
+        "Authorization": f"Bearer {person.token}",
+        "Content-Type": "application/json",
+    }
+    said = f'{{"key":"{key}","body":"{body}"}}'
+    return posted(person.server, f"/api/conversations/{conversation}/messages/", said, headers)
+
+
+def test_a_line_that_swallows_everything_costs_a_second_try(server, line):
+    cast = [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+    alice, bob, _carol = cast
+    cookie, tea = alice.cookie(), alice.opens(bob)
+    crowd = Crowd(*cast, each=10)
+    with switchboard() as call, ThreadPoolExecutor(12) as pool:
+        hers, his = call(alice), call(bob)
+        ways = {f"way {number}": new_key() for number in range(12)}
+        crowd.start()
+        crowd.wait_until_said(0.3)
+        line.hold_up()
+        began = time.monotonic()
+        mine = hers.send(tea, "by socket")
+        asked = [
+            pool.submit(by_form, alice, cookie, tea, body, key)
+            if number % 2
+            else pool.submit(by_rest, alice, tea, body, key)
+            for number, (body, key) in enumerate(ways.items())
+        ]
+        while not all(answer.done() for answer in asked):
+            beat = time.monotonic()
+            assert his.is_open()
+            assert alice.call("GET", "/healthz")[0] == 200
+            assert time.monotonic() - beat < 1
+            assert beat - began < IN_TIME
+            time.sleep(0.1)
+        refusal = hers.take("error", seconds=began + IN_TIME - time.monotonic(), key=mine)
+        assert (refusal["code"], refusal["retry"]) == ("unavailable", True)
+        assert {answer.result()[0] for answer in asked} == {503}
+        assert {answer.result()[1] for answer in asked} <= {"1", "2"}
+        assert max(answer.result()[2] for answer in asked) < IN_TIME
+
+        line.flow()
+        crowd.assert_nothing_lost_nothing_twice()
+        assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
+        assert crowd.follower.calls == 1
+        codes = {code for speaker in crowd.speakers for code in speaker.retries}
+        assert "unavailable" in codes
+        assert codes <= {"unavailable", "busy"}
+        hers.sends(tea, "by socket", mine)
+        for body, key in ways.items():
+            alice.posts(tea, body, key)
+        his.hears(tea, "by socket")
+    rows = alice.reads(tea)
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert sorted(row["key"] for row in rows if row["key"]) == sorted([mine, *ways.values()])
