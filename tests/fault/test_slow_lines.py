@@ -1,0 +1,72 @@
+"""Lines that take their time and sometimes stop: everything arrives late, and as on a good one."""
+
+from __future__ import annotations
+
+import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.fault.lines import Line
+from tests.sockets import Talker, switchboard
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+WORDS = 100
+PAUSE = 0.05  # between two of them
+STALLS = (range(20, 40), range(50, 70), range(80, 95))  # words said while nothing passes
+# There and back. A piece that comes while another is being carried waits for that one first.
+LEAST, MOST = 2 * 0.2, 2 * 2 * 0.4
+LONGEST_STALL = 20 * PAUSE
+OWN = 1.0  # what may be the server's and this machine's
+
+
+@pytest.fixture
+def line(server):
+    with Line("127.0.0.1", server.port) as line:
+        yield line
+
+
+def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server, line):
+    far = copy.copy(server)
+    far.port = line.port
+    alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
+    tea = alice.opens(bob)
+    words = [f"word {number}" for number in range(WORDS)]
+    said: dict[str, float] = {}
+
+    def listen(client):
+        """Returns (words, when) as they come."""
+        heard: list[tuple[str, float]] = []
+        while len(heard) < WORDS:
+            arrived = client.transcript(tea, 1)
+            heard += [(body, time.monotonic()) for _seq, body in arrived]
+        return heard
+
+    with switchboard() as call, ThreadPoolExecutor(1) as pool:
+        hers, his = call(alice.again(far)), call(bob.again(far))
+        line.slow_down(0.3, jitter=0.1)
+        listening = pool.submit(listen, his)
+        keys = []
+        for number, word in enumerate(words):
+            if any(number == stall.start for stall in STALLS):
+                line.hold_up()
+            said[word] = time.monotonic()
+            keys.append(hers.send(tea, word))
+            time.sleep(PAUSE)
+            if any(number == stall.stop - 1 for stall in STALLS):
+                line.flow()
+        heard = listening.result(30)
+        acknowledged = [hers.take("sent") for _ in words]
+        assert his.so_far("message") == []
+        assert hers.so_far("error") == []
+
+    assert [word for word, _when in heard] == words
+    assert [sent["key"] for sent in acknowledged] == keys
+    stored = [row for row in alice.reads(tea) if row["kind"] == "text"]
+    assert [row["body"] for row in stored] == words
+    assert [row["seq"] for row in stored] == [sent["seq"] for sent in acknowledged]
+    waits = sorted(when - said[word] for word, when in heard)
+    assert waits[0] > LEAST
+    assert waits[int(WORDS * 0.99) - 1] < MOST + LONGEST_STALL + OWN
