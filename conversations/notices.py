@@ -35,14 +35,15 @@ _SENTENCES = {
     "archived": _("%(who)s archived this conversation."),
     "unarchived": _("%(who)s took this conversation out of the archive."),
 }
+# A newer version runs beside this one, or ran here before: what it wrote can still be read past.
+_UNKNOWN = _("%(who)s did something that this version of Chatty has no words for.")
 
 
 def sentence(kind: str, *, author: str | None, data: Data) -> str:
     """Return the notice in words: "Alice added Bob.". `author` None: the installation did it."""
-    name = _name(kind, data)
-    if name not in _SENTENCES:
-        raise ValueError(f"no sentence for a notice of kind {kind}")
-    return str(_SENTENCES[name]) % {
+    if kind == "text":
+        raise ValueError("no sentence for what people wrote themselves")
+    return str(_SENTENCES.get(_name(kind, data), _UNKNOWN)) % {
         "who": author or "Chatty",
         "whom": data.get("name", ""),
         "new": data.get("new", ""),
@@ -59,8 +60,8 @@ def patterns() -> dict[str, str]:
 def _name(kind: str, data: Data) -> str:
     match kind:
         case "role" | "access":
-            return f"{kind}.{data[kind]}"
-        case "topic" if not data["new"]:
+            return f"{kind}.{data.get(kind)}"
+        case "topic" if not data.get("new"):
             return "topic.none"
     return kind
 

@@ -127,6 +127,15 @@ def test_every_kind_of_notice_has_its_sentence():
         notices.sentence("text", author="Alice", data={})
 
 
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("tomorrow", {"planet": "Mars"}), ("role", {"role": "poet"}), ("access", {})],
+)
+def test_a_notice_of_a_version_to_come_is_told_as_such(kind, data):
+    told = notices.sentence(kind, author="Alice", data=data)
+    assert told == "Alice did something that this version of Chatty has no words for."
+
+
 def test_who_is_gone_after_a_notice():
     assert notices.people_gone("removed", author_id=1, data={"user": 2}) == (2,)
     assert notices.people_gone("left", author_id=1, data={}) == (1,)
