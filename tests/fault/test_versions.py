@@ -1,0 +1,139 @@
+"""A newer version beside this one, as while machines are updated in turn: what it says and writes that
+nobody here has heard of costs nobody here anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import urllib.request
+
+import pytest
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+from conversations.realtime import events
+from tests.houses import eventually
+from tests.sockets import Talker, switchboard
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+# As a version to come stores it: one transaction, and a kind it alone knows.
+_NOTICE = """
+from django.db import transaction
+from django.utils import timezone
+from conversations.models import Conversation, Message
+with transaction.atomic():
+    tea = Conversation.objects.select_for_update().get(pk={tea})
+    tea.version, tea.last_seq = tea.version + 1, tea.last_seq + 1
+    tea.save()
+    Message.objects.create(conversation=tea, seq=tea.last_seq, version=tea.version, kind={kind!r},
+        data={data!r}, author_id={author}, created_at=timezone.now())
+"""
+
+
+@pytest.fixture
+def server(grown_house):
+    return grown_house.serve(TICK_SECONDS="0.5")
+
+
+@pytest.fixture
+def cast(server):
+    return [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+
+
+@pytest.fixture
+def call():
+    with switchboard() as opened:
+        yield opened
+
+
+@pytest.fixture
+def publish(grown_house):
+    """publish(group, message, ...): what another process says through Redis."""
+
+    def published(group, *messages):
+        async def say():
+            layer = RedisPubSubChannelLayer(hosts=[grown_house.redis.url], prefix="chatty")
+            for message in messages:
+                await layer.group_send(group, message)
+            await layer.flush()
+
+        asyncio.run(say())
+
+    return published
+
+
+def event(*said):
+    return {"type": events.LAYER_TYPE, "origin": "tomorrow", "events": json.dumps(said)}
+
+
+def whisper(conversation, text, **more):
+    words = json.dumps({"type": "typing", "conversation": conversation, "text": text})
+    return {"kind": "whisper", "conversation": conversation, "text": words, **more}
+
+
+def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
+    alice, bob, _carol = cast
+    tea = alice.opens(bob)
+    hers, his = call(alice), call(bob)
+
+    def is_listening():
+        publish(events.conversation_group(tea), event(whisper(tea, "listening?")))
+        return his.so_far("typing", text="listening?")
+
+    eventually(is_listening)
+    unknown = {"kind": "tomorrow", "conversation": tea, "user": bob.id, "planet": "Mars"}
+    for group in (
+        events.conversation_group(tea),
+        events.user_group(bob.id),
+        events.EVERYBODY,
+    ):
+        publish(
+            group,
+            {"type": "tomorrow.event", "planet": "Mars"},
+            {"type": events.LAYER_TYPE, "kind": "tomorrow"},
+            {"type": events.LAYER_TYPE, "origin": "tomorrow", "events": {"in": "another form"}},
+            event(unknown),
+            # Known by name, and otherwise not.
+            event({"kind": "changed", "conversation": str(tea)}, {"kind": "here", "users": "all"}),
+            event({"kind": "concerns", "user": bob.id, "conversation": tea, "change": "moved"}),
+        )
+    # What stands beside it is heard, also with more in it than is known here.
+    group = events.conversation_group(tea)
+    publish(group, event(unknown, whisper(tea, "known", planet="Mars"), unknown))
+    his.take("typing", text="known")
+    hers.sends(tea, "still here")
+    his.takes_message(tea, "still here")
+    assert alice.call("GET", "/readyz")[1]["layer"] == "ok"
+    assert " ERROR " not in server.said()
+    assert "Traceback" not in server.said()
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("tomorrow", {"planet": "Mars"}), ("role", {"user": 3, "name": "Bob", "role": "poet"})],
+    ids=["a kind", "a role"],
+)
+def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, cast, call, server):
+    alice, bob, carol = cast
+    tea = alice.opens(bob, carol)
+    hers, his = call(alice), call(bob)
+    his.sends(tea, "before")
+    notice = _NOTICE.format(tea=tea, kind=kind, data=data, author=alice.id)
+    server.manage("shell", "-c", notice)
+    # Nobody was told: it is found, and so read and put into words, by the tick.
+    synced = his.take_if("the notice", lambda f: f["type"] == "synced" and f["messages"])
+    (heard,) = synced["messages"]
+    assert (heard["kind"], heard["notice"]["data"]) == (kind, data)
+    assert heard["notice"]["text"].startswith("Alice ")
+    hers.sends(tea, "after")
+    his.takes_message(tea, "after")
+
+    carols = call(carol)
+    carols.say("sync", conversation=tea, version=synced["from"])
+    assert heard in carols.take("synced", conversation=tea)["messages"]
+    assert [row["kind"] for row in bob.reads(tea)][-3:] == ["text", kind, "text"]
+    page = urllib.request.Request(f"{server.url}/c/{tea}/", headers={"Cookie": bob.cookie()})
+    with contextlib.closing(urllib.request.urlopen(page, timeout=10)) as answer:
+        assert heard["notice"]["text"] in answer.read().decode()
+    assert " ERROR " not in server.said()
