@@ -211,14 +211,20 @@ def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
     hers.take_if("the guest again", lambda f: guest.id in f.get("here", ()), 20)
 
 
-def test_flushed_redis_is_nobodys_business(town, alice, bob, call):
+@pytest.mark.parametrize("what", ["flushed", "clients killed"])
+def test_what_happens_to_redis_is_nobodys_business(what, town, servers, alice, bob, call):
     tea = alice.opens(bob)
     hers, his = call(alice), call(bob)
     hears_through_the_layer(hers, his, tea, 5)
     with redis.Redis.from_url(town.redis.url) as client:
-        client.flushall()
+        if what == "flushed":
+            client.flushall()
+        else:
+            for kind in ("normal", "pubsub"):
+                client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
     hers.sends(tea, "all the same")
-    his.takes_message(tea, "all the same", AT_ONCE)
+    his.hears(tea, "all the same", AT_ONCE if what == "flushed" else BY_ITSELF)
+    hears_through_the_layer(hers, his, tea, 10)
 
 
 @pytest.mark.parametrize("how", ["killed", "hanging"])

@@ -10,7 +10,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.sockets import Client, Frame, Talker, new_key, open_socket
 
-GIVE_UP_SECONDS = 120  # of everybody: a crowd that takes longer has been forgotten by the server
+GIVE_UP_SECONDS = 240  # of everybody: a crowd that takes longer has been forgotten by the server
 ANSWER_SECONDS = 12  # without an answer the same message is sent again
 
 

@@ -59,6 +59,23 @@ def test_one_of_two_servers_is_killed_and_the_other_goes_on(grown_house):
     assert crowd.follower.calls == 1
 
 
+def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(grown_house):
+    here, there = grown_house.serve(**FAST), grown_house.serve(**FAST)
+    alice, bob, carol = (
+        Talker(server, name).sign_in()
+        for server, name in ((here, "Alice"), (there, "Bob"), (there, "Carol"))
+    )
+    crowd = Crowd(alice, bob, carol)
+    crowd.start()
+    for server, share in ((here, 0.2), (there, 0.6)):
+        crowd.wait_until_said(share)
+        assert server.terminate() == 0
+        server.start()
+    crowd.assert_nothing_lost_nothing_twice()
+    for server in (here, there):
+        assert " ERROR " not in server.said()
+
+
 def test_a_database_that_crashes_costs_time_and_nothing_else(fragile_house):
     fragile_house.postgres.keep_promises()
     server = fragile_house.serve(**FAST)
@@ -81,7 +98,7 @@ def test_a_database_that_crashes_costs_time_and_nothing_else(fragile_house):
     assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
 
 
-@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [2, pytest.param(120, marks=pytest.mark.long)])
 def test_a_server_that_hangs_for_a_while_loses_nothing(seconds, any_house):
     server = any_house.serve(**FAST)
     crowd = gather(server, each=10)
