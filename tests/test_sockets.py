@@ -435,7 +435,7 @@ def test_typing_reaches_the_others_and_no_outsider(alice, bob, carol, call):
 
 
 def test_a_new_name_reaches_those_who_share_a_conversation_once(alice, bob, carol, call):
-    alice.opens(bob)
+    tea = alice.opens(bob)
     alice.opens(bob)
     hers, his, others = call(alice), call(bob), call(carol)
     alice.ask("PATCH", "/api/me/", {"name": "Alice Liddell"})
@@ -445,6 +445,11 @@ def test_a_new_name_reaches_those_who_share_a_conversation_once(alice, bob, caro
     alice.ask("PATCH", "/api/me/", {"hue": 3, "name": "Alice"})
     changed = his.take("person")["user"]
     assert (changed["hue"], changed["name"]) == (3, "Alice")
+    alice.ask("PATCH", "/api/me/", {"name": "Alice P. Liddell"})
+    his.take("person")
+    hers.say("typing", conversation=tea)
+    assert his.take("typing")["user"]["name"] == "Alice P. Liddell"
+    alice.ask("PATCH", "/api/me/", {"name": "Alice"})
     assert others.so_far("person") == []
 
 

@@ -61,6 +61,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.rooms: set[int] = set()
         self.dirty = self.seated = False
         self.user_id = 0
+        self.name = ""
         self.sid = ""
         self._address = ""
         self.language = ""  # the profile's; without one, what the handshake asked for
@@ -156,7 +157,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise ChatError(
                 "too_many", gettext_lazy("There are too many open windows of yours already.")
             )
-        self.user_id, self.sid = user.pk, self.identity.sid
+        self.user_id, self.name, self.sid = user.pk, user.name, self.identity.sid
         # Registered first, with the outbox held, read afterwards: nothing falls in between.
         relay.greet(self, clock=user.clock)
         conversations = await self.join(user)
@@ -341,7 +342,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if now - self._typed_at.get(conversation_id, -TYPING_SECONDS) < TYPING_SECONDS:
             return
         self._typed_at[conversation_id] = now
-        user = {"id": self.user_id, "name": self.identity.user.name}
+        user = {"id": self.user_id, "name": self.name}
         frame = protocol.typing(conversation=conversation_id, user=user)
         fanout.tell(Whisper(conversation_id, protocol.encode(frame)))
 

@@ -20,6 +20,7 @@ from chatty import metrics
 from conversations import actions, queries
 from conversations.realtime import fanout, protocol
 from conversations.realtime.presence import Presence
+from conversations.realtime.profiles import Profiles
 from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
@@ -45,6 +46,7 @@ class Engine:
             most=settings.PRESENCE_MEMBERS,
         )
         self.read_marks = ReadMarks(self.relay, self.threads, most=settings.PRESENCE_MEMBERS)
+        self.profiles = Profiles(self.relay, self.threads)
         self.addresses: Counter[str] = Counter()  # of sockets, those not let in yet included
         fanout.connect(self.relay)
         self._epoch = ""
@@ -57,6 +59,7 @@ class Engine:
             "tick": self.relay.run_tick,
             "presence": self.presence.run,
             "read marks": self.read_marks.run,
+            "profiles": self.profiles.run,
             "heartbeat": self._beat,
             "epoch": self._watch_epoch,
             "purge": self._purge,

@@ -112,12 +112,9 @@ class Here(Event, frozen=True, tag="here"):
 
 
 class Profiled(Event, frozen=True, tag="profiled"):
-    """Somebody has another name or face: `text` is the finished `person` frame, for themselves and
-    for whoever is in one of their `conversations`. May be lost: pages are drawn with what is true."""
+    """Somebody has another name or face. May be lost: pages are drawn with what is true."""
 
     user: int
-    conversations: tuple[int, ...]
-    text: str
 
     @property
     def group(self) -> str:

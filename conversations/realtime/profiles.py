@@ -1,9 +1,19 @@
-"""A name or a face that `accounts` changed, for the pages that show it."""
+"""A new name or face, told to the pages that show it.
+
+`accounts` says whose; it is told once a second at most, as it stands by then. So somebody who changes
+their mind over and over costs a frame a second, whichever process hears of which change first. It may
+be lost: whatever is drawn afterwards is drawn with what is true.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
+from django.db import InterfaceError, OperationalError
 from django.dispatch import receiver
 
 from accounts.models import User
@@ -13,13 +23,59 @@ from conversations.realtime import fanout, protocol
 from conversations.realtime.events import Profiled
 from conversations.wire import person_to_wire
 
+if TYPE_CHECKING:
+    from conversations.realtime.relay import Relay
+    from conversations.realtime.threads import DatabaseThreads
+
+logger = logging.getLogger(__name__)
+
+ROUND_SECONDS = 1.0
+
 
 @receiver(profile_changed, dispatch_uid="conversations.profiles")
 def tell_of_profile(*, user_id: int, **_: Any) -> None:
-    # After the commit, so of two changes at the same time the later one tells what holds.
-    person = person_to_wire(User.objects.get(pk=user_id))
-    shared = tuple(
-        conversation for _user, conversation, _version in queries.memberships_of([user_id])
-    )
-    text = protocol.encode(protocol.person(user=person))
-    fanout.tell(Profiled(user_id, shared, text))
+    fanout.tell(Profiled(user_id))
+
+
+class Profiles:
+    def __init__(self, relay: Relay, threads: DatabaseThreads) -> None:
+        self._relay = relay
+        self._threads = threads
+        self._changed: set[int] = set()
+        relay.listen(Profiled, self._note)
+
+    def _note(self, event: Profiled) -> None:
+        self._changed.add(event.user)
+
+    async def run(self) -> None:
+        """Tell of names and faces, for ever."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            await self.round()
+
+    async def round(self) -> None:
+        changed, self._changed = self._changed, set()
+        if not changed:
+            return
+        try:
+            people, shared = await self._threads.run(_read, changed)
+        except (InterfaceError, OperationalError) as error:
+            logger.warning("names could not be told: %s", type(error).__name__)
+            self._changed |= changed  # the next round tries again
+            return
+        for person in people:
+            sockets = set(self._relay.sockets_of(person.pk))
+            for socket in sockets:
+                socket.name = person.name
+            # Once to each socket, however many conversations it shares with that person.
+            for conversation_id in shared[person.pk]:
+                sockets.update(self._relay.sockets_in(conversation_id))
+            text = protocol.encode(protocol.person(user=person_to_wire(person)))
+            self._relay.write(sockets, text)
+
+
+def _read(user_ids: Collection[int]) -> tuple[list[User], dict[int, list[int]]]:
+    shared: dict[int, list[int]] = defaultdict(list)
+    for user_id, conversation_id, _version in queries.memberships_of(user_ids):
+        shared[user_id].append(conversation_id)
+    return list(User.objects.filter(pk__in=user_ids)), shared

@@ -36,7 +36,6 @@ from conversations.realtime.events import (
     Ended,
     Event,
     Personal,
-    Profiled,
     SignedOut,
     Whisper,
     conversation_group,
@@ -64,6 +63,7 @@ class Socket(Protocol):
     """What the relay needs of a consumer."""
 
     user_id: int
+    name: str  # of its user, as it was last read
     sid: str
     rooms: set[int]
     seated: bool  # join() has put it into its first rooms
@@ -233,8 +233,6 @@ class Relay:
             case Personal():
                 if person := self._people.get(event.user):
                     self.write(person.sockets, event.text)
-            case Profiled():
-                self._pass_on_profile(event)
             case Concerns():
                 self._recheck(event.user, (event.change, event.conversation))
             case SignedOut():
@@ -280,13 +278,6 @@ class Relay:
     def _pass_on_early(self, room: Room) -> None:
         while event := room.early.pop(room.last + 1, None):
             self._pass_on(room, event)
-
-    def _pass_on_profile(self, event: Profiled) -> None:
-        """Once to each socket, however many conversations it shares with that person."""
-        sockets = set(self.sockets_of(event.user))
-        for conversation_id in event.conversations:
-            sockets.update(self.sockets_in(conversation_id))
-        self.write(sockets, event.text)
 
     def _send_away(self, user_id: int, room: Room) -> None:
         self._mark_dirty(user_id)

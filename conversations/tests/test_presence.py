@@ -1,4 +1,4 @@
-"""Who is here and who has read, with a clock that tests turn: who hears what, how often, and who not."""
+"""Who is here, has read, has another name, with a clock that tests turn: who hears it, how often, who not."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from conversations.models import Conversation
 from conversations.realtime import fanout
 from conversations.realtime.events import Concerns, Event, Here, Marked, from_layer, to_layer
 from conversations.realtime.presence import TOLD_MAX, Presence, who_is_here
+from conversations.realtime.profiles import Profiles, _read
 from conversations.realtime.read_marks import LATELY_SECONDS, ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
@@ -57,6 +58,7 @@ class House:
     relay: Relay
     presence: Presence
     marks: ReadMarks
+    profiles: Profiles
     wire: Wire
 
     async def seats(self, user: User, *rooms: Conversation) -> Ear:
@@ -72,6 +74,7 @@ class House:
             self.wire.speaking = self
             await self.presence.round()
             await self.marks.round()
+            await self.profiles.round()
 
 
 @dataclass
@@ -98,7 +101,8 @@ async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
         relay = Relay(InMemoryChannelLayer(), threads, origin="here", tick=60)
         parts: dict[str, Any] = {"most": most, "clock": lambda: clock.now}
         presence = Presence(relay, threads, lease=LEASE, **parts)
-        wire.houses.append(House(relay, presence, ReadMarks(relay, threads, **parts), wire))
+        marks, profiles = ReadMarks(relay, threads, **parts), Profiles(relay, threads)
+        wire.houses.append(House(relay, presence, marks, profiles, wire))
     fanout.connect(wire)
     here, there = wire.houses
     both = Town(here, there, wire, clock)
@@ -411,3 +415,51 @@ async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
         for change in ("role", "level"):
             both.here.relay._hear_all((Concerns(bob.pk, pair.pk, change),))
         assert both.wire.said == []
+
+
+# --- who has another name --------------------------------------------------------------------------
+
+
+async def test_names_of_a_second_are_one_frame_with_the_last_for_who_shares_a_conversation(
+    alice, bob, carol, pair
+):
+    tea = await do(actions.create_conversation)(alice, name="Tea", member_ids=[bob.pk])
+    other = await do(actions.create_conversation)(bob, name="Other", member_ids=[carol.pk])
+    async with town() as both:
+        hers = await both.here.seats(alice, pair, tea)
+        his = await both.there.seats(bob, pair, tea, other)
+        outside = await both.there.seats(carol, other)
+        await both.pass_by(1)
+        for name in ("Alicia", "Alice Liddell"):
+            await do(account_actions.update_profile)(alice, name=name)
+        await both.pass_by(1)
+        (frame,) = told(his, "person")
+        assert (frame["user"]["id"], frame["user"]["name"]) == (alice.pk, "Alice Liddell")
+        assert told(hers, "person") == [frame]
+        assert hers.name == "Alice Liddell"
+        assert told(outside, "person") == []
+        await both.pass_by(2)
+        assert told(his, "person") == []
+
+
+async def test_a_name_is_told_once_the_database_is_back(alice, bob, pair, monkeypatch):
+    def away(_ids):
+        raise OperationalError("away")
+
+    async with town() as both:
+        his = await both.here.seats(bob, pair)
+        await do(account_actions.update_profile)(alice, name="Alicia")
+        with monkeypatch.context() as patched:
+            patched.setattr(queries, "memberships_of", away)
+            await both.here.profiles.round()
+        assert told(his, "person") == []
+        await both.here.profiles.round()
+        assert [frame["user"]["name"] for frame in told(his, "person")] == ["Alicia"]
+
+
+def test_telling_of_any_number_of_names_takes_two_queries(
+    alice, bob, pair, django_assert_num_queries
+):
+    with django_assert_num_queries(2):
+        people, shared = _read({alice.pk, bob.pk})
+    assert {each.pk for each in people} == set(shared) == {alice.pk, bob.pk}

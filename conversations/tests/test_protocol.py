@@ -134,7 +134,7 @@ EVENTS = [
     events.Whisper(7, "{}"),
     events.Personal(3, "{}"),
     events.Concerns(3, 7, "added"),
-    events.Profiled(3, (7, 8), "{}"),
+    events.Profiled(3),
     events.SignedOut(3, 4001, ("a", "b"), None),
     events.SignedOut(3, 4403),
 ]

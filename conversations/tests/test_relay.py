@@ -44,6 +44,7 @@ class Ear:
 
     user_id: int
     sid: str = "sid"
+    name: str = ""
     rooms: set[int] = field(default_factory=set)
     seated: bool = False
     dirty: bool = False
