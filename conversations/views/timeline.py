@@ -55,6 +55,7 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class Quote:
     id: int
+    author_id: int | None
     author: str
     text: str
     deleted: bool
@@ -163,7 +164,7 @@ def day_label(day: date, today: date) -> str:
 def quote(message: Message) -> Quote:
     author = message.author.name if message.author else ""
     text = _("Message deleted") if message.is_deleted else wire.excerpt(message)
-    return Quote(message.pk, author, text, message.is_deleted)
+    return Quote(message.pk, message.author_id, author, text, message.is_deleted)
 
 
 def _continues(message: Message, before: Message | None) -> bool:

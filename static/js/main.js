@@ -77,7 +77,7 @@ async function main() {
   if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, retitle }));
   socket.on("frame", ({ type, user }) => {
     if (type !== "person") return;
-    view("people").then(({ meet }) => meet(user, { me: me.id, roster, store, conversation, retitle }));
+    view("people").then(({ meet }) => meet(user, { me, roster, store, conversation, retitle }));
   });
   listening("company", [[socket, "frame"], [chat, "status", "spoken"]], ({ CompanyView }, said) =>
     new CompanyView({ conversation, socket: said, chat: said, store, rest }).connect(),

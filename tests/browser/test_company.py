@@ -200,6 +200,111 @@ def test_a_new_name_and_face_appear_wherever_somebody_is_shown(
         assert room.bob.call("PATCH", "/api/me/", {"name": "Bob", "hue": None})[0] == 200
 
 
+def test_ones_own_new_name_reaches_ones_open_pages_and_the_words_on_their_way(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    me = room.alice.call("GET", "/api/me/")[1]
+    status, notes = room.alice.call("POST", "/api/conversations/direct/", {"user": me["id"]})
+    assert status < 300
+    visitor = visit(server, "Alice")
+    page = enter(visitor, room)
+    alone = visitor.new_tab()
+    alone.goto(f"{server.url}/c/{notes['id']}/")
+    wait_for_line(alone)
+    try:
+        assert room.alice.call("PATCH", "/api/me/", {"name": "Ada King", "hue": 3})[0] == 200
+        for each in (page, alone):
+            expect(each.locator("[data-slot=my-name]")).to_have_text("Ada King")
+            face = each.locator("[data-slot=my-face]")
+            expect(face).to_have_class("avatar avatar--h3 avatar--small")
+            expect(face).to_have_text("AK")
+        expect(alone.locator("#conversation-name")).to_have_text("Ada King")
+        page.evaluate(_WATCH_NEW_WORDS)
+        write(page, "Mine")
+        expect(bubble(page, "Mine").locator(".message__actions")).to_be_attached()
+        assert page.evaluate("globalThis.faces") == ["AK avatar avatar--h3"]
+    finally:
+        assert room.alice.call("PATCH", "/api/me/", {"name": "Alice", "hue": None})[0] == 200
+
+
+# Every face that my words had since they were sent.
+_WATCH_NEW_WORDS = """() => {
+    globalThis.faces = [];
+    new MutationObserver(() => {
+        const face = [...document.querySelectorAll(".message--own .avatar")].at(-1);
+        const looks = `${face.textContent} ${face.className}`;
+        if (globalThis.faces.at(-1) !== looks) globalThis.faces.push(looks);
+    }).observe(document.getElementById("messages"), {childList: true, subtree: true});
+}"""
+
+
+def test_a_new_name_reaches_a_quote_of_what_is_not_loaded_and_the_list_of_people(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    question = room.say(room.bob, "A question")
+    room.fill(60)
+    room.say(room.alice, "An answer", reply_to=question["id"])
+    visitor = visit(server, "Alice")
+    page = enter(visitor, room)
+    expect(page.locator(f"#m{question['id']}")).to_have_count(0)
+    people = visitor.new_tab()
+    people.goto(f"{server.url}{room.path}members/")
+    expect(people.locator("html[data-line=online]")).to_be_attached()
+    try:
+        assert room.bob.call("PATCH", "/api/me/", {"name": "Robert Jones"})[0] == 200
+        quote = bubble(page, "An answer").locator("[data-slot=reply-author]")
+        expect(quote).to_have_text("Robert Jones")
+        his = people.locator(f"#person-{room.bob_id}")
+        expect(his.locator(".people__name")).to_have_text("Robert Jones")
+        expect(his.locator(".avatar")).to_have_text("RJ")
+    finally:
+        assert room.bob.call("PATCH", "/api/me/", {"name": "Bob"})[0] == 200
+
+
+_PICTURE = """
+from io import BytesIO
+from PIL import Image
+from accounts import actions
+from accounts.models import User
+file = BytesIO()
+Image.new("RGB", (90, 60), "{colour}").save(file, "PNG")
+bob = User.objects.get(email="bob@example.org")
+actions.update_profile(bob, picture=file.getvalue())
+"""
+
+
+def test_another_picture_takes_the_place_of_the_first_without_a_blink(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    server.manage("shell", "-v", "0", "-c", _PICTURE.format(colour="teal"))
+    room.say(room.bob, "Look at me")
+    page = enter(visit(server, "Alice"), room)
+    picture = bubble(page, "Look at me").locator(".avatar img")
+    first = picture.get_attribute("src")
+    # What it shows in every frame from now on; nothing would be nought.
+    page.evaluate("""() => {
+        const face = document.querySelector("#messages .message .avatar");
+        globalThis.widths = new Set();
+        const look = () => {
+            const images = [...face.querySelectorAll("img")];
+            globalThis.widths.add(Math.max(0, ...images.map((each) => each.naturalWidth)));
+            requestAnimationFrame(look);
+        };
+        face.querySelector("img").decode().then(look);
+    }""")
+    try:
+        server.manage("shell", "-v", "0", "-c", _PICTURE.format(colour="tomato"))
+        # The command is a process of its own that no socket hears of; a name is told by the server.
+        assert room.bob.call("PATCH", "/api/me/", {"name": "Robert"})[0] == 200
+        expect(picture).to_have_count(1)
+        expect(picture).not_to_have_attribute("src", first or "")
+        expect(bubble(page, "Look at me").locator("[data-slot=author]")).to_have_text("Robert")
+        assert page.evaluate("globalThis.widths.size && !globalThis.widths.has(0)")
+    finally:
+        assert room.bob.call("PATCH", "/api/me/", {"name": "Bob"})[0] == 200
+        assert room.bob.call("DELETE", "/api/me/picture/")[0] < 300
+
+
 def test_who_opened_a_conversation_alone_sees_the_others_come_and_go(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:

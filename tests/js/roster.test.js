@@ -127,6 +127,18 @@ export function test_numbers_from_before_a_mark_was_heard_are_asked_for_again() 
   equal([roster.get(7).unread, roster.total().count, asked], [0, 0, [7]]);
 }
 
+export function test_a_new_name_of_the_other_is_that_of_the_conversation_and_moves_nothing() {
+  const roster = new Roster({ me: 1, rows: [{ id: 8, kind: "direct", name: "Bob", unread: 2 }] });
+  const changes = [];
+  roster.on("change", (change) => changes.push(change));
+  const other = { id: 2, name: "Robert", hue: 3, picture: null };
+  roster.meet(8, other);
+  roster.meet(9, other); // not mine
+  const { name, unread } = roster.get(8);
+  equal([name, roster.get(8).other, unread, roster.ids()], ["Robert", other, 2, [8]]);
+  equal(changes, [{ id: 8, moved: false }]);
+}
+
 export function test_a_frame_about_a_name_takes_no_number_back() {
   const server = new Server();
   const roster = rosterOf(server);

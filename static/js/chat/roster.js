@@ -110,10 +110,9 @@ export class Roster extends Emitter {
     }
   }
 
-  /** Somebody, and so our direct conversation, has another name now. */
-  rename(id, name) {
-    const row = this.#rows.get(id);
-    if (row) this.#put({ id, name }, { moved: false });
+  /** The `other` of a direct conversation has another name or face. */
+  meet(id, other) {
+    if (this.#rows.has(id)) this.#put({ id, name: other.name, other }, { moved: false });
   }
 
   /** A `conversation` frame: I was added, removed, given a role; it was renamed, archived, deleted. */

@@ -9,10 +9,13 @@ export function showFace(avatar, person) {
   const { name = "", hue = 0, picture = null } = person ?? {};
   avatar.className = `avatar avatar--h${hue}`;
   const letters = initials(name);
-  const shown = avatar.querySelector("img")?.getAttribute("src") ?? null;
-  // A picture that stays is left alone: drawn anew it would blink.
-  if (avatar.textContent === letters && shown === picture) return;
-  avatar.replaceChildren(letters, ...(picture ? [image(picture)] : []));
+  const shown = [...avatar.querySelectorAll("img")].at(-1);
+  const stays = (shown?.getAttribute("src") ?? null) === picture;
+  if (stays && avatar.textContent === letters) return;
+  const made = picture && !stays && image(picture);
+  // What is seen stays until another picture lies on it: in between it would blink.
+  avatar.replaceChildren(letters, ...[picture && shown, made].filter(Boolean));
+  if (made) made.addEventListener("load", () => shown?.remove());
 }
 
 function image(address) {

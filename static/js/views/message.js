@@ -141,6 +141,7 @@ export class MessageView {
     }
     quote.hidden = false;
     quote.dataset.replyTo = quoted.id;
+    quote.dataset.author = quoted.author?.id ?? "";
     quote.href = `/m/${quoted.id}/`;
     fill(quote, "reply-author", quoted.author?.name ?? "");
     fill(quote, "reply-text", quoted.deleted ? say("message.deleted") : (quoted.excerpt ?? ""));

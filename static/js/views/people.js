@@ -7,22 +7,26 @@ import { showFace } from "chatty/views/face.js";
 export function meet(person, { me, roster, store, conversation, retitle }) {
   const { id, name } = person;
   store?.meet(person);
-  for (const row of document.querySelectorAll(`#messages > [data-author="${id}"]`)) {
-    fill(row, "author", name);
-    const face = slot(row, "avatar");
+  for (const words of document.querySelectorAll(`#messages [data-author="${id}"]`)) {
+    fill(words, words.matches(".quote") ? "reply-author" : "author", name);
+    const face = slot(words, "avatar");
     if (face) showFace(face, person);
   }
-  for (const quote of document.querySelectorAll("#messages .quote[data-reply-to]")) {
-    const quoted = document.getElementById(`m${quote.dataset.replyTo}`);
-    if (quoted?.dataset.author === String(id)) fill(quote, "reply-author", name);
+  // Among the people of a conversation.
+  const row = document.getElementById(`person-${id}`);
+  fill(row, "name", name);
+  for (const face of [row, ...document.querySelectorAll(`[data-person="${id}"]`)]) {
+    if (face) showFace(face.matches(".avatar") ? face : face.querySelector(".avatar"), person);
+    const direct = face?.closest("#conversations > [data-conversation]");
+    if (direct) roster.meet(Number(direct.dataset.conversation), person);
   }
-  for (const face of document.querySelectorAll(`[data-person="${id}"]`)) {
-    showFace(face.matches(".avatar") ? face : face.querySelector(".avatar"), person);
-    const row = face.closest("#conversations > [data-conversation]");
-    if (row && id !== me) roster.rename(Number(row.dataset.conversation), name);
-  }
-  if (id === me) fill(document, "my-name", name);
-  else if (conversation?.kind === "direct" && document.querySelector(`.topbar [data-person="${id}"]`)) {
+  if (conversation?.kind === "direct" && document.querySelector(`.topbar [data-person="${id}"]`)) {
     retitle(name);
   }
+  if (id !== me.id) return;
+  Object.assign(me, person); // my next words are drawn before the server has them
+  fill(document, "my-name", name);
+  const face = slot(document, "my-face");
+  showFace(face, person);
+  face.classList.add("avatar--small");
 }

@@ -55,6 +55,7 @@ export class Sidebar {
     const row = known ?? fromTemplate("sidebar-row-template");
     if (!known) this.#begin(row, data);
     fill(row, "name", data.name);
+    if (data.other) showFace(row.querySelector(".avatar"), data.other);
     this.#showUnread(row, data);
     if ((moved || !known) && this.#list.firstElementChild !== row) this.#lift(row);
   }
@@ -67,7 +68,6 @@ export class Sidebar {
     if (id === this.#current) link.setAttribute("aria-current", "page");
     const face = slot(row, "badge").querySelector(".avatar");
     if (kind === "direct") {
-      showFace(face, other);
       face.dataset.person = other?.id;
     } else {
       face.replaceChildren(icon(access === "open" ? "hash" : "lock"));
