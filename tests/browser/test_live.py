@@ -232,6 +232,51 @@ def test_what_happened_live_looks_as_the_server_draws_it(
             assert before == after
 
 
+def test_of_an_archived_conversation_scripts_draw_the_same_as_the_server(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    first = room.say(room.alice, "Mine, with a 🌱")
+    room.bob.call("PUT", f"/api/messages/{first['id']}/reactions/%F0%9F%8C%B1/")
+    room.say(room.bob, "An answer", reply_to=first["id"])
+    gone = room.say(room.bob, "Gone soon")
+    room.bob.call("DELETE", f"/api/messages/{gone['id']}/")
+    room.fill(60)
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+    page = enter(visit(server, "Alice"), room)
+    drawn_first = page.locator("#messages > [data-kind]").first.get_attribute("data-seq")
+    scroll(page, -100_000)
+    expect(page.locator(f"#m{first['id']}")).to_be_attached()
+    rows = _DRAWN.replace("#messages > *", "#messages > [data-kind]")
+    scripts = page.evaluate(rows)
+    page.goto(f"{server.url}{room.path}?before={drawn_first}")
+    wait_for_line(page)
+    drawn = page.evaluate(rows)
+    assert len(drawn) > 5
+    deeds = {deed for each in drawn for deed in each[3].split()}
+    assert deeds == {"copy", "link", "unread", "toggle"}  # the last of chips, which are disabled
+    for ours, its in zip(scripts, drawn, strict=False):
+        assert ours == its
+
+
+def test_in_an_archived_conversation_one_can_mark_unread_from_a_message_on(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    for number in range(3):
+        room.say(room.bob, f"Old {number}")
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+    page = enter(visit(server, "Alice"), room)
+    row = row_of(page, room)
+    expect(row.locator("[data-slot=unread]")).to_be_hidden()
+    act(page, "Old 1", "unread")
+    expect(row.locator("[data-slot=unread-count]")).to_have_text("2")
+    plain = visit(server, "Alice", javascript=False).goto(room.path)
+    menu = bubble(plain, "Old 2").locator("details.menu")
+    menu.locator("summary").click()
+    expect(menu.get_by_role("button", name="Copy text")).to_be_hidden()
+    menu.get_by_role("button", name="Unread from here").click()
+    expect(row.locator("[data-slot=unread-count]")).to_have_text("1")
+
+
 _PICTURE = """
 from io import BytesIO
 from PIL import Image
@@ -251,7 +296,8 @@ _DRAWN = """() => [...document.querySelectorAll("#messages > *")].map(
                 copy.querySelector(".avatar")?.outerHTML ?? "",
                 [...copy.querySelectorAll("[data-action]")].map((e) => e.dataset.action).join(" "),
                 [...copy.querySelectorAll("[href]")].map((e) => e.getAttribute("href")).join(" "),
-                [...copy.querySelectorAll(".chip")].map((e) => e.getAttribute("aria-pressed")).join(" ")];
+                [...copy.querySelectorAll(".chip")].map(
+                    (e) => `${e.getAttribute("aria-pressed")} ${e.disabled}`).join(" ")];
     })"""
 
 
