@@ -60,7 +60,13 @@ export class Quick {
       dialog.close();
       press?.form?.submit();
     });
-    (await filling)?.fillIn(dialog, this.#page);
+    if (!filling) return;
+    let isEntered = false; // already, by somebody who knows what they want
+    const pressed = ({ key, target }) => (isEntered ||= key === "Enter" && isTypedInto(target));
+    dialog.addEventListener("keydown", pressed);
+    const module = await filling;
+    dialog.removeEventListener("keydown", pressed);
+    module?.fillIn(dialog, { ...this.#page, isEntered });
   }
 }
 

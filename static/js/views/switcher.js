@@ -26,8 +26,10 @@ class Switcher {
   #moreThere = false; // the server knows more people than one page holds
   #timer = null;
   #trouble = "";
+  #isEntered; // Enter was pressed before there was anything to go to
 
-  constructor(dialog, { me, rest, roster }) {
+  constructor(dialog, { me, rest, roster, isEntered }) {
+    this.#isEntered = isEntered;
     this.#dialog = dialog;
     this.#box = dialog.querySelector("input");
     this.#list = slot(dialog, "options");
@@ -120,6 +122,7 @@ class Switcher {
     const options = this.#options;
     options.forEach((option, index) => (option.id = `option-${index}`));
     this.#choose(options.find((option) => option.dataset.is === chosen) ?? options[0]);
+    if (this.#isEntered) this.#enter();
     const none = this.#text && !options.length ? say("switcher.none", { words: this.#text }) : "";
     fill(this.#dialog, "status", this.#trouble || none);
   }
@@ -168,6 +171,7 @@ class Switcher {
   // Internal: what a person does
 
   #typed() {
+    this.#isEntered = false;
     this.#choose(null); // the best one is to be chosen, not the one before
     this.#show();
     clearTimeout(this.#timer);
@@ -183,7 +187,7 @@ class Switcher {
       const next = options.indexOf(this.#chosen) + step;
       this.#choose(options.at(next % options.length));
     } else if (event.key === "Enter") {
-      this.#go(this.#chosen);
+      this.#enter();
     } else if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
       this.#dialog.close();
     } else {
@@ -195,6 +199,12 @@ class Switcher {
   #clicked(event) {
     const option = event.target.closest("[role=option]");
     if (option) this.#go(option);
+  }
+
+  /** Go to the best there is, or as soon as there is one. */
+  #enter() {
+    this.#isEntered = !this.#chosen;
+    this.#go(this.#chosen);
   }
 
   async #go(option) {
