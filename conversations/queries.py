@@ -589,6 +589,22 @@ def uncrowded(conversation_ids: Collection[int], *, most: int) -> set[int]:
     return set(found.values_list("pk", flat=True))
 
 
+def marks_of(readers: Mapping[int, Collection[int]], *, most: int) -> dict[int, dict[int, int]]:
+    """Return conversation -> user -> how far they have read, of these readers of each conversation
+    of at most `most` members. Two queries."""
+    marks: dict[int, dict[int, int]] = {}
+    rows = Membership.objects.filter(
+        conversation_id__in=uncrowded(readers, most=most),
+        user_id__in=set().union(*readers.values()),
+    )
+    for conversation_id, user_id, seq in rows.values_list(
+        "conversation_id", "user_id", "last_read_seq"
+    ):
+        if user_id in readers[conversation_id]:
+            marks.setdefault(conversation_id, {})[user_id] = seq
+    return marks
+
+
 def _crowded(conversation_id: Any, most: int) -> Exists:
     members = Membership.objects.filter(conversation_id=conversation_id)
     return Exists(members.order_by()[most : most + 1])

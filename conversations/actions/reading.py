@@ -64,5 +64,5 @@ def _tell_read(membership: Membership) -> None:
     )
     fanout.tell_after_commit(
         Personal(membership.user_id, protocol.encode(frame)),
-        Marked(membership.conversation_id, membership.user_id, membership.last_read_seq),
+        Marked(membership.conversation_id, membership.user_id),
     )

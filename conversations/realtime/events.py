@@ -90,7 +90,6 @@ class Marked(Event, frozen=True, tag="marked"):
 
     conversation: int
     user: int
-    seq: int
 
     @property
     def group(self) -> str:

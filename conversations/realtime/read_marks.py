@@ -1,8 +1,9 @@
 """Who has read up to where, told to the others of a conversation.
 
-Marks are collected and told once a second: one frame for each conversation, with the newest mark of
-each reader. So what a thousand readers cost is a thousand frames and not a million. They may be lost:
-the next mark, or whoever loads the members, brings them up to date.
+Marks are collected and told once a second: one frame for each conversation, with the mark of each
+reader as it stands by then. So what a thousand readers cost is a thousand frames and not a million, and
+of two marks of one reader it does not matter which is heard of first. They may be lost: the next mark,
+or whoever loads the members, brings them up to date.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class ReadMarks:
         self._threads = threads
         self._most = most
         self._clock = clock
-        self._moved: dict[int, dict[int, int]] = defaultdict(dict)  # conversation -> user -> seq
-        self._lately: dict[int, dict[int, tuple[int, float]]] = {}  # the same, and when it was told
+        self._moved: dict[int, set[int]] = defaultdict(set)  # conversation -> users
+        # conversation -> user -> seq, and when it was told
+        self._lately: dict[int, dict[int, tuple[int, float]]] = {}
         self._fresh: set[Socket] = set()
         if most >= 2:
             relay.listen(Marked, self._note)
@@ -54,7 +56,7 @@ class ReadMarks:
 
     def _note(self, event: Marked) -> None:
         if self._relay.sockets_in(event.conversation):
-            self._moved[event.conversation][event.user] = event.seq
+            self._moved[event.conversation].add(event.user)
 
     async def run(self) -> None:
         """Tell of marks, for ever."""
@@ -66,15 +68,14 @@ class ReadMarks:
                 logger.warning("read marks could not be told: %s", type(error).__name__)
 
     async def round(self) -> None:
-        moved, self._moved = self._moved, defaultdict(dict)
+        moved, self._moved = self._moved, defaultdict(set)
         fresh, self._fresh = self._fresh, set()
         self._catch_up(fresh)
         if not moved:
             return
-        told = await self._threads.run(queries.uncrowded, list(moved), most=self._most)
+        told = await self._threads.run(queries.marks_of, moved, most=self._most)
         now = self._clock()
-        for conversation in told:
-            marks = moved[conversation]
+        for conversation, marks in told.items():
             frame = protocol.seen(conversation=conversation, marks=marks)
             self._relay.write(self._relay.sockets_in(conversation), protocol.encode(frame))
             lately = self._lately.setdefault(conversation, {})

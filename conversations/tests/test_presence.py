@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from django.db import OperationalError
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, queries
-from conversations.models import Conversation
+from conversations.models import Conversation, Membership
 from conversations.realtime import fanout
 from conversations.realtime.events import Concerns, Event, Here, Marked, from_layer, to_layer
 from conversations.realtime.presence import TOLD_MAX, Presence, who_is_here
@@ -123,6 +123,13 @@ def told(ear: Ear, kind: str = "presence") -> list[dict[str, Any]]:
     frames = [frame for frame in ear.heard if frame["type"] == kind]
     ear.heard = [frame for frame in ear.heard if frame["type"] != kind]
     return frames
+
+
+async def moves(both: Town, reader: User, room: Conversation, seq: int) -> None:
+    """Somebody's mark stands at `seq` now, and all processes hear of it."""
+    mark = Membership.objects.filter(conversation=room, user=reader)
+    await do(mark.update)(last_read_seq=seq)
+    both.wire.offer((Marked(room.pk, reader.pk),))
 
 
 def presence(*here: User, gone: tuple[User, ...] = (), reset: bool = False) -> dict[str, Any]:
@@ -262,7 +269,7 @@ async def test_where_too_many_are_members_nobody_is_told(alice, bob, mia, pair):
     async with town(most=2) as both:
         await do(actions.add_members)(alice, pair.pk, [mia.pk])
         hers, his = await both.here.seats(alice, pair), await both.here.seats(bob, pair)
-        both.wire.offer((Marked(pair.pk, bob.pk, 1),))
+        await moves(both, bob, pair, 1)
         await both.pass_by(3)
         assert told(hers) == told(his) == [presence(reset=True)]
         assert told(hers, "seen") == []
@@ -273,7 +280,7 @@ async def test_switched_off_it_says_nothing_at_all(alice, bob, pair, settings):
     async with town(most=0) as both:
         hers = await both.here.seats(alice, pair)
         await both.here.seats(bob, pair)
-        both.wire.offer((Marked(pair.pk, bob.pk, 1),))
+        await moves(both, bob, pair, 1)
         await both.pass_by(3)
         assert hers.heard == []
         assert who_is_here([bob.pk]) == set()
@@ -351,10 +358,42 @@ async def test_marks_of_a_second_are_one_frame_with_the_newest_of_each(alice, bo
         hers, his = await both.here.seats(alice, pair), await both.there.seats(bob, pair)
         await both.pass_by(1)
         for seq in (1, 2):
-            both.wire.offer((Marked(pair.pk, bob.pk, seq),))
+            await moves(both, bob, pair, seq)
         await both.pass_by(2)
         wanted = {"type": "seen", "conversation": pair.pk, "marks": [{"user": bob.pk, "seq": 2}]}
         assert told(hers, "seen") == told(his, "seen") == [wanted]
+
+
+async def test_of_two_marks_the_one_that_holds_is_told_whichever_is_heard_of_last(alice, bob, pair):
+    async with town() as both:
+        hers = await both.here.seats(alice, pair)
+        await both.pass_by(1)
+        await do(actions.send_message)(alice, pair.pk, key="one", body="One")
+        last = (await do(actions.send_message)(alice, pair.pk, key="two", body="Two")).message.seq
+        with hushed(both.wire) as said:
+            await do(actions.mark_read)(bob, pair.pk, last - 1)
+            await do(actions.mark_read)(bob, pair.pk, last)
+        for event in reversed([each for each in said if isinstance(each, Marked)]):
+            both.wire.offer((event,))
+            await both.pass_by(1)
+        assert [frame["marks"][0]["seq"] for frame in told(hers, "seen")] == [last, last]
+        await do(actions.mark_unread)(bob, pair.pk, last)
+        await both.pass_by(1)
+        assert [frame["marks"][0]["seq"] for frame in told(hers, "seen")] == [last - 1]
+
+
+@contextlib.contextmanager
+def hushed(wire: Wire) -> Iterator[list[Event]]:
+    """What is told meanwhile waits: the events."""
+    said: list[Event] = []
+    recorder = SimpleNamespace(offer=said.extend)
+    fanout.disconnect(wire)
+    fanout.connect(recorder)
+    try:
+        yield said
+    finally:
+        fanout.disconnect(recorder)
+        fanout.connect(wire)
 
 
 @pytest.mark.parametrize("count", [10, 40])
@@ -367,18 +406,33 @@ async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(cou
         ears = [await both.here.seats(each, room) for each in people]
         await both.pass_by(1)
         for seq in range(1, 6):
+            await moves(both, people[0], room, seq)
+        await do(Membership.objects.filter(conversation=room).update)(last_read_seq=5)
+        for _ in range(5):
             for each in people:
-                both.wire.offer((Marked(room.pk, each.pk, seq),))
+                both.wire.offer((Marked(room.pk, each.pk),))
         await both.pass_by(1)
         frames = [told(ear, "seen") for ear in ears]
         assert [len(each) for each in frames] == [1] * count
         assert {mark["seq"] for mark in frames[0][0]["marks"]} == {5}
 
 
+def test_marks_of_any_number_of_readers_take_two_queries(
+    alice, bob, pair, group, django_assert_num_queries
+):
+    Membership.objects.filter(conversation=pair, user=bob).update(last_read_seq=2)
+    readers = {pair.pk: {bob.pk}, group.pk: {alice.pk, bob.pk}}
+    with django_assert_num_queries(2):
+        marks = queries.marks_of(readers, most=100)
+    assert marks[pair.pk] == {bob.pk: 2}
+    assert marks[group.pk].keys() == {alice.pk, bob.pk}
+    assert queries.marks_of(readers, most=2).keys() == {pair.pk}
+
+
 async def test_who_opens_a_page_just_then_hears_what_was_told_before_the_socket(alice, bob, pair):
     async with town() as both:
         await both.here.seats(bob, pair)
-        both.wire.offer((Marked(pair.pk, bob.pk, 1),))
+        await moves(both, bob, pair, 1)
         await both.pass_by(2)
         late = await both.here.seats(alice, pair)
         await both.pass_by(1)
@@ -393,7 +447,7 @@ async def test_who_is_removed_hears_of_no_mark_made_since(alice, bob, pair):
     async with town() as both:
         his = await both.here.seats(bob, pair)
         await both.pass_by(1)
-        both.wire.offer((Marked(pair.pk, alice.pk, 2),))
+        await moves(both, alice, pair, 2)
         await do(actions.remove_member)(alice, pair.pk, bob.pk)
         await both.pass_by(1)
         assert told(his, "seen") == []
@@ -404,7 +458,7 @@ async def test_reading_and_setting_back_are_told_to_the_others(alice, bob, pair,
     await do(actions.mark_read)(bob, pair.pk, 1)
     await do(actions.mark_read)(bob, pair.pk, 1)  # moves nothing
     marks = [event for event in recorder.events if isinstance(event, Marked)]
-    assert marks == [Marked(pair.pk, bob.pk, 0), Marked(pair.pk, bob.pk, 1)]
+    assert marks == [Marked(pair.pk, bob.pk)] * 2
 
 
 async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):

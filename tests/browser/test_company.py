@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_live import Persons, Room, bubble, enter, said, wait_for_line, write
-from tests.houses import Builder, ChatServer
+from tests.browser.test_live import Line, Persons, Room, bubble, enter, said, wait_for_line, write
+from tests.houses import Builder, ChatServer, eventually
 
 HERE = re.compile("face--here")
 
@@ -96,6 +96,42 @@ def test_seen_appears_under_my_last_message_and_moves_nothing(
     expect(bubble(alice, "I have")).to_be_visible()
     expect(bubble(alice, "And this?").locator("#seen")).to_have_text("Seen by Bob")
     assert said(alice)[-1].strip() == "I have"
+
+
+def test_an_answer_from_before_a_mark_was_told_takes_nothing_back(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    visitor = visit(server, "Alice")
+    line = Line(visitor)
+    alice = enter(visitor, room)
+    write(alice, "Have you read this?")
+    is_stored(alice)
+    held: list[tuple[Route, APIResponse]] = []
+    answered: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            answered.append(route)
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    alice.route(re.compile(r"/members/"), hold_the_first)
+    line.cut()
+    expect(alice.locator("html[data-line=waiting]")).to_be_attached()
+    line.mend()
+    eventually(lambda: alice.evaluate("true") and held)
+    room.bob.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
+    expect(seen(alice)).to_have_text("Seen by Bob")
+    alice.evaluate(
+        "window.without = 0; new MutationObserver(() => (window.without += !seen.textContent))"
+        ".observe(document.getElementById('messages'), {subtree: true, childList: true})"
+    )
+    route, early = held[0]
+    route.fulfill(response=early)
+    eventually(lambda: alice.evaluate("true") and answered)
+    expect(seen(alice)).to_have_text("Seen by Bob")
+    assert alice.evaluate("window.without") == 0
 
 
 def test_in_a_direct_conversation_it_says_seen_and_after_a_reload_as_well(

@@ -85,23 +85,54 @@ export async function test_a_late_answer_to_my_own_mark_takes_nothing_back() {
   chat.disconnect();
 }
 
-export function test_a_mark_set_back_elsewhere_is_followed_and_one_moved_on_too() {
-  const { chat, marked, hear } = opened();
+/** Stands in for REST: the conversation with my mark where `server.seq` says, each time it is asked. */
+function asked(server) {
+  return { get: async () => numbers(server.seq) };
+}
+
+export async function test_a_mark_set_back_elsewhere_is_followed_and_one_moved_on_too() {
+  const server = { seq: 4 };
+  const { chat, marked, hear } = opened({ rest: asked(server) });
   hear(15);
   hear(4);
+  await until(() => marked.length === 2);
+  server.seq = 6;
   hear(6);
   equal(marked, [15, 4, 6]);
   chat.disconnect();
 }
 
 export async function test_a_mark_set_back_while_another_is_on_its_way_stays_back() {
-  const { chat, marked, hear, told } = opened();
+  const { chat, marked, hear, told } = opened({ rest: asked({ seq: 4 }) });
   hear(15);
   chat.read(16);
   hear(4);
+  await until(() => marked.length === 2);
   equal(marked, [15, 4]);
+  await pause(500);
+  equal(told(), []);
+  chat.disconnect();
+}
+
+export async function test_a_mark_that_comes_late_takes_nothing_back() {
+  const { chat, marked, hear, welcome, told, unread } = opened({ rest: asked({ seq: 15 }) });
+  welcome(15);
+  hear(12); // told before the hello was made, or by another process
+  chat.read(16);
+  hear(13);
   await until(() => told().length === 1);
-  equal(told(), [4]);
+  equal([told(), marked, unread()], [[16], [15], 4]);
+  chat.disconnect();
+}
+
+export async function test_a_mark_from_before_it_was_set_back_makes_nothing_read() {
+  const { chat, marked, hear, welcome, unread } = opened({ rest: asked({ seq: 4 }) });
+  welcome(12);
+  hear(4);
+  await until(() => marked.at(-1) === 4);
+  hear(20); // told by another process before it was set back
+  await until(() => marked.length === 4);
+  equal([marked, unread()], [[12, 4, 20, 4], 16]);
   chat.disconnect();
 }
 

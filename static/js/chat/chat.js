@@ -269,10 +269,16 @@ export class Chat extends Emitter {
       this.#markRead(seq, conversation);
       return;
     }
-    const isSetBack = seq < this.#marked;
+    if (seq < this.#marked) {
+      // Set back or come late: marks do not say which, so the server is asked.
+      this.#clear("read"); // one still on its way would undo it; if it was late, the answer tells it
+      this.#roster.stir(conversation);
+      this.#recountSoon(conversation, 0);
+      return;
+    }
     this.#marked = seq;
     // A mark that moved on to where more has been seen since, here, is only late.
-    if (isSetBack || seq > this.#lastRead) this.#moveMark(seq);
+    if (seq > this.#lastRead) this.#moveMark(seq);
     else this.#roster.stir(conversation);
   }
 

@@ -98,9 +98,12 @@ export class Roster extends Emitter {
     if (row.last_read_seq === seq) return;
     const isSetBack = seq < row.last_read_seq;
     row.last_read_seq = seq;
+    const isUnsure = isSetBack || row.doubted;
+    row.doubted = isSetBack;
     row.mentions = row.mentions?.filter((each) => each > seq);
-    // What is unread again, or was beyond the window, may call me: only the server knows.
-    if (isSetBack || (row.unread_more && seq < row.last_seq)) this.#recount(conversation);
+    // What is unread again, or was beyond the window, may call me: only the server knows. The first
+    // mark beyond one that was set back may be from before, and late.
+    if (isUnsure || (row.unread_more && seq < row.last_seq)) this.#recount(conversation);
     if (seq >= row.last_seq || unread !== null) {
       row.unread = seq >= row.last_seq ? 0 : unread;
       row.unread_more = row.last_seq - seq > WINDOW;
@@ -139,7 +142,8 @@ export class Roster extends Emitter {
   #put(given, { moved }) {
     const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0, moves: 0 };
     const counted = Boolean(row.counted) || given.last_seq !== undefined;
-    this.#rows.set(given.id, { ...row, ...given, counted });
+    const doubted = row.doubted || given.last_read_seq < row.last_read_seq;
+    this.#rows.set(given.id, { ...row, ...given, counted, doubted });
     this.#changed(given.id, moved);
   }
 

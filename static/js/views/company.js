@@ -17,6 +17,7 @@ export class CompanyView {
   #rest;
   #company;
   #lost = false; // the line
+  #told = 0; // how often marks were told
   #timers = {};
   #stops = [];
 
@@ -58,6 +59,7 @@ export class CompanyView {
       this.#showHere();
       this.#showSeen();
     } else if (frame.type === "seen" && frame.conversation === this.#conversation?.id) {
+      this.#told += 1;
       this.#company.heardMarks(frame.marks);
       this.#showSeen();
     }
@@ -65,9 +67,11 @@ export class CompanyView {
 
   async #ask() {
     if (!this.#company.isTold) return;
+    const asOf = this.#told;
     const { results } = await this.#rest.get(`conversations/${this.#conversation.id}/members/`);
+    if (asOf !== this.#told) return this.#ask(); // the answer may be from before
     this.#company.heardMarks(results.map((row) => ({ user: row.user.id, seq: row.last_read_seq })));
-    this.#showSeen();
+    return this.#showSeen();
   }
 
   #spoken(message) {
