@@ -141,10 +141,8 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
 /** A part that comes a moment later; what it listens for waits for it. `sources`: as of Late. */
 function listening(name, sources, start) {
   const said = new Late(...sources);
-  view(name).then((module) => {
-    start(module, said);
-    said.open();
-  });
+  // Also of one that does not come: nothing is kept for ever.
+  view(name).then((module) => start(module, said)).finally(() => said.open());
 }
 
 /** What a notice changes about the page around the log. */

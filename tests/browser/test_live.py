@@ -814,6 +814,38 @@ def test_what_is_said_before_the_announcer_has_come_is_announced(visit: Visit, r
     expect(page.locator("#announcer")).to_have_text("Bob says: Early")
 
 
+def test_who_types_before_the_page_can_show_it_is_shown(
+    visit: Visit, room: Room, bob: Page
+) -> None:
+    visitor = visit(room.server, "Alice")
+    held: list[Route] = []
+    visitor.page.route(re.compile(r"/js/views/typing"), lambda route: held.append(route))
+    page = visitor.goto(room.path)
+    wait_for_line(page)
+    bob.locator("#composer-body").press_sequentially("Hel")
+    page.wait_for_timeout(700)
+    for route in held:
+        route.continue_()
+    expect(page.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
+
+
+def test_for_a_part_that_cannot_be_loaded_nothing_is_kept(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("ERR_FAILED", "dynamically imported module")
+    held: list[Route] = []
+    visitor.page.route(re.compile(r"/js/views/typing"), lambda route: held.append(route))
+    page = visitor.goto(room.path)
+    wait_for_line(page)
+    page.evaluate("""async () => {
+        const { Late } = await import("chatty/lib/emitter.js");
+        const open = Late.prototype.open;
+        Late.prototype.open = function () { globalThis.isOpen = true; open.call(this); };
+    }""")
+    for route in held:
+        route.abort()
+    page.wait_for_function("globalThis.isOpen")
+
+
 def test_new_messages_are_announced_once_with_author_and_words(alice: Page, room: Room) -> None:
     room.say(room.bob, "Listen to **this**")
     expect(alice.locator("#announcer")).to_have_text("Bob says: Listen to this")
