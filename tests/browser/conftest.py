@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from playwright.sync_api import (
 )
 
 from tests.browser import chromium
-from tests.houses import PASSWORD, ChatServer
+from tests.browser.rooms import Persons, Room, enter
+from tests.houses import PASSWORD, Builder, ChatServer
 
 PATIENCE = 10_000  # milliseconds until an expectation has failed; the machine may be busy
 PHONE = {"width": 360, "height": 740}
@@ -130,3 +132,25 @@ def visit(browser: Browser) -> Iterator[Visit]:
     for visitor in visitors:
         visitor.context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def server(builder: Builder) -> Iterator[ChatServer]:
+    """One for all tests of a module: each talks in a room of its own."""
+    with contextlib.closing(builder.sqlite()) as house:
+        yield house.serve()
+
+
+@pytest.fixture
+def room(server: ChatServer, person: Persons) -> Room:
+    return Room(server, person)
+
+
+@pytest.fixture
+def alice(visit: Visit, room: Room) -> Page:
+    return enter(visit(room.server, "Alice"), room)
+
+
+@pytest.fixture
+def bob(visit: Visit, room: Room) -> Page:
+    return enter(visit(room.server, "Bob"), room)

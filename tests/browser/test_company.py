@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_live import Line, Persons, Room, bubble, enter, said, wait_for_line, write
+from tests.browser.rooms import Line, Persons, Room, bubble, enter, said, wait_for_line, write
 from tests.houses import Builder, ChatServer, eventually
 
 HERE = re.compile("face--here")
@@ -20,11 +20,6 @@ HERE = re.compile("face--here")
 def server(builder: Builder) -> Iterator[ChatServer]:
     with contextlib.closing(builder.sqlite()) as house:
         yield house.serve(PRESENCE_SECONDS="4")
-
-
-@pytest.fixture
-def room(server: ChatServer, person: Persons) -> Room:
-    return Room(server, person)
 
 
 @pytest.fixture

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit, Visitor
-from tests.browser.test_live import Persons, Room, bubble, enter, row_of, wait_for_line, write
-from tests.houses import Builder, ChatServer, eventually
-
-
-@pytest.fixture(scope="module")
-def server(builder: Builder) -> Iterator[ChatServer]:
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
-
-
-@pytest.fixture
-def room(server: ChatServer, person: Persons) -> Room:
-    return Room(server, person)
+from tests.browser.rooms import Room, bubble, enter, row_of, wait_for_line, write
+from tests.houses import ChatServer, eventually
 
 
 def wait_for_worker(page: Page) -> None:

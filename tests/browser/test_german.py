@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit, Visitor
-from tests.houses import Builder, ChatServer, Person
+from tests.houses import ChatServer, Person
 
 _FURNISH = """
 from datetime import timedelta
@@ -30,12 +29,6 @@ _ENGLISH = re.compile(
     r"\b(the|your|you|and|is|are|conversations?|messages?|settings|here|sign|new|people|yesterday)\b",
     re.IGNORECASE,
 )
-
-
-@pytest.fixture(scope="module")
-def server(builder: Builder) -> Iterator[ChatServer]:
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
 
 
 @pytest.fixture(scope="module")

@@ -5,159 +5,27 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Dialog, Error, Locator, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Dialog, Page, Route, WebSocketRoute, expect
 
-from tests.browser.conftest import PATIENCE, Visit, Visitor
-from tests.houses import Builder, ChatServer, Person
-
-Persons = Callable[[ChatServer, str], Person]
-
-
-class Line:
-    """The sockets of a browser, which can be cut: pages then find none until mend()."""
-
-    def __init__(self, visitor: Visitor) -> None:
-        self.visitor = visitor
-        self.is_cut = False
-        self._open: list[WebSocketRoute] = []
-        visitor.allow("ERR_INTERNET_DISCONNECTED")
-        visitor.context.route_web_socket(re.compile("/ws/"), self._route)
-
-    def cut(self) -> None:
-        self.is_cut = True
-        self.visitor.context.set_offline(True)
-        for route in self._open:
-            with contextlib.suppress(Error):  # of a page that was closed
-                route.close(code=1001)
-        self._open.clear()
-
-    def mend(self) -> None:
-        self.is_cut = False
-        self.visitor.context.set_offline(False)
-
-    def _route(self, route: WebSocketRoute) -> None:
-        if self.is_cut:
-            route.close(code=1001)
-        else:
-            route.connect_to_server()
-            self._open.append(route)
-
-
-_FILL = """
-from accounts.models import User
-from conversations.actions import send_message
-bob = User.objects.get(email="bob@example.org")
-for number in range(1, {count} + 1):
-    send_message(bob, {room}, key=f"fill-{room}-{{number}}", body=f"{{number}}")
-"""
-
-
-class Room:
-    """A conversation of Alice (owner) and Bob, with what programs can do in it."""
-
-    def __init__(self, server: ChatServer, person: Persons) -> None:
-        self.server = server
-        self.alice = person(server, "Alice")
-        self.bob = person(server, "Bob")
-        status, me = self.bob.call("GET", "/api/me/")
-        assert status == 200
-        self.bob_id = me["id"]
-        given = {"name": "Kitchen", "members": [self.bob_id]}
-        status, made = self.alice.call("POST", "/api/conversations/", given)
-        assert status == 201, made
-        self.id = made["id"]
-        self.path = f"/c/{self.id}/"
-
-    def say(self, who: Person, body: str, **more: Any) -> dict[str, Any]:
-        self.count = getattr(self, "count", 0) + 1
-        given = {"key": f"program-{self.id}-{who.name}-{self.count}", "body": body, **more}
-        status, message = who.call("POST", f"/api/conversations/{self.id}/messages/", given)
-        assert status == 201, message
-        return message
-
-    def fill(self, count: int) -> None:
-        """`count` messages of Bob, "1", "2", …, as if they had been said long ago."""
-        self.server.manage("shell", "-c", _FILL.format(room=self.id, count=count))
-
-    def bodies(self) -> list[str]:
-        status, page = self.alice.call("GET", f"/api/conversations/{self.id}/messages/?limit=100")
-        assert status == 200
-        return [each["body"] for each in page["messages"] if each["kind"] == "text"]
-
-
-@pytest.fixture(scope="module")
-def server(builder: Builder) -> Iterator[ChatServer]:
-    """One for all: each test talks in a room of its own."""
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
-
-
-@pytest.fixture
-def room(server: ChatServer, person: Persons) -> Room:
-    return Room(server, person)
-
-
-@pytest.fixture
-def alice(visit: Visit, room: Room) -> Page:
-    return enter(visit(room.server, "Alice"), room)
-
-
-@pytest.fixture
-def bob(visit: Visit, room: Room) -> Page:
-    return enter(visit(room.server, "Bob"), room)
-
-
-# What a page loads a moment later than the rest, and what only waits to be pressed shows no sign of.
-_WAIT_FOR_PARTS = "Promise.all(['deeds', 'keys', 'jumps'].map(n => import(`chatty/views/${n}.js`)))"
-
-
-def enter(visitor: Visitor, room: Room) -> Page:
-    page = visitor.goto(room.path)
-    wait_for_line(page)
-    page.evaluate(f"{_WAIT_FOR_PARTS}.then(() => null)")
-    return page
-
-
-def wait_for_line(page: Page) -> None:
-    expect(page.locator("html[data-line=online]")).to_be_attached()
-
-
-def write(page: Page, body: str) -> None:
-    page.locator("#composer-body").fill(body)
-    page.locator("#composer-body").press("Enter")
-
-
-def said(page: Page) -> list[str]:
-    """The words of all bubbles, in the order of the page."""
-    return page.locator("#messages > .message [data-slot=body]").all_inner_texts()
-
-
-def bubble(page: Page, words: str) -> Locator:
-    return page.locator("#messages > .message", has_text=words)
-
-
-def act(page: Page, words: str, deed: str) -> None:
-    """Press a button of a message's toolbar or menu."""
-    message = bubble(page, words).first
-    message.hover()
-    if deed in {"edit", "delete", "unread"}:
-        message.locator("summary").click()
-    message.locator(f"[data-action={deed}]:visible").first.click()
-
-
-def scroll(page: Page, by: int) -> None:
-    page.locator("#timeline").evaluate("(box, by) => box.scrollBy(0, by)", by)
-
-
-def top_of(page: Page, words: str) -> float:
-    box = bubble(page, words).bounding_box()
-    assert box is not None
-    return box["y"]
-
+from tests.browser.conftest import PATIENCE, Visit
+from tests.browser.rooms import (
+    Line,
+    Persons,
+    Room,
+    act,
+    anchor,
+    bubble,
+    enter,
+    row_of,
+    said,
+    scroll,
+    top_of_id,
+    wait_for_line,
+    write,
+)
+from tests.houses import Builder, ChatServer
 
 # --- talking -----------------------------------------------------------------------------------------
 
@@ -585,31 +453,12 @@ def test_older_messages_come_while_scrolling_and_the_place_is_kept(
     while said(page)[0] != "1":
         assert time.monotonic() < deadline, f"still at {said(page)[0]}"
         scroll(page, -400)
-        before = _anchor(page)
+        before = anchor(page)
         page.wait_for_timeout(60)
         assert abs(top_of_id(page, before[0]) - before[1]) < 1
     expect(page.locator("#older")).to_have_count(0)
     expect(page.locator(".beginning")).to_have_count(1)
     assert said(page) == [str(number) for number in range(1, 181)]
-
-
-def _anchor(page: Page) -> tuple[str, float]:
-    """A message in the middle of what is in sight, and where it stands."""
-    found = page.evaluate(
-        """() => {
-            const box = document.getElementById("timeline").getBoundingClientRect();
-            const rows = [...document.querySelectorAll("#messages > .message")];
-            const row = rows.find((each) => each.getBoundingClientRect().top > box.top + 100);
-            return [row.id, row.getBoundingClientRect().top];
-        }"""
-    )
-    return found[0], found[1]
-
-
-def top_of_id(page: Page, row: str) -> float:
-    return float(
-        page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", row)
-    )
 
 
 def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
@@ -635,7 +484,7 @@ def test_new_messages_do_not_move_who_reads_further_up(visit: Visit, room: Room)
     expect(bubble(page, "60")).to_be_in_viewport()
     scroll(page, -700)
     page.wait_for_timeout(300)
-    row, top = _anchor(page)
+    row, top = anchor(page)
     room.say(room.alice, "Somebody speaks")
     room.say(room.alice, "and again")
     expect(page.locator("#jump")).to_contain_text("2 new messages")
@@ -690,10 +539,6 @@ def test_unread_from_here_stays_unread_although_it_is_in_sight(alice: Page, room
 
 
 # --- the list beside it --------------------------------------------------------------------------------
-
-
-def row_of(page: Page, room: Room) -> Locator:
-    return page.locator(f"#conversations > [data-conversation='{room.id}']")
 
 
 def test_unread_numbers_rise_and_fall_in_all_tabs(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_live import wait_for_line
-from tests.houses import Builder, ChatServer
+from tests.browser.rooms import wait_for_line
+from tests.houses import ChatServer
 
 MESSAGES = 5_000
 PATIENCE = 240  # seconds, on a machine that does much else
@@ -74,12 +71,6 @@ _SCROLL = """async (patience) => {
     frames.sort((a, b) => a - b);
     return { most, shift, frame: frames[Math.floor(frames.length * 0.98)] };
 }"""
-
-
-@pytest.fixture(scope="module")
-def server(builder: Builder) -> Iterator[ChatServer]:
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
 
 
 def test_five_thousand_messages_are_scrolled_through_smoothly_and_to_the_pixel(

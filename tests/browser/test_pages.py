@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Iterator
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests import markup
 from tests.browser.conftest import Visit
-from tests.houses import Builder, ChatServer, Person
+from tests.houses import ChatServer, Person
 
 _FURNISH = """
 from io import BytesIO
@@ -51,12 +50,6 @@ direct = actions.open_direct(alice, bob.pk)
 actions.send_message(bob, direct.pk, key="furnished-direct", body="Hello")
 print("ROOMS", room.pk, old.pk, direct.pk, asked.pk)
 """
-
-
-@pytest.fixture(scope="module")
-def server(builder: Builder) -> Iterator[ChatServer]:
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_live import (
+from tests.browser.rooms import (
     Persons,
     Room,
-    _anchor,
+    anchor,
     bubble,
     enter,
     said,
@@ -22,23 +20,7 @@ from tests.browser.test_live import (
     top_of_id,
     wait_for_line,
 )
-from tests.houses import Builder, ChatServer
-
-
-@pytest.fixture(scope="module")
-def server(builder: Builder) -> Iterator[ChatServer]:
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
-
-
-@pytest.fixture
-def room(server: ChatServer, person: Persons) -> Room:
-    return Room(server, person)
-
-
-@pytest.fixture
-def alice(visit: Visit, room: Room) -> Page:
-    return enter(visit(room.server, "Alice"), room)
+from tests.houses import ChatServer
 
 
 def options(page: Page) -> list[str]:
@@ -370,7 +352,7 @@ def test_a_quote_leads_to_what_is_not_loaded_and_escape_back_to_the_pixel(
     expect(bubble(page, "Later 11")).to_be_in_viewport()
     scroll(page, -150)
     page.wait_for_timeout(200)
-    row, top = _anchor(page)
+    row, top = anchor(page)
     quote.click()
     found = page.locator(f"#m{early['id']}")
     expect(found).to_be_in_viewport()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -12,13 +10,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.houses import Builder, ChatServer, eventually
-
-
-@pytest.fixture(scope="module")
-def server(builder: Builder) -> Iterator[ChatServer]:
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
+from tests.houses import ChatServer, eventually
 
 
 def picture(colour: str = "teal", size: tuple[int, int] = (640, 480)) -> FilePayload:

@@ -1,0 +1,154 @@
+"""Rooms in which the people of a test talk, and what they do and see on their pages."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import Error, Locator, Page, WebSocketRoute, expect
+
+from tests.houses import ChatServer, Person
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
+
+Persons = Callable[[ChatServer, str], Person]
+
+
+class Line:
+    """The sockets of a browser, which can be cut: pages then find none until mend()."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        self.is_cut = False
+        self._open: list[WebSocketRoute] = []
+        visitor.allow("ERR_INTERNET_DISCONNECTED")
+        visitor.context.route_web_socket(re.compile("/ws/"), self._route)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        self.visitor.context.set_offline(True)
+        for route in self._open:
+            with contextlib.suppress(Error):  # of a page that was closed
+                route.close(code=1001)
+        self._open.clear()
+
+    def mend(self) -> None:
+        self.is_cut = False
+        self.visitor.context.set_offline(False)
+
+    def _route(self, route: WebSocketRoute) -> None:
+        if self.is_cut:
+            route.close(code=1001)
+        else:
+            route.connect_to_server()
+            self._open.append(route)
+
+
+_FILL = """
+from accounts.models import User
+from conversations.actions import send_message
+bob = User.objects.get(email="bob@example.org")
+for number in range(1, {count} + 1):
+    send_message(bob, {room}, key=f"fill-{room}-{{number}}", body=f"{{number}}")
+"""
+
+
+class Room:
+    """A conversation of Alice (owner) and Bob, with what programs can do in it."""
+
+    def __init__(self, server: ChatServer, person: Persons) -> None:
+        self.server = server
+        self.alice = person(server, "Alice")
+        self.bob = person(server, "Bob")
+        status, me = self.bob.call("GET", "/api/me/")
+        assert status == 200
+        self.bob_id = me["id"]
+        given = {"name": "Kitchen", "members": [self.bob_id]}
+        status, made = self.alice.call("POST", "/api/conversations/", given)
+        assert status == 201, made
+        self.id = made["id"]
+        self.path = f"/c/{self.id}/"
+
+    def say(self, who: Person, body: str, **more: Any) -> dict[str, Any]:
+        self.count = getattr(self, "count", 0) + 1
+        given = {"key": f"program-{self.id}-{who.name}-{self.count}", "body": body, **more}
+        status, message = who.call("POST", f"/api/conversations/{self.id}/messages/", given)
+        assert status == 201, message
+        return message
+
+    def fill(self, count: int) -> None:
+        """`count` messages of Bob, "1", "2", …, as if they had been said long ago."""
+        self.server.manage("shell", "-c", _FILL.format(room=self.id, count=count))
+
+    def bodies(self) -> list[str]:
+        status, page = self.alice.call("GET", f"/api/conversations/{self.id}/messages/?limit=100")
+        assert status == 200
+        return [each["body"] for each in page["messages"] if each["kind"] == "text"]
+
+
+# What a page loads a moment later than the rest, and what only waits to be pressed shows no sign of.
+_WAIT_FOR_PARTS = "Promise.all(['deeds', 'keys', 'jumps'].map(n => import(`chatty/views/${n}.js`)))"
+
+
+def enter(visitor: Visitor, room: Room) -> Page:
+    page = visitor.goto(room.path)
+    wait_for_line(page)
+    page.evaluate(f"{_WAIT_FOR_PARTS}.then(() => null)")
+    return page
+
+
+def wait_for_line(page: Page) -> None:
+    expect(page.locator("html[data-line=online]")).to_be_attached()
+
+
+def write(page: Page, body: str) -> None:
+    page.locator("#composer-body").fill(body)
+    page.locator("#composer-body").press("Enter")
+
+
+def said(page: Page) -> list[str]:
+    """The words of all bubbles, in the order of the page."""
+    return page.locator("#messages > .message [data-slot=body]").all_inner_texts()
+
+
+def bubble(page: Page, words: str) -> Locator:
+    return page.locator("#messages > .message", has_text=words)
+
+
+def act(page: Page, words: str, deed: str) -> None:
+    """Press a button of a message's toolbar or menu."""
+    message = bubble(page, words).first
+    message.hover()
+    if deed in {"edit", "delete", "unread"}:
+        message.locator("summary").click()
+    message.locator(f"[data-action={deed}]:visible").first.click()
+
+
+def scroll(page: Page, by: int) -> None:
+    page.locator("#timeline").evaluate("(box, by) => box.scrollBy(0, by)", by)
+
+
+def anchor(page: Page) -> tuple[str, float]:
+    """A message in the middle of what is in sight, and where it stands."""
+    found = page.evaluate(
+        """() => {
+            const box = document.getElementById("timeline").getBoundingClientRect();
+            const rows = [...document.querySelectorAll("#messages > .message")];
+            const row = rows.find((each) => each.getBoundingClientRect().top > box.top + 100);
+            return [row.id, row.getBoundingClientRect().top];
+        }"""
+    )
+    return found[0], found[1]
+
+
+def top_of_id(page: Page, row: str) -> float:
+    return float(
+        page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", row)
+    )
+
+
+def row_of(page: Page, room: Room) -> Locator:
+    return page.locator(f"#conversations > [data-conversation='{room.id}']")
