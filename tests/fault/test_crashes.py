@@ -18,6 +18,12 @@ def gather(server, **changes):
     return Crowd(*(Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")), **changes)
 
 
+def gather_apart(here, there):
+    """Alice at one server, the others at the other."""
+    seats = ((here, "Alice"), (there, "Bob"), (there, "Carol"))
+    return Crowd(*(Talker(server, name).sign_in() for server, name in seats))
+
+
 def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_house):
     server = any_house.serve(**FAST)
     crowd = gather(server)
@@ -44,28 +50,20 @@ def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_house):
 
 def test_one_of_two_servers_is_killed_and_the_other_goes_on(grown_house):
     here, there = grown_house.serve(**FAST), grown_house.serve(**FAST)
-    alice, bob, carol = (
-        Talker(server, name).sign_in()
-        for server, name in ((here, "Alice"), (there, "Bob"), (there, "Carol"))
-    )
-    crowd = Crowd(alice, bob, carol)
+    crowd = gather_apart(here, there)
     crowd.start()
     crowd.wait_until_said(0.3)
     here.kill()
     here.start()
     crowd.assert_nothing_lost_nothing_twice()
-    bobs = [speaker for speaker in crowd.speakers if speaker.person is bob]
+    bobs = [speaker for speaker in crowd.speakers if speaker.person is crowd.bob]
     assert [speaker.calls for speaker in bobs] == [1] * 10
     assert crowd.follower.calls == 1
 
 
 def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(grown_house):
     here, there = grown_house.serve(**FAST), grown_house.serve(**FAST)
-    alice, bob, carol = (
-        Talker(server, name).sign_in()
-        for server, name in ((here, "Alice"), (there, "Bob"), (there, "Carol"))
-    )
-    crowd = Crowd(alice, bob, carol)
+    crowd = gather_apart(here, there)
     crowd.start()
     for server, share in ((here, 0.2), (there, 0.6)):
         crowd.wait_until_said(share)
