@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Dialog, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Dialog, Page, Route, WebSocket, WebSocketRoute, expect
 
 from tests.browser.conftest import PATIENCE, Visit
 from tests.browser.rooms import (
@@ -665,10 +665,12 @@ def test_who_types_before_the_page_can_show_it_is_shown(
     visitor = visit(room.server, "Alice")
     held: list[Route] = []
     visitor.page.route(re.compile(r"/js/views/typing"), lambda route: held.append(route))
+    sockets: list[WebSocket] = []
+    visitor.page.on("websocket", lambda socket: sockets.append(socket))
     page = visitor.goto(room.path)
     wait_for_line(page)
-    bob.locator("#composer-body").press_sequentially("Hel")
-    page.wait_for_timeout(700)
+    with sockets[-1].expect_event("framereceived", lambda frame: '"typing"' in str(frame)):
+        bob.locator("#composer-body").press_sequentially("Hel")
     for route in held:
         route.continue_()
     expect(page.locator("[data-slot=typing]")).to_have_text("Bob is typing…")

@@ -17,20 +17,9 @@ from websockets.exceptions import WebSocketException
 
 from tests.fault.test_slow_reader import ports_connected_to, sleeper
 from tests.houses import eventually
-from tests.sockets import Talker, knock, switchboard
+from tests.sockets import Talker, knock
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
-
-
-@pytest.fixture
-def cast(server):
-    return [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
-
-
-@pytest.fixture
-def call():
-    with switchboard() as opened:
-        yield opened
 
 
 def test_who_floods_is_slowed_down_and_nobody_else(cast, call):

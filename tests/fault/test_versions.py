@@ -13,7 +13,6 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from conversations.realtime import events
 from tests.houses import eventually
-from tests.sockets import Talker, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -34,17 +33,6 @@ with transaction.atomic():
 @pytest.fixture
 def server(grown_house):
     return grown_house.serve(TICK_SECONDS="0.5")
-
-
-@pytest.fixture
-def cast(server):
-    return [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
-
-
-@pytest.fixture
-def call():
-    with switchboard() as opened:
-        yield opened
 
 
 @pytest.fixture
