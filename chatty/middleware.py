@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from chatty import logs, refusals
-from chatty.common.errors import ChatError
+from chatty.common.errors import DATABASE_AWAY, ChatError
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -61,6 +61,6 @@ class RefusalMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ChatError):
             return refusals.answer(request, exception)
-        if isinstance(exception, refusals.DATABASE_AWAY):
+        if isinstance(exception, DATABASE_AWAY):
             return refusals.answer(request, refusals.database_away(exception))
         return None

@@ -7,18 +7,15 @@ import math
 import sys
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from chatty import logs
-from chatty.common.errors import ChatError
+from chatty.common.errors import DATABASE_AWAY, ChatError
 
 log = logging.getLogger("chatty.refusals")
-
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 # Which template says it; every other status is told by 400.html with the sentence of its code.
 _TEMPLATES = {403: "403.html", 404: "404.html"}

@@ -11,7 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from chatty import refusals
-from chatty.common.errors import ChatError
+from chatty.common.errors import DATABASE_AWAY, ChatError
 
 _CODES: list[tuple[type[Exception], str]] = [
     (exceptions.ParseError, "bad_frame"),
@@ -47,7 +47,7 @@ def as_chat_error(exc: Exception) -> ChatError | None:
         return exc
     if isinstance(exc, exceptions.ValidationError):
         return ChatError("invalid", fields=_fields(exc.detail))
-    if isinstance(exc, refusals.DATABASE_AWAY):
+    if isinstance(exc, DATABASE_AWAY):
         return refusals.database_away(exc)
     for kind, code in _CODES:
         if isinstance(exc, kind):

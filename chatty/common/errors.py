@@ -16,10 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 Sentence = str | Promise  # a lazy one speaks the language that is active when it is read
+
+DATABASE_AWAY = (
+    OperationalError,
+    InterfaceError,
+)  # or it hung up, or will not do it now: try again
 
 
 @dataclass(frozen=True, slots=True)

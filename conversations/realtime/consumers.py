@@ -18,14 +18,13 @@ from typing import Any
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.utils import translation
 from django.utils.translation import gettext_lazy
 
 from accounts import socket_auth
 from accounts.models import User
 from accounts.socket_auth import SocketIdentity
-from chatty.common.errors import ChatError
+from chatty.common.errors import DATABASE_AWAY, ChatError
 from chatty.common.limiter import client_address, limiter
 from conversations import access, actions, limits, queries
 from conversations.actions import Draft
@@ -43,7 +42,6 @@ BAD_FRAMES = 20  # in a minute; then the client is broken or hostile
 FAILURES = 5  # of ours while serving one socket; then it is better off with a new one
 TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
 EXPIRY_NOTICE_SECONDS = 60
-DATABASE_AWAY = (InterfaceError, OperationalError)
 # Addresses whose sockets nobody counts: this machine's own (a proxy beside us that we were not told to
 # trust speaks for everybody), and a Unix socket's.
 HERE = ("127.", "::/64", "unknown")

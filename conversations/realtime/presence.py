@@ -20,8 +20,8 @@ from itertools import islice
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
+from chatty.common.errors import DATABASE_AWAY
 from conversations import queries
 from conversations.realtime import fanout, protocol
 from conversations.realtime.events import Concerns, Here
@@ -130,7 +130,7 @@ class Presence:
         elif now >= self._settled_at:
             try:
                 await self._tell()
-            except (InterfaceError, OperationalError) as error:
+            except DATABASE_AWAY as error:
                 # Nothing was told, so the next round tries again.
                 logger.warning("who is here could not be told: %s", type(error).__name__)
 

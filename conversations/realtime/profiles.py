@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from django.db import InterfaceError, OperationalError
 from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import profile_changed
+from chatty.common.errors import DATABASE_AWAY
 from conversations import queries
 from conversations.realtime import fanout, protocol
 from conversations.realtime.events import Profiled
@@ -59,7 +59,7 @@ class Profiles:
             return
         try:
             people, shared = await self._threads.run(_read, changed)
-        except (InterfaceError, OperationalError) as error:
+        except DATABASE_AWAY as error:
             logger.warning("names could not be told: %s", type(error).__name__)
             self._changed |= changed  # the next round tries again
             return

@@ -14,8 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
-
+from chatty.common.errors import DATABASE_AWAY
 from conversations import queries
 from conversations.realtime import protocol
 from conversations.realtime.events import Marked
@@ -64,7 +63,7 @@ class ReadMarks:
             await asyncio.sleep(ROUND_SECONDS)
             try:
                 await self.round()
-            except (InterfaceError, OperationalError) as error:
+            except DATABASE_AWAY as error:
                 logger.warning("read marks could not be told: %s", type(error).__name__)
 
     async def round(self) -> None:

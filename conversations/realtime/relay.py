@@ -54,9 +54,8 @@ LAYER_SECONDS = 1.0  # a layer that takes longer is treated as gone
 REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are made anew
 IDS_MAX = 4_000  # of one statement
 RECHECK_MAX = 100  # people read again together
-TOGETHER_BYTES = (
-    64 * 1024
-)  # of one write to a socket: what a client that reads nothing costs at most
+# Characters of one write to a socket: the most that somebody who reads nothing costs on top.
+TOGETHER_MAX = 64 * 1024
 
 
 class Socket(Protocol):
@@ -83,7 +82,7 @@ class Room:
     sockets: set[Socket] = field(default_factory=set)
     early: dict[int, Changed] = field(default_factory=dict)
     passed: list[str] = field(default_factory=list)  # on to the sockets, with the next write
-    passed_bytes: int = 0
+    passed_length: int = 0
     repairing: bool = False
     empty_since: float | None = None
 
@@ -264,15 +263,15 @@ class Relay:
         if not room.passed:
             self._unwritten.append(room)
         room.passed.append(event.text)
-        room.passed_bytes += len(event.text)
+        room.passed_length += len(event.text)
         room.last = event.version
-        if room.passed_bytes > TOGETHER_BYTES:
+        if room.passed_length > TOGETHER_MAX:
             self._write_passed()
 
     def _write_passed(self) -> None:
         rooms, self._unwritten = self._unwritten, []
         for room in rooms:
-            texts, room.passed, room.passed_bytes = room.passed, [], 0
+            texts, room.passed, room.passed_length = room.passed, [], 0
             self.write(room.sockets, *texts)
 
     def _pass_on_early(self, room: Room) -> None:

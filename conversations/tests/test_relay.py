@@ -203,7 +203,7 @@ async def test_what_comes_together_is_written_together_and_all_else_stays_in_its
 async def test_one_write_holds_no_more_than_a_slow_reader_may_cost(
     cast: Cast, recorder: Recorder, monkeypatch
 ):
-    monkeypatch.setattr(relay_module, "TOGETHER_BYTES", 1)
+    monkeypatch.setattr(relay_module, "TOGETHER_MAX", 1)
     async with running_relay() as relay:
         bob = await seat(relay, cast.bob, cast.room)
         await do(say)(cast.alice, cast.room, "a", "b", "c")
