@@ -215,7 +215,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "chatty.statics.SqueezedManifestStorage"
+        else "chatty.statics.BundlingManifestStorage"
     },
 }
 

@@ -1,15 +1,18 @@
-"""Static files as they are served: hashed, compressed, and scripts without what only people read."""
+"""Static files as they are served: hashed, compressed, and scripts in few files of few bytes."""
 
 from __future__ import annotations
 
 import io
-import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.files.base import ContentFile
 from django.http import HttpRequest, HttpResponse
+from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+from chatty.bundle import Source, bundle, needed
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
@@ -31,35 +34,60 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         return response
 
 
-class SqueezedManifestStorage(CompressedManifestStaticFilesStorage):
-    """Drops whole-line comments and indentation from our own modules when they are collected.
+# What every page of somebody signed in loads: at once, and when it is live. main.js is in neither: it
+# begins as soon as it is loaded, which must not come of wanting something beside it.
+FIRST = "js/first.js"
+LATER = "js/later.js"
+_COME_LATER = (
+    "announcer background badge company connection deeds jumps keys people sign_out switcher typing"
+)
 
-    Nothing is renamed or joined: line for line, a served module is still the one in static/js.
+
+class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
+    """Serves our modules without what only people read, and most of them in two files.
+
+    static("js/chat/store.js") is then the address of the file that holds it, so neither pages nor
+    other modules need to know.
     """
 
     def _save(self, name: str, content: Any) -> str:
-        if name.startswith("js/") and name.endswith(".js"):
+        if _is_script(name):
             content.seek(0)  # it was read for its hash
-            content = ContentFile(squeeze(content.read().decode()).encode())
+            content = ContentFile(jsmin(content.read().decode()).encode())
         return str(super()._save(name, content))
 
+    def post_process(self, paths: dict[str, Any], **options: Any) -> Iterator[Any]:
+        """`paths`: from the name of each collected file to (storage, its path there)."""
+        self.holders: dict[str, str] = {}
+        if options.get("dry_run"):
+            return
+        for name, modules, text in bundles(lambda module: _read(*paths[f"js/{module}"])):
+            self.delete(name)
+            self.save(name, ContentFile(text.encode()))
+            paths[name] = (self, name)
+            for module in modules:
+                paths.pop(f"js/{module}")
+                self.holders[f"js/{module}"] = name
+        yield from super().post_process(paths, **options)
 
-_BEHIND_CODE = re.compile(r"""^([^'"`/]*?)\s+// .*$""")
+    def save_manifest(self) -> None:
+        for module, holder in self.holders.items():
+            self.hashed_files[module] = self.hashed_files[holder]
+        super().save_manifest()
 
 
-def squeeze(script: str) -> str:
-    """Return the script without blank lines, indentation and comments: those with lines of their own,
-    and those behind code in which no quote or slash could begin a text or a pattern.
+def bundles(source: Source) -> Iterator[tuple[str, list[str], str]]:
+    """Yield the name of each bundle, the modules in it and its text."""
+    first = [module for module in needed(["main.js"], source) if module != "main.js"]
+    later = needed([f"views/{name}.js" for name in _COME_LATER.split()], source, without=first)
+    yield FIRST, first, bundle(first, source)
+    yield LATER, later, bundle(later, source)
 
-    Lines stay lines, so a semicolon left out means what it did. Only for scripts whose template
-    literals end on the line they began (tests/js holds ours to that).
-    """
-    kept: list[str] = []
-    inside = False
-    for line in script.splitlines():
-        bare = line.strip()
-        if inside or bare.startswith("/*"):
-            inside = "*/" not in bare
-        elif bare and not bare.startswith("//"):
-            kept.append(_BEHIND_CODE.sub(r"\1", bare))
-    return "\n".join(kept) + "\n"
+
+def _is_script(name: str) -> bool:
+    return name.startswith("js/") and name.endswith(".js")
+
+
+def _read(storage: Any, path: str) -> str:
+    with storage.open(path) as file:
+        return str(file.read().decode())

@@ -22,6 +22,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "ground",
         [
+            "chatty.bundle",
             "chatty.common",
             "chatty.sqlite",
             "chatty.env",

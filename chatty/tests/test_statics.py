@@ -1,95 +1,92 @@
-"""Files are served whole; scripts without what only people read, and otherwise as they are."""
+"""Files are served whole; scripts in few files, without what only people read."""
 
 from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.core.files import File
+from django.core.files.storage import FileSystemStorage
 from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from chatty.statics import SqueezedManifestStorage, StaticFilesMiddleware, squeeze
+from chatty.statics import LATER, BundlingManifestStorage, StaticFilesMiddleware
 
 SCRIPTS = Path(settings.BASE_DIR) / "static" / "js"
 MODULES = sorted(SCRIPTS.rglob("*.js"))
-KIB = 1024
 
 
-def test_comments_blank_lines_and_indentation_go_and_code_stays() -> None:
-    script = """// About this module.
-
-/** One line. */
-export function f(a) {
-  /*
-   * Several
-   */
-  // Why.
-  const url = "https://example.org//x"; // behind what may hold the same in a text
-  let count = 0; // behind code
-
-  return a /* here */ + url;
-}
-"""
-    assert squeeze(script) == (
-        "export function f(a) {\n"
-        'const url = "https://example.org//x"; // behind what may hold the same in a text\n'
-        "let count = 0;\n"
-        "return a /* here */ + url;\n"
-        "}\n"
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory) -> BundlingManifestStorage:
+    """Our own files as `collectstatic` leaves them."""
+    storage = BundlingManifestStorage(
+        location=str(tmp_path_factory.mktemp("collected")), base_url="/static/"
     )
+    source = FileSystemStorage(location=settings.BASE_DIR / "static")
+    paths = {f"js/{module.relative_to(SCRIPTS)}": source for module in MODULES}
+    for name, kept in paths.items():
+        with kept.open(name) as file:
+            storage.save(name, file)
+    for _, _, done in storage.post_process({name: (kept, name) for name, kept in paths.items()}):
+        assert not isinstance(done, Exception)
+    return storage
 
 
-def test_what_is_served_under_a_hashed_name_is_the_squeezed_module(tmp_path) -> None:
-    storage = SqueezedManifestStorage(location=str(tmp_path), base_url="/static/")
-    with (settings.BASE_DIR / "static" / "js" / "lib" / "emitter.js").open("rb") as module:
-        storage.save("js/lib/emitter.js", File(module))
-    for _ in storage.post_process({"js/lib/emitter.js": (storage, "js/lib/emitter.js")}):
-        pass
-    served = (tmp_path / storage.stored_name("js/lib/emitter.js")).read_text()
-    assert served.startswith("export class Emitter {\n#listeners")
+def text_of(storage: BundlingManifestStorage, name: str) -> str:
+    return Path(storage.path(storage.stored_name(name))).read_text()
 
 
-def test_squeezing_twice_is_squeezing_once() -> None:
-    for module in MODULES:
-        once = squeeze(module.read_text())
-        assert squeeze(once) == once
+def weight(*texts: str) -> int:
+    return sum(len(gzip.compress(text.encode(), 9)) for text in texts)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
-def test_no_template_literal_spans_lines(module) -> None:
-    for line in module.read_text().splitlines():
-        if not line.strip().startswith(("//", "*", "/*")):
-            assert line.count("`") % 2 == 0, line
+def test_a_script_is_served_without_what_only_people_read(collected):
+    picture = (SCRIPTS / "views" / "picture.js").read_text()
+    served = text_of(collected, "js/views/picture.js")
+    assert "// " in picture
+    assert "// " not in served
+    assert len(served) < len(picture) * 0.8
 
 
-def loaded_with(module: Path) -> set[Path]:
-    """A module and what it imports by name, and so on; what is import()ed comes later, if at all."""
-    names = re.findall(r' from "chatty/([^"]+)";', module.read_text())
-    return {module}.union(*(loaded_with(SCRIPTS / name) for name in names))
+def test_what_a_page_needs_comes_in_a_few_files(collected):
+    """Every module of a bundle goes by the name of the bundle, in this process and the next."""
+    again = BundlingManifestStorage(location=collected.location, base_url="/static/")
+    for module, bundle in [
+        ("chat/store", "first"),
+        ("views/deeds", "later"),
+        ("lib/match", "later"),
+    ]:
+        name = again.stored_name(f"js/{module}.js")
+        assert re.fullmatch(rf"js/{bundle}\.[0-9a-f]+\.js", name)
+        assert again.exists(name)
+        assert again.exists(f"{name}.gz")
+    for module in ("main", "offline", "visitor", "views/notifier"):
+        assert again.stored_name(f"js/{module}.js").startswith(f"js/{module}.")
 
 
-def weight(modules: Iterable[Path]) -> int:
-    together = "".join(squeeze(module.read_text()) for module in sorted(modules))
-    return len(gzip.compress(together.encode(), 9))
+def test_collecting_again_changes_nothing(collected):
+    before = dict(collected.hashed_files)
+    source = FileSystemStorage(location=settings.BASE_DIR / "static")
+    paths = {f"js/{module.relative_to(SCRIPTS)}" for module in MODULES}
+    list(collected.post_process({name: (source, name) for name in paths}))
+    assert collected.hashed_files == before
 
 
-def test_what_a_page_loads_at_once_stays_small() -> None:
-    at_once = loaded_with(SCRIPTS / "main.js")
-    assert SCRIPTS / "views" / "timeline.js" in at_once
-    assert SCRIPTS / "views" / "notifier.js" not in at_once
-    assert weight(at_once) <= 25_000
+def test_what_a_page_loads_at_once_stays_small(collected):
+    at_once = {
+        collected.stored_name(f"js/{name}.js") for name in ("main", "chat/chat", "views/timeline")
+    }
+    assert len(at_once) == 2
+    assert weight(*(Path(collected.path(name)).read_text() for name in at_once)) <= 25_000
 
 
-def test_what_is_loaded_later_comes_in_small_pieces() -> None:
-    at_once = loaded_with(SCRIPTS / "main.js")
-    for module in set(MODULES) - at_once:
-        assert weight(loaded_with(module) - at_once) <= 4 * KIB, module
+def test_what_is_loaded_later_comes_in_small_pieces(collected):
+    assert weight(text_of(collected, LATER)) <= 12_000
+    for module in ("notifier", "notify_settings", "picture", "zone", "banners", "tone", "copy"):
+        assert weight(text_of(collected, f"js/views/{module}.js")) <= 4_000
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Error, Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Error, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.houses import ChatServer, Person
 
@@ -45,6 +46,43 @@ class Line:
         else:
             route.connect_to_server()
             self._open.append(route)
+
+
+class Later:
+    """A page whose later scripts (chatty/statics.py) are kept back until come() or fail()."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._held: list[Route] = []
+        self._then: Callable[[Route], None] = self._held.append
+        visitor.page.route(re.compile(r"/js/later\."), lambda route: self._then(route))
+
+    def goto(self, path: str) -> Page:
+        """Return the page when its socket is welcomed."""
+        frames: list[Any] = []
+        page = self._visitor.page
+        page.on(
+            "websocket",
+            lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)),
+        )
+        self._visitor.goto(path)
+        deadline = time.monotonic() + 15
+        while not any('"hello"' in str(frame) for frame in frames):
+            assert time.monotonic() < deadline, "the socket was not welcomed"
+            page.wait_for_timeout(50)
+        return page
+
+    def come(self) -> None:
+        self._go_on(lambda route: route.continue_())
+
+    def fail(self) -> None:
+        self._go_on(lambda route: route.abort())
+
+    def _go_on(self, then: Callable[[Route], None]) -> None:
+        assert self._held, "no later scripts were asked for"
+        self._then = then
+        for route in self._held:  # asked for twice: ahead of time, and in earnest
+            then(route)
 
 
 _FILL = """

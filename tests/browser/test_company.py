@@ -10,7 +10,17 @@ import pytest
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Line, Persons, Room, bubble, enter, said, wait_for_line, write
+from tests.browser.rooms import (
+    Later,
+    Line,
+    Persons,
+    Room,
+    bubble,
+    enter,
+    said,
+    wait_for_line,
+    write,
+)
 from tests.houses import Builder, ChatServer, eventually
 
 HERE = re.compile("face--here")
@@ -178,22 +188,13 @@ def test_who_comes_before_the_page_can_count_is_counted(
 ) -> None:
     status, made = room.alice.call("POST", "/api/conversations/", {"name": f"Alone {room.id}"})
     assert status == 201
-    visitor = visit(server, "Alice")
-    held: list[Route] = []
-    is_late = True
-    visitor.page.route(
-        re.compile(r"/js/views/company"),
-        lambda route: held.append(route) if is_late else route.continue_(),
-    )
-    page = visitor.goto(f"/c/{made['id']}/")
+    later = Later(visit(server, "Alice"))
+    page = later.goto(f"/c/{made['id']}/")
     expect(page.locator("#people")).to_have_text("1 person")
     path = f"/api/conversations/{made['id']}/members/"
     assert room.alice.call("POST", path, {"users": [room.bob_id]})[0] < 300
     expect(page.locator("#messages")).to_contain_text("Bob")
-    assert held
-    is_late = False
-    for route in held:  # the page may have asked twice: ahead of time, and in earnest
-        route.continue_()
+    later.come()
     expect(page.locator("#people")).to_have_text("2 people")
 
 

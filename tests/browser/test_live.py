@@ -7,10 +7,11 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Dialog, Page, Route, WebSocket, WebSocketRoute, expect
+from playwright.sync_api import Dialog, Page, WebSocket, WebSocketRoute, expect
 
 from tests.browser.conftest import PATIENCE, Visit
 from tests.browser.rooms import (
+    Later,
     Line,
     Persons,
     Room,
@@ -647,15 +648,11 @@ def test_everything_can_be_done_by_keyboard(alice: Page, room: Room) -> None:
 
 
 def test_what_is_said_before_the_announcer_has_come_is_announced(visit: Visit, room: Room) -> None:
-    visitor = visit(room.server, "Alice")
-    held: list[Route] = []
-    visitor.page.route(re.compile(r"/js/views/announcer"), lambda route: held.append(route))
-    page = visitor.goto(room.path)
-    wait_for_line(page)
+    later = Later(visit(room.server, "Alice"))
+    page = later.goto(room.path)
     room.say(room.bob, "Early")
     expect(bubble(page, "Early")).to_be_visible()
-    for route in held:
-        route.continue_()
+    later.come()
     expect(page.locator("#announcer")).to_have_text("Bob says: Early")
 
 
@@ -663,33 +660,27 @@ def test_who_types_before_the_page_can_show_it_is_shown(
     visit: Visit, room: Room, bob: Page
 ) -> None:
     visitor = visit(room.server, "Alice")
-    held: list[Route] = []
-    visitor.page.route(re.compile(r"/js/views/typing"), lambda route: held.append(route))
+    later = Later(visitor)
     sockets: list[WebSocket] = []
     visitor.page.on("websocket", lambda socket: sockets.append(socket))
-    page = visitor.goto(room.path)
-    wait_for_line(page)
+    page = later.goto(room.path)
     with sockets[-1].expect_event("framereceived", lambda frame: '"typing"' in str(frame)):
         bob.locator("#composer-body").press_sequentially("Hel")
-    for route in held:
-        route.continue_()
+    later.come()
     expect(page.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
 
 
 def test_for_a_part_that_cannot_be_loaded_nothing_is_kept(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED", "dynamically imported module")
-    held: list[Route] = []
-    visitor.page.route(re.compile(r"/js/views/typing"), lambda route: held.append(route))
-    page = visitor.goto(room.path)
-    wait_for_line(page)
+    later = Later(visitor)
+    page = later.goto(room.path)
     page.evaluate("""async () => {
         const { Late } = await import("chatty/lib/emitter.js");
         const open = Late.prototype.open;
         Late.prototype.open = function () { globalThis.isOpen = true; open.call(this); };
     }""")
-    for route in held:
-        route.abort()
+    later.fail()
     page.wait_for_function("globalThis.isOpen")
 
 

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import (
+    Later,
     Persons,
     Room,
     anchor,
@@ -76,10 +77,8 @@ def test_what_is_typed_and_entered_before_its_module_has_come_counts(
     visit: Visit, room: Room, server: ChatServer, person: Persons
 ) -> None:
     cafe = new_room(server, person, "Café Zürich")
-    visitor = visit(server, "Alice")
-    held: list[Route] = []
-    visitor.page.route(re.compile(r"/switcher[.\w]*\.js"), lambda route: held.append(route))
-    page = enter(visitor, room)
+    later = Later(visit(server, "Alice"))
+    page = later.goto(room.path)
     box = page.locator("#composer-body")
     box.fill("Half a thought")
     box.press("Control+k")
@@ -88,16 +87,16 @@ def test_what_is_typed_and_entered_before_its_module_has_come_counts(
     expect(box).to_have_value("Half a thought")
     expect(page.locator(".switcher [role=option]")).to_have_count(0)
     page.keyboard.press("Enter")
-    for route in held:
-        route.continue_()
+    later.come()
     page.wait_for_url(f"**{cafe.path}")
 
 
 def test_a_switcher_that_cannot_be_had_gives_way_to_the_search(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
-    visitor.allow("ERR_FAILED")
-    visitor.page.route(re.compile(r"/switcher[.\w]*\.js"), lambda route: route.abort())
-    page = enter(visitor, room)
+    visitor.allow("ERR_FAILED", "dynamically imported module")
+    later = Later(visitor)
+    page = later.goto(room.path)
+    later.fail()
     page.locator("#sidebar [data-opens=switcher]").click()
     page.wait_for_url("**/browse/**")
     expect(page.locator("main input[type=search]")).to_be_visible()

@@ -1,0 +1,94 @@
+"""What is joined into one file does what its modules did."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chatty.bundle import bundle, needed
+
+MODULES = {
+    "main.js": """import { greet, LOUD } from "chatty/greet.js";
+greet(LOUD);
+""",
+    "greet.js": """import {
+  shout as cry,
+  whisper,
+} from "chatty/voice.js";
+import { name } from "chatty/names.js";
+export const LOUD = true;
+export async function greet(isLoud) {
+  return isLoud ? cry(name) : whisper(name);
+}
+""",
+    "voice.js": """const OWN = "!";
+export function shout(text) { return text + OWN; }
+export function whisper(text) { return text; }
+""",
+    "names.js": "const OWN = 1;\nexport const name = `Ada`;\n",
+}
+
+
+def test_what_is_imported_comes_before_what_imports_it() -> None:
+    assert needed(["main.js"], MODULES.__getitem__) == [
+        "voice.js",
+        "names.js",
+        "greet.js",
+        "main.js",
+    ]
+    assert needed(["greet.js"], MODULES.__getitem__, without=["names.js"]) == [
+        "voice.js",
+        "greet.js",
+    ]
+
+
+def test_a_circle_is_told() -> None:
+    circle = {
+        "a.js": 'import { b } from "chatty/b.js";\n',
+        "b.js": 'import { a } from "chatty/a.js";\n',
+    }
+    with pytest.raises(ValueError, match=re.escape("a.js -> b.js -> a.js")):
+        needed(["a.js"], circle.__getitem__)
+
+
+def test_modules_keep_their_own_names_and_export_the_same() -> None:
+    text = bundle(["voice.js", "names.js", "greet.js"], MODULES.__getitem__)
+    assert "import" not in text
+    assert text.count("const OWN =") == 2  # each within its own braces
+    assert "const {\n  shout: cry,\n  whisper,\n} = $$0;" in text
+    names = ("shout", "whisper", "name", "LOUD", "greet")
+    exported = ", ".join(f"$${name} as {name}" for name in names)
+    assert text.endswith(f"export {{ {exported} }};\n")
+
+
+def test_what_is_in_another_file_is_imported_once() -> None:
+    modules = {
+        name: f'import {{ x }} from "chatty/x.js";\nexport const {name} = x;\n' for name in "ab"
+    }
+    text = bundle(["a", "b"], modules.__getitem__)
+    assert text.startswith('import * as $_0 from "chatty/x.js";\n')
+    assert text.count("import") == 1
+    assert text.count("const { x } = $_0;") == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import x from "chatty/x.js";',
+        'import "chatty/x.js";',
+        'import { x } from "elsewhere";',
+        "export default 1;",
+        "export { x };",
+        "export let x = 1;",
+    ],
+)
+def test_what_it_does_not_know_is_told_and_never_served(line: str) -> None:
+    with pytest.raises(ValueError, match=re.escape("a.js cannot be joined")):
+        bundle(["a.js"], {"a.js": line}.__getitem__)
+
+
+def test_two_of_one_name_are_told() -> None:
+    modules = dict.fromkeys(("a.js", "b.js"), "export const x = 1;\n")
+    with pytest.raises(ValueError, match=re.escape("a.js and b.js both export x")):
+        bundle(["a.js", "b.js"], modules.__getitem__)
