@@ -69,7 +69,7 @@ _SCROLL = """async (patience) => {
         before = performance.now();
     }
     frames.sort((a, b) => a - b);
-    return { most, shift, frame: frames[Math.floor(frames.length * 0.98)] };
+    return { most, shift, longest: frames.at(-1), frame: frames[Math.floor(frames.length * 0.98)] };
 }"""
 
 

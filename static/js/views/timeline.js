@@ -5,8 +5,8 @@ import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { say, sayCount } from "chatty/views/words.js";
 import { excerpt, plain } from "chatty/lib/text.js";
 
-const ROWS_MAX = 300; // messages in the page; the end out of sight is forgotten beyond that
-const ROWS_KEPT = 250;
+const ROWS_MAX = 200; // messages in the page; the end out of sight is forgotten beyond that
+const ROWS_KEPT = 150;
 const PATIENCE = 600; // ms before a waiting bubble says so
 const REACH = 900; // px before an end at which the next page is fetched
 
