@@ -39,7 +39,8 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 FIRST = "js/first.js"
 LATER = "js/later.js"
 _COME_LATER = (
-    "announcer background badge company connection deeds jumps keys people sign_out switcher typing"
+    "announcer background badge company connection deeds details jumps keys people sign_out switcher"
+    " typing"
 )
 
 

@@ -16,15 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, Error, Page, WebSocketRoute, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Error,
+    Page,
+    ViewportSize,
+    WebSocketRoute,
+    sync_playwright,
+)
 
 from tests.browser import chromium
 from tests.houses import Builder, ChatServer
 
 ROOT = Path(__file__).resolve().parent.parent
-README = {"desktop": "conversation.light", "phone": "conversation.phone-dark"}
+README = {"desktop": "beside-members.light", "phone": "conversation.phone-dark"}
 COLOURS = 128  # of a README picture: small enough to be loaded with the page
-DESKTOP = {"viewport": {"width": 1200, "height": 760}}
+SIZE: ViewportSize = {"width": 1200, "height": 760}
+DESKTOP = {"viewport": SIZE}
+WIDE: ViewportSize = {"width": 1440, "height": 860}  # three columns
 PHONE = {
     "viewport": {"width": 390, "height": 760},
     "device_scale_factor": 2,
@@ -116,6 +125,14 @@ def photograph(
         bring_about(page)
         take(page, name)
         page.keyboard.press("Escape")
+    if "phone" not in look:
+        page.set_viewport_size(WIDE)
+        for name in ("members", "settings"):
+            page.locator(f".topbar [data-beside={name}]").click()
+            page.locator(".details__body:not([aria-busy])").wait_for()
+            take(page, f"beside-{name}")
+        page.locator(".details [data-slot=close]").click()
+        page.set_viewport_size(SIZE)
     cut()
     page.locator("#composer-body").fill("This waits for a connection")
     page.locator("#composer [type=submit]").click()

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from conversations import access, limits, queries
-from conversations.models import Membership, Message
+from conversations.models import Conversation, Membership, Message
 from conversations.views import company, timeline
 from conversations.views.shell import Row, door, own, sidebar_of, whole
 
@@ -113,6 +113,7 @@ def conversation_page(
         "url": url,
         "here": url if request.method == "POST" else request.get_full_path(),
         "face": other,
+        "details": _details(request, conversation),
         "members_count": people.members_count,
         "present": company.here(people),
         "entries": entries,
@@ -131,6 +132,14 @@ def conversation_page(
         "members": company.for_scripts(people, spoken.message if spoken else None)
     }
     return render(request, "conversations/conversation.html", context)
+
+
+def _details(request: HttpRequest, conversation: Conversation) -> str:
+    """Return the address of what stood beside the last conversation, or "" (static/js/views/details.js)."""
+    name = request.COOKIES.get("details")
+    if name == "settings" or (name == "members" and not conversation.is_direct):
+        return reverse(f"conversations:{name}", args=[conversation.pk])
+    return ""
 
 
 def _wanted(request: HttpRequest) -> dict[str, int]:

@@ -49,7 +49,9 @@ async function main() {
   });
   const drafts = new Drafts(scope);
   chat.on("foreign", reload);
-  chat.on("gone", () => location.assign(urls.home));
+  let isLeaving = false; // for a page that says what came of the form which led there
+  addEventListener("beforeunload", () => (isLeaving = true));
+  chat.on("gone", () => isLeaving || location.assign(urls.home));
 
   const badge = view("badge").then(({ Badge }) => new Badge({ roster }).connect());
   const retitle = (name) => {
@@ -117,6 +119,8 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
   attempt(() => timeline.connect());
   attempt(() => composer?.connect());
   attempt(() => reading.connect());
+  const details = document.getElementById("details");
+  view("details").then(({ Details }) => new Details({ place: details, chat }).connect());
   view("jumps").then(({ Jumps }) =>
     new Jumps({ chat, rest, timeline, conversation: conversation.id }).connect(),
   );

@@ -26,7 +26,7 @@ from tests.browser.rooms import (
     wait_for_line,
     write,
 )
-from tests.houses import Builder, ChatServer
+from tests.houses import Builder, ChatServer, eventually
 
 # --- talking -----------------------------------------------------------------------------------------
 
@@ -681,7 +681,7 @@ def test_for_a_part_that_cannot_be_loaded_nothing_is_kept(visit: Visit, room: Ro
         Late.prototype.open = function () { globalThis.isOpen = true; open.call(this); };
     }""")
     later.fail()
-    page.wait_for_function("globalThis.isOpen")
+    eventually(lambda: page.evaluate("globalThis.isOpen"))
 
 
 def test_new_messages_are_announced_once_with_author_and_words(alice: Page, room: Room) -> None:

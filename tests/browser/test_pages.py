@@ -197,10 +197,12 @@ def test_a_conversation_weighs_little(
     moved = page.evaluate(
         """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
             .filter(each => each.initiatorType !== "img" && !/\\.(png|svg)$/.test(each.name))
-            .map(each => each.encodedBodySize + 300)"""
+            .map(each => [each.name, each.encodedBodySize + 300])"""
     )
-    assert len(moved) > 40
-    assert 20_000 < sum(moved) <= 150_000
+    scripts = [size for name, size in moved if name.endswith(".js")]
+    assert 3 <= len(scripts) <= 6
+    assert 20_000 < sum(scripts) <= 45_000
+    assert sum(size for _, size in moved) <= 100_000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,186 @@
+"""People and settings beside the conversation, where there is room for three columns."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.rooms import Persons, Room, enter, wait_for_line
+from tests.houses import ChatServer
+
+
+def door(page: Page, name: str) -> Locator:
+    return page.locator(f".topbar [data-beside={name}]")
+
+
+def details(page: Page) -> Locator:
+    return page.locator("#details")
+
+
+def open_details(page: Page, name: str) -> Locator:
+    door(page, name).click()
+    expect(page.locator(".details__body:not([aria-busy]) > *").first).to_be_visible()
+    return details(page)
+
+
+def test_people_stand_beside_the_conversation_and_go_again(alice: Page, room: Room) -> None:
+    alice.locator("#composer-body").fill("Half a thought")
+    open_details(alice, "members")
+    expect(details(alice).get_by_role("heading", name="People", exact=True)).to_be_focused()
+    expect(details(alice)).to_contain_text("Bob")
+    expect(door(alice, "members")).to_have_attribute("aria-expanded", "true")
+    expect(alice.locator("#composer-body")).to_have_value("Half a thought")
+    boxes = [
+        alice.locator(part).bounding_box() for part in (".sidebar", "#conversation", "#details")
+    ]
+    assert [box["x"] for box in boxes if box] == sorted(box["x"] for box in boxes if box)
+    assert all(box and box["width"] > 290 for box in boxes)
+    open_details(alice, "settings")
+    expect(details(alice).get_by_role("heading", name="Settings")).to_be_visible()
+    alice.keyboard.press("Escape")
+    expect(details(alice)).to_be_hidden()
+    expect(door(alice, "settings")).to_be_focused()
+    expect(door(alice, "settings")).to_have_attribute("aria-expanded", "false")
+    assert alice.url.endswith(room.path)
+
+
+def test_the_same_press_again_closes(alice: Page) -> None:
+    open_details(alice, "members")
+    door(alice, "members").click()
+    expect(details(alice)).to_be_hidden()
+    open_details(alice, "members")
+    details(alice).get_by_role("button", name="Close").click()
+    expect(details(alice)).to_be_hidden()
+
+
+def test_people_are_found_added_and_given_a_role_without_leaving(alice: Page, room: Room) -> None:
+    name = "Carol"
+    open_details(alice, "members")
+    search = details(alice).get_by_role("searchbox", name="Find people by name")
+    search.fill(name)
+    search.press("Enter")
+    expect(details(alice).get_by_role("checkbox", name=name)).to_be_visible()
+    expect(search).to_be_focused()
+    details(alice).get_by_role("checkbox", name=name).check()
+    details(alice).get_by_role("button", name="Add", exact=True).click()
+    expect(details(alice).get_by_role("status")).to_have_text("1 person added.")
+    row = details(alice).locator("li", has_text=name)
+    row.get_by_role("combobox").select_option("admin")
+    row.get_by_role("button", name=f"Change the role of {name}").click()
+    expect(row.locator(".tag")).to_have_text("admin")
+    expect(alice.locator("#people")).to_have_text("3 people")
+    expect(alice.locator("#messages")).to_contain_text(f"Alice added {name}.")
+    assert alice.url.endswith(room.path)
+
+
+def test_settings_are_saved_and_refused_without_leaving(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("status of 400")
+    alice = enter(visitor, room)
+    open_details(alice, "settings")
+    details(alice).get_by_label("Name").fill("   ")
+    details(alice).get_by_role("button", name="Save").first.click()
+    expect(details(alice).locator("[aria-invalid=true]")).to_be_visible()
+    details(alice).get_by_label("Name").fill("Pantry")
+    details(alice).get_by_role("button", name="Save").first.click()
+    expect(details(alice).get_by_role("status")).to_be_visible()
+    expect(alice.locator("#conversation-name")).to_have_text("Pantry")
+    assert alice.url.endswith(room.path)
+
+
+def test_what_others_change_is_shown_unless_one_is_in_the_middle_of_something(
+    alice: Page, room: Room, person: Persons, server: ChatServer
+) -> None:
+    carol = person(server, "Carol")
+    _, me = carol.call("GET", "/api/me/")
+    members = f"/api/conversations/{room.id}/members/"
+    open_details(alice, "members")
+    alice.locator("#composer-body").focus()
+    assert room.alice.call("POST", members, {"users": [me["id"]]})[0] == 200
+    expect(details(alice).locator(f"#person-{me['id']}")).to_be_visible()
+    search = details(alice).get_by_role("searchbox")
+    search.fill("Bo")
+    assert room.alice.call("DELETE", f"{members}{me['id']}/")[0] == 204
+    expect(alice.locator("#messages")).to_contain_text("Alice removed Carol")
+    alice.wait_for_timeout(1_000)
+    expect(search).to_have_value("Bo")
+    expect(details(alice).locator(f"#person-{me['id']}")).to_be_visible()
+    search.fill("")
+    alice.locator("#composer-body").focus()
+    expect(details(alice).locator(f"#person-{me['id']}")).to_have_count(0)
+
+
+def test_it_stays_from_one_conversation_to_the_next_and_nothing_jumps(
+    visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    open_details(page, "members")
+    visitor.page.route(re.compile("/members/"), lambda route: None)
+    page.goto(room.server.url + room.path, wait_until="domcontentloaded")
+    width = page.locator("#conversation").bounding_box()
+    wait_for_line(page)
+    expect(details(page)).to_be_visible()
+    assert page.locator("#conversation").bounding_box() == width
+    details(page).get_by_role("button", name="Close").click()
+    visitor.page.unroute(re.compile("/members/"))
+    page.reload()
+    wait_for_line(page)
+    expect(details(page)).to_be_hidden()
+
+
+def test_leaving_leads_to_the_list_and_says_so(visit: Visit, room: Room) -> None:
+    page = enter(visit(room.server, "Bob"), room)
+    open_details(page, "settings")
+    details(page).get_by_role("button", name="Leave conversation").click()
+    page.wait_for_url(lambda url: room.path not in url)
+    expect(page.locator(".flashes")).to_contain_text("left")
+
+
+def test_what_cannot_be_had_is_said_and_tried_again(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("ERR_FAILED")
+    page = enter(visitor, room)
+    visitor.page.route(re.compile("/members/"), lambda route: route.abort())
+    door(page, "members").click()
+    expect(details(page).get_by_role("alert")).to_contain_text("cannot be reached")
+    visitor.page.unroute(re.compile("/members/"))
+    details(page).get_by_role("button", name="Try again").click()
+    expect(details(page)).to_contain_text("Bob")
+
+
+def test_whoever_is_signed_out_meanwhile_is_led_to_the_sign_in(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    visitor.context.clear_cookies()
+    door(page, "settings").click()
+    page.wait_for_url("**/sign-in/**")
+
+
+def test_without_room_they_are_pages(visit: Visit, room: Room) -> None:
+    page = enter(visit(room.server, "Alice", viewport={"width": 1000, "height": 700}), room)
+    door(page, "members").click()
+    page.wait_for_url("**/members/")
+
+
+def test_a_window_that_grows_shows_what_was_open(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    open_details(enter(visitor, room), "members")
+    visitor.page.set_viewport_size({"width": 900, "height": 700})
+    page = enter(visitor, room)
+    expect(details(page)).to_be_hidden()
+    page.set_viewport_size({"width": 1300, "height": 700})
+    expect(details(page)).to_contain_text("Bob")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit: Visit, room: Room, scheme: str) -> None:
+    page = enter(visit(room.server, "Alice", color_scheme=scheme), room)
+    for name in ("members", "settings"):
+        open_details(page, name)
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
