@@ -53,21 +53,21 @@ class Later:
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
+        self.frames: list[Any] = []  # as its socket heard them
         self._held: list[Route] = []
         self._then: Callable[[Route], None] = self._held.append
         visitor.page.route(re.compile(r"/js/later\."), lambda route: self._then(route))
 
     def goto(self, path: str) -> Page:
         """Return the page when its socket is welcomed."""
-        frames: list[Any] = []
         page = self._visitor.page
         page.on(
             "websocket",
-            lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)),
+            lambda socket: socket.on("framereceived", lambda frame: self.frames.append(frame)),
         )
         self._visitor.goto(path)
         deadline = time.monotonic() + 15
-        while not any('"hello"' in str(frame) for frame in frames):
+        while not any('"hello"' in str(frame) for frame in self.frames):
             assert time.monotonic() < deadline, "the socket was not welcomed"
             page.wait_for_timeout(50)
         return page

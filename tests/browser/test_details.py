@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Persons, Room, enter, wait_for_line
@@ -120,12 +120,16 @@ def test_it_stays_from_one_conversation_to_the_next_and_nothing_jumps(
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
     open_details(page, "members")
-    visitor.page.route(re.compile("/members/"), lambda route: None)
+    held: list[Route] = []
+    visitor.page.route(re.compile("/members/"), lambda route: held.append(route))
     page.goto(room.server.url + room.path, wait_until="domcontentloaded")
     width = page.locator("#conversation").bounding_box()
     wait_for_line(page)
     expect(details(page)).to_be_visible()
     assert page.locator("#conversation").bounding_box() == width
+    for route in held:
+        route.continue_()
+    expect(details(page)).to_contain_text("Bob")
     details(page).get_by_role("button", name="Close").click()
     visitor.page.unroute(re.compile("/members/"))
     page.reload()

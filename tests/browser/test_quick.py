@@ -455,3 +455,42 @@ def test_the_first_unread_message_is_reached_without_leaving_the_page(
     assert page.evaluate("window.isSame")
     page.keyboard.press("Escape")
     expect(bubble(page, "150")).to_be_in_viewport()
+
+
+def test_tab_passes_the_log_with_one_message_in_hand(alice: Page, room: Room) -> None:
+    for number in range(20):
+        room.say(room.bob, f"Look at https://example.org/{number}")
+    expect(bubble(alice, "example.org/19")).to_be_visible()
+    keyboard = alice.keyboard
+    alice.locator("#composer-body").focus()
+    steps = 0
+    while not alice.locator("#timeline:focus").count():
+        keyboard.press("Shift+Tab")
+        steps += 1
+        assert steps < 10
+    assert steps > 3
+    for _ in range(3):
+        keyboard.press("k")
+    expect(bubble(alice, "example.org/17")).to_be_focused()
+    passed = []
+    while not alice.locator("#composer-body:focus").count():
+        keyboard.press("Tab")
+        passed.append(
+            alice.evaluate("document.activeElement.closest('[data-kind]')?.innerText ?? ''")
+        )
+        assert len(passed) < 10
+    in_hand = [words for words in passed if words]
+    assert len(in_hand) > 3
+    assert all("example.org/17" in words for words in in_hand)
+    keyboard.press("Shift+Tab")
+    expect(bubble(alice, "example.org/17").locator(":focus")).to_have_count(1)
+
+
+def test_an_editor_is_on_the_way_whatever_message_is_in_hand(alice: Page, room: Room) -> None:
+    first = room.say(room.alice, "Mine")
+    room.say(room.bob, "Not mine")
+    alice.locator("#composer-body").press("ArrowUp")
+    expect(alice.locator("#editor-body")).to_be_focused()
+    bubble(alice, "Not mine").focus()
+    alice.keyboard.press("Shift+Tab")
+    expect(alice.locator(f"#m{first['id']} .editor :focus")).to_have_count(1)

@@ -1,4 +1,5 @@
-// Moving through the messages by keyboard: arrows or j and k in the log, one key per deed.
+// Moving through the messages by keyboard: arrows or j and k in the log, one key per deed, and Tab
+// through one message instead of all.
 
 import { isTypedInto } from "chatty/views/dom.js";
 
@@ -17,6 +18,7 @@ export class Keys {
   #deeds;
   #composer;
   #box = document.getElementById("timeline");
+  #held = null; // the row whose buttons Tab goes through
   #ending = new AbortController();
 
   constructor({ timeline, deeds, composer }) {
@@ -26,13 +28,35 @@ export class Keys {
   }
 
   connect() {
-    this.#box.addEventListener("keydown", (event) => this.#pressed(event), {
-      signal: this.#ending.signal,
-    });
+    const { signal } = this.#ending;
+    this.#box.addEventListener("keydown", (event) => this.#pressed(event), { signal });
+    const onWay = ({ key, target }) => key === "Tab" && this.#gather(target);
+    document.addEventListener("keydown", onWay, { signal, capture: true });
   }
 
   disconnect() {
     this.#ending.abort();
+  }
+
+  /**
+   * Tab passes the log with one message: the one in hand, else the last in sight. All its buttons and
+   * links are on the way, and those of the others once one of them is taken in hand.
+   */
+  #gather(from) {
+    const rows = this.#timeline.rows();
+    const held = from.closest?.("#messages > [data-message-id]");
+    if (held) this.#held = held;
+    else if (!this.#held?.isConnected || !this.#timeline.isInSight(this.#held)) {
+      const seq = this.#timeline.lastSeen();
+      this.#held = rows.find((row) => Number(row.dataset.seq) === seq) ?? rows.at(-1);
+    }
+    for (const row of rows) {
+      const tabIndex = row === this.#held ? 0 : -1;
+      row.tabIndex = tabIndex;
+      for (const press of row.querySelectorAll("a, button, summary")) {
+        if (!press.closest(".editor, .picker")) press.tabIndex = tabIndex;
+      }
+    }
   }
 
   #pressed(event) {
