@@ -218,6 +218,12 @@ def list_keys(page: Page) -> None:
     page.locator("#timeline").press("?")
 
 
+def call_somebody(page: Page) -> None:
+    page.locator("#composer-body").fill("")
+    page.locator("#composer-body").press_sequentially("Who is in, @")
+    page.locator("#mentions > *").first.wait_for()
+
+
 STATES: dict[str, Callable[[Page], None]] = {
     "message-menu": open_menu,
     "reactions": pick_reaction,
@@ -226,6 +232,7 @@ STATES: dict[str, Callable[[Page], None]] = {
     "delete": ask_to_delete,
     "switcher": switch,
     "shortcuts": list_keys,
+    "mention": call_somebody,
 }
 
 

@@ -129,6 +129,13 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
     deeds.connect({ composer });
     new Keys({ timeline, deeds, composer }).connect();
   });
+  form?.addEventListener("input", function called() {
+    if (!form.elements.body.value.includes("@")) return;
+    form.removeEventListener("input", called);
+    view("mentions").then(({ Mentions }) =>
+      new Mentions({ form, chat, rest, conversation: conversation.id, me }).connect(),
+    );
+  });
   const announcer = document.getElementById("announcer");
   listening("announcer", [[chat, "spoken"]], ({ Announcer }, said) =>
     new Announcer({ chat: said, place: announcer }).connect(),

@@ -8,6 +8,7 @@ import { element } from "chatty/views/dom.js";
 export function showFace(avatar, person) {
   const { name = "", hue = 0, picture = null } = person ?? {};
   avatar.className = `avatar avatar--h${hue}`;
+  avatar.setAttribute("aria-hidden", "true"); // the name stands beside it
   const letters = initials(name);
   const shown = [...avatar.querySelectorAll("img")].at(-1);
   const stays = (shown?.getAttribute("src") ?? null) === picture;

@@ -1,0 +1,175 @@
+// Calling somebody: after an "@" the members whose names fit what follows it, to choose from.
+
+import { folded, rank } from "chatty/lib/match.js";
+import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
+import { showFace } from "chatty/views/face.js";
+
+// As conversations/mentions.py: not inside an address. A name may be of several words.
+const CALL = /(?<![\p{L}\p{N}_@/.+-])@([\p{L}\p{N}_][^@\n]{0,59})?$/u;
+const SHOWN = 6;
+const BY_WORD = 1; // of lib/match.js: names and words that begin with what was typed
+
+export class Mentions {
+  #me;
+  #conversation;
+  #rest;
+  #chat;
+  #form;
+  #box;
+  #list;
+  #members = null; // a promise of {id, name, hue, picture}s by name
+  #closedAt = -1; // where the "@" stands for which nobody is wanted
+  #stop;
+  #ending = new AbortController();
+
+  constructor({ form, chat, rest, conversation, me }) {
+    this.#form = form;
+    this.#box = form.elements.body;
+    this.#chat = chat;
+    this.#rest = rest;
+    this.#conversation = conversation;
+    this.#me = me;
+  }
+
+  connect() {
+    const { signal } = this.#ending;
+    this.#list = fromTemplate("mentions-template");
+    this.#form.append(this.#list);
+    this.#box.setAttribute("aria-autocomplete", "list");
+    this.#box.setAttribute("aria-controls", this.#list.id);
+    this.#box.addEventListener("input", () => this.#look(), { signal });
+    this.#box.addEventListener("blur", () => this.#close(), { signal });
+    this.#box.addEventListener("pointerup", () => this.#look(), { signal });
+    // Before the composer hears them: Enter would send.
+    const pressed = (event) => event.target === this.#box && this.#pressed(event);
+    this.#form.addEventListener("keydown", pressed, { signal, capture: true });
+    this.#list.addEventListener("pointerdown", (event) => event.preventDefault(), { signal });
+    this.#list.addEventListener("click", (event) => this.#clicked(event), { signal });
+    this.#stop = this.#chat.on("spoken", ({ message }) => message.notice && (this.#members = null));
+    this.#look();
+  }
+
+  disconnect() {
+    this.#stop();
+    this.#ending.abort();
+    this.#list.remove();
+  }
+
+  // Internal: who is meant
+
+  /** {at, typed} of the call that ends at the caret, or null. */
+  get #call() {
+    const { value, selectionStart: caret, selectionEnd: end } = this.#box;
+    const found = caret === end && CALL.exec(value.slice(0, caret));
+    return found ? { at: found.index, typed: found[1] ?? "" } : null;
+  }
+
+  async #look() {
+    const call = this.#call;
+    if (call?.at !== this.#closedAt) this.#closedAt = -1;
+    if (!call || this.#closedAt === call.at) return this.#close();
+    this.#members ??= this.#load();
+    const members = await this.#members;
+    const now = this.#call;
+    if (now?.at !== call.at || now.typed !== call.typed) return undefined; // another look is on its way
+    return this.#show(fitting(members, call.typed), call.typed);
+  }
+
+  async #load() {
+    try {
+      const { results } = await this.#rest.get(`conversations/${this.#conversation}/members/`);
+      const others = results.map(({ user }) => user).filter(({ id }) => id !== this.#me.id);
+      return others.sort((a, b) => a.name.localeCompare(b.name));
+    } catch {
+      this.#members = null; // the next letter tries again; the name can be written out
+      return [];
+    }
+  }
+
+  // Internal: what it looks like
+
+  #show(people, typed) {
+    const options = people.map(({ id, name, hue, picture }) => {
+      const option = fromTemplate("option-template");
+      option.id = `mention-${id}`;
+      option.dataset.name = name;
+      fill(option, "name", name);
+      slot(option, "unread").remove();
+      const face = element("span");
+      showFace(face, { name, hue, picture });
+      option.prepend(face);
+      return option;
+    });
+    this.#list.replaceChildren(...options);
+    this.#list.hidden = !options.length;
+    // After a blank one may be going on with the sentence: Enter then sends it.
+    this.#choose(/\s/.test(typed) ? null : options[0]);
+  }
+
+  #close() {
+    this.#list.hidden = true;
+    this.#list.replaceChildren();
+    this.#choose(null);
+  }
+
+  get #chosen() {
+    return this.#list.querySelector("[aria-selected=true]");
+  }
+
+  #choose(option) {
+    this.#chosen?.removeAttribute("aria-selected");
+    option?.setAttribute("aria-selected", "true");
+    if (option) this.#box.setAttribute("aria-activedescendant", option.id);
+    else this.#box.removeAttribute("aria-activedescendant");
+  }
+
+  // Internal: what a person does
+
+  #pressed(event) {
+    if (this.#list.hidden || event.isComposing || event.keyCode === 229) return;
+    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+    const options = [...this.#list.children];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const taken = event.key === "Tab" ? (this.#chosen ?? options[0]) : this.#chosen;
+    if (step) {
+      const from = this.#chosen ? options.indexOf(this.#chosen) : Math.min(0, -step);
+      this.#choose(options.at((from + step) % options.length));
+    } else if ((event.key === "Enter" || event.key === "Tab") && taken) {
+      this.#take(taken);
+    } else if (event.key === "Escape") {
+      this.#closedAt = this.#call?.at ?? -1;
+      this.#close();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #clicked(event) {
+    const option = event.target.closest("[role=option]");
+    if (option) this.#take(option);
+  }
+
+  #take({ dataset: { name } }) {
+    const { at } = this.#call;
+    const caret = this.#box.selectionStart;
+    const blank = this.#box.value[caret] === " " ? "" : " ";
+    this.#box.setRangeText(`@${name}${blank}`, at, caret, "end");
+    this.#closedAt = at;
+    this.#close();
+    this.#box.dispatchEvent(new Event("input", { bubbles: true })); // kept as a draft, as if typed
+  }
+}
+
+/** Those whose name begins with what was typed before those with a word that does. */
+function fitting(members, typed) {
+  const goesOn = /\s$/.test(typed) ? `${folded(typed)} ` : "";
+  const fit = members
+    .map((person) => ({ ...person, rank: rank(person.name, typed) }))
+    .filter(({ name, rank: found }) => found !== null && found <= BY_WORD && folded(name).startsWith(goesOn))
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, SHOWN);
+  // Written out already: there is nothing to choose.
+  return fit.length === 1 && folded(fit[0].name) === folded(typed) ? [] : fit;
+}

@@ -1,0 +1,134 @@
+"""Calling somebody by name: who is meant is offered after an "@"."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.rooms import Persons, Room, bubble, enter, said
+from tests.houses import ChatServer
+
+
+@pytest.fixture
+def room(server: ChatServer, person: Persons) -> Room:
+    """One with Carol in it as well."""
+    room = Room(server, person)
+    _, carol = person(server, "Carol").call("GET", "/api/me/")
+    path = f"/api/conversations/{room.id}/members/"
+    assert room.alice.call("POST", path, {"users": [carol["id"]]})[0] < 300
+    return room
+
+
+def box(page: Page) -> Locator:
+    return page.locator("#composer-body")
+
+
+def offered(page: Page) -> Locator:
+    return page.get_by_role("listbox", name="People").get_by_role("option")
+
+
+def names(page: Page) -> Locator:
+    return offered(page).locator("[data-slot=name]")
+
+
+def test_who_fits_is_offered_and_enter_takes_the_first(alice: Page) -> None:
+    box(alice).press_sequentially("Ask @")
+    expect(names(alice)).to_have_text(["Bob", "Carol"])
+    box(alice).press_sequentially("c")
+    expect(names(alice)).to_have_text(["Carol"])
+    expect(offered(alice)).to_have_attribute("aria-selected", "true")
+    option = offered(alice).get_attribute("id")
+    expect(box(alice)).to_have_attribute("aria-activedescendant", str(option))
+    box(alice).press("Enter")
+    expect(box(alice)).to_have_value("Ask @Carol ")
+    expect(offered(alice)).to_have_count(0)
+    box(alice).press_sequentially("first")
+    expect(offered(alice)).to_have_count(0)
+    box(alice).press("Enter")
+    expect(bubble(alice, "Ask @Carol first")).to_be_visible()
+
+
+def test_arrows_choose_tab_takes_and_escape_leaves_it(alice: Page) -> None:
+    box(alice).press_sequentially("@")
+    expect(offered(alice)).to_have_count(2)
+    box(alice).press("ArrowDown")
+    expect(offered(alice).nth(1)).to_have_attribute("aria-selected", "true")
+    box(alice).press("ArrowDown")
+    expect(offered(alice).nth(0)).to_have_attribute("aria-selected", "true")
+    box(alice).press("ArrowUp")
+    box(alice).press("Tab")
+    expect(box(alice)).to_have_value("@Carol ")
+    box(alice).press_sequentially("and @b")
+    expect(offered(alice)).to_have_count(1)
+    box(alice).press("Escape")
+    expect(offered(alice)).to_have_count(0)
+    expect(box(alice)).to_be_focused()
+    box(alice).press_sequentially("o")
+    expect(offered(alice)).to_have_count(0)
+    box(alice).press("Enter")
+    expect(bubble(alice, "@Carol and @bo")).to_be_visible()
+
+
+def test_a_name_written_out_is_sent_as_it_stands(alice: Page) -> None:
+    box(alice).press_sequentially("Hello @b")
+    expect(offered(alice)).to_have_count(1)
+    box(alice).press_sequentially("ob")
+    expect(offered(alice)).to_have_count(0)
+    box(alice).press("Enter")
+    expect(bubble(alice, "Hello @bob")).to_be_visible()
+
+
+def test_an_address_calls_nobody(alice: Page) -> None:
+    box(alice).press_sequentially("@")
+    expect(offered(alice)).to_have_count(2)
+    box(alice).fill("")
+    box(alice).press_sequentially("carol@b")
+    alice.wait_for_timeout(300)
+    expect(offered(alice)).to_have_count(0)
+    box(alice).press("Enter")
+    expect(bubble(alice, "carol@b")).to_be_visible()
+
+
+def test_it_is_pressed_on_a_phone_and_whoever_is_called_is_told(visit: Visit, room: Room) -> None:
+    bob = enter(visit(room.server, "Bob"), room)
+    page = enter(visit(room.server, "Alice", phone=True), room)
+    box(page).tap()
+    box(page).press_sequentially("Come @bo")
+    offered(page).tap()
+    expect(box(page)).to_have_value("Come @Bob ")
+    expect(box(page)).to_be_focused()
+    page.get_by_role("button", name="Send").tap()
+    expect(bubble(bob, "Come @Bob")).to_have_class(re.compile("message--called"))
+    assert said(page)[-1] == "Come @Bob"
+
+
+def test_who_comes_later_is_offered_too_and_who_left_is_not(alice: Page, room: Room) -> None:
+    box(alice).press_sequentially("@")
+    expect(offered(alice)).to_have_count(2)
+    box(alice).fill("")
+    path = f"/api/conversations/{room.id}/members/{room.bob_id}/"
+    assert room.alice.call("DELETE", path)[0] == 204
+    expect(alice.locator("#messages")).to_contain_text("Alice removed Bob")
+    box(alice).press_sequentially("@")
+    expect(names(alice)).to_have_text(["Carol"])
+
+
+def test_what_is_taken_is_kept_as_a_draft(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    box(page).press_sequentially("@ca")
+    expect(offered(page)).to_have_count(1)
+    box(page).press("Tab")
+    page.reload()
+    expect(box(page)).to_have_value("@Carol ")
+
+
+def test_axe_finds_nothing_while_somebody_is_offered(alice: Page) -> None:
+    box(alice).press_sequentially("@")
+    expect(offered(alice)).to_have_count(2)
+    found = Axe().run(alice).response["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
