@@ -94,6 +94,7 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
   const message = new MessageView({
     me,
     times,
+    people: conversation.members ?? [],
     canManage: conversation.can_manage && conversation.kind === "group",
     archived: conversation.archived,
   });

@@ -251,6 +251,14 @@ def test_reactions_add_up_and_can_be_taken_back(alice: Page, bob: Page) -> None:
     expect(bubble(bob, "Cake?").locator(".chip")).to_have_attribute("aria-pressed", "true")
 
 
+def test_who_reacts_without_having_said_a_word_is_named(alice: Page, bob: Page) -> None:
+    write(alice, "Anybody?")
+    expect(bubble(bob, "Anybody?")).to_be_visible()
+    act(bob, "Anybody?", "react")
+    bob.locator(".picker [data-emoji]").first.click()
+    expect(bubble(alice, "Anybody?").locator(".chip")).to_have_attribute("title", "Bob")
+
+
 def test_what_the_server_refuses_is_said_in_words_and_nothing_is_lost(alice: Page) -> None:
     write(alice, "Odd \x01 character")
     failed = bubble(alice, "Odd")

@@ -18,11 +18,13 @@ export class MessageView {
   #names = new Map(); // user id -> name, of everybody who was ever seen here
   #mine = new Map(); // message id -> Map(emoji -> on), of what I pressed myself
 
-  constructor({ me, times, canManage, archived }) {
+  /** `people` {id, name}: whose names are known before they say anything. */
+  constructor({ me, times, people, canManage, archived }) {
     this.#me = me;
     this.#times = times;
     this.#canManage = canManage;
     this.#archived = archived;
+    for (const { id, name } of people) this.#names.set(id, name);
     this.#names.set(me.id, say("you"));
   }
 
