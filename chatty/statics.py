@@ -39,7 +39,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 FIRST = "js/first.js"
 LATER = "js/later.js"
 _COME_LATER = (
-    "announcer background badge company connection deeds details jumps keys people sign_out switcher"
+    "announcer background badge company connection deeds details forms jumps keys people sign_out switcher"
     " typing"
 )
 

@@ -19,7 +19,7 @@ _SILENT = re.compile(r"<pre>.*?</pre>|<code>.*?</code>|<blockquote>.*</blockquot
 _INLINE = re.compile(r"</?(?:strong|em|s|a)\b[^>]*>")
 _TAG = re.compile(r"<[^>]*>")
 # Not inside an address: neither bob@example.org nor https://example.org/@bob.
-_AT = re.compile(r"(?<![\w@/.+-])@(?=\w)")
+_AT = re.compile(r"(?<![\w@/.+-])@(?=\S)")
 
 
 def called(rendered: str) -> list[str]:

@@ -21,6 +21,8 @@ PEOPLE = [
     (7, "李明"),
     (8, "bob_smith"),
     (9, "Straße"),
+    (10, "*Star* Anna"),
+    (11, "🦊 Fox"),
 ]
 
 
@@ -44,6 +46,7 @@ def meant(body: str) -> list[int]:
         ("@李明 你好", [7]),
         ("@bob_smith", [8]),
         ("@STRASSE", [9]),
+        (r"@\*Star\* Anna and @🦊 Fox!", [10, 11]),
         ("Ada, look", []),
         ("write to me@ada.example or sam@ada", []),
         ("https://example.org/@ada", []),

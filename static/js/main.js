@@ -25,9 +25,7 @@ const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reas
 const view = (name) => import(`chatty/views/${name}.js`);
 
 async function main() {
-  if (document.querySelector("[data-time-zone]")) view("zone").then((zone) => zone.offerZone());
-  const picture = document.querySelector("input[type=file][data-max]");
-  if (picture) view("picture").then(({ preview }) => preview(picture));
+  view("forms").then(({ help }) => help());
   const data = JSON.parse(document.getElementById("app-data").textContent);
   const { user: me, epoch, conversation, urls } = data;
   const scope = `${me.id}.${epoch}`;
@@ -121,7 +119,10 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
   attempt(() => composer?.connect());
   attempt(() => reading.connect());
   const details = document.getElementById("details");
-  view("details").then(({ Details }) => new Details({ place: details, chat }).connect());
+  view("details").then(
+    ({ Details }) => new Details({ place: details, chat }).connect(),
+    () => (details.hidden = true),
+  );
   view("jumps").then(({ Jumps }) =>
     new Jumps({ chat, rest, timeline, conversation: conversation.id }).connect(),
   );
@@ -130,13 +131,10 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
     deeds.connect({ composer });
     new Keys({ timeline, deeds, composer }).connect();
   });
-  form?.addEventListener("input", function called() {
-    if (!form.elements.body.value.includes("@")) return;
-    form.removeEventListener("input", called);
-    view("mentions").then(({ Mentions }) =>
-      new Mentions({ form, chat, rest, conversation: conversation.id, me }).connect(),
-    );
-  });
+  if (form) {
+    const page = { form, chat, rest, conversation: conversation.id, me };
+    view("forms").then(({ offerNames }) => offerNames(page));
+  }
   const announcer = document.getElementById("announcer");
   listening("announcer", [[chat, "spoken"]], ({ Announcer }, said) =>
     new Announcer({ chat: said, place: announcer }).connect(),

@@ -188,3 +188,103 @@ def test_axe_finds_nothing(visit: Visit, room: Room, scheme: str) -> None:
         open_details(page, name)
         found = Axe().run(page).response["violations"]
         assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+
+
+def change_topic(room: Room, topic: str) -> None:
+    path = f"/api/conversations/{room.id}/"
+    assert room.alice.call("PATCH", path, {"topic": topic})[0] == 200
+
+
+def test_what_was_saved_is_said_for_longer_than_its_own_notice_takes(
+    alice: Page, room: Room
+) -> None:
+    open_details(alice, "settings")
+    details(alice).get_by_label("Topic").fill("Cake")
+    details(alice).get_by_role("button", name="Save").first.click()
+    expect(alice.locator(".topbar__about")).to_contain_text("· Cake")
+    alice.wait_for_timeout(1_500)
+    expect(details(alice).get_by_role("status")).to_be_visible()
+    expect(details(alice).get_by_label("Topic")).to_have_value("Cake")
+    change_topic(room, "")
+    expect(alice.locator("#topic")).to_have_text("")
+
+
+def test_what_one_has_begun_meanwhile_stays(visit: Visit, room: Room) -> None:
+    page = enter(visit(room.server, "Alice"), room)
+    open_details(page, "settings")
+    page.locator("#composer-body").focus()
+    held: list[Route] = []
+    page.route(re.compile("/settings/"), lambda route: held.append(route))
+    change_topic(room, "Theirs")
+    expect(page.locator("#messages")).to_contain_text("set the topic: Theirs")
+    page.wait_for_timeout(1_000)
+    assert held
+    details(page).get_by_label("Topic").fill("Mine")
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(500)
+    expect(details(page).get_by_label("Topic")).to_have_value("Mine")
+    page.locator("#composer-body").focus()
+    page.wait_for_timeout(1_000)
+    expect(details(page).get_by_label("Topic")).to_have_value("Mine")
+
+
+def test_a_refused_form_stays_whatever_others_change(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("status of 400")
+    page = enter(visitor, room)
+    open_details(page, "settings")
+    details(page).get_by_label("Topic").fill("Mine")
+    details(page).get_by_label("Name").fill("   ")
+    details(page).get_by_role("button", name="Save").first.click()
+    expect(details(page).get_by_label("Name")).to_be_focused()
+    page.locator("#composer-body").focus()
+    change_topic(room, "Theirs")
+    expect(page.locator("#messages")).to_contain_text("set the topic: Theirs")
+    page.wait_for_timeout(1_200)
+    expect(details(page).locator("[aria-invalid=true]")).to_be_visible()
+    expect(details(page).get_by_label("Topic")).to_have_value("Mine")
+
+
+def test_who_writes_while_it_loads_goes_on_writing(visit: Visit, room: Room) -> None:
+    page = enter(visit(room.server, "Alice"), room)
+    held: list[Route] = []
+    page.route(re.compile("/members/"), lambda route: held.append(route))
+    door(page, "members").click()
+    page.locator("#composer-body").press_sequentially("Hello ")
+    for route in held:
+        route.continue_()
+    expect(details(page)).to_contain_text("Bob")
+    page.keyboard.type("world")
+    expect(page.locator("#composer-body")).to_have_value("Hello world")
+
+
+def test_a_refusal_is_heard_by_who_has_gone_on(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("status of 400")
+    page = enter(visitor, room)
+    open_details(page, "settings")
+    details(page).get_by_label("Name").fill("   ")
+    held: list[Route] = []
+    page.route(re.compile("/settings/"), lambda route: held.append(route))
+    details(page).get_by_role("button", name="Save").first.click()
+    door(page, "members").click()
+    expect(details(page)).to_contain_text("Bob")
+    for route in held:
+        route.continue_()
+    expect(page.locator(".toast")).to_be_visible()
+    expect(details(page)).to_contain_text("Bob")
+
+
+def test_what_was_closed_stays_closed(visit: Visit, room: Room) -> None:
+    page = enter(visit(room.server, "Alice"), room)
+    open_details(page, "members")
+    page.reload()
+    wait_for_line(page)
+    expect(details(page)).to_contain_text("Bob")
+    details(page).get_by_role("button", name="Close").click()
+    page.set_viewport_size({"width": 900, "height": 700})
+    expect(door(page, "members")).not_to_have_attribute("aria-expanded", re.compile(".*"))
+    page.set_viewport_size({"width": 1300, "height": 700})
+    expect(door(page, "members")).to_have_attribute("aria-expanded", "false")
+    expect(details(page)).to_be_hidden()

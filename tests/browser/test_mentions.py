@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Persons, Room, bubble, enter, said
@@ -132,3 +132,55 @@ def test_axe_finds_nothing_while_somebody_is_offered(alice: Page) -> None:
     expect(offered(alice)).to_have_count(2)
     found = Axe().run(alice).response["violations"]
     assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+
+
+def test_the_next_message_calls_anew(alice: Page) -> None:
+    for words in ("hi", "again"):
+        box(alice).press_sequentially("@c")
+        expect(offered(alice)).to_have_count(1)
+        box(alice).press("Enter")
+        box(alice).press_sequentially(words)
+        box(alice).press("Enter")
+        expect(bubble(alice, f"@Carol {words}")).to_be_visible()
+
+
+def test_the_list_goes_with_the_words_it_was_about(alice: Page) -> None:
+    box(alice).press_sequentially("hey @c")
+    expect(offered(alice)).to_have_count(1)
+    box(alice).press("Control+Enter")
+    expect(bubble(alice, "hey @c")).to_be_visible()
+    expect(offered(alice)).to_have_count(0)
+    box(alice).press_sequentially("x @c")
+    expect(offered(alice)).to_have_count(1)
+    box(alice).press("Home")
+    expect(offered(alice)).to_have_count(0)
+    box(alice).press("End")
+    expect(offered(alice)).to_have_count(1)
+    alice.locator("#timeline").focus()
+    expect(offered(alice)).to_have_count(0)
+
+
+def test_what_is_taken_replaces_the_word_and_can_be_undone(alice: Page) -> None:
+    box(alice).press_sequentially("Ask @bo")
+    box(alice).press("ArrowLeft")
+    expect(offered(alice)).to_have_count(1)
+    box(alice).press("Tab")
+    expect(box(alice)).to_have_value("Ask @Bob ")
+    box(alice).press("Control+z")
+    expect(box(alice)).to_have_value("Ask @bo")
+
+
+def test_names_that_come_late_are_offered_only_where_one_still_writes(
+    visit: Visit, room: Room
+) -> None:
+    page = enter(visit(room.server, "Alice"), room)
+    held: list[Route] = []
+    page.route(re.compile("/members/"), lambda route: held.append(route))
+    box(page).press_sequentially("@")
+    page.locator("#timeline").focus()
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(300)
+    expect(offered(page)).to_have_count(0)
+    box(page).focus()
+    expect(offered(page)).to_have_count(2)

@@ -494,3 +494,30 @@ def test_an_editor_is_on_the_way_whatever_message_is_in_hand(alice: Page, room: 
     bubble(alice, "Not mine").focus()
     alice.keyboard.press("Shift+Tab")
     expect(alice.locator(f"#m{first['id']} .editor :focus")).to_have_count(1)
+
+
+def test_tab_from_the_log_stays_where_one_reads(visit: Visit, room: Room) -> None:
+    room.fill(120)
+    page = enter(visit(room.server, "Alice"), room)
+    page.locator("#messages > .message").last.focus()  # all is in place
+    page.locator("#timeline").focus()
+    scroll(page, 100_000)
+    page.keyboard.press("Tab")
+    expect(page.locator("#messages > .message:focus")).to_have_count(1)
+    expect(page.locator("#jump")).to_be_hidden()
+    assert page.locator("#messages > .message").count() == 50
+
+
+def test_a_message_in_the_middle_of_being_changed_outlasts_the_way_up(
+    visit: Visit, room: Room
+) -> None:
+    room.fill(400)
+    room.say(room.alice, "Mine")
+    page = enter(visit(room.server, "Alice"), room)
+    page.locator("#composer-body").press("ArrowUp")
+    page.locator("#editor-body").fill("Mine, and a long thought")
+    while not bubble(page, "100").count():
+        scroll(page, -2_000)
+        page.wait_for_timeout(50)
+    assert page.locator("#messages > .message").count() > 250
+    expect(page.locator("#editor-body")).to_have_value("Mine, and a long thought")

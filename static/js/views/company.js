@@ -1,5 +1,5 @@
-// Dots on the faces of whoever is here, how many of them are in this conversation, and under my last
-// message who has seen it. None of it is announced: it is read where it stands.
+// Dots on the faces of whoever is here, how many of them are in this conversation, what it is about,
+// and under my last message who has seen it. None of it is announced: it is read where it stands.
 
 import { Company } from "chatty/chat/company.js";
 import { element } from "chatty/views/dom.js";
@@ -78,6 +78,7 @@ export class CompanyView {
     if (!message.notice) return;
     this.#company.heardNotice(message);
     this.#count(STEPS[message.kind] ?? 0);
+    if (message.kind === "topic") this.#showTopic(message.notice.data.new);
     this.#showHere();
     this.#showSeen();
   }
@@ -103,6 +104,11 @@ export class CompanyView {
     if (!step || !people) return;
     people.dataset.count = Number(people.dataset.count) + step;
     show(people, sayCount("people", Number(people.dataset.count)));
+  }
+
+  #showTopic(topic) {
+    const place = document.getElementById("topic");
+    if (place) show(place, topic && ` · ${topic}`);
   }
 
   #showHere() {

@@ -1,7 +1,8 @@
 // People and settings of the open conversation, beside it where there is room. They are the pages of
 // that name: what the server draws there is shown here, and [data-beside] sends a form from here.
 
-import { button, element } from "chatty/views/dom.js";
+import { button, element, isTypedInto } from "chatty/views/dom.js";
+import { tell } from "chatty/views/dialog.js";
 import { say } from "chatty/views/words.js";
 
 const WIDE = matchMedia("(width > 72em)"); // as static/css/components/details.css
@@ -14,8 +15,10 @@ export class Details {
   #title;
   #body;
   #doors; // path of a page -> the link to it above the log
-  #path = ""; // of what is shown
+  #path = ""; // of what is open
+  #address = ""; // the same with its query: what is loaded again
   #asked = 0;
+  #isSending = false;
   #isStale = false;
   #timer = null;
   #stop;
@@ -33,16 +36,15 @@ export class Details {
 
   connect() {
     const { signal } = this.#ending;
-    document.addEventListener("click", (event) => this.#clicked(event), { signal });
-    this.#place.addEventListener("submit", (event) => this.#submitted(event), { signal });
-    this.#place.addEventListener("focusout", (event) => this.#left(event), { signal });
-    this.#place.addEventListener("keydown", (event) => this.#pressed(event), { signal });
-    this.#place.querySelector("[data-slot=close]").addEventListener("click", () => this.#close(), { signal });
-    WIDE.addEventListener("change", () => this.#openDrawn(), { signal });
+    const on = (target, type, work) => target.addEventListener(type, work, { signal });
+    on(document, "click", (event) => this.#clicked(event));
+    on(this.#place, "submit", (event) => this.#submitted(event));
+    on(this.#place, "focusout", (event) => this.#left(event));
+    on(this.#place, "keydown", (event) => this.#pressed(event));
+    on(this.#place.querySelector("[data-slot=close]"), "click", () => this.#close());
+    on(WIDE, "change", () => this.#resized());
     this.#stop = this.#chat.on("spoken", ({ message }) => message.notice && this.#outdated());
-    for (const door of this.#doors.values()) door.setAttribute("aria-controls", this.#place.id);
-    this.#say();
-    this.#openDrawn();
+    this.#resized();
   }
 
   disconnect() {
@@ -59,8 +61,12 @@ export class Details {
     if (!isOurs || !WIDE.matches || event.defaultPrevented) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    if (link.closest(".topbar") && link.pathname === this.#path) this.#close();
-    else this.#open(link.href).then(() => this.#title.focus({ preventScroll: true }));
+    if (link.closest(".topbar") && link.pathname === this.#path) {
+      this.#close();
+      return;
+    }
+    this.#open(link.href);
+    this.#title.focus({ preventScroll: true }); // at once: a moment later one may be writing
   }
 
   #submitted(event) {
@@ -69,17 +75,17 @@ export class Details {
     event.preventDefault();
     const fields = new URLSearchParams(new FormData(form, submitter));
     const address = new URL(form.action);
-    if (form.method === "get") {
+    if (form.method === "post") {
+      this.#send(address.href, fields);
+    } else {
       address.search = fields;
       this.#load(address.href);
-    } else {
-      this.#load(address.href, { method: "POST", body: fields });
     }
   }
 
   #pressed(event) {
     if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
-    if (event.target.type === "search" && event.target.value) return; // it empties the field
+    if (isTypedInto(event.target) && this.#isTouched()) return; // what was begun stays
     event.preventDefault();
     this.#close();
   }
@@ -88,22 +94,26 @@ export class Details {
     if (this.#isStale && !this.#body.contains(relatedTarget)) this.#outdated();
   }
 
-  // What is shown
-
-  /** What the page was drawn with a place for. */
-  #openDrawn() {
+  /** Show what the page was drawn with a place for, once there is room. */
+  #resized() {
     const { shows } = this.#place.dataset;
     if (shows && WIDE.matches && !this.#path) this.#open(shows);
+    this.#say();
   }
 
+  // What is open
+
   #open(url) {
-    this.#path = new URL(url, location.href).pathname;
+    const { pathname } = new URL(url, location.href);
+    if (pathname !== this.#path) this.#body.replaceChildren();
+    this.#path = pathname;
+    this.#address = url;
     this.#place.hidden = false;
-    const door = this.#doors.get(this.#path);
+    const door = this.#doors.get(pathname);
     this.#title.textContent = door.title;
     this.#keep(door.dataset.beside);
     this.#say();
-    return this.#load(url);
+    this.#load(url);
   }
 
   #close() {
@@ -111,6 +121,7 @@ export class Details {
     const hadFocus = this.#place.contains(document.activeElement);
     this.#path = "";
     this.#asked += 1;
+    delete this.#place.dataset.shows;
     this.#place.hidden = true;
     this.#body.replaceChildren();
     this.#keep("");
@@ -118,9 +129,16 @@ export class Details {
     if (hadFocus) door?.focus();
   }
 
+  /** In a narrow window its doors are links like any other. */
   #say() {
     for (const door of this.#doors.values()) {
-      door.setAttribute("aria-expanded", String(door.pathname === this.#path));
+      if (WIDE.matches) {
+        door.setAttribute("aria-controls", this.#place.id);
+        door.setAttribute("aria-expanded", String(door.pathname === this.#path));
+      } else {
+        door.removeAttribute("aria-controls");
+        door.removeAttribute("aria-expanded");
+      }
     }
   }
 
@@ -129,51 +147,84 @@ export class Details {
     document.cookie = `details=${name}; path=/; max-age=${name ? KEPT : 0}; samesite=lax`;
   }
 
-  async #load(url, request = {}) {
+  // What the server draws
+
+  /** `isQuiet`: nobody asked for it, so it disturbs nobody. */
+  async #load(url, { isQuiet = false } = {}) {
+    const asked = ++this.#asked;
+    this.#isStale = false;
+    if (!isQuiet) this.#body.setAttribute("aria-busy", "true");
+    const typed = document.activeElement.value;
+    const { answer, page, why } = await ask(url);
+    if (asked !== this.#asked) return;
+    if (this.#leadsAway(answer)) return;
+    if (answer?.status === 404) location.assign(url); // what is said there is all there is to say
+    else if (isQuiet && (!page || this.#isInUse())) this.#isStale = true;
+    else if (page) {
+      this.#address = url;
+      this.#show(page, { isQuiet, typed });
+    } else this.#fail(why, () => this.#load(url));
+  }
+
+  /** One form at a time: the second press of a button means the same as the first. */
+  async #send(url, fields) {
+    if (this.#isSending) return;
+    this.#isSending = true;
     const asked = ++this.#asked;
     this.#isStale = false;
     this.#body.setAttribute("aria-busy", "true");
-    let answer = null;
-    let page = null;
-    try {
-      answer = await fetch(url, { ...request, headers: { Accept: "text/html" } });
-      const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
-      page = drawn.querySelector("#main > .page");
-    } catch {
-      // No line: said below.
-    }
-    if (asked !== this.#asked) return;
-    const { pathname } = new URL(answer?.url ?? url, location.href);
-    if (answer?.redirected && !this.#doors.has(pathname)) {
-      location.assign(answer.url); // not signed in any more, or not in this conversation
+    const typed = document.activeElement.value;
+    const { answer, page, why } = await ask(url, { method: "POST", body: fields });
+    this.#isSending = false;
+    if (asked !== this.#asked) {
+      // Something else is open by now; that it was refused must be heard all the same.
+      if (!answer?.ok) tell(why || say("error.server"));
       return;
     }
-    this.#body.removeAttribute("aria-busy");
-    if (page) this.#show(page);
-    else this.#fail(say(answer ? "error.server" : "error.unreachable"), url, request);
+    if (this.#leadsAway(answer)) return;
+    if (!page) return this.#fail(why, () => this.#send(url, fields));
+    const { search } = new URL(this.#address, location.href);
+    this.#show(page, { typed });
+    // The server leads to the first page of many people; one goes on where one was.
+    if (answer.redirected && /[?&]page=/.test(search)) await this.#load(this.#address, { isQuiet: true });
   }
 
-  #show(page) {
+  /** Not signed in any more, or the deed leads elsewhere. */
+  #leadsAway(answer) {
+    if (!answer?.redirected || this.#doors.has(new URL(answer.url).pathname)) return false;
+    location.assign(answer.url);
+    return true;
+  }
+
+  /** `typed`: what the field with the focus held when this was asked for. */
+  #show(page, { isQuiet = false, typed }) {
     const focused = document.activeElement;
     const hadFocus = this.#body.contains(focused);
+    const said = isQuiet ? this.#body.querySelectorAll(":scope > .flashes") : [];
     page.querySelector(":scope > .page__back")?.remove();
     const head = page.querySelector(".page__head");
     this.#title.textContent = head.querySelector("h1").textContent;
     if (head.children.length > 1) head.querySelector("h1").remove();
     else head.remove();
-    this.#body.replaceChildren(...page.children);
+    this.#body.removeAttribute("aria-busy");
+    this.#body.replaceChildren(...said, ...page.children);
+    if (!isQuiet) this.#body.scrollTop = 0;
     if (!hadFocus) return;
     const same = focused.id && this.#body.querySelector(`#${CSS.escape(focused.id)}`);
-    (same || this.#title).focus({ preventScroll: true });
+    if (same && isTypedInto(same) && focused.value !== typed) same.value = focused.value;
+    const wrong = this.#body.querySelector("[aria-invalid=true]");
+    (wrong ?? (same || this.#title)).focus({ preventScroll: !wrong });
   }
 
-  #fail(why, url, request) {
-    const look = "button button--quiet button--small";
-    const again = button(look, say("status.retry"), () => this.#load(url, request));
-    const words = element("p", "flash flash--error", why);
+  #fail(why, again) {
+    const hadFocus = this.#body.contains(document.activeElement);
+    const words = element("p", "flash flash--error", why || say("error.server"));
     words.setAttribute("role", "alert");
+    const press = button("button button--quiet button--small", say("status.retry"), again);
+    this.#body.removeAttribute("aria-busy");
     this.#body.querySelector(":scope > .details__trouble")?.remove();
-    this.#body.prepend(element("div", "details__trouble", words, again));
+    this.#body.prepend(element("div", "details__trouble", words, press));
+    if (hadFocus) press.focus();
   }
 
   // What changes meanwhile
@@ -184,9 +235,15 @@ export class Details {
     this.#isStale = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (!this.#path || this.#body.contains(document.activeElement) || this.#isTouched()) return;
-      this.#load(this.#path);
+      const isBusy = this.#isSending || this.#body.hasAttribute("aria-busy");
+      if (!this.#path || isBusy || this.#isInUse()) return;
+      this.#load(this.#address, { isQuiet: true });
     }, PAUSE);
+  }
+
+  #isInUse() {
+    const isWrong = this.#body.querySelector("[aria-invalid=true], .flash--error");
+    return isWrong || this.#isTouched() || this.#body.contains(document.activeElement);
   }
 
   #isTouched() {
@@ -196,5 +253,18 @@ export class Details {
         (field.selected ?? false) !== (field.defaultSelected ?? false) ||
         ("defaultValue" in field && field.value !== field.defaultValue),
     );
+  }
+}
+
+/** {answer, page, why}: of no answer and of one that is no page of ours, `why` says what is wrong. */
+async function ask(url, request = {}) {
+  try {
+    const answer = await fetch(url, { ...request, headers: { Accept: "text/html" } });
+    const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = drawn.querySelector("#main > .page");
+    const wrong = page ? "[role=alert], .field__errors" : "#main p";
+    return { answer, page, why: answer.ok ? "" : (drawn.querySelector(wrong)?.textContent.trim() ?? "") };
+  } catch {
+    return { answer: null, page: null, why: say("error.unreachable") };
   }
 }

@@ -47,8 +47,13 @@ export class Keys {
     const held = from.closest?.("#messages > [data-message-id]");
     if (held) this.#held = held;
     else if (!this.#held?.isConnected || !this.#timeline.isInSight(this.#held)) {
-      const seq = this.#timeline.lastSeen();
+      // Of a message taller than the view no end is in sight.
+      const seq = this.#timeline.lastSeen() || this.#timeline.place().seq;
       this.#held = rows.find((row) => Number(row.dataset.seq) === seq) ?? rows.at(-1);
+    }
+    // They are followed by themselves where one comes near; to be there would lead away from the end.
+    for (const link of document.querySelectorAll("#older a, #newer a")) {
+      link.tabIndex = link.closest("nav").querySelector(".timeline__trouble") ? 0 : -1;
     }
     for (const row of rows) {
       const tabIndex = row === this.#held ? 0 : -1;

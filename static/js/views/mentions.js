@@ -8,6 +8,8 @@ import { showFace } from "chatty/views/face.js";
 const CALL = /(?<![\p{L}\p{N}_@/.+-])@([\p{L}\p{N}_][^@\n]{0,59})?$/u;
 const SHOWN = 6;
 const BY_WORD = 1; // of lib/match.js: names and words that begin with what was typed
+const FRESH = 30_000; // ms for which names are believed
+const MARKUP = /[\\`*_~[\]]/g; // what Markdown would take for its own
 
 export class Mentions {
   #me;
@@ -18,6 +20,8 @@ export class Mentions {
   #box;
   #list;
   #members = null; // a promise of {id, name, hue, picture}s by name
+  #askedAt = 0;
+  #shownFor = null; // what was typed when the list was drawn
   #closedAt = -1; // where the "@" stands for which nobody is wanted
   #stop;
   #ending = new AbortController();
@@ -38,8 +42,11 @@ export class Mentions {
     this.#box.setAttribute("aria-autocomplete", "list");
     this.#box.setAttribute("aria-controls", this.#list.id);
     this.#box.addEventListener("input", () => this.#look(), { signal });
+    this.#box.addEventListener("focus", () => this.#look(), { signal });
     this.#box.addEventListener("blur", () => this.#close(), { signal });
-    this.#box.addEventListener("pointerup", () => this.#look(), { signal });
+    const moved = () => document.activeElement === this.#box && this.#look();
+    document.addEventListener("selectionchange", moved, { signal });
+    this.#form.addEventListener("submit", () => this.#sent(), { signal });
     // Before the composer hears them: Enter would send.
     const pressed = (event) => event.target === this.#box && this.#pressed(event);
     this.#form.addEventListener("keydown", pressed, { signal, capture: true });
@@ -68,14 +75,23 @@ export class Mentions {
     const call = this.#call;
     if (call?.at !== this.#closedAt) this.#closedAt = -1;
     if (!call || this.#closedAt === call.at) return this.#close();
+    if (Date.now() - this.#askedAt > FRESH) this.#members = null;
     this.#members ??= this.#load();
     const members = await this.#members;
     const now = this.#call;
-    if (now?.at !== call.at || now.typed !== call.typed) return undefined; // another look is on its way
+    const isOver = now?.at !== call.at || now.typed !== call.typed || this.#closedAt === call.at;
+    if (isOver || document.activeElement !== this.#box) return undefined;
     return this.#show(fitting(members, call.typed), call.typed);
   }
 
+  /** The box is empty now, without a word of it: what is written next calls anew. */
+  #sent() {
+    this.#closedAt = -1;
+    this.#close();
+  }
+
   async #load() {
+    this.#askedAt = Date.now();
     try {
       const { results } = await this.#rest.get(`conversations/${this.#conversation}/members/`);
       const others = results.map(({ user }) => user).filter(({ id }) => id !== this.#me.id);
@@ -89,6 +105,8 @@ export class Mentions {
   // Internal: what it looks like
 
   #show(people, typed) {
+    const chosen = typed === this.#shownFor ? this.#chosen?.id : null;
+    this.#shownFor = typed;
     const options = people.map(({ id, name, hue, picture }) => {
       const option = fromTemplate("option-template");
       option.id = `mention-${id}`;
@@ -103,7 +121,8 @@ export class Mentions {
     this.#list.replaceChildren(...options);
     this.#list.hidden = !options.length;
     // After a blank one may be going on with the sentence: Enter then sends it.
-    this.#choose(/\s/.test(typed) ? null : options[0]);
+    const first = /\s/.test(typed) ? null : options[0];
+    this.#choose(options.find(({ id }) => id === chosen) ?? first);
   }
 
   #close() {
@@ -151,14 +170,20 @@ export class Mentions {
     if (option) this.#take(option);
   }
 
+  /** Written as if by hand: it can be undone, and is kept as a draft. */
   #take({ dataset: { name } }) {
-    const { at } = this.#call;
-    const caret = this.#box.selectionStart;
-    const blank = this.#box.value[caret] === " " ? "" : " ";
-    this.#box.setRangeText(`@${name}${blank}`, at, caret, "end");
-    this.#closedAt = at;
+    const call = this.#call;
+    if (!call) return this.#close();
+    const { value, selectionStart: caret } = this.#box;
+    const [rest] = /^[\p{L}\p{N}_]*/u.exec(value.slice(caret));
+    const end = caret + rest.length;
+    const words = `@${name.replace(MARKUP, "\\$&")}${value[end] === " " ? "" : " "}`;
+    this.#closedAt = call.at;
     this.#close();
-    this.#box.dispatchEvent(new Event("input", { bubbles: true })); // kept as a draft, as if typed
+    this.#box.setSelectionRange(call.at, end);
+    if (document.execCommand("insertText", false, words)) return undefined;
+    this.#box.setRangeText(words, call.at, end, "end");
+    return this.#box.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }
 
@@ -170,6 +195,6 @@ function fitting(members, typed) {
     .filter(({ name, rank: found }) => found !== null && found <= BY_WORD && folded(name).startsWith(goesOn))
     .sort((a, b) => a.rank - b.rank)
     .slice(0, SHOWN);
-  // Written out already: there is nothing to choose.
-  return fit.length === 1 && folded(fit[0].name) === folded(typed) ? [] : fit;
+  // Written out already, as the server compares: there is nothing to choose.
+  return fit.length === 1 && fit[0].name.toLowerCase() === typed.toLowerCase() ? [] : fit;
 }

@@ -424,9 +424,12 @@ export class Timeline {
 
   #trim() {
     if (this.#rows.size <= ROWS_MAX) return;
-    // What lies further from the reader's eyes goes.
+    // What lies further from the reader's eyes goes, but never what is being written there.
     const end = this.#scroll.nearerTo === "older" ? "newer" : "older";
-    this.#store.trim(end, ROWS_KEPT);
+    const rows = this.#drawnRows();
+    if (end === "older") rows.reverse();
+    const held = rows.findLastIndex((row) => row.querySelector(".editor, .picker"));
+    this.#store.trim(end, Math.max(ROWS_KEPT, held + 1));
   }
 
   // Internal: what the reader does
