@@ -521,3 +521,21 @@ def test_a_message_in_the_middle_of_being_changed_outlasts_the_way_up(
         page.wait_for_timeout(50)
     assert page.locator("#messages > .message").count() > 250
     expect(page.locator("#editor-body")).to_have_value("Mine, and a long thought")
+
+
+def test_escape_from_a_menu_or_the_picker_leads_back_to_the_message(
+    alice: Page, room: Room
+) -> None:
+    room.say(room.bob, "Shall we?")
+    message = take_in_hand(alice, "Shall we?")
+    message.press("+")
+    expect(message.locator(".picker [data-emoji]").first).to_be_focused()
+    alice.keyboard.press("Escape")
+    expect(message.locator(".picker")).to_have_count(0)
+    expect(message).to_be_focused()
+    message.locator("summary").focus()
+    alice.keyboard.press("Enter")
+    alice.keyboard.press("Tab")
+    alice.keyboard.press("Escape")
+    expect(message.locator("details")).not_to_have_attribute("open", "")
+    expect(message.locator("summary")).to_be_focused()

@@ -37,9 +37,8 @@ export class Deeds {
     const place = document.getElementById("messages");
     place.addEventListener("click", (event) => this.#clicked(event), { signal });
     document.addEventListener("pointerdown", (event) => this.#pressedElsewhere(event), { signal });
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#closeAll(), {
-      signal,
-    });
+    const left = ({ key, target }) => key === "Escape" && this.#leave(target);
+    document.addEventListener("keydown", left, { signal });
     this.#stops.push(this.#store.on("change", ({ ids }) => this.#mindEditors(ids)));
   }
 
@@ -286,6 +285,14 @@ export class Deeds {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
     }
+  }
+
+  /** The focus goes back to where the menu or the picker was opened. */
+  #leave(from) {
+    const menu = from.closest?.("details.menu[open]");
+    const row = from.closest?.(".picker")?.closest("[data-kind]");
+    this.#closeAll();
+    (menu?.querySelector("summary") ?? row)?.focus();
   }
 
   #closeAll() {
