@@ -127,6 +127,7 @@ def photograph(
         page.keyboard.press("Escape")
     if "phone" not in look:
         page.set_viewport_size(WIDE)
+        page.locator("#composer-body").fill("")
         for name in ("members", "settings"):
             page.locator(f".topbar [data-beside={name}]").click()
             page.locator(".details__body:not([aria-busy])").wait_for()
