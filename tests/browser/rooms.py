@@ -142,6 +142,16 @@ def wait_for_line(page: Page) -> None:
     expect(page.locator("html[data-line=online]")).to_be_attached()
 
 
+def let_go(page: Page, held: list[Route]) -> None:
+    """Let what a test has kept back go on, once there is something."""
+    deadline = time.monotonic() + 15
+    while not held:  # it is about to be asked for
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
+    for route in held:
+        route.continue_()
+
+
 def write(page: Page, body: str) -> None:
     page.locator("#composer-body").fill(body)
     page.locator("#composer-body").press("Enter")

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Persons, Room, bubble, enter, said
+from tests.browser.rooms import Persons, Room, bubble, enter, let_go, said
 from tests.houses import ChatServer
 
 
@@ -178,8 +178,7 @@ def test_names_that_come_late_are_offered_only_where_one_still_writes(
     page.route(re.compile("/members/"), lambda route: held.append(route))
     box(page).press_sequentially("@")
     page.locator("#timeline").focus()
-    for route in held:
-        route.continue_()
+    let_go(page, held)
     page.wait_for_timeout(300)
     expect(offered(page)).to_have_count(0)
     box(page).focus()

@@ -200,6 +200,7 @@ export class Details {
   #show(page, { isQuiet = false, typed }) {
     const focused = document.activeElement;
     const hadFocus = this.#body.contains(focused);
+    const ticked = this.#body.querySelectorAll("input[type=checkbox]:checked");
     const said = isQuiet ? this.#body.querySelectorAll(":scope > .flashes") : [];
     page.querySelector(":scope > .page__back")?.remove();
     const head = page.querySelector(".page__head");
@@ -208,6 +209,10 @@ export class Details {
     else head.remove();
     this.#body.removeAttribute("aria-busy");
     this.#body.replaceChildren(...said, ...page.children);
+    for (const { name, value } of ticked) {
+      const same = this.#body.querySelector(`input[name="${name}"][value="${CSS.escape(value)}"]`);
+      if (same) same.checked = true;
+    }
     if (!isQuiet) this.#body.scrollTop = 0;
     if (!hadFocus) return;
     const same = focused.id && this.#body.querySelector(`#${CSS.escape(focused.id)}`);
