@@ -18,6 +18,7 @@ _IMPORT = re.compile(
 _EXPORT = re.compile(
     r"^export (?P<what>(?:async )?(?:class|function|const) (?P<name>\w+))", re.MULTILINE
 )
+_NAME = re.compile(r"[{,]\s*(\w+)")  # of what is imported, as its module calls it
 _OTHERWISE = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
@@ -49,8 +50,8 @@ def needed(entries: Iterable[str], source: Source, *, without: Iterable[str] = (
 def bundle(modules: list[str], source: Source) -> str:
     """Return one module that is all of `modules`, in their order, and exports what they export.
 
-    ValueError: two export the same name, which nobody outside could tell apart; or one imports or
-    exports in a way this does not know.
+    ValueError: two export the same name, which nobody outside could tell apart; one imports what
+    another does not export; or one imports or exports in a way this does not know.
     """
     holders = {module: f"$${place}" for place, module in enumerate(modules)}
     outside: dict[str, str] = {}  # what is in another file, by what it is called here
@@ -59,6 +60,9 @@ def bundle(modules: list[str], source: Source) -> str:
 
     def taken(imported: re.Match[str]) -> str:
         module = imported["module"]
+        for name in _NAME.findall(imported["names"]) if module in holders else ():
+            if exporters.get(name) != module:
+                raise ValueError(f"{module} does not export {name}.")
         names = imported["names"].replace(" as ", ": ")
         holder = holders.get(module) or outside.setdefault(module, f"$_{len(outside)}")
         return f"const {names} = {holder};"

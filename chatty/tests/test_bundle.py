@@ -92,3 +92,12 @@ def test_two_of_one_name_are_told() -> None:
     modules = dict.fromkeys(("a.js", "b.js"), "export const x = 1;\n")
     with pytest.raises(ValueError, match=re.escape("a.js and b.js both export x")):
         bundle(["a.js", "b.js"], modules.__getitem__)
+
+
+def test_what_is_imported_and_not_there_is_told() -> None:
+    modules = {
+        "a.js": "export const x = 1, y = 2;\n",
+        "b.js": 'import { x, y as z } from "chatty/a.js";\n',
+    }
+    with pytest.raises(ValueError, match=re.escape("a.js does not export y.")):
+        bundle(["a.js", "b.js"], modules.__getitem__)
