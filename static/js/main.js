@@ -11,7 +11,7 @@ import { Store } from "chatty/chat/store.js";
 import { Late } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
-import { slot } from "chatty/views/dom.js";
+import { slot, view } from "chatty/views/dom.js";
 import { MessageView, readMessage } from "chatty/views/message.js";
 import { Quick } from "chatty/views/quick.js";
 import { Reading } from "chatty/views/reading.js";
@@ -20,9 +20,6 @@ import { Timeline } from "chatty/views/timeline.js";
 import { say } from "chatty/views/words.js";
 
 const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reason again stays
-
-/** A part of the page that may come a moment later. */
-const view = (name) => import(`chatty/views/${name}.js`);
 
 async function main() {
   view("forms").then(({ help }) => help());

@@ -2,8 +2,7 @@
 // want it; and the service worker, which answers when nothing else does.
 
 import { wishesOf } from "chatty/lib/wishes.js";
-
-const view = (name) => import(`chatty/views/${name}.js`);
+import { view } from "chatty/views/dom.js";
 
 export function tellInBackground({ me, scope, chat, roster }) {
   const worker = navigator.serviceWorker;

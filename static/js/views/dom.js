@@ -1,5 +1,8 @@
 // The few things every view does with the page.
 
+/** A part of the page that may come a moment later, or only where it is wanted. */
+export const view = (name) => import(`chatty/views/${name}.js`);
+
 /** The part of `root` that a template calls `name`, or null. */
 export function slot(root, name) {
   return root?.querySelector(`[data-slot="${name}"]`) ?? null;

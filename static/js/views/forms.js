@@ -1,7 +1,7 @@
 // What scripts add to forms, loaded where it is wanted: a time zone, a look at a picture before it is
 // sent, and in the composer the names of who can be called.
 
-const view = (name) => import(`chatty/views/${name}.js`);
+import { view } from "chatty/views/dom.js";
 
 /** On pages with such fields. */
 export function help() {
