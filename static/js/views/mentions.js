@@ -5,7 +5,7 @@ import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { showFace } from "chatty/views/face.js";
 
 // As conversations/mentions.py: not inside an address. A name may be of several words.
-const CALL = /(?<![\p{L}\p{N}_@/.+-])@([\p{L}\p{N}_][^@\n]{0,59})?$/u;
+const CALL = /(?<![\p{L}\p{N}_@/.+-])@([^@\s][^@\n]{0,59})?$/u;
 const SHOWN = 6;
 const BY_WORD = 1; // of lib/match.js: names and words that begin with what was typed
 const FRESH = 30_000; // ms for which names are believed
