@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.houses import ChatServer, Person
@@ -150,6 +151,14 @@ def let_go(page: Page, held: list[Route]) -> None:
         page.wait_for_timeout(50)
     for route in held:
         route.continue_()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe has against a page: the rule and the element."""
+    # Half faded in, words have half their contrast.
+    page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
 
 def write(page: Page, body: str) -> None:

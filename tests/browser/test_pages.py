@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests import markup
 from tests.browser.conftest import Visit
+from tests.browser.rooms import violations
 from tests.houses import ChatServer, Person
 
 _FURNISH = """
@@ -83,13 +83,6 @@ def places(server: ChatServer) -> dict[str, str]:
         "sign-ins": "/settings/sign-ins/",
         "missing": "/c/999999/",
     }
-
-
-def violations(page: Page) -> list[str]:
-    # Half faded in, words have half their contrast.
-    page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
 
 # For whoever is not signed in.
