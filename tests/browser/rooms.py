@@ -80,7 +80,7 @@ class Later:
         self._go_on(lambda route: route.abort())
 
     def _go_on(self, then: Callable[[Route], None]) -> None:
-        assert self._held, "no later scripts were asked for"
+        wait_for_held(self._visitor.page, self._held)
         self._then = then
         for route in self._held:  # asked for twice: ahead of time, and in earnest
             then(route)
@@ -143,12 +143,16 @@ def wait_for_line(page: Page) -> None:
     expect(page.locator("html[data-line=online]")).to_be_attached()
 
 
-def let_go(page: Page, held: list[Route]) -> None:
-    """Let what a test has kept back go on, once there is something."""
+def wait_for_held(page: Page, held: list[Route]) -> None:
     deadline = time.monotonic() + 15
     while not held:  # it is about to be asked for
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "what is kept back was never asked for"
         page.wait_for_timeout(50)
+
+
+def let_go(page: Page, held: list[Route]) -> None:
+    """Let what a test has kept back go on, once there is something."""
+    wait_for_held(page, held)
     for route in held:
         route.continue_()
 
