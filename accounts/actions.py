@@ -208,16 +208,31 @@ def touch_sign_in(sid: str, *, lifetime: timedelta) -> None:
     )
 
 
-def rotate_refresh(sid: str, *, old: str, new: str, expires_at: datetime) -> bool:
-    """Make `new` the one good refresh token of a sign-in. False if `old` was not: a replay.
+def rotate_refresh(
+    sid: str, *, old: str, new: str, rotated_at: datetime, expires_at: datetime
+) -> bool:
+    """Make `new` the one good refresh token of a sign-in. False if `old` was not.
 
     One statement on one row: of any number of parallel calls exactly one finds its `old`.
     """
     return bool(
         SignIn.objects.filter(sid=sid, refresh_jti=old, ended_at=None).update(
-            refresh_jti=new, last_seen_at=timezone.now(), expires_at=expires_at
+            refresh_jti=new,
+            previous_jti=old,
+            rotated_at=rotated_at,
+            last_seen_at=rotated_at,
+            expires_at=expires_at,
         )
     )
+
+
+def confirm_refresh(sid: str, jti: str) -> None:
+    """Note that the client has this refresh token: the one before it is not answered any more.
+
+    Called at the first use of the token or of an access token issued with it, so once per rotation.
+    """
+    with transaction.atomic():
+        SignIn.objects.filter(sid=sid, refresh_jti=jti).update(previous_jti="")
 
 
 # -- Going out ------------------------------------------------------------------------------------
@@ -250,7 +265,7 @@ def end_sign_ins(user: User, *, except_sid: str | None = None, code: int = SIGNE
 
 
 def _end(sign_ins: QuerySet[SignIn]) -> int:
-    return sign_ins.update(ended_at=timezone.now(), refresh_jti="")
+    return sign_ins.update(ended_at=timezone.now(), refresh_jti="", previous_jti="")
 
 
 # -- Changing -------------------------------------------------------------------------------------

@@ -200,6 +200,13 @@ class SignIn(models.Model):
     kind = models.CharField(_("kind"), max_length=5, choices=Kind.choices)
     # The id of the one refresh token that is good now; "" for a browser.
     refresh_jti = models.CharField(max_length=32, blank=True, default="", editable=False)
+    # The id of the one before it, while a lost answer to its use may still be asked for again: ""
+    # once `refresh_jti` or an access token issued with it has been used. The database fills both in
+    # for servers of an older version that run on beside this one.
+    previous_jti = models.CharField(
+        max_length=32, blank=True, default="", db_default="", editable=False
+    )
+    rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What the client says it is. Told to its owner, never believed.
     client = models.CharField(_("client"), max_length=200, blank=True, default="")
     created_at = models.DateTimeField(_("since"), default=timezone.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -57,6 +58,18 @@ def sign_in_with(sid: str, kind: str) -> SignIn | None:
     sign_in = made(SignIn, row)
     sign_in.user = made(User, row[width(SignIn) :])
     return sign_in
+
+
+def answered_before(sid: str, jti: str, *, since: datetime) -> SignIn | None:
+    """Return the sign-in if this refresh token was exchanged after `since` and its successor, or an
+    access token issued with that, has not been used. One query."""
+    return (
+        SignIn.objects.live()
+        .select_related("user")
+        .filter(sid=sid, previous_jti=jti, rotated_at__gt=since)
+        .exclude(previous_jti="")
+        .first()
+    )
 
 
 def picture(user_id: int, digest: str) -> bytes | None:

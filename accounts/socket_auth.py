@@ -2,7 +2,8 @@
 
 A page shows the cookie its browser holds, which any site could make it send: so a cookie counts
 only beside an Origin that is ours. Programs have no Origin and show a Bearer token. Whoever shows
-a token is judged by the token alone. Nothing here writes: opening a socket never signs anybody out.
+a token is judged by the token alone. Opening a socket never signs anybody out: all that may be
+written here is that a token has been used.
 """
 
 from __future__ import annotations

@@ -1,16 +1,24 @@
 """Access and refresh tokens: SimpleJWT's, tied to a sign-in row.
 
 SimpleJWT's own rotation let one refresh token through six times in parallel and its access tokens
-outlive a sign-out. Here both carry the `sid`, the row decides, and a refresh token works once.
+outlive a sign-out. Here both carry the `sid`, the row decides, and a refresh token is exchanged once.
+
+An answer may be lost, and two tasks of a program may refresh at once. So the row remembers the token
+before the present one, and for a short time answers it with the same pair again. No token is stored:
+a pair follows from the row's `refresh_jti`, `rotated_at` and `expires_at` and the signing key.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
+from uuid import uuid4
 
 from django.conf import settings
+from django.utils import timezone
 from rest_framework_simplejwt import tokens as simple
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import (
@@ -19,11 +27,11 @@ from rest_framework_simplejwt.exceptions import (
     TokenError,
 )
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.utils import datetime_from_epoch
+from rest_framework_simplejwt.utils import datetime_to_epoch
 
 from accounts import actions
 from accounts.models import SignIn, User
-from accounts.queries import require_live, sign_in_with
+from accounts.queries import answered_before, require_live, sign_in_with
 from chatty.common.errors import ChatError
 from chatty.env import derived_key
 
@@ -32,6 +40,9 @@ SomeToken = TypeVar("SomeToken", "AccessToken", "RefreshToken")
 # Ours have some 350 characters. PyJWT reads the header before it checks the signature, so nothing
 # long or deeply nested may reach it.
 TOKEN_MAX = 1024
+
+# For how long the refresh token before the present one may be shown again.
+REPEAT_SECONDS = 60
 
 
 class KeyRing(TokenBackend):
@@ -67,7 +78,7 @@ class AccessToken(_SignInToken, simple.AccessToken):
 
 
 class RefreshToken(_SignInToken, simple.RefreshToken):  # type: ignore[misc]
-    """Buys the next pair, once."""
+    """Is exchanged for the next pair, once."""
 
     access_token_class = AccessToken
 
@@ -88,47 +99,56 @@ class Bearer:
 
 def begin(user: User, *, client: str) -> Pair:
     """Sign a program in. Raises ChatError("account_closed")."""
-    token = RefreshToken.for_user(user)
+    now = timezone.now()
     sign_in = actions.begin_token_sign_in(
         user,
         client=client,
-        refresh_jti=token["jti"],
-        expires_at=datetime_from_epoch(token["exp"]),
+        refresh_jti=uuid4().hex,
+        expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
     )
-    token["sid"] = sign_in.sid
-    return Pair(access=str(token.access_token), refresh=str(token))
+    return _pair(sign_in, issued_at=now)
 
 
 def rotate(raw: str) -> Pair:
-    """Trade a refresh token for a new pair.
+    """Exchange a refresh token for a new pair.
 
-    Raises ChatError("token_invalid" | "account_closed"). A token that was traded before has been
-    copied by somebody: nobody can tell who is the thief, so the whole sign-in ends.
+    The token that was exchanged last gets the same pair again for REPEAT_SECONDS, as long as nothing
+    of that pair has been used. Any other token that was exchanged before has been copied by
+    somebody: nobody can tell who is the thief, so the whole sign-in ends.
+
+    Raises ChatError("token_invalid" | "account_closed").
     """
     old = _parsed(RefreshToken, raw)
     sign_in = require_live(_sign_in_of(old), code="token_invalid")
-    new = RefreshToken.for_user(sign_in.user)
-    new["sid"] = sign_in.sid
-    if not actions.rotate_refresh(
-        sign_in.sid, old=old["jti"], new=new["jti"], expires_at=datetime_from_epoch(new["exp"])
+    now = timezone.now()
+    new, expires_at = uuid4().hex, now + api_settings.REFRESH_TOKEN_LIFETIME
+    if actions.rotate_refresh(
+        sign_in.sid, old=old["jti"], new=new, rotated_at=now, expires_at=expires_at
     ):
+        sign_in.refresh_jti, sign_in.expires_at = new, expires_at
+        return _pair(sign_in, issued_at=now)
+    since = now - timedelta(seconds=REPEAT_SECONDS)
+    answered = answered_before(sign_in.sid, old["jti"], since=since)
+    if answered is None or answered.rotated_at is None:
         actions.end_sign_in(sign_in.sid)
         _invalid()
-    return Pair(access=str(new.access_token), refresh=str(new))
+    return _pair(answered, issued_at=answered.rotated_at)
 
 
 def end(raw: str) -> None:
-    """End the sign-in of a refresh token, traded or not. Raises ChatError("token_invalid")."""
+    """End the sign-in of a refresh token, exchanged or not. Raises ChatError("token_invalid")."""
     actions.end_sign_in(_parsed(RefreshToken, raw)["sid"])
 
 
 def identify(raw: str) -> Bearer:
-    """Return whom an access token speaks for. One query.
+    """Return whom an access token speaks for. One query, and a write when it is the first of its pair.
 
     Raises ChatError("token_invalid" | "account_closed").
     """
     token = _parsed(AccessToken, raw)
     sign_in = require_live(_sign_in_of(token), code="token_invalid")
+    if sign_in.previous_jti and token["jti"] == _access_jti(sign_in.refresh_jti):
+        actions.confirm_refresh(sign_in.sid, sign_in.refresh_jti)
     return Bearer(sign_in, float(token["exp"]))
 
 
@@ -144,6 +164,24 @@ def bearer_of(header: str | None) -> str | None:
     if not token or " " in token:
         _invalid()
     return token
+
+
+def _pair(sign_in: SignIn, *, issued_at: datetime) -> Pair:
+    """Make the pair that this sign-in is at now. The same row and time give the same pair."""
+    refresh = RefreshToken.for_user(sign_in.user)
+    refresh["jti"], refresh["sid"] = sign_in.refresh_jti, sign_in.sid
+    refresh.set_iat(at_time=issued_at)
+    refresh["exp"] = datetime_to_epoch(sign_in.expires_at)
+    access = refresh.access_token
+    access["jti"] = _access_jti(sign_in.refresh_jti)
+    access.set_iat(at_time=issued_at)
+    access.set_exp(from_time=issued_at)
+    return Pair(access=str(access), refresh=str(refresh))
+
+
+def _access_jti(refresh_jti: str) -> str:
+    """Return the id of the access tokens issued with this refresh token. It is no secret."""
+    return hashlib.sha256(f"access {refresh_jti}".encode()).hexdigest()[:32]
 
 
 def _parsed(kind: type[SomeToken], raw: str) -> SomeToken:

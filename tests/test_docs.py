@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import base64
 import contextlib
 import json
 import os
@@ -11,7 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -292,6 +296,53 @@ def test_the_example_of_a_client_works(place):
     said = run([sys.executable, "-c", program], place, account)
     assert said.splitlines()[0] == "I am Alice"
     assert {"heard sent", "heard message"} <= set(said.splitlines())
+
+
+def keeper_of_the_example(call) -> Any:
+    """The `Tokens` of the example, which asks `call` instead of a server and waits for nothing."""
+    (program,) = blocks("python")
+    parts: list[ast.stmt] = [
+        node for node in ast.parse(program).body if isinstance(node, ast.Import | ast.ClassDef)
+    ]
+    names: dict[str, Any] = {}
+    exec(compile(ast.Module(parts, []), "protocol.md", "exec"), names)  # our own
+    names["call"] = call
+    names["time"] = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None)
+    return names["Tokens"]
+
+
+def pair_of(number: int, *, seconds: int) -> dict[str, str]:
+    claims = json.dumps({"iat": 1000, "exp": 1000 + seconds}).encode()
+    access = f"head.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.{number}"
+    return {"access": access, "refresh": f"refresh {number}"}
+
+
+def test_the_example_sends_the_same_refresh_token_again_when_an_answer_is_lost():
+    asked = []
+
+    def call(path, body):
+        asked.append((path, body["refresh"]))
+        if len(asked) < 3:
+            raise ConnectionResetError
+        return pair_of(2, seconds=600)
+
+    tokens = keeper_of_the_example(call)(pair_of(1, seconds=0))
+    assert tokens.access() == pair_of(2, seconds=600)["access"]
+    assert asked == [("/api/token/refresh/", "refresh 1")] * 3
+
+
+def test_the_example_refreshes_once_for_all_its_threads():
+    asked = []
+
+    def call(path, body):
+        asked.append(body["refresh"])
+        return pair_of(2, seconds=600)
+
+    tokens = keeper_of_the_example(call)(pair_of(1, seconds=0))
+    with ThreadPoolExecutor(8) as threads:
+        got = {each.result() for each in [threads.submit(tokens.access) for _ in range(8)]}
+    assert got == {pair_of(2, seconds=600)["access"]}
+    assert asked == ["refresh 1"]
 
 
 def run(command: list[str], place: ChatServer, account: dict[str, str]) -> str:

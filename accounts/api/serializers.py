@@ -122,7 +122,7 @@ class SignInTokenSerializer(TokenObtainPairSerializer):
 
 
 class RotationSerializer(TokenRefreshSerializer):
-    """Gives a new refresh token too: the one sent is used up."""
+    """Gives a new refresh token too: it takes the place of the one sent."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         limiter.check("refresh", client_address(self.context["request"]._request))

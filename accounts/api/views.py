@@ -71,7 +71,11 @@ class TokenView(TokenObtainPairView):
 
 
 class RefreshView(TokenRefreshView):
-    """Trade a refresh token for a new pair. It works once; a second use ends the sign-in."""
+    """Exchange a refresh token for a new pair.
+
+    If the answer is lost, send the same token again within a minute: it gets the same pair, as long
+    as nothing of that pair has been used. Any later use of an exchanged token ends the sign-in.
+    """
 
     serializer_class = RotationSerializer
 

@@ -138,10 +138,13 @@ class TestToken:
         assert sign_in.client.isprintable()
         assert len(sign_in.client) <= 200
 
-    def test_refreshing_works_once(self, api, pair):
+    def test_refreshing_works_once_but_a_lost_answer_is_given_again(self, api, pair):
         first = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert first.status_code == 200
         assert set(first.json()) == {"access", "refresh"}
+        again = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert api.get("/api/me/", **bearer(first.json()["access"])).status_code == 200
         again = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert says(again, 401, "token_invalid")
         access = bearer(first.json()["access"])
