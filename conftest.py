@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from chatty.common.limiter import limiter
+from tests.proxies import PROXIES, path_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +21,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in absent.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_report_header() -> str | None:
+    """Say in one line which proxies the rolling restart is not tried with on this machine."""
+    absent = [program for program in PROXIES if path_of(program) is None]
+    if not absent:
+        return None
+    names = " ".join(absent)
+    return f"WARNING: no rolling restart behind {names} is tried here: apt-get install {names}"
 
 
 @pytest.fixture(autouse=True)

@@ -33,8 +33,25 @@ _FRESH_SECONDS = 1.0  # strangers may ask as often as they like: the database is
 _PATIENCE_SECONDS = 3.0
 _JSON = "application/json"
 
+NOTICE_SECONDS = 1.5  # a proxy's interval between checks should be well below
+_CHECKED_SECONDS = 5.0  # whoever asked /readyz longer ago than this does not ask regularly
+
+_stopping = False
+_asked = -_CHECKED_SECONDS  # when somebody last asked /readyz, by the monotonic clock
 _last: tuple[float, bool] = (0.0, False)
 _asking: asyncio.Task[bool] | None = None
+
+
+async def begin_stopping() -> None:
+    """From now on /readyz answers 503. Returns once those who ask regularly will have noticed.
+
+    Until then the process goes on accepting connections: a proxy that checks its processes sends
+    nothing to this one any more when its listener closes.
+    """
+    global _stopping
+    _stopping = True
+    if time.monotonic() - _asked < _CHECKED_SECONDS:
+        await asyncio.sleep(NOTICE_SECONDS)
 
 
 def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dict[str, Probe]:
@@ -45,10 +62,14 @@ def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dic
     """
 
     async def ready(scope: Mapping[str, Any], send: Send) -> None:
+        global _asked
+        _asked = time.monotonic()
         well, heard = await is_well(), layer()
         status = "unavailable" if not well else "degraded" if heard == "down" else "ok"
+        if _stopping:
+            status = "stopping"
         told = {"status": status, "database": "ok" if well else "down", "layer": heard}
-        await answer(send, 200 if well else 503, _JSON, json.dumps(told).encode())
+        await answer(send, 200 if well and not _stopping else 503, _JSON, json.dumps(told).encode())
 
     async def numbers(scope: Mapping[str, Any], send: Send) -> None:
         refusal = _refusal(scope)

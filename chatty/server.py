@@ -7,6 +7,7 @@ drained before sockets are told to come back (1012), and workers watched by thei
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import logging
@@ -29,7 +30,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidState
 from websockets.http11 import Request
 
-from chatty import metrics
+from chatty import health, metrics
 
 log = logging.getLogger("chatty.server")
 
@@ -38,6 +39,8 @@ FRAME_BYTES = 65_536
 PING_SECONDS = 20.0
 CLOSE_SECONDS = 10.0  # for the client to answer a close
 UVICORN = "0.54."  # whose internals SocketProtocol knows
+IDLE_SECONDS = 3.0  # how long a stopping server leaves a proxy's idle connections open
+_STOP_SECONDS = 16.0  # to notice, to store what was taken, to outlast idle connections
 _RESTART_PAUSE_SECONDS = 1.0
 
 
@@ -50,6 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    last_requests = False  # set for the class when the server stops
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -76,6 +80,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._headers_came()
         super().on_headers_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        if self.last_requests:
+            # A proxy that reuses an idle connection for this asks another process when the
+            # connection closes without an answer. Any answer would be passed to the client.
+            self.transport.close()
+            return
+        super().handle_websocket_upgrade()
+
     def _expect_headers(self) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(settings.HTTP_HEADER_SECONDS, self._give_up)
@@ -84,6 +96,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def close_after_answer(self) -> None:
+        """Keep the connection for no further request when one is being answered now."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
 
     def _measure(self, size: int) -> None:
         self._header_bytes += size
@@ -168,10 +185,63 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from conversations.realtime import engine  # a worker imports this module before its models
 
+        await health.begin_stopping()
+        HttpProtocol.last_requests = True
+        for listener in sockets or []:
+            self._accept_waiting(listener)
         for server in self.servers:
             server.close()
-        await engine.stop()  # stores what was taken, then says 1012; uvicorn would say it at once
+        self._keep_no_connection_alive()
+        await engine.send_away()  # stores what was taken, then says 1012; uvicorn says it at once
+        if settings.TRUSTED_PROXIES:
+            await self._outlast_idle_connections()
         await super().shutdown(sockets)
+
+    def _accept_waiting(self, listener: socket.socket) -> None:
+        """Accept the connections the kernel has already completed: closing the listener would reset
+        them, and a proxy may have sent a request that it cannot repeat."""
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        while True:
+            try:
+                connection, _address = listener.accept()
+            except OSError:
+                return
+            task = loop.create_task(self._adopt(connection))
+            self.server_state.tasks.add(task)
+            task.add_done_callback(self.server_state.tasks.discard)
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        def protocol() -> asyncio.Protocol:
+            return HttpProtocol(
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        connection.setblocking(False)
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+
+    def _keep_no_connection_alive(self) -> None:
+        """From here on every answer closes its connection."""
+        self.server_state.default_headers = [
+            *self.server_state.default_headers,
+            (b"connection", b"close"),
+        ]
+        for connection in self.server_state.connections:
+            if isinstance(connection, HttpProtocol):
+                connection.close_after_answer()
+
+    async def _outlast_idle_connections(self) -> None:
+        """Wait until proxies have given up their idle connections, for IDLE_SECONDS at most.
+
+        A proxy may be sending a request into an idle connection just when it is closed. It cannot
+        know whether the request was handled, and answers 502 instead of sending a POST again.
+        """
+        deadline = time.monotonic() + IDLE_SECONDS
+        while time.monotonic() < deadline and not self.force_exit:
+            if not any(isinstance(c, HttpProtocol) for c in self.server_state.connections):
+                return
+            await asyncio.sleep(0.05)
 
 
 def configuration(**changes: Any) -> uvicorn.Config:
@@ -270,7 +340,7 @@ class Workers:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            process.join(settings.SHUTDOWN_SECONDS + 5)
+            process.join(settings.SHUTDOWN_SECONDS + _STOP_SECONDS)
             process.kill()
         return 0
 

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from accounts import pictures
-from chatty import doors, server
+from chatty import doors, health, server
 from conversations.realtime import protocol, writer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +37,7 @@ def test_nginx_lets_sockets_through_and_upgrades_nothing_else():
     assert sent_on()["upgrade"] == "$chatty_upgrade"
     assert sent_on()["connection"] == "$chatty_connection"
     assert '"~*^websocket$" websocket;' in NGINX
-    assert re.findall(r"default\s+(\S+);", NGINX) == ['""', '""']
+    assert re.findall(r"default\s+(\S+);", NGINX)[:2] == ['""', '""']
     for name in ("proxy_read_timeout", "proxy_send_timeout"):
         assert seconds(directive(name)[0][0]) > 2 * protocol.HEARTBEAT_SECONDS
 
@@ -64,11 +64,26 @@ def test_proxies_carry_bodies_as_large_as_chatty_takes():
 
 
 def test_proxies_give_up_idle_connections_before_chatty_does():
-    chatty = server.configuration().timeout_keep_alive
+    chatty = min(server.configuration().timeout_keep_alive, server.IDLE_SECONDS)
     assert seconds(directive("keepalive_timeout")[0][0]) < chatty
     kept = re.search(r"keepalive (\d+s)", CADDY)
     assert kept
     assert seconds(kept[1]) < chatty
+
+
+def test_caddy_hears_that_a_process_stops_before_it_does():
+    interval = re.search(r"health_uri /readyz\s+health_interval (\d+)ms", CADDY)
+    assert interval
+    assert int(interval[1]) / 1000 * 2 < health.NOTICE_SECONDS
+
+
+def test_nginx_sends_no_request_twice_and_leaves_no_process_out():
+    assert directive("proxy_next_upstream") == [["error", "timeout"]]
+    lines = re.findall(
+        r"^\s*#?(server 127.*);", (ROOT / "deploy/nginx.conf").read_text(), re.MULTILINE
+    )
+    assert len(lines) == 2
+    assert all(line.endswith(" max_fails=0") for line in lines)
 
 
 def test_the_numbers_are_not_public():
@@ -87,7 +102,8 @@ def test_a_unit_waits_for_what_chatty_has_taken(path):
         line.split("=", 1) for line in path.read_text().splitlines() if re.match(r"\w+=", line)
     )
     # The parent of workers waits five seconds longer than they do.
-    longest = writer.DRAIN_SECONDS + settings.SHUTDOWN_SECONDS + 5
+    longest = writer.DRAIN_SECONDS + health.NOTICE_SECONDS + server.IDLE_SECONDS
+    longest += settings.SHUTDOWN_SECONDS + 5
     assert int(unit["TimeoutStopSec"]) > longest
     assert unit["KillMode"] == "mixed"
     assert "KillSignal" not in unit  # SIGTERM, by itself

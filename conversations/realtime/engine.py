@@ -79,11 +79,15 @@ class Engine:
             self._epoch = await self.threads.run(queries.epoch)
         return self._epoch
 
-    async def stop(self) -> None:
-        """Store what was taken, then end every socket with 1012 and every part."""
+    async def send_away(self) -> None:
+        """Store what was taken, then end every socket with 1012."""
         await self.writer.drain()
         for socket in list(self.relay.sockets()):
             socket.end(protocol.CLOSE_RESTART)
+
+    async def stop(self) -> None:
+        """The same, and end every part: requests that change anything are told to nobody then."""
+        await self.send_away()
         self.presence.close()
         fanout.disconnect(self.relay)
         if self.publisher is not None:
@@ -190,6 +194,13 @@ def layer_state() -> str:
     if engine is None or engine.publisher is None:
         return "unused"
     return "ok" if engine.relay.layer_is_up else "down"
+
+
+async def send_away() -> None:
+    """End the sockets of the running loop's engine; the rest goes on until stop()."""
+    engine = _engines.get(asyncio.get_running_loop())
+    if engine is not None:
+        await engine.send_away()
 
 
 async def stop() -> None:
