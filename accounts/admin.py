@@ -113,6 +113,17 @@ class NewPasswordForm(_PasswordRules, AdminPasswordChangeForm):
         return user
 
 
+def may_change(request: HttpRequest, person: User) -> bool:
+    """Tell whether staff may change this person: not someone with rights like theirs or more.
+
+    A new password for a superuser, or the end of their sign-ins in the middle of an incident, would
+    be a way to take over.
+    """
+    if request.user.is_superuser or person == request.user:
+        return True
+    return not (person.is_staff or person.is_superuser)
+
+
 @admin.register(User)
 class PersonAdmin(DjangoUserAdmin):
     form = PersonForm
@@ -179,11 +190,8 @@ class PersonAdmin(DjangoUserAdmin):
             self.message_user(request, said % done, messages.SUCCESS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Staff may not reach above themselves: a new password for the owner would be a take-over."""
         allowed = super().has_change_permission(request, obj)
-        if obj is None or request.user.is_superuser:
-            return allowed
-        return allowed and (obj == request.user or not (obj.is_staff or obj.is_superuser))
+        return allowed and (obj is None or may_change(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -212,7 +220,13 @@ class SignInAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("End now"), permissions=["end"])
     def end_now(self, request: HttpRequest, sign_ins: QuerySet[SignIn]) -> None:
-        done = sum(actions.end_sign_in(sid) for sid in sign_ins.values_list("sid", flat=True))
+        done = 0
+        for sign_in in sign_ins:
+            if may_change(request, sign_in.user):
+                done += actions.end_sign_in(sign_in.sid)
+            else:
+                refusal = _("You may not do that to %s.") % sign_in.user
+                self.message_user(request, refusal, messages.WARNING)
         said = ngettext("%d sign-in is ended.", "%d sign-ins are ended.", done)
         self.message_user(request, said % done, messages.SUCCESS)
 

@@ -269,6 +269,7 @@ LIMITS = {
         "refresh": "300/m",  # refreshed tokens from one address
         "pictures": "30/h",  # pictures somebody puts up of themselves
         "people": "120/m",  # searches for people, each person
+        "additions": "500/d",  # people one person adds to groups or starts direct conversations with
         "frames": "400/10s",  # frames of one person's sockets at one process
         "requests": "400/10s",  # requests of one person to the API's conversations at one process
     }.items()

@@ -55,8 +55,9 @@ def message_for(user: User, message_id: int, *, lock: bool = False) -> tuple[Mes
     """
     membership = member_of(user, conversation_id_of(message_id), lock=lock)
     # Read after the lock: another writer may have changed it while we waited.
-    message = Message.objects.select_related("author").filter(pk=message_id).first()
-    if message is None:  # its conversation was deleted meanwhile
+    rows = Message.objects.select_related("author")
+    message = rows.filter(pk=message_id, conversation__deleted_at=None).first()
+    if message is None:  # its conversation was deleted since
         raise ChatError("not_found")
     message.conversation = membership.conversation
     return message, membership

@@ -251,6 +251,10 @@ class ConversationAdmin(_LookedAt):
         try:
             said = self._moderate(request, conversation, form)
         except ChatError as error:
+            if error.code == "reveal_first" and may_reveal(request):
+                self.refuse(request, error)
+                reveal = reverse("admin:conversations_conversation_reveal", args=[conversation_id])
+                return SeeOther(f"{reveal}?members")
             if not form.is_bound:
                 self.refuse(request, error)
             else:
@@ -349,7 +353,10 @@ class ConversationAdmin(_LookedAt):
         )
 
     def _revealed(self, request: HttpRequest, conversation: Conversation) -> str:
-        """Back to the message one came from (?message=7), else to all of the conversation."""
+        """Back to the message one came from (?message=7) or to the members (?members), else to all
+        messages of the conversation."""
+        if "members" in request.GET:
+            return reverse("admin:conversations_conversation_moderate", args=[conversation.pk])
         message_id = number_in(request.GET.get("message", ""))
         here = Message.objects.filter(pk=message_id or 0, conversation=conversation)
         if here.exists():

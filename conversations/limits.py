@@ -15,7 +15,12 @@ HTML_MAX = 64 * 1024  # bytes of a rendered message; more falls back to plain te
 PAGE_SIZE = 50  # messages of one page of history
 PAGE_MAX = 100
 MEMBERS_MAX = 5_000  # of one conversation
-CONVERSATIONS_MAX = 1_000  # of one user: a socket belongs to all of them
+# Per user, since a socket follows all of their conversations. What others add a person to or start
+# with them is counted apart until the person opens it.
+CONVERSATIONS_MAX = 1_000
+UNOPENED_GROUPS_MAX = 200
+UNOPENED_DIRECTS_MAX = 200
+LEAVE_MAX = 200  # conversations left in one go
 ADD_MAX = 100  # people added in one go
 REACTIONS_MAX = 30  # different emoji on one message
 REACTION_USERS_SHOWN = 20
@@ -29,6 +34,7 @@ REASON_MAX = 500  # code points of why staff looked into a conversation
 REVEAL_TITLE_MAX = 200  # two names of a direct conversation and room to spare
 REVEAL_SECONDS = 3_600  # how long they may then
 BULK = 500  # rows one transaction changes at most
+PURGE_BATCH = 200  # messages of deleted conversations removed in one transaction
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

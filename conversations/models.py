@@ -135,6 +135,10 @@ class Membership(models.Model):
     joined_at = models.DateTimeField()
     last_read_seq = models.PositiveBigIntegerField(default=0)
     level = models.CharField(max_length=8, choices=Level, default=Level.ALL)
+    # Added by someone else and not opened yet. These have limits of their own, so that being added
+    # never uses up the room for what people open and join themselves. The database has the default
+    # too: a process of an older version may still be inserting rows during an upgrade.
+    unopened = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -153,6 +157,31 @@ class Membership(models.Model):
     @property
     def is_owner(self) -> bool:
         return self.role == self.Role.OWNER
+
+
+class Removal(models.Model):
+    """Someone was removed from a group: they cannot join it again until someone lets them.
+
+    Adding them back deletes the row, and so does allowing them to join. Leaving creates none.
+    """
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="removals"
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    # NULL when the installation itself did it.
+    removed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    removed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "user"], name="removal_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} removed from {self.conversation_id}"
 
 
 class Message(models.Model):

@@ -28,7 +28,17 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations import bulk, limits, mentions
-from conversations.models import Conversation, Instance, Membership, Message, Reaction, Reveal
+from conversations.models import (
+    Conversation,
+    Instance,
+    Membership,
+    Message,
+    Reaction,
+    Removal,
+    Reveal,
+)
+
+REMOVALS_SHOWN = 100  # people who were removed, on one page
 
 # --- history -----------------------------------------------------------------------------------
 
@@ -380,6 +390,29 @@ def members(conversation: Conversation) -> list[Membership]:
     return sorted(memberships, key=lambda m: (rank[m.role], m.user.name.casefold(), m.user_id))
 
 
+def removals(conversation: Conversation) -> list[Removal]:
+    """Return who was removed and cannot join, with their users, the latest first. One query."""
+    rows = Removal.objects.filter(conversation=conversation, user__is_active=True)
+    return list(rows.select_related("user").order_by("-removed_at", "-pk")[:REMOVALS_SHOWN])
+
+
+def leavable(user: User, *, limit: int, before: int | None = None) -> list[Membership]:
+    """Return a person's memberships of groups, those not opened yet first, then the latest joined.
+
+    With their conversations. `before`: the id of the last one of the page before.
+    """
+    rows = Membership.objects.filter(
+        user=user,
+        conversation__kind=Conversation.Kind.GROUP,
+        conversation__deleted_at=None,
+    )
+    last = rows.filter(pk=before).first() if before else None
+    if last is not None:
+        earlier = Q(unopened=last.unopened, pk__lt=last.pk)
+        rows = rows.filter(earlier | Q(unopened=False) if last.unopened else earlier)
+    return list(rows.select_related("conversation").order_by("-unopened", "-pk")[:limit])
+
+
 def mentioned(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
     """Return, for each (conversation id, HTML), the ids of members whom it calls by name, or None.
     One query, none where there is no "@"."""
@@ -440,7 +473,8 @@ def people(
 def browse(
     user: User, *, text: str = "", limit: int = 50, after: tuple[str, int] | None = None
 ) -> list[Conversation]:
-    """Return open conversations by name, with `members_count` and `joined`.
+    """Return open conversations by name, with `members_count`, `joined` and `removed`: whether the
+    person was removed and cannot join.
 
     `after`: (name, id) of the last one of the page before.
     """
@@ -463,9 +497,12 @@ def browse(
         .values("number")
     )
     mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    removed = Removal.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
     return list(
         found.annotate(
-            members_count=Coalesce(Subquery(members_count), Value(0)), joined=Exists(mine)
+            members_count=Coalesce(Subquery(members_count), Value(0)),
+            joined=Exists(mine),
+            removed=Exists(removed),
         ).order_by("name", "pk")[:limit]
     )
 
@@ -498,10 +535,7 @@ def messages_for_staff(staff: User) -> QuerySet[Message]:
     person has given a reason for looking into the conversation lately. Body and html are deferred:
     read `words`.
     """
-    lately = timezone.now() - timedelta(seconds=limits.REVEAL_SECONDS)
-    looked = Reveal.objects.filter(
-        staff_id=staff.pk, conversation_id=OuterRef("conversation_id"), at__gt=lately
-    )
+    looked = _current_reveals(staff).filter(conversation_id=OuterRef("conversation_id"))
     is_open = Q(
         conversation__kind=Conversation.Kind.GROUP, conversation__access=Conversation.Access.OPEN
     )
@@ -516,6 +550,16 @@ def messages_for_staff(staff: User) -> QuerySet[Message]:
         .annotate(words=Case(When(readable=True, then=F("body")), default=None))
         .defer("body", "html", "fingerprint")
     )
+
+
+def is_revealed(staff: User, conversation_id: int) -> bool:
+    """Tell whether this person gave a reason for looking into the conversation that still counts."""
+    return _current_reveals(staff).filter(conversation_id=conversation_id).exists()
+
+
+def _current_reveals(staff: User) -> QuerySet[Reveal]:
+    lately = timezone.now() - timedelta(seconds=limits.REVEAL_SECONDS)
+    return Reveal.objects.filter(staff_id=staff.pk, at__gt=lately)
 
 
 def latest_matching(

@@ -205,6 +205,17 @@ class TestSignIns:
         act(client, SIGN_INS, "end_now", sid)
         assert not SignIn.objects.live().filter(sid=sid).exists()
 
+    def test_staff_end_no_sign_ins_of_people_with_rights(self, root, alice):
+        staff = User.objects.create_user("sam@example.org", "-", name="Sam", is_staff=True)
+        rights = Permission.objects.filter(codename__in=["view_signin", "change_signin"])
+        staff.user_permissions.set(rights)
+        client = office(staff)
+        for person in (root, alice):
+            tokens.begin(person, client="x")
+            sid = SignIn.objects.filter(user=person).latest("created_at").sid
+            act(client, SIGN_INS, "end_now", sid)
+            assert SignIn.objects.live().filter(sid=sid).exists() == (person == root)
+
     def test_a_thousand_of_them_are_a_list_of_few_queries(
         self, root, alice, django_assert_max_num_queries
     ):

@@ -55,6 +55,14 @@ CODES: dict[str, Code] = {
     # What they may do. Missing and forbidden look alike on purpose: see access.py.
     "not_found": Code(404, _("There is no such thing here, or it is not yours to see.")),
     "not_allowed": Code(403, _("You may not do that here.")),
+    "removed": Code(
+        403,
+        _(
+            "You were removed from this conversation. "
+            "An owner or admin has to let you back in before you can join."
+        ),
+    ),
+    "reveal_first": Code(403, _("Give a reason for looking into this conversation first.")),
     "archived": Code(409, _("This conversation is archived. Nothing can be changed in it.")),
     "deleted": Code(409, _("This message was deleted.")),
     "direct_fixed": Code(409, _("A direct conversation cannot be changed like that.")),

@@ -177,9 +177,9 @@ class Limiter:
         self._rest_until = 0.0
         self._lock = threading.Lock()
 
-    def check(self, name: str, key: str) -> None:
-        """Take one token of the bucket (name, key). Raises ChatError("slow_down", retry_after)."""
-        _refuse(self._take(name, key, 1))
+    def check(self, name: str, key: str, cost: int = 1) -> None:
+        """Take `cost` tokens of the bucket (name, key). Raises ChatError("slow_down", retry_after)."""
+        _refuse(self._take(name, key, cost))
 
     async def acheck(self, name: str, key: str) -> None:
         """The same from a coroutine; never blocks the loop."""
@@ -195,9 +195,9 @@ class Limiter:
         """As check, but counted in this process alone, in about a microsecond: for every frame."""
         _refuse(self._local.take(name, key, _rate(name), 1))
 
-    def put_back(self, name: str, key: str) -> None:
-        """Return a token: what it was taken for turned out to be honest, like a right password."""
-        self._take(name, key, -1)
+    def put_back(self, name: str, key: str, cost: int = 1) -> None:
+        """Return tokens: what they were taken for turned out to be honest, or was not done."""
+        self._take(name, key, -cost)
 
     def clear(self) -> None:
         """Forget this process's buckets. For tests, and for an administrator in a shell."""

@@ -9,8 +9,15 @@ Raises ChatError for every refusal, and nothing else that an entrance would have
 A file holds what belongs together; everybody else imports from here.
 """
 
-from conversations.actions.deleting import delete_conversation, purge_deleted
-from conversations.actions.members import add_members, change_role, join, leave, remove_member
+from conversations.actions.deleting import delete_conversation, purge_batch, purge_deleted
+from conversations.actions.members import (
+    add_members,
+    allow_to_join,
+    change_role,
+    join,
+    leave,
+    remove_member,
+)
 from conversations.actions.messages import delete_message, edit_message, react, unreact
 from conversations.actions.opening import create_conversation, open_direct
 from conversations.actions.reading import mark_read, mark_unread, set_level
@@ -31,6 +38,7 @@ __all__ = [
     "Draft",
     "Sent",
     "add_members",
+    "allow_to_join",
     "archive",
     "change_role",
     "create_conversation",
@@ -48,6 +56,7 @@ __all__ = [
     "moderate_remove_member",
     "moderate_unarchive",
     "open_direct",
+    "purge_batch",
     "purge_deleted",
     "react",
     "remove_member",

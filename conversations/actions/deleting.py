@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import moments
@@ -15,25 +13,14 @@ from conversations.models import Conversation, Message, Reaction
 from conversations.realtime import fanout
 from conversations.realtime.events import Concerns, Ended
 
-logger = logging.getLogger(__name__)
-
-
-def delete_conversation(user: User, conversation_id: int) -> None:
-    """Delete a group for good, with every word in it. Raises ChatError: not_found, not_allowed.
-
-    One transaction ends it for everybody; the rows follow in batches, so that no lock is held for
-    long. What a crash or a database that goes away leaves of them, purge_deleted() finds.
-    """
-    _end_conversation(user, conversation_id)
-    try:
-        purge_deleted(conversation_id)
-    except ChatError as refusal:
-        # It is gone for everybody, and that is what was asked for: "try again" would find nothing.
-        logger.warning("rows of a deleted conversation are left for the next start: %s", refusal)
-
 
 @in_transaction
-def _end_conversation(user: User, conversation_id: int) -> None:
+def delete_conversation(user: User, conversation_id: int) -> None:
+    """Delete a group for good, with everything in it. Raises ChatError: not_found, not_allowed.
+
+    This ends it for everyone and returns at once. Its rows, however many, are removed afterwards in
+    batches by conversations/realtime/purge.py, so that neither the person nor a lock waits for them.
+    """
     membership = access.member_of(user, conversation_id, lock=True)
     if not access.can_delete_conversation(membership):
         raise ChatError("not_allowed")
@@ -47,24 +34,31 @@ def _end_conversation(user: User, conversation_id: int) -> None:
     fanout.tell_after_commit(Ended(conversation.pk), *told)
 
 
-def purge_deleted(conversation_id: int | None = None) -> int:
-    """Remove the rows of deleted conversations (or of one). Returns how many messages went."""
-    ended = Conversation.objects.filter(deleted_at__isnull=False)
-    if conversation_id is not None:
-        ended = ended.filter(pk=conversation_id)
+def purge_deleted() -> int:
+    """Remove all rows of deleted conversations. Returns how many messages were removed."""
     gone = 0
-    for conversation in ended:
-        while batch := _purge_batch(conversation.pk):
-            gone += batch
-        in_transaction(conversation.delete)()
+    while (batch := purge_batch()) is not None:
+        gone += batch
     return gone
 
 
 @in_transaction
-def _purge_batch(conversation_id: int) -> int:
+def purge_batch() -> int | None:
+    """Remove some messages of one deleted conversation, and then the conversation itself.
+
+    Returns how many messages were removed, None when there is nothing to do. Processes that purge at
+    the same time take different conversations.
+    """
+    ended = Conversation.objects.filter(deleted_at__isnull=False).order_by("pk")
+    conversation = ended.select_for_update(skip_locked=True).first()
+    if conversation is None:
+        return None
     # Newest first: a message quoted by a later one goes after it.
-    rows = Message.objects.filter(conversation_id=conversation_id).order_by("-seq")
-    ids = list(rows.values_list("pk", flat=True)[: limits.BULK])
+    rows = Message.objects.filter(conversation=conversation).order_by("-seq")
+    ids = list(rows.values_list("pk", flat=True)[: limits.PURGE_BATCH])
+    if not ids:
+        conversation.delete()
+        return 0
     Reaction.objects.filter(message_id__in=ids).delete()
     # The raw delete leaves out what Django would look up for each row; nothing refers to these now.
     Message.objects.filter(pk__in=ids)._raw_delete(using="default")

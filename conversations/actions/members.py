@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import moments
 from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
 from conversations import access
 from conversations.actions.log import write_notice
 from conversations.actions.rules import (
@@ -20,12 +22,13 @@ from conversations.actions.rules import (
     refuse_archived,
     refuse_direct,
     refuse_last_owner,
-    refuse_too_many_conversations,
     refuse_too_many_members,
+    require_room_to_be_added,
+    require_room_to_join,
     still_open,
 )
 from conversations.actions.transactions import in_transaction
-from conversations.models import Conversation, Membership, Message
+from conversations.models import Conversation, Membership, Message, Removal
 from conversations.realtime import fanout
 from conversations.realtime.events import Concerns
 
@@ -34,7 +37,7 @@ from conversations.realtime.events import Concerns
 def join(user: User, conversation_id: int) -> Membership:
     """Become a member of an open conversation. Joining again changes nothing.
 
-    Raises ChatError("not_found") for closed ones as for missing ones; archived; too_many.
+    Raises ChatError("not_found") for closed ones as for missing ones; removed; archived; too_many.
     """
     conversation = access.lock_conversation(conversation_id)
     user = still_open(user)
@@ -43,9 +46,11 @@ def join(user: User, conversation_id: int) -> Membership:
         return existing
     if not conversation.is_open:
         raise ChatError("not_found")
+    if Removal.objects.filter(conversation=conversation, user=user).exists():
+        raise ChatError("removed")
     refuse_archived(conversation)
     refuse_too_many_members(conversation, 1)
-    refuse_too_many_conversations(user.pk)
+    require_room_to_join(user.pk)
     # A group everybody has left belongs to whoever comes back first.
     deserted = not memberships_of(conversation).exists()
     role = Membership.Role.OWNER if deserted else Membership.Role.MEMBER
@@ -65,20 +70,44 @@ def leave(user: User, conversation_id: int) -> None:
     write_notice(conversation, user, Message.Kind.LEFT, gone=(user.pk,))
 
 
-@in_transaction
 def add_members(user: User, conversation_id: int, user_ids: Iterable[int]) -> list[Membership]:
     """Add people to a group; who is in it already is passed over. Returns the new memberships.
 
-    Raises ChatError: not_found (the conversation, or a person), not_allowed, archived, too_many.
+    Someone who was removed earlier is let back in by this. Raises ChatError: not_found (the
+    conversation, or a person), not_allowed, archived, too_many, slow_down.
     """
     ids = clean_ids(user_ids)
+    with take_additions(user, len(ids)):
+        return _add_members(user, conversation_id, ids)
+
+
+@contextmanager
+def take_additions(user: User, number: int) -> Iterator[None]:
+    """Count people against the daily limit of who adds them. What is refused does not count.
+
+    Outside the transaction: the limiter may have to wait for Redis, which nobody should do under
+    a lock. Raises ChatError("slow_down").
+    """
+    if not number:
+        yield
+        return
+    key = str(user.pk)
+    limiter.check("additions", key, number)
+    try:
+        yield
+    except ChatError:
+        limiter.put_back("additions", key, number)
+        raise
+
+
+@in_transaction
+def _add_members(user: User, conversation_id: int, ids: set[int]) -> list[Membership]:
     membership = access.member_of(user, conversation_id, lock=True)
     conversation = managed(membership)
     present = Membership.objects.filter(conversation=conversation, user_id__in=ids)
-    ids -= set(present.values_list("user_id", flat=True))
-    people = active_users(ids)
+    people = active_users(ids - set(present.values_list("user_id", flat=True)))
     refuse_too_many_members(conversation, len(people))
-    refuse_too_many_conversations(*ids)
+    require_room_to_be_added(people)
     return [admit(conversation, person, by=membership.user) for person in people]
 
 
@@ -98,6 +127,17 @@ def remove_member(user: User, conversation_id: int, user_id: int) -> None:
 
 
 @in_transaction
+def allow_to_join(user: User, conversation_id: int, user_id: int) -> None:
+    """Let someone who was removed join again by themselves. Twice changes nothing.
+
+    Raises ChatError: not_found, not_allowed, direct_fixed.
+    """
+    membership = access.member_of(user, conversation_id, lock=True)
+    conversation = managed(membership, even_archived=True)
+    Removal.objects.filter(conversation=conversation, user_id=user_id).delete()
+
+
+@in_transaction
 def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Membership:
     """Make a member owner, admin or member. Raises ChatError: invalid, not_found, not_allowed,
     last_owner, archived."""
@@ -112,16 +152,24 @@ def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Me
 
 
 def admit(conversation: Conversation, person: User, *, by: User) -> Membership:
-    membership = make_member(conversation, person, Membership.Role.MEMBER)
+    """Add a person to a locked group, and forget that they were removed from it."""
+    Removal.objects.filter(conversation=conversation, user=person).delete()
+    membership = make_member(conversation, person, Membership.Role.MEMBER, unopened=True)
     data = {"user": person.pk, "name": person.name}
     write_notice(conversation, by, Message.Kind.ADDED, data, came=(person.pk,))
     return membership
 
 
 def expel(target: Membership, *, by: User) -> None:
+    """Remove a member from a locked group. They cannot join again until someone lets them."""
     user_id = target.user_id
     data = {"user": user_id, "name": target.user.name}
     target.delete()
+    Removal.objects.update_or_create(
+        conversation=target.conversation,
+        user_id=user_id,
+        defaults={"removed_by": by, "removed_at": moments.now()},
+    )
     write_notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(user_id,))
 
 
@@ -138,7 +186,10 @@ def give_role(target: Membership, role: str, *, by: User) -> Membership:
     return target
 
 
-def make_member(conversation: Conversation, user: User, role: str) -> Membership:
+def make_member(
+    conversation: Conversation, user: User, role: str, *, unopened: bool = False
+) -> Membership:
+    """`unopened`: someone else makes them a member."""
     # What was said before one came is there to be read, but not "unread".
     return Membership.objects.create(
         conversation=conversation,
@@ -146,4 +197,5 @@ def make_member(conversation: Conversation, user: User, role: str) -> Membership
         role=role,
         joined_at=moments.now(),
         last_read_seq=conversation.last_seq,
+        unopened=unopened,
     )

@@ -8,7 +8,7 @@ from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import moments
 from conversations.actions.log import write_notice
-from conversations.actions.members import admit, make_member
+from conversations.actions.members import admit, make_member, take_additions
 from conversations.actions.rules import (
     active_user,
     active_users,
@@ -16,7 +16,9 @@ from conversations.actions.rules import (
     clean_ids,
     clean_name,
     clean_topic,
-    refuse_too_many_conversations,
+    require_room_for_direct,
+    require_room_to_be_added,
+    require_room_to_join,
     still_open,
 )
 from conversations.actions.transactions import in_transaction
@@ -35,54 +37,72 @@ def create_conversation(
 ) -> Conversation:
     """Open a group: its maker owns it, the named people are added.
 
-    Raises ChatError: empty, too_long, bad_text, invalid, too_many, not_found (of a person).
+    Raises ChatError: empty, too_long, bad_text, invalid, too_many, slow_down, not_found (of a
+    person).
     """
     name = clean_name(name)
     topic = clean_topic(topic)
     check_access(access)
     ids = clean_ids(member_ids) - {user.pk}
-    return _create(user, name, topic, access, ids)
+    with take_additions(user, len(ids)):
+        return _create(user, name, topic, access, ids)
 
 
 @in_transaction
 def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Conversation:
     user = still_open(user)
-    refuse_too_many_conversations(user.pk, *ids)
+    people = active_users(ids)
+    require_room_to_join(user.pk)
+    require_room_to_be_added(people)
     now = moments.now()
     conversation = Conversation.objects.create(
         name=name, topic=topic, access=access, created_by=user, created_at=now, last_text_at=now
     )
     make_member(conversation, user, Membership.Role.OWNER)
     write_notice(conversation, user, Message.Kind.CREATED, came=(user.pk,))
-    for person in active_users(ids):
+    for person in people:
         admit(conversation, person, by=user)
     return conversation
 
 
-@in_transaction
 def open_direct(user: User, other_id: int) -> Conversation:
     """Return the one conversation of two people, making it at first need; with oneself: notes.
 
-    It appears for the other with its first message. Raises ChatError("not_found").
+    It appears for the other with its first message. Raises ChatError: not_found, too_many, and
+    slow_down for who starts too many in a day.
     """
-    user = still_open(user)
+    existing = _direct(user, other_id)
+    if existing is not None:
+        return existing
+    with take_additions(user, int(other_id != user.pk)):
+        return _create_direct(user, other_id)
+
+
+def _direct(user: User, other_id: int) -> Conversation | None:
     low, high = sorted((user.pk, other_id))
-    key = f"{low}-{high}"
-    existing = Conversation.objects.filter(direct_key=key, deleted_at=None).first()
+    return Conversation.objects.filter(direct_key=f"{low}-{high}", deleted_at=None).first()
+
+
+@in_transaction
+def _create_direct(user: User, other_id: int) -> Conversation:
+    user = still_open(user)
+    existing = _direct(user, other_id)
     if existing is not None:
         return existing
     other = active_user(other_id)
-    refuse_too_many_conversations(user.pk, other.pk)
+    require_room_to_join(user.pk)
+    if other.pk != user.pk:
+        require_room_for_direct(other)
     now = moments.now()
     conversation = Conversation.objects.create(
         kind=Conversation.Kind.DIRECT,
-        direct_key=key,
+        direct_key="{}-{}".format(*sorted((user.pk, other_id))),
         created_by=user,
         created_at=now,
         last_text_at=now,
     )
     for person in {user.pk: user, other.pk: other}.values():
-        make_member(conversation, person, Membership.Role.MEMBER)
+        make_member(conversation, person, Membership.Role.MEMBER, unopened=person.pk != user.pk)
     bump_clock({user.pk, other.pk})
     fanout.tell_after_commit(Concerns(user.pk, conversation.pk, "added"))
     return conversation

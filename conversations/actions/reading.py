@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import access
+from conversations.actions.rules import has_room_to_join
 from conversations.actions.transactions import in_transaction
 from conversations.models import Membership
 from conversations.realtime import fanout, protocol
@@ -20,6 +21,7 @@ def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
     Takes no lock on the conversation: readers must not stand in the writers' way.
     """
     membership = access.member_of(user, conversation_id)
+    note_opened(membership)
     seq = min(seq, membership.conversation.last_seq)
     moved = Membership.objects.filter(pk=membership.pk, last_read_seq__lt=seq).update(
         last_read_seq=seq
@@ -28,6 +30,17 @@ def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
         membership.last_read_seq = seq
         _tell_read(membership)
     return membership
+
+
+def note_opened(membership: Membership) -> None:
+    """Note that a person has looked at a conversation others put them in: it is now their own.
+
+    Where their own are at the limit it stays among those not opened, and can be read all the same:
+    so looking at what others added never takes room from what a person wants to join.
+    """
+    if membership.unopened and has_room_to_join(membership.user_id):
+        Membership.objects.filter(pk=membership.pk).update(unopened=False)
+        membership.unopened = False
 
 
 @in_transaction

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.models import Count, QuerySet
 from django.utils.text import format_lazy
@@ -106,13 +106,48 @@ def refuse_too_many_members(conversation: Conversation, more: int) -> None:
         raise ChatError("too_many", format_lazy(detail, max=counted(limits.MEMBERS_MAX)))
 
 
-def refuse_too_many_conversations(*user_ids: int) -> None:
-    """A socket belongs to all of its user's conversations: their number has to have an end."""
-    numbers = Membership.objects.filter(user_id__in=user_ids).values("user_id")
-    full = numbers.annotate(number=Count("*")).filter(number__gte=limits.CONVERSATIONS_MAX)
-    if full.exists():
-        detail = _("A person can be in {max} conversations at most.")
+def require_room_to_join(user_id: int) -> None:
+    """Raises ChatError("too_many") if the person cannot open or join one more conversation."""
+    if not has_room_to_join(user_id):
+        detail = _("You are in {max} conversations, which is the limit. Leave some first.")
         raise ChatError("too_many", format_lazy(detail, max=counted(limits.CONVERSATIONS_MAX)))
+
+
+def has_room_to_join(user_id: int) -> bool:
+    own = Membership.objects.filter(user_id=user_id, unopened=False)
+    return own.count() < limits.CONVERSATIONS_MAX
+
+
+def require_room_to_be_added(people: Collection[User]) -> None:
+    """Raises ChatError("too_many") with the names of those who have too many groups to look at."""
+    full = _with_unopened(people, Conversation.Kind.GROUP, limits.UNOPENED_GROUPS_MAX)
+    if full:
+        detail = _(
+            "Not added: {names} already has many conversations waiting to be opened. "
+            "Try again when they have looked at some of them."
+        )
+        raise ChatError("too_many", format_lazy(detail, names=", ".join(full)))
+
+
+def require_room_for_direct(person: User) -> None:
+    """Raises ChatError("too_many") if too many people have started to write to the person."""
+    if _with_unopened([person], Conversation.Kind.DIRECT, limits.UNOPENED_DIRECTS_MAX):
+        detail = _(
+            "{name} already has many direct conversations waiting to be opened. Try again later."
+        )
+        raise ChatError("too_many", format_lazy(detail, name=person.name))
+
+
+def _with_unopened(people: Collection[User], kind: str, most: int) -> list[str]:
+    """Return the names of those who have not opened `most` conversations of this kind."""
+    rows = Membership.objects.filter(user__in=people, unopened=True, conversation__kind=kind)
+    full = set(
+        rows.values("user_id")
+        .annotate(number=Count("*"))
+        .filter(number__gte=most)
+        .values_list("user_id", flat=True)
+    )
+    return [person.name for person in people if person.pk in full]
 
 
 def memberships_of(conversation: Conversation) -> QuerySet[Membership]:

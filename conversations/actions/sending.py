@@ -15,6 +15,7 @@ from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, bulk, limits, markdown, queries
 from conversations.actions.log import change_event, next_message, without_reactions
+from conversations.actions.reading import note_opened
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Membership, Message
 from conversations.realtime import fanout
@@ -148,6 +149,7 @@ def _store(
         message = next_message(conversation, admitted.user, key=draft.key)
         message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
         message.reply_to, message.mentions = reply_to, mentions
+        note_opened(admitted)
         fresh[who_and_key] = (each, message)
         results.append(Sent(message, True))
 

@@ -17,8 +17,8 @@ from conversations.actions.rules import (
     member_among,
     memberships_of,
     refuse_direct,
-    refuse_too_many_conversations,
     refuse_too_many_members,
+    require_room_to_be_added,
 )
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Instance, Membership, Message, Reveal, new_epoch
@@ -47,14 +47,22 @@ def moderate_unarchive(staff: User, conversation_id: int) -> Conversation:
 
 @in_transaction
 def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Membership:
-    """Raises ChatError: not_found, direct_fixed, already_member, too_many."""
+    """Add someone, as staff.
+
+    To add anyone to a closed conversation, oneself or an account one has the password of, is a way
+    to read it: it needs a reason on record. Raises ChatError: not_found, direct_fixed,
+    already_member, too_many, reveal_first.
+    """
     conversation = access.lock_conversation(conversation_id)
     refuse_direct(conversation)
     if memberships_of(conversation).filter(user_id=user_id).exists():
         raise ChatError("already_member")
+    person = active_user(user_id)
+    if not conversation.is_open:
+        _require_reveal(staff, conversation)
     refuse_too_many_members(conversation, 1)
-    refuse_too_many_conversations(user_id)
-    return admit(conversation, active_user(user_id), by=staff)
+    require_room_to_be_added([person])
+    return admit(conversation, person, by=staff)
 
 
 @in_transaction
@@ -67,10 +75,15 @@ def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> N
 
 @in_transaction
 def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: str) -> Membership:
-    """Raises ChatError: invalid, not_found, direct_fixed."""
+    """Change someone's role, as staff. One's own needs a reason on record, like reading does.
+
+    Raises ChatError: invalid, not_found, direct_fixed, reveal_first.
+    """
     check_role(role)
     conversation = access.lock_conversation(conversation_id)
     refuse_direct(conversation)
+    if user_id == staff.pk:
+        _require_reveal(staff, conversation)
     return give_role(member_among(conversation, user_id), role, by=staff)
 
 
@@ -93,6 +106,12 @@ def reveal(staff: User, conversation_id: int, reason: str) -> Reveal:
         # The real time, whatever clock talk is told by: this opens a door and closes it again.
         at=timezone.now(),
     )
+
+
+def _require_reveal(staff: User, conversation: Conversation) -> None:
+    """Raises ChatError("reveal_first") unless they gave a reason that still counts."""
+    if not queries.is_revealed(staff, conversation.pk):
+        raise ChatError("reveal_first")
 
 
 @in_transaction

@@ -87,6 +87,7 @@ class FoundSerializer(serializers.Serializer[Any]):
     topic = serializers.CharField(allow_blank=True)
     members_count = serializers.IntegerField()
     joined = serializers.BooleanField(help_text="You are a member already.")
+    removed = serializers.BooleanField(help_text="You were removed and cannot join by yourself.")
 
 
 class MemberSerializer(serializers.Serializer[Any]):
@@ -107,6 +108,15 @@ class MemberSerializer(serializers.Serializer[Any]):
 
     def get_here(self, member: Membership) -> bool | None:
         return member.user_id in self.context["here"] if self.context["told"] else None
+
+
+class RemovalSerializer(serializers.Serializer[Any]):
+    user = WhoSerializer()
+    removed_at = serializers.DateTimeField()
+
+
+class RemovalsSerializer(serializers.Serializer[Any]):
+    results = RemovalSerializer(many=True)
 
 
 class ConversationsSerializer(serializers.Serializer[Any]):

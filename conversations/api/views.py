@@ -178,6 +178,27 @@ class MemberView(Door):
         return nothing()
 
 
+class RemovalsView(Door):
+    @extend_schema(
+        operation_id="conversations_removals_list", responses=serializers.RemovalsSerializer
+    )
+    def get(self, request: Request, conversation: int) -> Response:
+        """Who was removed and cannot join again. For owners and admins."""
+        membership = access.member_of(own(request), conversation)
+        if not access.can_manage(membership):
+            raise ChatError("not_allowed")
+        rows = queries.removals(membership.conversation)
+        return Response({"results": serializers.RemovalSerializer(rows, many=True).data})
+
+
+class RemovalView(Door):
+    @extend_schema(responses=_NOTHING)
+    def delete(self, request: Request, conversation: int, user: int) -> Response:
+        """Let someone who was removed join again by themselves."""
+        actions.allow_to_join(own(request), conversation, user)
+        return nothing()
+
+
 class ReadView(Door):
     @extend_schema(request=serializers.ReadMark, responses=_CONVERSATION)
     def post(self, request: Request, conversation: int) -> Response:

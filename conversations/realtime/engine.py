@@ -17,10 +17,11 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from chatty import metrics
-from conversations import actions, queries
+from conversations import queries
 from conversations.realtime import fanout, protocol
 from conversations.realtime.presence import Presence
 from conversations.realtime.profiles import Profiles
+from conversations.realtime.purge import Purge
 from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
@@ -47,8 +48,10 @@ class Engine:
         )
         self.read_marks = ReadMarks(self.relay, self.threads, most=settings.PRESENCE_MEMBERS)
         self.profiles = Profiles(self.relay, self.threads)
+        self.purge = Purge(self.threads)
         self.addresses: Counter[str] = Counter()  # of sockets, those not let in yet included
         fanout.connect(self.relay)
+        fanout.connect(self.purge)
         self._epoch = ""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "writer": self.writer.run,
@@ -62,7 +65,7 @@ class Engine:
             "profiles": self.profiles.run,
             "heartbeat": self._beat,
             "epoch": self._watch_epoch,
-            "purge": self._purge,
+            "purge": self.purge.run,
             "numbers": self._keep_numbers,
         }
         self.publisher: fanout.Publisher | None = None
@@ -90,6 +93,7 @@ class Engine:
         await self.send_away()
         self.presence.close()
         fanout.disconnect(self.relay)
+        fanout.disconnect(self.purge)
         if self.publisher is not None:
             fanout.disconnect(self.publisher)
         await end_all(self._tasks)
@@ -131,13 +135,6 @@ class Engine:
         metrics.PEOPLE_HERE.set(self.presence.count)
         if self.publisher is not None:
             metrics.PUBLISHER_QUEUE.set(self.publisher.waiting)
-
-    async def _purge(self) -> None:
-        """Finish deletions of conversations that a crash interrupted."""
-        gone = await self.threads.run(actions.purge_deleted)
-        if gone:
-            logger.info("removed %s message(s) of conversations deleted earlier", gone)
-        await asyncio.Event().wait()
 
 
 async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:

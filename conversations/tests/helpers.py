@@ -19,8 +19,9 @@ from conversations.realtime.events import Changed, Event
 _numbers = itertools.count(1)
 
 
-def person(name: str) -> User:
-    return User.objects.create_user(f"{name.lower()}-{next(_numbers)}@example.org", name=name)
+def person(name: str, **fields: Any) -> User:
+    email = f"{name.lower()}-{next(_numbers)}@example.org"
+    return User.objects.create_user(email, name=name, **fields)
 
 
 def new_key() -> str:

@@ -6,14 +6,15 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import actions as account_actions
 from accounts.models import User
 from chatty.common import moments
 from conversations import actions, limits, queries
-from conversations.actions import Draft, Sent, deleting, transactions
+from conversations.actions import Draft, Sent, transactions
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.realtime import fanout
 from conversations.realtime.events import Changed, Concerns, Ended, Personal
@@ -197,6 +198,7 @@ def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, told
 
 
 def test_a_batch_costs_the_same_however_many_it_holds(bob, pair, django_assert_max_num_queries):
+    say(bob, pair)  # has opened it
     with django_assert_max_num_queries(10):
         actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
     hold_together(pair)
@@ -304,6 +306,7 @@ def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, 
         actions.leave(mia, group.pk)
         actions.revise_conversation(alice, group.pk, name="A", topic="B", access="open")
         actions.revise_conversation(alice, group.pk, name="A", topic="B", access="open")
+        actions.allow_to_join(alice, group.pk, carol.pk)
         actions.join(carol, group.pk)
         actions.join(carol, group.pk)
         actions.archive(alice, group.pk)
@@ -595,26 +598,132 @@ def test_a_group_has_so_many_members_at_most(alice, carol, pair, open_group, mon
         actions.join(carol, open_group.pk)
 
 
-def test_a_person_is_in_so_many_conversations_at_most(
+def test_a_person_opens_and_joins_so_many_conversations_at_most(
     alice, bob, carol, pair, open_group, monkeypatch
 ):
-    """Alice is in two: neither by her own doing nor by others' does she come into a third."""
+    """Alice is in two. She can be added to a third and written to, and read both."""
     elsewhere = actions.create_conversation(carol, name="Elsewhere", access="open")
+    another = actions.create_conversation(carol, name="Another", access="open")
     monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 2)
-    for deed in (
+    for refused_act in (
         lambda: actions.create_conversation(alice, name="Third"),
-        lambda: actions.create_conversation(bob, name="Third", member_ids=[alice.pk]),
         lambda: actions.open_direct(alice, carol.pk),
-        lambda: actions.open_direct(carol, alice.pk),
         lambda: actions.join(alice, elsewhere.pk),
-        lambda: actions.add_members(carol, elsewhere.pk, [alice.pk]),
-        lambda: actions.moderate_add_member(bob, elsewhere.pk, alice.pk),
     ):
         with refused("too_many"):
-            deed()
-    actions.add_members(carol, elsewhere.pk, [bob.pk])
-    assert role_of(alice, elsewhere) is None
-    assert Conversation.objects.count() == 3
+            refused_act()
+    actions.add_members(carol, elsewhere.pk, [alice.pk])
+    monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 3)
+    direct = actions.open_direct(bob, alice.pk)
+    monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 2)
+    for conversation in (elsewhere, direct):
+        assert actions.mark_read(alice, conversation.pk, 1).unopened
+    monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 3)
+    actions.join(alice, another.pk)
+
+
+def test_being_added_takes_no_room_from_what_one_joins(alice, bob, pair, open_group, monkeypatch):
+    for number in range(5):
+        actions.create_conversation(alice, name=f"{number}", member_ids=[bob.pk])
+    monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 1)
+    actions.join(bob, open_group.pk)
+
+
+def test_who_has_opened_too_few_of_what_others_added_is_not_added(
+    alice, ann, bob, pair, monkeypatch
+):
+    monkeypatch.setattr(limits, "UNOPENED_GROUPS_MAX", 2)
+    second = actions.create_conversation(ann, name="Second", member_ids=[bob.pk])
+    third = actions.create_conversation(ann, name="Third")
+    for refused_act in (
+        lambda: actions.create_conversation(ann, name="Fourth", member_ids=[alice.pk, bob.pk]),
+        lambda: actions.add_members(ann, third.pk, [alice.pk, bob.pk]),
+    ):
+        with refused("too_many") as caught:
+            refused_act()
+        assert "Bob" in caught.value.detail
+        assert "Alice" not in caught.value.detail
+    assert role_of(alice, third) is None
+    actions.open_direct(ann, bob.pk)  # counted apart
+    actions.mark_read(bob, second.pk, 1)
+    actions.add_members(ann, third.pk, [bob.pk])
+
+
+def test_a_message_counts_as_opening(alice, bob, pair, monkeypatch):
+    """A bot that only answers marks nothing as read."""
+    monkeypatch.setattr(limits, "UNOPENED_GROUPS_MAX", 1)
+    say(bob, pair)
+    assert not Membership.objects.get(conversation=pair, user=bob).unopened
+    actions.create_conversation(alice, name="Second", member_ids=[bob.pk])
+
+
+def test_so_many_people_can_start_to_write_to_one_who_never_looks(
+    alice, ann, bob, carol, monkeypatch
+):
+    monkeypatch.setattr(limits, "UNOPENED_DIRECTS_MAX", 2)
+    first = actions.open_direct(alice, bob.pk)
+    actions.open_direct(ann, bob.pk)
+    with refused("too_many"):
+        actions.open_direct(carol, bob.pk)
+    assert actions.open_direct(alice, bob.pk) == first
+    assert actions.open_direct(bob, bob.pk).is_direct
+    assert actions.open_direct(bob, carol.pk).is_direct
+    actions.mark_read(bob, first.pk, 1)
+    assert actions.open_direct(carol, bob.pk).is_direct
+
+
+def test_one_adds_so_many_people_a_day(alice, ann, bob, carol, mia, pair, settings):
+    settings.LIMITS = {**settings.LIMITS, "additions": "3/d"}
+    actions.create_conversation(alice, name="Two", member_ids=[bob.pk, carol.pk])
+    with refused("slow_down"):
+        actions.create_conversation(alice, name="Two more", member_ids=[bob.pk, carol.pk])
+    with refused("not_found"):
+        actions.add_members(alice, pair.pk, [2**40])  # nobody was added: does not count
+    direct = actions.open_direct(alice, mia.pk)
+    for refused_act in (
+        lambda: actions.add_members(alice, pair.pk, [carol.pk]),
+        lambda: actions.open_direct(alice, ann.pk),
+    ):
+        with refused("slow_down"):
+            refused_act()
+    assert actions.open_direct(alice, mia.pk) == direct
+    assert actions.open_direct(alice, alice.pk).is_direct
+    assert actions.create_conversation(alice, name="Nobody added")
+
+
+def test_who_was_removed_joins_again_only_when_let_in(alice, bob, carol, open_group, told):
+    actions.join(bob, open_group.pk)
+    actions.remove_member(alice, open_group.pk, bob.pk)
+    for _ in range(2):
+        with told() as events, refused("removed"):
+            actions.join(bob, open_group.pk)
+        assert events == []
+    assert [each.removed for each in queries.browse(bob)] == [True]
+    assert [each.removed for each in queries.browse(carol)] == [False]
+    assert [each.user for each in queries.removals(open_group)] == [bob]
+    actions.join(carol, open_group.pk)
+    with refused("not_allowed"):
+        actions.allow_to_join(carol, open_group.pk, bob.pk)
+    actions.allow_to_join(alice, open_group.pk, bob.pk)
+    actions.join(bob, open_group.pk)
+    assert queries.removals(open_group) == []
+
+
+def test_who_is_added_back_may_leave_and_join_again(alice, bob, open_group):
+    actions.join(bob, open_group.pk)
+    actions.remove_member(alice, open_group.pk, bob.pk)
+    actions.add_members(alice, open_group.pk, [bob.pk])
+    actions.leave(bob, open_group.pk)
+    actions.join(bob, open_group.pk)
+
+
+def test_a_removal_from_a_closed_group_holds_when_it_becomes_open(alice, bob, pair):
+    actions.remove_member(alice, pair.pk, bob.pk)
+    with refused("not_found"):
+        actions.join(bob, pair.pk)
+    actions.revise_conversation(alice, pair.pk, access="open")
+    with refused("removed"):
+        actions.join(bob, pair.pk)
 
 
 def test_an_admin_removes_members_and_admins_but_no_owner(alice, ann, bob, mia, group):
@@ -713,43 +822,36 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, told):
         Concerns(bob.pk, pair.pk, "deleted"),
     ]
     assert clock_of(bob) == before + 1
+    with refused("not_found"):
+        say(alice, pair)
+    assert actions.purge_deleted() == 4
     assert not Conversation.objects.filter(pk=pair.pk).exists()
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
     assert not Reaction.objects.exists()
     assert [row.id for row in queries.sidebar(alice)] == [other.pk]
 
 
-def test_what_a_crash_left_of_a_deleted_conversation_is_found(alice, pair, hello):
-    deleting._end_conversation(alice, pair.pk)
-    assert Message.objects.filter(conversation=pair).exists()
-    with refused("not_found"):
-        say(alice, pair)
-    assert actions.purge_deleted() == 3
-    assert not Conversation.objects.filter(pk=pair.pk).exists()
-    assert actions.purge_deleted() == 0
-
-
-def test_a_database_that_goes_away_while_rows_are_removed_does_not_undo_the_answer(
-    alice, bob, pair, hello, monkeypatch
+def test_deleting_takes_as_many_queries_however_long_the_conversation(
+    alice, bob, pair, django_assert_num_queries
 ):
-    def gone(*_args: object) -> None:
-        raise OperationalError("server closed the connection unexpectedly")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(deleting, "_purge_batch", transactions.in_transaction(gone))
+    other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
+    actions.send_messages([Draft(alice.pk, pair.pk, f"k{n}", "More") for n in range(300)])
+    with CaptureQueriesContext(connection) as short:
+        actions.delete_conversation(alice, other.pk)
+    with django_assert_num_queries(len(short)):
         actions.delete_conversation(alice, pair.pk)
-    assert [queries.sidebar(user) for user in (alice, bob)] == [[], []]
-    assert actions.purge_deleted() == 3
-    assert not Conversation.objects.filter(pk=pair.pk).exists()
 
 
-def test_a_long_conversation_is_purged_in_batches(alice, pair, monkeypatch):
-    monkeypatch.setattr(limits, "BULK", 7)
+def test_rows_of_deleted_conversations_are_removed_in_batches(alice, bob, pair, monkeypatch):
+    monkeypatch.setattr(limits, "PURGE_BATCH", 7)
     first = say(alice, pair, "First")
     for number in range(20):
         say(alice, pair, f"{number}", reply_to=first.pk)
+    actions.remove_member(alice, pair.pk, bob.pk)
     actions.delete_conversation(alice, pair.pk)
+    assert [actions.purge_batch() for _ in range(6)] == [7, 7, 7, 3, 0, None]
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
+    assert not Conversation.objects.filter(pk=pair.pk).exists()
 
 
 # --- one's own view of it --------------------------------------------------------------------------
@@ -795,7 +897,8 @@ def test_the_level_is_ones_own(alice, bob, pair):
 
 
 def test_staff_moderate_without_being_members_and_in_their_own_name(carol, alice, bob, pair, told):
-    staff = person("Staff")
+    staff = person("Staff", is_staff=True)
+    actions.reveal(staff, pair.pk, "A complaint")
     message = say(bob, pair, "Rude")
     before = version_of(pair)
     with told() as events:

@@ -281,6 +281,7 @@ def test_a_record_is_never_changed_nor_deleted(admin, root, closed):
 def test_a_record_outlives_the_conversation(admin, root, alice, closed):
     reveal = actions.reveal(root, closed.pk, "Complaint 12")
     actions.delete_conversation(alice, closed.pk)
+    actions.purge_deleted()
     assert not Conversation.objects.exists()
     html = page(admin, "admin:conversations_reveal_change", reveal.pk)
     assert "Board" in html
@@ -541,7 +542,8 @@ def test_a_direct_conversation_is_not_archived_and_staff_are_told_why(admin, dir
 
 
 @pytest.mark.django_db(transaction=True)
-def test_members_are_added_given_roles_and_removed(admin, bob, carol, closed, ear):
+def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, closed, ear):
+    actions.reveal(root, closed.pk, "A complaint")
     ear.events.clear()
     moderate(admin, closed, deed="add", person="carol@example.org")
     moderate(admin, closed, deed="role", user=carol.pk, role="owner")
@@ -552,7 +554,52 @@ def test_members_are_added_given_roles_and_removed(admin, bob, carol, closed, ea
     assert LogEntry.objects.count() == 3
 
 
-def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, closed):
+@pytest.mark.parametrize(
+    ("who", "form"),
+    [
+        ("outside", {"deed": "add", "person": "sam@example.org"}),
+        ("outside", {"deed": "add", "person": "carol@example.org"}),
+        ("inside", {"deed": "role", "role": "owner"}),
+    ],
+)
+def test_staff_give_a_reason_before_they_let_anyone_into_a_closed_conversation(
+    who, form, alice, carol, closed
+):
+    """Else adding oneself, or an account one has the password of, would be a way to read unseen."""
+    staff = staff_with("view_conversation", "change_conversation", "view_message", "add_reveal")
+    if who == "inside":
+        actions.add_members(alice, closed.pk, [staff.pk])
+        form = {**form, "user": staff.pk}
+    client = Client()
+    client.force_login(staff)
+    before = sorted(Membership.objects.values_list("user_id", "role"))
+    reveal = reverse("admin:conversations_conversation_reveal", args=[closed.pk]) + "?members"
+    moderate_url = reverse("admin:conversations_conversation_moderate", args=[closed.pk])
+    response = client.post(moderate_url, form)
+    assert (response.status_code, response["Location"]) == (303, reveal)
+    assert sorted(Membership.objects.values_list("user_id", "role")) == before
+    response = client.post(reveal, {"reason": "A complaint"})
+    assert response["Location"] == moderate_url
+    client.post(moderate_url, form)
+    assert sorted(Membership.objects.values_list("user_id", "role")) != before
+    assert Reveal.objects.get().staff == staff
+
+
+def test_staff_who_may_not_look_into_conversations_add_nobody_to_closed_ones(closed, carol):
+    client = Client()
+    client.force_login(staff_with("view_conversation", "change_conversation"))
+    response = moderate(client, closed, deed="add", person="carol@example.org")
+    assert "Give a reason" in response.content.decode()
+    assert Membership.objects.filter(conversation=closed).count() == 2
+
+
+def test_staff_add_people_to_open_conversations_without_a_reason(admin, carol, opened):
+    moderate(admin, opened, deed="add", person="carol@example.org")
+    assert Membership.objects.filter(conversation=opened, user=carol).exists()
+
+
+def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, root, closed):
+    actions.reveal(root, closed.pk, "A complaint")
     for person, sentence in [
         ("nobody@example.org", "Nobody here has this address"),
         ("bob@example.org", "already a member"),

@@ -368,6 +368,8 @@ DOORS = [
     ("POST", "conversations/{c}/members/", {"users": ["{bob}"]}),
     ("PATCH", "conversations/{c}/members/{bob}/", {"role": "admin"}),
     ("DELETE", "conversations/{c}/members/{bob}/", None),
+    ("GET", "conversations/{c}/removals/", None),
+    ("DELETE", "conversations/{c}/removals/{bob}/", None),
     ("POST", "conversations/{c}/read/", {"seq": 1}),
     ("POST", "conversations/{c}/unread/", {"seq": 1}),
     ("PATCH", "conversations/{c}/level/", {"level": "all"}),

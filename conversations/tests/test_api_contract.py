@@ -98,7 +98,7 @@ def test_every_answer_is_one_the_description_tells_of(who, request, described, a
             assert 200 not in examine(operation, GenerationMode.POSITIVE, headers)
     hold_together(pair)
     # The doors were really walked through, and shut to whom they should be.
-    assert len(answered) == 23
+    assert len(answered) == 25
     if who == "nobody":
         assert {status for statuses in answered.values() for status in statuses} == {401}
     reading = answered["GET /api/conversations/{conversation}/messages/"]

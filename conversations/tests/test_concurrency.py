@@ -214,6 +214,7 @@ def test_a_slow_purge_and_a_send_do_not_meet(alice, bob, pair):
         ]
     )
     assert set(codes(results)) <= {"ok", "not_found"}
+    codes(at_once([actions.purge_deleted] * 2))
     assert not Conversation.objects.filter(pk=pair.pk).exists()
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
 

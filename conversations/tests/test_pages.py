@@ -90,6 +90,7 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
         "browse": "GET",
         "new": "GET POST",
         "direct": "GET POST",
+        "leave_many": "GET POST",
         "share": "GET",
         "notifications": "GET",
         "conversation": "GET",
@@ -103,6 +104,7 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
         "members": "GET POST",
         "remove_member": "POST",
         "change_role": "POST",
+        "allow_to_join": "POST",
         "read": "POST",
         "unread": "POST",
         "level": "POST",
@@ -114,9 +116,9 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
 
 
 OF_A_MESSAGE = {"message", "edit", "delete_message", "react"}
-OF_NOBODY = {"home", "browse", "new", "direct", "share", "notifications"}
+OF_NOBODY = {"home", "browse", "new", "direct", "leave_many", "share", "notifications"}
 FOR_EVERYBODY = {"manifest", "service_worker", "offline"}  # see test_device.py
-OF_A_PERSON = {"remove_member", "change_role"}
+OF_A_PERSON = {"remove_member", "change_role", "allow_to_join"}
 ALL = sorted(every_page(None, None, 0).items())  # type: ignore[arg-type]
 
 

