@@ -24,6 +24,7 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.utils.translation import get_language
@@ -31,6 +32,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import mails, pictures
+from accounts.devices import Device
 from accounts.models import (
     EMAIL_MAX,
     HUES,
@@ -43,17 +45,16 @@ from accounts.models import (
     User,
     normal_email,
 )
-from accounts.queries import ID_MAX, user_by_email
+from accounts.queries import ID_MAX, signed_in_from, user_by_email
 from accounts.sessions import SID_KEY
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended, announce_profile
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
-from chatty.common.text import clean_line
+from chatty.common.limiter import Bucket, bucket, buckets_of, client_address, limiter
+from chatty.common.text import clean_line, too_long
 
 CLIENT_MAX = 200
-TOKEN_SIGN_INS_MAX = 100
-# Sign-ins that ran out so long ago are nothing anybody looks for.
-FORGET_AFTER = timedelta(days=30)
+# Of one person and kind: so many that go on, and so many that are over.
+SIGN_INS_MAX = 100
 
 
 # -- Coming in ------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def register(
     That an address is taken is said plainly; the limit makes that a slow way to find people.
     """
     require_sign_up_open(invited=invited)
-    limiter.check("sign_up", address)
+    limiter.check_address("sign_up", address)
     name = clean_name(name)
     email = clean_email(email)
     time_zone = clean_time_zone(time_zone)
@@ -101,36 +102,86 @@ def require_sign_up_open(*, invited: bool = False) -> None:
 
 
 @sensitive_variables("password")
-def authenticate(*, email: str, password: str, address: str) -> User:
-    """Return the person with this address and password.
+def authenticate(*, email: str, password: str, address: str, device: Device | None = None) -> User:
+    """Return the person with this address and password. `device`: the browser, where it has been here.
 
-    Raises ChatError("wrong_credentials" | "account_closed" | "slow_down" | "busy"). Costs one hash
-    whether the account exists or not. That an account is closed is told only to its owner.
+    Raises ChatError("too_long" with `fields` | "wrong_credentials" | "account_closed" | "slow_down" |
+    "busy"). Costs one hash whether the account exists or not. That an account is closed is told only
+    to its owner.
     """
-    # From the narrow bucket to the wide: what one refuses must not drain the next, else a single
-    # address could keep everybody out. None is for the person alone: a stranger who guesses at
-    # Alice's password must not be able to lock Alice out.
-    buckets = [
-        ("sign_in", f"{normal_email(email)} {address}"),
-        ("sign_in_address", address),
-        ("sign_in_all", ""),
-    ]
-    for name, key in buckets:
-        limiter.check(name, key)
-    user = user_by_email(email)
-    if not _password_matches(user, password) or user is None:
+    check_sign_in_lengths(email, password)
+    returned = _take_places(email, address, device)
+    try:
+        user = user_by_email(email)
+        right = _password_matches(user, password)
+    except ChatError:  # "busy": nothing was hashed
+        limiter.put_back_all(returned)
+        raise
+    if user is None or not right:
         raise ChatError("wrong_credentials")
     if not user.is_active:
         raise ChatError("account_closed")
-    for name, key in buckets:
-        limiter.put_back(name, key)
+    limiter.put_back_all(returned)
     return user
+
+
+def check_sign_in_lengths(email: str, password: str) -> None:
+    """Raises ChatError("too_long") for what nobody's can be: it is neither hashed nor counted."""
+    for field, text, most in (("email", email, EMAIL_MAX), ("password", password, PASSWORD_MAX)):
+        if len(text) > most:
+            sentence = too_long(len(text), most)
+            raise ChatError("too_long", sentence, fields={field: [sentence]})
+
+
+def _take_places(email: str, address: str, device: Device | None) -> list[Bucket]:
+    """Count an attempt to sign in. Returns the buckets that get their token back if it is right.
+
+    There is no bucket for the account alone: a stranger who guesses at Alice's password must not be
+    able to lock Alice out. Two are never put back, as a right password costs a hash too. Where what
+    is there for everybody is used up, whoever has signed in here before has places of their own.
+
+    Raises ChatError("slow_down").
+    """
+    narrow = [
+        bucket("sign_in", f"{normal_email(email)} {address}"),
+        *buckets_of("passwords", address),
+    ]
+    wide = [*buckets_of("sign_in_address", address), bucket("sign_in_all", "")]
+    try:
+        limiter.take([*narrow, *wide])
+    except ChatError:
+        own = _own_places(user_by_email(email), address, device)
+        if not own:
+            raise
+        limiter.take(own)
+        return []
+    return wide
+
+
+def _own_places(user: User | None, address: str, device: Device | None) -> list[Bucket]:
+    """Return the buckets of somebody who has signed in from this browser or address before."""
+    if user is None:
+        return []
+    if device is not None and device.knows(user):
+        return [
+            bucket("sign_in_device", f"{user.pk} {device.id}"),
+            bucket("sign_in_devices", str(user.pk)),
+        ]
+    if signed_in_from(user, hash_of_address(address)):
+        return [
+            bucket("sign_in_device", f"{user.pk} {address}"),
+            bucket("passwords", address),
+        ]
+    return []
+
+
+def hash_of_address(address: str) -> str:
+    """Return what a sign-in keeps of a client_address(): enough to recognise it, not to read it."""
+    return salted_hmac("accounts.address", address, algorithm="sha256").hexdigest()[:32]
 
 
 @sensitive_variables("password")
 def _password_matches(user: User | None, password: str) -> bool:
-    if len(password) > PASSWORD_MAX:
-        return False  # nobody has one; the length is the asker's own and tells nothing
     if user is None:
         make_password(password)  # as long as a real check would have taken
         return False
@@ -154,35 +205,33 @@ def begin_web_sign_in(request: HttpRequest, user: User) -> None:
         user,
         kind=SignIn.Kind.WEB,
         client=request.META.get("HTTP_USER_AGENT", ""),
+        address=client_address(request),
         expires_at=timezone.now() + timedelta(seconds=request.session.get_expiry_age()),
     )
     request.session[SID_KEY] = sign_in.sid
 
 
 def begin_token_sign_in(
-    user: User, *, client: str, refresh_jti: str, expires_at: datetime
+    user: User, *, client: str, address: str, refresh_jti: str, expires_at: datetime
 ) -> SignIn:
-    """Open the row behind a family of tokens. Raises ChatError as authenticate does.
+    """Open the row behind a family of tokens. Raises ChatError as authenticate does."""
+    return _begin(
+        user,
+        kind=SignIn.Kind.TOKEN,
+        client=client,
+        address=address,
+        refresh_jti=refresh_jti,
+        expires_at=expires_at,
+    )
 
-    A program that signs in anew each time it runs would leave thousands: beyond a bound the ones
-    that rested longest end. Browsers are not counted, a script cannot push its owner out.
+
+def _begin(user: User, *, kind: SignIn.Kind, client: str, address: str, **fields: Any) -> SignIn:
+    """Open a sign-in.
+
+    A program that signs in anew each time it runs would leave thousands: beyond SIGN_INS_MAX of a
+    kind the ones that rested longest end. Browsers and programs are counted apart, so a script
+    cannot push its owner's browser out.
     """
-    with transaction.atomic():
-        sign_in = _begin(
-            user,
-            kind=SignIn.Kind.TOKEN,
-            client=client,
-            refresh_jti=refresh_jti,
-            expires_at=expires_at,
-        )
-        programs = SignIn.objects.live().filter(user=user, kind=SignIn.Kind.TOKEN)
-        rested = programs.order_by("-last_seen_at", "sid").values_list("sid", flat=True)
-        for sid in list(rested[TOKEN_SIGN_INS_MAX:]):
-            end_sign_in(sid)
-        return sign_in
-
-
-def _begin(user: User, *, client: str, **fields: Any) -> SignIn:
     with transaction.atomic():
         # Closing the account or changing the password ends all sign-ins. Either may have happened
         # since the password was checked, and then this one must not slip in after them.
@@ -196,8 +245,25 @@ def _begin(user: User, *, client: str, **fields: Any) -> SignIn:
             raise ChatError("account_closed")
         if now["password"] != user.password:
             raise ChatError("wrong_credentials")
-        SignIn.objects.filter(user=user, expires_at__lt=timezone.now() - FORGET_AFTER).delete()
-        return SignIn.objects.create(user=user, client=clean_client(client), **fields)
+        sign_in = SignIn.objects.create(
+            user=user,
+            kind=kind,
+            client=clean_client(client),
+            address_hash=hash_of_address(address),
+            **fields,
+        )
+        _end_those_beyond_the_bound(user, kind)
+        return sign_in
+
+
+def _end_those_beyond_the_bound(user: User, kind: SignIn.Kind) -> None:
+    of_kind = SignIn.objects.filter(user=user, kind=kind).order_by("-last_seen_at", "sid")
+    for sid in list(of_kind.live().values_list("sid", flat=True)[SIGN_INS_MAX:]):
+        end_sign_in(sid)
+    over = of_kind.exclude(pk__in=of_kind.live().order_by().values("pk"))
+    forgotten = list(over.values_list("pk", flat=True)[SIGN_INS_MAX:])
+    if forgotten:
+        SignIn.objects.filter(pk__in=forgotten).delete()
 
 
 def touch_sign_in(sid: str, *, lifetime: timedelta) -> None:
@@ -277,12 +343,13 @@ def change_password(user: User, *, old: str, new: str, keep_sid: str | None, add
 
     Raises ChatError("invalid", fields "old_password" or "new_password") or ("slow_down").
     """
-    # Whoever finds an open browser must not be able to guess the password from there.
-    bucket = ("sign_in", f"{user.email} {address}")
-    limiter.check(*bucket)
-    if len(old) > PASSWORD_MAX or not user.check_password(old):
+    if len(old) > PASSWORD_MAX:
         raise _invalid("old_password", _("This is not your present password."))
-    limiter.put_back(*bucket)
+    # Whoever finds an open browser must not be able to guess the password from there; and the right
+    # one costs hashes too.
+    limiter.check("sign_in", f"{user.email} {address}")
+    if not user.check_password(old):
+        raise _invalid("old_password", _("This is not your present password."))
     check_password_rules(new, user, field="new_password")
     _store_password(user, new, keep_sid=keep_sid)
 
@@ -302,7 +369,7 @@ def reset_password(user: User, new: str) -> None:
     _store_password(user, new, keep_sid=None)
 
 
-def ask_for_reset(*, email: str, address: str, site: str) -> None:
+def ask_for_reset(*, email: str, address: str, site: str, device: Device | None = None) -> None:
     """Mail whoever has this address a link to choose a new password, if it is an account's.
 
     `site`: where links lead, "https://chat.example.org". Raises ChatError("invalid" | "slow_down" |
@@ -310,9 +377,15 @@ def ask_for_reset(*, email: str, address: str, site: str) -> None:
     all that depends on it happens later, beside the request.
     """
     email = clean_email(email)
-    # The mailbox first: nobody's is to be filled, from however many addresses.
-    for name, key in (("reset", email), ("reset_address", address), ("reset_all", "")):
-        limiter.check(name, key)
+    # Nobody's mailbox is to be filled, from however many addresses.
+    mailbox = bucket("reset", email)
+    try:
+        limiter.take([mailbox, *buckets_of("reset_address", address), bucket("reset_all", "")])
+    except ChatError:
+        user = user_by_email(email) if device is not None else None
+        if device is None or user is None or not device.knows(user):
+            raise
+        limiter.take([mailbox])
     language = get_language() or settings.LANGUAGE_CODE
     mails.post(partial(_reset_letter, email, site=site, language=language))
 

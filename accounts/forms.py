@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import pictures
 from accounts.actions import time_zones
 from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, Contrast, Theme, User
+from chatty.common.pages import ShortField
 
 _ADVICE = format_lazy(
     _("At least {least} characters; longer is better."), least=settings.PASSWORD_MIN_LENGTH
@@ -50,13 +51,13 @@ class SecretField(forms.CharField):
         super().__init__(strip=False, max_length=PASSWORD_MAX, widget=widget, **kwargs)
 
 
-class EmailField(forms.CharField):
+class EmailField(ShortField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.EmailInput(attrs={"autocomplete": "username", "spellcheck": "false"})
         super().__init__(label=_("E-mail address"), max_length=EMAIL_MAX, widget=widget, **kwargs)
 
 
-class NameField(forms.CharField):
+class NameField(ShortField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "name"})
         super().__init__(label=_("Your name"), max_length=NAME_MAX, widget=widget, **kwargs)
@@ -83,7 +84,7 @@ class SignUpForm(_Twice):
     password = SecretField(new=True, label=_("Password"), help_text=_ADVICE)
     again = SecretField(new=True, label=_("Password once more"))
     # A script fills in the browser's zone; without one it stays empty until the profile says it.
-    time_zone = forms.CharField(
+    time_zone = ShortField(
         required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "fill"})
     )
 

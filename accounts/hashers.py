@@ -2,7 +2,8 @@
 
 Django's own parameters take 100 MiB and 8 threads for each password, which lets a handful of
 sign-in attempts exhaust a small server. These are the ones OWASP recommends. The semaphore bounds
-memory and processor time whatever arrives; who cannot be served in time is told "busy".
+memory and processor time whatever arrives, and leaves a processor to everything else. Only so many
+may wait for it, since whoever waits holds a thread that other requests need; the rest is told "busy".
 """
 
 from __future__ import annotations
@@ -12,25 +13,34 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from chatty.common.errors import ChatError
 
-PARALLEL_HASHES = max(2, os.cpu_count() or 2)
+PARALLEL_HASHES = max(1, (os.cpu_count() or 2) - 1)
+# Of the threads for requests at least half do something else.
+PLACES_MAX = max(PARALLEL_HASHES + 1, settings.HTTP_RUNNING // 2)
 WAIT_SECONDS = 5.0
 
 _places = threading.BoundedSemaphore(PARALLEL_HASHES)
+_line = threading.BoundedSemaphore(PLACES_MAX)  # hashing or waiting for it
 
 
 @contextmanager
 def place_to_hash() -> Iterator[None]:
     """Hold one of the places for hashing. Raises ChatError("busy") when none gets free in time."""
-    if not _places.acquire(timeout=WAIT_SECONDS):
-        raise ChatError("busy", retry_after=WAIT_SECONDS)
+    if not _line.acquire(blocking=False):
+        raise ChatError("busy", retry_after=1)
     try:
-        yield
+        if not _places.acquire(timeout=WAIT_SECONDS):
+            raise ChatError("busy", retry_after=WAIT_SECONDS)
+        try:
+            yield
+        finally:
+            _places.release()
     finally:
-        _places.release()
+        _line.release()
 
 
 class Argon2idHasher(Argon2PasswordHasher):

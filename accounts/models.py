@@ -209,6 +209,10 @@ class SignIn(models.Model):
     rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What the client says it is. Told to its owner, never believed.
     client = models.CharField(_("client"), max_length=200, blank=True, default="")
+    # Of the address it began at, so that the same one is recognised; see actions.hash_of_address.
+    address_hash = models.CharField(
+        max_length=32, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField(_("since"), default=timezone.now)
     last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
     # Moves on with use: the browser's session or the newest refresh token runs out then.

@@ -60,6 +60,11 @@ def sign_in_with(sid: str, kind: str) -> SignIn | None:
     return sign_in
 
 
+def signed_in_from(user: User, address_hash: str) -> bool:
+    """Whether this person signed in from an address lately, whatever became of that sign-in."""
+    return SignIn.objects.filter(user=user, address_hash=address_hash).exists()
+
+
 def answered_before(sid: str, jti: str, *, since: datetime) -> SignIn | None:
     """Return the sign-in if this refresh token was exchanged after `since` and its successor, or an
     access token issued with that, has not been used. One query."""

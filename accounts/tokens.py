@@ -97,12 +97,13 @@ class Bearer:
     expires_at: float
 
 
-def begin(user: User, *, client: str) -> Pair:
+def begin(user: User, *, client: str, address: str = "unknown") -> Pair:
     """Sign a program in. Raises ChatError("account_closed")."""
     now = timezone.now()
     sign_in = actions.begin_token_sign_in(
         user,
         client=client,
+        address=address,
         refresh_jti=uuid4().hex,
         expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
     )

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import actions, queries
+from accounts import actions, devices, queries
 from accounts.forms import (
     ForgottenForm,
     PasswordForm,
@@ -31,6 +31,8 @@ from accounts.sessions import SID_KEY
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
 from chatty.common.pages import SeeOther, refused, with_status
+
+NEXT_MAX = 2_000  # characters of an address to go to afterwards
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -46,6 +48,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         page = render(request, "accounts/sign_up_closed.html", {"detail": error.detail})
         return with_status(page, error)
     form = SignUpForm(_posted(request))
+    entered: list[User] = []
 
     def enter() -> None:
         data = form.cleaned_data
@@ -57,8 +60,12 @@ def sign_up(request: HttpRequest) -> HttpResponse:
             address=client_address(request),
         )
         actions.sign_in_web(request, user)
+        entered.append(user)
 
-    return _answered(request, "accounts/sign_up.html", form, enter, to=_destination(request))
+    response = _answered(request, "accounts/sign_up.html", form, enter, to=_destination(request))
+    for user in entered:
+        devices.remember(request, response, user)
+    return response
 
 
 @sensitive_post_parameters("password")
@@ -67,12 +74,21 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and request.method != "POST":
         return SeeOther(_destination(request))
     form = SignInForm(_posted(request))
+    entered: list[User] = []
 
     def enter() -> None:
-        user = actions.authenticate(**form.cleaned_data, address=client_address(request))
+        user = actions.authenticate(
+            **form.cleaned_data,
+            address=client_address(request),
+            device=devices.device_of(request),
+        )
         actions.sign_in_web(request, user)
+        entered.append(user)
 
-    return _answered(request, "accounts/sign_in.html", form, enter, to=_destination(request))
+    response = _answered(request, "accounts/sign_in.html", form, enter, to=_destination(request))
+    for user in entered:
+        devices.remember(request, response, user)
+    return response
 
 
 @get_or_post
@@ -83,7 +99,8 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         # Never the Host header where the address is known: a link in a mail would lead where it says.
         site = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
         email = form.cleaned_data["email"]
-        actions.ask_for_reset(email=email, address=client_address(request), site=site)
+        address, device = client_address(request), devices.device_of(request)
+        actions.ask_for_reset(email=email, address=address, site=site, device=device)
 
     done = resolve_url("accounts:forgotten_sent")
     return _answered(request, "accounts/forgotten.html", form, ask, to=done)
@@ -226,6 +243,8 @@ def _posted(request: HttpRequest) -> QueryDict | None:
 def _asked_for(request: HttpRequest) -> str:
     """Where to go afterwards, if the link said so and it is a page of ours; else ""."""
     url = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
+    if len(url) > NEXT_MAX:
+        return ""
     safe = url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )

@@ -150,6 +150,7 @@ SESSION_COOKIE_AGE = env.whole("SESSION_DAYS", 30, least=1, most=400) * 24 * 360
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # A __Host- cookie cannot be planted by a neighbouring subdomain. Browsers take it over https only.
 SESSION_COOKIE_NAME = "__Host-chatty-session" if HTTPS else "chatty-session"
+DEVICE_COOKIE_NAME = "__Host-chatty-device" if HTTPS else "chatty-device"
 CSRF_COOKIE_NAME = "__Host-chatty-csrf" if HTTPS else "chatty-csrf"
 LANGUAGE_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -255,13 +256,17 @@ PRESENCE_SECONDS = env.number("PRESENCE_SECONDS", 15, least=2, most=600)
 PRESENCE_MEMBERS = env.whole("PRESENCE_MEMBERS", 100, least=0, most=1000)
 
 # How often, per named bucket of chatty/common/limiter.py: "10/5m" is ten at once and ten in any five
-# minutes from then on. LIMIT_SIGN_IN=20/5m in the environment changes the first one.
+# minutes from then on. LIMIT_SIGN_IN=20/5m in the environment changes the first one. What is said of an
+# address holds for its network (IPv6 /48, IPv4 /24) ten times.
 LIMITS = {
     name: env.text(f"LIMIT_{name.upper()}", rate)
     for name, rate in {
-        "sign_in": "10/5m",  # wrong passwords for one account from one address
+        "sign_in": "10/5m",  # passwords for one account from one address, right or wrong
         "sign_in_address": "50/5m",  # wrong passwords from one address
         "sign_in_all": "600/m",  # wrong passwords altogether
+        "sign_in_device": "10/5m",  # beyond these, from a browser that has signed in before
+        "sign_in_devices": "30/5m",  # and from all such browsers of one account
+        "passwords": "300/5m",  # passwords from one address, right or wrong
         "sign_up": "20/h",  # accounts asked for from one address
         "reset": "5/h",  # mails about a forgotten password to one mailbox
         "reset_address": "20/h",  # the same asked for from one address

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from chatty.common.pages import ShortField
 from conversations.models import Conversation, Membership
 
 ACCESS = [
@@ -21,7 +22,7 @@ LEVELS = [
 ]
 
 
-class Line(forms.CharField):
+class Line(ShortField):
     """Any text of one line, as it was typed: actions clean it and say what is wrong with it.
 
     Django's own field would refuse a NUL before the text could be kept, in other words than ours.

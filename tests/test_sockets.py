@@ -194,6 +194,18 @@ def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_i
         eventually(lambda: knock(server, {**bearer, **full}) == "hello")
 
 
+def test_a_whole_network_has_ten_times_the_places_of_an_address(house):
+    server = house.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="1")
+    guest = newcomer(server)
+    bearer = {"Authorization": f"Bearer {guest.token}"}
+    with contextlib.ExitStack() as stack:
+        for n in range(10):
+            address = {"X-Forwarded-For": f"2001:db8:1:{n}::1"}
+            stack.enter_context(dial(server, {**bearer, **address}))
+        assert knock(server, {**bearer, "X-Forwarded-For": "2001:db8:1:ff::1"}) == 4409
+        assert knock(server, {**bearer, "X-Forwarded-For": "2001:db8:2:1::1"}) == "hello"
+
+
 # --- saying ------------------------------------------------------------------------------------------
 
 

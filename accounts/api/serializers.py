@@ -112,12 +112,11 @@ class SignInTokenSerializer(TokenObtainPairSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         request = self.context["request"]
+        address = client_address(request._request)
         user = actions.authenticate(
-            email=attrs["email"],
-            password=attrs["password"],
-            address=client_address(request._request),
+            email=attrs["email"], password=attrs["password"], address=address
         )
-        pair = tokens.begin(user, client=client_of(request))
+        pair = tokens.begin(user, client=client_of(request), address=address)
         return {"access": pair.access, "refresh": pair.refresh}
 
 
@@ -125,7 +124,7 @@ class RotationSerializer(TokenRefreshSerializer):
     """Gives a new refresh token too: it takes the place of the one sent."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
-        limiter.check("refresh", client_address(self.context["request"]._request))
+        limiter.check_address("refresh", client_address(self.context["request"]._request))
         pair = tokens.rotate(attrs["refresh"])
         return {"access": pair.access, "refresh": pair.refresh}
 

@@ -4,10 +4,12 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import actions, queries, tokens
+from accounts.devices import Device
 from accounts.models import SignIn, User
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, sign_ins_ended
 from accounts.tests.helpers import PASSWORD, refused_with
@@ -22,8 +24,32 @@ def register(**changes):
     return actions.register(**{**given, **changes})
 
 
-def sign_in(email="alice@example.org", password=PASSWORD, address=HERE):
-    return actions.authenticate(email=email, password=password, address=address)
+def sign_in(email="alice@example.org", password=PASSWORD, address=HERE, device=None):
+    return actions.authenticate(email=email, password=password, address=address, device=device)
+
+
+def raising(error):
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+@pytest.fixture
+def hashes(monkeypatch):
+    """One entry for every password that is hashed."""
+    counted = []
+
+    def counting(real):
+        def hash_it(*args, **kwargs):
+            counted.append(real.__name__)
+            return real(*args, **kwargs)
+
+        return hash_it
+
+    monkeypatch.setattr(actions, "make_password", counting(actions.make_password))
+    monkeypatch.setattr(User, "check_password", counting(User.check_password))
+    return counted
 
 
 def web(user, sid="web", **fields):
@@ -125,8 +151,6 @@ class TestAuthenticate:
             ("alice\x00@example.org", PASSWORD),
             ("\ud800@example.org", PASSWORD),
             ("", ""),
-            ("a" * 100_000, PASSWORD),
-            ("alice@example.org", "x" * 100_000),
         ],
     )
     def test_wrong_address_and_wrong_password_get_the_same_answer(self, alice, email, password):
@@ -194,10 +218,136 @@ class TestAuthenticate:
                 sign_in(f"p{n}@example.org")
         assert sign_in(address="192.0.2.99") == alice
 
-    def test_the_right_password_uses_nothing_up(self, alice, settings):
+    def test_the_right_password_costs_a_place_too(self, alice, settings, hashes):
+        """A loop of right passwords is a loop of hashes."""
         settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
+        for _ in range(3):
+            assert sign_in() == alice
+        for _ in range(50):
+            with refused_with("slow_down"):
+                sign_in()
+        assert len(hashes) == 3
+
+    def test_right_passwords_of_many_accounts_are_limited_per_address(self, settings, db, hashes):
+        settings.LIMITS = {**settings.LIMITS, "passwords": "5/5m"}
+        for n in range(9):
+            User.objects.create_user(f"p{n}@example.org", PASSWORD, name="P")
+        for n in range(5):
+            sign_in(f"p{n}@example.org")
+        for n in range(5, 9):
+            with refused_with("slow_down"):
+                sign_in(f"p{n}@example.org")
+        assert len(hashes) == 5
+        assert sign_in("p8@example.org", address="198.51.100.1")
+
+    def test_five_devices_one_after_the_other_are_welcome(self, alice):
+        for _ in range(5):
+            assert sign_in() == alice
+
+    def test_the_right_password_uses_up_nothing_of_what_is_there_for_others(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_address": "2/5m", "sign_in_all": "2/5m"}
         for _ in range(10):
             assert sign_in() == alice
+
+    @pytest.mark.parametrize(
+        ("field", "given"),
+        [
+            ("email", {"email": "a" * 255}),
+            ("email", {"email": '"' * 1_000_000}),
+            ("password", {"password": "x" * 257}),
+            ("password", {"password": "x" * 1_000_000}),
+        ],
+    )
+    def test_what_is_too_long_is_neither_hashed_nor_counted(
+        self, alice, settings, hashes, field, given
+    ):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_all": "1/h", "sign_in": "1/h"}
+        for _ in range(3):
+            with refused_with("too_long", field=field):
+                sign_in(**given)
+        assert hashes == []
+        assert sign_in() == alice
+
+    def test_a_whole_48_cannot_use_up_what_is_there_for_all(self, alice, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_address": "1/5m", "sign_in_all": "20/5m"}
+        for n in range(100):
+            with pytest.raises(ChatError):
+                sign_in(f"p{n}@example.org", address=f"2001:db8:1:{n:x}::/64")
+        assert sign_in(address="192.0.2.99") == alice
+
+    def test_a_place_is_given_back_when_nothing_could_be_hashed(self, alice, settings, monkeypatch):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_all": "1/h"}
+        with monkeypatch.context() as patched:
+            patched.setattr(User, "check_password", raising(ChatError("busy")))
+            with refused_with("busy"):
+                sign_in()
+        assert sign_in() == alice
+
+
+class TestKnownHere:
+    """Strangers in any number use up what is there for all; somebody who was here before gets in."""
+
+    DEVICE = "192.0.2.99"
+
+    @pytest.fixture(autouse=True)
+    def _used_up(self, alice, bob, settings):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_all": "3/h", "sign_in_device": "3/5m"}
+
+    def use_up(self):
+        for n in range(5):
+            with pytest.raises(ChatError):
+                sign_in("nobody@example.org", address=f"2001:db8:{n}:1::/64")
+        with refused_with("slow_down"):
+            sign_in(address="198.51.100.1")
+
+    def test_from_a_browser_that_signed_in_before(self, alice):
+        self.use_up()
+        device = Device("phone", (alice.pk,))
+        assert sign_in(address="198.51.100.1", device=device) == alice
+
+    def test_but_not_to_another_account(self, alice, bob):
+        self.use_up()
+        with refused_with("slow_down"):
+            sign_in("bob@example.org", device=Device("phone", (alice.pk,)))
+
+    def test_from_an_address_where_a_program_signed_in_before(self, alice):
+        tokens.begin(alice, client="bot", address=HERE)
+        self.use_up()
+        assert sign_in(address=HERE) == alice
+        with refused_with("slow_down"):
+            sign_in("bob@example.org", address=HERE)
+
+    def test_guessing_from_there_is_limited_too(self, alice, settings, hashes):
+        settings.LIMITS = {**settings.LIMITS, "sign_in_devices": "5/5m"}
+        self.use_up()
+        hashes.clear()
+        for name in ("phone", "laptop"):
+            for _ in range(10):
+                with pytest.raises(ChatError):
+                    device = Device(name, (alice.pk,))
+                    sign_in(password="wrong", address="198.51.100.1", device=device)
+        assert len(hashes) == 5
+
+    def test_a_mail_about_a_forgotten_password_too(self, alice, settings, monkeypatch):
+        posted = []
+        monkeypatch.setattr(actions.mails, "post", posted.append)
+        settings.LIMITS = {**settings.LIMITS, "reset_all": "3/h", "reset": "3/h"}
+
+        def ask(email, **more):
+            actions.ask_for_reset(email=email, site="http://chatty", **more)
+
+        for n in range(3):
+            ask(f"n{n}@example.org", address=f"2001:db8:{n}:1::/64")
+        with refused_with("slow_down"):
+            ask("alice@example.org", address=HERE)
+        known = Device("phone", (alice.pk,))
+        with refused_with("slow_down"):
+            ask("bob@example.org", address=HERE, device=known)
+        for _ in range(3):
+            ask("alice@example.org", address=HERE, device=known)
+        with refused_with("slow_down"):
+            ask("alice@example.org", address=HERE, device=known)
+        assert len(posted) == 6
 
 
 class TestEnding:
@@ -288,7 +438,7 @@ class TestMany:
     def test_a_program_that_always_signs_in_anew_ends_its_oldest_and_no_browser(
         self, alice, monkeypatch, ended, django_capture_on_commit_callbacks
     ):
-        monkeypatch.setattr(actions, "TOKEN_SIGN_INS_MAX", 3)
+        monkeypatch.setattr(actions, "SIGN_INS_MAX", 3)
         web(alice, "browser", last_seen_at=timezone.now() - timedelta(hours=9))
         pairs = [tokens.begin(alice, client=str(n)) for n in range(3)]
         assert ended == []
@@ -300,13 +450,24 @@ class TestMany:
         assert queries.still_valid(["browser"]) == {"browser"}
         assert len(ended) == 1
 
-    def test_what_ran_out_long_ago_is_forgotten(self, alice, bob):
-        web(alice, "old", expires_at=timezone.now() - timedelta(days=31))
-        web(alice, "late", expires_at=timezone.now() - timedelta(days=29))
-        web(bob, "bob's", expires_at=timezone.now() - timedelta(days=31))
-        tokens.begin(alice, client="")
-        left = set(SignIn.objects.filter(kind="web").values_list("sid", flat=True))
-        assert left == {"late", "bob's"}
+    def test_a_browser_that_always_signs_in_anew_ends_its_oldest_and_no_program(
+        self, alice, pair, monkeypatch, rf
+    ):
+        monkeypatch.setattr(actions, "SIGN_INS_MAX", 3)
+        for n in range(5):
+            web(alice, f"web{n}", last_seen_at=timezone.now() - timedelta(hours=9 - n))
+        request = rf.post("/sign-in/")
+        request.session = SessionStore()
+        actions.sign_in_web(request, alice)
+        live = set(queries.live_sign_ins(alice).filter(kind="web").values_list("sid", flat=True))
+        assert live == {"web3", "web4", request.session["sid"]}
+        assert tokens.identify(pair.access)
+
+    def test_sign_ins_that_are_over_do_not_pile_up(self, alice, monkeypatch):
+        monkeypatch.setattr(actions, "SIGN_INS_MAX", 3)
+        for _ in range(20):
+            tokens.begin(alice, client="")
+        assert SignIn.objects.count() == 6
 
 
 class TestPasswords:

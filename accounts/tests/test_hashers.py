@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 from argon2 import Type, extract_parameters
+from django.conf import settings
 from django.contrib.auth.hashers import (
     Argon2PasswordHasher,
     check_password,
@@ -13,6 +15,7 @@ from django.contrib.auth.hashers import (
 from accounts import hashers
 from accounts.hashers import place_to_hash
 from accounts.tests.helpers import refused_with
+from chatty.common.errors import ChatError
 
 ARGON = ["accounts.hashers.Argon2idHasher"]
 
@@ -43,6 +46,7 @@ def test_production_uses_this_hasher_alone():
 
 def test_only_so_many_are_hashed_at_a_time(monkeypatch):
     monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(hashers, "_line", threading.BoundedSemaphore(8))
     inside, most = [], []
     guard = threading.Lock()
     real = Argon2PasswordHasher.encode
@@ -73,3 +77,36 @@ def test_whoever_finds_no_place_in_time_is_told_busy(monkeypatch):
     with place_to_hash(), refused_with("busy"):
         make_password("x")
     assert make_password("x")
+
+
+def test_a_crowd_that_signs_in_leaves_threads_to_everybody_else(monkeypatch):
+    monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(hashers, "_line", threading.BoundedSemaphore(3))
+    entered, release = threading.Semaphore(0), threading.Event()
+    codes = []
+
+    def sign_in():
+        try:
+            with place_to_hash():
+                entered.release()
+                release.wait(10)
+        except ChatError as error:
+            codes.append((error.code, error.retry))
+
+    threads = [threading.Thread(target=sign_in) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    assert entered.acquire(timeout=10)
+    # One hashes, two wait; the others have been told at once, although nobody has finished.
+    for thread in threads:
+        thread.join(timeout=0.2)
+    assert codes == [("busy", True)] * 7
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert len(codes) == 7
+    assert max(hashers.PARALLEL_HASHES + 1, settings.HTTP_RUNNING // 2) >= hashers.PLACES_MAX
+
+
+def test_one_processor_is_left_to_everything_else():
+    assert max(1, (os.cpu_count() or 2) - 1) >= hashers.PARALLEL_HASHES

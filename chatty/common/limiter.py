@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Enough for any honest crowd; beyond it the buckets that rested longest are forgotten.
+# A bucket has the same size whatever was counted: its key is a digest. Beyond BUCKETS_MAX of them, and
+# so some 16 MB, those that rested longest are forgotten.
 BUCKETS_MAX = 50_000
+# A network (IPv6 /48, IPv4 /24) may do so many times what one address of it may.
+NETWORK_TIMES = 10
 REDIS_TIMEOUT = 0.5
 # After a failure nobody waits for Redis again for so many seconds.
 REDIS_REST = 5.0
@@ -43,22 +46,31 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RATE = re.compile(r"(\d+)/(\d*)([smhd])")
 
 # The clock is Redis's own, so that servers with different clocks share one bucket fairly.
+# Takes from all buckets or, where one of them has too little, from none.
 _TAKE = """
-local rate, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local cost = tonumber(ARGV[1])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local stored = redis.call('HMGET', KEYS[1], 'tokens', 'at')
-local tokens = tonumber(stored[1]) or burst
-tokens = math.min(burst, tokens + math.max(0, now - (tonumber(stored[2]) or now)) * rate)
-local wait = 0
-if tokens >= cost then
-  tokens = math.min(burst, tokens - cost)
-else
-  wait = (cost - tokens) / rate
+local left, wait = {}, 0
+for i, key in ipairs(KEYS) do
+  local rate, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local stored = redis.call('HMGET', key, 'tokens', 'at')
+  local tokens = tonumber(stored[1]) or burst
+  tokens = math.min(burst, tokens + math.max(0, now - (tonumber(stored[2]) or now)) * rate)
+  if tokens < cost then
+    wait = math.max(wait, (cost - tokens) / rate)
+  end
+  left[i] = math.min(burst, tokens - cost)
 end
-redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', string.format('%.6f', now))
-redis.call('EXPIRE', KEYS[1], math.ceil(burst / rate) + 1)
-return tostring(wait)
+if wait > 0 then
+  return tostring(wait)
+end
+for i, key in ipairs(KEYS) do
+  local rate, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  redis.call('HSET', key, 'tokens', tostring(left[i]), 'at', string.format('%.6f', now))
+  redis.call('EXPIRE', key, math.ceil(burst / rate) + 1)
+end
+return '0'
 """
 
 
@@ -80,8 +92,43 @@ def parse_rate(text: str) -> Rate:
     return Rate(burst, burst / seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One bucket, and its rate at this moment."""
+
+    name: str
+    key: str
+    rate: Rate
+
+    @property
+    def digest(self) -> bytes:
+        return _digest(self.name, self.key)
+
+
+def bucket(name: str, key: str, *, times: int = 1) -> Bucket:
+    """Return the bucket with `times` the rate of settings.LIMITS[name]."""
+    rate = parse_rate(settings.LIMITS[name])
+    if times != 1:
+        rate = Rate(rate.burst * times, rate.per_second * times)
+    return Bucket(name, key, rate)
+
+
+def buckets_of(name: str, address: str) -> list[Bucket]:
+    """Return the buckets of a client_address() and, with NETWORK_TIMES the rate, of its network."""
+    buckets = [bucket(name, address)]
+    if network := network_of(address):
+        buckets.append(bucket(name, network, times=NETWORK_TIMES))
+    return buckets
+
+
+def _digest(name: str, key: str) -> bytes:
+    """16 bytes, however long the key is. Also keeps e-mail addresses out of Redis."""
+    text = f"{name} {key}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
 class LocalBuckets:
-    """The buckets of this process. A key costs about 200 bytes; `size` bounds how many."""
+    """The buckets of this process. One costs about 330 bytes; `size` bounds how many."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, size: int = BUCKETS_MAX
@@ -89,23 +136,33 @@ class LocalBuckets:
         self._clock = clock
         self._size = size
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str, key: str, rate: Rate, cost: float) -> float:
-        """Take `cost` tokens (negative: put back). Return 0.0, or the seconds until it can be."""
+    def take(self, buckets: Sequence[Bucket], cost: float) -> float:
+        """Take `cost` tokens (negative: put back) from each of the buckets, or from none.
+
+        Return 0.0, or the seconds until it can be. What is refused stores nothing new.
+        """
         with self._lock:
             now = self._clock()
-            tokens, at = self._buckets.pop((name, key), (float(rate.burst), now))
-            tokens = min(rate.burst, tokens + (now - at) * rate.per_second)
             wait = 0.0
-            if tokens >= cost:
-                tokens = min(rate.burst, tokens - cost)
-            else:
-                wait = (cost - tokens) / rate.per_second
-            self._buckets[name, key] = tokens, now
-            if len(self._buckets) > self._size:
+            left: list[tuple[bytes, float]] = []
+            for each in buckets:
+                digest, rate = each.digest, each.rate
+                tokens, at = self._buckets.get(digest, (float(rate.burst), now))
+                tokens = min(rate.burst, tokens + (now - at) * rate.per_second)
+                if tokens < cost:
+                    wait = max(wait, (cost - tokens) / rate.per_second)
+                    self._buckets.move_to_end(digest)  # whoever goes on asking is not forgotten
+                left.append((digest, min(rate.burst, tokens - cost)))
+            if wait > 0:
+                return wait
+            for digest, tokens in left:
+                self._buckets[digest] = tokens, now
+                self._buckets.move_to_end(digest)
+            while len(self._buckets) > self._size:
                 self._buckets.popitem(last=False)
-            return wait
+            return 0.0
 
     def clear(self) -> None:
         with self._lock:
@@ -140,18 +197,19 @@ class RedisBuckets:
             "retry": Retry(NoBackoff(), 1),
         }
 
+    def take(self, buckets: Sequence[Bucket], cost: float) -> float:
+        return float(self._script(**self._asked(buckets, cost)))
+
+    async def atake(self, buckets: Sequence[Bucket], cost: float) -> float:
+        return float(await self._async_script()(**self._asked(buckets, cost)))
+
     @staticmethod
-    def _key(name: str, key: str) -> str:
-        # Hashed, so that no e-mail address stands in Redis.
-        return f"chatty:limit:{name}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
-
-    def take(self, name: str, key: str, rate: Rate, cost: float) -> float:
-        args = [rate.per_second, rate.burst, cost]
-        return float(self._script(keys=[self._key(name, key)], args=args))
-
-    async def atake(self, name: str, key: str, rate: Rate, cost: float) -> float:
-        args = [rate.per_second, rate.burst, cost]
-        return float(await self._async_script()(keys=[self._key(name, key)], args=args))
+    def _asked(buckets: Sequence[Bucket], cost: float) -> dict[str, Any]:
+        args = [cost]
+        for each in buckets:
+            args += [each.rate.per_second, each.rate.burst]
+        keys = [f"chatty:limit:{each.name}:{each.digest.hex()}" for each in buckets]
+        return {"keys": keys, "args": args}
 
     def _async_script(self) -> AsyncScript:
         loop = asyncio.get_running_loop()
@@ -179,38 +237,53 @@ class Limiter:
 
     def check(self, name: str, key: str, cost: int = 1) -> None:
         """Take `cost` tokens of the bucket (name, key). Raises ChatError("slow_down", retry_after)."""
-        _refuse(self._take(name, key, cost))
+        _refuse(self._take([bucket(name, key)], cost))
+
+    def check_address(self, name: str, address: str) -> None:
+        """The same for a client_address() and for the network it belongs to."""
+        self.take(buckets_of(name, address))
+
+    def take(self, buckets: Sequence[Bucket]) -> None:
+        """Take one token of each bucket. Where one refuses, the others lose nothing.
+
+        Raises ChatError("slow_down", retry_after).
+        """
+        _refuse(self._take(buckets, 1))
 
     async def acheck(self, name: str, key: str) -> None:
-        """The same from a coroutine; never blocks the loop."""
-        rate = _rate(name)
+        """As check, from a coroutine; never blocks the loop."""
+        buckets = [bucket(name, key)]
         if shared := self._redis():
             try:
-                return _refuse(await shared.atake(name, key, rate, 1))
+                return _refuse(await shared.atake(buckets, 1))
             except _redis_errors() as error:
                 self._rest(error)
-        _refuse(self._local.take(name, key, rate, 1))
+        _refuse(self._local.take(buckets, 1))
 
     def check_here(self, name: str, key: str) -> None:
-        """As check, but counted in this process alone, in about a microsecond: for every frame."""
-        _refuse(self._local.take(name, key, _rate(name), 1))
+        """As check, but counted in this process alone, in microseconds: for every frame."""
+        _refuse(self._local.take([bucket(name, key)], 1))
 
     def put_back(self, name: str, key: str, cost: int = 1) -> None:
         """Return tokens: what they were taken for turned out to be honest, or was not done."""
-        self._take(name, key, -cost)
+        self._take([bucket(name, key)], -cost)
+
+    def put_back_all(self, buckets: Sequence[Bucket]) -> None:
+        """Return a token to each bucket."""
+        if buckets:
+            self._take(buckets, -1)
 
     def clear(self) -> None:
         """Forget this process's buckets. For tests, and for an administrator in a shell."""
         self._local.clear()
 
-    def _take(self, name: str, key: str, cost: float) -> float:
-        rate = _rate(name)
+    def _take(self, buckets: Sequence[Bucket], cost: float) -> float:
         if shared := self._redis():
             try:
-                return shared.take(name, key, rate, cost)
+                return shared.take(buckets, cost)
             except _redis_errors() as error:
                 self._rest(error)
-        return self._local.take(name, key, rate, cost)
+        return self._local.take(buckets, cost)
 
     def _redis(self) -> RedisBuckets | None:
         url: str = settings.REDIS_URL or ""
@@ -224,10 +297,6 @@ class Limiter:
     def _rest(self, error: Exception) -> None:
         self._rest_until = time.monotonic() + REDIS_REST
         log.warning("limits are counted per process: Redis is away (%s)", type(error).__name__)
-
-
-def _rate(name: str) -> Rate:
-    return parse_rate(settings.LIMITS[name])
 
 
 def _redis_errors() -> tuple[type[Exception], ...]:
@@ -244,10 +313,20 @@ def _refuse(wait: float) -> None:
 
 
 def client_address(source: HttpRequest | Mapping[str, Any]) -> str:
-    """Who is knocking, as a key for a bucket. Takes a request or an ASGI scope.
+    """Who is asking, as a key for a bucket. Takes a request or an ASGI scope.
 
-    Proxies were dealt with at the roof: what stands in scope["client"] is already believed. A
-    customer's IPv6 line is a whole /64, so that is what counts as one address.
+    A customer's IPv6 line is a whole /64, so that is what counts as one address.
+    """
+    host = client_host(source)
+    if ":" in host:
+        return str(ipaddress.ip_network((host, 64), strict=False))
+    return host
+
+
+def client_host(source: HttpRequest | Mapping[str, Any]) -> str:
+    """The IP address of whoever is asking, or "unknown" for a Unix socket.
+
+    Proxies were dealt with before: what stands in scope["client"] is already believed.
     """
     if isinstance(source, HttpRequest):
         host = source.META.get("REMOTE_ADDR") or ""
@@ -256,12 +335,23 @@ def client_address(source: HttpRequest | Mapping[str, Any]) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return "unknown"  # a Unix socket has no address
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
     return str(address)
+
+
+@lru_cache(maxsize=1024)
+def network_of(address: str) -> str:
+    """Return the network of a client_address(): IPv6 /48, IPv4 /24. "" for "unknown".
+
+    Who is given a /48 can appear from 65,536 addresses.
+    """
+    try:
+        network = ipaddress.ip_network(address)
+    except ValueError:
+        return ""
+    return str(network.supernet(new_prefix=48 if network.version == 6 else 24))
 
 
 limiter = Limiter()

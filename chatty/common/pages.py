@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
@@ -11,6 +11,18 @@ from django.http import HttpResponse, HttpResponseRedirect
 from chatty.common.errors import ChatError
 
 Response = TypeVar("Response", bound=HttpResponse)
+
+
+# Of a line that was refused, so much is shown again: more than anybody types, and no megabyte.
+ECHO_MAX = 1_000
+
+
+class ShortField(forms.CharField):
+    """One line of text, of which a page shows no more than ECHO_MAX characters again."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        shown = super().bound_data(data, initial)
+        return shown[:ECHO_MAX] if isinstance(shown, str) else shown
 
 
 class SeeOther(HttpResponseRedirect):

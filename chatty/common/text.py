@@ -36,7 +36,7 @@ def clean_body(value: object, *, max_length: int) -> str:
 
     Raises ChatError("empty" | "too_long" | "bad_text"), each with fields={"body": [...]}.
     """
-    text = _storable(value, field="body")
+    text = _storable(value, field="body", max_length=max_length)
     # Only whole blank lines go at the start, so that indented code keeps its first indent.
     text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip()
     return _measured(text, field="body", max_length=max_length)
@@ -47,7 +47,7 @@ def clean_line(value: object, *, field: str, max_length: int, required: bool = T
 
     Raises ChatError as clean_body does. With required=False an empty text is allowed and returned.
     """
-    text = _storable(value, field=field)
+    text = _storable(value, field=field, max_length=max_length)
     if _BIDI_CONTROLS.search(text):
         raise _refused("bad_text", field)
     text = " ".join(text.split())
@@ -56,9 +56,12 @@ def clean_line(value: object, *, field: str, max_length: int, required: bool = T
     return _measured(text, field=field, max_length=max_length)
 
 
-def _storable(value: object, *, field: str) -> str:
+def _storable(value: object, *, field: str, max_length: int) -> str:
     if not isinstance(value, str):
         raise _refused("bad_text", field)
+    # Far beyond what trimming and normalising can take away: not worth a look at each character.
+    if len(value) > 4 * max_length + 10_000:
+        raise _refused("too_long", field, too_long(len(value), max_length))
     if _SURROGATES.search(value) or _NONCHARACTERS.search(value):
         raise _refused("bad_text", field)
     text = unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n"))
@@ -71,11 +74,11 @@ def _measured(text: str, *, field: str, max_length: int) -> str:
     if not _INVISIBLE.sub("", text):
         raise _refused("empty", field)
     if len(text) > max_length:
-        raise _refused("too_long", field, _too_long(len(text), max_length))
+        raise _refused("too_long", field, too_long(len(text), max_length))
     return text
 
 
-def _too_long(length: int, max_length: int) -> Sentence:
+def too_long(length: int, max_length: int) -> Sentence:
     return format_lazy(
         _("That is too long: {length} characters, {max} are allowed."),
         length=counted(length),

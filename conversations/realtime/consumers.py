@@ -25,7 +25,7 @@ from accounts import socket_auth
 from accounts.models import User
 from accounts.socket_auth import SocketIdentity
 from chatty.common.errors import DATABASE_AWAY, ChatError
-from chatty.common.limiter import client_address, limiter
+from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, network_of
 from conversations import access, actions, limits, queries
 from conversations.actions import Draft
 from conversations.realtime import engine, fanout, protocol
@@ -61,7 +61,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.user_id = 0
         self.name = ""
         self.sid = ""
-        self._address = ""
+        self._addresses: tuple[str, ...] = ()  # its own and its network, while it is counted
         self.language = ""  # the profile's; without one, what the handshake asked for
         self._timers: list[asyncio.TimerHandle] = []
         self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
@@ -137,14 +137,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
 
     def _come_from(self, address: str) -> None:
-        """Take one of the address's places. Before anything is asked: a crowd of strangers from one
-        address keeps neither database nor memory busy."""
-        if not address.startswith(HERE):
-            if self.engine.addresses[address] >= settings.SOCKETS_PER_ADDRESS:
-                detail = gettext_lazy("There are too many connections from your address.")
-                raise ChatError("too_many", detail)
-            self.engine.addresses[address] += 1
-            self._address = address
+        """Take one of the places of the address and of its network. Before anything is asked: a
+        crowd of strangers from one address keeps neither database nor memory busy."""
+        if address.startswith(HERE):
+            return
+        network, most = network_of(address), settings.SOCKETS_PER_ADDRESS
+        counted, places = self.engine.addresses, {address: most, network: most * NETWORK_TIMES}
+        if any(counted[each] >= place for each, place in places.items()):
+            detail = gettext_lazy("There are too many connections from your address.")
+            raise ChatError("too_many", detail)
+        self._addresses = tuple(places)
+        counted.update(self._addresses)
 
     async def _let_in(self) -> None:
         threads, relay = self.engine.threads, self.engine.relay
@@ -190,10 +193,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             timer.cancel()
         for task in self._tasks:
             task.cancel()
-        if self._address:
-            self.engine.addresses[self._address] -= 1
-            if not self.engine.addresses[self._address]:
-                del self.engine.addresses[self._address]
+        for address in self._addresses:
+            self.engine.addresses[address] -= 1
+            if not self.engine.addresses[address]:
+                del self.engine.addresses[address]
         if hasattr(self, "outbox"):
             self.outbox.stop()
             self.engine.relay.forget(self)

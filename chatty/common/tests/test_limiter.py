@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import threading
+import tracemalloc
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,18 @@ from django.test import RequestFactory
 from chatty.checks import limits_can_be_read
 from chatty.common import limiter as module
 from chatty.common.errors import ChatError
-from chatty.common.limiter import Limiter, LocalBuckets, Rate, client_address, parse_rate
+from chatty.common.limiter import (
+    NETWORK_TIMES,
+    Bucket,
+    Limiter,
+    LocalBuckets,
+    Rate,
+    bucket,
+    client_address,
+    client_host,
+    network_of,
+    parse_rate,
+)
 from tests.services import Redis
 
 
@@ -49,21 +62,21 @@ def test_what_is_no_rate_is_refused(text):
 
 
 def test_a_bucket_gives_its_burst_and_then_says_how_long_to_wait(buckets):
-    waits = [buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1) for _ in range(11)]
+    waits = [buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(11)]
     assert waits[:10] == [0.0] * 10
     assert waits[10] == pytest.approx(30)
 
 
 def test_a_bucket_refills_evenly_and_not_above_its_burst(buckets, clock):
     for _ in range(10):
-        buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1)
+        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1)
     clock.now += 29
-    assert buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1) == pytest.approx(1)
+    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) == pytest.approx(1)
     clock.now += 2
-    assert buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1) == 0
-    assert buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1) > 0
+    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) == 0
+    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) > 0
     clock.now += 100_000
-    assert [buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1) for _ in range(11)][9:] == [
+    assert [buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(11)][9:] == [
         0,
         pytest.approx(30),
     ]
@@ -71,17 +84,17 @@ def test_a_bucket_refills_evenly_and_not_above_its_burst(buckets, clock):
 
 def test_a_refusal_costs_nothing(buckets, clock):
     for _ in range(50):
-        buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1)
+        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1)
     clock.now += 31
-    assert buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1) == 0
+    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) == 0
 
 
 def test_what_is_put_back_can_be_taken_again_but_never_overflows(buckets):
     for _ in range(10):
-        buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1)
+        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1)
     for _ in range(3):
-        buckets.take("a", "k", TEN_IN_FIVE_MINUTES, -1)
-    taken = [buckets.take("a", "k", TEN_IN_FIVE_MINUTES, 1) for _ in range(4)]
+        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], -1)
+    taken = [buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(4)]
     assert taken == [0, 0, 0, pytest.approx(30)]
 
 
@@ -96,7 +109,7 @@ def test_buckets_of_other_names_and_keys_are_others(limiter):
 
 def test_memory_is_bounded_whatever_keys_strangers_invent(buckets):
     for n in range(1000):
-        buckets.take("a", str(n), TEN_IN_FIVE_MINUTES, 1)
+        buckets.take([Bucket("a", str(n), TEN_IN_FIVE_MINUTES)], 1)
     assert len(buckets) == 100
 
 
@@ -140,6 +153,113 @@ def test_parallel_takers_never_get_more_than_the_burst(limiter, settings):
 def test_an_unknown_bucket_is_a_fault_of_ours_and_not_let_through(limiter):
     with pytest.raises(KeyError):
         limiter.check("nobody_named_this", "k")
+
+
+def test_one_megabyte_of_key_costs_no_more_than_a_short_one(limiter, settings):
+    settings.LIMITS = {"knock": "1/h"}
+
+    def knock(n):
+        with contextlib.suppress(ChatError):
+            limiter.check("knock", f"{n}" + "k" * 1_000_000)
+
+    knock(0)
+    tracemalloc.start()
+    try:
+        for n in range(20):
+            knock(n)
+            knock(n)  # refused
+        kept, _most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 50_000
+
+
+def test_a_table_that_is_full_has_the_size_it_says(buckets):
+    table = LocalBuckets(size=2_000)
+    tracemalloc.start()
+    try:
+        for n in range(10_000):
+            table.take([Bucket("a", f"{n}@example.org 2001:db8::/64", TEN_IN_FIVE_MINUTES)], 1)
+        kept, _most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept / 2_000 < 400
+
+
+def test_what_is_refused_stores_nothing_and_takes_from_no_bucket(limiter):
+    for _ in range(3):
+        limiter.check("knock", "k")
+    before = len(limiter._local)
+    for n in range(50):
+        with pytest.raises(ChatError):
+            limiter.take([bucket("other", str(n)), bucket("knock", "k")])
+    assert len(limiter._local) == before
+    for _ in range(3):
+        limiter.check("other", "0")
+
+
+def test_whoever_goes_on_asking_is_not_forgotten(clock):
+    table = LocalBuckets(clock=lambda: clock.now, size=10)
+    guesser = [Bucket("a", "guesser", Rate(1, 1 / 3600))]
+    table.take(guesser, 1)
+    for n in range(100):
+        assert table.take(guesser, 1) > 0
+        table.take([Bucket("a", str(n), TEN_IN_FIVE_MINUTES)], 1)
+
+
+def test_a_key_may_hold_what_cannot_be_encoded(limiter):
+    limiter.check("knock", "\ud800")
+
+
+def test_a_network_is_a_limit_of_its_own(limiter):
+    """One customer with a /48 has 65,536 addresses."""
+    taken = 0
+    with pytest.raises(ChatError):
+        for n in range(0x1000):
+            limiter.check_address("knock", f"2001:db8:1:{n:x}::/64")
+            taken += 1
+    assert taken == 3 * NETWORK_TIMES
+    limiter.check_address("knock", "2001:db8:2:1::/64")
+    with pytest.raises(ChatError):
+        for n in range(256):
+            limiter.check_address("knock", f"192.0.2.{n}")
+    limiter.check_address("knock", "198.51.100.1")
+
+
+def test_an_address_alone_does_not_use_up_its_network(limiter):
+    for _ in range(3):
+        limiter.check_address("knock", "2001:db8:1:1::/64")
+    for _ in range(100):
+        with pytest.raises(ChatError):
+            limiter.check_address("knock", "2001:db8:1:1::/64")
+    limiter.check_address("knock", "2001:db8:1:2::/64")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.0/24"),
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("unknown", ""),
+    ],
+)
+def test_the_network_of_an_address(address, network):
+    assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("client", "host"),
+    [
+        (["192.0.2.7", 4711], "192.0.2.7"),
+        (("2001:db8:1:2:3:4:5:6", 1), "2001:db8:1:2:3:4:5:6"),
+        (["::ffff:192.0.2.7", 1], "192.0.2.7"),
+        (["fe80::1%eth0", 1], "fe80::1"),
+        (None, "unknown"),
+        (["192.0.2.7\nFailed", 1], "unknown"),
+    ],
+)
+def test_a_host_is_one_ip_address(client, host):
+    assert client_host({"client": client}) == host
 
 
 class TestWithoutItsRedis:
@@ -218,6 +338,24 @@ class TestWithRedis:
         one.check(name, "k")
         with pytest.raises(ChatError):
             two.check(name, "k")
+
+    def test_what_is_refused_takes_from_no_bucket(self, processes):
+        name, one, two = processes
+        for _ in range(3):
+            one.check(name, "full")
+        for _ in range(5):
+            with pytest.raises(ChatError) as caught:
+                two.take([bucket(name, "k"), bucket(name, "full")])
+            assert caught.value.retry_after == pytest.approx(20, abs=1)
+        for _ in range(3):
+            one.check(name, "k")
+
+    def test_a_network_is_a_limit_of_its_own(self, processes):
+        name, one, _ = processes
+        for n in range(3 * NETWORK_TIMES):
+            one.check_address(name, f"2001:db8:1:{n:x}::/64")
+        with pytest.raises(ChatError):
+            one.check_address(name, "2001:db8:1:ffff::/64")
 
     def test_no_key_stands_in_redis_in_clear(self, processes, redis_url):
         name, one, _ = processes
