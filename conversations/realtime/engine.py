@@ -25,6 +25,7 @@ from conversations.realtime.purge import Purge
 from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
+from conversations.realtime.upkeep import Upkeep
 from conversations.realtime.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Engine:
             "heartbeat": self._beat,
             "epoch": self._watch_epoch,
             "purge": self.purge.run,
+            "upkeep": Upkeep(self.threads).run,
             "numbers": self._keep_numbers,
         }
         self.publisher: fanout.Publisher | None = None
