@@ -7,22 +7,29 @@ HTTP through the bound to Django. Nothing here knows what a chat is.
 from __future__ import annotations
 
 import os
+import sys
 
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
-django_application = get_asgi_application()  # before whatever imports models
+try:
+    django_application = get_asgi_application()  # before whatever imports models
+except ImproperlyConfigured as error:
+    sys.exit(str(error))  # servers would show a traceback around it
 
-from django.conf import settings  # noqa: E402
+from django.conf import settings
 
-from accounts import pictures  # noqa: E402
-from chatty import health  # noqa: E402
-from chatty.databases import prepare_to_serve  # noqa: E402
-from chatty.doors import FrontDoor, HttpBound  # noqa: E402
-from conversations.realtime import engine  # noqa: E402
-from conversations.realtime.consumers import ChatConsumer  # noqa: E402
+from accounts import pictures
+from chatty import health, startup
+from chatty.doors import FrontDoor, HttpBound
+from conversations.realtime import engine
+from conversations.realtime.consumers import ChatConsumer
 
-prepare_to_serve()
+try:
+    startup.require_ready_from_anywhere()
+except ImproperlyConfigured as error:
+    sys.exit(str(error))
 
 application = FrontDoor(
     http=HttpBound(

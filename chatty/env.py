@@ -1,7 +1,8 @@
 """Reads the environment: one place that turns its text into values, or says what is wrong with it.
 
 Any variable may also be given as a file (`SECRET_KEY_FILE=/run/secrets/key`), and all of them may
-stand in `.env` beside manage.py; what is really set in the environment wins. `.env.example` lists them.
+stand in `.env` beside manage.py; what is really set in the environment wins. chatty/known_settings.py
+lists them. Whatever is wrong raises ImproperlyConfigured with a sentence that repeats no secret.
 """
 
 from __future__ import annotations
@@ -9,32 +10,101 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import os
+import re
 import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+import idna
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
+from psycopg.conninfo import make_conninfo
 
+from chatty.known_settings import NAMES, SETTINGS, nearest, slip_of
 from chatty.postgres import WatchedConnection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRET_FILE = "secret_key"  # noqa: S105 (its name)
 
-# Said explicitly: redis-py changed its defaults between versions. Nobody waits long for a doorbell.
-REDIS_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 15}
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_LINE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=")
+
+
+def read_file(path: Path) -> None:
+    """Puts what stands in `path` into the environment, unless it is set there already.
+
+    Raises ImproperlyConfigured for a file that cannot be read or understood, and for unknown names.
+    """
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise ImproperlyConfigured(
+            f"{path} cannot be read: {reason}. The user who runs Chatty needs to read it; delete it "
+            "if nothing in it is needed."
+        ) from None
+    seen: set[str] = set()
+    for number, name in _names_in(path, content):
+        if name not in NAMES:
+            raise ImproperlyConfigured(
+                f"{path}, line {number}: there is no setting {name}. Did you mean {nearest(name)}? "
+                ".env.example lists them all."
+            )
+        if name in seen:
+            raise ImproperlyConfigured(f"{path}, line {number}: {name} stands there twice.")
+        seen.add(name)
+    FileAwareEnv.read_env(str(path), encoding="utf-8-sig")
+
+
+def _names_in(path: Path, content: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.match(line)
+        if match is None:
+            # Not repeated: it may hold a password.
+            raise ImproperlyConfigured(
+                f"{path}, line {number} should look like NAME=value, without blanks around the name."
+            )
+        yield number, match[1]
+
+
+def refuse_slips(environment: Mapping[str, str]) -> None:
+    """Raises ImproperlyConfigured for a name that is almost one of ours. Others are not our business."""
+    for name in sorted(environment):
+        meant = slip_of(name)
+        if meant is not None:
+            raise ImproperlyConfigured(
+                f"The environment has {name}, which is no setting. Did you mean {meant}? "
+                "Unset it if it belongs to something else."
+            )
+
+
 env = FileAwareEnv()
-FileAwareEnv.read_env(str(BASE_DIR / ".env"))
+read_file(BASE_DIR / ".env")
+refuse_slips(os.environ)
 
 
 def text(name: str, default: str = "") -> str:
     """The value without surrounding blanks; `default` when it is missing or empty."""
-    return str(env.str(name, default=default)).strip() or default
+    if name not in SETTINGS:
+        raise LookupError(f"{name} is missing in chatty/known_settings.py")
+    file = os.environ.get(f"{name}_FILE")
+    if file and os.environ.get(name):
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one of them.")
+    try:
+        return str(env.str(name, default=default)).strip() or default
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise ImproperlyConfigured(f"{name}_FILE={file} cannot be read: {reason}.") from None
 
 
 def flag(name: str, default: bool = False) -> bool:
@@ -72,6 +142,15 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ImproperlyConfigured(f"{name}={value!r} should be one of: {', '.join(allowed)}.")
     return value
+
+
+def sign_up() -> str:
+    if text("SIGN_UP").lower() == "invited":
+        raise ImproperlyConfigured(
+            "SIGN_UP=invited does not work yet: this version of Chatty has no invitations. "
+            "Set SIGN_UP=closed and make accounts in the administration, or SIGN_UP=open."
+        )
+    return choice("SIGN_UP", ("open", "closed"))
 
 
 def words(name: str) -> list[str]:
@@ -112,22 +191,47 @@ def public_address(name: str = "PUBLIC_URL") -> Address | None:
     value = text(name).rstrip("/")
     if not value:
         return None
+    shown = name if "@" in value else f"{name}={value!r}"  # before an @ there may be a password
     wrong = ImproperlyConfigured(
-        f"{name}={value!r} should look like https://chat.example.org (no path, no user)."
+        f"{shown} should look like https://chat.example.org (no path, no user)."
     )
     try:
         parts = urlsplit(value)
         port = parts.port
+        host = ascii_host(parts.hostname or "")
     except ValueError:
         raise wrong from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
         raise wrong
-    if parts.path or parts.query or parts.fragment:
+    if parts.path or parts.query or parts.fragment or re.search(r"[\s\\,*]", host):
         raise wrong
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if port == {"http": 80, "https": 443}[parts.scheme]:
         port = None  # browsers leave the default port out of the Origin header
-    return Address(parts.scheme, host, port)
+    return Address(parts.scheme, f"[{host}]" if ":" in host else host, port)
+
+
+def ascii_host(host: str) -> str:
+    """The name as browsers send it: münchen.example is xn--mnchen-3ya.example. Raises ValueError."""
+    # Names of ASCII stay as they are: inside a network there are some with underscores.
+    return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
+
+
+def origins(name: str) -> list[str]:
+    """Origins such as https://example.org; a host may begin with `*.`."""
+    found = []
+    for word in words(name):
+        wrong = ImproperlyConfigured(f"{name}: {word!r} should look like https://www.example.org.")
+        try:
+            parts = urlsplit(word.rstrip("/"))
+            star = "*." if (parts.hostname or "").startswith("*.") else ""
+            host = ascii_host((parts.hostname or "").removeprefix(star))
+            port = f":{parts.port}" if parts.port is not None else ""
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in {"http", "https"} or not host or parts.path or "@" in parts.netloc:
+            raise wrong
+        found.append(f"{parts.scheme}://{star}{f'[{host}]' if ':' in host else host}{port}")
+    return found
 
 
 def database(data_dir: Path) -> dict[str, Any]:
@@ -135,17 +239,65 @@ def database(data_dir: Path) -> dict[str, Any]:
     url = text("DATABASE_URL")
     if not url:
         return sqlite(data_dir / "chatty.db")
+    parts = _database_parts(url)
+    if parts.scheme == "sqlite":
+        path = "" if parts.netloc else env.db_url_config(url)["NAME"]
+        if path in {"", ":memory:"}:
+            raise ImproperlyConfigured(
+                "DATABASE_URL: SQLite needs a file, written like sqlite:////var/lib/chatty/chatty.db."
+            )
+        return sqlite(Path(path).absolute())
     config: dict[str, Any] = env.db_url_config(url)
-    if "sqlite" in config["ENGINE"]:
-        return sqlite(Path(config["NAME"]))
-    if "postgresql" in config["ENGINE"]:
-        return postgresql(config)
-    raise ImproperlyConfigured("DATABASE_URL should begin with postgres:// or sqlite:///.")
+    options = config.get("OPTIONS", {})
+    if not config["NAME"] and "service" not in options:
+        raise ImproperlyConfigured("DATABASE_URL does not name a database: postgres://host/name.")
+    try:
+        make_conninfo("", **options)
+    except psycopg.ProgrammingError as error:
+        raise ImproperlyConfigured(f"DATABASE_URL: {error}.") from None
+    return postgresql(config)
+
+
+def _database_parts(url: str) -> SplitResult:
+    """Raises ImproperlyConfigured without repeating any of it: there is a password inside."""
+    wrong = ImproperlyConfigured(
+        "DATABASE_URL should look like postgres://user:password@host:5432/name or "
+        "sqlite:////path/to/file. A character such as / # ? or @ in the password is written as "
+        "%2F %23 %3F or %40."
+    )
+    try:
+        parts = urlsplit(url)
+        if "," not in parts.netloc:
+            parts.port  # noqa: B018 (raises ValueError)
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in {"postgres", "postgresql", "psql", "pgsql", "sqlite"}:
+        raise wrong
+    if not url.startswith(f"{parts.scheme}://") or parts.fragment or "@" in parts.path:
+        raise wrong
+    return parts
+
+
+def email(default_from: str) -> dict[str, Any]:
+    """Django's settings of mail."""
+    config: dict[str, Any] = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    if url := text("EMAIL_URL"):
+        wrong = ImproperlyConfigured(
+            "EMAIL_URL should look like smtp+tls://user:password@mail.example.org:587 (or smtp+ssl, "
+            "smtp, consolemail). A character such as / # ? or @ in the password is written as %2F "
+            "%23 %3F or %40."
+        )
+        try:
+            parts = urlsplit(url)
+            config = env.email_url_config(url)
+        except (ValueError, ImproperlyConfigured):
+            raise wrong from None
+        if parts.fragment or (parts.scheme.startswith("smtp") and not parts.hostname):
+            raise wrong
+    return {**config, "DEFAULT_FROM_EMAIL": text("EMAIL_FROM", default_from)}
 
 
 def sqlite(path: Path) -> dict[str, Any]:
-    if str(path) == ":memory:":
-        raise ImproperlyConfigured("DATABASE_URL: SQLite needs a file, threads share it.")
     return {
         "ENGINE": "chatty.sqlite",
         "NAME": path,

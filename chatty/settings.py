@@ -9,7 +9,8 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from chatty import env, logs
+from chatty import env, logs, redis_clients
+from chatty.known_settings import SETTINGS
 
 BASE_DIR = env.BASE_DIR
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).absolute()
@@ -26,7 +27,7 @@ HTTPS = bool(PUBLIC_ADDRESS and PUBLIC_ADDRESS.is_secure)
 
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = [PUBLIC_ADDRESS.host] if PUBLIC_ADDRESS else LOOPBACK
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 
 SECRET_KEY, SECRET_IS_STORED = env.secret_key(DATA_DIR)
@@ -34,7 +35,7 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 
-SIGN_UP = env.choice("SIGN_UP", ("open", "invited", "closed"))
+SIGN_UP = env.sign_up()
 
 # --- What it is made of ---------------------------------------------------------------------------
 
@@ -108,17 +109,21 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]]
 if REDIS_URL:
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
+            "BACKEND": "chatty.redis_clients.Cache",
+            "LOCATION": [
+                REDIS_URL
+            ],  # a list: Django would split the hosts of Sentinels at the comma
             "KEY_PREFIX": "chatty",
-            "OPTIONS": env.REDIS_OPTIONS,
         }
     }
     # pub/sub: the core layer loses consumers when Redis restarts and, with redis-py 8, when idle.
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [{"address": REDIS_URL, **env.REDIS_OPTIONS}], "prefix": "chatty"},
+            "CONFIG": {
+                "hosts": [redis_clients.layer_host(REDIS_URL, **redis_clients.OPTIONS)],
+                "prefix": "chatty",
+            },
         }
     }
 else:
@@ -222,14 +227,10 @@ STORAGES = {
 
 # --- Mail -----------------------------------------------------------------------------------------
 
-if env.text("EMAIL_URL"):
-    vars().update(env.env.email_url("EMAIL_URL"))
-else:
-    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.text(
-    "EMAIL_FROM", f"Chatty <chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}>"
+vars().update(
+    env.email(f"Chatty <chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}>")
 )
+EMAIL_TIMEOUT = 10
 
 # --- Limits ---------------------------------------------------------------------------------------
 
@@ -255,29 +256,13 @@ PRESENCE_SECONDS = env.number("PRESENCE_SECONDS", 15, least=2, most=600)
 # Who is here and who has read is told in conversations of so many members at most.
 PRESENCE_MEMBERS = env.whole("PRESENCE_MEMBERS", 100, least=0, most=1000)
 
-# How often, per named bucket of chatty/common/limiter.py: "10/5m" is ten at once and ten in any five
-# minutes from then on. LIMIT_SIGN_IN=20/5m in the environment changes the first one. What is said of an
-# address holds for its network (IPv6 /48, IPv4 /24) ten times.
+# How often, per named bucket of chatty/common/limiter.py; known_settings.py lists them. "10/5m" is ten
+# at once and ten in any five minutes from then on. LIMIT_SIGN_IN=20/5m changes the one of "sign_in".
+# What is said of an address holds for its network (IPv6 /48, IPv4 /24) ten times.
 LIMITS = {
-    name: env.text(f"LIMIT_{name.upper()}", rate)
-    for name, rate in {
-        "sign_in": "10/5m",  # passwords for one account from one address, right or wrong
-        "sign_in_address": "50/5m",  # wrong passwords from one address
-        "sign_in_all": "600/m",  # wrong passwords altogether
-        "sign_in_device": "10/5m",  # beyond these, from a browser that has signed in before
-        "sign_in_devices": "30/5m",  # and from all such browsers of one account
-        "passwords": "300/5m",  # passwords from one address, right or wrong
-        "sign_up": "20/h",  # accounts asked for from one address
-        "reset": "5/h",  # mails about a forgotten password to one mailbox
-        "reset_address": "20/h",  # the same asked for from one address
-        "reset_all": "300/h",  # and altogether
-        "refresh": "300/m",  # refreshed tokens from one address
-        "pictures": "30/h",  # pictures somebody puts up of themselves
-        "people": "120/m",  # searches for people, each person
-        "additions": "500/d",  # people one person adds to groups or starts direct conversations with
-        "frames": "400/10s",  # frames of one person's sockets at one process
-        "requests": "400/10s",  # requests of one person to the API's conversations at one process
-    }.items()
+    setting.name.removeprefix("LIMIT_").lower(): env.text(setting.name, setting.default)
+    for setting in SETTINGS.values()
+    if setting.kind == "rate"
 }
 
 # --- REST -----------------------------------------------------------------------------------------

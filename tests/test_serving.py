@@ -106,7 +106,7 @@ def test_serve_says_when_the_database_is_away(grown_house):
     port = free_port()
     url = f"postgres://nobody:secret@127.0.0.1:{port}/nowhere"
     said = grown_house.manage("serve", check=False, DATABASE_URL=url)
-    assert "The database does not answer" in said
+    assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in said
     assert "secret" not in said
     assert "Traceback" not in said
 

@@ -26,6 +26,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.http import HttpRequest
 
+from chatty import redis_clients
 from chatty.common.errors import ChatError
 
 if TYPE_CHECKING:
@@ -176,10 +177,9 @@ class RedisBuckets:
     """The buckets all processes share. Every method raises redis.RedisError when Redis is away."""
 
     def __init__(self, url: str) -> None:
-        from redis import Redis
-
         self._url = url
-        self._script: Script = Redis.from_url(url, **self._options()).register_script(_TAKE)
+        client = redis_clients.connect(url, **self._options())
+        self._script: Script = client.register_script(_TAKE)
         # An asyncio connection belongs to the loop it was opened on.
         self._scripts: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncScript] = (
             WeakKeyDictionary()
@@ -215,12 +215,11 @@ class RedisBuckets:
         loop = asyncio.get_running_loop()
         script = self._scripts.get(loop)
         if script is None:
-            from redis.asyncio import Redis
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
 
             options = {**self._options(), "retry": Retry(NoBackoff(), 1)}
-            script = Redis.from_url(self._url, **options).register_script(_TAKE)
+            script = redis_clients.connect_async(self._url, **options).register_script(_TAKE)
             self._scripts[loop] = script
         return script
 
@@ -296,7 +295,10 @@ class Limiter:
 
     def _rest(self, error: Exception) -> None:
         self._rest_until = time.monotonic() + REDIS_REST
-        log.warning("limits are counted per process: Redis is away (%s)", type(error).__name__)
+        log.warning(
+            "limits are counted per process: Redis is away (%s); see REDIS_URL",
+            type(error).__name__,
+        )
 
 
 def _redis_errors() -> tuple[type[Exception], ...]:

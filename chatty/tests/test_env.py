@@ -3,10 +3,10 @@ import ipaddress
 import re
 
 import pytest
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from chatty import env
+from chatty import env, known_settings
+from chatty.known_settings import SETTINGS, Setting
 from chatty.postgres import WatchedConnection
 
 
@@ -16,6 +16,8 @@ def given(monkeypatch):
 
     def given(**values):
         for name, value in values.items():
+            if len(short := name.removesuffix("_FILE")) == 1:
+                monkeypatch.setitem(SETTINGS, short, Setting(short, "text", "", ""))
             monkeypatch.setenv(name, value)
 
     return given
@@ -29,6 +31,8 @@ def given(monkeypatch):
         ("https://chat.example.org:8443", "https://chat.example.org:8443", "chat.example.org"),
         ("http://[::1]:8000", "http://[::1]:8000", "[::1]"),
         ("HTTPS://Chat.Example.org", "https://chat.example.org", "chat.example.org"),
+        ("http://München.example", "http://xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
+        ("http://chat_app:8000", "http://chat_app:8000", "chat_app"),
     ],
 )
 def test_the_public_address_is_what_browsers_call_the_origin(given, value, origin, host):
@@ -40,7 +44,10 @@ def test_the_public_address_is_what_browsers_call_the_origin(given, value, origi
 
 @pytest.mark.parametrize(
     "value",
-    ["chat.example.org", "ftp://x", "https://", "https://x/path", "https://u@x", "https://x:port"],
+    [
+        *("chat.example.org", "ftp://x", "https://", "https://x/path", "https://u@x"),
+        *("https://x:port", "https://a b", "https://a,b", "http://xn--ü"),
+    ],
 )
 def test_a_public_address_that_is_none_is_refused_with_a_sentence(given, value):
     given(PUBLIC_URL=value)
@@ -82,8 +89,8 @@ def test_networks_are_read_with_commas_and_blanks(given):
 def test_a_value_may_stand_in_a_file(given, tmp_path):
     file = tmp_path / "secret"
     file.write_text("from-a-file\n")
-    given(A_FILE=str(file))
-    assert env.text("A") == "from-a-file"
+    given(Z_FILE=str(file))
+    assert env.text("Z") == "from-a-file"
 
 
 def test_postgresql_gets_a_pool_that_is_checked(given, tmp_path):
@@ -110,11 +117,156 @@ def test_nothing_given_means_a_file_in_the_data_directory(given, tmp_path):
     assert config["NAME"] == tmp_path / "chatty.db"
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://:memory:"])
-def test_databases_chatty_cannot_use_are_refused(given, tmp_path, url):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "mysql://x/y",
+            "sqlite://:memory:",
+            "sqlite://chatty.db",
+            "nonsense",
+            "postgres:u:S3CRET@h/d",
+        ),
+        *("postgres://u:S3CR/ET@h/d", "postgres://u:12/S3CRET@h/d", "postgres://u:S3#CRET@h/d"),
+        *("postgres://u:12#S3CRET@h/d", "postgres://u:S3CRET@host", "postgres://u:S3CRET@[h/d"),
+        "postgres://u:S3CRET@h/d?sslmod=require",
+    ],
+)
+def test_databases_chatty_cannot_use_are_refused_without_the_password(given, tmp_path, url):
     given(DATABASE_URL=url)
-    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as refused:
         env.database(tmp_path)
+    assert "S3" not in str(refused.value)
+    assert "CRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example.org",
+        "smpt://u:S3CRET@h",
+        "smtp://",
+        "smtp://u:S3#CRET@h",
+        "smtp://u:S3/CRET@h",
+    ],
+)
+def test_mail_servers_that_are_none_are_refused_without_the_password(given, url):
+    given(EMAIL_URL=url)
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL should look like") as refused:
+        env.email("")
+    assert "CRET" not in str(refused.value)
+
+
+def test_origins_of_others_are_checked_and_in_ascii(given):
+    given(A="https://www.example.org:8443/, https://*.münchen.example")
+    assert env.origins("A") == [
+        "https://www.example.org:8443",
+        "https://*.xn--mnchen-3ya.example",
+    ]
+    given(A="www.example.org")
+    with pytest.raises(ImproperlyConfigured, match=r"^A: 'www\.example\.org' should look like"):
+        env.origins("A")
+
+
+def test_invitations_are_refused_until_there_are_some(given):
+    given(SIGN_UP="invited")
+    with pytest.raises(ImproperlyConfigured, match="no invitations"):
+        env.sign_up()
+    given(SIGN_UP="closed")
+    assert env.sign_up() == "closed"
+
+
+# --- .env and names ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dotenv(tmp_path, monkeypatch):
+    """dotenv("HOST=x"): reads a file with that; the environment is put back afterwards."""
+    for name in ("HOST", "DATABASE_URL"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+    def dotenv(content):
+        path = tmp_path / ".env"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        env.read_file(path)
+
+    return dotenv
+
+
+def test_a_file_of_settings_is_read(dotenv):
+    dotenv("\ufeffHOST=0.0.0.0\n\n  # a comment\nexport DATABASE_URL='sqlite:////x'\n")
+    assert env.text("HOST") == "0.0.0.0"
+    assert env.text("DATABASE_URL") == "sqlite:////x"
+
+
+def test_no_file_of_settings_is_no_fault(tmp_path):
+    env.read_file(tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("HOST=x\nDATABSE_URL=postgres://u:S3CRET@h/d", "line 2: .* DATABSE_URL.* DATABASE_URL"),
+        ("ADDRESS=x", "line 1: there is no setting ADDRESS"),
+        ("public_url=https://x", "PUBLIC_URL"),
+        ("LIMIT_SIGNIN=1/s", "LIMIT_SIGN_IN"),
+        ("HOST = x", "line 1 should look like NAME=value"),
+        ("S3CRET", "line 1 should look like"),
+        ("HOST=a\nHOST=b", "line 2: HOST stands there twice"),
+        (b"HOST=\xff", "not text in UTF-8"),
+    ],
+)
+def test_a_file_of_settings_with_a_fault_is_refused(dotenv, content, said):
+    with pytest.raises(ImproperlyConfigured, match=said) as refused:
+        dotenv(content)
+    assert "S3CRET" not in str(refused.value)
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_refused(tmp_path):
+    (tmp_path / ".env").mkdir()  # root may read any file
+    with pytest.raises(ImproperlyConfigured, match="cannot be read: Is a directory"):
+        env.read_file(tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("DATABASE_URLS", "DATABASE_URL"),
+        ("DATABASE_ULR", "DATABASE_URL"),
+        ("DATABASE-URL", "DATABASE_URL"),
+        ("ATABASE_URL", "DATABASE_URL"),
+        ("Database_Url", "DATABASE_URL"),
+        ("SECRET_KEY_FLE", "SECRET_KEY_FILE"),
+        ("PROT", "PORT"),
+        ("DEBG", "DEBUG"),
+    ],
+)
+def test_a_slip_in_the_environment_is_refused(name, meant):
+    with pytest.raises(ImproperlyConfigured, match=f"has {name}, .* Did you mean {meant}\\?"):
+        env.refuse_slips({name: "x"})
+
+
+def test_what_others_set_in_the_environment_is_ignored():
+    """Among them what shells, CI, containers, proxies and other programs set."""
+    others = (
+        "HOSTNAME HOSTS HOME PATH PWD LANG LC_ALL TERM USER SHELL POST PORTS LOGLEVEL DATADIR VHOST "
+        "http_proxy port host debug PGHOST PGPORT REDIS_HOST REDIS_PORT DATABASE_HOST SMTP_HOST MAIL_URL "
+        "SECRET SECRETS_KEY_ID DJANGO_DEBUG DJANGO_SECRET_KEY XDG_DATA_DIRS WORKERS WEB_CONCURRENCY "
+        "CHATTY_PORT_8000_TCP KUBERNETES_PORT PUBLIC_IP LOGNAME EMAIL DEBUGINFOD_URLS"
+    )
+    env.refuse_slips(dict.fromkeys(others.split(), "x"))
+    env.refuse_slips(dict.fromkeys(known_settings.NAMES, "x"))
+
+
+def test_a_setting_given_twice_is_refused(given, tmp_path):
+    given(Y="x", Y_FILE=str(tmp_path / "a"))
+    with pytest.raises(ImproperlyConfigured, match="Y and Y_FILE are both set"):
+        env.text("Y")
+    given(Y="")
+    with pytest.raises(ImproperlyConfigured, match=r"Y_FILE=.* cannot be read: No such file"):
+        env.text("Y")
 
 
 def test_keys_for_different_purposes_are_different_and_lasting():
@@ -126,24 +278,44 @@ def test_keys_for_different_purposes_are_different_and_lasting():
 
 
 def read_by_settings():
-    """Names of all variables the settings read."""
-    names = {f"LIMIT_{name.upper()}" for name in settings.LIMITS}
+    """Names of the settings read one by one, with their defaults; None where they depend on others."""
+    found = {}
     for path in ("chatty/settings.py", "chatty/env.py"):
         for node in ast.walk(ast.parse((env.BASE_DIR / path).read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 name = node.args[0].value
                 called = ast.unparse(node.func).rpartition(".")[2]
-                if (
-                    called != "get"
-                    and isinstance(name, str)
-                    and re.fullmatch(r"[A-Z][A-Z_]+", name)
-                ):
-                    names.add(name)
-    return names
+                if called in {"get", "replace"} or not isinstance(name, str):
+                    continue
+                if re.fullmatch(r"[A-Z][A-Z_]+[A-Z]", name):
+                    given = node.args[1] if len(node.args) > 1 else None
+                    found[name] = given.value if isinstance(given, ast.Constant) else None
+    return found
 
 
-def test_the_example_lists_every_variable_once_and_no_other():
+def test_the_list_of_settings_has_what_is_read_with_its_default():
+    read = read_by_settings()
+    limits = {name for name in SETTINGS if name.startswith("LIMIT_")}
+    assert {"DATABASE_URL", "SECRET_KEY", "DEBUG"} <= read.keys()
+    assert read.keys() | limits | {"PUBLIC_URL"} == SETTINGS.keys()
+    for name, default in read.items():
+        if default not in (None, ""):
+            assert SETTINGS[name].default == f"{default}", name
+
+
+def test_every_setting_is_described():
+    for setting in SETTINGS.values():
+        assert re.fullmatch(r"[A-Z].{10,70}\.", setting.description), setting
+        assert setting.kind in (
+            *("text", "url", "secret", "flag", "number", "whole number", "choice", "list", "path"),
+            "rate",
+        )
+
+
+def test_the_example_lists_every_setting_once_and_no_other():
     example = (env.BASE_DIR / ".env.example").read_text()
-    listed = re.findall(r"^#?([A-Z][A-Z_]+)=", example, re.MULTILINE)
-    assert {"DATABASE_URL", "SECRET_KEY", "LIMIT_SIGN_IN", "DEBUG"} <= read_by_settings()
-    assert sorted(listed) == sorted(read_by_settings() | {"PUBLIC_URL"})
+    listed = re.findall(r"^#?([A-Z][A-Z_]+)=(.*)", example, re.MULTILINE)
+    assert sorted(name for name, _ in listed) == sorted(SETTINGS)
+    for name, value in listed:
+        if SETTINGS[name].kind in {"number", "whole number", "rate", "flag", "choice"}:
+            assert value == (SETTINGS[name].default or value), name

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.staticfiles.storage import staticfiles_storage
-from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
-from chatty import checks, databases, server
-
-_SET_UP = "Run this first: python manage.py setup"
-_OTHERS_CONNECTIONS = 5  # for commands, backups and a curious administrator
+from chatty import server, startup
 
 
 class Command(BaseCommand):
@@ -43,17 +35,15 @@ class Command(BaseCommand):
         if workers < 1:
             raise CommandError("--workers should be at least 1.")
         try:
-            refuse_unsafe(workers)
-            databases.prepare_to_serve() if is_there() else None
-            refuse_unfinished(workers)
+            startup.require_ready(workers)
             listener = server.listening_socket(host, port)
         except (server.UnservableError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from None
         port = listener.getsockname()[1]
+        self.say(*startup.described(), f"Listening on: {host}:{port}")
 
         def tell() -> None:
-            self.stdout.write(f"Chatty is ready: {address(host, port)}", ending="\n")
-            self.stdout.flush()
+            self.say(f"Chatty is ready: {address(host, port)}")
 
         if workers > 1:
             tell()
@@ -63,6 +53,11 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")
 
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            self.stdout.write(line)
+        self.stdout.flush()
+
 
 def address(host: str, port: int) -> str:
     """Where to point a browser."""
@@ -71,55 +66,3 @@ def address(host: str, port: int) -> str:
     if host in {"0.0.0.0", "::", "[::]"}:  # noqa: S104 (compared, not listened on)
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{port}"
-
-
-def refuse_unsafe(workers: int) -> None:
-    """Raises UnservableError for what the system checks call an error."""
-    faults = [fault for fault in run_checks() if fault.is_serious()]
-    if workers > 1:
-        faults += checks.several_processes(workers)
-    if faults:
-        raise server.UnservableError(
-            "\n".join(f"{fault.msg}\n  {fault.hint or ''} ({fault.id})" for fault in faults)
-        )
-
-
-def is_there() -> bool:
-    """False before the first set-up: merely connecting to SQLite would leave an empty database."""
-    return not checks.uses_sqlite() or Path(settings.DATABASES["default"]["NAME"]).exists()
-
-
-def refuse_unfinished(workers: int) -> None:
-    """Raises UnservableError before set-up, after an update not set up, and without the database."""
-    if not settings.SECRET_IS_STORED or not is_there():
-        raise server.UnservableError(f"Chatty is not set up yet. {_SET_UP}")
-    try:
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        spare = databases.spare_connections()
-    except DatabaseError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise server.UnservableError(
-            f"The database does not answer: {reason}\nCheck DATABASE_URL, and that it is running."
-        ) from None
-    finally:
-        connection.close()
-    if pending:
-        raise server.UnservableError(
-            f"The database is {len(pending)} steps behind this version of Chatty. {_SET_UP}"
-        )
-    if not settings.DEBUG and not staticfiles_storage.exists("staticfiles.json"):
-        raise server.UnservableError(f"The files of the pages are not collected yet. {_SET_UP}")
-    refuse_crowding(workers, spare)
-
-
-def refuse_crowding(workers: int, spare: int | None) -> None:
-    if spare is None:
-        return
-    pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
-    if workers * pool + _OTHERS_CONNECTIONS > spare:
-        most = max(2, (spare - _OTHERS_CONNECTIONS) // workers)
-        raise server.UnservableError(
-            f"{workers} x {pool} connections are more than PostgreSQL grants ({spare}). "
-            f"Set DATABASE_POOL={most}, use fewer workers, or raise max_connections."
-        )

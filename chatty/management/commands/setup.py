@@ -12,12 +12,12 @@ from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from accounts.models import User, normal_email
-from chatty import env
+from chatty import env, failures
 from conversations import actions
 from conversations.models import Conversation
 
@@ -36,13 +36,8 @@ class Command(BaseCommand):
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         if make_secret(settings.DATA_DIR):
             self.say("Made a secret for this Chatty.")
-        try:
-            self.migrate()
-        except DatabaseError as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise CommandError(
-                f"The database does not answer: {reason}\nCheck DATABASE_URL, and that it is running."
-            ) from None
+        failures.require_database()
+        self.migrate()
         self.collect()
         admin, password = first_administrator(email, name)
         if password:

@@ -1,0 +1,293 @@
+"""Turns what keeps Chatty from starting or storing into a sentence with the way to mend it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import psycopg_pool
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError, connections
+
+from chatty.common.errors import ChatError
+
+_URL = "DATABASE_URL"
+
+# What PostgreSQL, libpq and psycopg say when they cannot connect, and what it means. They give no
+# code for it. In another language than English the last sentence of of_postgresql() stands.
+_CONNECTING: list[tuple[str, str]] = [
+    (
+        r"password authentication failed|no password supplied",
+        "PostgreSQL at {where} does not accept the password of {user!r}. Check the password in {url}.",
+    ),
+    (
+        r'role "[^"]*" does not exist',
+        "PostgreSQL at {where} has no user {user!r}. Create it, or check the user in {url}.",
+    ),
+    (
+        r'database "[^"]*" does not exist',
+        "PostgreSQL at {where} has no database {name!r}. Create it: createdb --owner={user} {name}",
+    ),
+    (
+        r"no pg_hba\.conf entry|(Peer|Ident) authentication failed",
+        "PostgreSQL at {where} does not let {user!r} in from here: {reason}\nSee its pg_hba.conf.",
+    ),
+    (
+        r"resolve host|translate host name|Name or service not known|getaddrinfo",
+        "There is no host {host!r}. Check the host in {url}.",
+    ),
+    (
+        r"certificate|SSL|TLS",
+        "No secure connection to PostgreSQL at {where}: {reason}\nCheck sslmode and sslrootcert in {url}.",
+    ),
+    (
+        r"too many clients|remaining connection slots|too many connections",
+        "PostgreSQL at {where} has no connection left. Lower DATABASE_POOL, or raise max_connections.",
+    ),
+    (
+        r"starting up|shutting down|in recovery mode|not yet accepting",
+        "PostgreSQL at {where} is just starting or stopping. Try again in a moment.",
+    ),
+    (
+        r"unsupported startup parameter",
+        "{where} is a PgBouncer that does not pass on Chatty's time-outs. Set {url} to PostgreSQL itself.",
+    ),
+    (
+        r"refused|No such file or directory|timeout|timed out|unreachable|closed the connection",
+        "PostgreSQL does not answer at {where}: {reason}\nCheck {url}, and that it is running.",
+    ),
+]
+
+
+def sentence(error: BaseException) -> str | None:
+    """What to tell whoever runs Chatty. None for a defect, whose traceback is worth more."""
+    if isinstance(error, ImproperlyConfigured):
+        return str(error)
+    if isinstance(error, ChatError):  # what an action makes of a database that is away
+        error = error.__cause__ or error
+    if isinstance(error, (DatabaseError, InterfaceError, psycopg_pool.PoolTimeout)):
+        return of_database(error)
+    if isinstance(error, OSError) and error.filename and _is_ours(Path(str(error.filename))):
+        return of_file(error)
+    return None
+
+
+def _is_ours(path: Path) -> bool:
+    ours = (Path(settings.DATA_DIR), Path(settings.STATIC_ROOT))
+    return any(path.is_relative_to(place) or place.is_relative_to(path) for place in ours)
+
+
+def of_file(error: OSError) -> str:
+    """For a file or directory below DATA_DIR or STATIC_ROOT."""
+    path = Path(str(error.filename))
+    if error.errno == errno.ENOSPC:
+        return f"The disk is full: {path} cannot be written. Make room on it."
+    if error.errno == errno.EROFS:
+        return f"The disk is read-only: {path} cannot be written. Mount it for writing."
+    return (
+        f"{path} cannot be used: {error.strerror}. {_ownership(path)}"
+        "Check DATA_DIR, STATIC_ROOT and who owns them."
+    )
+
+
+def of_database(error: BaseException) -> str | None:
+    """None for what is a defect of a statement, not a state of the database."""
+    lite = next((e for e in _chain(error) if isinstance(e, sqlite3.Error)), None)
+    if lite is not None:
+        return of_sqlite(lite)
+    return of_postgresql(error)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the database cannot store anything for want of space."""
+    for each in _chain(error):
+        if getattr(each, "sqlstate", None) == "53100":
+            return True
+        if isinstance(each, sqlite3.Error) and _sqlite_code(each) == "SQLITE_FULL":
+            return True
+        if isinstance(each, OSError) and each.errno == errno.ENOSPC:
+            return True
+    return False
+
+
+def is_unwritable(error: BaseException) -> bool:
+    """Whether the database is there, but takes no writes until somebody does something about it."""
+    for each in _chain(error):
+        if getattr(each, "sqlstate", None) in {"25006", "53100", "58030"}:
+            return True
+        if isinstance(each, sqlite3.Error) and _sqlite_code(each) in {
+            "SQLITE_FULL",
+            "SQLITE_READONLY",
+            "SQLITE_IOERR",
+        }:
+            return True
+    return False
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+# --- SQLite ---------------------------------------------------------------------------------------
+
+
+def _sqlite_code(error: sqlite3.Error) -> str:
+    """The primary code: SQLITE_READONLY for SQLITE_READONLY_DBMOVED."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return "_".join(name.split("_")[:2])
+
+
+def of_sqlite(error: sqlite3.Error) -> str | None:
+    path = Path(str(settings.DATABASES["default"]["NAME"]))
+    match _sqlite_code(error):
+        case "SQLITE_FULL":
+            return f"The disk is full: {path} cannot grow. Make room on it."
+        case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM" | "SQLITE_AUTH":
+            return _no_access(path)
+        case "SQLITE_IOERR":
+            return f"The disk does not read or write {path}: {error}. See the system's log."
+        case "SQLITE_NOTADB":
+            return f"{path} is not an SQLite database. Check DATABASE_URL and DATA_DIR."
+        case "SQLITE_CORRUPT":
+            return f"{path} is damaged. Stop Chatty and restore a backup (docs/deploy.md)."
+        case "SQLITE_BUSY":
+            return f"Another program holds {path} and does not let go of it. End that one first."
+    return None
+
+
+def _no_access(path: Path) -> str:
+    where = path if path.exists() else path.parent
+    try:
+        if os.statvfs(where).f_flag & os.ST_RDONLY:
+            return f"The disk with {path} is read-only. Mount it for writing."
+        if not path.parent.is_dir():
+            return f"There is no directory {path.parent}. Check DATABASE_URL and DATA_DIR."
+    except OSError:
+        pass
+    return (
+        f"{path} may not be written. {_ownership(path)}It, the files beside it and its directory "
+        "have to belong to the user who runs Chatty."
+    )
+
+
+def _ownership(path: Path) -> str:
+    """Whose file it is, if it is not ours."""
+    for place in (path, *path.parents):
+        try:
+            owner = place.stat().st_uid
+        except OSError:
+            continue
+        if owner == os.geteuid() and os.access(place, os.W_OK):
+            return ""
+        return f"{place} belongs to {_name_of(owner)}, and this is {_name_of(os.geteuid())}. "
+    return ""
+
+
+def _name_of(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+
+
+def of_postgresql(error: BaseException) -> str | None:
+    config = settings.DATABASES["default"]
+    if any(isinstance(e, psycopg_pool.PoolTimeout) for e in _chain(error)):
+        # The pool keeps to itself why it has no connection.
+        error = _why_no_connection() or error
+    state = next((s for e in _chain(error) if (s := getattr(e, "sqlstate", None))), None)
+    reason = _reason(error)
+    known = {
+        "url": _URL,
+        "where": where(config),
+        "host": str(config.get("HOST") or config.get("OPTIONS", {}).get("host") or ""),
+        "user": str(config.get("USER") or ""),
+        "name": str(config.get("NAME") or ""),
+        "reason": reason,
+    }
+    match state:
+        case "53100":
+            return "PostgreSQL at {where} has a full disk. Make room on it.".format(**known)
+        case "25006":
+            return (
+                "PostgreSQL at {where} takes no writes: a standby, or default_transaction_read_only "
+                "is on. {url} has to lead to the primary server."
+            ).format(**known)
+        case "42501":
+            return "{user!r} may not do that in PostgreSQL at {where}: {reason}".format(**known)
+        case "55P03":
+            return "Another program holds a lock in the database: {reason}".format(**known)
+        case "57P01" | "57P02" | "57P03":
+            return "PostgreSQL at {where} is just starting or stopping. Try again.".format(**known)
+    if state is not None and not state.startswith(("08", "28", "3D", "53", "57", "58")):
+        return None
+    for pattern, said in _CONNECTING:
+        if re.search(pattern, str(error), re.IGNORECASE):
+            return said.format(**known)
+    if isinstance(error, (psycopg.ProgrammingError,)):
+        return "{url}: {reason}.".format(**known)
+    if any(
+        isinstance(e, (psycopg.OperationalError, psycopg_pool.PoolTimeout)) for e in _chain(error)
+    ):
+        said = (
+            "PostgreSQL at {where} does not answer: {reason}\nCheck {url}, and that it is running."
+        )
+        return said.format(**known)
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    """The first line in PostgreSQL's own words, without psycopg's "connection failed: ..."."""
+    line = str(error).strip().partition("\n")[0]
+    return re.sub(r"^(connection failed: )?(connection to server .*? failed: )?", "", line)
+
+
+def _why_no_connection() -> BaseException | None:
+    try:
+        connect_directly().close()
+    except psycopg.Error as error:
+        return error
+    return None
+
+
+def require_database() -> None:
+    """Raises ImproperlyConfigured when PostgreSQL cannot be reached. Asks past the pool, which would
+    try for five seconds and not say why."""
+    if connections["default"].vendor != "postgresql":
+        return
+    error = _why_no_connection()
+    if error is not None:
+        raise ImproperlyConfigured(of_postgresql(error) or str(error))
+
+
+def connect_directly(**changes: Any) -> psycopg.Connection[Any]:
+    """A connection of one's own beside the pool, in autocommit. Raises psycopg.Error."""
+    parameters = connections["default"].get_connection_params()
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    parameters.update(changes)
+    return psycopg.connect(**parameters, autocommit=True)
+
+
+def where(config: dict[str, Any]) -> str:
+    """Host and port, or the directory of the socket."""
+    options = config.get("OPTIONS", {})
+    host = str(config.get("HOST") or options.get("host") or options.get("hostaddr") or "the socket")
+    port = config.get("PORT") or options.get("port") or ("" if host.startswith("/") else 5432)
+    return f"{host}:{port}" if port and host != "the socket" else host

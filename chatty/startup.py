@@ -1,0 +1,145 @@
+"""What is looked at before Chatty serves, however it is started; the sentences when it must not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from chatty import checks, databases, failures, redis_clients
+
+log = logging.getLogger("chatty.startup")
+
+SET_UP = "Run this first: python manage.py setup"
+_OTHERS_CONNECTIONS = 5  # for commands, backups and a curious administrator
+
+_is_done = False
+
+
+class StartError(ImproperlyConfigured):
+    """Why Chatty does not start, in a sentence with the way to mend it."""
+
+
+def require_ready(workers: int = 1) -> None:
+    """Raises StartError or ImproperlyConfigured. Once in a process; calling it again changes nothing."""
+    global _is_done
+    if _is_done:
+        return
+    refuse_unsafe(workers)
+    if is_there():
+        databases.prepare_to_serve()
+    refuse_unfinished(workers)
+    refuse_wrong_redis()
+    _is_done = True
+
+
+def require_ready_from_anywhere() -> None:
+    """The same where an event loop may already be running, in which Django refuses to query."""
+    _outside_of_loops(require_ready)
+
+
+def _outside_of_loops(function: Callable[[], None]) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        function()
+        return
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(function).result()
+
+
+def refuse_unsafe(workers: int) -> None:
+    """Raises StartError for what the system checks call an error."""
+    faults = [fault for fault in run_checks() if fault.is_serious()]
+    if workers > 1:
+        faults += checks.several_processes(workers)
+    if faults:
+        raise StartError(
+            "\n".join(f"{fault.msg}\n  {fault.hint or ''} ({fault.id})" for fault in faults)
+        )
+
+
+def is_there() -> bool:
+    """False before the first set-up: merely connecting to SQLite would leave an empty database."""
+    return not checks.uses_sqlite() or Path(settings.DATABASES["default"]["NAME"]).exists()
+
+
+def refuse_unfinished(workers: int) -> None:
+    """Raises StartError before set-up, after an update not set up, and without the database."""
+    if not settings.SECRET_IS_STORED or not is_there():
+        raise StartError(f"Chatty is not set up yet. {SET_UP}")
+    failures.require_database()
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        spare = databases.spare_connections()
+    except DatabaseError as error:
+        sentence = failures.of_database(error)
+        if sentence is None:
+            raise
+        raise StartError(sentence) from None
+    finally:
+        connection.close()
+    if pending:
+        raise StartError(
+            f"The database is {len(pending)} steps behind this version of Chatty. {SET_UP}"
+        )
+    if not settings.DEBUG and not staticfiles_storage.exists("staticfiles.json"):
+        raise StartError(f"The files of the pages are not collected yet. {SET_UP}")
+    refuse_crowding(workers, spare)
+
+
+def refuse_crowding(workers: int, spare: int | None) -> None:
+    if spare is None:
+        return
+    pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+    if workers * pool + _OTHERS_CONNECTIONS > spare:
+        most = max(2, (spare - _OTHERS_CONNECTIONS) // workers)
+        raise StartError(
+            f"{workers} x {pool} connections are more than PostgreSQL grants ({spare}). "
+            f"Set DATABASE_POOL={most}, use fewer workers, or raise max_connections."
+        )
+
+
+def refuse_wrong_redis() -> None:
+    """Raises StartError for what waiting does not mend. A Redis that is away makes Chatty slower only."""
+    fault = redis_clients.fault(settings.REDIS_URL) if settings.REDIS_URL else None
+    if fault is None:
+        return
+    sentence, may_pass = fault
+    if not may_pass:
+        raise StartError(sentence)
+    log.warning("%s", sentence)
+
+
+# --- what it runs on ------------------------------------------------------------------------------
+
+
+def described() -> list[str]:
+    """The database, Redis and address in effect, without secrets."""
+    public = settings.PUBLIC_URL or "not set (only this machine is answered)"
+    return [f"Database: {_database()}", f"Redis: {_redis()}", f"PUBLIC_URL: {public}"]
+
+
+def _database() -> str:
+    config = settings.DATABASES["default"]
+    if checks.uses_sqlite():
+        return f"SQLite, {config['NAME']}"
+    name = config["NAME"] or config.get("OPTIONS", {}).get("service", "")
+    user = f" as {config['USER']}" if config.get("USER") else ""
+    return f"PostgreSQL, {name} at {failures.where(config)}{user}"
+
+
+def _redis() -> str:
+    if not settings.REDIS_URL:
+        return "none (one process)"
+    return redis_clients.target(settings.REDIS_URL).described
