@@ -22,7 +22,7 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 from django.utils import translation
 
-from accounts import tokens
+from accounts import failures, tokens
 from accounts.models import SignIn, User
 from accounts.queries import require_live, still_valid
 from accounts.sessions import sign_in_of
@@ -71,7 +71,8 @@ def identify(scope: Scope) -> SocketIdentity:
         raise ChatError("token_invalid")
     token = tokens.bearer_of(given[0] if given else None)
     if token is not None:
-        return _by_token(token)
+        with failures.logged(scope, "socket"):
+            return _by_token(token)
     if origin_verdict(scope) != "same":
         raise ChatError("unauthenticated")
     return _by_session(_session(scope))

@@ -22,6 +22,7 @@ from django.utils import timezone
 from rest_framework_simplejwt import tokens as simple
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import (
+    ExpiredTokenError,
     TokenBackendError,
     TokenBackendExpiredToken,
     TokenError,
@@ -30,6 +31,7 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.utils import datetime_to_epoch
 
 from accounts import actions
+from accounts.failures import ForgedTokenError
 from accounts.models import SignIn, User
 from accounts.queries import answered_before, require_live, sign_in_with
 from chatty.common.errors import ChatError
@@ -188,13 +190,15 @@ def _access_jti(refresh_jti: str) -> str:
 def _parsed(kind: type[SomeToken], raw: str) -> SomeToken:
     """Check signature, time, audience, issuer and type, and that all claims we read are there."""
     if len(raw) > TOKEN_MAX or not raw.isascii():
-        _invalid()
+        raise ForgedTokenError
     try:
         token = kind(raw)  # type: ignore[arg-type]  # SimpleJWT means text by "Token"
+    except ExpiredTokenError:
+        _invalid()
     except (TokenError, ValueError, RecursionError):
-        _invalid()
+        raise ForgedTokenError from None
     if not isinstance(token.get("sid"), str) or not token.get(api_settings.USER_ID_CLAIM):
-        _invalid()
+        raise ForgedTokenError
     return token
 
 

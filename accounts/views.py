@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import actions, devices, queries
+from accounts import actions, devices, failures, queries
 from accounts.forms import (
     ForgottenForm,
     PasswordForm,
@@ -77,11 +77,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     entered: list[User] = []
 
     def enter() -> None:
-        user = actions.authenticate(
-            **form.cleaned_data,
-            address=client_address(request),
-            device=devices.device_of(request),
-        )
+        with failures.logged(request, "form"):
+            user = actions.authenticate(
+                **form.cleaned_data,
+                address=client_address(request),
+                device=devices.device_of(request),
+            )
         actions.sign_in_web(request, user)
         entered.append(user)
 

@@ -55,6 +55,8 @@ def configuration(level: str, debug: bool) -> dict[str, Any]:
         "loggers": {
             "chatty": {"level": level.upper()},
             "accounts": {"level": level.upper()},
+            # Whatever LOG_LEVEL says: fail2ban reads it.
+            "accounts.failures": {"level": "WARNING"},
             "conversations": {"level": level.upper()},
             "django": {"handlers": [], "level": "WARNING", "propagate": True},
             # Only what is broken here; a stranger asking for /wp-admin/ is not.

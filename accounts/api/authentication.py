@@ -11,7 +11,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
-from accounts import tokens
+from accounts import failures, tokens
 from accounts.models import User
 from chatty.common.errors import ChatError
 
@@ -27,7 +27,8 @@ class SignInJWTAuthentication(JWTAuthentication):
         raw = tokens.bearer_of(request.META.get("HTTP_AUTHORIZATION"))
         if raw is None:
             return None
-        bearer = tokens.identify(raw)
+        with failures.logged(request._request, "api"):
+            bearer = tokens.identify(raw)
         return bearer.sign_in.user, bearer
 
 

@@ -11,7 +11,7 @@ from rest_framework_simplejwt.serializers import (
     TokenRefreshSerializer,
 )
 
-from accounts import actions, tokens
+from accounts import actions, failures, tokens
 from accounts.api.authentication import client_of
 from accounts.models import EMAIL_MAX, HUES, NAME_MAX, SignIn, User
 from chatty.common.limiter import client_address, limiter
@@ -113,9 +113,10 @@ class SignInTokenSerializer(TokenObtainPairSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         request = self.context["request"]
         address = client_address(request._request)
-        user = actions.authenticate(
-            email=attrs["email"], password=attrs["password"], address=address
-        )
+        with failures.logged(request._request, "api"):
+            user = actions.authenticate(
+                email=attrs["email"], password=attrs["password"], address=address
+            )
         pair = tokens.begin(user, client=client_of(request), address=address)
         return {"access": pair.access, "refresh": pair.refresh}
 
@@ -124,8 +125,10 @@ class RotationSerializer(TokenRefreshSerializer):
     """Gives a new refresh token too: it takes the place of the one sent."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
-        limiter.check_address("refresh", client_address(self.context["request"]._request))
-        pair = tokens.rotate(attrs["refresh"])
+        request = self.context["request"]._request
+        limiter.check_address("refresh", client_address(request))
+        with failures.logged(request, "api"):
+            pair = tokens.rotate(attrs["refresh"])
         return {"access": pair.access, "refresh": pair.refresh}
 
 

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 # A purge does one short transaction per step and yields how many rows it removed.
 Purge = Callable[[], Iterator[int]]
 
-BATCH = 100  # rows deleted in one transaction: a few milliseconds on SQLite
+BATCH = 50  # rows deleted in one transaction: a few milliseconds on SQLite
 FOUND_MAX = 10_000  # rows looked up at once, outside of any transaction
 
 # Any number, as long as nothing else uses it.
