@@ -4,9 +4,15 @@
 import os
 import sys
 
+from chatty.version import __version__
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
+    if sys.argv[1:] in (["version"], ["--version"]):
+        # Django would answer with its own.
+        sys.stdout.write(f"Chatty {__version__}\n")
+        return
     try:
         from django.core.management import execute_from_command_line
     except ImportError:

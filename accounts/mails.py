@@ -19,7 +19,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from chatty import logs
+from chatty import logs, metrics
 from chatty.common.errors import ChatError
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,9 @@ def _deliver(letter: Callable[[], EmailMessage | None]) -> None:
             connections.close_all()  # this thread's; others may have it while the mail server thinks
         if mail is not None:
             mail.send()
+            metrics.MAILS.labels("sent").inc()
     except Exception as error:
+        metrics.MAILS.labels("failed").inc()
         # Whom it was for does not belong into a log.
         log.error("A mail could not be sent: %s", logs.described(error))
     finally:

@@ -14,6 +14,7 @@ from chatty import metrics
 from chatty.common.errors import ChatError
 from chatty.env import Network
 from chatty.health import Probe, answer
+from chatty.observer import Observer
 
 log = logging.getLogger("chatty.doors")
 
@@ -73,7 +74,15 @@ class FrontDoor:
         scope = as_seen_by_proxies(scope, self.trusted)
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
-        elif (probe := self.probes.get(scope["path"])) is not None:
+            return
+        observer = Observer(scope, send)
+        try:
+            await self._http(scope, receive, observer.send)
+        finally:
+            observer.finish()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (probe := self.probes.get(scope["path"])) is not None:
             await probe(scope, send)
         elif self.https and "chatty.untrusted_proxy" in scope:
             # Sent on to https, which is where the browser is already, it would go round for ever.

@@ -91,6 +91,8 @@ def _settings() -> Iterable[Setting]:
     # For developers
     yield add("DEBUG", "flag", "0", "Shows errors with all details. Never in public.")
     yield add("LOG_LEVEL", "choice", "info", "How much is logged: debug, info, warning or error.")
+    yield add("LOG_FORMAT", "choice", "line", "The form of every log line: line or json.")
+    yield add("ACCESS_LOG", "choice", "off", "A line for each request: off, on or json.")
     yield add("HSTS_SECONDS", "whole number", "31536000", "How long browsers insist on https.")
     yield add("HSTS_SUBDOMAINS", "flag", "0", "Whether HSTS covers subdomains, too.")
 

@@ -8,6 +8,7 @@ somebody typed.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import traceback
@@ -37,23 +38,40 @@ _NEVER = frozenset(
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def configuration(level: str, debug: bool) -> dict[str, Any]:
-    """The dictConfig for Django's LOGGING. With `debug` exceptions say everything."""
+def configuration(
+    level: str, debug: bool, *, form: str = "line", access: str = "off"
+) -> dict[str, Any]:
+    """The dictConfig for Django's LOGGING. With `debug` exceptions say everything.
+
+    `form`: "line" or "json", for everything; `access`: "off", "on" or "json", for the access log.
+    """
+    access_form = "json" if access == "json" else form
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"route": {"()": RouteFilter}},
-        "formatters": {"line": {"()": LineFormatter, "tell_all": debug}},
+        "formatters": {
+            "line": {"()": LineFormatter, "tell_all": debug},
+            "json": {"()": JsonFormatter, "tell_all": debug},
+            "access": {"()": JsonFormatter if access_form == "json" else AccessFormatter},
+        },
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
-                "formatter": "line",
+                "formatter": form,
                 "filters": ["route"],
-            }
+            },
+            "access": {"class": "logging.StreamHandler", "formatter": "access"},
         },
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {
             "chatty": {"level": level.upper()},
+            # Whatever LOG_LEVEL says: it has a setting of its own.
+            "chatty.access": {
+                "handlers": ["access"],
+                "level": "WARNING" if access == "off" else "INFO",
+                "propagate": False,
+            },
             "accounts": {"level": level.upper()},
             # Whatever LOG_LEVEL says: fail2ban reads it.
             "accounts.failures": {"level": "WARNING"},
@@ -94,12 +112,8 @@ class LineFormatter(logging.Formatter):
         self.tell_all = tell_all
 
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        message = record.getMessage()
-        if record.name == "asyncio":  # its later lines are reprs of futures with all they hold
-            message = message.partition("\n")[0]
-        parts = [f"{stamp}.{int(record.msecs):03d}Z", record.levelname, record.name]
-        parts.append(one_line(message, _LONGEST * 4))
+        parts = [self._stamp(record), record.levelname, record.name]
+        parts.append(one_line(self._message(record), _LONGEST * 4))
         if request_id.get():
             parts.append(f"request={request_id.get()}")
         for key, value in vars(record).items():
@@ -109,6 +123,18 @@ class LineFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line += "\n" + self.formatException(record.exc_info)
         return line
+
+    @staticmethod
+    def _stamp(record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        return f"{stamp}.{int(record.msecs):03d}Z"
+
+    @staticmethod
+    def _message(record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.name == "asyncio":  # its later lines are reprs of futures with all they hold
+            message = message.partition("\n")[0]
+        return message
 
     def formatException(self, ei: ExcInfo | Any) -> str:  # noqa: N802 (the library's name)
         if self.tell_all:
@@ -122,6 +148,49 @@ class LineFormatter(logging.Formatter):
             chain.append(f"  {described(error)}")
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         return "\n".join(chain)
+
+
+class AccessFormatter(LineFormatter):
+    """A line of the access log: what its message says is not repeated as key=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record = logging.makeLogRecord(
+            {k: v for k, v in vars(record).items() if k not in {"method", "path", "status"}}
+        )
+        return super().format(record)
+
+
+class JsonFormatter(LineFormatter):
+    """One JSON object for each event. A traceback is a list of lines under "exception"."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told: dict[str, Any] = {
+            "time": self._stamp(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": one_line(self._message(record), _LONGEST * 4),
+        }
+        if request_id.get():
+            told["request"] = request_id.get()
+        for key, value in vars(record).items():
+            if key not in _STANDARD and key not in _NEVER:
+                plain = isinstance(value, (int, float, bool)) or value is None
+                told[key] = value if plain else one_line(str(value), _LONGEST)
+        if record.exc_info and record.exc_info[0] is not None:
+            told["exception"] = self.formatException(record.exc_info).split("\n")
+        return json.dumps(told, ensure_ascii=False)
+
+
+# What follows these in an address is a secret of whoever was sent the link.
+SECRET_PATHS = ("/password/reset/", "/invite/")
+
+
+def safe_path(path: str) -> str:
+    """Return a request's path as it may be logged: on one line, without the secrets of links."""
+    for prefix in SECRET_PATHS:
+        if path.startswith(prefix) and path != prefix:
+            return prefix + "..."
+    return one_line(path, _LONGEST)
 
 
 def told_frames(trace: TracebackType | None) -> list[str]:

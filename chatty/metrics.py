@@ -11,7 +11,9 @@ asked answers for all. prometheus-client decides which it is when it is first im
 from __future__ import annotations
 
 import os
+from functools import cache
 
+from django.db import connection
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     GC_COLLECTOR,
@@ -26,6 +28,8 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+
+from chatty.version import __version__
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the variable prometheus-client looks for
@@ -50,22 +54,22 @@ def _gauge(name: str, words: str, mode: str = "livesum") -> Gauge:
     return Gauge(f"chatty_{name}", words, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
-def _histogram(name: str, words: str, bounds: tuple[float, ...]) -> Histogram:
-    return Histogram(f"chatty_{name}", words, buckets=bounds)
+def _histogram(name: str, words: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"chatty_{name}", words, labels, buckets=bounds)
 
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
 
 # --- sockets and what they hear ---------------------------------------------------------------------
 
-SOCKETS = _gauge("sockets", "WebSockets open now, also those still being let in.")
+SOCKETS = _gauge("websocket_connections", "WebSockets open now, also those still being let in.")
 PEOPLE_HERE = _gauge(
-    "people_here",
+    "users_online",
     "People with a socket at any process, as this one knows; the most of all workers.",
     "livemax",
 )
 CLOSES = _counter(
-    "socket_closes",
+    "websocket_closes",
     "WebSockets Chatty closed, by close code; 4408: a client that did not read.",
     "code",
 )
@@ -73,52 +77,117 @@ DELIVERIES = _counter(
     "deliveries", "Events written to sockets, one for each event and each socket it was meant for."
 )
 REPAIRS = _counter(
-    "repairs", "Holes: times a conversation's missing events were read from the database."
+    "gap_repairs", "Holes: times a conversation's missing events were read from the database."
 )
-RESETS = _counter("resets", "Holes too large to read: clients were told to load the latest page.")
+RESETS = _counter(
+    "gap_resets", "Holes too large to read: clients were told to load the latest page."
+)
 
 # --- sends ----------------------------------------------------------------------------------------------
 
 SENDS = _counter(
-    "sends",
+    "message_sends",
     "Messages sent through sockets, by outcome: stored, or the code of the refusal.",
     "outcome",
 )
 SEND_SECONDS = _histogram(
-    "send_seconds", "Seconds from a message taken off a socket to its answer.", _SECONDS
+    "message_send_duration_seconds",
+    "Seconds from a message taken off a socket to its answer.",
+    _SECONDS,
 )
 COMMIT_SECONDS = _histogram(
-    "commit_seconds", "Seconds to store one batch of messages; its count is the batches.", _SECONDS
+    "message_commit_duration_seconds",
+    "Seconds to store one batch of messages; its count is the batches.",
+    _SECONDS,
 )
 BATCH_MESSAGES = _histogram(
-    "batch_messages", "Messages stored together.", (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    "message_batch_size", "Messages stored together.", (1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
-WRITER_QUEUE = _gauge("writer_queue_messages", "Messages waiting for the next batch.")
+WRITER_QUEUE = _gauge("message_queue_length", "Messages waiting for the next batch.")
 
 # --- the channel layer ----------------------------------------------------------------------------------
 
 LAYER_UP = _gauge(
-    "layer_up",
+    "channel_layer_up",
     "1 while the channel layer brings back this process's probes, else 0; the least of all workers.",
     "livemin",
 )
-PUBLISHER_QUEUE = _gauge("publisher_queue_events", "Events waiting for the channel layer.")
+PUBLISHER_QUEUE = _gauge("publish_queue_length", "Events waiting for the channel layer.")
 PUBLISHER_FAILURES = _counter(
-    "publisher_failures", "Events the channel layer did not take; other processes find them later."
+    "publish_failures", "Events the channel layer did not take; other processes find them later."
 )
 PUBLISHER_DROPS = _counter(
-    "publisher_drops", "Events dropped because too many waited; other processes find them later."
+    "publish_drops", "Events dropped because too many waited; other processes find them later."
 )
 
 # --- HTTP -----------------------------------------------------------------------------------------------
 
-HTTP_INSIDE = _gauge("http_requests_inside", "HTTP requests being worked on or waiting in line.")
+HTTP_INSIDE = _gauge("http_requests_in_flight", "HTTP requests being worked on or waiting in line.")
 HTTP_RUNNING = _gauge("http_requests_running", "HTTP requests being worked on.")
 HTTP_REFUSED = _counter(
     "http_requests_refused",
     "HTTP requests refused at the door, by code: busy (the line is full), too_big, invalid (too slow).",
     "code",
 )
+
+
+HTTP_SECONDS = _histogram(
+    "http_request_duration_seconds",
+    "Seconds from a request's headers to its answer's end, by route: page, api, admin, static, probe.",
+    _SECONDS,
+    "route",
+)
+HTTP_RESPONSES = _counter(
+    "http_responses",
+    "HTTP answers, by route and status; 499: the client went away before one began.",
+    "route",
+    "status",
+)
+
+# --- the database, mail, the version --------------------------------------------------------------------
+
+POOL_CONNECTIONS = _gauge("database_pool_connections", "Open connections to PostgreSQL.")
+POOL_IDLE = _gauge("database_pool_idle_connections", "Open connections to PostgreSQL not in use.")
+POOL_WAITING = _gauge(
+    "database_pool_waiting_requests", "Threads that wait for a connection of the pool."
+)
+POOL_ERRORS = _gauge(
+    "database_pool_request_errors",
+    "Times no connection of the pool came free in time, since the process started.",
+)
+MAILS = _counter("mails", "Mails, by outcome: sent or failed.", "outcome")
+BUILD_INFO = Gauge(
+    "chatty_build_info",
+    "Always 1; the version of Chatty is the label.",
+    ("version",),
+    multiprocess_mode="livemax",
+)
+BUILD_INFO.labels(__version__).set(1)
+for _outcome in ("sent", "failed"):
+    MAILS.labels(_outcome)  # there from the start, so that the first failure is an increase
+
+
+@cache
+def _route_children(route: str, status: int) -> tuple[Histogram, Counter]:
+    return HTTP_SECONDS.labels(route), HTTP_RESPONSES.labels(route, str(status))
+
+
+def observe_request(route: str, status: int, seconds: float) -> None:
+    duration, responses = _route_children(route, status)
+    duration.observe(seconds)
+    responses.inc()
+
+
+def take_pool_numbers() -> None:
+    """Bring the numbers of PostgreSQL's pool up to date, if there is one. Asks no database."""
+    pool = getattr(connection, "pool", None) if connection.vendor == "postgresql" else None
+    if pool is None:
+        return
+    stats = pool.get_stats()
+    POOL_CONNECTIONS.set(stats.get("pool_size", 0))
+    POOL_IDLE.set(stats.get("pool_available", 0))
+    POOL_WAITING.set(stats.get("requests_waiting", 0))
+    POOL_ERRORS.set(stats.get("requests_errors", 0))
 
 
 def text() -> bytes:

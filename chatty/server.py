@@ -31,6 +31,7 @@ from websockets.exceptions import InvalidState
 from websockets.http11 import Request
 
 from chatty import health, metrics
+from chatty.observer import SECURITY_HEADERS
 
 log = logging.getLogger("chatty.server")
 
@@ -87,6 +88,19 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        body = msg.encode("ascii")
+        headers = {
+            **SECURITY_HEADERS,
+            b"content-type": b"text/plain; charset=utf-8",
+            b"content-length": str(len(body)).encode(),
+            b"connection": b"close",
+        }
+        lines = [name + b": " + value for name, value in headers.items()]
+        head = b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines])
+        self.transport.write(head + b"\r\n\r\n" + body)
+        self.transport.close()
 
     def _expect_headers(self) -> None:
         if self._deadline is None:

@@ -216,6 +216,7 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -298,4 +299,9 @@ SPECTACULAR_SETTINGS = {
 
 # --- Logs -----------------------------------------------------------------------------------------
 
-LOGGING = logs.configuration(env.choice("LOG_LEVEL", ("info", "debug", "warning", "error")), DEBUG)
+LOGGING = logs.configuration(
+    env.choice("LOG_LEVEL", ("info", "debug", "warning", "error")),
+    DEBUG,
+    form=env.choice("LOG_FORMAT", ("line", "json")),
+    access=env.choice("ACCESS_LOG", ("off", "on", "json")),
+)

@@ -23,6 +23,11 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
     whoever hears that looks after the database's connections.
     """
 
+    def add_file_to_dictionary(self, url: str, path: str, stat_cache: Any = None) -> None:
+        """The list of all files is for us: it names what no page shows to whoever asks."""
+        if not url.endswith("/staticfiles.json"):
+            super().add_file_to_dictionary(url, path, stat_cache=stat_cache)
+
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
         found = static_file.get_response(request.method, request.META)

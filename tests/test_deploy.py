@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from django.conf import settings
+from prometheus_client.parser import text_string_to_metric_families
 
 from accounts import pictures
-from chatty import doors, health, server
+from chatty import doors, health, logs, metrics, server
+from chatty.common.errors import CODES
+from chatty.observer import route_class
 from conversations.realtime import protocol, writer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,9 +117,79 @@ def test_a_unit_waits_for_what_chatty_has_taken(path):
     assert unit["ProtectSystem"] == "strict"
     assert unit["NoNewPrivileges"] == "yes"
     assert unit["StateDirectory"] == "chatty"
+    assert unit["StateDirectoryMode"] == "0700"
+    assert unit["UMask"] == "0077"
 
 
 def test_the_two_units_differ_in_nothing_but_their_processes():
     one, each = ({*path.read_text().partition("[Unit]")[2].splitlines()} for path in UNITS)
     differing = {line.partition("=")[0] for line in one ^ each if not line.startswith("#")}
     assert differing == {"Description", "Environment", "ExecStart"}
+
+
+# --- alert rules and the dashboard --------------------------------------------------------------------
+
+
+def known_series() -> set[str]:
+    names = {"up", "process_resident_memory_bytes"}
+    for family in text_string_to_metric_families(metrics.text().decode()):
+        ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+        names |= {family.name + end for end in ends.get(family.type, [""])}
+    return names
+
+
+def series_in(expression: str) -> set[str]:
+    outside = re.sub(r"\{[^}]*\}|\[[^]]*\]", "", expression)
+    outside = re.sub(r"\b(by|on|without)\s*\([^)]*\)", "", outside)
+    return set(re.findall(r"\b(chatty_\w+|process_\w+|up)\b", outside))
+
+
+def label_values(expression: str, label: str) -> set[str]:
+    found = re.findall(rf'\b{label}=~?"([^"]*)"', expression)
+    return {value for values in found for value in values.split("|")}
+
+
+def expressions() -> list[str]:
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+    found = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    board = json.loads((ROOT / "deploy/grafana/chatty.json").read_text())
+    return found + [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+def test_alerts_and_dashboard_ask_for_numbers_there_are():
+    asked = [(expression, series_in(expression)) for expression in expressions()]
+    assert len(asked) > 20
+    assert [expression for expression, series in asked if not series] == []
+    assert set().union(*(series for _expression, series in asked)) <= known_series()
+
+
+def test_alerts_and_dashboard_ask_for_labels_there_are():
+    assert set().union(*(label_values(e, "route") for e in expressions())) <= {
+        route_class(path) for path in ("/", "/api/", "/static/x", "/admin/", "/healthz")
+    }
+    outcomes = {*CODES, "stored", "sent", "failed"}
+    assert set().union(*(label_values(e, "outcome") for e in expressions())) <= outcomes
+    assert set().union(*(label_values(e, "code") for e in expressions())) <= set(CODES)
+
+
+def test_every_number_of_ours_is_in_the_dashboard_or_said_not_to_be():
+    left_out = {
+        "chatty_gap_resets_total", "chatty_http_requests_refused_total", "chatty_publish_drops_total",
+        "chatty_database_pool_request_errors", "chatty_message_batch_size_bucket",
+    }  # fmt: skip
+    ours = {n for n in known_series() if n.startswith("chatty_")}
+    ours = {n for n in ours if not n.endswith(("_sum", "_count"))}
+    board = (ROOT / "deploy/grafana/chatty.json").read_text()
+    assert {name for name in ours if name not in board} == left_out
+
+
+# --- what nginx logs ----------------------------------------------------------------------------------
+
+
+def test_nginx_logs_no_secret_of_a_link():
+    (form,) = re.findall(r"log_format chatty(.*?);", NGINX, re.DOTALL)
+    logged = set(re.findall(r"\$(\w+)", form))
+    assert not logged & {"request", "request_uri", "args", "query_string", "http_referer", "uri"}
+    (secret,) = re.findall(r"location ~ \^/\(([^)]*)\)/ \{\s+error_log /dev/null", NGINX)
+    assert {f"/{path}/" for path in secret.split("|")} == set(logs.SECRET_PATHS)
+    assert f"(?<chatty_prefix>/({secret})/)" in NGINX

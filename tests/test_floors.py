@@ -30,10 +30,12 @@ FLOORS: list[tuple[str, list[str]]] = [
             "chatty.known_settings",
             "chatty.logs",
             "chatty.metrics",
+            "chatty.observer",
             "chatty.postgres",
             "chatty.redis_clients",
             "chatty.settings",
             "chatty.statics",
+            "chatty.version",
         ],
     ),
     (

@@ -51,7 +51,7 @@ def test_what_people_do_is_counted(house):
     with switchboard() as opened:
         hers, his = opened(alice), opened(bob)
         before = numbers(server)
-        assert before["chatty_sockets"] == 2
+        assert before["chatty_websocket_connections"] == 2
         for number in range(10):
             hers.sends(tea, f"word {number}")
         his.hears(tea, "word 9")
@@ -59,32 +59,42 @@ def test_what_people_do_is_counted(house):
         hers.take("error", code="not_found")
         after = numbers(server)
         assert after["chatty_deliveries_total"] - before["chatty_deliveries_total"] == 20
-        assert after["chatty_sends_total{stored}"] - before["chatty_sends_total{stored}"] == 10
-        assert after["chatty_sends_total{not_found}"] == 1
-        assert after["chatty_send_seconds_count"] == 11
-        assert after["chatty_batch_messages_sum"] == 11
-        assert 0 < after["chatty_commit_seconds_sum"] <= after["chatty_send_seconds_sum"]
-        assert after["chatty_writer_queue_messages"] == 0
-        assert after["chatty_repairs_total"] == after["chatty_socket_closes_total{4408}"] == 0
+        assert (
+            after["chatty_message_sends_total{stored}"]
+            - before["chatty_message_sends_total{stored}"]
+            == 10
+        )
+        assert after["chatty_message_sends_total{not_found}"] == 1
+        assert after["chatty_message_send_duration_seconds_count"] == 11
+        assert after["chatty_message_batch_size_sum"] == 11
+        assert (
+            0
+            < after["chatty_message_commit_duration_seconds_sum"]
+            <= after["chatty_message_send_duration_seconds_sum"]
+        )
+        assert after["chatty_message_queue_length"] == 0
+        assert (
+            after["chatty_gap_repairs_total"] == after["chatty_websocket_closes_total{4408}"] == 0
+        )
         assert after["process_resident_memory_bytes"] > 1e6
         alice.ask("POST", "/api/token/logout/", {"refresh": alice.refresh})
         assert hers.close_code() == 4001
-    eventually(lambda: numbers(server)["chatty_sockets"] == 0)
-    assert numbers(server)["chatty_socket_closes_total{4001}"] == 1
+    eventually(lambda: numbers(server)["chatty_websocket_connections"] == 0)
+    assert numbers(server)["chatty_websocket_closes_total{4001}"] == 1
 
 
 def test_a_layer_that_is_gone_is_told_and_is_not_fatal(grown_house):
     server = grown_house.serve(TICK_SECONDS="0.5")
     assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "ok"})
-    assert numbers(server)["chatty_layer_up"] == 1
+    assert numbers(server)["chatty_channel_layer_up"] == 1
     grown_house.redis.stop()
     down = {"status": "degraded", "database": "ok", "layer": "down"}
     eventually(lambda: ready(server) == (200, down))
-    assert numbers(server)["chatty_layer_up"] == 0
+    assert numbers(server)["chatty_channel_layer_up"] == 0
     alice = Talker(server, "Alice").sign_in()
     with switchboard() as opened:
         opened(alice).sends(alice.opens(), "still here")
-    eventually(lambda: numbers(server)["chatty_publisher_failures_total"] > 0)
+    eventually(lambda: numbers(server)["chatty_publish_failures_total"] > 0)
     grown_house.redis.start()
     eventually(lambda: ready(server)[1]["layer"] == "ok")
 
@@ -127,7 +137,11 @@ def test_whichever_worker_is_asked_answers_for_all(grown_house):
                 for _ in range(6)  # one connection each, so the workers take turns
             }
 
-        names = ("sockets", "sends_total{stored}", "send_seconds_count")
+        names = (
+            "websocket_connections",
+            "message_sends_total{stored}",
+            "message_send_duration_seconds_count",
+        )
         assert told() == {(6, 6, 6)}
         eventually(lambda: numbers(server, **shown)["chatty_deliveries_total"] >= 36)
 
@@ -135,6 +149,8 @@ def test_whichever_worker_is_asked_answers_for_all(grown_house):
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
     eventually(lambda: workers[0] not in children(server.process.pid))
-    eventually(lambda: numbers(server, **shown)["chatty_sockets"] == 0)
-    assert numbers(server, **shown)["chatty_sends_total{stored}"] == 6  # what was counted stays
+    eventually(lambda: numbers(server, **shown)["chatty_websocket_connections"] == 0)
+    assert (
+        numbers(server, **shown)["chatty_message_sends_total{stored}"] == 6
+    )  # what was counted stays
     assert server.terminate() == 0

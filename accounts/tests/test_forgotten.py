@@ -15,6 +15,7 @@ from accounts import actions, mails
 from accounts.models import User
 from accounts.tests.helpers import PASSWORD, refused_with
 from accounts.tests.test_pages import SIGN_IN, is_in, text
+from chatty import metrics
 from chatty.common.errors import ChatError
 
 ASK = "/password/forgotten/"
@@ -280,10 +281,13 @@ class TestPostman:
     ):
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+        failed = metrics.MAILS.labels("failed")._value
+        before = failed.get()
         assert Client().post(ASK, {"email": alice.email}).status_code == 303
         postman()
         assert "A mail could not be sent: ConnectionRefusedError" in caplog.text
         assert "alice" not in caplog.text.lower()
+        assert failed.get() == before + 1
 
 
 def test_busy_is_a_refusal_like_others(monkeypatch, client, db):

@@ -17,6 +17,7 @@ from django.utils.http import urlsafe_base64_encode
 from accounts import actions, queries
 from accounts.models import SignIn, User
 from accounts.tests.helpers import PASSWORD
+from chatty.version import __version__
 
 pytestmark = pytest.mark.django_db
 
@@ -525,3 +526,8 @@ class TestPreferences:
         User.objects.filter(pk=alice.pk).update(time_zone="US/Eastern")
         page = browser.get("/settings/profile/").content.decode()
         assert '<option value="US/Eastern" selected>US, Eastern</option>' in page
+
+
+def test_the_settings_tell_the_version(client, alice):
+    client.force_login(alice)
+    assert f"Chatty {__version__}" in client.get("/settings/profile/").content.decode()

@@ -178,7 +178,7 @@ async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
     status, headers, body = await ask(door(taken=taken), "/metrics", client, host)
     assert status == 200
     assert headers[b"content-type"].startswith(b"text/plain; version=")
-    assert b"\n# TYPE chatty_sockets gauge\n" in body
+    assert b"\n# TYPE chatty_websocket_connections gauge\n" in body
     assert taken == [1]
 
 

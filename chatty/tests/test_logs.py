@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 
@@ -106,3 +107,35 @@ def test_strangers_and_their_paths_are_not_worth_a_line(settings):
     loggers = settings.LOGGING["loggers"]
     assert loggers["django.request"]["level"] == "ERROR"
     assert loggers["uvicorn"]["level"] in {"WARNING", "ERROR"}
+
+
+def test_json_is_one_object_with_all_a_line_has():
+    error = raised(ValueError("CANARY"))
+    record = logging.makeLogRecord(
+        {
+            "name": "chatty", "levelname": "ERROR", "msg": "%s sockets\n", "args": (3,),
+            "exc_info": (ValueError, error, error.__traceback__), "conversation": 7, "who": "a\nb",
+        }
+    )  # fmt: skip
+    text = logs.JsonFormatter().format(record)
+    assert "\n" not in text
+    told = json.loads(text)
+    assert (told["message"], told["conversation"], told["who"]) == (r"3 sockets\n", 7, r"a\nb")
+    assert told["exception"][-1].strip() == "ValueError"
+    assert "CANARY" not in text
+
+
+@pytest.mark.parametrize(
+    ("form", "access", "kinds"),
+    [
+        ("line", "off", (logs.LineFormatter, logs.AccessFormatter)),
+        ("line", "json", (logs.LineFormatter, logs.JsonFormatter)),
+        ("json", "on", (logs.JsonFormatter, logs.JsonFormatter)),
+    ],
+)
+def test_the_settings_choose_the_form(form, access, kinds):
+    told = logs.configuration("info", debug=False, form=form, access=access)
+    used = (told["handlers"]["stderr"]["formatter"], told["handlers"]["access"]["formatter"])
+    assert tuple(told["formatters"][name]["()"] for name in used) == kinds
+    level = told["loggers"]["chatty.access"]["level"]
+    assert level == ("WARNING" if access == "off" else "INFO")

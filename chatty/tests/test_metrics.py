@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from chatty import checks, metrics
+from chatty.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,9 +22,10 @@ def test_every_number_says_what_it_counts():
     assert len(ours) >= 15
     assert [family.name for family in ours if len(family.documentation) < 20] == []
     # What is measured in seconds says so; what counts things says what.
-    assert [f.name for f in ours if f.type == "histogram" and "_messages" not in f.name] == [
-        "chatty_send_seconds",
-        "chatty_commit_seconds",
+    assert [f.name for f in ours if f.type == "histogram" and "_size" not in f.name] == [
+        "chatty_message_send_duration_seconds",
+        "chatty_message_commit_duration_seconds",
+        "chatty_http_request_duration_seconds",
     ]
 
 
@@ -71,18 +73,35 @@ def together(directory, monkeypatch):
     }
 
 
+def test_the_version_is_a_number_of_its_own():
+    assert f'chatty_build_info{{version="{__version__}"}} 1.0' in metrics.text().decode()
+
+
+def test_manage_tells_the_version():
+    done = subprocess.run(
+        [sys.executable, "manage.py", "version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"Chatty {__version__}\n"
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## {re.escape(__version__)} \(\d{{4}}-\d\d-\d\d\)$", changes, re.MULTILINE)
+
+
 def test_the_numbers_of_several_workers_are_one(tmp_path, monkeypatch):
     work(tmp_path, up=1)
     dead = work(tmp_path, up=0)
     said = together(tmp_path, monkeypatch)
     assert said["chatty_deliveries_total"] == 6
-    assert said["chatty_sockets"] == 4
-    assert said["chatty_send_seconds_count"] == 2
-    assert said["chatty_layer_up"] == 0  # one that is deaf is enough to look into it
+    assert said["chatty_websocket_connections"] == 4
+    assert said["chatty_message_send_duration_seconds_count"] == 2
+    assert said["chatty_channel_layer_up"] == 0  # one that is deaf is enough to look into it
     metrics.forget_worker(dead)
     said = together(tmp_path, monkeypatch)
-    assert said["chatty_sockets"] == 2
-    assert said["chatty_layer_up"] == 1
+    assert said["chatty_websocket_connections"] == 2
+    assert said["chatty_channel_layer_up"] == 1
     assert said["chatty_deliveries_total"] == 6
 
 

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from chatty import metrics
 from chatty.postgres import WatchedConnection, giving_up_after
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -73,3 +74,12 @@ def test_what_the_server_itself_refuses_costs_no_connection():
             patient.execute("SELECT pg_sleep(5)")
         patient.rollback()
         assert patient.execute("SELECT 7").fetchone() == (7,)
+
+
+def test_the_pool_is_counted():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    metrics.take_pool_numbers()
+    size = metrics.POOL_CONNECTIONS._value.get()
+    assert 1 <= size <= connection.pool.max_size
+    assert metrics.POOL_IDLE._value.get() < size

@@ -150,3 +150,23 @@ def test_serving_a_file_does_not_say_that_the_request_has_ended(shelf):
 
 def test_whatever_is_no_file_goes_on_to_the_pages(shelf):
     assert shelf(path="/static/none.css").content == b"a page"
+
+
+def test_the_list_of_all_files_is_not_served(tmp_path, settings):
+    (tmp_path / "staticfiles.json").write_text("{}")
+    (tmp_path / "a.css").write_text("a{}")
+    settings.STATIC_ROOT = tmp_path
+    settings.WHITENOISE_AUTOREFRESH = False
+    files = StaticFilesMiddleware(lambda request: HttpResponse("from Django")).files
+    assert "/static/a.css" in files
+    assert "/static/staticfiles.json" not in files
+
+
+def test_files_are_for_this_origin(tmp_path, settings):
+    (tmp_path / "a.css").write_text("a{}")
+    settings.STATIC_ROOT = tmp_path
+    settings.WHITENOISE_AUTOREFRESH = False
+    serve = StaticFilesMiddleware(lambda request: HttpResponse("from Django"))
+    answer = serve(RequestFactory().get("/static/a.css"))
+    assert answer.content == b"a{}"
+    assert "Access-Control-Allow-Origin" not in answer.headers

@@ -131,6 +131,7 @@ class Engine:
 
     def take_numbers(self) -> None:
         """Bring to the metrics what is not counted there as it happens."""
+        metrics.take_pool_numbers()
         metrics.DELIVERIES.inc(self.relay.take_deliveries())
         metrics.WRITER_QUEUE.set(self.writer.waiting)
         metrics.LAYER_UP.set(self.relay.layer_is_up)

@@ -19,6 +19,7 @@ from django.utils.translation import get_language
 from lucide.templatetags.lucide import lucide
 
 from accounts.models import User
+from chatty.version import __version__
 from conversations import notices, wire
 from conversations.views import shell, writing
 from conversations.views.timeline import MessageRow
@@ -58,6 +59,11 @@ def use_icon(name: str) -> SafeString:
         '<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>',
         name,
     )
+
+
+@register.simple_tag
+def version() -> str:
+    return __version__
 
 
 @register.filter

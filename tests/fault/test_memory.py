@@ -34,7 +34,7 @@ def closed_as_too_slow(server):
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
         told = answer.read().decode()
     return float(
-        re.search(r'^chatty_socket_closes_total{code="4408"} (\S+)$', told, re.MULTILINE)[1]
+        re.search(r'^chatty_websocket_closes_total{code="4408"} (\S+)$', told, re.MULTILINE)[1]
     )
 
 
