@@ -53,6 +53,7 @@ def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
     [
         ("sqlite", "ack-before-commit", "lost", 1),
         ("sqlite", "leak-after-removal", "leaked", 3),
+        ("sqlite", "stale-quotes", "stale", 3),
         ("postgres", "no-repair", "lost", 1),
     ],
 )
@@ -205,7 +206,8 @@ def test_nobody_may_see_what_was_said_after_they_went(log, stays, sight, leaks):
 
 def test_a_transcript_has_to_equal_a_fresh_reading():
     def message(pk, body):
-        return {"id": pk, "version": pk, "body": body, "deleted_at": None, "reactions": []}
+        nothing = {"reply_to": None, "deleted_at": None, "reactions": []}
+        return {"id": pk, "version": pk, "body": body, **nothing}
 
     device = Device(Person(ALICE, "Alice", ""), "A", [], History(), random.Random(1))
     stored = truth(row(1), row(2))
@@ -223,13 +225,50 @@ def test_a_transcript_has_to_equal_a_fresh_reading():
     assert kinds(checker.check_transcripts([device], stored, pages)) == ["lost"]
 
 
+@pytest.mark.parametrize(
+    ("excerpt", "deleted", "original", "wrong"),
+    [
+        ("words 1", False, row(1), []),
+        ("", True, row(1, body="", deleted=True), []),
+        ("words 1", False, row(1, body="words 1, or rather 2"), ["stale", "stale"]),
+        ("words 1", False, row(1, body="", deleted=True), ["stale", "stale"]),
+        ("words 1", True, row(1, body="", deleted=True), ["stale", "stale"]),
+    ],
+)
+def test_a_quote_says_what_the_quoted_message_says_now(excerpt, deleted, original, wrong):
+    reply = {"id": 102, "reply_to": {"id": 101, "excerpt": excerpt, "deleted": deleted}}
+    device = Device(Person(ALICE, "Alice", ""), "A", [], History(), random.Random(1))
+    device.views = {TEA: View(messages={102: reply})}
+    stored = truth(original, row(2))
+    assert kinds(checker.check_quotes([device], stored, {TEA: [reply]})) == wrong
+
+
+def test_a_device_brings_quotes_up_to_date_in_whatever_order_it_hears():
+    author = {"id": ALICE}
+
+    def original(version, excerpt):
+        about = {"author": author, "excerpt": excerpt, "deleted_at": None if excerpt else "then"}
+        return {"id": 101, "version": version, "reply_to": None, **about}
+
+    def reply():
+        quoted = {"id": 101, "version": 1, "author": author, "excerpt": "once", "deleted": False}
+        return {"id": 102, "version": 2, "reply_to": quoted}
+
+    for order in ([original(1, "once"), reply(), original(3, "")], [original(3, ""), reply()]):
+        view = View()
+        for message in order:
+            view.show(message)
+        quoted = view.messages[102]["reply_to"]
+        assert (quoted["version"], quoted["excerpt"], quoted["deleted"]) == (3, "", True)
+
+
 def heard(*versions, stays=None):
     """What is found when one socket passes on these versions after a hello at 4."""
     history = History(stays={(TEA, ALICE): stays or [Stay(0.0)]})
     device = Device(Person(ALICE, "Alice", ""), "A", [], history, random.Random(1))
     device._on_hello({"conversations": [{"id": TEA, "version": 4}]})
     for version in versions:
-        message = {"id": version, "version": version}
+        message = {"id": version, "version": version, "reply_to": None}
         device._on_message({"conversation": TEA, "version": version, "message": message})
     return kinds(checker._unexcused(history))
 
@@ -248,7 +287,7 @@ def test_a_device_moves_its_position_only_over_what_it_knows():
     view = device.views[TEA] = View(position=4)
 
     def hears(version):
-        message = {"id": version, "version": version}
+        message = {"id": version, "version": version, "reply_to": None}
         device._on_message({"conversation": TEA, "version": version, "message": message})
 
     hears(6)
@@ -328,7 +367,7 @@ def proved(monkeypatch, *findings, **options):
 
 def test_a_kept_promise_is_four_zeros(monkeypatch):
     written, plans = proved(monkeypatch, minutes=4)
-    assert written.endswith("lost 0 duplicated 0 reordered 0 leaked 0\n")
+    assert written.endswith("lost 0 duplicated 0 reordered 0 leaked 0 stale 0\n")
     assert "1,203 operations (1,200 ok, 3 failed, 0 unknown)" in written
     assert [(plan.kind, plan.seed, plan.sabotage) for plan in plans] == [
         ("sqlite", 5, ""),

@@ -141,6 +141,7 @@ class NoticeSerializer(serializers.Serializer[Any]):
 class QuoteSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     seq = serializers.IntegerField()
+    version = serializers.IntegerField(help_text="The version of the quoted message shown here.")
     author = WhoSerializer(allow_null=True)
     excerpt = serializers.CharField(allow_blank=True)
     deleted = serializers.BooleanField()
@@ -166,6 +167,9 @@ class MessageSerializer(serializers.Serializer[Any]):
     key = serializers.CharField(allow_null=True)
     body = serializers.CharField(allow_blank=True, help_text="Markdown, as written.")
     html = serializers.CharField(allow_blank=True, help_text="Sanitised.")
+    excerpt = serializers.CharField(
+        allow_blank=True, help_text="Its beginning as one line of plain text: what a quote shows."
+    )
     notice = NoticeSerializer(allow_null=True, help_text="Of every kind but text.")
     mentions = serializers.ListField(
         child=serializers.IntegerField(), help_text="The members it calls by name."

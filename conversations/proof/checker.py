@@ -94,6 +94,7 @@ def check(
         *check_changes(history, truth),
         *check_pages(truth, pages),
         *check_transcripts(devices, truth, pages),
+        *check_quotes(devices, truth, pages),
         *check_sights(history, truth),
     ]
 
@@ -250,8 +251,38 @@ def _check_transcript(
         yield Finding("duplicated", f"{where}: shows message {pk}, which is not there")
 
 
+def check_quotes(
+    devices: Iterable[Device], truth: Truth, pages: dict[int, list[dict[str, Any]]]
+) -> Iterator[Finding]:
+    """Every quote, in REST and as every member shows it, says what the quoted message says now."""
+    for messages in pages.values():
+        yield from _check_quotes("REST", messages, truth)
+    for device in devices:
+        for conversation, view in device.views.items():
+            if (conversation, device.person.id) in truth.members:
+                yield from _check_quotes(device.name, view.messages.values(), truth)
+
+
+def _check_quotes(
+    where: str, messages: Iterable[dict[str, Any]], truth: Truth
+) -> Iterator[Finding]:
+    for message in messages:
+        quoted = message["reply_to"]
+        row = truth.by_id.get(quoted["id"]) if quoted else None
+        if quoted is None or row is None:
+            continue
+        # What these clients write is short and has no Markdown: the excerpt is the whole of it.
+        shown, stored = (quoted["excerpt"], quoted["deleted"]), (row.body, row.deleted)
+        if shown != stored:
+            yield Finding(
+                "stale",
+                f"{where}: message {message['id']} quotes message {row.id} as {shown!r} instead of "
+                f"{stored!r}",
+            )
+
+
 def _short(message: dict[str, Any]) -> str:
-    names = ("id", "version", "body", "deleted_at", "reactions")
+    names = ("id", "version", "body", "reply_to", "deleted_at", "reactions")
     return json.dumps({name: message[name] for name in names}, ensure_ascii=False)
 
 

@@ -45,6 +45,7 @@ class View:
 
     position: int = 0
     messages: dict[int, Frame] = field(default_factory=dict)
+    quoting: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     ahead: set[int] = field(default_factory=set)
     hole_since: float | None = None
     asked_at: float = 0.0  # for the missing part of it
@@ -52,8 +53,23 @@ class View:
 
     def show(self, message: Frame) -> None:
         known = self.messages.get(message["id"])
-        if known is None or known["version"] < message["version"]:
-            self.messages[message["id"]] = message
+        if known is not None and known["version"] >= message["version"]:
+            return
+        self.messages[message["id"]] = message
+        for pk in self.quoting[message["id"]]:
+            self._requote(self.messages[pk], message)
+        if quoted := message["reply_to"]:
+            self.quoting[quoted["id"]].add(message["id"])
+            if original := self.messages.get(quoted["id"]):
+                self._requote(message, original)
+
+    @staticmethod
+    def _requote(message: Frame, original: Frame) -> None:
+        """The quoted message's own new version is all that tells of a change of a quote."""
+        quoted = message["reply_to"]
+        if quoted is not None and quoted["version"] < original["version"]:
+            shown = {name: original[name] for name in ("version", "author", "excerpt")}
+            message["reply_to"] = {**quoted, **shown, "deleted": original["deleted_at"] is not None}
 
     def move_to(self, version: int) -> None:
         self.position = max(self.position, version)
@@ -200,10 +216,10 @@ class Device:
 
     # --- saying ----------------------------------------------------------------------------------
 
-    def say(self, conversation: int) -> Saying:
+    def say(self, conversation: int, reply_to: int | None = None) -> Saying:
         """Put a message into the outbox."""
         self._places[conversation] += 1
-        saying = self._new_saying(conversation, self._places[conversation])
+        saying = self._new_saying(conversation, self._places[conversation], reply_to)
         self._queue(saying)
         return saying
 
@@ -229,10 +245,12 @@ class Device:
         self._waiting[saying.key] = saying
         self._send(saying)
 
-    def _new_saying(self, conversation: int, place: int | None) -> Saying:
+    def _new_saying(
+        self, conversation: int, place: int | None, reply_to: int | None = None
+    ) -> Saying:
         key = uuid.UUID(int=self.rng.getrandbits(128), version=4).hex
         body = f"{self.name} says {key[:12]}"
-        saying = Saying(self.person.id, self.name, conversation, key, body, place)
+        saying = Saying(self.person.id, self.name, conversation, key, body, place, reply_to)
         self.history.sayings.append(saying)
         return saying
 
@@ -260,7 +278,7 @@ class Device:
     def _send(self, saying: Saying) -> None:
         saying.tries += 1
         fields = {"conversation": saying.conversation, "key": saying.key, "body": saying.body}
-        self._say("send", **fields)
+        self._say("send", **fields, reply_to=saying.reply_to)
 
     def _on_sent(self, frame: Frame) -> None:
         saying = self._waiting.get(frame["key"])

@@ -85,7 +85,10 @@ class Crowd:
 
     async def _say(self, device: Device, rng: random.Random) -> None:
         if device.views and device.unsettled < 20:
-            device.say(rng.choice(sorted(device.views)))
+            conversation = rng.choice(sorted(device.views))
+            texts = self._texts(device, conversation)
+            reply_to = rng.choice(texts[-30:]) if texts and rng.random() < 0.3 else None
+            device.say(conversation, reply_to)
 
     async def _say_by_rest(self, device: Device, rng: random.Random) -> None:
         if device.views:
@@ -109,8 +112,7 @@ class Crowd:
             await self._change(device, change, "DELETE", f"/api/messages/{saying.id}/")
 
     async def _react(self, device: Device, rng: random.Random) -> None:
-        view = device.views.get(rng.choice(sorted(device.views)) if device.views else 0)
-        texts = [m["id"] for m in view.messages.values() if m["kind"] == "text"] if view else []
+        texts = self._texts(device, rng.choice(sorted(device.views)) if device.views else 0)
         if texts:
             message, emoji, on = rng.choice(texts[-30:]), rng.choice(EMOJI), rng.random() < 0.7
             change = Change(device.person.id, message, emoji, on)
@@ -157,6 +159,11 @@ class Crowd:
             conversation = rng.choice(foreign)
             device.trespass(conversation)
             device.say(conversation)
+
+    def _texts(self, device: Device, conversation: int) -> list[int]:
+        """The ids of what people wrote, as this device knows it."""
+        view = device.views.get(conversation)
+        return [m["id"] for m in view.messages.values() if m["kind"] == "text"] if view else []
 
     def _accepted(self, device: Device) -> list[Saying]:
         recent = self.history.sayings[-400:]

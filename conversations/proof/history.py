@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["ok", "failed", "unknown"]
-Kind = Literal["lost", "duplicated", "reordered", "leaked"]
-KINDS: tuple[Kind, ...] = ("lost", "duplicated", "reordered", "leaked")
+Kind = Literal["lost", "duplicated", "reordered", "leaked", "stale"]
+KINDS: tuple[Kind, ...] = ("lost", "duplicated", "reordered", "leaked", "stale")
 
 
 @dataclass(eq=False)
@@ -27,6 +27,7 @@ class Saying:
     key: str
     body: str
     place: int | None
+    reply_to: int | None = None
     tries: int = 0
     outcome: Outcome = "unknown"
     settled: bool = False

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-SABOTAGES = ("ack-before-commit", "no-repair", "leak-after-removal")
+SABOTAGES = ("ack-before-commit", "no-repair", "leak-after-removal", "stale-quotes")
 _DAWDLE_SECONDS = 0.25
 
 
@@ -65,6 +65,15 @@ def leak_after_removal() -> None:
     relay.read_standing = read_standing
 
 
+def stale_quotes() -> None:
+    """Go on telling of an edited or deleted message with the excerpt it had at first."""
+    from conversations import wire
+
+    first: dict[int, str] = {}
+    excerpt = wire.excerpt
+    wire.excerpt = lambda message: first.setdefault(message.pk, excerpt(message))
+
+
 def main() -> None:
     name, *arguments = sys.argv[1:]
     import django
@@ -74,6 +83,7 @@ def main() -> None:
         "ack-before-commit": ack_before_commit,
         "no-repair": no_repair,
         "leak-after-removal": leak_after_removal,
+        "stale-quotes": stale_quotes,
     }[name]
     sabotage()
     if arguments[0] == "manage.py":

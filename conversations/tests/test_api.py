@@ -226,6 +226,7 @@ def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, told
         "key": "k",
         "body": "Hello *you*",
         "html": "<p>Hello <em>you</em></p>",
+        "excerpt": "Hello you",
         "notice": None,
         "mentions": [],
         "reply_to": None,
@@ -244,6 +245,7 @@ def test_a_reply_carries_its_quote(alices, alice, pair, hello, bob):
     assert answer["reply_to"] == {
         "id": hello.pk,
         "seq": hello.seq,
+        "version": hello.version,
         "author": person_to_wire(bob),
         "excerpt": "Hello",
         "deleted": False,

@@ -103,6 +103,7 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
       form,
       chat,
       drafts,
+      store,
       conversation: conversation.id,
       onSent: () => {
         timeline.toLatest();

@@ -293,6 +293,42 @@ def test_a_new_name_reaches_a_quote_of_what_is_not_loaded_and_the_list_of_people
         assert room.bob.call("PATCH", "/api/me/", {"name": "Bob"})[0] == 200
 
 
+def test_a_quote_of_what_is_not_loaded_follows_an_edit_and_a_deletion(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    question = room.say(room.bob, "A secret question")
+    room.fill(60)
+    room.say(room.alice, "An answer to it", reply_to=question["id"])
+    page = enter(visit(server, "Alice"), room)
+    expect(page.locator(f"#m{question['id']}")).to_have_count(0)
+    quote = bubble(page, "An answer to it").locator("[data-slot=reply-text]")
+    expect(quote).to_have_text("A secret question")
+    path = f"/api/messages/{question['id']}/"
+    assert room.bob.call("PATCH", path, {"body": "Another **question**"})[0] == 200
+    expect(quote).to_have_text("Another question")
+    assert room.bob.call("DELETE", path)[0] == 200
+    expect(quote).to_have_text("Message deleted")
+
+
+def test_the_preview_of_a_reply_follows_too_and_no_draft_keeps_what_was_deleted(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    question = room.say(room.bob, "A secret question")
+    page = enter(visit(server, "Alice"), room)
+    bubble(page, "A secret question").hover()
+    bubble(page, "A secret question").locator("[data-action=reply]").first.click()
+    preview = page.locator("#composer [data-slot=reply-text]")
+    expect(preview).to_have_text("A secret question")
+    path = f"/api/messages/{question['id']}/"
+    assert room.bob.call("PATCH", path, {"body": "Another secret"})[0] == 200
+    expect(preview).to_have_text("Another secret")
+    page.goto(f"{server.url}/c/new/")
+    assert room.bob.call("DELETE", path)[0] == 200
+    page.goto(f"{server.url}{room.path}")
+    expect(preview).to_have_text("Message deleted")
+    assert "secret" not in str(page.evaluate("JSON.stringify(localStorage)"))
+
+
 _PICTURE = """
 from io import BytesIO
 from PIL import Image

@@ -8,7 +8,7 @@ export class Server {
   messages = [];
   events = []; // one per version, in order
 
-  create({ author = OTHER, key = null, kind = "text", mentions = [] } = {}) {
+  create({ author = OTHER, key = null, kind = "text", mentions = [], replyTo = null } = {}) {
     const seq = this.messages.length + 1;
     return this.#stamp({
       id: 100 + seq,
@@ -17,6 +17,8 @@ export class Server {
       author: { id: author, name: `user ${author}` },
       key,
       body: `words ${seq}`,
+      excerpt: `words ${seq}`,
+      reply_to: replyTo && this.quoteOf(replyTo),
       mentions,
       deleted_at: null,
     });
@@ -24,15 +26,28 @@ export class Server {
 
   edit(message, changes = {}) {
     const body = `edited at ${this.version + 1}`;
-    return this.#stamp({ ...this.now(message), body, ...changes });
+    return this.#stamp({ ...this.now(message), body, excerpt: body, ...changes });
   }
 
   delete(message) {
-    return this.#stamp({ ...this.now(message), body: "", mentions: [], deleted_at: "2026-01-01T00:00:00Z" });
+    const nothing = { body: "", excerpt: "", mentions: [], reply_to: null };
+    return this.#stamp({ ...this.now(message), ...nothing, deleted_at: "2026-01-01T00:00:00Z" });
   }
 
   now(message) {
     return this.messages[message.seq - 1];
+  }
+
+  /** A quote of a message as it is now. */
+  quoteOf(message) {
+    const { id, seq, version, author, excerpt, deleted_at: deleted } = this.now(message);
+    return { id, seq, version, author, excerpt, deleted: Boolean(deleted) };
+  }
+
+  /** A message as it is read now: with what it quotes as that is now. */
+  #read(message) {
+    const { reply_to: quoted } = message;
+    return quoted ? { ...message, reply_to: this.quoteOf(quoted) } : message;
   }
 
   /** Anything that can happen, by `random`. */
@@ -43,7 +58,8 @@ export class Server {
     if (dice < 0.6 || !some) {
       const kind = random() < 0.1 ? "joined" : "text";
       const mentions = kind === "text" && random() < 0.3 ? [ME] : [];
-      return this.create({ author: random() < 0.3 ? ME : OTHER, kind, mentions });
+      const replyTo = kind === "text" && some && random() < 0.5 ? some : null;
+      return this.create({ author: random() < 0.3 ? ME : OTHER, kind, mentions, replyTo });
     }
     return dice < 0.85 ? this.edit(some, { mentions: random() < 0.3 ? [ME] : [] }) : this.delete(some);
   }
@@ -53,7 +69,7 @@ export class Server {
     if (after !== undefined) rows = rows.filter(({ seq }) => seq > after).slice(0, limit);
     else rows = rows.filter(({ seq }) => seq < (before ?? Infinity)).slice(-limit);
     return {
-      messages: rows,
+      messages: rows.map((message) => this.#read(message)),
       position: this.version,
       has_older: rows.length > 0 && rows[0].seq > 1,
       has_newer: rows.length > 0 && rows.at(-1).seq < this.messages.length,
@@ -68,7 +84,7 @@ export class Server {
       .filter((message) => message.version > version)
       .sort((a, b) => a.version - b.version);
     const more = changed.length > limit;
-    const messages = changed.slice(0, limit);
+    const messages = changed.slice(0, limit).map((message) => this.#read(message));
     const reached = more ? messages.at(-1).version : this.version;
     return { from: version, version: reached, messages, more, reset: false };
   }
@@ -92,7 +108,7 @@ export class Server {
 
   #stamp(message) {
     this.version += 1;
-    const stamped = { ...message, version: this.version };
+    const stamped = this.#read({ ...message, version: this.version });
     this.messages[stamped.seq - 1] = stamped;
     this.events.push({ version: this.version, message: stamped });
     return stamped;

@@ -148,6 +148,37 @@ export function test_messages_forgotten_at_one_end_come_back_as_they_are_then() 
   equal(shown(store), server.messages.map(({ seq, version }) => [seq, version]));
 }
 
+export function test_a_quote_follows_what_it_quotes_also_outside_the_window() {
+  const server = new Server();
+  const first = server.create();
+  for (let count = 0; count < 12; count += 1) server.create();
+  const reply = server.create({ replyTo: first });
+  const store = opened(server); // the latest ten
+  equal(store.get(first.id), undefined);
+  equal(store.get(reply.id).reply_to.excerpt, "words 1");
+  server.edit(first);
+  store.hear(server.events.at(-1));
+  equal(store.get(reply.id).reply_to.excerpt, `edited at ${server.version}`);
+  server.delete(first);
+  store.catchUp(server.since(store.position));
+  equal(store.get(reply.id).reply_to, server.quoteOf(first));
+  equal(store.quoteOf(first.id), server.quoteOf(first));
+}
+
+export function test_an_answer_that_comes_late_brings_no_old_quote_back() {
+  const server = new Server();
+  const first = server.create();
+  const reply = server.create({ replyTo: first });
+  for (let count = 0; count < 10; count += 1) server.create();
+  const store = opened(server);
+  const page = server.history({ before: 3 });
+  const { era } = store;
+  server.delete(first);
+  store.hear(server.events.at(-1));
+  store.addOlder(page, era);
+  equal(store.get(reply.id).reply_to, server.quoteOf(first));
+}
+
 /** Whatever is lost, doubled, reordered, late or fetched meanwhile: the end is what the server has. */
 export function test_any_order_of_events_and_catch_ups_ends_in_the_same_state(seed) {
   const random = chance(seed);
@@ -180,6 +211,9 @@ function interleave(random, about) {
   const wanted = server.messages.filter(({ seq }) => seq >= first && seq <= last);
   equal(shown(store), wanted.map(({ seq, version }) => [seq, version]), about);
   equal(store.position, server.version, about);
+  for (const { id, reply_to: quoted } of wanted) {
+    equal(store.get(id).reply_to, quoted && server.quoteOf(quoted), `${about}: quote in ${id}`);
+  }
 }
 
 function request(server, store, random) {

@@ -9,12 +9,17 @@
 //   - a `synced` whose `from` is not beyond the position.
 // Any other live message is shown at once and remembered: it counts when the hole below it closes.
 // `sent` tells only how far the server is.
+//
+// Quotes have no version of their own: a new version of the quoted message is the only signal. So whatever
+// is heard about a message goes into every quote of it that is known here, also of one that lies outside
+// the window, and an answer that comes late does not take it back.
 
 import { Emitter } from "chatty/lib/emitter.js";
 
 export class Store extends Emitter {
   #me;
   #messages = new Map(); // id -> message, also of some outside the window
+  #quotes = new Map(); // id of a quoted message -> the newest quote of it
   #pending = new Map(); // key -> words of mine that have not come back yet, in the order of typing
   #ahead = new Set(); // versions heard beyond position + 1
   #position;
@@ -70,6 +75,18 @@ export class Store extends Emitter {
     return message && this.#shows(message) ? message : undefined;
   }
 
+  /**
+   * What a quote of a message shows now: {id, seq, version, author, excerpt, deleted}. Undefined when the
+   * message is unknown here; of one outside the window it may be known.
+   */
+  quoteOf(id) {
+    const message = this.#messages.get(id);
+    const quote = this.#quotes.get(id);
+    if (!message || message.shallow || message.version <= quote?.version) return quote;
+    const { seq, version, author, excerpt, deleted_at: deletedAt } = message;
+    return { id, seq, version, author, excerpt, deleted: Boolean(deletedAt) };
+  }
+
   // What is heard
 
   /** A live `message` frame. Returns true when this version of the message was new here. */
@@ -120,6 +137,9 @@ export class Store extends Emitter {
       if (author?.id === person.id) message.author = person;
       if (quoted?.author?.id === person.id) message.reply_to = { ...quoted, author: person };
     }
+    for (const [id, quote] of this.#quotes) {
+      if (quote.author?.id === person.id) this.#quotes.set(id, { ...quote, author: person });
+    }
   }
 
   // Pages of history. None of them moves the position: they tell of some messages, not of all.
@@ -155,7 +175,10 @@ export class Store extends Emitter {
     const shown = this.messages();
     if (shown.length <= keep) return;
     const gone = end === "older" ? shown.slice(0, shown.length - keep) : shown.slice(keep);
-    for (const message of gone) this.#messages.delete(message.id);
+    for (const message of gone) {
+      this.#messages.delete(message.id);
+      this.#ahead.delete(message.version); // no longer known, so it is asked for with the hole below it
+    }
     if (end === "older") this.#first = shown[shown.length - keep].seq;
     else this.#last = shown[keep - 1].seq;
     this.#era += 1;
@@ -193,6 +216,7 @@ export class Store extends Emitter {
     // What was heard live after the page was read is newer than the page and stays.
     const later = [...this.#messages.values()].filter((message) => message.version > position);
     this.#messages = new Map();
+    this.#quotes = new Map();
     this.#position = position;
     this.#head = later.reduce((head, message) => Math.max(head, message.version), position);
     this.#first = hasOlder && messages.length ? messages[0].seq : 0;
@@ -209,8 +233,30 @@ export class Store extends Emitter {
       !known || message.version > known.version || (known.shallow && !message.shallow);
     if (known && (message.version < known.version || !better)) return false;
     this.#messages.set(message.id, message);
+    this.#requote(message);
     if (message.author?.id === this.#me && message.key) this.#pending.delete(message.key);
     return !known || message.version > known.version;
+  }
+
+  /** Bring the quote in `message`, and the quotes of it elsewhere, up to the newest that is known. */
+  #requote(message) {
+    const { id, reply_to: quoted } = message;
+    if (quoted) {
+      const known = this.quoteOf(quoted.id);
+      const newest = known?.version > quoted.version ? known : quoted;
+      this.#messages.set(id, { ...message, reply_to: newest });
+      this.#spread(newest);
+    }
+    if (this.#quotes.has(id)) this.#spread(this.quoteOf(id));
+  }
+
+  #spread(quote) {
+    if (this.#quotes.get(quote.id) === quote) return;
+    this.#quotes.set(quote.id, quote);
+    for (const other of this.#messages.values()) {
+      if (other.reply_to?.id !== quote.id || other.reply_to === quote) continue;
+      this.#messages.set(other.id, { ...other, reply_to: quote });
+    }
   }
 
   #arrived(key) {

@@ -13,17 +13,20 @@ export class Composer {
   #drafts;
   #conversation;
   #max;
+  #store;
   #reply = null; // {id, author, excerpt}
   #editLast;
   #sent;
+  #stop;
   #ending = new AbortController();
 
   /** `onSent()` after words were taken in; `editLast()` opens my last message, false without one. */
-  constructor({ form, chat, drafts, conversation, onSent, editLast }) {
+  constructor({ form, chat, drafts, store, conversation, onSent, editLast }) {
     this.#form = form;
     this.#box = form.elements.body;
     this.#chat = chat;
     this.#drafts = drafts;
+    this.#store = store;
     this.#conversation = conversation;
     this.#max = Number(this.#box.dataset.max);
     this.#sent = onSent;
@@ -47,11 +50,14 @@ export class Composer {
       this.replyTo(null);
     });
     on(window, "storage", (event) => this.#written(event.key));
+    this.#stop = this.#store.on("change", ({ ids }) => this.#requote(ids));
     this.#restore();
     this.#show();
+    this.#renewReply();
   }
 
   disconnect() {
+    this.#stop();
     this.#ending.abort();
   }
 
@@ -186,6 +192,25 @@ export class Composer {
     this.#reply = draft?.reply ?? null;
     this.#showReply();
     this.#show();
+  }
+
+  // Internal: what is replied to
+
+  /** The message may have been edited or deleted since the draft was kept. */
+  #renewReply() {
+    // Without an answer the preview stays as it was; sending does not depend on it.
+    const { id } = this.#reply ?? {};
+    if (id) this.#chat.whole(id).then(() => this.#requote([id]), () => {});
+  }
+
+  /** The preview of a reply is a quote like any other. */
+  #requote(ids) {
+    const quoted = ids.includes(this.#reply?.id) && this.#store.quoteOf(this.#reply.id);
+    if (!quoted) return;
+    const { id, author, excerpt, deleted } = quoted;
+    this.#reply = { id, author: author?.name ?? "", excerpt: deleted ? say("message.deleted") : excerpt };
+    this.#showReply();
+    this.#keep();
   }
 
   // Internal: what it looks like

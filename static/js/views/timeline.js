@@ -3,7 +3,7 @@
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { say, sayCount } from "chatty/views/words.js";
-import { excerpt, plain } from "chatty/lib/text.js";
+import { excerpt } from "chatty/lib/text.js";
 
 const ROWS_MAX = 200; // messages in the page; the end out of sight is forgotten beyond that
 const ROWS_KEPT = 150;
@@ -271,6 +271,8 @@ export class Timeline {
   }
 
   #quoteOf(id) {
+    const known = id && this.#store.quoteOf(id);
+    if (known) return known;
     const quoted = id && this.#rows.get(id);
     if (!quoted) return {};
     const text = slot(quoted, "body")?.textContent ?? "";
@@ -282,14 +284,8 @@ export class Timeline {
     const changed = new Set(ids);
     for (const quote of this.#inner.querySelectorAll(".quote[data-reply-to]")) {
       const id = Number(quote.dataset.replyTo);
-      const quoted = changed.has(id) && this.#store.get(id);
-      if (!quoted || quoted.shallow) continue;
-      this.#message.updateQuote(quote.closest("[data-kind]"), {
-        id,
-        author: quoted.author,
-        excerpt: excerpt(plain(quoted), 140),
-        deleted: Boolean(quoted.deleted_at),
-      });
+      const quoted = changed.has(id) && this.#store.quoteOf(id);
+      if (quoted) this.#message.updateQuote(quote.closest("[data-kind]"), quoted);
     }
   }
 
