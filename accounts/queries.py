@@ -9,9 +9,10 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import EMAIL_MAX, Picture, SignIn, User, normal_email
+from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, User, normal_email
 from chatty.common.errors import ChatError
 from chatty.common.rows import columns_of, made, width
+from chatty.common.text import too_long
 
 # SQLite bounds the variables of a statement; PostgreSQL plans long lists badly.
 _CHUNK = 1000
@@ -32,7 +33,13 @@ def active_users(ids: Iterable[int]) -> QuerySet[User]:
 
 
 def people_named(text: str) -> QuerySet[User]:
-    """Active people whose name contains `text`, in no order. Never searches addresses."""
+    """Active people whose name contains `text`, in no order. Never searches addresses.
+
+    Raises ChatError("too_long", fields "q") for more than a name can have: SQLite refuses long patterns.
+    """
+    if len(text) > NAME_MAX:
+        sentence = too_long(len(text), NAME_MAX)
+        raise ChatError("too_long", sentence, fields={"q": [sentence]})
     people = User.objects.filter(is_active=True)
     # No name holds a NUL, and PostgreSQL cannot even be asked for one.
     if text := text.replace("\0", "").strip():

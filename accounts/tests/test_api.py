@@ -371,3 +371,9 @@ class TestPeople:
         for _ in range(2):
             assert "results" in self.find(api, pair)
         assert says(api.get("/api/users/", **bearer(pair.access)), 429, "slow_down")
+
+
+def test_a_search_longer_than_any_name_is_told_so(client, alice):
+    client.force_login(alice)
+    assert client.get("/api/users/", {"q": "a" * 60}).status_code == 200
+    assert says(client.get("/api/users/", {"q": "a" * 60_000}), 400, "too_long", "q")

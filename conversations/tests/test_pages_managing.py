@@ -490,3 +490,10 @@ def test_what_can_be_left_comes_in_pages(browser, alice, bob, monkeypatch):
         address = url("leave_many") + f"?before={page.context['last'].pk}"
     assert seen == ["Group 4", "Group 3", "Group 2", "Group 1", "Group 0", opened.name]
     assert not page.context["more"]
+
+
+def test_a_megabyte_is_not_sent_back(browser, alice):
+    form = {"name": '"' * 400_000, "topic": "<" * 400_000, "q": '"' * 100_000, "access": "open"}
+    response = browser(alice).post(url("new"), form)
+    assert response.status_code == 400
+    assert len(response.content) < 100_000

@@ -68,7 +68,7 @@ def _typed(request: HttpRequest) -> dict[str, str]:
 def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]:
     """Those chosen already come first and stay ticked; then who was looked for."""
     me = own(request).pk
-    text = request.POST.get("q", "")
+    text = request.POST.get("q", "")[:NAME_MAX]
     ticked = list(active_users(chosen[:100]).exclude(pk=me))
     out = {me, *(person.pk for person in ticked)}
     found: list[User] = []
@@ -93,7 +93,7 @@ def new_direct(request: HttpRequest) -> HttpResponse:
             return _to(actions.open_direct(user, other).pk)
         except ChatError as refusal:
             error = refusal
-    text = request.GET.get("q", "")
+    text = request.GET.get("q", "")[:NAME_MAX]
     found = _search_people(request, text, limit=PEOPLE_FOUND + 1)
     context = {
         "q": text,
@@ -304,7 +304,7 @@ def _members_page(
 ) -> HttpResponse:
     conversation = membership.conversation
     can_add = access.can_manage(membership) and not conversation.is_archived
-    text = request.GET.get("q", "")
+    text = request.GET.get("q", "")[:NAME_MAX]
     pages = Paginator(queries.members(conversation), MEMBERS_PAGE)
     shown = pages.get_page(request.GET.get("page"))
     found: list[User] = []

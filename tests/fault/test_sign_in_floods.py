@@ -1,0 +1,82 @@
+"""Whoever signs in again and again, rightly or wrongly, slows nobody else and fills no memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.houses import PASSWORD, ChatServer
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+SECONDS = 4
+PAGE_SECONDS = 2.0
+
+
+def sign_in(place: ChatServer, email: str, password: str) -> int:
+    body = json.dumps({"email": email, "password": password}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{place.url}/api/token/", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def slowest_page(place: ChatServer, until: float) -> float:
+    slowest = 0.0
+    while time.monotonic() < until:
+        began = time.monotonic()
+        with urllib.request.urlopen(f"{place.url}/sign-in/", timeout=30) as answer:
+            assert answer.status == 200
+        slowest = max(slowest, time.monotonic() - began)
+    return slowest
+
+
+def resident(place: ChatServer) -> int:
+    """Return the server's memory in MiB."""
+    assert place.process is not None
+    status = Path(f"/proc/{place.process.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) // 1024
+
+
+@pytest.mark.parametrize("limit", ["10/5m", "10000/m"])
+def test_pages_are_served_while_one_account_signs_in_in_a_loop(house, limit):
+    """Also without the limit: then the bound on hashing alone keeps threads free."""
+    place = house.serve(LIMIT_SIGN_IN=limit)
+    until = time.monotonic() + SECONDS
+    codes: Counter[int] = Counter()
+
+    def attack() -> None:
+        while time.monotonic() < until:
+            codes[sign_in(place, "alice@example.org", PASSWORD)] += 1
+
+    threads = [threading.Thread(target=attack) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    slowest = slowest_page(place, until)
+    for thread in threads:
+        thread.join()
+    assert slowest < PAGE_SECONDS
+    assert codes[200] >= 1
+    assert set(codes) <= {200, 429, 503}
+    if limit == "10/5m":
+        assert codes[200] <= 11  # and what the limit gives back meanwhile
+
+
+def test_megabytes_of_address_are_kept_nowhere(house):
+    place = house.serve(LIMIT_SIGN_IN="10/5m")
+    sign_in(place, "a" * 950_000, "x")
+    before = resident(place)
+    for n in range(50):
+        assert sign_in(place, f"{n}" + "a" * 950_000, "x") == 400
+    assert resident(place) < before + 32
