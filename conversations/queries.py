@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
+    TextField,
     Value,
     When,
 )
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -33,7 +36,6 @@ from conversations.models import (
     Instance,
     Membership,
     Message,
-    Reaction,
     Removal,
     Reveal,
 )
@@ -71,17 +73,28 @@ class Changes:
     reset: bool
 
 
+# One statement sees one state of the database, two may see what happened between them: a row of one
+# version with reactions of a later one. A whole page of thousands of reactions is one JSON array a row.
+_REACTED = {
+    "postgresql": """(SELECT json_agg(json_build_array(r.emoji, r.user_id) ORDER BY r.id)::text
+        FROM conversations_reaction r WHERE r.message_id = conversations_message.id)""",
+    "sqlite": """(SELECT json_group_array(json_array(r.emoji, r.user_id))
+        FROM (SELECT emoji, user_id FROM conversations_reaction
+              WHERE message_id = conversations_message.id ORDER BY id) AS r)""",
+}
+
+
 def read(rows: QuerySet[Message]) -> list[Message]:
     """Return the messages with what message_to_wire reads: author, quoted message and its author,
-    reactions. Two queries, however many there are of what."""
-    messages = list(rows.select_related("author", "reply_to__author"))
-    for message in messages:
-        message.reacted = []
-    by_id = {message.pk: message for message in messages}
-    # Not as objects: a page that everybody has reacted to has thousands. Nothing is asked for none.
-    reactions = Reaction.objects.filter(message__in=list(by_id)).order_by("pk")
-    for pk, emoji, user in reactions.values_list("message_id", "emoji", "user_id"):
-        by_id[pk].reacted.append((emoji, user))
+    reactions. One query, so that each message is as it was at its version."""
+    statement = _REACTED[connection.vendor]  # ours, without parameters
+    reactions = RawSQL(statement, [], output_field=TextField())  # noqa: S611
+    messages: list[Message] = []
+    whole = rows.select_related("author", "reply_to__author").annotate(reactions_read=reactions)
+    for message in whole:
+        found = message.reactions_read
+        message.reacted = [(emoji, user) for emoji, user in json.loads(found)] if found else []
+        messages.append(message)
     return messages
 
 
@@ -99,7 +112,7 @@ def history(
     around: int | None = None,
     limit: int = limits.PAGE_SIZE,
 ) -> History:
-    """Return the latest page, or the one before / after / around a seq. At most three queries.
+    """Return the latest page, or the one before / after / around a seq. One query.
 
     `conversation`: as just read (access.member_of); its counters are what the page stands on.
     """

@@ -167,7 +167,7 @@ def _store(
 def _known_messages(ids: list[int]) -> dict[tuple[int, str], Message]:
     if not ids:  # as nearly always: repetitions are rare
         return {}
-    rows = Message.objects.filter(pk__in=ids).select_related("author", "reply_to__author")
+    rows = queries.read(Message.objects.filter(pk__in=ids))
     return {(message.author_id or 0, message.key or ""): message for message in rows}
 
 

@@ -6,7 +6,7 @@ import threading
 from functools import partial
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.models import User
 from chatty.common.errors import ChatError
@@ -23,6 +23,7 @@ from conversations.tests.helpers import (
     say,
     versions_told,
 )
+from conversations.wire import message_to_wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -249,3 +250,38 @@ def test_who_holds_one_conversation_locked_does_not_stall_the_others(alice, bob,
     assert answers == ["busy", "True", "busy", "True", "False"]
     hold_together(pair)
     hold_together(other)
+
+
+def test_a_message_of_one_version_has_one_content_in_every_answer(alice, bob, pair):
+    """Somebody reacts between any two statements of whoever reads."""
+    message = say(bob, pair, "React to me")
+    once: dict[tuple[int, int], object] = {}
+
+    def keep(wire):
+        wire = {name: value for name, value in wire.items() if name != "reply_to"}
+        assert once.setdefault((wire["id"], wire["version"]), wire) == wire
+
+    def react():
+        change = actions.react if len(once) % 2 else actions.unreact
+        keep(message_to_wire(change(alice, message.pk, "\N{THUMBS UP SIGN}")))
+
+    def react_meanwhile(execute, *statement):
+        result = execute(*statement)
+        if "SELECT" in statement[0]:
+            (outcome,) = at_once([react])
+            assert outcome is None
+        return result
+
+    actions.react(alice, message.pk, "\N{PARTY POPPER}")
+    reads = [
+        lambda: queries.history(access.member_of(bob, pair.pk).conversation).messages,
+        lambda: queries.changes_since(pair.pk, 0).messages,
+        lambda: [queries.detailed(message)],
+    ]
+    for read in reads * 3:
+        with connection.execute_wrapper(react_meanwhile):
+            messages = read()
+            wires = [message_to_wire(each) for each in messages]
+        for wire in wires:
+            keep(wire)
+    assert len({version for pk, version in once if pk == message.pk}) > 9
