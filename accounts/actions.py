@@ -49,6 +49,7 @@ from accounts.queries import ID_MAX, signed_in_from, user_by_email
 from accounts.sessions import SID_KEY
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended, announce_profile
 from chatty.common.errors import ChatError
+from chatty.common.integrity import is_taken
 from chatty.common.limiter import Bucket, bucket, buckets_of, client_address, limiter
 from chatty.common.text import clean_line, too_long
 
@@ -85,7 +86,9 @@ def register(
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_taken(error, User, "email"):
+            raise
         raise _taken() from None
     return user
 

@@ -1,17 +1,29 @@
-"""What a serving process does differently with its database than a command does."""
+"""What a serving process does differently with its database than a command does, the locks that keep
+set-up and servers apart, and what the database knows of the secret and the code that use it.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import hmac
 import os
+import secrets
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
 
+from chatty import failures
+from chatty.env import SECRET_FILE, derived_key
 from chatty.postgres import giving_up_after
 
 _ANSWER_SECONDS = 2.0  # for word of a statement that PostgreSQL itself has ended to get here
@@ -56,23 +68,156 @@ def _bound_statements(alias: str) -> None:
 
 def _hold(path: Path) -> None:
     """SQLite has one writer, and what one process tells its sockets another would not hear."""
-    lock = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
+    lock = _server_lock(path, "process")
+    try:
+        anchor = sqlite3.connect(path, check_same_thread=False)
+        anchor.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise ImproperlyConfigured(failures.of_sqlite(error) or str(error)) from None
+    _held.extend([lock, anchor])
+
+
+def _server_lock(path: Path, owner: str) -> IO[str]:
+    """Take the lock that a server of this SQLite database holds as long as it lives.
+
+    `owner`: what others are told about its holder, before the process id.
+    """
+    try:
+        lock = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise ImproperlyConfigured(failures.of_file(error)) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
-        owner = lock.read(20).strip() or "unknown"
+        holder = lock.read(40).strip() or "process unknown"
         lock.close()
-        raise ImproperlyConfigured(
-            f"Chatty is already served from {path} (process {owner}). Stop that one first, or set "
-            "DATABASE_URL and REDIS_URL: PostgreSQL and Redis serve any number of processes."
-        ) from None
+        raise ImproperlyConfigured(_held_by(path, holder)) from None
     lock.truncate(0)
-    lock.write(str(os.getpid()))
+    lock.write(f"{owner} {os.getpid()}")
     lock.flush()
-    anchor = sqlite3.connect(path, check_same_thread=False)
-    anchor.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    _held.extend([lock, anchor])
+    return lock
+
+
+def _held_by(path: Path, holder: str) -> str:
+    if holder.startswith("setup"):
+        return f"Chatty is being set up in {path} ({holder}). Start it when that has ended."
+    return (
+        f"Chatty is already served from {path} ({holder}). Stop that one first, or set "
+        "DATABASE_URL and REDIS_URL: PostgreSQL and Redis serve any number of processes."
+    )
+
+
+# --- set-up ---------------------------------------------------------------------------------------
+
+_SETUP_LOCK = 0x43_68_61_74_74_79  # "Chatty", as PostgreSQL's advisory lock
+
+
+@contextmanager
+def setting_up(say: Callable[[str], None]) -> Iterator[None]:
+    """One set-up at a time: a second one waits, `say`s so, and then finds everything done."""
+    if connection.vendor == "postgresql":
+        with failures.connect_directly() as other, other.transaction():
+            # Of a transaction, not of a session: poolers may give every transaction another session.
+            row = other.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SETUP_LOCK]).fetchone()
+            if row is not None and not row[0]:
+                say(_WAITING)
+                other.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
+            yield
+        return
+    path = Path(connection.settings_dict["NAME"])
+    with path.with_name(path.name + ".setup").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say(_WAITING)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+_WAITING = "Another set-up is running. Waiting for it to end..."
+
+
+@contextmanager
+def migrating() -> Iterator[None]:
+    """Raises ImproperlyConfigured while a server uses the SQLite database; none starts meanwhile.
+
+    On PostgreSQL servers may go on: that is how they are upgraded one by one (docs/deploy.md).
+    """
+    if connection.vendor == "postgresql":
+        yield
+        return
+    with _server_lock(Path(connection.settings_dict["NAME"]), "setup, process"):
+        yield
+
+
+# --- the code and the secret that fit the database --------------------------------------------------
+
+
+def refuse_newer(loader: MigrationLoader) -> None:
+    """Raises ImproperlyConfigured when the database was migrated by a version newer than this code.
+
+    Django keeps the names of all migrations it has applied; one that this code does not have comes
+    from other code.
+    """
+    unknown = sorted(
+        f"{app}.{name}"
+        for app, name in loader.applied_migrations.keys() - loader.disk_migrations.keys()
+        if app in loader.migrated_apps
+    )
+    if unknown:
+        raise ImproperlyConfigured(
+            f"The database belongs to a newer version of Chatty: this one does not know {unknown[-1]}. "
+            "Install that version again, or restore the backup from before the upgrade."
+        )
+
+
+def fingerprint(secret: str, salt: str) -> str:
+    """What is stored of a secret. Slow and salted: nobody who reads the database can try secrets of
+    50 random characters, and hardly ones somebody made up."""
+    digest = hashlib.scrypt(
+        derived_key(secret, "fingerprint").encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32
+    )
+    return f"{salt}${digest.hex()}"
+
+
+def compare_secret() -> None:
+    """Raises ImproperlyConfigured when the database knows another secret than this process.
+
+    Stores the fingerprint when there is none, or when it is that of a secret in SECRET_KEY_FALLBACKS.
+    """
+    stored = _instance().secret_fingerprint
+    salt = stored.partition("$")[0]
+    if stored and hmac.compare_digest(fingerprint(settings.SECRET_KEY, salt), stored):
+        return
+    former = settings.SECRET_KEY_FALLBACKS
+    if stored and not any(hmac.compare_digest(fingerprint(key, salt), stored) for key in former):
+        raise ImproperlyConfigured(
+            "The secret is not the one this database was used with: another SECRET_KEY, or another "
+            f"{SECRET_FILE} in DATA_DIR. Every process needs the same. If the old one is lost or given "
+            "up, everybody has to sign in again; accept the new one with: python manage.py accept_secret"
+        )
+    accept_secret()
+
+
+def accept_secret() -> None:
+    """From now on the secret of this process is the database's."""
+    instance = _instance()
+    instance.secret_fingerprint = fingerprint(settings.SECRET_KEY, secrets.token_hex(8))
+    instance.save(update_fields=["secret_fingerprint"])
+
+
+def write_probe() -> None:
+    """A small write that is committed. Raises DatabaseError when nothing can be stored."""
+    with transaction.atomic():  # on SQLite: wait for one's turn like every writer
+        apps.get_model("conversations", "Instance").objects.filter(pk=1).update(
+            probed_at=timezone.now()
+        )
+
+
+def _instance() -> Any:
+    # Looked up late: server.py is imported before there are models.
+    return apps.get_model("conversations", "Instance").objects.get_or_create(pk=1)[0]
 
 
 def spare_connections() -> int | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,20 @@ import psycopg_pool
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connections
+from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import ChatError
 
+log = logging.getLogger("chatty.database")
+
+UNWRITABLE = _(
+    "Chatty cannot store anything just now: its disk is full or read-only. Please try again later."
+)
 _URL = "DATABASE_URL"
+_TOLD_SECONDS = 10.0  # a full disk is told that often, however many try to write
+
+_told: dict[str, float] = {}
+_unwritable_at: float | None = None
 
 # What PostgreSQL, libpq and psycopg say when they cannot connect, and what it means. They give no
 # code for it. In another language than English the last sentence of of_postgresql() stands.
@@ -105,21 +117,10 @@ def of_database(error: BaseException) -> str | None:
     return of_postgresql(error)
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether the database cannot store anything for want of space."""
-    for each in _chain(error):
-        if getattr(each, "sqlstate", None) == "53100":
-            return True
-        if isinstance(each, sqlite3.Error) and _sqlite_code(each) == "SQLITE_FULL":
-            return True
-        if isinstance(each, OSError) and each.errno == errno.ENOSPC:
-            return True
-    return False
-
-
 def is_unwritable(error: BaseException) -> bool:
     """Whether the database is there, but takes no writes until somebody does something about it."""
     for each in _chain(error):
+        # A standby or a read-only role, a full disk, a failing one.
         if getattr(each, "sqlstate", None) in {"25006", "53100", "58030"}:
             return True
         if isinstance(each, sqlite3.Error) and _sqlite_code(each) in {
@@ -129,6 +130,32 @@ def is_unwritable(error: BaseException) -> bool:
         }:
             return True
     return False
+
+
+def note_unwritable(error: BaseException) -> bool:
+    """Whether a write failed for want of space or of leave. If so, the log has the cause, and
+    /readyz knows for a while."""
+    global _unwritable_at
+    if not is_unwritable(error):
+        return False
+    _unwritable_at = time.monotonic()
+    if is_due("unwritable"):
+        log.error("The database cannot be written: %s", of_database(error))
+    return True
+
+
+def is_due(what: str) -> bool:
+    """Whether `what` was not told of late: everybody may cause it, and the log is finite."""
+    now = time.monotonic()
+    if now - _told.get(what, -_TOLD_SECONDS) < _TOLD_SECONDS:
+        return False
+    _told[what] = now
+    return True
+
+
+def was_unwritable(seconds: float) -> bool:
+    """Whether a write failed like that within so many seconds."""
+    return _unwritable_at is not None and time.monotonic() - _unwritable_at < seconds
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

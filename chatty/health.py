@@ -2,8 +2,8 @@
 
 /healthz   200 while this process answers at all. For whoever restarts what is ill: a database that is
            away is not mended by ending every socket.
-/readyz    200 while it can reach its database, else 503, and which part is wanting. Without its channel
-           layer Chatty is slower, not ill: that is told, and is still 200.
+/readyz    200 while it can read and write its database, else 503, and which part is wanting. Without
+           its channel layer Chatty is slower, not ill: that is told, and is still 200.
 /metrics   numbers for Prometheus: to whoever shows METRICS_TOKEN; while there is none, on this machine.
 
 Answered before Django, so that they need no allowed host, no place in line and no session.
@@ -23,7 +23,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from chatty import metrics
+from chatty import databases, failures, metrics
 from chatty.common.errors import ChatError
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -31,6 +31,7 @@ Probe = Callable[[Mapping[str, Any], Send], Awaitable[None]]
 
 _FRESH_SECONDS = 1.0  # strangers may ask as often as they like: the database is asked once a second
 _PATIENCE_SECONDS = 3.0
+_WRITE_SECONDS = 5.0  # how often a small write is tried
 _JSON = "application/json"
 
 NOTICE_SECONDS = 1.5  # a proxy's interval between checks should be well below
@@ -38,8 +39,9 @@ _CHECKED_SECONDS = 5.0  # whoever asked /readyz longer ago than this does not as
 
 _stopping = False
 _asked = -_CHECKED_SECONDS  # when somebody last asked /readyz, by the monotonic clock
-_last: tuple[float, bool] = (0.0, False)
-_asking: asyncio.Task[bool] | None = None
+_last: tuple[float, str] = (0.0, "down")
+_asking: asyncio.Task[str] | None = None
+_written = -_WRITE_SECONDS  # when a write last succeeded
 
 
 async def begin_stopping() -> None:
@@ -64,11 +66,12 @@ def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dic
     async def ready(scope: Mapping[str, Any], send: Send) -> None:
         global _asked
         _asked = time.monotonic()
-        well, heard = await is_well(), layer()
+        state, heard = await database_state(), layer()
+        well = state == "ok"
         status = "unavailable" if not well else "degraded" if heard == "down" else "ok"
         if _stopping:
             status = "stopping"
-        told = {"status": status, "database": "ok" if well else "down", "layer": heard}
+        told = {"status": status, "database": state, "layer": heard}
         await answer(send, 200 if well and not _stopping else 503, _JSON, json.dumps(told).encode())
 
     async def numbers(scope: Mapping[str, Any], send: Send) -> None:
@@ -134,21 +137,21 @@ def _is_from_here(scope: Mapping[str, Any], host: str) -> bool:
 # --- the database ---------------------------------------------------------------------------------
 
 
-async def is_well() -> bool:
-    """Whether the database answers: as of a second ago, within _PATIENCE_SECONDS."""
+async def database_state() -> str:
+    """Return "ok", "down" or "unwritable": as of a second ago, within _PATIENCE_SECONDS."""
     global _last
-    asked, well = _last
+    asked, state = _last
     if asked and time.monotonic() - asked < _FRESH_SECONDS:
-        return well
+        return state
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             return await asyncio.shield(_question())
     except TimeoutError:
-        _last = (time.monotonic(), False)
-        return False
+        _last = (time.monotonic(), "down")
+        return "down"
 
 
-def _question() -> asyncio.Task[bool]:
+def _question() -> asyncio.Task[str]:
     """The question being asked now. One for all: a database that hangs holds one thread, not one
     for each time somebody asks."""
     global _asking
@@ -157,20 +160,26 @@ def _question() -> asyncio.Task[bool]:
     return _asking
 
 
-async def _ask() -> bool:
+async def _ask() -> str:
     global _last
-    well = await sync_to_async(_database_answers, thread_sensitive=False)()
-    _last = (time.monotonic(), well)
-    return well
+    state = await sync_to_async(_ask_database, thread_sensitive=False)()
+    _last = (time.monotonic(), state)
+    return state
 
 
-def _database_answers() -> bool:
+def _ask_database() -> str:
     """Runs in a thread of its own: closes the connection it opened there."""
+    global _written
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-            return bool(cursor.fetchone() == (1,))
-    except DatabaseError:
-        return False
+            cursor.fetchone()
+        if time.monotonic() - _written >= _WRITE_SECONDS:
+            databases.write_probe()
+            _written = time.monotonic()
+    except DatabaseError as error:
+        return "unwritable" if failures.note_unwritable(error) else "down"
     finally:
         connection.close()
+    # What is full for a large write may still take the small one of the probe.
+    return "unwritable" if failures.was_unwritable(_WRITE_SECONDS) else "ok"

@@ -7,12 +7,14 @@ import math
 import sys
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from chatty import logs
+from chatty import failures, logs
 from chatty.common.errors import DATABASE_AWAY, ChatError
 
 log = logging.getLogger("chatty.refusals")
@@ -64,12 +66,34 @@ def _plain_page(context: dict[str, Any]) -> str:
 
 def database_away(error: Exception) -> ChatError:
     """Note that the database did not answer, and return what to say meanwhile."""
+    if failures.note_unwritable(error):
+        return ChatError("unavailable", failures.UNWRITABLE, retry_after=5)
     log.warning("The database did not answer: %s", logs.described(error))
     return ChatError("unavailable", retry_after=2)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        return answer(request, _foreign_host(request))
     return answer(request, ChatError("invalid", _("That request could not be understood.")))
+
+
+def _foreign_host(request: HttpRequest) -> ChatError:
+    """A name Chatty does not go by: most often a proxy does not pass Host on."""
+    host = logs.one_line(request.META.get("HTTP_HOST", ""), 100)
+    if not settings.PUBLIC_URL:
+        mend = "set PUBLIC_URL to the address people type"
+    else:
+        mend = f"PUBLIC_URL={settings.PUBLIC_URL}: let the proxy pass Host on, or change PUBLIC_URL"
+    if failures.is_due("host"):
+        log.warning("Refused a request for the host %r; %s", host, mend)
+    return ChatError(
+        "invalid",
+        _(
+            "Chatty does not answer under this name. Check the address. Whoever runs this Chatty: the "
+            "log names the host that was asked for and the setting."
+        ),
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -80,8 +80,12 @@ def refuse_unfinished(workers: int) -> None:
     failures.require_database()
     try:
         executor = MigrationExecutor(connection)
+        databases.refuse_newer(executor.loader)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
         spare = databases.spare_connections()
+        if not pending:
+            databases.compare_secret()
+            databases.write_probe()
     except DatabaseError as error:
         sentence = failures.of_database(error)
         if sentence is None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
+import os
+import resource
+import sqlite3
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 
 from conversations.proof.services import free_port
-from tests.houses import ROOT
+from tests.houses import ROOT, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -91,3 +97,170 @@ def test_a_name_that_is_not_ascii_is_served(house):
         connection.request("GET", "/sign-in/", headers={"Host": host})
         assert connection.getresponse().status == status
         connection.close()
+
+
+# --- the database and what is around it -------------------------------------------------------------
+
+
+def as_ordinary_user():
+    """What to begin a command with so that the modes of files count for it."""
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.parametrize("way", ["setup", "serve", "another command", "daphne"])
+def test_a_database_file_one_may_not_write_is_told(house, way):
+    path = house.home / "chatty.db"
+    path.chmod(0o400)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, -1)
+    done = subprocess.run(
+        [*as_ordinary_user(), sys.executable, *WAYS[way]],
+        cwd=ROOT,
+        env={**house.env, "PORT": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"{path} may not be written" in said
+    assert "Traceback" not in said
+    if os.geteuid() == 0:
+        assert "chatty.db belongs to nobody, and this is root" in said
+
+
+def test_a_file_that_is_no_database_is_told(house):
+    (house.home / "chatty.db").write_bytes(b"no database" * 1000)
+    assert "is not an SQLite database" in house.manage("serve", check=False, PORT="0")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgres://nobody@/{name}?host={host}", "has no user 'nobody'"),
+        ("postgres://postgres@/nothing?host={host}", "has no database 'nothing'"),
+        (
+            "postgres://postgres@/{name}?host={host}&default_transaction_read_only=on",
+            "DATABASE_URL",
+        ),
+        (
+            "postgres://postgres@/{name}?host={host}&options=-c%20default_transaction_read_only%3Don",
+            "takes no writes",
+        ),
+    ],
+)
+def test_what_postgresql_says_is_told(grown_house, url, expected):
+    given = urlsplit(grown_house.env["DATABASE_URL"])
+    host = given.query.removeprefix("host=")
+    changed = url.format(name=given.path[1:], host=host)
+    for command in ("serve", "setup"):
+        said = grown_house.manage(command, check=False, DATABASE_URL=changed, PORT="0")
+        if command == "serve" or "takes no" not in expected:
+            assert expected in said
+        assert "Traceback" not in said
+
+
+def test_another_secret_is_refused_with_the_command_that_accepts_it(house):
+    other = "another-key-0123456789-abcdefghijklmnopqrstuvwxyz-ABC"
+    for command in ("serve", "setup"):
+        said = house.manage(command, check=False, PORT="0", SECRET_KEY=other)
+        assert "python manage.py accept_secret" in said
+    house.manage("accept_secret", SECRET_KEY=other)
+    server = house.serve(SECRET_KEY=other)
+    server.terminate()
+    former = house.env["SECRET_KEY"]
+    assert "accept_secret" in house.manage("serve", check=False, PORT="0")
+    house.serve(SECRET_KEY=former, SECRET_KEY_FALLBACKS=other)
+
+
+def record_migration(house, name):
+    script = (
+        "from django.db import connection\n"
+        "from django.db.migrations.recorder import MigrationRecorder\n"
+        f"MigrationRecorder(connection).record_applied('conversations', '{name}')"
+    )
+    house.manage("shell", "-c", script)
+
+
+def test_code_older_than_the_database_is_refused(house):
+    record_migration(house, "9999_from_the_future")
+    for way in ("serve", "setup", "daphne"):
+        said = said_by(house, way, SECRET_KEY=house.env["SECRET_KEY"])
+        assert "newer version of Chatty" in said
+
+
+def test_setup_does_not_migrate_under_a_server_on_sqlite(house):
+    server = house.serve()
+    assert house.manage("setup") == ""  # nothing to do: harmless
+    with contextlib.closing(sqlite3.connect(house.home / "chatty.db")) as database:
+        newest = "SELECT max(id) FROM django_migrations WHERE app = 'conversations'"
+        database.execute(f"DELETE FROM django_migrations WHERE id = ({newest})")
+        database.commit()
+    said = house.manage("setup", check=False)
+    assert f"already served from {house.home / 'chatty.db'} (process {server.process.pid})" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
+    env = builder._environment(tmp_path, SECRET_KEY="")
+    if kind == "postgres":
+        with contextlib.closing(builder.grown_up()) as grown:
+            env["DATABASE_URL"] = grown.postgres.create(f"twice_{os.getpid()}", "template1")
+    running = [
+        subprocess.Popen(
+            [sys.executable, "manage.py", "setup"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    assert sum("Preparing the database" in each for each in said) == 1
+    assert sum("Its password" in each for each in said) == 1
+    assert [path.name for path in tmp_path.glob(".secret*")] == []
+
+
+# --- a disk that fills up while it serves -----------------------------------------------------------
+
+
+def test_a_full_disk_is_told_in_the_log_by_readyz_and_to_who_sends(house, person):
+    server = house.serve()
+    alice = person(server, "Alice")
+    status, made = alice.call("POST", "/api/conversations/", {"name": "Tea", "members": []})
+    assert status == 201, made
+    with alice.socket() as line:
+        line.recv(timeout=10)
+        # The process may let no file grow any further: what a full disk is, and can be undone.
+        log = (house.home / "chatty.db-wal").stat().st_size
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (log, limits[1]))
+        frame = {"type": "send", "conversation": made["id"], "key": "k", "body": "x" * 3000}
+
+        def answer():
+            line.send(json.dumps(frame))
+            while (heard := json.loads(line.recv(timeout=20)))["type"] not in {"sent", "error"}:
+                pass
+            return heard
+
+        refused = answer()
+        assert refused["code"] == "unavailable", refused
+        assert "disk is full or read-only" in refused["detail"]
+        assert ready(server) == (503, "unwritable")
+        assert "The database cannot be written: The disk" in server.said()
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+        eventually(lambda: ready(server) == (200, "ok"))
+        assert answer()["type"] == "sent"
+
+
+def ready(server):
+    line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    line.request("GET", "/readyz")
+    answer = line.getresponse()
+    told = json.loads(answer.read())["database"]
+    line.close()
+    return answer.status, told

@@ -1,9 +1,18 @@
 import threading
 
 import pytest
-from django.db import connection, connections, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, connection, connections, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
+from accounts.actions import register
 from accounts.models import User
+from chatty import databases
+from chatty.common.integrity import is_taken, may_be_a_race
+from conversations.models import Instance
+
+KEYS = [f"{letter}-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789" for letter in "abc"]
 
 
 @pytest.mark.sqlite
@@ -41,3 +50,86 @@ def test_threads_that_read_and_then_write_wait_for_each_other():
         thread.join()
     assert failures == []
     assert User.objects.get().name == "160"
+
+
+# --- the secret and the code that fit the database --------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_another_secret_than_the_databases_is_refused_until_it_is_accepted(settings):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = KEYS[0], []
+    databases.compare_secret()
+    databases.compare_secret()
+    settings.SECRET_KEY = KEYS[1]
+    with pytest.raises(ImproperlyConfigured, match=r"manage\.py accept_secret"):
+        databases.compare_secret()
+    databases.accept_secret()
+    databases.compare_secret()
+    settings.SECRET_KEY = KEYS[0]
+    with pytest.raises(ImproperlyConfigured, match="not the one"):
+        databases.compare_secret()
+
+
+@pytest.mark.django_db
+def test_a_secret_whose_predecessor_is_a_fallback_takes_its_place(settings):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = KEYS[0], []
+    databases.compare_secret()
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = KEYS[1], [KEYS[2], KEYS[0]]
+    databases.compare_secret()
+    settings.SECRET_KEY_FALLBACKS = []
+    databases.compare_secret()
+    stored = Instance.objects.get().secret_fingerprint
+    assert not any(key[:8] in stored for key in KEYS)
+
+
+@pytest.mark.django_db
+def test_a_database_of_a_newer_version_is_refused():
+    databases.refuse_newer(MigrationLoader(connection))
+    MigrationRecorder(connection).record_applied("conversations", "9999_from_the_future")
+    with pytest.raises(ImproperlyConfigured, match=r"conversations\.9999_from_the_future"):
+        databases.refuse_newer(MigrationLoader(connection))
+
+
+# --- what another row has already -------------------------------------------------------------------
+
+
+def refused_by_database(**changes):
+    User.objects.create(email="ada@example.org", name="Ada")
+    with pytest.raises(IntegrityError) as refused, transaction.atomic():
+        User.objects.create(**{"email": "eve@example.org", "name": "Eve", **changes})
+    return refused.value
+
+
+@pytest.mark.django_db
+def test_a_value_that_is_taken_is_told_from_one_that_is_missing():
+    taken = refused_by_database(email="ada@example.org")
+    assert is_taken(taken, User, "email")
+    assert not is_taken(taken, User, "name")
+    assert not is_taken(taken, Instance, "id")
+    assert may_be_a_race(taken)
+
+
+@pytest.mark.django_db
+def test_a_value_that_is_missing_is_a_defect():
+    missing = refused_by_database(name=None)
+    assert not is_taken(missing, User, "email")
+    assert not may_be_a_race(missing)
+
+
+@pytest.mark.django_db
+def test_sign_up_does_not_take_every_refusal_for_a_double(monkeypatch):
+    """As with a column that only newer code fills."""
+    save = User.save
+
+    def save_without_name(user, **options):
+        user.name = None
+        save(user, **options)
+
+    monkeypatch.setattr(User, "save", save_without_name)
+    with pytest.raises(IntegrityError):
+        register(
+            name="Ada",
+            email="ada@example.org",
+            password="correct horse battery staple",
+            address="127.0.0.1",
+        )

@@ -5,34 +5,37 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import sqlite3
 import threading
 import time
 
 import pytest
+from django.db import OperationalError, connection
 
-from chatty import health, metrics
+from chatty import failures, health, metrics
 from chatty.doors import FrontDoor, HttpBound
+from conversations.actions.transactions import as_refusal
 
 TOKEN = "4f5d0c8e2b7a49d6b1e3f8a07c6d5e4f"
 
 
 @pytest.fixture(autouse=True)
 def nothing_asked_yet(monkeypatch):
-    monkeypatch.setattr(health, "_last", (0.0, False))
+    monkeypatch.setattr(health, "_last", (0.0, "down"))
     monkeypatch.setattr(health, "_asking", None)
 
 
 @pytest.fixture
 def database(monkeypatch):
-    """database(True | False) is what it answers; the list counts how often it was asked."""
+    """database(True | False | "unwritable") is what it answers; the list counts how often it was asked."""
     asked = []
 
     def answers(well):
         def ask():
             asked.append(well)
-            return well
+            return {True: "ok", False: "down"}.get(well, well)
 
-        monkeypatch.setattr(health, "_database_answers", ask)
+        monkeypatch.setattr(health, "_ask_database", ask)
         return asked
 
     return answers
@@ -48,9 +51,9 @@ def hung_database(monkeypatch):
     def ask():
         waiting.append(threading.current_thread())
         over.wait(10)
-        return True
+        return "ok"
 
-    monkeypatch.setattr(health, "_database_answers", ask)
+    monkeypatch.setattr(health, "_ask_database", ask)
     yield waiting
     over.set()
 
@@ -105,6 +108,12 @@ async def ask(door, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
         (True, "unused", 200, {"status": "ok", "database": "ok", "layer": "unused"}),
         (True, "down", 200, {"status": "degraded", "database": "ok", "layer": "down"}),
         (False, "ok", 503, {"status": "unavailable", "database": "down", "layer": "ok"}),
+        (
+            "unwritable",
+            "ok",
+            503,
+            {"status": "unavailable", "database": "unwritable", "layer": "ok"},
+        ),
         (False, "down", 503, {"status": "unavailable", "database": "down", "layer": "down"}),
     ],
 )
@@ -236,3 +245,57 @@ async def test_a_token_once_set_is_asked_of_everybody(settings, shown):
     assert TOKEN.encode() not in body
     right = {"authorization": f"Bearer {TOKEN}"}
     assert (await ask(door(), "/metrics", "203.0.113.9", "x", **right))[0] == 200
+
+
+# --- what cannot be written -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full_database(db, monkeypatch):
+    """One that takes no write; full_database() makes it so, and full_database(False) ends that."""
+    monkeypatch.setattr(failures, "_unwritable_at", None)
+    monkeypatch.setattr(failures, "_told", {})
+    monkeypatch.setattr(health, "_written", -100.0)
+    monkeypatch.setattr(health, "_WRITE_SECONDS", 0.0)
+    full = False
+
+    def refuse_writes(execute, sql, params, many, context):
+        if full and sql.startswith("UPDATE"):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise OperationalError(*error.args) from error
+        return execute(sql, params, many, context)
+
+    def fill(now=True):
+        nonlocal full
+        full = now
+
+    monkeypatch.setattr(connection, "close", lambda: None)
+    with connection.execute_wrapper(refuse_writes):
+        yield fill
+
+
+def test_a_database_that_takes_no_writes_is_not_ready_and_the_log_has_the_cause(
+    full_database, caplog
+):
+    assert health._ask_database() == "ok"
+    full_database()
+    assert health._ask_database() == "unwritable"
+    assert health._ask_database() == "unwritable"
+    said = [record.getMessage() for record in caplog.records if record.name == "chatty.database"]
+    assert len(said) == 1
+    assert "The database cannot be written: The disk is full" in said[0]
+    full_database(False)
+    assert health._ask_database() == "ok"
+
+
+def test_a_larger_write_that_failed_is_remembered_for_a_while(full_database, monkeypatch):
+    monkeypatch.setattr(health, "_WRITE_SECONDS", 60.0)
+    cause = sqlite3.OperationalError("database or disk is full")
+    cause.sqlite_errorname = "SQLITE_FULL"
+    error = OperationalError("database or disk is full")
+    error.__cause__ = cause
+    refusal = as_refusal(error)
+    assert refusal.code == "unavailable"
+    assert "disk is full or read-only" in refusal.detail
+    assert health._ask_database() == "unwritable"

@@ -13,6 +13,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.permissions import AllowAny
 
 from accounts.models import User
+from chatty import failures
 from chatty import urls as real_urls
 from chatty.common.errors import ChatError
 
@@ -226,3 +227,21 @@ def test_nobody_sees_the_administration_but_staff(client):
     bob = User.objects.create_user("bob@example.org", "pw", name="Bob")
     client.force_login(bob)
     assert client.get("/admin/").status_code in {302, 403, 404}
+
+
+@pytest.mark.django_db
+def test_a_host_chatty_does_not_go_by_is_named_in_the_log_with_the_setting(
+    settings, caplog, monkeypatch
+):
+    monkeypatch.setattr(failures, "_told", {})
+    settings.PUBLIC_URL = "https://chat.example.org"
+    settings.ALLOWED_HOSTS = ["chat.example.org"]
+    settings.SECURE_SSL_REDIRECT = False
+    for asked in ("/sign-in/", "/api/me/"):
+        answer = Client().get(asked, headers={"host": "127.0.0.1:8000"})
+        assert answer.status_code == 400
+        assert "does not answer under this name" in answer.content.decode()
+    said = [record.getMessage() for record in caplog.records if record.name == "chatty.refusals"]
+    assert len(said) == 1  # strangers may ask as often as they like
+    assert "the host '127.0.0.1:8000'" in said[0]
+    assert "PUBLIC_URL=https://chat.example.org" in said[0]

@@ -8,7 +8,9 @@ from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
+from chatty import failures
 from chatty.common.errors import ChatError
+from chatty.common.integrity import may_be_a_race
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +48,9 @@ def in_transaction(deed: Callable[P, R]) -> Callable[P, R]:
 
 
 def is_worth_retrying(error: Exception) -> bool:
-    return isinstance(error, IntegrityError) or sqlstate(error) in SERIALIZATION_FAILURES
+    if isinstance(error, IntegrityError):
+        return may_be_a_race(error)
+    return sqlstate(error) in SERIALIZATION_FAILURES
 
 
 def as_refusal(error: Exception) -> ChatError | None:
@@ -55,6 +59,8 @@ def as_refusal(error: Exception) -> ChatError | None:
         return None
     if sqlstate(error) == LOCK_NOT_AVAILABLE or "database is locked" in str(error):
         return ChatError("busy", retry_after=1)
+    if failures.note_unwritable(error):
+        return ChatError("unavailable", failures.UNWRITABLE, retry_after=5)
     return ChatError("unavailable", retry_after=1)
 
 

@@ -17,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from accounts.models import User, normal_email
-from chatty import env, failures
+from chatty import databases, env, failures
 from conversations import actions
 from conversations.models import Conversation
 
@@ -37,7 +37,12 @@ class Command(BaseCommand):
         if make_secret(settings.DATA_DIR):
             self.say("Made a secret for this Chatty.")
         failures.require_database()
+        with databases.setting_up(self.say):
+            self.set_up(email, name)
+
+    def set_up(self, email: str, name: str) -> None:
         self.migrate()
+        databases.compare_secret()
         self.collect()
         admin, password = first_administrator(email, name)
         if password:
@@ -53,9 +58,11 @@ class Command(BaseCommand):
 
     def migrate(self) -> None:
         executor = MigrationExecutor(connection)
+        databases.refuse_newer(executor.loader)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.say("Preparing the database...")
-            call_command("migrate", interactive=False, verbosity=0)
+            with databases.migrating():
+                call_command("migrate", interactive=False, verbosity=0)
 
     def collect(self) -> None:
         if settings.DEBUG or not files_are_newer_than_collected():
@@ -69,10 +76,17 @@ def make_secret(data_dir: Path) -> bool:
     if settings.SECRET_IS_STORED:
         return False
     key = secrets.token_urlsafe(50)
-    # Made with its mode, never readable by others even for a moment; never overwritten.
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    with os.fdopen(os.open(data_dir / env.SECRET_FILE, flags, 0o600), "w") as file:
+    # Made with its mode, never readable by others even for a moment; there as a whole or not at all;
+    # never overwritten, also when two set-ups begin at once.
+    new = data_dir / f".{env.SECRET_FILE}-{os.getpid()}"
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(key + "\n")
+    try:
+        (data_dir / env.SECRET_FILE).hardlink_to(new)
+    except FileExistsError:
+        key, _stored = env.secret_key(data_dir)
+    finally:
+        new.unlink()
     # What this command writes is to be understood by those that follow.
     settings.SECRET_KEY = key
     settings.SECRET_IS_STORED = True

@@ -1,0 +1,28 @@
+"""Makes a new secret the one of this database, after the old one was lost or given up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from chatty import databases, failures
+
+
+class Command(BaseCommand):
+    help = "Accept the present secret as the one of this database. Everybody has to sign in again."
+
+    def handle(self, **options: Any) -> None:
+        if not settings.SECRET_IS_STORED:
+            raise CommandError("There is no secret yet. Run this first: python manage.py setup")
+        failures.require_database()
+        databases.accept_secret()
+        self.stdout.write(_("The present secret belongs to this database from now on."))
+        self.stdout.write(
+            _(
+                "Sign-ins made with another secret have ended. To keep them the next time, set the old "
+                "secret as SECRET_KEY_FALLBACKS for a while."
+            )
+        )
