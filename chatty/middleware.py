@@ -31,6 +31,23 @@ class RequestIdMiddleware:
         return response
 
 
+class ApiPathMiddleware:
+    """Takes a path below /api/ with or without its last slash.
+
+    Django would redirect to the path with the slash, and a client that follows sends GET without the
+    body: what was to be posted would be lost without a word.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if f"{request.path_info}/".startswith("/api/") and not request.path_info.endswith("/"):
+            request.path_info += "/"
+            request.path += "/"
+        return self.get_response(request)
+
+
 class SecurityHeadersMiddleware:
     """The headers Django and django-csp have no setting for."""
 

@@ -38,7 +38,8 @@ class Door(APIView):
         # No row has such an id, and no database could even be asked for it.
         if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
             raise ChatError("not_found")
-        query = self.queries_of.get(request.method or "", Query)(data=request.query_params)
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        query = self.queries_of.get(method, Query)(data=request.query_params)
         query.is_valid(raise_exception=True)
         self.asked: dict[str, Any] = query.validated_data
 

@@ -1,0 +1,15 @@
+"""What OPTIONS answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.metadata import BaseMetadata
+from rest_framework.request import Request
+
+
+class Methods(BaseMetadata):
+    """The methods alone: the fields are described at /api/schema/."""
+
+    def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
+        return {"methods": view.allowed_methods}

@@ -1,0 +1,133 @@
+"""Every address with every method: never a fault, and never HTML below /api/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
+ORDINARY = {"int": ["{pk}"], "str": ["x"], "slug": ["x"], "path": ["x"]}
+
+
+def patterns(found: Any = None, before: str = "/") -> Iterator[tuple[str, dict[str, str]]]:
+    """Every route of the URLconf and the kinds of its parameters."""
+    for pattern in found or get_resolver().url_patterns:
+        if not hasattr(pattern.pattern, "_route"):
+            continue
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from patterns(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            kinds = {}
+            for part in route.split("<")[1:]:
+                kind, _, name = part.split(">")[0].rpartition(":")
+                kinds[f"<{kind}:{name}>" if kind else f"<{name}>"] = kind or "str"
+            yield route, kinds
+
+
+def addresses(values: dict[str, list[str]]) -> list[str]:
+    found = []
+    for route, kinds in patterns():
+        longest = max((len(values.get(kind, ["x"])) for kind in kinds.values()), default=1)
+        for number in range(longest):
+            path = route
+            for part, kind in kinds.items():
+                choice = values.get(kind, values["int"])
+                path = path.replace(part, choice[number % len(choice)])
+            found.append(path)
+    return found
+
+
+class Visitor:
+    """Somebody who is signed in. What a request changes is taken back after it."""
+
+    def __init__(self, user: Any) -> None:
+        self.client = Client(raise_request_exception=False)
+        self.client.force_login(user)
+        self.faults: list[str] = []
+
+    def ask(self, method: str, path: str, body: Any = b"", kind: str = "", **more: Any) -> Any:
+        with transaction.atomic():
+            cookies = dict(self.client.cookies)
+            path, _, query = path.partition("?")
+            response = self.client.generic(
+                method, path, body, kind or "application/json", QUERY_STRING=query, **more
+            )
+            content = b"" if response.streaming else response.content
+            self.client.cookies.clear()
+            self.client.cookies.update(cookies)
+            transaction.set_rollback(True)
+        told = f"{method} {path[:80]}?{query[:80]} {body[:60]!r}: {response.status_code}"
+        if response.status_code >= 500:
+            self.faults.append(told)
+        # The pages of the API that are pages.
+        is_page = path in (reverse("api:docs"), reverse("api:docs") + "?script=")
+        if path.startswith("/api/") and not is_page and b"<html" in content.lower():
+            self.faults.append(f"{told} answers with HTML")
+        return response
+
+
+@pytest.fixture
+def visitor(alice: Any, settings: Any) -> Visitor:
+    settings.LIMITS = dict.fromkeys(settings.LIMITS, "1000000/s")
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    return Visitor(alice)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_answered_everywhere(method, visitor, pair, hello):
+    for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
+        visitor.ask(method, path, b"{}" if method in ("POST", "PUT", "PATCH") else b"")
+    assert visitor.faults == []
+
+
+def test_head_answers_as_get_does_without_the_body(visitor, pair, hello):
+    differing = []
+    for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
+        got, head = visitor.ask("GET", path), visitor.ask("HEAD", path)
+        if head.status_code != got.status_code or (not head.streaming and head.content):
+            differing.append(f"{path}: {got.status_code}, {head.status_code}")
+    assert differing == []
+
+
+def test_options_of_the_api_says_what_may_be_done(visitor, pair):
+    path = reverse("api:messages", args=[pair.pk])
+    answer = visitor.ask("OPTIONS", path)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"methods": ["GET", "POST", "HEAD", "OPTIONS"]},
+    )
+    assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+# --- the last slash -------------------------------------------------------------------------------
+
+
+def test_the_last_slash_of_an_api_path_may_be_left_out(visitor, pair, hello):
+    differing = []
+    for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
+        if not path.startswith("/api/"):
+            continue
+        for method in ("GET", "POST", "PATCH", "PUT", "DELETE"):
+            with_slash = visitor.ask(method, path, b"{}")
+            without = visitor.ask(method, path[:-1], b"{}")
+            if without.status_code != with_slash.status_code:
+                differing.append(f"{method} {path}: {without.status_code}")
+    assert differing == []
+    path = f"/api/conversations/{pair.pk}/messages"
+    answer = visitor.ask("POST", path, b'{"key": "k", "body": "Not lost"}')
+    assert (answer.status_code, answer.json()["body"]) == (201, "Not lost")
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/conversations/x"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_not_there_is_json_below_api(path, method, visitor):
+    answer = visitor.ask(method, path, b"{}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
