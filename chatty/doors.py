@@ -7,6 +7,7 @@ import ipaddress
 import json
 import logging
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -40,6 +41,10 @@ _SPOKEN_BY_PROXIES = frozenset(
 )
 _NO_SUCH_SOCKET = 4404
 LARGE_AT_ONCE = 4
+PROGRESS_BYTES = 16 * 1024  # of a body or an answer, in every HTTP_BODY_SECONDS
+ANSWER_KEPT = 8 * 1024 * 1024  # bytes of one answer; the rest is sent as the client takes it
+# ASGI extension: a function that ends the connection at once, whatever it still holds.
+CUT_EXTENSION = "chatty.cut"
 
 
 class FrontDoor:
@@ -200,12 +205,42 @@ def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address |
     return getattr(address, "ipv4_mapped", None) or address
 
 
+class _Body:
+    """A request's body on its way in, or held for a request that has not been answered."""
+
+    def __init__(self, deadline: asyncio.Timeout) -> None:
+        self.deadline = deadline
+        self.size = 0
+        self.arriving = False
+        self.evicted = False
+
+    def evict(self) -> None:
+        self.evicted = True
+        if not self.deadline.expired():
+            self.deadline.reschedule(0)
+
+
+class _Answer:
+    """An answer that is made and not yet taken by its client. `cut` ends the connection."""
+
+    def __init__(self, cut: Callable[[], None] | None) -> None:
+        self.cut = cut
+        self.size = 0
+        self.dropped = False
+
+
 class HttpBound:
     """At most `running` requests in Django, `waiting` more in line; then 503 with Retry-After.
 
     Django starts a thread, and so a database connection, for each request that comes: without a bound
     a crowd takes the memory and starves the sockets. A request gets in line after its body has
-    arrived, so that slow senders hold no place. Static files pass by: no database, short work.
+    arrived, and gives its place back when its answer is made, so that clients that send or read slowly
+    hold no place. Static files pass by: no database, short work.
+
+    What is held for clients is bounded altogether, in bytes: bodies by `bodies_max`, answers nobody
+    has taken yet by `answers_max`. Beyond that the largest is dropped, which is never that of someone
+    who sends or reads a little. A body must bring PROGRESS_BYTES in every `body_seconds`, or end. That
+    answers are read no slower than that is the connection's business (uvicorn_protocols.py).
 
     `large`: paths that take files, and how many bytes. Few such requests at once, since each is held
     in memory, and only ones that announce their size.
@@ -219,6 +254,8 @@ class HttpBound:
         waiting: int,
         body_max: int,
         body_seconds: float,
+        bodies_max: int = 32 * 1024 * 1024,
+        answers_max: int = 32 * 1024 * 1024,
         large: Mapping[str, int] | None = None,
         unbound: tuple[str, ...] = ("/static/",),
     ) -> None:
@@ -227,11 +264,17 @@ class HttpBound:
         self.waiting = waiting
         self.body_max = body_max
         self.body_seconds = body_seconds
+        self.bodies_max = bodies_max
+        self.answers_max = answers_max
         self.large = large or {}
         self.unbound = unbound
         self._inside = 0  # running and waiting
         self._large = 0  # of those with a body beyond `body_max`, also on its way
         self._places = asyncio.Semaphore(running)
+        self._bodies: set[_Body] = set()
+        self._bodies_size = 0
+        self._answers: set[_Answer] = set()
+        self._answers_size = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(self.unbound):
@@ -239,35 +282,84 @@ class HttpBound:
             return
         large = announced_size(scope) > self.body_max
         self._large += large
+        body = _Body(asyncio.timeout(None))
+        self._bodies.add(body)
         try:
-            await self._with_body(scope, receive, send)
+            await self._with_body(scope, receive, send, body)
         finally:
             self._large -= large
+            self._drop_body(body)
 
-    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send, body: _Body) -> None:
         try:
-            body = await self._body(scope, receive)
+            content = await self._body(scope, receive, body)
             if self._inside >= self.running + self.waiting:
                 raise ChatError("busy", retry_after=2)
         except ChatError as error:
+            self._drop_body(body)
             metrics.HTTP_REFUSED.labels(error.code).inc()
             await refuse(scope, send, error)
             return
-        if body is None:
+        if content is None:
             return
-        self._inside += 1
+        answer = _Answer(scope.get("extensions", {}).get(CUT_EXTENSION))
+        self._answers.add(answer)
+        made: deque[Message] = deque()
         try:
-            with metrics.HTTP_INSIDE.track_inprogress():
-                await self._in_turn(scope, replaying(body, receive), send)
+            self._inside += 1
+            try:
+                with metrics.HTTP_INSIDE.track_inprogress():
+                    await self._in_turn(scope, replaying(content, receive), send, made, answer)
+            finally:
+                self._inside -= 1
+                self._drop_body(body)
+            del content
+            await self._pass_on(made, send, answer)
+            if answer.dropped:
+                await receive()  # returns when the connection is gone
         finally:
-            self._inside -= 1
+            self._count_answer(answer, -answer.size)
+            self._answers.discard(answer)
 
-    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _in_turn(
+        self, scope: Scope, receive: Receive, send: Send, made: deque[Message], answer: _Answer
+    ) -> None:
+        """Run the application, and put what it answers into `made`."""
+
+        async def keep(message: Message) -> None:
+            made.append(message)
+            self._count_answer(answer, len(message.get("body", b"")))
+            if answer.size > ANSWER_KEPT:
+                # A stream rather than a page: what is too long to be held is sent from its place.
+                await self._pass_on(made, send, answer)
+
         async with self._places:
             with metrics.HTTP_RUNNING.track_inprogress():
-                await self.application(scope, receive, send)
+                await self.application(scope, receive, keep)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+    async def _pass_on(self, made: deque[Message], send: Send, answer: _Answer) -> None:
+        while made and not answer.dropped:
+            message = made.popleft()
+            await send(message)
+            self._count_answer(answer, -len(message.get("body", b"")))
+        made.clear()
+
+    def _count_answer(self, answer: _Answer, size: int) -> None:
+        if answer.dropped:
+            return
+        answer.size += size
+        self._answers_size += size
+        while self._answers_size > self.answers_max:
+            worst = max((each for each in self._answers if each.cut), key=_size, default=None)
+            if worst is None or worst.cut is None:
+                return  # a server that cannot cut: its own flow control has to do
+            metrics.HTTP_REFUSED.labels("unread").inc()
+            self._answers_size -= worst.size
+            worst.size, worst.dropped = 0, True
+            self._answers.discard(worst)
+            worst.cut()
+
+    async def _body(self, scope: Scope, receive: Receive, body: _Body) -> bytes | None:
         """The whole body, None when the client has gone.
 
         Raises ChatError("too_big" | "busy" | "invalid").
@@ -280,25 +372,60 @@ class HttpBound:
             if self._large > LARGE_AT_ONCE:
                 raise ChatError("busy", retry_after=2)
         try:
-            async with asyncio.timeout(self.body_seconds):
-                return await self._collected(receive, most)
+            async with body.deadline:
+                body.arriving = True
+                return await self._collected(receive, most, body)
         except TimeoutError:
+            if body.evicted:
+                raise ChatError("busy", retry_after=2) from None
             raise ChatError("invalid", "The request took too long to arrive.") from None
+        finally:
+            body.arriving = False
 
-    async def _collected(self, receive: Receive, most: int) -> bytes | None:
+    async def _collected(self, receive: Receive, most: int, body: _Body) -> bytes | None:
         chunks: list[bytes] = []
-        size = 0
+        loop = asyncio.get_running_loop()
+        progress = 0  # bytes since the deadline was last moved
+        body.deadline.reschedule(loop.time() + self.body_seconds)
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > most:
+            if body.size + len(chunk) > most:
                 raise ChatError("too_big")
+            self._count_body(body, len(chunk))
+            if body.evicted:
+                raise ChatError("busy", retry_after=2)
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
+            progress += len(chunk)
+            if progress >= PROGRESS_BYTES:
+                progress = 0
+                body.deadline.reschedule(loop.time() + self.body_seconds)
+
+    def _count_body(self, body: _Body, size: int) -> None:
+        body.size += size
+        self._bodies_size += size
+        while self._bodies_size > self.bodies_max:
+            arriving = (each for each in self._bodies if each.arriving and not each.evicted)
+            worst = max(arriving, key=_size, default=None)
+            if worst is None:
+                return
+            worst.evict()
+            # Its bytes are freed in a moment; counted now, nobody else is dropped for them.
+            self._bodies_size -= worst.size
+            worst.size = 0
+
+    def _drop_body(self, body: _Body) -> None:
+        if body in self._bodies:
+            self._bodies.discard(body)
+            self._bodies_size -= body.size
+
+
+def _size(held: _Body | _Answer) -> int:
+    return held.size
 
 
 def announced_size(scope: Scope) -> int:

@@ -57,7 +57,9 @@ def _settings() -> Iterable[Setting]:
     yield add("HTTP_RUNNING", "whole number", "12", "Requests worked on at once.")
     yield add("HTTP_WAITING", "whole number", "64", "Requests waiting in line.")
     yield add("HTTP_HEADER_SECONDS", "number", "15", "How long request headers may take.")
-    yield add("HTTP_BODY_SECONDS", "number", "30", "How long a request body may take.")
+    yield add(
+        "HTTP_BODY_SECONDS", "number", "10", "How long 16 KiB of a body or an answer may take."
+    )
     yield add("HTTP_BODY_MAX", "whole number", "1048576", "Bytes of a request body.")
     yield add("SHUTDOWN_SECONDS", "whole number", "15", "How long stopping waits for requests.")
     yield add("STATEMENT_SECONDS", "number", "5", "How long a database statement may take.")

@@ -1,6 +1,6 @@
 """The production server: uvicorn with Chatty's limits, in this process or in several workers.
 
-Beyond uvicorn: a deadline and a size for request headers (uvicorn has neither), the message writer
+Beyond uvicorn: bounds on what one connection may hold (uvicorn_protocols.py), the message writer
 drained before sockets are told to come back (1012), and workers watched by their parent.
 """
 
@@ -19,27 +19,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Any
 
 import uvicorn
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
-from websockets.http11 import Request
 
 from chatty import health, metrics
-from chatty.observer import SECURITY_HEADERS
 
 log = logging.getLogger("chatty.server")
 
-HEADER_BYTES = 65_536
 FRAME_BYTES = 65_536
 PING_SECONDS = 20.0
-CLOSE_SECONDS = 10.0  # for the client to answer a close
-UVICORN = "0.54."  # whose internals SocketProtocol knows
+UVICORN = "0.54."  # whose internals uvicorn_protocols.py knows
 IDLE_SECONDS = 3.0  # how long a stopping server leaves a proxy's idle connections open
 _STOP_SECONDS = 16.0  # to notice, to store what was taken, to outlast idle connections
 _RESTART_PAUSE_SECONDS = 1.0
@@ -49,136 +42,23 @@ class UnservableError(Exception):
     """Why the server cannot start, in a sentence for whoever runs it, with the way to mend it."""
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request headers take too long or too much space."""
+def known_protocols() -> ModuleType | None:
+    """Return Chatty's own protocols, None where uvicorn is not the version they were written for.
 
-    _deadline: asyncio.TimerHandle | None = None
-    _header_bytes = 0
-    last_requests = False  # set for the class when the server stops
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._expect_headers()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._headers_came()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._header_bytes = 0
-        self._expect_headers()
-
-    def on_url(self, url: bytes) -> None:
-        self._measure(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._measure(len(name) + len(value))
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._headers_came()
-        super().on_headers_complete()
-
-    def handle_websocket_upgrade(self) -> None:
-        if self.last_requests:
-            # A proxy that reuses an idle connection for this asks another process when the
-            # connection closes without an answer. Any answer would be passed to the client.
-            self.transport.close()
-            return
-        super().handle_websocket_upgrade()
-
-    def send_400_response(self, msg: str) -> None:
-        body = msg.encode("ascii")
-        headers = {
-            **SECURITY_HEADERS,
-            b"content-type": b"text/plain; charset=utf-8",
-            b"content-length": str(len(body)).encode(),
-            b"connection": b"close",
-        }
-        lines = [name + b": " + value for name, value in headers.items()]
-        head = b"\r\n".join([b"HTTP/1.1 400 Bad Request", *lines])
-        self.transport.write(head + b"\r\n\r\n" + body)
-        self.transport.close()
-
-    def _expect_headers(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(settings.HTTP_HEADER_SECONDS, self._give_up)
-
-    def _headers_came(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def close_after_answer(self) -> None:
-        """Keep the connection for no further request when one is being answered now."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-
-    def _measure(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > HEADER_BYTES:
-            raise ValueError("The request's headers are too big.")  # the parser answers with 400
-
-    def _give_up(self) -> None:
-        self._deadline = None
-        self.transport.close()
-
-
-class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with the ASGI extension `chatty.frame`.
-
-    uvicorn's own `send` costs a coroutine per socket and waits, maybe for ever, for a client that
-    does not read. The extension hands out three plain functions instead:
-        write(frame: bytes)    a finished frame, straight into the connection's buffer
-        buffered() -> int      bytes the client has not taken yet
-        close(code: int)       a close frame; the connection is cut CLOSE_SECONDS later
-    It reaches into uvicorn: check_uvicorn() refuses versions it was not written for.
+    Chatty serves with any uvicorn; then with its standard interfaces, which hold less and cost more.
     """
+    if uvicorn.__version__.startswith(UVICORN):
+        from chatty import uvicorn_protocols
 
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            # The application's task was made just now, and has not run yet.
-            self.scope["extensions"]["chatty.frame"] = {
-                "write": self.write_frame,
-                "buffered": self.transport.get_write_buffer_size,
-                "close": self.close_with,
-            }
-
-    def write_frame(self, frame: bytes) -> None:
-        if not self.close_sent and not self.disconnected:
-            self.transport.write(frame)
-
-    def close_with(self, code: int) -> None:
-        if self.close_sent or self.transport.is_closing():
-            return
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
-        try:
-            self.conn.send_close(code)
-        except InvalidState:
-            return  # the client was faster
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()  # for the client's own close
-        self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
-
-    def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        # A polite close waits until everything is written: for a client that is gone, for ever.
-        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
-
-
-def check_uvicorn() -> None:
-    """Raises UnservableError when uvicorn is not the one SocketProtocol was written for."""
-    if not uvicorn.__version__.startswith(UVICORN):
-        raise UnservableError(
-            f"Chatty's sockets are made for uvicorn {UVICORN}x, but {uvicorn.__version__} is "
-            "installed. Install what requirements.txt names: pip install -r requirements.txt"
-        )
+        return uvicorn_protocols
+    log.warning(
+        "uvicorn %s is installed; Chatty was written for %sx. It serves all the same, but sockets "
+        "cost more and some limits on hostile clients are missing. To install the version it was "
+        "written for: pip install -r requirements.txt",
+        uvicorn.__version__,
+        UVICORN,
+    )
+    return None
 
 
 class Server(uvicorn.Server):
@@ -200,7 +80,8 @@ class Server(uvicorn.Server):
         from conversations.realtime import engine  # a worker imports this module before its models
 
         await health.begin_stopping()
-        HttpProtocol.last_requests = True
+        if (own := self._own_http_protocol()) is not None:
+            own.last_requests = True
         for listener in sockets or []:
             self._accept_waiting(listener)
         for server in self.servers:
@@ -227,7 +108,7 @@ class Server(uvicorn.Server):
 
     async def _adopt(self, connection: socket.socket) -> None:
         def protocol() -> asyncio.Protocol:
-            return HttpProtocol(
+            return self.config.http_protocol_class(  # type: ignore[call-arg]
                 config=self.config, server_state=self.server_state, app_state=self.lifespan.state
             )
 
@@ -241,9 +122,17 @@ class Server(uvicorn.Server):
             *self.server_state.default_headers,
             (b"connection", b"close"),
         ]
-        for connection in self.server_state.connections:
-            if isinstance(connection, HttpProtocol):
-                connection.close_after_answer()
+        for connection in self._own_connections():
+            connection.close_after_answer()
+
+    def _own_http_protocol(self) -> Any:
+        """Return Chatty's own class, None where uvicorn's serves: see known_protocols()."""
+        protocol = self.config.http_protocol_class
+        return protocol if hasattr(protocol, "close_after_answer") else None
+
+    def _own_connections(self) -> list[Any]:
+        own = self._own_http_protocol()
+        return [c for c in self.server_state.connections if own and isinstance(c, own)]
 
     async def _outlast_idle_connections(self) -> None:
         """Wait until proxies have given up their idle connections, for IDLE_SECONDS at most.
@@ -253,19 +142,19 @@ class Server(uvicorn.Server):
         """
         deadline = time.monotonic() + IDLE_SECONDS
         while time.monotonic() < deadline and not self.force_exit:
-            if not any(isinstance(c, HttpProtocol) for c in self.server_state.connections):
+            if not self._own_connections():
                 return
             await asyncio.sleep(0.05)
 
 
 def configuration(**changes: Any) -> uvicorn.Config:
-    check_uvicorn()
+    own = known_protocols()
     options: dict[str, Any] = {
         "app": "chatty.asgi:application",
-        "http": HttpProtocol,
+        "http": own.HttpProtocol if own else "httptools",
         "loop": "uvloop",
         "lifespan": "on",
-        "ws": SocketProtocol,
+        "ws": own.SocketProtocol if own else "websockets-sansio",
         "ws_max_size": FRAME_BYTES,
         "ws_per_message_deflate": False,  # memory for each socket, little gain on short words
         "ws_ping_interval": PING_SECONDS,

@@ -92,6 +92,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "chatty.doors",
             "chatty.health",
             "chatty.server",
+            "chatty.uvicorn_protocols",
             "chatty.startup",
             "chatty.urls",
         ],
@@ -243,7 +244,7 @@ def test_accounts_never_imports_conversations():
             "rest_framework_simplejwt",
             ["accounts.api", "chatty.api", "conversations.api", "accounts.tokens"],
         ),
-        ("uvicorn", ["chatty.server"]),
+        ("uvicorn", ["chatty.server", "chatty.uvicorn_protocols"]),
     ],
 )
 def test_libraries_stay_in_their_rooms(library, rooms):

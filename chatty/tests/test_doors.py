@@ -282,6 +282,113 @@ async def test_a_body_that_never_ends_is_given_up():
     assert slow.bodies == []
 
 
+async def test_a_body_that_goes_on_arriving_is_not_given_up(monkeypatch):
+    monkeypatch.setattr("chatty.doors.PROGRESS_BYTES", 10)
+    slow = Slow()
+    slow.go.set()
+    chunks = [
+        {"type": "http.request", "body": b"x" * 10, "more_body": number < 4} for number in range(5)
+    ]
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(0.3)  # altogether longer than body_seconds
+        return chunks.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    await bound(slow, body_seconds=1.0)(scope("http", path="/"), receive, send)
+    assert sent[0]["status"] == 200
+    assert slow.bodies == [b"x" * 50]
+
+
+async def test_of_bodies_on_their_way_the_largest_is_dropped():
+    slow = Slow()
+    slow.go.set()
+    door = bound(slow, bodies_max=1500)
+    lines = [Line(door, chunks=[b"x" * size, b"x"]) for size in (700, 600, 20)]
+    for line in lines:
+        line.messages.pop()  # the rest never comes
+    await turns()
+    assert [line.status for line in lines] == [None] * 3
+    small = Line(door, chunks=[b"x" * 300])
+    await turns()
+    assert [line.status for line in lines] == [503, None, None]
+    assert small.status == 200
+    for line in lines[1:]:
+        line.gone.set()
+        await line.task
+    assert (door._bodies, door._bodies_size) == (set(), 0)
+
+
+async def test_an_answer_nobody_takes_holds_no_place():
+    slow = Slow()
+    slow.go.set()
+    door = bound(slow, running=1, waiting=0)
+    taking = asyncio.Event()
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        await taking.wait()
+
+    unread = [asyncio.create_task(door(scope("http", path="/"), receive, send)) for _ in range(1)]
+    await turns()
+    assert slow.running == 0
+    other = Line(door)
+    await other.task
+    assert other.status == 200
+    taking.set()
+    await asyncio.gather(*unread)
+    assert (door._answers, door._answers_size) == (set(), 0)
+
+
+async def test_of_answers_nobody_takes_the_largest_is_cut():
+    def page(size):
+        async def application(scope, receive, send):
+            await receive()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x" * size})
+
+        return application
+
+    async def application(scope, receive, send):
+        await page(scope["size"])(scope, receive, send)
+
+    door = bound(application, answers_max=1500)
+    cut, tasks = [], []
+    for size in (800, 600, 300):
+        gone = asyncio.Event()
+
+        def end(size=size, gone=gone):
+            cut.append(size)
+            gone.set()
+
+        async def receive(asked=[], gone=gone):  # noqa: B006 - one list for each
+            if not any(each is gone for each in asked):
+                asked.append(gone)
+                return {"type": "http.request", "body": b""}
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message, gone=gone):
+            await gone.wait()
+
+        about = {**scope("http", path="/"), "size": size, "extensions": {"chatty.cut": end}}
+        tasks.append(asyncio.create_task(door(about, receive, send)))
+        await turns()
+    assert cut == [800]
+    await turns()
+    assert [task.done() for task in tasks] == [True, False, False]
+    assert door._answers_size == 900
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (door._answers, door._answers_size) == (set(), 0)
+
+
 async def refused_socket(door, path):
     sent = []
 

@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 BAD_FRAMES = 20  # in a minute; then the client is broken or hostile
 FAILURES = 5  # of ours while serving one socket; then it is better off with a new one
+PAUSE_SECONDS = 5  # for which a client that is too fast is not read
+FORGIVEN_SECONDS = 60.0  # after which it is warned again, rather than closed
+RETURN_SECONDS = 30  # before it should come back
 TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
 EXPIRY_NOTICE_SECONDS = 60
 # Addresses whose sockets nobody counts: this machine's own (a proxy beside us that we were not told to
@@ -66,6 +69,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._timers: list[asyncio.TimerHandle] = []
         self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
         self._failures = 0
+        self._warned_at = -FORGIVEN_SECONDS  # of frames that come too fast
         self._typed_at: dict[int, float] = {}
         self._answers: list[str] = []
         self._reads: dict[int, int] = {}  # conversation -> seq still to be noted
@@ -241,7 +245,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if self.outbox.closing:
             return  # refused or signed out: what still comes is nobody's
         try:
-            limiter.check_here("frames", str(self.user_id))
+            if not await self._keeps_to_the_limit():
+                return
             await self._hear(protocol.parse(text, message.get("bytes")))
         except ChatError as refusal:
             self._refuse(refusal, **protocol.addressed(text))
@@ -257,6 +262,26 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._failures += 1
             if self._failures >= FAILURES:
                 self.end(protocol.CLOSE_INTERNAL)
+
+    async def _keeps_to_the_limit(self) -> bool:
+        """Tell whether the frame just received may be handled; the socket is closed if not.
+
+        Over the limit the client is warned once, and not read for a while: the server stops reading
+        a socket whose frame is being handled. The frame is then handled like any other. A client
+        that is too fast again soon after is closed.
+        """
+        try:
+            limiter.check_here("frames", str(self.user_id))
+        except ChatError:
+            now = time.monotonic()
+            warned, self._warned_at = self._warned_at, now
+            if now - warned < FORGIVEN_SECONDS:
+                last_words = ChatError("slow_down", retry_after=RETURN_SECONDS)
+                self.outbox.close(protocol.CLOSE_SLOW_DOWN, self._said(last_words))
+                return False
+            self._refuse(ChatError("slow_down", retry_after=PAUSE_SECONDS))
+            await asyncio.sleep(PAUSE_SECONDS)
+        return not self.outbox.closing
 
     def _is_broken(self) -> bool:
         now = time.monotonic()

@@ -1,7 +1,7 @@
 """What is still to be written to one socket: in order, bounded, never waited for.
 
 A client that does not read costs its own connection; not the process's memory, and nobody's time.
-Two kinds behind one shape. Servers that offer the ASGI extension `chatty.frame` (chatty/server.py)
+Two kinds behind one shape. Servers that offer the ASGI extension `chatty.frame` (chatty/uvicorn_protocols.py)
 take finished frames straight into the connection's buffer; every other server is served from a queue.
 """
 

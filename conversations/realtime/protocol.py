@@ -15,7 +15,7 @@ import msgspec
 from chatty.common.errors import ChatError
 
 SUBPROTOCOL = "chatty.v1"
-FRAME_EXTENSION = "chatty.frame"  # offered by chatty/server.py
+FRAME_EXTENSION = "chatty.frame"  # offered by chatty/uvicorn_protocols.py
 FRAME_MAX = 64 * 1024  # bytes of one incoming frame
 DEPTH_MAX = 32
 HEARTBEAT_SECONDS = 25

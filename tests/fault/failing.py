@@ -3,6 +3,7 @@
     python -m tests.fault.failing MOMENT manage.py serve ...
 
 MOMENT: before-commit, after-commit (nobody has been told yet) or before-ack (all but the sender have).
+Or newer-uvicorn: it does not die, but finds a version of uvicorn that it does not know.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 WORD = "CRASH"
 MOMENTS = ("before-commit", "after-commit", "before-ack")
+NEWER_UVICORN = "newer-uvicorn"
 
 
 def die_once() -> None:
@@ -62,12 +64,17 @@ def fail_at(moment: str) -> None:
 
 def main() -> None:
     moment, *arguments = sys.argv[1:]
+    if moment == NEWER_UVICORN:
+        import uvicorn
+
+        uvicorn.__version__ = "0.99.0"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
     import django
     from django.core.management import execute_from_command_line
 
     django.setup()
-    fail_at(moment)
+    if moment in MOMENTS:
+        fail_at(moment)
     execute_from_command_line(arguments)
 
 
