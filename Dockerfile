@@ -1,4 +1,4 @@
-# Chatty in one image. NOT YET TRIED: this file has been written with care but never been built.
+# Chatty in one image. Its steps are run by tests/test_docker.py in a plain folder; with an engine it is untried.
 FROM python:3.13-slim AS build
 WORKDIR /app
 COPY requirements.txt .
@@ -7,13 +7,14 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements
 FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 PORT=8000 DATA_DIR=/data STATIC_ROOT=/app/staticfiles
-RUN useradd --system --uid 10001 --home-dir /data chatty && mkdir /data && chown chatty /data
+RUN useradd --system --uid 10001 --home-dir /data chatty && install -d -m 700 -o chatty /data
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py ./
 COPY accounts accounts
 COPY chatty chatty
 COPY conversations conversations
+COPY locale locale
 COPY static static
 COPY templates templates
 # Collected once, here: the container itself may run read-only but for /data.
@@ -23,5 +24,6 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["python", "-c", \
     "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-# setup does only what is missing; exec hands SIGTERM to the server.
-CMD ["sh", "-c", "python manage.py setup && exec python manage.py serve"]
+# setup does only what is missing; exec hands SIGTERM to the server. The first administrator's password goes to
+# a file in /data instead of the log: docker compose exec chatty cat /data/first_password
+CMD ["sh", "-c", "umask 077 && python manage.py setup --password-file /data/first_password && exec python manage.py serve"]

@@ -45,6 +45,7 @@ def _settings() -> Iterable[Setting]:
     yield add("SECRET_KEY", "secret", "", "Signs sessions and tokens; setup makes one.")
     yield add("SECRET_KEY_FALLBACKS", "list", "", "Former secrets that are still accepted.")
     # Who may come in
+    yield add("ADMIN_EMAIL", "text", "", "The address of the administrator that setup makes.")
     yield add("SIGN_UP", "choice", "open", "Who may open an account: open or closed.")
     yield add("PASSWORD_MIN_LENGTH", "whole number", "8", "The fewest characters of a password.")
     yield add("SESSION_DAYS", "whole number", "30", "How long a browser stays signed in.")

@@ -35,6 +35,7 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 
+ADMIN_EMAIL = env.text("ADMIN_EMAIL")
 SIGN_UP = env.sign_up()
 
 # --- What it is made of ---------------------------------------------------------------------------

@@ -29,10 +29,22 @@ class Command(BaseCommand):
     requires_system_checks = []  # there may be no database yet
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--email", default="", help="The first administrator's e-mail address.")
+        parser.add_argument(
+            "--email",
+            default=settings.ADMIN_EMAIL,
+            help="The first administrator's e-mail address. Default: ADMIN_EMAIL.",
+        )
         parser.add_argument("--name", default="Admin", help="The first administrator's name.")
+        parser.add_argument(
+            "--password-file",
+            type=Path,
+            help="Write the first administrator's password to this file, for its owner only, and not "
+            "to the terminal, whose output may be kept in a log.",
+        )
 
-    def handle(self, *, email: str, name: str, **options: Any) -> None:
+    def handle(
+        self, *, email: str, name: str, password_file: Path | None = None, **options: Any
+    ) -> None:
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         if make_secret(settings.DATA_DIR):
             self.say("Made a secret for this Chatty.")
@@ -48,6 +60,10 @@ class Command(BaseCommand):
         if password:
             welcome(admin)
             self.say(_("Your account:   %s") % admin.email)
+            if password_file is not None:
+                write_password(password_file, password)
+                self.say(_("Its password is in %s") % password_file)
+                return
             self.say(
                 _("Its password:   %s   (shown this once; change it in the settings)") % password
             )
@@ -91,6 +107,13 @@ def make_secret(data_dir: Path) -> bool:
     settings.SECRET_KEY = key
     settings.SECRET_IS_STORED = True
     return True
+
+
+def write_password(path: Path, password: str) -> None:
+    path.unlink(missing_ok=True)  # of an administrator before
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+    with os.fdopen(os.open(path, flags, 0o600), "w") as file:
+        file.write(password + "\n")
 
 
 def files_are_newer_than_collected() -> bool:
