@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 import psycopg
@@ -33,6 +34,13 @@ class Postgres(OwnPostgres):
     def pid(self) -> int:
         """Of the server, whose backends are its children."""
         return int(self._server.get_pid())
+
+    @property
+    def programs(self) -> Path:
+        """The directory of its createdb, pg_dump and psql, which are of its own version."""
+        # The first line of postmaster.opts is the server's own command.
+        command = (Path(self._server.pgdata) / "postmaster.opts").read_text()
+        return Path(command.split()[0]).parent
 
     def create(self, database: str, template: str = "template1") -> str:
         """Creates a database like `template` and returns its url."""

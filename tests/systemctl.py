@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 UNITS = Path(os.environ["CHATTY_TEST_UNITS"])
@@ -100,6 +101,9 @@ def is_running(pid: int) -> bool:
 
 def main(command: str, *arguments: str) -> None:
     units = [argument for argument in arguments if not argument.startswith("-")]
+    if any("*" in unit for unit in units):
+        running = [path.stem for path in RUN.glob("*.pid")]
+        units = [name for name in running if any(fnmatch(name, unit) for unit in units)]
     for unit in units:
         if command in {"stop", "restart"} or (command == "disable" and "--now" in arguments):
             stop(unit)

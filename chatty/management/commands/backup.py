@@ -1,0 +1,78 @@
+"""Copies the database and the secret, while Chatty runs, to files only their owner can read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.db.backends.postgresql.client import DatabaseClient
+
+from chatty import env
+
+
+class Command(BaseCommand):
+    help = "Copy the database and the secret into a directory, while Chatty runs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("directory", type=Path, help="Such as /var/backups/chatty.")
+
+    def handle(self, *, directory: Path, **options: Any) -> None:
+        os.umask(0o077)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            base = unused(directory)
+            copy = copy_postgres if connection.vendor == "postgresql" else copy_sqlite
+            self.stdout.write(str(copy(base)))
+            secret = settings.DATA_DIR / env.SECRET_FILE
+            if secret.exists():
+                kept = base.with_name(base.name + ".secret_key")
+                shutil.copyfile(secret, kept)
+                self.stdout.write(str(kept))
+        except (OSError, sqlite3.Error) as error:
+            raise CommandError(f"The backup failed: {error}") from None
+
+
+def unused(directory: Path) -> Path:
+    """A path in `directory`, named after the time (UTC), that no file begins with yet."""
+    name = f"chatty-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
+    number, base = 1, directory / name
+    while any(directory.glob(f"{base.name}.*")):
+        number += 1
+        base = directory / f"{name}-{number}"
+    return base
+
+
+def copy_sqlite(base: Path) -> Path:
+    source = Path(connection.settings_dict["NAME"])
+    if not source.exists():
+        raise CommandError(f"There is no database at {source}.")
+    target = base.with_name(base.name + ".db")
+    with closing(sqlite3.connect(source)) as database:
+        database.execute("VACUUM INTO ?", [str(target)])
+    return target
+
+
+def copy_postgres(base: Path) -> Path:
+    """Raises CommandError. The password goes by the environment: others see a command's arguments."""
+    target = base.with_name(base.name + ".dump")
+    arguments, environment = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
+    command = ["pg_dump", "--format=custom", f"--file={target}", *arguments[1:]]
+    try:
+        done = subprocess.run(  # noqa: S603 (our own arguments, no shell)
+            command, env={**os.environ, **(environment or {})}, stderr=subprocess.PIPE, text=True
+        )
+    except FileNotFoundError:
+        raise CommandError("pg_dump is not installed: apt-get install postgresql-client") from None
+    if done.returncode != 0:
+        target.unlink(missing_ok=True)
+        raise CommandError(f"pg_dump failed: {done.stderr.strip()}")
+    return target
