@@ -50,9 +50,9 @@ class Command(BaseCommand):
             self.say("Made a secret for this Chatty.")
         failures.require_database()
         with databases.setting_up(self.say):
-            self.set_up(email, name)
+            self.set_up(email, name, password_file)
 
-    def set_up(self, email: str, name: str) -> None:
+    def set_up(self, email: str, name: str, password_file: Path | None = None) -> None:
         self.migrate()
         databases.compare_secret()
         self.collect()
