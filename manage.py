@@ -9,6 +9,9 @@ from chatty.version import __version__
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
+    os.umask(
+        0o077
+    )  # whatever is written is for this user alone; collected static files say otherwise
     if sys.argv[1:] in (["version"], ["--version"]):
         # Django would answer with its own.
         sys.stdout.write(f"Chatty {__version__}\n")

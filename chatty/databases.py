@@ -7,9 +7,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,8 @@ from django.utils import timezone
 from chatty import failures
 from chatty.env import SECRET_FILE, derived_key
 from chatty.postgres import giving_up_after
+
+log = logging.getLogger("chatty.database")
 
 _ANSWER_SECONDS = 2.0  # for word of a statement that PostgreSQL itself has ended to get here
 
@@ -106,6 +110,30 @@ def _held_by(path: Path, holder: str) -> str:
         f"Chatty is already served from {path} ({holder}). Stop that one first, or set "
         "DATABASE_URL and REDIS_URL: PostgreSQL and Redis serve any number of processes."
     )
+
+
+def protect_files() -> None:
+    """Takes from others what they may do with the data: directory 0700, database and secret 0600.
+
+    Older versions made them readable for everybody on the machine.
+    """
+    data = Path(settings.DATA_DIR)
+    files = [data / SECRET_FILE]
+    if "sqlite" in settings.DATABASES["default"]["ENGINE"]:
+        path = Path(settings.DATABASES["default"]["NAME"])
+        files += [
+            path.with_name(path.name + end) for end in ("", "-wal", "-shm", ".lock", ".setup")
+        ]
+    for path, mode in [(data, 0o700), *((file, 0o600) for file in files)]:
+        try:
+            had = stat.S_IMODE(path.stat().st_mode)
+            if had & ~mode & 0o077:
+                path.chmod(had & mode)
+                log.warning("Others could use %s (%o); now it is %o", path, had, had & mode)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            log.warning("Others can use %s, and that cannot be changed: %s", path, error.strerror)
 
 
 # --- set-up ---------------------------------------------------------------------------------------

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import gc
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -198,16 +201,19 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     # Once it has ended in good order, uvicorn raises the signal it ended for again: a failure to
     # whoever looks at the exit code.
     signal.signal(signal.SIGTERM, lambda *_: None)
+    # A terminal that closes: stop as for SIGTERM.
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     Server(configuration(), on_ready).run(sockets=[listener])
 
 
-def _work(listener: socket.socket) -> None:
-    """A worker's whole life; a new interpreter, so Django has to be set up in it."""
+def _work(listener: socket.socket, ready: Connection) -> None:
+    """A worker's whole life; a new interpreter, so Django has to be set up in it. `ready` is closed
+    once it serves."""
     import django
 
     django.setup()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    serve(listener, on_ready=lambda: None)
+    serve(listener, on_ready=ready.close)
 
 
 def _end_with_parent() -> None:
@@ -221,25 +227,36 @@ def _end_with_parent() -> None:
 class Workers:
     """Keeps `count` processes serving one socket; brings back those that die."""
 
-    def __init__(self, listener: socket.socket, count: int) -> None:
+    def __init__(
+        self, listener: socket.socket, count: int, on_ready: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_ready` is called when all of them serve."""
         self.listener = listener
         self.count = count
+        self.on_ready = on_ready
         self.stopping = threading.Event()
         self._context = multiprocessing.get_context("spawn")
         self._processes: list[SpawnProcess] = []
+        self._starting: dict[int, Connection] = {}  # by index; readable when one serves or has died
 
     def run(self) -> int:
-        """Serves until SIGTERM or SIGINT. Returns the exit code for the whole."""
-        with tempfile.TemporaryDirectory(prefix="chatty-metrics-") as numbers:
-            os.environ[metrics.DIRECTORY] = numbers  # the workers' common one, and of nobody else
+        """Serves until SIGTERM, SIGINT or SIGHUP. Returns the exit code for the whole."""
+        with metrics_directory(settings.DATA_DIR / "metrics") as numbers:
+            os.environ[metrics.DIRECTORY] = str(
+                numbers
+            )  # the workers' common one, and of nobody else
             return self._run()
 
     def _run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stopping.set())
-        self._processes = [self._start() for _ in range(self.count)]
+        self._processes = [self._start(index) for index in range(self.count)]
+        told = False
         while not self.stopping.wait(0.2):
             self._bring_back()
+            if not told and self._all_serve():
+                self.on_ready()
+                told = True
         for process in self._processes:
             process.terminate()
         for process in self._processes:
@@ -247,10 +264,19 @@ class Workers:
             process.kill()
         return 0
 
-    def _start(self) -> SpawnProcess:
-        process = self._context.Process(target=_work, args=(self.listener,))
+    def _start(self, index: int) -> SpawnProcess:
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(self.listener, theirs))
         process.start()
+        theirs.close()  # the worker has a copy of its own
+        self._starting[index] = ours
         return process
+
+    def _all_serve(self) -> bool:
+        for index, pipe in list(self._starting.items()):
+            if pipe.poll() and self._processes[index].is_alive():
+                self._starting.pop(index).close()
+        return not self._starting
 
     def _bring_back(self) -> None:
         for index, process in enumerate(self._processes):
@@ -260,4 +286,35 @@ class Workers:
             assert process.pid is not None  # it was started
             metrics.forget_worker(process.pid)
             time.sleep(_RESTART_PAUSE_SECONDS)  # one that fails at once must not spin
-            self._processes[index] = self._start()
+            if (pipe := self._starting.pop(index, None)) is not None:
+                pipe.close()
+            self._processes[index] = self._start(index)
+
+
+@contextlib.contextmanager
+def metrics_directory(base: Path) -> Iterator[Path]:
+    """A directory for the numbers of this process's workers, and none left of processes that died."""
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = base / str(os.getpid())
+    with contextlib.ExitStack() as stack:
+        with (base / "lock").open(
+            "w"
+        ) as clearing:  # no two at once: one would take the other's away
+            fcntl.flock(clearing, fcntl.LOCK_EX)
+            clear_up(base)
+            own.mkdir(mode=0o700)
+            lock = stack.enter_context((own / "lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield own
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def clear_up(base: Path) -> None:
+    """Remove what processes that were killed have left in `base`."""
+    for directory in base.iterdir():
+        # BlockingIOError: its process lives. Others: somebody else is clearing up.
+        with contextlib.suppress(OSError), (directory / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(directory)

@@ -224,7 +224,9 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "chatty.statics.BundlingManifestStorage"
+        else "chatty.statics.BundlingManifestStorage",
+        # A proxy may read them, whatever the umask.
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
 

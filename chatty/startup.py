@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,8 @@ def require_ready(workers: int = 1) -> None:
     if _is_done:
         return
     refuse_unsafe(workers)
+    os.umask(0o077)  # as in manage.py, for servers that are started without it
+    databases.protect_files()
     if is_there():
         databases.prepare_to_serve()
     refuse_unfinished(workers)

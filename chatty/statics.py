@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,7 +75,12 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
             for module in modules:
                 paths.pop(f"js/{module}")
                 self.holders[f"js/{module}"] = name
-        yield from super().post_process(paths, **options)
+        # WhiteNoise writes the compressed files by itself, and a proxy may read those, too.
+        before = os.umask(0o022)
+        try:
+            yield from super().post_process(paths, **options)
+        finally:
+            os.umask(before)
 
     def save_manifest(self) -> None:
         for module, holder in self.holders.items():

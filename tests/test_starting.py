@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
 import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from chatty.server import clear_up, metrics_directory
 from conversations.proof.services import free_port
 from tests.houses import ROOT, eventually
 
@@ -264,3 +267,74 @@ def ready(server):
     told = json.loads(answer.read())["database"]
     line.close()
     return answer.status, told
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+def others_may_use(directory):
+    """What below `directory` anybody else on the machine may read, write or enter, itself included."""
+    return [path for path in (directory, *directory.rglob("*")) if path.stat().st_mode & 0o077]
+
+
+def test_nobody_else_can_read_the_data_from_the_first_start(house, tmp_path):
+    data, static = tmp_path / "data", tmp_path / "static"
+    env = {"DATA_DIR": str(data), "STATIC_ROOT": str(static), "SECRET_KEY": ""}
+    house.manage("setup", **env)
+    house.serve(**env)
+    names = {path.name for path in data.iterdir()}
+    assert names >= {"chatty.db", "chatty.db-wal", "chatty.db-shm", "chatty.db.lock", "secret_key"}
+    assert others_may_use(data) == []
+    # A proxy may serve these.
+    unreadable = [
+        path
+        for path in (static, *static.rglob("*"))
+        if not path.stat().st_mode & (0o005 if path.is_dir() else 0o004)
+    ]
+    assert unreadable == []
+
+
+@pytest.mark.parametrize("kind", ["serve", "daphne"])
+def test_data_that_others_could_read_is_closed_to_them(house, kind):
+    house.home.chmod(0o755)
+    (house.home / "chatty.db").chmod(0o644)
+    server = house.serve(kind=kind)
+    said = server.said()
+    assert f"Others could use {house.home} (755); now it is 700" in said
+    assert f"Others could use {house.home / 'chatty.db'} (644); now it is 600" in said
+    assert [path.name for path in others_may_use(house.home) if path != server.log] == []
+
+
+# --- several workers --------------------------------------------------------------------------------
+
+
+def test_ready_is_said_when_every_worker_serves(grown_house):
+    server = grown_house.serve("--workers", "3")
+    eventually(lambda: "Chatty is ready" in server.said(), seconds=60)
+    # Each writes numbers of its own as soon as it serves; the files are named after processes.
+    numbers = grown_house.home / "metrics" / str(server.process.pid)
+    serving = {path.stem.rpartition("_")[2] for path in numbers.glob("*.db")}
+    assert len(serving) == 3
+    server.process.send_signal(signal.SIGHUP)
+    assert server.process.wait(30) == 0
+    assert [path.name for path in (grown_house.home / "metrics").iterdir()] == ["lock"]
+
+
+def test_what_killed_workers_leave_is_cleared_up_at_the_next_start(tmp_path):
+    base = tmp_path / "metrics"
+    dead = base / "1"
+    dead.mkdir(parents=True)
+    (dead / "gauge.db").write_bytes(b"x")
+    with metrics_directory(base) as own:
+        assert own.is_dir()
+        assert not dead.exists()
+        left = base / "2"
+        left.mkdir()
+        with (left / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            clear_up(base)
+            assert left.exists()  # somebody else's, who lives
+        clear_up(base)
+        assert own.exists()
+        assert not left.exists()
+    assert [path.name for path in base.iterdir()] == ["lock"]

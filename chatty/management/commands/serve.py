@@ -46,8 +46,7 @@ class Command(BaseCommand):
             self.say(f"Chatty is ready: {address(host, port)}")
 
         if workers > 1:
-            tell()
-            sys.exit(server.Workers(listener, workers).run())
+            sys.exit(server.Workers(listener, workers, on_ready=tell).run())
         try:
             server.serve(listener, on_ready=tell)
         except KeyboardInterrupt:

@@ -46,6 +46,7 @@ class Command(BaseCommand):
         self, *, email: str, name: str, password_file: Path | None = None, **options: Any
     ) -> None:
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        databases.protect_files()
         if make_secret(settings.DATA_DIR):
             self.say("Made a secret for this Chatty.")
         failures.require_database()
