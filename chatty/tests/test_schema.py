@@ -1,0 +1,56 @@
+"""The description of the API, asked for by many at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+
+from chatty.api.views import SharedSchemaGenerator
+
+MANY = 24
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """How many times the description is made, from a process that has not made it yet."""
+    monkeypatch.setattr(SharedSchemaGenerator, "_made", {})
+    calls = []
+    make = SchemaGenerator.get_schema
+    monkeypatch.setattr(
+        SchemaGenerator,
+        "get_schema",
+        lambda self, **about: calls.append(about) or make(self, **about),
+    )
+    return calls
+
+
+def test_many_at_once_get_the_same_description_made_once(made):
+    start = threading.Barrier(MANY)
+
+    def ask(_number):
+        start.wait(timeout=30)
+        answer = Client(raise_request_exception=False).get("/api/schema/")
+        return answer.status_code, answer.content
+
+    with ThreadPoolExecutor(MANY) as threads:
+        answers = set(threads.map(ask, range(MANY)))
+    assert len(answers) == 1
+    assert {status for status, _content in answers} == {200}
+    assert len(made) == 1
+
+
+def test_it_is_made_once_for_each_language_and_for_no_other(made, client):
+    for language in ("en", "de", "xx", "\x00", "en", "de"):
+        assert client.get("/api/schema/", {"lang": language}).status_code == 200
+    assert len(made) == 2
+
+
+def test_no_version_that_is_asked_for_gets_into_it(made, client):
+    plain = client.get("/api/schema/").content
+    for version in ("9", "a\nb", "\x00"):
+        answer = client.get("/api/schema/", {"version": version})
+        assert (answer.status_code, answer.content) == (200, plain)
