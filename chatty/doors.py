@@ -235,7 +235,8 @@ class HttpBound:
     Django starts a thread, and so a database connection, for each request that comes: without a bound
     a crowd takes the memory and starves the sockets. A request gets in line after its body has
     arrived, and gives its place back when its answer is made, so that clients that send or read slowly
-    hold no place. Static files pass by: no database, short work.
+    hold no place (the latter where the server offers CUT_EXTENSION). Static files pass by: no database,
+    short work.
 
     What is held for clients is bounded altogether, in bytes: bodies by `bodies_max`, answers nobody
     has taken yet by `answers_max`. Beyond that the largest is dropped, which is never that of someone
@@ -327,6 +328,10 @@ class HttpBound:
         """Run the application, and put what it answers into `made`."""
 
         async def keep(message: Message) -> None:
+            if answer.cut is None:
+                # Without a way to end the connection nothing would bound what is kept for it.
+                await send(message)
+                return
             made.append(message)
             self._count_answer(answer, len(message.get("body", b"")))
             if answer.size > ANSWER_KEPT:
@@ -350,9 +355,9 @@ class HttpBound:
         answer.size += size
         self._answers_size += size
         while self._answers_size > self.answers_max:
-            worst = max((each for each in self._answers if each.cut), key=_size, default=None)
-            if worst is None or worst.cut is None:
-                return  # a server that cannot cut: its own flow control has to do
+            worst = max(self._answers, key=_size)
+            if worst.cut is None:
+                return
             metrics.HTTP_REFUSED.labels("unread").inc()
             self._answers_size -= worst.size
             worst.size, worst.dropped = 0, True

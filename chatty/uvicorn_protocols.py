@@ -93,8 +93,6 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self.overflowed:
             return
-        if self._progress is not None and not self.flow.write_paused:
-            self._all_read()  # it asks for more; looked at again after the next answer
         if len(self.pipeline) >= PIPELINED_MAX:
             # Answer what is queued, then close. A client that sends ahead has to expect that
             # (RFC 9112, 9.3.2), and sends the rest again.
@@ -140,6 +138,11 @@ class HttpProtocol(HttpToolsProtocol):
             # A proxy that reuses an idle connection for this asks another process when the
             # connection closes without an answer. Any answer would be passed to the client.
             self.transport.close()
+            return
+        if self._running is not None and not self._running.response_complete:
+            # The socket's protocol would take over a connection that still owes an answer, and
+            # nobody would hear any more that its client has gone.
+            self.transport.abort()
             return
         self._all_read()
         super().handle_websocket_upgrade()
@@ -189,13 +192,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._watch_reading()
 
     def _watch_reading(self) -> None:
-        if self._progress is None and self.transport.get_write_buffer_size():
+        """Begin to measure, after everything that is written: nothing is while a client is behind."""
+        self._all_read()
+        if self.transport.get_write_buffer_size():
             self._unread = self._unread_bytes()
             self._progress = self.loop.call_later(settings.HTTP_BODY_SECONDS, self._look_at_reading)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._all_read()
         self._watch_reading()
 
     def _look_at_reading(self) -> None:

@@ -334,15 +334,38 @@ async def test_an_answer_nobody_takes_holds_no_place():
     async def send(message):
         await taking.wait()
 
-    unread = [asyncio.create_task(door(scope("http", path="/"), receive, send)) for _ in range(1)]
+    about = {**scope("http", path="/"), "extensions": {"chatty.cut": taking.set}}
+    unread = asyncio.create_task(door(about, receive, send))
     await turns()
     assert slow.running == 0
     other = Line(door)
     await other.task
     assert other.status == 200
     taking.set()
-    await asyncio.gather(*unread)
+    await unread
     assert (door._answers, door._answers_size) == (set(), 0)
+
+
+async def test_where_the_server_cannot_cut_a_connection_its_answer_keeps_the_place():
+    """Else nothing would bound how many answers are kept for those who do not take them."""
+    slow = Slow()
+    slow.go.set()
+    door = bound(slow, running=1, waiting=0)
+    taking = asyncio.Event()
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        await taking.wait()
+
+    unread = asyncio.create_task(door(scope("http", path="/"), receive, send))
+    await turns()
+    refused = Line(door)
+    await refused.task
+    assert refused.status == 503
+    taking.set()
+    await unread
 
 
 async def test_of_answers_nobody_takes_the_largest_is_cut():

@@ -170,12 +170,37 @@ def test_a_client_that_reads_slowly_gets_its_whole_answer(table):
         )
         line.settimeout(10)
         heard = b""
-        while piece := line.recv(16 * 1024):
+        # 20 KiB a second for several times HTTP_BODY_SECONDS, where 8 are enough; then the rest.
+        for _ in range(80):
+            heard += line.recv(2 * 1024)
+            time.sleep(0.1)
+        while piece := line.recv(65_536):
             heard += piece
-            time.sleep(0.1)  # some 160 KiB a second at most; the answer is three times as long
         head, _, body = heard.partition(b"\r\n\r\n")
         size = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1])
         assert len(body) == size > 300_000
+
+
+def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(table):
+    """The answer would be kept for ever: nobody would hear any more that the client has gone."""
+    path = f"/api/conversations/{table.conversation}/messages/"
+    for number in range(50):
+        table.hers.sends(table.conversation, f"{number} " + "wörd " * 700)
+    head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {table.alice.token}\r\n"
+    upgrade = (
+        f"GET /ws/ HTTP/1.1\r\n{head}Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    with lines(table, 1) as (line,):
+        line.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n{upgrade}".encode())
+        time.sleep(0.5)
+        line.settimeout(10)
+        heard = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := line.recv(65_536):
+                heard += piece
+        assert b"101 Switching" not in heard
+    assert table.talk() < SECONDS
 
 
 def test_bodies_that_never_end_are_bounded_together(table):

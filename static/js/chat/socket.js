@@ -153,7 +153,8 @@ export class Socket extends Emitter {
       this.emit("renew", {});
     } else {
       this.#say("waiting", code);
-      this.#later(next === "wait" ? this.#retryAfter || WAIT : this.#backOff());
+      const wait = (this.#retryAfter || WAIT) * (1 + this.#random() / 4); // not all at once
+      this.#later(next === "wait" ? wait : this.#backOff());
     }
   }
 
