@@ -5,7 +5,7 @@ import { Drafts } from "chatty/chat/drafts.js";
 import { Outbox } from "chatty/chat/outbox.js";
 import { Rest } from "chatty/chat/rest.js";
 import { Roster } from "chatty/chat/roster.js";
-import { openShelf } from "chatty/chat/shelf.js";
+import { Shelf } from "chatty/chat/shelf.js";
 import { Socket } from "chatty/chat/socket.js";
 import { Store } from "chatty/chat/store.js";
 import { Late } from "chatty/lib/emitter.js";
@@ -59,16 +59,16 @@ async function main() {
   ]) {
     attempt(() => part.connect());
   }
+  const outbox = new Outbox({ scope, shelf: new Shelf(scope), deliver: chat.delivery() });
   view("connection").then(({ Connection }) =>
     new Connection({
       chat,
+      outbox,
       place: document.getElementById("connection"),
       signIn: urls.sign_in,
     }).connect(),
   );
   view("background").then(({ tellInBackground }) => tellInBackground({ me: me.id, scope, chat, roster }));
-  const shelf = await openShelf(scope);
-  const outbox = new Outbox({ scope, shelf, deliver: chat.delivery() });
   view("sign_out").then(({ SignOut }) => new SignOut({ outbox, drafts }).connect());
   const using = chat.use(outbox);
   if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, retitle }));

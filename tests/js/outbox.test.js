@@ -1,5 +1,5 @@
 import { Outbox } from "chatty/chat/outbox.js";
-import { MemoryShelf, openShelf } from "chatty/chat/shelf.js";
+import { Shelf } from "chatty/chat/shelf.js";
 import { equal, ok, pause, until } from "tests/check.js";
 
 let scopes = 0;
@@ -23,12 +23,18 @@ function makeLine() {
   return line;
 }
 
-async function makeOutbox(line, { scope = `test.${(scopes += 1)}`, shelf } = {}) {
+/** A shelf in a browser that refuses IndexedDB. */
+function memoryOnly() {
+  return new Shelf("none", { open: () => Promise.reject(new Error("refused")) });
+}
+
+async function makeOutbox(line, { scope = `test.${(scopes += 1)}`, shelf, ...options } = {}) {
   const outbox = new Outbox({
     scope,
-    shelf: shelf ?? (await openShelf(scope)),
+    shelf: shelf ?? new Shelf(scope),
     deliver: line.deliver,
     delay: () => 10,
+    ...options,
   });
   await outbox.connect();
   return outbox;
@@ -185,26 +191,239 @@ export async function test_nobody_finds_the_words_of_another_person() {
 }
 
 export async function test_what_the_disk_refuses_is_kept_in_memory_and_sent() {
-  const full = {
-    all: async () => [],
-    add: () => Promise.reject(new DOMException("full", "QuotaExceededError")),
-    put: async () => {},
-    remove: async () => {},
-    clear: async () => {},
-    close() {},
-  };
-  const { SteadyShelf } = await import("chatty/chat/shelf.js");
   const line = makeLine();
-  const outbox = await makeOutbox(line, { shelf: new SteadyShelf(full) });
-  outbox.add({ conversation: 1, body: "kept" });
+  line.open = false;
+  const outbox = await makeOutbox(line, { shelf: memoryOnly() });
+  const told = [];
+  outbox.on("stored", () => told.push(outbox.stored));
+  await outbox.add({ conversation: 1, body: "kept" }).kept;
+  equal(outbox.stored, false, "a reload would lose it");
+  line.open = true;
+  outbox.kick();
   await until(() => line.stored.length === 1 && outbox.size === 0);
+  equal(told, [false, true]);
+}
+
+/** The database is deleted, as when somebody clears the data of the site. */
+function deleteDatabase() {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase("chatty");
+    request.onsuccess = resolve;
+    request.onerror = reject;
+  });
+}
+
+async function onDisk(scope) {
+  const shelf = new Shelf(scope);
+  const records = await shelf.all();
+  shelf.close();
+  return records.map(({ body }) => body);
+}
+
+export async function test_what_was_queued_outlives_the_data_of_the_site() {
+  const scope = `cleared.${Date.now()}`;
+  const line = makeLine();
+  line.open = false;
+  const outbox = await makeOutbox(line, { scope });
+  await outbox.add({ conversation: 1, body: "one" }).kept;
+  await outbox.add({ conversation: 1, body: "two" }).kept;
+  await deleteDatabase();
+  await until(async () => (await onDisk(scope)).length === 2, "a new copy is made at once");
+  await outbox.add({ conversation: 1, body: "three" }).kept;
+  equal(outbox.entries(1).map(({ body }) => body), ["one", "two", "three"]);
+  await until(() => outbox.stored);
+  equal(await onDisk(scope), ["one", "two", "three"]);
+  line.open = true;
+  outbox.kick();
+  await until(() => line.stored.length === 3 && outbox.size === 0);
+  equal(line.bodies(), ["one", "two", "three"]);
+  equal(await onDisk(scope), []);
+}
+
+export async function test_an_emptied_database_takes_nothing_out_of_the_page() {
+  const line = makeLine();
+  line.open = false;
+  const scope = `emptied.${Date.now()}`;
+  const outbox = await makeOutbox(line, { scope });
+  for (const body of ["one", "two"]) await outbox.add({ conversation: 1, body }).kept;
+  const other = new Shelf(scope);
+  await other.clear();
+  other.close();
+  await outbox.add({ conversation: 1, body: "three" }).kept;
+  equal(outbox.size, 3);
+  line.open = true;
+  outbox.kick();
+  await until(() => line.stored.length === 3);
+  equal(line.bodies(), ["one", "two", "three"]);
+}
+
+export async function test_a_database_that_never_opens_stops_nothing() {
+  const line = makeLine();
+  const shelf = new Shelf("never", { open: () => new Promise(() => {}), patience: 30 });
+  const outbox = new Outbox({ scope: "never", shelf, deliver: line.deliver, delay: () => 5 });
+  outbox.connect();
+  outbox.add({ conversation: 1, body: "one" });
+  equal(outbox.size, 1, "shown at once");
+  await until(() => line.stored.length === 1);
+  const asked = performance.now();
+  outbox.add({ conversation: 1, body: "two" });
+  await until(() => line.stored.length === 2);
+  ok(performance.now() - asked < 1_000, "nobody waits for it a second time");
+}
+
+export async function test_a_database_that_opens_late_is_used_from_then_on() {
+  const scope = `late.${Date.now()}`;
+  const earlier = makeLine();
+  earlier.open = false;
+  const before = await makeOutbox(earlier, { scope });
+  await before.add({ conversation: 1, body: "left by the page before" }).kept;
+  before.disconnect();
+  let openNow;
+  const gate = new Promise((resolve) => (openNow = resolve));
+  const line = makeLine();
+  line.open = false;
+  const real = () => gate.then(() => openReal());
+  const outbox = await makeOutbox(line, { scope, shelf: new Shelf(scope, { open: real, patience: 20 }) });
+  await outbox.add({ conversation: 1, body: "new" }).kept;
+  equal([outbox.size, outbox.stored], [1, false]);
+  openNow();
+  await until(() => outbox.stored && outbox.size === 2);
+  equal((await onDisk(scope)).sort(), ["left by the page before", "new"]);
+}
+
+function openReal() {
+  return new Promise((resolve) => {
+    const request = indexedDB.open("chatty", 2);
+    request.onsuccess = () => {
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
+  });
+}
+
+export async function test_a_disk_that_stops_answering_is_waited_for_once() {
+  const hanging = { transaction: () => ({ objectStore: () => endless }), close() {} };
+  const endless = { index: () => endless, openCursor: () => ({}), getAll: () => ({}), put: () => ({}), delete: () => ({}), count: () => ({}) };
+  const line = makeLine();
+  const shelf = new Shelf("hangs", { open: async () => hanging, patience: 40 });
+  const outbox = await makeOutbox(line, { shelf });
+  for (const body of ["one", "two", "three"]) outbox.add({ conversation: 1, body });
+  await until(() => line.stored.length === 3);
+  equal(line.bodies(), ["one", "two", "three"]);
+}
+
+export async function test_what_version_1_kept_is_found() {
+  await deleteDatabase();
+  const old = await new Promise((resolve) => {
+    const request = indexedDB.open("chatty", 1);
+    request.onupgradeneeded = () => {
+      const store = request.result.createObjectStore("outbox", { keyPath: "order", autoIncrement: true });
+      store.createIndex("scope", "scope");
+      store.add({ key: "k1", conversation: 1, body: "old", reply_to: null, failure: null, scope: "v1" });
+    };
+    request.onsuccess = () => resolve(request.result);
+  });
+  old.close();
+  const line = makeLine();
+  await makeOutbox(line, { scope: "v1" });
+  await until(() => line.stored.length === 1);
+  equal(line.bodies(), ["old"]);
+}
+
+/** A shelf that counts the records that are read and written. */
+class CountingShelf extends Shelf {
+  touched = 0;
+
+  async all() {
+    const records = await super.all();
+    this.touched += records.length;
+    return records;
+  }
+
+  add(record) {
+    this.touched += 1;
+    return super.add(record);
+  }
+
+  put(...records) {
+    this.touched += records.length;
+    return super.put(...records);
+  }
+
+  remove(key) {
+    this.touched += 1;
+    return super.remove(key);
+  }
+}
+
+export async function test_a_record_costs_the_same_however_many_wait() {
+  const costs = [];
+  for (const waiting of [0, 1_000]) {
+    const line = makeLine();
+    line.open = false;
+    const scope = `cost.${waiting}.${Date.now()}`;
+    const shelf = new CountingShelf(scope);
+    const outbox = await makeOutbox(line, { scope, shelf });
+    const kept = [];
+    for (let count = 0; count < waiting; count += 1) {
+      kept.push(outbox.add({ conversation: 1, body: `${count}` }).kept);
+    }
+    await Promise.all(kept);
+    shelf.touched = 0;
+    let changes = 0;
+    outbox.on("change", () => (changes += 1));
+    await outbox.add({ conversation: 1, body: "one more" }).kept;
+    line.deliver.ready = () => line.asked.length < 1; // one is sent
+    outbox.kick();
+    await until(() => line.stored.length === 1 && outbox.size === waiting);
+    await pause(20);
+    costs.push([shelf.touched, changes]);
+    outbox.disconnect();
+  }
+  equal(costs[1], costs[0]);
+  ok(costs[0][0] <= 3 && costs[0][1] <= 4, `${costs[0]}`);
+}
+
+export async function test_a_tab_that_hangs_with_the_lock_stops_the_others_not_for_ever() {
+  const scope = `frozen.${Date.now()}`;
+  let thaw;
+  navigator.locks.request(`chatty.outbox.${scope}.1`, () => new Promise((resolve) => (thaw = resolve)));
+  const line = makeLine();
+  const outbox = await makeOutbox(line, { scope, lockWait: 30 });
+  for (const body of ["one", "two"]) outbox.add({ conversation: 1, body });
+  await until(() => line.stored.length === 2);
+  equal(line.bodies(), ["one", "two"]);
+  thaw();
+}
+
+export async function test_a_tab_that_opens_learns_of_words_that_are_in_memory_only() {
+  const scope = `memory.${Date.now()}`;
+  const line = makeLine();
+  line.open = false;
+  const one = await makeOutbox(line, { scope, shelf: memoryOnly() });
+  await one.add({ conversation: 1, body: "unstored" }).kept;
+  const two = await makeOutbox(line, { scope });
+  await until(() => two.size === 1 && two.stored);
+  equal(await onDisk(scope), ["unstored"]);
+}
+
+export async function test_forgetting_forgets_in_every_tab() {
+  const scope = `forget.${Date.now()}`;
+  const line = makeLine();
+  line.open = false;
+  const [one, two] = [await makeOutbox(line, { scope }), await makeOutbox(line, { scope })];
+  await one.add({ conversation: 1, body: "a" }).kept;
+  await until(() => two.size === 1);
+  await one.clear();
+  await until(() => two.size === 0);
+  equal(await onDisk(scope), []);
 }
 
 export async function test_it_works_where_there_are_no_locks() {
   const line = makeLine();
   const outbox = new Outbox({
     scope: "none",
-    shelf: new MemoryShelf(),
+    shelf: memoryOnly(),
     deliver: line.deliver,
     locks: null,
     delay: () => 5,

@@ -253,3 +253,17 @@ function settle(server, store, about) {
   }
   throw new Error(`${about}: never caught up`);
 }
+
+export function test_a_change_names_the_words_on_their_way_that_changed() {
+  const server = new Server();
+  const store = opened(server);
+  const told = [];
+  store.on("change", ({ keys }) => told.push(keys));
+  for (const key of ["a", "b"]) store.await({ key, body: key, state: "queued" });
+  store.settle("a", { version: 0 });
+  const message = server.create({ author: ME, key: "b" });
+  store.take([message]);
+  store.drop("a");
+  store.drop("a");
+  equal(told, [["a"], ["b"], ["a"], ["b"], ["a"]]);
+}

@@ -74,7 +74,7 @@ export class Chat extends Emitter {
   /** `outbox` sends through deliver(), which is made here: see delivery(). */
   async use(outbox) {
     this.#outbox = outbox;
-    outbox.on("change", ({ conversation }) => this.#showPending(conversation));
+    outbox.on("change", (change) => this.#showPending(change));
     outbox.on("sent", ({ record, answer }) => this.#showSent(record, answer));
     outbox.on("discarded", ({ record }) => this.#store?.drop(record.key));
     await outbox.connect();
@@ -426,14 +426,11 @@ export class Chat extends Emitter {
     for (const key of [...this.#answers.keys()]) this.#loseAnswer(key);
   }
 
-  #showPending(conversation) {
+  #showPending({ conversation, key }) {
     if (conversation !== this.#conversation || !this.#store) return;
-    const entries = this.#outbox.entries(conversation);
-    const waiting = new Set(entries.map((entry) => entry.key));
-    for (const entry of this.#store.pending()) {
-      if (!waiting.has(entry.key) && entry.state !== "sent") this.#store.drop(entry.key);
-    }
-    for (const entry of entries) this.#store.await(entry);
+    const entry = this.#outbox.entry(key);
+    if (entry) this.#store.await(entry);
+    else if (this.#store.awaited(key)?.state !== "sent") this.#store.drop(key);
   }
 
   #showSent(record, answer) {

@@ -4,41 +4,60 @@
 //                     -> queued    (try again: same key, without limit)
 //                     -> failed    (the server will not have it: retry, edit or discard by hand)
 //
-// The shelf (IndexedDB) is the truth and the channel between tabs only a doorbell. Whichever tab
-// holds a conversation's lock sends its records one by one, the next after the answer to the one
-// before; a key sent twice is one message, so a crash at any point costs nothing.
+// Memory is the truth about what this page has queued. The shelf (IndexedDB) is a copy for the next
+// page: whatever becomes of it, what is in memory is shown and goes out in order. Tabs tell each other
+// of every record that comes, changes or goes. Whichever tab holds a conversation's lock sends its
+// records one by one, the next after the answer to the one before; a key sent twice is one message,
+// so a crash at any point costs nothing. Each step touches one record, however many are waiting.
 
 import { retryDelay } from "chatty/lib/backoff.js";
 import { Emitter } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/keys.js";
+
+const LOCK_WAIT = 10_000; // ms after which a tab that holds the lock and says nothing counts as gone
+const NEWS = 100; // ms within which another tab's word arrives
 
 export class Outbox extends Emitter {
   #name;
   #shelf;
   #deliver;
   #locks;
+  #lockWait;
   #channel;
   #delay;
-  #records = [];
-  #adding = new Map(); // key -> record that is not on the shelf yet
-  #sending = new Set(); // keys, in whichever tab
+  #records = new Map(); // key -> record
+  #queues = new Map(); // conversation -> Queue
+  #unstored = new Set(); // keys of records that are in memory only
+  #heard = new Map(); // conversation -> when another tab last told that it sends there
+  #gone = new Set(); // keys that were discarded, or sent by another tab before the copy was read
   #draining = new Set(); // conversations this tab is busy with
   #again = new Set(); // conversations to look at once more afterwards
   #wakers = new Set();
+  #order = 0; // the highest one known
+  #loaded = false;
   #running = false;
+  #stops = [];
 
   /**
    * `deliver(record)` resolves with {id, seq, version} or rejects with {code, detail, retry,
-   * retryAfter?}; while `deliver.ready()` is false nothing is tried. Emits "change" {conversation},
-   * "sent" {record, answer} and "discarded" {record}.
+   * retryAfter?}; while `deliver.ready()` is false nothing is tried. Emits "change" {conversation,
+   * key}, "sent" {record, answer}, "discarded" {record} and "stored" {} when `stored` may differ.
    */
-  constructor({ scope, shelf, deliver, locks = globalThis.navigator?.locks, delay = retryDelay }) {
+  constructor({
+    scope,
+    shelf,
+    deliver,
+    locks = globalThis.navigator?.locks,
+    delay = retryDelay,
+    lockWait = LOCK_WAIT,
+  }) {
     super();
     this.#name = `chatty.outbox.${scope}`;
     this.#shelf = shelf;
     this.#deliver = deliver;
     this.#locks = locks ?? new TabLocks();
     this.#delay = delay;
+    this.#lockWait = lockWait;
   }
 
   // Lifecycle
@@ -47,12 +66,20 @@ export class Outbox extends Emitter {
     this.#running = true;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = (event) => this.#told(event.data);
-    await this.#reload();
+    this.#tell({ type: "asking" });
+    this.#stops = [
+      this.#shelf.on("opened", () => this.#loaded && this.#match()),
+      this.#shelf.on("lost", () => this.#lose()),
+    ];
+    const kept = await this.#shelf.all();
+    for (const record of kept ?? []) this.#takeIn(record);
+    this.#loaded = true;
     this.kick();
   }
 
   disconnect() {
     this.#running = false;
+    for (const stop of this.#stops) stop();
     this.#channel?.close();
     this.#channel = null;
     this.#wake();
@@ -61,7 +88,7 @@ export class Outbox extends Emitter {
 
   // Deeds
 
-  /** Take words in. The record is shown at once and sent as soon as it is kept. */
+  /** Take words in. The record is shown at once and sent as soon as the copy of it is made. */
   add({ conversation, body, reply_to: replyTo = null }) {
     const record = {
       key: newKey(),
@@ -70,69 +97,91 @@ export class Outbox extends Emitter {
       reply_to: replyTo,
       created_at: new Date().toISOString(),
       failure: null,
+      order: this.#order + 1,
     };
-    this.#adding.set(record.key, record);
-    this.#changed(conversation);
+    this.#set(record);
+    this.#queue(conversation).adding.add(record.key);
+    this.#changed(record);
     return { record, kept: this.#keep(record) };
   }
 
   /** Send a failed one again, as it is and with its key. */
   async retry(key) {
-    const record = this.#find(key);
+    const record = this.#records.get(key);
     if (!record?.failure) return;
-    await this.#shelf.put({ ...record, failure: null });
-    await this.#told({ type: "changed", conversation: record.conversation });
-    this.#tell({ type: "changed", conversation: record.conversation });
+    await this.#change({ ...record, failure: null });
+    this.#drain(record.conversation);
   }
 
   /** Take one back that is not on its way; returns it, or undefined when it is too late. */
   async discard(key) {
-    const record = this.#find(key);
-    if (!record || record.order === undefined || this.#sending.has(key)) return undefined;
+    const record = this.#records.get(key);
+    const { adding, sending } = this.#queue(record?.conversation);
+    if (!record || adding.has(key) || sending.has(key)) return undefined;
+    this.#gone.add(key);
+    this.#remove(record);
     this.#tell({ type: "discarded", record });
-    await this.#shelf.remove(record.order);
     this.emit("discarded", { record });
-    await this.#told({ type: "changed", conversation: record.conversation });
+    await this.#shelf.remove(key);
     return record;
   }
 
   /** What is waiting in a conversation, oldest first, each with its `state`. */
   entries(conversation) {
-    return [...this.#records, ...this.#adding.values()]
-      .filter((record) => record.conversation === conversation)
-      .map((record) => ({ ...record, state: this.#stateOf(record) }));
+    const { waiting, failed } = this.#queue(conversation);
+    return [...waiting.values(), ...failed.values()].sort(byOrder).map((record) => this.#shown(record));
+  }
+
+  /** The one with this key and its `state`, or undefined. */
+  entry(key) {
+    const record = this.#records.get(key);
+    return record && this.#shown(record);
   }
 
   get size() {
-    return this.#records.length + this.#adding.size;
+    return this.#records.size;
+  }
+
+  /** False when a reload would lose words: this browser does not keep them. */
+  get stored() {
+    return !this.#unstored.size;
   }
 
   /** Look again, now: the line is open, or somebody asked. */
   kick() {
     this.#wake();
-    for (const conversation of new Set(this.#records.map((record) => record.conversation))) {
-      this.#drain(conversation);
+    for (const [conversation, { waiting }] of this.#queues) {
+      if (waiting.size) this.#drain(conversation);
     }
   }
 
-  /** Forget everything: signing out. */
+  /** Forget everything, in every tab: signing out. */
   async clear() {
+    this.#tell({ type: "cleared" });
+    this.#forget();
     await this.#shelf.clear();
-    await this.#reload();
   }
 
-  // Internal
+  // Internal: sending
 
   async #keep(record) {
+    const { key, conversation } = record;
     const order = await this.#shelf.add(record);
-    this.#adding.delete(record.key);
-    if (!this.#find(record.key)) this.#records.push({ ...record, order });
-    this.#changed(record.conversation);
-    this.#tell({ type: "changed", conversation: record.conversation });
-    this.#drain(record.conversation);
+    this.#queue(conversation).adding.delete(key);
+    if (!this.#records.has(key)) {
+      await this.#shelf.remove(key); // cleared meanwhile
+      return;
+    }
+    const stored = { ...record, order: order ?? record.order };
+    this.#set(stored);
+    this.#markStored(key, order !== null);
+    this.#changed(stored);
+    this.#tellRecord(stored);
+    this.#drain(conversation);
   }
 
   async #drain(conversation) {
+    if (!this.#loaded) return; // what an earlier page left goes first
     if (this.#draining.has(conversation)) {
       // It may just have looked for the last time; a wake-up must not fall between two stools.
       this.#again.add(conversation);
@@ -140,24 +189,48 @@ export class Outbox extends Emitter {
     }
     this.#draining.add(conversation);
     try {
-      await this.#locks.request(`${this.#name}.${conversation}`, () => this.#sendAll(conversation));
+      await this.#withLock(conversation, () => this.#sendAll(conversation));
     } finally {
       this.#draining.delete(conversation);
       if (this.#again.delete(conversation) && this.#running) this.#drain(conversation);
     }
   }
 
-  async #sendAll(conversation) {
-    // With the lock here nobody else is sending: such marks are of a tab that is gone.
-    for (const record of this.#records) {
-      if (record.conversation === conversation) this.#sending.delete(record.key);
+  /**
+   * The lock spares double requests, no more: each tab sends in order and waits for each answer, so
+   * the order holds without it. A frozen tab that holds it must not stop the others for ever.
+   */
+  async #withLock(conversation, work) {
+    while (this.#running) {
+      const gate = new AbortController();
+      const timer = setTimeout(() => gate.abort(), this.#lockWait);
+      let begun = false;
+      try {
+        return await this.#locks.request(`${this.#name}.${conversation}`, { signal: gate.signal }, () => {
+          begun = true;
+          clearTimeout(timer);
+          return work();
+        });
+      } catch (error) {
+        if (begun) throw error;
+        const silence = Date.now() - (this.#heard.get(conversation) ?? 0);
+        if (!gate.signal.aborted || silence > 4 * this.#lockWait) return work();
+      } finally {
+        clearTimeout(timer);
+      }
     }
+    return undefined;
+  }
+
+  async #sendAll(conversation) {
+    const queue = this.#queue(conversation);
+    // With the lock here nobody else is sending: such marks are of a tab that is gone.
+    for (const key of queue.sending) this.#markSending(this.#records.get(key), false);
+    if (this.#heard.has(conversation)) await this.#hearTheLast(queue);
     for (let attempt = 0; this.#running && this.#deliver.ready(); ) {
-      await this.#reload();
-      const record = this.#records.find(
-        (candidate) => candidate.conversation === conversation && !candidate.failure,
-      );
-      if (!record || !this.#running) return;
+      const record = queue.first();
+      // One that is still being added drains again when it is; what comes behind it waits.
+      if (!record || queue.adding.has(record.key)) return;
       const refusal = await this.#sendOne(record);
       if (!refusal) {
         attempt = 0;
@@ -169,51 +242,127 @@ export class Outbox extends Emitter {
     }
   }
 
+  /** The tab that had the lock before may have sent the first one; its word may still be on its way. */
+  async #hearTheLast(queue) {
+    const first = queue.first();
+    if (!first || this.#unstored.has(first.key) || !this.#deliver.ready()) return;
+    if ((await this.#shelf.has(first.key)) === false) await this.#sleep(NEWS);
+  }
+
   /** Returns the refusal when the same record should be tried again, else undefined. */
   async #sendOne(record) {
     this.#mark(record, true);
     try {
       const answer = await this.#deliver(record);
+      this.#remove(record, { quietly: true });
       this.#tell({ type: "sent", record, answer });
       this.emit("sent", { record, answer });
-      await this.#shelf.remove(record.order);
+      await this.#shelf.remove(record.key);
     } catch (refusal) {
       if (refusal.retry) return refusal;
       const failure = { code: refusal.code, detail: refusal.detail };
-      await this.#shelf.put({ ...record, failure });
+      // Cleared meanwhile: it is not brought back.
+      if (this.#records.has(record.key)) await this.#change({ ...record, failure });
     } finally {
       this.#mark(record, false);
-      await this.#reload();
-      this.#tell({ type: "changed", conversation: record.conversation });
     }
     return undefined;
   }
 
   #mark(record, sending) {
-    if (sending) this.#sending.add(record.key);
-    else this.#sending.delete(record.key);
-    this.#changed(record.conversation);
-    this.#tell({ type: "sending", record, sending });
+    this.#markSending(record, sending);
+    this.#tell({ type: "sending", key: record.key, conversation: record.conversation, sending });
+  }
+
+  #markSending(record, sending) {
+    const keys = this.#queue(record.conversation).sending;
+    if (sending) keys.add(record.key);
+    else keys.delete(record.key);
+    if (this.#records.has(record.key)) this.#changed(record);
+  }
+
+  // Internal: the records
+
+  /** The change is made in memory, told, and then copied. */
+  async #change(record) {
+    this.#set(record);
+    this.#changed(record);
+    this.#tellRecord(record);
+    await this.#copy([record]);
+  }
+
+  /** Put records on disk; what was sent or discarded meanwhile must not stay behind there. */
+  async #copy(records) {
+    const isStored = await this.#shelf.put(...records);
+    for (const { key } of records) {
+      if (this.#records.has(key)) this.#markStored(key, isStored);
+      else this.#shelf.remove(key);
+    }
+  }
+
+  #set(record) {
+    this.#order = Math.max(this.#order, record.order);
+    this.#records.set(record.key, record);
+    this.#queue(record.conversation).set(record);
+  }
+
+  #remove(record, { quietly = false } = {}) {
+    this.#records.delete(record.key);
+    this.#queue(record.conversation).delete(record.key);
+    this.#markStored(record.key, true);
+    if (!quietly) this.#changed(record);
+  }
+
+  #forget() {
+    for (const record of [...this.#records.values()]) this.#remove(record);
+  }
+
+  #takeIn(record) {
+    if (this.#records.has(record.key) || this.#gone.has(record.key)) return false;
+    this.#set(record);
+    this.#changed(record);
+    return true;
+  }
+
+  /** A database that was not there before: give it what it lacks, and take what it has. */
+  async #match() {
+    const kept = await this.#shelf.all();
+    const taken = (kept ?? []).filter((record) => this.#takeIn(record));
+    const there = new Set((kept ?? []).map(({ key }) => key));
+    const lacking = [...this.#records.values()].filter(({ key }) => !there.has(key));
+    if (lacking.length) await this.#copy(lacking);
+    for (const conversation of new Set(taken.map((record) => record.conversation))) {
+      this.#drain(conversation);
+    }
+  }
+
+  #lose() {
+    for (const key of this.#records.keys()) this.#markStored(key, false);
+  }
+
+  #markStored(key, stored) {
+    const before = this.stored;
+    if (stored) this.#unstored.delete(key);
+    else if (this.#records.has(key)) this.#unstored.add(key);
+    if (before !== this.stored) this.emit("stored", {});
+  }
+
+  #shown(record) {
+    return { ...record, state: this.#stateOf(record) };
   }
 
   #stateOf(record) {
     if (record.failure) return "failed";
-    return this.#sending.has(record.key) ? "sending" : "queued";
+    return this.#queue(record.conversation).sending.has(record.key) ? "sending" : "queued";
   }
 
-  #find(key) {
-    return this.#records.find((record) => record.key === key) ?? this.#adding.get(key);
+  #queue(conversation) {
+    if (!this.#queues.has(conversation)) this.#queues.set(conversation, new Queue());
+    return this.#queues.get(conversation);
   }
 
-  async #reload() {
-    const before = this.#records;
-    this.#records = await this.#shelf.all();
-    const touched = [...before, ...this.#records].map((record) => record.conversation);
-    for (const conversation of new Set(touched)) this.#changed(conversation);
-  }
-
-  #changed(conversation) {
-    this.emit("change", { conversation });
+  #changed({ conversation, key }) {
+    this.emit("change", { conversation, key });
   }
 
   // Between tabs
@@ -222,18 +371,31 @@ export class Outbox extends Emitter {
     this.#channel?.postMessage(word);
   }
 
-  async #told({ type, conversation, record, answer, sending }) {
-    if (type === "sent") {
-      this.emit("sent", { record, answer });
-    } else if (type === "discarded") {
-      this.emit("discarded", { record });
+  #tellRecord(record) {
+    this.#tell({ type: "record", record, stored: !this.#unstored.has(record.key) });
+  }
+
+  #told(word) {
+    const { type, record, key, conversation, sending } = word;
+    if (type === "record") {
+      if (this.#gone.has(record.key)) return;
+      this.#set(record);
+      this.#changed(record);
+      if (!word.stored) this.#copy([record]);
+      this.#drain(record.conversation);
+    } else if (type === "sent" || type === "discarded") {
+      if (type === "discarded" || !this.#loaded) this.#gone.add(record.key);
+      this.#remove(record, { quietly: type === "sent" });
+      this.emit(type, word);
     } else if (type === "sending") {
-      if (sending) this.#sending.add(record.key);
-      else this.#sending.delete(record.key);
-      this.#changed(record.conversation);
-    } else {
-      await this.#reload();
-      this.#drain(conversation);
+      this.#heard.set(conversation, Date.now());
+      const known = this.#records.get(key);
+      if (known) this.#markSending(known, sending);
+    } else if (type === "cleared") {
+      this.#forget();
+    } else if (type === "asking") {
+      // A new tab reads the copy; what was never copied it hears from who holds it.
+      for (const each of this.#unstored) this.#tellRecord(this.#records.get(each));
     }
   }
 
@@ -256,11 +418,55 @@ export class Outbox extends Emitter {
   }
 }
 
+/** One conversation's records, by key and in order; those that failed stand aside. */
+class Queue {
+  waiting = new Map();
+  failed = new Map();
+  adding = new Set(); // keys of those of which no copy is made yet
+  sending = new Set(); // keys
+  #last = 0; // the highest order among those waiting
+
+  first() {
+    const [record] = this.waiting.values();
+    return record;
+  }
+
+  set(record) {
+    const isNew = !this.waiting.has(record.key);
+    if (record.failure) {
+      this.waiting.delete(record.key);
+      this.failed.set(record.key, record);
+      return;
+    }
+    this.failed.delete(record.key);
+    const isBehind = record.order >= this.#last;
+    const isMoved = !isNew && this.waiting.get(record.key).order !== record.order;
+    this.waiting.set(record.key, record);
+    this.#last = Math.max(this.#last, record.order);
+    // Seldom: sent again after it failed, or another tab's word came in between.
+    if (isNew ? !isBehind : isMoved) {
+      this.waiting = new Map([...this.waiting].sort(([, a], [, b]) => byOrder(a, b)));
+    }
+  }
+
+  delete(key) {
+    this.waiting.delete(key);
+    this.failed.delete(key);
+    this.adding.delete(key);
+    this.sending.delete(key);
+    if (!this.waiting.size) this.#last = 0;
+  }
+}
+
+function byOrder(a, b) {
+  return a.order - b.order || (a.key < b.key ? -1 : 1);
+}
+
 /** Where the browser has no Web Locks (plain http in a network): one tab at a time is all we know. */
 class TabLocks {
   #held = new Map();
 
-  request(name, work) {
+  request(name, _options, work) {
     const turn = (this.#held.get(name) ?? Promise.resolve()).then(work, work);
     this.#held.set(name, turn.catch(() => {}));
     return turn;

@@ -1,158 +1,207 @@
-// Where the outbox keeps its records: IndexedDB, or memory where a browser refuses it.
+// The copy of the outbox on disk (IndexedDB): what a reload finds again.
 //
-// A shelf gives each record its `order` when it is added, rising for ever, also across tabs.
+// Memory is the truth about what a page has queued. The copy may fail at any time: the database never
+// opens, opens late, is full, or is deleted with the site's data. So no method here rejects, and none
+// keeps its caller waiting for longer than `patience`.
+
+import { Emitter } from "chatty/lib/emitter.js";
 
 const NAME = "chatty";
-const STORE = "outbox";
+const VERSION = 2;
+const STORE = "unsent"; // by key; the index "order" is [scope, order]
+const FORMER_STORE = "outbox"; // of version 1: by order, which the database gave
+const PATIENCE = 2_000; // ms
 
-const SPARE = 2 ** 40; // orders of what only memory would take: after everything else
-
-/** The shelf of one `scope` (person and epoch). Never rejects: what the disk refuses, memory keeps. */
-export async function openShelf(scope) {
-  try {
-    return new SteadyShelf(new IndexedShelf(scope, await openDatabase()));
-  } catch {
-    return new MemoryShelf();
-  }
-}
-
-/** A shelf on disk, and memory beside it for when the disk is full or taken away. */
-export class SteadyShelf {
-  #disk;
-  #spare = new MemoryShelf(SPARE);
-
-  constructor(disk) {
-    this.#disk = disk;
-  }
-
-  async all() {
-    const kept = await this.#disk.all().catch(() => []);
-    return [...kept, ...(await this.#spare.all())];
-  }
-
-  add(record) {
-    return this.#disk.add(record).catch(() => this.#spare.add(record));
-  }
-
-  put(record) {
-    return this.#of(record.order).put(record);
-  }
-
-  remove(order) {
-    return this.#of(order).remove(order);
-  }
-
-  async clear() {
-    await this.#spare.clear();
-    await this.#disk.clear();
-  }
-
-  close() {
-    this.#disk.close();
-  }
-
-  #of(order) {
-    return order > SPARE ? this.#spare : this.#disk;
-  }
-}
-
-export class MemoryShelf {
-  #records = new Map();
-  #order;
-
-  constructor(start = 0) {
-    this.#order = start;
-  }
-
-  async all() {
-    return [...this.#records.values()].map((record) => ({ ...record }));
-  }
-
-  async add(record) {
-    this.#order += 1;
-    this.#records.set(this.#order, { ...record, order: this.#order });
-    return this.#order;
-  }
-
-  async put(record) {
-    if (this.#records.has(record.order)) this.#records.set(record.order, { ...record });
-  }
-
-  async remove(order) {
-    this.#records.delete(order);
-  }
-
-  async clear() {
-    this.#records.clear();
-  }
-
-  close() {}
-}
-
-class IndexedShelf {
+/**
+ * Emits "lost" {} when the database is taken away, and "opened" {} when one is there that was not there
+ * before: at first, late, or anew and empty.
+ */
+export class Shelf extends Emitter {
   #scope;
-  #database;
+  #open;
+  #patience;
+  #database = null;
+  #opening = null;
+  #isLate = false; // nobody waits for the disk until it has answered again
+  #closed = false;
 
-  constructor(scope, database) {
+  /** `scope` names person and epoch. `open(onLost)` resolves with an IDBDatabase. */
+  constructor(scope, { open = openDatabase, patience = PATIENCE } = {}) {
+    super();
     this.#scope = scope;
-    this.#database = database;
+    this.#open = open;
+    this.#patience = patience;
   }
 
+  /** The records on disk, oldest first, or null when the disk does not answer. */
   async all() {
-    const records = await this.#run("readonly", (store) => store.index("scope").getAll(this.#scope));
-    return records.sort((a, b) => a.order - b.order);
+    await this.#opened();
+    return this.#run("readonly", (store) => store.index("order").getAll(within(this.#scope)), null);
   }
 
-  add(record) {
-    return this.#run("readwrite", (store) => store.add({ ...record, scope: this.#scope }));
+  /** Keep a new record behind all others. Resolves with its order, or null when it is not kept. */
+  async add(record) {
+    return this.#run(
+      "readwrite",
+      (store) => {
+        const added = {};
+        const look = store.index("order").openCursor(within(this.#scope), "prev");
+        look.onsuccess = () => {
+          added.result = Math.max(record.order, (look.result?.value.order ?? 0) + 1);
+          store.put({ ...record, order: added.result, scope: this.#scope });
+        };
+        return added;
+      },
+      null,
+    );
   }
 
-  /** Change a record that is still there; one that has gone meanwhile stays gone. */
-  put(record) {
-    return this.#run("readwrite", (store) => {
-      const look = store.getKey(record.order);
-      look.onsuccess = () => {
-        if (look.result !== undefined) store.put({ ...record, scope: this.#scope });
-      };
-      return look;
-    });
+  /** Keep these as they are. Resolves with true when they are on disk. */
+  async put(...records) {
+    const done = (store) => {
+      for (const record of records) store.put({ ...record, scope: this.#scope });
+      return { result: true };
+    };
+    return this.#run("readwrite", done, false);
   }
 
-  remove(order) {
-    return this.#run("readwrite", (store) => store.delete(order));
+  /** True, false, or null when the disk does not answer. */
+  async has(key) {
+    const count = await this.#run("readonly", (store) => store.count(key), null);
+    return count === null ? null : count > 0;
+  }
+
+  async remove(key) {
+    return this.#run("readwrite", (store) => store.delete(key), null);
   }
 
   async clear() {
-    for (const { order } of await this.all()) await this.remove(order);
+    const empty = (store) => {
+      const look = store.index("order").openCursor(within(this.#scope));
+      look.onsuccess = () => {
+        look.result?.delete();
+        look.result?.continue();
+      };
+      return { result: true };
+    };
+    return this.#run("readwrite", empty, false);
   }
 
   close() {
-    this.#database.close();
+    this.#closed = true;
+    this.#database?.close();
+    this.#database = null;
   }
 
-  /** Resolves with the request's result once the transaction is durable, not before. */
-  #run(mode, work) {
-    return new Promise((resolve, reject) => {
-      const transaction = this.#database.transaction(STORE, mode, { durability: "strict" });
-      const request = work(transaction.objectStore(STORE));
-      transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = () => reject(transaction.error);
-      transaction.onerror = () => reject(transaction.error);
+  // Internal
+
+  /** Resolves when the database is open, cannot be opened, or lets us wait for too long. */
+  #opened() {
+    if (this.#database || this.#closed) return undefined;
+    this.#opening ??= this.#openAnew().finally(() => {
+      this.#opening = null;
     });
+    return this.#isLate ? undefined : this.#inTime(this.#opening, undefined);
+  }
+
+  async #openAnew() {
+    try {
+      const database = await this.#open(() => this.#lose(database));
+      this.#isLate = false;
+      if (this.#closed) return void database.close();
+      this.#database = database;
+      this.emit("opened", {});
+    } catch {
+      // Private windows of some browsers, a full disk: memory has the records.
+    }
+    return undefined;
+  }
+
+  /** Taken away: what a page has in memory is written down anew, where that is possible. */
+  #lose(database) {
+    if (this.#database !== database || this.#closed) return;
+    this.#database = null;
+    this.emit("lost", {});
+    this.#opened();
+  }
+
+  /** Resolves with the result once the transaction is durable, with `otherwise` when it fails. */
+  async #run(mode, work, otherwise) {
+    // A second time when the first shows that the database is closed.
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      if (!this.#database) await this.#opened();
+      if (!this.#database) return otherwise;
+      const transaction = this.#begin(mode);
+      if (!transaction) continue;
+      const done = this.#finish(transaction, work).catch(() => otherwise);
+      return this.#isLate ? otherwise : this.#inTime(done, otherwise);
+    }
+    return otherwise;
+  }
+
+  #begin(mode) {
+    try {
+      return this.#database.transaction(STORE, mode, { durability: "strict" });
+    } catch {
+      this.#lose(this.#database);
+      return null;
+    }
+  }
+
+  #finish(transaction, work) {
+    return new Promise((resolve, reject) => {
+      const request = work(transaction.objectStore(STORE));
+      transaction.oncomplete = () => {
+        this.#isLate = false;
+        resolve(request.result);
+      };
+      transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    });
+  }
+
+  #inTime(work, otherwise) {
+    let timer;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(() => {
+        this.#isLate = true;
+        resolve(otherwise);
+      }, this.#patience);
+    });
+    return Promise.race([work, late]).finally(() => clearTimeout(timer));
   }
 }
 
-function openDatabase() {
+/** Whatever the order, within one scope. */
+function within(scope) {
+  return IDBKeyRange.bound([scope, -Infinity], [scope, Infinity]);
+}
+
+function openDatabase(onLost) {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => {
-      const store = request.result.createObjectStore(STORE, { keyPath: "order", autoIncrement: true });
-      store.createIndex("scope", "scope");
-    };
+    const request = indexedDB.open(NAME, VERSION);
+    request.onupgradeneeded = () => upgrade(request.result, request.transaction);
     request.onsuccess = () => {
-      request.result.onversionchange = () => request.result.close();
-      resolve(request.result);
+      const database = request.result;
+      const lose = () => {
+        database.close();
+        onLost();
+      };
+      database.onversionchange = lose;
+      database.onclose = onLost; // the site's data was deleted
+      resolve(database);
     };
-    request.onerror = request.onblocked = () => reject(request.error);
+    // While it is "blocked" it may still be opened: another tab is asked to close its own.
+    request.onerror = () => reject(request.error);
   });
+}
+
+function upgrade(database, transaction) {
+  const store = database.createObjectStore(STORE, { keyPath: "key" });
+  store.createIndex("order", ["scope", "order"]);
+  if (!database.objectStoreNames.contains(FORMER_STORE)) return;
+  const former = transaction.objectStore(FORMER_STORE).getAll();
+  former.onsuccess = () => {
+    for (const record of former.result) store.put(record);
+    database.deleteObjectStore(FORMER_STORE);
+  };
 }

@@ -21,6 +21,7 @@ export class Store extends Emitter {
   #messages = new Map(); // id -> message, also of some outside the window
   #quotes = new Map(); // id of a quoted message -> the newest quote of it
   #pending = new Map(); // key -> words of mine that have not come back yet, in the order of typing
+  #touched = new Set(); // keys of `pending` that changed since the last "change"
   #ahead = new Set(); // versions heard beyond position + 1
   #position;
   #head; // the highest version the server is known to have reached
@@ -67,6 +68,11 @@ export class Store extends Emitter {
   /** My words that have not come back as messages, oldest first. */
   pending() {
     return [...this.#pending.values()];
+  }
+
+  /** The one of them with this key, or undefined. */
+  awaited(key) {
+    return this.#pending.get(key);
   }
 
   /** The message, or undefined when it is unknown or outside the window. */
@@ -167,7 +173,7 @@ export class Store extends Emitter {
   replace(page) {
     const gone = [...this.#messages.keys()];
     this.#replace(page);
-    this.emit("change", { ids: [...new Set([...gone, ...this.#messages.keys()])], replaced: true });
+    this.#tell([...gone, ...this.#messages.keys()], true);
   }
 
   /** Forget the messages beyond `keep` at the end that is out of sight: "older" or "newer". */
@@ -190,7 +196,7 @@ export class Store extends Emitter {
   /** Show `entry` {key, body, reply_to, state, error?} until the message with its key is here. */
   await(entry) {
     if (this.#arrived(entry.key)) return;
-    this.#pending.set(entry.key, { ...this.#pending.get(entry.key), ...entry });
+    this.#setPending({ ...this.#pending.get(entry.key), ...entry });
     this.#changed([]);
   }
 
@@ -199,13 +205,13 @@ export class Store extends Emitter {
     if (version) this.#learn(version);
     const entry = this.#pending.get(key);
     if (!entry) return;
-    this.#pending.set(key, { ...entry, state: "sent", error: undefined });
+    this.#setPending({ ...entry, state: "sent", error: undefined });
     this.#changed([]);
   }
 
   /** The words were taken back before they were sent. */
   drop(key) {
-    if (this.#pending.delete(key)) this.#changed([]);
+    if (this.#dropPending(key)) this.#changed([]);
   }
 
   // Internal
@@ -234,7 +240,7 @@ export class Store extends Emitter {
     if (known && (message.version < known.version || !better)) return false;
     this.#messages.set(message.id, message);
     this.#requote(message);
-    if (message.author?.id === this.#me && message.key) this.#pending.delete(message.key);
+    if (message.author?.id === this.#me && message.key) this.#dropPending(message.key);
     return !known || message.version > known.version;
   }
 
@@ -257,6 +263,17 @@ export class Store extends Emitter {
       if (other.reply_to?.id !== quote.id || other.reply_to === quote) continue;
       this.#messages.set(other.id, { ...other, reply_to: quote });
     }
+  }
+
+  #setPending(entry) {
+    this.#pending.set(entry.key, entry);
+    this.#touched.add(entry.key);
+  }
+
+  #dropPending(key) {
+    const wasThere = this.#pending.delete(key);
+    if (wasThere) this.#touched.add(key);
+    return wasThere;
   }
 
   #arrived(key) {
@@ -287,10 +304,14 @@ export class Store extends Emitter {
   }
 
   #changed(ids, messages = []) {
-    this.emit("change", {
-      ids: [...new Set([...ids, ...messages.map((message) => message.id)])],
-      replaced: false,
-    });
+    this.#tell([...ids, ...messages.map((message) => message.id)], false);
+  }
+
+  /** "change": the ids of messages and the keys of pending words that may look different now. */
+  #tell(ids, replaced) {
+    const keys = [...this.#touched];
+    this.#touched.clear();
+    this.emit("change", { ids: [...new Set(ids)], keys, replaced });
   }
 }
 

@@ -8,32 +8,42 @@ const PATIENCE = 1_500; // ms without a line before a word is said
 
 export class Connection {
   #chat;
+  #outbox;
   #place; // for a word or two, in the top bar; null on pages without a conversation
   #signIn;
   #bar = null; // for what needs a sentence and something to do
   #timer = null;
-  #stop = null;
+  #unstored = null; // timer; null while a reload would lose nothing
+  #stops = [];
   #status = {};
   #ending = new AbortController();
 
-  constructor({ chat, place, signIn }) {
+  constructor({ chat, outbox, place, signIn }) {
     this.#chat = chat;
+    this.#outbox = outbox;
     this.#place = place;
     this.#signIn = signIn;
   }
 
   connect() {
-    this.#stop = this.#chat.on("status", (status) => this.#changed(status));
+    this.#stops = [
+      this.#chat.on("status", (status) => this.#changed(status)),
+      this.#outbox.on("stored", () => this.#mindTheCopy()),
+    ];
     this.#changed(this.#chat.status); // as it came to be before this was here
+    this.#mindTheCopy();
+    const { signal } = this.#ending;
+    addEventListener("beforeunload", (event) => this.#outbox.stored || event.preventDefault(), { signal });
     for (const type of ["online", "offline"]) {
-      addEventListener(type, () => this.#changed(this.#status), { signal: this.#ending.signal });
+      addEventListener(type, () => this.#changed(this.#status), { signal });
     }
   }
 
   disconnect() {
-    this.#stop?.();
+    for (const stop of this.#stops) stop();
     this.#ending.abort();
     clearTimeout(this.#timer);
+    clearTimeout(this.#unstored);
   }
 
   #changed(status) {
@@ -52,6 +62,14 @@ export class Connection {
       }, PATIENCE);
     }
     if (status.refused) this.#show();
+  }
+
+  /** Most words are sent before anybody could read that this browser does not keep them. */
+  #mindTheCopy() {
+    clearTimeout(this.#unstored);
+    this.#unstored = null;
+    if (!this.#outbox.stored) this.#unstored = setTimeout(() => this.#showBar(), PATIENCE);
+    else this.#showBar();
   }
 
   #show() {
@@ -79,7 +97,7 @@ export class Connection {
   #trouble() {
     const { state, code, refused } = this.#status;
     if (refused) return "refused";
-    if (state !== "stopped") return "";
+    if (state !== "stopped") return this.#outbox.stored ? "" : "unstored";
     if (code === SIGNED_OUT) return "signed_out";
     if (code === ACCOUNT_CLOSED) return "closed";
     if (code === TOO_MANY_SOCKETS) return "too_many";
@@ -87,7 +105,7 @@ export class Connection {
   }
 
   #wayOut(name) {
-    if (name === "closed" || name === "refused") return null;
+    if (["closed", "refused", "unstored"].includes(name)) return null;
     const link = element("a", "button button--quiet", say(`line.${name}.way`));
     const here = location.pathname + location.search;
     link.href = name === "signed_out" ? `${this.#signIn}?next=${encodeURIComponent(here)}` : here;

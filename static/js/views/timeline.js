@@ -23,6 +23,7 @@ export class Timeline {
   #rows = new Map(); // message id -> element
   #pending = new Map(); // key -> element
   #reaching = null; // IntersectionObserver
+  #showsPending = false;
   #waiting = 0; // new messages below what is in sight
   #moved;
   #stops = [];
@@ -152,11 +153,11 @@ export class Timeline {
 
   // Internal: drawing
 
-  #changed({ ids, replaced }) {
+  #changed({ ids, keys, replaced }) {
     this.#scroll.keep(() => {
-      const drawn = this.#drawnRows();
+      const drawn = ids.length ? this.#drawnRows() : [];
       for (const id of ids) this.#draw(id, drawn);
-      this.#drawPending();
+      this.#drawPending(keys, replaced);
       if (ids.length) {
         this.#refreshQuotes(ids);
         this.#mark();
@@ -219,34 +220,36 @@ export class Timeline {
     return document.getElementById("newer") ?? document.getElementById("newest");
   }
 
-  #drawPending() {
-    const entries = this.#store.hasNewer ? [] : this.#store.pending();
-    const keys = new Set(entries.map((entry) => entry.key));
-    for (const [key, row] of this.#pending) {
-      if (!keys.has(key)) {
-        row.remove();
+  /** `keys` of those that changed; all are looked at when the end of the log comes or goes. */
+  #drawPending(keys, replaced) {
+    const isShown = !this.#store.hasNewer;
+    const isAnew = replaced || isShown !== this.#showsPending;
+    this.#showsPending = isShown;
+    if (isAnew) keys = [...this.#pending.keys(), ...this.#store.pending().map(({ key }) => key)];
+    for (const key of new Set(keys)) {
+      const entry = isShown && this.#store.awaited(key);
+      if (entry) {
+        this.#drawEntry(entry);
+      } else {
+        this.#pending.get(key)?.remove();
         this.#pending.delete(key);
       }
     }
-    let grown = false;
-    for (const entry of entries) grown = this.#drawEntry(entry) || grown;
-    if (grown) this.#arrange();
   }
 
   #drawEntry(entry) {
     let row = this.#pending.get(entry.key);
-    const isNew = !row;
-    if (isNew) {
+    if (!row) {
       row = this.#message.drawPending({ ...entry, quote: this.#quoteOf(entry.reply_to) });
       this.#pending.set(entry.key, row);
       this.#inner.insertBefore(row, this.#end());
+      this.#arrangeRow(row, previousRow(row));
     }
     const state = entry.state === "sent" ? "sending" : entry.state;
-    if (row.dataset.state === state) return isNew;
+    if (row.dataset.state === state) return;
     row.dataset.state = state;
     row.classList.toggle("message--failed", state === "failed");
     this.#showState(row, entry, state);
-    return isNew;
   }
 
   #showState(row, entry, state) {
@@ -297,27 +300,33 @@ export class Timeline {
 
   /** Put a day before the first message of each day, and no name where the same person goes on. */
   #arrange() {
+    // Of my words on their way only the first can have got another before it.
+    const [waiting] = this.#pending.values();
     let before = null;
-    for (const row of this.#inner.querySelectorAll(":scope > [data-kind]")) {
-      const day = this.#times.dayKey(row.dataset.created);
-      const isFirst = before?.day !== day;
-      this.#arrangeDay(row, day, isFirst);
-      const isAfterLine = row.previousElementSibling?.matches(".new-line") ?? false;
-      const goesOn =
-        !isFirst &&
-        !isAfterLine &&
-        row.dataset.kind === "text" &&
-        before.kind === "text" &&
-        before.author === row.dataset.author &&
-        this.#times.isNear(before.created, row.dataset.created);
-      row.classList.toggle("message--continued", goesOn);
-      before = { day, ...row.dataset };
+    for (const row of [...this.#drawnRows(), ...(waiting ? [waiting] : [])]) {
+      this.#arrangeRow(row, before);
+      before = row;
     }
     for (const day of this.#inner.querySelectorAll(":scope > .day")) {
       if (!this.#leadsMessage(day)) day.remove();
     }
     const line = this.#inner.querySelector(":scope > .new-line");
     if (line && !this.#leadsMessage(line)) line.remove();
+  }
+
+  #arrangeRow(row, before) {
+    const day = this.#times.dayKey(row.dataset.created);
+    const isFirst = !before || this.#times.dayKey(before.dataset.created) !== day;
+    this.#arrangeDay(row, day, isFirst);
+    const isAfterLine = row.previousElementSibling?.matches(".new-line") ?? false;
+    const goesOn =
+      !isFirst &&
+      !isAfterLine &&
+      row.dataset.kind === "text" &&
+      before.dataset.kind === "text" &&
+      before.dataset.author === row.dataset.author &&
+      this.#times.isNear(before.dataset.created, row.dataset.created);
+    row.classList.toggle("message--continued", goesOn);
   }
 
   #arrangeDay(row, day, isFirst) {
@@ -452,4 +461,11 @@ export class Timeline {
     fill(this.#jump, "jump", words);
     this.#moved();
   }
+}
+
+/** The message or notice above `row`, or null. */
+function previousRow(row) {
+  let before = row.previousElementSibling;
+  while (before && !before.matches("[data-kind]")) before = before.previousElementSibling;
+  return before;
 }
