@@ -65,7 +65,8 @@ class Observer:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = message["headers"] = list(message.get("headers", ()))
-            given = dict(headers)
+            # Django sends names as they were written.
+            given = {name.lower(): value for name, value in headers}
             for name, value in SECURITY_HEADERS.items():
                 if name not in given:
                     headers.append((name, value))

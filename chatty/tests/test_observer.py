@@ -55,7 +55,7 @@ async def refused(scope, receive, send):
 
 
 async def page(scope, receive, send):
-    headers = [(b"content-security-policy", b"own"), (b"x-request-id", b"abc")]
+    headers = [(b"Content-Security-Policy", b"own"), (b"x-request-id", b"abc")]
     await send({"type": "http.response.start", "status": 201, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
@@ -82,7 +82,7 @@ async def test_over_https_browsers_are_told_to_stay_there(settings):
 
 async def test_what_an_answer_says_itself_is_kept():
     said = (await ask(page))[0]["headers"]
-    assert [value for name, value in said if name == b"content-security-policy"] == [b"own"]
+    assert [value for name, value in said if name.lower() == b"content-security-policy"] == [b"own"]
 
 
 def counted(route, status):
