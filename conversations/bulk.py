@@ -8,15 +8,17 @@ are. SQLite knows neither, and builds its own quickly. Values go in as parameter
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db import connection
+from django.db import connection, models
 from django.db.models import BooleanField, Model
 from django.db.models.expressions import RawSQL
+from psycopg.types.json import Jsonb
 
 from accounts.models import User
 from chatty.common.rows import columns_of, made, width
@@ -115,7 +117,8 @@ def _counters(
     values = [(each.pk, each.last_seq, each.version) for each in conversations]
     table = Conversation._meta.db_table
     rows, parameters = _rows(values, ("bigint", "bigint", "bigint"))
-    moment = connection.ops.adapt_datetimefield_value(last_text_at)
+    field = Conversation._meta.get_field("last_text_at")
+    moment = field.get_db_prep_save(last_text_at, connection)
     sql = (  # of our own names and placeholders
         f"UPDATE {table} SET last_seq = new.column2, version = new.column3, last_text_at = %s"  # noqa: S608
         f" FROM ({rows}) AS new WHERE {table}.id = new.column1"
@@ -136,7 +139,13 @@ def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[An
     meta = Message._meta
     columns = ", ".join(str(field.column) for field in _FIELDS)
     typed = ", ".join(f"{field.column} {field.db_type(connection)!s}" for field in _FIELDS)
-    rows = [{f.column: _plain(getattr(each, f.attname)) for f in _FIELDS} for each in messages]
+    rows = [
+        {
+            column: _prepared(field, getattr(each, name)) if field else getattr(each, name)
+            for column, name, field in _WRITTEN
+        }
+        for each in messages
+    ]
     with connection.cursor() as cursor:
         cursor.execute(  # of our own names
             f"INSERT INTO {meta.db_table} ({columns}) SELECT {columns}"  # noqa: S608
@@ -171,10 +180,44 @@ def moved(
 
 
 _FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]
+# What these hold is written to JSON as it is; any other field, a subclass of one of these included,
+# prepares its values itself.
+_AS_IT_IS = {
+    models.BigIntegerField,
+    models.BooleanField,
+    models.CharField,
+    models.DateTimeField,
+    models.IntegerField,
+    models.PositiveBigIntegerField,
+    models.PositiveIntegerField,
+    models.PositiveSmallIntegerField,
+    models.SmallIntegerField,
+    models.TextField,
+}
+# (column, attribute, the field where its values must be converted).
+_WRITTEN = [
+    (
+        str(field.column),
+        field.attname,
+        None if field.is_relation or type(field) in _AS_IT_IS else field,
+    )
+    for field in _FIELDS
+]
 
 
-def _plain(value: Any) -> Any:
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else value  # as bytea is written in text
+def _prepared(field: models.Field[Any, Any], value: Any) -> Any:
+    """Return what the field stores, in a form that PostgreSQL reads out of JSON."""
+    if value is None:  # NULL for every kind of field; most messages have neither data nor mentions
+        return None
+    value = field.get_db_prep_save(value, connection)
+    if isinstance(value, Jsonb):
+        text = (value.dumps or json.dumps)(value.obj)
+        return msgspec.Raw(text if isinstance(text, bytes) else text.encode())
+    if hasattr(value, "obj"):  # what psycopg calls Binary
+        value = value.obj
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"\\x{value.hex()}"  # as bytea is written in text
+    return value
 
 
 def _pairs(

@@ -1,0 +1,153 @@
+"""Statements written by hand store and read what the ORM would, field by field, for every model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection, models
+
+from chatty.common.rows import columns_of, made
+from conversations import bulk
+from conversations.models import Conversation, Message
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [
+    model for model in apps.get_models() if model._meta.app_label in ("accounts", "conversations")
+]
+# What constraints ask for, where any value would not do.
+VALUES: dict[tuple[str, str], Any] = {
+    ("Instance", "id"): 1,
+    ("User", "chosen_hue"): 5,
+    ("Conversation", "version"): 2**40,
+    ("Conversation", "direct_key"): None,
+    ("Message", "version"): 2**40,
+    ("Message", "deleted_at"): None,
+}
+_numbers = count(3)
+
+
+def filled(model: type[models.Model]) -> models.Model:
+    """Return an object of the model, not stored, with a value in every field."""
+    found: dict[str, Any] = {}
+    for field in model._meta.concrete_fields:
+        known = (model.__name__, field.name)
+        if known in VALUES:
+            found[field.name] = VALUES[known]
+        elif not isinstance(field, models.AutoField):
+            found[field.name] = value_of(field)
+    return model(**found)
+
+
+def value_of(field: models.Field[Any, Any]) -> Any:
+    number = next(_numbers)
+    match field:
+        case models.ForeignKey():
+            related = field.related_model
+            if related is field.model:
+                return stored(message())
+            return stored(filled(related))
+        case models.BooleanField():
+            return True
+        case models.DateTimeField():
+            return datetime(2026, 2, 3, 4, 5, 6, 789012, UTC) + timedelta(days=number)
+        case models.JSONField():
+            return {"name": 'é"\\', "list": [number, None, 1.5, True], "none": None}
+        case models.BinaryField():
+            return bytes([0, 255, 92, 34, number % 256])
+        case models.IntegerField():
+            return number
+        case models.CharField() if field.choices:
+            return next(value for value, _label in field.flatchoices)
+        case models.CharField() | models.TextField():
+            return f'{number} é"\\'[: field.max_length]
+    raise AssertionError(f"this test cannot fill {field!r}: teach it")
+
+
+def message() -> Message:
+    """A message that replies to none, so that filling one ends."""
+    VALUES["Message", "reply_to"] = None
+    try:
+        made_up = filled(Message)
+    finally:
+        del VALUES["Message", "reply_to"]
+    assert isinstance(made_up, Message)
+    return made_up
+
+
+def stored(row: models.Model) -> models.Model:
+    row.save(force_insert=True)
+    return row
+
+
+def held(row: models.Model) -> dict[str, Any]:
+    """Return what a row's fields hold, with the types."""
+    values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields}
+    plain = {k: bytes(v) if isinstance(v, memoryview) else v for k, v in values.items()}
+    return {name: (type(value), value) for name, value in plain.items()}
+
+
+def read(model: type[models.Model], pk: Any) -> models.Model:
+    table, key = model._meta.db_table, model._meta.pk.column
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns_of(model, 't')} FROM {table} t WHERE t.{key} = %s", [pk])
+        return made(model, cursor.fetchone())
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_row_read_by_hand_is_what_the_orm_reads(model):
+    if model.__name__ == "Instance":
+        model.objects.all().delete()
+    row = stored(filled(model))
+    expected = model.objects.get(pk=row.pk)
+    empty = [name for name, (_type, value) in held(expected).items() if value in (None, "")]
+    assert [name for name in empty if (model.__name__, name) not in VALUES] == []
+    assert held(read(model, row.pk)) == held(expected)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_empty_fields_are_read_as_the_orm_reads_them(model):
+    if model.__name__ == "Instance":
+        model.objects.all().delete()
+    row = filled(model)
+    for field in model._meta.concrete_fields:
+        if field.null and field.name not in ("author", "key"):
+            setattr(row, field.name, None)
+    stored(row)
+    assert held(read(model, row.pk)) == held(model.objects.get(pk=row.pk))
+
+
+def test_messages_inserted_in_bulk_are_what_the_orm_stores():
+    """Every field filled, then every field that may be empty left empty."""
+    full = filled(Message)
+    bare = filled(Message)
+    deleted = message()
+    assert isinstance(full, Message)
+    assert isinstance(bare, Message)
+    for field in Message._meta.concrete_fields:
+        if field.null and field.name not in ("author", "key"):
+            setattr(bare, field.name, None)
+    deleted.body = deleted.html = ""
+    deleted.fingerprint, deleted.deleted_at = None, datetime(2026, 3, 4, tzinfo=UTC)
+    rows = [full, bare, deleted]
+    meant = [held(row) for row in rows]
+    bulk.insert_messages(rows)
+    for row, values in zip(rows, meant, strict=True):
+        values["id"] = (int, row.pk)
+        assert held(Message.objects.get(pk=row.pk)) == values
+
+
+def test_counters_are_stored_with_the_moment_of_the_last_words():
+    conversation = stored(filled(Conversation))
+    assert isinstance(conversation, Conversation)
+    words = message()
+    words.conversation = conversation
+    conversation.last_seq, conversation.version = 2**41, 2**42
+    bulk.store([words], [conversation])
+    again = Conversation.objects.get(pk=conversation.pk)
+    assert (again.last_seq, again.version) == (2**41, 2**42)
+    assert again.last_text_at == words.created_at
