@@ -8,6 +8,7 @@ import { Roster } from "chatty/chat/roster.js";
 import { Shelf } from "chatty/chat/shelf.js";
 import { Socket } from "chatty/chat/socket.js";
 import { Store } from "chatty/chat/store.js";
+import { Unsent } from "chatty/chat/unsent.js";
 import { Late } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
@@ -60,16 +61,19 @@ async function main() {
     attempt(() => part.connect());
   }
   const outbox = new Outbox({ scope, shelf: new Shelf(scope), deliver: chat.delivery() });
+  const unsent = new Unsent({ outbox, drafts });
+  attempt(() => drafts.forgetOld());
   view("connection").then(({ Connection }) =>
     new Connection({
       chat,
       outbox,
+      unsent,
       place: document.getElementById("connection"),
       signIn: urls.sign_in,
     }).connect(),
   );
   view("background").then(({ tellInBackground }) => tellInBackground({ me: me.id, scope, chat, roster }));
-  view("sign_out").then(({ SignOut }) => new SignOut({ outbox, drafts }).connect());
+  view("sign_out").then(({ SignOut }) => new SignOut({ unsent }).connect());
   const using = chat.use(outbox);
   if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, retitle }));
   socket.on("frame", ({ type, user }) => {

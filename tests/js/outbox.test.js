@@ -1,5 +1,7 @@
+import { Drafts } from "chatty/chat/drafts.js";
 import { Outbox } from "chatty/chat/outbox.js";
 import { Shelf } from "chatty/chat/shelf.js";
+import { Unsent } from "chatty/chat/unsent.js";
 import { equal, ok, pause, until } from "tests/check.js";
 
 let scopes = 0;
@@ -432,4 +434,44 @@ export async function test_it_works_where_there_are_no_locks() {
   for (const body of ["one", "two"]) outbox.add({ conversation: 1, body });
   await until(() => line.stored.length === 2);
   ok(line.most === 1);
+}
+
+export async function test_unsent_text_is_counted_and_removed_whatever_kind_it_is() {
+  const scope = `41.${Date.now()}`;
+  const line = makeLine();
+  line.open = false;
+  const outbox = await makeOutbox(line, { scope });
+  const drafts = new Drafts(scope);
+  const theirs = new Drafts("4.x");
+  const unsent = new Unsent({ outbox, drafts });
+  await outbox.add({ conversation: 1, body: "waits" }).kept;
+  drafts.write(1, { body: "draft" });
+  drafts.write("edit.7", { body: "an edit in progress" });
+  new Drafts("41.before-a-restore").write(1, { body: "old" });
+  theirs.write(1, { body: "somebody else's" });
+  equal(unsent.size, 3);
+  await unsent.clear();
+  equal([unsent.size, await onDisk(scope), theirs.size], [0, [], 1]);
+  equal(new Drafts("41.before-a-restore").size, 0);
+}
+
+export async function test_what_nobody_came_back_to_is_forgotten_after_30_days() {
+  const later = Date.now() + 31 * 86_400_000;
+  const line = makeLine();
+  line.open = false;
+  const outbox = await makeOutbox(line, { scope: "51.e" });
+  await outbox.add({ conversation: 1, body: "theirs" }).kept;
+  const mine = await makeOutbox(line, { scope: "52.e" });
+  await mine.add({ conversation: 1, body: "mine" }).kept;
+  const shelf = new Shelf("52.e");
+  await shelf.forgetOld();
+  equal(await onDisk("51.e"), ["theirs"]);
+  await shelf.forgetOld(later);
+  equal([await onDisk("51.e"), await onDisk("52.e")], [[], ["mine"]]);
+  const drafts = new Drafts("51.e");
+  drafts.write(1, { body: "draft" });
+  new Drafts("52.e").forgetOld();
+  equal(drafts.size, 1);
+  new Drafts("52.e").forgetOld(later);
+  equal(drafts.size, 0);
 }

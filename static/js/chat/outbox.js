@@ -75,6 +75,7 @@ export class Outbox extends Emitter {
     for (const record of kept ?? []) this.#takeIn(record);
     this.#loaded = true;
     this.kick();
+    this.#shelf.forgetOld();
   }
 
   disconnect() {

@@ -11,6 +11,7 @@ const VERSION = 2;
 const STORE = "unsent"; // by key; the index "order" is [scope, order]
 const FORMER_STORE = "outbox"; // of version 1: by order, which the database gave
 const PATIENCE = 2_000; // ms
+const LIFETIME = 30 * 86_400_000; // ms
 
 /**
  * Emits "lost" {} when the database is taken away, and "opened" {} when one is there that was not there
@@ -75,16 +76,17 @@ export class Shelf extends Emitter {
     return this.#run("readwrite", (store) => store.delete(key), null);
   }
 
+  /** Remove all of this person's records, also those from before a restore. */
   async clear() {
-    const empty = (store) => {
-      const look = store.index("order").openCursor(within(this.#scope));
-      look.onsuccess = () => {
-        look.result?.delete();
-        look.result?.continue();
-      };
-      return { result: true };
-    };
-    return this.#run("readwrite", empty, false);
+    const [person] = this.#scope.split(".");
+    const range = IDBKeyRange.bound([`${person}.`], [`${person}/`]); // "/" comes after "."
+    return this.#run("readwrite", (store) => removeWhere(store, range, () => true), false);
+  }
+
+  /** Remove whatever nobody has come back to for 30 days. Only this scope's records are ever read. */
+  async forgetOld(now = Date.now()) {
+    const isOld = ({ scope, created_at: at }) => scope !== this.#scope && now - Date.parse(at) > LIFETIME;
+    return this.#run("readwrite", (store) => removeWhere(store, null, isOld), false);
   }
 
   close() {
@@ -174,6 +176,17 @@ export class Shelf extends Emitter {
 /** Whatever the order, within one scope. */
 function within(scope) {
   return IDBKeyRange.bound([scope, -Infinity], [scope, Infinity]);
+}
+
+function removeWhere(store, range, isMeant) {
+  const look = store.index("order").openCursor(range);
+  look.onsuccess = () => {
+    const { result: cursor } = look;
+    if (!cursor) return;
+    if (isMeant(cursor.value)) cursor.delete();
+    cursor.continue();
+  };
+  return { result: true };
 }
 
 function openDatabase(onLost) {

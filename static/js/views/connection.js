@@ -9,6 +9,7 @@ const PATIENCE = 1_500; // ms without a line before a word is said
 export class Connection {
   #chat;
   #outbox;
+  #unsent;
   #place; // for a word or two, in the top bar; null on pages without a conversation
   #signIn;
   #bar = null; // for what needs a sentence and something to do
@@ -18,9 +19,10 @@ export class Connection {
   #status = {};
   #ending = new AbortController();
 
-  constructor({ chat, outbox, place, signIn }) {
+  constructor({ chat, outbox, unsent, place, signIn }) {
     this.#chat = chat;
     this.#outbox = outbox;
+    this.#unsent = unsent;
     this.#place = place;
     this.#signIn = signIn;
   }
@@ -98,7 +100,7 @@ export class Connection {
     const { state, code, refused } = this.#status;
     if (refused) return "refused";
     if (state !== "stopped") return this.#outbox.stored ? "" : "unstored";
-    if (code === SIGNED_OUT) return "signed_out";
+    if (code === SIGNED_OUT) return this.#unsent.size ? "signed_out" : "signed_out_plain";
     if (code === ACCOUNT_CLOSED) return "closed";
     if (code === TOO_MANY_SOCKETS) return "too_many";
     return "stopped";
@@ -106,9 +108,11 @@ export class Connection {
 
   #wayOut(name) {
     if (["closed", "refused", "unstored"].includes(name)) return null;
-    const link = element("a", "button button--quiet", say(`line.${name}.way`));
+    const isSignedOut = name.startsWith("signed_out");
+    const words = isSignedOut ? say("line.signed_out.way") : say(`line.${name}.way`);
+    const link = element("a", "button button--quiet", words);
     const here = location.pathname + location.search;
-    link.href = name === "signed_out" ? `${this.#signIn}?next=${encodeURIComponent(here)}` : here;
+    link.href = isSignedOut ? `${this.#signIn}?next=${encodeURIComponent(here)}` : here;
     return link;
   }
 }

@@ -1,16 +1,16 @@
-// Signing out leaves nothing of mine behind in this browser, and says so first if that costs words.
+// Signing out leaves nothing of mine behind in this browser, and asks first if that costs text.
 
 import { say, sayCount } from "chatty/views/words.js";
 
+const TIDYING = 1_000; // ms the browser gets to take notifications away
+
 export class SignOut {
   #form = document.querySelector('form[action$="/sign-out/"]');
-  #outbox;
-  #drafts;
+  #unsent;
   #ending = new AbortController();
 
-  constructor({ outbox, drafts }) {
-    this.#outbox = outbox;
-    this.#drafts = drafts;
+  constructor({ unsent }) {
+    this.#unsent = unsent;
   }
 
   connect() {
@@ -27,17 +27,16 @@ export class SignOut {
     event.preventDefault();
     if (!(await this.#isSure())) return;
     try {
-      this.#drafts.clear();
-      await this.#outbox.clear();
+      await this.#unsent.clear();
       navigator.clearAppBadge?.().catch(() => {});
-      await (await import("chatty/views/banners.js")).closeBanners();
+      await Promise.race([closeBanners(), new Promise((resolve) => setTimeout(resolve, TIDYING))]);
     } finally {
       this.#form.submit();
     }
   }
 
   async #isSure() {
-    const { size } = this.#outbox;
+    const { size } = this.#unsent;
     if (!size) return true;
     const { ask } = await import("chatty/views/dialog.js");
     return ask({
@@ -46,4 +45,8 @@ export class SignOut {
       no: say("cancel"),
     });
   }
+}
+
+async function closeBanners() {
+  await (await import("chatty/views/banners.js")).closeBanners();
 }

@@ -1,0 +1,92 @@
+"""What a person has written and not sent, when a sign-in ends: kept, or removed after a question."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit, Visitor
+from tests.browser.rooms import Later, Room, enter, wait_for_line
+
+KEPT = "Text that was not sent is kept in this browser."
+
+
+def end_all_sign_ins(room: Room) -> None:
+    code = (
+        "from accounts.models import User; from accounts.actions import end_sign_ins; "
+        'end_sign_ins(User.objects.get(email="alice@example.org"))'
+    )
+    room.server.manage("shell", "-c", code)
+
+
+def draft(page: Page, text: str) -> None:
+    page.locator("#composer-body").fill(text)
+
+
+def sign_out(page: Page) -> None:
+    page.get_by_role("button", name="Sign out").click()
+
+
+def answer(page: Page, name: str) -> None:
+    page.locator("dialog").get_by_role("button", name=name, exact=True).click()
+
+
+def test_signing_out_in_one_tab_asks_about_a_draft_in_another(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    one = enter(visitor, room)
+    two = visitor.new_tab()
+    two.goto(room.server.url + room.path)
+    wait_for_line(two)
+    draft(one, "A draft")
+    sign_out(two)
+    expect(two.locator("dialog")).to_contain_text("1 message or draft has not been sent.")
+    answer(two, "Cancel")
+    expect(one.locator("#composer-body")).to_have_value("A draft")
+    sign_out(two)
+    answer(two, "Sign out and remove")
+    two.wait_for_url("**/sign-in/**")
+    expect(two.locator("#kept")).to_be_hidden()
+    expect(one.locator(".line-bar")).to_contain_text("You have been signed out.")
+    expect(one.locator(".line-bar")).not_to_contain_text("kept here")
+    visitor.sign_in("Alice")
+    page = enter(visitor, room)
+    expect(page.locator("#composer-body")).to_have_value("")
+
+
+def test_a_sign_in_that_ends_elsewhere_leaves_drafts_for_their_writer_only(
+    visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow("401")  # what the page still asks for when nobody is signed in any more
+    page = enter(visitor, room)
+    draft(page, "Only mine")
+    end_all_sign_ins(room)
+    expect(page.locator(".line-bar")).to_contain_text("What you wrote is kept here.")
+    page.get_by_role("link", name="Sign in again").click()
+    expect(page.locator("#kept")).to_contain_text(KEPT)
+    visitor.sign_in("Bob")
+    expect(enter(visitor, room).locator("#composer-body")).to_have_value("")
+    sign_out(page)
+    page.wait_for_url("**/sign-in/**")
+    visitor.sign_in("Alice")
+    expect(enter(visitor, room).locator("#composer-body")).to_have_value("Only mine")
+
+
+def test_signing_out_before_its_script_has_come_says_what_is_kept_and_removes_it(
+    visit: Visit, room: Room
+) -> None:
+    visitor: Visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    draft(page, "Left behind")
+    later = Later(visitor)
+    later.goto(room.path)
+    sign_out(page)
+    page.wait_for_url("**/sign-in/**")
+    expect(page.locator("#kept")).to_contain_text(KEPT)
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.locator("#kept")).to_contain_text("Removed.")
+    names = page.evaluate("Object.keys(localStorage)")
+    assert not [name for name in names if re.match(r"chatty\.draft", name)]
+    page.reload()
+    expect(page.locator("#kept")).to_be_hidden()
