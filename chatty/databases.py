@@ -61,13 +61,20 @@ def _bound_statements(alias: str) -> None:
         "lock_timeout": round(milliseconds * 0.6),
         "idle_in_transaction_session_timeout": milliseconds * 2,
     }
-    said = " ".join(f"-c {name}={value}" for name, value in limits.items())
     options = connections.settings[alias]["OPTIONS"]
-    if said not in options.get("options", ""):
-        options["options"] = f"{options.get('options', '')} {said}".strip()
+    begin_with = b""
+    if settings.DATABASE_PREPARE:
+        said = " ".join(f"-c {name}={value}" for name, value in limits.items())
+        if said not in options.get("options", ""):
+            options["options"] = f"{options.get('options', '')} {said}".strip()
+    else:
+        # A pooler may give each transaction another session. Outside of transactions our own patience
+        # is the only limit.
+        each = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
+        begin_with = f"SELECT {each}".encode()
     if "pool" in options:
         patience = settings.STATEMENT_SECONDS + _ANSWER_SECONDS
-        options["pool"]["connection_class"] = giving_up_after(patience)
+        options["pool"]["connection_class"] = giving_up_after(patience, begin_with)
 
 
 def _hold(path: Path) -> None:
@@ -249,8 +256,9 @@ def _instance() -> Any:
 
 
 def spare_connections() -> int | None:
-    """How many connections PostgreSQL grants ordinary users; None where there is no such limit."""
-    if connection.vendor != "postgresql":
+    """How many connections PostgreSQL grants ordinary users; None where there is no such limit, or a
+    pooler in between."""
+    if connection.vendor != "postgresql" or not settings.DATABASE_PREPARE:
         return None
     with connection.cursor() as cursor:
         cursor.execute(

@@ -338,6 +338,8 @@ def postgresql(config: dict[str, Any]) -> dict[str, Any]:
         **config,
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,  # the pool keeps them; anything else is refused beside a pool
+        # Cursors of a session, too, do not outlive a transaction behind such a pooler.
+        "DISABLE_SERVER_SIDE_CURSORS": not flag("DATABASE_PREPARE", True),
         "CONN_HEALTH_CHECKS": True,  # or the pool hands out dead ones after a restart
         "OPTIONS": options,
     }

@@ -32,6 +32,11 @@ _TOLD_SECONDS = 10.0  # a full disk is told that often, however many try to writ
 _told: dict[str, float] = {}
 _unwritable_at: float | None = None
 
+_POOLER = (
+    "At {where} a pooler such as PgBouncer gives every transaction another session, and Chatty sets "
+    "time-outs for its sessions. Set DATABASE_PREPARE=off, or let {url} lead to PostgreSQL itself."
+)
+
 # What PostgreSQL, libpq and psycopg say when they cannot connect, and what it means. They give no
 # code for it. In another language than English the last sentence of of_postgresql() stands.
 _CONNECTING: list[tuple[str, str]] = [
@@ -69,7 +74,7 @@ _CONNECTING: list[tuple[str, str]] = [
     ),
     (
         r"unsupported startup parameter",
-        "{where} is a PgBouncer that does not pass on Chatty's time-outs. Set {url} to PostgreSQL itself.",
+        _POOLER,
     ),
     (
         r"refused|No such file or directory|timeout|timed out|unreachable|closed the connection",
@@ -301,6 +306,25 @@ def require_database() -> None:
     error = _why_no_connection()
     if error is not None:
         raise ImproperlyConfigured(of_postgresql(error) or str(error))
+    if settings.DATABASE_PREPARE and _sessions_are_shared():
+        config = settings.DATABASES["default"]
+        raise ImproperlyConfigured(_POOLER.format(where=where(config), url=_URL))
+
+
+def _sessions_are_shared() -> bool:
+    """Whether a pooler lends one session of PostgreSQL to several connections, by transaction."""
+
+    def session(connection: psycopg.Connection[Any]) -> int:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        return int(row[0]) if row else 0
+
+    with connect_directly() as one:
+        first = session(one)
+        if one.info.backend_pid == first:
+            return False  # nothing in between
+        with connect_directly() as other, other.transaction():
+            # Given back by `one`, it is lent to `other`; if a third has it, `one` gets another now.
+            return session(other) == first or session(one) != first
 
 
 def connect_directly(**changes: Any) -> psycopg.Connection[Any]:

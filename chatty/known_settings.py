@@ -40,6 +40,7 @@ def _settings() -> Iterable[Setting]:
     yield add(
         "DATABASE_POOL", "whole number", "24", "PostgreSQL connections of a process, at most."
     )
+    yield add("DATABASE_PREPARE", "flag", "1", "Off behind PgBouncer in transaction mode.")
     yield add("REDIS_URL", "url", "", "Redis, which several processes hear each other by.")
     yield add("STATIC_ROOT", "path", "staticfiles", "Where setup collects the files of the pages.")
     yield add("SECRET_KEY", "secret", "", "Signs sessions and tokens; setup makes one.")

@@ -31,6 +31,14 @@ class WatchedConnection(psycopg.Connection[Any]):
     """
 
     patience: float | None = None
+    # A statement after each BEGIN, for poolers that lend a session for one transaction only.
+    begin_with: bytes = b""
+
+    def _start_query(self) -> Any:
+        begins = not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE
+        yield from super()._start_query()
+        if begins and self.begin_with:
+            yield from self._exec_command(self.begin_with)
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         if query == "" and not self.closed and self._is_quiet():
@@ -61,6 +69,13 @@ class WatchedConnection(psycopg.Connection[Any]):
         return not poll.poll(0)
 
 
-def giving_up_after(seconds: float) -> type[WatchedConnection]:
-    """Return the class of connections with so much patience."""
-    return type("ImpatientConnection", (WatchedConnection,), {"patience": seconds})
+def giving_up_after(seconds: float, begin_with: bytes = b"") -> type[WatchedConnection]:
+    """Return the class of connections with so much patience.
+
+    `begin_with`: a statement that follows every BEGIN.
+    """
+    return type(
+        "ImpatientConnection",
+        (WatchedConnection,),
+        {"patience": seconds, "begin_with": begin_with},
+    )

@@ -103,6 +103,7 @@ TEMPLATES: list[dict[str, Any]] = [
 # --- Data -----------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.database(DATA_DIR)}
+DATABASE_PREPARE = env.flag("DATABASE_PREPARE", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")

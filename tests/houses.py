@@ -262,7 +262,7 @@ class Builder:
     def _new_home(self) -> Path:
         self.count += 1
         home = self.base / f"house-{self.count}"
-        home.mkdir()
+        home.mkdir(mode=0o700)
         return home
 
     def _environment(self, home: Path, **more: str) -> dict[str, str]:
