@@ -32,6 +32,9 @@ _TOLD_SECONDS = 10.0  # a full disk is told that often, however many try to writ
 _told: dict[str, float] = {}
 _unwritable_at: float | None = None
 
+_BEHIND = (
+    "The database is not set up for this version of Chatty. Run this first: python manage.py setup"
+)
 _POOLER = (
     "At {where} a pooler such as PgBouncer gives every transaction another session, and Chatty sets "
     "time-outs for its sessions. Set DATABASE_PREPARE=off, or let {url} lead to PostgreSQL itself."
@@ -195,7 +198,7 @@ def of_sqlite(error: sqlite3.Error) -> str | None:
             return f"{path} is damaged. Stop Chatty and restore a backup (docs/deploy.md)."
         case "SQLITE_BUSY":
             return f"Another program holds {path} and does not let go of it. End that one first."
-    return None
+    return _BEHIND if re.match("no such (table|column)", str(error)) else None
 
 
 def _no_access(path: Path) -> str:
@@ -254,6 +257,8 @@ def of_postgresql(error: BaseException) -> str | None:
         "reason": reason,
     }
     match state:
+        case "42P01" | "42703":
+            return _BEHIND
         case "53100":
             return "PostgreSQL at {where} has a full disk. Make room on it.".format(**known)
         case "25006":

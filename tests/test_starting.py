@@ -132,6 +132,14 @@ def test_a_database_file_one_may_not_write_is_told(house, way):
         assert "chatty.db belongs to nobody, and this is root" in said
 
 
+@pytest.mark.parametrize("command", ["demo", "new_epoch", "accept_secret", "changepassword"])
+def test_commands_before_set_up_are_told_to_wait_for_it(house, tmp_path, command):
+    arguments = ["a@example.org"] if command == "changepassword" else []
+    said = house.manage(command, *arguments, check=False, DATA_DIR=str(tmp_path))
+    assert "Run this first: python manage.py setup" in said
+    assert "Traceback" not in said
+
+
 def test_a_file_that_is_no_database_is_told(house):
     (house.home / "chatty.db").write_bytes(b"no database" * 1000)
     assert "is not an SQLite database" in house.manage("serve", check=False, PORT="0")

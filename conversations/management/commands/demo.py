@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -34,15 +33,10 @@ class Command(BaseCommand):
     def handle(self, *, force: bool, messages: int, **options: Any) -> None:
         if messages < 0:
             raise CommandError("--messages should be a number from 0 upwards.")
-        try:
-            if stage.is_there():
-                self.stdout.write("The demo is there already.")
-            else:
-                self.bring_in(force=force)
-        except DatabaseError as error:
-            raise CommandError(
-                f"The database is not ready: {error}\nRun this first: python manage.py setup"
-            ) from error
+        if stage.is_there():
+            self.stdout.write("The demo is there already.")
+        else:
+            self.bring_in(force=force)
         if messages:
             self.grow(messages)
 
