@@ -34,6 +34,7 @@ _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
 }
+_GLUED = re.compile(r"[.!?][A-ZÄÖÜ„]")
 # What code fills in: %(name)s, %s, {name}.
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
 
@@ -154,6 +155,8 @@ def _wrong(message: Message) -> Iterator[str]:
         return
     for number, string in enumerate(strings):
         original = originals[min(number, len(originals) - 1)]
+        if _is_doubled(string, original):
+            yield f"holds two translations, one behind the other: {string!r}"
         if _placeholders(string) != _placeholders(original):
             yield f"fills other gaps than {original!r}: {string!r}"
         if original[:1].isspace() != string[:1].isspace() or original[-1:] != string[-1:] == " ":
@@ -162,6 +165,13 @@ def _wrong(message: Message) -> Iterator[str]:
 
 def _forms(string: str | Iterable[str]) -> list[str]:
     return [string] if isinstance(string, str) else list(string)
+
+
+def _is_doubled(string: str, original: str) -> bool:
+    """True where a merge put two translations together: the same twice, or sentences without a gap."""
+    middle = len(string) // 2
+    same = middle > 3 and string[:middle].strip() == string[middle:].strip()
+    return same or bool(_GLUED.search(string) and not _GLUED.search(original))
 
 
 def _placeholders(text: str) -> list[str]:

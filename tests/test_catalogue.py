@@ -45,6 +45,8 @@ def test_a_catalogue_is_whole_and_compiled(path, strings):
         ("%(who)s ist", "Jemand ist", "fills other gaps"),
         ("{n} neue", "{m} neue", "fills other gaps"),
         ('"Beendet"', '"Schluss"', "stale"),
+        ('"Beendet"', '"Die Unterhaltung endet.Die Unterhaltung ist zu Ende."', "two translations"),
+        ('"Beendet"', '"Beendet.Beendet."', "two translations"),
     ],
 )
 def test_a_catalogue_with_a_hole_is_noticed(before, after, said, tmp_path):
