@@ -4,6 +4,7 @@
 const { version, page, files } = {{ kept|safe }};
 const CACHE = `chatty-${version}`;
 const PLAIN = { ignoreVary: true };
+const PATIENCE = 2_000; // ms
 
 addEventListener("install", (event) => {
   // No page depends on which version answers for it: a new one need not wait until all are closed.
@@ -19,7 +20,7 @@ addEventListener("fetch", (event) => {
   const { origin, pathname, search } = new URL(request.url);
   if (request.mode === "navigate") event.respondWith(visit(event));
   else if (origin === location.origin && files.includes(pathname + search)) {
-    event.respondWith(kept(request));
+    event.respondWith(answer(request));
   }
 });
 
@@ -48,14 +49,23 @@ async function takeOver() {
 
 async function visit({ request, preloadResponse }) {
   try {
-    return (await preloadResponse) ?? (await fetch(request));
+    const response = (await preloadResponse) ?? (await fetch(request));
+    // Firefox resolves a preload that failed, with a response that is none.
+    if (response.type !== "error") return response;
   } catch {
-    return (await caches.match(page, PLAIN)) ?? Response.error();
+    // There is no connection.
   }
+  return (await kept(page)) ?? Response.error();
 }
 
-async function kept(request) {
-  return (await caches.match(request, PLAIN)) ?? fetch(request);
+async function answer(request) {
+  return (await kept(request)) ?? fetch(request);
+}
+
+/** What was kept, or undefined; a storage that does not answer is not waited for. */
+function kept(request) {
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE));
+  return Promise.race([caches.match(request, PLAIN), late]).catch(() => undefined);
 }
 
 /** The window that shows it already, else the one of Chatty that was used last, else a new one. */
