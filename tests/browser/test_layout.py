@@ -1,0 +1,96 @@
+"""What must hold of every page's layout: nothing is wider or taller than the window."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.rooms import Room, act, enter, write
+
+LONG = "https://example.org/" + "0123456789abcdef" * 12
+WIDTHS = (320, 360, 768, 1024, 1280)
+WIDER = """() => {
+    const wide = document.documentElement.clientWidth;
+    const boxes = [document.documentElement, document.body, ...document.querySelectorAll(
+        ".shell, .main, .conversation, .timeline, #messages, .composer, .editor, .details, .sidebar, dialog"
+    )];
+    return boxes
+        .filter((box) => (
+            box.scrollWidth > box.clientWidth + 1 || box.getBoundingClientRect().right > wide + 1
+        ))
+        .map((box) => `${box.tagName}.${box.className} ${box.scrollWidth} > ${box.clientWidth}`);
+}"""
+
+
+def check_widths(page: Page) -> None:
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(WIDER) == [], width
+
+
+def test_an_unbroken_string_widens_nothing(visit: Visit, room: Room) -> None:
+    visitor = visit(room.server, "Alice")
+    name = "N" * 80
+    given = {"name": name, "topic": "t" * 200, "members": [room.bob_id]}
+    status, made = room.alice.call("POST", "/api/conversations/", given)
+    assert status == 201, made
+    page = enter(visitor, room)
+    page.goto(f"{room.server.url}/c/{made['id']}/")
+    expect(page.locator("html[data-line=online]")).to_be_attached()
+    for text in (LONG, f"`{LONG}`", f"```\n{LONG}\n```", f"> {LONG}", f"- {LONG}", "W" * 300):
+        write(page, text)
+    write(page, "Last")
+    expect(page.locator("#messages > .message[data-message-id]")).to_have_count(7)
+    check_widths(page)
+    page.locator("#composer-body").fill(LONG)
+    check_widths(page)
+    act(page, "WWWW", "reply")
+    check_widths(page)
+    act(page, "WWWW", "edit")
+    expect(page.locator(".editor textarea")).to_be_visible()
+    check_widths(page)
+    act(page, "Last", "delete")
+    expect(page.locator("dialog")).to_be_visible()
+    check_widths(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.locator(".switcher__input").fill("N" * 40)
+    check_widths(page)
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+def test_the_document_is_never_taller_than_the_window(
+    phone: bool, visit: Visit, room: Room
+) -> None:
+    for number in range(18):
+        given = {"name": f"Room {number}", "members": [room.bob_id]}
+        status, made = room.alice.call("POST", "/api/conversations/", given)
+        assert status == 201, made
+        words = {"key": f"layout-{phone}-{number}", "body": "unread"}
+        assert room.bob.call("POST", f"/api/conversations/{made['id']}/messages/", words)[0] == 201
+    visitor = visit(room.server, "Alice", phone=phone)
+    page = enter(visitor, room)
+    room.fill(60)
+    page.reload()
+    page.locator("#composer-body").fill("Mine")
+    page.locator("#composer [type=submit]").click()
+    expect(page.locator("#messages > .message", has_text="Mine")).to_be_visible()
+    height = "document.documentElement.scrollHeight - innerHeight"
+    top = "[document.documentElement.scrollTop, document.body.scrollTop]"
+    assert page.evaluate(height) <= 0
+    for key in ("ArrowUp", "Escape", "Escape", "k", "k", "j"):
+        page.keyboard.press(key)
+        assert page.evaluate(height) <= 0, key
+        assert page.evaluate(top) == [0, 0], key
+
+
+def test_the_switcher_is_as_high_as_its_list(visit: Visit, room: Room) -> None:
+    """Also where a share of a box of automatic height is nothing, as in WebKit."""
+    page = enter(visit(room.server, "Alice"), room)
+    page.keyboard.press("Control+k")
+    options = page.locator(".switcher__options")
+    expect(options.locator(".option").first).to_be_visible()
+    assert options.evaluate("box => getComputedStyle(box).flexBasis") == "auto"
+    high, needed = options.evaluate("box => [box.clientHeight, box.scrollHeight]")
+    assert high >= min(needed, 300)
