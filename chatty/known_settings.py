@@ -91,6 +91,9 @@ def _settings() -> Iterable[Setting]:
     yield add("LIMIT_PEOPLE", "rate", "120/m", "Searches for people by one person.")
     yield add("LIMIT_ADDITIONS", "rate", "500/d", "People one person adds or begins to write to.")
     yield add("LIMIT_FRAMES", "rate", "400/10s", "Frames of one person at one process.")
+    yield add(
+        "LIMIT_RENDERING", "rate", "1000/10s", "Milliseconds of rendering one person's Markdown."
+    )
     yield add("LIMIT_REQUESTS", "rate", "400/10s", "API requests of one person at one process.")
     # For developers
     yield add("DEBUG", "flag", "0", "Shows errors with all details. Never in public.")

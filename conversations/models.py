@@ -222,6 +222,9 @@ class Message(models.Model):
     fingerprint = models.BinaryField(max_length=16, null=True)
     body = models.TextField(blank=True)  # Markdown, as written
     html = models.TextField(blank=True)  # rendered and sanitised once, when written
+    # markdown.VERSION of then; NULL by a renderer older than this column, and of notices. What is
+    # stored stays valid when it rises.
+    renderer = models.PositiveSmallIntegerField(null=True, editable=False)
     data = models.JSONField(null=True)  # of a notice: see notices.py
     # Ids of the members whom the words call by name, found when they were written; NULL for nobody.
     mentions = models.JSONField(null=True)

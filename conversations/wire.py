@@ -21,6 +21,7 @@ EXCERPT = 140  # code points of a quoted message
 # The HTML is our own: nothing but tags has a "<" or ">". A parser takes milliseconds for a long message,
 # and this is computed for every delivery.
 _TAG = re.compile(r"<[^>]*>")
+_LIST_TAG = re.compile(r'<(/?[ou]l|li)(?: (?:start|value)="(\d+)")?>')
 
 Wire = dict[str, Any]
 
@@ -100,9 +101,34 @@ def reaction_groups(reactions: Iterable[tuple[str, int]]) -> list[Wire]:
 
 def excerpt(message: Message) -> str:
     """Return the beginning of what a message says in one line, without its Markdown: what a quote of
-    it shows."""
-    line = " ".join(unescape(_TAG.sub("", message.html)).split())
+    it shows. List numbers are part of what it says. Never empty when the message is not."""
+    html = _numbered(message.html) if "<ol" in message.html else message.html
+    line = " ".join(unescape(_TAG.sub("", html)).split())
+    if not line:  # rendered by an older version, which could leave nothing
+        line = " ".join(message.body.split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1].rstrip() + "…"
+
+
+def _numbered(html: str) -> str:
+    """Return the HTML with the numbers of ordered lists written out, as a browser shows them."""
+    next_numbers: list[int | None] = []  # of each open list; None: it has no numbers
+
+    def replaced(found: re.Match[str]) -> str:
+        tag, number = found[1], found[2]
+        if tag.startswith("/"):
+            if next_numbers:
+                next_numbers.pop()
+        elif tag == "ul":
+            next_numbers.append(None)
+        elif tag == "ol":
+            next_numbers.append(int(number or 1))
+        elif next_numbers and next_numbers[-1] is not None:
+            own = int(number) if number else next_numbers[-1]
+            next_numbers[-1] = own + 1
+            return f" {own}. "
+        return " "
+
+    return _LIST_TAG.sub(replaced, html)
 
 
 def _notice(message: Message) -> Wire | None:

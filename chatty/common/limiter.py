@@ -259,9 +259,9 @@ class Limiter:
                 self._rest(error)
         _refuse(self._local.take(buckets, 1))
 
-    def check_here(self, name: str, key: str) -> None:
+    def check_here(self, name: str, key: str, cost: float = 1) -> None:
         """As check, but counted in this process alone, in microseconds: for every frame."""
-        _refuse(self._local.take([bucket(name, key)], 1))
+        _refuse(self._local.take([bucket(name, key)], cost))
 
     def put_back(self, name: str, key: str, cost: int = 1) -> None:
         """Return tokens: what they were taken for turned out to be honest, or was not done."""

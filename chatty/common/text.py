@@ -31,6 +31,11 @@ _INVISIBLE = re.compile(
 )
 
 
+def is_blank(text: str) -> bool:
+    """Say whether nothing of a text can be seen."""
+    return not _INVISIBLE.sub("", text)
+
+
 def clean_body(value: object, *, max_length: int) -> str:
     """Return text of several lines, trimmed of blank edges. `max_length` counts code points.
 
@@ -71,7 +76,7 @@ def _storable(value: object, *, field: str, max_length: int) -> str:
 
 
 def _measured(text: str, *, field: str, max_length: int) -> str:
-    if not _INVISIBLE.sub("", text):
+    if is_blank(text):
         raise _refused("empty", field)
     if len(text) > max_length:
         raise _refused("too_long", field, too_long(len(text), max_length))

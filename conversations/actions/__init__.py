@@ -22,7 +22,7 @@ from conversations.actions.messages import delete_message, edit_message, react, 
 from conversations.actions.opening import create_conversation, open_direct
 from conversations.actions.reading import mark_read, mark_unread, set_level
 from conversations.actions.revising import archive, revise_conversation, unarchive
-from conversations.actions.sending import Draft, Sent, send_message, send_messages
+from conversations.actions.sending import Draft, Sent, rendered, send_message, send_messages
 from conversations.actions.staff import (
     moderate_add_member,
     moderate_archive,
@@ -60,6 +60,7 @@ __all__ = [
     "purge_deleted",
     "react",
     "remove_member",
+    "rendered",
     "renew_epoch",
     "reveal",
     "revise_conversation",

@@ -12,6 +12,7 @@ from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, limits, markdown, queries
 from conversations.actions.log import change_event
+from conversations.actions.rendering import rendered_for
 from conversations.actions.transactions import in_transaction
 from conversations.models import Membership, Message, Reaction
 from conversations.realtime import fanout
@@ -23,7 +24,7 @@ def edit_message(user: User, message_id: int, body: str) -> Message:
     Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text.
     """
     body = clean_body(body, max_length=limits.BODY_MAX)
-    return _edit(user, message_id, body, markdown.render(body))
+    return _edit(user, message_id, body, rendered_for(user.pk, body))
 
 
 @in_transaction
@@ -33,8 +34,9 @@ def _edit(user: User, message_id: int, body: str, html: str) -> Message:
     if message.body == body:
         return queries.detailed(message)
     message.body, message.html, message.edited_at = body, html, moments.now()
+    message.renderer = markdown.VERSION
     message.mentions = queries.mentioned([(message.conversation_id, html)])[0]
-    return _restamp(message, "edited", user, "body", "html", "mentions", "edited_at")
+    return _restamp(message, "edited", user, "body", "html", "renderer", "mentions", "edited_at")
 
 
 @in_transaction

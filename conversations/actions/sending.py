@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,7 @@ from chatty.common.text import clean_body
 from conversations import access, bulk, limits, markdown, queries
 from conversations.actions.log import change_event, next_message, without_reactions
 from conversations.actions.reading import note_opened
+from conversations.actions.rendering import rendered_for
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Membership, Message
 from conversations.realtime import fanout
@@ -31,6 +32,7 @@ class Draft:
     key: str
     body: str
     reply_to: int | None = None
+    html: str | None = None  # of the clean body, where it was rendered before (actions.rendered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,23 @@ def send_message(
 
     Raises ChatError: empty, too_long, bad_text, invalid, key_reused, not_found, archived...
     """
-    draft = Draft(user.pk, conversation_id, key, body, reply_to)
+    draft = rendered(Draft(user.pk, conversation_id, key, body, reply_to))
     (result,) = send_messages([draft])
     if isinstance(result, ChatError):
         raise result
     return result
+
+
+def rendered(draft: Draft) -> Draft:
+    """Return the draft with its HTML. A body that will be refused is left to send_messages.
+
+    Raises ChatError("slow_down").
+    """
+    try:
+        body = clean_body(draft.body, max_length=limits.BODY_MAX)
+    except ChatError:
+        return draft
+    return replace(draft, html=rendered_for(draft.user_id, body))
 
 
 def send_messages(
@@ -86,7 +100,8 @@ def _check(draft: Draft) -> _Checked | ChatError:
         body = clean_body(draft.body, max_length=limits.BODY_MAX)
     except ChatError as refusal:
         return refusal
-    return _Checked(draft, body, markdown.render(body), _fingerprint(draft, body))
+    html = markdown.render(body) if draft.html is None else draft.html
+    return _Checked(draft, body, html, _fingerprint(draft, body))
 
 
 def _fingerprint(draft: Draft, body: str) -> bytes:
@@ -148,6 +163,7 @@ def _store(
             first_words.add(conversation.pk)
         message = next_message(conversation, admitted.user, key=draft.key)
         message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
+        message.renderer = markdown.VERSION
         message.reply_to, message.mentions = reply_to, mentions
         note_opened(admitted)
         fresh[who_and_key] = (each, message)

@@ -26,7 +26,7 @@ from accounts.models import User
 from accounts.socket_auth import SocketIdentity
 from chatty.common.errors import DATABASE_AWAY, ChatError
 from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, network_of
-from conversations import access, actions, limits, queries
+from conversations import access, actions, limits, markdown, queries
 from conversations.actions import Draft
 from conversations.realtime import engine, fanout, protocol
 from conversations.realtime.catch_up import CatchUp, catch_up
@@ -299,7 +299,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _hear(self, frame: protocol.Said) -> None:
         match frame:
             case protocol.Send():
-                self._send_message(frame)
+                await self._send_message(frame)
             case protocol.Read():
                 self._note_read(frame)
             case protocol.Typing():
@@ -311,9 +311,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case protocol.Ping():
                 self.write(protocol.PONG)
 
-    def _send_message(self, frame: protocol.Send) -> None:
-        """Hand it to the writer and go on: the answer comes with the commit."""
+    async def _send_message(self, frame: protocol.Send) -> None:
+        """Render it, hand it to the writer and go on: the answer comes with the commit.
+
+        A long or intricate one is rendered in a thread. This socket's next frame waits, which
+        keeps their order.
+        """
         draft = Draft(self.user_id, frame.conversation, frame.key, frame.body, frame.reply_to)
+        if markdown.is_quick(frame.body):
+            draft = actions.rendered(draft)
+        else:
+            draft = await self.engine.threads.run(actions.rendered, draft)
         self.engine.writer.offer(draft, partial(self._answer_send, frame))
 
     def _answer_send(self, frame: protocol.Send, result: Result) -> None:

@@ -161,6 +161,29 @@ def test_an_excerpt_is_one_short_line():
     assert long.endswith("…")
 
 
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("24. Dezember", "24. Dezember"),
+        ("1986. What a year", "1986. What a year"),
+        ("4. d\n3. c\n3. b", "4. d 3. c 3. b"),
+        ("1. a\n2. b\n   - c\n   - d\n3. e", "1. a 2. b c d 3. e"),
+        ("> 5. a\n\n7. b", "5. a 7. b"),
+        ("+", "+"),
+        (">", ">"),
+        ("```", "```"),
+        ("[](https://x)", "[](https://x)"),
+    ],
+)
+def test_an_excerpt_keeps_list_numbers_and_is_never_empty(body, line):
+    assert excerpt_of(body) == line
+
+
+def test_an_excerpt_of_a_message_that_an_older_version_left_empty_is_what_was_written():
+    html = "<ul>\n<li></li>\n</ul>"
+    assert excerpt(Message(body="+", html=html)) == "+"
+
+
 def test_an_excerpt_says_the_words_and_not_their_markdown():
     assert excerpt_of("**Bold**, `a < b && c`\n- [site](https://example.org)") == (
         "Bold, a < b && c site"

@@ -1,0 +1,20 @@
+"""Rendering what a person wrote, before any lock is taken, and counting what it costs them."""
+
+from __future__ import annotations
+
+import time
+
+from chatty.common.limiter import limiter
+from conversations import markdown
+
+
+def rendered_for(user_id: int, body: str) -> str:
+    """Return the HTML of a clean body, and charge the milliseconds of CPU it took to its author.
+
+    Counted in this process alone. Raises ChatError("slow_down") when they have used up what
+    LIMIT_RENDERING allows.
+    """
+    began = time.thread_time()
+    html = markdown.render(body)
+    limiter.check_here("rendering", str(user_id), (time.thread_time() - began) * 1000)
+    return html

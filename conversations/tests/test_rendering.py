@@ -1,0 +1,120 @@
+"""Where messages are rendered, and what that costs their authors."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
+from conversations import actions, markdown
+from conversations.actions import Draft
+from conversations.models import Message
+from conversations.realtime import protocol
+from conversations.realtime.consumers import ChatConsumer
+from conversations.realtime.threads import DatabaseThreads
+from conversations.tests.helpers import new_key, refused, say
+
+LONG = "Some **words** and more. " * 100
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits():
+    limiter.clear()
+    yield
+    limiter.clear()
+
+
+def test_a_message_keeps_the_version_of_its_renderer(alice, pair):
+    message = say(alice, pair, "**Hello**")
+    notice = Message.objects.filter(conversation=pair).exclude(kind="text").first()
+    assert Message.objects.get(pk=message.pk).renderer == markdown.VERSION
+    assert notice is None or notice.renderer is None
+
+
+def test_an_edit_renders_with_the_present_renderer_and_others_keep_their_html(alice, pair):
+    old, edited = say(alice, pair, "+"), say(alice, pair, "+")
+    Message.objects.update(html="<ul>\n<li></li>\n</ul>", renderer=None)
+    actions.edit_message(alice, edited.pk, ">")
+    old.refresh_from_db()
+    edited.refresh_from_db()
+    assert (old.html, old.renderer) == ("<ul>\n<li></li>\n</ul>", None)
+    assert (edited.html, edited.renderer) == ("<p>&gt;</p>", markdown.VERSION)
+
+
+def test_what_was_rendered_before_is_not_rendered_again(alice, pair, monkeypatch):
+    draft = actions.rendered(Draft(alice.pk, pair.pk, new_key(), " **Hello** "))
+
+    def fail(body):
+        raise AssertionError("rendered in the writer")
+
+    monkeypatch.setattr(markdown, "render", fail)
+    (sent,) = actions.send_messages([draft])
+    assert not isinstance(sent, ChatError)
+    assert sent.message.html == "<p><strong>Hello</strong></p>"
+
+
+def test_a_body_that_is_refused_is_left_to_the_sending(alice, pair):
+    draft = Draft(alice.pk, pair.pk, new_key(), "\0")
+    assert actions.rendered(draft) is draft
+    (refusal,) = actions.send_messages([draft])
+    assert isinstance(refusal, ChatError)
+    assert refusal.code == "bad_text"
+
+
+@pytest.mark.parametrize("way", ["send", "edit"])
+def test_rendering_is_charged_to_whoever_wrote(way, alice, bob, pair, settings, monkeypatch):
+    message = say(alice, pair)
+    settings.LIMITS = {**settings.LIMITS, "rendering": "10/h"}
+    limiter.clear()
+    clock = iter(n * 0.004 for n in range(1000))
+    monkeypatch.setattr(
+        "conversations.actions.rendering.time", SimpleNamespace(thread_time=lambda: next(clock))
+    )
+    count = Message.objects.count()
+
+    def write(user, number):
+        if way == "send":
+            say(user, pair, f"**{number}**")
+        else:
+            actions.edit_message(user, message.pk, f"**{number}**")
+
+    write(alice, 1)
+    write(alice, 2)
+    with refused("slow_down"):
+        write(alice, 3)
+    message.refresh_from_db()
+    assert Message.objects.count() == count + (2 if way == "send" else 0)
+    assert message.body == ("Hello" if way == "send" else "**2**")
+    say(bob, pair, "**1**")  # others are not held up
+
+
+@pytest.mark.parametrize(("body", "on_the_loop"), [("A **bold** word", True), (LONG, False)])
+async def test_sockets_render_short_messages_at_once_and_long_ones_in_a_thread(
+    body, on_the_loop, monkeypatch
+):
+    rendered_in: list[threading.Thread] = []
+    render = markdown.render
+
+    def noted(text):
+        rendered_in.append(threading.current_thread())
+        return render(text)
+
+    monkeypatch.setattr(markdown, "render", noted)
+    offered: list[Draft] = []
+    threads = DatabaseThreads(1, "test")
+    socket = ChatConsumer()
+    socket.user_id = 1
+    socket.engine = SimpleNamespace(
+        threads=threads, writer=SimpleNamespace(offer=lambda draft, answer: offered.append(draft))
+    )
+    try:
+        async with asyncio.timeout(30):
+            await socket._hear(protocol.Send(conversation=7, key="k-1", body=body))
+    finally:
+        threads.close()
+    assert [thread is threading.main_thread() for thread in rendered_in] == [on_the_loop]
+    assert [draft.html for draft in offered] == [render(body.strip())]
