@@ -47,7 +47,13 @@ async function main() {
   chat.on("foreign", reload);
   let isLeaving = false; // for a page that says what came of the form which led there
   addEventListener("beforeunload", () => (isLeaving = true));
-  chat.on("gone", () => isLeaving || location.assign(urls.home));
+  let composer = null;
+  // The page stays: to lead elsewhere would put what is being typed into another conversation.
+  chat.on("gone", ({ change }) => {
+    if (isLeaving) return;
+    composer?.lock();
+    view("locked").then(({ showLocked }) => showLocked({ change, composer, home: urls.home }));
+  });
 
   const badge = view("badge").then(({ Badge }) => new Badge({ roster }).connect());
   const retitle = (name) => {
@@ -75,7 +81,9 @@ async function main() {
   view("background").then(({ tellInBackground }) => tellInBackground({ me: me.id, scope, chat, roster }));
   view("sign_out").then(({ SignOut }) => new SignOut({ unsent }).connect());
   const using = chat.use(outbox);
-  if (conversation) attempt(() => openConversation({ data, chat, rest, store, roster, drafts, retitle }));
+  if (conversation) {
+    attempt(() => (composer = openConversation({ data, chat, rest, store, roster, drafts, retitle })));
+  }
   socket.on("frame", ({ type, user }) => {
     if (type !== "person") return;
     view("people").then(({ meet }) => meet(user, { me, roster, store, conversation, retitle }));
@@ -85,6 +93,10 @@ async function main() {
   );
   attempt(() => chat.connect());
   await using;
+  const strays = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter(
+    (id) => id !== conversation?.id && !roster.get(id),
+  );
+  if (strays.length) view("kept").then(({ showKept }) => showKept({ strays, rest, drafts, outbox }));
 }
 
 function openConversation({ data, chat, rest, store, roster, drafts, retitle }) {
@@ -148,6 +160,7 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
     );
   }
   chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, retitle));
+  return composer;
 }
 
 /** A part that comes a moment later; what it listens for waits for it. `sources`: as of Late. */

@@ -253,7 +253,12 @@ export class Chat extends Emitter {
   }
 
   #heardError(frame) {
-    if (!frame.key) return;
+    if (!frame.key) {
+      // Removed while the line was down, say: what is asked about this conversation is not found.
+      const isHere = frame.conversation && frame.conversation === this.#conversation;
+      if (isHere && frame.code === "not_found") this.emit("gone", { change: "removed" });
+      return;
+    }
     const refusal = new Refusal({
       code: frame.code,
       detail: frame.detail,

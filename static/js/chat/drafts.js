@@ -44,6 +44,12 @@ export class Drafts {
     return draftNames(this.#storage).filter((name) => name.startsWith(this.#prefix)).length;
   }
 
+  /** Ids of the conversations that have one. */
+  conversations() {
+    const ids = draftNames(this.#storage).map((name) => this.conversationOf(name));
+    return ids.filter(Boolean);
+  }
+
   /** Remove all of this person's, also those from before a restore. */
   clear() {
     for (const name of draftNames(this.#storage)) {

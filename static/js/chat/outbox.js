@@ -139,6 +139,11 @@ export class Outbox extends Emitter {
     return record && this.#shown(record);
   }
 
+  /** Ids of the conversations in which something waits. */
+  conversations() {
+    return [...new Set([...this.#records.values()].map((record) => record.conversation))];
+  }
+
   get size() {
     return this.#records.size;
   }

@@ -1,4 +1,5 @@
-// Where one writes. Never locked, never emptied before the words are taken in.
+// Where one writes. Never emptied before the words are taken in, and locked only when the conversation
+// is no longer one's own.
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
 import { fill, slot } from "chatty/views/dom.js";
@@ -17,6 +18,7 @@ export class Composer {
   #reply = null; // {id, author, excerpt}
   #editLast;
   #sent;
+  #locked = false;
   #stop;
   #ending = new AbortController();
 
@@ -77,10 +79,31 @@ export class Composer {
 
   /** Take words back that failed; what is being written stays below them. */
   amend({ body, quoted }) {
+    if (this.#locked) return;
     this.#box.value = this.#box.value ? `${body}\n${this.#box.value}` : body;
     if (quoted) this.replyTo(quoted);
     this.#typed();
     this.focus();
+  }
+
+  /** The conversation is no longer mine: nothing is sent any more, and what was written stays. */
+  lock() {
+    this.#locked = true;
+    this.#box.readOnly = true; // it keeps the focus, so what is still typed goes nowhere else
+    this.#form.dataset.locked = "";
+    this.#keep();
+  }
+
+  get text() {
+    return this.#box.value;
+  }
+
+  discard() {
+    this.#box.value = "";
+    this.#reply = null;
+    this.#showReply();
+    this.#show();
+    this.#keep();
   }
 
   // Internal: what a person does
@@ -101,6 +124,7 @@ export class Composer {
 
   /** Who types while nothing has the focus means to write: the first letter is not lost. */
   #meant(event) {
+    if (this.#locked) return;
     if (event.target !== document.body || event.defaultPrevented) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key.length === 1 && event.key !== " ") this.focus(); // a blank scrolls
@@ -121,6 +145,10 @@ export class Composer {
   }
 
   #submitted(event) {
+    if (this.#locked) {
+      event.preventDefault();
+      return;
+    }
     const body = tidyBody(this.#box.value);
     if (isBlank(body)) {
       event.preventDefault();

@@ -15,6 +15,11 @@ export async function copyLink(row) {
   note(say("copied.link"));
 }
 
+export async function copyDraft(text) {
+  await put(text);
+  note(say("copied.text"));
+}
+
 /** The clipboard proper exists on https alone. */
 async function put(text) {
   try {

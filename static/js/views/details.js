@@ -158,7 +158,7 @@ export class Details {
     const { answer, page, why } = await ask(url);
     if (asked !== this.#asked) return;
     if (this.#leadsAway(answer)) return;
-    if (answer?.status === 404) location.assign(url); // what is said there is all there is to say
+    if (answer?.status === 404) this.#close(); // not mine any more: the page itself says so
     else if (isQuiet && (!page || this.#isInUse())) this.#isStale = true;
     else if (page) {
       this.#address = url;

@@ -1,0 +1,39 @@
+// Text that was meant for a conversation one is no longer in: shown until it is copied or discarded.
+
+import { button, element } from "chatty/views/dom.js";
+import { say } from "chatty/views/words.js";
+
+/** `strays`: ids of conversations that are not in the list; those that are still mine are passed over. */
+export async function showKept({ strays, rest, drafts, outbox }) {
+  for (const id of strays) {
+    if (await isMine(id, rest)) continue;
+    const body = drafts.read(id)?.body;
+    if (body) show(body, () => drafts.write(id, {}));
+    // What waits to be sent is refused by the server, and can go nowhere else.
+    for (const { body: text, key } of outbox.entries(id)) show(text, () => outbox.discard(key));
+  }
+}
+
+async function isMine(id, rest) {
+  try {
+    await rest.get(`conversations/${id}/`);
+    return true;
+  } catch (refusal) {
+    return refusal.status !== 404; // without an answer nobody knows
+  }
+}
+
+function show(text, discard) {
+  const words = element("blockquote", "kept__text", text);
+  words.dir = "auto";
+  const box = element("section", "kept", element("p", "kept__why", say("kept")), words);
+  const copy = button("button button--small", say("copy"), async () => {
+    (await import("chatty/views/copy.js")).copyDraft(text);
+  });
+  const away = button("button button--quiet button--small", say("status.discard"), () => {
+    discard();
+    box.remove();
+  });
+  box.append(element("p", "actions", copy, away));
+  document.getElementById("main").prepend(box);
+}
