@@ -65,6 +65,7 @@ CODES: dict[str, Code] = {
     "reveal_first": Code(403, _("Give a reason for looking into this conversation first.")),
     "archived": Code(409, _("This conversation is archived. Nothing can be changed in it.")),
     "deleted": Code(409, _("This message was deleted.")),
+    "edit_conflict": Code(409, _("This message was changed elsewhere after you began to edit it.")),
     "direct_fixed": Code(409, _("A direct conversation cannot be changed like that.")),
     "last_owner": Code(409, _("A conversation needs an owner. Make somebody else owner first.")),
     "already_member": Code(409, _("This person is already a member.")),

@@ -18,7 +18,13 @@ from conversations.actions.members import (
     leave,
     remove_member,
 )
-from conversations.actions.messages import delete_message, edit_message, react, unreact
+from conversations.actions.messages import (
+    EditConflictError,
+    delete_message,
+    edit_message,
+    react,
+    unreact,
+)
 from conversations.actions.opening import create_conversation, open_direct
 from conversations.actions.reading import mark_read, mark_unread, set_level
 from conversations.actions.revising import archive, revise_conversation, unarchive
@@ -36,6 +42,7 @@ from conversations.actions.staff import (
 
 __all__ = [
     "Draft",
+    "EditConflictError",
     "Sent",
     "add_members",
     "allow_to_join",

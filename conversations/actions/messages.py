@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -18,22 +20,54 @@ from conversations.models import Membership, Message, Reaction
 from conversations.realtime import fanout
 
 
-def edit_message(user: User, message_id: int, body: str) -> Message:
-    """Replace the words of one's own message. The same words again change nothing.
+class Unchecked(Enum):
+    """What an edit began from when nobody says it: the message as it is now, whatever it says."""
 
-    Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text.
+    UNCHECKED = "unchecked"
+
+
+Base = datetime | Unchecked | None
+
+# What programs and pages are told of a moment has milliseconds.
+_TICK = timedelta(milliseconds=1)
+
+
+class EditConflictError(ChatError):
+    """The text was changed after the edit began. `current` is the message as it is now, detailed."""
+
+    def __init__(self, current: Message) -> None:
+        super().__init__("edit_conflict")
+        self.current = current
+
+
+def edit_message(
+    user: User, message_id: int, body: str, *, base: Base = Unchecked.UNCHECKED
+) -> Message:
+    """Replace the text of one's own message. The same text again changes nothing.
+
+    `base` is the `edited_at` of the message the edit began from (None: it had never been edited).
+    When the text has been changed since, nothing is saved. Reactions are no such change.
+
+    Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text;
+    EditConflictError.
     """
     body = clean_body(body, max_length=limits.BODY_MAX)
-    return _edit(user, message_id, body, rendered_for(user.pk, body))
+    return _edit(user, message_id, body, rendered_for(user.pk, body), base)
 
 
 @in_transaction
-def _edit(user: User, message_id: int, body: str, html: str) -> Message:
+def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Message:
     message, membership = access.message_for(user, message_id, lock=True)
     _refuse_unless(access.can_edit(membership, message), message, membership)
-    if message.body == body:
+    if message.body == body:  # also an edit that is sent again because its answer was lost
         return queries.detailed(message)
-    message.body, message.html, message.edited_at = body, html, moments.now()
+    if base is not Unchecked.UNCHECKED and _ticks(base) != _ticks(message.edited_at):
+        raise EditConflictError(queries.detailed(message))
+    edited_at = moments.now()
+    if message.edited_at:
+        # Each edit has an `edited_at` of its own, whatever the clock does: see `base`.
+        edited_at = max(edited_at, message.edited_at + _TICK)
+    message.body, message.html, message.edited_at = body, html, edited_at
     message.renderer = markdown.VERSION
     message.mentions = queries.mentioned([(message.conversation_id, html)])[0]
     return _restamp(message, "edited", user, "body", "html", "renderer", "mentions", "edited_at")
@@ -92,6 +126,10 @@ def unreact(user: User, message_id: int, emoji: str) -> Message:
     if not gone:
         return queries.detailed(message)
     return _restamp(message, "reacted", user, emoji=emoji, on=False)
+
+
+def _ticks(at: datetime | None) -> datetime | None:
+    return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _refuse_unless(allowed: bool, message: Message, membership: Membership) -> None:

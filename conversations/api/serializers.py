@@ -289,3 +289,9 @@ class NewMessage(Given):
 
 class MessageChange(Given):
     body = Body()
+    edited_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="As it was in the message the edit began from. An edit made since then is not "
+        "written over: the answer is edit_conflict.",
+    )

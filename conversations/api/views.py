@@ -296,9 +296,14 @@ class MessageView(Door):
 
     @extend_schema(request=serializers.MessageChange, responses=_MESSAGE)
     def patch(self, request: Request, message: int) -> Response:
-        """Replace the words of a message of yours."""
+        """Replace the text of a message of yours."""
         given = given_in(request, serializers.MessageChange)
-        return said(actions.edit_message(own(request), message, given["body"]))
+        base = {"base": given["edited_at"]} if "edited_at" in given else {}
+        try:
+            return said(actions.edit_message(own(request), message, given["body"], **base))
+        except actions.EditConflictError as conflict:
+            answer = {**conflict.as_dict(), "message": message_to_wire(conflict.current)}
+            return Response(answer, status=conflict.status)
 
     @extend_schema(responses=_MESSAGE)
     def delete(self, request: Request, message: int) -> Response:

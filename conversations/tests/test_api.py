@@ -12,12 +12,14 @@ from django.urls import reverse
 from django.urls.resolvers import URLPattern
 
 from accounts import actions as account_actions
+from chatty.common import moments
 from conversations import actions, bulk, limits, queries
 from conversations.actions import Draft
 from conversations.api import urls
 from conversations.models import Conversation, Membership
 from conversations.tests.helpers import hold_together, role_of, say, version_of
 from conversations.wire import message_to_wire, person_to_wire
+from conversations.wire import moment as moment_to_wire
 
 
 def at(name: str, *args: Any) -> str:
@@ -680,3 +682,58 @@ def test_members_tell_who_is_here_and_how_far_they_have_read(
 
 def test_outsiders_learn_of_nobody(carols, bob, group):
     assert carols.get(f"/api/conversations/{group.pk}/members/").status_code == 404
+
+
+# --- an edit over an edit ---------------------------------------------------------------------------
+
+
+def test_an_edit_over_a_later_edit_is_refused_and_shows_it(bobs, hello):
+    path = at("message", hello.pk)
+    assert send(bobs, "PATCH", path, {"body": "First", "edited_at": None}).status_code == 200
+    answer = send(bobs, "PATCH", path, {"body": "Second", "edited_at": None})
+    assert (answer.status_code, answer.json()["code"]) == (409, "edit_conflict")
+    current = answer.json()["message"]
+    assert current == bobs.get(path).json()
+    assert current["body"] == "First"
+    again = {"body": "Second", "edited_at": current["edited_at"]}
+    saved = send(bobs, "PATCH", path, again)
+    assert (saved.status_code, saved.json()["body"]) == (200, "Second")
+
+
+def test_the_same_edit_again_is_no_conflict(bobs, hello):
+    path = at("message", hello.pk)
+    edit = {"body": "First", "edited_at": None}
+    first = send(bobs, "PATCH", path, edit).json()
+    answer = send(bobs, "PATCH", path, edit)
+    assert (answer.status_code, answer.json()) == (200, first)
+
+
+def test_a_reaction_is_no_conflict(alice, bobs, hello):
+    actions.react(alice, hello.pk, "👍")
+    edit = {"body": "First", "edited_at": None}
+    assert send(bobs, "PATCH", at("message", hello.pk), edit).status_code == 200
+
+
+def test_an_edit_that_tells_no_base_is_saved(bobs, hello):
+    path = at("message", hello.pk)
+    send(bobs, "PATCH", path, {"body": "First"})
+    assert send(bobs, "PATCH", path, {"body": "Second"}).json()["body"] == "Second"
+
+
+def test_edits_at_the_same_moment_are_told_apart(bob, bobs, hello):
+    moment = hello.created_at
+    with moments.told_by(lambda: moment):
+        first = actions.edit_message(bob, hello.pk, "First")
+        second = actions.edit_message(bob, hello.pk, "Second")
+    assert moment_to_wire(first.edited_at) < moment_to_wire(second.edited_at)
+    stale = {"body": "Third", "edited_at": moment_to_wire(first.edited_at)}
+    assert send(bobs, "PATCH", at("message", hello.pk), stale).status_code == 409
+
+
+@pytest.mark.parametrize("edited_at", ["yesterday", 5, True, [], {}, "0001-01-01T00:00:00+23:59"])
+def test_what_an_edit_began_from_is_a_moment(edited_at, bobs, hello):
+    edit = {"body": "First", "edited_at": edited_at}
+    answer = send(bobs, "PATCH", at("message", hello.pk), edit)
+    assert answer.status_code in {400, 409}
+    hello.refresh_from_db()
+    assert hello.body == "Hello"

@@ -676,6 +676,43 @@ def test_nobody_else_edits_not_even_the_owner(browser, words, alice):
     assert words.body == "Words of Bob"
 
 
+def test_an_edit_over_a_later_edit_shows_both_and_lets_one_choose(browser, words, bob):
+    client = browser(bob)
+    form = {"body": "From the phone", "edited_at": ""}
+    assert 'name="edited_at" value=""' in text_of(client.get(url("edit", words.pk)))
+    actions.edit_message(bob, words.pk, "From the desk")
+    answer = client.post(url("edit", words.pk), form)
+    assert answer.status_code == 409
+    page = text_of(answer)
+    assert "<p>From the desk</p>" in page
+    assert "From the phone</textarea>" in page
+    words.refresh_from_db()
+    assert words.body == "From the desk"
+    seen = re.search(r'name="edited_at" value="([^"]+)"', page)[1]
+    assert client.post(url("edit", words.pk), {**form, "edited_at": seen}).status_code == 303
+    words.refresh_from_db()
+    assert words.body == "From the phone"
+
+
+@pytest.mark.parametrize("edited_at", ["x", "2026-13-99T00:00", "2026-01-01T00:00:00", "\x00"])
+def test_an_edit_that_began_from_an_unknown_version_overwrites_nothing(
+    edited_at, browser, words, bob
+):
+    form = {"body": "Better words", "edited_at": edited_at}
+    answer = browser(bob).post(url("edit", words.pk), form)
+    assert answer.status_code == 409
+    assert "Better words</textarea>" in text_of(answer)
+    words.refresh_from_db()
+    assert words.body == "Words of Bob"
+
+
+def test_an_edit_refused_for_another_reason_still_knows_what_it_began_from(browser, words, bob):
+    client = browser(bob)
+    actions.edit_message(bob, words.pk, "From the desk")
+    page = text_of(client.post(url("edit", words.pk), {"body": "", "edited_at": ""}))
+    assert 'name="edited_at" value=""' in page
+
+
 @pytest.mark.parametrize("body", ["", "x" * 4001, "zero\x00byte"])
 def test_a_refused_edit_keeps_the_text(body, browser, words, bob):
     response = browser(bob).post(url("edit", words.pk), {"body": body})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
@@ -14,6 +16,7 @@ from conversations import access, actions, limits
 from conversations.models import Message
 from conversations.views.reading import Composer, conversation_page, place_of
 from conversations.views.shell import door, own, safe_next, whole
+from conversations.wire import moment
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
 
@@ -63,16 +66,28 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
     user = own(request)
     body = request.POST.get("body", "")
     if request.method == "POST":
+        base = {"base": _base(request.POST["edited_at"])} if "edited_at" in request.POST else {}
         try:
-            return SeeOther(
-                place_of(_with_conversation(actions.edit_message(user, message_id, body)))
-            )
+            edited = actions.edit_message(user, message_id, body, **base)
+            return SeeOther(place_of(_with_conversation(edited)))
         except ChatError as error:
             return _edit_refused(request, message_id, body, error)
     message, membership = access.message_for(user, message_id)
     if refusal := _refusal(message, allowed=access.can_edit(membership, message)):
         raise refusal
-    return _edit_page(request, message, message.body)
+    return _edit_page(request, message, message.body, moment(message.edited_at))
+
+
+def _base(text: str) -> datetime | None:
+    """Return the `edited_at` a form carries. One that cannot be read matches no message, so that
+    nothing is overwritten unseen."""
+    if not text:
+        return None
+    try:
+        at = parse_datetime(text)
+    except ValueError:
+        at = None
+    return at if at and at.tzinfo else datetime.min.replace(tzinfo=UTC)
 
 
 def _edit_refused(
@@ -84,13 +99,32 @@ def _edit_refused(
         return unsent(request, body, error)
     if not access.can_edit(membership, message) or membership.conversation.is_archived:
         return unsent(request, body, error)
-    return with_status(_edit_page(request, message, body, error.detail), error)
+    if isinstance(error, actions.EditConflictError):
+        # Whoever has seen the other version may save over it.
+        seen = moment(error.current.edited_at)
+        page = _edit_page(request, message, body, seen, other=error.current)
+    else:
+        page = _edit_page(
+            request, message, body, request.POST.get("edited_at", "")[:40], error.detail
+        )
+    return with_status(page, error)
 
 
-def _edit_page(request: HttpRequest, message: Message, body: str, error: str = "") -> HttpResponse:
+def _edit_page(
+    request: HttpRequest,
+    message: Message,
+    body: str,
+    edited_at: str | None,
+    error: str = "",
+    *,
+    other: Message | None = None,
+) -> HttpResponse:
+    """`edited_at`: what the edit began from; `other`: what somebody else made of it meanwhile."""
     context = {
         "message_row": message,
         "body": body,
+        "edited_at": edited_at or "",
+        "other": other,
         "error": error,
         "body_max": limits.BODY_MAX,
         "back": place_of(message),

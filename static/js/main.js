@@ -141,7 +141,16 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
     new Jumps({ chat, rest, timeline, conversation: conversation.id }).connect(),
   );
   Promise.all([view("deeds"), view("keys")]).then(([{ Deeds }, { Keys }]) => {
-    deeds = new Deeds({ chat, store, timeline, message, me, max: limits.body });
+    deeds = new Deeds({
+      chat,
+      store,
+      timeline,
+      message,
+      drafts,
+      conversation: conversation.id,
+      me,
+      max: limits.body,
+    });
     deeds.connect({ composer });
     new Keys({ timeline, deeds, composer }).connect();
   });

@@ -108,8 +108,10 @@ export class Chat extends Emitter {
 
   // Deeds on a message; each rejects with a Refusal
 
-  async edit(id, body) {
-    this.#store.take([await this.#rest.patch(`messages/${id}/`, { body })]);
+  /** `editedAt`: what the message had when the edit began; a later edit is then not written over. */
+  async edit(id, body, editedAt) {
+    const change = { body, edited_at: editedAt };
+    this.#store.take([await this.#rest.patch(`messages/${id}/`, change)]);
   }
 
   async remove(id) {

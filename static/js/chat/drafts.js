@@ -39,9 +39,16 @@ export class Drafts {
     }
   }
 
+  /** What this person's drafts go by. */
+  names() {
+    return draftNames(this.#storage)
+      .filter((name) => name.startsWith(this.#prefix))
+      .map((name) => name.slice(this.#prefix.length));
+  }
+
   /** How many there are of this person. */
   get size() {
-    return draftNames(this.#storage).filter((name) => name.startsWith(this.#prefix)).length;
+    return this.names().length;
   }
 
   /** Ids of the conversations that have one. */

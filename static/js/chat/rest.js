@@ -4,13 +4,14 @@ const PATIENCE = 20_000; // ms
 
 /** A refusal in the server's words. `retry`: the same request may succeed later. */
 export class Refusal extends Error {
-  constructor({ status = 0, code, detail, retry = false, retryAfter = 0 }) {
+  constructor({ status = 0, code, detail, retry = false, retryAfter = 0, current = null }) {
     super(detail);
     this.status = status; // 0: the server was not reached
     this.code = code;
     this.detail = detail;
     this.retry = retry;
     this.retryAfter = retryAfter; // seconds
+    this.current = current; // the message as it is now, of an edit over a later edit
   }
 }
 
@@ -58,6 +59,7 @@ export class Rest {
       detail: answer?.detail ?? this.#say("error.server"),
       retry: answer?.retry ?? response.status >= 500,
       retryAfter: Number(answer?.retry_after ?? response.headers.get("Retry-After")) || 0,
+      current: answer?.message,
     });
   }
 

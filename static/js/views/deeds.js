@@ -1,9 +1,10 @@
 // What one can do with a message, without leaving the page: reply, react, edit, delete, copy; retry,
 // amend or discard what failed. Each but copying is also a link or form that works without this.
 
-import { bodyLength, excerpt, isBlank, tidyBody } from "chatty/lib/text.js";
+import { excerpt } from "chatty/lib/text.js";
 import { fromTemplate, slot } from "chatty/views/dom.js";
 import { ask, tell } from "chatty/views/dialog.js";
+import { Editing } from "chatty/views/editing.js";
 import { say } from "chatty/views/words.js";
 
 const MENU = 300; // px, about what a menu is high
@@ -15,16 +16,20 @@ export class Deeds {
   #message; // MessageView
   #composer = null;
   #me;
+  #drafts;
+  #conversation; // id
+  #editing = null;
   #max;
   #picker = null;
-  #stops = [];
   #ending = new AbortController();
 
-  constructor({ chat, store, timeline, message, me, max }) {
+  constructor({ chat, store, timeline, message, drafts, conversation, me, max }) {
     this.#chat = chat;
     this.#store = store;
     this.#timeline = timeline;
     this.#message = message;
+    this.#drafts = drafts;
+    this.#conversation = conversation;
     this.#me = me;
     this.#max = max;
   }
@@ -39,12 +44,21 @@ export class Deeds {
     document.addEventListener("pointerdown", (event) => this.#pressedElsewhere(event), { signal });
     const left = ({ key, target }) => key === "Escape" && this.#leave(target);
     document.addEventListener("keydown", left, { signal });
-    this.#stops.push(this.#store.on("change", ({ ids }) => this.#mindEditors(ids)));
+    this.#editing = new Editing({
+      chat: this.#chat,
+      store: this.#store,
+      timeline: this.#timeline,
+      drafts: this.#drafts,
+      conversation: this.#conversation,
+      composer,
+      max: this.#max,
+    });
+    this.#editing.connect();
   }
 
   disconnect() {
     this.#ending.abort();
-    for (const stop of this.#stops) stop();
+    this.#editing.disconnect();
   }
 
   // What others ask
@@ -57,7 +71,7 @@ export class Deeds {
       .filter((message) => !message.deleted_at);
     const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
     if (!row || !row.querySelector("[data-action=edit]")) return false;
-    this.#edit(row);
+    this.#do("edit", row);
     return true;
   }
 
@@ -180,84 +194,8 @@ export class Deeds {
     await copying[what](row);
   }
 
-  // Internal: editing in place
-
   async edit(row) {
-    await this.#edit(row);
-  }
-
-  async #edit(row) {
-    if (row.querySelector(".editor")) return;
-    const { body } = await this.#chat.whole(Number(row.dataset.messageId));
-    if (row.querySelector(".editor") || !slot(row, "actions")) return;
-    const editor = fromTemplate("editor-template");
-    const box = editor.elements.body;
-    box.value = body;
-    editor.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#save(row, editor);
-    });
-    editor.addEventListener("keydown", (event) => this.#pressedInEditor(event, row, editor));
-    editor.querySelector("[data-action=cancel]").addEventListener("click", () => this.#close(row));
-    row.classList.add("message--editing");
-    slot(row, "body").after(editor);
-    box.focus();
-    box.setSelectionRange(body.length, body.length);
-    editor.scrollIntoView({ block: "nearest" });
-  }
-
-  #pressedInEditor(event, row, editor) {
-    if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape") {
-      event.stopPropagation();
-      this.#close(row);
-    } else if (event.key === "Enter" && !event.shiftKey && event.target.matches("textarea")) {
-      event.preventDefault();
-      editor.requestSubmit();
-    }
-  }
-
-  async #save(row, editor) {
-    const body = tidyBody(editor.elements.body.value);
-    const complain = (words) => {
-      const place = slot(editor, "error");
-      place.textContent = words;
-      place.hidden = !words;
-    };
-    if (isBlank(body)) return complain(say("edit.empty"));
-    if (bodyLength(body) > this.#max) {
-      return complain(say("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }));
-    }
-    editor.setAttribute("aria-busy", "true");
-    try {
-      await this.#chat.edit(Number(row.dataset.messageId), body);
-      this.#close(row);
-    } catch (refusal) {
-      complain(refusal.detail ?? say("error.server"));
-    } finally {
-      editor.removeAttribute("aria-busy");
-    }
-    return undefined;
-  }
-
-  #close(row) {
-    row.querySelector(".editor")?.remove();
-    row.classList.remove("message--editing");
-    if (this.#composer) this.#composer.focus();
-    else row.focus({ preventScroll: true });
-  }
-
-  /** A message that was deleted elsewhere takes its editor with it, but not the words in it. */
-  #mindEditors(ids) {
-    for (const id of ids) {
-      const row = this.#timeline.row(id);
-      const editor = row?.querySelector(".editor");
-      if (!editor || !row.classList.contains("message--deleted")) continue;
-      const body = editor.elements.body.value;
-      this.#close(row);
-      tell(say("edit.deleted"));
-      this.#composer?.amend({ body });
-    }
+    await this.#editing.open(row);
   }
 
   // Internal: what failed

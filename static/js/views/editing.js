@@ -1,0 +1,222 @@
+// Editing a message in its place. What is being written is kept like a draft, under the message's id,
+// until it is saved or cancelled; an edit made elsewhere meanwhile is shown, never written over unseen.
+
+import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
+import { element, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
+import { tell } from "chatty/views/dialog.js";
+import { say } from "chatty/views/words.js";
+
+const NAME = /^edit\.(\d+)$/; // of an edit's draft
+
+export class Editing {
+  #chat;
+  #store;
+  #timeline;
+  #drafts;
+  #conversation; // id
+  #composer;
+  #max;
+  #unsaved = new Set(); // ids of messages whose edit was begun and is not open now
+  #open = new Map(); // id of a message -> its row with an editor
+  #bases = new WeakMap(); // editor -> `edited_at` of the message as it was when the edit began
+  #stop;
+
+  constructor({ chat, store, timeline, drafts, conversation, composer, max }) {
+    this.#chat = chat;
+    this.#store = store;
+    this.#timeline = timeline;
+    this.#drafts = drafts;
+    this.#conversation = conversation;
+    this.#composer = composer;
+    this.#max = max;
+  }
+
+  // Lifecycle
+
+  connect() {
+    this.#stop = this.#store.on("change", ({ ids }) => {
+      this.#leaveDeleted(ids);
+      this.#noteRemoved();
+      this.#reopen(ids);
+    });
+    for (const name of this.#drafts.names()) {
+      const id = Number(name.match(NAME)?.[1] ?? 0);
+      if (id && this.#drafts.read(name)?.conversation === this.#conversation) this.#unsaved.add(id);
+    }
+    for (const id of [...this.#unsaved]) this.#resume(id);
+  }
+
+  disconnect() {
+    this.#stop();
+  }
+
+  /** Open the editor in a message's row. Rejects with a Refusal when its source cannot be had. */
+  async open(row, { focus = true } = {}) {
+    if (row.querySelector(".editor")) return;
+    const id = Number(row.dataset.messageId);
+    const wasUnsaved = this.#unsaved.delete(id);
+    const message = await this.#chat.whole(id).catch((refusal) => {
+      if (wasUnsaved) this.#unsaved.add(id);
+      throw refusal;
+    });
+    if (row.querySelector(".editor") || !slot(row, "actions") || message.deleted_at) return;
+    this.#open.set(id, row);
+    const editor = fromTemplate("editor-template");
+    const box = editor.elements.body;
+    const draft = this.#drafts.read(nameOf(id));
+    box.value = draft?.body ?? message.body;
+    this.#bases.set(editor, draft ? draft.edited_at : message.edited_at);
+    editor.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#save(row, editor);
+    });
+    box.addEventListener("input", () => this.#keep(id, editor));
+    editor.addEventListener("keydown", (event) => this.#pressed(event, row, editor));
+    editor.querySelector("[data-action=cancel]").addEventListener("click", () => this.#cancel(row));
+    row.classList.add("message--editing");
+    slot(row, "body").after(editor);
+    if (draft && draft.edited_at !== message.edited_at && draft.body !== message.body) {
+      this.#showOther(editor, message);
+    }
+    if (!focus) return;
+    box.focus();
+    box.setSelectionRange(box.value.length, box.value.length);
+    editor.scrollIntoView({ block: "nearest" });
+  }
+
+  // Internal: what was begun earlier
+
+  /** Where the message is not on the page, only what became of it is asked for. */
+  async #resume(id) {
+    if (this.#timeline.row(id)) return this.#reopen([id]);
+    const message = await this.#chat.whole(id).catch(() => null); // then the draft stays
+    if (message?.deleted_at) this.#giveBack(id);
+    return undefined;
+  }
+
+  #reopen(ids) {
+    if (!this.#unsaved.size) return;
+    for (const id of ids) {
+      const row = this.#unsaved.has(id) && this.#timeline.row(id);
+      if (!row) continue;
+      if (row.classList.contains("message--deleted")) this.#giveBack(id);
+      else if (row.querySelector("[data-action=edit]")) {
+        this.open(row, { focus: false }).catch(() => {}); // the next look at the message tries again
+      }
+    }
+  }
+
+  /** Of a message that was deleted: its text goes to the composer, if one can write here. */
+  #giveBack(id) {
+    const draft = this.#drafts.read(nameOf(id));
+    if (!draft || !this.#composer) return;
+    this.#unsaved.delete(id);
+    tell(say("edit.deleted"));
+    this.#composer.amend({ body: draft.body });
+    this.#drafts.write(nameOf(id), {});
+  }
+
+  /** Rows that left the page, because another part of the history is shown, took their editors along. */
+  #noteRemoved() {
+    for (const [id, row] of this.#open) {
+      if (row.isConnected) continue;
+      this.#open.delete(id);
+      if (this.#drafts.read(nameOf(id))) this.#unsaved.add(id);
+    }
+  }
+
+  #leaveDeleted(ids) {
+    for (const id of ids) {
+      const row = this.#timeline.row(id);
+      const editor = row?.querySelector(".editor");
+      if (!editor || !row.classList.contains("message--deleted")) continue;
+      this.#keep(id, editor, { even: true });
+      this.#close(row);
+      this.#giveBack(id);
+    }
+  }
+
+  // Internal: while it is open
+
+  #keep(id, editor, { even = false } = {}) {
+    const body = editor.elements.body.value;
+    const isChanged = even || body !== this.#store.get(id)?.body;
+    this.#drafts.write(nameOf(id), {
+      body: isChanged ? body : "",
+      edited_at: this.#bases.get(editor),
+      conversation: this.#conversation,
+    });
+  }
+
+  #pressed(event, row, editor) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      this.#cancel(row);
+    } else if (event.key === "Enter" && !event.shiftKey && event.target.matches("textarea")) {
+      event.preventDefault();
+      editor.requestSubmit();
+    }
+  }
+
+  async #save(row, editor) {
+    const id = Number(row.dataset.messageId);
+    const body = tidyBody(editor.elements.body.value);
+    if (isBlank(body)) return complain(editor, say("edit.empty"));
+    if (bodyLength(body) > this.#max) {
+      const max = this.#max.toLocaleString(document.documentElement.lang);
+      return complain(editor, say("composer.too_long", { max }));
+    }
+    if (editor.getAttribute("aria-busy") === "true") return undefined;
+    editor.setAttribute("aria-busy", "true");
+    try {
+      await this.#chat.edit(id, body, this.#bases.get(editor));
+      this.#cancel(row);
+    } catch (refusal) {
+      if (refusal.current) this.#showOther(editor, refusal.current);
+      else complain(editor, refusal.detail ?? say("error.server"));
+    } finally {
+      editor.removeAttribute("aria-busy");
+    }
+    return undefined;
+  }
+
+  /** The other version, above one's own. Who has seen it may save over it. */
+  #showOther(editor, message) {
+    complain(editor, say("edit.conflict"));
+    editor.querySelector(".conflict")?.remove();
+    const text = element("div", "conflict__other message__body");
+    text.dir = "auto";
+    setServerHtml(text, message.html);
+    const other = element("div", "conflict", element("p", "conflict__label", say("edit.now")), text);
+    slot(editor, "error").after(other);
+    editor.querySelector("[type=submit]").textContent = say("edit.mine");
+    editor.querySelector("[data-action=cancel]").textContent = say("edit.theirs");
+    this.#bases.set(editor, message.edited_at);
+    this.#keep(message.id, editor, { even: true });
+    editor.scrollIntoView({ block: "nearest" });
+  }
+
+  #cancel(row) {
+    this.#drafts.write(nameOf(row.dataset.messageId), {});
+    this.#close(row);
+  }
+
+  #close(row) {
+    this.#open.delete(Number(row.dataset.messageId));
+    row.querySelector(".editor")?.remove();
+    row.classList.remove("message--editing");
+    if (this.#composer) this.#composer.focus();
+    else row.focus({ preventScroll: true });
+  }
+}
+
+function nameOf(id) {
+  return `edit.${id}`;
+}
+
+function complain(editor, words) {
+  const place = slot(editor, "error");
+  place.textContent = words;
+  place.hidden = !words;
+}

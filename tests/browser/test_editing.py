@@ -1,0 +1,110 @@
+"""Edits in progress: kept like drafts, and never written over another edit unseen."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.rooms import Room, act, bubble, enter, violations
+
+KEPT = """Object.keys(localStorage).filter((name) => name.includes(".edit.")).length"""
+
+
+def begin(page: Page, body: str, words: str) -> None:
+    act(page, body, "edit")
+    page.locator("#editor-body").fill(words)
+
+
+def change(room: Room, message: int, body: str) -> None:
+    assert room.alice.call("PATCH", f"/api/messages/{message}/", {"body": body})[0] == 200
+
+
+def test_an_edit_in_progress_outlasts_a_reload_and_another_page(alice: Page, room: Room) -> None:
+    room.say(room.alice, "Helo")
+    begin(alice, "Helo", "Hello, and a long thought")
+    alice.goto(f"{room.server.url}/settings/profile/")
+    alice.goto(room.server.url + room.path)
+    expect(alice.locator("#editor-body")).to_have_value("Hello, and a long thought")
+    alice.reload()
+    expect(alice.locator("#editor-body")).to_have_value("Hello, and a long thought")
+    alice.locator("#editor-body").press("Enter")
+    expect(bubble(alice, "Hello, and a long thought").locator("[data-slot=edited]")).to_be_visible()
+    assert alice.evaluate(KEPT) == 0
+
+
+def test_an_edit_that_was_cancelled_is_not_kept(alice: Page, room: Room) -> None:
+    room.say(room.alice, "As it is")
+    begin(alice, "As it is", "Something else")
+    assert alice.evaluate(KEPT) == 1
+    alice.locator("#editor-body").press("Escape")
+    assert alice.evaluate(KEPT) == 0
+
+
+def test_a_reopened_edit_does_not_take_the_focus(visit: Visit, room: Room) -> None:
+    room.say(room.alice, "Helo")
+    visitor = visit(room.server, "Alice")
+    page = enter(visitor, room)
+    begin(page, "Helo", "Hello")
+    page.reload()
+    expect(page.locator("#editor-body")).to_have_value("Hello")
+    expect(page.locator("#editor-body")).not_to_be_focused()
+
+
+def test_the_edit_of_a_message_deleted_meanwhile_is_offered(alice: Page, room: Room) -> None:
+    gone = room.say(room.alice, "Helo")
+    begin(alice, "Helo", "Hello, and a long thought")
+    alice.goto(f"{room.server.url}/settings/profile/")
+    assert room.alice.call("DELETE", f"/api/messages/{gone['id']}/")[0] == 200
+    alice.goto(room.server.url + room.path)
+    expect(alice.locator("#composer-body")).to_have_value("Hello, and a long thought")
+    expect(alice.locator(".toast")).to_contain_text("deleted meanwhile")
+    assert alice.evaluate(KEPT) == 0
+
+
+def test_the_edit_of_a_message_out_of_sight_deleted_meanwhile_is_offered(
+    alice: Page, room: Room
+) -> None:
+    gone = room.say(room.alice, "Helo")
+    begin(alice, "Helo", "Hello, and a long thought")
+    alice.goto(f"{room.server.url}/settings/profile/")
+    assert room.alice.call("DELETE", f"/api/messages/{gone['id']}/")[0] == 200
+    room.fill(60)
+    alice.goto(room.server.url + room.path)
+    expect(alice.locator("#composer-body")).to_have_value("Hello, and a long thought")
+
+
+def test_an_edit_over_a_later_edit_shows_both_and_saves_what_one_chooses(
+    visit: Visit, room: Room
+) -> None:
+    message = room.say(room.alice, "Dinner at six")
+    visitor = visit(room.server, "Alice")
+    visitor.allow("409")
+    page = enter(visitor, room)
+    begin(page, "Dinner at six", "Dinner at seven")
+    change(room, message["id"], "Dinner at **eight**")
+    page.locator("#editor-body").press("Enter")
+    editor = page.locator(".editor")
+    expect(editor.locator("[data-slot=error]")).to_contain_text("changed elsewhere")
+    expect(editor.locator(".conflict__other strong")).to_have_text("eight")
+    expect(page.locator("#editor-body")).to_have_value("Dinner at seven")
+    assert violations(page) == []
+    page.reload()  # both are still there, and the choice
+    expect(page.locator("#editor-body")).to_have_value("Dinner at seven")
+    page.locator("#editor-body").press("Enter")
+    expect(bubble(page, "Dinner at seven")).to_be_visible()
+    expect(page.locator(".editor")).to_have_count(0)
+    assert room.bodies() == ["Dinner at seven"]
+
+
+def test_one_may_keep_the_other_version(visit: Visit, room: Room) -> None:
+    message = room.say(room.alice, "Dinner at six")
+    page = enter(visit(room.server, "Alice"), room)
+    begin(page, "Dinner at six", "Dinner at seven")
+    page.goto(f"{room.server.url}/settings/profile/")
+    change(room, message["id"], "Dinner at eight")
+    page.goto(room.server.url + room.path)
+    expect(page.locator(".conflict__other")).to_have_text("Dinner at eight")
+    page.locator(".editor [data-action=cancel]").click()
+    expect(bubble(page, "Dinner at eight")).to_be_visible()
+    assert page.evaluate(KEPT) == 0
+    assert room.bodies() == ["Dinner at eight"]
