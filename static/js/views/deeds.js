@@ -2,9 +2,8 @@
 // amend or discard what failed. Each but copying is also a link or form that works without this.
 
 import { excerpt } from "chatty/lib/text.js";
-import { fromTemplate, slot } from "chatty/views/dom.js";
+import { fromTemplate, slot, view } from "chatty/views/dom.js";
 import { ask, tell } from "chatty/views/dialog.js";
-import { Editing } from "chatty/views/editing.js";
 import { say } from "chatty/views/words.js";
 
 const MENU = 300; // px, about what a menu is high
@@ -18,7 +17,7 @@ export class Deeds {
   #me;
   #drafts;
   #conversation; // id
-  #editing = null;
+  #editing = null; // a promise of Editing, once somebody edits here
   #max;
   #picker = null;
   #ending = new AbortController();
@@ -44,21 +43,13 @@ export class Deeds {
     document.addEventListener("pointerdown", (event) => this.#pressedElsewhere(event), { signal });
     const left = ({ key, target }) => key === "Escape" && this.#leave(target);
     document.addEventListener("keydown", left, { signal });
-    this.#editing = new Editing({
-      chat: this.#chat,
-      store: this.#store,
-      timeline: this.#timeline,
-      drafts: this.#drafts,
-      conversation: this.#conversation,
-      composer,
-      max: this.#max,
-    });
-    this.#editing.connect();
+    // Edits that were begun earlier are taken up again.
+    if (this.#drafts.names().some((name) => name.startsWith("edit."))) this.#loadEditing().catch(() => {});
   }
 
   disconnect() {
     this.#ending.abort();
-    this.#editing.disconnect();
+    this.#editing?.then((editing) => editing.disconnect());
   }
 
   // What others ask
@@ -195,7 +186,30 @@ export class Deeds {
   }
 
   async edit(row) {
-    await this.#editing.open(row);
+    await (await this.#loadEditing()).open(row);
+  }
+
+  #loadEditing() {
+    this.#editing ??= view("editing").then(
+      ({ Editing }) => {
+        const editing = new Editing({
+          chat: this.#chat,
+          store: this.#store,
+          timeline: this.#timeline,
+          drafts: this.#drafts,
+          conversation: this.#conversation,
+          composer: this.#composer,
+          max: this.#max,
+        });
+        editing.connect();
+        return editing;
+      },
+      (error) => {
+        this.#editing = null; // the next try may find a connection
+        throw Object.assign(error, { detail: say("error.unreachable") });
+      },
+    );
+    return this.#editing;
   }
 
   // Internal: what failed
