@@ -126,7 +126,7 @@ class ChatServer:
                 return ["manage.py", "runserver", "--noreload", str(self.port), *self.arguments]
         raise ValueError(self.kind)
 
-    def start(self, seconds: float = 30) -> None:
+    def start(self, seconds: float = 60) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self._command()],

@@ -380,7 +380,7 @@ def test_a_broken_promise_fails_with_how_to_see_it_again(monkeypatch):
     with pytest.raises(CommandError) as failure:
         proved(monkeypatch, Finding("leaked", "Bob saw it"), only="sqlite", clients=9)
     said = str(failure.value)
-    assert said.startswith("lost 0 duplicated 0 reordered 0 leaked 1\nleaked: Bob saw it")
+    assert said.startswith("lost 0 duplicated 0 reordered 0 leaked 1 stale 0\nleaked: Bob saw it")
     assert "--seed 5 --only sqlite --server serve --clients 9" in said
 
 

@@ -413,8 +413,9 @@ def test_only_one_emoji_is_a_reaction(emoji, alice, hello):
 
 def test_an_edit_costs_the_same_in_a_long_conversation(bob, pair, django_assert_num_queries):
     first = say(bob, pair, "First")
-    with django_assert_num_queries(10) as one:
+    with CaptureQueriesContext(connection) as one:
         actions.edit_message(bob, first.pk, "Once")
+    assert len(one) <= 10
     actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "More") for n in range(300)])
     with django_assert_num_queries(len(one)):
         actions.edit_message(bob, first.pk, "Twice")

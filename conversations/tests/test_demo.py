@@ -57,17 +57,6 @@ def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
     assert not Conversation.objects.exists()
 
 
-def test_without_a_database_it_says_what_to_do(db, monkeypatch):
-    def fail() -> bool:
-        from django.db import OperationalError
-
-        raise OperationalError("no such table: accounts_user")
-
-    monkeypatch.setattr(stage, "is_there", fail)
-    with pytest.raises(CommandError, match=r"manage\.py setup"):
-        demo()
-
-
 # --- any number of messages ------------------------------------------------------------------------
 
 
