@@ -491,17 +491,21 @@ def browse(
 
     `after`: (name, id) of the last one of the page before.
     """
-    found = Conversation.objects.filter(
-        kind=Conversation.Kind.GROUP,
-        access=Conversation.Access.OPEN,
-        archived_at=None,
-        deleted_at=None,
-    )
+    found = _open_groups(user).filter(archived_at=None)
     for word in text.split():
         found = found.filter(Q(name__icontains=word) | Q(topic__icontains=word))
     if after is not None:
         name, pk = after
         found = found.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
+    return list(found.order_by("name", "pk")[:limit])
+
+
+def open_group(user: User, conversation_id: int) -> Conversation | None:
+    """Return an open conversation as browse() does, also an archived one; None for any other."""
+    return _open_groups(user).filter(pk=conversation_id).first()
+
+
+def _open_groups(user: User) -> QuerySet[Any]:
     members_count = (
         Membership.objects.filter(conversation_id=OuterRef("pk"))
         .order_by()
@@ -511,12 +515,12 @@ def browse(
     )
     mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
     removed = Removal.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
-    return list(
-        found.annotate(
-            members_count=Coalesce(Subquery(members_count), Value(0)),
-            joined=Exists(mine),
-            removed=Exists(removed),
-        ).order_by("name", "pk")[:limit]
+    return Conversation.objects.filter(
+        kind=Conversation.Kind.GROUP, access=Conversation.Access.OPEN, deleted_at=None
+    ).annotate(
+        members_count=Coalesce(Subquery(members_count), Value(0)),
+        joined=Exists(mine),
+        removed=Exists(removed),
     )
 
 

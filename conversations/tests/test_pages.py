@@ -231,6 +231,57 @@ def test_to_an_outsider_somebody_elses_is_as_if_it_did_not_exist(
     assert group.name == "Harbour"
 
 
+@pytest.fixture
+def harbour(alice, bob) -> Conversation:
+    """An open conversation of Alice and Bob; Carol is outside."""
+    return actions.create_conversation(
+        alice, name="Harbour", topic="Boats", access="open", member_ids=[bob.pk]
+    )
+
+
+def test_a_link_to_an_open_conversation_offers_to_join_it(browser, harbour, carol, bob, say):
+    client = browser(carol)
+    message = say(bob, harbour, "Words of Bob")
+    for link in (url("conversation", harbour.pk), url("message", message.pk)):
+        response = client.get(link)
+        page = visible(response)
+        assert response.status_code == 200
+        for shown_of_it in ("Harbour", "Boats", "2 people", url("join", harbour.pk)):
+            assert shown_of_it in page
+        assert f'name="next" value="{link}"' in page
+        assert "Words of Bob" not in page
+    joined = client.post(url("join", harbour.pk), {"next": url("message", message.pk)})
+    assert joined.headers["Location"] == url("message", message.pk)
+    assert "Words of Bob" in text_of(client.get(url("message", message.pk), follow=True))
+
+
+def test_a_link_to_an_open_conversation_asks_strangers_to_sign_in(harbour):
+    response = Client().get(url("conversation", harbour.pk))
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith(reverse("accounts:sign_in"))
+
+
+def test_who_was_removed_is_told_and_cannot_join(browser, harbour, alice, bob):
+    actions.remove_member(alice, harbour.pk, bob.pk)
+    page = visible(browser(bob).get(url("conversation", harbour.pk)))
+    assert "You were removed" in page
+    assert url("join", harbour.pk) not in page
+
+
+def test_a_link_to_an_archived_conversation_says_so(browser, harbour, alice, carol):
+    actions.archive(alice, harbour.pk)
+    page = visible(browser(carol).get(url("conversation", harbour.pk)))
+    assert "archived" in page
+    assert url("join", harbour.pk) not in page
+
+
+def test_a_deleted_open_conversation_is_not_found(browser, harbour, alice, carol, say):
+    message = say(alice, harbour, "Gone")
+    actions.delete_conversation(alice, harbour.pk)
+    for link in (url("conversation", harbour.pk), url("message", message.pk)):
+        assert browser(carol).get(link).status_code == 404
+
+
 def without_noise(response) -> str:
     """The page without what differs from one request to the next."""
     page = re.sub(r'nonce="[^"]*"|value="[A-Za-z0-9]{64}"', "", text_of(response))

@@ -119,7 +119,8 @@ def _search_people(request: HttpRequest, text: str, **options: Any) -> list[User
 @door("POST")
 def join(request: HttpRequest, conversation_id: int) -> HttpResponse:
     actions.join(own(request), conversation_id)
-    return _to(conversation_id)
+    page = reverse("conversations:conversation", args=[conversation_id])
+    return SeeOther(safe_next(request, page))
 
 
 @door("POST")

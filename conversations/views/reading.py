@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
+from chatty.common.errors import ChatError
 from conversations import access, limits, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.views import company, timeline
@@ -61,15 +62,33 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     text = request.GET.get("text", "")  # see device.share
     reply_to = whole(request.GET.get("reply_to"), least=1)
     composer = Composer(text, reply_to, shared=bool(text))
-    with access.reading(own(request), conversation_id) as membership:
-        return conversation_page(request, membership, composer)
+    try:
+        with access.reading(own(request), conversation_id) as membership:
+            return conversation_page(request, membership, composer)
+    except ChatError as refusal:
+        return _join_page(request, conversation_id, refusal)
 
 
 @door("GET")
 def message(request: HttpRequest, message_id: int) -> HttpResponse:
     """The permalink: the conversation, opened at this message."""
-    found, _membership = access.message_for(own(request), message_id)
+    try:
+        found, _membership = access.message_for(own(request), message_id)
+    except ChatError as refusal:
+        return _join_page(request, access.conversation_id_of(message_id), refusal)
     return HttpResponseRedirect(place_of(found))
+
+
+def _join_page(request: HttpRequest, conversation_id: int, refusal: ChatError) -> HttpResponse:
+    """Return what someone who is not a member sees of an open conversation: what Browse shows.
+
+    Joining leads back to the address that was asked for. Raises the refusal for any other one.
+    """
+    found = queries.open_group(own(request), conversation_id)
+    if refusal.code != "not_found" or found is None:
+        raise refusal
+    context = {"conversation": found, "next": request.get_full_path()}
+    return render(request, "conversations/join.html", context)
 
 
 def place_of(message: Message) -> str:
