@@ -131,3 +131,12 @@ def test_the_last_slash_of_an_api_path_may_be_left_out(visitor, pair, hello):
 def test_what_is_not_there_is_json_below_api(path, method, visitor):
     answer = visitor.ask(method, path, b"{}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/api/me/sign-ins/%00/", "/api/messages/1/reactions/%00/"])
+def test_a_nul_in_an_address_is_not_found(path, alice, api_of):
+    """PostgreSQL would not even look for it."""
+    for method in ("DELETE", "GET"):
+        answer = api_of(alice).generic(method, path)
+        assert answer.status_code in (404, 405)
+        assert answer.json()["code"] in ("not_found", "method_not_allowed")
