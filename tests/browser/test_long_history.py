@@ -16,7 +16,7 @@ MESSAGES = 5_000
 PATIENCE = 240  # seconds, on a machine that does much else
 ROWS_MAX = 400
 WORK_MAX = 100  # ms of the page's own computing for fifty messages put above
-FRAME_MAX = 100  # ms, judged on a machine that does little else
+FRAME_MAX = 150  # ms; 66 to 100 on a machine that does little else, more beside other tests
 
 _FILL = f"""
 from datetime import timedelta
