@@ -79,8 +79,10 @@ class RefusalMiddleware:
     def process_view(
         self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        # No row has such a key, and PostgreSQL refuses even to look for it.
-        if any(isinstance(value, str) and "\x00" in value for value in kwargs.values()):
+        # No row has such a key, and PostgreSQL refuses even to look for it. A reaction is no key: what
+        # is wrong with it is said where it is checked.
+        keys = (value for name, value in kwargs.items() if name != "emoji")
+        if any(isinstance(value, str) and "\x00" in value for value in keys):
             return refusals.answer(request, ChatError("not_found"))
         return None
 
