@@ -12,7 +12,7 @@ import { Unsent } from "chatty/chat/unsent.js";
 import { Late } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
-import { slot, view } from "chatty/views/dom.js";
+import { isWatched, slot, view } from "chatty/views/dom.js";
 import { MessageView, readMessage } from "chatty/views/message.js";
 import { Quick } from "chatty/views/quick.js";
 import { Reading } from "chatty/views/reading.js";
@@ -44,15 +44,21 @@ async function main() {
     say,
   });
   const drafts = new Drafts(scope);
-  chat.on("foreign", reload);
   let isLeaving = false; // for a page that says what came of the form which led there
   addEventListener("beforeunload", () => (isLeaving = true));
   let composer = null;
-  // The page stays: to lead elsewhere would put what is being typed into another conversation.
-  chat.on("gone", ({ change }) => {
+  // The page stays: to lead elsewhere, or to load it as somebody else, would put what is being typed
+  // where its writer did not look.
+  const lock = (change) => {
     if (isLeaving) return;
-    composer?.lock();
+    composer?.lock(change);
     view("locked").then(({ showLocked }) => showLocked({ change, composer, home: urls.home }));
+  };
+  chat.on("gone", ({ change }) => lock(change));
+  chat.on("back", () => composer?.locked === "removed" && reload());
+  chat.on("foreign", () => {
+    if (composer && (composer.text || isWatched())) lock("foreign");
+    else reload();
   });
 
   const badge = view("badge").then(({ Badge }) => new Badge({ roster }).connect());
@@ -82,7 +88,7 @@ async function main() {
   view("sign_out").then(({ SignOut }) => new SignOut({ unsent }).connect());
   const using = chat.use(outbox);
   if (conversation) {
-    attempt(() => (composer = openConversation({ data, chat, rest, store, roster, drafts, retitle })));
+    attempt(() => (composer = openConversation({ data, chat, rest, store, roster, drafts, retitle, lock })));
   }
   socket.on("frame", ({ type, user }) => {
     if (type !== "person") return;
@@ -99,7 +105,7 @@ async function main() {
   if (strays.length) view("kept").then(({ showKept }) => showKept({ strays, rest, drafts, outbox }));
 }
 
-function openConversation({ data, chat, rest, store, roster, drafts, retitle }) {
+function openConversation({ data, chat, rest, store, roster, drafts, retitle, lock }) {
   const { user: me, conversation, limits } = data;
   const times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
   const message = new MessageView({
@@ -168,7 +174,8 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle }) 
       new Typing({ chat: said, place: typing }).connect(),
     );
   }
-  chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, retitle));
+  const page = { retitle, composer, lock };
+  chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, page));
   return composer;
 }
 
@@ -180,10 +187,15 @@ function listening(name, sources, start) {
 }
 
 /** What a notice changes about the page around the log. */
-function followNotice(kind, notice, retitle) {
+function followNotice(kind, notice, { retitle, composer, lock }) {
   if (kind === "renamed") retitle(notice.data.new);
-  // Whether one can write here is for the server to draw; the draft is kept meanwhile.
-  if (kind === "archived" || kind === "unarchived") reload();
+  if (kind === "archived" && composer && !composer.locked) lock("archived");
+  if (kind === "unarchived" && composer?.locked === "archived") {
+    composer.unlock();
+    view("locked").then(({ hideLocked }) => hideLocked());
+  }
+  // Without a composer nothing is being written, and the server draws one.
+  if (kind === "unarchived" && !composer) reload();
 }
 
 function pageOf(conversation) {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Line, Room, enter, wait_for_line
+from tests.browser.rooms import Line, Room, act, enter, wait_for_line, write
 from tests.houses import ChatServer
 
 pytestmark = pytest.mark.browser
@@ -116,3 +118,112 @@ def test_discarding_empties_the_locked_composer(
     expect(bob.locator("#composer-body")).to_have_value("")
     bar.get_by_role("link", name="Go to your conversations").click()
     expect(bob.locator(".kept")).to_have_count(0)
+
+
+ENDED = "from accounts.models import SignIn; SignIn.objects.filter(user__name='Bob').delete()"
+
+
+def test_a_sign_in_that_ended_while_offline_moves_nobody_into_another_form(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow(".")  # refusals
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    box = bob.locator("#composer-body")
+    box.press_sequentially("Dear garden")
+    line.cut()
+    server.house.manage("shell", "-c", ENDED)
+    line.mend()
+    expect(bob.locator("#locked-bar")).to_contain_text("nothing can be sent")
+    bob.keyboard.type(" and my password")
+    expect(bob).to_have_url(f"{server.url}{room.path}")
+    expect(box).to_have_value("Dear garden")
+    bob.locator("#locked-bar").get_by_role("link", name="Load the page again").click()
+    expect(bob).to_have_url(re.compile("/sign-in/"))
+
+
+def test_nothing_is_sent_as_somebody_else_who_signed_in_here(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow(".")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    bob.locator("#composer-body").press_sequentially("I am Bob")
+    line.cut()
+    other = visit(server, "Alice")
+    visitor.context.clear_cookies()
+    visitor.context.add_cookies(other.context.cookies())
+    line.mend()
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    bob.keyboard.type(", really")
+    bob.keyboard.press("Enter")
+    expect(bob.locator("#composer-body")).to_have_value("I am Bob")
+    assert room.bodies() == []
+
+
+def test_archiving_locks_the_page_and_unarchiving_opens_it_again(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    bob = enter(visit(server, "Bob"), room)
+    box = bob.locator("#composer-body")
+    box.press_sequentially("Dear garden")
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+    bar = bob.locator("#locked-bar")
+    expect(bar).to_contain_text("was archived")
+    bob.keyboard.type("!")
+    expect(box).to_have_value("Dear garden")
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": False})
+    expect(bar).to_have_count(0)
+    box.press("End")
+    bob.keyboard.type("!")
+    bob.keyboard.press("Enter")
+    expect(bob.locator("#messages")).to_contain_text("Dear garden!")
+
+
+def test_who_is_added_again_goes_on_where_they_were(
+    visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow("404")
+    bob = enter(visitor, room)
+    box = bob.locator("#composer-body")
+    box.press_sequentially("Dear garden")
+    remove(room)
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    room.alice.call("POST", f"/api/conversations/{room.id}/members/", {"users": [room.bob_id]})
+    expect(bob.locator("#locked-bar")).to_have_count(0)
+    expect(box).to_be_editable()
+    expect(box).to_have_value("Dear garden")
+
+
+def test_an_edit_in_a_lost_conversation_is_offered_too(
+    visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow("404")
+    room.say(room.bob, "Mine")
+    bob = enter(visitor, room)
+    act(bob, "Mine", "edit")
+    bob.locator(".editor__body").fill("Mine, better")
+    remove(room)
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    bob.goto(f"{server.url}/?list")
+    expect(bob.locator(".kept blockquote")).to_have_text("Mine, better")
+
+
+def test_a_failed_message_comes_back_into_a_locked_composer(
+    visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow(".")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    line.cut()
+    write(bob, "Too late")
+    remove(room)
+    line.mend()
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    bob.locator(".message--failed [data-action=amend]").click()
+    expect(bob.locator("#composer-body")).to_have_value("Too late")

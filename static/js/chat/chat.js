@@ -2,7 +2,7 @@
 //
 // Emits "status" {state, code, refused}, "typing" {user}, "spoken" {message, own} (somebody's new
 // message came in), "marked" {seq} (my mark stands there now, moved elsewhere or set back), "gone"
-// (this conversation is no longer mine) and "foreign" (the sign-in behind the page is another's now,
+// (this conversation is no longer mine), "back" (it is again) and "foreign" (the sign-in behind the page is another's now,
 // or the installation was restored: the page must be loaded anew).
 
 import { Emitter } from "chatty/lib/emitter.js";
@@ -305,6 +305,7 @@ export class Chat extends Emitter {
     this.#roster.revise(frame);
     if (frame.conversation.id !== this.#conversation) return;
     if (frame.change === "removed" || frame.change === "deleted") this.emit("gone", frame);
+    if (frame.change === "added") this.emit("back", {});
   }
 
   // Internal: the line itself

@@ -51,10 +51,9 @@ export class Drafts {
     return this.names().length;
   }
 
-  /** Ids of the conversations that have one. */
+  /** Ids of the conversations that have one, or in which an edit was begun. */
   conversations() {
-    const ids = draftNames(this.#storage).map((name) => this.conversationOf(name));
-    return ids.filter(Boolean);
+    return this.names().map((name) => Number(name) || this.read(name)?.conversation).filter(Boolean);
   }
 
   /** Remove all of this person's, also those from before a restore. */

@@ -18,7 +18,7 @@ export class Composer {
   #reply = null; // {id, author, excerpt}
   #editLast;
   #sent;
-  #locked = false;
+  #locked = ""; // why: see lock()
   #stop;
   #ending = new AbortController();
 
@@ -79,19 +79,32 @@ export class Composer {
 
   /** Take words back that failed; what is being written stays below them. */
   amend({ body, quoted }) {
-    if (this.#locked) return;
     this.#box.value = this.#box.value ? `${body}\n${this.#box.value}` : body;
     if (quoted) this.replyTo(quoted);
     this.#typed();
     this.focus();
   }
 
-  /** The conversation is no longer mine: nothing is sent any more, and what was written stays. */
-  lock() {
-    this.#locked = true;
+  /**
+   * Nothing is sent any more, and what was written stays. `why`: "removed", "deleted", "archived", or
+   * "foreign" (the page is another person's now).
+   */
+  lock(why) {
+    this.#locked = why;
     this.#box.readOnly = true; // it keeps the focus, so what is still typed goes nowhere else
     this.#form.dataset.locked = "";
     this.#keep();
+  }
+
+  unlock() {
+    this.#locked = "";
+    this.#box.readOnly = false;
+    delete this.#form.dataset.locked;
+  }
+
+  /** Why it is locked, or "". */
+  get locked() {
+    return this.#locked;
   }
 
   get text() {
@@ -141,7 +154,7 @@ export class Composer {
     this.#complain("");
     this.#show();
     this.#keep();
-    if (!isBlank(this.#box.value)) this.#chat.typing();
+    if (!this.#locked && !isBlank(this.#box.value)) this.#chat.typing();
   }
 
   #submitted(event) {

@@ -224,10 +224,11 @@ export class Deeds {
   }
 
   async amend(row, press) {
+    if (!this.#composer) return; // there is nowhere to put the text
     const quote = slot(row, "reply");
     const quoted = quote?.hidden === false ? quotedIn(quote) : null;
     const record = await this.#chat.outbox.discard(press.dataset.key);
-    if (record) this.#composer?.amend({ body: record.body, quoted });
+    if (record) this.#composer.amend({ body: record.body, quoted });
   }
 
   // Internal: closing

@@ -7,8 +7,10 @@ import { say } from "chatty/views/words.js";
 export async function showKept({ strays, rest, drafts, outbox }) {
   for (const id of strays) {
     if (await isMine(id, rest)) continue;
-    const body = drafts.read(id)?.body;
-    if (body) show(body, () => drafts.write(id, {}));
+    for (const name of drafts.names()) {
+      const { body, conversation = Number(name) } = drafts.read(name) ?? {};
+      if (body && conversation === id) show(body, () => drafts.write(name, {}));
+    }
     // What waits to be sent is refused by the server, and can go nowhere else.
     for (const { body: text, key } of outbox.entries(id)) show(text, () => outbox.discard(key));
   }
@@ -35,5 +37,7 @@ function show(text, discard) {
     box.remove();
   });
   box.append(element("p", "actions", copy, away));
-  document.getElementById("main").prepend(box);
+  // Of the page that is the list, on a phone only that.
+  const list = document.querySelector(".shell--list#main .sidebar__list");
+  (list ?? document.getElementById("main")).prepend(box);
 }

@@ -3,11 +3,17 @@
 import { button, element } from "chatty/views/dom.js";
 import { say } from "chatty/views/words.js";
 
-/** `change`: "removed" or "deleted". `composer`: a locked one, or null. Says it once. */
+/**
+ * `change`: "removed", "deleted", "archived", or "foreign" (the page is another person's now, or of
+ * another past). `composer`: a locked one, or null. Says it once.
+ */
 export function showLocked({ change, composer, home }) {
-  if (document.getElementById("locked-bar")) return;
+  const before = document.getElementById("locked-bar");
+  if (before && before.dataset.change !== "archived") return;
+  before?.remove();
   const bar = element("section", "locked-bar", element("p", "locked-bar__why", say(`gone.${change}`)));
   bar.id = "locked-bar";
+  bar.dataset.change = change;
   bar.setAttribute("role", "status");
   const ways = element("p", "actions");
   if (composer?.text) {
@@ -22,9 +28,19 @@ export function showLocked({ change, composer, home }) {
     });
     ways.append(copy, discard);
   }
-  const away = element("a", "button button--quiet button--small", say("gone.home"));
-  away.href = `${home}?list`;
-  ways.append(away);
+  if (change !== "archived") {
+    const isForeign = change === "foreign";
+    // Whatever is pressed in the log would be done in the other person's name.
+    if (isForeign) document.getElementById("timeline").inert = true;
+    const words = say(isForeign ? "line.stopped.way" : "gone.home");
+    const away = element("a", "button button--quiet button--small", words);
+    away.href = isForeign ? location.pathname : `${home}?list`;
+    ways.append(away);
+  }
   bar.append(ways);
   document.getElementById("conversation").append(bar);
+}
+
+export function hideLocked() {
+  document.getElementById("locked-bar")?.remove();
 }
