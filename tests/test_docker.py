@@ -91,7 +91,9 @@ class Container:
             variable, _, value = pair.partition("=")
             if variable == "PATH":
                 assert value == "/venv/bin:$PATH"
-                value = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+                # Of this machine, wherever the project lies: nothing in it is of the image.
+                self.env["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+                continue
             self.env[variable] = self._relocated(value)
 
     def _copy(self, *words: str) -> None:
