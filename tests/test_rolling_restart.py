@@ -132,10 +132,11 @@ class Traffic:
         self.failures: list[str] = []
         self.sent: set[str] = set()
         self.away: list[float] = []
-        talkers = [(self.talk, number) for number in range(4)]
-        listeners = [(self.listen, number) for number in range(8)]
+        # Signed in one after the other: twelve at once are told to wait while passwords are hashed.
+        visitors = [Visitor(site, ("alice", "bob")[number % 2]) for number in range(12)]
         self.threads = [
-            threading.Thread(target=run, args=(number,)) for run, number in talkers + listeners
+            threading.Thread(target=self.talk if number < 4 else self.listen, args=(visitor,))
+            for number, visitor in enumerate(visitors)
         ]
 
     def __enter__(self) -> Traffic:
@@ -148,8 +149,7 @@ class Traffic:
         for thread in self.threads:
             thread.join(30)
 
-    def talk(self, number: int) -> None:
-        someone = Visitor(self.site, ("alice", "bob")[number % 2])
+    def talk(self, someone: Visitor) -> None:
         path = f"/api/conversations/{self.room}/messages/"
         while not self.over.wait(0.02):
             body = new_key()
@@ -164,8 +164,7 @@ class Traffic:
                 self.failures.append(repr(error))
                 someone.connection.close()
 
-    def listen(self, number: int) -> None:
-        someone = Visitor(self.site, ("alice", "bob")[number % 2])
+    def listen(self, someone: Visitor) -> None:
         lost: float | None = None
         attempt = 0
         while not self.over.is_set():
