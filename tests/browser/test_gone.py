@@ -154,7 +154,12 @@ def test_nothing_is_sent_as_somebody_else_who_signed_in_here(
     line.cut()
     other = visit(server, "Alice")
     visitor.context.clear_cookies()
-    visitor.context.add_cookies(other.context.cookies())
+    visitor.context.add_cookies(
+        [
+            {"name": cookie["name"], "value": cookie["value"], "url": server.url}
+            for cookie in other.context.cookies()
+        ]
+    )
     line.mend()
     expect(bob.locator("#locked-bar")).to_be_visible()
     bob.keyboard.type(", really")
