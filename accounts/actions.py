@@ -320,7 +320,8 @@ def end_sign_in(sid: str) -> bool:
 
 def end_own_sign_in(user: User, sid: str) -> None:
     """End a sign-in of this person. Raises ChatError("not_found") for anybody else's."""
-    if not SignIn.objects.filter(sid=sid, user=user).exists():
+    # PostgreSQL would refuse even to look for a NUL.
+    if "\x00" in sid or not SignIn.objects.filter(sid=sid, user=user).exists():
         raise ChatError("not_found")
     end_sign_in(sid)
 
