@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from chatty.api.fields import Flag, Given, Query, QueryWhole, Text, Whole
 from conversations import limits
-from conversations.api.fields import Flag, Given, Query, QueryWhole, Text, Whole
 from conversations.models import Conversation, Membership, Message
 
 

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from chatty.api.fields import NUMBER_MAX, Given, Query
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from conversations import access, actions, queries
 from conversations.api import paging, serializers
-from conversations.api.fields import NUMBER_MAX, Given, Query
 from conversations.models import Membership, Message
 from conversations.realtime.presence import who_is_here
 from conversations.wire import message_to_wire
