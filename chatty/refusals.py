@@ -47,7 +47,15 @@ def _page(request: HttpRequest, error: ChatError) -> HttpResponse:
     if status >= 500:
         return HttpResponse(_plain_page(context), status=status)
     template = _TEMPLATES.get(status, "400.html")
+    if status == 404 and _is_opened_by_someone(request):
+        template = "conversations/missing.html"
     return HttpResponse(loader.render_to_string(template, context, request), status=status)
+
+
+def _is_opened_by_someone(request: HttpRequest) -> bool:
+    """Whether somebody signed in opens this as a page: not a picture of one, say."""
+    user = getattr(request, "user", None)
+    return "text/html" in request.headers.get("Accept", "") and bool(user and user.is_authenticated)
 
 
 def _plain_page(context: dict[str, Any]) -> str:

@@ -47,11 +47,13 @@ async function main() {
   let isLeaving = false; // for a page that says what came of the form which led there
   addEventListener("beforeunload", () => (isLeaving = true));
   let composer = null;
+  let timeline = null;
   // The page stays: to lead elsewhere, or to load it as somebody else, would put what is being typed
   // where its writer did not look.
   const lock = (change) => {
     if (isLeaving) return;
     composer?.lock(change);
+    timeline?.lock(change);
     view("locked").then(({ showLocked }) => showLocked({ change, composer, home: urls.home }));
   };
   chat.on("gone", ({ change }) => lock(change));
@@ -88,7 +90,9 @@ async function main() {
   view("sign_out").then(({ SignOut }) => new SignOut({ unsent }).connect());
   const using = chat.use(outbox);
   if (conversation) {
-    attempt(() => (composer = openConversation({ data, chat, rest, store, roster, drafts, retitle, lock })));
+    attempt(() => {
+      ({ composer, timeline } = openConversation({ data, chat, rest, store, roster, drafts, retitle, lock }));
+    });
   }
   socket.on("frame", ({ type, user }) => {
     if (type !== "person") return;
@@ -116,7 +120,15 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle, lo
     archived: conversation.archived,
   });
   let reading = null;
-  const timeline = new Timeline({ store, chat, message, times, me, onMove: () => reading?.look() });
+  const timeline = new Timeline({
+    store,
+    chat,
+    message,
+    times,
+    me,
+    locked: conversation.archived ? "archived" : "",
+    onMove: () => reading?.look(),
+  });
   let deeds = null; // until they have come, its links and forms do what they offer
   const form = document.getElementById("composer");
   const composer =
@@ -174,9 +186,9 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle, lo
       new Typing({ chat: said, place: typing }).connect(),
     );
   }
-  const page = { retitle, composer, lock };
+  const page = { retitle, composer, timeline, lock };
   chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, page));
-  return composer;
+  return { composer, timeline };
 }
 
 /** A part that comes a moment later; what it listens for waits for it. `sources`: as of Late. */
@@ -187,11 +199,12 @@ function listening(name, sources, start) {
 }
 
 /** What a notice changes about the page around the log. */
-function followNotice(kind, notice, { retitle, composer, lock }) {
+function followNotice(kind, notice, { retitle, composer, timeline, lock }) {
   if (kind === "renamed") retitle(notice.data.new);
   if (kind === "archived" && composer && !composer.locked) lock("archived");
   if (kind === "unarchived" && composer?.locked === "archived") {
     composer.unlock();
+    timeline.lock("");
     view("locked").then(({ hideLocked }) => hideLocked());
   }
   // Without a composer nothing is being written, and the server draws one.

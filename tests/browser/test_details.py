@@ -161,14 +161,6 @@ def test_what_cannot_be_had_is_said_and_tried_again(visit: Visit, room: Room) ->
     expect(details(page)).to_contain_text("Bob")
 
 
-def test_whoever_is_signed_out_meanwhile_is_led_to_the_sign_in(visit: Visit, room: Room) -> None:
-    visitor = visit(room.server, "Alice")
-    page = enter(visitor, room)
-    visitor.context.clear_cookies()
-    door(page, "settings").click()
-    page.wait_for_url("**/sign-in/**")
-
-
 def test_without_room_they_are_pages(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice", viewport={"width": 1000, "height": 700}), room)
     door(page, "members").click()
@@ -270,6 +262,25 @@ def test_a_refusal_is_heard_by_who_has_gone_on(visit: Visit, room: Room) -> None
     let_go(page, held)
     expect(page.locator(".toast")).to_be_visible()
     expect(details(page)).to_contain_text("Bob")
+
+
+def test_a_sign_in_that_ended_leads_nobody_away_from_what_is_typed(
+    visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.allow(".")
+    alice = enter(visitor, room)
+    open_details(alice, "members")
+    alice.locator("#composer-body").press_sequentially("Half a thought")
+    # The page has not heard yet that its sign-in has ended.
+    visitor.context.clear_cookies()
+    details(alice).get_by_role("searchbox").press("Enter")
+    trouble = details(alice).get_by_role("alert")
+    expect(trouble).to_have_text("You have been signed out.")
+    expect(alice).to_have_url(f"{room.server.url}{room.path}")
+    expect(alice.locator("#composer-body")).to_have_value("Half a thought")
+    details(alice).get_by_role("link", name="Sign in again").click()
+    alice.wait_for_url("**/sign-in/**")
 
 
 def test_what_was_closed_stays_closed(visit: Visit, room: Room) -> None:

@@ -218,8 +218,19 @@ def test_an_edit_in_a_lost_conversation_is_offered_too(
     expect(bob.locator(".kept blockquote")).to_have_text("Mine, better")
 
 
-def test_a_failed_message_comes_back_into_a_locked_composer(
-    visit: Visit, server: ChatServer, room: Room, elsewhere: int
+def archive(room: Room) -> None:
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        (remove, "Not sent: you’re no longer in this conversation."),
+        (archive, "Not sent: this conversation is archived."),
+    ],
+)
+def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
+    end, why, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     visitor = visit(server, "Bob")
     visitor.allow(".")
@@ -227,8 +238,127 @@ def test_a_failed_message_comes_back_into_a_locked_composer(
     bob = enter(visitor, room)
     line.cut()
     write(bob, "Too late")
-    remove(room)
+    end(room)
     line.mend()
     expect(bob.locator("#locked-bar")).to_be_visible()
-    bob.locator(".message--failed [data-action=amend]").click()
-    expect(bob.locator("#composer-body")).to_have_value("Too late")
+    failed = bob.locator(".message--failed")
+    expect(failed.locator(".message__failure")).to_have_text(why)
+    assert failed.get_by_role("button").all_inner_texts() == ["Copy text", "Discard"]
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    failed.get_by_role("button", name="Copy text").click()
+    expect(bob.locator(".toast")).to_have_text("Text copied")
+    assert bob.evaluate("navigator.clipboard.readText()") == "Too late"
+    failed.get_by_role("button", name="Discard").click()
+    expect(failed).to_have_count(0)
+
+
+def test_what_failed_in_the_archive_can_be_sent_when_it_is_out_of_it(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow(".")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    line.cut()
+    write(bob, "Too early")
+    archive(room)
+    line.mend()
+    expect(bob.locator(".message--failed").get_by_role("button")).to_have_text(
+        ["Copy text", "Discard"]
+    )
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": False})
+    bob.locator(".message--failed").get_by_role("button", name="Try again").click()
+    expect(bob.locator(".message--failed")).to_have_count(0)
+    expect(bob.locator("#locked-bar")).to_have_count(0)
+    assert room.bodies() == ["Too early"]
+
+
+def test_an_archived_page_offers_no_other_try(visit: Visit, server: ChatServer, room: Room) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow(".")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    line.cut()
+    write(bob, "Too late")
+    archive(room)
+    line.mend()
+    expect(bob.locator(".message--failed")).to_be_visible()
+    bob.reload()
+    expect(bob.locator(".message--failed").get_by_role("button")).to_have_text(
+        ["Copy text", "Discard"]
+    )
+
+
+def test_an_open_conversation_left_elsewhere_offers_to_join_it_again(
+    visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"access": "open"})
+    visitor = visit(server, "Bob")
+    visitor.allow("404")
+    bob = enter(visitor, room)
+    bob.locator("#composer-body").press_sequentially("Dear garden")
+    leave(room)
+    bob.locator("#locked-bar").get_by_role("button", name="Join again").click()
+    expect(bob.locator("#composer-body")).to_be_editable()
+    expect(bob).to_have_url(f"{server.url}{room.path}")
+    expect(bob.locator("#composer-body")).to_have_value("Dear garden")
+    expect(bob.locator("#locked-bar")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("access", "end"), [("open", remove), ("closed", leave)])
+def test_who_may_not_join_is_not_offered_to(
+    access: str, end, visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"access": access})
+    visitor = visit(server, "Bob")
+    visitor.allow("404")
+    bob = enter(visitor, room)
+    with bob.expect_response(f"**{room.path}"):
+        end(room)
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    bob.wait_for_load_state("networkidle")
+    expect(bob.get_by_role("button", name="Join again")).to_have_count(0)
+
+
+@pytest.mark.parametrize("rest", ["", "members/"])
+def test_the_page_of_a_conversation_that_is_gone_offers_its_text(
+    rest: str, visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow("404")
+    bob = enter(visitor, room)
+    bob.locator("#composer-body").press_sequentially("Dear garden")
+    delete(room)
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    bob.goto(f"{server.url}{room.path}{rest}")
+    expect(bob.get_by_role("heading", name="Page not found")).to_be_visible()
+    kept = bob.locator(".kept")
+    expect(kept.locator("blockquote")).to_have_text("Dear garden")
+    kept.get_by_role("button", name="Discard").click()
+    expect(kept).to_have_count(0)
+
+
+def test_kept_text_is_shown_to_its_writer_alone(
+    visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow(".")
+    bob = enter(visitor, room)
+    bob.locator("#composer-body").press_sequentially("For Alice’s eyes never")
+    delete(room)
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    visitor.context.clear_cookies()
+    bob.goto(f"{server.url}{room.path}")
+    expect(bob.locator("#kept")).to_be_visible()  # the sign-in page
+    expect(bob.locator("body")).not_to_contain_text("never")
+    visitor.sign_in("Alice")
+    bob.goto(f"{server.url}{room.path}")
+    wait_for_line(bob)
+    bob.wait_for_load_state("networkidle")
+    expect(bob.get_by_role("heading", name="Page not found")).to_be_visible()
+    expect(bob.locator("body")).not_to_contain_text("never")
+    bob.get_by_role("button", name="Sign out").click()
+    bob.wait_for_url("**/sign-in/**")
+    visitor.sign_in("Bob")
+    bob.goto(f"{server.url}{room.path}")
+    expect(bob.locator(".kept blockquote")).to_have_text("For Alice’s eyes never")

@@ -303,7 +303,7 @@ def test_everything_is_done_by_hand_without_scripts(visit: Visit, server: ChatSe
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_text("is deleted")).to_be_visible()
     bob.allow("404")
-    expect(bob.goto(path).get_by_role("heading", name="Nothing here")).to_be_visible()
+    expect(bob.goto(path).get_by_role("heading", name="Page not found")).to_be_visible()
 
 
 def test_the_newest_words_are_in_sight_without_scripts(

@@ -157,7 +157,7 @@ export class Details {
     const typed = document.activeElement.value;
     const { answer, page, why } = await ask(url);
     if (asked !== this.#asked) return;
-    if (this.#leadsAway(answer)) return;
+    if (this.#leadsAway(answer, page)) return;
     if (answer?.status === 404) this.#close(); // not mine any more: the page itself says so
     else if (isQuiet && (!page || this.#isInUse())) this.#isStale = true;
     else if (page) {
@@ -181,7 +181,7 @@ export class Details {
       if (!answer?.ok) tell(why || say("error.server"));
       return;
     }
-    if (this.#leadsAway(answer)) return;
+    if (this.#leadsAway(answer, page)) return;
     if (!page) return this.#fail(why, () => this.#send(url, fields));
     const { search } = new URL(this.#address, location.href);
     this.#show(page, { typed });
@@ -189,10 +189,15 @@ export class Details {
     if (answer.redirected && /[?&]page=/.test(search)) await this.#load(this.#address, { isQuiet: true });
   }
 
-  /** Not signed in any more, or the deed leads elsewhere. */
-  #leadsAway(answer) {
+  /** Not signed in any more, or the form leads elsewhere. Following is up to the reader: they may be writing. */
+  #leadsAway(answer, page) {
     if (!answer?.redirected || this.#doors.has(new URL(answer.url).pathname)) return false;
-    location.assign(answer.url);
+    const isSignedOut = !page; // what somebody signed out is shown has no such part
+    const link = element("a", "button button--quiet button--small");
+    link.textContent = say(isSignedOut ? "line.signed_out.way" : "line.stopped.way");
+    link.href = location.pathname;
+    const said = page?.querySelector(".flash")?.textContent.trim();
+    this.#trouble(isSignedOut ? say("line.signed_out_plain") : said, link);
     return true;
   }
 
@@ -222,10 +227,14 @@ export class Details {
   }
 
   #fail(why, again) {
+    this.#trouble(why, button("button button--quiet button--small", say("status.retry"), again));
+  }
+
+  /** `press`: what one can do about it. */
+  #trouble(why, press) {
     const hadFocus = this.#body.contains(document.activeElement);
     const words = element("p", "flash flash--error", why || say("error.server"));
     words.setAttribute("role", "alert");
-    const press = button("button button--quiet button--small", say("status.retry"), again);
     this.#body.removeAttribute("aria-busy");
     this.#body.querySelector(":scope > .details__trouble")?.remove();
     this.#body.prepend(element("div", "details__trouble", words, press));
@@ -266,7 +275,7 @@ async function ask(url, request = {}) {
   try {
     const answer = await fetch(url, { ...request, headers: { Accept: "text/html" } });
     const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const page = drawn.querySelector("#main > .page");
+    const page = answer.status === 404 ? null : drawn.querySelector("#main > .page");
     const wrong = page ? "[role=alert], .field__errors" : "#main p";
     return { answer, page, why: answer.ok ? "" : (drawn.querySelector(wrong)?.textContent.trim() ?? "") };
   } catch {

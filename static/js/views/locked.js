@@ -39,6 +39,25 @@ export function showLocked({ change, composer, home }) {
   }
   bar.append(ways);
   document.getElementById("conversation").append(bar);
+  if (change === "removed") offerToJoin(ways);
+}
+
+/** Who left an open conversation elsewhere may join it again: if so, the server shows a form for it here. */
+async function offerToJoin(ways) {
+  try {
+    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+    const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const form = drawn.querySelector(`#main form[action="${location.pathname}join/"]`);
+    if (!form) return;
+    const press = form.querySelector("button");
+    press.className = "button button--small";
+    press.textContent = say("gone.join");
+    // One main button: what was written is still there after joining.
+    for (const other of ways.querySelectorAll(".button")) other.classList.add("button--quiet");
+    ways.prepend(document.importNode(form, true));
+  } catch {
+    // Without a connection there is nothing to join.
+  }
 }
 
 export function hideLocked() {

@@ -24,18 +24,20 @@ export class Timeline {
   #pending = new Map(); // key -> element
   #reaching = null; // IntersectionObserver
   #showsPending = false;
+  #locked; // why nothing can be sent: see Composer.lock()
   #waiting = 0; // new messages below what is in sight
   #moved;
   #stops = [];
   #ending = new AbortController();
 
-  /** `onMove()` is called whenever something else may be in sight. */
-  constructor({ store, chat, message, times, me, onMove }) {
+  /** `locked`: as of lock(). `onMove()` is called whenever something else may be in sight. */
+  constructor({ store, chat, message, times, me, locked, onMove }) {
     this.#store = store;
     this.#chat = chat;
     this.#message = message;
     this.#times = times;
     this.#me = me;
+    this.#locked = locked;
     this.#moved = onMove;
     this.#box = document.getElementById("timeline");
     this.#inner = document.getElementById("messages");
@@ -133,6 +135,13 @@ export class Timeline {
       row.before(fromTemplate("new-line-template"));
       this.#arrange();
     });
+  }
+
+  /** What failed says why it cannot be sent, and offers what is left to do. `why`: "" when it can again. */
+  lock(why) {
+    this.#locked = why;
+    for (const row of this.#pending.values()) delete row.dataset.state;
+    this.#changed({ ids: [], keys: [...this.#pending.keys()] });
   }
 
   dropNewLine() {
@@ -263,8 +272,10 @@ export class Timeline {
       return;
     }
     status.replaceChildren();
-    status.append(element("span", "message__failure", entry.failure.detail));
-    for (const deed of ["retry", "amend", "discard"]) {
+    const isLocked = this.#locked && this.#locked !== "foreign";
+    const why = isLocked ? say(`unsent.${this.#locked}`) : entry.failure.detail;
+    status.append(element("span", "message__failure", why));
+    for (const deed of this.#locked ? ["copy", "discard"] : ["retry", "amend", "discard"]) {
       const press = element("button", "message__deed", say(`status.${deed}`));
       press.type = "button";
       press.dataset.action = deed;
