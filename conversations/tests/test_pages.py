@@ -15,6 +15,7 @@ from conversations import actions, limits, queries
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests import helpers
 from conversations.tests.helpers import person
+from conversations.views import shell
 
 KEY = "a-key-of-the-form"
 
@@ -568,6 +569,22 @@ def test_scripts_get_to_know_where_they_are(browser, group, words, alice):
     assert data["conversation"]["version"] == group.version
     assert data["conversation"]["last_seq"] == group.last_seq
     assert data["limits"]["body"] == limits.BODY_MAX
+
+
+def test_text_kept_in_a_browser_is_told_apart_by_more_than_an_id(alice, bob):
+    def marks(user):
+        return set(shell.writer_of(user).split())
+
+    mine = marks(alice)
+    assert len(mine) == 2
+    assert not mine & marks(bob)
+    # After a restore: a new account with the old id; the same person, whatever changed meanwhile.
+    other = User(pk=alice.pk, email="dora@example.org", date_joined=bob.date_joined)
+    assert not mine & marks(other)
+    moved = User(pk=alice.pk, email="alice@example.com", date_joined=alice.date_joined)
+    again = User(pk=alice.pk + 100, email=alice.email, date_joined=bob.date_joined)
+    assert mine & marks(moved)
+    assert mine & marks(again)
 
 
 def test_scripts_are_named_by_an_import_map_that_carries_the_nonce(browser, group, alice):

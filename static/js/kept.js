@@ -2,18 +2,19 @@
 //
 // A sign-in may end without a question: on another device, or before the page's script had come.
 
-const PREFIX = "chatty.draft."; // as in chat/drafts.js, which would bring the whole chat with it
+const PREFIX = "chatty.draft."; // these as in chat/drafts.js, which would bring the whole chat with it
+const WRITER = "chatty.writer.";
 const DATABASE = "chatty";
 const STORE = "unsent";
 
 async function tellKept(place) {
-  const drafts = draftNames();
+  const drafts = keysOf(PREFIX);
   const scopes = await recordScopes().catch(() => []);
   if (!drafts.length && !scopes.length) return;
   place.hidden = false;
   place.querySelector("button").addEventListener("click", async (event) => {
     event.target.remove();
-    for (const name of draftNames()) localStorage.removeItem(name);
+    for (const name of [...keysOf(PREFIX), ...keysOf(WRITER)]) localStorage.removeItem(name);
     // Other windows forget it too: they would write it down again.
     for (const scope of scopes) new BroadcastChannel(`chatty.outbox.${scope}`).postMessage({ type: "cleared" });
     await inStore("readwrite", (store) => store.clear()).catch(() => {});
@@ -21,9 +22,9 @@ async function tellKept(place) {
   });
 }
 
-function draftNames() {
+function keysOf(prefix) {
   try {
-    return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
+    return Object.keys(localStorage).filter((name) => name.startsWith(prefix));
   } catch {
     return []; // forbidden: nothing is kept there
   }

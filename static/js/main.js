@@ -43,7 +43,7 @@ async function main() {
     roster,
     say,
   });
-  const drafts = new Drafts(scope);
+  const drafts = new Drafts(scope, data.writer);
   let isLeaving = false; // for a page that says what came of the form which led there
   addEventListener("beforeunload", () => (isLeaving = true));
   let composer = null;
@@ -58,8 +58,8 @@ async function main() {
   };
   chat.on("gone", ({ change }) => lock(change));
   chat.on("back", () => composer?.locked === "removed" && reload());
-  chat.on("foreign", () => {
-    if (composer && (composer.text || isWatched())) lock("foreign");
+  chat.on("foreign", ({ change }) => {
+    if (composer && (composer.text || isWatched())) lock(change);
     else reload();
   });
 
@@ -106,7 +106,9 @@ async function main() {
   const strays = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter(
     (id) => id !== conversation?.id && !roster.get(id),
   );
-  if (strays.length) view("kept").then(({ showKept }) => showKept({ strays, rest, drafts, outbox }));
+  if (strays.length || drafts.formerScopes.length) {
+    view("kept").then(({ showKept }) => showKept({ strays, rest, drafts, outbox }));
+  }
 }
 
 function openConversation({ data, chat, rest, store, roster, drafts, retitle, lock }) {

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Line, Room, act, enter, wait_for_line, write
-from tests.houses import ChatServer
+from tests.houses import ChatServer, eventually
 
 pytestmark = pytest.mark.browser
 
@@ -362,3 +362,40 @@ def test_kept_text_is_shown_to_its_writer_alone(
     visitor.sign_in("Bob")
     bob.goto(f"{server.url}{room.path}")
     expect(bob.locator(".kept blockquote")).to_have_text("For Alice’s eyes never")
+
+
+def test_what_was_written_before_a_restore_is_offered_and_not_sent(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    visitor = visit(server, "Bob")
+    visitor.allow(".")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    line.cut()
+    write(bob, "Queued")
+    box = bob.locator("#composer-body")
+    box.press_sequentially("Half a thought")
+    server.manage("new_epoch")
+    eventually(lambda: "the epoch changed" in server.said())
+    line.mend()
+    bar = bob.locator("#locked-bar")
+    expect(bar).to_contain_text("restored from a backup")
+    bob.keyboard.type(", and so on")
+    expect(box).to_have_value("Half a thought")
+    bar.get_by_role("link", name="Load the page again").click()
+    kept = bob.locator(".kept")
+    expect(kept).to_have_count(2)
+    expect(kept.first).to_contain_text("before Chatty was restored from a backup")
+    assert sorted(kept.locator("blockquote").all_inner_texts()) == ["Half a thought", "Queued"]
+    expect(box).to_have_value("")
+    bob.get_by_role("button", name="Sign out").click()
+    dialog = bob.locator("dialog")
+    expect(dialog).to_contain_text("2 messages or drafts have not been sent.")
+    dialog.get_by_role("button", name="Cancel").click()
+    for _ in range(2):
+        kept.first.get_by_role("button", name="Discard").click()
+    expect(kept).to_have_count(0)
+    bob.reload()
+    wait_for_line(bob)
+    expect(kept).to_have_count(0)
+    assert room.bodies() == []

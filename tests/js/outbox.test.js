@@ -441,18 +441,23 @@ export async function test_unsent_text_is_counted_and_removed_whatever_kind_it_i
   const line = makeLine();
   line.open = false;
   const outbox = await makeOutbox(line, { scope });
-  const drafts = new Drafts(scope);
+  const drafts = new Drafts(scope, "me my@address");
   const theirs = new Drafts("4.x");
   const unsent = new Unsent({ outbox, drafts });
   await outbox.add({ conversation: 1, body: "waits" }).kept;
   drafts.write(1, { body: "draft" });
   drafts.write("edit.7", { body: "an edit in progress" });
-  new Drafts("41.before-a-restore").write(1, { body: "old" });
+  new Drafts("41.before-a-restore", "x my@address").write(1, { body: "old" });
+  new Drafts("41.another's", "x their@address").write(1, { body: "of who had this id before" });
   theirs.write(1, { body: "somebody else's" });
-  equal(unsent.size, 3);
+  const former = await makeOutbox(line, { scope: "40.before-a-restore" });
+  new Drafts("40.before-a-restore", "me old@address");
+  await former.add({ conversation: 1, body: "old, too" }).kept;
+  equal([unsent.size, await unsent.count()], [3, 5]);
   await unsent.clear();
   equal([unsent.size, await onDisk(scope), theirs.size], [0, [], 1]);
-  equal(new Drafts("41.before-a-restore").size, 0);
+  equal([new Drafts("41.before-a-restore").size, await onDisk("40.before-a-restore")], [0, []]);
+  equal([await unsent.count(), new Drafts("41.another's").size], [0, 1]);
 }
 
 export async function test_what_nobody_came_back_to_is_forgotten_after_30_days() {

@@ -20,7 +20,7 @@ class Command(BaseCommand):
             _(
                 "Every browser and program that connects from now on forgets how far it had read "
                 "along, and loads its conversations anew; messages it had not sent yet under the old "
-                "epoch stay with it and are not sent."
+                "epoch are not sent. A browser shows them, and drafts, to whoever wrote them, to copy."
             )
         )
         self.stdout.write(

@@ -2,8 +2,8 @@
 //
 // Emits "status" {state, code, refused}, "typing" {user}, "spoken" {message, own} (somebody's new
 // message came in), "marked" {seq} (my mark stands there now, moved elsewhere or set back), "gone"
-// (this conversation is no longer mine), "back" (it is again) and "foreign" (the sign-in behind the page is another's now,
-// or the installation was restored: the page must be loaded anew).
+// (this conversation is no longer mine), "back" (it is again) and "foreign" {change} (the page must be loaded anew: "foreign",
+// the sign-in behind it is another's now, or "restored", the installation has another past).
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
@@ -187,7 +187,7 @@ export class Chat extends Emitter {
   #welcomed(frame) {
     if (frame.user.id !== this.#me || frame.epoch !== this.#epoch) {
       this.#known = false;
-      this.emit("foreign", {});
+      this.emit("foreign", { change: frame.user.id === this.#me ? "restored" : "foreign" });
       return;
     }
     this.#known = true;
@@ -340,7 +340,7 @@ export class Chat extends Emitter {
     try {
       await this.#rest.get("me/");
     } catch (refusal) {
-      if (refusal.status === 401) this.emit("foreign", {});
+      if (refusal.status === 401) this.emit("foreign", { change: "foreign" });
       return;
     }
     if (this.#socket.online || this.#refused) return;
@@ -374,9 +374,9 @@ export class Chat extends Emitter {
     try {
       const { id } = await this.#rest.get("me/");
       if (id === this.#me) this.#socket.resume();
-      else this.emit("foreign", {});
+      else this.emit("foreign", { change: "foreign" });
     } catch (refusal) {
-      if (refusal.status === 401 || refusal.status === 403) this.emit("foreign", {});
+      if (refusal.status === 401 || refusal.status === 403) this.emit("foreign", { change: "foreign" });
     }
   }
 

@@ -4,46 +4,48 @@
 // name, it counts as unsent text and is removed with the rest.
 
 const PREFIX = "chatty.draft.";
+const WRITER = "chatty.writer."; // and a scope: whose text is kept under it
 const LIFETIME = 30 * 86_400_000; // ms
 
 export class Drafts {
-  #person;
   #prefix;
+  #signature;
+  #writer;
   #storage;
 
-  /** `scope` names person and epoch: nobody finds another's draft, nor one from before a restore. */
-  constructor(scope, storage = usableStorage()) {
-    this.#person = `${PREFIX}${scope.split(".")[0]}.`;
+  /**
+   * `scope` names person and epoch: nobody finds another's draft, nor one from before a restore, after which
+   * ids may mean something else. `writer` is what tells the same person again then, "" if nobody writes.
+   */
+  constructor(scope, writer = "", storage = usableStorage()) {
     this.#prefix = `${PREFIX}${scope}.`;
+    this.#signature = WRITER + scope;
+    this.#writer = writer;
     this.#storage = storage;
+    if (writer) this.#put(this.#signature, { writer });
+  }
+
+  /** Scopes under which the same person wrote before a restore. */
+  get formerScopes() {
+    const known = this.#writer.split(" ");
+    const isMine = (name) => known.some((part) => part && this.#get(name)?.writer?.split(" ").includes(part));
+    return keysOf(this.#storage, WRITER)
+      .filter((name) => name !== this.#signature && isMine(name))
+      .map((name) => name.slice(WRITER.length));
   }
 
   /** {body, reply} or null. `reply` is what the composer needs to show the quote again, or null. */
   read(name) {
-    try {
-      return JSON.parse(this.#storage.getItem(this.#prefix + name));
-    } catch {
-      return null;
-    }
+    return this.#get(this.#prefix + name);
   }
 
   write(name, draft) {
-    try {
-      if (draft.body || draft.reply) {
-        this.#storage.setItem(this.#prefix + name, JSON.stringify({ ...draft, at: Date.now() }));
-      } else {
-        this.#storage.removeItem(this.#prefix + name);
-      }
-    } catch {
-      // The storage is full or forbidden: the words still stand in the composer.
-    }
+    this.#put(this.#prefix + name, draft.body || draft.reply ? draft : null);
   }
 
   /** What this person's drafts go by. */
   names() {
-    return draftNames(this.#storage)
-      .filter((name) => name.startsWith(this.#prefix))
-      .map((name) => name.slice(this.#prefix.length));
+    return keysOf(this.#storage, this.#prefix).map((name) => name.slice(this.#prefix.length));
   }
 
   /** How many there are of this person. */
@@ -56,16 +58,14 @@ export class Drafts {
     return this.names().map((name) => Number(name) || this.read(name)?.conversation).filter(Boolean);
   }
 
-  /** Remove all of this person's, also those from before a restore. */
+  /** Remove all of this scope, and whose they were. */
   clear() {
-    for (const name of draftNames(this.#storage)) {
-      if (name.startsWith(this.#person)) this.#storage.removeItem(name);
-    }
+    for (const name of [...keysOf(this.#storage, this.#prefix), this.#signature]) this.#put(name, null);
   }
 
   /** Remove whatever nobody has come back to for 30 days, whoever wrote it. */
   forgetOld(now = Date.now()) {
-    for (const name of draftNames(this.#storage)) {
+    for (const name of [...keysOf(this.#storage, PREFIX), ...keysOf(this.#storage, WRITER)]) {
       try {
         const { at = now } = JSON.parse(this.#storage.getItem(name));
         if (now - at > LIFETIME) this.#storage.removeItem(name);
@@ -79,11 +79,30 @@ export class Drafts {
   conversationOf(name) {
     return name?.startsWith(this.#prefix) ? Number(name.slice(this.#prefix.length)) : null;
   }
+
+  // Internal
+
+  #get(name) {
+    try {
+      return JSON.parse(this.#storage.getItem(name));
+    } catch {
+      return null;
+    }
+  }
+
+  /** `value` null: remove it. */
+  #put(name, value) {
+    try {
+      if (value) this.#storage.setItem(name, JSON.stringify({ ...value, at: Date.now() }));
+      else this.#storage.removeItem(name);
+    } catch {
+      // The storage is full or forbidden: the text still stands in the composer.
+    }
+  }
 }
 
-/** The names of everybody's drafts in a storage. */
-export function draftNames(storage) {
-  return Object.keys(storage).filter((name) => name.startsWith(PREFIX));
+function keysOf(storage, prefix) {
+  return Object.keys(storage).filter((name) => name.startsWith(prefix));
 }
 
 function usableStorage() {

@@ -76,11 +76,9 @@ export class Shelf extends Emitter {
     return this.#run("readwrite", (store) => store.delete(key), null);
   }
 
-  /** Remove all of this person's records, also those from before a restore. */
+  /** Remove all records of this scope. */
   async clear() {
-    const [person] = this.#scope.split(".");
-    const range = IDBKeyRange.bound([`${person}.`], [`${person}/`]); // "/" comes after "."
-    return this.#run("readwrite", (store) => removeWhere(store, range, () => true), false);
+    return this.#run("readwrite", (store) => removeWhere(store, within(this.#scope), () => true), false);
   }
 
   /** Remove whatever nobody has come back to for 30 days. Only this scope's records are ever read. */

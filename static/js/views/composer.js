@@ -87,7 +87,7 @@ export class Composer {
 
   /**
    * Nothing is sent any more, and what was written stays. `why`: "removed", "deleted", "archived", or
-   * "foreign" (the page is another person's now).
+   * why the page must be loaded anew ("foreign", "restored": see chat.js).
    */
   lock(why) {
     this.#locked = why;

@@ -157,7 +157,7 @@ export class Details {
     const typed = document.activeElement.value;
     const { answer, page, why } = await ask(url);
     if (asked !== this.#asked) return;
-    if (this.#leadsAway(answer, page)) return;
+    if (this.#leadsAway(answer)) return;
     if (answer?.status === 404) this.#close(); // not mine any more: the page itself says so
     else if (isQuiet && (!page || this.#isInUse())) this.#isStale = true;
     else if (page) {
@@ -181,7 +181,7 @@ export class Details {
       if (!answer?.ok) tell(why || say("error.server"));
       return;
     }
-    if (this.#leadsAway(answer, page)) return;
+    if (this.#leadsAway(answer)) return;
     if (!page) return this.#fail(why, () => this.#send(url, fields));
     const { search } = new URL(this.#address, location.href);
     this.#show(page, { typed });
@@ -189,15 +189,12 @@ export class Details {
     if (answer.redirected && /[?&]page=/.test(search)) await this.#load(this.#address, { isQuiet: true });
   }
 
-  /** Not signed in any more, or the form leads elsewhere. Following is up to the reader: they may be writing. */
-  #leadsAway(answer, page) {
+  /** Not signed in any more. The page stays all the same: something may be half written in it. */
+  #leadsAway(answer) {
     if (!answer?.redirected || this.#doors.has(new URL(answer.url).pathname)) return false;
-    const isSignedOut = !page; // what somebody signed out is shown has no such part
-    const link = element("a", "button button--quiet button--small");
-    link.textContent = say(isSignedOut ? "line.signed_out.way" : "line.stopped.way");
+    const link = element("a", "button button--quiet button--small", say("line.signed_out.way"));
     link.href = location.pathname;
-    const said = page?.querySelector(".flash")?.textContent.trim();
-    this.#trouble(isSignedOut ? say("line.signed_out_plain") : said, link);
+    this.#trouble(say("line.signed_out_plain"), link);
     return true;
   }
 

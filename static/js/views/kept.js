@@ -1,5 +1,7 @@
-// Text that was meant for a conversation one is no longer in: shown until it is copied or discarded.
+// Text that has nowhere to go: meant for a conversation one is no longer in, or kept from before a
+// restore. Shown until it is copied or discarded.
 
+import { openFormer } from "chatty/chat/former.js";
 import { button, element } from "chatty/views/dom.js";
 import { say } from "chatty/views/words.js";
 
@@ -9,11 +11,22 @@ export async function showKept({ strays, rest, drafts, outbox }) {
     if (await isMine(id, rest)) continue;
     for (const name of drafts.names()) {
       const { body, conversation = Number(name) } = drafts.read(name) ?? {};
-      if (body && conversation === id) show(body, () => drafts.write(name, {}));
+      if (body && conversation === id) show("kept", body, () => drafts.write(name, {}));
     }
     // What waits to be sent is refused by the server, and can go nowhere else.
-    for (const { body: text, key } of outbox.entries(id)) show(text, () => outbox.discard(key));
+    for (const { body: text, key } of outbox.entries(id)) show("kept", text, () => outbox.discard(key));
   }
+  for (const former of openFormer(drafts.formerScopes)) await showFormer(former);
+}
+
+async function showFormer({ drafts, shelf }) {
+  for (const name of drafts.names()) {
+    const { body } = drafts.read(name) ?? {};
+    if (body) show("kept.former", body, () => drafts.write(name, {}));
+  }
+  const records = await shelf.all();
+  for (const { body, key } of records ?? []) show("kept.former", body, () => shelf.remove(key));
+  if (records && !records.length && !drafts.size) drafts.clear(); // nothing to come back to
 }
 
 async function isMine(id, rest) {
@@ -25,10 +38,10 @@ async function isMine(id, rest) {
   }
 }
 
-function show(text, discard) {
+function show(why, text, discard) {
   const words = element("blockquote", "kept__text", text);
   words.dir = "auto";
-  const box = element("section", "kept", element("p", "kept__why", say("kept")), words);
+  const box = element("section", "kept", element("p", "kept__why", say(why)), words);
   const copy = button("button button--small", say("copy"), async () => {
     (await import("chatty/views/copy.js")).copyDraft(text);
   });

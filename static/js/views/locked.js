@@ -4,8 +4,8 @@ import { button, element } from "chatty/views/dom.js";
 import { say } from "chatty/views/words.js";
 
 /**
- * `change`: "removed", "deleted", "archived", or "foreign" (the page is another person's now, or of
- * another past). `composer`: a locked one, or null. Says it once.
+ * `change`: "removed", "deleted", "archived", "foreign" (the page is another person's now) or
+ * "restored" (the installation has another past). `composer`: a locked one, or null. Says it once.
  */
 export function showLocked({ change, composer, home }) {
   const before = document.getElementById("locked-bar");
@@ -29,7 +29,7 @@ export function showLocked({ change, composer, home }) {
     ways.append(copy, discard);
   }
   if (change !== "archived") {
-    const isForeign = change === "foreign";
+    const isForeign = change === "foreign" || change === "restored";
     // Whatever is pressed in the log would be done in the other person's name.
     if (isForeign) document.getElementById("timeline").inert = true;
     const words = say(isForeign ? "line.stopped.way" : "gone.home");

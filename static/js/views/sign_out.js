@@ -36,7 +36,7 @@ export class SignOut {
   }
 
   async #isSure() {
-    const { size } = this.#unsent;
+    const size = await this.#unsent.count();
     if (!size) return true;
     const { ask } = await import("chatty/views/dialog.js");
     return ask({

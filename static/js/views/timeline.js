@@ -272,8 +272,9 @@ export class Timeline {
       return;
     }
     status.replaceChildren();
-    const isLocked = this.#locked && this.#locked !== "foreign";
-    const why = isLocked ? say(`unsent.${this.#locked}`) : entry.failure.detail;
+    // On a page that is to be loaded anew the server's sentence stands.
+    const isHere = ["removed", "deleted", "archived"].includes(this.#locked);
+    const why = isHere ? say(`unsent.${this.#locked}`) : entry.failure.detail;
     status.append(element("span", "message__failure", why));
     for (const deed of this.#locked ? ["copy", "discard"] : ["retry", "amend", "discard"]) {
       const press = element("button", "message__deed", say(`status.${deed}`));
