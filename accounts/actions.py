@@ -45,12 +45,13 @@ from accounts.models import (
     User,
     normal_email,
 )
-from accounts.queries import ID_MAX, signed_in_from, user_by_email
+from accounts.queries import signed_in_from, user_by_email
 from accounts.sessions import SID_KEY
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, announce_ended, announce_profile
 from chatty.common.errors import ChatError
 from chatty.common.integrity import is_taken
 from chatty.common.limiter import Bucket, bucket, buckets_of, client_address, limiter
+from chatty.common.numbers import NUMBER_MAX
 from chatty.common.text import clean_line, too_long
 
 CLIENT_MAX = 200
@@ -410,7 +411,7 @@ def holder_of(uid: str, token: str) -> User:
         pk = int(urlsafe_base64_decode(uid))
     except ValueError:
         raise _link_is_over() from None
-    user = User.objects.filter(pk=pk, is_active=True).first() if 0 < pk <= ID_MAX else None
+    user = User.objects.filter(pk=pk, is_active=True).first() if 0 < pk <= NUMBER_MAX else None
     if user is None or not default_token_generator.check_token(user, token):
         raise _link_is_over()
     return user

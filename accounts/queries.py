@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, User, normal_email
 from chatty.common.errors import ChatError
+from chatty.common.numbers import NUMBER_MAX
 from chatty.common.rows import columns_of, made, width
 from chatty.common.text import too_long
 
 # SQLite bounds the variables of a statement; PostgreSQL plans long lists badly.
 _CHUNK = 1000
-ID_MAX = 2**63 - 1
 
 
 def user_by_email(email: str) -> User | None:
@@ -87,7 +87,7 @@ def answered_before(sid: str, jti: str, *, since: datetime) -> SignIn | None:
 def picture(user_id: int, digest: str) -> bytes | None:
     """Return somebody's picture of this digest; None when they have another one, or none."""
     # Neither can be in a database; asking for them would be an error there.
-    if user_id > ID_MAX or not (digest.isascii() and digest.isalnum()):
+    if user_id > NUMBER_MAX or not (digest.isascii() and digest.isalnum()):
         return None
     found = Picture.objects.filter(user_id=user_id, user__picture=digest)
     image = found.values_list("image", flat=True).first()

@@ -5,26 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework_simplejwt.serializers import (
-    PasswordField,
-    TokenObtainPairSerializer,
-    TokenRefreshSerializer,
-)
+from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
 from accounts import actions, failures, tokens
 from accounts.api.authentication import client_of
-from accounts.models import EMAIL_MAX, HUES, NAME_MAX, SignIn, User
+from accounts.models import EMAIL_MAX, HUES, NAME_MAX, Contrast, SignIn, Theme, User
+from chatty.api.fields import Choice, Given, Query, Text, Whole
 from chatty.common.limiter import client_address, limiter
 
 
-class SecretField(PasswordField):
+class SecretField(Text):
     """A password as it was typed: blanks at its ends belong to it."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, **kwargs)
+    def __init__(self) -> None:
+        super().__init__(allow_blank=False, write_only=True, style={"input_type": "password"})
 
 
-class HueField(serializers.IntegerField):
+class HueField(Whole):
     """Given as the colour in force; taken as a choice, or null for the one that follows from the id."""
 
     def __init__(self) -> None:
@@ -50,14 +47,14 @@ class PictureField(serializers.CharField):
         )
 
 
-class MeSerializer(serializers.ModelSerializer[User]):
-    name = serializers.CharField(max_length=NAME_MAX)
+class MeSerializer(Given, serializers.ModelSerializer[User]):
+    name = Text(max_length=NAME_MAX, allow_blank=False)
     hue = HueField()
     picture = PictureField()
-    time_zone = serializers.CharField(max_length=64, allow_blank=True)
-    language = serializers.CharField(
-        max_length=16, allow_blank=True, help_text="Of pages and mails; empty: the browser's."
-    )
+    time_zone = Text(max_length=64)
+    language = Text(max_length=16, help_text="Of pages and mails; empty: the browser's.")
+    theme = Choice(Theme.choices)
+    contrast = Choice(Contrast.choices)
 
     class Meta:
         model = User
@@ -79,14 +76,14 @@ class PersonSerializer(serializers.ModelSerializer[User]):
         fields = ("id", "name", "hue", "picture")
 
 
-class RegisterSerializer(serializers.Serializer[User]):
-    email = serializers.CharField(max_length=EMAIL_MAX)
+class RegisterSerializer(Given):
+    email = Text(max_length=EMAIL_MAX, allow_blank=False)
     password = SecretField()
-    name = serializers.CharField(max_length=NAME_MAX)
-    time_zone = serializers.CharField(max_length=64, allow_blank=True, default="")
+    name = Text(max_length=NAME_MAX, allow_blank=False)
+    time_zone = Text(max_length=64, default="")
 
 
-class PasswordSerializer(serializers.Serializer[User]):
+class PasswordSerializer(Given):
     old_password = SecretField()
     new_password = SecretField()
 
@@ -102,12 +99,13 @@ class SignInSerializer(serializers.ModelSerializer[SignIn]):
         return bool(sign_in.sid == self.context["sid"])
 
 
-class SignInTokenSerializer(TokenObtainPairSerializer):
+class SignInTokenSerializer(Given, TokenObtainPairSerializer):
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["email"] = Text(allow_blank=False, write_only=True)
         self.fields["password"] = SecretField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
@@ -121,8 +119,10 @@ class SignInTokenSerializer(TokenObtainPairSerializer):
         return {"access": pair.access, "refresh": pair.refresh}
 
 
-class RotationSerializer(TokenRefreshSerializer):
+class RotationSerializer(Given, TokenRefreshSerializer):
     """Gives a new refresh token too: it takes the place of the one sent."""
+
+    refresh = Text(allow_blank=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         request = self.context["request"]._request
@@ -132,5 +132,10 @@ class RotationSerializer(TokenRefreshSerializer):
         return {"access": pair.access, "refresh": pair.refresh}
 
 
-class LogoutSerializer(serializers.Serializer[None]):
-    refresh = serializers.CharField(required=False)
+class LogoutSerializer(Given):
+    refresh = Text(allow_blank=False, required=False)
+
+
+class PeopleQuery(Query):
+    q = serializers.CharField(default="", allow_blank=True, help_text="Part of the name")
+    cursor = serializers.CharField(required=False)

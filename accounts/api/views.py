@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO, Any, cast
+from typing import IO, Any, ClassVar, cast
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import NotFound, UnsupportedMediaType
 from rest_framework.pagination import CursorPagination
@@ -16,7 +16,6 @@ from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from accounts import actions, pictures, queries, tokens
@@ -25,6 +24,7 @@ from accounts.api.serializers import (
     LogoutSerializer,
     MeSerializer,
     PasswordSerializer,
+    PeopleQuery,
     PersonSerializer,
     RegisterSerializer,
     RotationSerializer,
@@ -32,6 +32,9 @@ from accounts.api.serializers import (
     SignInTokenSerializer,
 )
 from accounts.models import User
+from chatty.api.base import ApiView
+from chatty.api.fields import Query
+from chatty.api.parsers import JSONParser
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address, limiter
 
@@ -46,7 +49,7 @@ def valid(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     return dict(serializer.validated_data)
 
 
-class RegisterView(APIView):
+class RegisterView(ApiView):
     """Open an account. Sign in afterwards at /api/token/."""
 
     authentication_classes = ()
@@ -60,7 +63,7 @@ class RegisterView(APIView):
         return Response(MeSerializer(user).data, status=status.HTTP_201_CREATED)
 
 
-class TokenView(TokenObtainPairView):
+class TokenView(ApiView, TokenObtainPairView):
     """Sign a program in: an access token for ten minutes and a refresh token for the next pair."""
 
     serializer_class = SignInTokenSerializer
@@ -70,7 +73,7 @@ class TokenView(TokenObtainPairView):
         return super().post(request, *args, **kwargs)
 
 
-class RefreshView(TokenRefreshView):
+class RefreshView(ApiView, TokenRefreshView):
     """Exchange a refresh token for a new pair.
 
     If the answer is lost, send the same token again within a minute: it gets the same pair, as long
@@ -84,7 +87,7 @@ class RefreshView(TokenRefreshView):
         return super().post(request, *args, **kwargs)
 
 
-class LogoutView(APIView):
+class LogoutView(ApiView):
     """End the sign-in of the refresh token in the body or, without one, of the Bearer token."""
 
     permission_classes = (AllowAny,)
@@ -104,7 +107,7 @@ class LogoutView(APIView):
         """Not in advance: an access token that has run out must not keep anybody signed in."""
 
 
-class MeView(APIView):
+class MeView(ApiView):
     """Oneself."""
 
     @extend_schema(responses=MeSerializer)
@@ -132,10 +135,15 @@ class PictureParser(BaseParser):
         return {"picture": stream.read(pictures.BYTES_MAX + 1)}
 
 
-class MyPictureView(APIView):
+class MyPictureView(ApiView):
     """One's picture."""
 
     parser_classes = (PictureParser,)
+
+    def get_parsers(self) -> list[BaseParser]:
+        if getattr(self.request, "method", "") in self.without_body:  # none while it is described
+            return [JSONParser()]
+        return super().get_parsers()
 
     @extend_schema(
         request=dict.fromkeys(pictures.MEDIA_TYPES, OpenApiTypes.BINARY),
@@ -159,7 +167,7 @@ class MyPictureView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class PictureView(APIView):
+class PictureView(ApiView):
     """Somebody's picture, at an address that no other picture will ever have."""
 
     @extend_schema(responses={(200, pictures.MEDIA_TYPE): OpenApiTypes.BINARY})
@@ -176,7 +184,7 @@ class PictureView(APIView):
         return super().perform_content_negotiation(request, force=True)
 
 
-class PasswordView(APIView):
+class PasswordView(ApiView):
     """Change one's password. Every other sign-in ends."""
 
     @extend_schema(request=PasswordSerializer, responses=_NOTHING)
@@ -192,7 +200,7 @@ class PasswordView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class SignInsView(APIView):
+class SignInsView(ApiView):
     """Where one is signed in."""
 
     @extend_schema(responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}))
@@ -202,7 +210,7 @@ class SignInsView(APIView):
         return Response({"results": found.data})
 
 
-class SignInView(APIView):
+class SignInView(ApiView):
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, sid: str) -> Response:
         """End one of one's own sign-ins."""
@@ -243,16 +251,17 @@ def _bad_cursor() -> ChatError:
     return ChatError("invalid", detail, fields={"cursor": [detail]})
 
 
-@extend_schema(parameters=[OpenApiParameter("q", str, description="Part of the name")])
-class PeopleView(generics.ListAPIView[User]):
+@extend_schema(parameters=[PeopleQuery])
+class PeopleView(ApiView, generics.ListAPIView[User]):
     """People by name, with nothing but what they show of themselves."""
 
+    queries_of: ClassVar[dict[str, type[Query]]] = {"GET": PeopleQuery}
     serializer_class = PersonSerializer
     pagination_class = ByName
 
     def get_queryset(self) -> Any:
         limiter.check("people", str(self.request.user.pk))
-        return queries.people_named(self.request.query_params.get("q", ""))
+        return queries.people_named(self.asked["q"])
 
 
 def own(request: Request) -> User:

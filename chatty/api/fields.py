@@ -12,18 +12,25 @@ from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
-# JavaScript's numbers are exact up to here; ids, places and versions stay below for ever.
-NUMBER_MAX = 2**53 - 1
+from chatty.common.numbers import NUMBER_MAX
+
 _DIGITS_MAX = len(str(NUMBER_MAX))
+_ECHO_MAX = 50
 
 
 class Given(serializers.Serializer[Any]):
-    """A body of which every field is known."""
+    """A body of which every field is known and may be given."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
-            sentence = _("There is no such field here.")
-            raise serializers.ValidationError({name: [sentence] for name in sorted(unknown)})
+        if isinstance(data, dict):
+            faults = {}
+            for name in sorted(data):
+                if name not in self.fields:
+                    faults[name] = [_("There is no such field here.")]
+                elif self.fields[name].read_only:
+                    faults[name] = [_("This field cannot be set here.")]
+            if faults:
+                raise serializers.ValidationError(faults)
         return super().to_internal_value(data)
 
 
@@ -35,7 +42,8 @@ class GivenSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        return {**shape, "additionalProperties": False}
+        # Answers may get more fields in a later version.
+        return {**shape, "additionalProperties": False} if direction == "request" else shape
 
 
 class Query(serializers.Serializer[Any]):
@@ -58,12 +66,21 @@ class Text(serializers.CharField):
     the actions, the same as on every other door."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, allow_blank=True, **kwargs)
+        super().__init__(**{"trim_whitespace": False, "allow_blank": True, **kwargs})
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         return data
+
+
+class Choice(serializers.ChoiceField):
+    """One of these texts. What is none of them is quoted in part: it may be long."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=str(data)[:_ECHO_MAX])
+        return super().to_internal_value(data[:_ECHO_MAX])
 
 
 class Whole(serializers.IntegerField):

@@ -1,4 +1,4 @@
-"""The address of the OpenAPI description."""
+"""The OpenAPI description, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,23 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.utils import translation
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import serializers
+
+from chatty.api.base import ApiView
+from chatty.api.fields import Choice, Query
+
+
+class LanguageQuery(Query):
+    lang = Choice(settings.LANGUAGES, required=False)
+
+
+class SchemaQuery(LanguageQuery):
+    format = Choice(["json", "yaml"], required=False)
+
+
+class DocsQuery(LanguageQuery):
+    script = serializers.CharField(required=False, allow_blank=True)
 
 
 class SharedSchemaGenerator(SchemaGenerator):
@@ -20,7 +36,7 @@ class SharedSchemaGenerator(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:
         language = translation.get_language() or ""
-        if language not in dict(settings.LANGUAGES):  # ?lang= takes anything
+        if language not in dict(settings.LANGUAGES):
             language = settings.LANGUAGE_CODE
         with self._making:
             if language not in self._made:
@@ -29,8 +45,18 @@ class SharedSchemaGenerator(SchemaGenerator):
             return self._made[language]
 
 
-class SchemaView(SpectacularAPIView):
+class SchemaView(ApiView, SpectacularAPIView):
+    queries_of: ClassVar[dict[str, type[Query]]] = {"GET": SchemaQuery}
     generator_class = SharedSchemaGenerator
 
-    def _get_version_parameter(self, request: Any) -> None:
-        """There is one version, so ?version= changes nothing."""
+    def get_renderers(self) -> list[Any]:
+        """Of the format asked for, however the header Accept ranks them."""
+        renderers = super().get_renderers()
+        asked = self.request.query_params.get("format")
+        return [each for each in renderers if each.format == asked] or renderers
+
+
+class DocsView(ApiView, SpectacularSwaggerSplitView):
+    queries_of: ClassVar[dict[str, type[Query]]] = {"GET": DocsQuery}
+    url_name = "api:schema"
+    template_name = "api/docs.html"

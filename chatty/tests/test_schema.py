@@ -44,13 +44,20 @@ def test_many_at_once_get_the_same_description_made_once(made):
 
 
 def test_it_is_made_once_for_each_language_and_for_no_other(made, client):
-    for language in ("en", "de", "xx", "\x00", "en", "de"):
-        assert client.get("/api/schema/", {"lang": language}).status_code == 200
+    for language, status in (("en", 200), ("de", 200), ("xx", 400), ("\x00", 400), ("de", 200)):
+        assert client.get("/api/schema/", {"lang": language}).status_code == status
     assert len(made) == 2
 
 
-def test_no_version_that_is_asked_for_gets_into_it(made, client):
-    plain = client.get("/api/schema/").content
+def test_it_comes_in_the_format_that_is_asked_for(made, client):
+    assert client.get("/api/schema/", {"format": "json"}).json()["info"]["title"] == "Chatty"
+    assert client.get("/api/schema/", {"format": "yaml"}).content.startswith(b"openapi:")
+    refused = client.get("/api/schema/", {"format": "xml"}, HTTP_ACCEPT="application/json")
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, ["format"])
+
+
+@pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
+def test_there_is_one_version_and_none_to_ask_for(path, made, client):
     for version in ("9", "a\nb", "\x00"):
-        answer = client.get("/api/schema/", {"version": version})
-        assert (answer.status_code, answer.content) == (200, plain)
+        assert client.get(path, {"version": version}).status_code == 400
+    assert made == []

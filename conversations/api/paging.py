@@ -12,9 +12,9 @@ import msgspec
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from chatty.api.fields import NUMBER_MAX
 from chatty.common import json
 from chatty.common.errors import ChatError
+from chatty.common.numbers import NUMBER_MAX
 
 Place = TypeVar("Place")
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from chatty.api.fields import Flag, Given, Query, QueryWhole, Text, Whole
+from chatty.api.fields import Choice, Flag, Given, Query, QueryWhole, Text, Whole
 from conversations import limits
 from conversations.models import Conversation, Membership, Message
 
@@ -240,9 +240,7 @@ class HistoryQuery(Query):
 class NewConversation(Given):
     name = Name()
     topic = Topic(default="")
-    access = serializers.ChoiceField(
-        Conversation.Access.choices, default=Conversation.Access.CLOSED
-    )
+    access = Choice(Conversation.Access.choices, default=Conversation.Access.CLOSED)
     members = serializers.ListField(
         child=Whole(), default=list, help_text=f"User ids, {limits.ADD_MAX} at most."
     )
@@ -251,7 +249,7 @@ class NewConversation(Given):
 class ConversationChange(Given):
     name = Name(required=False)
     topic = Topic(required=False)
-    access = serializers.ChoiceField(Conversation.Access.choices, required=False)
+    access = Choice(Conversation.Access.choices, required=False)
     archived = Flag(required=False)
 
 
@@ -266,11 +264,11 @@ class NewMembers(Given):
 
 
 class RoleChange(Given):
-    role = serializers.ChoiceField(Membership.Role.choices)
+    role = Choice(Membership.Role.choices)
 
 
 class LevelChange(Given):
-    level = serializers.ChoiceField(Membership.Level.choices)
+    level = Choice(Membership.Level.choices)
 
 
 class ReadMark(Given):

@@ -10,10 +10,10 @@ from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, 
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.models import User
-from chatty.api.fields import NUMBER_MAX, Given, Query
+from chatty.api.base import ApiView
+from chatty.api.fields import Given, Query
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from conversations import access, actions, queries
@@ -27,21 +27,11 @@ _CONVERSATION = {200: serializers.ConversationSerializer}
 _MESSAGE = {200: serializers.MessageSerializer}
 
 
-class Door(APIView):
-    """What all of them share: nobody knocks too fast, numbers in the path fit, parameters are known."""
+class Door(ApiView):
+    """What all of them share: nobody knocks too fast."""
 
-    queries_of: ClassVar[dict[str, type[Query]]] = {}
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+    def check_throttles(self, request: Request) -> None:
         limiter.check_here("requests", str(own(request).pk))
-        # No row has such an id, and no database could even be asked for it.
-        if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
-            raise ChatError("not_found")
-        method = "GET" if request.method == "HEAD" else request.method or ""
-        query = self.queries_of.get(method, Query)(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        self.asked: dict[str, Any] = query.validated_data
 
 
 class ConversationsView(Door):
@@ -131,6 +121,8 @@ class ConversationView(Door):
 
 
 class JoinView(Door):
+    without_body = frozenset({"POST"})
+
     @extend_schema(request=None, responses=_CONVERSATION)
     def post(self, request: Request, conversation: int) -> Response:
         """Become a member of an open conversation."""
@@ -139,6 +131,8 @@ class JoinView(Door):
 
 
 class LeaveView(Door):
+    without_body = frozenset({"POST"})
+
     @extend_schema(request=None, responses=_NOTHING)
     def post(self, request: Request, conversation: int) -> Response:
         """Stop being a member."""
@@ -313,6 +307,8 @@ class MessageView(Door):
 
 @extend_schema(parameters=[OpenApiParameter("emoji", str, "path", description="One emoji.")])
 class ReactionView(Door):
+    without_body = frozenset({"PUT", "DELETE"})
+
     @extend_schema(request=None, responses=_MESSAGE)
     def put(self, request: Request, message: int, emoji: str) -> Response:
         """Put your emoji on a message."""

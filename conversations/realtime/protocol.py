@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from chatty.common.errors import ChatError
+from chatty.common.numbers import NUMBER_MAX
 
 SUBPROTOCOL = "chatty.v1"
 FRAME_EXTENSION = "chatty.frame"  # offered by chatty/uvicorn_protocols.py
@@ -37,9 +38,8 @@ CLOSE_TOO_MANY = 4409
 
 # --- a client says ---------------------------------------------------------------------------------
 
-# JavaScript's numbers are exact up to here; ids and versions stay below for ever.
-Id = msgspec.Meta(ge=1, le=2**53 - 1)
-Version = msgspec.Meta(ge=0, le=2**53 - 1)
+Id = msgspec.Meta(ge=1, le=NUMBER_MAX)
+Version = msgspec.Meta(ge=0, le=NUMBER_MAX)
 
 
 class Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=True):

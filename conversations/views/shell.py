@@ -16,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from chatty.common.errors import ChatError
+from chatty.common.numbers import NUMBER_MAX
 from chatty.common.pages import SeeOther
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
@@ -26,7 +27,6 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 SIDEBAR_ROWS = 200
-ID_MAX = 2**63 - 1
 
 
 def door(*methods: str) -> Callable[[View[P]], View[P]]:
@@ -43,7 +43,7 @@ def door(*methods: str) -> Callable[[View[P]], View[P]]:
             if request.method not in allowed:
                 return _not_that_way(request, allowed)
             if request.user.is_authenticated:
-                if any(isinstance(value, int) and value > ID_MAX for value in kwargs.values()):
+                if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
                     raise ChatError("not_found")  # no row can have it: databases refuse to look
                 return view(request, *args, **kwargs)
             if request.method == "POST":
@@ -92,7 +92,7 @@ def whole(text: object, *, least: int = 0) -> int | None:
     if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 19:
         return None
     number = int(text)
-    return number if least <= number <= ID_MAX else None
+    return number if least <= number <= NUMBER_MAX else None
 
 
 def wholes(texts: list[str]) -> list[int]:

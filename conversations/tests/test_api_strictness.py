@@ -1,0 +1,182 @@
+"""Nothing unknown and nothing of another type gets into the API, on any of its endpoints.
+
+The endpoints come from the OpenAPI description, and that from the URLconf: a new one is tried as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+
+from chatty.api.views import SharedSchemaGenerator
+from conversations.tests.test_every_address import patterns
+
+METHODS = ("get", "post", "put", "patch", "delete")
+# For each type of the description, values that other APIs would convert to it.
+WRONG: dict[str, list[Any]] = {
+    "string": [5, 5.0, True, [], {}, ["x"]],
+    "integer": ["5", 5.0, True, [], {}, "", 10**30, -(10**30)],
+    "boolean": ["true", 1, 0, [], {}, ""],
+    "array": ["5", 5, True, {}],
+}
+WRONG_IN_A_QUERY = {"integer": ["5.0", "true", "", "x", "9" * 30, "-1", "\u00b2", "1\0"]}
+NOT_OF_A_CHOICE = ["nope", "", "x" * 1000]
+
+
+class Operation(NamedTuple):
+    method: str
+    path: str
+    query: dict[str, Any]
+    body: dict[str, Any]
+    kinds: list[str]  # media types of the body; empty where none is taken
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def operations() -> list[Operation]:
+    description = SharedSchemaGenerator().get_schema()
+
+    def resolved(shape: dict[str, Any]) -> dict[str, Any]:
+        for each in [shape, *shape.get("allOf", []), *shape.get("oneOf", [])]:
+            if "$ref" in each:
+                name = each["$ref"].rpartition("/")[2]
+                return {**shape, **description["components"]["schemas"][name]}
+            if "type" in each:
+                return {**shape, **each}
+        return shape
+
+    found = []
+    for path, methods in description["paths"].items():
+        for method in METHODS:
+            if method not in methods:
+                continue
+            given = methods[method].get("requestBody", {}).get("content", {})
+            body = resolved(given.get("application/json", {}).get("schema", {}))
+            if fields := body.get("properties"):
+                body = {**body, "properties": {k: resolved(v) for k, v in fields.items()}}
+            query = {
+                parameter["name"]: resolved(parameter["schema"])
+                for parameter in methods[method].get("parameters", [])
+                if parameter["in"] == "query"
+            }
+            found.append(Operation(method.upper(), path, query, body, list(given)))
+    return found
+
+
+OPERATIONS = operations()
+
+
+@pytest.fixture
+def ask(alice: Any, bob: Any, pair: Any, hello: Any, settings: Any) -> Any:
+    """ask(operation, query, body): by Alice, whose own conversation and messages are in the path."""
+    settings.LIMITS = dict.fromkeys(settings.LIMITS, "1000000/s")
+    client = Client()
+    client.force_login(alice)
+    ids = {"conversation": pair.pk, "message": hello.pk, "user": bob.pk, "emoji": quote("👍")}
+
+    def ask(operation: Operation, query: str = "", body: Any = None) -> Any:
+        path = operation.path
+        while "{" in path:
+            name = path.partition("{")[2].partition("}")[0]
+            path = path.replace(f"{{{name}}}", str(ids.get(name, "x")))
+        more = {} if body is None else {"data": body, "content_type": "application/json"}
+        request = getattr(client, operation.method.lower())
+        return request(f"{path}?{query}" if query else path, HTTP_ACCEPT="*/*", **more)
+
+    return ask
+
+
+def is_refused(answer: Any, name: str) -> bool:
+    if answer.status_code != 400 or not answer["Content-Type"].startswith("application/json"):
+        return False
+    told = answer.json()
+    return told["code"] == "invalid" and bool(told["fields"].get(name))
+
+
+def wrong_values(shape: dict[str, Any]) -> Iterator[Any]:
+    yield from WRONG[shape["type"]]
+    if not shape.get("nullable"):
+        yield None
+    if "enum" in shape:
+        yield from NOT_OF_A_CHOICE
+    if shape["type"] == "array":
+        yield from ([value] for value in WRONG[shape["items"]["type"]])
+
+
+def test_every_endpoint_is_described():
+    described = {operation.path.replace("{", "<").replace("}", ">") for operation in OPERATIONS}
+    routes = set()
+    for route, kinds in patterns():
+        path = route
+        for part in kinds:
+            path = path.replace(part, "<" + part.strip("<>").rpartition(":")[2] + ">")
+        routes.add(path)
+    api = {route for route in routes if route.startswith("/api/")}
+    assert api - described == {"/api/schema/", "/api/docs/"}
+    assert len(OPERATIONS) > 35
+
+
+def test_an_unknown_parameter_is_refused_everywhere(ask):
+    others = [Operation("GET", path, {}, {}, []) for path in ("/api/schema/", "/api/docs/")]
+    passed = []
+    for operation in OPERATIONS + others:
+        answer = ask(operation, "frob=1")
+        is_page = operation.path == "/api/docs/"
+        if not (answer.status_code == 400 if is_page else is_json_or_yaml(answer, "frob")):
+            passed.append(f"{operation}: {answer.status_code}")
+    assert passed == []
+
+
+def is_json_or_yaml(answer: Any, name: str) -> bool:
+    if answer["Content-Type"].startswith("application/vnd.oai.openapi"):
+        return answer.status_code == 400 and name.encode() in answer.content
+    return is_refused(answer, name)
+
+
+def test_a_known_parameter_is_refused_twice_and_with_a_wrong_value(ask):
+    passed = []
+    for operation in OPERATIONS:
+        for name, shape in operation.query.items():
+            wrong = [quote(value) for value in WRONG_IN_A_QUERY.get(shape["type"], ["\0"])]
+            for value in [*wrong, f"1&{name}=1"]:
+                answer = ask(operation, f"{name}={value}")
+                if not is_refused(answer, name):
+                    passed.append(f"{operation}?{name}={value}: {answer.status_code}")
+    assert passed == []
+
+
+def test_an_unknown_field_is_refused_everywhere(ask):
+    passed = []
+    for operation in OPERATIONS:
+        binary = bool(operation.kinds) and "application/json" not in operation.kinds
+        if operation.method == "GET" or binary:
+            continue
+        for body in (
+            {"frob": 1},
+            {"frob": None, **dict.fromkeys(operation.body.get("required", ()))},
+        ):
+            answer = ask(operation, body=body)
+            if not is_refused(answer, "frob"):
+                passed.append(f"{operation} {body}: {answer.status_code} {answer.content!r}")
+        if operation.body and operation.body.get("additionalProperties") is not False:
+            passed.append(f"{operation}: the description allows others")
+    assert passed == []
+
+
+def test_a_field_of_another_type_is_refused_everywhere(ask):
+    passed = []
+    for operation in OPERATIONS:
+        for name, shape in operation.body.get("properties", {}).items():
+            for value in wrong_values(shape):
+                answer = ask(operation, body={name: value})
+                if not is_refused(answer, name):
+                    told = f"{operation} {name}={value!r:.40}: {answer.status_code}"
+                    passed.append(f"{told} {answer.content[:200]!r}")
+                if len(answer.content) > 1000:
+                    passed.append(f"{operation} {name}={value!r:.40}: told at length")
+    assert passed == []
