@@ -2,7 +2,8 @@
 
 A client that does not read costs its own connection; not the process's memory, and nobody's time.
 Two kinds behind one shape. Servers that offer the ASGI extension `chatty.frame` (chatty/uvicorn_protocols.py)
-take finished frames straight into the connection's buffer; every other server is served from a queue.
+take finished frames straight into the connection's buffer, and what waits there for all sockets together
+is bounded: beyond that those furthest behind are closed. Every other server is served from a queue.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from conversations.realtime.protocol import Words
 
 OUTBOX_FRAMES = 1_000
 OUTBOX_BYTES = 1024 * 1024
+UNREAD_MAX = 32 * 1024 * 1024  # bytes that wait for all sockets of this process together
+UNREAD_LEFT = UNREAD_MAX * 3 // 4  # that may stay when those furthest behind have been closed
+SMALL_FRAME = 4096  # bytes; one such frame for a client that reads is not worth counting
 CLOSE_SECONDS = 5.0  # for a close to get through to a client that does not read
 # What was still to be said to them does not concern them any more, or will not be read.
 SILENCING = {
@@ -54,6 +58,40 @@ class Outbox(Protocol):
         """The socket is gone. Called once."""
 
 
+class Unread:
+    """What waits for the sockets whose clients are behind, all together.
+
+    Counts are as of the last frame for a socket, so they may be too high until they are taken again.
+    Taking them costs a look at every socket that is behind; UNREAD_LEFT is so far below UNREAD_MAX
+    that it happens once for many megabytes written, not for every frame.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[FramedOutbox, int] = {}
+        self.total = 0
+
+    def count(self, outbox: FramedOutbox, unread: int) -> None:
+        """Note how many bytes wait for a socket, and close those furthest behind if that is too much."""
+        self.total += unread - self._counts.pop(outbox, 0)
+        if unread:
+            self._counts[outbox] = unread
+        if self.total > UNREAD_MAX:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        counts = {outbox: outbox.unread() for outbox in self._counts}
+        self._counts = {outbox: unread for outbox, unread in counts.items() if unread}
+        self.total = sum(self._counts.values())
+        for outbox in sorted(self._counts, key=self._counts.__getitem__, reverse=True):
+            if self.total <= UNREAD_LEFT:
+                return
+            self.total -= self._counts.pop(outbox)
+            outbox.close(protocol.CLOSE_TOO_SLOW)
+
+
+UNREAD = Unread()
+
+
 class FramedOutbox:
     """Writes through `chatty.frame`: the connection's own buffer is the queue."""
 
@@ -63,6 +101,7 @@ class FramedOutbox:
         self._close = extension["close"]
         self._held: list[Words] | None = []
         self._held_frames = 0
+        self._is_counted = False
         self.closing = False
         metrics.SOCKETS.inc()
 
@@ -74,10 +113,23 @@ class FramedOutbox:
             self._held_frames += len(words.texts)
             if self._held_frames > OUTBOX_FRAMES:
                 self.close(protocol.CLOSE_TOO_SLOW)
-        elif self._buffered() > OUTBOX_BYTES:
+            return
+        unread = self._buffered()
+        if unread > OUTBOX_BYTES:
             self.close(protocol.CLOSE_TOO_SLOW)
-        else:
-            self._write(words.framed)
+            return
+        frame = words.framed
+        self._write(frame)
+        # Nearly every client has read everything: then this is all that counting costs.
+        if unread or self._is_counted or len(frame) > SMALL_FRAME:
+            unread = self.unread()
+            self._is_counted = unread > 0
+            UNREAD.count(self, unread)
+
+    def unread(self) -> int:
+        """Return the bytes that wait for the client."""
+        waiting: int = self._buffered()
+        return waiting
 
     def release(self, first: Words) -> None:
         held, self._held = self._held or [], None
@@ -95,6 +147,7 @@ class FramedOutbox:
 
     def stop(self) -> None:
         self.closing, self._held = True, None
+        UNREAD.count(self, 0)
         metrics.SOCKETS.dec()
 
 

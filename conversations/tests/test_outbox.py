@@ -117,6 +117,64 @@ def test_who_does_not_read_is_closed_as_too_slow():
     assert connection.texts() == ["hello", "just fits"]
 
 
+class TestAllTogether:
+    @pytest.fixture(autouse=True)
+    def total(self, monkeypatch):
+        monkeypatch.setattr(outbox_module, "UNREAD_MAX", 10_000)
+        monkeypatch.setattr(outbox_module, "UNREAD_LEFT", 7_500)
+        total = outbox_module.Unread()
+        monkeypatch.setattr(outbox_module, "UNREAD", total)
+        return total
+
+    @staticmethod
+    def behind(*waiting: int) -> list[tuple[Connection, FramedOutbox]]:
+        """Sockets for which so many bytes wait, in this order."""
+        found = []
+        for size in waiting:
+            connection = Connection()
+            outbox = FramedOutbox(connection.extension)
+            outbox.release(words("hello"))
+            connection.waiting = size
+            outbox.put(words("next"))
+            found.append((connection, outbox))
+        return found
+
+    @staticmethod
+    def codes(sockets: list[tuple[Connection, FramedOutbox]]) -> list[int | None]:
+        return [connection.code for connection, _outbox in sockets]
+
+    def test_those_furthest_behind_are_closed_and_nobody_else(self, total):
+        sockets = self.behind(1_000, 6_000, 0, 2_000, 1_000)
+        assert self.codes(sockets) == [None] * 5
+        sockets += self.behind(1)
+        assert self.codes(sockets) == [None, protocol.CLOSE_TOO_SLOW, None, None, None, None]
+        assert total.total == 4_001
+
+    def test_what_was_read_meanwhile_does_not_count(self, total):
+        sockets = self.behind(5_000, 5_000)
+        sockets[0][0].waiting = 0
+        sockets += self.behind(2_000)
+        assert self.codes(sockets) == [None, None, None]
+        assert total.total == 7_000
+
+    def test_a_socket_that_catches_up_or_ends_counts_no_more(self, total):
+        (caught_up, its_outbox), (_, other), (_, third) = self.behind(3_000, 2_000, 1_000)
+        caught_up.waiting = 0
+        its_outbox.put(words("again"))
+        other.stop()
+        third.close(protocol.CLOSE_RESTART)
+        third.stop()
+        assert total.total == 0
+
+    def test_a_single_large_frame_counts_at_once(self, total):
+        connection = Connection()
+        outbox = FramedOutbox(connection.extension)
+        outbox.release(words("hello"))
+        outbox._write = lambda frame: setattr(connection, "waiting", len(frame))
+        outbox.put(words("x" * 5_000))
+        assert total.total == connection.waiting > 5_000
+
+
 def test_the_first_close_counts_and_nothing_follows_the_last_words():
     connection = Connection()
     outbox = FramedOutbox(connection.extension)
