@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,13 +84,19 @@ class Site:
         """Chatty on SQLite, as `make run` sets it up."""
         return self._set_up("chatty-small")
 
-    def _set_up(self, name: str, **more: str) -> House:
+    @cached_property
+    def guarded_house(self) -> House:
+        """Chatty on PostgreSQL with its limits as they are shipped."""
+        url = self.postgres.create("guarded")
+        return self._set_up("chatty-guarded", limits={}, DATABASE_URL=url)
+
+    def _set_up(self, name: str, *, limits: Mapping[str, str] = LIMITS, **more: str) -> House:
         home = self.home / name
         home.mkdir()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         env = {
             **kept,
-            **LIMITS,
+            **limits,
             **more,
             "DATA_DIR": str(home),
             "STATIC_ROOT": str(self.home / "static"),
@@ -267,6 +273,14 @@ class ChattySmall(Chatty):
     @property
     def house(self) -> House:
         return self.site.small_house
+
+
+class ChattyGuarded(Chatty):
+    """As shipped: no limit is out of the way."""
+
+    @property
+    def house(self) -> House:
+        return self.site.guarded_house
 
 
 class ChattyTwice(Chatty):

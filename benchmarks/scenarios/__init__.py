@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.bench import Bench
-from benchmarks.scenarios import connect, fanout, history, page, requests, sends, slow_reader, tick
+from benchmarks.scenarios import (
+    connect,
+    fanout,
+    history,
+    hostile,
+    page,
+    requests,
+    sends,
+    slow_reader,
+    tick,
+)
 
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "fanout": fanout.run,
@@ -16,4 +26,5 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "slow": slow_reader.run,
     "tick": tick.run,
     "requests": requests.run,
+    "hostile": hostile.run,
 }

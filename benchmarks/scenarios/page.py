@@ -52,7 +52,7 @@ def run(bench: Bench) -> None:
             script = _FURNISH.format(room=room, reactors=reactors, page=PAGE, password=PASSWORD)
             printed = chatty.house.manage("shell", "-v", "0", "-c", script)
             email = printed.partition("READER ")[2].strip()
-        cookie = _signed_in(chatty.port, email)
+        cookie = signed_in(chatty.port, email)
         for room in chatty.rooms:
             _ask(chatty.port, room, cookie, AT_ONCE)
         for _ in bench.turns([chatty], SCENARIO):
@@ -68,7 +68,7 @@ def run(bench: Bench) -> None:
                 bench.sheet.note(SCENARIO, f"bytes: {what}", chatty.name, size / 1000, "KB", 1)
 
 
-def _signed_in(port: int, email: str) -> str:
+def signed_in(port: int, email: str) -> str:
     """The cookie of somebody who has signed in by the form."""
     token = "x" * 32  # whoever holds the cookie may repeat it in the form
     form = {"email": email, "password": PASSWORD, "csrfmiddlewaretoken": token}

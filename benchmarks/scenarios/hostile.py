@@ -1,0 +1,348 @@
+"""Fifty people talk at an ordinary pace, first alone and then beside four hostile clients.
+
+The server keeps its limits as shipped. The hostile clients run in a process of their own, each with
+its own loopback address; a third process loads pages. All of it is bounded in count and time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import multiprocessing
+import select
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from benchmarks.bench import MILLI, Bench
+from benchmarks.client import Crowd, Faults, Outcome, text_frame, upgrade
+from benchmarks.contenders import Chatty, ChattyGuarded, Contender, Plan
+from benchmarks.measure import percentile
+from benchmarks.scenarios.fanout import WORDS
+from benchmarks.scenarios.page import PASSWORD, signed_in
+from benchmarks.scenarios.slow_reader import Memory
+
+SCENARIO = "fifty people beside four hostile clients"
+PEOPLE = 50
+RATE = 20  # messages a second, of all people together
+SECONDS = 15  # with the hostile clients, and as long without
+WARM_UP_SECONDS = 2
+PAGE_PAUSE_SECONDS = 0.2
+ANSWER_SECONDS = 10.0  # for the last messages to arrive
+UNREAD_LINES = 16  # connections on which large answers are left unread
+RECONNECT_SECONDS = 0.1  # a closed hostile client comes back after this
+HOSTILE_SECONDS_MAX = 120  # hostile clients end by themselves after this
+PUSHED_MAX = 512 * 2**20  # bytes
+
+MARKDOWN = ("[" * 3900, "*a_ " * 950, "> " * 1900 + "x", "`" * 1950 + " " + "`" * 1951)
+
+_PREPARE = """
+from accounts.models import User
+from conversations.models import Membership, Message
+for membership in Membership.objects.filter(conversation={room}).select_related("user"):
+    reader = membership.user
+reader.set_password({password!r})
+reader.save()
+text = "wörd " * 700
+Message.objects.filter(conversation={room}).update(body=text, html="<p>" + text + "</p>")
+print("READER", reader.email)
+"""
+
+
+def run(bench: Bench) -> None:
+    seconds = 2 if bench.quick else SECONDS
+    hostile = PEOPLE  # the index of the person whose account the hostile clients use
+    everybody = list(range(PEOPLE))
+    plan = Plan(PEOPLE + 2, [[hostile], [PEOPLE + 1], everybody], [50, 50])
+    context = multiprocessing.get_context("spawn")
+    chatty = ChattyGuarded(bench.site)
+    for contender in bench.turns([chatty], SCENARIO):
+        with bench.running(contender, plan), Crowd() as crowd:
+            contender.enter(crowd, [(person, 2) for person in everybody])
+            hostile_email, reader_email = (
+                prepared(contender, contender.rooms[room]) for room in (0, 1)
+            )
+            port, room = contender.port, contender.rooms[1]
+            read_at_once(contender, contender.tokens[PEOPLE + 1], room)
+            with beside(context, load_pages, port, reader_email, room):
+                talk(contender, crowd, WARM_UP_SECONDS)
+            # A sign-in is in both halves, since hashing one password takes 100 MiB for a moment.
+            before = Memory(contender.pid)
+            with beside(context, load_pages, port, reader_email, room) as calm:
+                alone = talk(contender, crowd, seconds, before.look)
+            memory = Memory(contender.pid)
+            token = contender.tokens[hostile]
+            target = Target(port, token, contender.rooms[0], hostile_email)
+            with (
+                beside(context, attack, target) as attacks,
+                beside(context, load_pages, port, reader_email, room) as pages,
+            ):
+                attacked = talk(contender, crowd, seconds, memory.look)
+        _note(bench, contender.name, alone, attacked)
+        sheet, name = bench.sheet, contender.name
+        grown = (memory.most - before.most) / 2**20
+        sheet.note(SCENARIO, "memory grew by", name, grown, "MiB")
+        sheet.note(SCENARIO, "longest page without", name, max(calm.answer), "s", 2)
+        sheet.note(SCENARIO, "longest page beside them", name, max(pages.answer), "s", 2)
+        for what, count in sorted(attacks.answer.items()):
+            sheet.note(SCENARIO, f"they: {what}", name, count, "", 0)
+
+
+def prepared(chatty: Chatty, room: int) -> str:
+    """Make the messages of a room long and give its one member PASSWORD; return their address."""
+    script = _PREPARE.format(room=room, password=PASSWORD)
+    printed = chatty.house.manage("shell", "-v", "0", "-c", script)
+    return printed.partition("READER ")[2].strip()
+
+
+def read_at_once(chatty: Chatty, token: str, room: int) -> None:
+    """Ask for large answers as several honest clients do: the memory of it stays with the process."""
+
+    def read(_number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", chatty.port, timeout=60)
+        with contextlib.closing(connection):
+            path = f"/api/conversations/{room}/messages/"
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            connection.getresponse().read()
+
+    with ThreadPoolExecutor(UNREAD_LINES) as readers:
+        list(readers.map(read, range(2 * UNREAD_LINES)))
+
+
+def _note(bench: Bench, name: str, alone: Outcome, attacked: Outcome) -> None:
+    sheet = bench.sheet
+    before, after = (percentile(each.waits, 0.99) for each in (alone, attacked))
+    sheet.note(SCENARIO, "sends a second", name, len(attacked.waits) / attacked.seconds, "")
+    sheet.note(SCENARIO, "p99 of a send without", name, before * MILLI, "ms")
+    sheet.note(SCENARIO, "p99 of a send beside them", name, after * MILLI, "ms")
+    sheet.note(SCENARIO, "p99 against without", name, after / before, "times", 2)
+    bench.note_faults(SCENARIO, name, attacked.faults)
+
+
+def talk(
+    contender: Contender,
+    crowd: Crowd,
+    seconds: float,
+    between: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """RATE messages a second, each by the next person, heard by all. A wait lasts from when a
+    message was due until it is acknowledged: a client held up does not hide a server that is."""
+    crowd.drain()
+    crowd.forget()
+    numbers = contender.numbers(round(seconds * RATE))
+    waits: list[float] = []
+    said = 0
+    began = moved = time.monotonic()
+    for line in crowd.lines:
+        line.expects_answers = True
+    expected = len(numbers) * len(crowd.lines)
+    while len(waits) < len(numbers) or crowd.heard < expected:
+        now = time.monotonic()
+        if said < len(numbers) and (due := began + said / RATE) <= now:
+            crowd.sent_at[numbers[said]] = due
+            frame = contender.say(2, numbers[said], WORDS)
+            crowd.lines[said % len(crowd.lines)].say(frame)
+            said += 1
+        elif now - moved > ANSWER_SECONDS:
+            break
+        wait = began + said / RATE - now if said < len(numbers) else 0.5
+        for line in crowd.pump(max(0.0, wait)):
+            moved = time.monotonic()
+            waits += [moved - crowd.sent_at[n] for n in line.acknowledged[line.settled :]]
+            line.settled = len(line.acknowledged)
+        between()
+    lasted = time.monotonic() - began
+    crowd.drain()
+    faults = Faults(late=crowd.late)
+    # People speak in turn, but whose message is stored first is for the server to say: so all
+    # are compared with what the first of them heard, if that was everything.
+    first = crowd.lines[0].heard
+    order = first if sorted(first) == list(numbers) else numbers
+    for line in crowd.lines:
+        faults.compare(line.heard, order)
+    return Outcome(lasted, crowd.heard, waits, faults)
+
+
+# --- other processes ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Beside:
+    """What runs in a process of its own; `answer` is there once it has ended."""
+
+    answer: Any = None
+
+
+@contextlib.contextmanager
+def beside(context: Any, target: Callable[..., None], *arguments: object) -> Iterator[Beside]:
+    """Run target(*arguments, pipe): it says when it is ready, and its answer when told to stop."""
+    ours, theirs = multiprocessing.Pipe()
+    process = context.Process(target=target, args=(*arguments, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    found = Beside()
+    try:
+        ours.recv()
+        yield found
+        ours.send("stop")
+        found.answer = ours.recv()
+        process.join(30)
+    finally:
+        process.kill()
+        process.join()
+
+
+def load_pages(port: int, email: str, room: int, told: Connection) -> None:
+    """Sign in, then load a conversation until told otherwise; tell how long each page took."""
+    waits: list[float] = []
+    told.send("ready")
+    cookie = signed_in(port, email)
+    while not (waits and told.poll(PAGE_PAUSE_SECONDS)):
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", f"/c/{room}/", headers={"Cookie": cookie})
+            answer = connection.getresponse()
+            answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"the page answered {answer.status}")
+        waits.append(time.monotonic() - began)
+    told.recv()
+    told.send(waits)
+
+
+@dataclass
+class Target:
+    """Where hostile clients go, and the account they have."""
+
+    port: int
+    token: str
+    room: int
+    email: str
+
+
+@dataclass
+class Hostile:
+    """What the four have in common: the target, when to stop, and what they have done."""
+
+    target: Target
+    stopping: threading.Event = field(default_factory=threading.Event)
+    done: Counter[str] = field(default_factory=Counter)
+    ends_at: float = field(default_factory=lambda: time.monotonic() + HOSTILE_SECONDS_MAX)
+
+    def goes_on(self) -> bool:
+        return not self.stopping.is_set() and time.monotonic() < self.ends_at
+
+    def again_and_again(self, client: Callable[[Hostile], None]) -> None:
+        """Run a client, and again when its connection was closed."""
+        while self.goes_on():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                client(self)
+            self.stopping.wait(RECONNECT_SECONDS)
+
+    def dial(self, address: str) -> socket.socket:
+        """Connect from an address of one's own, with a small buffer for what is not read."""
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.bind((address, 0))
+        line.settimeout(10)
+        line.connect(("127.0.0.1", self.target.port))
+        self.done["connections"] += 1
+        return line
+
+    def push(self, line: socket.socket, data: bytes) -> None:
+        """Write the same over and over, as fast as it is taken."""
+        line.settimeout(0.2)
+        while self.goes_on() and self.done["bytes pushed"] < PUSHED_MAX:
+            with contextlib.suppress(TimeoutError):
+                self.done["bytes pushed"] += line.send(data)
+
+
+def attack(target: Target, told: Connection) -> None:
+    """Be all four until told to stop, then tell what they did."""
+    hostile = Hostile(target)
+    clients = (pipeline_requests, leave_answers_unread, flood_socket, sign_in_and_write)
+    threads = [
+        threading.Thread(target=hostile.again_and_again, args=(client,), daemon=True)
+        for client in clients
+    ]
+    for thread in threads:
+        thread.start()
+    told.send("ready")
+    told.poll(HOSTILE_SECONDS_MAX)
+    hostile.stopping.set()
+    for thread in threads:
+        thread.join(15)
+    told.recv()
+    told.send(dict(hostile.done))
+
+
+def pipeline_requests(hostile: Hostile) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with contextlib.closing(hostile.dial("127.0.0.2")) as line:
+        hostile.push(line, request * 1500)
+
+
+def leave_answers_unread(hostile: Hostile) -> None:
+    target = hostile.target
+    request = (
+        f"GET /api/conversations/{target.room}/messages/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {target.token}\r\n\r\n"
+    ).encode()
+    with contextlib.ExitStack() as stack:
+        watch = select.poll()
+        lines = {}
+        for _ in range(UNREAD_LINES):
+            line = stack.enter_context(contextlib.closing(hostile.dial("127.0.0.3")))
+            line.sendall(request * 8)
+            hostile.done["large answers asked for"] += 8
+            lines[line.fileno()] = line
+            watch.register(line, select.POLLRDHUP)
+        while lines and hostile.goes_on():
+            for fd, _event in watch.poll(200):
+                watch.unregister(fd)
+                lines.pop(fd).close()
+
+
+def flood_socket(hostile: Hostile) -> None:
+    target = hostile.target
+    bearer = f"Authorization: Bearer {target.token}"
+    with contextlib.closing(hostile.dial("127.0.0.4")) as line:
+        line.sendall(upgrade("/ws/", target.port, "Sec-WebSocket-Protocol: chatty.v1", bearer))
+        if not line.recv(1000).startswith(b"HTTP/1.1 101"):
+            hostile.done["sockets refused"] += 1
+            return
+        ping = b"\x89\x80\0\0\0\0"
+        hostile.push(line, (ping + text_frame(b'{"type":"ping"}')) * 500)
+
+
+def sign_in_and_write(hostile: Hostile) -> None:
+    target = hostile.target
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", target.port, timeout=30, source_address=("127.0.0.5", 0)
+    )
+    bearer = {"Authorization": f"Bearer {target.token}"}
+    messages = f"/api/conversations/{target.room}/messages/"
+    with contextlib.closing(connection):
+        for number in itertools.count():
+            for what, path, headers, body in (
+                ("token", "/api/token/", {}, {"email": target.email, "password": PASSWORD}),
+                ("token", "/api/token/", {}, {"email": target.email, "password": "wrong"}),
+                ("Markdown", messages, bearer, {"body": MARKDOWN[number % len(MARKDOWN)]}),
+            ):
+                if not hostile.goes_on():
+                    return
+                said = json.dumps({**body, "key": f"hostile-{time.monotonic_ns()}"})
+                json_type = {"Content-Type": "application/json"}
+                connection.request("POST", path, said, {**headers, **json_type})
+                answer = connection.getresponse()
+                answer.read()
+                hostile.done[f"{what} answered {answer.status}"] += 1
