@@ -362,6 +362,53 @@ def conversations(
     return Outcome(answered - start, crowd.heard, waits, _faults_of_pairs(crowd, own))
 
 
+def steady(
+    crowd: Crowd,
+    frame_of: Callable[[int], bytes],
+    numbers: range,
+    *,
+    rate: float,
+    between: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """`rate` messages a second, each said by the next line, heard by all.
+
+    A wait lasts from when a message was due until it is acknowledged: a client that is held up does
+    not hide a server that is.
+    """
+    crowd.drain()
+    crowd.forget()
+    for line in crowd.lines:
+        line.expects_answers = True
+    waits: list[float] = []
+    said = 0
+    expected = len(numbers) * len(crowd.lines)
+    began = moved = time.monotonic()
+    while len(waits) < len(numbers) or crowd.heard < expected:
+        now = time.monotonic()
+        if said < len(numbers) and (due := began + said / rate) <= now:
+            crowd.sent_at[numbers[said]] = due
+            crowd.lines[said % len(crowd.lines)].say(frame_of(numbers[said]))
+            said += 1
+        elif now - moved > 2 * PATIENCE_SECONDS:
+            break
+        wait = began + said / rate - now if said < len(numbers) else 0.5
+        for line in crowd.pump(max(0.0, wait)):
+            moved = time.monotonic()
+            waits += [moved - crowd.sent_at[n] for n in line.acknowledged[line.settled :]]
+            line.settled = len(line.acknowledged)
+        between()
+    lasted = time.monotonic() - began
+    crowd.drain()
+    faults = Faults(late=crowd.late)
+    # People speak in turn, but whose message is stored first is for the server to say: so all are
+    # compared with what the first of them heard, if that was everything.
+    first = crowd.lines[0].heard
+    order = first if sorted(first) == list(numbers) else numbers
+    for line in crowd.lines:
+        faults.compare(line.heard, order)
+    return Outcome(lasted, crowd.heard, waits, faults)
+
+
 def _faults_of_pairs(crowd: Crowd, own: list[range]) -> Faults:
     """Both of a pair should have heard all of both, in one order, which keeps each one's own."""
     faults = Faults(late=crowd.late)

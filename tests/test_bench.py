@@ -11,6 +11,7 @@ import sys
 import threading
 from array import array
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -171,20 +172,24 @@ def test_what_cannot_be_run_is_refused(capsys):
     assert "no scenario tea" in capsys.readouterr().err
 
 
-@pytest.mark.servers
-@pytest.mark.slow
-def test_every_scenario_runs_and_loses_nothing(tmp_path: Path):
+def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[str, Any]]:
+    """Run the benchmarks beside nobody else; return what was printed, and the JSON."""
     figures = tmp_path / "figures.json"
-    options = ["--quick", "--rounds", "1", "--alone", "--json", str(figures)]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *options],
+        [sys.executable, "-m", "benchmarks", "--alone", "--json", str(figures), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=seconds,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(figures.read_text())
+    return done.stdout, json.loads(figures.read_text())
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_every_scenario_runs_and_loses_nothing(tmp_path: Path):
+    printed, found = measured(tmp_path, "--quick", "--rounds", "1", seconds=180)
     assert found["quick"]
     noted = {
         (each["scenario"], each["what"], each["contender"]): each["median"]
@@ -195,4 +200,15 @@ def test_every_scenario_runs_and_loses_nothing(tmp_path: Path):
     assert {what: count for what, count in noted.items() if what[1] in harm and count} == {}
     assert {what for what, cost in noted.items() if "CPU" in what[1] and not cost > 0} == set()
     for scenario, *_ in noted:
-        assert f"| {scenario} | Chatty |" in done.stdout
+        assert f"| {scenario} | Chatty |" in printed
+
+
+@pytest.mark.servers
+@pytest.mark.long
+def test_four_hostile_clients_cost_fifty_people_little(tmp_path: Path):
+    _, found = measured(tmp_path, "--rounds", "3", "--only", "hostile", seconds=400)
+    noted = {each["what"]: each["median"] for each in found["figures"]}
+    assert noted["p99 against without"] <= 2
+    assert noted["memory grew by"] <= 64  # MiB
+    assert noted["longest page beside them"] <= 2  # seconds
+    assert noted["missing"] == noted["doubled"] == noted["out of order"] == 0

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.client import Crowd, Faults, Outcome, text_frame, upgrade
+from benchmarks.client import Crowd, Outcome, steady, text_frame, upgrade
 from benchmarks.contenders import Chatty, ChattyGuarded, Contender, Plan
 from benchmarks.measure import percentile
 from benchmarks.scenarios.fanout import WORDS
@@ -36,7 +36,6 @@ RATE = 20  # messages a second, of all people together
 SECONDS = 15  # with the hostile clients, and as long without
 WARM_UP_SECONDS = 2
 PAGE_PAUSE_SECONDS = 0.2
-ANSWER_SECONDS = 10.0  # for the last messages to arrive
 UNREAD_LINES = 16  # connections on which large answers are left unread
 RECONNECT_SECONDS = 0.1  # a closed hostile client comes back after this
 HOSTILE_SECONDS_MAX = 120  # hostile clients end by themselves after this
@@ -73,11 +72,11 @@ def run(bench: Bench) -> None:
             port, room = contender.port, contender.rooms[1]
             read_at_once(contender, contender.tokens[PEOPLE + 1], room)
             with beside(context, load_pages, port, reader_email, room):
-                talk(contender, crowd, WARM_UP_SECONDS)
+                _talk(contender, crowd, WARM_UP_SECONDS)
             # A sign-in is in both halves, since hashing one password takes 100 MiB for a moment.
             before = Memory(contender.pid)
             with beside(context, load_pages, port, reader_email, room) as calm:
-                alone = talk(contender, crowd, seconds, before.look)
+                alone = _talk(contender, crowd, seconds, before.look)
             memory = Memory(contender.pid)
             token = contender.tokens[hostile]
             target = Target(port, token, contender.rooms[0], hostile_email)
@@ -85,7 +84,7 @@ def run(bench: Bench) -> None:
                 beside(context, attack, target) as attacks,
                 beside(context, load_pages, port, reader_email, room) as pages,
             ):
-                attacked = talk(contender, crowd, seconds, memory.look)
+                attacked = _talk(contender, crowd, seconds, memory.look)
         _note(bench, contender.name, alone, attacked)
         sheet, name = bench.sheet, contender.name
         grown = (memory.most - before.most) / 2**20
@@ -127,48 +126,20 @@ def _note(bench: Bench, name: str, alone: Outcome, attacked: Outcome) -> None:
     bench.note_faults(SCENARIO, name, attacked.faults)
 
 
-def talk(
+def _talk(
     contender: Contender,
     crowd: Crowd,
     seconds: float,
     between: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """RATE messages a second, each by the next person, heard by all. A wait lasts from when a
-    message was due until it is acknowledged: a client held up does not hide a server that is."""
-    crowd.drain()
-    crowd.forget()
     numbers = contender.numbers(round(seconds * RATE))
-    waits: list[float] = []
-    said = 0
-    began = moved = time.monotonic()
-    for line in crowd.lines:
-        line.expects_answers = True
-    expected = len(numbers) * len(crowd.lines)
-    while len(waits) < len(numbers) or crowd.heard < expected:
-        now = time.monotonic()
-        if said < len(numbers) and (due := began + said / RATE) <= now:
-            crowd.sent_at[numbers[said]] = due
-            frame = contender.say(2, numbers[said], WORDS)
-            crowd.lines[said % len(crowd.lines)].say(frame)
-            said += 1
-        elif now - moved > ANSWER_SECONDS:
-            break
-        wait = began + said / RATE - now if said < len(numbers) else 0.5
-        for line in crowd.pump(max(0.0, wait)):
-            moved = time.monotonic()
-            waits += [moved - crowd.sent_at[n] for n in line.acknowledged[line.settled :]]
-            line.settled = len(line.acknowledged)
-        between()
-    lasted = time.monotonic() - began
-    crowd.drain()
-    faults = Faults(late=crowd.late)
-    # People speak in turn, but whose message is stored first is for the server to say: so all
-    # are compared with what the first of them heard, if that was everything.
-    first = crowd.lines[0].heard
-    order = first if sorted(first) == list(numbers) else numbers
-    for line in crowd.lines:
-        faults.compare(line.heard, order)
-    return Outcome(lasted, crowd.heard, waits, faults)
+    return steady(
+        crowd,
+        lambda number: contender.say(2, number, WORDS),
+        numbers,
+        rate=RATE,
+        between=between,
+    )
 
 
 # --- other processes ----------------------------------------------------------------------------------

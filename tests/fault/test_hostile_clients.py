@@ -1,58 +1,139 @@
-"""A hostile client costs its own connection: beside each of them, people talk as they did before."""
+"""A hostile client costs its own connection: beside each of them, fifty people talk as before."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import re
 import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from benchmarks.measure import resident_bytes
+from benchmarks.client import Crowd, Faults, number_of, steady, text_frame, upgrade
+from benchmarks.measure import percentile, resident_bytes
 from tests.fault.failing import NEWER_UVICORN
 from tests.fault.test_clients import masked
 from tests.fault.test_slow_reader import sleeper
-from tests.sockets import Client, Talker, switchboard
+from tests.houses import Builder, ChatServer
+from tests.sockets import Talker, new_key, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 MIB = 1024 * 1024
-ROUNDS = 15  # messages said and heard while an attack goes on
-SECONDS = 3.0  # for one of them, on a machine that does other things too; it was 15 to 44
+PEOPLE = 50
+RATE = 20  # messages a second, of all people together
+# For a message or a page while an attack goes on, on a machine that does other things too; a message
+# took 15 to 44. What it is on a quiet machine, `make bench ARGS="--only hostile"` measures.
+SECONDS = 3.0
+HOSTILE = 40  # accounts for hostile clients
+LONG = "wörd " * 700
+COSTLY_MARKDOWN = ("[" * 3900, "*a_ " * 950, "> " * 1900 + "x", "`" * 1950 + " " + "`" * 1951)
+
+_FURNISH = f"""
+import json
+from benchmarks.cast import furnish
+from conversations.models import Membership
+people, hostile = range({PEOPLE}), range({PEOPLE}, {PEOPLE + HOSTILE})
+made = furnish({PEOPLE + HOSTILE}, [people, hostile])
+for room, name in zip(made["rooms"], ("people", "hostile")):
+    members = Membership.objects.filter(conversation=room).order_by("pk")
+    made[name] = list(members.values_list("user", flat=True))
+print("MADE", json.dumps(made))
+"""
 
 
-class Table:
-    """Two people who talk at a server, and what the server holds meanwhile."""
+class Talk:
+    """Fifty people in one conversation, and what the server holds while they talk."""
 
-    def __init__(self, server, alice: Talker, bob: Talker, hers: Client, his: Client) -> None:
-        self.server, self.alice, self.bob, self.hers, self.his = server, alice, bob, hers, his
-        self.conversation = alice.opens(bob)
-        self.said = 0
-        self.talk()  # everything is loaded that a message needs
-        self.before = resident_bytes(server.process.pid)
+    def __init__(self, server: ChatServer, made: dict[str, list[Any]], crowd: Crowd) -> None:
+        self.server = server
+        self.people: list[int] = made["people"]
+        self.room, self.long_room = made["rooms"]
+        self.crowd = crowd
+        self._pumping = threading.Lock()
+        self.before = 0  # bytes
+        self._numbers = itertools.count()
+        self._hostile = zip(made["hostile"], made["tokens"][PEOPLE:], strict=True)
+        handshakes = [
+            upgrade("/ws/", server.port, "Sec-WebSocket-Protocol: chatty.v1", bearer(token))
+            for token in made["tokens"][:PEOPLE]
+        ]
+        crowd.connect(server.port, handshakes, [(b'"type":"hello"', b"")])
+        self.alice = Talker(server, "Alice").sign_in()
+        self.cookie = self.alice.cookie()
+        writer = self.stranger()
+        for number in range(50):
+            writer.posts(self.long_room, f"{number} {LONG}")
+        threading.Thread(target=self._answer_pings, daemon=True).start()
+        self.goes_on()  # everything is loaded that a message and a page need
 
-    def talk(self) -> float:
-        """Say and hear ROUNDS messages, and load as many pages. Returns the longest of them."""
-        longest = 0.0
-        for _ in range(ROUNDS):
+    def stranger(self) -> Talker:
+        """Return somebody whom no test has used before: limits are counted for each."""
+        talker = Talker(self.server, "Mallory")
+        talker.id, talker.token = next(self._hostile)
+        return talker
+
+    def goes_on(self, seconds: float = 1.5) -> None:
+        """Assert that people talk and load pages as they would without hostile clients."""
+        count = round(seconds * RATE)
+        numbers = range(first := next(self._numbers) * 1000, first + count)
+        pages: list[float] = []
+        stopping = threading.Event()
+        loader = threading.Thread(target=self._load_pages, args=(pages, stopping))
+        loader.start()
+        try:
+            with self._pumping:
+                outcome = steady(self.crowd, self._frame, numbers, rate=RATE)
+        finally:
+            stopping.set()
+            loader.join()
+        outcome.faults.late = 0  # measured below
+        assert outcome.faults == Faults()
+        assert percentile(outcome.waits, 0.99) < SECONDS
+        assert pages
+        assert max(pages) < SECONDS
+
+    def _answer_pings(self) -> None:
+        """Read what comes while nobody talks, or the server would take these people for gone."""
+        with contextlib.suppress(ValueError, OSError):  # closed
+            while True:
+                with self._pumping:
+                    self.crowd.pump(0)
+                time.sleep(0.5)
+
+    def _frame(self, number: int) -> bytes:
+        key = number_of(number)
+        frame = {"type": "send", "conversation": self.room, "key": key, "body": f"{key} hello"}
+        return text_frame(json.dumps(frame).encode())
+
+    def _load_pages(self, waits: list[float], stopping: threading.Event) -> None:
+        while True:
             began = time.monotonic()
-            self.said += 1
-            key = self.hers.send(self.conversation, f"calm {self.said}")
-            self.hers.take("sent", seconds=30, key=key)
-            self.his.takes_message(self.conversation, f"calm {self.said}", seconds=30)
-            self.alice.ask("GET", "/api/me/")
-            longest = max(longest, time.monotonic() - began)
-        return longest
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+            with contextlib.closing(connection):
+                connection.request("GET", "/", headers={"Cookie": self.cookie})
+                answer = connection.getresponse()
+                answer.read()
+            # Any other answer stands as a page that never came.
+            waits.append(time.monotonic() - began if answer.status == 200 else float("inf"))
+            if stopping.wait(0.3):
+                return
+
+    def resident(self) -> int:
+        assert self.server.process is not None
+        return resident_bytes(self.server.process.pid)
 
     def grown(self) -> int:
-        return resident_bytes(self.server.process.pid) - self.before
+        return self.resident() - self.before
 
     def refused(self, code: str) -> float:
         with urllib.request.urlopen(f"{self.server.url}/metrics", timeout=10) as answer:
@@ -63,24 +144,49 @@ class Table:
         return float(found[1]) if found else 0
 
 
+@contextlib.contextmanager
+def talking(server: ChatServer) -> Iterator[Talk]:
+    printed = server.manage("shell", "-v", "0", "-c", _FURNISH)
+    made = json.loads(printed.partition("MADE ")[2])
+    with Crowd() as crowd:
+        yield Talk(server, made, crowd)
+
+
+@pytest.fixture(scope="module")
+def shared_talk(builder: Builder) -> Iterator[Talk]:
+    with (
+        contextlib.closing(builder.sqlite()) as house,
+        talking(house.serve(HTTP_BODY_SECONDS="2")) as talk,
+    ):
+        yield talk
+
+
 @pytest.fixture
-def table(house):
-    server = house.serve(HTTP_BODY_SECONDS="2")
-    alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
-    with switchboard() as call:
-        yield Table(server, alice, bob, call(alice), call(bob))
-    assert " ERROR " not in server.said()
+def talk(shared_talk: Talk) -> Iterator[Talk]:
+    """The talk at the one server of this module: what it held before is where a test begins."""
+    shared_talk.before = shared_talk.resident()
+    yield shared_talk
+    assert " ERROR " not in shared_talk.server.said()
+
+
+@pytest.fixture
+def mallory(talk: Talk) -> Talker:
+    return talk.stranger()
+
+
+def bearer(token: str) -> str:
+    return f"Authorization: Bearer {token}"
 
 
 @contextlib.contextmanager
-def lines(table: Table, count: int) -> Iterator[list[socket.socket]]:
+def lines(talk: Talk, count: int) -> Iterator[list[socket.socket]]:
     """Connections with small buffers, which are closed at the end."""
     with contextlib.ExitStack() as stack:
         found = []
         for _ in range(count):
             line = stack.enter_context(contextlib.closing(socket.socket()))
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            line.connect(("127.0.0.1", table.server.port))
+            line.connect(("127.0.0.1", talk.server.port))
             found.append(line)
         yield found
 
@@ -119,18 +225,18 @@ def is_gone(line: socket.socket, seconds: float = 15) -> bool:
     return True
 
 
-def test_requests_sent_ahead_are_not_piled_up(table):
+def test_requests_sent_ahead_are_not_piled_up(talk):
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    with lines(table, 3) as several, contextlib.ExitStack() as stack:
+    with lines(talk, 3) as several, contextlib.ExitStack() as stack:
         for line in several:
             stack.enter_context(pushing(line, request * 1500))
-        assert table.talk() < SECONDS
-        assert table.grown() < 32 * MIB  # it was a gigabyte
+        talk.goes_on()
+        assert talk.grown() < 32 * MIB  # it was a gigabyte
 
 
-def test_a_few_requests_sent_ahead_are_answered_in_order(table):
+def test_a_few_requests_sent_ahead_are_answered_in_order(talk):
     paths = ["/healthz", "/api/me/", "/sign-in/", "/healthz"]
-    with lines(table, 1) as (line,):
+    with lines(talk, 1) as (line,):
         line.sendall(
             "".join(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" for path in paths).encode()
         )
@@ -141,32 +247,28 @@ def test_a_few_requests_sent_ahead_are_answered_in_order(table):
         assert re.findall(rb"HTTP/1\.1 (\d+)", heard) == [b"200", b"401", b"200", b"200"]
 
 
-def test_answers_nobody_reads_hold_no_place(table):
+def test_answers_nobody_reads_hold_no_place(talk, mallory):
     """Twelve requests are worked on at once. Of these twelve none is ever read."""
-    path = f"/api/conversations/{table.conversation}/messages/"
-    for number in range(50):
-        table.hers.sends(table.conversation, f"{number} " + "wörd " * 700)
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {table.alice.token}\r\n\r\n"
+    path = f"/api/conversations/{talk.long_room}/messages/"
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer(mallory.token)}\r\n\r\n"
     with ThreadPoolExecutor(16) as readers:  # what so many honest ones take at once stays taken
-        list(readers.map(lambda _: table.alice.ask("GET", path), range(32)))
-    table.before = resident_bytes(table.server.process.pid)
-    with lines(table, 16) as several:
+        list(readers.map(lambda _: mallory.ask("GET", path), range(32)))
+    talk.before, unread = talk.resident(), talk.refused("unread")
+    with lines(talk, 16) as several:
         for line in several:
             line.sendall(request.encode() * 8)
-        assert table.talk() < SECONDS
-        assert table.grown() < 48 * MIB
+        talk.goes_on()
+        assert talk.grown() < 48 * MIB
         assert all(is_gone(line) for line in several)
-    assert table.refused("unread") > 0
+    assert talk.refused("unread") > unread
 
 
-def test_a_client_that_reads_slowly_gets_its_whole_answer(table):
-    for number in range(50):
-        table.hers.sends(table.conversation, f"{number} " + "wörd " * 700)
-    path = f"/api/conversations/{table.conversation}/messages/"
-    with lines(table, 1) as (line,):
+def test_a_client_that_reads_slowly_gets_its_whole_answer(talk, mallory):
+    path = f"/api/conversations/{talk.long_room}/messages/"
+    with lines(talk, 1) as (line,):
         line.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-            f"Authorization: Bearer {table.alice.token}\r\n\r\n".encode()
+            f"{bearer(mallory.token)}\r\n\r\n".encode()
         )
         line.settimeout(10)
         heard = b""
@@ -181,18 +283,16 @@ def test_a_client_that_reads_slowly_gets_its_whole_answer(table):
         assert len(body) == size > 300_000
 
 
-def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(table):
+def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(talk, mallory):
     """The answer would be kept for ever: nobody would hear any more that the client has gone."""
-    path = f"/api/conversations/{table.conversation}/messages/"
-    for number in range(50):
-        table.hers.sends(table.conversation, f"{number} " + "wörd " * 700)
-    head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {table.alice.token}\r\n"
-    upgrade = (
+    path = f"/api/conversations/{talk.long_room}/messages/"
+    head = f"Host: 127.0.0.1\r\n{bearer(mallory.token)}\r\n"
+    handshake = (
         f"GET /ws/ HTTP/1.1\r\n{head}Upgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
-    with lines(table, 1) as (line,):
-        line.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n{upgrade}".encode())
+    with lines(talk, 1) as (line,):
+        line.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n{handshake}".encode())
         time.sleep(0.5)
         line.settimeout(10)
         heard = b""
@@ -200,31 +300,32 @@ def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(table):
             while piece := line.recv(65_536):
                 heard += piece
         assert b"101 Switching" not in heard
-    assert table.talk() < SECONDS
+    talk.goes_on()
 
 
-def test_bodies_that_never_end_are_bounded_together(table):
+def test_bodies_that_never_end_are_bounded_together(talk):
+    busy = talk.refused("busy")
     head = (
         b"POST /api/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Content-Length: 1000000\r\n\r\n"
     )
-    with lines(table, 80) as several:
+    with lines(talk, 80) as several:
         for line in several:
             line.settimeout(5)
             with contextlib.suppress(OSError):
                 line.sendall(head + b"x" * 999_000)
-        assert table.grown() < 64 * MIB  # 80 would have been 80 MB
-        assert table.talk() < SECONDS
-        assert table.refused("busy") > 0
+        assert talk.grown() < 64 * MIB  # 80 would have been 80 MB
+        talk.goes_on()
+        assert talk.refused("busy") > busy
         assert all(is_gone(line) for line in several)
 
 
-def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(table):
+def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(talk):
     head = (
         b"POST /api/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n"
     )
-    with lines(table, 2) as (trickle, slow):
+    with lines(talk, 2) as (trickle, slow):
         trickle.sendall(head % 100_000)
         slow.sendall(head % (5 * 16_384))
         for _ in range(5):
@@ -248,29 +349,27 @@ def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(table
     ],
     ids=["pings", "large pings", "pongs", "fragments"],
 )
-def test_frames_the_application_never_sees_are_counted_too(table, frame):
+def test_frames_the_application_never_sees_are_counted_too(talk, mallory, frame):
     """Whoever sends them does not read either: nothing is piled up for them."""
-    with contextlib.closing(sleeper(table.bob)) as line:
+    with contextlib.closing(sleeper(mallory)) as line:
         with pushing(line, frame * (60_000 // len(frame) + 1)):
-            assert table.talk() < SECONDS
-            assert table.grown() < 16 * MIB  # it was 150 MB in ten seconds
+            talk.goes_on()
+            assert talk.grown() < 16 * MIB  # it was 150 MB in ten seconds
         assert is_gone(line)
 
 
 @pytest.mark.parametrize("text", [b'{"type": "ping"}', b"{", b""], ids=["ping", "broken", "empty"])
-def test_who_sends_as_fast_as_possible_is_not_read_and_then_closed(table, text):
-    carol = Talker(table.server, "Carol").sign_in()
-    with contextlib.closing(sleeper(carol)) as line:
+def test_who_sends_as_fast_as_possible_is_not_read_and_then_closed(talk, mallory, text):
+    with contextlib.closing(sleeper(mallory)) as line:
         with pushing(line, masked(1, text) * 1000):
-            assert table.talk() < SECONDS
-            assert table.grown() < 32 * MIB
+            talk.goes_on()
+            assert talk.grown() < 32 * MIB
         assert is_gone(line)
 
 
-def test_a_client_is_warned_once_then_closed_with_4429(table):
-    carol = Talker(table.server, "Carol").sign_in()
+def test_a_client_is_warned_once_then_closed_with_4429(mallory):
     with switchboard() as call:
-        flood = call(carol)
+        flood = call(mallory)
         for _ in range(1500):
             flood.say("ping")
         warning = flood.take("error", seconds=20, code="slow_down")
@@ -282,33 +381,82 @@ def test_a_client_is_warned_once_then_closed_with_4429(table):
         assert 400 <= pongs <= 700  # what came before, and what was sent after the pause
 
 
-def test_an_outbox_of_hundreds_and_a_hundred_conversations_are_no_flood(table):
+def test_an_outbox_of_hundreds_and_a_hundred_conversations_are_no_flood(talk):
     """What a page says after hours without a connection, as fast as it can."""
-    for number in range(300):
-        table.hers.send(table.conversation, f"{number}")
-    for _ in range(90):
-        table.hers.say("sync", conversation=table.conversation, version=0)
-    for number in range(300):
-        table.his.takes_message(table.conversation, f"{number}", seconds=30)
-    assert table.hers.is_open()
-    assert not [frame for frame in table.hers.heard if frame["type"] == "error"]
+    mallory, other = talk.stranger(), talk.stranger()
+    conversation = mallory.opens(other)
+    with switchboard() as call:
+        hers, his = call(mallory), call(other)
+        for number in range(300):
+            hers.send(conversation, f"{number}")
+        for _ in range(90):
+            hers.say("sync", conversation=conversation, version=0)
+        for number in range(300):
+            his.takes_message(conversation, f"{number}", seconds=30)
+        assert hers.is_open()
+        assert not [frame for frame in hers.heard if frame["type"] == "error"]
+
+
+@contextlib.contextmanager
+def again_and_again(ask: Callable[[int], tuple[int, Any]]) -> Iterator[Counter[int]]:
+    """Ask the next as soon as an answer is there; count the answers by their status."""
+    statuses: Counter[int] = Counter()
+    stopping = threading.Event()
+
+    def go_on() -> None:
+        for number in range(10_000):
+            if stopping.is_set():
+                return
+            statuses[ask(number)[0]] += 1
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def test_costly_markdown_holds_up_nobody(talk, mallory):
+    path = f"/api/conversations/{talk.long_room}/messages/"
+
+    def post(number: int) -> tuple[int, Any]:
+        body = COSTLY_MARKDOWN[number % len(COSTLY_MARKDOWN)]
+        return mallory.call("POST", path, {"key": new_key(), "body": body})
+
+    with again_and_again(post) as statuses:
+        talk.goes_on()
+    assert set(statuses) <= {201, 429}
+    assert statuses[201]
+
+
+def test_who_adds_everybody_again_and_again_is_refused_and_holds_up_nobody(talk, mallory):
+    def add(number: int) -> tuple[int, Any]:
+        about = {"name": f"Spam {number}", "members": talk.people}
+        return mallory.call("POST", "/api/conversations/", about)
+
+    with again_and_again(add) as statuses:
+        talk.goes_on()
+    added = statuses[201] + sum(add(number)[0] == 201 for number in range(1000, 1011))
+    assert added == 10  # of fifty people each: 500 a day
+    status, _ = talk.alice.call("POST", "/api/conversations/", {"name": "Tea", "members": []})
+    assert status == 201
 
 
 def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(house):
     server = house.serve(failing=NEWER_UVICORN)
-    alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
-    with switchboard() as call:
-        table = Table(server, alice, bob, call(alice), call(bob))
-        assert table.talk() < SECONDS
+    with talking(server) as talk:
+        talk.goes_on(0.5)
     said = server.said()
     assert "uvicorn 0.99.0 is installed" in said
     assert "pip install -r requirements.txt" in said
     assert "Traceback" not in said
 
 
-def test_an_e_mail_of_a_megabyte_is_refused_and_not_kept(table):
+def test_an_e_mail_of_a_megabyte_is_refused_and_not_kept(talk):
     body = json.dumps({"email": "x" * 1_000_000 + "@example.org", "password": "p"})
-    connection = http.client.HTTPConnection("127.0.0.1", table.server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", talk.server.port, timeout=20)
     with contextlib.closing(connection):
         for _ in range(30):
             headers = {"Content-Type": "application/json"}
@@ -316,5 +464,5 @@ def test_an_e_mail_of_a_megabyte_is_refused_and_not_kept(table):
             answer = connection.getresponse()
             assert answer.status in (400, 429)
             assert len(answer.read()) < 1000
-    assert table.grown() < 32 * MIB  # it was 170 MB for 150
-    assert table.talk() < SECONDS
+    assert talk.grown() < 32 * MIB  # it was 170 MB for 150
+    talk.goes_on()
