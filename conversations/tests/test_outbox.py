@@ -13,7 +13,7 @@ from websockets.streams import StreamReader
 
 from conversations.realtime import outbox as outbox_module
 from conversations.realtime import protocol
-from conversations.realtime.outbox import FramedOutbox, QueuedOutbox
+from conversations.realtime.outbox import Extension, FramedOutbox, QueuedOutbox
 from conversations.realtime.protocol import Words
 from conversations.tests.tools import until
 
@@ -31,7 +31,7 @@ class Connection:
         self.written: list[bytes] = []
         self.waiting = 0
         self.code: int | None = None
-        self.extension = {
+        self.extension: Extension = {
             "write": self.written.append,
             "buffered": lambda: self.waiting,
             "close": self._close,
