@@ -40,6 +40,7 @@ class Crowd:
         self.history = history
         self._stopping = asyncio.Event()
         self._busy: set[int] = set()  # messages being changed
+        self._removed: set[tuple[int, int]] = set()  # (conversation, user): these may not join again
 
     def stop(self) -> None:
         self._stopping.set()
@@ -187,11 +188,13 @@ class Crowd:
 
     async def _welcome(self, room: Room, person: Person, rng: random.Random) -> None:
         path = f"/api/conversations/{room.id}"
-        if room.is_open and rng.random() < 0.5:
+        may_join = room.is_open and (room.id, person.id) not in self._removed
+        if may_join and rng.random() < 0.5:
             await self._until_done(person, rng, "POST", f"{path}/join/")
         else:
             body = {"users": [person.id]}
             await self._until_done(room.owner, rng, "POST", f"{path}/members/", body)
+            self._removed.discard((room.id, person.id))
 
     async def _see_off(self, room: Room, person: Person, rng: random.Random) -> None:
         path = f"/api/conversations/{room.id}"
@@ -199,6 +202,7 @@ class Crowd:
             await self._until_done(person, rng, "POST", f"{path}/leave/")
         else:
             await self._until_done(room.owner, rng, "DELETE", f"{path}/members/{person.id}/")
+            self._removed.add((room.id, person.id))
 
     async def _until_done(
         self, person: Person, rng: random.Random, method: str, path: str, body: Any = None
