@@ -40,7 +40,9 @@ class Crowd:
         self.history = history
         self._stopping = asyncio.Event()
         self._busy: set[int] = set()  # messages being changed
-        self._removed: set[tuple[int, int]] = set()  # (conversation, user): these may not join again
+        self._removed: set[tuple[int, int]] = (
+            set()
+        )  # (conversation, user): these may not join again
 
     def stop(self) -> None:
         self._stopping.set()
