@@ -26,7 +26,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Left
 from django.utils import timezone
 
 from accounts.models import User
@@ -435,14 +435,12 @@ def mentioned(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
     }
     if not calling:
         return [None] * len(messages)
-    # Of a large group only those whose names begin alike. In each case of the letter by itself:
-    # SQLite compares others than ASCII as they are.
+    rows = Membership.objects.filter(conversation__in=calling, user__is_active=True)
+    # Of a large group only those whose names begin alike.
     first = {call[0] for each in calls for call in each}
-    letters = {form for letter in first for form in (letter, letter.upper(), letter.title())}
-    begins = Q()
-    for letter in sorted(letters) if len(letters) <= MENTION_LETTERS else ():
-        begins |= Q(user__name__startswith=letter)
-    rows = Membership.objects.filter(begins, conversation__in=calling, user__is_active=True)
+    if len(first) <= MENTION_LETTERS:
+        forms = set[str]().union(*map(mentions.beginnings, first))
+        rows = rows.alias(begins=Left("user__name", 1)).filter(begins__in=sorted(forms))
     people: dict[int, list[tuple[int, str]]] = {}
     for conversation, pk, name in rows.order_by("user_id").values_list(
         "conversation_id", "user_id", "user__name"

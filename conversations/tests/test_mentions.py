@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import unicodedata
+
 import pytest
+from django.conf import settings
 
 from accounts import actions as account_actions
 from conversations import actions, limits, markdown, mentions, queries
@@ -150,3 +155,53 @@ def test_a_changed_level_is_told_to_ones_own_windows(bob, pair, told):
     with told() as events:
         actions.set_level(bob, pair.pk, "mentions")
     assert events == []
+
+
+# tests/js/mentions.test.js goes through the same file, in the browser.
+CASES = json.loads((settings.BASE_DIR / "tests/js/mentions.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['name']} @{case['call']}")
+def test_a_member_is_mentioned_whatever_the_case_of_any_letter(alice, pair, case):
+    member = person("Somebody")
+    actions.add_members(alice, pair.pk, [member.pk])
+    account_actions.update_profile(member, name=case["name"])
+    assert say(alice, pair, f"Hello @{case['call']}!").mentions == (
+        [member.pk] if case["mentioned"] else None
+    )
+
+
+def test_every_first_character_of_a_name_is_among_those_looked_for():
+    marks = (
+        "",
+        "\u0301",
+        "\u0307",
+        "\u0308",
+        "\u030a",
+        "\u030c",
+        "\u0331",
+        "\u0345",
+        "\u0308\u0301",
+    )
+    missing = [
+        name
+        for code in range(sys.maxunicode + 1)
+        if not 0xD800 <= code < 0xE000
+        for mark in (("",) if unicodedata.decomposition(chr(code)) or code > 0x3000 else marks)
+        for name in (unicodedata.normalize("NFC", chr(code) + mark),)
+        if (folded := mentions.fold(name)) != name and name[0] not in mentions.beginnings(folded[0])
+    ]
+    assert missing == []
+
+
+def test_members_are_narrowed_by_their_first_letter_until_there_are_too_many_of_them(
+    alice, pair, django_assert_num_queries
+):
+    letters = [chr(0x4E00 + number) for number in range(queries.MENTION_LETTERS - 1)]
+    some = [(pair.pk, f"<p>@{letter}</p>") for letter in [*letters, "i"]]
+    with django_assert_num_queries(1) as few:
+        queries.mentioned(some)
+    assert "İ" in few.captured_queries[0]["sql"]
+    with django_assert_num_queries(1) as many:
+        queries.mentioned([*some, (pair.pk, "<p>@s</p>")])
+    assert "İ" not in many.captured_queries[0]["sql"]

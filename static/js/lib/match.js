@@ -9,8 +9,16 @@ export function folded(text) {
     .normalize("NFKD")
     .replace(/\p{M}+/gu, "")
     .toLowerCase()
+    .replaceAll("ς", "σ") // it depends on where a word ends, and what was typed ends anywhere
     .replace(/[ßæœøłđðþı]/g, (letter) => PLAIN[letter])
     .trim();
+}
+
+/** What names are compared as where only case does not matter; conversations/mentions.py does the same. */
+export function caseFolded(text) {
+  // Upper case takes ligatures and "ß" apart. Not the dotless "ı", which would become an "i".
+  const upper = text.toLowerCase().replace(/[^ı]+/g, (letters) => letters.toUpperCase());
+  return upper.toLowerCase().replaceAll("ς", "σ").normalize("NFC");
 }
 
 /**

@@ -1,6 +1,6 @@
 // Calling somebody: after an "@" the members whose names fit what follows it, to choose from.
 
-import { folded, rank } from "chatty/lib/match.js";
+import { caseFolded, folded, rank } from "chatty/lib/match.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { showFace } from "chatty/views/face.js";
 
@@ -188,7 +188,7 @@ export class Mentions {
 }
 
 /** Those whose name begins with what was typed before those with a word that does. */
-function fitting(members, typed) {
+export function fitting(members, typed) {
   const goesOn = /\s$/.test(typed) ? `${folded(typed)} ` : "";
   const fit = members
     .map((person) => ({ ...person, rank: rank(person.name, typed) }))
@@ -196,5 +196,5 @@ function fitting(members, typed) {
     .sort((a, b) => a.rank - b.rank)
     .slice(0, SHOWN);
   // Written out already, as the server compares: there is nothing to choose.
-  return fit.length === 1 && fit[0].name.toLowerCase() === typed.toLowerCase() ? [] : fit;
+  return fit.length === 1 && caseFolded(fit[0].name) === caseFolded(typed) ? [] : fit;
 }
