@@ -5,6 +5,8 @@ Nobody is deleted here, and neither password hashes nor tokens are shown.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, cast
 
 from django import forms
@@ -46,6 +48,27 @@ def _password_page(request: HttpRequest, extra_context: Any = None) -> HttpRespo
     return redirect("accounts:password")
 
 
+def _without_nul(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Refuse a NUL wherever Django would look for it in a table: PostgreSQL cannot be asked for one."""
+
+    @functools.wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if any("\0" in str(value) for value in (*args, *kwargs.values())):
+            raise ChatError("not_found")
+        parameters = [value for _name, values in request.GET.lists() for value in values]
+        if any("\0" in value for value in (*parameters, *request.POST.getlist("_selected_action"))):
+            raise ChatError("invalid")
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def _admin_view(view: Callable[..., HttpResponse], cacheable: bool = False) -> Any:
+    return _plain_admin_view(_without_nul(view), cacheable)
+
+
+_plain_admin_view = admin.site.admin_view
+admin.site.admin_view = _admin_view  # type: ignore[method-assign, assignment]
 admin.site.login = _sign_in_page  # type: ignore[method-assign]
 admin.site.password_change = _password_page  # type: ignore[method-assign, assignment]
 admin.site.site_header = admin.site.site_title = "Chatty"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import secrets
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from chatty import logs, refusals
 from chatty.common.errors import DATABASE_AWAY, ChatError
@@ -45,6 +47,24 @@ class ApiPathMiddleware:
         if f"{request.path_info}/".startswith("/api/") and not request.path_info.endswith("/"):
             request.path_info += "/"
             request.path += "/"
+        return self.get_response(request)
+
+
+class CharsetMiddleware:
+    """Refuses text in any other encoding than UTF-8.
+
+    Django decodes forms and query strings as the header Content-Type says. No browser says anything
+    but UTF-8; some of Python's codecs make characters of a form that can be neither stored nor shown.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.encoding and codecs.lookup(request.encoding).name not in ("utf-8", "ascii"):
+            request.encoding = "utf-8"
+            sentence = _("Please send text in UTF-8.")
+            return refusals.answer(request, ChatError("unsupported_media", sentence))
         return self.get_response(request)
 
 

@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "chatty.middleware.CharsetMiddleware",  # before anything reads a form or a parameter
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -154,6 +155,7 @@ LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "conversations:home"
 LOGOUT_REDIRECT_URL = "accounts:sign_in"
 
+SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = env.whole("SESSION_DAYS", 30, least=1, most=400) * 24 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # A __Host- cookie cannot be planted by a neighbouring subdomain. Browsers take it over https only.
