@@ -104,10 +104,10 @@ async function main() {
   attempt(() => chat.connect());
   await using;
   const strays = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter(
-    (id) => id !== conversation?.id && !roster.get(id),
+    (id) => (id === conversation?.id ? !composer : !roster.get(id)),
   );
   if (strays.length || drafts.formerScopes.length) {
-    view("kept").then(({ showKept }) => showKept({ strays, rest, drafts, outbox }));
+    view("kept").then(({ showKept }) => showKept({ strays, rest, drafts, outbox, here: conversation?.id }));
   }
 }
 

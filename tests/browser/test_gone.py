@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Line, Room, act, enter, wait_for_line, write
+from tests.browser.rooms import Line, Room, act, enter, violations, wait_for_line, write
 from tests.houses import ChatServer, eventually
 
 pytestmark = pytest.mark.browser
@@ -116,7 +116,11 @@ def test_discarding_empties_the_locked_composer(
     bar = bob.locator("#locked-bar")
     bar.get_by_role("button", name="Discard").click()
     expect(bob.locator("#composer-body")).to_have_value("")
-    bar.get_by_role("link", name="Go to your conversations").click()
+    expect(bob.locator("#composer-body")).to_be_hidden()
+    expect(bar).not_to_contain_text("kept here")
+    away = bar.get_by_role("link", name="Go to your conversations")
+    expect(away).to_be_focused()
+    away.click()
     expect(bob.locator(".kept")).to_have_count(0)
 
 
@@ -211,9 +215,15 @@ def test_an_edit_in_a_lost_conversation_is_offered_too(
     room.say(room.bob, "Mine")
     bob = enter(visitor, room)
     act(bob, "Mine", "edit")
-    bob.locator(".editor__body").fill("Mine, better")
+    editor = bob.locator(".editor")
+    editor.locator("textarea").fill("Mine, better")
     remove(room)
     expect(bob.locator("#locked-bar")).to_be_visible()
+    bob.keyboard.type(" still")
+    bob.keyboard.press("Enter")
+    expect(editor.locator("textarea")).to_have_value("Mine, better")
+    assert editor.get_by_role("button").all_inner_texts() == ["Copy text", "Discard"]
+    expect(editor.get_by_role("alert")).to_have_count(0)
     bob.goto(f"{server.url}/?list")
     expect(bob.locator(".kept blockquote")).to_have_text("Mine, better")
 
@@ -246,8 +256,7 @@ def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
     assert failed.get_by_role("button").all_inner_texts() == ["Copy text", "Discard"]
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     failed.get_by_role("button", name="Copy text").click()
-    expect(bob.locator(".toast")).to_have_text("Text copied")
-    assert bob.evaluate("navigator.clipboard.readText()") == "Too late"
+    bob.wait_for_function("navigator.clipboard.readText().then((text) => text === 'Too late')")
     failed.get_by_role("button", name="Discard").click()
     expect(failed).to_have_count(0)
 
@@ -399,3 +408,55 @@ def test_what_was_written_before_a_restore_is_offered_and_not_sent(
     wait_for_line(bob)
     expect(kept).to_have_count(0)
     assert room.bodies() == []
+
+
+def test_a_draft_in_an_archived_conversation_is_offered_after_a_reload(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    bob = enter(visit(server, "Bob"), room)
+    bob.locator("#composer-body").press_sequentially("Half a thought")
+    archive(room)
+    expect(bob.locator("#locked-bar")).to_contain_text("kept here")
+    bob.reload()
+    kept = bob.locator(".kept")
+    expect(kept).to_contain_text("before this conversation was archived")
+    expect(kept.locator("blockquote")).to_have_text("Half a thought")
+    assert violations(bob) == []
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": False})
+    expect(bob.locator("#composer-body")).to_have_value("Half a thought")
+    expect(kept).to_have_count(0)
+
+
+def test_an_edit_in_the_archive_goes_on_when_it_is_out_of_it(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    room.say(room.bob, "Mine")
+    bob = enter(visit(server, "Bob"), room)
+    act(bob, "Mine", "edit")
+    editor = bob.locator(".editor")
+    editor.locator("textarea").fill("Mine, better")
+    archive(room)
+    expect(editor.get_by_role("button")).to_have_text(["Copy text", "Discard"])
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": False})
+    editor.get_by_role("button", name="Save").click()
+    expect(bob.locator("#messages")).to_contain_text("Mine, better")
+    assert room.bodies() == ["Mine, better"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+def test_axe_finds_nothing_on_locked_pages_and_kept_text(
+    scheme: str, phone: bool, visit: Visit, server: ChatServer, room: Room, elsewhere: int
+) -> None:
+    visitor = visit(server, "Bob", phone=phone, color_scheme=scheme)
+    visitor.allow("404")
+    bob = enter(visitor, room)
+    bob.locator("#composer-body").fill("A long thought. " * 100)
+    remove(room)
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    found = {"locked": violations(bob)}
+    for path in (room.path, "/?list", f"/c/{elsewhere}/"):
+        bob.goto(server.url + path)
+        expect(bob.locator(".kept")).to_be_visible()
+        found[path] = violations(bob)
+    assert {path: each for path, each in found.items() if each} == {}

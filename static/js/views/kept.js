@@ -1,18 +1,23 @@
-// Text that has nowhere to go: meant for a conversation one is no longer in, or kept from before a
-// restore. Shown until it is copied or discarded.
+// Text that has nowhere to go: meant for a conversation one is no longer in or that was archived, or
+// kept from before a restore. Shown until it is discarded.
 
 import { openFormer } from "chatty/chat/former.js";
 import { button, element } from "chatty/views/dom.js";
 import { say } from "chatty/views/words.js";
 
-/** `strays`: ids of conversations that are not in the list; those that are still mine are passed over. */
-export async function showKept({ strays, rest, drafts, outbox }) {
+/**
+ * `strays`: ids of conversations that are not in the list, or of the one that is open (`here`) and has no
+ * composer. Those that are still mine are passed over.
+ */
+export async function showKept({ strays, rest, drafts, outbox, here }) {
   for (const id of strays) {
-    if (await isMine(id, rest)) continue;
+    if (id !== here && (await isMine(id, rest))) continue;
+    const why = id === here ? "kept.archived" : "kept";
     for (const name of drafts.names()) {
       const { body, conversation = Number(name) } = drafts.read(name) ?? {};
-      if (body && conversation === id) show("kept", body, () => drafts.write(name, {}));
+      if (body && conversation === id) show(why, body, () => drafts.write(name, {}));
     }
+    if (id === here) continue; // the log shows what could not be sent
     // What waits to be sent is refused by the server, and can go nowhere else.
     for (const { body: text, key } of outbox.entries(id)) show("kept", text, () => outbox.discard(key));
   }
@@ -41,16 +46,29 @@ async function isMine(id, rest) {
 function show(why, text, discard) {
   const words = element("blockquote", "kept__text", text);
   words.dir = "auto";
+  words.tabIndex = 0; // a long one scrolls
   const box = element("section", "kept", element("p", "kept__why", say(why)), words);
-  const copy = button("button button--small", say("copy"), async () => {
+  const copy = button("button button--quiet button--small", say("copy"), async () => {
     (await import("chatty/views/copy.js")).copyDraft(text);
   });
   const away = button("button button--quiet button--small", say("status.discard"), () => {
     discard();
-    box.remove();
+    const next = box.nextElementSibling ?? box.previousElementSibling;
+    // The focus is not lost with the button that had it.
+    (next?.querySelector("button") ?? document.getElementById("main")).focus({ preventScroll: !next });
+    if (next) box.remove();
+    else place.remove();
   });
   box.append(element("p", "actions", copy, away));
+  const place = document.getElementById("kept") ?? makePlace();
+  place.append(box);
+}
+
+function makePlace() {
+  const place = element("div", "kept-texts");
+  place.id = "kept";
   // Of the page that is the list, on a phone only that.
   const list = document.querySelector(".shell--list#main .sidebar__list");
-  (list ?? document.getElementById("main")).prepend(box);
+  (list ?? document.getElementById("main")).prepend(place);
+  return place;
 }

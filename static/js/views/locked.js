@@ -15,16 +15,18 @@ export function showLocked({ change, composer, home }) {
   bar.id = "locked-bar";
   bar.dataset.change = change;
   bar.setAttribute("role", "status");
+  bar.tabIndex = -1;
   const ways = element("p", "actions");
   if (composer?.text) {
-    bar.append(element("p", "", say("gone.kept")));
+    const kept = element("p", "", say("gone.kept"));
+    bar.append(kept);
     const copy = button("button button--small", say("copy"), async () => {
       (await import("chatty/views/copy.js")).copyDraft(composer.text);
     });
     const discard = button("button button--quiet button--small", say("status.discard"), () => {
       composer.discard();
-      copy.remove();
-      discard.remove();
+      for (const each of [kept, copy, discard]) each.remove();
+      (ways.querySelector(".button") ?? bar).focus(); // not lost with the button that had it
     });
     ways.append(copy, discard);
   }
@@ -39,6 +41,7 @@ export function showLocked({ change, composer, home }) {
   }
   bar.append(ways);
   document.getElementById("conversation").append(bar);
+  for (const editor of document.querySelectorAll(".editor:not([data-locked])")) lockEditor(editor);
   if (change === "removed") offerToJoin(ways);
 }
 
@@ -62,4 +65,32 @@ async function offerToJoin(ways) {
 
 export function hideLocked() {
   document.getElementById("locked-bar")?.remove();
+  for (const editor of document.querySelectorAll(".editor[data-locked]")) unlockEditor(editor);
+}
+
+/** An edit in progress cannot be saved any more; what was written stays to be copied. */
+function lockEditor(editor) {
+  const { body } = editor.elements;
+  const cancel = editor.querySelector("[data-action=cancel]");
+  editor.dataset.locked = cancel.textContent; // what it says when it is unlocked
+  cancel.textContent = say("status.discard");
+  body.readOnly = true;
+  editor.addEventListener("submit", stop, { capture: true });
+  const copy = button("button button--small editor__copy", say("copy"), async () => {
+    (await import("chatty/views/copy.js")).copyDraft(body.value);
+  });
+  cancel.before(copy);
+}
+
+function unlockEditor(editor) {
+  editor.querySelector("[data-action=cancel]").textContent = editor.dataset.locked;
+  delete editor.dataset.locked;
+  editor.elements.body.readOnly = false;
+  editor.removeEventListener("submit", stop, { capture: true });
+  editor.querySelector(".editor__copy").remove();
+}
+
+function stop(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
 }
