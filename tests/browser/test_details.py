@@ -279,7 +279,7 @@ def test_a_sign_in_that_ended_leads_nobody_away_from_what_is_typed(
     expect(trouble).to_have_text("You have been signed out.")
     expect(alice).to_have_url(f"{room.server.url}{room.path}")
     expect(alice.locator("#composer-body")).to_have_value("Half a thought")
-    details(alice).get_by_role("link", name="Sign in again").click()
+    details(alice).get_by_role("button", name="Sign in again").click()
     alice.wait_for_url("**/sign-in/**")
 
 

@@ -15,7 +15,8 @@ export class Drafts {
 
   /**
    * `scope` names person and epoch: nobody finds another's draft, nor one from before a restore, after which
-   * ids may mean something else. `writer` is what tells the same person again then, "" if nobody writes.
+   * ids may mean something else. `writer`: marks that tell the same person again then, one is enough; "" if
+   * nobody writes.
    */
   constructor(scope, writer = "", storage = usableStorage()) {
     this.#prefix = `${PREFIX}${scope}.`;
@@ -27,10 +28,9 @@ export class Drafts {
 
   /** Scopes under which the same person wrote before a restore. */
   get formerScopes() {
-    const known = this.#writer.split(" ");
-    const isMine = (name) => known.some((part) => part && this.#get(name)?.writer?.split(" ").includes(part));
+    const marks = this.#writer.match(/\S+/g) ?? [];
     return keysOf(this.#storage, WRITER)
-      .filter((name) => name !== this.#signature && isMine(name))
+      .filter((name) => name !== this.#signature && marks.some((mark) => this.#get(name)?.writer.includes(mark)))
       .map((name) => name.slice(WRITER.length));
   }
 

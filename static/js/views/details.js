@@ -192,9 +192,7 @@ export class Details {
   /** Not signed in any more. The page stays all the same: something may be half written in it. */
   #leadsAway(answer) {
     if (!answer?.redirected || this.#doors.has(new URL(answer.url).pathname)) return false;
-    const link = element("a", "button button--quiet button--small", say("line.signed_out.way"));
-    link.href = location.pathname;
-    this.#trouble(say("line.signed_out_plain"), link);
+    this.#fail(say("line.signed_out_plain"), () => location.reload(), "line.signed_out.way");
     return true;
   }
 
@@ -223,15 +221,12 @@ export class Details {
     (wrong ?? (same || this.#title)).focus({ preventScroll: !wrong });
   }
 
-  #fail(why, again) {
-    this.#trouble(why, button("button button--quiet button--small", say("status.retry"), again));
-  }
-
-  /** `press`: what one can do about it. */
-  #trouble(why, press) {
+  /** `word`: what the button says that does `again`. */
+  #fail(why, again, word = "status.retry") {
     const hadFocus = this.#body.contains(document.activeElement);
     const words = element("p", "flash flash--error", why || say("error.server"));
     words.setAttribute("role", "alert");
+    const press = button("button button--quiet button--small", say(word), again);
     this.#body.removeAttribute("aria-busy");
     this.#body.querySelector(":scope > .details__trouble")?.remove();
     this.#body.prepend(element("div", "details__trouble", words, press));

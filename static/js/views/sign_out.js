@@ -1,8 +1,6 @@
 // Signing out leaves nothing of mine behind in this browser, and asks first if that costs text.
 
-import { say, sayCount } from "chatty/views/words.js";
-
-const TIDYING = 1_000; // ms the browser gets to take notifications away
+import { view } from "chatty/views/dom.js";
 
 export class SignOut {
   #form = document.querySelector('form[action$="/sign-out/"]');
@@ -25,28 +23,8 @@ export class SignOut {
 
   async #submitted(event) {
     event.preventDefault();
-    if (!(await this.#isSure())) return;
-    try {
-      await this.#unsent.clear();
-      navigator.clearAppBadge?.().catch(() => {});
-      await Promise.race([closeBanners(), new Promise((resolve) => setTimeout(resolve, TIDYING))]);
-    } finally {
-      this.#form.submit();
-    }
+    // What cannot be removed here stays for its writer, and the sign-in page says so.
+    const isSure = await view("clean_up").then(({ cleanUp }) => cleanUp(this.#unsent)).catch(() => true);
+    if (isSure) this.#form.submit();
   }
-
-  async #isSure() {
-    const size = await this.#unsent.count();
-    if (!size) return true;
-    const { ask } = await import("chatty/views/dialog.js");
-    return ask({
-      question: sayCount("sign_out.question", size),
-      yes: say("sign_out.yes"),
-      no: say("cancel"),
-    });
-  }
-}
-
-async function closeBanners() {
-  await (await import("chatty/views/banners.js")).closeBanners();
 }

@@ -1,0 +1,28 @@
+// What is removed from this browser when somebody signs out.
+
+import { say, sayCount } from "chatty/views/words.js";
+
+const TIDYING = 1_000; // ms the browser gets to take notifications away
+
+/** Asks first if that costs text; resolves with false for no. */
+export async function cleanUp(unsent) {
+  if (!(await isSure(await unsent.count()))) return false;
+  await unsent.clear();
+  navigator.clearAppBadge?.().catch(() => {});
+  await Promise.race([closeBanners(), new Promise((resolve) => setTimeout(resolve, TIDYING))]);
+  return true;
+}
+
+async function isSure(size) {
+  if (!size) return true;
+  const { ask } = await import("chatty/views/dialog.js");
+  return ask({
+    question: sayCount("sign_out.question", size),
+    yes: say("sign_out.yes"),
+    no: say("cancel"),
+  });
+}
+
+async function closeBanners() {
+  await (await import("chatty/views/banners.js")).closeBanners();
+}
