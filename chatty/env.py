@@ -309,6 +309,8 @@ def sqlite(path: Path) -> dict[str, Any]:
             "init_command": (
                 "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"
                 "PRAGMA cache_size=-16000;PRAGMA temp_store=MEMORY;"
+                # Deleted text is overwritten with zeros; FAST would leave it in freed pages.
+                "PRAGMA secure_delete=ON;"
                 "PRAGMA journal_size_limit=67108864;"
             ),
         },

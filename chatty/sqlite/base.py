@@ -46,7 +46,7 @@ _turns: dict[str, FairLock] = {}  # one queue per database file
 _turns_guard = threading.Lock()
 
 
-def _turn_for(name: str) -> FairLock:
+def turn_for(name: str) -> FairLock:
     with _turns_guard:
         return _turns.setdefault(name, FairLock())
 
@@ -62,7 +62,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._held is not None:  # a transaction whose end we never saw: never wait for oneself
             super()._start_transaction_under_autocommit()
             return
-        turn = _turn_for(str(self.settings_dict["NAME"]))
+        turn = turn_for(str(self.settings_dict["NAME"]))
         turn.acquire()
         try:
             super()._start_transaction_under_autocommit()

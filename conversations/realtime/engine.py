@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import connection
 
 from chatty import metrics
 from conversations import queries
@@ -25,7 +26,7 @@ from conversations.realtime.purge import Purge
 from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
-from conversations.realtime.upkeep import Upkeep
+from conversations.realtime.upkeep import DatabaseLog, Upkeep
 from conversations.realtime.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ class Engine:
             "upkeep": Upkeep(self.threads).run,
             "numbers": self._keep_numbers,
         }
+        if connection.vendor == "sqlite":
+            parts["database log"] = DatabaseLog(self.threads).run
         self.publisher: fanout.Publisher | None = None
         if settings.REDIS_URL:
             # A layer inside this process has nobody else to tell.

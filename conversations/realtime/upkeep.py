@@ -1,18 +1,23 @@
-"""Runs what the apps have registered in chatty.common.upkeep, at the start and every hour."""
+"""Runs what the apps have registered in chatty.common.upkeep, at the start and every hour, and empties
+SQLite's log every minute."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 
 from chatty.common import upkeep
 from chatty.common.errors import DATABASE_AWAY
+from chatty.sqlite import erasing
 from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 3600.0
 PAUSE_SECONDS = 0.05  # after each transaction, for everybody else's
+LOG_SECONDS = 60.0  # between two times that SQLite's log is emptied
+LOG_WARNING_AFTER = 10  # times in a row that it could not be
 
 
 class Upkeep:
@@ -39,3 +44,34 @@ class Upkeep:
                 logger.exception("%s could not be purged", name)
             if gone:
                 logger.info("removed %s %s that had run out", gone, name)
+
+
+class DatabaseLog:
+    """Empties SQLite's log, so that deleted text does not stay in it."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._threads = threads
+        self._failures = 0  # in a row
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_SECONDS)
+            await self.truncate()
+
+    async def truncate(self) -> None:
+        """Try once. Says so in the log of the program when it has not worked for long."""
+        reason = "another program reads the database"
+        try:
+            if await self._threads.run(erasing.truncate_log):
+                self._failures = 0
+                return
+        except (sqlite3.Error, OSError) as error:
+            reason = str(error)
+        self._failures += 1
+        if self._failures % LOG_WARNING_AFTER == 0:
+            logger.warning(
+                "Deleted text may still be in SQLite's log (-wal), which could not be emptied %s times "
+                "in a row: %s",
+                self._failures,
+                reason,
+            )

@@ -1,0 +1,229 @@
+"""What is deleted can no longer be read in SQLite's files or in a backup."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.utils import timezone
+from PIL import Image
+
+from accounts import actions as account_actions
+from accounts.models import Picture, SignIn
+from accounts.upkeep import purge_sessions, purge_sign_ins
+from chatty import databases
+from chatty.sqlite import erasing
+from conversations import actions
+from conversations.realtime import engine, upkeep
+from conversations.tests.helpers import person, say
+from tests.houses import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+on_sqlite = pytest.mark.skipif(
+    "connection.vendor != 'sqlite'", reason="PostgreSQL keeps its files by its own rules"
+)
+
+CANARY = "Zyzzogeton"
+LONG = f"{CANARY} " * 360  # more than fits on one page of the database
+
+
+def files() -> list[Path]:
+    path = Path(connection.settings_dict["NAME"])
+    return [path, path.with_name(path.name + "-wal")]
+
+
+def is_on_disk(text: bytes = CANARY.encode()) -> bool:
+    return any(text in path.read_bytes() for path in files() if path.exists())
+
+
+def deleted_message(alice, pair):
+    message = say(alice, pair, LONG)
+    return lambda: actions.delete_message(alice, message.pk)
+
+
+def edited_message(alice, pair):
+    message = say(alice, pair, LONG)
+    return lambda: actions.edit_message(alice, message.pk, "Something else")
+
+
+def deleted_conversation(alice, pair):
+    conversation = actions.create_conversation(alice, name=CANARY, topic=CANARY)
+    for _ in range(20):
+        say(alice, conversation, LONG)
+
+    def delete():
+        actions.delete_conversation(alice, conversation.pk)
+        actions.purge_deleted()
+
+    return delete
+
+
+def changed_name(alice, pair):
+    account_actions.update_profile(alice, name=f"{CANARY} Smith")
+    return lambda: account_actions.update_profile(alice, name="Ann Smith")
+
+
+def expired_session(alice, pair):
+    past = timezone.now() - timedelta(days=1)
+    Session.objects.create(session_key=CANARY.lower(), session_data=LONG, expire_date=past)
+    return lambda: list(purge_sessions())
+
+
+def sign_in_long_over(alice, pair):
+    past = timezone.now() - timedelta(days=31)
+    SignIn.objects.create(
+        user=alice, kind=SignIn.Kind.TOKEN, client=CANARY, expires_at=past, ended_at=past
+    )
+    return lambda: list(purge_sign_ins())
+
+
+CASES = [
+    deleted_message,
+    edited_message,
+    deleted_conversation,
+    changed_name,
+    expired_session,
+    sign_in_long_over,
+]
+
+
+@on_sqlite
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_what_is_deleted_is_gone_from_the_file_and_the_log(case: Callable, alice, pair):
+    delete = case(alice, pair)
+    assert is_on_disk()
+    delete()
+    assert erasing.truncate_log()
+    assert not is_on_disk()
+
+
+@on_sqlite
+def test_a_removed_picture_is_gone_from_the_file_and_the_log(alice):
+    image = BytesIO()
+    Image.effect_noise((200, 200), 90).save(image, "PNG")
+    account_actions.update_profile(alice, picture=image.getvalue())
+    stored = bytes(Picture.objects.get(user=alice).image)[1000:1032]
+    assert is_on_disk(stored)
+    account_actions.update_profile(alice, remove_picture=True)
+    assert erasing.truncate_log()
+    assert not is_on_disk(stored)
+
+
+@on_sqlite
+def test_freed_pages_are_overwritten_whatever_sqlite_was_built_with():
+    with connection.cursor() as cursor:
+        assert cursor.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
+@on_sqlite
+async def test_a_server_empties_the_log_by_itself(monkeypatch):
+    monkeypatch.setattr(upkeep, "LOG_SECONDS", 0.05)
+    await engine.start()
+    try:
+        threads = engine.current().threads
+
+        def write_and_delete():
+            alice = person("Alice")
+            message = say(alice, actions.create_conversation(alice, name="Tea"), LONG)
+            actions.delete_message(alice, message.pk)
+            eventually(lambda: not is_on_disk())
+
+        await threads.run(write_and_delete)
+    finally:
+        await engine.stop()
+
+
+@on_sqlite
+def test_a_reader_of_an_older_state_is_not_waited_for(alice, pair):
+    message = say(alice, pair, CANARY)
+    with closing(sqlite3.connect(files()[0], isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM conversations_message").fetchone()
+        actions.delete_message(alice, message.pk)
+        assert not erasing.truncate_log()
+        assert is_on_disk()
+        say(alice, pair, "Writers go on")
+        reader.execute("COMMIT")
+    assert erasing.truncate_log()
+    assert not is_on_disk()
+
+
+@on_sqlite
+def test_it_takes_its_turn_among_the_writers(alice, pair):
+    say(alice, pair, "Hello")
+    done = threading.Event()
+
+    def truncate():
+        erasing.truncate_log()
+        done.set()
+        connection.close()
+
+    with transaction.atomic():
+        thread = threading.Thread(target=truncate)
+        thread.start()
+        assert not done.wait(0.2)
+    thread.join(10)
+    assert done.is_set()
+    assert files()[1].stat().st_size == 0
+
+
+async def test_a_log_that_cannot_be_emptied_for_long_is_reported(caplog):
+    class Threads:
+        async def run(self, job):
+            return False
+
+    log = upkeep.DatabaseLog(Threads())
+    for _ in range(upkeep.LOG_WARNING_AFTER):
+        assert not caplog.messages
+        await log.truncate()
+    assert "another program reads the database" in caplog.text
+
+
+@on_sqlite
+def test_compacting_removes_what_an_older_version_left_in_unused_space(alice, pair, capsys):
+    with closing(sqlite3.connect(files()[0], isolation_level=None)) as older:
+        older.execute("PRAGMA secure_delete=OFF")
+        older.execute("CREATE TABLE former (text)")
+        older.executemany("INSERT INTO former VALUES (?)", [(LONG,)] * 20)
+        older.execute("DROP TABLE former")
+    assert erasing.truncate_log()
+    assert is_on_disk()
+    call_command("compact")
+    assert not is_on_disk()
+    assert say(alice, pair, "Hello").body == "Hello"
+
+
+@on_sqlite
+@pytest.mark.parametrize(("owner", "said"), [("process", "already served"), ("setup", "set up")])
+def test_compacting_is_refused_while_another_process_uses_the_database(owner, said):
+    with databases._server_lock(files()[0], owner), pytest.raises(CommandError, match=said):
+        call_command("compact")
+
+
+def test_compacting_is_only_for_sqlite():
+    if connection.vendor == "sqlite":
+        call_command("compact")
+    else:
+        with pytest.raises(CommandError, match="VACUUM FULL"):
+            call_command("compact")
+
+
+@on_sqlite
+def test_a_backup_holds_nothing_that_was_deleted_before(alice, pair, tmp_path):
+    for delete in [case(alice, pair) for case in CASES]:
+        delete()
+    say(alice, pair, "What is stored")
+    call_command("backup", str(tmp_path))
+    (copy,) = tmp_path.glob("*.db")
+    assert b"What is stored" in copy.read_bytes()
+    assert CANARY.encode() not in copy.read_bytes()
