@@ -45,10 +45,10 @@ actions.mark_read(alice, room.pk, 10**6)
 say(bob, "Something new")
 old = actions.create_conversation(alice, name="Old " + "x" * 70)
 actions.archive(alice, old.pk)
-actions.create_conversation(bob, name="Market", access="open")
+market = actions.create_conversation(bob, name="Market", access="open")
 direct = actions.open_direct(alice, bob.pk)
 actions.send_message(bob, direct.pk, key="furnished-direct", body="Hello")
-print("ROOMS", room.pk, old.pk, direct.pk, asked.pk)
+print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk)
 """
 
 
@@ -56,9 +56,9 @@ print("ROOMS", room.pk, old.pk, direct.pk, asked.pk)
 def places(server: ChatServer) -> dict[str, str]:
     """Every page there is, furnished."""
     printed = server.manage("shell", "-v", "0", "-c", _FURNISH)
-    found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+)", printed)
+    found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+) (\d+)", printed)
     assert found, printed
-    room, old, direct, asked = found.groups()
+    room, old, direct, asked, market = found.groups()
     return {
         "home": "/?list",
         "browse": "/c/browse/",
@@ -73,6 +73,8 @@ def places(server: ChatServer) -> dict[str, str]:
         "settings": f"/c/{room}/settings/",
         "members": f"/c/{room}/members/",
         "delete": f"/c/{room}/delete/",
+        "join": f"/c/{market}/",
+        "leave several": "/c/leave/",
         "react": f"/m/{asked}/react/",
         "take away": f"/m/{asked}/delete/",
         "share": "/share/?text=Look%20at%20https://example.org/" + "x" * 90,
