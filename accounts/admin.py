@@ -34,6 +34,7 @@ from accounts import actions
 from accounts.models import NAME_MAX, SignIn, User
 from accounts.signals import announce_profile
 from chatty.common.errors import ChatError
+from chatty.common.staff_lists import OwnFiltersOnly
 from chatty.common.text import clean_line
 
 
@@ -55,8 +56,7 @@ def _without_nul(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if any("\0" in str(value) for value in (*args, *kwargs.values())):
             raise ChatError("not_found")
-        parameters = [value for _name, values in request.GET.lists() for value in values]
-        if any("\0" in value for value in (*parameters, *request.POST.getlist("_selected_action"))):
+        if any("\0" in value for value in request.POST.getlist("_selected_action")):
             raise ChatError("invalid")
         return view(request, *args, **kwargs)
 
@@ -148,7 +148,7 @@ def may_change(request: HttpRequest, person: User) -> bool:
 
 
 @admin.register(User)
-class PersonAdmin(DjangoUserAdmin):
+class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
     form = PersonForm
     add_form = NewPersonForm
     change_password_form = NewPasswordForm
@@ -231,7 +231,7 @@ class PersonAdmin(DjangoUserAdmin):
 
 
 @admin.register(SignIn)
-class SignInAdmin(admin.ModelAdmin):
+class SignInAdmin(OwnFiltersOnly, admin.ModelAdmin):
     list_display = ("user", "kind", "client", "last_seen_at", "expires_at", "ended_at")
     list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter))
     list_select_related = ("user",)

@@ -34,6 +34,7 @@ from accounts.models import User
 from accounts.queries import user_by_email
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, refused, with_status
+from chatty.common.staff_lists import OwnFiltersOnly
 from conversations import actions, limits, notices, queries
 from conversations.models import Conversation, Membership, Message, Reveal
 
@@ -42,7 +43,7 @@ MEMBERS_SHOWN = 200
 LIST_EXCERPT = 300  # characters of a message in the list
 
 
-class _LookedAt(admin.ModelAdmin):
+class _LookedAt(OwnFiltersOnly, admin.ModelAdmin):
     """Rows that nobody adds, changes or deletes by hand."""
 
     show_full_result_count = False
@@ -496,9 +497,6 @@ class MessageAdmin(_LookedAt):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return MessageList
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return False
-
     @admin.display(description="#")
     def number(self, message: Message) -> str:
         return f"#{message.pk}"
@@ -606,9 +604,6 @@ class RevealAdmin(_LookedAt):
     # Never the conversation itself: it may have been deleted since.
     fields = ("at", "staff", "looked_into", "reason")
     readonly_fields = fields
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return False
 
     @admin.display(description=_("conversation"))
     def looked_into(self, reveal: Reveal) -> str:

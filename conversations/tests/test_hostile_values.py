@@ -13,8 +13,11 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.http import QueryDict
 from django.test import Client
+from django.urls import reverse
 from django.utils.datastructures import MultiValueDict
 
 from accounts import socket_auth
@@ -102,6 +105,27 @@ def test_in_an_address(method, visitor, pair):
 def test_in_the_parameters_of_pages(visitor, pair, hello, read):
     for path, query in pages_and_values(visitor, pair, read, "GET"):
         visitor.ask("GET", f"{path}?{query}")
+    assert visitor.faults == []
+
+
+def test_lists_of_the_administration_take_their_own_filters_only(visitor, pair, hello):
+    hostile = [
+        *("exact=" + "9" * 30, "exact=%00", "isnull=x", "isempty=%5B"),
+        *("regex=%5B", "year=-1", "range=9", "startswith=p"),
+    ]
+    passed = set()
+    for model, shown in admin.site._registry.items():
+        about = model._meta
+        path = reverse(f"admin:{about.app_label}_{about.model_name}_changelist")
+        for column in about.concrete_fields:
+            for lookup in hostile:
+                answer = visitor.ask("GET", f"{path}?{column.name}__{lookup}")
+                if answer.status_code != 400:
+                    passed.add(column.name)
+        filters = [each[0] if isinstance(each, tuple) else each for each in shown.list_filter]
+        if shown.get_changelist(None) is ChangeList:  # others read parameters of their own alone
+            assert passed <= {*filters}
+        passed.clear()
     assert visitor.faults == []
 
 
