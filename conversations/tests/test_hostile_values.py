@@ -117,12 +117,13 @@ def test_lists_of_the_administration_take_their_own_filters_only(visitor, pair, 
     for model, shown in admin.site._registry.items():
         about = model._meta
         path = reverse(f"admin:{about.app_label}_{about.model_name}_changelist")
-        for column in about.concrete_fields:
-            for lookup in hostile:
+        filters = [each[0] if isinstance(each, tuple) else each for each in shown.list_filter]
+        for number, column in enumerate(about.concrete_fields):
+            turn = hostile[number % len(hostile)]
+            for lookup in hostile if column.name in filters else [turn]:
                 answer = visitor.ask("GET", f"{path}?{column.name}__{lookup}")
                 if answer.status_code != 400:
                     passed.add(column.name)
-        filters = [each[0] if isinstance(each, tuple) else each for each in shown.list_filter]
         if shown.get_changelist(None) is ChangeList:  # others read parameters of their own alone
             assert passed <= {*filters}
         passed.clear()
