@@ -10,6 +10,8 @@ import pytest
 
 from chatty import checks, env
 
+pytestmark = pytest.mark.once
+
 GOOD = "Xb7Pq2Lw9Zt4Rm6Kc1Vn8Js3Hd5Gf0Ya"
 
 

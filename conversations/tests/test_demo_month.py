@@ -17,6 +17,8 @@ from conversations import queries
 from conversations.demo.people import CAST, EMAILS
 from conversations.models import Conversation, Message, Reaction
 
+pytestmark = pytest.mark.once
+
 
 def demo() -> str:
     said = io.StringIO()

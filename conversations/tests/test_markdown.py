@@ -16,6 +16,8 @@ from chatty.common.text import is_blank
 from conversations import limits, markdown
 from conversations.markdown import render
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("body", "expected"),
