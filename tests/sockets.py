@@ -74,7 +74,7 @@ class Talker(Person):
         claims = jwt.decode(self.token, options={"verify_signature": False})
         return jwt.encode({**claims, **changes}, secret, algorithm="HS256")
 
-    def cookie(self) -> str:
+    def cookie(self, user_agent: str = "tests") -> str:
         """Signs in as a browser does, by the form; returns the Cookie header."""
         secret = uuid.uuid4().hex  # whoever holds the cookie may repeat it in the form
         form = {"email": self.email, "password": PASSWORD, "csrfmiddlewaretoken": secret}
@@ -82,6 +82,7 @@ class Talker(Person):
             "Cookie": f"chatty-csrf={secret}",
             "Content-Type": "application/x-www-form-urlencoded",
             "Origin": self.server.url,
+            "User-Agent": user_agent,
         }
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)
         with contextlib.closing(connection):

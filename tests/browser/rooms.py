@@ -157,11 +157,12 @@ def let_go(page: Page, held: list[Route]) -> None:
         route.continue_()
 
 
-def violations(page: Page) -> list[str]:
-    """What axe has against a page: the rule and the element."""
+def violations(page: Page, *rules: str) -> list[str]:
+    """What axe has against a page: the rule and the element. `rules`: only these, which is quicker."""
     # Half faded in, words have half their contrast.
     page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
-    found = Axe().run(page).response["violations"]
+    options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    found = Axe().run(page, options=options).response["violations"]
     return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
 
