@@ -25,7 +25,7 @@ def wait_for_worker(page: Page) -> None:
 
 def test_a_browser_finds_nothing_wrong_with_the_manifest(visit: Visit, server: ChatServer) -> None:
     visitor = visit(server, "Alice")
-    wait_for_worker(visitor.page)
+    wait_for_worker(visitor.goto())
     session = visitor.context.new_cdp_session(visitor.page)
     manifest = session.send("Page.getAppManifest")
     assert manifest["url"].endswith("/manifest.webmanifest")

@@ -34,7 +34,7 @@ def test_the_policy_stops_what_somebody_slips_in(server, visit):
 
 
 def test_nonces_are_used_once(server, visit):
-    page = visit(server, "Alice").page
+    page = visit(server, "Alice").goto()
 
     def nonces():
         return page.evaluate("() => [...document.querySelectorAll('[nonce]')].map(e => e.nonce)")
