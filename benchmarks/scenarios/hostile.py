@@ -295,6 +295,10 @@ def flood_socket(hostile: Hostile) -> None:
         hostile.push(line, (ping + text_frame(b'{"type":"ping"}')) * 500)
 
 
+def costly_message(number: int) -> dict[str, str]:
+    return {"key": f"hostile-{time.monotonic_ns()}", "body": MARKDOWN[number % len(MARKDOWN)]}
+
+
 def sign_in_and_write(hostile: Hostile) -> None:
     target = hostile.target
     connection = http.client.HTTPConnection(
@@ -307,11 +311,11 @@ def sign_in_and_write(hostile: Hostile) -> None:
             for what, path, headers, body in (
                 ("token", "/api/token/", {}, {"email": target.email, "password": PASSWORD}),
                 ("token", "/api/token/", {}, {"email": target.email, "password": "wrong"}),
-                ("Markdown", messages, bearer, {"body": MARKDOWN[number % len(MARKDOWN)]}),
+                ("Markdown", messages, bearer, costly_message(number)),
             ):
                 if not hostile.goes_on():
                     return
-                said = json.dumps({**body, "key": f"hostile-{time.monotonic_ns()}"})
+                said = json.dumps(body)
                 json_type = {"Content-Type": "application/json"}
                 connection.request("POST", path, said, {**headers, **json_type})
                 answer = connection.getresponse()
