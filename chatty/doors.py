@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import json
 import logging
@@ -11,11 +12,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
+from django.conf import settings
+from django.http import parse_cookie
+
 from chatty import metrics
 from chatty.common.errors import ChatError
 from chatty.env import Network
 from chatty.health import Probe, answer
 from chatty.observer import Observer
+from chatty.turns import Client, Turns
 
 log = logging.getLogger("chatty.doors")
 
@@ -231,6 +236,7 @@ class _Answer:
 
 class HttpBound:
     """At most `running` requests in Django, `waiting` more in line; then 503 with Retry-After.
+    Turns says who is next.
 
     Django starts a thread, and so a database connection, for each request that comes: without a bound
     a crowd takes the memory and starves the sockets. A request gets in line after its body has
@@ -261,17 +267,14 @@ class HttpBound:
         unbound: tuple[str, ...] = ("/static/",),
     ) -> None:
         self.application = application
-        self.running = running
-        self.waiting = waiting
         self.body_max = body_max
         self.body_seconds = body_seconds
         self.bodies_max = bodies_max
         self.answers_max = answers_max
         self.large = large or {}
         self.unbound = unbound
-        self._inside = 0  # running and waiting
         self._large = 0  # of those with a body beyond `body_max`, also on its way
-        self._places = asyncio.Semaphore(running)
+        self._turns = Turns(running=running, waiting=waiting)
         self._bodies: set[_Body] = set()
         self._bodies_size = 0
         self._answers: set[_Answer] = set()
@@ -292,10 +295,11 @@ class HttpBound:
             self._drop_body(body)
 
     async def _with_body(self, scope: Scope, receive: Receive, send: Send, body: _Body) -> None:
+        client = client_of(scope)
         try:
             content = await self._body(scope, receive, body)
-            if self._inside >= self.running + self.waiting:
-                raise ChatError("busy", retry_after=2)
+            if content is not None:
+                await self._begin(client)
         except ChatError as error:
             self._drop_body(body)
             metrics.HTTP_REFUSED.labels(error.code).inc()
@@ -307,12 +311,11 @@ class HttpBound:
         self._answers.add(answer)
         made: deque[Message] = deque()
         try:
-            self._inside += 1
             try:
-                with metrics.HTTP_INSIDE.track_inprogress():
-                    await self._in_turn(scope, replaying(content, receive), send, made, answer)
+                with metrics.HTTP_RUNNING.track_inprogress():
+                    await self._run(scope, replaying(content, receive), send, made, answer)
             finally:
-                self._inside -= 1
+                self._end(client)
                 self._drop_body(body)
             del content
             await self._pass_on(made, send, answer)
@@ -322,7 +325,19 @@ class HttpBound:
             self._count_answer(answer, -answer.size)
             self._answers.discard(answer)
 
-    async def _in_turn(
+    async def _begin(self, client: Client) -> None:
+        metrics.HTTP_INSIDE.inc()
+        try:
+            await self._turns.begin(client)
+        except BaseException:
+            metrics.HTTP_INSIDE.dec()
+            raise
+
+    def _end(self, client: Client) -> None:
+        metrics.HTTP_INSIDE.dec()
+        self._turns.end(client)
+
+    async def _run(
         self, scope: Scope, receive: Receive, send: Send, made: deque[Message], answer: _Answer
     ) -> None:
         """Run the application, and put what it answers into `made`."""
@@ -338,9 +353,7 @@ class HttpBound:
                 # A stream rather than a page: what is too long to be held is sent from its place.
                 await self._pass_on(made, send, answer)
 
-        async with self._places:
-            with metrics.HTTP_RUNNING.track_inprogress():
-                await self.application(scope, receive, keep)
+        await self.application(scope, receive, keep)
 
     async def _pass_on(self, made: deque[Message], send: Send, answer: _Answer) -> None:
         while made and not answer.dropped:
@@ -431,6 +444,27 @@ class HttpBound:
 
 def _size(held: _Body | _Answer) -> int:
     return held.size
+
+
+def client_of(scope: Scope) -> Client:
+    """Whose request this is, as far as its head tells: nothing of it is proved yet.
+
+    Who makes up another credential for each request is answered by the first query of it.
+    """
+    address = str((scope.get("client") or ("",))[0])
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return Client(_digest(value), address)
+        if name == b"cookie":
+            session = parse_cookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
+            if session:
+                return Client(_digest(session.encode("latin-1")), address)
+    return Client(address, address)
+
+
+def _digest(credential: bytes) -> str:
+    """So that no secret is kept, and nothing is longer than another."""
+    return hashlib.blake2b(credential, digest_size=16).hexdigest()
 
 
 def announced_size(scope: Scope) -> int:

@@ -94,6 +94,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "chatty.server",
             "chatty.uvicorn_protocols",
             "chatty.startup",
+            "chatty.turns",
             "chatty.urls",
         ],
     ),

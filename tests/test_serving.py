@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import platform
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -13,7 +16,7 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosed
 
 from conversations.proof.services import free_port
-from tests.houses import eventually
+from tests.houses import ROOT, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -48,6 +51,43 @@ def test_a_server_says_where_it_is_and_that_it_is_well(server):
     assert (answer.status, json.loads(body)) == (200, {"status": "ok"})
     assert f"Chatty is ready: http://127.0.0.1:{server.port}" in server.said()
     assert answer.headers["Server"] is None
+
+
+RESIDENT_AFTER_LARGE_BLOCKS = """
+import sys
+from pathlib import Path
+from benchmarks.measure import resident_bytes
+import django, os
+django.setup()
+from chatty.server import give_memory_back
+if sys.argv[1] == "tuned":
+    give_memory_back()
+before = resident_bytes(os.getpid())
+for _ in range(3):
+    block = bytearray(b"x") * (19 * 2**20)
+    kept = [bytearray(50_000) for _ in range(10)]
+    del block
+print(resident_bytes(os.getpid()) - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no mallopt to set")
+def test_what_a_hash_of_a_password_took_goes_back_to_the_system(house):
+    grown = {
+        way: int(
+            subprocess.run(
+                [sys.executable, "-c", RESIDENT_AFTER_LARGE_BLOCKS, way],
+                cwd=ROOT,
+                env={**house.env, "DJANGO_SETTINGS_MODULE": "chatty.settings"},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for way in ("plain", "tuned")
+    }
+    assert grown["tuned"] < 4 * 2**20
+    assert grown["plain"] > 15 * 2**20  # or there would be nothing to set
 
 
 def test_serve_refuses_before_set_up_and_leaves_no_empty_database(house, tmp_path):

@@ -245,7 +245,7 @@ async def test_bodies_too_big_are_refused_whether_announced_or_not():
 
 async def test_a_larger_body_is_taken_where_files_go_and_only_a_few_at_once():
     slow = Slow()
-    door = bound(slow, running=20, large={"/picture/": 3000})
+    door = bound(slow, running=30, large={"/picture/": 3000})
     big = [("content-length", "2500")]
 
     def line(path="/picture/", headers=big, size=2500):

@@ -1,0 +1,136 @@
+"""Requests of different clients take turns, however many of them one client sends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from chatty.common.errors import ChatError
+from chatty.doors import client_of
+from chatty.turns import Client, Turns
+
+ANN, BEN, CLEO = (Client(name, f"192.0.2.{number}") for number, name in enumerate("abc"))
+
+
+class Line:
+    """Requests that wait or are worked on, and who began in which order."""
+
+    def __init__(self, *, running: int, waiting: int = 100) -> None:
+        self.turns = Turns(running=running, waiting=waiting)
+        self.begun: list[Client] = []
+
+    async def comes(self, client: Client, times: int = 1) -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(self._begin(client)) for _ in range(times)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return tasks
+
+    async def _begin(self, client: Client) -> None:
+        await self.turns.begin(client)
+        self.begun.append(client)
+
+    async def ends(self, client: Client) -> None:
+        self.turns.end(client)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def test_one_client_leaves_places_to_the_others():
+    line = Line(running=12)
+    await line.comes(ANN, 20)
+    assert line.begun == [ANN, ANN]
+    await line.comes(BEN)
+    assert line.begun == [ANN, ANN, BEN]
+
+
+async def test_one_address_leaves_places_to_the_others_whatever_it_signs_in_with():
+    line = Line(running=12)
+    for number in range(20):
+        await line.comes(Client(f"token {number}", "192.0.2.9"))
+    assert len(line.begun) == 9
+    await line.comes(BEN)
+    assert line.begun[-1] == BEN
+
+
+async def test_a_free_place_goes_to_whoever_holds_fewest_then_to_the_first():
+    line = Line(running=3)
+    await line.comes(ANN, 4)
+    await line.comes(BEN, 1)
+    await line.comes(BEN, 1)
+    await line.comes(CLEO, 1)
+    assert line.begun == [ANN, ANN, BEN]
+    await line.ends(ANN)
+    assert line.begun[3:] == [CLEO]
+    await line.ends(CLEO)
+    assert line.begun[4:] == [ANN]  # one place each for Ann and Ben, and Ann was first
+    await line.ends(ANN)
+    assert line.begun[5:] == [ANN]
+
+
+async def test_who_has_most_in_a_full_line_gives_way():
+    line = Line(running=2, waiting=4)
+    waiting = (await line.comes(ANN, 6))[2:]
+    assert len(line.begun) == 2
+    await line.comes(BEN)
+    assert isinstance(waiting[-1].exception(), ChatError)
+    assert not any(task.done() for task in waiting[:-1])
+    await line.ends(ANN)
+    assert line.begun[2:] == [BEN]
+
+
+async def test_nobody_gives_way_to_somebody_with_as_many():
+    line = Line(running=2, waiting=2)
+    await line.comes(ANN, 3)
+    await line.comes(BEN)
+    refused = await line.comes(BEN)
+    assert refused[0].exception().code == "busy"
+    refused = await line.comes(CLEO)  # everybody has one
+    assert refused[0].exception().code == "busy"
+
+
+async def test_who_goes_while_waiting_takes_no_place():
+    line = Line(running=2)
+    *_, waiting = await line.comes(ANN, 3)
+    waiting.cancel()
+    await line.ends(ANN)
+    await line.comes(BEN)
+    assert line.begun == [ANN, ANN, BEN]
+
+
+async def test_a_place_given_to_somebody_who_just_went_is_given_on():
+    line = Line(running=2)
+    *_, waiting = await line.comes(ANN, 3)
+    line.turns.end(ANN)  # the place is given, and
+    waiting.cancel()  # before that is noticed
+    await line.comes(BEN)
+    assert line.begun == [ANN, ANN, BEN]
+    assert waiting.cancelled()
+
+
+async def test_nothing_is_kept_of_who_has_gone():
+    line = Line(running=2)
+    await line.comes(ANN, 2)
+    await line.ends(ANN)
+    await line.ends(ANN)
+    assert not line.turns._of_client
+    assert not line.turns._of_address
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ([], [], True),
+        ([(b"authorization", b"Bearer a")], [(b"authorization", b"Bearer a")], True),
+        ([(b"authorization", b"Bearer a")], [(b"authorization", b"Bearer b")], False),
+        ([(b"cookie", b"x=1; chatty-session=a")], [(b"cookie", b"chatty-session=a; y=2")], True),
+        ([(b"cookie", b"chatty-session=a")], [(b"cookie", b"chatty-session=b")], False),
+        ([(b"cookie", b"x=1")], [], True),
+        ([(b"cookie", b"chatty-session=\xff\xfe")], [], False),
+    ],
+)
+def test_a_client_is_what_it_signs_in_with_or_its_address(one, other, same):
+    first, second = (client_of({"client": ["192.0.2.1", 1], "headers": h}) for h in (one, other))
+    assert (first == second) is same
+    assert first.address == "192.0.2.1"
+    assert b"Bearer" not in repr(first).encode()

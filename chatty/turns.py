@@ -1,0 +1,109 @@
+"""Which of the requests that wait is worked on next: each client gets its share, whatever others ask.
+
+Python computes in one thread at a time, so a client with a dozen requests in work at once would slow
+down everybody's messages, and one with a hundred in line would leave no place in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chatty.common.errors import ChatError
+
+
+class Client(NamedTuple):
+    """Whose request it is. `key` is what it signs in with, or its address again without that."""
+
+    key: str
+    address: str
+
+
+@dataclass(eq=False)
+class _Waiter:
+    client: Client
+    place: asyncio.Future[None]
+
+
+class Turns:
+    """Places for `running` requests, and a line for `waiting` more.
+
+    A client holds a sixth of the places at most (but two), an address three quarters. A place that
+    gets free goes to whoever holds the fewest. When the line is full, whoever has most in it gives way.
+    """
+
+    def __init__(self, *, running: int, waiting: int) -> None:
+        self.running = running
+        self.waiting = waiting
+        self.of_client_max = max(2, running // 6)
+        self.of_address_max = max(2, running * 3 // 4)
+        self._count = 0
+        self._of_client: Counter[str] = Counter()
+        self._of_address: Counter[str] = Counter()
+        self._line: list[_Waiter] = []
+
+    async def begin(self, client: Client) -> None:
+        """Wait for a place; give it back with end(). Raises ChatError("busy") when the line is full."""
+        if self._may_start(client):
+            self._start(client)
+            return
+        if len(self._line) >= self.waiting:
+            self._make_room(client)
+        waiter = _Waiter(client, asyncio.get_running_loop().create_future())
+        self._line.append(waiter)
+        try:
+            await waiter.place
+        except asyncio.CancelledError:
+            if waiter in self._line:
+                self._line.remove(waiter)
+            elif not waiter.place.cancelled():  # it was given a place just now
+                self.end(client)
+            raise
+
+    def end(self, client: Client) -> None:
+        self._count -= 1
+        for counts, name in ((self._of_client, client.key), (self._of_address, client.address)):
+            counts[name] -= 1
+            if not counts[name]:
+                del counts[name]
+        self._start_next()
+
+    def _waiting(self) -> list[_Waiter]:
+        """Those in line, without any that were cancelled and have not noticed yet."""
+        return [waiter for waiter in self._line if not waiter.place.done()]
+
+    def _may_start(self, client: Client) -> bool:
+        return (
+            self._count < self.running
+            and self._of_client[client.key] < self.of_client_max
+            and self._of_address[client.address] < self.of_address_max
+        )
+
+    def _start(self, client: Client) -> None:
+        self._count += 1
+        self._of_client[client.key] += 1
+        self._of_address[client.address] += 1
+
+    def _start_next(self) -> None:
+        # One ended, so one may start; of those that hold equally few, the first in line.
+        next_one = min(
+            (waiter for waiter in self._waiting() if self._may_start(waiter.client)),
+            key=lambda waiter: self._of_client[waiter.client.key],
+            default=None,
+        )
+        if next_one is not None:
+            self._line.remove(next_one)
+            self._start(next_one.client)
+            next_one.place.set_result(None)
+
+    def _make_room(self, client: Client) -> None:
+        """Send the last request of whoever has most in the line away, or raise for this client."""
+        in_line = Counter(waiter.client.key for waiter in self._waiting())
+        key, most = max(in_line.items(), key=lambda item: item[1], default=("", 0))
+        if most <= in_line[client.key] + 1:
+            raise ChatError("busy", retry_after=2)
+        last = next(waiter for waiter in reversed(self._waiting()) if waiter.client.key == key)
+        self._line.remove(last)
+        last.place.set_exception(ChatError("busy", retry_after=2))
