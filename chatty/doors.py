@@ -459,7 +459,7 @@ def client_of(scope: Scope) -> Client:
             session = parse_cookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
             if session:
                 return Client(_digest(session.encode("latin-1")), address)
-    return Client(address, address)
+    return Client("", address)
 
 
 def _digest(credential: bytes) -> str:

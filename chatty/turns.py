@@ -15,10 +15,14 @@ from chatty.common.errors import ChatError
 
 
 class Client(NamedTuple):
-    """Whose request it is. `key` is what it signs in with, or its address again without that."""
+    """Whose request it is. `credential` is what it signs in with; "" for a stranger."""
 
-    key: str
+    credential: str
     address: str
+
+    @property
+    def name(self) -> str:
+        return self.credential or self.address
 
 
 @dataclass(eq=False)
@@ -30,8 +34,9 @@ class _Waiter:
 class Turns:
     """Places for `running` requests, and a line for `waiting` more.
 
-    A client holds a sixth of the places at most (but two), an address three quarters. A place that
-    gets free goes to whoever holds the fewest. When the line is full, whoever has most in it gives way.
+    Who signs in holds a sixth of the places at most (but two), an address three quarters: behind one
+    there may be many strangers. A place that gets free goes to whoever holds the fewest. When the line
+    is full, whoever has most in it gives way.
     """
 
     def __init__(self, *, running: int, waiting: int) -> None:
@@ -40,8 +45,7 @@ class Turns:
         self.of_client_max = max(2, running // 6)
         self.of_address_max = max(2, running * 3 // 4)
         self._count = 0
-        self._of_client: Counter[str] = Counter()
-        self._of_address: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()  # by credential, and by address
         self._line: list[_Waiter] = []
 
     async def begin(self, client: Client) -> None:
@@ -64,10 +68,10 @@ class Turns:
 
     def end(self, client: Client) -> None:
         self._count -= 1
-        for counts, name in ((self._of_client, client.key), (self._of_address, client.address)):
-            counts[name] -= 1
-            if not counts[name]:
-                del counts[name]
+        for name in filter(None, client):
+            self._held[name] -= 1
+            if not self._held[name]:
+                del self._held[name]
         self._start_next()
 
     def _waiting(self) -> list[_Waiter]:
@@ -77,20 +81,19 @@ class Turns:
     def _may_start(self, client: Client) -> bool:
         return (
             self._count < self.running
-            and self._of_client[client.key] < self.of_client_max
-            and self._of_address[client.address] < self.of_address_max
+            and self._held[client.address] < self.of_address_max
+            and (not client.credential or self._held[client.credential] < self.of_client_max)
         )
 
     def _start(self, client: Client) -> None:
         self._count += 1
-        self._of_client[client.key] += 1
-        self._of_address[client.address] += 1
+        self._held.update(filter(None, client))
 
     def _start_next(self) -> None:
         # One ended, so one may start; of those that hold equally few, the first in line.
         next_one = min(
             (waiter for waiter in self._waiting() if self._may_start(waiter.client)),
-            key=lambda waiter: self._of_client[waiter.client.key],
+            key=lambda waiter: self._held[waiter.client.name],
             default=None,
         )
         if next_one is not None:
@@ -100,10 +103,10 @@ class Turns:
 
     def _make_room(self, client: Client) -> None:
         """Send the last request of whoever has most in the line away, or raise for this client."""
-        in_line = Counter(waiter.client.key for waiter in self._waiting())
-        key, most = max(in_line.items(), key=lambda item: item[1], default=("", 0))
-        if most <= in_line[client.key] + 1:
+        in_line = Counter(waiter.client.name for waiter in self._waiting())
+        name, most = max(in_line.items(), key=lambda item: item[1], default=("", 0))
+        if most <= in_line[client.name] + 1:
             raise ChatError("busy", retry_after=2)
-        last = next(waiter for waiter in reversed(self._waiting()) if waiter.client.key == key)
+        last = next(waiter for waiter in reversed(self._waiting()) if waiter.client.name == name)
         self._line.remove(last)
         last.place.set_exception(ChatError("busy", retry_after=2))

@@ -114,6 +114,7 @@ class Visitor:
             additional_headers={"Authorization": f"Bearer {self.token}"},
             proxy=None,
             ssl=self.site.context(),
+            open_timeout=30,  # slow beside other tests; how long sockets are away is asserted
             close_timeout=1,
             legacy=True,
         )

@@ -20,6 +20,7 @@ from benchmarks.scenarios import (
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "fanout": fanout.run,
     "sends": sends.run,
+    "rich": sends.run_rich,
     "connect": connect.run,
     "history": history.run,
     "page": page.run,

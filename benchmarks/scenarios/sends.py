@@ -21,10 +21,21 @@ PAIRS = 25
 WINDOW = 8  # messages of each sender not yet acknowledged
 EACH = 200  # messages of each sender in a round, at full pace
 SCENARIO = "durable sends"
+RICH = "durable sends of rich messages"
+RICH_WORDS = "The **quick** brown fox jumps over @Guest 1 and https://example.org/lazy/dog."
 COST = "CPU per send"
 
 
 def run(bench: Bench) -> None:
+    _run(bench, SCENARIO, WORDS)
+
+
+def run_rich(bench: Bench) -> None:
+    """The same with bold, a mention and a link: to others just another text."""
+    _run(bench, RICH, RICH_WORDS)
+
+
+def _run(bench: Bench, scenario: str, words: str) -> None:
     pairs = 3 if bench.quick else PAIRS
     plan = Plan(2 * pairs, [[2 * pair, 2 * pair + 1] for pair in range(pairs)])
     with ExitStack() as stack:
@@ -32,32 +43,34 @@ def run(bench: Bench) -> None:
             stack.enter_context(bench.running(kind(bench.site), plan))
             for kind in bench.available([Chatty, ChattyTwice, SocketIO, UsualChannels])
         ]
-        for contender in bench.turns(contenders, SCENARIO):
+        for contender in bench.turns(contenders, scenario):
             each = max(10, int((20 if bench.quick else EACH) * contender.pace))
             with Crowd() as crowd:
                 # One at a time: lines 2n and 2n + 1 are a pair, in the order they were opened.
                 contender.enter(crowd, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
-                talk(contender, crowd, 10)  # warms up
-                _measure(bench, contender, crowd, each)
-    bench.sheet.note_ratios(SCENARIO, COST, Chatty.name)
+                talk(contender, crowd, 10, words)  # warms up
+                _measure(bench, scenario, contender, crowd, each, words)
+    bench.sheet.note_ratios(scenario, COST, Chatty.name)
 
 
-def _measure(bench: Bench, contender: Contender, crowd: Crowd, each: int) -> None:
+def _measure(
+    bench: Bench, scenario: str, contender: Contender, crowd: Crowd, each: int, words: str
+) -> None:
     before = sum(map(cpu_seconds, contender.pids))
-    outcome = talk(contender, crowd, each)
+    outcome = talk(contender, crowd, each, words)
     stored = max(1, len(outcome.waits))
     cost = (sum(map(cpu_seconds, contender.pids)) - before) / stored * MICRO
-    bench.sheet.note(SCENARIO, COST, contender.name, cost, "µs", 0)
-    bench.sheet.note(SCENARIO, "sends a second", contender.name, stored / outcome.seconds, "", 0)
-    bench.note_deliveries(SCENARIO, contender.name, outcome)
+    bench.sheet.note(scenario, COST, contender.name, cost, "µs", 0)
+    bench.sheet.note(scenario, "sends a second", contender.name, stored / outcome.seconds, "", 0)
+    bench.note_deliveries(scenario, contender.name, outcome)
     unanswered = each * len(crowd.lines) - len(outcome.waits)
-    bench.sheet.note(SCENARIO, "not acknowledged", contender.name, unanswered, "", 0)
+    bench.sheet.note(scenario, "not acknowledged", contender.name, unanswered, "", 0)
 
 
-def talk(contender: Contender, crowd: Crowd, each: int) -> Outcome:
+def talk(contender: Contender, crowd: Crowd, each: int, words: str = WORDS) -> Outcome:
     first = contender.numbers(each * len(crowd.lines)).start
 
     def frame_of(index: int, number: int) -> bytes:
-        return contender.say(index // 2, number, WORDS)
+        return contender.say(index // 2, number, words)
 
     return conversations(crowd, frame_of, first, each, window=WINDOW)

@@ -53,6 +53,14 @@ async def test_one_address_leaves_places_to_the_others_whatever_it_signs_in_with
     assert line.begun[-1] == BEN
 
 
+async def test_strangers_behind_one_address_are_not_one_client():
+    line = Line(running=12)
+    await line.comes(Client("", "192.0.2.9"), 20)
+    assert len(line.begun) == 9
+    await line.comes(BEN)
+    assert line.begun[-1] == BEN
+
+
 async def test_a_free_place_goes_to_whoever_holds_fewest_then_to_the_first():
     line = Line(running=3)
     await line.comes(ANN, 4)
@@ -113,8 +121,7 @@ async def test_nothing_is_kept_of_who_has_gone():
     await line.comes(ANN, 2)
     await line.ends(ANN)
     await line.ends(ANN)
-    assert not line.turns._of_client
-    assert not line.turns._of_address
+    assert not line.turns._held
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ def test_pages_are_served_while_one_account_signs_in_in_a_loop(house, limit):
     assert codes[200] >= 1
     assert set(codes) <= {200, 429, 503}
     if limit == "10/5m":
-        assert codes[200] <= 11  # and what the limit gives back meanwhile
+        # As many again from where somebody has signed in, and what the limits give back meanwhile.
+        assert codes[200] <= 22
 
 
 def test_megabytes_of_address_are_kept_nowhere(house):
