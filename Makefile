@@ -36,7 +36,7 @@ test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL
 		accounts chatty conversations
 
 test-browser: $(EQUIPPED) ## real Chromium against real servers
-	$(PYTEST) -n $(WORKERS) --dist loadscope -m browser
+	$(PYTEST) -n auto --dist loadscope -m browser
 
 test-long: $(EQUIPPED) ## what takes minutes: a hundred thousand messages on both databases
 	$(PYTEST) -m long
