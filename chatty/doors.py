@@ -447,19 +447,16 @@ def _size(held: _Body | _Answer) -> int:
 
 
 def client_of(scope: Scope) -> Client:
-    """Whose request this is, as far as its head tells: nothing of it is proved yet.
-
-    Who makes up another credential for each request is answered by the first query of it.
-    """
-    address = str((scope.get("client") or ("",))[0])
+    """Whose request this is, as far as its head tells: nothing of it is proved yet."""
+    credentials = set()
     for name, value in scope["headers"]:
         if name == b"authorization":
-            return Client(_digest(value), address)
-        if name == b"cookie":
+            credentials.add(_digest(value))
+        elif name == b"cookie":
             session = parse_cookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
             if session:
-                return Client(_digest(session.encode("latin-1")), address)
-    return Client("", address)
+                credentials.add(_digest(session.encode("latin-1")))
+    return Client(tuple(credentials), str((scope.get("client") or ("",))[0]))
 
 
 def _digest(credential: bytes) -> str:

@@ -15,14 +15,18 @@ from chatty.common.errors import ChatError
 
 
 class Client(NamedTuple):
-    """Whose request it is. `credential` is what it signs in with; "" for a stranger."""
+    """Whose request it is. `credentials`: all that it carries, none for a stranger.
 
-    credential: str
+    Each of them counts: of a real one and one that was made up for this request, nobody knows yet
+    which is which.
+    """
+
+    credentials: tuple[str, ...]
     address: str
 
     @property
-    def name(self) -> str:
-        return self.credential or self.address
+    def names(self) -> tuple[str, ...]:
+        return self.credentials or (self.address,)
 
 
 @dataclass(eq=False)
@@ -68,7 +72,7 @@ class Turns:
 
     def end(self, client: Client) -> None:
         self._count -= 1
-        for name in filter(None, client):
+        for name in (*client.credentials, client.address):
             self._held[name] -= 1
             if not self._held[name]:
                 del self._held[name]
@@ -82,18 +86,18 @@ class Turns:
         return (
             self._count < self.running
             and self._held[client.address] < self.of_address_max
-            and (not client.credential or self._held[client.credential] < self.of_client_max)
+            and all(self._held[each] < self.of_client_max for each in client.credentials)
         )
 
     def _start(self, client: Client) -> None:
         self._count += 1
-        self._held.update(filter(None, client))
+        self._held.update((*client.credentials, client.address))
 
     def _start_next(self) -> None:
         # One ended, so one may start; of those that hold equally few, the first in line.
         next_one = min(
             (waiter for waiter in self._waiting() if self._may_start(waiter.client)),
-            key=lambda waiter: self._held[waiter.client.name],
+            key=lambda waiter: _most(self._held, waiter.client),
             default=None,
         )
         if next_one is not None:
@@ -103,10 +107,17 @@ class Turns:
 
     def _make_room(self, client: Client) -> None:
         """Send the last request of whoever has most in the line away, or raise for this client."""
-        in_line = Counter(waiter.client.name for waiter in self._waiting())
-        name, most = max(in_line.items(), key=lambda item: item[1], default=("", 0))
-        if most <= in_line[client.name] + 1:
+        in_line = Counter(name for waiter in self._waiting() for name in waiter.client.names)
+        last = max(
+            reversed(self._waiting()),
+            key=lambda waiter: _most(in_line, waiter.client),
+            default=None,
+        )
+        if last is None or _most(in_line, last.client) <= _most(in_line, client) + 1:
             raise ChatError("busy", retry_after=2)
-        last = next(waiter for waiter in reversed(self._waiting()) if waiter.client.name == name)
         self._line.remove(last)
         last.place.set_exception(ChatError("busy", retry_after=2))
+
+
+def _most(counts: Counter[str], client: Client) -> int:
+    return max(counts[name] for name in client.names)

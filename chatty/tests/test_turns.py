@@ -10,7 +10,7 @@ from chatty.common.errors import ChatError
 from chatty.doors import client_of
 from chatty.turns import Client, Turns
 
-ANN, BEN, CLEO = (Client(name, f"192.0.2.{number}") for number, name in enumerate("abc"))
+ANN, BEN, CLEO = (Client((name,), f"192.0.2.{number}") for number, name in enumerate("abc"))
 
 
 class Line:
@@ -44,10 +44,20 @@ async def test_one_client_leaves_places_to_the_others():
     assert line.begun == [ANN, ANN, BEN]
 
 
+async def test_made_up_credentials_beside_the_real_one_bring_no_more_places():
+    line = Line(running=12, waiting=4)
+    made_up = [Client((f"made up {number}", "a"), ANN.address) for number in range(6)]
+    waiting = [task for client in made_up for task in await line.comes(client)][2:]
+    assert line.begun == made_up[:2]
+    await line.comes(BEN, 3)
+    assert line.begun[2:] == [BEN, BEN]  # and the third has a place in the line
+    assert isinstance(waiting[-1].exception(), ChatError)
+
+
 async def test_one_address_leaves_places_to_the_others_whatever_it_signs_in_with():
     line = Line(running=12)
     for number in range(20):
-        await line.comes(Client(f"token {number}", "192.0.2.9"))
+        await line.comes(Client((f"token {number}",), "192.0.2.9"))
     assert len(line.begun) == 9
     await line.comes(BEN)
     assert line.begun[-1] == BEN
@@ -55,7 +65,7 @@ async def test_one_address_leaves_places_to_the_others_whatever_it_signs_in_with
 
 async def test_strangers_behind_one_address_are_not_one_client():
     line = Line(running=12)
-    await line.comes(Client("", "192.0.2.9"), 20)
+    await line.comes(Client((), "192.0.2.9"), 20)
     assert len(line.begun) == 9
     await line.comes(BEN)
     assert line.begun[-1] == BEN
@@ -133,6 +143,16 @@ async def test_nothing_is_kept_of_who_has_gone():
         ([(b"cookie", b"x=1; chatty-session=a")], [(b"cookie", b"chatty-session=a; y=2")], True),
         ([(b"cookie", b"chatty-session=a")], [(b"cookie", b"chatty-session=b")], False),
         ([(b"cookie", b"x=1")], [], True),
+        (
+            [(b"cookie", b"x=1"), (b"cookie", b"chatty-session=a")],
+            [(b"cookie", b"chatty-session=a")],
+            True,
+        ),
+        (
+            [(b"cookie", b"chatty-session=a"), (b"authorization", b"b")],
+            [(b"authorization", b"b")],
+            False,
+        ),
         ([(b"cookie", b"chatty-session=\xff\xfe")], [], False),
     ],
 )
