@@ -448,15 +448,16 @@ def _size(held: _Body | _Answer) -> int:
 
 def client_of(scope: Scope) -> Client:
     """Whose request this is, as far as its head tells: nothing of it is proved yet."""
-    credentials = set()
+    # Several lines of a header are put together as Django does it: at most two credentials come of it.
+    told: dict[bytes, list[bytes]] = {b"authorization": [], b"cookie": []}
     for name, value in scope["headers"]:
-        if name == b"authorization":
-            credentials.add(_digest(value))
-        elif name == b"cookie":
-            session = parse_cookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
-            if session:
-                credentials.add(_digest(session.encode("latin-1")))
-    return Client(tuple(credentials), str((scope.get("client") or ("",))[0]))
+        if name in told:
+            told[name].append(value)
+    cookies = parse_cookie(b"; ".join(told[b"cookie"]).decode("latin-1"))
+    session = cookies.get(settings.SESSION_COOKIE_NAME, "").encode("latin-1")
+    credentials = (b",".join(told[b"authorization"]), session)
+    address = str((scope.get("client") or ("",))[0])
+    return Client(tuple(_digest(each) for each in credentials if each), address)
 
 
 def _digest(credential: bytes) -> str:

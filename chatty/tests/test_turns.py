@@ -154,10 +154,18 @@ async def test_nothing_is_kept_of_who_has_gone():
             False,
         ),
         ([(b"cookie", b"chatty-session=\xff\xfe")], [], False),
+        ([(b"cookie", b"chatty-session=\\777")], [], False),
+        ([(b"authorization", b"")], [], True),
     ],
 )
 def test_a_client_is_what_it_signs_in_with_or_its_address(one, other, same):
     first, second = (client_of({"client": ["192.0.2.1", 1], "headers": h}) for h in (one, other))
     assert (first == second) is same
     assert first.address == "192.0.2.1"
-    assert b"Bearer" not in repr(first).encode()
+    assert "Bearer" not in repr(first)
+
+
+def test_of_thousands_of_credentials_in_one_head_two_count():
+    head = [(b"authorization", b"%d" % n) for n in range(2000)]
+    head += [(b"cookie", b"chatty-session=%d" % n) for n in range(2000)]
+    assert len(client_of({"client": ["192.0.2.1", 1], "headers": head}).credentials) == 2
