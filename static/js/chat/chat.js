@@ -2,8 +2,8 @@
 //
 // Emits "status" {state, code, refused}, "typing" {user}, "spoken" {message, own} (somebody's new
 // message came in), "marked" {seq} (my mark stands there now, moved elsewhere or set back), "gone"
-// (this conversation is no longer mine), "back" (it is again) and "foreign" {change} (the page must be loaded anew: "foreign",
-// the sign-in behind it is another's now, or "restored", the installation has another past).
+// (this conversation is no longer mine), "back" (it is again) and "foreign" {change} (the page must be
+// loaded anew: "foreign", the sign-in behind it is another's now, or "restored", the installation was).
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
