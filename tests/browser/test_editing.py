@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import re
+
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, act, bubble, enter, violations
+from tests.browser.rooms import Room, act, bubble, enter, violations, wait_for_held
 
 KEPT = """Object.keys(localStorage).filter((name) => name.includes(".edit.")).length"""
 
@@ -30,6 +32,25 @@ def test_an_edit_in_progress_outlasts_a_reload_and_another_page(alice: Page, roo
     alice.locator("#editor-body").press("Enter")
     expect(bubble(alice, "Hello, and a long thought").locator("[data-slot=edited]")).to_be_visible()
     assert alice.evaluate(KEPT) == 0
+
+
+def test_text_typed_before_the_editor_has_come_is_in_it(visit: Visit, room: Room) -> None:
+    room.say(room.alice, "Hello")
+    visitor = visit(room.server, "Alice")
+    held: list[Route] = []
+    visitor.page.route(re.compile(r"/views/editing\b"), lambda route: held.append(route))
+    page = enter(visitor, room)
+    page.locator("#composer-body").press("ArrowUp")
+    wait_for_held(page, held)
+    page.keyboard.type(", Bob")
+    page.keyboard.press("Enter")
+    held[0].continue_()
+    expect(page.locator("#editor-body")).to_have_value("Hello, Bob")
+    expect(page.locator("#editor-body")).to_be_focused()
+    expect(page.locator("#composer-body")).to_have_value("")
+    page.keyboard.press("Enter")
+    expect(bubble(page, "Hello, Bob").locator("[data-slot=edited]")).to_be_visible()
+    assert room.bodies() == ["Hello, Bob"]
 
 
 def test_an_edit_that_was_cancelled_is_not_kept(alice: Page, room: Room) -> None:

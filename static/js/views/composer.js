@@ -6,6 +6,7 @@ import { fill, slot } from "chatty/views/dom.js";
 import { say, sayCount } from "chatty/views/words.js";
 
 const WARNING = 200; // characters left at which the counter appears
+const HOLD = 3_000; // ms for which Enter waits for an editor
 
 export class Composer {
   #form;
@@ -19,10 +20,14 @@ export class Composer {
   #editLast;
   #sent;
   #locked = ""; // why: see lock()
+  #isHeld = false; // while an editor is opened: see #handOver()
   #stop;
   #ending = new AbortController();
 
-  /** `onSent()` after words were taken in; `editLast()` opens my last message, false without one. */
+  /**
+   * `onSent()` after words were taken in; `editLast()` opens my last message: a promise of its textarea
+   * (null if it cannot be opened), or false if there is no such message.
+   */
   constructor({ form, chat, drafts, store, conversation, onSent, editLast }) {
     this.#form = form;
     this.#box = form.elements.body;
@@ -128,11 +133,29 @@ export class Composer {
       event.preventDefault();
       this.#form.requestSubmit();
     } else if (event.key === "ArrowUp" && !this.#box.value && !hasModifier(event)) {
-      if (this.#editLast()) event.preventDefault();
+      const opening = this.#editLast();
+      if (!opening) return;
+      event.preventDefault();
+      this.#handOver(opening);
     } else if (event.key === "Escape" && this.#reply) {
       event.preventDefault();
       this.replyTo(null);
     }
+  }
+
+  /** Text typed before the editor is there belongs in it, and Enter must not send it as a message. */
+  async #handOver(opening) {
+    this.#isHeld = true;
+    const release = () => (this.#isHeld = false);
+    setTimeout(release, HOLD); // without a connection it may take long, or never come
+    const editor = await opening;
+    release();
+    if (!editor || !this.#box.value) return;
+    editor.setRangeText(this.#box.value, editor.selectionStart, editor.selectionEnd, "end");
+    editor.dispatchEvent(new Event("input", { bubbles: true }));
+    this.#box.value = "";
+    this.#show();
+    this.#keep();
   }
 
   /** Who types while nothing has the focus means to write: the first letter is not lost. */
@@ -158,7 +181,7 @@ export class Composer {
   }
 
   #submitted(event) {
-    if (this.#locked) {
+    if (this.#locked || this.#isHeld) {
       event.preventDefault();
       return;
     }

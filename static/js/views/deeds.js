@@ -54,7 +54,7 @@ export class Deeds {
 
   // What others ask
 
-  /** Open my last message for editing. False when there is none in sight of the store. */
+  /** Open my last message for editing: a promise of its textarea, or false when it is not on the page. */
   editLast() {
     const mine = this.#store
       .messages()
@@ -62,8 +62,7 @@ export class Deeds {
       .filter((message) => !message.deleted_at);
     const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
     if (!row || !row.querySelector("[data-action=edit]")) return false;
-    this.#do("edit", row);
-    return true;
+    return this.#do("edit", row).then(() => row.querySelector(".editor textarea"));
   }
 
   /** Do what a key stands for ("reply", "edit", "copy"…) with a message's row, if it has the button. */
