@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Line, Room, act, enter, violations, wait_for_line, write
@@ -40,6 +40,25 @@ def said_in(room: Room, conversation: int) -> list[str]:
     return [message["body"] for message in page["messages"] if message["kind"] == "text"]
 
 
+def bob_typing(visit: Visit, server: ChatServer, room: Room, text: str) -> Page:
+    """Bob's page with this in its composer. What it asks for may be no longer his."""
+    visitor = visit(server, "Bob")
+    visitor.allow("404")
+    bob = enter(visitor, room)
+    bob.locator("#composer-body").press_sequentially(text)
+    return bob
+
+
+def bob_without_connection(visit: Visit, server: ChatServer, room: Room) -> tuple[Page, Line]:
+    """Bob's page after its line was cut; mend() brings it back, to be refused what it asks for."""
+    visitor = visit(server, "Bob")
+    visitor.allow(".")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    line.cut()
+    return bob, line
+
+
 @pytest.mark.parametrize(
     ("end", "why"),
     [
@@ -51,11 +70,8 @@ def said_in(room: Room, conversation: int) -> list[str]:
 def test_the_page_stays_and_what_is_typed_goes_nowhere_else(
     end, why, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow("404")  # what parts of the page may still be asking for
-    bob = enter(visitor, room)
+    bob = bob_typing(visit, server, room, "Dear garden, ")
     box = bob.locator("#composer-body")
-    box.press_sequentially("Dear garden, ")
     end(room)
     expect(bob.locator("#locked-bar")).to_contain_text(why)
     bob.keyboard.type("and so on")
@@ -68,10 +84,7 @@ def test_the_page_stays_and_what_is_typed_goes_nowhere_else(
 def test_text_for_a_lost_conversation_is_offered_until_it_is_discarded(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow("404")
-    bob = enter(visitor, room)
-    bob.locator("#composer-body").press_sequentially("Dear garden")
+    bob = bob_typing(visit, server, room, "Dear garden")
     remove(room)
     expect(bob.locator("#locked-bar")).to_contain_text("kept here")
     bob.goto(f"{server.url}/?list")
@@ -108,10 +121,7 @@ def test_who_was_removed_while_offline_is_told_when_the_line_is_back(
 def test_discarding_empties_the_locked_composer(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow("404")
-    bob = enter(visitor, room)
-    bob.locator("#composer-body").press_sequentially("Dear garden")
+    bob = bob_typing(visit, server, room, "Dear garden")
     remove(room)
     bar = bob.locator("#locked-bar")
     bar.get_by_role("button", name="Discard").click()
@@ -156,14 +166,8 @@ def test_nothing_is_sent_as_somebody_else_who_signed_in_here(
     bob = enter(visitor, room)
     bob.locator("#composer-body").press_sequentially("I am Bob")
     line.cut()
-    other = visit(server, "Alice")
     visitor.context.clear_cookies()
-    visitor.context.add_cookies(
-        [
-            {"name": cookie["name"], "value": cookie["value"], "url": server.url}
-            for cookie in other.context.cookies()
-        ]
-    )
+    visitor.be("Alice")
     line.mend()
     expect(bob.locator("#locked-bar")).to_be_visible()
     bob.keyboard.type(", really")
@@ -194,11 +198,8 @@ def test_archiving_locks_the_page_and_unarchiving_opens_it_again(
 def test_who_is_added_again_goes_on_where_they_were(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow("404")
-    bob = enter(visitor, room)
+    bob = bob_typing(visit, server, room, "Dear garden")
     box = bob.locator("#composer-body")
-    box.press_sequentially("Dear garden")
     remove(room)
     expect(bob.locator("#locked-bar")).to_be_visible()
     room.alice.call("POST", f"/api/conversations/{room.id}/members/", {"users": [room.bob_id]})
@@ -242,11 +243,7 @@ def archive(room: Room) -> None:
 def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
     end, why, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow(".")
-    line = Line(visitor)
-    bob = enter(visitor, room)
-    line.cut()
+    bob, line = bob_without_connection(visit, server, room)
     write(bob, "Too late")
     end(room)
     line.mend()
@@ -254,7 +251,7 @@ def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
     failed = bob.locator(".message--failed")
     expect(failed.locator(".message__failure")).to_have_text(why)
     assert failed.get_by_role("button").all_inner_texts() == ["Copy text", "Discard"]
-    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    bob.context.grant_permissions(["clipboard-read", "clipboard-write"])
     failed.get_by_role("button", name="Copy text").click()
     bob.wait_for_function("navigator.clipboard.readText().then((text) => text === 'Too late')")
     failed.get_by_role("button", name="Discard").click()
@@ -264,11 +261,7 @@ def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
 def test_what_failed_in_the_archive_can_be_sent_when_it_is_out_of_it(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow(".")
-    line = Line(visitor)
-    bob = enter(visitor, room)
-    line.cut()
+    bob, line = bob_without_connection(visit, server, room)
     write(bob, "Too early")
     archive(room)
     line.mend()
@@ -279,15 +272,11 @@ def test_what_failed_in_the_archive_can_be_sent_when_it_is_out_of_it(
     bob.locator(".message--failed").get_by_role("button", name="Try again").click()
     expect(bob.locator(".message--failed")).to_have_count(0)
     expect(bob.locator("#locked-bar")).to_have_count(0)
-    assert room.bodies() == ["Too early"]
+    eventually(lambda: room.bodies() == ["Too early"])
 
 
 def test_an_archived_page_offers_no_other_try(visit: Visit, server: ChatServer, room: Room) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow(".")
-    line = Line(visitor)
-    bob = enter(visitor, room)
-    line.cut()
+    bob, line = bob_without_connection(visit, server, room)
     write(bob, "Too late")
     archive(room)
     line.mend()
@@ -302,10 +291,7 @@ def test_an_open_conversation_left_elsewhere_offers_to_join_it_again(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"access": "open"})
-    visitor = visit(server, "Bob")
-    visitor.allow("404")
-    bob = enter(visitor, room)
-    bob.locator("#composer-body").press_sequentially("Dear garden")
+    bob = bob_typing(visit, server, room, "Dear garden")
     leave(room)
     bob.locator("#locked-bar").get_by_role("button", name="Join again").click()
     expect(bob.locator("#composer-body")).to_be_editable()
@@ -333,10 +319,7 @@ def test_who_may_not_join_is_not_offered_to(
 def test_the_page_of_a_conversation_that_is_gone_offers_its_text(
     rest: str, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow("404")
-    bob = enter(visitor, room)
-    bob.locator("#composer-body").press_sequentially("Dear garden")
+    bob = bob_typing(visit, server, room, "Dear garden")
     delete(room)
     expect(bob.locator("#locked-bar")).to_be_visible()
     bob.goto(f"{server.url}{room.path}{rest}")
@@ -376,11 +359,7 @@ def test_kept_text_is_shown_to_its_writer_alone(
 def test_what_was_written_before_a_restore_is_offered_and_not_sent(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
-    visitor = visit(server, "Bob")
-    visitor.allow(".")
-    line = Line(visitor)
-    bob = enter(visitor, room)
-    line.cut()
+    bob, line = bob_without_connection(visit, server, room)
     write(bob, "Queued")
     box = bob.locator("#composer-body")
     box.press_sequentially("Half a thought")
