@@ -242,6 +242,18 @@ def test_workers_share_one_port_and_come_back(grown_house, person):
     assert server.terminate() == 0
 
 
+def test_workers_that_are_stopping_let_nobody_wait_for_an_answer(grown_house):
+    server = grown_house.serve("--workers", "2", TRUSTED_PROXIES="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert line.recv(1000).startswith(b"HTTP/1.1 200")
+        server.process.terminate()
+        # An idle connection of a proxy keeps them for IDLE_SECONDS.
+        eventually(lambda: nobody_listens(server.port), 2.5)
+        assert server.process.poll() is None
+    assert server.terminate() == 0
+
+
 def test_a_request_whose_headers_never_end_is_cut_off(house):
     server = house.serve(HTTP_HEADER_SECONDS="1")
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
