@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +30,7 @@ _EVENTS_MAX = 800  # so that the worst body costs what a long ordinary one does
 _LINES_MAX = _EVENTS_MAX // 2  # a line is two events or more
 _LINKS_MAX = 200  # of one message; what follows is text
 
+QUICK_MS = 0.5
 _QUICK_LENGTH = 500
 _QUICK_MARKS = 30
 _COSTLY = re.compile(r"[-+*_~`<>&#@:\[\]\\\n]")  # what may begin an element or a link
@@ -40,19 +40,30 @@ _parser = pyromark.Markdown(options=pyromark.Options.ENABLE_STRIKETHROUGH)
 _TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 _ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "li": {"value"}}
 _SCHEMES = {"http", "https", "mailto"}
+_REL = "noopener noreferrer nofollow ugc"
 _sanitiser = nh3.Cleaner(
     tags=_TAGS,
     attributes=_ATTRIBUTES,
     url_schemes=_SCHEMES,
     url_relative="deny",
-    link_rel="noopener noreferrer nofollow ugc",
+    link_rel=_REL,
 )
 # Whole addresses only: "//evil.example" would lead abroad, "/sign-out/" around in here, and neither
 # looks like it. What is no link stays the text it was.
 _ADDRESS = re.compile(r"https?://|mailto:", re.IGNORECASE)
 
 # Letters, digits and punctuation that no rule of the parser reacts to.
-_PLAIN = re.compile(r"(?:[ ,;'\"?!()€%$…–—“”„‘’\n]|[^\W_]|[.](?=\s|\Z))*")
+_PLAIN = re.compile(r"(?:[^\W_]++|[ ,;'\"?!()€%$…–—“”„‘’\n]++|[.](?=\s|\Z))*+")
+# The same in one line, with bold words, "@" before a name, and addresses of ASCII. Each stands apart
+# from what is around it, so that no rule of the parser can read it in another way.
+_SIMPLE = re.compile(
+    r"(?:(?<![^ ])https?://(?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+\.)++[A-Za-z]{2,}+"
+    r"(?:/[A-Za-z0-9./?=%#+,;-]*+)?[,;?!]*+\.?(?![^ ])"
+    r"|[^\W_]++|[ ,;'\"?!()€%$…–—“”„‘’]++|[.](?=\s|\Z)|(?<![^ (])@(?=[^\W_])"
+    r"|(?<![^ ])\*\*[^\W_](?:[^\W_]|[ ,](?=[^\W_]))*+\*\*(?![^ ,;?!]))*+"
+)
+_SIMPLE_MARK = re.compile(r"\*\*([^*]+)\*\*|(https?://\S+)")
+_SIMPLE_LINKS = 20  # so that the HTML stays far below its limit
 _STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)](?:\s|\Z)|^\s")  # also one without a word in it
 
 _MARKS = re.compile(r"[\s>*+\-_=#~`]*")
@@ -64,12 +75,14 @@ _MARK_OR_GAP = re.compile("[\x04\x85]")
 _PLACE = re.compile(r"\x02(\d+)\x03")
 # An address ends before white space, quotation marks, brackets and full-width punctuation, and before
 # characters that change the direction of what follows. Not one that is a link's target already.
+# Both begin with a plain character, which is what makes searching fast; what must not stand before it
+# is looked at after it.
 _URL = re.compile(
-    r"(?<!\]\()<(https?://[^\s<>\x02-\x04]+)>"
-    r"|(?<!\]\()(?<!\]\(<)(?<![^\W_])(https?://(?:\[[0-9a-f:.]+\]|[^\W_])"
+    r"<(?<!\]\(<)([hH][tT][tT][pP][sS]?://[^\s<>\x02-\x04]+)>"
+    r"|([hH](?<!\]\([hH])(?<!\]\(<[hH])(?<![^\W_][hH])"
+    r"[tT][tT][pP][sS]?://(?:\[[0-9a-fA-F:.]+\]|[^\W_])"
     r"[^\s<>\[\]`\"\\^{|}\x00-\x1f\u00ab\u00bb\u2018-\u201f\u2039\u203a\u3000-\u301f\uff01-\uff0f"
-    r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]*)",
-    re.IGNORECASE,
+    r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]*)"
 )
 _AFTER_URL = "?!.,:;'*_~"  # a sentence's or Markdown's, not the address's
 _BEFORE_MAIL = re.compile(r".*[^\w.+-]", re.DOTALL)
@@ -79,6 +92,7 @@ _MAIL_HOST = re.compile(r"@[^\W_](?:[\w-]{0,62}\.)+[^\W\d_]{2,24}(?![\w-]|\.\w)"
 _MARKS_ALONE = re.compile(
     r"(?m)^([ \t>]*)(?=(?:[-+*_=#]+|\d{1,9}[.)])(?:[ \t]+(?:[-+*_=#]+|\d{1,9}[.)]))*[ \t]*$)"
 )
+_LINE_MARK = re.compile(r"(?m)^[ \t>]*[-+*_=#\d]")  # what each line has that these three match
 _HEADING = re.compile(r"(?m)^((?:[ \t>]|[-+*][ \t]|\d{1,9}[.)][ \t])*)(?=#{1,6}[ \t])")
 _LONG_NUMBER = re.compile(r"(?m)^([ \t>]*)(?=(?:\d{4,9}|0\d{1,8})[.)][ \t])")
 # "<" that begins no address begins nothing: there is no HTML in messages.
@@ -103,8 +117,9 @@ def render(body: str) -> str:
 
     What is too deep, too intricate or too big as HTML, or shows nothing, is shown as it was written.
     """
-    if _is_plain(body) or _MARKS.fullmatch(body) or body.count("\n") > _LINES_MAX:
-        return _plain(body)
+    plain = render_without_parser(body)
+    if plain is not None:
+        return plain
     try:
         rendered = _Renderer(_Source(body)).result()
     except _AsWritten:
@@ -115,9 +130,40 @@ def render(body: str) -> str:
     return result
 
 
+def render_without_parser(body: str) -> str | None:
+    """Return what render() does for the simplest bodies, None for the rest.
+
+    These are plain text, one line in which bold words, names and addresses are the only marks, marks
+    alone and very many lines.
+    """
+    if _is_plain(body) or _MARKS.fullmatch(body) or body.count("\n") > _LINES_MAX:
+        return _plain(body)
+    is_simple = body.count("://") <= _SIMPLE_LINKS and _SIMPLE.fullmatch(body)
+    return _simple(body) if is_simple and not _STARTS_LIST.search(body) else None
+
+
 def is_quick(body: str) -> bool:
-    """Say whether rendering takes so little time (half a millisecond) that the event loop can do it."""
+    """Say whether rendering takes so little time (QUICK_MS at most) that the event loop can do it."""
     return len(body) <= _QUICK_LENGTH and len(_COSTLY.findall(body)) <= _QUICK_MARKS
+
+
+def _simple(body: str) -> str:
+    """Return the HTML of a body that matches _SIMPLE.
+
+    It has no character to be escaped and no tag to be sanitised but those written here.
+    """
+    parts = _SIMPLE_MARK.split(body)
+    for index in range(1, len(parts), 3):
+        bold, address = parts[index], parts[index + 1]
+        if bold is not None:
+            parts[index : index + 2] = "<strong>", f"{bold}</strong>"
+            continue
+        shown = _trimmed(address)
+        parts[index : index + 2] = (
+            f'<a href="{shown}" rel="{_REL}">{shown}</a>',
+            address[len(shown) :],
+        )
+    return f"<p>{''.join(parts)}</p>"
 
 
 def _is_plain(body: str) -> bool:
@@ -126,6 +172,8 @@ def _is_plain(body: str) -> bool:
 
 
 def _plain(body: str) -> str:
+    if "\n" not in body:
+        return f"<p>{_escape(body)}</p>"
     paragraphs = re.split(r"\n{2,}", _escape(body))
     return "\n".join(f"<p>{text.replace(chr(10), '<br>' + chr(10))}</p>" for text in paragraphs)
 
@@ -160,8 +208,9 @@ class _Source:
             body = _ENTITY.sub(f"&{_MARK}", body)
         if "<" in body:
             body = _HTML.sub(f"<{_MARK}", body)
-        for pattern in (_MARKS_ALONE, _HEADING, _LONG_NUMBER):
-            body = pattern.sub(rf"\1{_GAP}", body)
+        if _LINE_MARK.search(body):
+            for pattern in (_MARKS_ALONE, _HEADING, _LONG_NUMBER):
+                body = pattern.sub(rf"\1{_GAP}", body)
         self.text = body
         self.data = body.encode()
         self._kept: set[int] = set()  # where backslashes are that are shown
@@ -191,14 +240,14 @@ class _Source:
         return self.restore(self.data[start:end].decode())
 
     def restore(self, text: str) -> str:
-        text = _MARK_OR_GAP.sub("", text)
+        text = _without_marks(text)
         if _OPEN in text:
             text = _PLACE.sub(lambda found: self._addresses[int(found[1])][0], text)
         return text
 
     def linked(self, text: str) -> str:
         """Return HTML of text, its addresses as links."""
-        text = _MARK_OR_GAP.sub("", text)
+        text = _without_marks(text)
         if _OPEN not in text:
             return self._mails_linked(text)
         parts = _PLACE.split(text)
@@ -234,6 +283,10 @@ class _Source:
             at = text.find("@", max(at + 1, done))
         out.append(_escape(text[done:]))
         return "".join(out)
+
+
+def _without_marks(text: str) -> str:
+    return _MARK_OR_GAP.sub("", text) if _MARK in text or _GAP in text else text
 
 
 def _trimmed(url: str) -> str:
@@ -278,7 +331,8 @@ class _Renderer:
         self._links = 0  # open ones: their text has no links of its own
 
     def result(self) -> str:
-        for count, (event, where) in enumerate(_events(self._source.text)):
+        events = _parser.events_with_range(self._source.text)
+        for count, (event, where) in enumerate(events):
             if count >= _EVENTS_MAX:
                 raise _AsWritten
             self._take(event, where["start"], where["end"])
@@ -429,7 +483,7 @@ class _Renderer:
             return
         text = "".join(self._text)
         self._text.clear()
-        self._seen += not is_blank(self._source.restore(text))
+        self._seen += _OPEN in text or not is_blank(_without_marks(text))
         if self._links:
             self._put(_escape(self._source.restore(text)))
         else:
@@ -438,7 +492,3 @@ class _Renderer:
     def _put(self, piece: str) -> None:
         if piece:
             self._out.append(piece)
-
-
-def _events(text: str) -> Iterator[tuple[Any, Any]]:
-    return iter(_parser.events_with_range(text))

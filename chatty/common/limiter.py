@@ -98,20 +98,26 @@ class Bucket:
     """One bucket, and its rate at this moment."""
 
     name: str
-    key: str
+    digest: bytes
     rate: Rate
-
-    @property
-    def digest(self) -> bytes:
-        return _digest(self.name, self.key)
 
 
 def bucket(name: str, key: str, *, times: int = 1) -> Bucket:
     """Return the bucket with `times` the rate of settings.LIMITS[name]."""
-    rate = parse_rate(settings.LIMITS[name])
+    find = _known_bucket if len(key) <= _KNOWN_LENGTH else _bucket
+    return find(name, key, settings.LIMITS[name], times)
+
+
+def _bucket(name: str, key: str, limit: str, times: int) -> Bucket:
+    rate = parse_rate(limit)
     if times != 1:
         rate = Rate(rate.burst * times, rate.per_second * times)
-    return Bucket(name, key, rate)
+    return Bucket(name, _digest(name, key), rate)
+
+
+# One is asked for with every frame.
+_known_bucket = lru_cache(maxsize=4096)(_bucket)
+_KNOWN_LENGTH = 200
 
 
 def buckets_of(name: str, address: str) -> list[Bucket]:
@@ -154,7 +160,8 @@ class LocalBuckets:
                 tokens = min(rate.burst, tokens + (now - at) * rate.per_second)
                 if tokens < cost:
                     wait = max(wait, (cost - tokens) / rate.per_second)
-                    self._buckets.move_to_end(digest)  # whoever goes on asking is not forgotten
+                    if digest in self._buckets:
+                        self._buckets.move_to_end(digest)  # whoever goes on asking is not forgotten
                 left.append((digest, min(rate.burst, tokens - cost)))
             if wait > 0:
                 return wait

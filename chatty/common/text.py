@@ -33,7 +33,7 @@ _INVISIBLE = re.compile(
 
 def is_blank(text: str) -> bool:
     """Say whether nothing of a text can be seen."""
-    return not _INVISIBLE.sub("", text)
+    return not text or bool(_INVISIBLE.fullmatch(text))
 
 
 def clean_body(value: object, *, max_length: int) -> str:
@@ -67,6 +67,9 @@ def _storable(value: object, *, field: str, max_length: int) -> str:
     # Far beyond what trimming and normalising can take away: not worth a look at each character.
     if len(value) > 4 * max_length + 10_000:
         raise _refused("too_long", field, too_long(len(value), max_length))
+    # No control, surrogate or noncharacter is printable: most texts of one line need no further look.
+    if value.isprintable():
+        return unicodedata.normalize("NFC", value)
     if _SURROGATES.search(value) or _NONCHARACTERS.search(value):
         raise _refused("bad_text", field)
     text = unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -25,14 +25,17 @@ from conversations.realtime.events import Concerns, Event
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message somebody means to send, as it came in: nothing of it has been checked."""
+    """A message somebody means to send, as it came in: nothing of it has been checked.
+
+    With `html` (see rendered()) its body is clean.
+    """
 
     user_id: int
     conversation_id: int
     key: str
     body: str
     reply_to: int | None = None
-    html: str | None = None  # of the clean body, where it was rendered before (actions.rendered)
+    html: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def send_message(
 
 
 def rendered(draft: Draft) -> Draft:
-    """Return the draft with its HTML. A body that will be refused is left to send_messages.
+    """Return the draft with its body clean and its HTML. One that will be refused is returned as it is,
+    for send_messages to refuse.
 
     Raises ChatError("slow_down").
     """
@@ -74,7 +78,8 @@ def rendered(draft: Draft) -> Draft:
         body = clean_body(draft.body, max_length=limits.BODY_MAX)
     except ChatError:
         return draft
-    return replace(draft, html=rendered_for(draft.user_id, body))
+    html = rendered_for(draft.user_id, body)
+    return Draft(draft.user_id, draft.conversation_id, draft.key, body, draft.reply_to, html)
 
 
 def send_messages(
@@ -97,10 +102,13 @@ def send_messages(
 def _check(draft: Draft) -> _Checked | ChatError:
     try:
         limits.valid_key(draft.key)
-        body = clean_body(draft.body, max_length=limits.BODY_MAX)
+        if draft.html is not None:
+            body, html = draft.body, draft.html
+        else:
+            body = clean_body(draft.body, max_length=limits.BODY_MAX)
+            html = markdown.render(body)
     except ChatError as refusal:
         return refusal
-    html = markdown.render(body) if draft.html is None else draft.html
     return _Checked(draft, body, html, _fingerprint(draft, body))
 
 

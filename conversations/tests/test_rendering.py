@@ -18,7 +18,7 @@ from conversations.realtime.consumers import ChatConsumer
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests.helpers import new_key, refused, say
 
-LONG = "Some **words** and more. " * 100
+LONG = "Some *words* and more. " * 100
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +78,9 @@ def test_rendering_is_charged_to_whoever_wrote(way, alice, bob, pair, settings, 
 
     def write(user, number):
         if way == "send":
-            say(user, pair, f"**{number}**")
+            say(user, pair, f"{LONG}{number}")
         else:
-            actions.edit_message(user, message.pk, f"**{number}**")
+            actions.edit_message(user, message.pk, f"{LONG}{number}")
 
     write(alice, 1)
     write(alice, 2)
@@ -88,11 +88,21 @@ def test_rendering_is_charged_to_whoever_wrote(way, alice, bob, pair, settings, 
         write(alice, 3)
     message.refresh_from_db()
     assert Message.objects.count() == count + (2 if way == "send" else 0)
-    assert message.body == ("Hello" if way == "send" else "**2**")
+    assert message.body == ("Hello" if way == "send" else f"{LONG}2")
     say(bob, pair, "**1**")  # others are not held up
 
 
-@pytest.mark.parametrize(("body", "on_the_loop"), [("A **bold** word", True), (LONG, False)])
+def test_a_short_message_is_charged_what_it_can_take_and_plain_text_nothing(alice, pair, settings):
+    settings.LIMITS = {**settings.LIMITS, "rendering": "1/h"}
+    limiter.clear()
+    for number in range(int(1 / markdown.QUICK_MS)):
+        say(alice, pair, f"*{number}*")
+    with refused("slow_down"):
+        say(alice, pair, "*too many*")
+    say(alice, pair, "as many plain words as one likes")
+
+
+@pytest.mark.parametrize(("body", "on_the_loop"), [("An *important* word", True), (LONG, False)])
 async def test_sockets_render_short_messages_at_once_and_long_ones_in_a_thread(
     body, on_the_loop, monkeypatch
 ):

@@ -62,21 +62,21 @@ def test_what_is_no_rate_is_refused(text):
 
 
 def test_a_bucket_gives_its_burst_and_then_says_how_long_to_wait(buckets):
-    waits = [buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(11)]
+    waits = [buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(11)]
     assert waits[:10] == [0.0] * 10
     assert waits[10] == pytest.approx(30)
 
 
 def test_a_bucket_refills_evenly_and_not_above_its_burst(buckets, clock):
     for _ in range(10):
-        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1)
+        buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1)
     clock.now += 29
-    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) == pytest.approx(1)
+    assert buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) == pytest.approx(1)
     clock.now += 2
-    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) == 0
-    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) > 0
+    assert buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) == 0
+    assert buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) > 0
     clock.now += 100_000
-    assert [buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(11)][9:] == [
+    assert [buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(11)][9:] == [
         0,
         pytest.approx(30),
     ]
@@ -84,17 +84,17 @@ def test_a_bucket_refills_evenly_and_not_above_its_burst(buckets, clock):
 
 def test_a_refusal_costs_nothing(buckets, clock):
     for _ in range(50):
-        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1)
+        buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1)
     clock.now += 31
-    assert buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) == 0
+    assert buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) == 0
 
 
 def test_what_is_put_back_can_be_taken_again_but_never_overflows(buckets):
     for _ in range(10):
-        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1)
+        buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1)
     for _ in range(3):
-        buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], -1)
-    taken = [buckets.take([Bucket("a", "k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(4)]
+        buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], -1)
+    taken = [buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(4)]
     assert taken == [0, 0, 0, pytest.approx(30)]
 
 
