@@ -23,6 +23,7 @@ ACKNOWLEDGED = re.compile(rb'"sent", ?"key": ?"n(\d{8})')
 _TAIL = 48  # longer than either pattern: what a chunk may have been cut in
 _CHUNK = 256 * 1024
 _SILENCE_SECONDS = 0.05
+_LONG = b"\x7e"  # the byte before a length of two bytes
 _PING = b"\x89"  # the first byte of such a frame; messages here are ASCII
 LATE_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # without anything arriving; what is not there by then is missing
@@ -240,13 +241,14 @@ class Crowd:
 
 
 def _answer_pings(line: Line, chunk: bytes) -> None:
-    """Say pong to each. What only looks like a ping (the length of another frame may) is answered,
-    too: an unasked pong changes nothing."""
+    """Say pong to each. The last byte of another frame's length may look like a ping: pongs that nobody
+    asked for count against the limit of control frames."""
     at = chunk.find(_PING)
     while at >= 0:
         size = chunk[at + 1] if at + 1 < len(chunk) else 126
         payload = chunk[at + 2 : at + 2 + size]
-        if size < 126 and len(payload) == size:
+        is_length = chunk[max(0, at - 2) : at - 1] == _LONG
+        if size < 126 and len(payload) == size and not is_length:
             line.say(bytes((0x8A, 0x80 | size)) + b"\0\0\0\0" + payload)
         at = chunk.find(_PING, at + 1)
 

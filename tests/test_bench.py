@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import graphs
+from benchmarks import client, graphs
 from benchmarks.client import HEARD, Crowd, Faults, Line, LoadError, number_of
 from benchmarks.graphs import GRAPHS
 from benchmarks.measure import Sheet, cpu_seconds, percentile
@@ -212,3 +212,12 @@ def test_four_hostile_clients_cost_fifty_people_little(tmp_path: Path):
     assert noted["memory grew by"] <= 64  # MiB
     assert noted["longest page beside them"] <= 2  # seconds
     assert noted["missing"] == noted["doubled"] == noted["out of order"] == 0
+
+
+def test_the_length_of_another_frame_is_answered_no_pong():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        line = Line(ours)
+        client._answer_pings(line, b"\x81\x7e\x01\x89" + b"x" * 0x189)
+        client._answer_pings(line, b"\x89\x02hi")
+        assert theirs.recv(100) == b"\x8a\x82\0\0\0\0hi"
