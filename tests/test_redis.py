@@ -161,7 +161,7 @@ def url(request, tmp_path):
 def test_everything_that_uses_redis_reaches_it(url):
     assert redis_clients.fault(url) is None
     buckets = RedisBuckets(url)
-    ada = [Bucket("people", "ada", parse_rate("1/h"))]
+    ada = [Bucket("people", b"ada", parse_rate("1/h"))]
     assert buckets.take(ada, 1) == 0
     assert buckets.take(ada, 1) > 0
     assert async_to_sync(buckets.atake)(ada, 1) > 0
@@ -202,7 +202,7 @@ def test_clients_follow_sentinel_to_the_next_master(tmp_path):
     with sentinel_and_two(tmp_path) as (url, master, second):
         eventually(lambda: answers(url))
         buckets = RedisBuckets(url)
-        ada = [Bucket("people", "ada", parse_rate("1/h"))]
+        ada = [Bucket("people", b"ada", parse_rate("1/h"))]
         assert buckets.take(ada, 1) == 0
         # A replica that is not in step yet would not be promoted.
         direct = redis_clients.connect(f"redis://:{QUOTED}@127.0.0.1:{second}/1")

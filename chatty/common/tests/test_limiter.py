@@ -109,7 +109,7 @@ def test_buckets_of_other_names_and_keys_are_others(limiter):
 
 def test_memory_is_bounded_whatever_keys_strangers_invent(buckets):
     for n in range(1000):
-        buckets.take([Bucket("a", str(n), TEN_IN_FIVE_MINUTES)], 1)
+        buckets.take([Bucket("a", str(n).encode(), TEN_IN_FIVE_MINUTES)], 1)
     assert len(buckets) == 100
 
 
@@ -179,7 +179,9 @@ def test_a_table_that_is_full_has_the_size_it_says(buckets):
     tracemalloc.start()
     try:
         for n in range(10_000):
-            table.take([Bucket("a", f"{n}@example.org 2001:db8::/64", TEN_IN_FIVE_MINUTES)], 1)
+            table.take(
+                [Bucket("a", f"{n}@example.org 2001:db8::/64".encode(), TEN_IN_FIVE_MINUTES)], 1
+            )
         kept, _most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -200,11 +202,11 @@ def test_what_is_refused_stores_nothing_and_takes_from_no_bucket(limiter):
 
 def test_whoever_goes_on_asking_is_not_forgotten(clock):
     table = LocalBuckets(clock=lambda: clock.now, size=10)
-    guesser = [Bucket("a", "guesser", Rate(1, 1 / 3600))]
+    guesser = [Bucket("a", b"guesser", Rate(1, 1 / 3600))]
     table.take(guesser, 1)
     for n in range(100):
         assert table.take(guesser, 1) > 0
-        table.take([Bucket("a", str(n), TEN_IN_FIVE_MINUTES)], 1)
+        table.take([Bucket("a", str(n).encode(), TEN_IN_FIVE_MINUTES)], 1)
 
 
 def test_a_key_may_hold_what_cannot_be_encoded(limiter):

@@ -20,13 +20,13 @@ export class Composer {
   #editLast;
   #sent;
   #locked = ""; // why: see lock()
-  #isHeld = false; // while an editor is opened: see #handOver()
+  #isHeld = false; // while an editor is opened, which takes what is typed meanwhile
   #stop;
   #ending = new AbortController();
 
   /**
-   * `onSent()` after words were taken in; `editLast()` opens my last message: a promise of its textarea
-   * (null if it cannot be opened), or false if there is no such message.
+   * `onSent()` after words were taken in; `editLast()` opens my last message and moves the text typed
+   * meanwhile there: a promise of its end, or false if there is no such message.
    */
   constructor({ form, chat, drafts, store, conversation, onSent, editLast }) {
     this.#form = form;
@@ -136,26 +136,13 @@ export class Composer {
       const opening = this.#editLast();
       if (!opening) return;
       event.preventDefault();
-      this.#handOver(opening);
+      // Enter waits for it, though not for ever: without a connection it may not come.
+      this.#isHeld = true;
+      Promise.race([opening, new Promise((done) => setTimeout(done, HOLD))]).then(() => (this.#isHeld = false));
     } else if (event.key === "Escape" && this.#reply) {
       event.preventDefault();
       this.replyTo(null);
     }
-  }
-
-  /** Text typed before the editor is there belongs in it, and Enter must not send it as a message. */
-  async #handOver(opening) {
-    this.#isHeld = true;
-    const release = () => (this.#isHeld = false);
-    setTimeout(release, HOLD); // without a connection it may take long, or never come
-    const editor = await opening;
-    release();
-    if (!editor || !this.#box.value) return;
-    editor.setRangeText(this.#box.value, editor.selectionStart, editor.selectionEnd, "end");
-    editor.dispatchEvent(new Event("input", { bubbles: true }));
-    this.#box.value = "";
-    this.#show();
-    this.#keep();
   }
 
   /** Who types while nothing has the focus means to write: the first letter is not lost. */

@@ -50,8 +50,11 @@ export class Editing {
     this.#stop();
   }
 
-  /** Open the editor in a message's row. Rejects with a Refusal when its source cannot be had. */
-  async open(row, { focus = true } = {}) {
+  /**
+   * Open the editor in a message's row. `early`: text typed in the composer since then belongs in it.
+   * Rejects with a Refusal when its source cannot be had.
+   */
+  async open(row, { focus = true, early = false } = {}) {
     if (row.querySelector(".editor")) return;
     const id = Number(row.dataset.messageId);
     const wasUnsaved = this.#unsaved.delete(id);
@@ -80,6 +83,11 @@ export class Editing {
     }
     if (!focus) return;
     box.focus();
+    if (early && this.#composer.text) {
+      box.value += this.#composer.text;
+      this.#composer.discard();
+      this.#keep(id, editor);
+    }
     box.setSelectionRange(box.value.length, box.value.length);
     editor.scrollIntoView({ block: "nearest" });
   }
