@@ -53,6 +53,34 @@ def test_text_typed_before_the_editor_has_come_is_in_it(visit: Visit, room: Room
     assert room.bodies() == ["Hello, Bob"]
 
 
+def test_text_typed_long_after_an_editor_was_asked_for_stays_in_the_composer(
+    visit: Visit, room: Room
+) -> None:
+    """Without a connection an editor may come late: by then the text is a message of its own."""
+    room.say(room.alice, "Hello")
+    visitor = visit(room.server, "Alice")
+    held: list[Route] = []
+    visitor.page.route(re.compile(r"/views/editing\b"), lambda route: held.append(route))
+    page = enter(visitor, room)
+    page.clock.install()
+    page.locator("#composer-body").press("ArrowUp")
+    wait_for_held(page, held)
+    page.clock.run_for(3_100)
+    page.keyboard.type("Something else")
+    held[0].continue_()
+    expect(page.locator("#editor-body")).to_have_value("Hello")
+    expect(page.locator("#composer-body")).to_have_value("Something else")
+
+
+def test_arrow_up_goes_to_an_editor_that_is_open_already(visit: Visit, room: Room) -> None:
+    room.say(room.alice, "Helo")
+    page = enter(visit(room.server, "Alice"), room)
+    begin(page, "Helo", "Hello")
+    page.locator("#composer-body").press("ArrowUp")
+    expect(page.locator("#editor-body")).to_be_focused()
+    expect(page.locator("#editor-body")).to_have_value("Hello")
+
+
 def test_an_edit_that_was_cancelled_is_not_kept(alice: Page, room: Room) -> None:
     room.say(room.alice, "As it is")
     begin(alice, "As it is", "Something else")

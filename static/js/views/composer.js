@@ -20,13 +20,13 @@ export class Composer {
   #editLast;
   #sent;
   #locked = ""; // why: see lock()
-  #isHeld = false; // while an editor is opened, which takes what is typed meanwhile
+  #isHeld = false; // while the editor opened by Arrow up loads: see takeEarly()
   #stop;
   #ending = new AbortController();
 
   /**
-   * `onSent()` after words were taken in; `editLast()` opens my last message and moves the text typed
-   * meanwhile there: a promise of its end, or false if there is no such message.
+   * `onSent()` after words were taken in; `editLast()` opens my last message for editing and returns a
+   * promise that settles when the editor has come or could not, or false if there is no such message.
    */
   constructor({ form, chat, drafts, store, conversation, onSent, editLast }) {
     this.#form = form;
@@ -116,6 +116,15 @@ export class Composer {
     return this.#box.value;
   }
 
+  /** Empty the box and return what was typed while an editor loaded; "" if nothing waits for one. */
+  takeEarly() {
+    if (!this.#isHeld) return "";
+    const { value } = this.#box;
+    this.#box.value = "";
+    this.#typed();
+    return value;
+  }
+
   discard() {
     this.#box.value = "";
     this.#reply = null;
@@ -136,9 +145,11 @@ export class Composer {
       const opening = this.#editLast();
       if (!opening) return;
       event.preventDefault();
-      // Enter waits for it, though not for ever: without a connection it may not come.
+      // Enter waits for the editor, but not longer than HOLD: without a connection it may not come.
       this.#isHeld = true;
-      Promise.race([opening, new Promise((done) => setTimeout(done, HOLD))]).then(() => (this.#isHeld = false));
+      const release = () => (this.#isHeld = false);
+      opening.then(release);
+      setTimeout(release, HOLD);
     } else if (event.key === "Escape" && this.#reply) {
       event.preventDefault();
       this.replyTo(null);

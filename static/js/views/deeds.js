@@ -54,7 +54,7 @@ export class Deeds {
 
   // What others ask
 
-  /** Open my last message for editing: a promise of when that is done, or false when it is not on the page. */
+  /** Open my last message for editing. Returns a promise, or false if that message is not on the page. */
   editLast() {
     const mine = this.#store
       .messages()
@@ -62,7 +62,7 @@ export class Deeds {
       .filter((message) => !message.deleted_at);
     const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
     if (!row || !row.querySelector("[data-action=edit]")) return false;
-    return this.#do("edit", row, { early: true });
+    return this.#do("edit", row);
   }
 
   /** Do what a key stands for ("reply", "edit", "copy"…) with a message's row, if it has the button. */
@@ -184,8 +184,8 @@ export class Deeds {
     await copying[what](row);
   }
 
-  async edit(row, early) {
-    await (await this.#loadEditing()).open(row, { early });
+  async edit(row) {
+    await (await this.#loadEditing()).open(row);
   }
 
   #loadEditing() {
@@ -264,7 +264,7 @@ const DEEDS = {
   react: (deeds, row, press) => deeds.pick(row, press),
   toggle: (deeds, row, chip) => deeds.toggle(row, chip),
   picked: (deeds, row, choice) => deeds.picked(row, choice),
-  edit: (deeds, row, { early } = {}) => deeds.edit(row, early),
+  edit: (deeds, row) => deeds.edit(row),
   delete: (deeds, row) => deeds.remove(row),
   unread: (deeds, row) => deeds.unread(row),
   copy: (deeds, row) => deeds.copy(row, "copyText"),

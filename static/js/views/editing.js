@@ -50,12 +50,13 @@ export class Editing {
     this.#stop();
   }
 
-  /**
-   * Open the editor in a message's row. `early`: text typed in the composer since then belongs in it.
-   * Rejects with a Refusal when its source cannot be had.
-   */
-  async open(row, { focus = true, early = false } = {}) {
-    if (row.querySelector(".editor")) return;
+  /** Open the editor in a message's row. Rejects with a Refusal when its source cannot be had. */
+  async open(row, { focus = true } = {}) {
+    const opened = row.querySelector(".editor");
+    if (opened) {
+      if (focus) this.#enter(Number(row.dataset.messageId), opened);
+      return;
+    }
     const id = Number(row.dataset.messageId);
     const wasUnsaved = this.#unsaved.delete(id);
     const message = await this.#chat.whole(id).catch((refusal) => {
@@ -81,13 +82,18 @@ export class Editing {
     if (draft && draft.edited_at !== message.edited_at && draft.body !== message.body) {
       this.#showOther(editor, message);
     }
-    if (!focus) return;
-    box.focus();
-    if (early && this.#composer.text) {
-      box.value += this.#composer.text;
-      this.#composer.discard();
+    if (focus) this.#enter(id, editor);
+  }
+
+  /** Put the cursor at the end, after what was typed while this was loading. */
+  #enter(id, editor) {
+    const { body: box } = editor.elements;
+    const early = this.#composer?.takeEarly();
+    if (early) {
+      box.value += early;
       this.#keep(id, editor);
     }
+    box.focus();
     box.setSelectionRange(box.value.length, box.value.length);
     editor.scrollIntoView({ block: "nearest" });
   }
