@@ -117,9 +117,11 @@ def render(body: str) -> str:
 
     What is too deep, too intricate or too big as HTML, or shows nothing, is shown as it was written.
     """
-    plain = render_without_parser(body)
-    if plain is not None:
-        return plain
+    return render_without_parser(body) or render_with_parser(body)
+
+
+def render_with_parser(body: str) -> str:
+    """Return what render() does for a body that render_without_parser() leaves alone."""
     try:
         rendered = _Renderer(_Source(body)).result()
     except _AsWritten:

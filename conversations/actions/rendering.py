@@ -20,8 +20,8 @@ def rendered_for(user_id: int, body: str) -> str:
         return html
     if markdown.is_quick(body):
         limiter.check_here("rendering", str(user_id), markdown.QUICK_MS)
-        return markdown.render(body)
+        return markdown.render_with_parser(body)
     began = time.thread_time()
-    html = markdown.render(body)
+    html = markdown.render_with_parser(body)
     limiter.check_here("rendering", str(user_id), (time.thread_time() - began) * 1000)
     return html

@@ -107,13 +107,13 @@ async def test_sockets_render_short_messages_at_once_and_long_ones_in_a_thread(
     body, on_the_loop, monkeypatch
 ):
     rendered_in: list[threading.Thread] = []
-    render = markdown.render
+    render = markdown.render_with_parser
 
     def noted(text):
         rendered_in.append(threading.current_thread())
         return render(text)
 
-    monkeypatch.setattr(markdown, "render", noted)
+    monkeypatch.setattr(markdown, "render_with_parser", noted)
     offered: list[Draft] = []
     threads = DatabaseThreads(1, "test")
     socket = ChatConsumer()
