@@ -115,7 +115,7 @@ def _bucket(name: str, key: str, limit: str, times: int) -> Bucket:
     return Bucket(name, _digest(name, key), rate)
 
 
-# One is asked for with every frame.
+# Every frame looks one up.
 _known_bucket = lru_cache(maxsize=4096)(_bucket)
 _KNOWN_LENGTH = 200
 

@@ -155,6 +155,12 @@ def test_an_unknown_bucket_is_a_fault_of_ours_and_not_let_through(limiter):
         limiter.check("nobody_named_this", "k")
 
 
+def test_what_costs_more_than_a_bucket_holds_is_refused_from_the_first_time_on():
+    buckets = LocalBuckets()
+    assert buckets.take([Bucket("a", b"k", Rate(1, 1 / 60))], 2) == pytest.approx(60)
+    assert len(buckets) == 0
+
+
 def test_one_megabyte_of_key_costs_no_more_than_a_short_one(limiter, settings):
     settings.LIMITS = {"knock": "1/h"}
 
