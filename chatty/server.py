@@ -278,8 +278,8 @@ class Workers:
                 told = True
         for process in self._processes:
             process.terminate()
-        # The workers' copies end with them. This one would go on completing connections for as long as
-        # they take to stop, and whoever had been let in so would wait for an answer that cannot come.
+        # Each worker closes its own copy. With this one open, the kernel would keep completing
+        # connections while they stop, and those clients would wait for an answer that never comes.
         self.listener.close()
         for process in self._processes:
             process.join(settings.SHUTDOWN_SECONDS + _STOP_SECONDS)
