@@ -259,7 +259,7 @@ class Chatty(Contender):
 
     def handshake(self, person: int, room: int) -> bytes:
         bearer = f"Authorization: Bearer {self.tokens[person]}"
-        return upgrade("/ws/", self.port, "Sec-WebSocket-Protocol: chatty.v1", bearer)
+        return upgrade("/ws/", self.port, "Sec-WebSocket-Protocol: chatty.v2", bearer)
 
     def say(self, room: int, number: int, words: str) -> bytes:
         key = number_of(number)

@@ -246,13 +246,13 @@ class ConversationAdmin(_LookedAt):
         if not self.has_moderate_permission(request):
             raise PermissionDenied
         conversation = self.the(request, conversation_id)
-        form = AddMemberForm(request.POST if request.POST.get("deed") == "add" else None)
+        form = AddMemberForm(request.POST if request.POST.get("action") == "add" else None)
         if request.method != "POST":
             return self._moderate_page(request, conversation, form)
         try:
             said = self._moderate(request, conversation, form)
         except ChatError as error:
-            if error.code == "reveal_first" and may_reveal(request):
+            if error.code == "reason_required" and may_reveal(request):
                 self.refuse(request, error)
                 reveal = reverse("admin:conversations_conversation_reveal", args=[conversation_id])
                 return SeeOther(f"{reveal}?members")
@@ -271,7 +271,7 @@ class ConversationAdmin(_LookedAt):
         self, request: HttpRequest, conversation: Conversation, form: AddMemberForm
     ) -> str:
         """Do what a form of the page asks for and return it in a sentence."""
-        staff, deed = staff_of(request), request.POST.get("deed")
+        staff, deed = staff_of(request), request.POST.get("action")
         if deed == "archive":
             actions.moderate_archive(staff, conversation.pk)
             return str(_("Archived."))
@@ -536,7 +536,7 @@ class MessageAdmin(_LookedAt):
         if not doomed:
             self.message_user(request, _("There was nothing to delete."), messages.WARNING)
             return None
-        if "sure" not in request.POST:
+        if "confirm" not in request.POST:
             return self._ask(request, doomed)
         self._delete(request, doomed)
         return None

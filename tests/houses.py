@@ -210,7 +210,7 @@ class Person:
         """An open socket. Use it with `with`; recv(timeout=...) gives text frames."""
         return websockets.sync.client.connect(
             self.server.url.replace("http", "ws") + "/ws/",
-            subprotocols=[websockets.Subprotocol("chatty.v1")],
+            subprotocols=[websockets.Subprotocol("chatty.v2")],
             additional_headers={"Authorization": f"Bearer {self.token}"},
             proxy=None,
             **options,

@@ -8,7 +8,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -245,11 +245,11 @@ def _reach(frame: Any, path: str) -> Any:
 
 
 def dial(
-    server: ChatServer, headers: dict[str, str], *, subprotocol: str | None = "chatty.v1"
+    server: ChatServer, headers: dict[str, str], *, subprotocols: Sequence[str] = ("chatty.v2",)
 ) -> websockets.sync.client.ClientConnection:
     return websockets.sync.client.connect(
         server.url.replace("http", "ws", 1) + "/ws/",
-        subprotocols=[websockets.Subprotocol(subprotocol)] if subprotocol else None,
+        subprotocols=[websockets.Subprotocol(name) for name in subprotocols] or None,
         additional_headers=headers,
         proxy=None,
         max_size=None,

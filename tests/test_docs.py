@@ -101,7 +101,7 @@ def variety(frame: Frame) -> tuple[Any, ...]:
     """What makes two frames of one type look different."""
     match frame["type"]:
         case "message":
-            return ("message", frame["change"]["deed"])
+            return ("message", frame["change"]["action"])
         case "conversation":
             return ("conversation", frame["change"])
         case "synced":
@@ -158,7 +158,7 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
         bob.ask("PATCH", f"{path}level/", {"level": "mentions"})
         third.heard.append(third.take("conversation", change="added"))
-        hers.heard.append(hers.take("presence", reset=False, here=[carol.id]))
+        hers.heard.append(hers.take("presence", reset=False, online=[carol.id]))
         alice.ask("DELETE", f"{path}members/{carol.id}/")
         third.heard.append(third.take("conversation", change="removed"))
         alice.ask("PATCH", "/api/me/", {"hue": 5})
@@ -167,10 +167,12 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         alice.ask("DELETE", path)
         his.heard.append(his.take("conversation", change="deleted"))
 
+        former = Client(dial(alice.server, bearer(alice.token), subprotocols=("chatty.v1",)))
+        assert former.close_code() == protocol.CLOSE_BAD_CLIENT
         leaving = Client(dial(alice.server, bearer(bob.minted(exp=int(time.time()) + 6))))
         assert leaving.close_code(seconds=15) == protocol.CLOSE_UNAUTHENTICATED
         his.heard.append(his.take("read"))
-        frames = [*leaving.heard]
+        frames = [*former.heard, *leaving.heard]
         for client in (hers, his, third, again):
             frames += client.so_far()
         hasty = opened(carol)

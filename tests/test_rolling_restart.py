@@ -110,7 +110,7 @@ class Visitor:
     def socket(self) -> websockets.sync.client.ClientConnection:
         connection = websockets.sync.client.connect(
             self.site.url.replace("https", "wss") + "/ws/",
-            subprotocols=[websockets.Subprotocol("chatty.v1")],
+            subprotocols=[websockets.Subprotocol("chatty.v2")],
             additional_headers={"Authorization": f"Bearer {self.token}"},
             proxy=None,
             ssl=self.site.context(),

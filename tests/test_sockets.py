@@ -16,7 +16,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from conversations import limits
 from conversations.realtime import protocol
-from conversations.realtime.events import Whisper, to_layer
+from conversations.realtime.events import LAYER_TYPE, Whisper, to_layer
 from tests.houses import PASSWORD, eventually
 from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_socket, switchboard
 
@@ -143,11 +143,30 @@ def test_a_foreign_page_is_refused_before_it_may_read_anything(place, alice):
 
 def test_the_subprotocol_is_spoken_when_it_is_offered(place, alice):
     headers = {"Authorization": f"Bearer {alice.token}"}
-    for offered, spoken in (("chatty.v1", "chatty.v1"), ("other.v9", None), (None, None)):
-        connection = dial(place, headers, subprotocol=offered)
+    for offered, spoken in (
+        (("chatty.v2",), "chatty.v2"),
+        (("chatty.v1", "chatty.v2"), "chatty.v2"),
+        (("chatty.v2", "chatty.v1"), "chatty.v2"),
+        (("other.v9",), None),
+        ((), None),
+    ):
+        connection = dial(place, headers, subprotocols=offered)
         assert connection.subprotocol == spoken, offered
         assert json.loads(connection.recv(timeout=10))["type"] == "hello"
         connection.close()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_client_of_the_version_before_is_asked_to_upgrade(place, alice, language):
+    headers = {"Authorization": f"Bearer {alice.token}", "Accept-Language": language}
+    connection = dial(place, headers, subprotocols=("chatty.v1", "other.v9"))
+    assert connection.subprotocol == "chatty.v1"
+    client = Client(connection)
+    assert client.close_code() == protocol.CLOSE_BAD_CLIENT
+    (frame,) = client.heard
+    detail = {"en": "Chatty was updated.", "de": "Chatty wurde aktualisiert."}[language]
+    assert frame.pop("detail").startswith(detail)
+    assert frame == {"type": "upgrade", "subprotocols": ["chatty.v2"]}
 
 
 def test_hello_says_where_everything_stands(place, alice, bob, call):
@@ -488,20 +507,20 @@ def test_who_is_here_is_told_to_those_who_share_a_conversation(place, alice, cal
     guest, friend = newcomer(place), newcomer(place)
     tea = alice.opens(guest)
     hers = call(alice)
-    assert guest.id not in hers.take("presence", reset=True)["here"]
+    assert guest.id not in hers.take("presence", reset=True)["online"]
     theirs, outside = call(guest), call(friend)
-    assert theirs.take("presence", reset=True)["here"] == [alice.id]
-    assert outside.take("presence", reset=True)["here"] == []
-    hers.take_if("the guest", lambda frame: guest.id in frame.get("here", ()))
+    assert theirs.take("presence", reset=True)["online"] == [alice.id]
+    assert outside.take("presence", reset=True)["online"] == []
+    hers.take_if("the guest", lambda frame: guest.id in frame.get("online", ()))
     assert here_of(alice, tea, guest) is True
     theirs.close()
     began = time.monotonic()
     reload = call(guest)
     time.sleep(1.5)
     told = hers.so_far("presence")
-    assert not any(guest.id in frame["here"] + frame["gone"] for frame in told)
+    assert not any(guest.id in frame["online"] + frame["offline"] for frame in told)
     reload.close()
-    hers.take_if("that the guest is gone", lambda frame: guest.id in frame.get("gone", ()), 8)
+    hers.take_if("that the guest is gone", lambda frame: guest.id in frame.get("offline", ()), 8)
     assert time.monotonic() - began > 3
     assert here_of(alice, tea, guest) is False
     assert outside.so_far("presence") == []
@@ -510,7 +529,7 @@ def test_who_is_here_is_told_to_those_who_share_a_conversation(place, alice, cal
 def here_of(asker, conversation, member):
     """What REST says of somebody: whether they are here."""
     rows = asker.ask("GET", f"/api/conversations/{conversation}/members/")["results"]
-    (here,) = (row["here"] for row in rows if row["user"]["id"] == member.id)
+    (here,) = (row["online"] for row in rows if row["user"]["id"] == member.id)
     return here
 
 
@@ -839,13 +858,13 @@ def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobod
         assert time.monotonic() < deadline
         group_send(place, group, whisper)
     for odd in (
-        {"type": "chatty.event", "origin": "other", "events": '[{"kind": "dance"}]'},
-        {"type": "chatty.event", "origin": "other", "events": "dance"},
-        {"type": "chatty.event"},
+        {"type": LAYER_TYPE, "origin": "other", "events": '[{"kind": "dance"}]'},
+        {"type": LAYER_TYPE, "origin": "other", "events": "dance"},
+        {"type": LAYER_TYPE},
         {"type": "nobody.knows"},
         {"no": "type"},
         {"type": 5},
-        {"type": "chatty.event", "kind": ["changed"], "origin": "other"},
+        {"type": LAYER_TYPE, "kind": ["changed"], "origin": "other"},
     ):
         group_send(place, group, odd)
     alice.posts(tea, "after")

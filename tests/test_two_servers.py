@@ -172,8 +172,8 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(town, servers,
     tea = alice.opens(guest)
     hers, theirs = call(alice), call(guest)
     tab = call(guest.again(servers[0]))
-    theirs.take_if("that she is here", lambda f: alice.id in f.get("here", ()), 8)
-    hers.take_if("that they are here", lambda f: guest.id in f.get("here", ()), 8)
+    theirs.take_if("that she is here", lambda f: alice.id in f.get("online", ()), 8)
+    hers.take_if("that they are here", lambda f: guest.id in f.get("online", ()), 8)
     theirs.say("read", conversation=tea, seq=1)
     guest.posts(tea, "to be seen")
     seq = hers.takes_message(tea, "to be seen", BY_ITSELF)["message"]["seq"]
@@ -181,15 +181,15 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(town, servers,
     marked = {"user": alice.id, "seq": seq}
     theirs.take_if("mark", lambda f: f["type"] == "seen" and marked in f["marks"], BY_ITSELF)
     tab.close()
-    hers.hears_nothing(7, "presence", gone=[guest.id])  # another window is open, elsewhere
+    hers.hears_nothing(7, "presence", offline=[guest.id])  # another window is open, elsewhere
     began = time.monotonic()
     there.kill()
-    hers.take("presence", 10, gone=[guest.id])
+    hers.take("presence", 10, offline=[guest.id])
     assert time.monotonic() - began < 8
     there.start()
     back = call(guest)
-    assert hers.take("presence", 8, here=[guest.id])
-    assert alice.id in back.take("presence", 8, reset=True)["here"]
+    assert hers.take("presence", 8, online=[guest.id])
+    assert alice.id in back.take("presence", 8, reset=True)["online"]
 
 
 @pytest.mark.parametrize("how", ["killed", "hanging"])
@@ -199,16 +199,16 @@ def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
     alice, guest = newcomer(servers[0]), newcomer(servers[1])
     alice.opens(guest)
     hers, theirs = call(alice), call(guest)
-    hers.take_if("that they are here", lambda f: guest.id in f.get("here", ()), 8)
+    hers.take_if("that they are here", lambda f: guest.id in f.get("online", ()), 8)
     stopped(how)
-    hers.take("presence", 12, gone=[guest.id])
+    hers.take("presence", 12, offline=[guest.id])
     friend = newcomer(servers[0])
     alice.opens(friend)
     call(friend)
-    hers.take_if("the friend here", lambda f: friend.id in f.get("here", ()), 8)
+    hers.take_if("the friend here", lambda f: friend.id in f.get("online", ()), 8)
     assert theirs.is_open()
     started(town)
-    hers.take_if("the guest again", lambda f: guest.id in f.get("here", ()), 20)
+    hers.take_if("the guest again", lambda f: guest.id in f.get("online", ()), 20)
 
 
 @pytest.mark.parametrize("what", ["flushed", "clients killed"])

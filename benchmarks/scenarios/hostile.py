@@ -287,7 +287,7 @@ def flood_socket(hostile: Hostile) -> None:
     target = hostile.target
     bearer = f"Authorization: Bearer {target.token}"
     with contextlib.closing(hostile.dial("127.0.0.4")) as line:
-        line.sendall(upgrade("/ws/", target.port, "Sec-WebSocket-Protocol: chatty.v1", bearer))
+        line.sendall(upgrade("/ws/", target.port, "Sec-WebSocket-Protocol: chatty.v2", bearer))
         if not line.recv(1000).startswith(b"HTTP/1.1 101"):
             hostile.done["sockets refused"] += 1
             return

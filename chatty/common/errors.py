@@ -62,7 +62,7 @@ CODES: dict[str, Code] = {
             "An owner or admin has to let you back in before you can join."
         ),
     ),
-    "reveal_first": Code(403, _("Give a reason for looking into this conversation first.")),
+    "reason_required": Code(403, _("Give a reason for looking into this conversation first.")),
     "archived": Code(409, _("This conversation is archived. Nothing can be changed in it.")),
     "deleted": Code(409, _("This message was deleted.")),
     "edit_conflict": Code(409, _("This message was changed elsewhere after you began to edit it.")),

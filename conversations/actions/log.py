@@ -69,7 +69,7 @@ def change_event(
     **about: Any,
 ) -> Changed:
     frame = protocol.message(
-        message=message_to_wire(message), change={"deed": deed, "user": user_id, **about}
+        message=message_to_wire(message), change={"action": deed, "user": user_id, **about}
     )
     return Changed(
         conversation=message.conversation_id,

@@ -51,7 +51,7 @@ def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Memb
 
     To add anyone to a closed conversation, oneself or an account one has the password of, is a way
     to read it: it needs a reason on record. Raises ChatError: not_found, direct_fixed,
-    already_member, too_many, reveal_first.
+    already_member, too_many, reason_required.
     """
     conversation = access.lock_conversation(conversation_id)
     refuse_direct(conversation)
@@ -77,7 +77,7 @@ def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> N
 def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: str) -> Membership:
     """Change someone's role, as staff. One's own needs a reason on record, like reading does.
 
-    Raises ChatError: invalid, not_found, direct_fixed, reveal_first.
+    Raises ChatError: invalid, not_found, direct_fixed, reason_required.
     """
     check_role(role)
     conversation = access.lock_conversation(conversation_id)
@@ -109,9 +109,9 @@ def reveal(staff: User, conversation_id: int, reason: str) -> Reveal:
 
 
 def _require_reveal(staff: User, conversation: Conversation) -> None:
-    """Raises ChatError("reveal_first") unless they gave a reason that still counts."""
+    """Raises ChatError("reason_required") unless they gave a reason that still counts."""
     if not queries.is_revealed(staff, conversation.pk):
-        raise ChatError("reveal_first")
+        raise ChatError("reason_required")
 
 
 @in_transaction

@@ -99,14 +99,14 @@ class MemberSerializer(serializers.Serializer[Any]):
     last_read_seq = serializers.SerializerMethodField(
         help_text="How far they have read; null where that is not told."
     )
-    here = serializers.SerializerMethodField(
+    online = serializers.SerializerMethodField(
         help_text="They have Chatty open; null where that is not told."
     )
 
     def get_last_read_seq(self, member: Membership) -> int | None:
         return member.last_read_seq if self.context["told"] else None
 
-    def get_here(self, member: Membership) -> bool | None:
+    def get_online(self, member: Membership) -> bool | None:
         return member.user_id in self.context["here"] if self.context["told"] else None
 
 

@@ -141,7 +141,7 @@ class Device:
     def _dial(self) -> connect:
         return connect(
             f"ws://127.0.0.1:{self.rng.choice(self.doors)}/ws/",
-            subprotocols=[Subprotocol("chatty.v1")],
+            subprotocols=[Subprotocol("chatty.v2")],
             additional_headers={"Authorization": f"Bearer {self.person.token}"},
             compression=None,
             proxy=None,

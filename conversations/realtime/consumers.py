@@ -19,7 +19,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import translation
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import socket_auth
 from accounts.models import User
@@ -113,8 +113,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             # The one refusal before accept: HTTP 403, nothing of ours for a foreign page to read.
             await self.close()
             raise StopConsumer
-        offered = self.scope.get("subprotocols", [])
-        await self.accept(protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
+        spoken = protocol.choose_subprotocol(self.scope.get("subprotocols", []))
+        await self.accept(spoken)
         extension = self.scope.get("extensions", {}).get(protocol.FRAME_EXTENSION)
         self.outbox = (
             FramedOutbox(extension) if extension else QueuedOutbox(self.base_send, self._give_up)
@@ -123,7 +123,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.engine = engine.current()
         try:
             self._come_from(client_address(self.scope))
-            await self._let_in()
+            if spoken in protocol.FORMER_SUBPROTOCOLS:
+                self._ask_to_upgrade()
+            else:
+                await self._let_in()
         except ChatError as refusal:
             code = {
                 "account_closed": protocol.CLOSE_ACCOUNT_CLOSED,
@@ -139,6 +142,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
             logger.exception("a socket could not be let in")
             last_words = self._said(ChatError("server_error"))
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
+
+    def _ask_to_upgrade(self) -> None:
+        """Close the socket of a client of a former version. The code is one that client knows, and
+        on which an open page of that version offers to load it again."""
+        with translation.override(socket_auth.language(self.scope)):
+            frame = protocol.upgrade(
+                detail=gettext("Chatty was updated. Reload the page, or update your program.")
+            )
+        self.outbox.close(protocol.CLOSE_BAD_CLIENT, Words.of(frame))
 
     def _come_from(self, address: str) -> None:
         """Take one of the places of the address and of its network. Before anything is asked: a

@@ -2,6 +2,11 @@
 
 The vocabulary is closed and each event is complete: whoever hears one needs no other. An event of a
 kind this process does not know (a newer version runs beside it) is ignored, never an error.
+
+LAYER_TYPE names a version. Events carry finished frames, so it changes whenever the subprotocol does
+(protocol.SUBPROTOCOL), and whenever the same event would mean something else. Processes of two
+versions then ignore each other's events, and the tick of each reads from the database what the
+others changed.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-LAYER_TYPE = "chatty.event"  # the `type` of every layer message: one handler for all kinds
+LAYER_TYPE = "chatty.event.v2"  # the `type` of every layer message: one handler for all kinds
 EVERYBODY = "everybody"  # the group of every process
 
 
@@ -40,7 +45,7 @@ class Changed(Event, frozen=True, tag="changed"):
         return conversation_group(self.conversation)
 
 
-class Ended(Event, frozen=True, tag="ended"):
+class Ended(Event, frozen=True, tag="deleted"):
     """A conversation was deleted for good."""
 
     conversation: int
@@ -50,7 +55,7 @@ class Ended(Event, frozen=True, tag="ended"):
         return conversation_group(self.conversation)
 
 
-class Whisper(Event, frozen=True, tag="whisper"):
+class Whisper(Event, frozen=True, tag="ephemeral"):
     """Something fleeting in a conversation (typing). May be lost, is never repaired."""
 
     conversation: int
@@ -61,7 +66,7 @@ class Whisper(Event, frozen=True, tag="whisper"):
         return conversation_group(self.conversation)
 
 
-class Personal(Event, frozen=True, tag="personal"):
+class Personal(Event, frozen=True, tag="user_frame"):
     """A finished frame for all sockets of one user."""
 
     user: int
@@ -72,7 +77,7 @@ class Personal(Event, frozen=True, tag="personal"):
         return user_group(self.user)
 
 
-class Concerns(Event, frozen=True, tag="concerns"):
+class Concerns(Event, frozen=True, tag="membership"):
     """A user's place in a conversation changed (added | removed | role | level | deleted): read
     their memberships again and tell their sockets. Only hurries what the clock would show."""
 
@@ -85,7 +90,7 @@ class Concerns(Event, frozen=True, tag="concerns"):
         return user_group(self.user)
 
 
-class Marked(Event, frozen=True, tag="marked"):
+class Marked(Event, frozen=True, tag="read_mark"):
     """Somebody's read mark moved: for the others. May be lost, is never repaired."""
 
     conversation: int
@@ -96,7 +101,7 @@ class Marked(Event, frozen=True, tag="marked"):
         return conversation_group(self.conversation)
 
 
-class Here(Event, frozen=True, tag="here"):
+class Here(Event, frozen=True, tag="presence"):
     """These people have sockets at the process that says so; it says so again while they do.
 
     `moved`: what they belong to changed, so others than before may be to know.
@@ -110,7 +115,7 @@ class Here(Event, frozen=True, tag="here"):
         return EVERYBODY
 
 
-class Profiled(Event, frozen=True, tag="profiled"):
+class Profiled(Event, frozen=True, tag="profile"):
     """Somebody has another name or face. May be lost: pages are drawn with what is true."""
 
     user: int

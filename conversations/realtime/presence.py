@@ -183,8 +183,8 @@ class Presence:
         told = [*((pk, True) for pk in sorted(here)), *((pk, False) for pk in sorted(gone))]
         for some in _batches(told, TOLD_MAX) if told else [()]:
             frame = protocol.presence(
-                here=[pk for pk, is_here in some if is_here],
-                gone=[pk for pk, is_here in some if not is_here],
+                online=[pk for pk, is_here in some if is_here],
+                offline=[pk for pk, is_here in some if not is_here],
                 reset=reset,
             )
             self._relay.write(sockets, protocol.encode(frame))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +16,8 @@ import msgspec
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 
-SUBPROTOCOL = "chatty.v1"
+SUBPROTOCOL = "chatty.v2"
+FORMER_SUBPROTOCOLS = ("chatty.v1",)  # clients that offer only these are told to upgrade
 FRAME_EXTENSION = "chatty.frame"  # offered by chatty/uvicorn_protocols.py
 FRAME_MAX = 64 * 1024  # bytes of one incoming frame
 DEPTH_MAX = 32
@@ -30,10 +32,18 @@ CLOSE_UNAUTHENTICATED = 4401
 # ... after waiting ...
 CLOSE_SLOW_DOWN = 4429
 # ... and never after these.
-CLOSE_BAD_CLIENT = 4400
+CLOSE_BAD_CLIENT = 4400  # also a client of a former version: see `upgrade`
 CLOSE_SIGNED_OUT = 4001
 CLOSE_ACCOUNT_CLOSED = 4403
 CLOSE_TOO_MANY = 4409
+
+
+def choose_subprotocol(offered: Sequence[str]) -> str | None:
+    """Return what a client that offers these is answered with; None if Chatty knows none of them."""
+    for known in (SUBPROTOCOL, *FORMER_SUBPROTOCOLS):
+        if known in offered:
+            return known
+    return None
 
 
 # --- a client says ---------------------------------------------------------------------------------
@@ -215,7 +225,7 @@ def sent(*, key: str, conversation: int, message: int, seq: int, version: int) -
 
 
 def message(*, message: Frame, change: Frame) -> Frame:
-    """`message`: wire.message_to_wire. `change`: {"deed", "user"} and, of a reaction, emoji, on."""
+    """`message`: wire.message_to_wire. `change`: {"action", "user"} and, of a reaction, emoji, on."""
     return {
         "type": "message",
         "conversation": message["conversation"],
@@ -263,8 +273,8 @@ def person(*, user: Frame) -> Frame:
     return {"type": "person", "user": user}
 
 
-def presence(*, here: list[int], gone: list[int], reset: bool) -> Frame:
-    return {"type": "presence", "here": here, "gone": gone, "reset": reset}
+def presence(*, online: list[int], offline: list[int], reset: bool) -> Frame:
+    return {"type": "presence", "online": online, "offline": offline, "reset": reset}
 
 
 def typing(*, conversation: int, user: Frame) -> Frame:
@@ -273,6 +283,10 @@ def typing(*, conversation: int, user: Frame) -> Frame:
 
 def auth_expiring(*, seconds: int) -> Frame:
     return {"type": "auth_expiring", "seconds": seconds}
+
+
+def upgrade(*, detail: str) -> Frame:
+    return {"type": "upgrade", "subprotocols": [SUBPROTOCOL], "detail": detail}
 
 
 def error(error: ChatError, **about: Any) -> Frame:

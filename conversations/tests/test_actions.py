@@ -53,7 +53,7 @@ def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, told):
     assert isinstance(event, Changed)
     frame = json.loads(event.text)
     assert frame["type"] == "message"
-    assert frame["change"] == {"deed": "created", "user": bob.pk}
+    assert frame["change"] == {"action": "created", "user": bob.pk}
     assert frame["message"]["body"] == "Hello **all**"
     assert (frame["conversation"], frame["version"]) == (pair.pk, event.version)
     hold_together(pair)
@@ -325,10 +325,10 @@ def test_a_deed_names_who_did_it_and_what(alice, bob, hello, told):
         actions.delete_message(alice, hello.pk)
     changes = [json.loads(e.text)["change"] for e in events if isinstance(e, Changed)]
     assert changes == [
-        {"deed": "edited", "user": bob.pk},
-        {"deed": "reacted", "user": alice.pk, "emoji": "👍", "on": True},
-        {"deed": "reacted", "user": alice.pk, "emoji": "👍", "on": False},
-        {"deed": "deleted", "user": alice.pk},
+        {"action": "edited", "user": bob.pk},
+        {"action": "reacted", "user": alice.pk, "emoji": "👍", "on": True},
+        {"action": "reacted", "user": alice.pk, "emoji": "👍", "on": False},
+        {"action": "deleted", "user": alice.pk},
     ]
 
 

@@ -40,7 +40,7 @@ class Ear:
     def deeds(self) -> list[tuple[str, dict[str, Any]]]:
         """Return (deed, message) of each change heard."""
         frames = [msgspec.json.decode(e.text) for e in self.events if isinstance(e, Changed)]
-        return [(frame["change"]["deed"], frame["message"]) for frame in frames]
+        return [(frame["change"]["action"], frame["message"]) for frame in frames]
 
 
 @pytest.fixture
@@ -442,7 +442,7 @@ def test_several_are_deleted_from_the_list_after_a_question(admin, alice, opened
     html = admin.post(reverse(LISTED), chosen).content.decode()
     assert "Delete these 2 messages?" in html
     assert ear.events == []
-    admin.post(reverse(LISTED), {**chosen, "sure": "yes", "select_across": "1"})
+    admin.post(reverse(LISTED), {**chosen, "confirm": "yes", "select_across": "1"})
     assert {told["id"] for deed, told in ear.deeds() if deed == "deleted"} == set(doomed)
     spared.refresh_from_db()
     assert not spared.is_deleted
@@ -458,7 +458,7 @@ def test_a_tombstone_and_a_notice_cannot_be_deleted(admin, root, alice, opened):
         assert admin.post(url).status_code == 403
     html = admin.post(
         reverse(LISTED),
-        {"action": "delete_selected", "_selected_action": [message.pk], "sure": "yes"},
+        {"action": "delete_selected", "_selected_action": [message.pk], "confirm": "yes"},
         follow=True,
     ).content.decode()
     assert "There was nothing to delete." in html
@@ -473,7 +473,7 @@ def test_staff_without_the_right_delete_nothing(alice, opened):
     assert client.post(url).status_code == 403
     client.post(
         reverse(LISTED),
-        {"action": "delete_selected", "_selected_action": [message.pk], "sure": "yes"},
+        {"action": "delete_selected", "_selected_action": [message.pk], "confirm": "yes"},
     )
     message.refresh_from_db()
     assert not message.is_deleted
@@ -545,9 +545,9 @@ def test_a_direct_conversation_is_not_archived_and_staff_are_told_why(admin, dir
 def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, closed, ear):
     actions.reveal(root, closed.pk, "A complaint")
     ear.events.clear()
-    moderate(admin, closed, deed="add", person="carol@example.org")
-    moderate(admin, closed, deed="role", user=carol.pk, role="owner")
-    moderate(admin, closed, deed="remove", user=bob.pk)
+    moderate(admin, closed, action="add", person="carol@example.org")
+    moderate(admin, closed, action="role", user=carol.pk, role="owner")
+    moderate(admin, closed, action="remove", user=bob.pk)
     roles = dict(Membership.objects.filter(conversation=closed).values_list("user__name", "role"))
     assert roles == {"Alice": "owner", "Carol": "owner"}
     assert [told["kind"] for _deed, told in ear.deeds()] == ["added", "role", "removed"]
@@ -557,9 +557,9 @@ def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, clos
 @pytest.mark.parametrize(
     ("who", "form"),
     [
-        ("outside", {"deed": "add", "person": "sam@example.org"}),
-        ("outside", {"deed": "add", "person": "carol@example.org"}),
-        ("inside", {"deed": "role", "role": "owner"}),
+        ("outside", {"action": "add", "person": "sam@example.org"}),
+        ("outside", {"action": "add", "person": "carol@example.org"}),
+        ("inside", {"action": "role", "role": "owner"}),
     ],
 )
 def test_staff_give_a_reason_before_they_let_anyone_into_a_closed_conversation(
@@ -588,13 +588,13 @@ def test_staff_give_a_reason_before_they_let_anyone_into_a_closed_conversation(
 def test_staff_who_may_not_look_into_conversations_add_nobody_to_closed_ones(closed, carol):
     client = Client()
     client.force_login(staff_with("view_conversation", "change_conversation"))
-    response = moderate(client, closed, deed="add", person="carol@example.org")
+    response = moderate(client, closed, action="add", person="carol@example.org")
     assert "Give a reason" in response.content.decode()
     assert Membership.objects.filter(conversation=closed).count() == 2
 
 
 def test_staff_add_people_to_open_conversations_without_a_reason(admin, carol, opened):
-    moderate(admin, opened, deed="add", person="carol@example.org")
+    moderate(admin, opened, action="add", person="carol@example.org")
     assert Membership.objects.filter(conversation=opened, user=carol).exists()
 
 
@@ -605,7 +605,7 @@ def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, root, closed):
         ("bob@example.org", "already a member"),
         ("#99999999999999999999999", "Nobody here has this address"),
     ]:
-        html = moderate(admin, closed, deed="add", person=person).content.decode()
+        html = moderate(admin, closed, action="add", person=person).content.decode()
         assert sentence in html
         assert f'value="{person}"' in html
     assert Membership.objects.filter(conversation=closed).count() == 2
@@ -615,10 +615,10 @@ def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, root, closed):
 @pytest.mark.parametrize(
     "form",
     [
-        {"deed": "remove", "user": "999"},
-        {"deed": "remove"},
-        {"deed": "role", "user": "x"},
-        {"deed": "burn"},
+        {"action": "remove", "user": "999"},
+        {"action": "remove"},
+        {"action": "role", "user": "x"},
+        {"action": "burn"},
         {},
     ],
 )
@@ -634,7 +634,7 @@ def test_staff_who_may_only_look_moderate_nothing(closed):
     client = Client()
     client.force_login(staff_with("view_conversation"))
     assert page(client, "admin:conversations_conversation_change", closed.pk)
-    assert moderate(client, closed, deed="archive").status_code == 403
+    assert moderate(client, closed, action="archive").status_code == 403
     closed.refresh_from_db()
     assert not closed.is_archived
 

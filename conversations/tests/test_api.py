@@ -671,13 +671,13 @@ def test_members_tell_who_is_here_and_how_far_they_have_read(
     actions.mark_read(bob, group.pk, 2)
     path = f"/api/conversations/{group.pk}/members/"
     rows = {row["user"]["id"]: row for row in alices.get(path).json()["results"]}
-    assert rows[bob.pk]["here"] is True
-    assert [row["here"] for pk, row in rows.items() if pk != bob.pk] == [False] * (len(rows) - 1)
+    assert rows[bob.pk]["online"] is True
+    assert [row["online"] for pk, row in rows.items() if pk != bob.pk] == [False] * (len(rows) - 1)
     bobs = Membership.objects.get(user=bob, conversation=group)
     assert rows[bob.pk]["last_read_seq"] == bobs.last_read_seq
     settings.PRESENCE_MEMBERS = len(rows) - 1
     large = alices.get(path).json()["results"]
-    assert {(row["here"], row["last_read_seq"]) for row in large} == {(None, None)}
+    assert {(row["online"], row["last_read_seq"]) for row in large} == {(None, None)}
 
 
 def test_outsiders_learn_of_nobody(carols, bob, group):

@@ -168,8 +168,8 @@ def test_scripts_get_to_know_the_others(alice, bob, carol, pair, page_of, presen
     actions.add_members(alice, pair.pk, [carol.pk])
     members = {each["id"]: each for each in data_of(page_of(pair))["conversation"]["members"]}
     assert set(members) == {bob.pk, carol.pk}
-    assert (members[bob.pk]["here"], members[bob.pk]["since"]) == (True, 0)
-    assert (members[carol.pk]["here"], members[carol.pk]["since"]) == (False, message.seq)
+    assert (members[bob.pk]["online"], members[bob.pk]["since"]) == (True, 0)
+    assert (members[carol.pk]["online"], members[carol.pk]["since"]) == (False, message.seq)
 
 
 def data_of(page: str) -> dict:

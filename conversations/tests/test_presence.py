@@ -136,7 +136,7 @@ def presence(*here: User, gone: tuple[User, ...] = (), reset: bool = False) -> d
     def ids(people):
         return sorted(each.pk for each in people)
 
-    return {"type": "presence", "here": ids(here), "gone": ids(gone), "reset": reset}
+    return {"type": "presence", "online": ids(here), "offline": ids(gone), "reset": reset}
 
 
 # --- who is here -----------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
         assert told(his)[-1] == presence(reset=True)
         both.here.relay.forget(hers)
         await both.pass_by(LEASE + 2)
-        assert all(not frame["here"] and not frame["gone"] for frame in told(his))
+        assert all(not frame["online"] and not frame["offline"] for frame in told(his))
 
 
 async def test_a_closed_account_is_nowhere(alice, bob, pair):
@@ -328,8 +328,8 @@ async def test_a_long_list_comes_in_pieces():
         both.here.presence._write({ear}, set(range(TOLD_MAX + 5)), {10**6}, reset=True)
         first, second = ear.heard
         assert [first["reset"], second["reset"]] == [True, False]
-        assert len(first["here"]) == TOLD_MAX
-        assert (len(second["here"]), second["gone"]) == (5, [10**6])
+        assert len(first["online"]) == TOLD_MAX
+        assert (len(second["online"]), second["offline"]) == (5, [10**6])
 
 
 async def test_messages_cost_nothing(alice, bob, pair):

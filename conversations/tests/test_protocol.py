@@ -152,6 +152,7 @@ def test_every_event_comes_through_the_layer_as_it_went_in(event: events.Event):
     [
         {},
         {"type": "something.else"},
+        events.to_layer([EVENTS[0]], "origin") | {"type": "chatty.event"},  # of version 1
         {"type": events.LAYER_TYPE},
         {"type": events.LAYER_TYPE, "events": None},
         {"type": events.LAYER_TYPE, "events": "[{"},
@@ -166,6 +167,24 @@ def test_every_event_comes_through_the_layer_as_it_went_in(event: events.Event):
 )
 def test_an_event_of_another_version_of_chatty_is_ignored(message):
     assert events.from_layer(message) == ()
+
+
+def test_the_tag_of_events_changes_with_the_subprotocol():
+    assert events.LAYER_TYPE.rpartition(".")[2] == protocol.SUBPROTOCOL.rpartition(".")[2]
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (["chatty.v2"], "chatty.v2"),
+        (["chatty.v1", "chatty.v2"], "chatty.v2"),
+        (["other.v9", "chatty.v1"], "chatty.v1"),
+        (["chatty.v3"], None),
+        ([], None),
+    ],
+)
+def test_the_newest_version_a_client_offers_is_chosen(offered, chosen):
+    assert protocol.choose_subprotocol(offered) == chosen
 
 
 def test_what_is_understood_is_heard_beside_what_is_not():

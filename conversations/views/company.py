@@ -115,7 +115,7 @@ def for_scripts(company: Company, last: Message | None) -> list[dict[str, Any]] 
             "name": other.user.name,
             "seq": other.last_read_seq,
             "since": last.seq if last and other.joined_at > last.created_at else 0,
-            "here": other.user_id in company.here,
+            "online": other.user_id in company.here,
         }
         for other in company.others
     ]

@@ -150,7 +150,7 @@ def refused_by_socket(page: Page) -> str:
     expect(page.locator("html[data-line=online]")).to_be_attached()
     detail = page.evaluate(
         """() => new Promise(resolve => {
-            const socket = new WebSocket(`ws://${location.host}/ws/`, "chatty.v1");
+            const socket = new WebSocket(`ws://${location.host}/ws/`, "chatty.v2");
             const frame = { type: "send", conversation: 987654, key: "a-key", body: "Hallo" };
             socket.onmessage = ({ data }) => {
                 const heard = JSON.parse(data);

@@ -4,6 +4,7 @@
 
 MOMENT: before-commit, after-commit (nobody has been told yet) or before-ack (all but the sender have).
 Or newer-uvicorn: it does not die, but finds a version of uvicorn that it does not know.
+Or former-version: it does not die, but speaks the version of the protocol before this one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 WORD = "CRASH"
 MOMENTS = ("before-commit", "after-commit", "before-ack")
 NEWER_UVICORN = "newer-uvicorn"
+FORMER_VERSION = "former-version"
 
 
 def die_once() -> None:
@@ -62,6 +64,14 @@ def fail_at(moment: str) -> None:
         ChatConsumer._answer_send = answered  # type: ignore[method-assign]
 
 
+def speak_former_version() -> None:
+    from conversations.realtime import events, protocol, relay
+
+    events.LAYER_TYPE = relay.LAYER_TYPE = "chatty.event"
+    (protocol.SUBPROTOCOL,) = protocol.FORMER_SUBPROTOCOLS
+    protocol.FORMER_SUBPROTOCOLS = ()  # type: ignore[assignment]
+
+
 def main() -> None:
     moment, *arguments = sys.argv[1:]
     if moment == NEWER_UVICORN:
@@ -75,6 +85,8 @@ def main() -> None:
     django.setup()
     if moment in MOMENTS:
         fail_at(moment)
+    elif moment == FORMER_VERSION:
+        speak_former_version()
     execute_from_command_line(arguments)
 
 

@@ -67,7 +67,7 @@ class Talk:
         self._numbers = itertools.count()
         self._hostile = zip(made["hostile"], made["tokens"][PEOPLE:], strict=True)
         handshakes = [
-            upgrade("/ws/", server.port, "Sec-WebSocket-Protocol: chatty.v1", bearer(token))
+            upgrade("/ws/", server.port, "Sec-WebSocket-Protocol: chatty.v2", bearer(token))
             for token in made["tokens"][:PEOPLE]
         ]
         crowd.connect(server.port, handshakes, [(b'"type":"hello"', b"")])

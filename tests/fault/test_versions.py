@@ -1,5 +1,5 @@
-"""A newer version beside this one, as while machines are updated in turn: what it says and writes that
-nobody here has heard of costs nobody here anything."""
+"""Another version beside this one, as while machines are updated in turn: what it says and writes that
+nobody here knows costs nobody here anything, and what it does not say is found in the database."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import urllib.request
 import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from conversations.realtime import events
+from conversations.realtime import events, protocol
+from tests.fault.failing import FORMER_VERSION
 from tests.houses import eventually
+from tests.sockets import Client, Talker, dial, open_socket
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -57,7 +59,7 @@ def event(*said):
 
 def whisper(conversation, text, **more):
     words = json.dumps({"type": "typing", "conversation": conversation, "text": text})
-    return {"kind": "whisper", "conversation": conversation, "text": words, **more}
+    return {"kind": "ephemeral", "conversation": conversation, "text": words, **more}
 
 
 def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
@@ -83,8 +85,10 @@ def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
             {"type": events.LAYER_TYPE, "origin": "tomorrow", "events": {"in": "another form"}},
             event(unknown),
             # Known by name, and otherwise not.
-            event({"kind": "changed", "conversation": str(tea)}, {"kind": "here", "users": "all"}),
-            event({"kind": "concerns", "user": bob.id, "conversation": tea, "change": "moved"}),
+            event(
+                {"kind": "changed", "conversation": str(tea)}, {"kind": "presence", "users": "all"}
+            ),
+            event({"kind": "membership", "user": bob.id, "conversation": tea, "change": "moved"}),
         )
     # What stands beside it is heard, also with more in it than is known here.
     group = events.conversation_group(tea)
@@ -125,3 +129,53 @@ def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, cast, call, ser
     with contextlib.closing(urllib.request.urlopen(page, timeout=10)) as answer:
         assert heard["notice"]["text"] in answer.read().decode()
     assert " ERROR " not in server.said()
+
+
+def test_two_versions_side_by_side_lose_nothing(grown_house, call):
+    former = grown_house.serve(failing=FORMER_VERSION, TICK_SECONDS="0.5")
+    present = grown_house.serve(TICK_SECONDS="0.5")
+    alice = Talker(former, "Alice").sign_in()
+    bob, carol = (Talker(present, name).sign_in() for name in ("Bob", "Carol"))
+    tea = alice.opens(bob)
+
+    def call_former(person):
+        headers = {"Authorization": f"Bearer {person.token}"}
+        return Client(dial(person.server, headers, subprotocols=("chatty.v1",)))
+
+    hers, his, carols = call_former(alice), call(bob), call(carol)
+    assert hers.connection.subprotocol == "chatty.v1"
+    count = 50
+    for number in range(count):
+        hers.send(tea, f"from the former {number}")
+        his.send(tea, f"from the present {number}")
+    heard = [client.transcript(tea, 2 * count) for client in (hers, his)]
+    assert heard[0] == heard[1]
+    assert [seq for seq, _ in heard[0]] == sorted(seq for seq, _ in heard[0])
+
+    sent = hers.sends(tea, "before")
+    his.hears(tea, "before")
+    alice.ask("PATCH", f"/api/messages/{sent['id']}/", {"body": "edited"})
+    his.hears(tea, "edited")
+    members = f"/api/conversations/{tea}/members/"
+    alice.ask("POST", members, {"users": [carol.id]})
+    carols.take("conversation", change="added")
+    alice.ask("DELETE", f"{members}{carol.id}/")
+    carols.take("conversation", change="removed")
+
+    elsewhere = alice.again(present)
+    window = open_socket(elsewhere)
+    assert window.take("hello")
+    elsewhere.server = former
+    elsewhere.ask("POST", "/api/token/logout/", {"refresh": elsewhere.refresh})
+    assert window.close_code() == protocol.CLOSE_SIGNED_OUT
+
+    lost = call_former(alice.again(present))  # the proxy may lead it to either
+    assert lost.close_code() == protocol.CLOSE_BAD_CLIENT
+    assert [frame["type"] for frame in lost.heard] == ["upgrade"]
+
+    alice.ask("DELETE", f"/api/conversations/{tea}/")
+    his.take("conversation", change="deleted")
+    hers.close()
+    for server in (former, present):
+        assert " ERROR " not in server.said()
+        assert "Traceback" not in server.said()

@@ -11,10 +11,10 @@ function companyOf(members = [BOB, CAROL], here = []) {
 export function test_who_comes_and_goes_is_here_or_not() {
   const company = companyOf([BOB, CAROL], [2]);
   equal(company.names, ["Bob"]);
-  company.heardPresence({ here: [3, 9], gone: [2], reset: false });
+  company.heardPresence({ online: [3, 9], offline: [2], reset: false });
   equal(company.names, ["Carol"]);
   equal([company.isHere(9), company.isHere(2)], [true, false]);
-  company.heardPresence({ here: [2], gone: [], reset: true });
+  company.heardPresence({ online: [2], offline: [], reset: true });
   equal([company.names, company.isHere(9)], [["Bob"], false]);
   company.forgetHere();
   equal(company.names, []);
@@ -54,7 +54,7 @@ export function test_where_nobody_is_told_of_nobody_comes_into_it() {
 export function test_who_comes_to_somebody_alone_is_seen() {
   const company = companyOf([]);
   company.heardNotice({ kind: "joined", author: BOB, seq: 3, notice: { data: {} } });
-  company.heardPresence({ here: [2], gone: [], reset: false });
+  company.heardPresence({ online: [2], offline: [], reset: false });
   company.heardMarks([{ user: 2, seq: 4 }]);
   equal([company.names, company.seenBy(4).names], [["Bob"], ["Bob"]]);
 }

@@ -51,7 +51,7 @@ function connected({ random = () => 0 } = {}) {
 
 export function test_it_offers_the_subprotocol_and_is_online_with_the_hello() {
   const { socket, made, said } = connected();
-  equal(made[0].protocol, "chatty.v1");
+  equal(made[0].protocol, "chatty.v2");
   ok(!socket.send({ type: "ping" }), "nothing is sent before the hello");
   made[0].say(HELLO);
   ok(socket.online);

@@ -226,7 +226,7 @@ export class Chat extends Emitter {
   #heardMessage(frame) {
     this.#roster.hear({ ...frame, messages: [frame.message] });
     if (!this.#store || frame.conversation !== this.#conversation) return;
-    const isNew = frame.change?.deed === "created" || frame.change?.deed === "notice";
+    const isNew = frame.change?.action === "created" || frame.change?.action === "notice";
     if (this.#store.hear(frame) && isNew) this.#spoken(frame.message);
     this.#settle(frame.message.key, (answer) => {
       const { id, seq } = frame.message;

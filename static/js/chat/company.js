@@ -34,10 +34,10 @@ export class Company {
   }
 
   /** A `presence` frame. */
-  heardPresence({ here, gone, reset }) {
+  heardPresence({ online, offline, reset }) {
     if (reset) this.#here.clear();
-    for (const id of here) this.#here.add(id);
-    for (const id of gone) this.#here.delete(id);
+    for (const id of online) this.#here.add(id);
+    for (const id of offline) this.#here.delete(id);
   }
 
   /** The marks of a `seen` frame of the open conversation. */

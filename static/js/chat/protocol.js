@@ -1,6 +1,6 @@
-// The words of /ws/, subprotocol chatty.v1: the same list as in conversations/realtime/protocol.py.
+// The words of /ws/, subprotocol chatty.v2: the same list as in conversations/realtime/protocol.py.
 
-export const SUBPROTOCOL = "chatty.v1";
+export const SUBPROTOCOL = "chatty.v2";
 
 export const CLIENT_FRAMES = ["send", "read", "typing", "sync", "auth", "ping"];
 

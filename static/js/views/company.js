@@ -29,7 +29,7 @@ export class CompanyView {
     this.#rest = rest;
     const members = conversation?.members ?? null;
     const drawn = [...document.querySelectorAll(".face--here")].map(personOf);
-    const here = [...drawn, ...(members ?? []).filter((member) => member.here).map(({ id }) => id)];
+    const here = [...drawn, ...(members ?? []).filter((member) => member.online).map(({ id }) => id)];
     this.#company = new Company({ here, members });
   }
 
