@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from chatty.api.fields import Choice, Flag, Given, Query, QueryWhole, Text, Whole
@@ -79,6 +79,7 @@ class ConversationSerializer(serializers.Serializer[Any]):
     other = WhoSerializer(allow_null=True, help_text="The other person of a direct one.")
 
 
+@extend_schema_serializer(component_name="OpenConversation")
 class FoundSerializer(serializers.Serializer[Any]):
     """An open conversation, for people who are not in it too."""
 
@@ -124,6 +125,7 @@ class ConversationsSerializer(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True, help_text="The next page.")
 
 
+@extend_schema_serializer(component_name="OpenConversationPage")
 class FoundPageSerializer(serializers.Serializer[Any]):
     results = FoundSerializer(many=True)
     next = serializers.URLField(allow_null=True, help_text="The next page.")
