@@ -1,0 +1,120 @@
+"""A browser that was here before the server was updated: an open page, and what it kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from playwright.sync_api import Route, expect
+
+from conversations.realtime import protocol
+from tests.browser.conftest import Visit, Visitor
+from tests.browser.rooms import Room, bubble, enter, said, wait_for_line, write
+
+# As the scripts of version 0.1 kept what was not sent.
+_KEEP = """([scope, records]) => new Promise((resolve, reject) => {
+    const request = indexedDB.open("chatty", 1);
+    request.onupgradeneeded = () => {
+        const store = request.result.createObjectStore("outbox", { keyPath: "order", autoIncrement: true });
+        store.createIndex("scope", "scope");
+    };
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+        const transaction = request.result.transaction("outbox", "readwrite");
+        for (const record of records) transaction.objectStore("outbox").add({ ...record, scope });
+        transaction.oncomplete = () => {
+            request.result.close();
+            resolve();
+        };
+    };
+})"""
+
+
+def record(room: Room, key: str, body: str, **about: Any) -> dict[str, Any]:
+    return {
+        "key": key,
+        "conversation": room.id,
+        "body": body,
+        "reply_to": None,
+        "created_at": "2026-11-26T09:30:00.000Z",
+        "failure": None,
+        **about,
+    }
+
+
+def speak_version_1(visitor: Visitor) -> None:
+    """Have the scripts of the next pages offer the version before."""
+
+    def serve(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.text().replace(protocol.SUBPROTOCOL, "chatty.v1")
+        route.fulfill(response=answer, body=body)
+
+    visitor.context.route(re.compile(r"/static/js/.*\.js"), serve)
+
+
+def test_what_a_former_version_kept_is_sent_once_and_in_order(visit: Visit, room: Room) -> None:
+    room.say(room.alice, "one", key="answer-lost")
+    with room.alice.socket() as socket:
+        hello = json.loads(socket.recv(timeout=10))
+    me = hello["user"]["id"]
+    scope = f"{me}.{hello['epoch']}"
+    failure = {"code": "too_long", "detail": "That is too long."}
+    records = [
+        record(room, "answer-lost", "one"),
+        record(room, "second", "two"),
+        record(room, "refused", "never", failure=failure),
+        record(room, "third", "three"),
+    ]
+    kept = {
+        f"chatty.draft.{scope}.{room.id}": {"body": "A draft", "reply": None},
+        f"chatty.notify.{me}": {"sound": True, "settled": True},
+    }
+    visitor = visit(room.server, "Alice")
+    page = visitor.goto("/healthz")  # has no scripts of its own
+    page.evaluate(_KEEP, [scope, records])
+    for name, value in kept.items():
+        page.evaluate("pair => localStorage.setItem(...pair)", [name, json.dumps(value)])
+
+    enter(visitor, room)
+    expect(page.locator("[data-state=failed]")).to_contain_text("never")
+    expect(page.locator("#messages > .message")).to_have_count(4)
+    expect(page.locator("[data-state]")).to_have_count(1)
+    expect(page.locator("#composer-body")).to_have_value("A draft")
+    assert room.bodies() == ["one", "two", "three"]
+    assert json.loads(page.evaluate(f"localStorage['chatty.notify.{me}']"))["sound"] is True
+
+    page.reload()
+    wait_for_line(page)
+    expect(page.locator("[data-state=failed]")).to_contain_text("never")
+    expect(page.locator("#composer-body")).to_have_value("A draft")
+    assert room.bodies() == ["one", "two", "three"]
+
+
+def test_a_page_of_a_former_version_offers_to_be_reloaded_and_loses_nothing(
+    visit: Visit, room: Room
+) -> None:
+    visitor = visit(room.server, "Alice")
+    speak_version_1(visitor)
+    page = visitor.goto(room.path)
+    bar = page.locator(".line-bar")
+    expect(bar).to_contain_text("What you wrote is kept.")
+    write(page, "Sent by the old page")
+    expect(bubble(page, "Sent by the old page")).to_have_count(1)
+    expect(page.locator("[data-state]")).to_have_count(0)
+    assert room.bodies() == ["Sent by the old page"]
+
+    visitor.allow("Failed to load resource")
+    visitor.context.route("**/api/**", lambda route: route.abort())  # and then not even that
+    write(page, "Waits")
+    expect(bubble(page, "Waits")).to_have_count(1)
+    page.locator("#composer-body").fill("A draft")
+    visitor.context.unroute_all()
+    bar.get_by_role("link", name="Load the page again").click()
+    wait_for_line(page)
+    expect(bar).to_have_count(0)
+    expect(page.locator("[data-state]")).to_have_count(0)
+    expect(page.locator("#composer-body")).to_have_value("A draft")
+    assert said(page) == ["Sent by the old page", "Waits"]
+    assert room.bodies() == ["Sent by the old page", "Waits"]
