@@ -179,6 +179,31 @@ def moved(
         return dict(cursor.fetchall())
 
 
+def names_of_members(
+    conversations: Collection[int], beginnings: Collection[str] | None
+) -> list[tuple[int, int, str]]:
+    """Return (conversation id, user id, name) of the members who have an account, in order of their ids.
+
+    `beginnings`: only those whose names begin with one of these characters. One query.
+    """
+    rows, parameters = _rows([(each,) for each in conversations], ("bigint",))
+    narrowed = ""
+    if beginnings is not None:
+        letters, more = _rows([(each,) for each in beginnings], ("text",))
+        narrowed = f"AND substr(u.name, 1, 1) IN ({letters})"
+        parameters += more
+    with connection.cursor() as cursor:
+        cursor.execute(  # of our own names and placeholders
+            f"""SELECT m.conversation_id, m.user_id, u.name
+            FROM {Membership._meta.db_table} m JOIN {User._meta.db_table} u ON u.id = m.user_id
+            WHERE m.conversation_id IN ({rows}) AND u.is_active {narrowed}
+            ORDER BY m.user_id""",  # noqa: S608
+            parameters,
+        )
+        found: list[tuple[int, int, str]] = cursor.fetchall()
+        return found
+
+
 _FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]
 # What these hold is written to JSON as it is; any other field, a subclass of one of these included,
 # prepares its values itself.

@@ -21,7 +21,8 @@ _SILENT = re.compile(r"<pre>.*?</pre>|<code>.*?</code>|<blockquote>.*</blockquot
 _INLINE = re.compile(r"</?(?:strong|em|s|a)\b[^>]*>")
 _TAG = re.compile(r"<[^>]*>")
 # Not inside an address: neither bob@example.org nor https://example.org/@bob.
-_AT = re.compile(r"(?<![\w@/.+-])@(?=\S)")
+# Begins with the sign itself, which is what makes searching fast.
+_AT = re.compile(r"@(?<![\w@/.+-]@)(?=\S)")
 _VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f]")
 
 _BLOCK = 64  # code points
@@ -73,24 +74,33 @@ def called(rendered: str) -> list[str]:
     return [text[at : at + 2 * limits.MENTION_REACH].partition("\n")[0] for at in starts]
 
 
-def meant(calls: Iterable[str], people: Iterable[tuple[int, str]]) -> list[int]:
-    """Return the ids of those among `people` (id, name) who are called, in the order of the calls."""
-    whole: dict[str, list[int]] = {}
-    first: dict[str, list[int]] = {}
-    for pk, name in people:
-        folded = fold(name)
-        whole.setdefault(folded, []).append(pk)
-        first.setdefault(folded.partition(" ")[0], []).append(pk)
-    names = {**first, **whole}  # somebody called just that comes before who begins with it
-    found = [pk for call in calls for pk in names.get(_longest(call, names), ())]
-    return list(dict.fromkeys(found))[: limits.MENTIONS_MAX]
+class Names:
+    """Whose names can be called in one conversation."""
 
+    def __init__(self, people: Iterable[tuple[int, str]]) -> None:
+        """`people`: (id, name) of each."""
+        whole: dict[str, list[int]] = {}
+        first: dict[str, list[int]] = {}
+        for pk, name in people:
+            folded = fold(name)
+            whole.setdefault(folded, []).append(pk)
+            first.setdefault(folded.partition(" ")[0], []).append(pk)
+        # Somebody called just that comes before who begins with it.
+        self._ids = {**first, **whole}
+        self._lengths = sorted({len(name) for name in self._ids} - {0}, reverse=True)
 
-def _longest(call: str, names: dict[str, list[int]]) -> str:
-    for end in range(len(call), 0, -1):
-        if (end == len(call) or not _continues_word(call[end])) and call[:end] in names:
-            return call[:end]
-    return ""
+    def meant(self, calls: Iterable[str]) -> list[int]:
+        """Return the ids of those who are called, in the order of the calls."""
+        found = [pk for call in calls for pk in self._bearers(call)]
+        return list(dict.fromkeys(found))[: limits.MENTIONS_MAX]
+
+    def _bearers(self, call: str) -> list[int]:
+        """Return who bears the longest name that the call begins with."""
+        for end in self._lengths:
+            ids = self._ids.get(call[:end]) if end <= len(call) else None
+            if ids and (end == len(call) or not _continues_word(call[end])):
+                return ids
+        return []
 
 
 def _continues_word(character: str) -> bool:

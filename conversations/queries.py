@@ -26,7 +26,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Coalesce, Left
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import User
@@ -435,19 +435,16 @@ def mentioned(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
     }
     if not calling:
         return [None] * len(messages)
-    rows = Membership.objects.filter(conversation__in=calling, user__is_active=True)
     # Of a large group only those whose names begin alike.
     first = {call[0] for each in calls for call in each}
-    if len(first) <= MENTION_LETTERS:
-        forms = set[str]().union(*map(mentions.beginnings, first))
-        rows = rows.alias(begins=Left("user__name", 1)).filter(begins__in=sorted(forms))
+    narrowed = len(first) <= MENTION_LETTERS
+    beginnings = set[str]().union(*map(mentions.beginnings, first)) if narrowed else None
     people: dict[int, list[tuple[int, str]]] = {}
-    for conversation, pk, name in rows.order_by("user_id").values_list(
-        "conversation_id", "user_id", "user__name"
-    ):
+    for conversation, pk, name in bulk.names_of_members(calling, beginnings):
         people.setdefault(conversation, []).append((pk, name))
+    names = {conversation: mentions.Names(members) for conversation, members in people.items()}
     return [
-        mentions.meant(each, people.get(conversation, ())) or None
+        names[conversation].meant(each) or None if each and conversation in names else None
         for (conversation, _rendered), each in zip(messages, calls, strict=True)
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import sys
 import unicodedata
@@ -32,7 +33,7 @@ PEOPLE = [
 
 
 def meant(body: str) -> list[int]:
-    return mentions.meant(mentions.called(markdown.render(body)), PEOPLE)
+    return mentions.Names(PEOPLE).meant(mentions.called(markdown.render(body)))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,8 @@ def meant(body: str) -> list[int]:
         (r"@\*Star\* Anna and @🦊 Fox!", [10, 11]),
         ("Ada, look", []),
         ("write to me@ada.example or sam@ada", []),
+        ("@@Ada, me/@Ada, me+@Ada, me-@Ada, me.@Ada", []),
+        ("[@Ada] and @Sam Hills, @Sam Hi", [1, 3, 4, 5]),
         ("https://example.org/@ada", []),
         ("@ Ada", []),
         ("`@Ada` is code", []),
@@ -70,8 +73,8 @@ def test_an_at_sign_and_a_name_call_whoever_bears_it(body: str, ids: list[int]) 
 def test_of_very_many_calls_the_first_are_heard() -> None:
     crowd = [(number, f"P{number}") for number in range(1, 100)]
     calls = mentions.called(markdown.render(" ".join(f"@{name}" for _, name in crowd)))
-    assert mentions.meant(calls, crowd) == list(range(1, limits.MENTIONS_MAX + 1))
-    assert mentions.meant(["all"], [(pk, "All") for pk, _ in crowd]) == list(range(1, 51))
+    assert mentions.Names(crowd).meant(calls) == list(range(1, limits.MENTIONS_MAX + 1))
+    assert mentions.Names((pk, "All") for pk, _ in crowd).meant(["all"]) == list(range(1, 51))
 
 
 def test_a_message_tells_whom_of_the_members_it_calls(alice, bob, carol, pair):
@@ -99,6 +102,20 @@ def test_names_beyond_ascii_are_found_whatever_their_case(alice, pair):
     actions.add_members(alice, pair.pk, [emile.pk])
     assert say(alice, pair, "@émile").mentions == [emile.pk]
     assert say(alice, pair, "@ÉMILE").mentions == [emile.pk]
+
+
+@pytest.mark.parametrize("first", ["'", '"', "\\", "%", "{", ",", "\U0001d400"])
+def test_names_that_begin_with_any_character_are_found(alice, pair, first):
+    member = person(f"{first}x")
+    actions.add_members(alice, pair.pk, [member.pk])
+    draft = actions.Draft(alice.pk, pair.pk, "one", "", html=f"<p>@{html.escape(first)}x</p>")
+    (sent,) = actions.send_messages([draft])
+    assert sent.message.mentions == [member.pk]
+
+
+def test_who_left_is_not_called(alice, bob, pair):
+    actions.leave(bob, pair.pk)
+    assert say(alice, pair, "@Bob").mentions is None
 
 
 def test_who_has_no_account_any_more_is_not_called(alice, clive, group):
