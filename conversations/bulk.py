@@ -234,6 +234,11 @@ def _prepared(field: models.Field[Any, Any], value: Any) -> Any:
     """Return what the field stores, in a form that PostgreSQL reads out of JSON."""
     if value is None:  # NULL for every kind of field; most messages have neither data nor mentions
         return None
+    # Of these two it would only be wrapped for psycopg, and unwrapped again below. Every message has one.
+    if type(field) is models.BinaryField:
+        return f"\\x{value.hex()}"  # as bytea is written in text
+    if type(field) is models.JSONField:
+        return msgspec.Raw(json.dumps(value, cls=field.encoder).encode())
     value = field.get_db_prep_save(value, connection)
     if isinstance(value, Jsonb):
         text = (value.dumps or json.dumps)(value.obj)
@@ -241,7 +246,7 @@ def _prepared(field: models.Field[Any, Any], value: Any) -> Any:
     if hasattr(value, "obj"):  # what psycopg calls Binary
         value = value.obj
     if isinstance(value, bytes | bytearray | memoryview):
-        return f"\\x{value.hex()}"  # as bytea is written in text
+        return f"\\x{value.hex()}"
     return value
 
 

@@ -85,7 +85,7 @@ def moment(at: datetime | None) -> str | None:
     """Return "2026-11-23T15:38:19.123Z": UTC, milliseconds, what a browser's Date reads."""
     if at is None:
         return None
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def reaction_groups(reactions: Iterable[tuple[str, int]]) -> list[Wire]:
