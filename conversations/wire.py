@@ -18,6 +18,9 @@ from conversations.models import Message
 from conversations.queries import SidebarRow
 
 EXCERPT = 140  # code points of a quoted message
+# Characters of the HTML in which nearly every excerpt is found. To read all of it took a tenth of the
+# time of a page of long messages.
+_BEGINNING = 8 * EXCERPT
 # The HTML is our own: nothing but tags has a "<" or ">". A parser takes milliseconds for a long message,
 # and this is computed for every delivery.
 _TAG = re.compile(r"<[^>]*>")
@@ -102,11 +105,28 @@ def reaction_groups(reactions: Iterable[tuple[str, int]]) -> list[Wire]:
 def excerpt(message: Message) -> str:
     """Return the beginning of what a message says in one line, without its Markdown: what a quote of
     it shows. List numbers are part of what it says. Never empty when the message is not."""
-    html = _numbered(message.html) if "<ol" in message.html else message.html
-    line = " ".join(unescape(_TAG.sub("", html)).split())
+    line = _line(_beginning(message.html))
+    if len(line) <= EXCERPT and len(message.html) > _BEGINNING:
+        line = _line(message.html)
     if not line:  # rendered by an older version, which could leave nothing
         line = " ".join(message.body.split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1].rstrip() + "…"
+
+
+def _beginning(html: str) -> str:
+    """Return the first _BEGINNING characters, without a tag or a character reference cut in two."""
+    part = html[:_BEGINNING]
+    if len(part) < len(html):
+        for start, end in ("<>", "&;"):
+            at = part.rfind(start)
+            if at > part.rfind(end):
+                part = part[:at]
+    return part
+
+
+def _line(html: str) -> str:
+    numbered = _numbered(html) if "<ol" in html else html
+    return " ".join(unescape(_TAG.sub("", numbered)).split())
 
 
 def _numbered(html: str) -> str:

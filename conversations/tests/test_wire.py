@@ -6,10 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accounts import actions as account_actions
 from accounts.models import User
-from conversations import actions, limits, markdown, notices, queries
+from conversations import actions, limits, markdown, notices, queries, wire
 from conversations.models import Message
 from conversations.tests.helpers import log_of, person, say
 from conversations.wire import EXCERPT, excerpt, message_to_wire, moment
@@ -189,6 +191,30 @@ def test_an_excerpt_says_the_words_and_not_their_markdown():
         "Bold, a < b && c site"
     )
     assert excerpt_of("<b>1 &lt; 2</b>") == "<b>1 &lt; 2</b>"
+
+
+PIECES = ["word ", "x" * 50, "&", "<", "**bold** ", "`a & b` ", "\n", "\n\n", "\n1. ", "\n- ", "> "]
+PIECES += ["[site](https://example.org/?a=1&b=2) ", f"[.](https://example.org/{'y' * 300}) "]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=60), st.integers(1, 8))
+def test_an_excerpt_of_a_long_message_is_that_of_all_of_it(pieces, times):
+    message = Message(body="x", html=markdown.render("".join(pieces * times)[: limits.BODY_MAX]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "_BEGINNING", 10**9)
+        whole = excerpt(message)
+    with pytest.MonkeyPatch.context() as patch:
+        for beginning in (wire._BEGINNING, *range(180, 240)):
+            patch.setattr(wire, "_BEGINNING", beginning)
+            assert excerpt(message) == whole
+
+
+def test_of_a_long_message_an_excerpt_reads_only_the_beginning(monkeypatch):
+    lengths = []
+    monkeypatch.setattr(wire, "unescape", lambda text: lengths.append(len(text)) or text)
+    assert excerpt(Message(body="x", html=f"<p>{'word ' * 700}</p>")).endswith("word…")
+    assert lengths
+    assert max(lengths) <= wire._BEGINNING
 
 
 def test_a_face_comes_with_the_person_and_costs_no_query(
