@@ -14,7 +14,7 @@ from accounts import actions as account_actions
 from accounts.models import User
 from chatty.common import moments
 from conversations import actions, limits, queries
-from conversations.actions import Draft, Sent, transactions
+from conversations.actions import Draft, Sent, log, transactions
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.realtime import fanout
 from conversations.realtime.events import Changed, Concerns, Ended, Personal
@@ -57,6 +57,11 @@ def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, told):
     assert frame["message"]["body"] == "Hello **all**"
     assert (frame["conversation"], frame["version"]) == (pair.pk, event.version)
     hold_together(pair)
+
+
+def test_new_messages_share_no_default_that_could_be_changed():
+    assert {type(value) for value in log.DEFAULTS} <= {type(None), bool, int, str, Message.Kind}
+    assert list(log.DEFAULTS) == [field.get_default() for field in Message._meta.concrete_fields]
 
 
 def test_a_message_moves_its_conversation_to_the_top(alice, pair):
