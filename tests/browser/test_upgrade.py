@@ -12,7 +12,7 @@ from conversations.realtime import protocol
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Room, bubble, enter, said, wait_for_line, write
 
-# As the scripts of version 0.1 kept what was not sent.
+# As the scripts of protocol version 1 kept what was not sent.
 _KEEP = """([scope, records]) => new Promise((resolve, reject) => {
     const request = indexedDB.open("chatty", 1);
     request.onupgradeneeded = () => {
