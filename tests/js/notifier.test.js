@@ -16,7 +16,7 @@ class Window {
   tones = 0;
   chat = new Emitter();
 
-  constructor(server, { kind = "group", level = "all", read = 0, scope = "test", counted = true } = {}) {
+  constructor(server, { kind = "group", level = "all", read = 0, scope = "test", counted = true, connected = true } = {}) {
     this.server = server;
     this.row = { kind, level };
     this.roster = new Roster({ me: ME, rows: [{ id: 7, name: "Kitchen", ...this.row, unread: 0 }] });
@@ -40,7 +40,7 @@ class Window {
       tone: { canSound: () => true, playTone: () => (this.tones += 1) },
       grace: GRACE,
     });
-    this.notifier.connect();
+    if (connected) this.notifier.connect();
   }
 
   count(read) {
@@ -210,6 +210,17 @@ export async function test_what_was_unread_when_the_page_came_is_not_new() {
   equal(window.shown.length, 0);
 }
 
+export async function test_a_message_that_came_before_the_notifier_is_told() {
+  const server = new Server();
+  server.create();
+  const window = new Window(server, { counted: false, connected: false });
+  window.count(0);
+  window.says();
+  window.notifier.connect();
+  await until(() => window.banners.size);
+  equal(window.banners.get(7).title, "Kitchen (2)");
+}
+
 export async function test_what_came_while_the_line_was_down_is_told_by_its_number() {
   const window = await new Window(new Server()).ready();
   window.server.create();
@@ -241,6 +252,7 @@ export async function test_one_window_speaks_for_all_and_another_when_it_is_gone
   const server = new Server();
   const first = await new Window(server).ready();
   const second = new Window(server);
+  second.banners = first.banners; // the system's, the same for both
   const both = () => {
     const message = server.create();
     first.hear(message);
@@ -254,6 +266,18 @@ export async function test_one_window_speaks_for_all_and_another_when_it_is_gone
   both();
   await settled();
   equal([first.shown.length, second.shown.length], [1, 1]);
+}
+
+export async function test_what_no_window_told_while_one_closed_is_told_by_the_next() {
+  const server = new Server();
+  const first = await new Window(server).ready();
+  const second = new Window(server);
+  second.says(); // only the second hears of it, and leaves it to the first
+  await settled();
+  equal(second.shown.length, 0);
+  first.notifier.disconnect();
+  await until(() => second.banners.size);
+  equal(second.banners.get(7).body, "user 2: words 1");
 }
 
 export async function test_another_window_takes_away_what_the_first_had_shown() {

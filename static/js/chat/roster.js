@@ -69,7 +69,7 @@ export class Roster extends Emitter {
   hear({ conversation, version, messages }) {
     const row = this.#rows.get(conversation);
     if (!row?.counted) return this.#recount(conversation);
-    if (version <= row.version) return undefined;
+    if (version <= row.version) return;
     // Caught-up messages come in order of their last change: a new one may follow a newer one.
     const fresh = messages.filter((message) => message.version > row.version);
     const arrived = fresh.filter((message) => message.seq > row.last_seq);
@@ -87,7 +87,7 @@ export class Roster extends Emitter {
     ];
     row.name = arrived.findLast(({ kind }) => kind === "renamed")?.notice.data.new ?? row.name;
     this.emit("heard", { id: conversation, messages: fresh });
-    return this.#changed(conversation, arrived.some(isWord));
+    this.#changed(conversation, arrived.some(isWord));
   }
 
   /** My mark stands at `seq` now. `unread` when the page can tell the number, else null. */
@@ -143,7 +143,10 @@ export class Roster extends Emitter {
     const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0, moves: 0 };
     const counted = Boolean(row.counted) || given.last_seq !== undefined;
     const doubted = row.doubted || given.last_read_seq < row.last_read_seq;
-    this.#rows.set(given.id, { ...row, ...given, counted, doubted });
+    const put = { ...row, ...given, counted, doubted };
+    // The first numbers of a row the page was drawn with: what comes after them is new.
+    if (counted && row.counted === false) put.first = { seq: put.last_seq, calls: callsOf(put) };
+    this.#rows.set(given.id, put);
     this.#changed(given.id, moved);
   }
 

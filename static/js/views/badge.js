@@ -2,7 +2,6 @@
 
 export class Badge {
   #roster;
-  #stop = null;
   #title = document.title;
   #icon = document.querySelector('link[rel="icon"][type="image/svg+xml"]');
   #plain;
@@ -14,13 +13,9 @@ export class Badge {
   }
 
   connect() {
-    this.#stop = this.#roster.on("change", () => this.#show());
+    this.#roster.on("change", () => this.#show());
     this.#show();
     return this;
-  }
-
-  disconnect() {
-    this.#stop?.();
   }
 
   /** The conversation was renamed. */

@@ -15,9 +15,7 @@ export class Connection {
   #bar = null; // for what needs a sentence and something to do
   #timer = null;
   #unstored = null; // timer; null while a reload would lose nothing
-  #stops = [];
   #status = {};
-  #ending = new AbortController();
 
   constructor({ chat, outbox, unsent, place, signIn }) {
     this.#chat = chat;
@@ -28,24 +26,14 @@ export class Connection {
   }
 
   connect() {
-    this.#stops = [
-      this.#chat.on("status", (status) => this.#changed(status)),
-      this.#outbox.on("stored", () => this.#mindTheCopy()),
-    ];
+    this.#chat.on("status", (status) => this.#changed(status));
+    this.#outbox.on("stored", () => this.#mindTheCopy());
     this.#changed(this.#chat.status); // as it came to be before this was here
     this.#mindTheCopy();
-    const { signal } = this.#ending;
-    addEventListener("beforeunload", (event) => this.#outbox.stored || event.preventDefault(), { signal });
+    addEventListener("beforeunload", (event) => this.#outbox.stored || event.preventDefault());
     for (const type of ["online", "offline"]) {
-      addEventListener(type, () => this.#changed(this.#status), { signal });
+      addEventListener(type, () => this.#changed(this.#status));
     }
-  }
-
-  disconnect() {
-    for (const stop of this.#stops) stop();
-    this.#ending.abort();
-    clearTimeout(this.#timer);
-    clearTimeout(this.#unstored);
   }
 
   #changed(status) {

@@ -15,6 +15,7 @@ import { say, sayCount } from "chatty/views/words.js";
 const GRACE = 800; // ms: what is read at once, wherever, needs no notification
 const QUIET = 4_000; // ms between two sounds
 const BODY = 140; // characters
+const HANDOVER = 5_000; // ms: what a window did not tell before it closed, the next one tells
 
 export class Notifier {
   #me;
@@ -26,10 +27,10 @@ export class Notifier {
   #tone;
   #grace;
   #known = new Map(); // id -> {seq, calls}, as of when it was last looked at here
-  #young; // ids whose numbers are not known yet: what is unread then is not new
   #latest = new Map(); // id -> the last message that calls
   #soon = new Map(); // id -> timer
   #shown = new Set(); // ids
+  #untold = new Map(); // id -> when it was left to the window that speaks
   #leads = false;
   #stepDown = null;
   #looking = false;
@@ -56,8 +57,7 @@ export class Notifier {
   // Lifecycle
 
   connect() {
-    this.#young = new Set(this.#roster.ids());
-    for (const id of this.#young) this.#changed(id);
+    for (const id of this.#roster.ids()) this.#changed(id);
     this.#stops.push(
       this.#roster.on("heard", ({ id, messages }) => this.#heard(id, messages)),
       this.#roster.on("change", ({ id }) => this.#changed(id)),
@@ -96,6 +96,9 @@ export class Notifier {
     if (this.#ending.signal.aborted) return;
     this.#leads = true;
     for (const id of this.#shown) this.#tidy(id);
+    for (const [id, at] of this.#untold) {
+      if (!this.#shown.has(id) && Date.now() - at < HANDOVER) this.#tell(id);
+    }
     await new Promise((resolve) => {
       this.#stepDown = resolve;
     });
@@ -109,12 +112,8 @@ export class Notifier {
   }
 
   #look() {
-    navigator.locks.request(this.#lookedAt, { mode: "shared" }, () => {
-      if (!this.#looking) return undefined;
-      return new Promise((resolve) => {
-        this.#lookAway = resolve;
-      });
-    });
+    const away = new Promise((resolve) => (this.#lookAway = resolve));
+    navigator.locks.request(this.#lookedAt, { mode: "shared" }, () => away);
   }
 
   get #lookedAt() {
@@ -145,16 +144,11 @@ export class Notifier {
     const row = this.#roster.get(id);
     if (!row?.counted) return;
     const calls = callsOf(row);
-    const before = this.#known.get(id) ?? this.#beginning(row, calls);
+    // Of a conversation that appears, all that is unread is new; not so of those the page began with.
+    const before = this.#known.get(id) ?? row.first ?? { seq: row.last_read_seq, calls: 0 };
     this.#known.set(id, { seq: row.last_seq, calls });
     if (!calls) this.#hush(id);
     else if (row.last_seq > before.seq && calls > before.calls) this.#tellSoon(id);
-  }
-
-  /** Of a conversation that appears, all that is unread is new; not so of those the page began with. */
-  #beginning(row, calls) {
-    const wasThere = this.#young.delete(row.id);
-    return wasThere ? { seq: row.last_seq, calls } : { seq: row.last_read_seq, calls: 0 };
   }
 
   #tidy(id) {
@@ -181,7 +175,11 @@ export class Notifier {
   }
 
   async #tell(id) {
-    if (!this.#leads || (await this.#isLookedAt())) return;
+    if (!this.#leads) {
+      this.#untold.set(id, Date.now());
+      return;
+    }
+    if (await this.#isLookedAt()) return;
     const row = this.#roster.get(id);
     if (!row || !callsOf(row)) return;
     const { banners, sound } = this.#wishes();

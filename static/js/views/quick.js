@@ -8,7 +8,6 @@ const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
 export class Quick {
   #page;
-  #ending = new AbortController();
 
   /** `page`: what the dialogs need, {me, rest, roster}. */
   constructor(page) {
@@ -16,16 +15,11 @@ export class Quick {
   }
 
   connect() {
-    const { signal } = this.#ending;
-    document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
-    document.addEventListener("click", (event) => this.#clicked(event), { signal });
+    document.addEventListener("keydown", (event) => this.#pressed(event));
+    document.addEventListener("click", (event) => this.#clicked(event));
     nameKeys(document);
     // Fetched before it is asked for: by then the line may be gone.
     (globalThis.requestIdleCallback ?? setTimeout)(() => FILLING.switcher().catch(() => {}));
-  }
-
-  disconnect() {
-    this.#ending.abort();
   }
 
   #pressed(event) {

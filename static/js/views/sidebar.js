@@ -8,7 +8,6 @@ export class Sidebar {
   #roster;
   #list;
   #current; // id of the open conversation, or null
-  #stops = [];
 
   constructor({ roster, current }) {
     this.#roster = roster;
@@ -17,14 +16,8 @@ export class Sidebar {
   }
 
   connect() {
-    this.#stops.push(
-      this.#roster.on("change", ({ id, moved }) => this.#changed(id, moved)),
-      this.#roster.on("gone", ({ id }) => this.#row(id)?.remove()),
-    );
-  }
-
-  disconnect() {
-    for (const stop of this.#stops) stop();
+    this.#roster.on("change", ({ id, moved }) => this.#changed(id, moved));
+    this.#roster.on("gone", ({ id }) => this.#row(id)?.remove());
   }
 
   /** The rows as the server drew them: what a roster starts with. */

@@ -5,20 +5,13 @@ import { view } from "chatty/views/dom.js";
 export class SignOut {
   #form = document.querySelector('form[action$="/sign-out/"]');
   #unsent;
-  #ending = new AbortController();
 
   constructor({ unsent }) {
     this.#unsent = unsent;
   }
 
   connect() {
-    this.#form?.addEventListener("submit", (event) => this.#submitted(event), {
-      signal: this.#ending.signal,
-    });
-  }
-
-  disconnect() {
-    this.#ending.abort();
+    this.#form?.addEventListener("submit", (event) => this.#submitted(event));
   }
 
   async #submitted(event) {
