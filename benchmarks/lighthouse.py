@@ -99,7 +99,7 @@ def browser(profile: Path) -> Iterator[tuple[Any, int]]:
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             profile,
-            executable_path=chromium.find(playwright.chromium.executable_path),
+            executable_path=chromium.find(playwright.chromium.executable_path, whole=True),
             args=[*chromium.ARGUMENTS, f"--remote-debugging-port={port}"],
         )
         try:

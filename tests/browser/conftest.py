@@ -15,11 +15,12 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Playwright,
     expect,
     sync_playwright,
 )
 
-from tests.browser import chromium
+from tests.browser import chromium, furnished
 from tests.browser.rooms import Persons, Room, enter
 from tests.houses import PASSWORD, Builder, ChatServer
 from tests.sockets import Talker
@@ -37,13 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        path = chromium.find(playwright.chromium.executable_path)
-        browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    path = chromium.find(playwright.chromium.executable_path)
+    browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+    yield browser
+    browser.close()
 
 
 @dataclass
@@ -149,6 +155,12 @@ def server(builder: Builder) -> Iterator[ChatServer]:
     """One for all tests of a module: each talks in a room of its own."""
     with contextlib.closing(builder.sqlite()) as house:
         yield house.serve()
+
+
+@pytest.fixture(scope="module")
+def places(server: ChatServer) -> dict[str, str]:
+    """Every page there is, with something on it: {name of furnished.PAGES: path}."""
+    return furnished.furnish(server)
 
 
 @pytest.fixture

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Playwright, expect
 
+from tests.browser import chromium
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Room, bubble, enter, row_of, wait_for_line, write
 from tests.houses import ChatServer, eventually
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A whole one: the headless shell has no notifications and installs nothing."""
+    path = chromium.find(playwright.chromium.executable_path, whole=True)
+    browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+    yield browser
+    browser.close()
 
 
 def wait_for_worker(page: Page) -> None:

@@ -6,37 +6,37 @@ import os
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import wait_for_line
 from tests.houses import ChatServer
 
-MESSAGES = 5_000
-PART = 1_000  # of them at each end whose costs are compared
+PART = 1_000  # messages at each end whose costs are compared
 PATIENCE = 240  # seconds, on a machine that does much else
 ROWS_MAX = 400
 WORK_MAX = 250  # ms of the page's own computing for fifty messages put above; 66 to 126 measured
 GROWTH_MAX = 1.5  # of that from the first messages to the last: rows in the page are bounded
 FRAMES_MAX = 4  # the slowest frames beside that computing; 1 to 2.3 measured
 
-_FILL = f"""
+_FILL = """
 from datetime import timedelta
 from django.utils import timezone
 from accounts.models import User
 from conversations import actions
 from conversations.models import Conversation, Membership, Message, Reaction
-alice, bob = (User.objects.get(email=f"{{name}}@example.org") for name in ("alice", "bob"))
+alice, bob = (User.objects.get(email=f"{name}@example.org") for name in ("alice", "bob"))
 room = actions.create_conversation(alice, name="Long", member_ids=[bob.pk])
 room.refresh_from_db()
 now = timezone.now()
 said = []
-for n in range(1, {MESSAGES} + 1):
-    body = f"Message {{n}} " + "and some more words " * (n % 7)
+for n in range(1, MESSAGES + 1):
+    body = f"Message {n} " + "and some more words " * (n % 7)
     said.append(Message(
         conversation_id=room.pk, seq=room.last_seq + n, version=room.version + n, kind="text",
-        author=(alice, bob)[n // 3 % 2], key=f"long-{{n}}", body=body, html=f"<p>{{body}}</p>",
-        created_at=now - timedelta(minutes=5 * ({MESSAGES} - n)),
+        author=(alice, bob)[n // 3 % 2], key=f"long-{n}", body=body, html=f"<p>{body}</p>",
+        created_at=now - timedelta(minutes=5 * (MESSAGES - n)),
     ))
 Message.objects.bulk_create(said, batch_size=500)
 last = said[-1]
@@ -84,10 +84,12 @@ def first_seq(page: Page) -> int:
     return seq
 
 
-def test_five_thousand_messages_are_scrolled_through_smoothly_and_to_the_pixel(
-    visit: Visit, server: ChatServer
+@pytest.mark.parametrize("messages", [2_500, pytest.param(5_000, marks=pytest.mark.long)])
+def test_thousands_of_messages_are_scrolled_through_smoothly_and_to_the_pixel(
+    messages: int, visit: Visit, server: ChatServer
 ) -> None:
-    found = re.search(r"ROOM (\d+)", server.manage("shell", "-v", "0", "-c", _FILL))
+    script = f"MESSAGES = {messages}\n{_FILL}"
+    found = re.search(r"ROOM (\d+)", server.manage("shell", "-v", "0", "-c", script))
     assert found
     visitor = visit(server, "Alice")
     page = visitor.goto(f"/c/{found[1]}/")
@@ -108,7 +110,7 @@ def test_five_thousand_messages_are_scrolled_through_smoothly_and_to_the_pixel(
         return (work() - before) / ((start - first_seq(page)) / 50)
 
     seen: list[dict[str, float]] = []
-    costs = [cost_until(seq) for seq in (MESSAGES - PART, PART, 0)]
+    costs = [cost_until(seq) for seq in (messages - PART, PART, 0)]
     print(seen, costs, os.getloadavg())
     expect(page.locator(".beginning")).to_have_count(1)
     expect(page.locator("#messages > .message").first).to_contain_text("Message 1 ")
@@ -116,4 +118,5 @@ def test_five_thousand_messages_are_scrolled_through_smoothly_and_to_the_pixel(
     assert max(each["shift"] for each in seen) < 1
     assert max(costs) < WORK_MAX
     assert costs[-1] < GROWTH_MAX * costs[0]
-    assert max(each["frame"] for each in seen) < FRAMES_MAX * max(costs)
+    if messages > 4 * PART:  # the long one runs alone: only then is a frame's time the page's own
+        assert max(each["frame"] for each in seen) < FRAMES_MAX * max(costs)

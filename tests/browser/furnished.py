@@ -1,0 +1,87 @@
+"""Every page there is, with something on it."""
+
+from __future__ import annotations
+
+import re
+
+from tests.houses import ChatServer
+
+_FURNISH = """
+from io import BytesIO
+from PIL import Image
+from accounts import actions as account_actions
+from accounts.models import User
+from conversations import actions
+alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
+eve = User.objects.create_user("eve@example.org", name="Donaudampfschifffahrtselektrizitaetenbetriebswerk")
+face = BytesIO()
+Image.new("RGB", (200, 200), "teal").save(face, "PNG")
+for pictured in (alice, bob):
+    account_actions.update_profile(pictured, picture=face.getvalue())
+room = actions.create_conversation(
+    alice, name="Harbour", topic="Boats " * 20, access="open", member_ids=[bob.pk, eve.pk]
+)
+say = lambda who, body, **more: actions.send_message(
+    who, room.pk, key=f"furnished-{abs(hash(body))}", body=body, **more
+).message
+for number in range(60):
+    say((alice, bob)[number // 3 % 2], f"Message {number}")
+asked = say(bob, "A question, with `code`, **weight** and https://example.org/a/rather/long/way")
+say(alice, "An answer", reply_to=asked.pk)
+actions.react(alice, asked.pk, "\\U0001f440")
+actions.react(bob, asked.pk, "\\U0001f440")
+say(eve, "Rindfleischetikettierungsueberwachungsaufgabenuebertragungsgesetz" * 4)
+say(bob, "```\\n" + "a line of code that does not end " * 8 + "\\n```\\n\\n- one\\n- two\\n\\n> said")
+actions.delete_message(bob, say(bob, "Regretted").pk)
+actions.edit_message(bob, say(bob, "Mistaken").pk, "Corrected")
+actions.mark_read(alice, room.pk, 10**6)
+say(bob, "Something new")
+old = actions.create_conversation(alice, name="Old " + "x" * 70)
+actions.archive(alice, old.pk)
+market = actions.create_conversation(bob, name="Market", access="open")
+direct = actions.open_direct(alice, bob.pk)
+actions.send_message(bob, direct.pk, key="furnished-direct", body="Hello")
+print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk)
+"""
+
+# The pages of somebody signed in, by what a test calls them.
+PAGES = {
+    "home": "/?list",
+    "browse": "/c/browse/",
+    "nothing found": "/c/browse/?q=zzz",
+    "new": "/c/new/",
+    "somebody": "/c/direct/",
+    "room": "/c/{room}/",
+    "earlier": "/c/{room}/?around=20",
+    "replying": "/c/{room}/?reply_to={asked}",
+    "archived": "/c/{old}/",
+    "direct": "/c/{direct}/",
+    "settings": "/c/{room}/settings/",
+    "members": "/c/{room}/members/",
+    "delete": "/c/{room}/delete/",
+    "join": "/c/{market}/",
+    "leave several": "/c/leave/",
+    "react": "/m/{asked}/react/",
+    "take away": "/m/{asked}/delete/",
+    "share": "/share/?text=Look%20at%20https://example.org/" + "x" * 90,
+    "notifications": "/settings/notifications/",
+    "offline": "/offline/",
+    "profile": "/settings/profile/",
+    "password": "/settings/password/",
+    "sign-ins": "/settings/sign-ins/",
+    "missing": "/c/999999/",
+}
+# For whoever is not signed in.
+STRANGERS = (
+    *("/sign-in/", "/sign-up/", "/password/forgotten/", "/password/forgotten/sent/"),
+    "/password/reset/MQ/no-such-token/",
+)
+
+
+def furnish(server: ChatServer) -> dict[str, str]:
+    """Fill a server with what pages can show; return the paths of PAGES."""
+    printed = server.manage("shell", "-v", "0", "-c", _FURNISH)
+    found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+) (\d+)", printed)
+    assert found, printed
+    numbers = dict(zip(("room", "old", "direct", "asked", "market"), found.groups(), strict=True))
+    return {name: path.format(**numbers) for name, path in PAGES.items()}

@@ -1,0 +1,125 @@
+"""What axe has against the pages, in every look: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.furnished import PAGES, STRANGERS
+from tests.browser.rooms import violations
+from tests.houses import ChatServer, Person
+
+# What a device asks for.
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "contrast": "no-preference"},
+    "dark": {"color_scheme": "dark", "contrast": "no-preference"},
+    "light-more": {"color_scheme": "light", "contrast": "more"},
+    "dark-more": {"color_scheme": "dark", "contrast": "more"},
+}
+# Pages that differ most from each other, on a phone and with more contrast; the rest of them is long.
+_SAMPLES = ("home", "room", "members", "profile", "/sign-in/")
+_REST = tuple(name for name in (*PAGES, *STRANGERS) if name not in _SAMPLES)
+
+
+@pytest.fixture
+def wears(person: Callable[[ChatServer, str], Person]) -> Iterator[Callable[..., None]]:
+    """wears(server, theme, contrast): so Alice has chosen, until the test is over."""
+    alices = []
+
+    def wears(server: ChatServer, theme: str, contrast: str) -> None:
+        alice = person(server, "Alice")
+        alices.append(alice)
+        status, _ = alice.call("PATCH", "/api/me/", {"theme": theme, "contrast": contrast})
+        assert status == 200
+
+    yield wears
+    for alice in alices:
+        alice.call("PATCH", "/api/me/", {"theme": "system", "contrast": "system"})
+
+
+def faults_by_look(page: Page, looks: Iterable[str]) -> dict[str, list[str]]:
+    """What axe has against a page: everything in the first look, only colours in the others."""
+    found: dict[str, list[str]] = {}
+    for look in looks:
+        page.emulate_media(**LOOKS[look])
+        found[look] = violations(page, *(["color-contrast"] if found else []))
+    return found
+
+
+def parts(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
+    """`names` in so many parts, so that several workers share them."""
+    return [names[start::count] for start in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("names", "phone", "looks"),
+    [
+        *((names, False, ["light", "dark"]) for names in parts((*PAGES, *STRANGERS), 4)),
+        (_SAMPLES, False, ["dark-more", "light-more"]),
+        (_SAMPLES, True, ["light", "dark"]),
+        *(
+            pytest.param(names, phone, looks, marks=pytest.mark.long)
+            for names in parts(_REST, 2)
+            for phone, looks in ((False, ["dark-more", "light-more"]), (True, ["light", "dark"]))
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, (tuple, list)) else ("desktop", "phone")[value],
+)
+def test_axe_finds_nothing_on_any_page(
+    names: tuple[str, ...],
+    phone: bool,
+    looks: list[str],
+    visit: Visit,
+    server: ChatServer,
+    places: dict[str, str],
+) -> None:
+    visitor, stranger = (visit(server, name, phone=phone) for name in ("Alice", None))
+    found = {}
+    for name in names:
+        one, path = (visitor, places[name]) if name in places else (stranger, name)
+        one.allow("404")
+        found[name] = faults_by_look(one.goto(path), looks)
+    assert {name: each for name, each in found.items() if any(each.values())} == {}
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_axe_finds_nothing_in_what_opens_on_a_page(
+    phone: bool, visit: Visit, server: ChatServer, places: dict[str, str]
+) -> None:
+    looks = ["light", "dark"]
+    page = visit(server, "Alice", phone=phone).goto(places["room"])
+    found = {}
+    page.locator("#messages details summary:visible").last.click()
+    found["open menu"] = faults_by_look(page, looks)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.locator(".switcher input").fill("a")
+    expect(page.locator(".switcher [role=group]")).to_have_count(2)
+    found["switcher"] = faults_by_look(page, looks)
+    page.keyboard.press("Escape")
+    page.locator("#timeline").press("?")
+    expect(page.locator(".shortcuts")).to_be_visible()
+    found["shortcuts"] = faults_by_look(page, looks)
+    assert {name: each for name, each in found.items() if any(each.values())} == {}
+
+
+@pytest.mark.parametrize(
+    ("device", "chosen"),
+    [("dark", ("light", "more")), ("light", ("dark", "more")), ("light-more", ("dark", "none"))],
+)
+def test_axe_finds_nothing_in_what_somebody_chose_against_their_device(
+    device: str,
+    chosen: tuple[str, str],
+    visit: Visit,
+    server: ChatServer,
+    places: dict[str, str],
+    wears: Callable[..., None],
+) -> None:
+    """What is chosen has the colours of a device that asks for it: any page shows whether it takes."""
+    wears(server, *chosen)
+    page = visit(server, "Alice").goto(places["profile"])
+    assert faults_by_look(page, [device]) == {device: []}
