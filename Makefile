@@ -38,7 +38,7 @@ test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL
 test-browser: $(EQUIPPED) ## real Chromium against real servers
 	$(PYTEST) -n auto --dist loadscope -m browser
 
-test-long: $(EQUIPPED) ## what takes minutes: a hundred thousand messages on both databases
+test-long: $(EQUIPPED) ## every kind of fault on each database, at full length; takes many minutes
 	$(PYTEST) -m long
 
 bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmarks/README.md

@@ -188,14 +188,20 @@ def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[s
 
 @pytest.mark.servers
 @pytest.mark.slow
-def test_every_scenario_runs_and_loses_nothing(tmp_path: Path):
-    printed, found = measured(tmp_path, "--quick", "--rounds", "1", seconds=180)
+@pytest.mark.parametrize(
+    "scenarios",
+    [["fanout", "sends"], pytest.param(list(SCENARIOS), marks=pytest.mark.long)],
+    ids=["two", "all"],
+)
+def test_scenarios_run_and_lose_nothing(tmp_path: Path, scenarios: list[str]):
+    options = ("--quick", "--rounds", "1", "--only", ",".join(scenarios))
+    printed, found = measured(tmp_path, *options, seconds=180)
     assert found["quick"]
     noted = {
         (each["scenario"], each["what"], each["contender"]): each["median"]
         for each in found["figures"]
     }
-    assert len({scenario for scenario, *_ in noted}) == len(SCENARIOS)
+    assert len({scenario for scenario, *_ in noted}) == len(scenarios)
     harm = {"missing", "doubled", "out of order", "not acknowledged", "closed meanwhile"}
     assert {what: count for what, count in noted.items() if what[1] in harm and count} == {}
     assert {what for what, cost in noted.items() if "CPU" in what[1] and not cost > 0} == set()

@@ -216,7 +216,8 @@ def say(someone: Visitor, room: int, body: str) -> None:
     assert someone.call("POST", path, {"key": new_key(), "body": body})[0] == 201
 
 
-def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host):
+def install_and_restore(host: Host) -> int:
+    """Follows the document on one machine, to a backup and back to it; returns a conversation."""
     data, backups = host.home / "var/lib/chatty", host.home / "var/backups/chatty"
 
     # One machine, on SQLite.
@@ -239,11 +240,25 @@ def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host
     nobody_reads(backups)
     alice = Visitor(host.site, "alice")
     say(alice, room, "said after the backup")
-    on_sqlite, on_postgres = blocks("Restoring")
+    on_sqlite, _on_postgres = blocks("Restoring")
     host.run(on_sqlite)
     host.listens()
     alice = Visitor(host.site, "alice")
     assert len(stored_words(alice, room)) == 5
+    return room
+
+
+def test_the_document_followed_on_one_machine_to_a_backup_and_back(host):
+    install_and_restore(host)
+    assert " ERROR " not in host.said()
+
+
+@pytest.mark.long
+def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host):
+    data, backups = host.home / "var/lib/chatty", host.home / "var/backups/chatty"
+    (backup,) = blocks("Backups")
+    _on_sqlite, on_postgres = blocks("Restoring")
+    room = install_and_restore(host)
 
     # To PostgreSQL and Redis, with everything that was said.
     before = host.rows()

@@ -34,7 +34,11 @@ def tried(**about) -> Verdict:
 @pytest.mark.servers
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "fault"), [("sqlite", "servers killed"), ("postgres", "Redis killed")]
+    ("kind", "fault"),
+    [
+        ("sqlite", "servers killed"),
+        pytest.param("postgres", "Redis killed", marks=pytest.mark.long),
+    ],
 )
 def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
     monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests have the machine as well
@@ -52,9 +56,9 @@ def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
     ("kind", "sabotage", "wrong", "seconds"),
     [
         ("sqlite", "ack-before-commit", "lost", 1),
-        ("sqlite", "leak-after-removal", "leaked", 3),
-        ("sqlite", "stale-quotes", "stale", 3),
-        ("postgres", "no-repair", "lost", 1),
+        pytest.param("sqlite", "leak-after-removal", "leaked", 3, marks=pytest.mark.long),
+        pytest.param("sqlite", "stale-quotes", "stale", 3, marks=pytest.mark.long),
+        pytest.param("postgres", "no-repair", "lost", 1, marks=pytest.mark.long),
     ],
 )
 def test_a_sabotaged_server_is_found_out(kind, sabotage, wrong, seconds, monkeypatch):

@@ -151,7 +151,14 @@ def by_sentinel(directory):
 KINDS = {"password": with_password, "socket": by_socket, "tls": with_tls, "sentinel": by_sentinel}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=[
+        "password",
+        "socket",
+        "tls",
+        pytest.param("sentinel", marks=pytest.mark.long),
+    ]
+)
 def url(request, tmp_path):
     with KINDS[request.param](tmp_path) as url:
         eventually(lambda: answers(url))

@@ -192,7 +192,7 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(town, servers,
     assert alice.id in back.take("presence", 8, reset=True)["online"]
 
 
-@pytest.mark.parametrize("how", ["killed", "hanging"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
 def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
     town, servers, call, stopped, how
 ):
@@ -230,7 +230,7 @@ def test_what_happens_to_redis_is_nobodys_business(what, town, servers, alice, b
     hears_through_the_layer(hers, his, tea, 10)
 
 
-@pytest.mark.parametrize("how", ["killed", "hanging"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
 def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
     town, servers, alice, bob, call, stopped, how
 ):
@@ -271,7 +271,7 @@ def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
     assert bodies == wanted + [f"light {n}" for n in range(5)]
 
 
-@pytest.mark.parametrize("how", ["killed", "hanging"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
 def test_without_redis_removal_and_sign_out_take_seconds(
     town, servers, alice, bob, call, stopped, how
 ):

@@ -17,6 +17,8 @@ from accounts.hashers import place_to_hash
 from accounts.tests.helpers import refused_with
 from chatty.common.errors import ChatError
 
+pytestmark = pytest.mark.once
+
 ARGON = ["accounts.hashers.Argon2idHasher"]
 
 

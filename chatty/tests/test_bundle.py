@@ -8,6 +8,8 @@ import pytest
 
 from chatty.bundle import bundle, needed
 
+pytestmark = pytest.mark.once
+
 MODULES = {
     "main.js": """import { greet, LOUD } from "chatty/greet.js";
 greet(LOUD);

@@ -9,6 +9,8 @@ from chatty import env, known_settings
 from chatty.known_settings import SETTINGS, Setting
 from chatty.postgres import WatchedConnection
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def given(monkeypatch):

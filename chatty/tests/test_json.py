@@ -3,6 +3,8 @@ import pytest
 from chatty.common import json
 from chatty.common.errors import ChatError
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("raw", "code"),

@@ -15,6 +15,8 @@ from django.test import RequestFactory
 
 from chatty.statics import LATER, BundlingManifestStorage, StaticFilesMiddleware
 
+pytestmark = pytest.mark.once
+
 SCRIPTS = Path(settings.BASE_DIR) / "static" / "js"
 MODULES = sorted(SCRIPTS.rglob("*.js"))
 
