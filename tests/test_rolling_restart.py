@@ -177,7 +177,7 @@ class Traffic:
                     self._hear(connection)
             except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError) as error:
                 if not isinstance(error, ConnectionClosed) or lost is not None:
-                    self.failures.append(f"socket: {error!r}")
+                    self.failures.append(f"socket: {error!r}, {error.__cause__!r}")
                 lost = lost or time.monotonic()
                 time.sleep(random.random() * 0.5 * 2**attempt)  # as docs/protocol.md says
                 attempt += 1

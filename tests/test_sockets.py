@@ -239,7 +239,7 @@ def test_a_message_reaches_every_member_and_nobody_else(alice, bob, carol, call)
         assert (message["id"], message["seq"]) == (sent["id"], sent["seq"])
         assert (message["author"]["id"], message["author"]["name"]) == (alice.id, "Alice")
         assert (message["key"], message["kind"]) == (sent["key"], "text")
-        assert frame["change"] == {"deed": "created", "user": alice.id}
+        assert frame["change"] == {"action": "created", "user": alice.id}
     assert outside.so_far("message", conversation=tea) == []
     assert tab.so_far("sent") == []
 
@@ -617,22 +617,22 @@ def test_edits_deletes_and_reactions_appear_live_with_what_changed(alice, bob, c
 
     alice.ask("PATCH", at, {"body": "Tea?"})
     edited = his.takes_message(tea, "Tea?")
-    assert edited["change"] == {"deed": "edited", "user": alice.id}
+    assert edited["change"] == {"action": "edited", "user": alice.id}
     assert edited["message"]["edited_at"]
     assert edited["version"] == message["version"] + 1
 
     bob.ask("PUT", at + "reactions/%F0%9F%91%8D/")
-    reacted = his.take("message", change__deed="reacted", conversation=tea)
-    assert reacted["change"] == {"deed": "reacted", "user": bob.id, "emoji": "👍", "on": True}
+    reacted = his.take("message", change__action="reacted", conversation=tea)
+    assert reacted["change"] == {"action": "reacted", "user": bob.id, "emoji": "👍", "on": True}
     (group,) = reacted["message"]["reactions"]
     assert (group["emoji"], group["count"], group["users"]) == ("👍", 1, [bob.id])
 
     bob.ask("DELETE", at + "reactions/%F0%9F%91%8D/")
-    taken = his.take("message", change__deed="reacted", conversation=tea)
+    taken = his.take("message", change__action="reacted", conversation=tea)
     assert (taken["change"]["on"], taken["message"]["reactions"]) == (False, [])
 
     alice.ask("DELETE", at)
-    deleted = his.take("message", change__deed="deleted", conversation=tea)["message"]
+    deleted = his.take("message", change__action="deleted", conversation=tea)["message"]
     assert (deleted["body"], deleted["html"]) == ("", "")
     assert deleted["deleted_at"]
     assert deleted["version"] == message["version"] + 4
