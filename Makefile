@@ -36,7 +36,7 @@ test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL
 		accounts chatty conversations
 
 test-browser: $(EQUIPPED) ## real Chromium against real servers
-	$(PYTEST) -n auto --dist loadscope -m browser
+	$(PYTEST) -n auto --dist loadscope -m "browser and not long"
 
 test-long: $(EQUIPPED) ## every kind of fault on each database, at full length; takes many minutes
 	$(PYTEST) -m long

@@ -35,7 +35,7 @@ for n in range(1, MESSAGES + 1):
     body = f"Message {n} " + "and some more words " * (n % 7)
     said.append(Message(
         conversation_id=room.pk, seq=room.last_seq + n, version=room.version + n, kind="text",
-        author=(alice, bob)[n // 3 % 2], key=f"long-{n}", body=body, html=f"<p>{body}</p>",
+        author=(alice, bob)[n // 3 % 2], key=f"long-{room.pk}-{n}", body=body, html=f"<p>{body}</p>",
         created_at=now - timedelta(minutes=5 * (MESSAGES - n)),
     ))
 Message.objects.bulk_create(said, batch_size=500)
