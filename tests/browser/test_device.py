@@ -154,6 +154,9 @@ def test_shared_words_stand_below_a_draft_once(visit: Visit, room: Room) -> None
 # --- notifying -----------------------------------------------------------------------------------
 
 Enter = Callable[..., Visitor]
+# Its notifier has come and speaks for all windows.
+_NOTIFIES = """navigator.locks.query()
+    .then(({ held }) => held.some(({ name }) => name.endsWith(".notifier")))"""
 
 
 @pytest.fixture
@@ -168,6 +171,7 @@ def listening(visit: Visit) -> Enter:
         page.get_by_role("button", name="Turn on notifications").click()
         expect(page.get_by_role("button", name="Turn off")).to_be_visible()
         enter(visitor, room)
+        eventually(lambda: page.evaluate(_NOTIFIES))
         return visitor
 
     return listening
