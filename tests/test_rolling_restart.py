@@ -5,6 +5,7 @@ The steps are those of docs/deploy.md, run as they stand there, with the shipped
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -18,13 +19,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import websockets.sync.client
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from chatty.server import IDLE_SECONDS
 from conversations.proof.services import free_port
@@ -107,16 +109,11 @@ class Visitor:
         kind = answer.headers.get("Content-Type", "")
         return answer.status, json.loads(raw) if raw and "json" in kind else None
 
-    def socket(self) -> websockets.sync.client.ClientConnection:
-        try:
-            return self._socket()
-        except InvalidMessage:
-            # The client reads and writes one TLS connection in two threads, which before Python 3.13
-            # breaks one in some hundred handshakes. A proxy answers for Chatty, if only with 502.
-            return self._socket()
-
-    def _socket(self) -> websockets.sync.client.ClientConnection:
-        connection = websockets.sync.client.connect(
+    @contextlib.asynccontextmanager
+    async def socket(self) -> AsyncIterator[ClientConnection]:
+        """A socket that was welcomed. The synchronous client of websockets would read and write one TLS
+        connection in two threads: with Python 3.11, up to six of 960 handshakes got no answer."""
+        async with connect(
             self.site.url.replace("https", "wss") + "/ws/",
             subprotocols=[websockets.Subprotocol("chatty.v2")],
             additional_headers={"Authorization": f"Bearer {self.token}"},
@@ -124,10 +121,10 @@ class Visitor:
             ssl=self.site.context(),
             open_timeout=30,  # slow beside other tests; how long sockets are away is asserted
             close_timeout=1,
-            legacy=True,
-        )
-        assert json.loads(connection.recv(timeout=10))["type"] == "hello"
-        return connection
+        ) as connection:
+            async with asyncio.timeout(10):
+                assert json.loads(await connection.recv())["type"] == "hello"
+            yield connection
 
 
 class Traffic:
@@ -174,26 +171,30 @@ class Traffic:
                 someone.connection.close()
 
     def listen(self, someone: Visitor) -> None:
+        asyncio.run(self._listen(someone))
+
+    async def _listen(self, someone: Visitor) -> None:
         lost: float | None = None
         attempt = 0
         while not self.over.is_set():
             try:
-                with someone.socket() as connection:
+                async with someone.socket() as connection:
                     if lost is not None:
                         self.away.append(time.monotonic() - lost)
                     lost, attempt = None, 0
-                    self._hear(connection)
+                    await self._hear(connection)
             except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError) as error:
                 if not isinstance(error, ConnectionClosed) or lost is not None:
                     self.failures.append(f"socket: {error!r}, {error.__cause__!r}")
                 lost = lost or time.monotonic()
-                time.sleep(random.random() * 0.5 * 2**attempt)  # as docs/protocol.md says
+                await asyncio.sleep(random.random() * 0.5 * 2**attempt)  # as docs/protocol.md says
                 attempt += 1
 
-    def _hear(self, connection: websockets.sync.client.ClientConnection) -> None:
+    async def _hear(self, connection: ClientConnection) -> None:
         while not self.over.is_set():
             with contextlib.suppress(TimeoutError):
-                connection.recv(timeout=0.2)
+                async with asyncio.timeout(0.2):
+                    await connection.recv()
 
     def refused(self) -> list[tuple[str, int]]:
         return [answer for answer in self.answers if answer[1] >= 400]
