@@ -38,7 +38,7 @@ test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL
 test-browser: $(EQUIPPED) ## real Chromium against real servers
 	$(PYTEST) -n auto --dist loadscope -m "browser and not long"
 
-test-long: $(EQUIPPED) ## every kind of fault on each database, at full length; takes many minutes
+test-long: $(EQUIPPED) ## more ways to fail, and tests at full length; takes many minutes
 	$(PYTEST) -m long
 
 bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmarks/README.md

@@ -41,9 +41,9 @@ def fragile_house(tmp_path: Path) -> Iterator[House]:
         yield house
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+@pytest.fixture(params=["sqlite", "postgres"])
 def any_house(request: pytest.FixtureRequest) -> House:
-    """The same test in both kinds of house: on PostgreSQL by make test-long."""
+    """The same test in both kinds of house."""
     name = "house" if request.param == "sqlite" else "grown_house"
     house: House = request.getfixturevalue(name)
     return house

@@ -34,11 +34,7 @@ def tried(**about) -> Verdict:
 @pytest.mark.servers
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "fault"),
-    [
-        ("sqlite", "servers killed"),
-        pytest.param("postgres", "Redis killed", marks=pytest.mark.long),
-    ],
+    ("kind", "fault"), [("sqlite", "servers killed"), ("postgres", "Redis killed")]
 )
 def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
     monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests have the machine as well

@@ -21,8 +21,6 @@ from accounts import tokens
 from conversations import actions
 from conversations.tests.helpers import hold_together, say
 
-pytestmark = pytest.mark.once
-
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
