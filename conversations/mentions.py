@@ -21,7 +21,7 @@ _SILENT = re.compile(r"<pre>.*?</pre>|<code>.*?</code>|<blockquote>.*</blockquot
 _INLINE = re.compile(r"</?(?:strong|em|s|a)\b[^>]*>")
 _TAG = re.compile(r"<[^>]*>")
 # Not inside an address: neither bob@example.org nor https://example.org/@bob.
-# Begins with the sign itself, which is what makes searching fast.
+# The pattern starts with the sign itself, because that makes the search fast.
 _AT = re.compile(r"@(?<![\w@/.+-]@)(?=\S)")
 _VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f]")
 
@@ -74,8 +74,8 @@ def called(rendered: str) -> list[str]:
     return [text[at : at + 2 * limits.MENTION_REACH].partition("\n")[0] for at in starts]
 
 
-class Names:
-    """Whose names can be called in one conversation."""
+class MemberNames:
+    """The names of a conversation's members, to look up who a message mentions."""
 
     def __init__(self, people: Iterable[tuple[int, str]]) -> None:
         """`people`: (id, name) of each."""
@@ -89,13 +89,13 @@ class Names:
         self._ids = {**first, **whole}
         self._lengths = sorted({len(name) for name in self._ids} - {0}, reverse=True)
 
-    def meant(self, calls: Iterable[str]) -> list[int]:
-        """Return the ids of those who are called, in the order of the calls."""
-        found = [pk for call in calls for pk in self._bearers(call)]
+    def find(self, calls: Iterable[str]) -> list[int]:
+        """Return the ids of the members that called() found text for, in the order of the text."""
+        found = [pk for call in calls for pk in self._longest_match(call)]
         return list(dict.fromkeys(found))[: limits.MENTIONS_MAX]
 
-    def _bearers(self, call: str) -> list[int]:
-        """Return who bears the longest name that the call begins with."""
+    def _longest_match(self, call: str) -> list[int]:
+        """Return the ids of everyone with the longest name that the text begins with."""
         for end in self._lengths:
             ids = self._ids.get(call[:end]) if end <= len(call) else None
             if ids and (end == len(call) or not _continues_word(call[end])):

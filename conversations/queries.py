@@ -439,12 +439,14 @@ def mentioned(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
     first = {call[0] for each in calls for call in each}
     narrowed = len(first) <= MENTION_LETTERS
     beginnings = set[str]().union(*map(mentions.beginnings, first)) if narrowed else None
-    people: dict[int, list[tuple[int, str]]] = {}
+    people: dict[int, list[tuple[int, str]]] = {conversation: [] for conversation in calling}
     for conversation, pk, name in bulk.names_of_members(calling, beginnings):
-        people.setdefault(conversation, []).append((pk, name))
-    names = {conversation: mentions.Names(members) for conversation, members in people.items()}
+        people[conversation].append((pk, name))
+    names = {
+        conversation: mentions.MemberNames(members) for conversation, members in people.items()
+    }
     return [
-        names[conversation].meant(each) or None if each and conversation in names else None
+        (names[conversation].find(each) if each else None) or None
         for (conversation, _rendered), each in zip(messages, calls, strict=True)
     ]
 

@@ -33,7 +33,7 @@ PEOPLE = [
 
 
 def meant(body: str) -> list[int]:
-    return mentions.Names(PEOPLE).meant(mentions.called(markdown.render(body)))
+    return mentions.MemberNames(PEOPLE).find(mentions.called(markdown.render(body)))
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_an_at_sign_and_a_name_call_whoever_bears_it(body: str, ids: list[int]) 
 def test_of_very_many_calls_the_first_are_heard() -> None:
     crowd = [(number, f"P{number}") for number in range(1, 100)]
     calls = mentions.called(markdown.render(" ".join(f"@{name}" for _, name in crowd)))
-    assert mentions.Names(crowd).meant(calls) == list(range(1, limits.MENTIONS_MAX + 1))
-    assert mentions.Names((pk, "All") for pk, _ in crowd).meant(["all"]) == list(range(1, 51))
+    assert mentions.MemberNames(crowd).find(calls) == list(range(1, limits.MENTIONS_MAX + 1))
+    assert mentions.MemberNames((pk, "All") for pk, _ in crowd).find(["all"]) == list(range(1, 51))
 
 
 def test_a_message_tells_whom_of_the_members_it_calls(alice, bob, carol, pair):
