@@ -21,6 +21,7 @@ export class Composer {
   #sent;
   #locked = ""; // why: see lock()
   #isHeld = false; // while the editor opened by Arrow up loads: see takeEarly()
+  #holding; // timer: how long at most
   #stop;
   #ending = new AbortController();
 
@@ -149,7 +150,8 @@ export class Composer {
       this.#isHeld = true;
       const release = () => (this.#isHeld = false);
       opening.then(release);
-      setTimeout(release, HOLD);
+      clearTimeout(this.#holding); // of an editor opened before this one
+      this.#holding = setTimeout(release, HOLD);
     } else if (event.key === "Escape" && this.#reply) {
       event.preventDefault();
       this.replyTo(null);
