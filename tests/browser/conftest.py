@@ -20,7 +20,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.browser import chromium, furnished
+from tests.browser import chromium, sample_pages
 from tests.browser.rooms import Persons, Room, enter
 from tests.houses import PASSWORD, Builder, ChatServer
 from tests.sockets import Talker
@@ -159,8 +159,8 @@ def server(builder: Builder) -> Iterator[ChatServer]:
 
 @pytest.fixture(scope="module")
 def places(server: ChatServer) -> dict[str, str]:
-    """Every page there is, with something on it: {name of furnished.PAGES: path}."""
-    return furnished.furnish(server)
+    """Every page there is, with something on it: {name of sample_pages.PAGES: path}."""
+    return sample_pages.create(server)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 
 from tests.houses import ChatServer
 
-_FURNISH = """
+_CREATE = """
 from io import BytesIO
 from PIL import Image
 from accounts import actions as account_actions
@@ -22,7 +22,7 @@ room = actions.create_conversation(
     alice, name="Harbour", topic="Boats " * 20, access="open", member_ids=[bob.pk, eve.pk]
 )
 say = lambda who, body, **more: actions.send_message(
-    who, room.pk, key=f"furnished-{abs(hash(body))}", body=body, **more
+    who, room.pk, key=f"sample-{abs(hash(body))}", body=body, **more
 ).message
 for number in range(60):
     say((alice, bob)[number // 3 % 2], f"Message {number}")
@@ -40,7 +40,7 @@ old = actions.create_conversation(alice, name="Old " + "x" * 70)
 actions.archive(alice, old.pk)
 market = actions.create_conversation(bob, name="Market", access="open")
 direct = actions.open_direct(alice, bob.pk)
-actions.send_message(bob, direct.pk, key="furnished-direct", body="Hello")
+actions.send_message(bob, direct.pk, key="sample-direct", body="Hello")
 print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk)
 """
 
@@ -78,9 +78,9 @@ STRANGERS = (
 )
 
 
-def furnish(server: ChatServer) -> dict[str, str]:
+def create(server: ChatServer) -> dict[str, str]:
     """Fill a server with what pages can show; return the paths of PAGES."""
-    printed = server.manage("shell", "-v", "0", "-c", _FURNISH)
+    printed = server.manage("shell", "-v", "0", "-c", _CREATE)
     found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+) (\d+)", printed)
     assert found, printed
     numbers = dict(zip(("room", "old", "direct", "asked", "market"), found.groups(), strict=True))

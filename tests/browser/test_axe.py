@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.furnished import PAGES, STRANGERS
 from tests.browser.rooms import violations
+from tests.browser.sample_pages import PAGES, STRANGERS
 from tests.houses import ChatServer, Person
 
 # What a device asks for.

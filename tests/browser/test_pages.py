@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests import markup
 from tests.browser.conftest import Visit
-from tests.browser.furnished import STRANGERS
+from tests.browser.sample_pages import STRANGERS
 from tests.houses import ChatServer
 
 
