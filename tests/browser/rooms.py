@@ -86,9 +86,8 @@ class Later:
             then(route)
 
 
-_BY_REST = (
-    200  # messages that are sent sooner than a process starts, and within the limits of one person
-)
+# Up to so many messages are sent sooner than a process starts, and within the limits of one person.
+_BY_REST = 200
 _FILL = """
 from accounts.models import User
 from conversations.actions import send_message
