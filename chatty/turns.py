@@ -38,15 +38,16 @@ class _Waiter:
 class Turns:
     """Places for `running` requests, and a line for `waiting` more.
 
-    Who signs in holds a sixth of the places at most (but two), an address three quarters: behind one
-    there may be many strangers. A place that gets free goes to whoever holds the fewest. When the line
+    A sign-in holds a twelfth of the places at most, but always one: two large answers at once, made for
+    one client, delayed everybody's messages by half as much again. An address holds three quarters:
+    behind one there may be many strangers. A place that gets free goes to whoever holds the fewest. When the line
     is full, whoever has most in it gives way.
     """
 
     def __init__(self, *, running: int, waiting: int) -> None:
         self.running = running
         self.waiting = waiting
-        self.of_client_max = max(2, running // 6)
+        self.of_client_max = max(1, running // 12)
         self.of_address_max = max(2, running * 3 // 4)
         self._count = 0
         self._held: Counter[str] = Counter()  # by credential, and by address

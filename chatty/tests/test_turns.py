@@ -16,8 +16,11 @@ ANN, BEN, CLEO = (Client((name,), f"192.0.2.{number}") for number, name in enume
 class Line:
     """Requests that wait or are worked on, and who began in which order."""
 
-    def __init__(self, *, running: int, waiting: int = 100) -> None:
+    def __init__(self, *, running: int, waiting: int = 100, of_client: int | None = None) -> None:
+        """`of_client`: how many places one client may hold, instead of its share of `running`."""
         self.turns = Turns(running=running, waiting=waiting)
+        if of_client:
+            self.turns.of_client_max = of_client
         self.begun: list[Client] = []
 
     async def comes(self, client: Client, times: int = 1) -> list[asyncio.Task[None]]:
@@ -39,13 +42,19 @@ class Line:
 async def test_one_client_leaves_places_to_the_others():
     line = Line(running=12)
     await line.comes(ANN, 20)
-    assert line.begun == [ANN, ANN]
+    assert line.begun == [ANN]
     await line.comes(BEN)
-    assert line.begun == [ANN, ANN, BEN]
+    assert line.begun == [ANN, BEN]
+
+
+async def test_of_many_places_one_client_has_a_twelfth():
+    line = Line(running=24)
+    await line.comes(ANN, 20)
+    assert line.begun == [ANN, ANN]
 
 
 async def test_made_up_credentials_beside_the_real_one_bring_no_more_places():
-    line = Line(running=12, waiting=4)
+    line = Line(running=12, waiting=4, of_client=2)
     made_up = [Client((f"made up {number}", "a"), ANN.address) for number in range(6)]
     waiting = [task for client in made_up for task in await line.comes(client)][2:]
     assert line.begun == made_up[:2]
@@ -72,7 +81,7 @@ async def test_strangers_behind_one_address_are_not_one_client():
 
 
 async def test_a_free_place_goes_to_whoever_holds_fewest_then_to_the_first():
-    line = Line(running=3)
+    line = Line(running=3, of_client=2)
     await line.comes(ANN, 4)
     await line.comes(BEN, 1)
     await line.comes(BEN, 1)
@@ -87,7 +96,7 @@ async def test_a_free_place_goes_to_whoever_holds_fewest_then_to_the_first():
 
 
 async def test_who_has_most_in_a_full_line_gives_way():
-    line = Line(running=2, waiting=4)
+    line = Line(running=2, waiting=4, of_client=2)
     waiting = (await line.comes(ANN, 6))[2:]
     assert len(line.begun) == 2
     await line.comes(BEN)
@@ -98,7 +107,7 @@ async def test_who_has_most_in_a_full_line_gives_way():
 
 
 async def test_nobody_gives_way_to_somebody_with_as_many():
-    line = Line(running=2, waiting=2)
+    line = Line(running=2, waiting=2, of_client=2)
     await line.comes(ANN, 3)
     await line.comes(BEN)
     refused = await line.comes(BEN)
@@ -108,7 +117,7 @@ async def test_nobody_gives_way_to_somebody_with_as_many():
 
 
 async def test_who_goes_while_waiting_takes_no_place():
-    line = Line(running=2)
+    line = Line(running=2, of_client=2)
     *_, waiting = await line.comes(ANN, 3)
     waiting.cancel()
     await line.ends(ANN)
@@ -117,7 +126,7 @@ async def test_who_goes_while_waiting_takes_no_place():
 
 
 async def test_a_place_given_to_somebody_who_just_went_is_given_on():
-    line = Line(running=2)
+    line = Line(running=2, of_client=2)
     *_, waiting = await line.comes(ANN, 3)
     line.turns.end(ANN)  # the place is given, and
     waiting.cancel()  # before that is noticed
@@ -127,7 +136,7 @@ async def test_a_place_given_to_somebody_who_just_went_is_given_on():
 
 
 async def test_nothing_is_kept_of_who_has_gone():
-    line = Line(running=2)
+    line = Line(running=2, of_client=2)
     await line.comes(ANN, 2)
     await line.ends(ANN)
     await line.ends(ANN)
