@@ -38,10 +38,10 @@ class _Waiter:
 class Turns:
     """Places for `running` requests, and a line for `waiting` more.
 
-    A sign-in holds a twelfth of the places at most, but always one: two large answers at once, made for
-    one client, delayed everybody's messages by half as much again. An address holds three quarters:
-    behind one there may be many strangers. A place that gets free goes to whoever holds the fewest. When the line
-    is full, whoever has most in it gives way.
+    A sign-in gets a twelfth of the places at most, but always one: with two, one client's large answers
+    delayed everybody's messages by half as much again. An address gets three quarters, since there may
+    be many people behind one. A place that becomes free goes to the client with the fewest. When the
+    line is full, the client with the most requests in it loses its last one.
     """
 
     def __init__(self, *, running: int, waiting: int) -> None:
