@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +13,13 @@ from tests.houses import Builder, ChatServer, House, Person
 
 @pytest.fixture(scope="session")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    with contextlib.closing(Builder(Path(tmp_path_factory.mktemp("houses")))) as builder:
+    base = tmp_path_factory.mktemp("houses")
+    run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run = run.parent  # of all workers
+    shared = run / "templates"
+    shared.mkdir(exist_ok=True)
+    with contextlib.closing(Builder(base, shared)) as builder:
         yield builder
 
 
@@ -32,11 +38,11 @@ def grown_house(builder: Builder) -> Iterator[House]:
 
 
 @pytest.fixture
-def fragile_house(tmp_path: Path) -> Iterator[House]:
+def fragile_house(builder: Builder) -> Iterator[House]:
     """The same with a PostgreSQL that no other house uses, to be crashed."""
     with (
-        contextlib.closing(Builder(tmp_path)) as builder,
-        contextlib.closing(builder.grown_up()) as house,
+        builder.new_postgres() as postgres,
+        contextlib.closing(builder.grown_up(postgres)) as house,
     ):
         yield house
 

@@ -6,12 +6,14 @@ of which there may be several. The cast: Alice, Bob and Carol, all with PASSWORD
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -33,6 +35,7 @@ from accounts.models import User
 for name in {CAST!r}:
     User.objects.create_user(f"{{name.lower()}}@example.org", {PASSWORD!r}, name=name)
 """
+_TEMPLATE_DATABASE = "chatty_template"
 # What tests do in seconds, people do in hours.
 _GENEROUS = dict.fromkeys(
     ("LIMIT_SIGN_IN", "LIMIT_SIGN_IN_ADDRESS", "LIMIT_PASSWORDS", "LIMIT_SIGN_UP", "LIMIT_PEOPLE"),
@@ -218,42 +221,68 @@ class Person:
 
 
 class Builder:
-    """Builds houses quickly: one template is set up, each house is a copy of it."""
+    """Builds houses quickly: one template is set up, each house is a copy of it.
 
-    def __init__(self, base: Path) -> None:
+    `shared`: a directory for the templates, which other processes may use at the same time.
+    """
+
+    def __init__(self, base: Path, shared: Path | None = None) -> None:
         self.base = base
+        self.shared = shared or base
         self.count = 0
-        self._template: Path | None = None
         self._postgres: Postgres | None = None
-        self._postgres_template = ""
 
     def sqlite(self) -> House:
         """An installation nothing was configured for."""
-        if self._template is None:
-            self._template = self.base / "template"
-            self._template.mkdir()
-            self._prepare(House(self._template, self._environment(self._template)))
+        template = self._template("sqlite", self._set_up_sqlite)
         home = self._new_home()
-        shutil.copytree(self._template, home, dirs_exist_ok=True)
+        shutil.copytree(template, home, dirs_exist_ok=True)
         return House(home, self._environment(home))
 
-    def grown_up(self) -> House:
-        """An installation on PostgreSQL, with a Redis of its own that may be stopped."""
-        if self._postgres is None:
-            self._postgres = Postgres()
-            url = self._postgres.create("chatty_template")
-            home = self._new_home()
-            self._prepare(House(home, self._environment(home, DATABASE_URL=url)))
+    def grown_up(self, postgres: Postgres | None = None) -> House:
+        """An installation on PostgreSQL, with a Redis of its own that may be stopped.
+
+        `postgres`: a new_postgres(); by default it is one for all.
+        """
+        if postgres is None:
+            if self._postgres is None:
+                self._postgres = self.new_postgres()
+            postgres = self._postgres
         home = self._new_home()
         name = home.name.replace("-", "_")
-        url = self._postgres.create(name, template="chatty_template")
+        url = postgres.create(name, template=_TEMPLATE_DATABASE)
         redis = Redis()
         env = self._environment(home, DATABASE_URL=url, REDIS_URL=redis.url)
-        return House(home, env, self._postgres, redis)
+        return House(home, env, postgres, redis)
+
+    def new_postgres(self) -> Postgres:
+        """A server on which grown_up() can make databases; whoever asked for it closes it."""
+        return Postgres(self._template("postgres", self._set_up_postgres))
 
     def close(self) -> None:
         if self._postgres is not None:
             self._postgres.close()
+
+    def _template(self, kind: str, set_up: Callable[[Path], None]) -> Path:
+        """Where the template of this kind is. The first process to ask makes it, others wait."""
+        template = self.shared / kind
+        with (self.shared / f"{kind}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not template.exists():
+                unfinished = Path(tempfile.mkdtemp(dir=self.shared))
+                set_up(unfinished)
+                unfinished.rename(template)
+        return template
+
+    def _set_up_sqlite(self, home: Path) -> None:
+        self._prepare(House(home, self._environment(home)))
+
+    def _set_up_postgres(self, data: Path) -> None:
+        with Postgres() as postgres:
+            url = postgres.create(_TEMPLATE_DATABASE)
+            home = self._new_home()
+            self._prepare(House(home, self._environment(home, DATABASE_URL=url)))
+            postgres.stop_and_copy(data)
 
     def _prepare(self, house: House) -> None:
         house.manage("setup", "--email", "admin@example.org")
@@ -272,7 +301,7 @@ class Builder:
             **_GENEROUS,
             "DATA_DIR": str(home),
             "SECRET_KEY": "a-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
-            "STATIC_ROOT": str(self.base / "static"),  # collected once
+            "STATIC_ROOT": str(self.shared / "static"),  # collected once
             "PYTHONUNBUFFERED": "1",
             "SHUTDOWN_SECONDS": "5",
             "DATABASE_POOL": "24",

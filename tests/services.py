@@ -21,14 +21,17 @@ from typing import Self
 
 import psycopg
 
-from conversations.proof.services import OwnPostgres, free_port, redis_command, url_of
+from conversations.proof.services import OwnPostgres, copy_tree, free_port, redis_command, url_of
 
 
 class Postgres(OwnPostgres):
-    """One PostgreSQL server with any number of databases, which forgets a little when it crashes."""
+    """One PostgreSQL server with any number of databases, which forgets a little when it crashes.
 
-    def __init__(self) -> None:
-        super().__init__("synchronous_commit = off\n")
+    `data`: what an earlier one has left with stop_and_copy(), to start with.
+    """
+
+    def __init__(self, data: Path | None = None) -> None:
+        super().__init__("synchronous_commit = off\n", data)
 
     @property
     def pid(self) -> int:
@@ -46,6 +49,13 @@ class Postgres(OwnPostgres):
         """Creates a database like `template` and returns its url."""
         self._run(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return url_of(database, self.url)
+
+    def stop_and_copy(self, target: Path) -> None:
+        """Stop it and leave a copy of its data, for others to start with."""
+        self._server.stop()
+        copy_tree(Path(self._server.pgdata), target)
+        # Who uses it: with us still named in it, nobody would ever be the last to leave.
+        (target / ".handle_pids.json").unlink()
 
     def keep_promises(self) -> None:
         """What is committed outlives crash(): as in real life, and slower than tests need."""

