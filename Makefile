@@ -12,6 +12,8 @@ EQUIPPED := $(STAMPS)/dev-$(call sum,requirements.txt)-$(call sum,requirements-d
 PYTEST := $(BIN)/python -m pytest
 # Tests with servers wait more than they compute: three for two processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+# Without byte code every worker, server and command compiles everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run install dev test test-sqlite test-postgres test-browser test-long bench screenshots check format clean
@@ -29,7 +31,7 @@ dev: $(EQUIPPED) ## the same with what its tests and checks need
 test: test-sqlite test-postgres test-browser ## the whole suite
 
 test-sqlite: $(EQUIPPED) ## everything that needs no browser, on SQLite
-	$(PYTEST) -n $(WORKERS) -m "not browser and not long"
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not browser and not long" --ignore tests/browser
 
 test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL and Redis of its own
 	$(BIN)/python -m tests.services $(PYTEST) -n $(WORKERS) -m "not browser and not servers and not long and not once" \

@@ -188,6 +188,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.mark.servers
+@pytest.mark.xdist_group("documents")
 def test_what_is_heard_and_what_is_written_here_look_alike(cast):
     heard, shown = eventful_life(*cast), examples()
 
@@ -217,6 +218,7 @@ def test_every_kind_of_notice_is_listed():
 
 
 @pytest.mark.servers
+@pytest.mark.xdist_group("documents")
 def test_the_data_of_notices_is_as_listed(cast):
     alice, bob, carol = cast
     room = alice.opens(bob, name="Tea", access="open")
@@ -273,6 +275,7 @@ def test_every_door_of_the_api_is_listed():
 
 
 @pytest.mark.servers
+@pytest.mark.xdist_group("documents")
 def test_the_example_of_a_refusal_is_what_rest_answers(cast):
     (example,) = (json.loads(block) for block in blocks("json rest"))
     alice = cast[0]
@@ -282,6 +285,7 @@ def test_the_example_of_a_refusal_is_what_rest_answers(cast):
 
 
 @pytest.mark.servers
+@pytest.mark.xdist_group("documents")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_examples_with_curl_work(place):
     account = {"EMAIL": "robin@example.org", "PASSWORD": "a long and winding road"}
@@ -292,6 +296,7 @@ def test_the_examples_with_curl_work(place):
 
 
 @pytest.mark.servers
+@pytest.mark.xdist_group("documents")
 def test_the_example_of_a_client_works(place):
     (program,) = blocks("python")
     account = {"EMAIL": "alice@example.org", "PASSWORD": PASSWORD}

@@ -22,7 +22,11 @@ from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_s
 
 pytestmark = pytest.mark.servers
 
-PLACES = ("serve-sqlite", "serve-postgres", "daphne-sqlite")
+# All tests of one place run in one worker, which starts it once.
+PLACES = [
+    pytest.param(name, marks=pytest.mark.xdist_group(name))
+    for name in ("serve-sqlite", "serve-postgres", "daphne-sqlite")
+]
 
 
 @pytest.fixture(scope="module", params=PLACES)

@@ -16,7 +16,7 @@ import redis
 from tests.houses import eventually
 from tests.sockets import Client, Talker, new_key, newcomer, switchboard
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("two servers")]
 
 AT_ONCE = 1.0  # seconds, with the layer
 BY_ITSELF = 6.0  # without

@@ -26,7 +26,7 @@ from tests.fault.test_slow_reader import sleeper
 from tests.houses import Builder, ChatServer, eventually
 from tests.sockets import Talker, new_key, switchboard
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow]
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.xdist_group("hostile clients")]
 
 MIB = 1024 * 1024
 PEOPLE = 50
