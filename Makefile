@@ -41,7 +41,8 @@ test-browser: $(EQUIPPED) ## real Chromium against real servers
 	$(PYTEST) -n auto --dist loadscope -m "browser and not long"
 
 test-long: $(EQUIPPED) ## more ways to fail, and tests at full length; takes many minutes
-	$(PYTEST) -m long
+	$(PYTEST) -m "long and not browser" --ignore tests/browser
+	$(PYTEST) -m "long and browser" tests/browser
 
 bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
