@@ -23,7 +23,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except Exception as error:
-        from chatty import failures
+        from chatty.ops import failures
 
         sentence = failures.sentence(error)
         if sentence is None or "--traceback" in sys.argv:

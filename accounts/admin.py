@@ -33,8 +33,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import actions
 from accounts.models import NAME_MAX, SignIn, User
 from accounts.signals import announce_profile
+from chatty.common.admin_filters import OwnFiltersOnly
 from chatty.common.errors import ChatError
-from chatty.common.staff_lists import OwnFiltersOnly
 from chatty.common.text import clean_line
 
 

@@ -19,8 +19,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from chatty import logs, metrics
 from chatty.common.errors import ChatError
+from chatty.ops import logs, metrics
 
 log = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from accounts.failures import ForgedTokenError
 from accounts.models import SignIn, User
 from accounts.queries import answered_before, require_live, sign_in_with
 from chatty.common.errors import ChatError
-from chatty.env import derived_key
+from chatty.conf.env import derived_key
 
 SomeToken = TypeVar("SomeToken", "AccessToken", "RefreshToken")
 

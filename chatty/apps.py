@@ -5,4 +5,4 @@ class ChattyConfig(AppConfig):
     name = "chatty"
 
     def ready(self) -> None:
-        from chatty import checks  # noqa: F401 (registers itself)
+        from chatty.conf import checks  # noqa: F401 (registers itself)

@@ -21,8 +21,9 @@ except ImproperlyConfigured as error:
 from django.conf import settings
 
 from accounts import pictures
-from chatty import health, startup
-from chatty.doors import FrontDoor, HttpBound
+from chatty.ops import health
+from chatty.server import startup
+from chatty.server.admission import FrontDoor, HttpBound
 from conversations.realtime import engine
 from conversations.realtime.consumers import ChatConsumer
 

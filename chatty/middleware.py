@@ -9,8 +9,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from chatty import logs, refusals
+from chatty import error_responses
 from chatty.common.errors import DATABASE_AWAY, ChatError
+from chatty.ops import logs
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -64,7 +65,7 @@ class CharsetMiddleware:
         if request.encoding and codecs.lookup(request.encoding).name not in ("utf-8", "ascii"):
             request.encoding = "utf-8"
             sentence = _("Please send text in UTF-8.")
-            return refusals.answer(request, ChatError("unsupported_media", sentence))
+            return error_responses.answer(request, ChatError("unsupported_media", sentence))
         return self.get_response(request)
 
 
@@ -97,7 +98,7 @@ class RefusalMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ChatError):
-            return refusals.answer(request, exception)
+            return error_responses.answer(request, exception)
         if isinstance(exception, DATABASE_AWAY):
-            return refusals.answer(request, refusals.database_away(exception))
+            return error_responses.answer(request, error_responses.database_away(exception))
         return None

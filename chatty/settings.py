@@ -9,8 +9,10 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
-from chatty import env, logs, redis_clients
-from chatty.known_settings import SETTINGS
+from chatty.common import redis_clients
+from chatty.conf import env
+from chatty.conf.known_settings import SETTINGS
+from chatty.ops import logs
 
 BASE_DIR = env.BASE_DIR
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).absolute()
@@ -64,7 +66,7 @@ MIDDLEWARE = [
     "chatty.middleware.RequestIdMiddleware",
     "chatty.middleware.ApiPathMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "chatty.statics.StaticFilesMiddleware",
+    "chatty.assets.static_files.StaticFilesMiddleware",
     "chatty.middleware.SecurityHeadersMiddleware",
     # Pads what it compresses by chance, so that lengths tell nothing of what stands beside a guess.
     "django.middleware.gzip.GZipMiddleware",
@@ -113,7 +115,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]]
 if REDIS_URL:
     CACHES = {
         "default": {
-            "BACKEND": "chatty.redis_clients.Cache",
+            "BACKEND": "chatty.common.redis_clients.Cache",
             "LOCATION": [
                 REDIS_URL
             ],  # a list: Django would split the hosts of Sentinels at the comma
@@ -165,7 +167,7 @@ CSRF_COOKIE_NAME = "__Host-chatty-csrf" if HTTPS else "chatty-csrf"
 LANGUAGE_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "chatty.refusals.csrf_failure"
+CSRF_FAILURE_VIEW = "chatty.error_responses.csrf_failure"
 
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
@@ -227,7 +229,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "chatty.statics.BundlingManifestStorage",
+        else "chatty.assets.static_files.BundlingManifestStorage",
         # A proxy may read them, whatever the umask.
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },

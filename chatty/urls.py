@@ -12,7 +12,7 @@ urlpatterns = [
     path("", include("conversations.urls")),
 ]
 
-handler400 = "chatty.refusals.bad_request"
-handler403 = "chatty.refusals.forbidden"
-handler404 = "chatty.refusals.not_found"
-handler500 = "chatty.refusals.server_error"
+handler400 = "chatty.error_responses.bad_request"
+handler403 = "chatty.error_responses.forbidden"
+handler404 = "chatty.error_responses.not_found"
+handler500 = "chatty.error_responses.server_error"

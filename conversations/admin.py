@@ -32,9 +32,9 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.queries import user_by_email
+from chatty.common.admin_filters import OwnFiltersOnly
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, refused, with_status
-from chatty.common.staff_lists import OwnFiltersOnly
 from conversations import actions, limits, notices, queries
 from conversations.models import Conversation, Membership, Message, Reveal
 

@@ -36,7 +36,7 @@ class Instance(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.CharField(max_length=32, default=new_epoch)
-    # Of the secret in use, see chatty/databases.py; "" until the first start.
+    # Of the secret in use, see chatty/ops/databases.py; "" until the first start.
     secret_fingerprint = models.CharField(max_length=120, default="", blank=True)
     # Written by /readyz to see whether the database can be written.
     probed_at = models.DateTimeField(null=True, blank=True)

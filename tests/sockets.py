@@ -16,7 +16,7 @@ import jwt
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chatty.env import derived_key
+from chatty.conf.env import derived_key
 from tests.houses import PASSWORD, ChatServer, Person
 
 Frame = dict[str, Any]

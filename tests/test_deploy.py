@@ -12,9 +12,10 @@ from django.conf import settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from accounts import pictures
-from chatty import doors, health, logs, metrics, server
 from chatty.common.errors import CODES
-from chatty.observer import route_class
+from chatty.ops import health, logs, metrics
+from chatty.ops.observer import route_class
+from chatty.server import admission, uvicorn_server
 from conversations.realtime import protocol, writer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +50,7 @@ def test_nginx_lets_sockets_through_and_upgrades_nothing_else():
 
 def test_nginx_says_itself_whatever_chatty_believes_of_a_proxy():
     """A header that is passed on as the client wrote it would be believed, too."""
-    source = Path(doors.__file__).read_text()
+    source = Path(admission.__file__).read_text()
     believed = set(re.findall(r'told(?:\.get\(|, )b"([\w-]+)"', source))
     assert believed == {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
     assert {name: sent_on()[name] for name in believed} == {
@@ -69,7 +70,7 @@ def test_proxies_carry_bodies_as_large_as_chatty_takes():
 
 
 def test_proxies_give_up_idle_connections_before_chatty_does():
-    chatty = min(server.configuration().timeout_keep_alive, server.IDLE_SECONDS)
+    chatty = min(uvicorn_server.configuration().timeout_keep_alive, uvicorn_server.IDLE_SECONDS)
     assert seconds(directive("keepalive_timeout")[0][0]) < chatty
     kept = re.search(r"keepalive (\d+s)", CADDY)
     assert kept
@@ -107,7 +108,7 @@ def test_a_unit_waits_for_what_chatty_has_taken(path):
         line.split("=", 1) for line in path.read_text().splitlines() if re.match(r"\w+=", line)
     )
     # The parent of workers waits five seconds longer than they do.
-    longest = writer.DRAIN_SECONDS + health.NOTICE_SECONDS + server.IDLE_SECONDS
+    longest = writer.DRAIN_SECONDS + health.NOTICE_SECONDS + uvicorn_server.IDLE_SECONDS
     longest += settings.SHUTDOWN_SECONDS + 5
     assert int(unit["TimeoutStopSec"]) > longest
     assert unit["KillMode"] == "mixed"

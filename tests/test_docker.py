@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chatty.known_settings import SETTINGS
+from chatty.conf.known_settings import SETTINGS
 from conversations.proof.services import free_port
 from tests.services import wait_for_port
 

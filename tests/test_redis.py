@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.cache.backends.base import BaseCache
 from django.core.exceptions import ImproperlyConfigured
 
-from chatty import redis_clients
+from chatty.common import redis_clients
 from chatty.common.limiter import Bucket, RedisBuckets, parse_rate
 from conversations.proof.services import free_port, redis_command
 from tests.houses import eventually

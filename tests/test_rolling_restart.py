@@ -28,7 +28,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from chatty.server import IDLE_SECONDS
+from chatty.server.uvicorn_server import IDLE_SECONDS
 from conversations.proof.services import free_port
 from tests.houses import PASSWORD, House, Person, eventually
 from tests.proxies import PROXIES, Proxy, path_of, proxy

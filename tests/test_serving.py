@@ -59,7 +59,7 @@ from pathlib import Path
 from benchmarks.measure import resident_bytes
 import django, os
 django.setup()
-from chatty.server import give_memory_back
+from chatty.server.uvicorn_server import give_memory_back
 if sys.argv[1] == "tuned":
     give_memory_back()
 before = resident_bytes(os.getpid())

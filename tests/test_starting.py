@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chatty.server import clear_up, metrics_directory
+from chatty.server.uvicorn_server import clear_up, metrics_directory
 from conversations.proof.services import free_port
 from tests.houses import ROOT, eventually
 

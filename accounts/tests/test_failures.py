@@ -17,7 +17,7 @@ from django.test import Client
 from accounts import actions, socket_auth, tokens
 from accounts.tests.helpers import PASSWORD, bearer, refused_with
 from accounts.tests.test_tokens import altered
-from chatty import logs
+from chatty.ops import logs
 
 ROOT = Path(__file__).resolve().parents[2]
 FILTER = ROOT / "deploy/fail2ban/filter.d/chatty.conf"

@@ -15,8 +15,8 @@ from accounts import actions, mails
 from accounts.models import User
 from accounts.tests.helpers import PASSWORD, refused_with
 from accounts.tests.test_pages import SIGN_IN, is_in, text
-from chatty import metrics
 from chatty.common.errors import ChatError
+from chatty.ops import metrics
 
 ASK = "/password/forgotten/"
 NEW = "another blue teapot"

@@ -16,7 +16,7 @@ from accounts.models import SignIn, User
 from accounts.signals import SIGNED_OUT
 from accounts.tests.helpers import PASSWORD, refused_with
 from chatty.common.errors import ChatError
-from chatty.env import derived_key
+from chatty.conf.env import derived_key
 
 
 def claims(token):

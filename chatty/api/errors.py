@@ -10,7 +10,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from chatty import refusals
+from chatty import error_responses
 from chatty.common.errors import DATABASE_AWAY, ChatError
 
 _CODES: list[tuple[type[Exception], str]] = [
@@ -48,7 +48,7 @@ def as_chat_error(exc: Exception) -> ChatError | None:
     if isinstance(exc, exceptions.ValidationError):
         return ChatError("invalid", fields=_fields(exc.detail))
     if isinstance(exc, DATABASE_AWAY):
-        return refusals.database_away(exc)
+        return error_responses.database_away(exc)
     for kind, code in _CODES:
         if isinstance(exc, kind):
             return ChatError(code)

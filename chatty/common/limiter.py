@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.http import HttpRequest
 
-from chatty import redis_clients
+from chatty.common import redis_clients
 from chatty.common.errors import ChatError
 
 if TYPE_CHECKING:

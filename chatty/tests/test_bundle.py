@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chatty.bundle import bundle, needed
+from chatty.assets.bundle import bundle, needed
 
 pytestmark = pytest.mark.once
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from chatty import checks, env
+from chatty.conf import checks, env
 
 pytestmark = pytest.mark.once
 

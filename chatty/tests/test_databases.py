@@ -8,8 +8,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from accounts.actions import register
 from accounts.models import User
-from chatty import databases
 from chatty.common.integrity import is_taken, may_be_a_race
+from chatty.ops import databases
 from conversations.models import Instance
 
 KEYS = [f"{letter}-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789" for letter in "abc"]

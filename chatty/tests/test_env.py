@@ -5,8 +5,8 @@ import re
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from chatty import env, known_settings
-from chatty.known_settings import SETTINGS, Setting
+from chatty.conf import env, known_settings
+from chatty.conf.known_settings import SETTINGS, Setting
 from chatty.postgres import WatchedConnection
 
 pytestmark = pytest.mark.once
@@ -282,7 +282,7 @@ def test_keys_for_different_purposes_are_different_and_lasting():
 def read_by_settings():
     """Names of the settings read one by one, with their defaults; None where they depend on others."""
     found = {}
-    for path in ("chatty/settings.py", "chatty/env.py"):
+    for path in ("chatty/settings.py", "chatty/conf/env.py"):
         for node in ast.walk(ast.parse((env.BASE_DIR / path).read_text())):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 name = node.args[0].value

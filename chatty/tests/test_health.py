@@ -12,8 +12,8 @@ import time
 import pytest
 from django.db import OperationalError, connection
 
-from chatty import failures, health, metrics
-from chatty.doors import FrontDoor, HttpBound
+from chatty.ops import failures, health, metrics
+from chatty.server.admission import FrontDoor, HttpBound
 from conversations.actions.transactions import as_refusal
 
 TOKEN = "4f5d0c8e2b7a49d6b1e3f8a07c6d5e4f"

@@ -10,7 +10,7 @@ import pytest
 from django.db import DataError, IntegrityError
 from django.test import Client
 
-from chatty import logs
+from chatty.ops import logs
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_future_nobody_awaited_keeps_its_contents_to_itself(line):
 
 
 @pytest.mark.django_db
-@pytest.mark.urls("chatty.tests.test_refusals")
+@pytest.mark.urls("chatty.tests.test_error_responses")
 def test_a_failing_request_is_logged_by_route_and_id(caplog):
     stranger = Client(raise_request_exception=False)
     with caplog.at_level("ERROR", "django.request"):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from chatty import checks, metrics
+from chatty.conf import checks
+from chatty.ops import metrics
 from chatty.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def test_every_number_is_explained_for_whoever_runs_it():
 
 
 WORKER = """
-from chatty import metrics
+from chatty.ops import metrics
 metrics.DELIVERIES.inc(3)
 metrics.SOCKETS.inc(2)
 metrics.LAYER_UP.set({up})

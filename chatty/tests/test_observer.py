@@ -9,11 +9,11 @@ import re
 import pytest
 from django.urls import get_resolver
 
-from chatty import logs, metrics
 from chatty.common.errors import ChatError
-from chatty.doors import FrontDoor, refuse
-from chatty.health import answer
-from chatty.observer import CLIENT_GONE, SECURITY_HEADERS, route_class
+from chatty.ops import logs, metrics
+from chatty.ops.health import answer
+from chatty.ops.observer import CLIENT_GONE, SECURITY_HEADERS, route_class
+from chatty.server.admission import FrontDoor, refuse
 
 
 async def nothing():

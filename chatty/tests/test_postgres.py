@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from chatty import metrics
+from chatty.ops import metrics
 from chatty.postgres import WatchedConnection, giving_up_after
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]

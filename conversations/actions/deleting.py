@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.actions import bump_clock
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from conversations import access, limits
 from conversations.actions.rules import memberships_of
@@ -27,7 +27,7 @@ def delete_conversation(user: User, conversation_id: int) -> None:
     conversation = membership.conversation
     ids = set(memberships_of(conversation).values_list("user_id", flat=True))
     memberships_of(conversation).delete()
-    conversation.deleted_at = moments.now()
+    conversation.deleted_at = timestamps.now()
     conversation.save(update_fields=["deleted_at"])
     bump_clock(ids)
     told = [Concerns(user_id, conversation.pk, "deleted") for user_id in sorted(ids)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.actions import bump_clock
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from conversations import bulk, notices
 from conversations.models import Conversation, Message
 from conversations.realtime import fanout, protocol
@@ -52,7 +52,7 @@ def next_message(conversation: Conversation, author: User | None) -> Message:
     message = Message(*DEFAULTS)
     message.conversation, message.author = conversation, author
     message.seq, message.version = conversation.last_seq, conversation.version
-    message.created_at = moments.now()
+    message.created_at = timestamps.now()
     return message
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from accounts.actions import bump_clock
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from conversations import access
@@ -168,7 +168,7 @@ def expel(target: Membership, *, by: User) -> None:
     Removal.objects.update_or_create(
         conversation=target.conversation,
         user_id=user_id,
-        defaults={"removed_by": by, "removed_at": moments.now()},
+        defaults={"removed_by": by, "removed_at": timestamps.now()},
     )
     write_notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(user_id,))
 
@@ -195,7 +195,7 @@ def make_member(
         conversation=conversation,
         user=user,
         role=role,
-        joined_at=moments.now(),
+        joined_at=timestamps.now(),
         last_read_seq=conversation.last_seq,
         unopened=unopened,
     )

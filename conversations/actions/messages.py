@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, limits, markdown, queries
@@ -63,7 +63,7 @@ def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Mess
         return queries.detailed(message)
     if base is not Unchecked.UNCHECKED and _ticks(base) != _ticks(message.edited_at):
         raise EditConflictError(queries.detailed(message))
-    edited_at = moments.now()
+    edited_at = timestamps.now()
     if message.edited_at:
         # Each edit has an `edited_at` of its own, whatever the clock does: see `base`.
         edited_at = max(edited_at, message.edited_at + _TICK)
@@ -89,7 +89,7 @@ def delete_message(user: User, message_id: int) -> Message:
 def entomb(message: Message, user: User) -> Message:
     message.body = message.html = ""
     message.fingerprint = message.mentions = None
-    message.deleted_at = moments.now()
+    message.deleted_at = timestamps.now()
     Reaction.objects.filter(message=message).delete()
     return _restamp(
         message, "deleted", user, "body", "html", "fingerprint", "mentions", "deleted_at"
@@ -109,7 +109,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
     if emoji not in there and len(there) >= limits.REACTIONS_MAX:
         raise ChatError("too_many", _("This message has as many different reactions as fit."))
     _reaction, made = Reaction.objects.get_or_create(
-        message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": moments.now()}
+        message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": timestamps.now()}
     )
     if not made:
         return queries.detailed(message)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from accounts.actions import bump_clock
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from conversations.actions.log import write_notice
 from conversations.actions.members import admit, make_member, take_additions
 from conversations.actions.rules import (
@@ -54,7 +54,7 @@ def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Co
     people = active_users(ids)
     require_room_to_join(user.pk)
     require_room_to_be_added(people)
-    now = moments.now()
+    now = timestamps.now()
     conversation = Conversation.objects.create(
         name=name, topic=topic, access=access, created_by=user, created_at=now, last_text_at=now
     )
@@ -93,7 +93,7 @@ def _create_direct(user: User, other_id: int) -> Conversation:
     require_room_to_join(user.pk)
     if other.pk != user.pk:
         require_room_for_direct(other)
-    now = moments.now()
+    now = timestamps.now()
     conversation = Conversation.objects.create(
         kind=Conversation.Kind.DIRECT,
         direct_key="{}-{}".format(*sorted((user.pk, other_id))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from conversations import access
 from conversations.actions.log import write_notice
 from conversations.actions.rules import (
@@ -86,7 +86,7 @@ def unarchive(user: User, conversation_id: int) -> Conversation:
 
 def put_away(conversation: Conversation, by: User) -> Conversation:
     if not conversation.is_archived:
-        conversation.archived_at = moments.now()
+        conversation.archived_at = timestamps.now()
         conversation.save(update_fields=["archived_at"])
         write_notice(conversation, by, Message.Kind.ARCHIVED)
     return conversation

@@ -8,9 +8,9 @@ from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from chatty import failures
 from chatty.common.errors import ChatError
 from chatty.common.integrity import may_be_a_race
+from chatty.ops import failures
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from conversations import actions, limits
 from conversations.demo.people import CAST, EMAILS
@@ -56,13 +56,13 @@ def perform(*, password: str, now: datetime, plan: Callable[[int], Progress]) ->
     cues = sorted(cue for scene in scenes(now) for cue in stage.cues(scene))
     progress = plan(len(cues))
     for cue in cues:
-        with moments.told_by(_standing(cue.at)):
+        with timestamps.told_by(_standing(cue.at)):
             cue.deed()
         progress(1)
     catch_up_reading(now)
 
 
-def _standing(at: datetime) -> moments.Clock:
+def _standing(at: datetime) -> timestamps.Clock:
     return lambda: at
 
 
@@ -196,7 +196,7 @@ def crowd() -> Conversation:
     found = Conversation.objects.filter(name=CROWD, created_by=owner, deleted_at=None).first()
     if found is not None:
         return found
-    with moments.told_by(_standing(moments.now() - SPAN)):
+    with timestamps.told_by(_standing(timestamps.now() - SPAN)):
         return actions.create_conversation(
             owner,
             name=CROWD,
@@ -212,19 +212,19 @@ def grow(conversation: Conversation, size: int, progress: Progress) -> None:
     Their times go evenly from the latest one until now. Going on after an interruption is safe.
     Raises ChatError when somebody refuses it, say by archiving the conversation.
     """
-    lines = list(bodies(scenes(moments.now())))
+    lines = list(bodies(scenes(timestamps.now())))
     members = Membership.objects.filter(conversation=conversation, user__email__in=EMAILS)
     speakers = list(members.order_by("user_id").values_list("user_id", flat=True))
     conversation.refresh_from_db()
     missing = max(0, size - conversation.last_seq)
-    times = _evenly(conversation.last_text_at, moments.now(), missing)
+    times = _evenly(conversation.last_text_at, timestamps.now(), missing)
     while (missing := size - conversation.last_seq) > 0:
         first = conversation.last_seq + 1
         drafts = [
             _anything(conversation.pk, seq, speakers, lines)
             for seq in range(first, first + min(missing, limits.BULK))
         ]
-        with moments.told_by(times.__next__):
+        with timestamps.told_by(times.__next__):
             for result in actions.send_messages(drafts):
                 if isinstance(result, ChatError):
                     raise result

@@ -17,7 +17,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 
-from chatty import metrics
+from chatty.ops import metrics
 from conversations import queries
 from conversations.realtime import fanout, protocol
 from conversations.realtime.presence import Presence

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from django.db import transaction
 
-from chatty import metrics
+from chatty.ops import metrics
 from conversations.realtime.events import Event, to_layer
 
 logger = logging.getLogger(__name__)

@@ -1,9 +1,10 @@
 """What is still to be written to one socket: in order, bounded, never waited for.
 
 A client that does not read costs its own connection; not the process's memory, and nobody's time.
-Two kinds behind one shape. Servers that offer the ASGI extension `chatty.frame` (chatty/uvicorn_protocols.py)
-take finished frames straight into the connection's buffer, and what waits there for all sockets together
-is bounded: beyond that those furthest behind are closed. Every other server is served from a queue.
+Two kinds behind one shape. Servers that offer the ASGI extension `chatty.frame`
+(chatty/server/uvicorn_protocols.py) take finished frames straight into the connection's buffer, and
+what waits there for all sockets together is bounded: beyond that those furthest behind are closed.
+Every other server is served from a queue.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from chatty import metrics
+from chatty.ops import metrics
 from conversations.realtime import protocol
 from conversations.realtime.protocol import Words
 

@@ -18,7 +18,7 @@ from chatty.common.numbers import NUMBER_MAX
 
 SUBPROTOCOL = "chatty.v2"
 FORMER_SUBPROTOCOLS = ("chatty.v1",)  # clients that offer only these are told to upgrade
-FRAME_EXTENSION = "chatty.frame"  # offered by chatty/uvicorn_protocols.py
+FRAME_EXTENSION = "chatty.frame"  # offered by chatty/server/uvicorn_protocols.py
 FRAME_MAX = 64 * 1024  # bytes of one incoming frame
 DEPTH_MAX = 32
 HEARTBEAT_SECONDS = 25

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from accounts import queries as account_queries
 from accounts.models import User
-from chatty import metrics
+from chatty.ops import metrics
 from conversations import queries
 from conversations.realtime import protocol
 from conversations.realtime.catch_up import CatchUp, catch_up

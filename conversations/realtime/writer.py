@@ -20,8 +20,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chatty import metrics
 from chatty.common.errors import ChatError
+from chatty.ops import metrics
 from conversations import actions
 from conversations.actions import Draft, Sent
 from conversations.realtime.threads import DatabaseThreads

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import actions as account_actions
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from conversations import actions, limits, queries
 from conversations.actions import Draft, Sent, log, transactions
 from conversations.models import Conversation, Membership, Message, Reaction
@@ -76,7 +76,7 @@ def test_a_clock_that_jumps_changes_neither_order_nor_numbers(alice, bob, pair):
     before = pair.last_seq
     for number, hours in enumerate((0, -1, 1, -24)):
         at = timezone.now() + timedelta(hours=hours)
-        with moments.told_by(lambda at=at: at):
+        with timestamps.told_by(lambda at=at: at):
             say(alice, pair, f"{number}")
             actions.edit_message(alice, log_of(pair)[-1].pk, body=f"{number}!")
     pair.refresh_from_db()

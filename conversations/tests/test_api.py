@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.urls.resolvers import URLPattern
 
 from accounts import actions as account_actions
-from chatty.common import moments
+from chatty.common import timestamps
 from conversations import actions, bulk, limits, queries
 from conversations.actions import Draft
 from conversations.api import urls
@@ -722,7 +722,7 @@ def test_an_edit_that_tells_no_base_is_saved(bobs, hello):
 
 def test_edits_at_the_same_moment_are_told_apart(bob, bobs, hello):
     moment = hello.created_at
-    with moments.told_by(lambda: moment):
+    with timestamps.told_by(lambda: moment):
         first = actions.edit_message(bob, hello.pk, "First")
         second = actions.edit_message(bob, hello.pk, "Second")
     assert moment_to_wire(first.edited_at) < moment_to_wire(second.edited_at)

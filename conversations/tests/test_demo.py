@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import User
-from chatty.common import moments
+from chatty.common import timestamps
 from conversations import actions, limits
 from conversations.demo import script, stage
 from conversations.demo.people import EMAILS
@@ -154,6 +154,6 @@ def test_a_line_that_makes_no_sense_is_named(line):
 
 def test_the_clock_of_then_holds_inside_only():
     then = datetime(2020, 1, 1, tzinfo=UTC)
-    with moments.told_by(lambda: then):
-        assert moments.now() == then
-    assert timezone.now() - moments.now() < timedelta(seconds=5)
+    with timestamps.told_by(lambda: then):
+        assert timestamps.now() == then
+    assert timezone.now() - timestamps.now() < timedelta(seconds=5)

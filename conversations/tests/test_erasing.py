@@ -20,7 +20,7 @@ from PIL import Image
 from accounts import actions as account_actions
 from accounts.models import Picture, SignIn
 from accounts.upkeep import purge_sessions, purge_sign_ins
-from chatty import databases
+from chatty.ops import databases
 from chatty.sqlite import erasing
 from conversations import actions
 from conversations.realtime import engine, upkeep

@@ -50,7 +50,7 @@ class Line:
 
 
 class Later:
-    """A page whose later scripts (chatty/statics.py) are kept back until come() or fail()."""
+    """A page whose later scripts (chatty/assets/static_files.py) are kept back until come() or fail()."""
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor

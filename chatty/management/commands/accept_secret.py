@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from chatty import databases, failures
+from chatty.ops import databases, failures
 
 
 class Command(BaseCommand):

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.backends.postgresql.client import DatabaseClient
 
-from chatty import env
+from chatty.conf import env
 
 
 class Command(BaseCommand):

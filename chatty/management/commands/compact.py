@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from chatty import databases, failures
+from chatty.ops import databases, failures
 from chatty.sqlite import erasing
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chatty import server, startup
+from chatty.server import startup, uvicorn_server
 
 
 class Command(BaseCommand):
@@ -36,8 +36,8 @@ class Command(BaseCommand):
             raise CommandError("--workers should be at least 1.")
         try:
             startup.require_ready(workers)
-            listener = server.listening_socket(host, port)
-        except (server.UnservableError, ImproperlyConfigured) as error:
+            listener = uvicorn_server.listening_socket(host, port)
+        except (uvicorn_server.UnservableError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from None
         port = listener.getsockname()[1]
         self.say(*startup.described(), f"Listening on: {host}:{port}")
@@ -46,9 +46,9 @@ class Command(BaseCommand):
             self.say(f"Chatty is ready: {address(host, port)}")
 
         if workers > 1:
-            sys.exit(server.Workers(listener, workers, on_ready=tell).run())
+            sys.exit(uvicorn_server.Workers(listener, workers, on_ready=tell).run())
         try:
-            server.serve(listener, on_ready=tell)
+            uvicorn_server.serve(listener, on_ready=tell)
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")
 

@@ -17,7 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from accounts.models import User, normal_email
-from chatty import databases, env, failures
+from chatty.conf import env
+from chatty.ops import databases, failures
 from conversations import actions
 from conversations.models import Conversation
 

@@ -13,9 +13,9 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.permissions import AllowAny
 
 from accounts.models import User
-from chatty import failures
 from chatty import urls as real_urls
 from chatty.common.errors import ChatError
+from chatty.ops import failures
 
 SECRET = "CANARY"
 
@@ -103,7 +103,7 @@ def test_who_should_come_back_is_told_when(stranger):
 def test_a_database_that_is_away_is_logged_whoever_asks(stranger, address, caplog):
     answer = stranger.get(address)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
-    noted = [record for record in caplog.records if record.name == "chatty.refusals"]
+    noted = [record for record in caplog.records if record.name == "chatty.error_responses"]
     assert [record.getMessage().partition(":")[0] for record in noted] == [
         "The database did not answer"
     ]
@@ -241,7 +241,9 @@ def test_a_host_chatty_does_not_go_by_is_named_in_the_log_with_the_setting(
         answer = Client().get(asked, headers={"host": "127.0.0.1:8000"})
         assert answer.status_code == 400
         assert "does not answer under this name" in answer.content.decode()
-    said = [record.getMessage() for record in caplog.records if record.name == "chatty.refusals"]
+    said = [
+        record.getMessage() for record in caplog.records if record.name == "chatty.error_responses"
+    ]
     assert len(said) == 1  # strangers may ask as often as they like
     assert "the host '127.0.0.1:8000'" in said[0]
     assert "PUBLIC_URL=https://chat.example.org" in said[0]

@@ -13,7 +13,7 @@ from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-from chatty.bundle import Source, bundle, needed
+from chatty.assets.bundle import Source, bundle, needed
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from chatty.doors import FrontDoor, HttpBound, as_seen_by_proxies
+from chatty.server.admission import FrontDoor, HttpBound, as_seen_by_proxies
 
 PROXY = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 
@@ -283,7 +283,7 @@ async def test_a_body_that_never_ends_is_given_up():
 
 
 async def test_a_body_that_goes_on_arriving_is_not_given_up(monkeypatch):
-    monkeypatch.setattr("chatty.doors.PROGRESS_BYTES", 10)
+    monkeypatch.setattr("chatty.server.admission.PROGRESS_BYTES", 10)
     slow = Slow()
     slow.go.set()
     chunks = [

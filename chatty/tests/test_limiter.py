@@ -9,7 +9,6 @@ import pytest
 import redis
 from django.test import RequestFactory
 
-from chatty.checks import limits_can_be_read
 from chatty.common import limiter as module
 from chatty.common.errors import ChatError
 from chatty.common.limiter import (
@@ -24,6 +23,7 @@ from chatty.common.limiter import (
     network_of,
     parse_rate,
 )
+from chatty.conf.checks import limits_can_be_read
 from tests.services import Redis
 
 

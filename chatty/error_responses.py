@@ -14,10 +14,10 @@ from django.template import loader
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from chatty import failures, logs
 from chatty.common.errors import DATABASE_AWAY, ChatError
+from chatty.ops import failures, logs
 
-log = logging.getLogger("chatty.refusals")
+log = logging.getLogger("chatty.error_responses")
 
 # Which template says it; every other status is told by 400.html with the sentence of its code.
 _TEMPLATES = {403: "403.html", 404: "404.html"}

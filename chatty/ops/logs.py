@@ -80,7 +80,7 @@ def configuration(
             # Only what is broken here; a stranger asking for /wp-admin/ is not.
             "django.request": {"level": "ERROR"},
             "django.security": {"level": "ERROR"},
-            "django.security.DisallowedHost": {"level": "CRITICAL"},  # refusals.py says more
+            "django.security.DisallowedHost": {"level": "CRITICAL"},  # error_responses.py says more
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
             # At INFO uvicorn writes the query string of every socket, at WARNING every stray byte.
             "uvicorn": {"handlers": [], "level": "ERROR", "propagate": True},

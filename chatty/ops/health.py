@@ -23,8 +23,8 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from chatty import databases, failures, metrics
 from chatty.common.errors import ChatError
+from chatty.ops import databases, failures, metrics
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Probe = Callable[[Mapping[str, Any], Send], Awaitable[None]]

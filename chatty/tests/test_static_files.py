@@ -13,7 +13,7 @@ from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from chatty.statics import LATER, BundlingManifestStorage, StaticFilesMiddleware
+from chatty.assets.static_files import LATER, BundlingManifestStorage, StaticFilesMiddleware
 
 pytestmark = pytest.mark.once
 

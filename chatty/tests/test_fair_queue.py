@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from chatty.common.errors import ChatError
-from chatty.doors import client_of
-from chatty.turns import Client, Turns
+from chatty.server.admission import client_of
+from chatty.server.fair_queue import Client, Turns
 
 ANN, BEN, CLEO = (Client((name,), f"192.0.2.{number}") for number, name in enumerate("abc"))
 

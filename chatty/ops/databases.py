@@ -24,8 +24,8 @@ from django.db import connection, connections, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from chatty import failures
-from chatty.env import SECRET_FILE, derived_key
+from chatty.conf.env import SECRET_FILE, derived_key
+from chatty.ops import failures
 from chatty.postgres import giving_up_after
 
 log = logging.getLogger("chatty.database")
@@ -251,7 +251,7 @@ def write_probe() -> None:
 
 
 def _instance() -> Any:
-    # Looked up late: server.py is imported before there are models.
+    # Looked up late: uvicorn_server.py is imported before there are models.
     return apps.get_model("conversations", "Instance").objects.get_or_create(pk=1)[0]
 
 

@@ -1,6 +1,6 @@
 """Every setting that can stand in the environment or in `.env`: the one list of their names.
 
-chatty/env.py reads no other name, refuses names in `.env` that are not here, and finds slips in the
+chatty/conf/env.py reads no other name, refuses names in `.env` that are not here, and finds slips in the
 environment by it. Imports nothing of Django, so that it can be read before there are settings.
 """
 

@@ -1,6 +1,6 @@
 """uvicorn's protocols with Chatty's bounds: what one connection may make this process hold and do.
 
-They reach into uvicorn, so they are used with the version they were written for (server.py).
+They reach into uvicorn, so they are used with the version they were written for (uvicorn_server.py).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from chatty import metrics
-from chatty.doors import CUT_EXTENSION, PROGRESS_BYTES
-from chatty.observer import SECURITY_HEADERS
+from chatty.ops import metrics
+from chatty.ops.observer import SECURITY_HEADERS
+from chatty.server.admission import CUT_EXTENSION, PROGRESS_BYTES
 
 HEADER_BYTES = 65_536
 PIPELINED_MAX = 8  # requests of one connection that wait for the one before them

@@ -15,14 +15,14 @@ from typing import Any
 from django.conf import settings
 from django.http import parse_cookie
 
-from chatty import metrics
 from chatty.common.errors import ChatError
-from chatty.env import Network
-from chatty.health import Probe, answer
-from chatty.observer import Observer
-from chatty.turns import Client, Turns
+from chatty.conf.env import Network
+from chatty.ops import metrics
+from chatty.ops.health import Probe, answer
+from chatty.ops.observer import Observer
+from chatty.server.fair_queue import Client, Turns
 
-log = logging.getLogger("chatty.doors")
+log = logging.getLogger("chatty.server.admission")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

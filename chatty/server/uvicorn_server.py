@@ -30,7 +30,7 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 
-from chatty import health, metrics
+from chatty.ops import health, metrics
 
 log = logging.getLogger("chatty.server")
 
@@ -57,7 +57,7 @@ def known_protocols() -> ModuleType | None:
     Chatty serves with any uvicorn; then with its standard interfaces, which hold less and cost more.
     """
     if uvicorn.__version__.startswith(UVICORN):
-        from chatty import uvicorn_protocols
+        from chatty.server import uvicorn_protocols
 
         return uvicorn_protocols
     log.warning(
@@ -182,7 +182,7 @@ def configuration(**changes: Any) -> uvicorn.Config:
         "ws_ping_timeout": PING_SECONDS,
         "timeout_graceful_shutdown": settings.SHUTDOWN_SECONDS,
         "timeout_keep_alive": 15,
-        "proxy_headers": False,  # chatty.doors decides whom to believe
+        "proxy_headers": False,  # chatty.server.admission decides whom to believe
         "server_header": False,
         "access_log": False,
         "log_config": None,

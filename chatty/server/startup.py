@@ -16,9 +16,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from chatty import checks, databases, failures, redis_clients
+from chatty.common import redis_clients
+from chatty.conf import checks
+from chatty.ops import databases, failures
 
-log = logging.getLogger("chatty.startup")
+log = logging.getLogger("chatty.server.startup")
 
 SET_UP = "Run this first: python manage.py setup"
 _OTHERS_CONNECTIONS = 5  # for commands, backups and a curious administrator

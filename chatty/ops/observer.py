@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chatty import logs, metrics
+from chatty.ops import logs, metrics
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]

@@ -1,7 +1,7 @@
 """Reads the environment: one place that turns its text into values, or says what is wrong with it.
 
 Any variable may also be given as a file (`SECRET_KEY_FILE=/run/secrets/key`), and all of them may
-stand in `.env` beside manage.py; what is really set in the environment wins. chatty/known_settings.py
+stand in `.env` beside manage.py; what is really set in the environment wins. chatty/conf/known_settings.py
 lists them. Whatever is wrong raises ImproperlyConfigured with a sentence that repeats no secret.
 """
 
@@ -25,10 +25,10 @@ from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from psycopg.conninfo import make_conninfo
 
-from chatty.known_settings import NAMES, SETTINGS, nearest, slip_of
+from chatty.conf.known_settings import NAMES, SETTINGS, nearest, slip_of
 from chatty.postgres import WatchedConnection
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 SECRET_FILE = "secret_key"  # noqa: S105 (its name)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -96,7 +96,7 @@ refuse_slips(os.environ)
 def text(name: str, default: str = "") -> str:
     """The value without surrounding blanks; `default` when it is missing or empty."""
     if name not in SETTINGS:
-        raise LookupError(f"{name} is missing in chatty/known_settings.py")
+        raise LookupError(f"{name} is missing in chatty/conf/known_settings.py")
     file = os.environ.get(f"{name}_FILE")
     if file and os.environ.get(name):
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one of them.")
