@@ -9,7 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("chatty.api.urls")),
     path("", include("accounts.urls")),
-    path("", include("conversations.urls")),
+    path("", include("conversations.web.urls")),
 ]
 
 handler400 = "chatty.error_responses.bad_request"

@@ -21,8 +21,8 @@ from lucide.templatetags.lucide import lucide
 from accounts.models import User
 from chatty.version import __version__
 from conversations import notices, wire
-from conversations.views import shell, writing
-from conversations.views.timeline import MessageRow
+from conversations.web import layout, messages
+from conversations.web.timeline import MessageRow
 
 register = template.Library()
 
@@ -138,8 +138,8 @@ def sidebar(context: Context) -> dict[str, Any]:
     request = context["request"]
     match = request.resolver_match
     return {
-        "sidebar": shell.sidebar_of(request),
-        "blank": shell.BLANK_ROW,
+        "sidebar": layout.sidebar_of(request),
+        "blank": layout.BLANK_ROW,
         "user": request.user,
         "here": match.url_name if match else "",
         "csrf_token": context.get("csrf_token"),
@@ -149,7 +149,7 @@ def sidebar(context: Context) -> dict[str, Any]:
 @register.simple_tag(takes_context=True)
 def app_data(context: Context) -> SafeString:
     """<script id="app-data">: what the page's scripts get to know. See shell.app_data."""
-    return json_script(shell.app_data(context["request"], context.get("page_data")), "app-data")
+    return json_script(layout.app_data(context["request"], context.get("page_data")), "app-data")
 
 
 @register.simple_tag
@@ -174,7 +174,7 @@ def _actions(language: str | None, can_add: bool, can_edit: bool, can_delete: bo
 @register.simple_tag
 def quick_emoji() -> tuple[str, ...]:
     """The reactions offered at once, on the page and in the live picker."""
-    return writing.QUICK_EMOJI[:8]
+    return messages.QUICK_EMOJI[:8]
 
 
 @register.simple_tag

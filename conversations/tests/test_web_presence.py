@@ -21,8 +21,8 @@ PRESENT: set[int] = set()
 def present(monkeypatch):
     """Whoever is put in here has a window open."""
     PRESENT.clear()
-    for view in ("company", "managing", "shell"):
-        name = f"conversations.views.{view}.who_is_here"
+    for view in ("presence", "settings", "layout"):
+        name = f"conversations.web.{view}.who_is_here"
         monkeypatch.setattr(name, lambda ids: PRESENT & set(ids))
     return PRESENT
 

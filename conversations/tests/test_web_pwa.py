@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from conversations import actions
-from conversations.forms import LevelForm
 from conversations.models import Membership
 from conversations.tests.helpers import say
+from conversations.web.forms import LevelForm
 
 
 @pytest.fixture

@@ -208,7 +208,10 @@ def writer_of(user: User) -> str:
 
 
 def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what #app-data holds. `conversation`: of the open one, see reading.py; None elsewhere."""
+    """Return what #app-data holds.
+
+    `conversation`: of the open one, see conversation_page.py; None elsewhere.
+    """
     user = own(request)
     return {
         "user": person_to_wire(user) | {"time_zone": user.time_zone},

@@ -13,8 +13,8 @@ from django.urls import reverse
 from chatty.common.errors import ChatError
 from conversations import access, limits, queries
 from conversations.models import Conversation, Membership, Message
-from conversations.views import company, timeline
-from conversations.views.shell import Row, door, own, sidebar_of, whole
+from conversations.web import presence, timeline
+from conversations.web.layout import Row, door, own, sidebar_of, whole
 
 BROWSE_PAGE = 50
 
@@ -115,11 +115,11 @@ def conversation_page(
     first_unread = queries.first_unread_seq(membership) if unread else None
     _quote_into(composer, membership, history.messages)
     other = listed.face if listed else queries.other_person(conversation, user)
-    people = company.of(membership)
+    people = presence.of(membership)
     entries = timeline.entries(history.messages, membership, first_unread=first_unread)
-    spoken = None if history.has_newer else company.last_own(entries)
+    spoken = None if history.has_newer else presence.last_own(entries)
     if spoken:
-        seen = company.seen(people, spoken.message)
+        seen = presence.seen(people, spoken.message)
         entries[entries.index(spoken)] = replace(spoken, seen=seen)
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
@@ -134,7 +134,7 @@ def conversation_page(
         "face": other,
         "details": _details(request, conversation),
         "members_count": people.members_count,
-        "present": company.here(people),
+        "present": presence.here(people),
         "entries": entries,
         "has_older": history.has_older,
         "has_newer": history.has_newer,
@@ -148,7 +148,7 @@ def conversation_page(
         "blank_chip": timeline.BLANK_CHIP,
     }
     context["page_data"] = _page_data(context, history) | {
-        "members": company.for_scripts(people, spoken.message if spoken else None)
+        "members": presence.for_scripts(people, spoken.message if spoken else None)
     }
     return render(request, "conversations/conversation.html", context)
 

@@ -20,8 +20,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from conversations.forms import LEVELS
-from conversations.views.shell import door, sidebar_of
+from conversations.web.forms import LEVELS
+from conversations.web.layout import door, sidebar_of
 
 # What the page without a connection is made of. With "?offline" these addresses are its own: the
 # service worker answers for them, and every other page gets its files past it.

@@ -19,10 +19,10 @@ from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.common.pages import SeeOther, refused, with_status
 from conversations import access, actions, limits, queries
-from conversations.forms import ConversationForm, DeleteForm, LevelForm
 from conversations.models import Membership
 from conversations.realtime.presence import who_is_here
-from conversations.views.shell import door, own, safe_next, whole, wholes
+from conversations.web.forms import ConversationForm, DeleteForm, LevelForm
+from conversations.web.layout import door, own, safe_next, whole, wholes
 
 PEOPLE_FOUND = 20
 MEMBERS_PAGE = 50

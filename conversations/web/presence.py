@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from conversations import queries
 from conversations.models import Membership, Message
 from conversations.realtime.presence import who_is_here
-from conversations.views.timeline import Entry, MessageRow, Seen
+from conversations.web.timeline import Entry, MessageRow, Seen
 
 NAMES_SHOWN = 3  # in the words under a message; of more people two, and how many more
 

@@ -14,8 +14,8 @@ from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits
 from conversations.models import Message
-from conversations.views.reading import Composer, conversation_page, place_of
-from conversations.views.shell import door, own, safe_next, whole
+from conversations.web.conversation_page import Composer, conversation_page, place_of
+from conversations.web.layout import door, own, safe_next, whole
 from conversations.wire import moment
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")

@@ -15,7 +15,7 @@ from conversations import actions, limits, queries
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests import helpers
 from conversations.tests.helpers import person
-from conversations.views import shell
+from conversations.web import layout
 
 KEY = "a-key-of-the-form"
 
@@ -132,7 +132,7 @@ def address(name: str, group: Conversation, message: Message, user_id: int) -> s
 
 
 def test_every_route_stands_in_the_table():
-    from conversations import urls
+    from conversations.web import urls
 
     names = {each.name for each in [*urls.conversation, *urls.message]}
     names |= {route.name for route in urls.urlpatterns if hasattr(route, "name")}
@@ -573,7 +573,7 @@ def test_scripts_get_to_know_where_they_are(browser, group, words, alice):
 
 def test_text_kept_in_a_browser_is_told_apart_by_more_than_an_id(alice, bob):
     def marks(user):
-        return set(shell.writer_of(user).split())
+        return set(layout.writer_of(user).split())
 
     mine = marks(alice)
     assert len(mine) == 2
