@@ -25,7 +25,7 @@ from chatty.ops import health
 from chatty.server import startup
 from chatty.server.admission import FrontDoor, HttpBound
 from conversations.realtime import engine
-from conversations.realtime.consumers import ChatConsumer
+from conversations.sockets.consumer import ChatConsumer
 
 try:
     startup.require_ready_from_anywhere()

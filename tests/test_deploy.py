@@ -16,7 +16,8 @@ from chatty.common.errors import CODES
 from chatty.ops import health, logs, metrics
 from chatty.ops.observer import route_class
 from chatty.server import admission, uvicorn_server
-from conversations.realtime import protocol, writer
+from conversations import protocol
+from conversations.realtime import writer
 
 ROOT = Path(__file__).resolve().parent.parent
 NGINX = re.sub(r"#.*", "", (ROOT / "deploy/nginx.conf").read_text())

@@ -23,8 +23,8 @@ from django.core.management import get_commands
 from drf_spectacular.generators import SchemaGenerator
 
 from chatty.common.errors import CODES
+from conversations import protocol
 from conversations.models import Message
-from conversations.realtime import protocol
 from tests.houses import PASSWORD, ChatServer
 from tests.sockets import Client, Talker, dial, new_key, switchboard
 from tests.test_floors import FLOORS, floor_of

@@ -43,8 +43,8 @@ FLOORS: list[tuple[str, list[str]]] = [
             "conversations.notices",
             "conversations.markdown",
             "conversations.mentions",
-            "conversations.realtime.protocol",
-            "conversations.realtime.events",
+            "conversations.protocol",
+            "conversations.events",
         ],
     ),
     ("who", ["accounts", "chatty.error_responses", "chatty.middleware", "chatty.api"]),
@@ -56,7 +56,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "conversations.bulk",
             "conversations.queries",
             "conversations.wire",
-            "conversations.realtime.fanout",
+            "conversations.publisher",
         ],
     ),
     ("actions", ["conversations.actions"]),
@@ -64,7 +64,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "entrances",
         [
-            "conversations.realtime.consumers",
+            "conversations.sockets",
             "conversations.realtime.routing",
             "conversations.admin",
             "conversations.api",
@@ -94,7 +94,7 @@ FLOORS: list[tuple[str, list[str]]] = [
 ]
 # Doors into the same rooms: none goes through another.
 ENTRANCES = [
-    ["conversations.realtime.consumers"],
+    ["conversations.sockets"],
     ["conversations.api"],
     ["conversations.web", "conversations.web.forms"],
     ["conversations.admin"],
@@ -185,7 +185,7 @@ def test_the_walk_sees_the_house():
     names = {module.name for module in MODULES}
     assert {"accounts.models", "conversations.actions", "chatty.settings"} <= names
     actions = next(module for module in MODULES if module.name == "conversations.actions.log")
-    assert "conversations.realtime.fanout" in set(actions.imports())
+    assert "conversations.publisher" in set(actions.imports())
 
 
 def test_every_module_has_a_floor():
@@ -274,7 +274,7 @@ def test_only_the_fanout_sends_to_groups():
         and node.func.attr == "group_send"
     }
     telling = {name for name, group in senders if not group.endswith("_probe_group")}
-    assert telling == {"conversations.realtime.fanout"}
+    assert telling == {"conversations.publisher"}
 
 
 def test_models_never_announce():

@@ -14,9 +14,8 @@ import time
 import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from conversations import limits
-from conversations.realtime import protocol
-from conversations.realtime.events import LAYER_TYPE, Whisper, to_layer
+from conversations import limits, protocol
+from conversations.events import LAYER_TYPE, Whisper, to_layer
 from tests.houses import PASSWORD, eventually
 from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_socket, switchboard
 

@@ -5,7 +5,7 @@ A rule that refuses something raises ChatError("code") wherever it finds out; ea
 Sockets send `code`, `detail`, `retry`; REST adds the HTTP status of the table; forms show `detail`.
 
 Sentences are for people and translated when they are said, in the language of whoever hears them: the
-page's, a request's Accept-Language, a socket's (consumers.py). English stays, on purpose, what only
+page's, a request's Accept-Language, a socket's (consumer.py). English stays, on purpose, what only
 those read who write a client or run a server: codes and names of fields, `bad_frame`, what the door
 says before a request has a language (admission.py), probes and numbers (health.py), the log.
 """

@@ -6,12 +6,11 @@ from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
-from conversations import access, limits
+from conversations import access, limits, publisher
 from conversations.actions.rules import memberships_of
 from conversations.actions.transactions import in_transaction
+from conversations.events import Concerns, Ended
 from conversations.models import Conversation, Message, Reaction
-from conversations.realtime import fanout
-from conversations.realtime.events import Concerns, Ended
 
 
 @in_transaction
@@ -31,7 +30,7 @@ def delete_conversation(user: User, conversation_id: int) -> None:
     conversation.save(update_fields=["deleted_at"])
     bump_clock(ids)
     told = [Concerns(user_id, conversation.pk, "deleted") for user_id in sorted(ids)]
-    fanout.tell_after_commit(Ended(conversation.pk), *told)
+    publisher.tell_after_commit(Ended(conversation.pk), *told)
 
 
 def purge_deleted() -> int:

@@ -7,10 +7,9 @@ from typing import Any
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
-from conversations import bulk, notices
+from conversations import bulk, notices, protocol, publisher
+from conversations.events import Changed, Concerns
 from conversations.models import Conversation, Message
-from conversations.realtime import fanout, protocol
-from conversations.realtime.events import Changed, Concerns
 from conversations.wire import message_to_wire
 
 # Of all fields, in order. Django takes as long to look them up for a new message as for all the rest.
@@ -41,7 +40,7 @@ def write_notice(
     deed = change_event(message, "notice", author.pk if author else None, gone=gone)
     told = [Concerns(pk, conversation.pk, "added") for pk in came]
     told += [Concerns(pk, conversation.pk, "removed") for pk in gone]
-    fanout.tell_after_commit(deed, *told)
+    publisher.tell_after_commit(deed, *told)
     return message
 
 

@@ -10,7 +10,7 @@ from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
-from conversations import access
+from conversations import access, publisher
 from conversations.actions.log import write_notice
 from conversations.actions.rules import (
     active_users,
@@ -28,9 +28,8 @@ from conversations.actions.rules import (
     still_open,
 )
 from conversations.actions.transactions import in_transaction
+from conversations.events import Concerns
 from conversations.models import Conversation, Membership, Message, Removal
-from conversations.realtime import fanout
-from conversations.realtime.events import Concerns
 
 
 @in_transaction
@@ -182,7 +181,7 @@ def give_role(target: Membership, role: str, *, by: User) -> Membership:
     bump_clock({target.user_id})
     data = {"user": target.user_id, "name": target.user.name, "role": role}
     write_notice(target.conversation, by, Message.Kind.ROLE, data)
-    fanout.tell_after_commit(Concerns(target.user_id, target.conversation_id, "role"))
+    publisher.tell_after_commit(Concerns(target.user_id, target.conversation_id, "role"))
     return target
 
 

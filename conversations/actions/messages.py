@@ -12,12 +12,11 @@ from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
-from conversations import access, limits, markdown, queries
+from conversations import access, limits, markdown, publisher, queries
 from conversations.actions.log import change_event
 from conversations.actions.rendering import rendered_for
 from conversations.actions.transactions import in_transaction
 from conversations.models import Membership, Message, Reaction
-from conversations.realtime import fanout
 
 
 class Unchecked(Enum):
@@ -149,5 +148,5 @@ def _restamp(message: Message, deed: str, user: User, *changed: str, **about: An
     message.save(update_fields=["version", *changed])
     conversation.save(update_fields=["version"])
     message = queries.detailed(message)
-    fanout.tell_after_commit(change_event(message, deed, user.pk, **about))
+    publisher.tell_after_commit(change_event(message, deed, user.pk, **about))
     return message

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
+from conversations import publisher
 from conversations.actions.log import write_notice
 from conversations.actions.members import admit, make_member, take_additions
 from conversations.actions.rules import (
@@ -22,9 +23,8 @@ from conversations.actions.rules import (
     still_open,
 )
 from conversations.actions.transactions import in_transaction
+from conversations.events import Concerns
 from conversations.models import Conversation, Membership, Message
-from conversations.realtime import fanout
-from conversations.realtime.events import Concerns
 
 
 def create_conversation(
@@ -104,5 +104,5 @@ def _create_direct(user: User, other_id: int) -> Conversation:
     for person in {user.pk: user, other.pk: other}.values():
         make_member(conversation, person, Membership.Role.MEMBER, unopened=person.pk != user.pk)
     bump_clock({user.pk, other.pk})
-    fanout.tell_after_commit(Concerns(user.pk, conversation.pk, "added"))
+    publisher.tell_after_commit(Concerns(user.pk, conversation.pk, "added"))
     return conversation

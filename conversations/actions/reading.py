@@ -6,12 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from conversations import access
+from conversations import access, protocol, publisher
 from conversations.actions.rules import has_room_to_join
 from conversations.actions.transactions import in_transaction
+from conversations.events import Concerns, Marked, Personal
 from conversations.models import Membership
-from conversations.realtime import fanout, protocol
-from conversations.realtime.events import Concerns, Marked, Personal
 
 
 @in_transaction
@@ -64,7 +63,7 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
         return membership
     membership.level = level
     membership.save(update_fields=["level"])
-    fanout.tell_after_commit(Concerns(user.pk, conversation_id, "level"))
+    publisher.tell_after_commit(Concerns(user.pk, conversation_id, "level"))
     return membership
 
 
@@ -75,7 +74,7 @@ def _tell_read(membership: Membership) -> None:
         user=membership.user_id,
         seq=membership.last_read_seq,
     )
-    fanout.tell_after_commit(
+    publisher.tell_after_commit(
         Personal(membership.user_id, protocol.encode(frame)),
         Marked(membership.conversation_id, membership.user_id),
     )

@@ -14,14 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
-from conversations import access, bulk, limits, markdown, queries
+from conversations import access, bulk, limits, markdown, publisher, queries
 from conversations.actions.log import change_event, next_message, without_reactions
 from conversations.actions.reading import note_opened
 from conversations.actions.rendering import rendered_for
 from conversations.actions.transactions import in_transaction
+from conversations.events import Concerns, Event
 from conversations.models import Conversation, Membership, Message
-from conversations.realtime import fanout
-from conversations.realtime.events import Concerns, Event
 
 
 # Structs, since a frozen dataclass takes ten times as long to make.
@@ -192,7 +191,7 @@ def _store(
         for message in messages:
             without_reactions(message)
         events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
-        fanout.tell_after_commit(*events, *_appearances(conversations[pk] for pk in first_words))
+        publisher.tell_after_commit(*events, *_appearances(conversations[pk] for pk in first_words))
     return results
 
 

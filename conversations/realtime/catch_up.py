@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conversations import limits, notices, queries
+from conversations import limits, notices, protocol, queries
 from conversations.models import Message
-from conversations.realtime import protocol
 from conversations.wire import Wire, message_to_wire
 
 

@@ -18,8 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from chatty.ops import metrics
-from conversations import queries
-from conversations.realtime import fanout, protocol
+from conversations import protocol, publisher, queries
 from conversations.realtime.presence import Presence
 from conversations.realtime.profiles import Profiles
 from conversations.realtime.purge import Purge
@@ -52,8 +51,8 @@ class Engine:
         self.profiles = Profiles(self.relay, self.threads)
         self.purge = Purge(self.threads)
         self.addresses: Counter[str] = Counter()  # of sockets, those not let in yet included
-        fanout.connect(self.relay)
-        fanout.connect(self.purge)
+        publisher.connect(self.relay)
+        publisher.connect(self.purge)
         self._epoch = ""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "writer": self.writer.run,
@@ -73,11 +72,11 @@ class Engine:
         }
         if connection.vendor == "sqlite":
             parts["database log"] = DatabaseLog(self.threads).run
-        self.publisher: fanout.Publisher | None = None
+        self.publisher: publisher.Publisher | None = None
         if settings.REDIS_URL:
             # A layer inside this process has nobody else to tell.
-            self.publisher = fanout.Publisher(layer, origin=origin)
-            fanout.connect(self.publisher)
+            self.publisher = publisher.Publisher(layer, origin=origin)
+            publisher.connect(self.publisher)
             parts["publisher"] = self.publisher.run
         self._tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
 
@@ -97,10 +96,10 @@ class Engine:
         """The same, and end every part: requests that change anything are told to nobody then."""
         await self.send_away()
         self.presence.close()
-        fanout.disconnect(self.relay)
-        fanout.disconnect(self.purge)
+        publisher.disconnect(self.relay)
+        publisher.disconnect(self.purge)
         if self.publisher is not None:
-            fanout.disconnect(self.publisher)
+            publisher.disconnect(self.publisher)
         await end_all(self._tasks)
         self.relay.close()
         loop = asyncio.get_running_loop()

@@ -22,9 +22,8 @@ from typing import TypeVar
 from django.conf import settings
 
 from chatty.common.errors import DATABASE_AWAY
-from conversations import queries
-from conversations.realtime import fanout, protocol
-from conversations.realtime.events import Concerns, Here
+from conversations import protocol, publisher, queries
+from conversations.events import Concerns, Here
 from conversations.realtime.relay import Relay, Socket
 from conversations.realtime.threads import DatabaseThreads
 
@@ -108,7 +107,7 @@ class Presence:
     def _stir(self, event: Concerns) -> None:
         """Somebody came into a conversation, or left it: they and its members see others now."""
         if event.change in ("added", "removed") and self._relay.sockets_of(event.user):
-            fanout.tell(Here((event.user,), moved=True))
+            publisher.tell(Here((event.user,), moved=True))
 
     # --- rounds --------------------------------------------------------------------------------------
 
@@ -140,7 +139,7 @@ class Presence:
             self._beat_at = now
             self._vouched = set()
         for some in _batches(own - self._vouched, TOLD_MAX):
-            fanout.tell(Here(some))
+            publisher.tell(Here(some))
         self._vouched = own
 
     async def _tell(self) -> None:

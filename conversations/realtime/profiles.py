@@ -18,9 +18,8 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import profile_changed
 from chatty.common.errors import DATABASE_AWAY
-from conversations import queries
-from conversations.realtime import fanout, protocol
-from conversations.realtime.events import Profiled
+from conversations import protocol, publisher, queries
+from conversations.events import Profiled
 from conversations.wire import person_to_wire
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ ROUND_SECONDS = 1.0
 
 @receiver(profile_changed, dispatch_uid="conversations.profiles")
 def tell_of_profile(*, user_id: int, **_: Any) -> None:
-    fanout.tell(Profiled(user_id))
+    publisher.tell(Profiled(user_id))
 
 
 class Profiles:

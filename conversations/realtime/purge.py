@@ -7,7 +7,7 @@ import logging
 import time
 
 from conversations import actions
-from conversations.realtime.events import Ended, Event
+from conversations.events import Ended, Event
 from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Purge:
         self._wake = asyncio.Event()
 
     def offer(self, events: tuple[Event, ...]) -> None:
-        """Take events from any thread (fanout.Outlet)."""
+        """Take events from any thread (publisher.Outlet)."""
         if any(isinstance(event, Ended) for event in events):
             self._loop.call_soon_threadsafe(self._wake.set)
 

@@ -15,9 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from chatty.common.errors import DATABASE_AWAY
-from conversations import queries
-from conversations.realtime import protocol
-from conversations.realtime.events import Marked
+from conversations import protocol, queries
+from conversations.events import Marked
 from conversations.realtime.relay import Relay, Socket
 from conversations.realtime.threads import DatabaseThreads
 

@@ -25,10 +25,8 @@ from typing import Any, Protocol
 from accounts import queries as account_queries
 from accounts.models import User
 from chatty.ops import metrics
-from conversations import queries
-from conversations.realtime import protocol
-from conversations.realtime.catch_up import CatchUp, catch_up
-from conversations.realtime.events import (
+from conversations import protocol, queries
+from conversations.events import (
     EVERYBODY,
     LAYER_TYPE,
     Changed,
@@ -42,7 +40,8 @@ from conversations.realtime.events import (
     from_layer,
     user_group,
 )
-from conversations.realtime.protocol import Words
+from conversations.protocol import Words
+from conversations.realtime.catch_up import CatchUp, catch_up
 from conversations.realtime.threads import DatabaseThreads
 from conversations.wire import sidebar_to_wire
 
@@ -207,7 +206,7 @@ class Relay:
         self._listeners[kind].append(work)
 
     def offer(self, events: tuple[Event, ...]) -> None:
-        """fanout.Outlet: take this process's own events, from any thread."""
+        """publisher.Outlet: take this process's own events, from any thread."""
         self._loop.call_soon_threadsafe(self._hear_all, events)
 
     def _hear_all(self, events: Iterable[Event]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.signals import sign_ins_ended
-from conversations.realtime import fanout
-from conversations.realtime.events import SignedOut
+from conversations import publisher
+from conversations.events import SignedOut
 
 
 @receiver(sign_ins_ended, dispatch_uid="conversations.sign_outs")
@@ -17,4 +17,4 @@ def close_sockets(
 ) -> None:
     ended = None if sids is None else tuple(sids)
     # Sent after commit already: see accounts.signals.
-    fanout.tell(SignedOut(user_id, code, ended, except_sid))
+    publisher.tell(SignedOut(user_id, code, ended, except_sid))

@@ -13,10 +13,9 @@ from django.test import Client
 from accounts import actions as account_actions
 from accounts import tokens
 from accounts.models import User
-from conversations import actions
+from conversations import actions, publisher
+from conversations.events import Event
 from conversations.models import Conversation, Message
-from conversations.realtime import fanout
-from conversations.realtime.events import Event
 from conversations.tests.helpers import Recorder, person, say
 
 Told = Callable[[], AbstractContextManager[list[Event]]]
@@ -94,12 +93,12 @@ def told(django_capture_on_commit_callbacks: Any) -> Told:
     @contextmanager
     def listen() -> Iterator[list[Event]]:
         recorder = Recorder()
-        fanout.connect(recorder)
+        publisher.connect(recorder)
         try:
             with django_capture_on_commit_callbacks(execute=True):
                 yield recorder.events
         finally:
-            fanout.disconnect(recorder)
+            publisher.disconnect(recorder)
 
     return listen
 
@@ -108,9 +107,9 @@ def told(django_capture_on_commit_callbacks: Any) -> Told:
 def recorder(transactional_db: Any) -> Iterator[Recorder]:
     """What is told after real commits."""
     recorder = Recorder()
-    fanout.connect(recorder)
+    publisher.connect(recorder)
     yield recorder
-    fanout.disconnect(recorder)
+    publisher.disconnect(recorder)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from django.db import connection
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions
+from conversations.events import Changed, Event
 from conversations.models import Conversation, Membership, Message
-from conversations.realtime.events import Changed, Event
 
 _numbers = itertools.count(1)
 

@@ -13,11 +13,10 @@ from django.utils import timezone
 from accounts import actions as account_actions
 from accounts.models import User
 from chatty.common import timestamps
-from conversations import actions, limits, queries
+from conversations import actions, limits, publisher, queries
 from conversations.actions import Draft, Sent, log, transactions
+from conversations.events import Changed, Concerns, Ended, Personal
 from conversations.models import Conversation, Membership, Message, Reaction
-from conversations.realtime import fanout
-from conversations.realtime.events import Changed, Concerns, Ended, Personal
 from conversations.tests.helpers import (
     hold_together,
     log_of,
@@ -979,7 +978,7 @@ def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_fir
 
     @transactions.in_transaction
     def deed() -> str:
-        fanout.tell_after_commit(Ended(len(tried)))
+        publisher.tell_after_commit(Ended(len(tried)))
         tried.append(1)
         if len(tried) == 1:
             raise IntegrityError

@@ -17,10 +17,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import actions, limits, queries
+from conversations import actions, limits, publisher, queries
+from conversations.events import Changed, Event
 from conversations.models import Conversation, Membership, Message, Reveal
-from conversations.realtime import fanout
-from conversations.realtime.events import Changed, Event
 
 pytestmark = pytest.mark.django_db
 
@@ -46,9 +45,9 @@ class Ear:
 @pytest.fixture
 def ear():
     heard = Ear()
-    fanout.connect(heard)
+    publisher.connect(heard)
     yield heard
-    fanout.disconnect(heard)
+    publisher.disconnect(heard)
 
 
 @pytest.fixture

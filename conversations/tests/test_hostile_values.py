@@ -22,7 +22,7 @@ from django.utils.datastructures import MultiValueDict
 
 from accounts import socket_auth
 from chatty.common.errors import ChatError
-from conversations.realtime import protocol
+from conversations import protocol
 from conversations.tests.test_api_strictness import OPERATIONS
 from conversations.tests.test_every_address import ORDINARY, Visitor, addresses, patterns, visitor
 

@@ -12,8 +12,8 @@ from django.conf import settings
 
 from accounts import actions as account_actions
 from conversations import actions, limits, markdown, mentions, queries
+from conversations.events import Concerns
 from conversations.models import Message
-from conversations.realtime.events import Concerns
 from conversations.tests.helpers import person, say
 from conversations.wire import message_to_wire
 

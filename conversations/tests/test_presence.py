@@ -15,10 +15,9 @@ from django.db import OperationalError
 
 from accounts import actions as account_actions
 from accounts.models import User
-from conversations import actions, queries
+from conversations import actions, publisher, queries
+from conversations.events import Concerns, Event, Here, Marked, from_layer, to_layer
 from conversations.models import Conversation, Membership
-from conversations.realtime import fanout
-from conversations.realtime.events import Concerns, Event, Here, Marked, from_layer, to_layer
 from conversations.realtime.presence import TOLD_MAX, Presence, who_is_here
 from conversations.realtime.profiles import Profiles, _read
 from conversations.realtime.read_marks import LATELY_SECONDS, ReadMarks
@@ -103,7 +102,7 @@ async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
         presence = Presence(relay, threads, lease=LEASE, **parts)
         marks, profiles = ReadMarks(relay, threads, **parts), Profiles(relay, threads)
         wire.houses.append(House(relay, presence, marks, profiles, wire))
-    fanout.connect(wire)
+    publisher.connect(wire)
     here, there = wire.houses
     both = Town(here, there, wire, clock)
     try:
@@ -111,7 +110,7 @@ async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
             await both.pass_by(LEASE)
         yield both
     finally:
-        fanout.disconnect(wire)
+        publisher.disconnect(wire)
         for house in (here, there):
             house.presence.close()
             house.relay.close()
@@ -387,13 +386,13 @@ def hushed(wire: Wire) -> Iterator[list[Event]]:
     """What is told meanwhile waits: the events."""
     said: list[Event] = []
     recorder = SimpleNamespace(offer=said.extend)
-    fanout.disconnect(wire)
-    fanout.connect(recorder)
+    publisher.disconnect(wire)
+    publisher.connect(recorder)
     try:
         yield said
     finally:
-        fanout.disconnect(recorder)
-        fanout.connect(wire)
+        publisher.disconnect(recorder)
+        publisher.connect(wire)
 
 
 @pytest.mark.parametrize("count", [10, 40])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions, queries
+from conversations.events import Changed, Event
 from conversations.models import Conversation, Membership, Message
-from conversations.realtime.events import Changed, Event
 from conversations.tests.helpers import hold_together, versions_told
 from conversations.tests.test_queries import brute_force_unread
 from conversations.wire import message_to_wire

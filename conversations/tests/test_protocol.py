@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatty.common.errors import ChatError
-from conversations.realtime import events, fanout, protocol
+from conversations import events, protocol
+from conversations.publisher import Publisher
 from conversations.tests.tools import until
 
 
@@ -208,7 +209,7 @@ class Books(InMemoryChannelLayer):
 
 async def test_what_queues_up_for_a_group_goes_in_one_message_and_in_order():
     layer = Books()
-    publisher = fanout.Publisher(layer, origin="here")
+    publisher = Publisher(layer, origin="here")
     task = asyncio.create_task(publisher.run())
     publisher.offer((events.Whisper(1, "a"),))
     await until(lambda: layer.sent)

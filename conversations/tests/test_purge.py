@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from conversations import actions
+from conversations import actions, publisher
 from conversations.models import Conversation, Message
-from conversations.realtime import fanout
 from conversations.realtime.purge import Purge
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests.helpers import say
@@ -43,7 +42,7 @@ async def test_what_was_deleted_before_the_start_is_removed(alice, pair, threads
 
 async def test_a_deletion_wakes_the_purge(alice, pair, threads):
     purge = Purge(threads)
-    fanout.connect(purge)
+    publisher.connect(purge)
     try:
         await purge._purge()
         purge._wake.clear()
@@ -55,4 +54,4 @@ async def test_a_deletion_wakes_the_purge(alice, pair, threads):
             await purge._wake.wait()
         await purge_until_gone(purge, threads, pair)
     finally:
-        fanout.disconnect(purge)
+        publisher.disconnect(purge)

@@ -20,13 +20,12 @@ from hypothesis import strategies as st
 from accounts import actions as account_actions
 from accounts.models import SignIn, User
 from chatty.common.errors import ChatError
-from conversations import actions, queries
+from conversations import actions, events, publisher, queries
+from conversations.events import Changed, Event
 from conversations.models import Conversation, Membership
-from conversations.realtime import events, fanout
+from conversations.protocol import Words
 from conversations.realtime import relay as relay_module
 from conversations.realtime.engine import supervise
-from conversations.realtime.events import Changed, Event
-from conversations.realtime.protocol import Words
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests import helpers
@@ -93,9 +92,9 @@ class Recorder(helpers.Recorder):
 @pytest.fixture
 def recorder():
     recorder = Recorder()
-    fanout.connect(recorder)
+    publisher.connect(recorder)
     yield recorder
-    fanout.disconnect(recorder)
+    publisher.disconnect(recorder)
 
 
 @dataclass
@@ -582,11 +581,11 @@ def test_any_interleaving_gives_every_socket_the_same_transcript(cast: Cast, dat
     """Sends, edits, deletions, reactions; their bells lost, doubled and shuffled; sockets that come
     at any time: in the end everybody knows what a fresh reading of the database says."""
     recorder = Recorder()
-    fanout.connect(recorder)
+    publisher.connect(recorder)
     try:
         asyncio.run(_interleave(cast, data, recorder))
     finally:
-        fanout.disconnect(recorder)
+        publisher.disconnect(recorder)
 
 
 async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> None:

@@ -10,12 +10,11 @@ import pytest
 
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
-from conversations import actions, markdown
+from conversations import actions, markdown, protocol
 from conversations.actions import Draft
 from conversations.models import Message
-from conversations.realtime import protocol
-from conversations.realtime.consumers import ChatConsumer
 from conversations.realtime.threads import DatabaseThreads
+from conversations.sockets.consumer import ChatConsumer
 from conversations.tests.helpers import new_key, refused, say
 
 LONG = "Some *words* and more. " * 100

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from conversations.realtime import protocol
+from conversations import protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "js"

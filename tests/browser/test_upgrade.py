@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Route, expect
 
-from conversations.realtime import protocol
+from conversations import protocol
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Room, bubble, enter, said, wait_for_line, write
 

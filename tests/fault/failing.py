@@ -30,10 +30,9 @@ def die_once() -> None:
 def fail_at(moment: str) -> None:
     from django.db import transaction
 
-    from conversations import bulk
+    from conversations import bulk, publisher
     from conversations.actions import sending
-    from conversations.realtime import fanout
-    from conversations.realtime.consumers import ChatConsumer
+    from conversations.sockets.consumer import ChatConsumer
 
     if moment == "before-commit":
         store = bulk.store
@@ -45,14 +44,14 @@ def fail_at(moment: str) -> None:
 
         bulk.store = stored
     elif moment == "after-commit":
-        tell = fanout.tell_after_commit
+        tell = publisher.tell_after_commit
 
         def told(*events: Any) -> None:
             if any(WORD in getattr(event, "text", "") for event in events):
                 transaction.on_commit(die_once)  # before what tell() has done on commit
             tell(*events)
 
-        sending.fanout.tell_after_commit = told
+        sending.publisher.tell_after_commit = told
     else:
         answer = ChatConsumer._answer_send
 
@@ -65,7 +64,8 @@ def fail_at(moment: str) -> None:
 
 
 def speak_former_version() -> None:
-    from conversations.realtime import events, protocol, relay
+    from conversations import events, protocol
+    from conversations.realtime import relay
 
     events.LAYER_TYPE = relay.LAYER_TYPE = "chatty.event"
     (protocol.SUBPROTOCOL,) = protocol.FORMER_SUBPROTOCOLS

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from conversations.realtime import events, protocol
+from conversations import events, protocol
 from tests.fault.failing import FORMER_VERSION
 from tests.houses import eventually
 from tests.sockets import Client, Talker, dial, open_socket

@@ -1,4 +1,4 @@
-// The words of /ws/, subprotocol chatty.v2: the same list as in conversations/realtime/protocol.py.
+// The words of /ws/, subprotocol chatty.v2: the same list as in conversations/protocol.py.
 
 export const SUBPROTOCOL = "chatty.v2";
 

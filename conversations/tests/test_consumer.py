@@ -7,10 +7,10 @@ from django.db import OperationalError
 
 from accounts import socket_auth, tokens
 from accounts.models import User
-from conversations import actions, queries
+from conversations import actions, protocol, queries
 from conversations.models import Conversation
-from conversations.realtime import consumers, protocol
-from conversations.realtime.consumers import FAILURES, ChatConsumer
+from conversations.sockets import consumer
+from conversations.sockets.consumer import FAILURES, ChatConsumer
 from conversations.tests.helpers import refused, say
 
 
@@ -60,7 +60,7 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
     alice: User, bob: User, group: Conversation, monkeypatch
 ):
     read = queries.changes_since
-    assert consumers.read_changes(bob, group.pk, 0).version > 0
+    assert consumer.read_changes(bob, group.pk, 0).version > 0
 
     def overtaken(*args, **kwargs):
         monkeypatch.setattr(queries, "changes_since", read)
@@ -70,7 +70,7 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
 
     monkeypatch.setattr(queries, "changes_since", overtaken)
     with refused("not_found"):
-        consumers.read_changes(bob, group.pk, 0)
+        consumer.read_changes(bob, group.pk, 0)
 
 
 @pytest.mark.parametrize("door", ["messages", "message"])
@@ -108,7 +108,7 @@ def test_letting_a_socket_in_costs_the_same_however_many_conversations_it_joins(
     scope = {"headers": [(b"authorization", f"Bearer {access_token}".encode())]}
     with django_assert_num_queries(3):  # sign-in, list with its versions, names of the others
         identity = socket_auth.identify(scope)
-        rows, versions = consumers.read_rooms(identity.user)
+        rows, versions = consumer.read_rooms(identity.user)
     assert len(rows) == len(versions) == conversations
 
 

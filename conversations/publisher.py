@@ -1,4 +1,4 @@
-"""The one teller. Grep `fanout.` to find everything Chatty announces.
+"""The one teller. Grep `publisher.` to find everything Chatty announces.
 
 Only what is committed is told. Telling never blocks the one who tells, and never fails them: the
 database is the truth and this is the doorbell; what a lost event leaves open, the relays' ticks close.
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from django.db import transaction
 
 from chatty.ops import metrics
-from conversations.realtime.events import Event, to_layer
+from conversations.events import Event, to_layer
 
 logger = logging.getLogger(__name__)
 

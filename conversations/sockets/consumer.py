@@ -26,14 +26,14 @@ from accounts.models import User
 from accounts.socket_auth import SocketIdentity
 from chatty.common.errors import DATABASE_AWAY, ChatError
 from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, network_of
-from conversations import access, actions, limits, markdown, queries
+from conversations import access, actions, limits, markdown, protocol, publisher, queries
 from conversations.actions import Draft
-from conversations.realtime import engine, fanout, protocol
+from conversations.events import Whisper
+from conversations.protocol import Words
+from conversations.realtime import engine
 from conversations.realtime.catch_up import CatchUp, catch_up
-from conversations.realtime.events import Whisper
-from conversations.realtime.outbox import FramedOutbox, Outbox, QueuedOutbox
-from conversations.realtime.protocol import Words
 from conversations.realtime.writer import Result
+from conversations.sockets.send_buffer import FramedOutbox, Outbox, QueuedOutbox
 from conversations.wire import person_to_wire, sidebar_to_wire
 
 logger = logging.getLogger(__name__)
@@ -390,7 +390,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._typed_at[conversation_id] = now
         user = {"id": self.user_id, "name": self.name}
         frame = protocol.typing(conversation=conversation_id, user=user)
-        fanout.tell(Whisper(conversation_id, protocol.encode(frame)))
+        publisher.tell(Whisper(conversation_id, protocol.encode(frame)))
 
     async def _sync(self, frame: protocol.Sync) -> None:
         page = await self.engine.threads.run(

@@ -11,10 +11,10 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from conversations.realtime import outbox as outbox_module
-from conversations.realtime import protocol
-from conversations.realtime.outbox import Extension, FramedOutbox, QueuedOutbox
-from conversations.realtime.protocol import Words
+from conversations import protocol
+from conversations.protocol import Words
+from conversations.sockets import send_buffer as outbox_module
+from conversations.sockets.send_buffer import Extension, FramedOutbox, QueuedOutbox
 from conversations.tests.tools import until
 
 T = TypeVar("T")

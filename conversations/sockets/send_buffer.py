@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from chatty.ops import metrics
-from conversations.realtime import protocol
-from conversations.realtime.protocol import Words
+from conversations import protocol
+from conversations.protocol import Words
 
 OUTBOX_FRAMES = 1_000
 OUTBOX_BYTES = 1024 * 1024
