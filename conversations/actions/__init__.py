@@ -9,7 +9,8 @@ Raises ChatError for every refusal, and nothing else that an entrance would have
 A file holds what belongs together; everybody else imports from here.
 """
 
-from conversations.actions.deleting import delete_conversation, purge_batch, purge_deleted
+from conversations.actions.conversations import create_conversation, open_direct
+from conversations.actions.deletion import delete_conversation, purge_batch, purge_deleted
 from conversations.actions.members import (
     add_members,
     allow_to_join,
@@ -25,11 +26,7 @@ from conversations.actions.messages import (
     react,
     unreact,
 )
-from conversations.actions.opening import create_conversation, open_direct
-from conversations.actions.reading import mark_read, mark_unread, set_level
-from conversations.actions.revising import archive, revise_conversation, unarchive
-from conversations.actions.sending import Draft, Sent, rendered, send_message, send_messages
-from conversations.actions.staff import (
+from conversations.actions.moderation import (
     moderate_add_member,
     moderate_archive,
     moderate_change_role,
@@ -39,6 +36,9 @@ from conversations.actions.staff import (
     renew_epoch,
     reveal,
 )
+from conversations.actions.read_marks import mark_read, mark_unread, set_level
+from conversations.actions.sending import Draft, Sent, rendered, send_message, send_messages
+from conversations.actions.settings import archive, revise_conversation, unarchive
 
 __all__ = [
     "Draft",

@@ -16,7 +16,7 @@ from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, bulk, limits, markdown, publisher, queries
 from conversations.actions.log import change_event, next_message, without_reactions
-from conversations.actions.reading import note_opened
+from conversations.actions.read_marks import note_opened
 from conversations.actions.rendering import rendered_for
 from conversations.actions.transactions import in_transaction
 from conversations.events import Concerns, Event

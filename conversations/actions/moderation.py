@@ -10,7 +10,6 @@ from chatty.common.text import clean_line
 from conversations import access, limits, queries
 from conversations.actions.members import admit, expel, give_role
 from conversations.actions.messages import entomb
-from conversations.actions.revising import put_away, take_out
 from conversations.actions.rules import (
     active_user,
     check_role,
@@ -20,6 +19,7 @@ from conversations.actions.rules import (
     refuse_too_many_members,
     require_room_to_be_added,
 )
+from conversations.actions.settings import put_away, take_out
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Instance, Membership, Message, Reveal, new_epoch
 
