@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.clients import described
+from accounts.user_agents import described
 
 EMAIL_MAX = 254
 NAME_MAX = 60

@@ -8,7 +8,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("chatty.api.urls")),
-    path("", include("accounts.urls")),
+    path("", include("accounts.web.urls")),
     path("", include("conversations.web.urls")),
 ]
 

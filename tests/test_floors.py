@@ -100,7 +100,7 @@ ENTRANCES = [
     ["conversations.admin"],
     ["conversations.management", "conversations.demo", "conversations.proof"],
     ["accounts.api"],
-    ["accounts.views", "accounts.forms"],
+    ["accounts.web", "accounts.web.forms"],
     ["accounts.admin"],
     ["accounts.management"],
 ]

@@ -14,7 +14,7 @@ from django.utils.translation import get_language
 from accounts import actions, mails
 from accounts.models import User
 from accounts.tests.helpers import PASSWORD, refused_with
-from accounts.tests.test_pages import SIGN_IN, is_in, text
+from accounts.tests.test_web import SIGN_IN, is_in, text
 from chatty.common.errors import ChatError
 from chatty.ops import metrics
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from accounts import actions, pictures
 from accounts.models import Picture, User
 from accounts.tests.helpers import bearer, refused_with
-from accounts.tests.test_pages import PROFILE, text
+from accounts.tests.test_web import PROFILE, text
 from chatty.common.errors import ChatError
 
 PAGE = "/settings/profile/"

@@ -18,7 +18,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, devices, failures, queries
-from accounts.forms import (
+from accounts.models import User
+from accounts.sessions import SID_KEY
+from accounts.web.forms import (
     ForgottenForm,
     PasswordForm,
     ProfileForm,
@@ -26,8 +28,6 @@ from accounts.forms import (
     SignInForm,
     SignUpForm,
 )
-from accounts.models import User
-from accounts.sessions import SID_KEY
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
 from chatty.common.pages import SeeOther, refused, with_status

@@ -368,7 +368,7 @@ class TestCsrf:
         )
 
     def test_every_unsafe_path_of_accounts_is_in_this_list(self):
-        from accounts.urls import urlpatterns
+        from accounts.web.urls import urlpatterns
 
         ours = {"/" + re.sub(r"<str:(\w+)>", r"{\1}", str(p.pattern)) for p in urlpatterns}
         assert ours - set(self.FORMS) == {"/settings/sign-ins/", "/password/forgotten/sent/"}

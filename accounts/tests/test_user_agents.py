@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.clients import described
+from accounts.user_agents import described
 
 MOZILLA = "Mozilla/5.0 "
 KHTML = " AppleWebKit/537.36 (KHTML, like Gecko) "
