@@ -15,6 +15,7 @@ COPY accounts accounts
 COPY chatty chatty
 COPY conversations conversations
 COPY locale locale
+COPY proof proof
 COPY static static
 COPY templates templates
 # Collected once, here: the container itself may run read-only but for /data.

@@ -21,7 +21,7 @@ import psycopg
 from benchmarks.bench import Bench
 from benchmarks.contenders import DURABLE, HERE, LIMITS, Site
 from benchmarks.scenarios import SCENARIOS
-from tests.houses import ROOT
+from tests.installations import ROOT
 
 
 def main(arguments: list[str]) -> int:

@@ -20,8 +20,8 @@ import psycopg
 
 from benchmarks.client import Crowd, LoadError, Steps, number_of, text_frame, upgrade
 from benchmarks.talk import fill
-from conversations.proof.services import free_port
-from tests.houses import ROOT, ChatServer, House
+from proof.services import free_port
+from tests.installations import ROOT, ChatServer, House
 from tests.services import Postgres, Redis, wait_for_port
 
 HERE = Path(__file__).resolve().parent

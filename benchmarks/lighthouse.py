@@ -23,9 +23,9 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from benchmarks.__main__ import circumstances
-from conversations.proof.services import free_port
+from proof.services import free_port
 from tests.browser import chromium
-from tests.houses import Builder, ChatServer
+from tests.installations import Builder, ChatServer
 
 LIGHTHOUSE = "lighthouse@12.8.2"
 CATEGORIES = ("performance", "accessibility", "best-practices")

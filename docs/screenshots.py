@@ -26,7 +26,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser import chromium
-from tests.houses import Builder, ChatServer
+from tests.installations import Builder, ChatServer
 
 ROOT = Path(__file__).resolve().parent.parent
 README = {"desktop": "beside-members.light", "phone": "conversation.phone-dark"}

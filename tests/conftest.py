@@ -1,4 +1,4 @@
-"""Houses and servers for tests that need real processes. See tests/houses.py for what they can do."""
+"""Houses and servers for tests that need real processes. See tests/installations.py for what they can do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.houses import Builder, ChatServer, House, Person
+from tests.installations import Builder, ChatServer, House, Person
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from conversations.proof.services import free_port
+from proof.services import free_port
 from tests.services import wait_for_port
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -21,7 +21,7 @@ from typing import Self
 
 import psycopg
 
-from conversations.proof.services import OwnPostgres, copy_tree, free_port, redis_command, url_of
+from proof.services import OwnPostgres, copy_tree, free_port, redis_command, url_of
 
 
 class Postgres(OwnPostgres):

@@ -17,7 +17,7 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatty.conf.env import derived_key
-from tests.houses import PASSWORD, ChatServer, Person
+from tests.installations import PASSWORD, ChatServer, Person
 
 Frame = dict[str, Any]
 _numbers = itertools.count(1)

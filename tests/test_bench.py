@@ -22,7 +22,7 @@ from benchmarks.client import HEARD, Crowd, Faults, Line, LoadError, number_of
 from benchmarks.graphs import GRAPHS
 from benchmarks.measure import Sheet, cpu_seconds, percentile
 from benchmarks.scenarios import SCENARIOS
-from tests.houses import ROOT
+from tests.installations import ROOT
 
 
 def test_faults_of_deliveries_are_told_apart():

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from conversations.proof.services import free_port
-from tests.houses import PASSWORD, eventually
+from proof.services import free_port
+from tests.installations import PASSWORD, eventually
 from tests.proxies import Proxy, path_of
 from tests.services import Postgres, Redis, wait_for_port
 from tests.sockets import new_key

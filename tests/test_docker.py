@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from chatty.conf.known_settings import SETTINGS
-from conversations.proof.services import free_port
+from proof.services import free_port
 from tests.services import wait_for_port
 
 ROOT = Path(__file__).resolve().parent.parent

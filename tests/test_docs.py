@@ -25,7 +25,7 @@ from drf_spectacular.generators import SchemaGenerator
 from chatty.common.errors import CODES
 from conversations import protocol
 from conversations.models import Message
-from tests.houses import PASSWORD, ChatServer
+from tests.installations import PASSWORD, ChatServer
 from tests.sockets import Client, Talker, dial, new_key, switchboard
 from tests.test_floors import FLOORS, floor_of
 

@@ -69,8 +69,6 @@ FLOORS: list[tuple[str, list[str]]] = [
             "conversations.admin",
             "conversations.api",
             "conversations.apps",
-            "conversations.demo",
-            "conversations.proof",
             "conversations.management",
             "conversations.templatetags",
             "conversations.web",
@@ -98,7 +96,7 @@ ENTRANCES = [
     ["conversations.api"],
     ["conversations.web", "conversations.web.forms"],
     ["conversations.admin"],
-    ["conversations.management", "conversations.demo", "conversations.proof"],
+    ["conversations.management", "proof"],
     ["accounts.api"],
     ["accounts.web", "accounts.web.forms"],
     ["accounts.admin"],
@@ -285,7 +283,7 @@ def test_models_never_announce():
 def test_views_and_rest_never_write_rows():
     """Rows change in actions, under their locks and with their announcements."""
     writers = calls_of("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create")
-    commands = ("conversations.management", "conversations.demo")  # they bring what happened before
+    commands = ("conversations.management",)  # they bring what happened before
     doors = {name for name in writers if entrance_of(name) is not None}
     assert {name for name in doors if not any(belongs(name, c) for c in commands)} == set()
 

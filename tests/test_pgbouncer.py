@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from conversations.proof.services import free_port
-from tests.houses import eventually
+from proof.services import free_port
+from tests.installations import eventually
 from tests.services import wait_for_port
 
 pytestmark = [

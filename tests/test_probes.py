@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.houses import eventually
+from tests.installations import eventually
 from tests.sockets import Talker, switchboard
 
 pytestmark = pytest.mark.servers

@@ -12,12 +12,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from conversations.management.commands import prove_delivery
-from conversations.proof import checker, rest, services, trial
-from conversations.proof.checker import Row, Truth
-from conversations.proof.client import Device, Person, View
-from conversations.proof.history import Change, Finding, History, Saying, Stay
-from conversations.proof.proxy import Proxy
-from conversations.proof.trial import Plan, Verdict, run_trial
+from proof import checker, rest, services, trial
+from proof.checker import Row, Truth
+from proof.client import Device, Person, View
+from proof.history import Change, Finding, History, Saying, Stay
+from proof.proxy import Proxy
+from proof.trial import Plan, Verdict, run_trial
 
 ALICE, BOB = 1, 2
 TEA = 7

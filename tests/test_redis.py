@@ -20,8 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chatty.common import redis_clients
 from chatty.common.limiter import Bucket, RedisBuckets, parse_rate
-from conversations.proof.services import free_port, redis_command
-from tests.houses import eventually
+from proof.services import free_port, redis_command
+from tests.installations import eventually
 
 pytestmark = pytest.mark.servers
 

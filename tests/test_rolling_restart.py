@@ -29,8 +29,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from chatty.server.uvicorn_server import IDLE_SECONDS
-from conversations.proof.services import free_port
-from tests.houses import PASSWORD, House, Person, eventually
+from proof.services import free_port
+from tests.installations import PASSWORD, House, Person, eventually
 from tests.proxies import PROXIES, Proxy, path_of, proxy
 from tests.services import wait_for_port
 from tests.sockets import new_key

@@ -15,8 +15,8 @@ import pytest
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed
 
-from conversations.proof.services import free_port
-from tests.houses import ROOT, eventually
+from proof.services import free_port
+from tests.installations import ROOT, eventually
 
 pytestmark = pytest.mark.servers
 

@@ -16,7 +16,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from conversations import limits, protocol
 from conversations.events import LAYER_TYPE, Whisper, to_layer
-from tests.houses import PASSWORD, eventually
+from tests.installations import PASSWORD, eventually
 from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_socket, switchboard
 
 pytestmark = pytest.mark.servers

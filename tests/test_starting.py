@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from chatty.server.uvicorn_server import clear_up, metrics_directory
-from conversations.proof.services import free_port
-from tests.houses import ROOT, eventually
+from proof.services import free_port
+from tests.installations import ROOT, eventually
 
 pytestmark = pytest.mark.servers
 

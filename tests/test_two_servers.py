@@ -13,7 +13,7 @@ from operator import gt
 import pytest
 import redis
 
-from tests.houses import eventually
+from tests.installations import eventually
 from tests.sockets import Client, Talker, new_key, newcomer, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("two servers")]

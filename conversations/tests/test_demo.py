@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts.models import User
 from chatty.common import timestamps
 from conversations import actions, limits
-from conversations.demo import script, stage
-from conversations.demo.people import EMAILS
+from conversations.management.demo import script, stage
+from conversations.management.demo.people import EMAILS
 from conversations.models import Conversation, Membership, Message
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations import queries
-from conversations.demo.people import CAST, EMAILS
+from conversations.management.demo.people import CAST, EMAILS
 from conversations.models import Conversation, Message, Reaction
 
 pytestmark = pytest.mark.once

@@ -25,7 +25,7 @@ from chatty.sqlite import erasing
 from conversations import actions
 from conversations.realtime import engine, upkeep
 from conversations.tests.helpers import person, say
-from tests.houses import eventually
+from tests.installations import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,7 +22,7 @@ from playwright.sync_api import (
 
 from tests.browser import chromium, sample_pages
 from tests.browser.rooms import Persons, Room, enter
-from tests.houses import PASSWORD, Builder, ChatServer
+from tests.installations import PASSWORD, Builder, ChatServer
 from tests.sockets import Talker
 
 PATIENCE = 10_000  # milliseconds until an expectation has failed; the machine may be busy

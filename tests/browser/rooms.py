@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, Locator, Page, Route, WebSocketRoute, expect
 
-from tests.houses import ChatServer, Person
+from tests.installations import ChatServer, Person
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visitor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.houses import ChatServer
+from tests.installations import ChatServer
 
 _CREATE = """
 from io import BytesIO

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.rooms import violations
 from tests.browser.sample_pages import PAGES, STRANGERS
-from tests.houses import ChatServer, Person
+from tests.installations import ChatServer, Person
 
 # What a device asks for.
 LOOKS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Persons, Room, enter, let_go, violations, wait_for_line
-from tests.houses import ChatServer
+from tests.installations import ChatServer
 
 
 def door(page: Page, name: str) -> Locator:

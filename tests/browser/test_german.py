@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit, Visitor
-from tests.houses import ChatServer, Person
+from tests.installations import ChatServer, Person
 
 _FURNISH = """
 from datetime import timedelta

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Line, Room, act, enter, violations, wait_for_line, write
-from tests.houses import ChatServer, eventually
+from tests.installations import ChatServer, eventually
 
 pytestmark = pytest.mark.browser
 

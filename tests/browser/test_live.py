@@ -26,7 +26,7 @@ from tests.browser.rooms import (
     wait_for_line,
     write,
 )
-from tests.houses import Builder, ChatServer, eventually
+from tests.installations import Builder, ChatServer, eventually
 
 # --- talking -----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import wait_for_line
-from tests.houses import ChatServer
+from tests.installations import ChatServer
 
 PART = 1_000  # messages at each end whose costs are compared
 PATIENCE = 240  # seconds, on a machine that does much else

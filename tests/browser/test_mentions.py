@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Persons, Room, bubble, enter, let_go, said, violations
-from tests.houses import ChatServer
+from tests.installations import ChatServer
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests import markup
 from tests.browser.conftest import Visit
 from tests.browser.sample_pages import STRANGERS
-from tests.houses import ChatServer
+from tests.installations import ChatServer
 
 
 @pytest.mark.parametrize("javascript", [False, True], ids=["as sent", "as drawn"])

@@ -21,7 +21,7 @@ from tests.browser.rooms import (
     wait_for_line,
     write,
 )
-from tests.houses import Builder, ChatServer, eventually
+from tests.installations import Builder, ChatServer, eventually
 
 HERE = re.compile("face--here")
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 from tests.browser import chromium
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Room, bubble, enter, row_of, wait_for_line, write
-from tests.houses import ChatServer, eventually
+from tests.installations import ChatServer, eventually
 
 
 @pytest.fixture(scope="module")

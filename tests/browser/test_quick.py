@@ -21,7 +21,7 @@ from tests.browser.rooms import (
     top_of_id,
     wait_for_line,
 )
-from tests.houses import ChatServer
+from tests.installations import ChatServer
 
 
 def options(page: Page) -> list[str]:

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.houses import ChatServer, eventually
+from tests.installations import ChatServer, eventually
 
 
 def picture(colour: str = "teal", size: tuple[int, int] = (640, 480)) -> FilePayload:

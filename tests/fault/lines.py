@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from conversations.proof.proxy import Proxy
+from proof.proxy import Proxy
 
 _POSTGRES_PORT = 5432
 

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.fault.crowd import Crowd
 from tests.fault.lines import along, to_postgres
+from tests.fault.workload import Crowd
 from tests.sockets import Talker, new_key, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

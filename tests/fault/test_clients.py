@@ -16,7 +16,7 @@ import websockets
 from websockets.exceptions import WebSocketException
 
 from tests.fault.test_slow_reader import ports_connected_to, sleeper
-from tests.houses import eventually
+from tests.installations import eventually
 from tests.sockets import Talker, knock
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

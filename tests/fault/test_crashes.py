@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.fault.crowd import Crowd
+from tests.fault.workload import Crowd
 from tests.sockets import Talker, knock
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

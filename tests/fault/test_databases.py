@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.fault.crowd import Crowd
-from tests.houses import eventually
+from tests.fault.workload import Crowd
+from tests.installations import eventually
 from tests.sockets import Talker, new_key, open_socket, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

@@ -23,7 +23,7 @@ from benchmarks.measure import percentile, resident_bytes
 from tests.fault.failing import NEWER_UVICORN
 from tests.fault.test_clients import masked
 from tests.fault.test_slow_reader import sleeper
-from tests.houses import Builder, ChatServer, eventually
+from tests.installations import Builder, ChatServer, eventually
 from tests.sockets import Talker, new_key, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.xdist_group("hostile clients")]

@@ -7,7 +7,7 @@ import time
 import pytest
 import redis
 
-from tests.houses import eventually
+from tests.installations import eventually
 from tests.sockets import Talker, new_key, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

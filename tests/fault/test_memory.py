@@ -12,7 +12,7 @@ import pytest
 
 from tests.fault.test_clients import masked
 from tests.fault.test_slow_reader import BODY, sleeper
-from tests.houses import eventually
+from tests.installations import eventually
 from tests.sockets import Talker, switchboard
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.houses import PASSWORD, ChatServer
+from tests.installations import PASSWORD, ChatServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from conversations import events, protocol
 from tests.fault.failing import FORMER_VERSION
-from tests.houses import eventually
+from tests.installations import eventually
 from tests.sockets import Client, Talker, dial, open_socket
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

@@ -11,8 +11,8 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from chatty.common.errors import ChatError
-from conversations.demo import stage
-from conversations.demo.people import CAST
+from conversations.management.demo import stage
+from conversations.management.demo.people import CAST
 
 
 class Command(BaseCommand):

@@ -12,11 +12,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from conversations.proof.history import KINDS
-from conversations.proof.house import HouseError
-from conversations.proof.sabotage import SABOTAGES
-from conversations.proof.services import MissingServiceError
-from conversations.proof.trial import Plan, Progress, Verdict, run_trial
+from proof.history import KINDS
+from proof.installation import HouseError
+from proof.sabotage import SABOTAGES
+from proof.services import MissingServiceError
+from proof.trial import Plan, Progress, Verdict, run_trial
 
 _NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL and Redis"}
 _OVERHEAD_SECONDS = 12.0  # of each trial: opening, settling, checking

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from conversations.proof.proxy import Proxy
+from proof.proxy import Proxy
 
 _POSTGRES_CONF = """
 max_connections = 200

@@ -24,7 +24,7 @@ from typing import Any
 
 import websockets.sync.client
 
-from conversations.proof.services import free_port
+from proof.services import free_port
 from tests.services import Postgres, Redis
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,8 +15,8 @@ from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from conversations import actions, limits
-from conversations.demo.people import CAST, EMAILS
-from conversations.demo.script import Do, Say, Scene, bodies, scenes
+from conversations.management.demo.people import CAST, EMAILS
+from conversations.management.demo.script import Do, Say, Scene, bodies, scenes
 from conversations.models import Conversation, Membership, Message
 
 CROWD = "Everything at once"  # the conversation that grows to any size

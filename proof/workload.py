@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from conversations.proof import rest
-from conversations.proof.client import Device, Person
-from conversations.proof.history import Change, History, Saying, Stay
+from proof import rest
+from proof.client import Device, Person
+from proof.history import Change, History, Saying, Stay
 
 EMOJI = ("🌱", "👍", "🍪")
 PAUSE_SECONDS = 0.25  # between two deeds of one device, on average

@@ -8,9 +8,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from conversations.proof.history import History
-from conversations.proof.house import House, Server
-from conversations.proof.services import Postgres, Redis
+from proof.history import History
+from proof.installation import House, Server
+from proof.services import Postgres, Redis
 
 Fault = Callable[[], Awaitable[None]]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conversations.proof import checker, rest
-from conversations.proof.client import Device, Person
-from conversations.proof.crowd import Crowd, Room
-from conversations.proof.history import Finding, History, Stay
-from conversations.proof.house import House, HouseError, new_home
-from conversations.proof.nemesis import Nemesis
-from conversations.proof.services import GivenPostgres, OwnPostgres, Postgres, Redis
+from proof import checker, rest
+from proof.client import Device, Person
+from proof.history import Finding, History, Stay
+from proof.installation import House, HouseError, new_home
+from proof.nemesis import Nemesis
+from proof.services import GivenPostgres, OwnPostgres, Postgres, Redis
+from proof.workload import Crowd, Room
 
 SETTLE_SECONDS = 10.0
 _CLOSING_SECONDS = 20.0  # for those at work when the finale comes to finish what they began

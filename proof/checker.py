@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from conversations.proof.client import Device
-from conversations.proof.history import Change, Finding, History, Saying, Stay
+from proof.client import Device
+from proof.history import Change, Finding, History, Saying, Stay
 
 _MESSAGES = (
     "SELECT id, conversation_id, seq, version, kind, author_id, key, body, data, "

@@ -1,10 +1,10 @@
 """The proof: real servers, many clients, deliberate faults, and a check of everything afterwards.
 
-house.py     an installation of its own, its server processes and services
+installation.py     an installation of its own, its server processes and services
 proxy.py     the line between clients and servers, to be cut, delayed and held up
 rest.py      REST for coroutines
 client.py    a client as docs/protocol.md wants it: positions, outbox, sync, back-off
-crowd.py     what the clients do all the time
+workload.py     what the clients do all the time
 nemesis.py   what is done to them
 history.py   what was tried, answered and seen
 checker.py   whether the promises were kept

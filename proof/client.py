@@ -21,8 +21,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from conversations.proof import rest
-from conversations.proof.history import History, Saying
+from proof import rest
+from proof.history import History, Saying
 
 Frame = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Servers with a deliberate fault. The proof is worth something only if it finds each of them.
 
-    python -m conversations.proof.sabotage NAME manage.py serve ...
+    python -m proof.sabotage NAME manage.py serve ...
 
 Nothing else imports this module, and no setting leads here.
 """

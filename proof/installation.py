@@ -18,10 +18,10 @@ from typing import Any
 
 import psycopg
 
-from conversations.proof import rest, services
-from conversations.proof.proxy import Proxy
+from proof import rest, services
+from proof.proxy import Proxy
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parent.parent
 _READY_SECONDS = 90.0
 _SETTINGS = (
     "CSRF_TRUSTED_ORIGINS DEBUG EMAIL_URL HOST PUBLIC_URL SECRET_KEY_FALLBACKS SIGN_UP "
@@ -207,7 +207,7 @@ def command(kind: str, port: int, sabotage: str) -> list[str]:
         "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "chatty.asgi:application"],
     }[kind]
     if sabotage:
-        program = ["-m", "conversations.proof.sabotage", sabotage, *program]
+        program = ["-m", "proof.sabotage", sabotage, *program]
     return [sys.executable, *program]
 
 
