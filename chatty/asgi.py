@@ -23,7 +23,8 @@ from django.conf import settings
 from accounts import pictures
 from chatty.ops import health
 from chatty.server import startup
-from chatty.server.admission import FrontDoor, HttpBound
+from chatty.server.admission import HttpBound
+from chatty.server.router import FrontDoor
 from conversations.realtime import engine
 from conversations.sockets.consumer import ChatConsumer
 

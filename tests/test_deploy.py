@@ -15,7 +15,7 @@ from accounts import pictures
 from chatty.common.errors import CODES
 from chatty.ops import health, logs, metrics
 from chatty.ops.observer import route_class
-from chatty.server import admission, uvicorn_server
+from chatty.server import proxy_headers, uvicorn_server
 from conversations import protocol
 from conversations.realtime import writer
 
@@ -51,7 +51,7 @@ def test_nginx_lets_sockets_through_and_upgrades_nothing_else():
 
 def test_nginx_says_itself_whatever_chatty_believes_of_a_proxy():
     """A header that is passed on as the client wrote it would be believed, too."""
-    source = Path(admission.__file__).read_text()
+    source = Path(proxy_headers.__file__).read_text()
     believed = set(re.findall(r'told(?:\.get\(|, )b"([\w-]+)"', source))
     assert believed == {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
     assert {name: sent_on()[name] for name in believed} == {

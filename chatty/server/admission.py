@@ -1,213 +1,26 @@
-"""ASGI in front of Django: whom to believe about the client, how much HTTP at once, where sockets go."""
+"""How much HTTP is let in at once: requests, bodies on their way and answers nobody has taken."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
-import json
-import logging
-import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 from django.http import parse_cookie
 
 from chatty.common.errors import ChatError
-from chatty.conf.env import Network
 from chatty.ops import metrics
-from chatty.ops.health import Probe, answer
-from chatty.ops.observer import Observer
+from chatty.server.asgi_types import Application, Message, Receive, Scope, Send
 from chatty.server.fair_queue import Client, Turns
+from chatty.server.responses import refuse
 
-log = logging.getLogger("chatty.server.admission")
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Any, Any, Any], Awaitable[Any]]
-Headers = Iterable[tuple[bytes, bytes]]
-
-# Whoever sends these speaks about the client, so only a proxy may. Nothing behind this sees them.
-_SPOKEN_BY_PROXIES = frozenset(
-    {
-        b"x-forwarded-for",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-ssl",
-        b"x-real-ip",
-        b"forwarded",
-        b"daphne-root-path",
-    }
-)
-_NO_SUCH_SOCKET = 4404
 LARGE_AT_ONCE = 4
 PROGRESS_BYTES = 16 * 1024  # of a body or an answer, in every HTTP_BODY_SECONDS
 ANSWER_KEPT = 8 * 1024 * 1024  # bytes of one answer; the rest is sent as the client takes it
 # ASGI extension: a function that ends the connection at once, whatever it still holds.
 CUT_EXTENSION = "chatty.cut"
-
-
-class FrontDoor:
-    """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan.
-
-    `probes`: what answers machines, by path; no crowd of people is ever before them in line.
-    """
-
-    def __init__(
-        self,
-        *,
-        http: Application,
-        websockets: Mapping[str, Application],
-        probes: Mapping[str, Probe],
-        on_startup: Callable[[], Awaitable[None]],
-        on_shutdown: Callable[[], Awaitable[None]],
-        trusted: Sequence[Network],
-        https: bool,
-    ) -> None:
-        self.http = http
-        self.websockets = websockets
-        self.probes = probes
-        self.on_startup = on_startup
-        self.on_shutdown = on_shutdown
-        self.trusted = trusted
-        self.https = https
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
-        scope = as_seen_by_proxies(scope, self.trusted)
-        if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-            return
-        observer = Observer(scope, send)
-        try:
-            await self._http(scope, receive, observer.send)
-        finally:
-            observer.finish()
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (probe := self.probes.get(scope["path"])) is not None:
-            await probe(scope, send)
-        elif self.https and "chatty.untrusted_proxy" in scope:
-            # Sent on to https, which is where the browser is already, it would go round for ever.
-            await refuse(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
-        else:
-            await self.http(scope, receive, send)
-
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        consumer = self.websockets.get(scope["path"])
-        if consumer is not None:
-            await consumer(scope, receive, send)
-            return
-        await receive()  # websocket.connect
-        await send({"type": "websocket.close", "code": _NO_SUCH_SOCKET})
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                await self._told(self.on_startup, "startup", send)
-            else:
-                await self._told(self.on_shutdown, "shutdown", send)
-                return
-
-    @staticmethod
-    async def _told(deed: Callable[[], Awaitable[None]], name: str, send: Send) -> None:
-        try:
-            await deed()
-        except Exception:
-            log.exception("The engine's %s failed", name)
-            await send({"type": f"lifespan.{name}.failed", "message": f"{name} failed"})
-        else:
-            await send({"type": f"lifespan.{name}.complete"})
-
-
-def as_seen_by_proxies(scope: Scope, trusted: Sequence[Network]) -> Scope:
-    """A copy of `scope` with the client, scheme and host a trusted proxy tells of.
-
-    From anybody else such headers are dropped. `root_path` is always empty: Daphne takes it from a
-    header any client may send, and Django would cut it off the path a proxy's rules were made for.
-    Names with underscores are dropped too: servers' environments mix them up with dashes.
-    """
-    told: dict[bytes, bytes] = {}
-    headers: list[tuple[bytes, bytes]] = []
-    for name, value in scope["headers"]:
-        if name in _SPOKEN_BY_PROXIES:
-            # Several lines of one list are one list (RFC 9110, 5.3).
-            told[name] = told[name] + b"," + value if name in told else value
-        elif b"_" not in name:
-            headers.append((name, value))
-    scope = {**scope, "headers": headers, "root_path": "", "chatty.proxied": bool(told)}
-    if told and is_trusted(scope.get("client"), trusted):
-        _believe(scope, told, trusted)
-    elif _last(told, b"x-forwarded-proto") == b"https":
-        scope["chatty.untrusted_proxy"] = (scope.get("client") or ("unknown",))[0]
-    return scope
-
-
-def untrusted_proxy(address: str) -> ChatError:
-    detail = (
-        f"A proxy at {address} says this came by https, but is not one that is trusted. "
-        f"Whoever runs this Chatty: set TRUSTED_PROXIES={address}"
-    )
-    return ChatError("invalid", detail)
-
-
-def _believe(scope: Scope, told: Mapping[bytes, bytes], trusted: Sequence[Network]) -> None:
-    client = client_behind(told.get(b"x-forwarded-for", b"").decode("latin-1"), trusted)
-    if client:
-        scope["client"] = [client, 0]
-    proto = _last(told, b"x-forwarded-proto")
-    if proto in {b"http", b"https"}:
-        secure = proto == b"https"
-        sockets = scope["type"] == "websocket"
-        scope["scheme"] = ("ws" if sockets else "http") + ("s" if secure else "")
-    host = _last(told, b"x-forwarded-host")
-    if host:
-        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
-        scope["headers"] = [*others, (b"host", host)]
-
-
-def _last(told: Mapping[bytes, bytes], name: bytes) -> bytes:
-    """The nearest proxy's word: what stands further left may be the client's own."""
-    return told.get(name, b"").rpartition(b",")[2].strip().lower()
-
-
-def client_behind(forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """The right-most address that is no proxy of ours; "" when there is none to believe."""
-    for entry in reversed(forwarded_for.split(",")):
-        address = parsed_address(entry.strip())
-        if address is None:
-            return ""
-        if not any(address in network for network in trusted):
-            return str(address)
-    return ""
-
-
-def is_trusted(client: Sequence[Any] | None, trusted: Sequence[Network]) -> bool:
-    if not trusted or not client:
-        return False
-    address = parsed_address(str(client[0]))
-    return address is not None and any(address in network for network in trusted)
-
-
-def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Understands 1.2.3.4, 1.2.3.4:5678, ::1 and [::1]:5678."""
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 class _Body:
@@ -478,15 +291,3 @@ def replaying(body: bytes, receive: Receive) -> Receive:
         return rest.pop() if rest else await receive()
 
     return replay
-
-
-async def refuse(scope: Scope, send: Send, error: ChatError) -> None:
-    """Answers without Django. Closes the connection: a body may still be on its way."""
-    if scope["path"].startswith("/api/"):
-        kind, body = "application/json", json.dumps(error.as_dict()).encode()
-    else:
-        kind, body = "text/plain; charset=utf-8", error.detail.encode()
-    headers = [(b"connection", b"close")]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
-    await answer(send, error.status, kind, body, *headers)

@@ -8,7 +8,9 @@ import json
 
 import pytest
 
-from chatty.server.admission import FrontDoor, HttpBound, as_seen_by_proxies
+from chatty.server.admission import HttpBound
+from chatty.server.proxy_headers import as_seen_by_proxies
+from chatty.server.router import FrontDoor
 
 PROXY = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 

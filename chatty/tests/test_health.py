@@ -13,7 +13,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from chatty.ops import failures, health, metrics
-from chatty.server.admission import FrontDoor, HttpBound
+from chatty.server.admission import HttpBound
+from chatty.server.router import FrontDoor
 from conversations.actions.transactions import as_refusal
 
 TOKEN = "4f5d0c8e2b7a49d6b1e3f8a07c6d5e4f"

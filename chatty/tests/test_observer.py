@@ -13,7 +13,8 @@ from chatty.common.errors import ChatError
 from chatty.ops import logs, metrics
 from chatty.ops.health import answer
 from chatty.ops.observer import CLIENT_GONE, SECURITY_HEADERS, route_class
-from chatty.server.admission import FrontDoor, refuse
+from chatty.server.responses import refuse
+from chatty.server.router import FrontDoor
 
 
 async def nothing():

@@ -1,0 +1,107 @@
+"""What a proxy says about the client: believed of a trusted one, dropped of anybody else."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chatty.common.errors import ChatError
+from chatty.conf.env import Network
+from chatty.server.asgi_types import Scope
+
+# Whoever sends these speaks about the client, so only a proxy may. Nothing behind this sees them.
+_SPOKEN_BY_PROXIES = frozenset(
+    {
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-ssl",
+        b"x-real-ip",
+        b"forwarded",
+        b"daphne-root-path",
+    }
+)
+
+
+def as_seen_by_proxies(scope: Scope, trusted: Sequence[Network]) -> Scope:
+    """A copy of `scope` with the client, scheme and host a trusted proxy tells of.
+
+    From anybody else such headers are dropped. `root_path` is always empty: Daphne takes it from a
+    header any client may send, and Django would cut it off the path a proxy's rules were made for.
+    Names with underscores are dropped too: servers' environments mix them up with dashes.
+    """
+    told: dict[bytes, bytes] = {}
+    headers: list[tuple[bytes, bytes]] = []
+    for name, value in scope["headers"]:
+        if name in _SPOKEN_BY_PROXIES:
+            # Several lines of one list are one list (RFC 9110, 5.3).
+            told[name] = told[name] + b"," + value if name in told else value
+        elif b"_" not in name:
+            headers.append((name, value))
+    scope = {**scope, "headers": headers, "root_path": "", "chatty.proxied": bool(told)}
+    if told and is_trusted(scope.get("client"), trusted):
+        _believe(scope, told, trusted)
+    elif _last(told, b"x-forwarded-proto") == b"https":
+        scope["chatty.untrusted_proxy"] = (scope.get("client") or ("unknown",))[0]
+    return scope
+
+
+def untrusted_proxy(address: str) -> ChatError:
+    detail = (
+        f"A proxy at {address} says this came by https, but is not one that is trusted. "
+        f"Whoever runs this Chatty: set TRUSTED_PROXIES={address}"
+    )
+    return ChatError("invalid", detail)
+
+
+def _believe(scope: Scope, told: Mapping[bytes, bytes], trusted: Sequence[Network]) -> None:
+    client = client_behind(told.get(b"x-forwarded-for", b"").decode("latin-1"), trusted)
+    if client:
+        scope["client"] = [client, 0]
+    proto = _last(told, b"x-forwarded-proto")
+    if proto in {b"http", b"https"}:
+        secure = proto == b"https"
+        sockets = scope["type"] == "websocket"
+        scope["scheme"] = ("ws" if sockets else "http") + ("s" if secure else "")
+    host = _last(told, b"x-forwarded-host")
+    if host:
+        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        scope["headers"] = [*others, (b"host", host)]
+
+
+def _last(told: Mapping[bytes, bytes], name: bytes) -> bytes:
+    """The nearest proxy's word: what stands further left may be the client's own."""
+    return told.get(name, b"").rpartition(b",")[2].strip().lower()
+
+
+def client_behind(forwarded_for: str, trusted: Sequence[Network]) -> str:
+    """The right-most address that is no proxy of ours; "" when there is none to believe."""
+    for entry in reversed(forwarded_for.split(",")):
+        address = parsed_address(entry.strip())
+        if address is None:
+            return ""
+        if not any(address in network for network in trusted):
+            return str(address)
+    return ""
+
+
+def is_trusted(client: Sequence[Any] | None, trusted: Sequence[Network]) -> bool:
+    if not trusted or not client:
+        return False
+    address = parsed_address(str(client[0]))
+    return address is not None and any(address in network for network in trusted)
+
+
+def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Understands 1.2.3.4, 1.2.3.4:5678, ::1 and [::1]:5678."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,22 @@
+"""Answers that are given before Django."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from chatty.common.errors import ChatError
+from chatty.ops.health import answer
+from chatty.server.asgi_types import Scope, Send
+
+
+async def refuse(scope: Scope, send: Send, error: ChatError) -> None:
+    """Answers without Django. Closes the connection: a body may still be on its way."""
+    if scope["path"].startswith("/api/"):
+        kind, body = "application/json", json.dumps(error.as_dict()).encode()
+    else:
+        kind, body = "text/plain; charset=utf-8", error.detail.encode()
+    headers = [(b"connection", b"close")]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
+    await answer(send, error.status, kind, body, *headers)

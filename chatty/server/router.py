@@ -1,0 +1,92 @@
+"""The first of ASGI: where probes, requests and sockets go, and the server's lifespan."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from chatty.conf.env import Network
+from chatty.ops.health import Probe
+from chatty.ops.observer import Observer
+from chatty.server.asgi_types import Application, Receive, Scope, Send
+from chatty.server.proxy_headers import as_seen_by_proxies, untrusted_proxy
+from chatty.server.responses import refuse
+
+log = logging.getLogger("chatty.server.admission")
+_NO_SUCH_SOCKET = 4404
+
+
+class FrontDoor:
+    """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan.
+
+    `probes`: what answers machines, by path; no crowd of people is ever before them in line.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: Application,
+        websockets: Mapping[str, Application],
+        probes: Mapping[str, Probe],
+        on_startup: Callable[[], Awaitable[None]],
+        on_shutdown: Callable[[], Awaitable[None]],
+        trusted: Sequence[Network],
+        https: bool,
+    ) -> None:
+        self.http = http
+        self.websockets = websockets
+        self.probes = probes
+        self.on_startup = on_startup
+        self.on_shutdown = on_shutdown
+        self.trusted = trusted
+        self.https = https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        scope = as_seen_by_proxies(scope, self.trusted)
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
+        observer = Observer(scope, send)
+        try:
+            await self._http(scope, receive, observer.send)
+        finally:
+            observer.finish()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (probe := self.probes.get(scope["path"])) is not None:
+            await probe(scope, send)
+        elif self.https and "chatty.untrusted_proxy" in scope:
+            # Sent on to https, which is where the browser is already, it would go round for ever.
+            await refuse(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
+        else:
+            await self.http(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        consumer = self.websockets.get(scope["path"])
+        if consumer is not None:
+            await consumer(scope, receive, send)
+            return
+        await receive()  # websocket.connect
+        await send({"type": "websocket.close", "code": _NO_SUCH_SOCKET})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._told(self.on_startup, "startup", send)
+            else:
+                await self._told(self.on_shutdown, "shutdown", send)
+                return
+
+    @staticmethod
+    async def _told(deed: Callable[[], Awaitable[None]], name: str, send: Send) -> None:
+        try:
+            await deed()
+        except Exception:
+            log.exception("The engine's %s failed", name)
+            await send({"type": f"lifespan.{name}.failed", "message": f"{name} failed"})
+        else:
+            await send({"type": f"lifespan.{name}.complete"})
