@@ -20,6 +20,7 @@ from accounts.models import User
 from conversations import actions, limits, publisher, queries
 from conversations.events import Changed, Event
 from conversations.models import Conversation, Membership, Message, Reveal
+from conversations.queries import staff as staff_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -358,7 +359,7 @@ def test_a_search_that_makes_no_sense_is_refused_in_words(admin, alice, opened):
 
 
 def test_all_messages_are_paged_without_counting_them(admin, alice, opened, monkeypatch):
-    monkeypatch.setattr(queries, "LOOK_STEP", 4)
+    monkeypatch.setattr(staff_queries, "LOOK_STEP", 4)
     monkeypatch.setattr("conversations.admin.MessageAdmin.list_per_page", 3)
     expected = [say(alice, opened, "x", key=f"k{n}").pk for n in range(8)]
     expected = [Message.objects.get(kind="created").pk, *expected][::-1]
@@ -377,8 +378,8 @@ def test_all_messages_are_paged_without_counting_them(admin, alice, opened, monk
 
 
 def test_a_search_for_something_rare_stops_and_can_go_on(admin, alice, opened, monkeypatch):
-    monkeypatch.setattr(queries, "LOOK_STEP", 2)
-    monkeypatch.setattr(queries, "LOOK_SECONDS", -1)
+    monkeypatch.setattr(staff_queries, "LOOK_STEP", 2)
+    monkeypatch.setattr(staff_queries, "LOOK_SECONDS", -1)
     rare = say(alice, opened, "rare")
     for n in range(4):
         say(alice, opened, "x", key=f"k{n}")

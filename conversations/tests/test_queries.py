@@ -13,6 +13,7 @@ from accounts.models import User
 from conversations import actions, limits, queries
 from conversations.actions import Draft
 from conversations.models import Conversation, Instance, Membership, Message
+from conversations.queries import messages as message_queries
 from conversations.tests.helpers import person, say, version_of
 from conversations.wire import message_to_wire
 
@@ -128,12 +129,12 @@ def test_a_change_between_head_and_rows_is_never_lost(alice, bob, pair, monkeypa
     original = queries.read
 
     def meanwhile(rows):
-        monkeypatch.setattr(queries, "read", original)
+        monkeypatch.setattr(message_queries, "read", original)
         actions.edit_message(bob, message.pk, "After")
         say(alice, pair, "Late")
         return original(rows)
 
-    monkeypatch.setattr(queries, "read", meanwhile)
+    monkeypatch.setattr(message_queries, "read", meanwhile)
     page = queries.history(pair)
     changes = queries.changes_since(pair.pk, page.position)
     assert {m.body for m in changes.messages} == {"After", "Late"}

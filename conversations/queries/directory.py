@@ -1,0 +1,66 @@
+"""Finding people, and conversations to join."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from accounts.models import User
+from conversations.models import Conversation, Membership, Removal
+
+
+def people(
+    *, text: str = "", limit: int = 20, exclude_members_of: Conversation | None = None
+) -> list[User]:
+    """Return people with an open account by name. Found by any part of the name, never by e-mail:
+    that would tell who has an account under an address."""
+    found = User.objects.filter(is_active=True)
+    for word in text.split():
+        found = found.filter(name__icontains=word)
+    if exclude_members_of is not None:
+        inside = Membership.objects.filter(conversation=exclude_members_of, user_id=OuterRef("pk"))
+        found = found.filter(~Exists(inside))
+    return list(found.order_by("name", "pk")[:limit])
+
+
+def browse(
+    user: User, *, text: str = "", limit: int = 50, after: tuple[str, int] | None = None
+) -> list[Conversation]:
+    """Return open conversations by name, with `members_count`, `joined` and `removed`: whether the
+    person was removed and cannot join.
+
+    `after`: (name, id) of the last one of the page before.
+    """
+    found = _open_groups(user).filter(archived_at=None)
+    for word in text.split():
+        found = found.filter(Q(name__icontains=word) | Q(topic__icontains=word))
+    if after is not None:
+        name, pk = after
+        found = found.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
+    return list(found.order_by("name", "pk")[:limit])
+
+
+def open_group(user: User, conversation_id: int) -> Conversation | None:
+    """Return an open conversation as browse() does, also an archived one; None for any other."""
+    return _open_groups(user).filter(pk=conversation_id).first()
+
+
+def _open_groups(user: User) -> QuerySet[Any]:
+    members_count = (
+        Membership.objects.filter(conversation_id=OuterRef("pk"))
+        .order_by()
+        .values("conversation_id")
+        .annotate(number=Count("*"))
+        .values("number")
+    )
+    mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    removed = Removal.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    return Conversation.objects.filter(
+        kind=Conversation.Kind.GROUP, access=Conversation.Access.OPEN, deleted_at=None
+    ).annotate(
+        members_count=Coalesce(Subquery(members_count), Value(0)),
+        joined=Exists(mine),
+        removed=Exists(removed),
+    )

@@ -1,0 +1,150 @@
+"""Messages: pages of history, and what changed since a version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet, TextField
+from django.db.models.expressions import RawSQL
+
+from conversations import limits
+from conversations.models import Conversation, Membership, Message
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of messages, oldest first, and what lies around it.
+
+    `position`: the version as of which these rows are known. Every later change to them, and every
+    message after the newest one there was, has a higher version.
+    """
+
+    messages: list[Message]
+    position: int
+    has_older: bool
+    has_newer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed after a version: each changed message once, as it is now, in order of version.
+
+    `version`: the client's position once it has applied them. `more`: ask again from there.
+    `reset`: too far behind (or ahead of us): nothing is listed, load the latest page instead.
+    """
+
+    messages: list[Message]
+    version: int
+    more: bool
+    reset: bool
+
+
+# One statement sees one state of the database, two may see what happened between them: a row of one
+# version with reactions of a later one. A whole page of thousands of reactions is one JSON array a row.
+_REACTED = {
+    "postgresql": """(SELECT json_agg(json_build_array(r.emoji, r.user_id) ORDER BY r.id)::text
+        FROM conversations_reaction r WHERE r.message_id = conversations_message.id)""",
+    "sqlite": """(SELECT json_group_array(json_array(r.emoji, r.user_id))
+        FROM (SELECT emoji, user_id FROM conversations_reaction
+              WHERE message_id = conversations_message.id ORDER BY id) AS r)""",
+}
+
+
+def read(rows: QuerySet[Message]) -> list[Message]:
+    """Return the messages with what message_to_wire reads: author, quoted message and its author,
+    reactions. One query, so that each message is as it was at its version."""
+    statement = _REACTED[connection.vendor]  # ours, without parameters
+    reactions = RawSQL(statement, [], output_field=TextField())  # noqa: S611
+    messages: list[Message] = []
+    whole = rows.select_related("author", "reply_to__author").annotate(reactions_read=reactions)
+    for message in whole:
+        found = message.reactions_read
+        message.reacted = [(emoji, user) for emoji, user in json.loads(found)] if found else []
+        messages.append(message)
+    return messages
+
+
+def detailed(message: Message) -> Message:
+    """Return the message read anew, with what message_to_wire needs."""
+    (found,) = read(Message.objects.filter(pk=message.pk))
+    return found
+
+
+def history(
+    conversation: Conversation,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    around: int | None = None,
+    limit: int = limits.PAGE_SIZE,
+) -> History:
+    """Return the latest page, or the one before / after / around a seq. One query.
+
+    `conversation`: as just read (access.member_of); its counters are what the page stands on.
+    """
+    # The head was read first, the rows are read after it: a change that falls between is then in
+    # the rows or still ahead of the position, never lost. The other way round it could be both.
+    version, last_seq = conversation.version, conversation.last_seq
+    limit = max(1, min(limit, limits.PAGE_MAX))
+    if around is not None:
+        after = max(0, around - limit // 2 - 1)
+    rows = Message.objects.filter(conversation=conversation)
+    if after is not None:
+        messages = read(rows.filter(seq__gt=after).order_by("seq")[:limit])
+    else:
+        if before is not None:
+            rows = rows.filter(seq__lt=before)
+        messages = read(rows.order_by("-seq")[:limit])[::-1]
+    # An empty page lies before the first message, or behind the last.
+    place = last_seq + 1 if before is None else min(before, last_seq + 1)
+    first = messages[0].seq if messages else place
+    last = messages[-1].seq if messages else place - 1
+    return History(
+        messages=messages, position=version, has_older=first > 1, has_newer=last < last_seq
+    )
+
+
+def changes_since(
+    conversation_id: int, version: int, *, limit: int = limits.SYNC_PAGE
+) -> Changes | None:
+    """Return what changed after `version`, or None when there is no such conversation."""
+    head = (
+        Conversation.objects.filter(pk=conversation_id, deleted_at=None)
+        .values_list("version", flat=True)
+        .first()
+    )
+    if head is None:
+        return None
+    if version > head or head - version > limits.SYNC_REACH:
+        return Changes(messages=[], version=head, more=False, reset=True)
+    if version == head:
+        return Changes(messages=[], version=head, more=False, reset=False)
+    rows = Message.objects.filter(conversation_id=conversation_id, version__gt=version)
+    messages = read(rows.order_by("version")[: limit + 1])
+    if len(messages) > limit:
+        messages = messages[:limit]
+        return Changes(messages=messages, version=messages[-1].version, more=True, reset=False)
+    # Rows may have been stamped after the head was read; the last page reaches to the later one.
+    last = messages[-1].version if messages else head
+    return Changes(messages=messages, version=max(head, last), more=False, reset=False)
+
+
+def first_unread_seq(membership: Membership) -> int | None:
+    """Return the seq of the oldest living message of others that the member has not read."""
+    unread = _unread(membership.conversation_id, membership.last_read_seq, membership.user_id)
+    return unread.order_by("seq").values_list("seq", flat=True).first()
+
+
+def _unread(conversation_id: Any, last_read_seq: Any, user_id: int) -> QuerySet[Message]:
+    """Return others' living messages among the first UNREAD_WINDOW entries after the last one read.
+    The first two may be expressions."""
+    return Message.objects.filter(
+        conversation_id=conversation_id,
+        seq__gt=last_read_seq,
+        seq__lte=last_read_seq + limits.UNREAD_WINDOW,
+        kind=Message.Kind.TEXT,
+        deleted_at=None,
+    ).exclude(author_id=user_id)

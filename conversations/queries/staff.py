@@ -1,0 +1,91 @@
+"""What staff see of conversations and messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import limits
+from conversations.models import Conversation, Membership, Message, Reveal
+
+LOOK_STEP = 20_000  # ids looked through in one statement
+LOOK_SECONDS = 1.0  # after which a search stops where it is
+
+
+def titles_for_staff(conversations: Collection[Conversation]) -> dict[int, str]:
+    """Return id -> name; of direct ones, who talks there. One query."""
+    found = {conversation.pk: conversation.name for conversation in conversations}
+    directs = [conversation.pk for conversation in conversations if conversation.is_direct]
+    people: dict[int, list[str]] = {pk: [] for pk in directs}
+    rows = Membership.objects.filter(conversation_id__in=directs).order_by("user_id")
+    for pk, name in rows.values_list("conversation_id", "user__name"):
+        people[pk].append(name)
+    return found | {pk: ", ".join(names) for pk, names in people.items()}
+
+
+def title_for_staff(conversation: Conversation) -> str:
+    return titles_for_staff([conversation])[conversation.pk]
+
+
+def messages_for_staff(staff: User) -> QuerySet[Message]:
+    """Return all messages, each with `readable` (bool) and `words` (None where not readable).
+
+    What is said in closed and direct conversations does not even leave the database, unless this
+    person has given a reason for looking into the conversation lately. Body and html are deferred:
+    read `words`.
+    """
+    looked = _current_reveals(staff).filter(conversation_id=OuterRef("conversation_id"))
+    is_open = Q(
+        conversation__kind=Conversation.Kind.GROUP, conversation__access=Conversation.Access.OPEN
+    )
+    return (
+        Message.objects.filter(conversation__deleted_at=None)
+        .select_related("author", "conversation")
+        .annotate(
+            readable=Case(
+                When(is_open, then=True), default=Exists(looked), output_field=BooleanField()
+            )
+        )
+        .annotate(words=Case(When(readable=True, then=F("body")), default=None))
+        .defer("body", "html", "fingerprint")
+    )
+
+
+def is_revealed(staff: User, conversation_id: int) -> bool:
+    """Tell whether this person gave a reason for looking into the conversation that still counts."""
+    return _current_reveals(staff).filter(conversation_id=conversation_id).exists()
+
+
+def _current_reveals(staff: User) -> QuerySet[Reveal]:
+    lately = timezone.now() - timedelta(seconds=limits.REVEAL_SECONDS)
+    return Reveal.objects.filter(staff_id=staff.pk, at__gt=lately)
+
+
+def latest_matching(
+    rows: QuerySet[Message], *, before: int | None, limit: int
+) -> tuple[list[Message], int | None]:
+    """Return up to `limit` of `rows`, newest id first, from below the id `before` (None: from the
+    newest), and the id to go on before; None when there is nothing older.
+
+    However rare a match is and however many messages there are, this takes about LOOK_SECONDS at
+    most: it goes down the ids step by step and stops where it is.
+    """
+    newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    top = newest + 1 if before is None else min(before, newest + 1)
+    stop_at = time.monotonic() + LOOK_SECONDS
+    found: list[Message] = []
+    while top > 1:
+        bottom = max(1, top - LOOK_STEP)
+        step = rows.filter(pk__lt=top, pk__gte=bottom).order_by("-pk")
+        found += step[: limit + 1 - len(found)]
+        if len(found) > limit:
+            return found[:limit], found[limit - 1].pk
+        top = bottom
+        if time.monotonic() > stop_at:
+            break
+    return found, top if top > 1 else None
