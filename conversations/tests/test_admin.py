@@ -360,7 +360,7 @@ def test_a_search_that_makes_no_sense_is_refused_in_words(admin, alice, opened):
 
 def test_all_messages_are_paged_without_counting_them(admin, alice, opened, monkeypatch):
     monkeypatch.setattr(staff_queries, "LOOK_STEP", 4)
-    monkeypatch.setattr("conversations.admin.MessageAdmin.list_per_page", 3)
+    monkeypatch.setattr("conversations.admin.messages.MessageAdmin.list_per_page", 3)
     expected = [say(alice, opened, "x", key=f"k{n}").pk for n in range(8)]
     expected = [Message.objects.get(kind="created").pk, *expected][::-1]
     seen: list[int] = []

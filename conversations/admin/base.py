@@ -1,0 +1,63 @@
+"""What the pages of the administration share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from accounts.models import User
+from chatty.common.admin_filters import OwnFiltersOnly
+from chatty.common.errors import ChatError
+
+
+class LookedAt(OwnFiltersOnly, admin.ModelAdmin):
+    """Rows that nobody adds, changes or deletes by hand."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_moderate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("conversations.change_conversation")
+
+    def page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, f"admin/conversations/{template}", context)
+
+    def refuse(self, request: HttpRequest, error: ChatError) -> None:
+        self.message_user(request, error.detail, messages.ERROR)
+
+    def each(
+        self, request: HttpRequest, rows: Sequence[Any], deed: Callable[[User, int], Any]
+    ) -> list[Any]:
+        """Do it to each row, say what was refused, return those it was done to."""
+        done = []
+        for row in rows:
+            try:
+                deed(staff_of(request), row.pk)
+            except ChatError as error:
+                self.message_user(request, f"{row}: {error.detail}", messages.ERROR)
+            else:
+                done.append(row)
+        return done
+
+
+def staff_of(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def number_in(text: str) -> int | None:
+    """Return 12 for "12" and "#12", None for any other text."""
+    digits = text.removeprefix("#")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
