@@ -8,7 +8,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import actions, queries, tokens
+from accounts import actions, mails, queries, tokens
+from accounts.actions import authentication, passwords, registration, sign_ins
 from accounts.devices import Device
 from accounts.models import SignIn, User
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, sign_ins_ended
@@ -47,7 +48,8 @@ def hashes(monkeypatch):
 
         return hash_it
 
-    monkeypatch.setattr(actions, "make_password", counting(actions.make_password))
+    for module in (registration, authentication, passwords):
+        monkeypatch.setattr(module, "make_password", counting(module.make_password))
     monkeypatch.setattr(User, "check_password", counting(User.check_password))
     return counted
 
@@ -330,7 +332,7 @@ class TestKnownHere:
 
     def test_a_mail_about_a_forgotten_password_too(self, alice, settings, monkeypatch):
         posted = []
-        monkeypatch.setattr(actions.mails, "post", posted.append)
+        monkeypatch.setattr(mails, "post", posted.append)
         settings.LIMITS = {**settings.LIMITS, "reset_all": "3/h", "reset": "3/h"}
 
         def ask(email, **more):
@@ -438,7 +440,7 @@ class TestMany:
     def test_a_program_that_always_signs_in_anew_ends_its_oldest_and_no_browser(
         self, alice, monkeypatch, ended, django_capture_on_commit_callbacks
     ):
-        monkeypatch.setattr(actions, "SIGN_INS_MAX", 3)
+        monkeypatch.setattr(sign_ins, "SIGN_INS_MAX", 3)
         web(alice, "browser", last_seen_at=timezone.now() - timedelta(hours=9))
         pairs = [tokens.begin(alice, client=str(n)) for n in range(3)]
         assert ended == []
@@ -453,7 +455,7 @@ class TestMany:
     def test_a_browser_that_always_signs_in_anew_ends_its_oldest_and_no_program(
         self, alice, pair, monkeypatch, rf
     ):
-        monkeypatch.setattr(actions, "SIGN_INS_MAX", 3)
+        monkeypatch.setattr(sign_ins, "SIGN_INS_MAX", 3)
         for n in range(5):
             web(alice, f"web{n}", last_seen_at=timezone.now() - timedelta(hours=9 - n))
         request = rf.post("/sign-in/")
@@ -464,7 +466,7 @@ class TestMany:
         assert tokens.identify(pair.access)
 
     def test_sign_ins_that_are_over_do_not_pile_up(self, alice, monkeypatch):
-        monkeypatch.setattr(actions, "SIGN_INS_MAX", 3)
+        monkeypatch.setattr(sign_ins, "SIGN_INS_MAX", 3)
         for _ in range(20):
             tokens.begin(alice, client="")
         assert SignIn.objects.count() == 6

@@ -9,13 +9,16 @@ from datetime import datetime, timedelta
 import pytest
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.test import Client
+from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import get_language
 
 from accounts import actions, mails
+from accounts.actions import passwords
 from accounts.models import User
 from accounts.tests.helpers import PASSWORD, refused_with
 from accounts.tests.test_web import SIGN_IN, is_in, text
 from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
 from chatty.ops import metrics
 
 ASK = "/password/forgotten/"
@@ -151,7 +154,7 @@ class TestNobodyLearnsAnything:
     ):
         settings.LIMITS = {**settings.LIMITS, limit: "2/h"}
         for email in ("x@example.org", "alice@example.org"):
-            actions.limiter.clear()
+            limiter.clear()
             statuses = [Client().post(ASK, {"email": email}).status_code for _ in range(3)]
             assert statuses == [303, 303, 429]
         assert len(mailoutbox) == 2
@@ -189,7 +192,7 @@ class TestLink:
 
     def test_of_two_at_once_one_wins(self, alice, link, monkeypatch):
         uid, token = link.strip("/").split("/")[-2:]
-        real, hashed = actions.make_password, []
+        real, hashed = passwords.make_password, []
 
         def make_password(new):
             encoded = real(new)
@@ -198,7 +201,7 @@ class TestLink:
                 actions.reset_by_link(uid, token, new="the other was quicker")
             return encoded
 
-        monkeypatch.setattr(actions, "make_password", make_password)
+        monkeypatch.setattr(passwords, "make_password", make_password)
         with refused_with("not_found"):
             actions.reset_by_link(uid, token, new=NEW)
         alice.refresh_from_db()
@@ -224,7 +227,7 @@ class TestLink:
 
     def test_it_opens_nobody_elses_account(self, alice, bob, link):
         uid, token = link.strip("/").split("/")[-2:]
-        theirs = actions.urlsafe_base64_encode(str(bob.pk).encode())
+        theirs = urlsafe_base64_encode(str(bob.pk).encode())
         assert theirs != uid
         assert self.over(f"/password/reset/{theirs}/{token}/")
 

@@ -19,6 +19,7 @@ from accounts.models import Picture, User
 from accounts.tests.helpers import bearer, refused_with
 from accounts.tests.test_web import PROFILE, text
 from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
 
 PAGE = "/settings/profile/"
 DOOR = "/api/me/picture/"
@@ -225,7 +226,7 @@ class TestPage:
 
 def test_putting_up_one_after_another_is_limited(browser, pictured, settings):
     settings.LIMITS = {**settings.LIMITS, "pictures": "1/h"}
-    actions.limiter.clear()
+    limiter.clear()
     given = {**PROFILE, "name": "Alice A"}
     blue, green = (uploaded(file(colour=colour)) for colour in ("blue", "green"))
     assert browser.post(PAGE, {**given, "picture": blue}).status_code == 303

@@ -1,0 +1,82 @@
+"""Everything that changes people and sign-ins. Views, REST, admin and commands all come here.
+
+A file holds what belongs together; everybody else imports from here.
+"""
+
+from accounts.actions.authentication import authenticate, check_sign_in_lengths
+from accounts.actions.clocks import bump_clock
+from accounts.actions.closing import close_account, reopen_account
+from accounts.actions.fields import (
+    clean_client,
+    clean_contrast,
+    clean_email,
+    clean_hue,
+    clean_language,
+    clean_name,
+    clean_theme,
+    clean_time_zone,
+    time_zones,
+)
+from accounts.actions.passwords import (
+    ask_for_reset,
+    change_password,
+    change_password_here,
+    check_password_rules,
+    holder_of,
+    reset_by_link,
+    reset_password,
+    take_password,
+)
+from accounts.actions.profiles import CLEANED, update_profile
+from accounts.actions.registration import register, require_sign_up_open
+from accounts.actions.sign_ins import (
+    begin_token_sign_in,
+    begin_web_sign_in,
+    confirm_refresh,
+    end_own_sign_in,
+    end_sign_in,
+    end_sign_ins,
+    hash_of_address,
+    rotate_refresh,
+    sign_in_web,
+    touch_sign_in,
+)
+
+__all__ = [
+    "CLEANED",
+    "ask_for_reset",
+    "authenticate",
+    "begin_token_sign_in",
+    "begin_web_sign_in",
+    "bump_clock",
+    "change_password",
+    "change_password_here",
+    "check_password_rules",
+    "check_sign_in_lengths",
+    "clean_client",
+    "clean_contrast",
+    "clean_email",
+    "clean_hue",
+    "clean_language",
+    "clean_name",
+    "clean_theme",
+    "clean_time_zone",
+    "close_account",
+    "confirm_refresh",
+    "end_own_sign_in",
+    "end_sign_in",
+    "end_sign_ins",
+    "hash_of_address",
+    "holder_of",
+    "register",
+    "reopen_account",
+    "require_sign_up_open",
+    "reset_by_link",
+    "reset_password",
+    "rotate_refresh",
+    "sign_in_web",
+    "take_password",
+    "time_zones",
+    "touch_sign_in",
+    "update_profile",
+]

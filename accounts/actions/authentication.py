@@ -1,0 +1,96 @@
+"""Finding out whether somebody is who they say, and how often that may be tried."""
+
+from __future__ import annotations
+
+from django.contrib.auth.hashers import make_password
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.actions.sign_ins import hash_of_address
+from accounts.devices import Device
+from accounts.models import EMAIL_MAX, PASSWORD_MAX, User, normal_email
+from accounts.queries import signed_in_from, user_by_email
+from chatty.common.errors import ChatError
+from chatty.common.limiter import Bucket, bucket, buckets_of, limiter
+from chatty.common.text import too_long
+
+
+@sensitive_variables("password")
+def authenticate(*, email: str, password: str, address: str, device: Device | None = None) -> User:
+    """Return the person with this address and password. `device`: the browser, where it has been here.
+
+    Raises ChatError("too_long" with `fields` | "wrong_credentials" | "account_closed" | "slow_down" |
+    "busy"). Costs one hash whether the account exists or not. That an account is closed is told only
+    to its owner.
+    """
+    check_sign_in_lengths(email, password)
+    returned = _take_places(email, address, device)
+    try:
+        user = user_by_email(email)
+        right = _password_matches(user, password)
+    except ChatError:  # "busy": nothing was hashed
+        limiter.put_back_all(returned)
+        raise
+    if user is None or not right:
+        raise ChatError("wrong_credentials")
+    if not user.is_active:
+        raise ChatError("account_closed")
+    limiter.put_back_all(returned)
+    return user
+
+
+def check_sign_in_lengths(email: str, password: str) -> None:
+    """Raises ChatError("too_long") for what nobody's can be: it is neither hashed nor counted."""
+    for field, text, most in (("email", email, EMAIL_MAX), ("password", password, PASSWORD_MAX)):
+        if len(text) > most:
+            sentence = too_long(len(text), most)
+            raise ChatError("too_long", sentence, fields={field: [sentence]})
+
+
+def _take_places(email: str, address: str, device: Device | None) -> list[Bucket]:
+    """Count an attempt to sign in. Returns the buckets that get their token back if it is right.
+
+    There is no bucket for the account alone: a stranger who guesses at Alice's password must not be
+    able to lock Alice out. Two are never put back, as a right password costs a hash too. Where what
+    is there for everybody is used up, whoever has signed in here before has places of their own.
+
+    Raises ChatError("slow_down").
+    """
+    narrow = [
+        bucket("sign_in", f"{normal_email(email)} {address}"),
+        *buckets_of("passwords", address),
+    ]
+    wide = [*buckets_of("sign_in_address", address), bucket("sign_in_all", "")]
+    try:
+        limiter.take([*narrow, *wide])
+    except ChatError:
+        own = _own_places(user_by_email(email), address, device)
+        if not own:
+            raise
+        limiter.take(own)
+        return []
+    return wide
+
+
+def _own_places(user: User | None, address: str, device: Device | None) -> list[Bucket]:
+    """Return the buckets of somebody who has signed in from this browser or address before."""
+    if user is None:
+        return []
+    if device is not None and device.knows(user):
+        return [
+            bucket("sign_in_device", f"{user.pk} {device.id}"),
+            bucket("sign_in_devices", str(user.pk)),
+        ]
+    if signed_in_from(user, hash_of_address(address)):
+        return [
+            bucket("sign_in_device", f"{user.pk} {address}"),
+            bucket("passwords", address),
+        ]
+    return []
+
+
+@sensitive_variables("password")
+def _password_matches(user: User | None, password: str) -> bool:
+    if user is None:
+        make_password(password)  # as long as a real check would have taken
+        return False
+    return user.check_password(password)

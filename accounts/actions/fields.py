@@ -1,0 +1,79 @@
+"""Rules for what people give: each returns it as it is stored, or says what is wrong with it."""
+
+from __future__ import annotations
+
+import zoneinfo
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from accounts.models import EMAIL_MAX, HUES, NAME_MAX, Contrast, Theme, normal_email
+from chatty.common.errors import ChatError
+from chatty.common.text import clean_line
+
+CLIENT_MAX = 200
+
+
+def clean_email(email: str) -> str:
+    """Return an address as it is stored. Raises ChatError("invalid") with fields={"email": ...}."""
+    email = normal_email(clean_line(email, field="email", max_length=EMAIL_MAX))
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise invalid("email", _("This does not look like an e-mail address.")) from None
+    return email
+
+
+def clean_time_zone(name: str) -> str:
+    """Return the name of a zone this server knows, or "" for none."""
+    if name and name not in time_zones():
+        raise invalid("time_zone", _("This time zone is not known here."))
+    return name
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> frozenset[str]:
+    """The names this machine knows. Kept: looking means walking through hundreds of files."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+def clean_name(name: str) -> str:
+    return clean_line(name, field="name", max_length=NAME_MAX)
+
+
+def clean_language(code: str) -> str:
+    """Return the code of a language Chatty speaks, or "" for the browser's."""
+    if code and code not in dict(settings.LANGUAGES):
+        raise invalid("language", _("Chatty does not speak this language."))
+    return code
+
+
+def clean_theme(theme: str) -> str:
+    if theme not in Theme.values:
+        raise invalid("theme", _("There is no such theme."))
+    return theme
+
+
+def clean_contrast(contrast: str) -> str:
+    if contrast not in Contrast.values:
+        raise invalid("contrast", _("There is no such contrast."))
+    return contrast
+
+
+def clean_hue(hue: int | None) -> int | None:
+    """Return a colour, or None for the one that follows from the id."""
+    if hue is not None and not 0 <= hue < HUES:
+        raise invalid("hue", _("There is no such colour."))
+    return hue
+
+
+def clean_client(text: str) -> str:
+    """What a client calls itself, made harmless: one line of printable characters, cut short."""
+    return "".join(c if c.isprintable() else " " for c in text)[:CLIENT_MAX].strip()
+
+
+def invalid(field: str, *sentences: str) -> ChatError:
+    return ChatError("invalid", sentences[0], fields={field: list(sentences)})

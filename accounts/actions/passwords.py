@@ -1,0 +1,164 @@
+"""Changing and resetting passwords.
+
+They are hashed before a transaction opens: a hash takes long enough to hold everybody up.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import mails
+from accounts.actions.fields import clean_email, invalid
+from accounts.actions.sign_ins import end_sign_ins
+from accounts.devices import Device
+from accounts.models import PASSWORD_MAX, User
+from accounts.queries import user_by_email
+from accounts.sessions import SID_KEY
+from chatty.common.errors import ChatError
+from chatty.common.limiter import bucket, buckets_of, limiter
+from chatty.common.numbers import NUMBER_MAX
+
+
+@sensitive_variables("old", "new")
+def change_password(user: User, *, old: str, new: str, keep_sid: str | None, address: str) -> None:
+    """Change one's own password; every sign-in but `keep_sid` ends.
+
+    Raises ChatError("invalid", fields "old_password" or "new_password") or ("slow_down").
+    """
+    if len(old) > PASSWORD_MAX:
+        raise invalid("old_password", _("This is not your present password."))
+    # Whoever finds an open browser must not be able to guess the password from there; and the right
+    # one costs hashes too.
+    limiter.check("sign_in", f"{user.email} {address}")
+    if not user.check_password(old):
+        raise invalid("old_password", _("This is not your present password."))
+    check_password_rules(new, user, field="new_password")
+    _store_password(user, new, keep_sid=keep_sid)
+
+
+@sensitive_variables("old", "new")
+def change_password_here(request: HttpRequest, *, old: str, new: str, address: str) -> None:
+    """The same from a browser, which stays signed in."""
+    user = cast(User, request.user)
+    change_password(user, old=old, new=new, keep_sid=request.session.get(SID_KEY), address=address)
+    update_session_auth_hash(request, user)
+
+
+@sensitive_variables("new")
+def reset_password(user: User, new: str) -> None:
+    """Set somebody's password for them (staff, commands). All their sign-ins end."""
+    check_password_rules(new, user, field="new_password")
+    _store_password(user, new, keep_sid=None)
+
+
+def ask_for_reset(*, email: str, address: str, site: str, device: Device | None = None) -> None:
+    """Mail whoever has this address a link to choose a new password, if it is an account's.
+
+    `site`: where links lead, "https://chat.example.org". Raises ChatError("invalid" | "slow_down" |
+    "busy"). Neither what this does nor how long it takes tells whether there is such an account:
+    all that depends on it happens later, beside the request.
+    """
+    email = clean_email(email)
+    # Nobody's mailbox is to be filled, from however many addresses.
+    mailbox = bucket("reset", email)
+    try:
+        limiter.take([mailbox, *buckets_of("reset_address", address), bucket("reset_all", "")])
+    except ChatError:
+        user = user_by_email(email) if device is not None else None
+        if device is None or user is None or not device.knows(user):
+            raise
+        limiter.take([mailbox])
+    language = get_language() or settings.LANGUAGE_CODE
+    mails.post(partial(_reset_letter, email, site=site, language=language))
+
+
+def _reset_letter(email: str, *, site: str, language: str) -> EmailMessage | None:
+    user = user_by_email(email)
+    # Who has no password was left without one by staff.
+    if user is None or not user.is_active or not user.has_usable_password():
+        return None
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    path = reverse("accounts:reset", args=[uid, default_token_generator.make_token(user)])
+    return mails.about_reset(user, site=site, path=path, language=language)
+
+
+def holder_of(uid: str, token: str) -> User:
+    """Return who may choose a new password by this link. Raises ChatError("not_found")."""
+    try:
+        pk = int(urlsafe_base64_decode(uid))
+    except ValueError:
+        raise _link_is_over() from None
+    user = User.objects.filter(pk=pk, is_active=True).first() if 0 < pk <= NUMBER_MAX else None
+    if user is None or not default_token_generator.check_token(user, token):
+        raise _link_is_over()
+    return user
+
+
+@sensitive_variables("new")
+def reset_by_link(uid: str, token: str, *, new: str) -> None:
+    """Set the password of whoever holds the link, which is used up then. All their sign-ins end.
+
+    Raises ChatError("not_found") or ("invalid", fields "new_password").
+    """
+    user = holder_of(uid, token)
+    check_password_rules(new, user, field="new_password")
+    encoded = make_password(new)
+    with transaction.atomic():
+        # Of any number at once, one alone finds the password that the link was made for.
+        known = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
+        if not known.update(password=encoded):
+            raise _link_is_over()
+        end_sign_ins(user)
+
+
+def _link_is_over() -> ChatError:
+    return ChatError("not_found", _("This link does not work any more."))
+
+
+def take_password(user: User) -> None:
+    """Leave somebody without a password (staff): until they are given one nobody can sign in."""
+    _store_password(user, None, keep_sid=None)
+
+
+@sensitive_variables("new")
+def _store_password(user: User, new: str | None, *, keep_sid: str | None) -> None:
+    encoded = make_password(new)
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(password=encoded)
+        end_sign_ins(user, except_sid=keep_sid)
+    user.password = encoded
+
+
+@sensitive_variables("password")
+def check_password_rules(password: str, user: User, *, field: str) -> None:
+    """Raises ChatError("invalid") with every rule of AUTH_PASSWORD_VALIDATORS it breaks."""
+    # First of all, for the other rules take their time over long texts.
+    if len(password) > PASSWORD_MAX:
+        raise invalid(
+            field,
+            _("This password is too long. It may have %(max)d characters.") % {"max": PASSWORD_MAX},
+        )
+    try:
+        password.encode()
+        validate_password(password, user)
+    except UnicodeEncodeError:
+        raise invalid(field, _("This password contains characters that cannot be used.")) from None
+    except ValidationError as error:
+        raise invalid(field, *error.messages) from None

@@ -1,0 +1,173 @@
+"""Sign-ins: the rows behind browser sessions and families of tokens, from their begin to their end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import login
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.actions.clocks import bump_clock
+from accounts.actions.fields import clean_client
+from accounts.models import SignIn, User
+from accounts.sessions import SID_KEY
+from accounts.signals import SIGNED_OUT, announce_ended
+from chatty.common.errors import ChatError
+from chatty.common.limiter import client_address
+
+# Of one person and kind: so many that go on, and so many that are over.
+SIGN_INS_MAX = 100
+
+
+def hash_of_address(address: str) -> str:
+    """Return what a sign-in keeps of a client_address(): enough to recognise it, not to read it."""
+    return salted_hmac("accounts.address", address, algorithm="sha256").hexdigest()[:32]
+
+
+def sign_in_web(request: HttpRequest, user: User) -> None:
+    """Sign this browser in. An earlier sign-in of the same browser ends."""
+    before = request.session.get(SID_KEY)
+    login(request, user)
+    if before and before != request.session[SID_KEY]:
+        end_sign_in(before)
+
+
+def begin_web_sign_in(request: HttpRequest, user: User) -> None:
+    """Give the session its sign-in row. Called by Django's login() through a signal."""
+    before = request.session.get(SID_KEY)
+    if before and SignIn.objects.live().filter(sid=before, user=user).exists():
+        return  # signed in again on top of a good sign-in: it goes on
+    sign_in = _begin(
+        user,
+        kind=SignIn.Kind.WEB,
+        client=request.META.get("HTTP_USER_AGENT", ""),
+        address=client_address(request),
+        expires_at=timezone.now() + timedelta(seconds=request.session.get_expiry_age()),
+    )
+    request.session[SID_KEY] = sign_in.sid
+
+
+def begin_token_sign_in(
+    user: User, *, client: str, address: str, refresh_jti: str, expires_at: datetime
+) -> SignIn:
+    """Open the row behind a family of tokens. Raises ChatError as authenticate does."""
+    return _begin(
+        user,
+        kind=SignIn.Kind.TOKEN,
+        client=client,
+        address=address,
+        refresh_jti=refresh_jti,
+        expires_at=expires_at,
+    )
+
+
+def _begin(user: User, *, kind: SignIn.Kind, client: str, address: str, **fields: Any) -> SignIn:
+    """Open a sign-in.
+
+    A program that signs in anew each time it runs would leave thousands: beyond SIGN_INS_MAX of a
+    kind the ones that rested longest end. Browsers and programs are counted apart, so a script
+    cannot push its owner's browser out.
+    """
+    with transaction.atomic():
+        # Closing the account or changing the password ends all sign-ins. Either may have happened
+        # since the password was checked, and then this one must not slip in after them.
+        now = (
+            User.objects.select_for_update(no_key=True)
+            .filter(pk=user.pk)
+            .values("is_active", "password")
+            .first()
+        )
+        if now is None or not now["is_active"]:
+            raise ChatError("account_closed")
+        if now["password"] != user.password:
+            raise ChatError("wrong_credentials")
+        sign_in = SignIn.objects.create(
+            user=user,
+            kind=kind,
+            client=clean_client(client),
+            address_hash=hash_of_address(address),
+            **fields,
+        )
+        _end_those_beyond_the_bound(user, kind)
+        return sign_in
+
+
+def _end_those_beyond_the_bound(user: User, kind: SignIn.Kind) -> None:
+    of_kind = SignIn.objects.filter(user=user, kind=kind).order_by("-last_seen_at", "sid")
+    for sid in list(of_kind.live().values_list("sid", flat=True)[SIGN_INS_MAX:]):
+        end_sign_in(sid)
+    over = of_kind.exclude(pk__in=of_kind.live().order_by().values("pk"))
+    forgotten = list(over.values_list("pk", flat=True)[SIGN_INS_MAX:])
+    if forgotten:
+        SignIn.objects.filter(pk__in=forgotten).delete()
+
+
+def touch_sign_in(sid: str, *, lifetime: timedelta) -> None:
+    """Note that a sign-in was used, and let it run out `lifetime` from now."""
+    now = timezone.now()
+    SignIn.objects.filter(sid=sid, ended_at=None).update(
+        last_seen_at=now, expires_at=now + lifetime
+    )
+
+
+def rotate_refresh(
+    sid: str, *, old: str, new: str, rotated_at: datetime, expires_at: datetime
+) -> bool:
+    """Make `new` the one good refresh token of a sign-in. False if `old` was not.
+
+    One statement on one row: of any number of parallel calls exactly one finds its `old`.
+    """
+    return bool(
+        SignIn.objects.filter(sid=sid, refresh_jti=old, ended_at=None).update(
+            refresh_jti=new,
+            previous_jti=old,
+            rotated_at=rotated_at,
+            last_seen_at=rotated_at,
+            expires_at=expires_at,
+        )
+    )
+
+
+def confirm_refresh(sid: str, jti: str) -> None:
+    """Note that the client has this refresh token: the one before it is not answered any more.
+
+    Called at the first use of the token or of an access token issued with it, so once per rotation.
+    """
+    with transaction.atomic():
+        SignIn.objects.filter(sid=sid, refresh_jti=jti).update(previous_jti="")
+
+
+def end_sign_in(sid: str) -> bool:
+    """End one sign-in with all its sessions, tokens and sockets. False if it was over already."""
+    with transaction.atomic():
+        row = SignIn.objects.filter(sid=sid).values_list("user_id", flat=True).first()
+        if row is None or not _end(SignIn.objects.filter(sid=sid, ended_at=None)):
+            return False
+        bump_clock([row])
+        announce_ended(row, sids=[sid], code=SIGNED_OUT)
+        return True
+
+
+def end_own_sign_in(user: User, sid: str) -> None:
+    """End a sign-in of this person. Raises ChatError("not_found") for anybody else's."""
+    # PostgreSQL would refuse even to look for a NUL.
+    if "\x00" in sid or not SignIn.objects.filter(sid=sid, user=user).exists():
+        raise ChatError("not_found")
+    end_sign_in(sid)
+
+
+def end_sign_ins(user: User, *, except_sid: str | None = None, code: int = SIGNED_OUT) -> None:
+    """End all sign-ins of a person, but for `except_sid`."""
+    with transaction.atomic():
+        _end(SignIn.objects.filter(user=user, ended_at=None).exclude(sid=except_sid or ""))
+        bump_clock([user.pk])
+        announce_ended(user.pk, sids=None, except_sid=except_sid, code=code)
+
+
+def _end(sign_ins: QuerySet[SignIn]) -> int:
+    return sign_ins.update(ended_at=timezone.now(), refresh_jti="", previous_jti="")
