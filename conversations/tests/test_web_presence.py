@@ -21,7 +21,7 @@ PRESENT: set[int] = set()
 def present(monkeypatch):
     """Whoever is put in here has a window open."""
     PRESENT.clear()
-    for view in ("presence", "settings", "layout"):
+    for view in ("presence", "members", "layout"):
         name = f"conversations.web.{view}.who_is_here"
         monkeypatch.setattr(name, lambda ids: PRESENT & set(ids))
     return PRESENT

@@ -479,7 +479,7 @@ def test_many_conversations_are_left_at_once(browser, alice, bob, group):
 
 
 def test_what_can_be_left_comes_in_pages(browser, alice, bob, monkeypatch):
-    monkeypatch.setattr("conversations.web.settings.LEAVE_PAGE", 2)
+    monkeypatch.setattr("conversations.web.membership.LEAVE_PAGE", 2)
     for number in range(5):
         actions.create_conversation(alice, name=f"Group {number}", member_ids=[bob.pk])
     opened = actions.create_conversation(bob, name="Opened")

@@ -15,7 +15,7 @@ from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits
 from conversations.models import Message
 from conversations.web.conversation_page import Composer, conversation_page, place_of
-from conversations.web.layout import door, own, safe_next, whole
+from conversations.web.signed_in import door, own, safe_next, whole
 from conversations.wire import moment
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")

@@ -21,7 +21,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from conversations.web.forms import LEVELS
-from conversations.web.layout import door, sidebar_of
+from conversations.web.layout import sidebar_of
+from conversations.web.signed_in import door
 
 # What the page without a connection is made of. With "?offline" these addresses are its own: the
 # service worker answers for them, and every other page gets its files past it.

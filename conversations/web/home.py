@@ -1,0 +1,37 @@
+"""The first page, and finding conversations to join."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from conversations import limits, queries
+from conversations.web.layout import sidebar_of
+from conversations.web.signed_in import door, own, whole
+
+BROWSE_PAGE = 50
+
+
+@door("GET")
+def home(request: HttpRequest) -> HttpResponse:
+    """The latest conversation; on a phone, or asked for with ?list, the list of all."""
+    rows = sidebar_of(request).rows
+    if rows and "list" not in request.GET and not _is_phone(request):
+        return HttpResponseRedirect(rows[0].url)
+    return render(request, "conversations/home.html", {"has_conversations": bool(rows)})
+
+
+def _is_phone(request: HttpRequest) -> bool:
+    """A guess that costs nothing when wrong: the other screen is one press away."""
+    return "Mobi" in request.headers.get("User-Agent", "")
+
+
+@door("GET")
+def browse(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\x00", "")[: limits.NAME_MAX]
+    after_id = whole(request.GET.get("after_id"), least=1)
+    after = (request.GET.get("after", "").replace("\x00", ""), after_id) if after_id else None
+    found = queries.browse(own(request), text=text, limit=BROWSE_PAGE + 1, after=after)
+    page, more = found[:BROWSE_PAGE], len(found) > BROWSE_PAGE
+    context = {"found": page, "more": more, "q": text, "last": page[-1] if page else None}
+    return render(request, "conversations/browse.html", context)

@@ -1,0 +1,135 @@
+"""The people of a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import NAME_MAX, User
+from chatty.common.errors import ChatError
+from chatty.common.pages import with_status
+from conversations import access, actions, queries
+from conversations.models import Membership
+from conversations.realtime.presence import who_is_here
+from conversations.web.people_search import PEOPLE_FOUND, search_people
+from conversations.web.settings import done, redirect_to
+from conversations.web.signed_in import door, own, wholes
+
+MEMBERS_PAGE = 50
+
+
+@door("GET", "POST")
+def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """GET: who is in it, `q` finds others. POST `people`: add them."""
+    user = own(request)
+    membership = access.member_of(user, conversation_id)
+    if membership.conversation.is_direct:
+        raise ChatError("direct_fixed")
+    error: ChatError | None = None
+    if request.method == "POST":
+        try:
+            return _add(request, membership)
+        except ChatError as refusal:
+            error = refusal
+    page = _members_page(request, membership, error)
+    return with_status(page, error) if error else page
+
+
+def _add(request: HttpRequest, membership: Membership) -> HttpResponse:
+    ids = wholes(request.POST.getlist("people"))
+    if not ids:
+        raise ChatError("invalid", _("Choose who to add."))
+    added = actions.add_members(membership.user, membership.conversation_id, ids)
+    said = ngettext("%(count)d person added.", "%(count)d people added.", len(added))
+    messages.success(request, said % {"count": len(added)})
+    return redirect_to(membership.conversation_id, "members")
+
+
+def _members_page(
+    request: HttpRequest, membership: Membership, error: ChatError | None = None
+) -> HttpResponse:
+    conversation = membership.conversation
+    can_add = access.can_manage(membership) and not conversation.is_archived
+    text = request.GET.get("q", "")[:NAME_MAX]
+    pages = Paginator(queries.members(conversation), MEMBERS_PAGE)
+    shown = pages.get_page(request.GET.get("page"))
+    found: list[User] = []
+    if can_add:
+        found = search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
+    told = queries.are_told(pages.count)
+    here = who_is_here([each.user_id for each in shown]) if told else set()
+    context = {
+        "conversation": conversation,
+        "title": conversation.name,
+        "page": shown,
+        "told": told,
+        "rows": [_member_row(membership, each, here) for each in shown],
+        "can_add": can_add,
+        "removals": queries.removals(conversation) if access.can_manage(membership) else [],
+        "q": text,
+        "found": found,
+        "chosen": wholes(request.POST.getlist("people")),
+        "error": error.detail if error else "",
+    }
+    return render(request, "conversations/members.html", context)
+
+
+def _member_row(mine: Membership, membership: Membership, here: set[int]) -> dict[str, Any]:
+    editable = not mine.conversation.is_archived
+    roles = [
+        (role, label)
+        for role, label in Membership.Role.choices
+        if access.can_change_role(mine, membership, role)
+    ]
+    is_me = membership.user_id == mine.user_id
+    return {
+        "membership": membership,
+        "user": membership.user,
+        "is_me": is_me,
+        "here": membership.user.is_active and membership.user_id in here,
+        "roles": roles if editable and len(roles) > 1 else [],
+        "can_remove": not is_me and access.can_remove(mine, membership),
+    }
+
+
+@door("POST")
+def remove_member(request: HttpRequest, conversation_id: int, user_id: int) -> HttpResponse:
+    return done(
+        request,
+        conversation_id,
+        lambda: actions.remove_member(own(request), conversation_id, user_id),
+        _("Removed."),
+        to=redirect_to(conversation_id, "members"),
+        shown=_members_page,
+    )
+
+
+@door("POST")
+def allow_to_join(request: HttpRequest, conversation_id: int, user_id: int) -> HttpResponse:
+    return done(
+        request,
+        conversation_id,
+        lambda: actions.allow_to_join(own(request), conversation_id, user_id),
+        _("They can join again."),
+        to=redirect_to(conversation_id, "members"),
+        shown=_members_page,
+    )
+
+
+@door("POST")
+def change_role(request: HttpRequest, conversation_id: int, user_id: int) -> HttpResponse:
+    role = request.POST.get("role", "")
+    return done(
+        request,
+        conversation_id,
+        lambda: actions.change_role(own(request), conversation_id, user_id, role),
+        _("The role is changed."),
+        to=redirect_to(conversation_id, "members"),
+        shown=_members_page,
+    )

@@ -1,0 +1,114 @@
+"""One's own part in a conversation: joining, leaving, what is read, what to be told of."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chatty.common.errors import ChatError
+from chatty.common.pages import SeeOther, with_status
+from conversations import access, actions, limits, queries
+from conversations.web.settings import done, redirect_to
+from conversations.web.signed_in import door, own, safe_next, whole, wholes
+
+
+@door("POST")
+def join(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    actions.join(own(request), conversation_id)
+    page = reverse("conversations:conversation", args=[conversation_id])
+    return SeeOther(safe_next(request, page))
+
+
+@door("POST")
+def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    membership = access.member_of(own(request), conversation_id)
+
+    def go() -> None:
+        actions.leave(own(request), conversation_id)
+
+    name = membership.conversation.name
+    left = _("You have left “%(name)s”.") % {"name": name}
+    home = SeeOther(reverse("conversations:home"))
+    return done(request, conversation_id, go, left, to=home)
+
+
+LEAVE_PAGE = 100
+
+
+@door("GET", "POST")
+def leave_many(request: HttpRequest) -> HttpResponse:
+    """Leave many groups at once; those one was added to and has not opened come first."""
+    user = own(request)
+    error: ChatError | None = None
+    if request.method == "POST":
+        ids = wholes(request.POST.getlist("conversations"))[: limits.LEAVE_MAX]
+        if ids:
+            return _leave_each(request, ids)
+        error = ChatError("invalid", _("Choose the conversations you want to leave."))
+    before = whole(request.GET.get("before"), least=1)
+    found = queries.leavable(user, limit=LEAVE_PAGE + 1, before=before)
+    page = found[:LEAVE_PAGE]
+    context = {
+        "page": page,
+        "more": len(found) > LEAVE_PAGE,
+        "last": page[-1] if page else None,
+        "error": error.detail if error else "",
+    }
+    shown = render(request, "conversations/leave_many.html", context)
+    return with_status(shown, error) if error else shown
+
+
+def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
+    """Each by itself: one that cannot be left, as its last owner, keeps nobody in the others."""
+    left = 0
+    for conversation_id in dict.fromkeys(ids):
+        try:
+            name = access.member_of(own(request), conversation_id).conversation.name
+            actions.leave(own(request), conversation_id)
+        except ChatError as refusal:
+            if refusal.code != "not_found":  # else left already, in another window
+                messages.error(request, f"{name}: {refusal.detail}")
+        else:
+            left += 1
+    if left:
+        said = ngettext(
+            "You left %(count)d conversation.", "You left %(count)d conversations.", left
+        )
+        messages.success(request, said % {"count": left})
+    return SeeOther(reverse("conversations:leave_many"))
+
+
+@door("POST")
+def read(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    seq = whole(request.POST.get("seq"))
+    if seq is None:
+        raise ChatError("invalid")
+    actions.mark_read(own(request), conversation_id, seq)
+    return SeeOther(safe_next(request, redirect_to(conversation_id).url))
+
+
+@door("POST")
+def unread(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Make a message unread again, and go away: staying would show it as read the next moment."""
+    seq = whole(request.POST.get("seq"), least=1)
+    if seq is None:
+        raise ChatError("invalid")
+    actions.mark_unread(own(request), conversation_id, seq)
+    messages.success(request, _("Marked as unread."))
+    return SeeOther(reverse("conversations:home") + "?list")
+
+
+@door("POST")
+def level(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    chosen = request.POST.get("level", "")
+    return done(
+        request,
+        conversation_id,
+        lambda: actions.set_level(own(request), conversation_id, chosen),
+        _("Saved."),
+        to=redirect_to(conversation_id, "settings"),
+    )

@@ -1,0 +1,89 @@
+"""Opening groups and direct conversations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from accounts.models import NAME_MAX, User
+from accounts.queries import active_users
+from chatty.common.errors import ChatError
+from chatty.common.pages import refused, with_status
+from conversations import actions
+from conversations.web.forms import ConversationForm
+from conversations.web.people_search import PEOPLE_FOUND, search_people
+from conversations.web.settings import redirect_to
+from conversations.web.signed_in import door, own, whole, wholes
+
+
+@door("GET", "POST")
+def new_group(request: HttpRequest) -> HttpResponse:
+    """Looking for people is a press of another button of the same form, so nothing typed is lost."""
+    user = own(request)
+    creating = request.method == "POST" and "find" not in request.POST
+    chosen = wholes(request.POST.getlist("people"))
+    form = ConversationForm(request.POST if creating else None, initial=_typed(request))
+    error: ChatError | None = None
+    if creating:
+        if form.is_valid():
+            try:
+                made = actions.create_conversation(user, member_ids=chosen, **form.cleaned_data)
+                return redirect_to(made.pk)
+            except ChatError as refusal:
+                error = refusal
+                refused(form, error)
+        else:
+            error = ChatError("invalid")
+    context = {"form": form, **_people_to_choose(request, chosen)}
+    page = render(request, "conversations/new_group.html", context)
+    error = error or context["too_fast"]
+    return with_status(page, error) if error else page
+
+
+def _typed(request: HttpRequest) -> dict[str, str]:
+    return {
+        name: request.POST[name] for name in ConversationForm.base_fields if name in request.POST
+    }
+
+
+def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]:
+    """Those chosen already come first and stay ticked; then who was looked for."""
+    me = own(request).pk
+    text = request.POST.get("q", "")[:NAME_MAX]
+    ticked = list(active_users(chosen[:100]).exclude(pk=me))
+    out = {me, *(person.pk for person in ticked)}
+    found: list[User] = []
+    too_fast: ChatError | None = None
+    try:
+        found = search_people(request, text, limit=PEOPLE_FOUND + len(out))
+    except ChatError as refusal:
+        too_fast = refusal
+    others = [person for person in found if person.pk not in out][:PEOPLE_FOUND]
+    return {"q": text, "chosen": ticked, "found": others, "too_fast": too_fast}
+
+
+@door("GET", "POST")
+def new_direct(request: HttpRequest) -> HttpResponse:
+    user = own(request)
+    error: ChatError | None = None
+    if request.method == "POST":
+        try:
+            other = whole(request.POST.get("user"), least=1)
+            if other is None:
+                raise ChatError("invalid", _("Choose who to write to."))
+            return redirect_to(actions.open_direct(user, other).pk)
+        except ChatError as refusal:
+            error = refusal
+    text = request.GET.get("q", "")[:NAME_MAX]
+    found = search_people(request, text, limit=PEOPLE_FOUND + 1)
+    context = {
+        "q": text,
+        "found": [person for person in found if person.pk != user.pk][:PEOPLE_FOUND],
+        "more": len(found) > PEOPLE_FOUND,
+        "error": error.detail if error else "",
+    }
+    page = render(request, "conversations/new_direct.html", context)
+    return with_status(page, error) if error else page

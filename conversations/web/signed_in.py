@@ -1,0 +1,100 @@
+"""What every view of somebody signed in begins with: who they are, and what an address may say."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.numbers import NUMBER_MAX
+from chatty.common.pages import SeeOther
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def door(*methods: str) -> Callable[[View[P]], View[P]]:
+    """Let in only people who are signed in, and only these methods (HEAD goes with GET).
+
+    Whoever is not signed in is asked to, and comes back to the page: after a refused POST to the
+    page it belongs to, since an address that takes only POST shows nothing. Words are given back.
+    """
+    allowed = {*methods, *({"HEAD"} if "GET" in methods else ())}
+
+    def decorate(view: View[P]) -> View[P]:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.method not in allowed:
+                return _not_that_way(request, allowed)
+            if request.user.is_authenticated:
+                if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
+                    raise ChatError("not_found")  # no row can have it: databases refuse to look
+                return view(request, *args, **kwargs)
+            if request.method == "POST":
+                return _signed_out_meanwhile(request, redirect_to_login(_page_of(kwargs)).url)
+            return redirect_to_login(request.get_full_path())
+
+        return guarded  # type: ignore[return-value]  # wraps() forgets that `request` may go by place
+
+    return decorate
+
+
+def _signed_out_meanwhile(request: HttpRequest, sign_in: str) -> HttpResponse:
+    """Ask to sign in; words that came along are given back first, or they would be lost there."""
+    body = request.POST.get("body", "")
+    if not body.strip():
+        return SeeOther(sign_in)
+    error = ChatError("unauthenticated")
+    context = {"body": body, "sign_in": sign_in}
+    return render(request, "conversations/unsent_signed_out.html", context, status=error.status)
+
+
+def _not_that_way(request: HttpRequest, allowed: set[str]) -> HttpResponse:
+    error = ChatError("method_not_allowed")
+    context = {"code": error.code, "detail": error.detail, "status": error.status}
+    page = render(request, "400.html", context, status=error.status)
+    page.headers["Allow"] = ", ".join(sorted(allowed))
+    return page
+
+
+def _page_of(kwargs: dict[str, Any]) -> str:
+    if "message_id" in kwargs:
+        return reverse("conversations:message", args=[kwargs["message_id"]])
+    if "conversation_id" in kwargs:
+        return reverse("conversations:conversation", args=[kwargs["conversation_id"]])
+    return reverse("conversations:home")
+
+
+def own(request: HttpRequest) -> User:
+    """Return who is asking; `door` has seen to it that it is somebody."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def whole(text: object, *, least: int = 0) -> int | None:
+    """Return a number from an address or a form; None for anything a row cannot have."""
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 19:
+        return None
+    number = int(text)
+    return number if least <= number <= NUMBER_MAX else None
+
+
+def wholes(texts: list[str]) -> list[int]:
+    return [number for text in texts if (number := whole(text, least=1)) is not None]
+
+
+def safe_next(request: HttpRequest, otherwise: str) -> str:
+    """Return where the form says to go on, if that is a page of ours."""
+    url = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if safe else otherwise
