@@ -1,19 +1,19 @@
 from django.urls import path
 
-from accounts.web import views
+from accounts.web import settings, sign_in
 
 app_name = "accounts"
 
 urlpatterns = [
-    path("sign-up/", views.sign_up, name="sign_up"),
-    path("sign-in/", views.sign_in, name="sign_in"),
-    path("sign-out/", views.sign_out, name="sign_out"),
-    path("password/forgotten/", views.forgotten, name="forgotten"),
-    path("password/forgotten/sent/", views.forgotten_sent, name="forgotten_sent"),
-    path("password/reset/<str:uid>/<str:token>/", views.reset, name="reset"),
-    path("settings/profile/", views.profile, name="profile"),
-    path("settings/password/", views.password, name="password"),
-    path("settings/sign-ins/", views.sign_ins, name="sign_ins"),
-    path("settings/sign-ins/end-others/", views.end_other_sign_ins, name="end_other_sign_ins"),
-    path("settings/sign-ins/<str:sid>/end/", views.end_sign_in, name="end_sign_in"),
+    path("sign-up/", sign_in.sign_up, name="sign_up"),
+    path("sign-in/", sign_in.sign_in, name="sign_in"),
+    path("sign-out/", sign_in.sign_out, name="sign_out"),
+    path("password/forgotten/", sign_in.forgotten, name="forgotten"),
+    path("password/forgotten/sent/", sign_in.forgotten_sent, name="forgotten_sent"),
+    path("password/reset/<str:uid>/<str:token>/", sign_in.reset, name="reset"),
+    path("settings/profile/", settings.profile, name="profile"),
+    path("settings/password/", settings.password, name="password"),
+    path("settings/sign-ins/", settings.sign_ins, name="sign_ins"),
+    path("settings/sign-ins/end-others/", settings.end_other_sign_ins, name="end_other_sign_ins"),
+    path("settings/sign-ins/<str:sid>/end/", settings.end_sign_in, name="end_sign_in"),
 ]

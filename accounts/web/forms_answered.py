@@ -1,0 +1,85 @@
+"""How the pages of accounts answer a form, and where they lead afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
+
+from accounts import actions
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.pages import SeeOther, refused, with_status
+
+NEXT_MAX = 2_000  # characters of an address to go to afterwards
+
+get_or_post = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def answered(
+    request: HttpRequest,
+    template: str,
+    form: forms.Form,
+    deed: Callable[[], None],
+    *,
+    to: str,
+    **context: Any,
+) -> HttpResponse:
+    """Do `deed` with a valid form and go `to`; else show the form again with what was typed."""
+    error: ChatError | None = None
+    if request.method == "POST":
+        if form.is_valid():
+            try:
+                deed()
+            except ChatError as refusal:
+                error = refusal
+                refused(form, error)
+            else:
+                return SeeOther(to)
+        else:
+            error = ChatError("invalid")
+    page = render(
+        request,
+        template,
+        {"form": form, "next": _asked_for(request), "sign_up_open": _is_open(), **context},
+    )
+    return with_status(page, error) if error else page
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
+
+
+def _asked_for(request: HttpRequest) -> str:
+    """Where to go afterwards, if the link said so and it is a page of ours; else ""."""
+    url = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
+    if len(url) > NEXT_MAX:
+        return ""
+    safe = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if safe else ""
+
+
+def destination(request: HttpRequest) -> str:
+    return _asked_for(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def _is_open() -> bool:
+    return bool(settings.SIGN_UP == "open")
+
+
+def known_zone(name: str) -> str:
+    """A browser may know zones we do not; nobody typed it, so nobody is bothered with it."""
+    return name if name in actions.time_zones() else ""
+
+
+def own(request: HttpRequest) -> User:
+    return cast(User, request.user)

@@ -1,0 +1,88 @@
+"""Pages for one's own settings: profile, password, where one is signed in."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render, resolve_url
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import actions, queries
+from accounts.sessions import SID_KEY
+from accounts.web.forms import PasswordForm, ProfileForm
+from accounts.web.forms_answered import answered, get_or_post, own, posted
+from chatty.common.limiter import client_address
+from chatty.common.pages import SeeOther
+
+
+@login_required
+@get_or_post
+def profile(request: HttpRequest) -> HttpResponse:
+    user = own(request)
+    form = ProfileForm(posted(request), request.FILES or None, user=user)
+
+    def change() -> None:
+        given = {name: form.cleaned_data[name] for name in actions.CLEANED}
+        picture, remove = form.picture_given(), "remove_picture" in request.POST
+        actions.update_profile(user, picture=picture, remove_picture=remove, **given)
+        messages.success(request, _("Your profile is saved."))
+
+    return answered(
+        request, "accounts/profile.html", form, change, to=resolve_url("accounts:profile")
+    )
+
+
+@sensitive_post_parameters("old_password", "new_password", "again")
+@login_required
+@get_or_post
+def password(request: HttpRequest) -> HttpResponse:
+    form = PasswordForm(posted(request))
+
+    def change() -> None:
+        actions.change_password_here(
+            request,
+            old=form.cleaned_data["old_password"],
+            new=form.cleaned_data["new_password"],
+            address=client_address(request),
+        )
+        messages.success(
+            request, _("Your password is changed. Everywhere else you are signed out now.")
+        )
+
+    return answered(
+        request,
+        "accounts/password.html",
+        form,
+        change,
+        to=resolve_url("accounts:password"),
+        email=own(request).email,
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD"])
+def sign_ins(request: HttpRequest) -> HttpResponse:
+    context = {
+        "sign_ins": queries.live_sign_ins(own(request)),
+        "current_sid": request.session[SID_KEY],
+    }
+    return render(request, "accounts/sign_ins.html", context)
+
+
+@login_required
+@require_POST
+def end_sign_in(request: HttpRequest, sid: str) -> HttpResponse:
+    actions.end_own_sign_in(own(request), sid)
+    messages.success(request, _("That sign-in is ended."))
+    return SeeOther(resolve_url("accounts:sign_ins"))
+
+
+@login_required
+@require_POST
+def end_other_sign_ins(request: HttpRequest) -> HttpResponse:
+    actions.end_sign_ins(own(request), except_sid=request.session[SID_KEY])
+    messages.success(request, _("Everywhere else you are signed out now."))
+    return SeeOther(resolve_url("accounts:sign_ins"))

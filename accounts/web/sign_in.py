@@ -1,0 +1,120 @@
+"""Pages for signing up, in and out, and for a forgotten password."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render, resolve_url
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import actions, devices, failures
+from accounts.models import User
+from accounts.web.forms import ForgottenForm, ResetForm, SignInForm, SignUpForm
+from accounts.web.forms_answered import answered, destination, get_or_post, known_zone, posted
+from chatty.common.errors import ChatError
+from chatty.common.limiter import client_address
+from chatty.common.pages import SeeOther, with_status
+
+
+@sensitive_post_parameters("password", "again")
+@get_or_post
+def sign_up(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        return SeeOther(destination(request))
+    try:
+        actions.require_sign_up_open()
+    except ChatError as error:
+        page = render(request, "accounts/sign_up_closed.html", {"detail": error.detail})
+        return with_status(page, error)
+    form = SignUpForm(posted(request))
+    entered: list[User] = []
+
+    def enter() -> None:
+        data = form.cleaned_data
+        user = actions.register(
+            email=data["email"],
+            password=data["password"],
+            name=data["name"],
+            time_zone=known_zone(data["time_zone"]),
+            address=client_address(request),
+        )
+        actions.sign_in_web(request, user)
+        entered.append(user)
+
+    response = answered(request, "accounts/sign_up.html", form, enter, to=destination(request))
+    for user in entered:
+        devices.remember(request, response, user)
+    return response
+
+
+@sensitive_post_parameters("password")
+@get_or_post
+def sign_in(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated and request.method != "POST":
+        return SeeOther(destination(request))
+    form = SignInForm(posted(request))
+    entered: list[User] = []
+
+    def enter() -> None:
+        with failures.logged(request, "form"):
+            user = actions.authenticate(
+                **form.cleaned_data,
+                address=client_address(request),
+                device=devices.device_of(request),
+            )
+        actions.sign_in_web(request, user)
+        entered.append(user)
+
+    response = answered(request, "accounts/sign_in.html", form, enter, to=destination(request))
+    for user in entered:
+        devices.remember(request, response, user)
+    return response
+
+
+@get_or_post
+def forgotten(request: HttpRequest) -> HttpResponse:
+    form = ForgottenForm(posted(request))
+
+    def ask() -> None:
+        # Never the Host header where the address is known: a link in a mail would lead where it says.
+        site = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+        email = form.cleaned_data["email"]
+        address, device = client_address(request), devices.device_of(request)
+        actions.ask_for_reset(email=email, address=address, site=site, device=device)
+
+    done = resolve_url("accounts:forgotten_sent")
+    return answered(request, "accounts/forgotten.html", form, ask, to=done)
+
+
+@require_http_methods(["GET", "HEAD"])
+def forgotten_sent(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/forgotten_sent.html")
+
+
+@sensitive_post_parameters("new_password", "again")
+@get_or_post
+def reset(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    try:
+        email = actions.holder_of(uid, token).email
+    except ChatError as error:
+        page = render(request, "accounts/reset_over.html", {"detail": error.detail})
+        return with_status(page, error)
+    form = ResetForm(posted(request))
+
+    def change() -> None:
+        actions.reset_by_link(uid, token, new=form.cleaned_data["new_password"])
+        messages.success(request, _("Your new password is set. Sign in with it."))
+
+    done = resolve_url("accounts:sign_in")
+    return answered(request, "accounts/reset.html", form, change, to=done, email=email)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    messages.success(request, _("You are signed out."))
+    return SeeOther(resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL))
