@@ -48,12 +48,12 @@ def no_repair() -> None:
 
 def leak_after_removal() -> None:
     """Let sockets hear on what their person is no longer a member of."""
-    from conversations.realtime import relay
+    from conversations.realtime import relay, standing
 
     known: dict[int, dict[int, int]] = {}
-    read = relay.read_standing
+    read = standing.read_standing
 
-    def read_standing(user_ids: list[int], sids: Any) -> relay.Standing:
+    def read_standing(user_ids: list[int], sids: Any) -> standing.Standing:
         found = read(user_ids, sids)
         for user_id in user_ids:
             ever = known.setdefault(user_id, {})
@@ -62,7 +62,7 @@ def leak_after_removal() -> None:
         return found
 
     relay.Relay._send_away = lambda self, user_id, room: None  # type: ignore[method-assign]
-    relay.read_standing = read_standing
+    standing.read_standing = read_standing
 
 
 def stale_quotes() -> None:

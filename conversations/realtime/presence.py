@@ -24,7 +24,8 @@ from django.conf import settings
 from chatty.common.errors import DATABASE_AWAY
 from conversations import protocol, publisher, queries
 from conversations.events import Concerns, Here
-from conversations.realtime.relay import Relay, Socket
+from conversations.realtime.relay import Relay
+from conversations.realtime.rooms import Socket
 from conversations.realtime.threads import DatabaseThreads
 
 T = TypeVar("T")

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from chatty.common.errors import DATABASE_AWAY
 from conversations import protocol, queries
 from conversations.events import Marked
-from conversations.realtime.relay import Relay, Socket
+from conversations.realtime.relay import Relay
+from conversations.realtime.rooms import Socket
 from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)

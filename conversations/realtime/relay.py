@@ -18,12 +18,9 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
-from accounts import queries as account_queries
-from accounts.models import User
 from chatty.ops import metrics
 from conversations import protocol, queries
 from conversations.events import (
@@ -42,8 +39,9 @@ from conversations.events import (
 )
 from conversations.protocol import Words
 from conversations.realtime.catch_up import CatchUp, catch_up
+from conversations.realtime.rooms import Person, Room, Socket
+from conversations.realtime.standing import read_standing, standing_frames
 from conversations.realtime.threads import DatabaseThreads
-from conversations.wire import sidebar_to_wire
 
 logger = logging.getLogger(__name__)
 
@@ -55,44 +53,6 @@ IDS_MAX = 4_000  # of one statement
 RECHECK_MAX = 100  # people read again together
 # Characters of one write to a socket: the most that somebody who reads nothing costs on top.
 TOGETHER_MAX = 64 * 1024
-
-
-class Socket(Protocol):
-    """What the relay needs of a consumer."""
-
-    user_id: int
-    name: str  # of its user, as it was last read
-    sid: str
-    rooms: set[int]
-    seated: bool  # join() has put it into its first rooms
-    dirty: bool  # its memberships changed while it was still being let in
-
-    def write(self, words: Words) -> None: ...
-
-    def end(self, code: int) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Room:
-    """A conversation as this process follows it. `last`: the version passed on to the sockets."""
-
-    id: int
-    last: int
-    sockets: set[Socket] = field(default_factory=set)
-    early: dict[int, Changed] = field(default_factory=dict)
-    passed: list[str] = field(default_factory=list)  # on to the sockets, with the next write
-    passed_length: int = 0
-    repairing: bool = False
-    empty_since: float | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Person:
-    """Somebody with sockets here. `clock`: of what their sockets' rooms were read."""
-
-    id: int
-    clock: int
-    sockets: set[Socket] = field(default_factory=set)
 
 
 class Relay:
@@ -616,46 +576,3 @@ class Relay:
     def close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
-
-
-# --- read in threads ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where people stand. `clocks`: of open accounts only; `versions`: user -> conversation ->
-    version of all they belong to; `valid_sids`: the sign-ins among those asked for that live."""
-
-    clocks: dict[int, int]
-    versions: dict[int, dict[int, int]]
-    valid_sids: set[str]
-
-
-def read_standing(user_ids: list[int], sids: Collection[str]) -> Standing:
-    # The clocks first: what changes after that moves them again and is found by the next tick.
-    clocks = queries.clocks(user_ids)
-    versions: dict[int, dict[int, int]] = defaultdict(dict)
-    for user_id, conversation_id, version in queries.memberships_of(user_ids):
-        versions[user_id][conversation_id] = version
-    return Standing(clocks, versions, account_queries.still_valid(sids))
-
-
-def standing_frames(told: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
-    """Return (user, frame) for each (user, change, conversation), as each of them sees it now.
-
-    A direct conversation nobody has spoken in yet does not appear, so there is nothing to tell.
-    """
-    users = User.objects.in_bulk({user_id for user_id, _change, _pk in told})
-    frames = []
-    for user_id, change, conversation_id in told:
-        row = queries.sidebar_row(users[user_id], conversation_id)
-        if row is None and change in ("removed", "deleted"):
-            seen: dict[str, Any] = {"id": conversation_id}
-        elif row is not None:
-            seen = sidebar_to_wire(row)
-            change = "added" if change == "removed" else change  # and added again meanwhile
-        else:
-            continue
-        frame = protocol.conversation(change=change, conversation=seen)
-        frames.append((user_id, protocol.encode(frame)))
-    return frames

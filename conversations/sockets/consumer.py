@@ -1,8 +1,4 @@
-"""The socket of one client: lets it in, understands what it says, writes what it is to hear.
-
-A Channels consumer that takes no channel of its own: one subscription per conversation and process,
-held by the relay, serves all sockets; so opening one needs no Redis, and a frame no thread hop.
-"""
+"""The socket of one client: lets it in, understands what it says, writes what it is to hear."""
 
 from __future__ import annotations
 
@@ -26,29 +22,28 @@ from accounts.models import User
 from accounts.socket_auth import SocketIdentity
 from chatty.common.errors import DATABASE_AWAY, ChatError
 from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, network_of
-from conversations import access, actions, limits, markdown, protocol, publisher, queries
+from conversations import actions, limits, markdown, protocol, publisher
 from conversations.actions import Draft
 from conversations.events import Whisper
 from conversations.protocol import Words
 from conversations.realtime import engine
-from conversations.realtime.catch_up import CatchUp, catch_up
 from conversations.realtime.writer import Result
+from conversations.sockets.limits import (
+    BAD_FRAMES,
+    EXPIRY_NOTICE_SECONDS,
+    FAILURES,
+    FORGIVEN_SECONDS,
+    HERE,
+    PAUSE_SECONDS,
+    READINGS,
+    RETURN_SECONDS,
+    TYPING_SECONDS,
+)
+from conversations.sockets.reads import read_changes, read_rooms
 from conversations.sockets.send_buffer import FramedOutbox, Outbox, QueuedOutbox
-from conversations.wire import person_to_wire, sidebar_to_wire
+from conversations.wire import person_to_wire
 
 logger = logging.getLogger(__name__)
-
-BAD_FRAMES = 20  # in a minute; then the client is broken or hostile
-FAILURES = 5  # of ours while serving one socket; then it is better off with a new one
-PAUSE_SECONDS = 5  # for which a client that is too fast is not read
-FORGIVEN_SECONDS = 60.0  # after which it is warned again, rather than closed
-RETURN_SECONDS = 30  # before it should come back
-TYPING_SECONDS = 2.0  # between two notes that the same person types in the same conversation
-EXPIRY_NOTICE_SECONDS = 60
-# Addresses whose sockets nobody counts: this machine's own (a proxy beside us that we were not told to
-# trust speaks for everybody), and a Unix socket's.
-HERE = ("127.", "::/64", "unknown")
-READINGS = 3  # of memberships while they keep changing under a socket being let in
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -406,20 +401,3 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._refuse(refusal)
             return
         self._watch_expiry()
-
-
-# --- read in threads ---------------------------------------------------------------------------------
-
-
-def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """Return the latest conversations, and the versions of all."""
-    rows, versions = queries.sidebar_and_versions(user)
-    return [sidebar_to_wire(row) for row in rows], versions
-
-
-def read_changes(user: User, conversation_id: int, version: int) -> CatchUp:
-    with access.reading(user, conversation_id):
-        page = catch_up(conversation_id, version)
-    if page is None:
-        raise ChatError("not_found")
-    return page

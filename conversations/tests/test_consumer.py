@@ -9,8 +9,9 @@ from accounts import socket_auth, tokens
 from accounts.models import User
 from conversations import actions, protocol, queries
 from conversations.models import Conversation
-from conversations.sockets import consumer
-from conversations.sockets.consumer import FAILURES, ChatConsumer
+from conversations.sockets import reads
+from conversations.sockets.consumer import ChatConsumer
+from conversations.sockets.limits import FAILURES
 from conversations.tests.helpers import refused, say
 
 
@@ -60,7 +61,7 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
     alice: User, bob: User, group: Conversation, monkeypatch
 ):
     read = queries.changes_since
-    assert consumer.read_changes(bob, group.pk, 0).version > 0
+    assert reads.read_changes(bob, group.pk, 0).version > 0
 
     def overtaken(*args, **kwargs):
         monkeypatch.setattr(queries, "changes_since", read)
@@ -70,7 +71,7 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
 
     monkeypatch.setattr(queries, "changes_since", overtaken)
     with refused("not_found"):
-        consumer.read_changes(bob, group.pk, 0)
+        reads.read_changes(bob, group.pk, 0)
 
 
 @pytest.mark.parametrize("door", ["messages", "message"])
@@ -108,7 +109,7 @@ def test_letting_a_socket_in_costs_the_same_however_many_conversations_it_joins(
     scope = {"headers": [(b"authorization", f"Bearer {access_token}".encode())]}
     with django_assert_num_queries(3):  # sign-in, list with its versions, names of the others
         identity = socket_auth.identify(scope)
-        rows, versions = consumer.read_rooms(identity.user)
+        rows, versions = reads.read_rooms(identity.user)
     assert len(rows) == len(versions) == conversations
 
 

@@ -1,0 +1,25 @@
+"""What the sockets read from the database, in threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.models import User
+from chatty.common.errors import ChatError
+from conversations import access, queries
+from conversations.realtime.catch_up import CatchUp, catch_up
+from conversations.wire import sidebar_to_wire
+
+
+def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """Return the latest conversations, and the versions of all."""
+    rows, versions = queries.sidebar_and_versions(user)
+    return [sidebar_to_wire(row) for row in rows], versions
+
+
+def read_changes(user: User, conversation_id: int, version: int) -> CatchUp:
+    with access.reading(user, conversation_id):
+        page = catch_up(conversation_id, version)
+    if page is None:
+        raise ChatError("not_found")
+    return page
