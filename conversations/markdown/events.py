@@ -1,0 +1,204 @@
+"""HTML from the events of the parser."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyromark
+
+from chatty.common.text import is_blank
+from conversations.markdown.source import EVENTS_MAX, OPEN, Source, anchor, escape, without_marks
+
+_DEPTH_MAX = 30  # elements within each other
+
+_parser = pyromark.Markdown(options=pyromark.Options.ENABLE_STRIKETHROUGH)
+# Whole addresses only: "//evil.example" would lead abroad, "/sign-out/" around in here, and neither
+# looks like it. What is no link stays the text it was.
+_ADDRESS = re.compile(r"https?://|mailto:", re.IGNORECASE)
+_NUMBER = re.compile(rb"\d{1,9}")
+
+_INLINE = {"Strong": "strong", "Emphasis": "em", "Strikethrough": "s"}
+
+
+class AsWritten(Exception):  # noqa: N818 - not an error
+    """Show the body as it was written."""
+
+
+class Renderer:
+    """Makes HTML of the events of one body. Used once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._out: list[str] = []
+        self._text: list[str] = []  # since the last tag: addresses may be split by events
+        self._end = 0  # of the last event within a paragraph
+        self._seen = 0  # how many visible pieces there are so far
+        # For each open element: its closing tag, where it begins, what was seen before it, and how
+        # long the output was then.
+        self._open: list[tuple[str, int, int, int]] = []
+        self._numbers: list[int | None] = []  # what the next item of each open list is called
+        self._links = 0  # open ones: their text has no links of its own
+
+    def result(self) -> str:
+        events = _parser.events_with_range(self._source.text)
+        for count, (event, where) in enumerate(events):
+            if count >= EVENTS_MAX:
+                raise AsWritten
+            self._take(event, where["start"], where["end"])
+        self._flush()
+        if not self._seen:
+            raise AsWritten
+        return "".join(self._out)
+
+    def _take(self, event: Any, start: int, end: int) -> None:
+        if isinstance(event, str):
+            self._take_break(event, start, end)
+            return
+        ((kind, value),) = event.items()
+        if kind == "Text":
+            self._take_text(value, start, end)
+        elif kind == "Code":
+            self._flush()
+            text = self._source.restore(value)
+            if is_blank(text):
+                self._put(escape(self._source.cut(start, end)))
+            else:
+                self._put(f"<code>{escape(text)}</code>")
+            self._seen += 1
+            self._end = end
+        elif kind == "Start":
+            self._start(value, start, end)
+        elif kind == "End":
+            self._finish(start, end)
+        else:  # nothing else is expected; whatever it is, show it
+            self._flush()
+            self._put(escape(self._source.cut(start, end)))
+            self._seen += 1
+            self._end = end
+
+    def _take_break(self, event: str, start: int, end: int) -> None:
+        if (
+            event == "Rule"
+        ):  # none is, with lines of marks set apart: for a parser that thinks otherwise
+            self._put(f"<p>{escape(self._source.cut(start, end).strip())}</p>\n")
+            self._seen += 1
+            return
+        if self._source.is_kept(start):
+            self._text.append("\\")
+        self._flush()
+        self._put("<br>\n")  # a line break in a chat is meant
+        self._end = end
+
+    def _take_text(self, text: str, start: int, end: int) -> None:
+        if self._open and self._open[-1][0] == "</code></pre>\n":
+            text = self._source.restore(text)
+            self._put(escape(text))
+            self._seen += not is_blank(text)
+            return
+        if start > self._end and self._source.is_kept(start - 1):
+            self._text.append("\\")  # the parser took it for an escape
+        self._text.append(text)
+        self._end = end
+
+    def _start(self, value: Any, start: int, end: int) -> None:
+        if len(self._open) >= _DEPTH_MAX:
+            raise AsWritten
+        self._flush()
+        name, about = next(iter(value.items())) if isinstance(value, dict) else (value, None)
+        seen, size = self._seen, len(self._out)
+        opening, closing = "", ""
+        self._end = max(self._end, start)
+        match name:
+            case "Paragraph" | "Heading":
+                opening, closing = "<p>", "</p>\n"
+            case "Strikethrough" if self._source.data[start : start + 2] != b"~~":
+                self._text.append("~")  # "~5 to ~10" means about
+            case "Strong" | "Emphasis" | "Strikethrough":
+                tag = _INLINE[name]
+                opening, closing = f"<{tag}>", f"</{tag}>"
+                self._end = end  # its marks are not text
+            case "BlockQuote":
+                opening, closing = "<blockquote>\n", "</blockquote>\n"
+            case "CodeBlock":
+                opening, closing = "<pre><code>", "</code></pre>\n"
+                info = self._source.restore(about["Fenced"]) if isinstance(about, dict) else ""
+                if " " in info.strip():  # a language is one word; more is meant to be read
+                    opening += escape(info) + "\n"
+                    self._seen += 1
+            case "List":
+                self._numbers.append(about)
+                first = f' start="{about}"' if about not in (None, 1) else ""
+                tag = "ul" if about is None else "ol"
+                opening, closing = f"<{tag}{first}>\n", f"</{tag}>\n"
+            case "Item":
+                opening, closing = f"<li{self._value(start)}>", "</li>\n"
+            case "Link" | "Image":
+                opening, closing = self._link(name, about or {})
+        self._put(opening)
+        self._open.append((closing, start, seen, size))
+
+    def _value(self, start: int) -> str:
+        """Return the attribute of an item that is not called what a browser would call it."""
+        expected = self._numbers[-1]
+        if expected is None:
+            return ""
+        found = _NUMBER.match(self._source.data, start)
+        number = int(found[0]) if found else expected
+        self._numbers[-1] = number + 1
+        return f' value="{number}"' if number != expected else ""
+
+    def _link(self, name: str, about: dict[str, Any]) -> tuple[str, str]:
+        target = self._source.restore(about["dest_url"])
+        if about["link_type"] == "Email":
+            target = f"mailto:{target}"
+        bang = "!" if name == "Image" else ""
+        if self._links or not _ADDRESS.match(target) or not self._source.may_link():
+            bracket = "<" if about["link_type"] in ("Autolink", "Email") else f"{bang}["
+            self._text.append(bracket)
+            self._end += len(bracket)
+            return "", ""
+        self._links += 1
+        return f"{bang}{anchor(target, '').removesuffix('</a>')}", "</a>"
+
+    def _finish(self, start: int, end: int) -> None:
+        closing, begun, seen, size = self._open.pop()
+        if not closing:  # a link that leads nowhere: its text was taken, this is the rest of it
+            self._text.append(self._rest(begun, end))
+            self._end = end
+            self._flush()
+            return
+        self._flush()
+        if closing in ("</ul>\n", "</ol>\n"):
+            self._numbers.pop()
+        if closing == "</a>":
+            self._links -= 1
+        if self._seen == seen and closing not in ("</li>\n", "</p>\n"):
+            # Nothing in it can be seen, so what was written is shown.
+            del self._out[size:]
+            written = escape(self._source.cut(begun, end).strip("\n")).replace("\n", "<br>\n")
+            self._put(written if closing[-1] == ">" else f"<p>{written}</p>\n")
+        else:
+            self._put(closing)
+        if closing[-1] == ">":
+            self._end = end
+
+    def _rest(self, begun: int, end: int) -> str:
+        """Return what a link has after its text, such as "](/here)"."""
+        return self._source.data[max(self._end, begun + 1) : end].decode()
+
+    def _flush(self) -> None:
+        """Put out the text since the last tag."""
+        if not self._text:
+            return
+        text = "".join(self._text)
+        self._text.clear()
+        self._seen += OPEN in text or not is_blank(without_marks(text))
+        if self._links:
+            self._put(escape(self._source.restore(text)))
+        else:
+            self._put(self._source.linked(text).replace("\n", "<br>\n"))
+
+    def _put(self, piece: str) -> None:
+        if piece:
+            self._out.append(piece)

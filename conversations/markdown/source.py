@@ -1,0 +1,184 @@
+"""A body, made ready for the parser, and the addresses in it."""
+
+from __future__ import annotations
+
+import html
+import re
+from urllib.parse import quote
+
+EVENTS_MAX = 800  # so that the worst body costs what a long ordinary one does
+_LINKS_MAX = 200  # of one message; what follows is text
+REL = "noopener noreferrer nofollow ugc"
+
+_MARK, OPEN, _CLOSE = "\x04", "\x02", "\x03"
+_GAP = "\x85"  # as MARK, but white space to the parser, so that the marks after it close nothing
+_OWN = re.compile("[\x02-\x04\x85]")
+_MARK_OR_GAP = re.compile("[\x04\x85]")
+_PLACE = re.compile(r"\x02(\d+)\x03")
+# An address ends before white space, quotation marks, brackets and full-width punctuation, and before
+# characters that change the direction of what follows. Not one that is a link's target already.
+# Both begin with a plain character, which is what makes searching fast; what must not stand before it
+# is looked at after it.
+_URL = re.compile(
+    r"<(?<!\]\(<)([hH][tT][tT][pP][sS]?://[^\s<>\x02-\x04]+)>"
+    r"|([hH](?<!\]\([hH])(?<!\]\(<[hH])(?<![^\W_][hH])"
+    r"[tT][tT][pP][sS]?://(?:\[[0-9a-fA-F:.]+\]|[^\W_])"
+    r"[^\s<>\[\]`\"\\^{|}\x00-\x1f\u00ab\u00bb\u2018-\u201f\u2039\u203a\u3000-\u301f\uff01-\uff0f"
+    r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]*)"
+)
+_AFTER_URL = "?!.,:;'*_~"  # a sentence's or Markdown's, not the address's
+_BEFORE_MAIL = re.compile(r".*[^\w.+-]", re.DOTALL)
+_MAIL_LOCAL_MAX = 64
+_MAIL_HOST = re.compile(r"@[^\W_](?:[\w-]{0,62}\.)+[^\W\d_]{2,24}(?![\w-]|\.\w)")
+# Lines of list numbers and of marks alone; headings; long numbers and those that begin with 0.
+_MARKS_ALONE = re.compile(
+    r"(?m)^([ \t>]*)(?=(?:[-+*_=#]+|\d{1,9}[.)])(?:[ \t]+(?:[-+*_=#]+|\d{1,9}[.)]))*[ \t]*$)"
+)
+_LINE_MARK = re.compile(r"(?m)^[ \t>]*[-+*_=#\d]")  # what each line has that these three match
+_HEADING = re.compile(r"(?m)^((?:[ \t>]|[-+*][ \t]|\d{1,9}[.)][ \t])*)(?=#{1,6}[ \t])")
+_LONG_NUMBER = re.compile(r"(?m)^([ \t>]*)(?=(?:\d{4,9}|0\d{1,8})[.)][ \t])")
+# "<" that begins no address begins nothing: there is no HTML in messages.
+_HTML = re.compile(
+    r"<(?=[A-Za-z/!?])(?!mailto:|https?:|[^\s<>@]{1,64}@[^\s<>]{1,255}>)", re.IGNORECASE
+)
+_ENTITY = re.compile(r"&(?=[A-Za-z#])")
+_DEFINITION = re.compile(r"\](?=:)")
+# Words in which a backslash is a backslash: C:\_new, \\server\_share, a\b, and the shrug.
+_WORD = re.compile(rb"\S+")
+_PATH = re.compile(rb"\\[A-Za-z0-9\x80-\xff]|[A-Za-z]:\\|\xc2\xaf\\_")
+_UNSAFE_IN_HREF = re.compile(
+    '[\\s"<>\\\\^`{|}\x00-\x20\x7f-\xa0\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]'
+)
+
+
+def escape(text: str) -> str:
+    return html.escape(text, quote=False)
+
+
+def anchor(href: str, shown: str) -> str:
+    scheme, colon, rest = href.partition(":")
+    safe = scheme.lower() + colon + _UNSAFE_IN_HREF.sub(lambda c: quote(c[0], safe=""), rest)
+    return f'<a href="{html.escape(safe)}">{shown}</a>'
+
+
+class Source:
+    """A body, made ready for the parser. Offsets are in bytes of `data`."""
+
+    def __init__(self, body: str) -> None:
+        if _OWN.search(body):
+            body = _OWN.sub("\ufffd", body)
+        self._links = 0
+        self._addresses: list[tuple[str, str]] = []  # as written, and without the marks around it
+        if "://" in body:
+            body = _URL.sub(self._set_apart, body)
+        if "]:" in body:
+            body = _DEFINITION.sub(f"]{_MARK}", body)
+        if "&" in body:
+            body = _ENTITY.sub(f"&{_MARK}", body)
+        if "<" in body:
+            body = _HTML.sub(f"<{_MARK}", body)
+        if _LINE_MARK.search(body):
+            for pattern in (_MARKS_ALONE, _HEADING, _LONG_NUMBER):
+                body = pattern.sub(rf"\1{_GAP}", body)
+        self.text = body
+        self.data = body.encode()
+        self._kept: set[int] = set()  # where backslashes are that are shown
+        if "\\" in body:
+            for word in _WORD.finditer(self.data):
+                if _PATH.search(word[0]):
+                    start = word.start()
+                    self._kept.update(start + n for n, byte in enumerate(word[0]) if byte == 0x5C)
+
+    def _set_apart(self, found: re.Match[str]) -> str:
+        inner = found[1]
+        if inner is None:
+            whole = found[2]
+            inner = trimmed(whole)
+            rest = whole[len(inner) :]
+            written = inner
+        else:
+            written, rest = found[0], ""
+        self._addresses.append((written, inner))
+        return f"{OPEN}{len(self._addresses) - 1}{_CLOSE}{rest}"
+
+    def is_kept(self, offset: int) -> bool:
+        return offset in self._kept
+
+    def cut(self, start: int, end: int) -> str:
+        """Return what was written there."""
+        return self.restore(self.data[start:end].decode())
+
+    def restore(self, text: str) -> str:
+        text = without_marks(text)
+        if OPEN in text:
+            text = _PLACE.sub(lambda found: self._addresses[int(found[1])][0], text)
+        return text
+
+    def linked(self, text: str) -> str:
+        """Return HTML of text, its addresses as links."""
+        text = without_marks(text)
+        if OPEN not in text:
+            return self._mails_linked(text)
+        parts = _PLACE.split(text)
+        for index, part in enumerate(parts):
+            if index % 2:
+                written, address = self._addresses[int(part)]
+                is_link = self.may_link()
+                shown = escape(address if is_link else written)
+                parts[index] = anchor(address, shown) if is_link else shown
+            else:
+                parts[index] = self._mails_linked(part)
+        return "".join(parts)
+
+    def may_link(self) -> bool:
+        """Count a link; say whether there may be one more."""
+        self._links += 1
+        return self._links <= _LINKS_MAX
+
+    def _mails_linked(self, text: str) -> str:
+        if "@" not in text:
+            return escape(text)
+        out, done, at = [], 0, text.find("@")
+        while at >= 0:
+            host = _MAIL_HOST.match(text, at)
+            start = _mail_start(text, at, done) if host else None
+            if host and start is not None and self.may_link():
+                if text[max(done, start - 7) : start].lower() == "mailto:":
+                    start -= 7
+                shown = text[start : host.end()]
+                href = shown if shown.lower().startswith("mailto:") else f"mailto:{shown}"
+                out += [escape(text[done:start]), anchor(href, escape(shown))]
+                done = host.end()
+            at = text.find("@", max(at + 1, done))
+        out.append(escape(text[done:]))
+        return "".join(out)
+
+
+def without_marks(text: str) -> str:
+    return _MARK_OR_GAP.sub("", text) if _MARK in text or _GAP in text else text
+
+
+def trimmed(url: str) -> str:
+    """Return an address without the punctuation of the sentence around it."""
+    opened, closed = url.count("("), url.count(")")
+    end = len(url)
+    while end:
+        last = url[end - 1]
+        if last == ")" and closed > opened:
+            closed -= 1
+        elif last not in _AFTER_URL:
+            break
+        end -= 1
+    return url[:end]
+
+
+def _mail_start(text: str, at: int, done: int) -> int | None:
+    """Return where the e-mail address begins whose "@" is there. Looks back a bounded way."""
+    first = max(done, at - _MAIL_LOCAL_MAX)
+    before = _BEFORE_MAIL.match(text, first, at)
+    if before is None and first > done:
+        return None  # longer than any name of a mailbox
+    start = before.end() if before else first
+    while start < at and text[start] in ".-+":
+        start += 1
+    return start if start < at else None
