@@ -50,13 +50,14 @@ bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmar
 screenshots: $(EQUIPPED) ## every page and state, in light, dark and on a phone, into screenshots/
 	@$(BIN)/python -m docs.screenshots
 
-check: $(EQUIPPED) ## formatting, lint, types, missing migrations, floors
+check: $(EQUIPPED) ## formatting, lint, types, missing migrations, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
-	$(PYTEST) -q tests/test_floors.py
+	$(BIN)/lint-imports --no-cache
+	$(PYTEST) -q tests/test_layers.py
 
 format: $(EQUIPPED) ## put everything into its agreed shape
 	$(BIN)/ruff format .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +29,6 @@ from conversations import protocol
 from conversations.models import Message
 from tests.installations import PASSWORD, ChatServer
 from tests.sockets import Client, Talker, dial, new_key, switchboard
-from tests.test_floors import FLOORS, floor_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
@@ -363,13 +364,23 @@ def run(command: list[str], place: ChatServer, account: dict[str, str]) -> str:
 # --- files, commands ---------------------------------------------------------------------------------
 
 
-def test_every_file_stands_on_the_floor_the_architecture_says():
-    rows = table("Floor", (ROOT / "docs/architecture.md").read_text())
-    assert [row[0] for row in rows] == [name for name, _modules in reversed(FLOORS)]
-    for number, row in enumerate(reversed(rows)):
-        for path in re.findall(r"`([^`]+)`", row[1]):
-            module = path.removesuffix(".py").rstrip("/").replace("/", ".")
-            assert floor_of(module) == number, path
+def test_the_table_of_layers_is_the_contracts():
+    """Each folder of a contract is in the table, higher ones in higher rows."""
+    rows = table("Layer", (ROOT / "docs/architecture.md").read_text())
+    row_of = {
+        path.removesuffix(".py").rstrip("/").replace("/", "."): number
+        for number, row in enumerate(rows)
+        for path in re.findall(r"`([^`]+)`", row[1])
+    }
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    for contract in settings["contracts"]:
+        for container in contract.get("containers", []):
+            if container == "accounts":
+                continue  # one row for all of it
+            layers = [re.split(r" [|:] ", layer) for layer in contract["layers"]]
+            rows_of_layers = [{row_of[f"{container}.{name}"] for name in layer} for layer in layers]
+            for higher, lower in itertools.pairwise(rows_of_layers):
+                assert max(higher) < min(lower), (container, higher, lower)
 
 
 def slug(heading: str) -> str:
