@@ -92,7 +92,10 @@ class FoundSerializer(serializers.Serializer[Any]):
 
 
 class MemberSerializer(serializers.Serializer[Any]):
-    """A membership; `told` and `here` (user ids) of the context: see members_seen() in views.py."""
+    """A membership.
+
+    `told` and `here` (user ids) of the context: see members_seen() in views.py.
+    """
 
     user = WhoSerializer()
     role = serializers.ChoiceField(Membership.Role.choices)
