@@ -248,8 +248,8 @@ class SignInAdmin(OwnFiltersOnly, admin.ModelAdmin):
             if may_change(request, sign_in.user):
                 done += actions.end_sign_in(sign_in.sid)
             else:
-                refusal = _("You may not do that to %s.") % sign_in.user
-                self.message_user(request, refusal, messages.WARNING)
+                error = _("You may not do that to %s.") % sign_in.user
+                self.message_user(request, error, messages.WARNING)
         said = ngettext("%d sign-in is ended.", "%d sign-ins are ended.", done)
         self.message_user(request, said % done, messages.SUCCESS)
 

@@ -46,9 +46,9 @@ def remade(file: bytes) -> bytes:
     Raises ChatError("empty" | "too_big" | "invalid") with fields={"picture": ...}, or ("busy").
     """
     if not file:
-        raise _refused("empty", _("This file is empty."))
+        raise _picture_error("empty", _("This file is empty."))
     if len(file) > BYTES_MAX:
-        raise too_big()
+        raise too_big_error()
     if not _decoding.acquire(timeout=_PATIENCE):
         raise ChatError("busy", retry_after=2)
     try:
@@ -56,10 +56,10 @@ def remade(file: bytes) -> bytes:
     except ChatError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels() from None
+        raise _too_many_pixels_error() from None
     except Exception:
         # Decoders meet broken files with whatever error comes first.
-        raise _refused(
+        raise _picture_error(
             "invalid", _("This is no picture Chatty can read. Take a PNG, JPEG, WebP or GIF.")
         ) from None
     finally:
@@ -71,16 +71,16 @@ def digest(image: bytes) -> str:
     return hashlib.sha256(image).hexdigest()[:32]
 
 
-def too_big() -> ChatError:
+def too_big_error() -> ChatError:
     sentence = _("This file is too big. A picture may have %(max)d MB.")
-    return _refused("too_big", sentence % {"max": BYTES_MAX // 1024 // 1024})
+    return _picture_error("too_big", sentence % {"max": BYTES_MAX // 1024 // 1024})
 
 
 def _squared(file: bytes) -> Image.Image:
     with Image.open(BytesIO(file), formats=FORMATS) as source:
         # So far only the head of the file was read; nothing is decoded before this.
         if source.width * source.height > PIXELS_MAX:
-            raise _too_many_pixels()
+            raise _too_many_pixels_error()
         turn = _TURNS.get(source.getexif().get(_ORIENTATION, 1))
         source.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG: decoded at a fraction of its size
         # With its transparency, whichever way the format keeps it.
@@ -99,10 +99,10 @@ def _encoded(square: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _too_many_pixels() -> ChatError:
+def _too_many_pixels_error() -> ChatError:
     sentence = _("This picture is too large. It may have %(max)d million pixels.")
-    return _refused("too_big", sentence % {"max": PIXELS_MAX // 1_000_000})
+    return _picture_error("too_big", sentence % {"max": PIXELS_MAX // 1_000_000})
 
 
-def _refused(code: str, sentence: str) -> ChatError:
+def _picture_error(code: str, sentence: str) -> ChatError:
     return ChatError(code, sentence, fields={"picture": [sentence]})

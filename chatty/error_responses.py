@@ -14,7 +14,7 @@ from django.template import loader
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from chatty.common.errors import DATABASE_AWAY, ChatError
+from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.ops import failures, logs
 
 log = logging.getLogger("chatty.error_responses")
@@ -23,19 +23,19 @@ log = logging.getLogger("chatty.error_responses")
 _TEMPLATES = {403: "403.html", 404: "404.html"}
 
 
-def answer(request: HttpRequest, error: ChatError) -> HttpResponse:
+def error_response(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Templates get `code`, `detail`, `status` and `request_id`."""
     response: HttpResponse
     if request.path_info.startswith("/api/"):
         response = JsonResponse(error.as_dict(), status=error.status)
     else:
-        response = _page(request, error)
+        response = _error_page(request, error)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return response
 
 
-def _page(request: HttpRequest, error: ChatError) -> HttpResponse:
+def _error_page(request: HttpRequest, error: ChatError) -> HttpResponse:
     # 401 would have to name a scheme to authenticate with, and a page has none.
     status = 403 if error.status == 401 else error.status
     context = {
@@ -47,12 +47,12 @@ def _page(request: HttpRequest, error: ChatError) -> HttpResponse:
     if status >= 500:
         return HttpResponse(_plain_page(context), status=status)
     template = _TEMPLATES.get(status, "400.html")
-    if status == 404 and _is_opened_by_someone(request):
+    if status == 404 and _is_page_request(request):
         template = "conversations/missing.html"
     return HttpResponse(loader.render_to_string(template, context, request), status=status)
 
 
-def _is_opened_by_someone(request: HttpRequest) -> bool:
+def _is_page_request(request: HttpRequest) -> bool:
     """Whether somebody signed in opens this as a page: not a picture of one, say."""
     user = getattr(request, "user", None)
     return "text/html" in request.headers.get("Accept", "") and bool(user and user.is_authenticated)
@@ -72,7 +72,7 @@ def _plain_page(context: dict[str, Any]) -> str:
         )
 
 
-def database_away(error: Exception) -> ChatError:
+def database_error(error: Exception) -> ChatError:
     """Note that the database did not answer, and return what to say meanwhile."""
     if failures.note_unwritable(error):
         return ChatError("unavailable", failures.UNWRITABLE, retry_after=5)
@@ -82,11 +82,11 @@ def database_away(error: Exception) -> ChatError:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
-        return answer(request, _foreign_host(request))
-    return answer(request, ChatError("invalid", _("That request could not be understood.")))
+        return error_response(request, _foreign_host_error(request))
+    return error_response(request, ChatError("invalid", _("That request could not be understood.")))
 
 
-def _foreign_host(request: HttpRequest) -> ChatError:
+def _foreign_host_error(request: HttpRequest) -> ChatError:
     """A name Chatty does not go by: most often a proxy does not pass Host on."""
     host = logs.one_line(request.META.get("HTTP_HOST", ""), 100)
     if not settings.PUBLIC_URL:
@@ -105,19 +105,19 @@ def _foreign_host(request: HttpRequest) -> ChatError:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, ChatError("not_allowed"))
+    return error_response(request, ChatError("not_allowed"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, ChatError("not_found"))
+    return error_response(request, ChatError("not_found"))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Whatever went wrong outside a view, too: who is asking is found out before there is one."""
     error = sys.exc_info()[1]
-    if isinstance(error, DATABASE_AWAY):
-        return answer(request, database_away(error))
-    return answer(request, ChatError("server_error"))
+    if isinstance(error, DATABASE_ERRORS):
+        return error_response(request, database_error(error))
+    return error_response(request, ChatError("server_error"))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -126,4 +126,4 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         "This form was open for too long, or your browser keeps no cookies for this page. "
         "Go back, reload the page and send it again; copy what you wrote first."
     )
-    return answer(request, ChatError("csrf", detail))
+    return error_response(request, ChatError("csrf", detail))

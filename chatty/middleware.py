@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from chatty import error_responses
-from chatty.common.errors import DATABASE_AWAY, ChatError
+from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.ops import logs
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -65,7 +65,7 @@ class CharsetMiddleware:
         if request.encoding and codecs.lookup(request.encoding).name not in ("utf-8", "ascii"):
             request.encoding = "utf-8"
             sentence = _("Please send text in UTF-8.")
-            return error_responses.answer(request, ChatError("unsupported_media", sentence))
+            return error_responses.error_response(request, ChatError("unsupported_media", sentence))
         return self.get_response(request)
 
 
@@ -87,7 +87,7 @@ class SecurityHeadersMiddleware:
         return response
 
 
-class RefusalMiddleware:
+class ErrorMiddleware:
     """Answers a ChatError no view has caught, and a database that is away, as a page or as JSON."""
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -98,7 +98,9 @@ class RefusalMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ChatError):
-            return error_responses.answer(request, exception)
-        if isinstance(exception, DATABASE_AWAY):
-            return error_responses.answer(request, error_responses.database_away(exception))
+            return error_responses.error_response(request, exception)
+        if isinstance(exception, DATABASE_ERRORS):
+            return error_responses.error_response(
+                request, error_responses.database_error(exception)
+            )
         return None

@@ -81,7 +81,7 @@ MIDDLEWARE = [
     "accounts.middleware.PreferencesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "chatty.middleware.RefusalMiddleware",
+    "chatty.middleware.ErrorMiddleware",
 ]
 
 ROOT_URLCONF = "chatty.urls"

@@ -204,9 +204,9 @@ class Person:
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 status, raw = answer.status, answer.read()
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                status, raw = refusal.code, refusal.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, raw = error.code, error.read()
         return status, json.loads(raw) if raw else None
 
     def socket(self, **options: Any) -> websockets.sync.client.ClientConnection:

@@ -275,8 +275,8 @@ def knock(server: ChatServer, headers: dict[str, str]) -> str | int:
     """What a handshake with these headers comes to: "hello", an HTTP status or a close code."""
     try:
         connection = dial(server, headers)
-    except InvalidStatus as refusal:
-        return refusal.response.status_code
+    except InvalidStatus as error:
+        return error.response.status_code
     client = Client(connection)
     with contextlib.closing(client):
         try:

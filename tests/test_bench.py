@@ -166,9 +166,9 @@ def test_ratios_are_of_the_same_round():
 
 def test_what_cannot_be_run_is_refused(capsys):
     for wrong in (["--only", "tea"], ["--rounds", "0"]):
-        with pytest.raises(SystemExit) as refusal:
+        with pytest.raises(SystemExit) as error:
             bench.parsed(wrong)
-        assert refusal.value.code == 2
+        assert error.value.code == 2
     assert "no scenario tea" in capsys.readouterr().err
 
 

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import mails
-from accounts.actions.fields import clean_email, invalid
+from accounts.actions.fields import clean_email, invalid_error
 from accounts.actions.sign_ins import end_sign_ins
 from accounts.devices import Device
 from accounts.models import PASSWORD_MAX, User
@@ -43,12 +43,12 @@ def change_password(user: User, *, old: str, new: str, keep_sid: str | None, add
     Raises ChatError("invalid", fields "old_password" or "new_password") or ("slow_down").
     """
     if len(old) > PASSWORD_MAX:
-        raise invalid("old_password", _("This is not your present password."))
+        raise invalid_error("old_password", _("This is not your present password."))
     # Whoever finds an open browser must not be able to guess the password from there; and the right
     # one costs hashes too.
     limiter.check("sign_in", f"{user.email} {address}")
     if not user.check_password(old):
-        raise invalid("old_password", _("This is not your present password."))
+        raise invalid_error("old_password", _("This is not your present password."))
     check_password_rules(new, user, field="new_password")
     _store_password(user, new, keep_sid=keep_sid)
 
@@ -104,10 +104,10 @@ def holder_of(uid: str, token: str) -> User:
     try:
         pk = int(urlsafe_base64_decode(uid))
     except ValueError:
-        raise _link_is_over() from None
+        raise _link_expired_error() from None
     user = User.objects.filter(pk=pk, is_active=True).first() if 0 < pk <= NUMBER_MAX else None
     if user is None or not default_token_generator.check_token(user, token):
-        raise _link_is_over()
+        raise _link_expired_error()
     return user
 
 
@@ -124,11 +124,11 @@ def reset_by_link(uid: str, token: str, *, new: str) -> None:
         # Of any number at once, one alone finds the password that the link was made for.
         known = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
         if not known.update(password=encoded):
-            raise _link_is_over()
+            raise _link_expired_error()
         end_sign_ins(user)
 
 
-def _link_is_over() -> ChatError:
+def _link_expired_error() -> ChatError:
     return ChatError("not_found", _("This link does not work any more."))
 
 
@@ -151,7 +151,7 @@ def check_password_rules(password: str, user: User, *, field: str) -> None:
     """Raises ChatError("invalid") with every rule of AUTH_PASSWORD_VALIDATORS it breaks."""
     # First of all, for the other rules take their time over long texts.
     if len(password) > PASSWORD_MAX:
-        raise invalid(
+        raise invalid_error(
             field,
             _("This password is too long. It may have %(max)d characters.") % {"max": PASSWORD_MAX},
         )
@@ -159,6 +159,8 @@ def check_password_rules(password: str, user: User, *, field: str) -> None:
         password.encode()
         validate_password(password, user)
     except UnicodeEncodeError:
-        raise invalid(field, _("This password contains characters that cannot be used.")) from None
+        raise invalid_error(
+            field, _("This password contains characters that cannot be used.")
+        ) from None
     except ValidationError as error:
-        raise invalid(field, *error.messages) from None
+        raise invalid_error(field, *error.messages) from None

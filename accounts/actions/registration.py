@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.actions.fields import clean_email, clean_name, clean_time_zone, invalid
+from accounts.actions.fields import clean_email, clean_name, clean_time_zone, invalid_error
 from accounts.actions.passwords import check_password_rules
 from accounts.models import User
 from chatty.common.errors import ChatError
@@ -44,7 +44,7 @@ def register(
     except IntegrityError as error:
         if not is_taken(error, User, "email"):
             raise
-        raise _taken() from None
+        raise _taken_error() from None
     return user
 
 
@@ -59,5 +59,5 @@ def require_sign_up_open(*, invited: bool = False) -> None:
     raise ChatError("sign_up_closed", _("Signing up is closed here. Ask whoever runs it."))
 
 
-def _taken() -> ChatError:
-    return invalid("email", _("There is already an account with this e-mail address."))
+def _taken_error() -> ChatError:
+    return invalid_error("email", _("There is already an account with this e-mail address."))

@@ -228,10 +228,10 @@ class ByName(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
         except NotFound:
-            raise _bad_cursor() from None
+            raise _bad_cursor_error() from None
         # Whoever writes cursors by hand may write a NUL; PostgreSQL cannot be asked for one.
         if cursor is not None and "\0" in str(cursor.position):
-            raise _bad_cursor()
+            raise _bad_cursor_error()
         return cursor
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -246,7 +246,7 @@ class ByName(CursorPagination):
         }
 
 
-def _bad_cursor() -> ChatError:
+def _bad_cursor_error() -> ChatError:
     detail = _("This cursor is none of Chatty's.")
     return ChatError("invalid", detail, fields={"cursor": [detail]})
 

@@ -170,7 +170,7 @@ class ProfileForm(forms.Form):
         if file is None:
             return None
         if (file.size or 0) > pictures.BYTES_MAX:
-            raise pictures.too_big()
+            raise pictures.too_big_error()
         return bytes(file.read())
 
 

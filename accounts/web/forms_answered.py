@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import actions
 from accounts.models import User
 from chatty.common.errors import ChatError
-from chatty.common.pages import SeeOther, refused, with_status
+from chatty.common.pages import SeeOther, add_form_error, with_status
 
 NEXT_MAX = 2_000  # characters of an address to go to afterwards
 
@@ -40,7 +40,7 @@ def answered(
                 deed()
             except ChatError as refusal:
                 error = refusal
-                refused(form, error)
+                add_form_error(form, error)
             else:
                 return SeeOther(to)
         else:

@@ -11,7 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from chatty import error_responses
-from chatty.common.errors import DATABASE_AWAY, ChatError
+from chatty.common.errors import DATABASE_ERRORS, ChatError
 
 _CODES: list[tuple[type[Exception], str]] = [
     (exceptions.ParseError, "bad_frame"),
@@ -47,8 +47,8 @@ def as_chat_error(exc: Exception) -> ChatError | None:
         return exc
     if isinstance(exc, exceptions.ValidationError):
         return ChatError("invalid", fields=_fields(exc.detail))
-    if isinstance(exc, DATABASE_AWAY):
-        return error_responses.database_away(exc)
+    if isinstance(exc, DATABASE_ERRORS):
+        return error_responses.database_error(exc)
     for kind, code in _CODES:
         if isinstance(exc, kind):
             return ChatError(code)

@@ -22,7 +22,7 @@ class AutoSchema(openapi.AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         # Here, not in get_response_serializers: a view that names its answers replaces that one.
         answers = super()._get_response_bodies(direction)
-        refusal = self._get_response_for_code(  # type: ignore[no-untyped-call]
+        error = self._get_response_for_code(  # type: ignore[no-untyped-call]
             ErrorSerializer, "4XX", direction=direction
         )
-        return {**answers, "4XX": refusal, "5XX": refusal}
+        return {**answers, "4XX": error, "5XX": error}

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 Sentence = str | Promise  # a lazy one speaks the language that is active when it is read
 
-DATABASE_AWAY = (
+DATABASE_ERRORS = (
     OperationalError,
     InterfaceError,
 )  # or it hung up, or will not do it now: try again

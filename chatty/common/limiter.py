@@ -243,7 +243,7 @@ class Limiter:
 
     def check(self, name: str, key: str, cost: int = 1) -> None:
         """Take `cost` tokens of the bucket (name, key). Raises ChatError("slow_down", retry_after)."""
-        _refuse(self._take([bucket(name, key)], cost))
+        _raise_slow_down(self._take([bucket(name, key)], cost))
 
     def check_address(self, name: str, address: str) -> None:
         """The same for a client_address() and for the network it belongs to."""
@@ -254,21 +254,21 @@ class Limiter:
 
         Raises ChatError("slow_down", retry_after).
         """
-        _refuse(self._take(buckets, 1))
+        _raise_slow_down(self._take(buckets, 1))
 
     async def acheck(self, name: str, key: str) -> None:
         """As check, from a coroutine; never blocks the loop."""
         buckets = [bucket(name, key)]
         if shared := self._redis():
             try:
-                return _refuse(await shared.atake(buckets, 1))
+                return _raise_slow_down(await shared.atake(buckets, 1))
             except _redis_errors() as error:
                 self._rest(error)
-        _refuse(self._local.take(buckets, 1))
+        _raise_slow_down(self._local.take(buckets, 1))
 
     def check_here(self, name: str, key: str, cost: float = 1) -> None:
         """As check, but counted in this process alone, in microseconds: for every frame."""
-        _refuse(self._local.take([bucket(name, key)], cost))
+        _raise_slow_down(self._local.take([bucket(name, key)], cost))
 
     def put_back(self, name: str, key: str, cost: int = 1) -> None:
         """Return tokens: what they were taken for turned out to be honest, or was not done."""
@@ -315,7 +315,7 @@ def _redis_errors() -> tuple[type[Exception], ...]:
     return (RedisError, OSError)
 
 
-def _refuse(wait: float) -> None:
+def _raise_slow_down(wait: float) -> None:
     if wait > 0:
         seconds = math.ceil(wait)
         raise ChatError("slow_down", retry_after=seconds)

@@ -31,7 +31,7 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-def refused(form: forms.Form, error: ChatError) -> None:
+def add_form_error(form: forms.Form, error: ChatError) -> None:
     """Say a refusal in the form: at its fields where it names them, else above."""
     if not error.fields:
         form.add_error(None, error.detail)

@@ -54,7 +54,7 @@ def clean_line(value: object, *, field: str, max_length: int, required: bool = T
     """
     text = _storable(value, field=field, max_length=max_length)
     if _BIDI_CONTROLS.search(text):
-        raise _refused("bad_text", field)
+        raise _text_error("bad_text", field)
     text = " ".join(text.split())
     if not required and not text:
         return ""
@@ -63,26 +63,26 @@ def clean_line(value: object, *, field: str, max_length: int, required: bool = T
 
 def _storable(value: object, *, field: str, max_length: int) -> str:
     if not isinstance(value, str):
-        raise _refused("bad_text", field)
+        raise _text_error("bad_text", field)
     # Far beyond what trimming and normalising can take away: not worth a look at each character.
     if len(value) > 4 * max_length + 10_000:
-        raise _refused("too_long", field, too_long(len(value), max_length))
+        raise _text_error("too_long", field, too_long(len(value), max_length))
     # No control, surrogate or noncharacter is printable: most texts of one line need no further look.
     if value.isprintable():
         return unicodedata.normalize("NFC", value)
     if _SURROGATES.search(value) or _NONCHARACTERS.search(value):
-        raise _refused("bad_text", field)
+        raise _text_error("bad_text", field)
     text = unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n"))
     if _CONTROLS.search(text):
-        raise _refused("bad_text", field)
+        raise _text_error("bad_text", field)
     return text
 
 
 def _measured(text: str, *, field: str, max_length: int) -> str:
     if is_blank(text):
-        raise _refused("empty", field)
+        raise _text_error("empty", field)
     if len(text) > max_length:
-        raise _refused("too_long", field, too_long(len(text), max_length))
+        raise _text_error("too_long", field, too_long(len(text), max_length))
     return text
 
 
@@ -94,7 +94,7 @@ def too_long(length: int, max_length: int) -> Sentence:
     )
 
 
-def _refused(code: str, field: str, detail: Sentence | None = None) -> ChatError:
+def _text_error(code: str, field: str, detail: Sentence | None = None) -> ChatError:
     return ChatError(code, detail, fields={field: [detail or CODES[code].detail]})
 
 

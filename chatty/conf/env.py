@@ -77,7 +77,7 @@ def _names_in(path: Path, content: str) -> Iterator[tuple[int, str]]:
         yield number, match[1]
 
 
-def refuse_slips(environment: Mapping[str, str]) -> None:
+def require_known_names(environment: Mapping[str, str]) -> None:
     """Raises ImproperlyConfigured for a name that is almost one of ours. Others are not our business."""
     for name in sorted(environment):
         meant = slip_of(name)
@@ -90,7 +90,7 @@ def refuse_slips(environment: Mapping[str, str]) -> None:
 
 env = FileAwareEnv()
 read_file(BASE_DIR / ".env")
-refuse_slips(os.environ)
+require_known_names(os.environ)
 
 
 def text(name: str, default: str = "") -> str:

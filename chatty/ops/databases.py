@@ -189,7 +189,7 @@ def migrating() -> Iterator[None]:
 # --- the code and the secret that fit the database --------------------------------------------------
 
 
-def refuse_newer(loader: MigrationLoader) -> None:
+def require_no_newer_migrations(loader: MigrationLoader) -> None:
     """Raises ImproperlyConfigured when the database was migrated by a version newer than this code.
 
     Django keeps the names of all migrations it has applied; one that this code does not have comes

@@ -75,10 +75,10 @@ def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dic
         await answer(send, 200 if well and not _stopping else 503, _JSON, json.dumps(told).encode())
 
     async def numbers(scope: Mapping[str, Any], send: Send) -> None:
-        refusal = _refusal(scope)
-        if refusal is not None:
-            body = json.dumps(refusal.as_dict()).encode()
-            await answer(send, refusal.status, _JSON, body, (b"www-authenticate", b"Bearer"))
+        error = _access_error(scope)
+        if error is not None:
+            body = json.dumps(error.as_dict()).encode()
+            await answer(send, error.status, _JSON, body, (b"www-authenticate", b"Bearer"))
             return
         take_numbers()
         text = await sync_to_async(metrics.text, thread_sensitive=False)()
@@ -108,7 +108,7 @@ async def answer(
 # --- who may see the numbers ----------------------------------------------------------------------
 
 
-def _refusal(scope: Mapping[str, Any]) -> ChatError | None:
+def _access_error(scope: Mapping[str, Any]) -> ChatError | None:
     headers = dict(scope["headers"])
     if settings.METRICS_TOKEN:
         wanted = f"Bearer {settings.METRICS_TOKEN}".encode()

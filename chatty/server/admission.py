@@ -14,7 +14,7 @@ from chatty.common.errors import ChatError
 from chatty.ops import metrics
 from chatty.server.asgi_types import Application, Message, Receive, Scope, Send
 from chatty.server.fair_queue import Client, Turns
-from chatty.server.responses import refuse
+from chatty.server.responses import send_error
 
 LARGE_AT_ONCE = 4
 PROGRESS_BYTES = 16 * 1024  # of a body or an answer, in every HTTP_BODY_SECONDS
@@ -116,7 +116,7 @@ class HttpBound:
         except ChatError as error:
             self._drop_body(body)
             metrics.HTTP_REFUSED.labels(error.code).inc()
-            await refuse(scope, send, error)
+            await send_error(scope, send, error)
             return
         if content is None:
             return

@@ -10,7 +10,7 @@ from chatty.ops.health import answer
 from chatty.server.asgi_types import Scope, Send
 
 
-async def refuse(scope: Scope, send: Send, error: ChatError) -> None:
+async def send_error(scope: Scope, send: Send, error: ChatError) -> None:
     """Answers without Django. Closes the connection: a body may still be on its way."""
     if scope["path"].startswith("/api/"):
         kind, body = "application/json", json.dumps(error.as_dict()).encode()

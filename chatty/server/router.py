@@ -10,7 +10,7 @@ from chatty.ops.health import Probe
 from chatty.ops.observer import Observer
 from chatty.server.asgi_types import Application, Receive, Scope, Send
 from chatty.server.proxy_headers import as_seen_by_proxies, untrusted_proxy
-from chatty.server.responses import refuse
+from chatty.server.responses import send_error
 
 log = logging.getLogger("chatty.server.admission")
 _NO_SUCH_SOCKET = 4404
@@ -60,7 +60,7 @@ class FrontDoor:
             await probe(scope, send)
         elif self.https and "chatty.untrusted_proxy" in scope:
             # Sent on to https, which is where the browser is already, it would go round for ever.
-            await refuse(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
+            await send_error(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
         else:
             await self.http(scope, receive, send)
 

@@ -37,13 +37,13 @@ def require_ready(workers: int = 1) -> None:
     global _is_done
     if _is_done:
         return
-    refuse_unsafe(workers)
+    require_safe_settings(workers)
     os.umask(0o077)  # as in manage.py, for servers that are started without it
     databases.protect_files()
     if is_there():
         databases.prepare_to_serve()
-    refuse_unfinished(workers)
-    refuse_wrong_redis()
+    require_set_up(workers)
+    require_working_redis()
     _is_done = True
 
 
@@ -62,7 +62,7 @@ def _outside_of_loops(function: Callable[[], None]) -> None:
         executor.submit(function).result()
 
 
-def refuse_unsafe(workers: int) -> None:
+def require_safe_settings(workers: int) -> None:
     """Raises StartError for what the system checks call an error."""
     faults = [fault for fault in run_checks() if fault.is_serious()]
     if workers > 1:
@@ -78,14 +78,14 @@ def is_there() -> bool:
     return not checks.uses_sqlite() or Path(settings.DATABASES["default"]["NAME"]).exists()
 
 
-def refuse_unfinished(workers: int) -> None:
+def require_set_up(workers: int) -> None:
     """Raises StartError before set-up, after an update not set up, and without the database."""
     if not settings.SECRET_IS_STORED or not is_there():
         raise StartError(f"Chatty is not set up yet. {SET_UP}")
     failures.require_database()
     try:
         executor = MigrationExecutor(connection)
-        databases.refuse_newer(executor.loader)
+        databases.require_no_newer_migrations(executor.loader)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
         spare = databases.spare_connections()
         if not pending:
@@ -104,10 +104,10 @@ def refuse_unfinished(workers: int) -> None:
         )
     if not settings.DEBUG and not staticfiles_storage.exists("staticfiles.json"):
         raise StartError(f"The files of the pages are not collected yet. {SET_UP}")
-    refuse_crowding(workers, spare)
+    require_spare_connections(workers, spare)
 
 
-def refuse_crowding(workers: int, spare: int | None) -> None:
+def require_spare_connections(workers: int, spare: int | None) -> None:
     if spare is None:
         return
     pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
@@ -119,7 +119,7 @@ def refuse_crowding(workers: int, spare: int | None) -> None:
         )
 
 
-def refuse_wrong_redis() -> None:
+def require_working_redis() -> None:
     """Raises StartError for what waiting does not mend. A Redis that is away makes Chatty slower only."""
     fault = redis_clients.fault(settings.REDIS_URL) if settings.REDIS_URL else None
     if fault is None:

@@ -84,10 +84,10 @@ def test_a_secret_whose_predecessor_is_a_fallback_takes_its_place(settings):
 
 @pytest.mark.django_db
 def test_a_database_of_a_newer_version_is_refused():
-    databases.refuse_newer(MigrationLoader(connection))
+    databases.require_no_newer_migrations(MigrationLoader(connection))
     MigrationRecorder(connection).record_applied("conversations", "9999_from_the_future")
     with pytest.raises(ImproperlyConfigured, match=r"conversations\.9999_from_the_future"):
-        databases.refuse_newer(MigrationLoader(connection))
+        databases.require_no_newer_migrations(MigrationLoader(connection))
 
 
 # --- what another row has already -------------------------------------------------------------------

@@ -247,7 +247,7 @@ def test_a_file_of_settings_that_cannot_be_read_is_refused(tmp_path):
 )
 def test_a_slip_in_the_environment_is_refused(name, meant):
     with pytest.raises(ImproperlyConfigured, match=f"has {name}, .* Did you mean {meant}\\?"):
-        env.refuse_slips({name: "x"})
+        env.require_known_names({name: "x"})
 
 
 def test_what_others_set_in_the_environment_is_ignored():
@@ -258,8 +258,8 @@ def test_what_others_set_in_the_environment_is_ignored():
         "SECRET SECRETS_KEY_ID DJANGO_DEBUG DJANGO_SECRET_KEY XDG_DATA_DIRS WORKERS WEB_CONCURRENCY "
         "CHATTY_PORT_8000_TCP KUBERNETES_PORT PUBLIC_IP LOGNAME EMAIL DEBUGINFOD_URLS"
     )
-    env.refuse_slips(dict.fromkeys(others.split(), "x"))
-    env.refuse_slips(dict.fromkeys(known_settings.NAMES, "x"))
+    env.require_known_names(dict.fromkeys(others.split(), "x"))
+    env.require_known_names(dict.fromkeys(known_settings.NAMES, "x"))
 
 
 def test_a_setting_given_twice_is_refused(given, tmp_path):

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from chatty.ops import failures, health, metrics
 from chatty.server.admission import HttpBound
 from chatty.server.router import FrontDoor
-from conversations.actions.transactions import as_refusal
+from conversations.actions.transactions import database_chat_error
 
 TOKEN = "4f5d0c8e2b7a49d6b1e3f8a07c6d5e4f"
 
@@ -296,7 +296,7 @@ def test_a_larger_write_that_failed_is_remembered_for_a_while(full_database, mon
     cause.sqlite_errorname = "SQLITE_FULL"
     error = OperationalError("database or disk is full")
     error.__cause__ = cause
-    refusal = as_refusal(error)
+    refusal = database_chat_error(error)
     assert refusal.code == "unavailable"
     assert "disk is full or read-only" in refusal.detail
     assert health._ask_database() == "unwritable"

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.once
     ],
 )
 def test_bad_json_is_refused_with_a_code(raw, code):
-    with pytest.raises(ChatError) as refusal:
+    with pytest.raises(ChatError) as error:
         json.decode(raw)
-    assert refusal.value.code == code
+    assert error.value.code == code
 
 
 def test_good_json_is_read_down_to_the_allowed_depth():

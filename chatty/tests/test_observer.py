@@ -13,7 +13,7 @@ from chatty.common.errors import ChatError
 from chatty.ops import logs, metrics
 from chatty.ops.health import answer
 from chatty.ops.observer import CLIENT_GONE, SECURITY_HEADERS, route_class
-from chatty.server.responses import refuse
+from chatty.server.responses import send_error
 from chatty.server.router import FrontDoor
 
 
@@ -52,7 +52,7 @@ async def ask(application, path="/", scheme="http"):
 
 
 async def refused(scope, receive, send):
-    await refuse(scope, send, ChatError("busy", retry_after=2))
+    await send_error(scope, send, ChatError("busy", retry_after=2))
 
 
 async def page(scope, receive, send):

@@ -17,10 +17,10 @@ from conversations.actions.rules import (
     clean_ids,
     clean_name,
     clean_topic,
+    require_open_account,
     require_room_for_direct,
     require_room_to_be_added,
     require_room_to_join,
-    still_open,
 )
 from conversations.actions.transactions import in_transaction
 from conversations.events import Concerns
@@ -50,7 +50,7 @@ def create_conversation(
 
 @in_transaction
 def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Conversation:
-    user = still_open(user)
+    user = require_open_account(user)
     people = active_users(ids)
     require_room_to_join(user.pk)
     require_room_to_be_added(people)
@@ -85,7 +85,7 @@ def _direct(user: User, other_id: int) -> Conversation | None:
 
 @in_transaction
 def _create_direct(user: User, other_id: int) -> Conversation:
-    user = still_open(user)
+    user = require_open_account(user)
     existing = _direct(user, other_id)
     if existing is not None:
         return existing

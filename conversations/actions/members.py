@@ -16,16 +16,16 @@ from conversations.actions.rules import (
     active_users,
     check_role,
     clean_ids,
-    managed,
-    member_among,
+    get_member,
     memberships_of,
-    refuse_archived,
-    refuse_direct,
-    refuse_last_owner,
-    refuse_too_many_members,
+    require_another_owner,
+    require_group,
+    require_managed,
+    require_not_archived,
+    require_open_account,
+    require_room_for_members,
     require_room_to_be_added,
     require_room_to_join,
-    still_open,
 )
 from conversations.actions.transactions import in_transaction
 from conversations.events import Concerns
@@ -39,7 +39,7 @@ def join(user: User, conversation_id: int) -> Membership:
     Raises ChatError("not_found") for closed ones as for missing ones; removed; archived; too_many.
     """
     conversation = access.lock_conversation(conversation_id)
-    user = still_open(user)
+    user = require_open_account(user)
     existing = Membership.objects.filter(conversation=conversation, user=user).first()
     if existing is not None:
         return existing
@@ -47,8 +47,8 @@ def join(user: User, conversation_id: int) -> Membership:
         raise ChatError("not_found")
     if Removal.objects.filter(conversation=conversation, user=user).exists():
         raise ChatError("removed")
-    refuse_archived(conversation)
-    refuse_too_many_members(conversation, 1)
+    require_not_archived(conversation)
+    require_room_for_members(conversation, 1)
     require_room_to_join(user.pk)
     # A group everybody has left belongs to whoever comes back first.
     deserted = not memberships_of(conversation).exists()
@@ -63,8 +63,8 @@ def leave(user: User, conversation_id: int) -> None:
     """Stop being a member. Raises ChatError: not_found, direct_fixed, last_owner."""
     membership = access.member_of(user, conversation_id, lock=True)
     conversation = membership.conversation
-    refuse_direct(conversation)
-    refuse_last_owner(membership)
+    require_group(conversation)
+    require_another_owner(membership)
     membership.delete()
     write_notice(conversation, user, Message.Kind.LEFT, gone=(user.pk,))
 
@@ -102,10 +102,10 @@ def take_additions(user: User, number: int) -> Iterator[None]:
 @in_transaction
 def _add_members(user: User, conversation_id: int, ids: set[int]) -> list[Membership]:
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = managed(membership)
+    conversation = require_managed(membership)
     present = Membership.objects.filter(conversation=conversation, user_id__in=ids)
     people = active_users(ids - set(present.values_list("user_id", flat=True)))
-    refuse_too_many_members(conversation, len(people))
+    require_room_for_members(conversation, len(people))
     require_room_to_be_added(people)
     return [admit(conversation, person, by=membership.user) for person in people]
 
@@ -118,8 +118,8 @@ def remove_member(user: User, conversation_id: int, user_id: int) -> None:
     """
     membership = access.member_of(user, conversation_id, lock=True)
     conversation = membership.conversation
-    refuse_direct(conversation)
-    target = member_among(conversation, user_id)
+    require_group(conversation)
+    target = get_member(conversation, user_id)
     if user_id == user.pk or not access.can_remove(membership, target):
         raise ChatError("not_allowed")
     expel(target, by=membership.user)
@@ -132,7 +132,7 @@ def allow_to_join(user: User, conversation_id: int, user_id: int) -> None:
     Raises ChatError: not_found, not_allowed, direct_fixed.
     """
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = managed(membership, even_archived=True)
+    conversation = require_managed(membership, even_archived=True)
     Removal.objects.filter(conversation=conversation, user_id=user_id).delete()
 
 
@@ -142,11 +142,11 @@ def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Me
     last_owner, archived."""
     check_role(role)
     membership = access.member_of(user, conversation_id, lock=True)
-    target = member_among(managed(membership), user_id)
+    target = get_member(require_managed(membership), user_id)
     if not access.can_change_role(membership, target, role):
         raise ChatError("not_allowed")
     if role != Membership.Role.OWNER:
-        refuse_last_owner(target)
+        require_another_owner(target)
     return give_role(target, role, by=membership.user)
 
 

@@ -57,7 +57,7 @@ def edit_message(
 @in_transaction
 def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Message:
     message, membership = access.message_for(user, message_id, lock=True)
-    _refuse_unless(access.can_edit(membership, message), message, membership)
+    _require(access.can_edit(membership, message), message, membership)
     if message.body == body:  # also an edit that is sent again because its answer was lost
         return queries.detailed(message)
     if base is not Unchecked.UNCHECKED and _ticks(base) != _ticks(message.edited_at):
@@ -81,7 +81,7 @@ def delete_message(user: User, message_id: int) -> Message:
     message, membership = access.message_for(user, message_id, lock=True)
     if message.is_deleted:
         return queries.detailed(message)
-    _refuse_unless(access.can_delete(membership, message), message, membership)
+    _require(access.can_delete(membership, message), message, membership)
     return entomb(message, user)
 
 
@@ -103,7 +103,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
     """
     emoji = limits.valid_emoji(emoji)
     message, membership = access.message_for(user, message_id, lock=True)
-    _refuse_unless(access.can_react(membership, message), message, membership)
+    _require(access.can_react(membership, message), message, membership)
     there = set(message.reactions.values_list("emoji", flat=True).distinct())
     if emoji not in there and len(there) >= limits.REACTIONS_MAX:
         raise ChatError("too_many", _("This message has as many different reactions as fit."))
@@ -120,7 +120,7 @@ def unreact(user: User, message_id: int, emoji: str) -> Message:
     """Take one's emoji off a message. One that is not there changes nothing."""
     emoji = limits.valid_emoji(emoji)
     message, membership = access.message_for(user, message_id, lock=True)
-    _refuse_unless(access.can_react(membership, message), message, membership)
+    _require(access.can_react(membership, message), message, membership)
     gone, _rows = Reaction.objects.filter(message=message, user_id=user.pk, emoji=emoji).delete()
     if not gone:
         return queries.detailed(message)
@@ -131,7 +131,7 @@ def _ticks(at: datetime | None) -> datetime | None:
     return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def _refuse_unless(allowed: bool, message: Message, membership: Membership) -> None:
+def _require(allowed: bool, message: Message, membership: Membership) -> None:
     if membership.conversation.is_archived:
         raise ChatError("archived")
     if message.is_deleted:

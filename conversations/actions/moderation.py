@@ -13,10 +13,10 @@ from conversations.actions.messages import entomb
 from conversations.actions.rules import (
     active_user,
     check_role,
-    member_among,
+    get_member,
     memberships_of,
-    refuse_direct,
-    refuse_too_many_members,
+    require_group,
+    require_room_for_members,
     require_room_to_be_added,
 )
 from conversations.actions.settings import put_away, take_out
@@ -34,14 +34,14 @@ def moderate_delete_message(staff: User, message_id: int) -> Message:
 @in_transaction
 def moderate_archive(staff: User, conversation_id: int) -> Conversation:
     conversation = access.lock_conversation(conversation_id)
-    refuse_direct(conversation)
+    require_group(conversation)
     return put_away(conversation, staff)
 
 
 @in_transaction
 def moderate_unarchive(staff: User, conversation_id: int) -> Conversation:
     conversation = access.lock_conversation(conversation_id)
-    refuse_direct(conversation)
+    require_group(conversation)
     return take_out(conversation, staff)
 
 
@@ -54,13 +54,13 @@ def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Memb
     already_member, too_many, reason_required.
     """
     conversation = access.lock_conversation(conversation_id)
-    refuse_direct(conversation)
+    require_group(conversation)
     if memberships_of(conversation).filter(user_id=user_id).exists():
         raise ChatError("already_member")
     person = active_user(user_id)
     if not conversation.is_open:
         _require_reveal(staff, conversation)
-    refuse_too_many_members(conversation, 1)
+    require_room_for_members(conversation, 1)
     require_room_to_be_added([person])
     return admit(conversation, person, by=staff)
 
@@ -69,8 +69,8 @@ def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Memb
 def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> None:
     """Raises ChatError: not_found, direct_fixed. The last owner may go: staff can add another."""
     conversation = access.lock_conversation(conversation_id)
-    refuse_direct(conversation)
-    expel(member_among(conversation, user_id), by=staff)
+    require_group(conversation)
+    expel(get_member(conversation, user_id), by=staff)
 
 
 @in_transaction
@@ -81,10 +81,10 @@ def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: 
     """
     check_role(role)
     conversation = access.lock_conversation(conversation_id)
-    refuse_direct(conversation)
+    require_group(conversation)
     if user_id == staff.pk:
         _require_reveal(staff, conversation)
-    return give_role(member_among(conversation, user_id), role, by=staff)
+    return give_role(get_member(conversation, user_id), role, by=staff)
 
 
 @in_transaction

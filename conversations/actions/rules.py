@@ -41,7 +41,7 @@ def clean_ids(ids: Iterable[int]) -> set[int]:
     return found
 
 
-def still_open(user: User) -> User:
+def require_open_account(user: User) -> User:
     """Return who is acting, read anew. Raises ChatError("account_closed")."""
     found = User.objects.filter(pk=user.pk, is_active=True).first()
     if found is None:
@@ -62,7 +62,7 @@ def active_users(ids: set[int]) -> list[User]:
     return people
 
 
-def member_among(conversation: Conversation, user_id: int) -> Membership:
+def get_member(conversation: Conversation, user_id: int) -> Membership:
     members = memberships_of(conversation).select_related("user")
     target = members.filter(user_id=user_id).first()
     if target is None:
@@ -71,27 +71,27 @@ def member_among(conversation: Conversation, user_id: int) -> Membership:
     return target
 
 
-def managed(membership: Membership, *, even_archived: bool = False) -> Conversation:
+def require_managed(membership: Membership, *, even_archived: bool = False) -> Conversation:
     conversation = membership.conversation
-    refuse_direct(conversation)
+    require_group(conversation)
     if not access.can_manage(membership):
         raise ChatError("not_allowed")
     if not even_archived:
-        refuse_archived(conversation)
+        require_not_archived(conversation)
     return conversation
 
 
-def refuse_direct(conversation: Conversation) -> None:
+def require_group(conversation: Conversation) -> None:
     if conversation.is_direct:
         raise ChatError("direct_fixed")
 
 
-def refuse_archived(conversation: Conversation) -> None:
+def require_not_archived(conversation: Conversation) -> None:
     if conversation.is_archived:
         raise ChatError("archived")
 
 
-def refuse_last_owner(membership: Membership) -> None:
+def require_another_owner(membership: Membership) -> None:
     """A group of several must keep an owner; the last person may simply go."""
     if not membership.is_owner:
         return
@@ -100,7 +100,7 @@ def refuse_last_owner(membership: Membership) -> None:
         raise ChatError("last_owner")
 
 
-def refuse_too_many_members(conversation: Conversation, more: int) -> None:
+def require_room_for_members(conversation: Conversation, more: int) -> None:
     if memberships_of(conversation).count() + more > limits.MEMBERS_MAX:
         detail = _("A conversation has {max} members at most.")
         raise ChatError("too_many", format_lazy(detail, max=counted(limits.MEMBERS_MAX)))

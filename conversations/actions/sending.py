@@ -105,8 +105,8 @@ def _check(draft: Draft) -> _Checked | ChatError:
         else:
             body = clean_body(draft.body, max_length=limits.BODY_MAX)
             html = markdown.render(body)
-    except ChatError as refusal:
-        return refusal
+    except ChatError as error:
+        return error
     return _Checked(draft, body, html, _fingerprint(draft, body))
 
 

@@ -10,8 +10,8 @@ from conversations.actions.rules import (
     check_access,
     clean_name,
     clean_topic,
-    managed,
-    refuse_archived,
+    require_managed,
+    require_not_archived,
 )
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Message
@@ -50,11 +50,11 @@ def _revise(
     archived: bool | None,
 ) -> Conversation:
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = managed(membership, even_archived=archived is not None)
+    conversation = require_managed(membership, even_archived=archived is not None)
     if archived is False:
         take_out(conversation, membership.user)
     if (name, topic, new_access) != (None, None, None):
-        refuse_archived(conversation)
+        require_not_archived(conversation)
     if name is not None and name != conversation.name:
         data = {"old": conversation.name, "new": name}
         conversation.name = name

@@ -39,7 +39,7 @@ def in_transaction(deed: Callable[P, R]) -> Callable[P, R]:
             except (IntegrityError, OperationalError, InterfaceError) as error:
                 if tries and is_worth_retrying(error):
                     continue
-                refusal = as_refusal(error)
+                refusal = database_chat_error(error)
                 if refusal is None:
                     raise
                 raise refusal from error
@@ -53,7 +53,7 @@ def is_worth_retrying(error: Exception) -> bool:
     return sqlstate(error) in SERIALIZATION_FAILURES
 
 
-def as_refusal(error: Exception) -> ChatError | None:
+def database_chat_error(error: Exception) -> ChatError | None:
     """Return what to answer for a failure of the database, None for a failure of ours."""
     if isinstance(error, IntegrityError):
         return None

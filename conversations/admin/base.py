@@ -35,7 +35,7 @@ class LookedAt(OwnFiltersOnly, admin.ModelAdmin):
         context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
         return TemplateResponse(request, f"admin/conversations/{template}", context)
 
-    def refuse(self, request: HttpRequest, error: ChatError) -> None:
+    def show_error(self, request: HttpRequest, error: ChatError) -> None:
         self.message_user(request, error.detail, messages.ERROR)
 
     def each(

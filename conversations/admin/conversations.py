@@ -23,7 +23,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.queries import user_by_email
 from chatty.common.errors import ChatError
-from chatty.common.pages import SeeOther, refused, with_status
+from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import actions, limits, queries
 from conversations.admin.base import LookedAt, number_in, staff_of
 from conversations.models import Conversation, Membership, Message
@@ -189,14 +189,14 @@ class ConversationAdmin(LookedAt):
             said = self._moderate(request, conversation, form)
         except ChatError as error:
             if error.code == "reason_required" and may_reveal(request):
-                self.refuse(request, error)
+                self.show_error(request, error)
                 reveal = reverse("admin:conversations_conversation_reveal", args=[conversation_id])
                 return SeeOther(f"{reveal}?members")
             if not form.is_bound:
-                self.refuse(request, error)
+                self.show_error(request, error)
             else:
                 if form.is_valid():  # else it says itself what is wrong
-                    refused(form, error)
+                    add_form_error(form, error)
                 return with_status(self._moderate_page(request, conversation, form), error)
         else:
             self.log_change(request, conversation, said)
@@ -269,7 +269,7 @@ class ConversationAdmin(LookedAt):
                     staff_of(request), conversation.pk, form.cleaned_data["reason"]
                 )
             except ChatError as error:
-                refused(form, error)
+                add_form_error(form, error)
                 return with_status(self._reveal_page(request, conversation, form), error)
             self.log_change(request, conversation, f"Looked in: {reveal.reason}")
             return SeeOther(self._revealed(request, conversation))

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from chatty.common.errors import DATABASE_AWAY
+from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, publisher, queries
 from conversations.events import Concerns, Here
 from conversations.realtime.relay import Relay
@@ -130,7 +130,7 @@ class Presence:
         elif now >= self._settled_at:
             try:
                 await self._tell()
-            except DATABASE_AWAY as error:
+            except DATABASE_ERRORS as error:
                 # Nothing was told, so the next round tries again.
                 logger.warning("who is here could not be told: %s", type(error).__name__)
 

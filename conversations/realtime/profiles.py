@@ -17,7 +17,7 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import profile_changed
-from chatty.common.errors import DATABASE_AWAY
+from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, publisher, queries
 from conversations.events import Profiled
 from conversations.wire import person_to_wire
@@ -58,7 +58,7 @@ class Profiles:
             return
         try:
             people, shared = await self._threads.run(_read, changed)
-        except DATABASE_AWAY as error:
+        except DATABASE_ERRORS as error:
             logger.warning("names could not be told: %s", type(error).__name__)
             self._changed |= changed  # the next round tries again
             return

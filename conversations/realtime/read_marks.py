@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-from chatty.common.errors import DATABASE_AWAY
+from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, queries
 from conversations.events import Marked
 from conversations.realtime.relay import Relay
@@ -63,7 +63,7 @@ class ReadMarks:
             await asyncio.sleep(ROUND_SECONDS)
             try:
                 await self.round()
-            except DATABASE_AWAY as error:
+            except DATABASE_ERRORS as error:
                 logger.warning("read marks could not be told: %s", type(error).__name__)
 
     async def round(self) -> None:

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 
 from chatty.common import upkeep
-from chatty.common.errors import DATABASE_AWAY
+from chatty.common.errors import DATABASE_ERRORS
 from chatty.sqlite import erasing
 from conversations.realtime.threads import DatabaseThreads
 
@@ -38,7 +38,7 @@ class Upkeep:
                 while (removed := await self._threads.run(next, steps, None)) is not None:
                     gone += removed
                     await asyncio.sleep(PAUSE_SECONDS)
-            except DATABASE_AWAY as error:
+            except DATABASE_ERRORS as error:
                 logger.warning("%s could not be purged: %s", name, type(error).__name__)
             except Exception:
                 logger.exception("%s could not be purged", name)

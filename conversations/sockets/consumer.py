@@ -20,7 +20,7 @@ from django.utils.translation import gettext, gettext_lazy
 from accounts import socket_auth
 from accounts.models import User
 from accounts.socket_auth import SocketIdentity
-from chatty.common.errors import DATABASE_AWAY, ChatError
+from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, network_of
 from conversations import actions, limits, markdown, protocol, publisher
 from conversations.actions import Draft
@@ -128,14 +128,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 "too_many": protocol.CLOSE_TOO_MANY,
                 "unavailable": protocol.CLOSE_INTERNAL,
             }.get(refusal.code, protocol.CLOSE_UNAUTHENTICATED)
-            self.outbox.close(code, self._said(refusal))
-        except DATABASE_AWAY as error:
+            self.outbox.close(code, self._error_frames(refusal))
+        except DATABASE_ERRORS as error:
             logger.warning("a socket could not be let in: %s", type(error).__name__)
-            last_words = self._said(ChatError("unavailable", retry_after=1))
+            last_words = self._error_frames(ChatError("unavailable", retry_after=1))
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
         except Exception:
             logger.exception("a socket could not be let in")
-            last_words = self._said(ChatError("server_error"))
+            last_words = self._error_frames(ChatError("server_error"))
             self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
 
     def _ask_to_upgrade(self) -> None:
@@ -256,16 +256,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 return
             await self._hear(protocol.parse(text, message.get("bytes")))
         except ChatError as refusal:
-            self._refuse(refusal, **protocol.addressed(text))
+            self._write_error(refusal, **protocol.addressed(text))
             if refusal.code in ("bad_frame", "too_big") and self._is_broken():
                 self.end(protocol.CLOSE_BAD_CLIENT)
-        except DATABASE_AWAY as error:
+        except DATABASE_ERRORS as error:
             # Nothing is wrong with this socket: it may ask again when the database is back.
             logger.warning("a frame could not be served: %s", type(error).__name__)
-            self._refuse(ChatError("unavailable", retry_after=1), **protocol.addressed(text))
+            self._write_error(ChatError("unavailable", retry_after=1), **protocol.addressed(text))
         except Exception:
             logger.exception("a frame could not be served")
-            self._refuse(ChatError("server_error"), **protocol.addressed(text))
+            self._write_error(ChatError("server_error"), **protocol.addressed(text))
             self._failures += 1
             if self._failures >= FAILURES:
                 self.end(protocol.CLOSE_INTERNAL)
@@ -284,9 +284,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             warned, self._warned_at = self._warned_at, now
             if now - warned < FORGIVEN_SECONDS:
                 last_words = ChatError("slow_down", retry_after=RETURN_SECONDS)
-                self.outbox.close(protocol.CLOSE_SLOW_DOWN, self._said(last_words))
+                self.outbox.close(protocol.CLOSE_SLOW_DOWN, self._error_frames(last_words))
                 return False
-            self._refuse(ChatError("slow_down", retry_after=PAUSE_SECONDS))
+            self._write_error(ChatError("slow_down", retry_after=PAUSE_SECONDS))
             await asyncio.sleep(PAUSE_SECONDS)
         return not self.outbox.closing
 
@@ -295,13 +295,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._bad_frames.append(now)
         return len(self._bad_frames) == BAD_FRAMES and now - self._bad_frames[0] < 60
 
-    def _refuse(self, refusal: ChatError, **about: Any) -> None:
-        self.write(self._said(refusal, **about))
+    def _write_error(self, error: ChatError, **about: Any) -> None:
+        self.write(self._error_frames(error, **about))
 
-    def _said(self, refusal: ChatError, **about: Any) -> Words:
+    def _error_frames(self, error: ChatError, **about: Any) -> Words:
         """A refusal in the language of whoever opened this socket, wherever it was found out."""
         with translation.override(self.language or socket_auth.language(self.scope)):
-            return Words.of(protocol.error(refusal, **about))
+            return Words.of(protocol.error(error, **about))
 
     async def _hear(self, frame: protocol.Said) -> None:
         match frame:
@@ -333,7 +333,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _answer_send(self, frame: protocol.Send, result: Result) -> None:
         if isinstance(result, ChatError):
-            self._refuse(result, key=frame.key, conversation=frame.conversation)
+            self._write_error(result, key=frame.key, conversation=frame.conversation)
             return
         message = result.message
         answer = protocol.sent(
@@ -369,8 +369,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     await self.engine.threads.run(
                         actions.mark_read, self.identity.user, conversation, seq
                     )
-                except ChatError as refusal:
-                    self._refuse(refusal, conversation=conversation)
+                except ChatError as error:
+                    self._write_error(error, conversation=conversation)
         except Exception:
             logger.exception("a read mark could not be noted")
         finally:
@@ -396,8 +396,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _renew(self, token: str) -> None:
         try:
             self.identity = await self.engine.threads.run(socket_auth.renew, token, self.identity)
-        except ChatError as refusal:
+        except ChatError as error:
             # A clear answer; the socket itself lives on until its old token's end.
-            self._refuse(refusal)
+            self._write_error(error)
             return
         self._watch_expiry()

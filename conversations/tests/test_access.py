@@ -136,8 +136,8 @@ ARCHIVED = {
 def attempt(deed: Deed, user: User, scene: Scene) -> str:
     try:
         deed(user, scene)
-    except ChatError as refusal:
-        return refusal.code
+    except ChatError as error:
+        return error.code
     return OK
 
 

@@ -55,10 +55,10 @@ def test_a_send_is_understood():
     ],
 )
 def test_what_is_no_frame_is_refused_with_a_code_and_a_sentence(text: str):
-    with pytest.raises(ChatError) as refusal:
+    with pytest.raises(ChatError) as error:
         protocol.parse(text)
-    assert refusal.value.code == "bad_frame"
-    assert refusal.value.detail.endswith(".")
+    assert error.value.code == "bad_frame"
+    assert error.value.detail.endswith(".")
 
 
 def test_a_binary_frame_is_refused():
@@ -102,8 +102,8 @@ def refused_or_understood(text: str) -> bool:
     """Any other exception than a ChatError would have cost a client its socket."""
     try:
         return isinstance(protocol.parse(text), protocol.Said)
-    except ChatError as refusal:
-        return refusal.code == "bad_frame"
+    except ChatError as error:
+        return error.code == "bad_frame"
 
 
 @given(st.text(max_size=300))

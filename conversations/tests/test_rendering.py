@@ -59,9 +59,9 @@ def test_what_was_rendered_before_is_not_rendered_again(alice, pair, monkeypatch
 def test_a_body_that_is_refused_is_left_to_the_sending(alice, pair):
     draft = Draft(alice.pk, pair.pk, new_key(), "\0")
     assert actions.rendered(draft) is draft
-    (refusal,) = actions.send_messages([draft])
-    assert isinstance(refusal, ChatError)
-    assert refusal.code == "bad_text"
+    (error,) = actions.send_messages([draft])
+    assert isinstance(error, ChatError)
+    assert error.code == "bad_text"
 
 
 @pytest.mark.parametrize("way", ["send", "edit"])

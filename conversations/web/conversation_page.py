@@ -39,8 +39,8 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     try:
         with access.reading(own(request), conversation_id) as membership:
             return conversation_page(request, membership, composer)
-    except ChatError as refusal:
-        return _join_page(request, conversation_id, refusal)
+    except ChatError as error:
+        return _join_page(request, conversation_id, error)
 
 
 @door("GET")
@@ -48,19 +48,19 @@ def message(request: HttpRequest, message_id: int) -> HttpResponse:
     """The permalink: the conversation, opened at this message."""
     try:
         found, _membership = access.message_for(own(request), message_id)
-    except ChatError as refusal:
-        return _join_page(request, access.conversation_id_of(message_id), refusal)
+    except ChatError as error:
+        return _join_page(request, access.conversation_id_of(message_id), error)
     return HttpResponseRedirect(place_of(found))
 
 
-def _join_page(request: HttpRequest, conversation_id: int, refusal: ChatError) -> HttpResponse:
+def _join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> HttpResponse:
     """Return what someone who is not a member sees of an open conversation: what Browse shows.
 
     Joining leads back to the address that was asked for. Raises the refusal for any other one.
     """
     found = queries.open_group(own(request), conversation_id)
-    if refusal.code != "not_found" or found is None:
-        raise refusal
+    if error.code != "not_found" or found is None:
+        raise error
     context = {"conversation": found, "next": request.get_full_path()}
     return render(request, "conversations/join.html", context)
 

@@ -69,9 +69,9 @@ def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
         try:
             name = access.member_of(own(request), conversation_id).conversation.name
             actions.leave(own(request), conversation_id)
-        except ChatError as refusal:
-            if refusal.code != "not_found":  # else left already, in another window
-                messages.error(request, f"{name}: {refusal.detail}")
+        except ChatError as error:
+            if error.code != "not_found":  # else left already, in another window
+                messages.error(request, f"{name}: {error.detail}")
         else:
             left += 1
     if left:

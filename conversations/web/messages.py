@@ -33,12 +33,12 @@ def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
     try:
         sent = actions.send_message(user, conversation_id, key=key, body=body, reply_to=reply_to)
     except ChatError as error:
-        return _send_refused(request, conversation_id, Composer(body, reply_to, key=key), error)
+        return _send_error_page(request, conversation_id, Composer(body, reply_to, key=key), error)
     actions.mark_read(user, conversation_id, sent.message.seq)
     return SeeOther(reverse("conversations:conversation", args=[conversation_id]))
 
 
-def _send_refused(
+def _send_error_page(
     request: HttpRequest, conversation_id: int, composer: Composer, error: ChatError
 ) -> HttpResponse:
     if error.code in NEEDS_FRESH_KEY:
@@ -71,9 +71,9 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
             edited = actions.edit_message(user, message_id, body, **base)
             return SeeOther(place_of(_with_conversation(edited)))
         except ChatError as error:
-            return _edit_refused(request, message_id, body, error)
+            return _edit_error_page(request, message_id, body, error)
     message, membership = access.message_for(user, message_id)
-    if refusal := _refusal(message, allowed=access.can_edit(membership, message)):
+    if refusal := _action_error(message, allowed=access.can_edit(membership, message)):
         raise refusal
     return _edit_page(request, message, message.body, moment(message.edited_at))
 
@@ -90,7 +90,7 @@ def _base(text: str) -> datetime | None:
     return at if at and at.tzinfo else datetime.min.replace(tzinfo=UTC)
 
 
-def _edit_refused(
+def _edit_error_page(
     request: HttpRequest, message_id: int, body: str, error: ChatError
 ) -> HttpResponse:
     try:
@@ -141,8 +141,8 @@ def delete(request: HttpRequest, message_id: int) -> HttpResponse:
     message, membership = access.message_for(user, message_id)
     if message.is_deleted:
         return SeeOther(place_of(message))
-    if refusal := _refusal(message, allowed=access.can_delete(membership, message)):
-        raise refusal
+    if error := _action_error(message, allowed=access.can_delete(membership, message)):
+        raise error
     context = {
         "message_row": message,
         "is_own": message.author_id == user.pk,
@@ -168,9 +168,9 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
             page = safe_next(request, place).partition("#")[0]
             return SeeOther(f"{page}#m{message.pk}")
     message, membership = access.message_for(user, message_id)
-    refusal_now = _refusal(message, allowed=access.can_react(membership, message))
-    if refusal_now:
-        raise refusal_now
+    action_error = _action_error(message, allowed=access.can_react(membership, message))
+    if action_error:
+        raise action_error
     mine = set(message.reactions.filter(user_id=user.pk).values_list("emoji", flat=True))
     context: dict[str, Any] = {
         "message_row": message,
@@ -183,7 +183,7 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
     return with_status(page_shown, error) if error else page_shown
 
 
-def _refusal(message: Message, *, allowed: bool) -> ChatError | None:
+def _action_error(message: Message, *, allowed: bool) -> ChatError | None:
     """Return what the action would say, before somebody fills in a form in vain."""
     if message.conversation.is_archived:
         return ChatError("archived")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import NAME_MAX, User
 from accounts.queries import active_users
 from chatty.common.errors import ChatError
-from chatty.common.pages import refused, with_status
+from chatty.common.pages import add_form_error, with_status
 from conversations import actions
 from conversations.web.forms import ConversationForm
 from conversations.web.people_search import PEOPLE_FOUND, search_people
@@ -34,7 +34,7 @@ def new_group(request: HttpRequest) -> HttpResponse:
                 return redirect_to(made.pk)
             except ChatError as refusal:
                 error = refusal
-                refused(form, error)
+                add_form_error(form, error)
         else:
             error = ChatError("invalid")
     context = {"form": form, **_people_to_choose(request, chosen)}
@@ -59,8 +59,8 @@ def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]
     too_fast: ChatError | None = None
     try:
         found = search_people(request, text, limit=PEOPLE_FOUND + len(out))
-    except ChatError as refusal:
-        too_fast = refusal
+    except ChatError as error:
+        too_fast = error
     others = [person for person in found if person.pk not in out][:PEOPLE_FOUND]
     return {"q": text, "chosen": ticked, "found": others, "too_fast": too_fast}
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from chatty.common.errors import ChatError
-from chatty.common.pages import SeeOther, refused, with_status
+from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import access, actions, queries
 from conversations.models import Membership
 from conversations.web.forms import ConversationForm, DeleteForm, LevelForm
@@ -39,7 +39,7 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
             actions.revise_conversation(membership.user, conversation_id, **changed)
         except ChatError as refusal:
             error = refusal
-            refused(form, error)
+            add_form_error(form, error)
     else:
         error = ChatError("invalid")
     if error:

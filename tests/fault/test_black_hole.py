@@ -106,12 +106,12 @@ def test_a_line_that_swallows_everything_costs_a_second_try(seconds, server, lin
         while not all(answer.done() for answer in asked):
             beats.append(beat(alice, his))
             assert time.monotonic() - began < IN_TIME
-        refusal = hers.take("error", seconds=began + IN_TIME - time.monotonic(), key=mine)
+        error = hers.take("error", seconds=began + IN_TIME - time.monotonic(), key=mine)
         while time.monotonic() - began < seconds:
             beats.append(beat(alice, his))
         assert max(beats) < 1
         assert statistics.median(beats) < 0.1
-        assert (refusal["code"], refusal["retry"]) == ("unavailable", True)
+        assert (error["code"], error["retry"]) == ("unavailable", True)
         assert {answer.result()[0] for answer in asked} == {503}
         assert {answer.result()[1] for answer in asked} <= {"1", "2"}
         assert max(answer.result()[2] for answer in asked) < IN_TIME

@@ -181,8 +181,8 @@ def test_on_a_full_disk_words_wait_and_reading_goes_on(house):
                 assert (answer["code"], answer["retry"]) == ("unavailable", True)
                 keys.append(key)
         path = f"/api/conversations/{tea}/messages/"
-        status, refusal = alice.call("POST", path, {"key": new_key(), "body": "w" * 3_000})
-        assert (status, refusal["code"]) == (503, "unavailable")
+        status, error = alice.call("POST", path, {"key": new_key(), "body": "w" * 3_000})
+        assert (status, error["code"]) == (503, "unavailable")
         assert alice.reads(tea)[-1]["body"]
         assert his.is_open()
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)

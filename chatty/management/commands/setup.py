@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
     def migrate(self) -> None:
         executor = MigrationExecutor(connection)
-        databases.refuse_newer(executor.loader)
+        databases.require_no_newer_migrations(executor.loader)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.say("Preparing the database...")
             with databases.migrating():
