@@ -52,43 +52,43 @@ Id = msgspec.Meta(ge=1, le=NUMBER_MAX)
 Version = msgspec.Meta(ge=0, le=NUMBER_MAX)
 
 
-class Said(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=True):
+class ClientFrame(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=True):
     """Any frame a client may say."""
 
 
-class Send(Said, tag="send", frozen=True):
+class Send(ClientFrame, tag="send", frozen=True):
     conversation: Annotated[int, Id]
     key: str
     body: str
     reply_to: Annotated[int, Id] | None = None
 
 
-class Read(Said, tag="read", frozen=True):
+class Read(ClientFrame, tag="read", frozen=True):
     conversation: Annotated[int, Id]
     seq: Annotated[int, Version]
 
 
-class Typing(Said, tag="typing", frozen=True):
+class Typing(ClientFrame, tag="typing", frozen=True):
     conversation: Annotated[int, Id]
 
 
-class Sync(Said, tag="sync", frozen=True):
+class Sync(ClientFrame, tag="sync", frozen=True):
     conversation: Annotated[int, Id]
     version: Annotated[int, Version]
 
 
-class Auth(Said, tag="auth", frozen=True):
+class Auth(ClientFrame, tag="auth", frozen=True):
     token: str
 
 
-class Ping(Said, tag="ping", frozen=True):
+class Ping(ClientFrame, tag="ping", frozen=True):
     pass
 
 
 _decoder = msgspec.json.Decoder(Send | Read | Typing | Sync | Auth | Ping, strict=True)
 
 
-def parse(text: str | None, data: bytes | None = None) -> Said:
+def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
     """Return the frame a client said. Raises ChatError("bad_frame" | "too_big")."""
     if text is None:
         raise ChatError("bad_frame", "Frames are JSON text; this one was binary.")
@@ -100,7 +100,7 @@ def parse(text: str | None, data: bytes | None = None) -> Said:
         raise ChatError("too_big", f"A frame may have {FRAME_MAX} bytes at most.")
     check_depth(raw)
     try:
-        frame: Said = _decoder.decode(raw)
+        frame: ClientFrame = _decoder.decode(raw)
     except msgspec.ValidationError as error:
         # Its text names fields and expected types; of values only an unknown `type`, to its sender.
         raise ChatError("bad_frame", f"That is no frame Chatty knows: {error}.") from None
@@ -136,7 +136,7 @@ def check_depth(raw: bytes) -> None:
             depth -= 1
 
 
-def addressed(text: str | None) -> dict[str, Any]:
+def frame_address(text: str | None) -> dict[str, Any]:
     """Return the `key` and `conversation` of a refused frame, as far as they can be told, so that
     the answer can say which message it is about."""
     try:
@@ -167,29 +167,29 @@ def encode(frame: Frame) -> str:
     return _encoder.encode(frame).decode()
 
 
-class Words:
+class EncodedFrames:
     """Encoded frames, one or more, on their way to any number of sockets of this process: framed at
     most once, and written to each of them at once."""
 
-    __slots__ = ("_framed", "texts")
+    __slots__ = ("_wire_bytes", "texts")
 
     def __init__(self, *texts: str) -> None:
         self.texts = texts
-        self._framed: bytes | None = None
+        self._wire_bytes: bytes | None = None
 
     @classmethod
-    def of(cls, frame: Frame) -> Words:
+    def of(cls, frame: Frame) -> EncodedFrames:
         return cls(encode(frame))
 
     @property
-    def framed(self) -> bytes:
+    def wire_bytes(self) -> bytes:
         """The WebSocket frames, one after another."""
-        if self._framed is None:
-            self._framed = b"".join(map(_framed, self.texts))
-        return self._framed
+        if self._wire_bytes is None:
+            self._wire_bytes = b"".join(map(_websocket_frame, self.texts))
+        return self._wire_bytes
 
 
-def _framed(text: str) -> bytes:
+def _websocket_frame(text: str) -> bytes:
     """Return the WebSocket frame (RFC 6455, 5.2): final, text, unmasked, as servers send them."""
     payload = text.encode()
     size = len(payload)
@@ -303,5 +303,5 @@ def error(error: ChatError, **about: Any) -> Frame:
     return frame
 
 
-HEARTBEAT = Words.of({"type": "heartbeat"})
-PONG = Words.of({"type": "pong"})
+HEARTBEAT = EncodedFrames.of({"type": "heartbeat"})
+PONG = EncodedFrames.of({"type": "pong"})

@@ -81,7 +81,7 @@ def examples() -> list[Frame]:
 def test_every_example_of_a_client_is_understood():
     for block in blocks("json client"):
         for line in filter(None, block.splitlines()):
-            assert isinstance(protocol.parse(line), protocol.Said)
+            assert isinstance(protocol.parse(line), protocol.ClientFrame)
 
 
 def test_every_frame_of_a_client_has_an_example_with_all_its_fields():
@@ -90,7 +90,7 @@ def test_every_frame_of_a_client_has_an_example_with_all_its_fields():
     }
     spoken = {
         kind.__struct_config__.tag: set(kind.__struct_fields__)
-        for kind in protocol.Said.__subclasses__()
+        for kind in protocol.ClientFrame.__subclasses__()
     }
     assert shown == spoken
 

@@ -37,7 +37,7 @@ from conversations.events import (
     from_layer,
     user_group,
 )
-from conversations.protocol import Words
+from conversations.protocol import EncodedFrames
 from conversations.realtime.catch_up import CatchUp, catch_up
 from conversations.realtime.rooms import Person, Room, Socket
 from conversations.realtime.standing import read_standing, standing_frames
@@ -275,11 +275,11 @@ class Relay:
 
     def write(self, sockets: Collection[Socket], *texts: str) -> None:
         """Write frames, encoded once, to these sockets of this process."""
-        words = Words(*texts)
+        frames = EncodedFrames(*texts)
         self._deliveries += len(sockets) * len(texts)
         for socket in sockets:
             try:
-                socket.write(words)
+                socket.write(frames)
             except Exception:
                 # Whatever is wrong with this one, the others are to hear it.
                 logger.exception("a socket could not be written to")

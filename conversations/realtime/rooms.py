@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from conversations.events import Changed
-from conversations.protocol import Words
+from conversations.protocol import EncodedFrames
 
 
 class Socket(Protocol):
@@ -19,7 +19,7 @@ class Socket(Protocol):
     seated: bool  # join() has put it into its first rooms
     dirty: bool  # its memberships changed while it was still being let in
 
-    def write(self, words: Words) -> None: ...
+    def write(self, frames: EncodedFrames) -> None: ...
 
     def end(self, code: int) -> None: ...
 

@@ -25,7 +25,7 @@ from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, networ
 from conversations import actions, limits, markdown, protocol, publisher
 from conversations.actions import Draft
 from conversations.events import Whisper
-from conversations.protocol import Words
+from conversations.protocol import EncodedFrames
 from conversations.realtime import engine
 from conversations.realtime.writer import Result
 from conversations.sockets.limits import (
@@ -33,9 +33,9 @@ from conversations.sockets.limits import (
     EXPIRY_NOTICE_SECONDS,
     FAILURES,
     FORGIVEN_SECONDS,
-    HERE,
+    LOCAL_ADDRESSES,
+    MEMBERSHIP_READS,
     PAUSE_SECONDS,
-    READINGS,
     RETURN_SECONDS,
     TYPING_SECONDS,
 )
@@ -97,7 +97,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case "websocket.connect":
                 await self.websocket_connect(message)
             case "websocket.receive":
-                await self._guarded(message)
+                await self._handle_message(message)
             case "websocket.disconnect":
                 raise StopConsumer
 
@@ -117,11 +117,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.write = self.outbox.put
         self.engine = engine.current()
         try:
-            self._come_from(client_address(self.scope))
+            self._count_address(client_address(self.scope))
             if spoken in protocol.FORMER_SUBPROTOCOLS:
                 self._ask_to_upgrade()
             else:
-                await self._let_in()
+                await self._authenticate()
         except ChatError as refusal:
             code = {
                 "account_closed": protocol.CLOSE_ACCOUNT_CLOSED,
@@ -131,12 +131,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.outbox.close(code, self._error_frames(refusal))
         except DATABASE_ERRORS as error:
             logger.warning("a socket could not be let in: %s", type(error).__name__)
-            last_words = self._error_frames(ChatError("unavailable", retry_after=1))
-            self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
+            last_frames = self._error_frames(ChatError("unavailable", retry_after=1))
+            self.outbox.close(protocol.CLOSE_INTERNAL, last_frames)
         except Exception:
             logger.exception("a socket could not be let in")
-            last_words = self._error_frames(ChatError("server_error"))
-            self.outbox.close(protocol.CLOSE_INTERNAL, last_words)
+            last_frames = self._error_frames(ChatError("server_error"))
+            self.outbox.close(protocol.CLOSE_INTERNAL, last_frames)
 
     def _ask_to_upgrade(self) -> None:
         """Close the socket of a client of a former version. The code is one that client knows, and
@@ -145,12 +145,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = protocol.upgrade(
                 detail=gettext("Chatty was updated. Reload the page, or update your program.")
             )
-        self.outbox.close(protocol.CLOSE_BAD_CLIENT, Words.of(frame))
+        self.outbox.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
 
-    def _come_from(self, address: str) -> None:
+    def _count_address(self, address: str) -> None:
         """Take one of the places of the address and of its network. Before anything is asked: a
         crowd of strangers from one address keeps neither database nor memory busy."""
-        if address.startswith(HERE):
+        if address.startswith(LOCAL_ADDRESSES):
             return
         network, most = network_of(address), settings.SOCKETS_PER_ADDRESS
         counted, places = self.engine.addresses, {address: most, network: most * NETWORK_TIMES}
@@ -160,7 +160,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._addresses = tuple(places)
         counted.update(self._addresses)
 
-    async def _let_in(self) -> None:
+    async def _authenticate(self) -> None:
         threads, relay = self.engine.threads, self.engine.relay
         self.identity = await threads.run(socket_auth.identify, self.scope)
         user = self.identity.user
@@ -179,7 +179,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             conversations=conversations,
             limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},
         )
-        self.outbox.release(Words.of(hello))
+        self.outbox.release(EncodedFrames.of(hello))
         self.engine.presence.welcome(self)
         self.engine.read_marks.welcome(self)
         self._watch_expiry()
@@ -187,7 +187,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def join(self, user: User) -> list[dict[str, Any]]:
         """Put this socket into the groups of its user's conversations, which the relay holds for
         the whole process. Returns the latest of them, for `hello`."""
-        for _ in range(READINGS):
+        for _ in range(MEMBERSHIP_READS):
             self.dirty = False
             rows, versions = await self.engine.threads.run(read_rooms, user)
             if not self.dirty:
@@ -228,49 +228,51 @@ class ChatConsumer(AsyncWebsocketConsumer):
             # Of a token that has less than that left, half-way: at once would have a client whose
             # tokens are all short renew without end.
             notice = EXPIRY_NOTICE_SECONDS if left > EXPIRY_NOTICE_SECONDS else left / 2
-            self._timers.append(loop.call_later(left - notice, self._tell_expiry, notice))
+            self._timers.append(loop.call_later(left - notice, self._write_expiry, notice))
         self._timers.append(
             loop.call_later(max(0.0, left), self.end, protocol.CLOSE_UNAUTHENTICATED)
         )
 
-    def _tell_expiry(self, seconds: float) -> None:
+    def _write_expiry(self, seconds: float) -> None:
         frame = protocol.auth_expiring(seconds=math.ceil(seconds))
-        self.write(Words.of(frame))
+        self.write(EncodedFrames.of(frame))
 
     # --- what the relay needs (relay.Socket) ---------------------------------------------------------
 
-    write: Callable[[Words], None]  # the outbox's own put: this is called once per delivery
+    write: Callable[[EncodedFrames], None]  # the outbox's own put: this is called once per delivery
 
     def end(self, code: int) -> None:
         self.outbox.close(code)
 
     # --- what the client says ------------------------------------------------------------------------
 
-    async def _guarded(self, message: dict[str, Any]) -> None:
+    async def _handle_message(self, message: dict[str, Any]) -> None:
         """The one place where frames come in: whatever is in them costs an answer, not the socket."""
         text = message.get("text")
         if self.outbox.closing:
             return  # refused or signed out: what still comes is nobody's
         try:
-            if not await self._keeps_to_the_limit():
+            if not await self._is_within_limit():
                 return
-            await self._hear(protocol.parse(text, message.get("bytes")))
+            await self._handle(protocol.parse(text, message.get("bytes")))
         except ChatError as refusal:
-            self._write_error(refusal, **protocol.addressed(text))
+            self._write_error(refusal, **protocol.frame_address(text))
             if refusal.code in ("bad_frame", "too_big") and self._is_broken():
                 self.end(protocol.CLOSE_BAD_CLIENT)
         except DATABASE_ERRORS as error:
             # Nothing is wrong with this socket: it may ask again when the database is back.
             logger.warning("a frame could not be served: %s", type(error).__name__)
-            self._write_error(ChatError("unavailable", retry_after=1), **protocol.addressed(text))
+            self._write_error(
+                ChatError("unavailable", retry_after=1), **protocol.frame_address(text)
+            )
         except Exception:
             logger.exception("a frame could not be served")
-            self._write_error(ChatError("server_error"), **protocol.addressed(text))
+            self._write_error(ChatError("server_error"), **protocol.frame_address(text))
             self._failures += 1
             if self._failures >= FAILURES:
                 self.end(protocol.CLOSE_INTERNAL)
 
-    async def _keeps_to_the_limit(self) -> bool:
+    async def _is_within_limit(self) -> bool:
         """Tell whether the frame just received may be handled; the socket is closed if not.
 
         Over the limit the client is warned once, and not read for a while: the server stops reading
@@ -283,8 +285,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             now = time.monotonic()
             warned, self._warned_at = self._warned_at, now
             if now - warned < FORGIVEN_SECONDS:
-                last_words = ChatError("slow_down", retry_after=RETURN_SECONDS)
-                self.outbox.close(protocol.CLOSE_SLOW_DOWN, self._error_frames(last_words))
+                last_frames = ChatError("slow_down", retry_after=RETURN_SECONDS)
+                self.outbox.close(protocol.CLOSE_SLOW_DOWN, self._error_frames(last_frames))
                 return False
             self._write_error(ChatError("slow_down", retry_after=PAUSE_SECONDS))
             await asyncio.sleep(PAUSE_SECONDS)
@@ -298,19 +300,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
     def _write_error(self, error: ChatError, **about: Any) -> None:
         self.write(self._error_frames(error, **about))
 
-    def _error_frames(self, error: ChatError, **about: Any) -> Words:
+    def _error_frames(self, error: ChatError, **about: Any) -> EncodedFrames:
         """A refusal in the language of whoever opened this socket, wherever it was found out."""
         with translation.override(self.language or socket_auth.language(self.scope)):
-            return Words.of(protocol.error(error, **about))
+            return EncodedFrames.of(protocol.error(error, **about))
 
-    async def _hear(self, frame: protocol.Said) -> None:
+    async def _handle(self, frame: protocol.ClientFrame) -> None:
         match frame:
             case protocol.Send():
                 await self._send_message(frame)
             case protocol.Read():
                 self._note_read(frame)
             case protocol.Typing():
-                self._tell_typing(frame.conversation)
+                self._publish_typing(frame.conversation)
             case protocol.Sync():
                 await self._sync(frame)
             case protocol.Auth():
@@ -350,7 +352,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _write_answers(self) -> None:
         answers, self._answers = self._answers, []
-        self.write(Words(*answers))
+        self.write(EncodedFrames(*answers))
 
     def _note_read(self, frame: protocol.Read) -> None:
         """Of many marks in a row only the last of each conversation is written."""
@@ -376,7 +378,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         finally:
             self._reading = False
 
-    def _tell_typing(self, conversation_id: int) -> None:
+    def _publish_typing(self, conversation_id: int) -> None:
         if conversation_id not in self.rooms:
             raise ChatError("not_found")
         now = time.monotonic()
@@ -391,7 +393,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         page = await self.engine.threads.run(
             read_changes, self.identity.user, frame.conversation, frame.version
         )
-        self.write(Words(page.text))
+        self.write(EncodedFrames(page.text))
 
     async def _renew(self, token: str) -> None:
         try:

@@ -11,5 +11,5 @@ TYPING_SECONDS = 2.0  # between two notes that the same person types in the same
 EXPIRY_NOTICE_SECONDS = 60
 # Addresses whose sockets nobody counts: this machine's own (a proxy beside us that we were not told to
 # trust speaks for everybody), and a Unix socket's.
-HERE = ("127.", "::/64", "unknown")
-READINGS = 3  # of memberships while they keep changing under a socket being let in
+LOCAL_ADDRESSES = ("127.", "::/64", "unknown")
+MEMBERSHIP_READS = 3  # of memberships while they keep changing under a socket being let in

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from chatty.ops import metrics
 from conversations import protocol
-from conversations.protocol import Words
+from conversations.protocol import EncodedFrames
 
 OUTBOX_FRAMES = 1_000
 OUTBOX_BYTES = 1024 * 1024
@@ -43,13 +43,13 @@ class Outbox(Protocol):
     @property
     def closing(self) -> bool: ...
 
-    def put(self, words: Words) -> None:
+    def put(self, frames: EncodedFrames) -> None:
         """Write in order; a client too far behind is closed with 4408 instead."""
 
-    def release(self, first: Words) -> None:
+    def release(self, first: EncodedFrames) -> None:
         """Write `first`, then what was held back."""
 
-    def close(self, code: int, last_words: Words | None = None) -> None:
+    def close(self, code: int, last_frames: EncodedFrames | None = None) -> None:
         """Write what waits, say the last words, close. The first code counts.
 
         What waits is dropped when the client does not read it, or may not hear it (any more).
@@ -100,18 +100,18 @@ class FramedOutbox:
         self._write = extension["write"]
         self._buffered = extension["buffered"]
         self._close = extension["close"]
-        self._held: list[Words] | None = []
+        self._held: list[EncodedFrames] | None = []
         self._held_frames = 0
         self._is_counted = False
         self.closing = False
         metrics.SOCKETS.inc()
 
-    def put(self, words: Words) -> None:
+    def put(self, frames: EncodedFrames) -> None:
         if self.closing:
             return
         if self._held is not None:
-            self._held.append(words)
-            self._held_frames += len(words.texts)
+            self._held.append(frames)
+            self._held_frames += len(frames.texts)
             if self._held_frames > OUTBOX_FRAMES:
                 self.close(protocol.CLOSE_TOO_SLOW)
             return
@@ -119,7 +119,7 @@ class FramedOutbox:
         if unread > OUTBOX_BYTES:
             self.close(protocol.CLOSE_TOO_SLOW)
             return
-        frame = words.framed
+        frame = frames.wire_bytes
         self._write(frame)
         # Nearly every client has read everything: then this is all that counting costs.
         if unread or self._is_counted or len(frame) > SMALL_FRAME:
@@ -132,18 +132,18 @@ class FramedOutbox:
         waiting: int = self._buffered()
         return waiting
 
-    def release(self, first: Words) -> None:
+    def release(self, first: EncodedFrames) -> None:
         held, self._held = self._held or [], None
-        for words in (first, *held):
-            self.put(words)
+        for frames in (first, *held):
+            self.put(frames)
 
-    def close(self, code: int, last_words: Words | None = None) -> None:
+    def close(self, code: int, last_frames: EncodedFrames | None = None) -> None:
         if self.closing:
             return
         self.closing, self._held = True, None
         metrics.CLOSES.labels(code).inc()
-        if last_words is not None:
-            self._write(last_words.framed)
+        if last_frames is not None:
+            self._write(last_frames.wire_bytes)
         self._close(code)
 
     def stop(self) -> None:
@@ -170,29 +170,29 @@ class QueuedOutbox:
     def closing(self) -> bool:
         return self._close_code is not None
 
-    def put(self, words: Words) -> None:
+    def put(self, frames: EncodedFrames) -> None:
         if self.closing:
             return
-        self._queue.extend(words.texts)
-        self._bytes += sum(map(len, words.texts))
+        self._queue.extend(frames.texts)
+        self._bytes += sum(map(len, frames.texts))
         if len(self._queue) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES:
             self.close(protocol.CLOSE_TOO_SLOW)
         elif not self._held:
             self._filled.set()
 
-    def release(self, first: Words) -> None:
+    def release(self, first: EncodedFrames) -> None:
         self._queue.extendleft(reversed(first.texts))
         self._bytes += sum(map(len, first.texts))
         self._held = False
         self._filled.set()
 
-    def close(self, code: int, last_words: Words | None = None) -> None:
+    def close(self, code: int, last_frames: EncodedFrames | None = None) -> None:
         if self.closing:
             return
         if self._held or code in SILENCING:
             self._queue.clear()
-        if last_words is not None:
-            self._queue.extend(last_words.texts)
+        if last_frames is not None:
+            self._queue.extend(last_frames.texts)
         self._close_code = code
         metrics.CLOSES.labels(code).inc()
         self._filled.set()

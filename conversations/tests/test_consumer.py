@@ -24,10 +24,10 @@ class Ear:
         self.heard: list[str] = []
         self.code: int | None = None
 
-    def put(self, words: protocol.Words) -> None:
-        self.heard += words.texts
+    def put(self, frames: protocol.EncodedFrames) -> None:
+        self.heard += frames.texts
 
-    def close(self, code: int, last_words: protocol.Words | None = None) -> None:
+    def close(self, code: int, last_frames: protocol.EncodedFrames | None = None) -> None:
         self.code = code
 
 
@@ -44,14 +44,14 @@ async def test_a_database_that_is_away_costs_answers_and_no_socket(
     async def fail(self, frame):
         raise failure
 
-    monkeypatch.setattr(ChatConsumer, "_hear", fail)
+    monkeypatch.setattr(ChatConsumer, "_handle", fail)
     socket = ChatConsumer()
     socket.scope = {"headers": []}
     socket.outbox = ear = Ear()
     socket.write = ear.put
     text = '{"type":"sync","conversation":7,"version":3}'
     for _ in range(FAILURES):
-        await socket._guarded({"text": text})
+        await socket._handle_message({"text": text})
     assert len(ear.heard) == FAILURES
     assert all(f'"code":"{code}"' in words and '"conversation":7' in words for words in ear.heard)
     assert ear.code == closed

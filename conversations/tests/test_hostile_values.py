@@ -268,8 +268,8 @@ def test_no_charset_makes_half_of_a_surrogate_pair(charset, visitor, pair):
 # --- sockets --------------------------------------------------------------------------------------
 
 
-def frames() -> list[type[protocol.Said]]:
-    return protocol.Said.__subclasses__()
+def frames() -> list[type[protocol.ClientFrame]]:
+    return protocol.ClientFrame.__subclasses__()
 
 
 @pytest.mark.parametrize("kind", frames(), ids=lambda kind: kind.__struct_config__.tag)

@@ -95,13 +95,13 @@ def test_brackets_inside_of_strings_are_no_nesting():
     ],
 )
 def test_the_answer_to_a_refused_frame_says_which_message_it_is_about(text, about):
-    assert protocol.addressed(text) == about
+    assert protocol.frame_address(text) == about
 
 
 def refused_or_understood(text: str) -> bool:
     """Any other exception than a ChatError would have cost a client its socket."""
     try:
-        return isinstance(protocol.parse(text), protocol.Said)
+        return isinstance(protocol.parse(text), protocol.ClientFrame)
     except ChatError as error:
         return error.code == "bad_frame"
 
@@ -109,7 +109,7 @@ def refused_or_understood(text: str) -> bool:
 @given(st.text(max_size=300))
 def test_no_text_gets_anything_else_out_of_the_parser(text: str):
     assert refused_or_understood(text)
-    protocol.addressed(text)
+    protocol.frame_address(text)
 
 
 @given(

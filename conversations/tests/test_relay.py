@@ -23,7 +23,7 @@ from chatty.common.errors import ChatError
 from conversations import actions, events, publisher, queries
 from conversations.events import Changed, Event
 from conversations.models import Conversation, Membership
-from conversations.protocol import Words
+from conversations.protocol import EncodedFrames
 from conversations.realtime import relay as relay_module
 from conversations.realtime.engine import supervise
 from conversations.realtime.relay import Relay
@@ -51,9 +51,9 @@ class Ear:
     writes: list[int] = field(default_factory=list)  # frames of each
     code: int | None = None
 
-    def write(self, words: Words) -> None:
-        self.heard += map(json.loads, words.texts)
-        self.writes.append(len(words.texts))
+    def write(self, frames: EncodedFrames) -> None:
+        self.heard += map(json.loads, frames.texts)
+        self.writes.append(len(frames.texts))
 
     def end(self, code: int) -> None:
         self.code = code
@@ -551,7 +551,7 @@ async def test_a_socket_that_fails_costs_nobody_else_a_word(
         ears = [await seat(relay, cast.bob, cast.room) for _ in range(4)]
         broken = next(iter(relay._rooms[cast.room.pk].sockets))
 
-        def fail(_words: Words) -> None:
+        def fail(_words: EncodedFrames) -> None:
             raise RuntimeError("the connection is gone")
 
         monkeypatch.setattr(broken, "write", fail)

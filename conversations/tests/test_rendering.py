@@ -122,7 +122,7 @@ async def test_sockets_render_short_messages_at_once_and_long_ones_in_a_thread(
     )
     try:
         async with asyncio.timeout(30):
-            await socket._hear(protocol.Send(conversation=7, key="k-1", body=body))
+            await socket._handle(protocol.Send(conversation=7, key="k-1", body=body))
     finally:
         threads.close()
     assert [thread is threading.main_thread() for thread in rendered_in] == [on_the_loop]

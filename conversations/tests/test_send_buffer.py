@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 from conversations import protocol
-from conversations.protocol import Words
+from conversations.protocol import EncodedFrames
 from conversations.sockets import send_buffer as outbox_module
 from conversations.sockets.send_buffer import Extension, FramedOutbox, QueuedOutbox
 from conversations.tests.tools import until
@@ -20,8 +20,8 @@ from conversations.tests.tools import until
 T = TypeVar("T")
 
 
-def words(text: str) -> Words:
-    return Words(text)
+def words(text: str) -> EncodedFrames:
+    return EncodedFrames(text)
 
 
 class Connection:
@@ -76,19 +76,19 @@ def finished(reading: Generator[None, None, T]) -> T:
 def test_a_frame_of_any_size_is_read_as_it_was_written(size: int):
     text = "é" * (size // 2) + "x" * (size % 2)
     assert len(text.encode()) == size
-    assert unframed(Words(text).framed) == text
+    assert unframed(EncodedFrames(text).wire_bytes) == text
 
 
 def test_words_are_framed_once_however_many_hear_them():
     said = words("hello")
-    assert said.framed is said.framed
+    assert said.wire_bytes is said.wire_bytes
 
 
 def test_several_frames_are_written_at_once_and_read_one_by_one():
     connection = Connection()
     outbox = FramedOutbox(connection.extension)
     texts = ["hello", "x" * 200, "é" * 70_000, ""]
-    outbox.release(Words(*texts))
+    outbox.release(EncodedFrames(*texts))
     (written,) = connection.written
     assert all_unframed(written) == texts
 
@@ -234,8 +234,8 @@ async def test_without_the_extension_a_task_sends_in_order():
 async def test_without_the_extension_several_frames_are_sent_one_by_one():
     server = Server()
     outbox = QueuedOutbox(server.send, server.give_up)
-    outbox.put(Words("c", "d"))
-    outbox.release(Words("a", "b"))
+    outbox.put(EncodedFrames("c", "d"))
+    outbox.release(EncodedFrames("a", "b"))
     await until(lambda: len(server.said) == 4)
     assert server.texts() == ["a", "b", "c", "d"]
     assert outbox._bytes == 0
@@ -284,4 +284,4 @@ async def test_a_client_that_is_gone_ends_its_socket():
 
 def test_a_frame_of_the_server_is_json_text():
     frame = protocol.error(protocol.ChatError("busy", retry_after=1))
-    assert json.loads(unframed(Words.of(frame).framed))["code"] == "busy"
+    assert json.loads(unframed(EncodedFrames.of(frame).wire_bytes))["code"] == "busy"

@@ -94,7 +94,7 @@ def test_module(page: Page, file: str, name: str) -> None:
 
 def test_protocol_js_and_protocol_py_say_the_same(page: Page) -> None:
     words = page.evaluate("import('chatty/chat/protocol.js').then(m => ({...m}))")
-    said = {cls.__struct_config__.tag for cls in protocol.Said.__subclasses__()}
+    said = {cls.__struct_config__.tag for cls in protocol.ClientFrame.__subclasses__()}
     assert set(words["CLIENT_FRAMES"]) == said
     assert words["SUBPROTOCOL"] == protocol.SUBPROTOCOL
     after = page.evaluate(
