@@ -40,7 +40,7 @@ from conversations.sockets.limits import (
     TYPING_SECONDS,
 )
 from conversations.sockets.reads import read_changes, read_rooms
-from conversations.sockets.send_buffer import FramedOutbox, Outbox, QueuedOutbox
+from conversations.sockets.send_buffer import DirectSendBuffer, QueuedSendBuffer, SendBuffer
 from conversations.wire import person_to_wire
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     """One socket. See docs/protocol.md for every frame and close code."""
 
     identity: SocketIdentity
-    outbox: Outbox
+    send_buffer: SendBuffer
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,10 +111,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         spoken = protocol.choose_subprotocol(self.scope.get("subprotocols", []))
         await self.accept(spoken)
         extension = self.scope.get("extensions", {}).get(protocol.FRAME_EXTENSION)
-        self.outbox = (
-            FramedOutbox(extension) if extension else QueuedOutbox(self.base_send, self._give_up)
+        self.send_buffer = (
+            DirectSendBuffer(extension)
+            if extension
+            else QueuedSendBuffer(self.base_send, self._give_up)
         )
-        self.write = self.outbox.put
+        self.write = self.send_buffer.put
         self.engine = engine.current()
         try:
             self._count_address(client_address(self.scope))
@@ -128,15 +130,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 "too_many": protocol.CLOSE_TOO_MANY,
                 "unavailable": protocol.CLOSE_INTERNAL,
             }.get(refusal.code, protocol.CLOSE_UNAUTHENTICATED)
-            self.outbox.close(code, self._error_frames(refusal))
+            self.send_buffer.close(code, self._error_frames(refusal))
         except DATABASE_ERRORS as error:
             logger.warning("a socket could not be let in: %s", type(error).__name__)
             last_frames = self._error_frames(ChatError("unavailable", retry_after=1))
-            self.outbox.close(protocol.CLOSE_INTERNAL, last_frames)
+            self.send_buffer.close(protocol.CLOSE_INTERNAL, last_frames)
         except Exception:
             logger.exception("a socket could not be let in")
             last_frames = self._error_frames(ChatError("server_error"))
-            self.outbox.close(protocol.CLOSE_INTERNAL, last_frames)
+            self.send_buffer.close(protocol.CLOSE_INTERNAL, last_frames)
 
     def _ask_to_upgrade(self) -> None:
         """Close the socket of a client of a former version. The code is one that client knows, and
@@ -145,7 +147,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = protocol.upgrade(
                 detail=gettext("Chatty was updated. Reload the page, or update your program.")
             )
-        self.outbox.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
+        self.send_buffer.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
 
     def _count_address(self, address: str) -> None:
         """Take one of the places of the address and of its network. Before anything is asked: a
@@ -179,7 +181,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             conversations=conversations,
             limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},
         )
-        self.outbox.release(EncodedFrames.of(hello))
+        self.send_buffer.release(EncodedFrames.of(hello))
         self.engine.presence.welcome(self)
         self.engine.read_marks.welcome(self)
         self._watch_expiry()
@@ -208,8 +210,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.engine.addresses[address] -= 1
             if not self.engine.addresses[address]:
                 del self.engine.addresses[address]
-        if hasattr(self, "outbox"):
-            self.outbox.stop()
+        if hasattr(self, "send_buffer"):
+            self.send_buffer.stop()
             self.engine.relay.forget(self)
 
     def _give_up(self) -> None:
@@ -242,14 +244,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
     write: Callable[[EncodedFrames], None]  # the outbox's own put: this is called once per delivery
 
     def end(self, code: int) -> None:
-        self.outbox.close(code)
+        self.send_buffer.close(code)
 
     # --- what the client says ------------------------------------------------------------------------
 
     async def _handle_message(self, message: dict[str, Any]) -> None:
         """The one place where frames come in: whatever is in them costs an answer, not the socket."""
         text = message.get("text")
-        if self.outbox.closing:
+        if self.send_buffer.closing:
             return  # refused or signed out: what still comes is nobody's
         try:
             if not await self._is_within_limit():
@@ -286,11 +288,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             warned, self._warned_at = self._warned_at, now
             if now - warned < FORGIVEN_SECONDS:
                 last_frames = ChatError("slow_down", retry_after=RETURN_SECONDS)
-                self.outbox.close(protocol.CLOSE_SLOW_DOWN, self._error_frames(last_frames))
+                self.send_buffer.close(protocol.CLOSE_SLOW_DOWN, self._error_frames(last_frames))
                 return False
             self._write_error(ChatError("slow_down", retry_after=PAUSE_SECONDS))
             await asyncio.sleep(PAUSE_SECONDS)
-        return not self.outbox.closing
+        return not self.send_buffer.closing
 
     def _is_broken(self) -> bool:
         now = time.monotonic()

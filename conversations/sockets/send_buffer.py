@@ -18,14 +18,14 @@ from chatty.ops import metrics
 from conversations import protocol
 from conversations.protocol import EncodedFrames
 
-OUTBOX_FRAMES = 1_000
-OUTBOX_BYTES = 1024 * 1024
+SEND_BUFFER_FRAMES = 1_000
+SEND_BUFFER_BYTES = 1024 * 1024
 UNREAD_MAX = 32 * 1024 * 1024  # bytes that wait for all sockets of this process together
 UNREAD_LEFT = UNREAD_MAX * 3 // 4  # that may stay when those furthest behind have been closed
 SMALL_FRAME = 4096  # bytes; one such frame for a client that reads is not worth counting
 CLOSE_SECONDS = 5.0  # for a close to get through to a client that does not read
 # What was still to be said to them does not concern them any more, or will not be read.
-SILENCING = {
+DISCARDING_CODES = {
     protocol.CLOSE_TOO_SLOW,
     protocol.CLOSE_UNAUTHENTICATED,
     protocol.CLOSE_SIGNED_OUT,
@@ -37,7 +37,7 @@ metrics.CLOSES.labels(protocol.CLOSE_TOO_SLOW)  # there from the start, to be wa
 Extension = dict[str, Callable[..., Any]]
 
 
-class Outbox(Protocol):
+class SendBuffer(Protocol):
     """Holds everything back until `release`. After `close` nothing more is taken."""
 
     @property
@@ -68,32 +68,32 @@ class Unread:
     """
 
     def __init__(self) -> None:
-        self._counts: dict[FramedOutbox, int] = {}
+        self._counts: dict[DirectSendBuffer, int] = {}
         self.total = 0
 
-    def count(self, outbox: FramedOutbox, unread: int) -> None:
+    def count(self, buffer: DirectSendBuffer, unread: int) -> None:
         """Note how many bytes wait for a socket, and close those furthest behind if that is too much."""
-        self.total += unread - self._counts.pop(outbox, 0)
+        self.total += unread - self._counts.pop(buffer, 0)
         if unread:
-            self._counts[outbox] = unread
+            self._counts[buffer] = unread
         if self.total > UNREAD_MAX:
             self._make_room()
 
     def _make_room(self) -> None:
-        counts = {outbox: outbox.unread() for outbox in self._counts}
-        self._counts = {outbox: unread for outbox, unread in counts.items() if unread}
+        counts = {buffer: buffer.unread() for buffer in self._counts}
+        self._counts = {buffer: unread for buffer, unread in counts.items() if unread}
         self.total = sum(self._counts.values())
-        for outbox in sorted(self._counts, key=self._counts.__getitem__, reverse=True):
+        for buffer in sorted(self._counts, key=self._counts.__getitem__, reverse=True):
             if self.total <= UNREAD_LEFT:
                 return
-            self.total -= self._counts.pop(outbox)
-            outbox.close(protocol.CLOSE_TOO_SLOW)
+            self.total -= self._counts.pop(buffer)
+            buffer.close(protocol.CLOSE_TOO_SLOW)
 
 
 UNREAD = Unread()
 
 
-class FramedOutbox:
+class DirectSendBuffer:
     """Writes through `chatty.frame`: the connection's own buffer is the queue."""
 
     def __init__(self, extension: Extension) -> None:
@@ -112,11 +112,11 @@ class FramedOutbox:
         if self._held is not None:
             self._held.append(frames)
             self._held_frames += len(frames.texts)
-            if self._held_frames > OUTBOX_FRAMES:
+            if self._held_frames > SEND_BUFFER_FRAMES:
                 self.close(protocol.CLOSE_TOO_SLOW)
             return
         unread = self._buffered()
-        if unread > OUTBOX_BYTES:
+        if unread > SEND_BUFFER_BYTES:
             self.close(protocol.CLOSE_TOO_SLOW)
             return
         frame = frames.wire_bytes
@@ -152,7 +152,7 @@ class FramedOutbox:
         metrics.SOCKETS.dec()
 
 
-class QueuedOutbox:
+class QueuedSendBuffer:
     """Sends from a task of its own. `give_up` ends the socket when nothing more can be said."""
 
     def __init__(self, send: Callable[[dict[str, Any]], Any], give_up: Callable[[], None]) -> None:
@@ -175,7 +175,7 @@ class QueuedOutbox:
             return
         self._queue.extend(frames.texts)
         self._bytes += sum(map(len, frames.texts))
-        if len(self._queue) > OUTBOX_FRAMES or self._bytes > OUTBOX_BYTES:
+        if len(self._queue) > SEND_BUFFER_FRAMES or self._bytes > SEND_BUFFER_BYTES:
             self.close(protocol.CLOSE_TOO_SLOW)
         elif not self._held:
             self._filled.set()
@@ -189,7 +189,7 @@ class QueuedOutbox:
     def close(self, code: int, last_frames: EncodedFrames | None = None) -> None:
         if self.closing:
             return
-        if self._held or code in SILENCING:
+        if self._held or code in DISCARDING_CODES:
             self._queue.clear()
         if last_frames is not None:
             self._queue.extend(last_frames.texts)
@@ -212,14 +212,14 @@ class QueuedOutbox:
                     self._bytes -= len(text)
                     await self._send({"type": "websocket.send", "text": text})
                 if self._close_code is not None:
-                    await self._say_close(self._close_code)
+                    await self._send_close(self._close_code)
                     self._give_up()
                     return
         except Exception:
             # Each server has its own way to say that the client is gone.
             self._give_up()
 
-    async def _say_close(self, code: int) -> None:
+    async def _send_close(self, code: int) -> None:
         try:
             await self._send({"type": "websocket.close", "code": code})
         except Exception:

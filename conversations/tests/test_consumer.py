@@ -47,7 +47,7 @@ async def test_a_database_that_is_away_costs_answers_and_no_socket(
     monkeypatch.setattr(ChatConsumer, "_handle", fail)
     socket = ChatConsumer()
     socket.scope = {"headers": []}
-    socket.outbox = ear = Ear()
+    socket.send_buffer = ear = Ear()
     socket.write = ear.put
     text = '{"type":"sync","conversation":7,"version":3}'
     for _ in range(FAILURES):

@@ -14,7 +14,7 @@ from websockets.streams import StreamReader
 from conversations import protocol
 from conversations.protocol import EncodedFrames
 from conversations.sockets import send_buffer as outbox_module
-from conversations.sockets.send_buffer import Extension, FramedOutbox, QueuedOutbox
+from conversations.sockets.send_buffer import DirectSendBuffer, Extension, QueuedSendBuffer
 from conversations.tests.tools import until
 
 T = TypeVar("T")
@@ -86,33 +86,33 @@ def test_words_are_framed_once_however_many_hear_them():
 
 def test_several_frames_are_written_at_once_and_read_one_by_one():
     connection = Connection()
-    outbox = FramedOutbox(connection.extension)
+    buffer = DirectSendBuffer(connection.extension)
     texts = ["hello", "x" * 200, "é" * 70_000, ""]
-    outbox.release(EncodedFrames(*texts))
+    buffer.release(EncodedFrames(*texts))
     (written,) = connection.written
     assert all_unframed(written) == texts
 
 
 def test_nothing_is_written_before_the_hello_and_everything_after_it_in_order():
     connection = Connection()
-    outbox = FramedOutbox(connection.extension)
-    outbox.put(words("early"))
+    buffer = DirectSendBuffer(connection.extension)
+    buffer.put(words("early"))
     assert connection.written == []
-    outbox.release(words("hello"))
-    outbox.put(words("late"))
+    buffer.release(words("hello"))
+    buffer.put(words("late"))
     assert connection.texts() == ["hello", "early", "late"]
 
 
 def test_who_does_not_read_is_closed_as_too_slow():
     connection = Connection()
-    outbox = FramedOutbox(connection.extension)
-    outbox.release(words("hello"))
-    connection.waiting = outbox_module.OUTBOX_BYTES
-    outbox.put(words("just fits"))
+    buffer = DirectSendBuffer(connection.extension)
+    buffer.release(words("hello"))
+    connection.waiting = outbox_module.SEND_BUFFER_BYTES
+    buffer.put(words("just fits"))
     assert connection.code is None
     connection.waiting += 1
-    outbox.put(words("too much"))
-    outbox.put(words("and more"))
+    buffer.put(words("too much"))
+    buffer.put(words("and more"))
     assert connection.code == protocol.CLOSE_TOO_SLOW
     assert connection.texts() == ["hello", "just fits"]
 
@@ -127,20 +127,20 @@ class TestAllTogether:
         return total
 
     @staticmethod
-    def behind(*waiting: int) -> list[tuple[Connection, FramedOutbox]]:
+    def behind(*waiting: int) -> list[tuple[Connection, DirectSendBuffer]]:
         """Sockets for which so many bytes wait, in this order."""
         found = []
         for size in waiting:
             connection = Connection()
-            outbox = FramedOutbox(connection.extension)
-            outbox.release(words("hello"))
+            buffer = DirectSendBuffer(connection.extension)
+            buffer.release(words("hello"))
             connection.waiting = size
-            outbox.put(words("next"))
-            found.append((connection, outbox))
+            buffer.put(words("next"))
+            found.append((connection, buffer))
         return found
 
     @staticmethod
-    def codes(sockets: list[tuple[Connection, FramedOutbox]]) -> list[int | None]:
+    def codes(sockets: list[tuple[Connection, DirectSendBuffer]]) -> list[int | None]:
         return [connection.code for connection, _outbox in sockets]
 
     def test_those_furthest_behind_are_closed_and_nobody_else(self, total):
@@ -168,30 +168,30 @@ class TestAllTogether:
 
     def test_a_single_large_frame_counts_at_once(self, total):
         connection = Connection()
-        outbox = FramedOutbox(connection.extension)
-        outbox.release(words("hello"))
-        outbox._write = lambda frame: setattr(connection, "waiting", len(frame))
-        outbox.put(words("x" * 5_000))
+        buffer = DirectSendBuffer(connection.extension)
+        buffer.release(words("hello"))
+        buffer._write = lambda frame: setattr(connection, "waiting", len(frame))
+        buffer.put(words("x" * 5_000))
         assert total.total == connection.waiting > 5_000
 
 
 def test_the_first_close_counts_and_nothing_follows_the_last_words():
     connection = Connection()
-    outbox = FramedOutbox(connection.extension)
-    outbox.release(words("hello"))
-    outbox.close(4001, words("goodbye"))
-    outbox.close(1012)
-    outbox.put(words("too late"))
+    buffer = DirectSendBuffer(connection.extension)
+    buffer.release(words("hello"))
+    buffer.close(4001, words("goodbye"))
+    buffer.close(1012)
+    buffer.put(words("too late"))
     assert connection.code == 4001
     assert connection.texts() == ["hello", "goodbye"]
-    assert outbox.closing
+    assert buffer.closing
 
 
 def test_a_refused_handshake_says_why_and_nothing_that_was_held_back():
     connection = Connection()
-    outbox = FramedOutbox(connection.extension)
-    outbox.put(words("not for you"))
-    outbox.close(4401, words("please sign in"))
+    buffer = DirectSendBuffer(connection.extension)
+    buffer.put(words("not for you"))
+    buffer.close(4401, words("please sign in"))
     assert connection.texts() == ["please sign in"]
 
 
@@ -220,39 +220,39 @@ class Server:
 
 async def test_without_the_extension_a_task_sends_in_order():
     server = Server()
-    outbox = QueuedOutbox(server.send, server.give_up)
-    outbox.put(words("early"))
+    buffer = QueuedSendBuffer(server.send, server.give_up)
+    buffer.put(words("early"))
     await asyncio.sleep(0.01)
     assert server.said == []
-    outbox.release(words("hello"))
-    outbox.put(words("late"))
+    buffer.release(words("hello"))
+    buffer.put(words("late"))
     await until(lambda: len(server.said) == 3)
     assert server.texts() == ["hello", "early", "late"]
-    outbox.stop()
+    buffer.stop()
 
 
 async def test_without_the_extension_several_frames_are_sent_one_by_one():
     server = Server()
-    outbox = QueuedOutbox(server.send, server.give_up)
-    outbox.put(EncodedFrames("c", "d"))
-    outbox.release(EncodedFrames("a", "b"))
+    buffer = QueuedSendBuffer(server.send, server.give_up)
+    buffer.put(EncodedFrames("c", "d"))
+    buffer.release(EncodedFrames("a", "b"))
     await until(lambda: len(server.said) == 4)
     assert server.texts() == ["a", "b", "c", "d"]
-    assert outbox._bytes == 0
-    outbox.stop()
+    assert buffer._bytes == 0
+    buffer.stop()
 
 
 @pytest.mark.parametrize("many", ["frames", "bytes"])
 async def test_a_full_queue_is_dropped_and_its_client_given_up(many: str, monkeypatch):
     monkeypatch.setattr(outbox_module, "CLOSE_SECONDS", 0.05)
     server = Server()
-    outbox = QueuedOutbox(server.send, server.give_up)
-    outbox.release(words("hello"))
+    buffer = QueuedSendBuffer(server.send, server.give_up)
+    buffer.release(words("hello"))
     server.reads.clear()
-    size = 1 if many == "frames" else outbox_module.OUTBOX_BYTES // 10
-    for _ in range(outbox_module.OUTBOX_FRAMES + 2 if many == "frames" else 12):
-        outbox.put(words("x" * size))
-    assert outbox.closing
+    size = 1 if many == "frames" else outbox_module.SEND_BUFFER_BYTES // 10
+    for _ in range(outbox_module.SEND_BUFFER_FRAMES + 2 if many == "frames" else 12):
+        buffer.put(words("x" * size))
+    assert buffer.closing
     await until(lambda: server.given_up)
     server.reads.set()
     await until(lambda: server.codes())
@@ -262,10 +262,10 @@ async def test_a_full_queue_is_dropped_and_its_client_given_up(many: str, monkey
 
 async def test_answers_that_wait_are_said_before_a_restart_closes():
     server = Server()
-    outbox = QueuedOutbox(server.send, server.give_up)
-    outbox.release(words("hello"))
-    outbox.put(words("stored"))
-    outbox.close(protocol.CLOSE_RESTART)
+    buffer = QueuedSendBuffer(server.send, server.give_up)
+    buffer.release(words("hello"))
+    buffer.put(words("stored"))
+    buffer.close(protocol.CLOSE_RESTART)
     await until(lambda: server.codes())
     assert server.texts() == ["hello", "stored"]
     assert server.given_up
@@ -277,8 +277,8 @@ async def test_a_client_that_is_gone_ends_its_socket():
     async def gone(_message: dict[str, Any]) -> None:
         raise OSError("broken pipe")
 
-    outbox = QueuedOutbox(gone, server.give_up)
-    outbox.release(words("hello"))
+    buffer = QueuedSendBuffer(gone, server.give_up)
+    buffer.release(words("hello"))
     await until(lambda: server.given_up)
 
 
