@@ -61,7 +61,7 @@ def leak_after_removal() -> None:
             found.versions[user_id] = dict(ever)
         return found
 
-    relay.Relay._send_away = lambda self, user_id, room: None  # type: ignore[method-assign]
+    relay.Relay._remove_from_room = lambda self, user_id, room: None  # type: ignore[method-assign]
     standing.read_standing = read_standing
 
 

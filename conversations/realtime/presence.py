@@ -90,7 +90,7 @@ class Presence:
     def count(self) -> int:
         return len(self._until)
 
-    def welcome(self, socket: Socket) -> None:
+    def add_socket(self, socket: Socket) -> None:
         """Tell a socket that was let in who is here, with the next round."""
         self._until[socket.user_id] = self._clock() + self._lease
         self._fresh.add(socket)

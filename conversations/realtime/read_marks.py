@@ -49,7 +49,7 @@ class ReadMarks:
         if most >= 2:
             relay.listen(Marked, self._note)
 
-    def welcome(self, socket: Socket) -> None:
+    def add_socket(self, socket: Socket) -> None:
         """Tell a socket that was let in what it may just have missed, with the next round."""
         self._fresh.add(socket)
 

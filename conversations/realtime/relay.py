@@ -52,7 +52,7 @@ REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are m
 IDS_MAX = 4_000  # of one statement
 RECHECK_MAX = 100  # people read again together
 # Characters of one write to a socket: the most that somebody who reads nothing costs on top.
-TOGETHER_MAX = 64 * 1024
+WRITE_MAX = 64 * 1024
 
 
 class Relay:
@@ -68,13 +68,13 @@ class Relay:
         self._wanted: set[str] = {EVERYBODY}  # groups to be subscribed to
         self._subscribed: set[str] = set()
         self._subscriptions_moved = asyncio.Event()
-        self._unsure: set[int] = set()  # rooms to be compared with the database soon
-        self._unsure_filled = asyncio.Event()
+        self._unverified: set[int] = set()  # rooms to be compared with the database soon
+        self._unverified_filled = asyncio.Event()
         self._rechecks: dict[int, list[tuple[str, int]]] = {}
         self._rechecks_filled = asyncio.Event()
         self._listeners: dict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._probe_heard = time.monotonic()
+        self._probe_received_at = time.monotonic()
         self._layer_was_up = True
         self.repairs = 0
         self._deliveries = 0
@@ -82,7 +82,7 @@ class Relay:
 
     # --- sockets come and go ---------------------------------------------------------------------
 
-    def greet(self, socket: Socket, *, clock: int) -> None:
+    def register(self, socket: Socket, *, clock: int) -> None:
         """Take note of a socket that is being let in: from now on, what concerns its user marks it
         dirty, so that memberships read meanwhile are read again."""
         person = self._people.get(socket.user_id)
@@ -98,7 +98,7 @@ class Relay:
 
         Returns the version each room has passed on already. The socket hears every later one.
         """
-        heard: dict[int, int] = {}
+        delivered: dict[int, int] = {}
         for conversation_id, version in versions.items():
             room = self._rooms.get(conversation_id)
             if room is None:
@@ -111,18 +111,18 @@ class Relay:
             room.sockets.add(socket)
             room.empty_since = None
             socket.rooms.add(conversation_id)
-            heard[conversation_id] = room.last
-        socket.seated = True
-        return heard
+            delivered[conversation_id] = room.last
+        socket.has_joined = True
+        return delivered
 
-    def doubt(self, user_id: int) -> None:
+    def recheck(self, user_id: int) -> None:
         """Have a user's memberships read again: they kept changing while a socket was let in."""
         self._recheck(user_id)
 
-    def forget(self, socket: Socket) -> None:
+    def unregister(self, socket: Socket) -> None:
         """Take a socket out of everything. Doing it again changes nothing."""
         for conversation_id in list(socket.rooms):
-            self._part(socket, conversation_id)
+            self._leave_room(socket, conversation_id)
         person = self._people.get(socket.user_id)
         if person is not None:
             person.sockets.discard(socket)
@@ -151,7 +151,7 @@ class Relay:
         taken, self._deliveries = self._deliveries, 0
         return taken
 
-    def _part(self, socket: Socket, conversation_id: int) -> None:
+    def _leave_room(self, socket: Socket, conversation_id: int) -> None:
         socket.rooms.discard(conversation_id)
         room = self._rooms.get(conversation_id)
         if room is not None:
@@ -167,24 +167,24 @@ class Relay:
 
     def offer(self, events: tuple[Event, ...]) -> None:
         """publisher.Outlet: take this process's own events, from any thread."""
-        self._loop.call_soon_threadsafe(self._hear_all, events)
+        self._loop.call_soon_threadsafe(self._handle_all, events)
 
-    def _hear_all(self, events: Iterable[Event]) -> None:
+    def _handle_all(self, events: Iterable[Event]) -> None:
         """Hear events that came together, such as those of one commit. What they say in the same
         conversation is written to a socket at once: writing is what a delivery costs."""
         for event in events:
             try:
                 if not isinstance(event, Changed):
-                    self._write_passed()  # whatever else is said stays in its place among them
-                self._hear(event)
+                    self._flush()  # whatever else is said stays in its place among them
+                self._handle(event)
             except Exception:
                 logger.exception("an event could not be passed on")
-        self._write_passed()
+        self._flush()
 
-    def _hear(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         match event:
             case Changed():
-                self._hear_change(event)
+                self._handle_change(event)
             case Whisper():
                 if room := self._rooms.get(event.conversation):
                     self.write(room.sockets, event.text)
@@ -200,58 +200,58 @@ class Relay:
         for work in self._listeners.get(type(event), ()):
             work(event)
 
-    def _hear_change(self, event: Changed) -> None:
+    def _handle_change(self, event: Changed) -> None:
         room = self._rooms.get(event.conversation)
         if room is None:
             for user_id in event.gone:
-                self._mark_dirty(user_id)
+                self._mark_stale(user_id)
         elif event.version == room.last + 1 and not room.repairing:
-            self._pass_on(room, event)
-            self._pass_on_early(room)
+            self._deliver(room, event)
+            self._deliver_early(room)
         elif event.version > room.last:
             room.early[event.version] = event
             if not room.repairing and len(room.early) == 1:
                 self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
 
-    def _pass_on(self, room: Room, event: Changed) -> None:
+    def _deliver(self, room: Room, event: Changed) -> None:
         if event.gone:
             # They hear what came before, then they go, then the words follow.
-            self._write_passed()
+            self._flush()
             for user_id in event.gone:
-                self._send_away(user_id, room)
-        if not room.passed:
+                self._remove_from_room(user_id, room)
+        if not room.pending:
             self._unwritten.append(room)
-        room.passed.append(event.text)
-        room.passed_length += len(event.text)
+        room.pending.append(event.text)
+        room.pending_length += len(event.text)
         room.last = event.version
-        if room.passed_length > TOGETHER_MAX:
-            self._write_passed()
+        if room.pending_length > WRITE_MAX:
+            self._flush()
 
-    def _write_passed(self) -> None:
+    def _flush(self) -> None:
         rooms, self._unwritten = self._unwritten, []
         for room in rooms:
-            texts, room.passed, room.passed_length = room.passed, [], 0
+            texts, room.pending, room.pending_length = room.pending, [], 0
             self.write(room.sockets, *texts)
 
-    def _pass_on_early(self, room: Room) -> None:
+    def _deliver_early(self, room: Room) -> None:
         while event := room.early.pop(room.last + 1, None):
-            self._pass_on(room, event)
+            self._deliver(room, event)
 
-    def _send_away(self, user_id: int, room: Room) -> None:
-        self._mark_dirty(user_id)
+    def _remove_from_room(self, user_id: int, room: Room) -> None:
+        self._mark_stale(user_id)
         person = self._people.get(user_id)
         if person is not None:
             for socket in person.sockets:
                 if room.id in socket.rooms:
-                    self._part(socket, room.id)
+                    self._leave_room(socket, room.id)
             # They may have been added again since: ask.
             self._recheck(user_id, ("removed", room.id))
 
-    def _mark_dirty(self, user_id: int) -> None:
+    def _mark_stale(self, user_id: int) -> None:
         person = self._people.get(user_id)
         if person is not None:
             for socket in person.sockets:
-                socket.dirty = True
+                socket.is_stale = True
 
     def _end(self, conversation_id: int) -> None:
         room = self._rooms.pop(conversation_id, None)
@@ -305,50 +305,50 @@ class Relay:
                 if page is None:
                     self._end(room.id)
                     return
-                self._pass_on_page(room, page)
+                self._deliver_page(room, page)
                 more = page.more
         finally:
             # A failure leaves the room behind: the next tick tries again.
             room.repairing = False
             for version in [version for version in room.early if version <= room.last]:
                 del room.early[version]
-        self._pass_on_early(room)
-        self._write_passed()
+        self._deliver_early(room)
+        self._flush()
         if room.early:
             self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
 
-    def _pass_on_page(self, room: Room, page: CatchUp) -> None:
+    def _deliver_page(self, room: Room, page: CatchUp) -> None:
         if page.reset:
             metrics.RESETS.inc()
             # Nobody read through what lies between: ask the database who is still a member.
             for user_id in {socket.user_id for socket in room.sockets}:
                 self._recheck(user_id)
         for user_id in page.gone:
-            self._send_away(user_id, room)
+            self._remove_from_room(user_id, room)
         if page.version > room.last or page.reset:
             self.write(room.sockets, page.text)
             room.last = page.version
 
     def _check_soon(self, conversation_id: int) -> None:
-        self._unsure.add(conversation_id)
-        self._unsure_filled.set()
+        self._unverified.add(conversation_id)
+        self._unverified_filled.set()
 
     async def run_checks(self) -> None:
         """Compare unsure rooms with the database, many at a time, for ever."""
         while True:
-            if not self._unsure:
-                await self._unsure_filled.wait()
-            self._unsure_filled.clear()
-            ids = list(islice(self._unsure, IDS_MAX))
-            self._unsure.difference_update(ids)
+            if not self._unverified:
+                await self._unverified_filled.wait()
+            self._unverified_filled.clear()
+            ids = list(islice(self._unverified, IDS_MAX))
+            self._unverified.difference_update(ids)
             await self._check(ids)
 
     async def _check(self, ids: list[int]) -> None:
-        for room in await self._behind(ids):
+        for room in await self._rooms_behind(ids):
             if not room.repairing:
                 self._start_repair(room)
 
-    async def _behind(self, ids: list[int]) -> list[Room]:
+    async def _rooms_behind(self, ids: list[int]) -> list[Room]:
         """Return the rooms the database is ahead of. Those it has no longer are closed."""
         known = {pk: room.last for pk in ids if (room := self._rooms.get(pk)) is not None}
         behind: list[Room] = []
@@ -365,7 +365,7 @@ class Relay:
     def _recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
         """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
         if user_id in self._people:
-            self._mark_dirty(user_id)
+            self._mark_stale(user_id)
             self._rechecks.setdefault(user_id, []).extend(notes)
             self._rechecks_filled.set()
 
@@ -403,10 +403,10 @@ class Relay:
                 if socket.sid in sids and socket.sid not in found.valid_sids:
                     socket.end(protocol.CLOSE_SIGNED_OUT)
                     continue
-                if not socket.seated:
+                if not socket.has_joined:
                     continue  # marked dirty: whoever lets it in reads again
                 for conversation in socket.rooms - allowed.keys():
-                    self._part(socket, conversation)
+                    self._leave_room(socket, conversation)
                     changes.setdefault(conversation, "removed")
                 new = {pk: allowed[pk] for pk in allowed.keys() - socket.rooms}
                 self.join(socket, new)
@@ -430,20 +430,20 @@ class Relay:
     async def tick(self) -> None:
         """Compare everything this process follows with the database."""
         self._drop_lingering()
-        self._judge_layer()
+        self._check_layer()
         self._spawn(self._probe())  # not waited for: a hung layer must not make repairs late
         if self._wanted != self._subscribed:
             self._subscriptions_moved.set()
         ids = [room.id for room in self._rooms.values() if room.sockets]
         behind: list[Room] = []
         for start in range(0, len(ids), IDS_MAX):
-            behind += await self._behind(ids[start : start + IDS_MAX])
+            behind += await self._rooms_behind(ids[start : start + IDS_MAX])
         if behind:
             # Most likely their events are on the way: behind means still behind in a moment.
             lasts = {room.id: room.last for room in behind}
             await asyncio.sleep(HOLD_SECONDS)
-            self._unsure.update(r.id for r in behind if r.last == lasts[r.id] and r.sockets)
-            self._unsure_filled.set()
+            self._unverified.update(r.id for r in behind if r.last == lasts[r.id] and r.sockets)
+            self._unverified_filled.set()
         await self._compare_clocks()
 
     async def _compare_clocks(self) -> None:
@@ -484,7 +484,7 @@ class Relay:
                 continue
             try:
                 await self._settle_subscriptions(self._channel)
-            except Exception as error:  # that the layer is away, _judge_layer says once
+            except Exception as error:  # that the layer is away, _check_layer says once
                 logger.debug("channel layer: groups not settled (%r)", error)
 
     async def _settle_subscriptions(self, channel: str) -> None:
@@ -504,7 +504,7 @@ class Relay:
         if kind == "conversation":
             self._check_soon(int(pk))
 
-    async def run_ears(self) -> None:
+    async def run_receivers(self) -> None:
         """Hear the other processes, for ever. A new start makes the layer's connections anew."""
         self._channel = None
         self._subscribed.clear()
@@ -515,7 +515,7 @@ class Relay:
             logger.debug("channel layer: still away (%r)", error)
             return  # and started again in a moment
         self._wanted.add(self._probe_group)
-        self._probe_heard = time.monotonic()
+        self._probe_received_at = time.monotonic()
         self._subscriptions_moved.set()
         while True:
             try:
@@ -526,24 +526,24 @@ class Relay:
                 async with asyncio.timeout(LAYER_SECONDS):
                     await self._layer.flush()
                 raise
-            self._hear_layer(message)
+            self._handle_layer_message(message)
 
-    def _hear_layer(self, message: dict[str, Any]) -> None:
+    def _handle_layer_message(self, message: dict[str, Any]) -> None:
         if message.get("type") == LAYER_TYPE and message.get("kind") == "probe":
-            self._probe_heard = time.monotonic()
+            self._probe_received_at = time.monotonic()
         elif message.get("origin") != self._origin:
-            self._hear_all(from_layer(message))
+            self._handle_all(from_layer(message))
 
     @property
     def _probe_group(self) -> str:
         return f"relay.{self._origin}"
 
-    def _judge_layer(self) -> None:
+    def _check_layer(self) -> None:
         up = self.layer_is_up
         if up and not self._layer_was_up:
             logger.warning("channel layer: back again")
-            self._unsure.update(self._rooms)
-            self._unsure_filled.set()
+            self._unverified.update(self._rooms)
+            self._unverified_filled.set()
         elif self._layer_was_up and not up:
             logger.warning("channel layer: silent; reading changes from the database instead")
         self._layer_was_up = up
@@ -559,7 +559,7 @@ class Relay:
 
     @property
     def layer_is_up(self) -> bool:
-        return time.monotonic() - self._probe_heard < self._tick_seconds + 2 * LAYER_SECONDS
+        return time.monotonic() - self._probe_received_at < self._tick_seconds + 2 * LAYER_SECONDS
 
     # --- tasks -----------------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ class Socket(Protocol):
     name: str  # of its user, as it was last read
     sid: str
     rooms: set[int]
-    seated: bool  # join() has put it into its first rooms
-    dirty: bool  # its memberships changed while it was still being let in
+    has_joined: bool  # join() has put it into its first rooms
+    is_stale: bool  # its memberships changed while it was still being let in
 
     def write(self, frames: EncodedFrames) -> None: ...
 
@@ -32,8 +32,8 @@ class Room:
     last: int
     sockets: set[Socket] = field(default_factory=set)
     early: dict[int, Changed] = field(default_factory=dict)
-    passed: list[str] = field(default_factory=list)  # on to the sockets, with the next write
-    passed_length: int = 0
+    pending: list[str] = field(default_factory=list)  # on to the sockets, with the next write
+    pending_length: int = 0
     repairing: bool = False
     empty_since: float | None = None
 

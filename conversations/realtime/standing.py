@@ -32,14 +32,14 @@ def read_standing(user_ids: list[int], sids: Collection[str]) -> Standing:
     return Standing(clocks, versions, account_queries.still_valid(sids))
 
 
-def standing_frames(told: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
+def standing_frames(known: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
     """Return (user, frame) for each (user, change, conversation), as each of them sees it now.
 
     A direct conversation nobody has spoken in yet does not appear, so there is nothing to tell.
     """
-    users = User.objects.in_bulk({user_id for user_id, _change, _pk in told})
+    users = User.objects.in_bulk({user_id for user_id, _change, _pk in known})
     frames = []
-    for user_id, change, conversation_id in told:
+    for user_id, change, conversation_id in known:
         row = queries.sidebar_row(users[user_id], conversation_id)
         if row is None and change in ("removed", "deleted"):
             seen: dict[str, Any] = {"id": conversation_id}

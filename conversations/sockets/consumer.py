@@ -55,7 +55,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rooms: set[int] = set()
-        self.dirty = self.seated = False
+        self.is_stale = self.has_joined = False
         self.user_id = 0
         self.name = ""
         self.sid = ""
@@ -173,7 +173,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             )
         self.user_id, self.name, self.sid = user.pk, user.name, self.identity.sid
         # Registered first, with the outbox held, read afterwards: nothing falls in between.
-        relay.greet(self, clock=user.clock)
+        relay.register(self, clock=user.clock)
         conversations = await self.join(user)
         hello = protocol.hello(
             user=person_to_wire(user),
@@ -182,23 +182,23 @@ class ChatConsumer(AsyncWebsocketConsumer):
             limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},
         )
         self.send_buffer.release(EncodedFrames.of(hello))
-        self.engine.presence.welcome(self)
-        self.engine.read_marks.welcome(self)
+        self.engine.presence.add_socket(self)
+        self.engine.read_marks.add_socket(self)
         self._watch_expiry()
 
     async def join(self, user: User) -> list[dict[str, Any]]:
         """Put this socket into the groups of its user's conversations, which the relay holds for
         the whole process. Returns the latest of them, for `hello`."""
         for _ in range(MEMBERSHIP_READS):
-            self.dirty = False
+            self.is_stale = False
             rows, versions = await self.engine.threads.run(read_rooms, user)
-            if not self.dirty:
+            if not self.is_stale:
                 break
-        heard = self.engine.relay.join(self, versions)
-        if self.dirty:
-            self.engine.relay.doubt(user.pk)
+        delivered = self.engine.relay.join(self, versions)
+        if self.is_stale:
+            self.engine.relay.recheck(user.pk)
         for row in rows:
-            row["version"] = max(row["version"], heard[row["id"]])
+            row["version"] = max(row["version"], delivered[row["id"]])
         return rows
 
     def _leave(self) -> None:
@@ -212,7 +212,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 del self.engine.addresses[address]
         if hasattr(self, "send_buffer"):
             self.send_buffer.stop()
-            self.engine.relay.forget(self)
+            self.engine.relay.unregister(self)
 
     def _give_up(self) -> None:
         """End this socket's task: nothing more can be said to the client."""

@@ -47,7 +47,7 @@ class Wire:
         for house in self.houses:
             if house is not self.speaking and self.cut:
                 continue
-            house.relay._hear_all(from_layer(to_layer(events, "there")))
+            house.relay._handle_all(from_layer(to_layer(events, "there")))
 
 
 @dataclass(eq=False)
@@ -62,10 +62,10 @@ class House:
 
     async def seats(self, user: User, *rooms: Conversation) -> Ear:
         ear = Ear(user.pk)
-        self.relay.greet(ear, clock=user.clock)
+        self.relay.register(ear, clock=user.clock)
         self.relay.join(ear, await do(versions)([room.pk for room in rooms]))
-        self.presence.welcome(ear)
-        self.marks.welcome(ear)
+        self.presence.add_socket(ear)
+        self.marks.add_socket(ear)
         return ear
 
     async def rounds(self, count: int = 1) -> None:
@@ -165,7 +165,7 @@ async def test_a_reload_is_neither_going_nor_coming(alice, bob, pair):
         await both.pass_by(1)
         told(hers)
         for _ in range(10):
-            both.here.relay.forget(his)
+            both.here.relay.unregister(his)
             await both.pass_by(LEASE - 2)
             his = await both.here.seats(bob, pair)
             await both.pass_by(1)
@@ -178,10 +178,10 @@ async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(al
         one, two = await both.here.seats(bob, pair), await both.there.seats(bob, pair)
         await both.pass_by(1)
         told(hers)
-        both.here.relay.forget(one)
+        both.here.relay.unregister(one)
         await both.pass_by(3 * LEASE)
         assert told(hers) == []
-        both.there.relay.forget(two)
+        both.there.relay.unregister(two)
         await both.pass_by(LEASE - LEASE / 3 - 1)
         assert told(hers) == []
         await both.pass_by(LEASE / 3 + 2)
@@ -249,7 +249,7 @@ async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
         await do(actions.remove_member)(alice, pair.pk, bob.pk)
         await both.pass_by(2)
         assert told(his)[-1] == presence(reset=True)
-        both.here.relay.forget(hers)
+        both.here.relay.unregister(hers)
         await both.pass_by(LEASE + 2)
         assert all(not frame["online"] and not frame["offline"] for frame in told(his))
 
@@ -316,7 +316,7 @@ async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
         assert told(hers) == [presence(*people)]
         assert [len(told(ear)) for ear in ears] == [1] * len(people)
         for ear in ears:
-            both.here.relay.forget(ear)
+            both.here.relay.unregister(ear)
         await both.pass_by(LEASE + 1)
         assert told(hers) == [presence(gone=tuple(people))]
 
@@ -466,7 +466,7 @@ async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
         await both.pass_by(1)
         both.wire.said.clear()
         for change in ("role", "level"):
-            both.here.relay._hear_all((Concerns(bob.pk, pair.pk, change),))
+            both.here.relay._handle_all((Concerns(bob.pk, pair.pk, change),))
         assert both.wire.said == []
 
 

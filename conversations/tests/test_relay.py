@@ -45,8 +45,8 @@ class Ear:
     sid: str = "sid"
     name: str = ""
     rooms: set[int] = field(default_factory=set)
-    seated: bool = False
-    dirty: bool = False
+    has_joined: bool = False
+    is_stale: bool = False
     heard: list[dict[str, Any]] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)  # frames of each
     code: int | None = None
@@ -122,7 +122,7 @@ async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator
     threads = DatabaseThreads(THREADS, "test-relay")
     relay = Relay(layer or InMemoryChannelLayer(), threads, origin="here", tick=tick)
     parts = {
-        "ears": relay.run_ears,
+        "ears": relay.run_receivers,
         "subscriptions": relay.run_subscriptions,
         "checks": relay.run_checks,
         "rechecks": relay.run_rechecks,
@@ -141,7 +141,7 @@ async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator
 async def seat(relay: Relay, user: User, *rooms: Conversation) -> Ear:
     """A socket of the user, signed in, in the rooms, knowing everything there is."""
     ear = Ear(user.pk, await do(sign_in)(user))
-    relay.greet(ear, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
+    relay.register(ear, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
     relay.join(ear, await do(versions)([room.pk for room in rooms]))
     await settle(relay)
     return ear
@@ -151,7 +151,7 @@ async def settle(relay: Relay) -> None:
     """Let the comparisons that joining asks for run out: under load they would find what a test
     writes next before its events do."""
     mute = isinstance(relay._layer, MuteLayer) and not relay._layer.works
-    await until(lambda: not relay._unsure and (mute or relay._wanted <= relay._subscribed))
+    await until(lambda: not relay._unverified and (mute or relay._wanted <= relay._subscribed))
     barrier = threading.Barrier(THREADS)
     await asyncio.gather(*[relay._threads.run(barrier.wait) for _ in range(THREADS)])
     await until(lambda: not relay._tasks)
@@ -171,7 +171,7 @@ async def test_events_in_order_pass_at_once(cast: Cast, recorder: Recorder):
     async with running_relay() as relay:
         ear = await seat(relay, cast.bob, cast.room)
         await do(say)(cast.alice, cast.room, "a", "b", "c")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         first = cast.room.version + 1
         assert ear.versions() == [first, first + 1, first + 2]
         assert relay.repairs == 0
@@ -190,23 +190,23 @@ async def test_what_comes_together_is_written_together_and_all_else_stays_in_its
             await do(say)(cast.alice, other, f"other-{key}")
         a, other_a, b, other_b, c, other_c = recorder.take()
         typing = events.Whisper(cast.room.pk, '{"type":"typing"}')
-        relay._hear_all((a, other_a, b, other_b, typing, c, other_c))
+        relay._handle_all((a, other_a, b, other_b, typing, c, other_c))
         assert [frame["type"] for frame in bob.heard] == ["message", "message", "typing", "message"]
         assert bob.versions() == [a.version, b.version, c.version]
         assert bob.writes == [2, 1, 1]
         assert alice.writes == [2, 2, 1, 1, 1]
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         assert len(bob.writes) == 3
 
 
 async def test_one_write_holds_no_more_than_a_slow_reader_may_cost(
     cast: Cast, recorder: Recorder, monkeypatch
 ):
-    monkeypatch.setattr(relay_module, "TOGETHER_MAX", 1)
+    monkeypatch.setattr(relay_module, "WRITE_MAX", 1)
     async with running_relay() as relay:
         bob = await seat(relay, cast.bob, cast.room)
         await do(say)(cast.alice, cast.room, "a", "b", "c")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         assert bob.writes == [1, 1, 1]
         assert len(bob.versions()) == 3
 
@@ -216,8 +216,8 @@ async def test_doubles_are_dropped(cast: Cast, recorder: Recorder):
         ear = await seat(relay, cast.bob, cast.room)
         await do(say)(cast.alice, cast.room, "a", "b")
         told = recorder.take()
-        relay._hear_all(told + told)
-        relay._hear_all(told)
+        relay._handle_all(told + told)
+        relay._handle_all(told)
         assert len(ear.versions()) == 2
 
 
@@ -226,9 +226,9 @@ async def test_early_arrivals_wait_for_the_one_before(cast: Cast, recorder: Reco
         ear = await seat(relay, cast.bob, cast.room)
         await do(say)(cast.alice, cast.room, "a", "b", "c")
         one, two, three = recorder.take()
-        relay._hear_all((three, two))
+        relay._handle_all((three, two))
         assert ear.versions() == []
-        relay._hear_all((one,))
+        relay._handle_all((one,))
         assert ear.versions() == [one.version, two.version, three.version]
         assert relay.repairs == 0
 
@@ -238,7 +238,7 @@ async def test_a_lost_event_is_read_from_the_database(cast: Cast, recorder: Reco
         ear = await seat(relay, cast.bob, cast.room)
         await do(say)(cast.alice, cast.room, "a", "b", "c")
         _lost, _lost_too, three = recorder.take()
-        relay._hear_all((three,))
+        relay._handle_all((three,))
         await until(lambda: any(frame["type"] == "synced" for frame in ear.heard))
         rows, position = ear.transcript(cast.room.version)
         assert [row["body"] for row in rows.values()] == ["words of a", "words of b", "words of c"]
@@ -261,10 +261,10 @@ async def test_a_lost_last_event_is_found_by_the_tick(cast: Cast, recorder: Reco
 async def test_what_falls_between_reading_and_joining_is_heard(cast: Cast, recorder: Recorder):
     async with running_relay() as relay:
         ear = Ear(cast.bob.pk)
-        relay.greet(ear, clock=cast.bob.clock)
+        relay.register(ear, clock=cast.bob.clock)
         read = await do(versions)([cast.room.pk])
         await do(say)(cast.alice, cast.room, "between")
-        relay._hear_all(recorder.take())  # the room is not known here yet: dropped
+        relay._handle_all(recorder.take())  # the room is not known here yet: dropped
         assert relay.join(ear, read) == read
         await until(lambda: ear.heard)
         assert [row["body"] for row in ear.transcript(read[cast.room.pk])[0].values()] == [
@@ -277,9 +277,9 @@ async def test_a_second_socket_is_told_how_far_the_room_has_come(cast: Cast, rec
         await seat(relay, cast.bob, cast.room)
         stale = await do(versions)([cast.room.pk])
         await do(say)(cast.alice, cast.room, "a")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         late = Ear(cast.alice.pk)
-        relay.greet(late, clock=cast.alice.clock)
+        relay.register(late, clock=cast.alice.clock)
         heard = relay.join(late, stale)
         assert heard[cast.room.pk] == stale[cast.room.pk] + 1
 
@@ -293,7 +293,7 @@ async def test_a_removed_member_hears_nothing_from_the_notice_on(cast: Cast, rec
         await do(say)(cast.alice, cast.room, "after")
         told = recorder.take()
         assert any(isinstance(event, events.Concerns) for event in told)
-        relay._hear_all(event for event in told if isinstance(event, Changed))
+        relay._handle_all(event for event in told if isinstance(event, Changed))
         await until(lambda: any(frame["type"] == "conversation" for frame in bob.heard))
         assert [f["message"]["body"] for f in bob.heard if f["type"] == "message"] == [
             "words of before"
@@ -313,7 +313,7 @@ async def test_a_removal_that_got_lost_takes_effect_with_the_repair(cast: Cast, 
         await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
         await do(say)(cast.alice, cast.room, "after")
         *_lost, last = recorder.changes()
-        relay._hear_all((last,))
+        relay._handle_all((last,))
         await until(lambda: any(frame["type"] == "synced" for frame in alice.heard))
         assert cast.room.pk not in bob.rooms
         assert "words of after" not in json.dumps(bob.heard)
@@ -335,14 +335,14 @@ async def test_an_added_member_hears_from_then_on(cast: Cast, recorder: Recorder
         carol = await seat(relay, cast.carol)
         await do(say)(cast.alice, cast.room, "before")
         await do(actions.add_members)(cast.alice, cast.room.pk, [cast.carol.pk])
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         await until(lambda: carol.heard)
         (frame,) = carol.heard
         assert frame["change"] == "added"
         assert frame["conversation"]["name"] == "Tea room"
         assert frame["conversation"]["unread"] == 0
         await do(say)(cast.alice, cast.room, "after")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         assert [f["message"]["body"] for f in carol.heard if f["type"] == "message"] == [
             "words of after"
         ]
@@ -351,17 +351,17 @@ async def test_an_added_member_hears_from_then_on(cast: Cast, recorder: Recorder
 async def test_a_socket_still_being_let_in_is_told_of_no_additions(cast: Cast, recorder: Recorder):
     async with running_relay() as relay:
         waiting = Ear(cast.bob.pk, await do(sign_in)(cast.bob))
-        relay.greet(waiting, clock=cast.bob.clock)
+        relay.register(waiting, clock=cast.bob.clock)
         seated = await seat(relay, cast.bob, cast.room)
         await do(actions.change_role)(cast.alice, cast.room.pk, cast.bob.pk, "admin")
-        relay._hear_all(event for event in recorder.take() if isinstance(event, events.Concerns))
-        assert waiting.dirty
+        relay._handle_all(event for event in recorder.take() if isinstance(event, events.Concerns))
+        assert waiting.is_stale
         await until(lambda: seated.heard)
         assert waiting.rooms == set()
         assert [frame["change"] for frame in seated.heard] == ["role"]
         # Let in with what was read before: asked again, it is put where it belongs.
         relay.join(waiting, {})
-        relay.doubt(cast.bob.pk)
+        relay.recheck(cast.bob.pk)
         await until(lambda: cast.room.pk in waiting.rooms)
 
 
@@ -370,13 +370,13 @@ async def test_somebody_removed_and_added_again_is_a_member(cast: Cast, recorder
         bob = await seat(relay, cast.bob, cast.room)
         await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
         await do(actions.add_members)(cast.alice, cast.room.pk, [cast.bob.pk])
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         await until(lambda: cast.room.pk in bob.rooms)
         await until(lambda: any(frame["type"] == "conversation" for frame in bob.heard))
         changes = {frame["change"] for frame in bob.heard if frame["type"] == "conversation"}
         assert changes == {"added"}
         await do(say)(cast.alice, cast.room, "welcome-back")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         await until(lambda: "words of welcome-back" in json.dumps(bob.heard))
 
 
@@ -385,7 +385,7 @@ async def test_a_deleted_conversation_ends_for_everybody(cast: Cast, recorder: R
         bob = await seat(relay, cast.bob, cast.room)
         await do(actions.delete_conversation)(cast.alice, cast.room.pk)
         ended = [event for event in recorder.take() if isinstance(event, events.Ended)]
-        relay._hear_all(ended)
+        relay._handle_all(ended)
         assert bob.rooms == set()
         assert bob.heard[-1]["change"] == "deleted"
 
@@ -404,11 +404,11 @@ async def test_an_ended_sign_in_ends_its_sockets_and_no_others(cast: Cast, recor
         phone = await seat(relay, cast.bob, cast.room)
         laptop = await seat(relay, cast.bob, cast.room)
         alice = await seat(relay, cast.alice, cast.room)
-        relay._hear_all((events.SignedOut(cast.bob.pk, 4001, (phone.sid, alice.sid)),))
+        relay._handle_all((events.SignedOut(cast.bob.pk, 4001, (phone.sid, alice.sid)),))
         assert (phone.code, laptop.code, alice.code) == (4001, None, None)
-        relay._hear_all((events.SignedOut(cast.bob.pk, 4403, None, laptop.sid),))
+        relay._handle_all((events.SignedOut(cast.bob.pk, 4403, None, laptop.sid),))
         assert laptop.code is None
-        relay._hear_all((events.SignedOut(cast.bob.pk, 4403),))
+        relay._handle_all((events.SignedOut(cast.bob.pk, 4403),))
         assert laptop.code == 4403
 
 
@@ -449,7 +449,7 @@ async def test_who_is_far_behind_is_told_to_load_anew(cast: Cast, recorder: Reco
         assert frame["type"] == "synced"
         assert frame["messages"] == []
         await do(say)(cast.alice, cast.room, "f")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         assert ear.versions() == [frame["version"] + 1]
 
 
@@ -476,7 +476,7 @@ async def test_a_failed_repair_is_made_good_by_the_tick(
     async with running_relay() as relay:
         ear = await seat(relay, cast.bob, cast.room)
         await do(say)(cast.alice, cast.room, "a", "b")
-        relay._hear_all(recorder.changes()[1:])
+        relay._handle_all(recorder.changes()[1:])
         await until(lambda: relay.repairs == 1)
         await until(lambda: not relay._tasks)
         assert ear.heard == []
@@ -535,7 +535,7 @@ async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
 async def test_rooms_without_sockets_linger_and_go(cast: Cast, recorder: Recorder, monkeypatch):
     async with running_relay() as relay:
         ear = await seat(relay, cast.bob, cast.room)
-        relay.forget(ear)
+        relay.unregister(ear)
         await relay.tick()
         assert cast.room.pk in relay._rooms
         monkeypatch.setattr(relay_module, "LINGER_SECONDS", -1)
@@ -556,17 +556,17 @@ async def test_a_socket_that_fails_costs_nobody_else_a_word(
 
         monkeypatch.setattr(broken, "write", fail)
         await do(say)(cast.alice, cast.room, "a")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         assert [len(ear.heard) for ear in ears if ear is not broken] == [1, 1, 1]
 
 
 async def test_a_forgotten_socket_is_not_written_to(cast: Cast, recorder: Recorder):
     async with running_relay() as relay:
         ear = await seat(relay, cast.bob, cast.room)
-        relay.forget(ear)
-        relay.forget(ear)
+        relay.unregister(ear)
+        relay.unregister(ear)
         await do(say)(cast.alice, cast.room, "a")
-        relay._hear_all(recorder.take())
+        relay._handle_all(recorder.take())
         assert ear.heard == []
         assert not relay.sockets_of(cast.bob.pk)
 
@@ -622,9 +622,9 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
                 bells += [bell] * data.draw(st.sampled_from([0, 1, 1, 1, 2]))
             heard_now: bool = data.draw(st.booleans())
             if heard_now:
-                relay._hear_all(data.draw(st.permutations(bells)))
+                relay._handle_all(data.draw(st.permutations(bells)))
                 bells = []
-        relay._hear_all(bells)
+        relay._handle_all(bells)
         await relay.tick()
         head = (await do(versions)([cast.room.pk]))[cast.room.pk]
         room = relay._rooms[cast.room.pk]
