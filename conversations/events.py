@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 LAYER_TYPE = "chatty.event.v2"  # the `type` of every layer message: one handler for all kinds
-EVERYBODY = "everybody"  # the group of every process
+ALL_PROCESSES = "everybody"  # the group of every process
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="kind"):
@@ -29,7 +29,7 @@ class Event(msgspec.Struct, frozen=True, tag_field="kind"):
         raise NotImplementedError
 
 
-class Changed(Event, frozen=True, tag="changed"):
+class ConversationChanged(Event, frozen=True, tag="changed"):
     """One version of a conversation: `text` is the finished `message` frame.
 
     `gone`: users who are no longer members once this has been passed.
@@ -45,7 +45,7 @@ class Changed(Event, frozen=True, tag="changed"):
         return conversation_group(self.conversation)
 
 
-class Ended(Event, frozen=True, tag="deleted"):
+class ConversationDeleted(Event, frozen=True, tag="deleted"):
     """A conversation was deleted for good."""
 
     conversation: int
@@ -55,7 +55,7 @@ class Ended(Event, frozen=True, tag="deleted"):
         return conversation_group(self.conversation)
 
 
-class Whisper(Event, frozen=True, tag="ephemeral"):
+class EphemeralEvent(Event, frozen=True, tag="ephemeral"):
     """Something fleeting in a conversation (typing). May be lost, is never repaired."""
 
     conversation: int
@@ -66,7 +66,7 @@ class Whisper(Event, frozen=True, tag="ephemeral"):
         return conversation_group(self.conversation)
 
 
-class Personal(Event, frozen=True, tag="user_frame"):
+class UserFrame(Event, frozen=True, tag="user_frame"):
     """A finished frame for all sockets of one user."""
 
     user: int
@@ -77,7 +77,7 @@ class Personal(Event, frozen=True, tag="user_frame"):
         return user_group(self.user)
 
 
-class Concerns(Event, frozen=True, tag="membership"):
+class MembershipChanged(Event, frozen=True, tag="membership"):
     """A user's place in a conversation changed (added | removed | role | level | deleted): read
     their memberships again and tell their sockets. Only hurries what the clock would show."""
 
@@ -90,7 +90,7 @@ class Concerns(Event, frozen=True, tag="membership"):
         return user_group(self.user)
 
 
-class Marked(Event, frozen=True, tag="read_mark"):
+class ReadMarkMoved(Event, frozen=True, tag="read_mark"):
     """Somebody's read mark moved: for the others. May be lost, is never repaired."""
 
     conversation: int
@@ -101,7 +101,7 @@ class Marked(Event, frozen=True, tag="read_mark"):
         return conversation_group(self.conversation)
 
 
-class Here(Event, frozen=True, tag="presence"):
+class PresenceLease(Event, frozen=True, tag="presence"):
     """These people have sockets at the process that says so; it says so again while they do.
 
     `moved`: what they belong to changed, so others than before may be to know.
@@ -112,17 +112,17 @@ class Here(Event, frozen=True, tag="presence"):
 
     @property
     def group(self) -> str:
-        return EVERYBODY
+        return ALL_PROCESSES
 
 
-class Profiled(Event, frozen=True, tag="profile"):
+class ProfileChanged(Event, frozen=True, tag="profile"):
     """Somebody has another name or face. May be lost: pages are drawn with what is true."""
 
     user: int
 
     @property
     def group(self) -> str:
-        return EVERYBODY
+        return ALL_PROCESSES
 
 
 class SignedOut(Event, frozen=True, tag="signed_out"):
@@ -138,7 +138,17 @@ class SignedOut(Event, frozen=True, tag="signed_out"):
         return user_group(self.user)
 
 
-_AnyEvent = Changed | Ended | Whisper | Personal | Concerns | Marked | Here | Profiled | SignedOut
+_AnyEvent = (
+    ConversationChanged
+    | ConversationDeleted
+    | EphemeralEvent
+    | UserFrame
+    | MembershipChanged
+    | ReadMarkMoved
+    | PresenceLease
+    | ProfileChanged
+    | SignedOut
+)
 
 
 def conversation_group(conversation_id: int) -> str:

@@ -15,7 +15,7 @@ import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from conversations import limits, protocol
-from conversations.events import LAYER_TYPE, Whisper, to_layer
+from conversations.events import LAYER_TYPE, EphemeralEvent, to_layer
 from tests.installations import PASSWORD, eventually
 from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_socket, switchboard
 
@@ -855,7 +855,9 @@ def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobod
     group = f"conversation.{tea}"
     alice.posts(tea, "before")
     his.takes_message(tea, "before")
-    whisper = to_layer([Whisper(tea, json.dumps({"type": "typing", "conversation": tea}))], "other")
+    whisper = to_layer(
+        [EphemeralEvent(tea, json.dumps({"type": "typing", "conversation": tea}))], "other"
+    )
     deadline = time.monotonic() + 5  # until the group is subscribed to
     while not his.so_far("typing", conversation=tea):
         assert time.monotonic() < deadline

@@ -23,7 +23,7 @@ from conversations.actions.rules import (
     require_room_to_join,
 )
 from conversations.actions.transactions import in_transaction
-from conversations.events import Concerns
+from conversations.events import MembershipChanged
 from conversations.models import Conversation, Membership, Message
 
 
@@ -104,5 +104,5 @@ def _create_direct(user: User, other_id: int) -> Conversation:
     for person in {user.pk: user, other.pk: other}.values():
         make_member(conversation, person, Membership.Role.MEMBER, unopened=person.pk != user.pk)
     bump_clock({user.pk, other.pk})
-    publisher.tell_after_commit(Concerns(user.pk, conversation.pk, "added"))
+    publisher.tell_after_commit(MembershipChanged(user.pk, conversation.pk, "added"))
     return conversation

@@ -9,7 +9,7 @@ from chatty.common.errors import ChatError
 from conversations import access, limits, publisher
 from conversations.actions.rules import memberships_of
 from conversations.actions.transactions import in_transaction
-from conversations.events import Concerns, Ended
+from conversations.events import ConversationDeleted, MembershipChanged
 from conversations.models import Conversation, Message, Reaction
 
 
@@ -29,8 +29,8 @@ def delete_conversation(user: User, conversation_id: int) -> None:
     conversation.deleted_at = timestamps.now()
     conversation.save(update_fields=["deleted_at"])
     bump_clock(ids)
-    told = [Concerns(user_id, conversation.pk, "deleted") for user_id in sorted(ids)]
-    publisher.tell_after_commit(Ended(conversation.pk), *told)
+    told = [MembershipChanged(user_id, conversation.pk, "deleted") for user_id in sorted(ids)]
+    publisher.tell_after_commit(ConversationDeleted(conversation.pk), *told)
 
 
 def purge_deleted() -> int:

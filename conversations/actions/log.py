@@ -8,7 +8,7 @@ from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
 from conversations import bulk, notices, protocol, publisher
-from conversations.events import Changed, Concerns
+from conversations.events import ConversationChanged, MembershipChanged
 from conversations.models import Conversation, Message
 from conversations.wire import message_to_wire
 
@@ -38,8 +38,8 @@ def write_notice(
     if came or gone:
         bump_clock({*came, *gone})
     deed = change_event(message, "notice", author.pk if author else None, gone=gone)
-    told = [Concerns(pk, conversation.pk, "added") for pk in came]
-    told += [Concerns(pk, conversation.pk, "removed") for pk in gone]
+    told = [MembershipChanged(pk, conversation.pk, "added") for pk in came]
+    told += [MembershipChanged(pk, conversation.pk, "removed") for pk in gone]
     publisher.tell_after_commit(deed, *told)
     return message
 
@@ -67,11 +67,11 @@ def change_event(
     *,
     gone: tuple[int, ...] = (),
     **about: Any,
-) -> Changed:
+) -> ConversationChanged:
     frame = protocol.message(
         message=message_to_wire(message), change={"action": deed, "user": user_id, **about}
     )
-    return Changed(
+    return ConversationChanged(
         conversation=message.conversation_id,
         version=message.version,
         text=protocol.encode(frame),

@@ -28,7 +28,7 @@ from conversations.actions.rules import (
     require_room_to_join,
 )
 from conversations.actions.transactions import in_transaction
-from conversations.events import Concerns
+from conversations.events import MembershipChanged
 from conversations.models import Conversation, Membership, Message, Removal
 
 
@@ -181,7 +181,7 @@ def give_role(target: Membership, role: str, *, by: User) -> Membership:
     bump_clock({target.user_id})
     data = {"user": target.user_id, "name": target.user.name, "role": role}
     write_notice(target.conversation, by, Message.Kind.ROLE, data)
-    publisher.tell_after_commit(Concerns(target.user_id, target.conversation_id, "role"))
+    publisher.tell_after_commit(MembershipChanged(target.user_id, target.conversation_id, "role"))
     return target
 
 

@@ -9,7 +9,7 @@ from chatty.common.errors import ChatError
 from conversations import access, protocol, publisher
 from conversations.actions.rules import has_room_to_join
 from conversations.actions.transactions import in_transaction
-from conversations.events import Concerns, Marked, Personal
+from conversations.events import MembershipChanged, ReadMarkMoved, UserFrame
 from conversations.models import Membership
 
 
@@ -63,7 +63,7 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
         return membership
     membership.level = level
     membership.save(update_fields=["level"])
-    publisher.tell_after_commit(Concerns(user.pk, conversation_id, "level"))
+    publisher.tell_after_commit(MembershipChanged(user.pk, conversation_id, "level"))
     return membership
 
 
@@ -75,6 +75,6 @@ def _tell_read(membership: Membership) -> None:
         seq=membership.last_read_seq,
     )
     publisher.tell_after_commit(
-        Personal(membership.user_id, protocol.encode(frame)),
-        Marked(membership.conversation_id, membership.user_id),
+        UserFrame(membership.user_id, protocol.encode(frame)),
+        ReadMarkMoved(membership.conversation_id, membership.user_id),
     )

@@ -19,7 +19,7 @@ from conversations.actions.log import change_event, next_message, without_reacti
 from conversations.actions.read_marks import note_opened
 from conversations.actions.rendering import rendered_for
 from conversations.actions.transactions import in_transaction
-from conversations.events import Concerns, Event
+from conversations.events import Event, MembershipChanged
 from conversations.models import Conversation, Membership, Message
 
 
@@ -249,7 +249,7 @@ def _admitted(
 def _appearances(conversations: Iterable[Conversation]) -> list[Event]:
     """A direct conversation appears for both with its first words."""
     return [
-        Concerns(int(user_id), conversation.pk, "added")
+        MembershipChanged(int(user_id), conversation.pk, "added")
         for conversation in conversations
         for user_id in sorted(set((conversation.direct_key or "").split("-")))
     ]

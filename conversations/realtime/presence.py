@@ -23,7 +23,7 @@ from django.conf import settings
 
 from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, publisher, queries
-from conversations.events import Concerns, Here
+from conversations.events import MembershipChanged, PresenceLease
 from conversations.realtime.relay import Relay
 from conversations.realtime.rooms import Socket
 from conversations.realtime.threads import DatabaseThreads
@@ -75,8 +75,8 @@ class Presence:
         self._beat_at = clock()
         # A process that just began has not heard everybody yet, and would tell of a house deserted.
         self._settled_at = clock() + lease / 2
-        relay.listen(Here, self._renew)
-        relay.listen(Concerns, self._stir)
+        relay.listen(PresenceLease, self._renew)
+        relay.listen(MembershipChanged, self._stir)
         _open = (*_open, self)
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class Presence:
 
     # --- what others say ---------------------------------------------------------------------------
 
-    def _renew(self, event: Here) -> None:
+    def _renew(self, event: PresenceLease) -> None:
         until = self._clock() + self._lease
         self._until.update(dict.fromkeys(event.users, until))
         if event.moved:
@@ -105,10 +105,10 @@ class Presence:
             for user_id in event.users:
                 self._fresh.update(self._relay.sockets_of(user_id))
 
-    def _stir(self, event: Concerns) -> None:
+    def _stir(self, event: MembershipChanged) -> None:
         """Somebody came into a conversation, or left it: they and its members see others now."""
         if event.change in ("added", "removed") and self._relay.sockets_of(event.user):
-            publisher.tell(Here((event.user,), moved=True))
+            publisher.tell(PresenceLease((event.user,), moved=True))
 
     # --- rounds --------------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class Presence:
             self._beat_at = now
             self._vouched = set()
         for some in _batches(own - self._vouched, TOLD_MAX):
-            publisher.tell(Here(some))
+            publisher.tell(PresenceLease(some))
         self._vouched = own
 
     async def _tell(self) -> None:

@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.signals import profile_changed
 from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, publisher, queries
-from conversations.events import Profiled
+from conversations.events import ProfileChanged
 from conversations.wire import person_to_wire
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ROUND_SECONDS = 1.0
 
 @receiver(profile_changed, dispatch_uid="conversations.profiles")
 def tell_of_profile(*, user_id: int, **_: Any) -> None:
-    publisher.tell(Profiled(user_id))
+    publisher.tell(ProfileChanged(user_id))
 
 
 class Profiles:
@@ -41,9 +41,9 @@ class Profiles:
         self._relay = relay
         self._threads = threads
         self._changed: set[int] = set()
-        relay.listen(Profiled, self._note)
+        relay.listen(ProfileChanged, self._note)
 
-    def _note(self, event: Profiled) -> None:
+    def _note(self, event: ProfileChanged) -> None:
         self._changed.add(event.user)
 
     async def run(self) -> None:

@@ -7,7 +7,7 @@ import logging
 import time
 
 from conversations import actions
-from conversations.events import Ended, Event
+from conversations.events import ConversationDeleted, Event
 from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Purge:
 
     def offer(self, events: tuple[Event, ...]) -> None:
         """Take events from any thread (publisher.Outlet)."""
-        if any(isinstance(event, Ended) for event in events):
+        if any(isinstance(event, ConversationDeleted) for event in events):
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:

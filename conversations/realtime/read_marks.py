@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, queries
-from conversations.events import Marked
+from conversations.events import ReadMarkMoved
 from conversations.realtime.relay import Relay
 from conversations.realtime.rooms import Socket
 from conversations.realtime.threads import DatabaseThreads
@@ -47,13 +47,13 @@ class ReadMarks:
         self._lately: dict[int, dict[int, tuple[int, float]]] = {}
         self._fresh: set[Socket] = set()
         if most >= 2:
-            relay.listen(Marked, self._note)
+            relay.listen(ReadMarkMoved, self._note)
 
     def add_socket(self, socket: Socket) -> None:
         """Tell a socket that was let in what it may just have missed, with the next round."""
         self._fresh.add(socket)
 
-    def _note(self, event: Marked) -> None:
+    def _note(self, event: ReadMarkMoved) -> None:
         if self._relay.sockets_in(event.conversation):
             self._moved[event.conversation].add(event.user)
 

@@ -24,15 +24,15 @@ from typing import Any
 from chatty.ops import metrics
 from conversations import protocol, queries
 from conversations.events import (
-    EVERYBODY,
+    ALL_PROCESSES,
     LAYER_TYPE,
-    Changed,
-    Concerns,
-    Ended,
+    ConversationChanged,
+    ConversationDeleted,
+    EphemeralEvent,
     Event,
-    Personal,
+    MembershipChanged,
     SignedOut,
-    Whisper,
+    UserFrame,
     conversation_group,
     from_layer,
     user_group,
@@ -65,7 +65,7 @@ class Relay:
         self._rooms: dict[int, Room] = {}
         self._people: dict[int, Person] = {}
         self._channel: str | None = None
-        self._wanted: set[str] = {EVERYBODY}  # groups to be subscribed to
+        self._wanted: set[str] = {ALL_PROCESSES}  # groups to be subscribed to
         self._subscribed: set[str] = set()
         self._subscriptions_moved = asyncio.Event()
         self._unverified: set[int] = set()  # rooms to be compared with the database soon
@@ -174,7 +174,7 @@ class Relay:
         conversation is written to a socket at once: writing is what a delivery costs."""
         for event in events:
             try:
-                if not isinstance(event, Changed):
+                if not isinstance(event, ConversationChanged):
                     self._flush()  # whatever else is said stays in its place among them
                 self._handle(event)
             except Exception:
@@ -183,24 +183,24 @@ class Relay:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case Changed():
+            case ConversationChanged():
                 self._handle_change(event)
-            case Whisper():
+            case EphemeralEvent():
                 if room := self._rooms.get(event.conversation):
                     self.write(room.sockets, event.text)
-            case Personal():
+            case UserFrame():
                 if person := self._people.get(event.user):
                     self.write(person.sockets, event.text)
-            case Concerns():
+            case MembershipChanged():
                 self._recheck(event.user, (event.change, event.conversation))
             case SignedOut():
                 self._sign_out(event)
-            case Ended():
+            case ConversationDeleted():
                 self._end(event.conversation)
         for work in self._listeners.get(type(event), ()):
             work(event)
 
-    def _handle_change(self, event: Changed) -> None:
+    def _handle_change(self, event: ConversationChanged) -> None:
         room = self._rooms.get(event.conversation)
         if room is None:
             for user_id in event.gone:
@@ -213,7 +213,7 @@ class Relay:
             if not room.repairing and len(room.early) == 1:
                 self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
 
-    def _deliver(self, room: Room, event: Changed) -> None:
+    def _deliver(self, room: Room, event: ConversationChanged) -> None:
         if event.gone:
             # They hear what came before, then they go, then the words follow.
             self._flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from conversations.events import Changed
+from conversations.events import ConversationChanged
 from conversations.protocol import EncodedFrames
 
 
@@ -31,7 +31,7 @@ class Room:
     id: int
     last: int
     sockets: set[Socket] = field(default_factory=set)
-    early: dict[int, Changed] = field(default_factory=dict)
+    early: dict[int, ConversationChanged] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)  # on to the sockets, with the next write
     pending_length: int = 0
     repairing: bool = False

@@ -24,7 +24,7 @@ from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, network_of
 from conversations import actions, limits, markdown, protocol, publisher
 from conversations.actions import Draft
-from conversations.events import Whisper
+from conversations.events import EphemeralEvent
 from conversations.protocol import EncodedFrames
 from conversations.realtime import engine
 from conversations.realtime.writer import Result
@@ -389,7 +389,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._typed_at[conversation_id] = now
         user = {"id": self.user_id, "name": self.name}
         frame = protocol.typing(conversation=conversation_id, user=user)
-        publisher.tell(Whisper(conversation_id, protocol.encode(frame)))
+        publisher.tell(EphemeralEvent(conversation_id, protocol.encode(frame)))
 
     async def _sync(self, frame: protocol.Sync) -> None:
         page = await self.engine.threads.run(

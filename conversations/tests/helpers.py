@@ -13,7 +13,7 @@ from django.db import connection
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions
-from conversations.events import Changed, Event
+from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
 
 _numbers = itertools.count(1)
@@ -61,7 +61,7 @@ def role_of(user: User, conversation: Conversation) -> str | None:
 
 def versions_told(events: Iterable[Event], conversation: Conversation) -> list[int]:
     """The versions of a conversation that were told, in the order of telling."""
-    changes = [e for e in events if isinstance(e, Changed)]
+    changes = [e for e in events if isinstance(e, ConversationChanged)]
     return [e.version for e in changes if e.conversation == conversation.pk]
 
 

@@ -15,7 +15,12 @@ from accounts.models import User
 from chatty.common import timestamps
 from conversations import actions, limits, publisher, queries
 from conversations.actions import Draft, Sent, log, transactions
-from conversations.events import Changed, Concerns, Ended, Personal
+from conversations.events import (
+    ConversationChanged,
+    ConversationDeleted,
+    MembershipChanged,
+    UserFrame,
+)
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests.helpers import (
     hold_together,
@@ -49,7 +54,7 @@ def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, told):
     assert (message.author_id, message.key, message.kind) == (bob.pk, "k", "text")
     assert message.html == "<p>Hello <strong>all</strong></p>"
     (event,) = events
-    assert isinstance(event, Changed)
+    assert isinstance(event, ConversationChanged)
     frame = json.loads(event.text)
     assert frame["type"] == "message"
     assert frame["change"] == {"action": "created", "user": bob.pk}
@@ -327,7 +332,7 @@ def test_a_deed_names_who_did_it_and_what(alice, bob, hello, told):
         actions.react(alice, hello.pk, "👍")
         actions.unreact(alice, hello.pk, "👍")
         actions.delete_message(alice, hello.pk)
-    changes = [json.loads(e.text)["change"] for e in events if isinstance(e, Changed)]
+    changes = [json.loads(e.text)["change"] for e in events if isinstance(e, ConversationChanged)]
     assert changes == [
         {"action": "edited", "user": bob.pk},
         {"action": "reacted", "user": alice.pk, "emoji": "👍", "on": True},
@@ -442,7 +447,7 @@ def test_a_new_group_begins_with_its_notices(alice, bob, carol, told):
         ("added", alice.pk, {"user": bob.pk, "name": "Bob"}),
     ]
     assert versions_told(events, group) == [1, 2]
-    concerned = [(e.user, e.change) for e in events if isinstance(e, Concerns)]
+    concerned = [(e.user, e.change) for e in events if isinstance(e, MembershipChanged)]
     assert concerned == [(alice.pk, "added"), (bob.pk, "added")]
     hold_together(group)
 
@@ -494,19 +499,19 @@ def test_two_people_have_one_direct_conversation(alice, bob, carol):
 def test_a_direct_conversation_appears_for_the_other_with_its_first_words(alice, bob, told):
     with told() as events:
         direct = actions.open_direct(alice, bob.pk)
-    assert events == [Concerns(alice.pk, direct.pk, "added")]
+    assert events == [MembershipChanged(alice.pk, direct.pk, "added")]
     assert [row.id for row in queries.sidebar(alice)] == [direct.pk]
     assert queries.sidebar(bob) == []
     with told() as events:
         say(alice, direct)
-    assert {(e.user, e.change) for e in events if isinstance(e, Concerns)} == {
+    assert {(e.user, e.change) for e in events if isinstance(e, MembershipChanged)} == {
         (alice.pk, "added"),
         (bob.pk, "added"),
     }
     assert [(row.name, row.unread) for row in queries.sidebar(bob)] == [("Alice", 1)]
     with told() as events:
         say(bob, direct)
-    assert not [e for e in events if isinstance(e, Concerns)]
+    assert not [e for e in events if isinstance(e, MembershipChanged)]
 
 
 def test_a_direct_conversation_with_oneself_is_for_notes(alice):
@@ -536,9 +541,9 @@ def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice
     assert membership.role == "member"
     assert notices_of(open_group)[-1] == ("joined", bob.pk, {})
     change, concern = events
-    assert isinstance(change, Changed)
+    assert isinstance(change, ConversationChanged)
     assert change.gone == ()
-    assert concern == Concerns(bob.pk, open_group.pk, "added")
+    assert concern == MembershipChanged(bob.pk, open_group.pk, "added")
     assert [row.unread for row in queries.sidebar(bob)] == [0]
     assert clock_of(bob) == before + 1
 
@@ -554,9 +559,9 @@ def test_who_leaves_is_gone_and_told_so(alice, bob, pair, told):
         actions.leave(bob, pair.pk)
     assert role_of(bob, pair) is None
     assert notices_of(pair)[-1] == ("left", bob.pk, {})
-    (change,) = [e for e in events if isinstance(e, Changed)]
+    (change,) = [e for e in events if isinstance(e, ConversationChanged)]
     assert change.gone == (bob.pk,)
-    assert Concerns(bob.pk, pair.pk, "removed") in events
+    assert MembershipChanged(bob.pk, pair.pk, "removed") in events
 
 
 def test_the_last_owner_stays_until_there_is_another(alice, bob, pair):
@@ -754,7 +759,7 @@ def test_a_role_changes_with_a_notice_and_the_persons_clock(alice, bob, pair, to
         actions.change_role(alice, pair.pk, bob.pk, "admin")
     data = {"user": bob.pk, "name": "Bob", "role": "admin"}
     assert notices_of(pair)[-1] == ("role", alice.pk, data)
-    assert Concerns(bob.pk, pair.pk, "role") in events
+    assert MembershipChanged(bob.pk, pair.pk, "role") in events
     assert clock_of(bob) == before + 1
     with refused("invalid", field="role"):
         actions.change_role(alice, pair.pk, bob.pk, "king")
@@ -822,9 +827,9 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, told):
     with told() as events:
         actions.delete_conversation(alice, pair.pk)
     assert events == [
-        Ended(pair.pk),
-        Concerns(alice.pk, pair.pk, "deleted"),
-        Concerns(bob.pk, pair.pk, "deleted"),
+        ConversationDeleted(pair.pk),
+        MembershipChanged(alice.pk, pair.pk, "deleted"),
+        MembershipChanged(bob.pk, pair.pk, "deleted"),
     ]
     assert clock_of(bob) == before + 1
     with refused("not_found"):
@@ -871,7 +876,7 @@ def test_reading_never_goes_back_and_never_beyond_the_end(alice, bob, pair, told
         actions.mark_read(bob, pair.pk, 3)
         actions.mark_read(bob, pair.pk, 4)
         assert actions.mark_read(bob, pair.pk, 10**9).last_read_seq == pair.last_seq
-    frames = [json.loads(e.text) for e in events if isinstance(e, Personal)]
+    frames = [json.loads(e.text) for e in events if isinstance(e, UserFrame)]
     assert [(f["type"], f["user"], f["seq"]) for f in frames] == [
         ("read", bob.pk, 4),
         ("read", bob.pk, pair.last_seq),
@@ -978,14 +983,14 @@ def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_fir
 
     @transactions.in_transaction
     def deed() -> str:
-        publisher.tell_after_commit(Ended(len(tried)))
+        publisher.tell_after_commit(ConversationDeleted(len(tried)))
         tried.append(1)
         if len(tried) == 1:
             raise IntegrityError
         return "done"
 
     assert deed() == "done"
-    assert recorder.events == [Ended(1)]
+    assert recorder.events == [ConversationDeleted(1)]
 
 
 @pytest.mark.django_db(transaction=True)

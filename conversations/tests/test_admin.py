@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations import actions, limits, publisher, queries
-from conversations.events import Changed, Event
+from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message, Reveal
 from conversations.queries import staff as staff_queries
 
@@ -39,7 +39,9 @@ class Ear:
 
     def deeds(self) -> list[tuple[str, dict[str, Any]]]:
         """Return (deed, message) of each change heard."""
-        frames = [msgspec.json.decode(e.text) for e in self.events if isinstance(e, Changed)]
+        frames = [
+            msgspec.json.decode(e.text) for e in self.events if isinstance(e, ConversationChanged)
+        ]
         return [(frame["change"]["action"], frame["message"]) for frame in frames]
 
 

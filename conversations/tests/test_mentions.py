@@ -12,7 +12,7 @@ from django.conf import settings
 
 from accounts import actions as account_actions
 from conversations import actions, limits, markdown, mentions, queries
-from conversations.events import Concerns
+from conversations.events import MembershipChanged
 from conversations.models import Message
 from conversations.tests.helpers import person, say
 from conversations.wire import message_to_wire
@@ -168,7 +168,7 @@ def test_a_new_name_is_called_from_then_on(alice, bob, pair):
 def test_a_changed_level_is_told_to_ones_own_windows(bob, pair, told):
     with told() as events:
         actions.set_level(bob, pair.pk, "mentions")
-    assert events == [Concerns(bob.pk, pair.pk, "level")]
+    assert events == [MembershipChanged(bob.pk, pair.pk, "level")]
     with told() as events:
         actions.set_level(bob, pair.pk, "mentions")
     assert events == []

@@ -16,7 +16,14 @@ from django.db import OperationalError
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, publisher, queries
-from conversations.events import Concerns, Event, Here, Marked, from_layer, to_layer
+from conversations.events import (
+    Event,
+    MembershipChanged,
+    PresenceLease,
+    ReadMarkMoved,
+    from_layer,
+    to_layer,
+)
 from conversations.models import Conversation, Membership
 from conversations.realtime.presence import TOLD_MAX, Presence, who_is_here
 from conversations.realtime.profiles import Profiles, _read
@@ -128,7 +135,7 @@ async def moves(both: Town, reader: User, room: Conversation, seq: int) -> None:
     """Somebody's mark stands at `seq` now, and all processes hear of it."""
     mark = Membership.objects.filter(conversation=room, user=reader)
     await do(mark.update)(last_read_seq=seq)
-    both.wire.offer((Marked(room.pk, reader.pk),))
+    both.wire.offer((ReadMarkMoved(room.pk, reader.pk),))
 
 
 def presence(*here: User, gone: tuple[User, ...] = (), reset: bool = False) -> dict[str, Any]:
@@ -336,7 +343,7 @@ async def test_messages_cost_nothing(alice, bob, pair):
         await both.here.seats(alice, pair)
         await both.there.seats(bob, pair)
         await both.pass_by(LEASE)
-        before = len([event for event in both.wire.said if isinstance(event, Here)])
+        before = len([event for event in both.wire.said if isinstance(event, PresenceLease)])
         keys = itertools.count()
 
         def talk():
@@ -345,7 +352,9 @@ async def test_messages_cost_nothing(alice, bob, pair):
 
         await do(talk)()
         await both.pass_by(LEASE)
-        beats = len([event for event in both.wire.said if isinstance(event, Here)]) - before
+        beats = (
+            len([event for event in both.wire.said if isinstance(event, PresenceLease)]) - before
+        )
         assert beats <= 2 * (3 + 1)
 
 
@@ -372,7 +381,7 @@ async def test_of_two_marks_the_one_that_holds_is_told_whichever_is_heard_of_las
         with hushed(both.wire) as said:
             await do(actions.mark_read)(bob, pair.pk, last - 1)
             await do(actions.mark_read)(bob, pair.pk, last)
-        for event in reversed([each for each in said if isinstance(each, Marked)]):
+        for event in reversed([each for each in said if isinstance(each, ReadMarkMoved)]):
             both.wire.offer((event,))
             await both.pass_by(1)
         assert [frame["marks"][0]["seq"] for frame in told(hers, "seen")] == [last, last]
@@ -409,7 +418,7 @@ async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(cou
         await do(Membership.objects.filter(conversation=room).update)(last_read_seq=5)
         for _ in range(5):
             for each in people:
-                both.wire.offer((Marked(room.pk, each.pk),))
+                both.wire.offer((ReadMarkMoved(room.pk, each.pk),))
         await both.pass_by(1)
         frames = [told(ear, "seen") for ear in ears]
         assert [len(each) for each in frames] == [1] * count
@@ -456,8 +465,8 @@ async def test_reading_and_setting_back_are_told_to_the_others(alice, bob, pair,
     await do(actions.mark_unread)(bob, pair.pk, 1)
     await do(actions.mark_read)(bob, pair.pk, 1)
     await do(actions.mark_read)(bob, pair.pk, 1)  # moves nothing
-    marks = [event for event in recorder.events if isinstance(event, Marked)]
-    assert marks == [Marked(pair.pk, bob.pk)] * 2
+    marks = [event for event in recorder.events if isinstance(event, ReadMarkMoved)]
+    assert marks == [ReadMarkMoved(pair.pk, bob.pk)] * 2
 
 
 async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
@@ -466,7 +475,7 @@ async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
         await both.pass_by(1)
         both.wire.said.clear()
         for change in ("role", "level"):
-            both.here.relay._handle_all((Concerns(bob.pk, pair.pk, change),))
+            both.here.relay._handle_all((MembershipChanged(bob.pk, pair.pk, change),))
         assert both.wire.said == []
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions, queries
-from conversations.events import Changed, Event
+from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.helpers import hold_together, versions_told
 from conversations.tests.test_queries import brute_force_unread
@@ -135,7 +135,7 @@ def heard(events: list[Event]) -> dict[int, Any]:
     """What a client knows that heard every frame."""
     known: dict[int, Any] = {}
     for event in events:
-        if isinstance(event, Changed):
+        if isinstance(event, ConversationChanged):
             learn(known, json.loads(event.text)["message"])
     return known
 

@@ -130,12 +130,12 @@ def test_no_json_gets_anything_else_out_of_the_parser(value: object):
 
 
 EVENTS = [
-    events.Changed(7, 9, '{"type":"message"}', gone=(3, 4)),
-    events.Ended(7),
-    events.Whisper(7, "{}"),
-    events.Personal(3, "{}"),
-    events.Concerns(3, 7, "added"),
-    events.Profiled(3),
+    events.ConversationChanged(7, 9, '{"type":"message"}', gone=(3, 4)),
+    events.ConversationDeleted(7),
+    events.EphemeralEvent(7, "{}"),
+    events.UserFrame(3, "{}"),
+    events.MembershipChanged(3, 7, "added"),
+    events.ProfileChanged(3),
     events.SignedOut(3, 4001, ("a", "b"), None),
     events.SignedOut(3, 4403),
 ]
@@ -211,9 +211,9 @@ async def test_what_queues_up_for_a_group_goes_in_one_message_and_in_order():
     layer = Books()
     publisher = Publisher(layer, origin="here")
     task = asyncio.create_task(publisher.run())
-    publisher.offer((events.Whisper(1, "a"),))
+    publisher.offer((events.EphemeralEvent(1, "a"),))
     await until(lambda: layer.sent)
-    publisher.offer(tuple(events.Whisper(n % 3, str(n)) for n in range(9)))
+    publisher.offer(tuple(events.EphemeralEvent(n % 3, str(n)) for n in range(9)))
     await until(lambda: publisher.waiting == 9)
     layer.open.set()
     await until(lambda: len(layer.sent) == 4)

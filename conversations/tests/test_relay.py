@@ -21,7 +21,7 @@ from accounts import actions as account_actions
 from accounts.models import SignIn, User
 from chatty.common.errors import ChatError
 from conversations import actions, events, publisher, queries
-from conversations.events import Changed, Event
+from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership
 from conversations.protocol import EncodedFrames
 from conversations.realtime import relay as relay_module
@@ -81,8 +81,8 @@ class Ear:
 class Recorder(helpers.Recorder):
     """Collects what is told, to be passed on when and how a test likes."""
 
-    def changes(self) -> list[Changed]:
-        return [event for event in self.events if isinstance(event, Changed)]
+    def changes(self) -> list[ConversationChanged]:
+        return [event for event in self.events if isinstance(event, ConversationChanged)]
 
     def take(self) -> tuple[Event, ...]:
         taken, self.events = tuple(self.events), []
@@ -189,7 +189,7 @@ async def test_what_comes_together_is_written_together_and_all_else_stays_in_its
             await do(say)(cast.alice, cast.room, key)
             await do(say)(cast.alice, other, f"other-{key}")
         a, other_a, b, other_b, c, other_c = recorder.take()
-        typing = events.Whisper(cast.room.pk, '{"type":"typing"}')
+        typing = events.EphemeralEvent(cast.room.pk, '{"type":"typing"}')
         relay._handle_all((a, other_a, b, other_b, typing, c, other_c))
         assert [frame["type"] for frame in bob.heard] == ["message", "message", "typing", "message"]
         assert bob.versions() == [a.version, b.version, c.version]
@@ -292,8 +292,8 @@ async def test_a_removed_member_hears_nothing_from_the_notice_on(cast: Cast, rec
         await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
         await do(say)(cast.alice, cast.room, "after")
         told = recorder.take()
-        assert any(isinstance(event, events.Concerns) for event in told)
-        relay._handle_all(event for event in told if isinstance(event, Changed))
+        assert any(isinstance(event, events.MembershipChanged) for event in told)
+        relay._handle_all(event for event in told if isinstance(event, ConversationChanged))
         await until(lambda: any(frame["type"] == "conversation" for frame in bob.heard))
         assert [f["message"]["body"] for f in bob.heard if f["type"] == "message"] == [
             "words of before"
@@ -354,7 +354,9 @@ async def test_a_socket_still_being_let_in_is_told_of_no_additions(cast: Cast, r
         relay.register(waiting, clock=cast.bob.clock)
         seated = await seat(relay, cast.bob, cast.room)
         await do(actions.change_role)(cast.alice, cast.room.pk, cast.bob.pk, "admin")
-        relay._handle_all(event for event in recorder.take() if isinstance(event, events.Concerns))
+        relay._handle_all(
+            event for event in recorder.take() if isinstance(event, events.MembershipChanged)
+        )
         assert waiting.is_stale
         await until(lambda: seated.heard)
         assert waiting.rooms == set()
@@ -384,7 +386,9 @@ async def test_a_deleted_conversation_ends_for_everybody(cast: Cast, recorder: R
     async with running_relay() as relay:
         bob = await seat(relay, cast.bob, cast.room)
         await do(actions.delete_conversation)(cast.alice, cast.room.pk)
-        ended = [event for event in recorder.take() if isinstance(event, events.Ended)]
+        ended = [
+            event for event in recorder.take() if isinstance(event, events.ConversationDeleted)
+        ]
         relay._handle_all(ended)
         assert bob.rooms == set()
         assert bob.heard[-1]["change"] == "deleted"
@@ -521,7 +525,7 @@ async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
     async with running_relay(layer) as relay:
         ear = await seat(relay, cast.bob, cast.room)
         await until(lambda: f"conversation.{cast.room.pk}" in relay._subscribed)
-        whisper = events.Whisper(cast.room.pk, '{"type":"typing"}')
+        whisper = events.EphemeralEvent(cast.room.pk, '{"type":"typing"}')
         await layer.group_send(whisper.group, events.to_layer([whisper], "here"))
         await layer.group_send(whisper.group, {"type": "unknown.kind"})
         await layer.group_send(
@@ -594,7 +598,7 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
         ears = [await seat(relay, cast.bob, cast.room), await seat(relay, cast.alice, cast.room)]
         starts = [start, start]
         written: list[int] = []
-        bells: list[Changed] = []
+        bells: list[ConversationChanged] = []
         for step in range(data.draw(st.integers(3, 12))):
             deed = data.draw(st.sampled_from(["send", "send", "edit", "delete", "react", "seat"]))
             if deed == "seat":
@@ -617,7 +621,7 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
                             await do(actions.delete_message)(cast.alice, pk)
                         case "react":
                             await do(actions.react)(cast.bob, pk, "👍")
-            fresh = [event for event in recorder.take() if isinstance(event, Changed)]
+            fresh = [event for event in recorder.take() if isinstance(event, ConversationChanged)]
             for bell in fresh:
                 bells += [bell] * data.draw(st.sampled_from([0, 1, 1, 1, 2]))
             heard_now: bool = data.draw(st.booleans())

@@ -76,7 +76,7 @@ def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
     for group in (
         events.conversation_group(tea),
         events.user_group(bob.id),
-        events.EVERYBODY,
+        events.ALL_PROCESSES,
     ):
         publish(
             group,
