@@ -46,7 +46,7 @@ application = FrontDoor(
         ),
     ),
     websockets={"/ws/": ChatConsumer.as_asgi()},
-    probes=health.probes(layer=engine.layer_state, take_numbers=engine.take_numbers),
+    probes=health.probes(layer=engine.layer_state, collect_metrics=engine.collect_metrics),
     on_startup=engine.start,
     on_shutdown=engine.stop,
     trusted=settings.TRUSTED_PROXIES,

@@ -24,37 +24,37 @@ GATHERED_MAX = 200  # events looked through at once; a `text` may have 30 KB
 PUBLISH_SECONDS = 1.0  # a layer that takes longer is treated as gone
 
 
-class Outlet(Protocol):
+class Subscriber(Protocol):
     def offer(self, events: tuple[Event, ...]) -> None:
         """Take events from any thread. Must return at once."""
 
 
 # Replaced, never changed in place: tell() may be walking it in another thread.
-_outlets: tuple[Outlet, ...] = ()
+_subscribers: tuple[Subscriber, ...] = ()
 
 
-def connect(outlet: Outlet) -> None:
-    global _outlets
-    _outlets = (*_outlets, outlet)
+def connect(subscriber: Subscriber) -> None:
+    global _subscribers
+    _subscribers = (*_subscribers, subscriber)
 
 
-def disconnect(outlet: Outlet) -> None:
-    global _outlets
-    _outlets = tuple(each for each in _outlets if each is not outlet)
+def disconnect(subscriber: Subscriber) -> None:
+    global _subscribers
+    _subscribers = tuple(each for each in _subscribers if each is not subscriber)
 
 
-def tell(*events: Event) -> None:
+def publish(*events: Event) -> None:
     """Tell this process's relay at once, and the other processes through the layer."""
-    for outlet in _outlets:
+    for subscriber in _subscribers:
         try:
-            outlet.offer(events)
+            subscriber.offer(events)
         except Exception:
             # The words are stored; whoever missed the bell finds them by the tick.
             logger.exception("an outlet refused events")
 
 
-def tell_after_commit(*events: Event) -> None:
-    transaction.on_commit(partial(tell, *events), robust=True)
+def publish_after_commit(*events: Event) -> None:
+    transaction.on_commit(partial(publish, *events), robust=True)
 
 
 class Publisher:
@@ -91,11 +91,11 @@ class Publisher:
         while True:
             await self._filled.wait()
             while self._queue:
-                for group, events in self._gathered().items():
+                for group, events in self._take_by_group().items():
                     await self._publish(group, events)
             self._filled.clear()
 
-    def _gathered(self) -> dict[str, list[Event]]:
+    def _take_by_group(self) -> dict[str, list[Event]]:
         """Take what waits, group by group. A trip to Redis costs the same for ten events as for one,
         and each process that hears it pays again; so what queues up behind a trip shares the next."""
         groups: dict[str, list[Event]] = {}

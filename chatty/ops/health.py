@@ -56,10 +56,10 @@ async def begin_stopping() -> None:
         await asyncio.sleep(NOTICE_SECONDS)
 
 
-def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dict[str, Probe]:
+def probes(*, layer: Callable[[], str], collect_metrics: Callable[[], None]) -> dict[str, Probe]:
     """Return what answers at which path.
 
-    `layer`: says how the channel layer does; `take_numbers`: brings the numbers up to date. Both are
+    `layer`: says how the channel layer does; `collect_metrics`: brings the numbers up to date. Both are
     called in the event loop and must return at once.
     """
 
@@ -80,7 +80,7 @@ def probes(*, layer: Callable[[], str], take_numbers: Callable[[], None]) -> dic
             body = json.dumps(error.as_dict()).encode()
             await answer(send, error.status, _JSON, body, (b"www-authenticate", b"Bearer"))
             return
-        take_numbers()
+        collect_metrics()
         text = await sync_to_async(metrics.text, thread_sensitive=False)()
         await answer(send, 200, metrics.CONTENT_TYPE, text)
 

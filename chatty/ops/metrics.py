@@ -1,7 +1,7 @@
 """The numbers of a process, as Prometheus reads them. docs/deploy.md says what to watch.
 
 What happens rarely is counted where it happens. What happens for every delivery is a plain number of
-whoever does it, which the engine brings here now and then (Engine.take_numbers): with several workers
+whoever does it, which the engine brings here now and then (Engine.collect_metrics): with several workers
 each addition here is a write into a shared file.
 
 With several workers each keeps its numbers in files of PROMETHEUS_MULTIPROC_DIR, and whichever is
@@ -63,7 +63,7 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
 # --- sockets and what they hear ---------------------------------------------------------------------
 
 SOCKETS = _gauge("websocket_connections", "WebSockets open now, also those still being let in.")
-PEOPLE_HERE = _gauge(
+PEOPLE_ONLINE = _gauge(
     "users_online",
     "People with a socket at any process, as this one knows; the most of all workers.",
     "livemax",
@@ -178,7 +178,7 @@ def observe_request(route: str, status: int, seconds: float) -> None:
     responses.inc()
 
 
-def take_pool_numbers() -> None:
+def collect_pool_metrics() -> None:
     """Bring the numbers of PostgreSQL's pool up to date, if there is one. Asks no database."""
     pool = getattr(connection, "pool", None) if connection.vendor == "postgresql" else None
     if pool is None:

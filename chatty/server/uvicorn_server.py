@@ -96,7 +96,9 @@ class Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         self._keep_no_connection_alive()
-        await engine.send_away()  # stores what was taken, then says 1012; uvicorn says it at once
+        await (
+            engine.close_sockets()
+        )  # stores what was taken, then says 1012; uvicorn says it at once
         if settings.TRUSTED_PROXIES:
             await self._outlast_idle_connections()
         await super().shutdown(sockets)

@@ -68,7 +68,7 @@ def door(layer="unused", taken=None, http=nothing, trusted=()):
         if taken is not None:
             taken.append(1)
 
-    probes = health.probes(layer=lambda: layer, take_numbers=take_numbers)
+    probes = health.probes(layer=lambda: layer, collect_metrics=take_numbers)
     return FrontDoor(
         http=http,
         websockets={},

@@ -79,7 +79,7 @@ def test_what_the_server_itself_refuses_costs_no_connection():
 def test_the_pool_is_counted():
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    metrics.take_pool_numbers()
+    metrics.collect_pool_metrics()
     size = metrics.POOL_CONNECTIONS._value.get()
     assert 1 <= size <= connection.pool.max_size
     assert metrics.POOL_IDLE._value.get() < size

@@ -104,5 +104,5 @@ def _create_direct(user: User, other_id: int) -> Conversation:
     for person in {user.pk: user, other.pk: other}.values():
         make_member(conversation, person, Membership.Role.MEMBER, unopened=person.pk != user.pk)
     bump_clock({user.pk, other.pk})
-    publisher.tell_after_commit(MembershipChanged(user.pk, conversation.pk, "added"))
+    publisher.publish_after_commit(MembershipChanged(user.pk, conversation.pk, "added"))
     return conversation

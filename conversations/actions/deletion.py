@@ -30,7 +30,7 @@ def delete_conversation(user: User, conversation_id: int) -> None:
     conversation.save(update_fields=["deleted_at"])
     bump_clock(ids)
     told = [MembershipChanged(user_id, conversation.pk, "deleted") for user_id in sorted(ids)]
-    publisher.tell_after_commit(ConversationDeleted(conversation.pk), *told)
+    publisher.publish_after_commit(ConversationDeleted(conversation.pk), *told)
 
 
 def purge_deleted() -> int:

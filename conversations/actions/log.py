@@ -40,7 +40,7 @@ def write_notice(
     deed = change_event(message, "notice", author.pk if author else None, gone=gone)
     told = [MembershipChanged(pk, conversation.pk, "added") for pk in came]
     told += [MembershipChanged(pk, conversation.pk, "removed") for pk in gone]
-    publisher.tell_after_commit(deed, *told)
+    publisher.publish_after_commit(deed, *told)
     return message
 
 

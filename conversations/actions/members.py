@@ -181,7 +181,9 @@ def give_role(target: Membership, role: str, *, by: User) -> Membership:
     bump_clock({target.user_id})
     data = {"user": target.user_id, "name": target.user.name, "role": role}
     write_notice(target.conversation, by, Message.Kind.ROLE, data)
-    publisher.tell_after_commit(MembershipChanged(target.user_id, target.conversation_id, "role"))
+    publisher.publish_after_commit(
+        MembershipChanged(target.user_id, target.conversation_id, "role")
+    )
     return target
 
 

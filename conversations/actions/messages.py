@@ -148,5 +148,5 @@ def _restamp(message: Message, deed: str, user: User, *changed: str, **about: An
     message.save(update_fields=["version", *changed])
     conversation.save(update_fields=["version"])
     message = queries.detailed(message)
-    publisher.tell_after_commit(change_event(message, deed, user.pk, **about))
+    publisher.publish_after_commit(change_event(message, deed, user.pk, **about))
     return message

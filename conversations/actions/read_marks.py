@@ -27,7 +27,7 @@ def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
     )
     if moved:
         membership.last_read_seq = seq
-        _tell_read(membership)
+        _publish_read_mark(membership)
     return membership
 
 
@@ -49,7 +49,7 @@ def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
     seq = max(0, min(seq, membership.conversation.last_seq) - 1)
     Membership.objects.filter(pk=membership.pk).update(last_read_seq=seq)
     membership.last_read_seq = seq
-    _tell_read(membership)
+    _publish_read_mark(membership)
     return membership
 
 
@@ -63,18 +63,18 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
         return membership
     membership.level = level
     membership.save(update_fields=["level"])
-    publisher.tell_after_commit(MembershipChanged(user.pk, conversation_id, "level"))
+    publisher.publish_after_commit(MembershipChanged(user.pk, conversation_id, "level"))
     return membership
 
 
-def _tell_read(membership: Membership) -> None:
+def _publish_read_mark(membership: Membership) -> None:
     """The reader's own sockets at once, whose tabs and devices are to agree; the others soon."""
     frame = protocol.read(
         conversation=membership.conversation_id,
         user=membership.user_id,
         seq=membership.last_read_seq,
     )
-    publisher.tell_after_commit(
+    publisher.publish_after_commit(
         UserFrame(membership.user_id, protocol.encode(frame)),
         ReadMarkMoved(membership.conversation_id, membership.user_id),
     )

@@ -191,7 +191,9 @@ def _store(
         for message in messages:
             without_reactions(message)
         events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
-        publisher.tell_after_commit(*events, *_appearances(conversations[pk] for pk in first_words))
+        publisher.publish_after_commit(
+            *events, *_first_message_events(conversations[pk] for pk in first_words)
+        )
     return results
 
 
@@ -246,7 +248,7 @@ def _admitted(
     return membership
 
 
-def _appearances(conversations: Iterable[Conversation]) -> list[Event]:
+def _first_message_events(conversations: Iterable[Conversation]) -> list[Event]:
     """A direct conversation appears for both with its first words."""
     return [
         MembershipChanged(int(user_id), conversation.pk, "added")

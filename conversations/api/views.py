@@ -19,7 +19,7 @@ from chatty.common.limiter import limiter
 from conversations import access, actions, queries
 from conversations.api import paging, serializers
 from conversations.models import Membership, Message
-from conversations.realtime.presence import who_is_here
+from conversations.realtime.presence import online_users
 from conversations.wire import message_to_wire
 
 _NOTHING = {204: None}
@@ -347,7 +347,7 @@ def members_seen(conversation_id: int, members: list[Membership]) -> list[Any]:
     """Return members as others of the conversation see them."""
     told = bool(queries.uncrowded([conversation_id], most=settings.PRESENCE_MEMBERS))
     open_accounts = [member.user_id for member in members if member.user.is_active]
-    context = {"told": told, "here": who_is_here(open_accounts)}
+    context = {"told": told, "here": online_users(open_accounts)}
     return list(serializers.MemberSerializer(members, many=True, context=context).data)
 
 

@@ -86,7 +86,7 @@ class Engine:
             self._epoch = await self.threads.run(queries.epoch)
         return self._epoch
 
-    async def send_away(self) -> None:
+    async def close_sockets(self) -> None:
         """Store what was taken, then end every socket with 1012."""
         await self.writer.drain()
         for socket in list(self.relay.sockets()):
@@ -94,7 +94,7 @@ class Engine:
 
     async def stop(self) -> None:
         """The same, and end every part: requests that change anything are told to nobody then."""
-        await self.send_away()
+        await self.close_sockets()
         self.presence.close()
         publisher.disconnect(self.relay)
         publisher.disconnect(self.purge)
@@ -129,15 +129,15 @@ class Engine:
     async def _keep_numbers(self) -> None:
         while True:
             await asyncio.sleep(NUMBERS_SECONDS)
-            self.take_numbers()
+            self.collect_metrics()
 
-    def take_numbers(self) -> None:
+    def collect_metrics(self) -> None:
         """Bring to the metrics what is not counted there as it happens."""
-        metrics.take_pool_numbers()
+        metrics.collect_pool_metrics()
         metrics.DELIVERIES.inc(self.relay.take_deliveries())
         metrics.WRITER_QUEUE.set(self.writer.waiting)
         metrics.LAYER_UP.set(self.relay.layer_is_up)
-        metrics.PEOPLE_HERE.set(self.presence.count)
+        metrics.PEOPLE_ONLINE.set(self.presence.count)
         if self.publisher is not None:
             metrics.PUBLISHER_QUEUE.set(self.publisher.waiting)
 
@@ -183,11 +183,11 @@ async def start() -> None:
     current()
 
 
-def take_numbers() -> None:
+def collect_metrics() -> None:
     """Bring the numbers of the running loop's engine up to date, if there is one."""
     engine = _engines.get(asyncio.get_running_loop())
     if engine is not None:
-        engine.take_numbers()
+        engine.collect_metrics()
 
 
 def layer_state() -> str:
@@ -198,11 +198,11 @@ def layer_state() -> str:
     return "ok" if engine.relay.layer_is_up else "down"
 
 
-async def send_away() -> None:
+async def close_sockets() -> None:
     """End the sockets of the running loop's engine; the rest goes on until stop()."""
     engine = _engines.get(asyncio.get_running_loop())
     if engine is not None:
-        await engine.send_away()
+        await engine.close_sockets()
 
 
 async def stop() -> None:

@@ -34,14 +34,14 @@ logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
 BEATS = 3  # within a lease: one of them may be lost
-TOLD_MAX = 1_000  # ids in one frame, and in one event
-ASKED_MAX = 50  # people whose companions one query looks for
+FRAME_IDS_MAX = 1_000  # ids in one frame, and in one event
+QUERY_IDS_MAX = 50  # people whose companions one query looks for
 
 # Replaced, never changed in place: views ask from their threads.
 _open: tuple[Presence, ...] = ()
 
 
-def who_is_here(user_ids: Iterable[int]) -> set[int]:
+def online_users(user_ids: Iterable[int]) -> set[int]:
     """Return which of these people are here. From any thread, at no cost.
 
     Nobody asks for whom it is shown: see to it that they share a conversation.
@@ -68,15 +68,15 @@ class Presence:
         self._most = most
         self._clock = clock
         self._until: dict[int, float] = {}  # user -> when their lease runs out
-        self._told: set[int] = set()  # who is here, as sockets of this process know it
+        self._known: set[int] = set()  # who is here, as sockets of this process know it
         self._moved: set[int] = set()  # of them others may have to know who did not before
         self._fresh: set[Socket] = set()  # to be told of everybody
-        self._vouched: set[int] = set()  # of whom others have heard since the last beat
+        self._announced: set[int] = set()  # of whom others have heard since the last beat
         self._beat_at = clock()
         # A process that just began has not heard everybody yet, and would tell of a house deserted.
         self._settled_at = clock() + lease / 2
         relay.listen(PresenceLease, self._renew)
-        relay.listen(MembershipChanged, self._stir)
+        relay.listen(MembershipChanged, self._announce)
         _open = (*_open, self)
 
     def close(self) -> None:
@@ -105,10 +105,10 @@ class Presence:
             for user_id in event.users:
                 self._fresh.update(self._relay.sockets_of(user_id))
 
-    def _stir(self, event: MembershipChanged) -> None:
+    def _announce(self, event: MembershipChanged) -> None:
         """Somebody came into a conversation, or left it: they and its members see others now."""
         if event.change in ("added", "removed") and self._relay.sockets_of(event.user):
-            publisher.tell(PresenceLease((event.user,), moved=True))
+            publisher.publish(PresenceLease((event.user,), moved=True))
 
     # --- rounds --------------------------------------------------------------------------------------
 
@@ -124,54 +124,54 @@ class Presence:
         self._until.update(dict.fromkeys(own, now + self._lease))
         for user_id in [user_id for user_id, until in self._until.items() if until <= now]:
             del self._until[user_id]
-        self._vouch(own, now)
+        self._renew_leases(own, now)
         if self._most < 2:
             self._fresh.clear()
         elif now >= self._settled_at:
             try:
-                await self._tell()
+                await self._publish()
             except DATABASE_ERRORS as error:
                 # Nothing was told, so the next round tries again.
                 logger.warning("who is here could not be told: %s", type(error).__name__)
 
-    def _vouch(self, own: set[int], now: float) -> None:
+    def _renew_leases(self, own: set[int], now: float) -> None:
         """Tell the other processes of everybody here, beat by beat; in between of who has come."""
         if now - self._beat_at >= self._lease / BEATS:
             self._beat_at = now
-            self._vouched = set()
-        for some in _batches(own - self._vouched, TOLD_MAX):
-            publisher.tell(PresenceLease(some))
-        self._vouched = own
+            self._announced = set()
+        for some in _batches(own - self._announced, FRAME_IDS_MAX):
+            publisher.publish(PresenceLease(some))
+        self._announced = own
 
-    async def _tell(self) -> None:
+    async def _publish(self) -> None:
         here = set(self._until)
         self._fresh = {s for s in self._fresh if s in self._relay.sockets_of(s.user_id)}
         fresh = set(self._fresh)
         stirred = set(self._moved)
-        moved = (here ^ self._told) | (stirred & here)
-        companions = await self._companions(moved | {socket.user_id for socket in fresh})
-        self._told = here
+        moved = (here ^ self._known) | (stirred & here)
+        peers = await self._peers(moved | {socket.user_id for socket in fresh})
+        self._known = here
         self._moved -= stirred
         self._fresh -= fresh
-        for user_id, news in self._news(moved, companions).items():
+        for user_id, news in self._news(moved, peers).items():
             sockets = set(self._relay.sockets_of(user_id)) - fresh
             self._write(sockets, news & here, news - here)
         for socket in fresh:
-            self._write({socket}, companions[socket.user_id] & here, set(), reset=True)
+            self._write({socket}, peers[socket.user_id] & here, set(), reset=True)
 
-    def _news(self, moved: set[int], companions: dict[int, set[int]]) -> dict[int, set[int]]:
+    def _news(self, moved: set[int], peers: dict[int, set[int]]) -> dict[int, set[int]]:
         """Return of whom each person with sockets here is to hear."""
         news: dict[int, set[int]] = defaultdict(set)
         connected = self._relay.people()
         for user_id in moved:
-            for other in companions[user_id]:
+            for other in peers[user_id]:
                 if other in connected:
                     news[other].add(user_id)
         return news
 
-    async def _companions(self, user_ids: Collection[int]) -> dict[int, set[int]]:
+    async def _peers(self, user_ids: Collection[int]) -> dict[int, set[int]]:
         found: dict[int, set[int]] = defaultdict(set)
-        for some in _batches(user_ids, ASKED_MAX):
+        for some in _batches(user_ids, QUERY_IDS_MAX):
             pairs = await self._threads.run(queries.companions, some, most=self._most)
             for user_id, other in pairs:
                 found[user_id].add(other)
@@ -181,7 +181,7 @@ class Presence:
         self, sockets: Collection[Socket], here: set[int], gone: set[int], reset: bool = False
     ) -> None:
         told = [*((pk, True) for pk in sorted(here)), *((pk, False) for pk in sorted(gone))]
-        for some in _batches(told, TOLD_MAX) if told else [()]:
+        for some in _batches(told, FRAME_IDS_MAX) if told else [()]:
             frame = protocol.presence(
                 online=[pk for pk, is_here in some if is_here],
                 offline=[pk for pk, is_here in some if not is_here],

@@ -32,8 +32,8 @@ ROUND_SECONDS = 1.0
 
 
 @receiver(profile_changed, dispatch_uid="conversations.profiles")
-def tell_of_profile(*, user_id: int, **_: Any) -> None:
-    publisher.tell(ProfileChanged(user_id))
+def publish_profile(*, user_id: int, **_: Any) -> None:
+    publisher.publish(ProfileChanged(user_id))
 
 
 class Profiles:

@@ -25,7 +25,7 @@ class Purge:
         self._wake = asyncio.Event()
 
     def offer(self, events: tuple[Event, ...]) -> None:
-        """Take events from any thread (publisher.Outlet)."""
+        """Take events from any thread (publisher.Subscriber)."""
         if any(isinstance(event, ConversationDeleted) for event in events):
             self._loop.call_soon_threadsafe(self._wake.set)
 

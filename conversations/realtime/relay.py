@@ -166,7 +166,7 @@ class Relay:
         self._listeners[kind].append(work)
 
     def offer(self, events: tuple[Event, ...]) -> None:
-        """publisher.Outlet: take this process's own events, from any thread."""
+        """publisher.Subscriber: take this process's own events, from any thread."""
         self._loop.call_soon_threadsafe(self._handle_all, events)
 
     def _handle_all(self, events: Iterable[Event]) -> None:

@@ -17,4 +17,4 @@ def close_sockets(
 ) -> None:
     ended = None if sids is None else tuple(sids)
     # Sent after commit already: see accounts.signals.
-    publisher.tell(SignedOut(user_id, code, ended, except_sid))
+    publisher.publish(SignedOut(user_id, code, ended, except_sid))

@@ -389,7 +389,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._typed_at[conversation_id] = now
         user = {"id": self.user_id, "name": self.name}
         frame = protocol.typing(conversation=conversation_id, user=user)
-        publisher.tell(EphemeralEvent(conversation_id, protocol.encode(frame)))
+        publisher.publish(EphemeralEvent(conversation_id, protocol.encode(frame)))
 
     async def _sync(self, frame: protocol.Sync) -> None:
         page = await self.engine.threads.run(

@@ -983,7 +983,7 @@ def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_fir
 
     @transactions.in_transaction
     def deed() -> str:
-        publisher.tell_after_commit(ConversationDeleted(len(tried)))
+        publisher.publish_after_commit(ConversationDeleted(len(tried)))
         tried.append(1)
         if len(tried) == 1:
             raise IntegrityError

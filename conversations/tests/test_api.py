@@ -667,7 +667,7 @@ def test_no_conversation_is_made_by_asking_for_it(alices, bob):
 def test_members_tell_who_is_here_and_how_far_they_have_read(
     alices, bob, clive, group, monkeypatch, settings
 ):
-    monkeypatch.setattr("conversations.api.views.who_is_here", lambda ids: {bob.pk} & set(ids))
+    monkeypatch.setattr("conversations.api.views.online_users", lambda ids: {bob.pk} & set(ids))
     actions.mark_read(bob, group.pk, 2)
     path = f"/api/conversations/{group.pk}/members/"
     rows = {row["user"]["id"]: row for row in alices.get(path).json()["results"]}

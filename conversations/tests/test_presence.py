@@ -25,7 +25,7 @@ from conversations.events import (
     to_layer,
 )
 from conversations.models import Conversation, Membership
-from conversations.realtime.presence import TOLD_MAX, Presence, who_is_here
+from conversations.realtime.presence import FRAME_IDS_MAX, Presence, online_users
 from conversations.realtime.profiles import Profiles, _read
 from conversations.realtime.read_marks import LATELY_SECONDS, ReadMarks
 from conversations.realtime.relay import Relay
@@ -162,7 +162,7 @@ async def test_who_comes_hears_who_is_here_and_the_others_hear_of_them(alice, bo
         await both.pass_by(3 * LEASE)
         assert told(hers) == told(his) == []
         assert told(outside) == [presence(reset=True)]
-        assert who_is_here([alice.pk, bob.pk, 10**9]) == {alice.pk, bob.pk}
+        assert online_users([alice.pk, bob.pk, 10**9]) == {alice.pk, bob.pk}
 
 
 async def test_a_reload_is_neither_going_nor_coming(alice, bob, pair):
@@ -193,7 +193,7 @@ async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(al
         assert told(hers) == []
         await both.pass_by(LEASE / 3 + 2)
         assert told(hers) == [presence(gone=(bob,))]
-        assert who_is_here([bob.pk]) == set()
+        assert online_users([bob.pk]) == set()
 
 
 async def test_a_process_that_dies_takes_its_people_along_within_the_lease(alice, bob, pair):
@@ -289,7 +289,7 @@ async def test_switched_off_it_says_nothing_at_all(alice, bob, pair, settings):
         await moves(both, bob, pair, 1)
         await both.pass_by(3)
         assert hers.heard == []
-        assert who_is_here([bob.pk]) == set()
+        assert online_users([bob.pk]) == set()
 
 
 async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
@@ -331,10 +331,10 @@ async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
 async def test_a_long_list_comes_in_pieces():
     async with town() as both:
         ear = Ear(1)
-        both.here.presence._write({ear}, set(range(TOLD_MAX + 5)), {10**6}, reset=True)
+        both.here.presence._write({ear}, set(range(FRAME_IDS_MAX + 5)), {10**6}, reset=True)
         first, second = ear.heard
         assert [first["reset"], second["reset"]] == [True, False]
-        assert len(first["online"]) == TOLD_MAX
+        assert len(first["online"]) == FRAME_IDS_MAX
         assert (len(second["online"]), second["offline"]) == (5, [10**6])
 
 

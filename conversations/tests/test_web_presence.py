@@ -22,7 +22,7 @@ def present(monkeypatch):
     """Whoever is put in here has a window open."""
     PRESENT.clear()
     for view in ("presence", "members", "layout"):
-        name = f"conversations.web.{view}.who_is_here"
+        name = f"conversations.web.{view}.online_users"
         monkeypatch.setattr(name, lambda ids: PRESENT & set(ids))
     return PRESENT
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import User
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
-from conversations.realtime.presence import who_is_here
+from conversations.realtime.presence import online_users
 from conversations.web.signed_in import own
 from conversations.wire import person_to_wire
 
@@ -72,7 +72,7 @@ def sidebar_of(request: HttpRequest) -> Sidebar:
         found = queries.sidebar(own(request), limit=limit)
         match = request.resolver_match
         here = match.kwargs.get("conversation_id") if match else None
-        present = who_is_here([row.other.pk for row in found if row.other])
+        present = online_users([row.other.pk for row in found if row.other])
         kept = Sidebar(
             rows=[_row(row, row.id == here, present) for row in found],
             more=len(found) == limit < limits.CONVERSATIONS_MAX,

@@ -16,7 +16,7 @@ from chatty.common.errors import ChatError
 from chatty.common.pages import with_status
 from conversations import access, actions, queries
 from conversations.models import Membership
-from conversations.realtime.presence import who_is_here
+from conversations.realtime.presence import online_users
 from conversations.web.people_search import PEOPLE_FOUND, search_people
 from conversations.web.settings import done, redirect_to
 from conversations.web.signed_in import door, own, wholes
@@ -63,7 +63,7 @@ def _members_page(
     if can_add:
         found = search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
     told = queries.are_told(pages.count)
-    here = who_is_here([each.user_id for each in shown]) if told else set()
+    here = online_users([each.user_id for each in shown]) if told else set()
     context = {
         "conversation": conversation,
         "title": conversation.name,

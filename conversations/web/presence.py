@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from conversations import queries
 from conversations.models import Membership, Message
-from conversations.realtime.presence import who_is_here
+from conversations.realtime.presence import online_users
 from conversations.web.timeline import Entry, MessageRow, Seen
 
 NAMES_SHOWN = 3  # in the words under a message; of more people two, and how many more
@@ -41,7 +41,7 @@ def of(membership: Membership) -> Company:
         count = Membership.objects.filter(conversation=conversation).count()
         return Company(None, set(), count, conversation.is_direct)
     others = [m for m in members if m.user_id != membership.user_id and m.user.is_active]
-    here = who_is_here([other.user_id for other in others])
+    here = online_users([other.user_id for other in others])
     return Company(others, here, len(members), conversation.is_direct)
 
 

@@ -44,14 +44,14 @@ def fail_at(moment: str) -> None:
 
         bulk.store = stored
     elif moment == "after-commit":
-        tell = publisher.tell_after_commit
+        tell = publisher.publish_after_commit
 
         def told(*events: Any) -> None:
             if any(WORD in getattr(event, "text", "") for event in events):
                 transaction.on_commit(die_once)  # before what tell() has done on commit
             tell(*events)
 
-        sending.publisher.tell_after_commit = told
+        sending.publisher.publish_after_commit = told
     else:
         answer = ChatConsumer._answer_send
 
