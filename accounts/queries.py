@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, User, normal_email
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
-from chatty.common.rows import columns_of, made, width
+from chatty.common.rows import column_count, columns_of, instance_from_row
 from chatty.common.text import too_long
 
 # SQLite bounds the variables of a statement; PostgreSQL plans long lists badly.
@@ -32,7 +32,7 @@ def active_users(ids: Iterable[int]) -> QuerySet[User]:
     return User.objects.filter(pk__in=list(ids), is_active=True)
 
 
-def people_named(text: str) -> QuerySet[User]:
+def search_people(text: str) -> QuerySet[User]:
     """Active people whose name contains `text`, in no order. Never searches addresses.
 
     Raises ChatError("too_long", fields "q") for more than a name can have: SQLite refuses long patterns.
@@ -47,7 +47,7 @@ def people_named(text: str) -> QuerySet[User]:
     return people
 
 
-def sign_in_with(sid: str, kind: str) -> SignIn | None:
+def get_sign_in(sid: str, kind: str) -> SignIn | None:
     """Return this sign-in, over or not, with its user. One query."""
     if connection.vendor != "postgresql":
         return SignIn.objects.select_related("user").filter(sid=sid, kind=kind).first()
@@ -62,8 +62,8 @@ def sign_in_with(sid: str, kind: str) -> SignIn | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    sign_in = made(SignIn, row)
-    sign_in.user = made(User, row[width(SignIn) :])
+    sign_in = instance_from_row(SignIn, row)
+    sign_in.user = instance_from_row(User, row[column_count(SignIn) :])
     return sign_in
 
 
@@ -72,7 +72,7 @@ def signed_in_from(user: User, address_hash: str) -> bool:
     return SignIn.objects.filter(user=user, address_hash=address_hash).exists()
 
 
-def answered_before(sid: str, jti: str, *, since: datetime) -> SignIn | None:
+def get_rotated_sign_in(sid: str, jti: str, *, since: datetime) -> SignIn | None:
     """Return the sign-in if this refresh token was exchanged after `since` and its successor, or an
     access token issued with that, has not been used. One query."""
     return (
@@ -99,7 +99,7 @@ def live_sign_ins(user: User) -> QuerySet[SignIn]:
     return SignIn.objects.live().filter(user=user).order_by("-last_seen_at", "sid")
 
 
-def still_valid(sids: Collection[str]) -> set[str]:
+def valid_sids(sids: Collection[str]) -> set[str]:
     """Return those of `sids` which are still signed in to an open account."""
     wanted = list(sids)
     valid: set[str] = set()

@@ -11,7 +11,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import SignIn, User
-from accounts.queries import sign_in_with
+from accounts.queries import get_sign_in
 
 SID_KEY = "sid"
 
@@ -24,7 +24,7 @@ def sign_in_of(session: SessionBase) -> SignIn | None:
     sid, user_id = session.get(SID_KEY), session.get(SESSION_KEY)
     if not sid or not user_id:
         return None
-    sign_in = sign_in_with(sid, SignIn.Kind.WEB)
+    sign_in = get_sign_in(sid, SignIn.Kind.WEB)
     if sign_in is None or str(sign_in.user_id) != user_id:
         return None
     return sign_in if _hash_matches(session, sign_in.user) else None

@@ -24,11 +24,11 @@ from django.utils import translation
 
 from accounts import failures, tokens
 from accounts.models import SignIn, User
-from accounts.queries import require_live, still_valid
+from accounts.queries import require_live, valid_sids
 from accounts.sessions import sign_in_of
 from chatty.common.errors import ChatError
 
-__all__ = ["SocketIdentity", "identify", "language", "origin_verdict", "renew", "still_valid"]
+__all__ = ["SocketIdentity", "identify", "language", "origin_verdict", "renew", "valid_sids"]
 
 Scope = Mapping[str, Any]
 Origin = tuple[str, str, int]  # scheme, host, port

@@ -33,7 +33,7 @@ from rest_framework_simplejwt.utils import datetime_to_epoch
 from accounts import actions
 from accounts.failures import ForgedTokenError
 from accounts.models import SignIn, User
-from accounts.queries import answered_before, require_live, sign_in_with
+from accounts.queries import get_rotated_sign_in, get_sign_in, require_live
 from chatty.common.errors import ChatError
 from chatty.conf.env import derived_key
 
@@ -131,7 +131,7 @@ def rotate(raw: str) -> Pair:
         sign_in.refresh_jti, sign_in.expires_at = new, expires_at
         return _pair(sign_in, issued_at=now)
     since = now - timedelta(seconds=REPEAT_SECONDS)
-    answered = answered_before(sign_in.sid, old["jti"], since=since)
+    answered = get_rotated_sign_in(sign_in.sid, old["jti"], since=since)
     if answered is None or answered.rotated_at is None:
         actions.end_sign_in(sign_in.sid)
         _invalid()
@@ -203,7 +203,7 @@ def _parsed(kind: type[SomeToken], raw: str) -> SomeToken:
 
 
 def _sign_in_of(token: simple.Token) -> SignIn | None:
-    sign_in = sign_in_with(token["sid"], SignIn.Kind.TOKEN)
+    sign_in = get_sign_in(token["sid"], SignIn.Kind.TOKEN)
     if sign_in is None or str(sign_in.user_id) != token[api_settings.USER_ID_CLAIM]:
         return None
     return sign_in

@@ -21,12 +21,12 @@ from django.db.models.expressions import RawSQL
 from psycopg.types.json import Jsonb
 
 from accounts.models import User
-from chatty.common.rows import columns_of, made, width
+from chatty.common.rows import column_count, columns_of, instance_from_row
 from conversations.models import Conversation, Membership, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class SendContext:
     """What drafts are judged by. `memberships`: by (conversation id, user id), with their users.
     `known`: ids of the messages that have one of the keys already."""
 
@@ -35,14 +35,14 @@ class Ground:
     known: list[int]
 
 
-def lock_and_read(
+def lock_send_context(
     *,
     conversations: Collection[int],
     memberships: Collection[tuple[int, int]],
     keys: Collection[tuple[int, str]],
     lock_seconds: float | None,
     skip_locked: bool,
-) -> Ground:
+) -> SendContext:
     """Lock living conversations, in order of id, so that two batches which share some cannot wait for
     each other. Then read the memberships (conversation id, user id), and which (author id, key) are
     taken: after the lock, so that a repetition that waited for it sees the row it repeats.
@@ -51,7 +51,7 @@ def lock_and_read(
     `skip_locked`: leave out what somebody else holds.
     """
     if connection.vendor != "postgresql":
-        return _read_in_turn(conversations, memberships, keys)
+        return _read_send_context(conversations, memberships, keys)
     # One trip. Each statement sees what was committed before it began, as if asked one by one.
     pairs, members = _rows(memberships, ("bigint", "bigint"))
     owned, taken = _rows(keys, ("bigint", "text"))
@@ -70,29 +70,29 @@ def lock_and_read(
         )
         if wait:
             cursor.nextset()
-        locked = {row[0]: made(Conversation, row) for row in cursor.fetchall()}
+        locked = {row[0]: instance_from_row(Conversation, row) for row in cursor.fetchall()}
         cursor.nextset()
         found = {}
         for row in cursor.fetchall():
-            membership = made(Membership, row)
-            membership.user = made(User, row[width(Membership) :])
+            membership = instance_from_row(Membership, row)
+            membership.user = instance_from_row(User, row[column_count(Membership) :])
             found[membership.conversation_id, membership.user_id] = membership
         cursor.nextset()
-        return Ground(locked, found, [pk for (pk,) in cursor.fetchall()])
+        return SendContext(locked, found, [pk for (pk,) in cursor.fetchall()])
 
 
-def _read_in_turn(
+def _read_send_context(
     conversations: Collection[int],
     memberships: Collection[tuple[int, int]],
     keys: Collection[tuple[int, str]],
-) -> Ground:
+) -> SendContext:
     """For SQLite: no row locks, and none to skip, since its transactions are exclusive anyway."""
     rows = Conversation.objects.filter(pk__in=conversations, deleted_at=None)
     members = Membership.objects.filter(
         _pairs(Membership, "conversation_id", "user_id", memberships)
     )
     taken = Message.objects.filter(_pairs(Message, "author_id", "key", keys))
-    return Ground(
+    return SendContext(
         {each.pk: each for each in rows},
         {(m.conversation_id, m.user_id): m for m in members.select_related("user")},
         list(taken.values_list("pk", flat=True)),
@@ -141,7 +141,7 @@ def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[An
     typed = ", ".join(f"{field.column} {field.db_type(connection)!s}" for field in _FIELDS)
     rows = [
         {
-            column: _prepared(field, getattr(each, name)) if field else getattr(each, name)
+            column: _prepare_value(field, getattr(each, name)) if field else getattr(each, name)
             for column, name, field in _WRITTEN
         }
         for each in messages
@@ -160,7 +160,7 @@ def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[An
         message._state.db = connection.alias
 
 
-def moved(
+def changed_values(
     model: type[Model], column: str, known: Mapping[int, int], *, alive: str
 ) -> dict[int, int | None]:
     """Return id -> the column's value of those rows where it is not the known one any more, None of
@@ -207,7 +207,7 @@ def names_of_members(
 _FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]
 # What these hold is written to JSON as it is; any other field, a subclass of one of these included,
 # prepares its values itself.
-_AS_IT_IS = {
+_JSON_FIELDS = {
     models.BigIntegerField,
     models.BooleanField,
     models.CharField,
@@ -224,13 +224,13 @@ _WRITTEN = [
     (
         str(field.column),
         field.attname,
-        None if field.is_relation or type(field) in _AS_IT_IS else field,
+        None if field.is_relation or type(field) in _JSON_FIELDS else field,
     )
     for field in _FIELDS
 ]
 
 
-def _prepared(field: models.Field[Any, Any], value: Any) -> Any:
+def _prepare_value(field: models.Field[Any, Any], value: Any) -> Any:
     """Return what the field stores, in a form that PostgreSQL reads out of JSON."""
     if value is None:  # NULL for every kind of field; most messages have neither data nor mentions
         return None

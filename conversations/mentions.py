@@ -37,7 +37,7 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", text.casefold())
 
 
-def beginnings(folded: str) -> set[str]:
+def first_letters(folded: str) -> set[str]:
     """Return every character that a name may begin with if its fold begins with this character.
 
     For "i" these are "i", "I" and "İ", whose fold is an "i" and a dot.
@@ -63,7 +63,7 @@ def _unfolded() -> dict[str, list[str]]:
     return found
 
 
-def called(rendered: str) -> list[str]:
+def find_calls(rendered: str) -> list[str]:
     """Return what follows each "@" of a message's HTML, as far as a name could reach, folded."""
     if "@" not in rendered:
         return []

@@ -46,9 +46,9 @@ def message_to_wire(message: Message) -> Wire:
         "notice": _notice(message),
         "mentions": message.mentions or [],
         "reply_to": _quote(message),
-        "created_at": moment(message.created_at),
-        "edited_at": moment(message.edited_at),
-        "deleted_at": moment(message.deleted_at),
+        "created_at": timestamp(message.created_at),
+        "edited_at": timestamp(message.edited_at),
+        "deleted_at": timestamp(message.deleted_at),
         "reactions": reaction_groups(
             message.reacted if message.is_text and not message.is_deleted else ()
         ),
@@ -84,7 +84,7 @@ def _person(user: User | None) -> Wire | None:
     return person_to_wire(user) if user else None
 
 
-def moment(at: datetime | None) -> str | None:
+def timestamp(at: datetime | None) -> str | None:
     """Return "2026-11-23T15:38:19.123Z": UTC, milliseconds, what a browser's Date reads."""
     if at is None:
         return None

@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import connection, models
 
-from chatty.common.rows import columns_of, made
+from chatty.common.rows import columns_of, instance_from_row
 from conversations import bulk
 from conversations.models import Conversation, Message
 
@@ -95,7 +95,7 @@ def read(model: type[models.Model], pk: Any) -> models.Model:
     table, key = model._meta.db_table, model._meta.pk.column
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns_of(model, 't')} FROM {table} t WHERE t.{key} = %s", [pk])
-        return made(model, cursor.fetchone())
+        return instance_from_row(model, cursor.fetchone())
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

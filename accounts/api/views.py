@@ -261,7 +261,7 @@ class PeopleView(ApiView, generics.ListAPIView[User]):
 
     def get_queryset(self) -> Any:
         limiter.check("people", str(self.request.user.pk))
-        return queries.people_named(self.asked["q"])
+        return queries.search_people(self.asked["q"])
 
 
 def own(request: Request) -> User:

@@ -364,7 +364,7 @@ class TestEnding:
         assert ended == [
             {"user_id": alice.pk, "sids": ["one"], "except_sid": None, "code": SIGNED_OUT}
         ]
-        assert queries.still_valid(["one", "two"]) == {"two"}
+        assert queries.valid_sids(["one", "two"]) == {"two"}
         alice.refresh_from_db()
         assert alice.clock == 1
 
@@ -386,7 +386,7 @@ class TestEnding:
             actions.end_sign_in("one")
             transaction.set_rollback(True)
         assert ended == []
-        assert queries.still_valid(["one"]) == {"one"}
+        assert queries.valid_sids(["one"]) == {"one"}
 
     def test_ending_all_but_one_leaves_that_one_and_other_people_alone(
         self, alice, bob, ended, django_capture_on_commit_callbacks
@@ -396,7 +396,7 @@ class TestEnding:
         web(bob, "bob's")
         with django_capture_on_commit_callbacks(execute=True):
             actions.end_sign_ins(alice, except_sid="two")
-        assert queries.still_valid(["one", "two", "three", "bob's"]) == {"two", "bob's"}
+        assert queries.valid_sids(["one", "two", "three", "bob's"]) == {"two", "bob's"}
         assert ended == [
             {"user_id": alice.pk, "sids": None, "except_sid": "two", "code": SIGNED_OUT}
         ]
@@ -407,7 +407,7 @@ class TestEnding:
         web(bob, "bob's")
         with refused_with("not_found"):
             actions.end_own_sign_in(alice, "bob's")
-        assert queries.still_valid(["bob's"]) == {"bob's"}
+        assert queries.valid_sids(["bob's"]) == {"bob's"}
 
     def test_a_listener_that_fails_spoils_nothing(
         self, alice, ended, django_capture_on_commit_callbacks, caplog
@@ -427,13 +427,13 @@ class TestEnding:
 
     def test_what_ran_out_is_over_without_anybody_ending_it(self, alice):
         web(alice, "old", expires_at=timezone.now() - timedelta(seconds=1))
-        assert queries.still_valid(["old"]) == set()
+        assert queries.valid_sids(["old"]) == set()
 
     def test_asking_about_many_sign_ins_is_few_queries(self, alice, django_assert_num_queries):
         web(alice, "one")
         with django_assert_num_queries(3):
             asked = [str(n) for n in range(2500)] + ["one"]
-            assert queries.still_valid(asked) == {"one"}
+            assert queries.valid_sids(asked) == {"one"}
 
 
 class TestMany:
@@ -449,7 +449,7 @@ class TestMany:
         with refused_with("token_invalid"):
             tokens.identify(pairs[0].access)
         assert [tokens.identify(pair.access).sign_in.client for pair in pairs[1:]] == [*"123"]
-        assert queries.still_valid(["browser"]) == {"browser"}
+        assert queries.valid_sids(["browser"]) == {"browser"}
         assert len(ended) == 1
 
     def test_a_browser_that_always_signs_in_anew_ends_its_oldest_and_no_program(
@@ -483,7 +483,7 @@ class TestPasswords:
         web(alice, "there")
         with django_capture_on_commit_callbacks(execute=True):
             self.change(alice, keep="here")
-        assert queries.still_valid(["here", "there"]) == {"here"}
+        assert queries.valid_sids(["here", "there"]) == {"here"}
         with refused_with("token_invalid"):
             tokens.identify(pair.access)
         with refused_with("token_invalid"):
@@ -507,7 +507,7 @@ class TestPasswords:
         web(alice, "there")
         with refused_with("invalid", field="new_password"):
             self.change(alice, new="12345678")
-        assert queries.still_valid(["there"]) == {"there"}
+        assert queries.valid_sids(["there"]) == {"there"}
         assert sign_in() == alice
 
     def test_guessing_the_present_one_is_limited(self, alice, settings):
@@ -536,7 +536,7 @@ class TestClosing:
         assert not alice.is_active
         assert alice.closed_at
         assert alice.clock == 1
-        assert queries.still_valid(["one"]) == set()
+        assert queries.valid_sids(["one"]) == set()
         for attempt in (
             lambda: tokens.identify(pair.access),
             lambda: tokens.rotate(pair.refresh),
@@ -555,7 +555,7 @@ class TestClosing:
         assert alice.is_active
         assert alice.closed_at is None
         assert alice.clock == 2
-        assert queries.still_valid(["one"]) == set()
+        assert queries.valid_sids(["one"]) == set()
         with refused_with("token_invalid"):
             tokens.identify(pair.access)
         assert sign_in() == alice

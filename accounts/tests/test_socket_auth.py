@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import actions, tokens
 from accounts.models import SignIn, User
-from accounts.socket_auth import identify, origin_verdict, renew, still_valid
+from accounts.socket_auth import identify, origin_verdict, renew, valid_sids
 from accounts.socket_auth import language as socket_language
 from accounts.tests.helpers import PASSWORD, refused_with
 from accounts.tests.test_tokens import altered, claims
@@ -300,11 +300,11 @@ def test_the_tick_learns_which_sign_ins_are_over(alice, bob, browser, pair):
     web, program = browser.session["sid"], claims(pair.access)["sid"]
     bobs = claims(tokens.begin(bob, client="").access)["sid"]
     everybody = [web, program, bobs, "unknown"]
-    assert still_valid(everybody) == {web, program, bobs}
+    assert valid_sids(everybody) == {web, program, bobs}
     actions.end_sign_in(web)
-    assert still_valid(everybody) == {program, bobs}
+    assert valid_sids(everybody) == {program, bobs}
     actions.close_account(bob)
-    assert still_valid(everybody) == {program}
+    assert valid_sids(everybody) == {program}
     SignIn.objects.update(expires_at=timezone.now())
-    assert still_valid(everybody) == set()
-    assert still_valid([]) == set()
+    assert valid_sids(everybody) == set()
+    assert valid_sids([]) == set()

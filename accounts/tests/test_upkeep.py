@@ -55,7 +55,7 @@ def test_sign_ins_that_were_over_long_ago_are_removed(alice):
         "ran out lately",
         "ended lately",
     }
-    assert queries.still_valid(["good"]) == {"good"}
+    assert queries.valid_sids(["good"]) == {"good"}
 
 
 def test_refresh_tokens_that_ran_out_go_with_their_sign_in(pair):

@@ -200,7 +200,7 @@ class TestSignIn:
     def test_a_second_person_in_one_browser_ends_the_first_ones_sign_in(self, browser, bob):
         first = browser.session["sid"]
         browser.post("/sign-in/", {**SIGN_IN, "email": "bob@example.org"})
-        assert queries.still_valid([first]) == set()
+        assert queries.valid_sids([first]) == set()
         assert browser.get("/settings/profile/").context["user"] == bob
 
     def test_signing_in_twice_in_one_browser_stays_one_sign_in(self, browser):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db import connection, connections
 from django.db.models import Model
 
-Made = TypeVar("Made", bound=Model)
+ModelT = TypeVar("ModelT", bound=Model)
 Converter = Callable[..., Any]
 
 
@@ -23,11 +23,11 @@ def columns_of(model: type[Model], alias: str) -> str:
     return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
 
 
-def width(model: type[Model]) -> int:
+def column_count(model: type[Model]) -> int:
     return len(_names(model))
 
 
-def made(model: type[Made], row: Sequence[Any]) -> Made:
+def instance_from_row(model: type[ModelT], row: Sequence[Any]) -> ModelT:
     """Return the object of a row that begins with columns_of(model)."""
     names = _names(model)
     values = row[: len(names)]

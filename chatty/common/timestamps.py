@@ -25,7 +25,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def told_by(clock: Clock) -> Iterator[None]:
+def use_clock(clock: Clock) -> Iterator[None]:
     """Stamp what is done inside with this clock. It is asked anew for every message, so that one
     batch may hold the talk of a whole day; what it says must not go backwards."""
     token = _clock.set(clock)

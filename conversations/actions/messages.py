@@ -59,16 +59,16 @@ def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Mess
     message, membership = access.message_for(user, message_id, lock=True)
     _require(access.can_edit(membership, message), message, membership)
     if message.body == body:  # also an edit that is sent again because its answer was lost
-        return queries.detailed(message)
+        return queries.with_details(message)
     if base is not Unchecked.UNCHECKED and _ticks(base) != _ticks(message.edited_at):
-        raise EditConflictError(queries.detailed(message))
+        raise EditConflictError(queries.with_details(message))
     edited_at = timestamps.now()
     if message.edited_at:
         # Each edit has an `edited_at` of its own, whatever the clock does: see `base`.
         edited_at = max(edited_at, message.edited_at + _TICK)
     message.body, message.html, message.edited_at = body, html, edited_at
     message.renderer = markdown.VERSION
-    message.mentions = queries.mentioned([(message.conversation_id, html)])[0]
+    message.mentions = queries.find_mentions([(message.conversation_id, html)])[0]
     return _restamp(message, "edited", user, "body", "html", "renderer", "mentions", "edited_at")
 
 
@@ -80,7 +80,7 @@ def delete_message(user: User, message_id: int) -> Message:
     """
     message, membership = access.message_for(user, message_id, lock=True)
     if message.is_deleted:
-        return queries.detailed(message)
+        return queries.with_details(message)
     _require(access.can_delete(membership, message), message, membership)
     return entomb(message, user)
 
@@ -111,7 +111,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
         message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": timestamps.now()}
     )
     if not made:
-        return queries.detailed(message)
+        return queries.with_details(message)
     return _restamp(message, "reacted", user, emoji=emoji, on=True)
 
 
@@ -123,7 +123,7 @@ def unreact(user: User, message_id: int, emoji: str) -> Message:
     _require(access.can_react(membership, message), message, membership)
     gone, _rows = Reaction.objects.filter(message=message, user_id=user.pk, emoji=emoji).delete()
     if not gone:
-        return queries.detailed(message)
+        return queries.with_details(message)
     return _restamp(message, "reacted", user, emoji=emoji, on=False)
 
 
@@ -147,6 +147,6 @@ def _restamp(message: Message, deed: str, user: User, *changed: str, **about: An
     message.version = conversation.version
     message.save(update_fields=["version", *changed])
     conversation.save(update_fields=["version"])
-    message = queries.detailed(message)
+    message = queries.with_details(message)
     publisher.publish_after_commit(change_event(message, deed, user.pk, **about))
     return message

@@ -28,7 +28,7 @@ from conversations.models import Conversation, Instance, Membership, Message, Re
 def moderate_delete_message(staff: User, message_id: int) -> Message:
     """Delete any message, as staff: no membership asked for. Raises ChatError("not_found")."""
     message = _message_for_staff(message_id)
-    return queries.detailed(message) if message.is_deleted else entomb(message, staff)
+    return queries.with_details(message) if message.is_deleted else entomb(message, staff)
 
 
 @in_transaction

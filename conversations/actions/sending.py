@@ -132,16 +132,16 @@ def _store(
 ) -> list[Sent | ChatError]:
     """Expected refusals are decided by SELECTs before anything is written; no savepoints."""
     drafts = [each.draft for each in checked]
-    called = queries.mentioned([(each.draft.conversation_id, each.html) for each in checked])
-    ground = bulk.lock_and_read(
+    called = queries.find_mentions([(each.draft.conversation_id, each.html) for each in checked])
+    context = bulk.lock_send_context(
         conversations={d.conversation_id for d in drafts},
         memberships={(d.conversation_id, d.user_id) for d in drafts},
         keys={(d.user_id, d.key) for d in drafts},
         lock_seconds=lock_seconds,
         skip_locked=skip_locked,
     )
-    conversations, memberships = ground.conversations, ground.memberships
-    known = _known_messages(ground.known)
+    conversations, memberships = context.conversations, context.memberships
+    known = _known_messages(context.known)
     quoted = _quoted(drafts)
 
     results: list[Sent | ChatError] = []

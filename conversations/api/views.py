@@ -283,7 +283,7 @@ class MessageView(Door):
     def get(self, request: Request, message: int) -> Response:
         """One message, as it is now."""
         found, membership = access.message_for(own(request), message)
-        answer = said(queries.detailed(found))
+        answer = said(queries.with_details(found))
         # As access.reading(): who was removed meanwhile must not see what it says since.
         access.member_of(own(request), membership.conversation_id)
         return answer
@@ -345,7 +345,7 @@ def seen(
 
 def members_seen(conversation_id: int, members: list[Membership]) -> list[Any]:
     """Return members as others of the conversation see them."""
-    told = bool(queries.uncrowded([conversation_id], most=settings.PRESENCE_MEMBERS))
+    told = bool(queries.small_conversations([conversation_id], most=settings.PRESENCE_MEMBERS))
     open_accounts = [member.user_id for member in members if member.user.is_active]
     context = {"told": told, "here": online_users(open_accounts)}
     return list(serializers.MemberSerializer(members, many=True, context=context).data)

@@ -14,25 +14,25 @@ from conversations.queries.conversation_list import (
 )
 from conversations.queries.directory import browse, open_group, people
 from conversations.queries.memberships import (
-    are_told,
-    companions,
     leavable,
-    marks_of,
     members,
+    members_if_small,
     memberships_of,
+    presence_peers,
+    read_marks_of,
     removals,
-    told_members,
-    uncrowded,
+    shows_presence,
+    small_conversations,
 )
-from conversations.queries.mentioned_members import MENTION_LETTERS, mentioned
+from conversations.queries.mentioned_members import MENTION_LETTERS, find_mentions
 from conversations.queries.messages import (
     Changes,
     History,
     changes_since,
-    detailed,
     first_unread_seq,
     history,
     read,
+    with_details,
 )
 from conversations.queries.staff import (
     is_revealed,
@@ -41,44 +41,44 @@ from conversations.queries.staff import (
     title_for_staff,
     titles_for_staff,
 )
-from conversations.queries.versions import clocks, clocks_moved, epoch, versions_moved
+from conversations.queries.versions import changed_clocks, changed_versions, clocks, epoch
 
 __all__ = [
     "MENTION_LETTERS",
     "Changes",
     "History",
     "SidebarRow",
-    "are_told",
     "browse",
+    "changed_clocks",
+    "changed_versions",
     "changes_since",
     "clocks",
-    "clocks_moved",
-    "companions",
-    "detailed",
     "epoch",
+    "find_mentions",
     "first_unread_seq",
     "history",
     "is_revealed",
     "latest_matching",
     "leavable",
-    "marks_of",
     "members",
+    "members_if_small",
     "memberships_of",
-    "mentioned",
     "messages_for_staff",
     "open_group",
     "other_in",
     "other_person",
     "people",
+    "presence_peers",
     "read",
+    "read_marks_of",
     "removals",
+    "shows_presence",
     "sidebar",
     "sidebar_and_versions",
     "sidebar_row",
+    "small_conversations",
     "title",
     "title_for_staff",
     "titles_for_staff",
-    "told_members",
-    "uncrowded",
-    "versions_moved",
+    "with_details",
 ]

@@ -44,26 +44,26 @@ def leavable(user: User, *, limit: int, before: int | None = None) -> list[Membe
     return list(rows.select_related("conversation").order_by("-unopened", "-pk")[:limit])
 
 
-def are_told(members_count: int) -> bool:
+def shows_presence(members_count: int) -> bool:
     """Say whether so many members are told of each other: who is here, who has read."""
     return members_count <= settings.PRESENCE_MEMBERS
 
 
-def told_members(conversation: Conversation) -> list[Membership] | None:
+def members_if_small(conversation: Conversation) -> list[Membership] | None:
     """Return the members with their users, by name; None where they are too many to be told of each
     other. One query."""
     rows = Membership.objects.filter(conversation=conversation).select_related("user")
     found = list(rows[: settings.PRESENCE_MEMBERS + 1])
-    if not are_told(len(found)):
+    if not shows_presence(len(found)):
         return None
     return sorted(found, key=lambda m: (m.user.name.casefold(), m.user_id))
 
 
-def companions(user_ids: Collection[int], *, most: int) -> list[tuple[int, int]]:
+def presence_peers(user_ids: Collection[int], *, most: int) -> list[tuple[int, int]]:
     """Return (user, other) of everybody with an open account who shares a conversation of at most
     `most` members with one of these users. One query."""
     found = Membership.objects.filter(
-        ~_crowded(OuterRef("conversation_id"), most),
+        ~_is_large(OuterRef("conversation_id"), most),
         user_id__in=user_ids,
         conversation__deleted_at=None,
         conversation__memberships__user__is_active=True,
@@ -72,18 +72,20 @@ def companions(user_ids: Collection[int], *, most: int) -> list[tuple[int, int]]
     return [(user, other) for user, other in pairs if user != other]
 
 
-def uncrowded(conversation_ids: Collection[int], *, most: int) -> set[int]:
+def small_conversations(conversation_ids: Collection[int], *, most: int) -> set[int]:
     """Return which of these have at most `most` members. One query, that counts no further."""
-    found = Conversation.objects.filter(~_crowded(OuterRef("pk"), most), pk__in=conversation_ids)
+    found = Conversation.objects.filter(~_is_large(OuterRef("pk"), most), pk__in=conversation_ids)
     return set(found.values_list("pk", flat=True))
 
 
-def marks_of(readers: Mapping[int, Collection[int]], *, most: int) -> dict[int, dict[int, int]]:
+def read_marks_of(
+    readers: Mapping[int, Collection[int]], *, most: int
+) -> dict[int, dict[int, int]]:
     """Return conversation -> user -> how far they have read, of these readers of each conversation
     of at most `most` members. Two queries."""
     marks: dict[int, dict[int, int]] = {}
     rows = Membership.objects.filter(
-        conversation_id__in=uncrowded(readers, most=most),
+        conversation_id__in=small_conversations(readers, most=most),
         user_id__in=set().union(*readers.values()),
     )
     for conversation_id, user_id, seq in rows.values_list(
@@ -94,7 +96,7 @@ def marks_of(readers: Mapping[int, Collection[int]], *, most: int) -> dict[int, 
     return marks
 
 
-def _crowded(conversation_id: Any, most: int) -> Exists:
+def _is_large(conversation_id: Any, most: int) -> Exists:
     members = Membership.objects.filter(conversation_id=conversation_id)
     return Exists(members.order_by()[most : most + 1])
 

@@ -67,7 +67,7 @@ def read(rows: QuerySet[Message]) -> list[Message]:
     return messages
 
 
-def detailed(message: Message) -> Message:
+def with_details(message: Message) -> Message:
     """Return the message read anew, with what message_to_wire needs."""
     (found,) = read(Message.objects.filter(pk=message.pk))
     return found

@@ -15,16 +15,16 @@ def epoch() -> str:
     return instance.epoch
 
 
-def versions_moved(known: Mapping[int, int]) -> dict[int, int | None]:
+def changed_versions(known: Mapping[int, int]) -> dict[int, int | None]:
     """Return id -> version of those conversations that have another than the known one, None of
     those that are gone. One query; at most 4,000 ids."""
-    return bulk.moved(Conversation, "version", known, alive="t.deleted_at IS NULL")
+    return bulk.changed_values(Conversation, "version", known, alive="t.deleted_at IS NULL")
 
 
-def clocks_moved(known: Mapping[int, int]) -> dict[int, int | None]:
+def changed_clocks(known: Mapping[int, int]) -> dict[int, int | None]:
     """Return id -> clock of those users who have another than the known one, None of those whose
     account is closed. One query; at most 4,000 ids."""
-    return bulk.moved(User, "clock", known, alive="t.is_active")
+    return bulk.changed_values(User, "clock", known, alive="t.is_active")
 
 
 def clocks(user_ids: Collection[int]) -> dict[int, int]:

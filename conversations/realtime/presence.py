@@ -172,7 +172,7 @@ class Presence:
     async def _peers(self, user_ids: Collection[int]) -> dict[int, set[int]]:
         found: dict[int, set[int]] = defaultdict(set)
         for some in _batches(user_ids, QUERY_IDS_MAX):
-            pairs = await self._threads.run(queries.companions, some, most=self._most)
+            pairs = await self._threads.run(queries.presence_peers, some, most=self._most)
             for user_id, other in pairs:
                 found[user_id].add(other)
         return found

@@ -72,7 +72,7 @@ class ReadMarks:
         self._catch_up(fresh)
         if not moved:
             return
-        told = await self._threads.run(queries.marks_of, moved, most=self._most)
+        told = await self._threads.run(queries.read_marks_of, moved, most=self._most)
         now = self._clock()
         for conversation, marks in told.items():
             frame = protocol.seen(conversation=conversation, marks=marks)

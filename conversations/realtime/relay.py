@@ -352,7 +352,7 @@ class Relay:
         """Return the rooms the database is ahead of. Those it has no longer are closed."""
         known = {pk: room.last for pk in ids if (room := self._rooms.get(pk)) is not None}
         behind: list[Room] = []
-        for pk, version in (await self._threads.run(queries.versions_moved, known)).items():
+        for pk, version in (await self._threads.run(queries.changed_versions, known)).items():
             room = self._rooms.get(pk)
             if version is None:
                 self._end(pk)
@@ -453,7 +453,7 @@ class Relay:
             known = {
                 pk: person.clock for pk in some if (person := self._people.get(pk)) is not None
             }
-            for pk, clock in (await self._threads.run(queries.clocks_moved, known)).items():
+            for pk, clock in (await self._threads.run(queries.changed_clocks, known)).items():
                 person = self._people.get(pk)
                 if person is not None and clock != person.clock:
                     self._recheck(pk)

@@ -29,7 +29,7 @@ def read_standing(user_ids: list[int], sids: Collection[str]) -> Standing:
     versions: dict[int, dict[int, int]] = defaultdict(dict)
     for user_id, conversation_id, version in queries.memberships_of(user_ids):
         versions[user_id][conversation_id] = version
-    return Standing(clocks, versions, account_queries.still_valid(sids))
+    return Standing(clocks, versions, account_queries.valid_sids(sids))
 
 
 def standing_frames(known: list[tuple[int, str, int]]) -> list[tuple[int, str]]:

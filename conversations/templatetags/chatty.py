@@ -84,9 +84,9 @@ def begin_here(field: BoundField) -> BoundField:
 
 
 @register.filter
-def moment(at: datetime) -> str:
+def timestamp(at: datetime) -> str:
     """What <time datetime> holds: UTC and milliseconds, for HTML knows no finer fractions."""
-    return wire.moment(at) or ""
+    return wire.timestamp(at) or ""
 
 
 @register.simple_tag

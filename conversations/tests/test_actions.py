@@ -80,7 +80,7 @@ def test_a_clock_that_jumps_changes_neither_order_nor_numbers(alice, bob, pair):
     before = pair.last_seq
     for number, hours in enumerate((0, -1, 1, -24)):
         at = timezone.now() + timedelta(hours=hours)
-        with timestamps.told_by(lambda at=at: at):
+        with timestamps.use_clock(lambda at=at: at):
             say(alice, pair, f"{number}")
             actions.edit_message(alice, log_of(pair)[-1].pk, body=f"{number}!")
     pair.refresh_from_db()
@@ -256,7 +256,7 @@ def test_words_that_cannot_be_said_are_refused_on_sending_and_editing(body, code
 )
 def test_unusual_words_come_back_as_they_were_written(body, bob, pair):
     body = body.rstrip()
-    assert queries.detailed(say(bob, pair, body)).body == body
+    assert queries.with_details(say(bob, pair, body)).body == body
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 65, "a\n", None, 7])

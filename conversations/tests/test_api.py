@@ -19,7 +19,7 @@ from conversations.api import urls
 from conversations.models import Conversation, Membership
 from conversations.tests.helpers import hold_together, role_of, say, version_of
 from conversations.wire import message_to_wire, person_to_wire
-from conversations.wire import moment as moment_to_wire
+from conversations.wire import timestamp as moment_to_wire
 
 
 def at(name: str, *args: Any) -> str:
@@ -626,7 +626,7 @@ def test_unknown_ways_are_refused_and_the_known_ones_named(alices, pair):
 
 
 def test_what_the_api_says_of_a_message_is_what_the_sockets_say(bobs, hello, pair):
-    wire = message_to_wire(queries.detailed(hello))
+    wire = message_to_wire(queries.with_details(hello))
     assert bobs.get(at("message", hello.pk)).json() == wire
     assert bobs.get(at("messages", pair.pk)).json()["messages"][-1] == wire
 
@@ -722,7 +722,7 @@ def test_an_edit_that_tells_no_base_is_saved(bobs, hello):
 
 def test_edits_at_the_same_moment_are_told_apart(bob, bobs, hello):
     moment = hello.created_at
-    with timestamps.told_by(lambda: moment):
+    with timestamps.use_clock(lambda: moment):
         first = actions.edit_message(bob, hello.pk, "First")
         second = actions.edit_message(bob, hello.pk, "Second")
     assert moment_to_wire(first.edited_at) < moment_to_wire(second.edited_at)

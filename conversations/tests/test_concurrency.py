@@ -276,7 +276,7 @@ def test_a_message_of_one_version_has_one_content_in_every_answer(alice, bob, pa
     reads = [
         lambda: queries.history(access.member_of(bob, pair.pk).conversation).messages,
         lambda: queries.changes_since(pair.pk, 0).messages,
-        lambda: [queries.detailed(message)],
+        lambda: [queries.with_details(message)],
     ]
     for read in reads * 3:
         with connection.execute_wrapper(react_meanwhile):

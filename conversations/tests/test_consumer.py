@@ -82,7 +82,7 @@ def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
     message = say(alice, group, "While he is here")
     address, reading = {
         "messages": (f"/api/conversations/{group.pk}/messages/", "history"),
-        "message": (f"/api/messages/{message.pk}/", "detailed"),
+        "message": (f"/api/messages/{message.pk}/", "with_details"),
     }[door]
     assert client.get(address).status_code == 200
     read = getattr(queries, reading)

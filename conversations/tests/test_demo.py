@@ -154,6 +154,6 @@ def test_a_line_that_makes_no_sense_is_named(line):
 
 def test_the_clock_of_then_holds_inside_only():
     then = datetime(2020, 1, 1, tzinfo=UTC)
-    with timestamps.told_by(lambda: then):
+    with timestamps.use_clock(lambda: then):
         assert timestamps.now() == then
     assert timezone.now() - timestamps.now() < timedelta(seconds=5)

@@ -33,7 +33,7 @@ PEOPLE = [
 
 
 def meant(body: str) -> list[int]:
-    return mentions.MemberNames(PEOPLE).find(mentions.called(markdown.render(body)))
+    return mentions.MemberNames(PEOPLE).find(mentions.find_calls(markdown.render(body)))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_at_sign_and_a_name_call_whoever_bears_it(body: str, ids: list[int]) 
 
 def test_of_very_many_calls_the_first_are_heard() -> None:
     crowd = [(number, f"P{number}") for number in range(1, 100)]
-    calls = mentions.called(markdown.render(" ".join(f"@{name}" for _, name in crowd)))
+    calls = mentions.find_calls(markdown.render(" ".join(f"@{name}" for _, name in crowd)))
     assert mentions.MemberNames(crowd).find(calls) == list(range(1, limits.MENTIONS_MAX + 1))
     assert mentions.MemberNames((pk, "All") for pk, _ in crowd).find(["all"]) == list(range(1, 51))
 
@@ -127,9 +127,9 @@ def test_only_an_at_sign_costs_a_query_and_a_crowd_no_more_than_one(
 ):
     many = [(pair.pk, f"<p>@{chr(0x4E00 + number)}</p>") for number in range(500)]
     with django_assert_num_queries(1):
-        assert queries.mentioned(many) == [None] * 500
+        assert queries.find_mentions(many) == [None] * 500
     with django_assert_num_queries(0):
-        queries.mentioned([(pair.pk, "<p>Hello</p>")] * 50)
+        queries.find_mentions([(pair.pk, "<p>Hello</p>")] * 50)
 
 
 def test_editing_calls_anew_and_deleting_calls_nobody(alice, bob, pair):
@@ -206,7 +206,8 @@ def test_every_first_character_of_a_name_is_among_those_looked_for():
         if not 0xD800 <= code < 0xE000
         for mark in (("",) if unicodedata.decomposition(chr(code)) or code > 0x3000 else marks)
         for name in (unicodedata.normalize("NFC", chr(code) + mark),)
-        if (folded := mentions.fold(name)) != name and name[0] not in mentions.beginnings(folded[0])
+        if (folded := mentions.fold(name)) != name
+        and name[0] not in mentions.first_letters(folded[0])
     ]
     assert missing == []
 
@@ -217,8 +218,8 @@ def test_members_are_narrowed_by_their_first_letter_until_there_are_too_many_of_
     letters = [chr(0x4E00 + number) for number in range(queries.MENTION_LETTERS - 1)]
     some = [(pair.pk, f"<p>@{letter}</p>") for letter in [*letters, "i"]]
     with django_assert_num_queries(1) as few:
-        queries.mentioned(some)
+        queries.find_mentions(some)
     assert "İ" in few.captured_queries[0]["sql"]
     with django_assert_num_queries(1) as many:
-        queries.mentioned([*some, (pair.pk, "<p>@s</p>")])
+        queries.find_mentions([*some, (pair.pk, "<p>@s</p>")])
     assert "İ" not in many.captured_queries[0]["sql"]

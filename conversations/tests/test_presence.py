@@ -302,7 +302,7 @@ async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
         hers = await both.here.seats(alice, pair)
         await both.here.seats(bob, pair)
         with monkeypatch.context() as away:
-            away.setattr(queries, "companions", gone)
+            away.setattr(queries, "presence_peers", gone)
             await both.pass_by(3)
             assert told(hers) == []
         await both.pass_by(1)
@@ -431,10 +431,10 @@ def test_marks_of_any_number_of_readers_take_two_queries(
     Membership.objects.filter(conversation=pair, user=bob).update(last_read_seq=2)
     readers = {pair.pk: {bob.pk}, group.pk: {alice.pk, bob.pk}}
     with django_assert_num_queries(2):
-        marks = queries.marks_of(readers, most=100)
+        marks = queries.read_marks_of(readers, most=100)
     assert marks[pair.pk] == {bob.pk: 2}
     assert marks[group.pk].keys() == {alice.pk, bob.pk}
-    assert queries.marks_of(readers, most=2).keys() == {pair.pk}
+    assert queries.read_marks_of(readers, most=2).keys() == {pair.pk}
 
 
 async def test_who_opens_a_page_just_then_hears_what_was_told_before_the_socket(alice, bob, pair):

@@ -404,18 +404,18 @@ def test_what_moved_is_found_in_one_query_and_what_did_not_is_not_returned(
 ):
     versions = {each.pk: version_of(each) for each in (group, pair)}
     with django_assert_num_queries(1):
-        assert queries.versions_moved({**versions, 2**40: 1}) == {2**40: None}
+        assert queries.changed_versions({**versions, 2**40: 1}) == {2**40: None}
     say(alice, pair)
     actions.delete_conversation(alice, group.pk)
-    assert queries.versions_moved(versions) == {group.pk: None, pair.pk: version_of(pair)}
+    assert queries.changed_versions(versions) == {group.pk: None, pair.pk: version_of(pair)}
     known = dict(User.objects.values_list("pk", "clock"))
     with django_assert_num_queries(1):
-        assert queries.clocks_moved({**known, 2**40: 1}) == {clive.pk: None, 2**40: None}
+        assert queries.changed_clocks({**known, 2**40: 1}) == {clive.pk: None, 2**40: None}
     account_actions.bump_clock([alice.pk])
-    assert queries.clocks_moved(known) == {alice.pk: known[alice.pk] + 1, clive.pk: None}
-    assert queries.versions_moved({}) == queries.clocks_moved({}) == {}
+    assert queries.changed_clocks(known) == {alice.pk: known[alice.pk] + 1, clive.pk: None}
+    assert queries.changed_versions({}) == queries.changed_clocks({}) == {}
 
 
 def test_as_many_as_a_statement_may_ask_for_are_asked_for_at_once(alice, pair):
     versions = {pair.pk: version_of(pair)} | dict.fromkeys(range(2**40, 2**40 + 3_999), 1)
-    assert len(queries.versions_moved(versions)) == 3_999
+    assert len(queries.changed_versions(versions)) == 3_999

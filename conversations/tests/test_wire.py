@@ -14,11 +14,11 @@ from accounts.models import User
 from conversations import actions, limits, markdown, notices, queries, wire
 from conversations.models import Message
 from conversations.tests.helpers import log_of, person, say
-from conversations.wire import EXCERPT, excerpt, message_to_wire, moment
+from conversations.wire import EXCERPT, excerpt, message_to_wire, timestamp
 
 
 def wire_of(message: Message) -> dict:
-    wire = message_to_wire(queries.detailed(message))
+    wire = message_to_wire(queries.with_details(message))
     json.dumps(wire)  # it holds nothing that JSON has no word for
     return wire
 
@@ -35,7 +35,7 @@ def test_a_wire_costs_no_query_when_its_message_came_with_details(
     quoted = say(alice, pair)
     reply = say(bob, pair, reply_to=quoted.pk)
     actions.react(alice, reply.pk, "👍")
-    loaded = queries.detailed(reply)
+    loaded = queries.with_details(reply)
     with django_assert_num_queries(0):
         message_to_wire(loaded)
 
@@ -146,9 +146,9 @@ def test_who_is_gone_after_a_notice():
 
 def test_moments_are_told_in_utc_to_the_millisecond():
     at = datetime(2026, 11, 23, 17, 38, 19, 123999, tzinfo=timezone(timedelta(hours=2)))
-    assert moment(at) == "2026-11-23T15:38:19.123Z"
-    assert moment(datetime(2026, 1, 2, 3, 4, 5, 999, tzinfo=UTC)) == "2026-01-02T03:04:05.000Z"
-    assert moment(None) is None
+    assert timestamp(at) == "2026-11-23T15:38:19.123Z"
+    assert timestamp(datetime(2026, 1, 2, 3, 4, 5, 999, tzinfo=UTC)) == "2026-01-02T03:04:05.000Z"
+    assert timestamp(None) is None
 
 
 def excerpt_of(body: str) -> str:
@@ -223,7 +223,7 @@ def test_a_face_comes_with_the_person_and_costs_no_query(
     account_actions.update_profile(bob, chosen_hue=5)
     User.objects.filter(pk=bob.pk).update(picture="0" * 32)
     quoted = say(bob, pair, "Look at me")
-    loaded = queries.detailed(say(alice, pair, "Nice", reply_to=quoted.pk))
+    loaded = queries.with_details(say(alice, pair, "Nice", reply_to=quoted.pk))
     with django_assert_num_queries(0):
         wire = message_to_wire(loaded)
     assert wire["author"]["picture"] is None

@@ -170,7 +170,7 @@ async def test_without_a_database_everybody_is_told_to_try_again(
             def gone(*_args, **_how):
                 raise OperationalError("server closed the connection unexpectedly")
 
-            broken.setattr(bulk, "lock_and_read", gone)
+            broken.setattr(bulk, "lock_send_context", gone)
             results = await send(writer, *[draft(alice, room, f"k{n}") for n in range(3)])
             assert codes(results) == ["unavailable"] * 3
             assert all(result.retry for result in results if isinstance(result, ChatError))

@@ -62,7 +62,7 @@ def _members_page(
     found: list[User] = []
     if can_add:
         found = search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
-    told = queries.are_told(pages.count)
+    told = queries.shows_presence(pages.count)
     here = online_users([each.user_id for each in shown]) if told else set()
     context = {
         "conversation": conversation,

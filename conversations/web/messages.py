@@ -16,7 +16,7 @@ from conversations import access, actions, limits
 from conversations.models import Message
 from conversations.web.conversation_page import Composer, conversation_page, place_of
 from conversations.web.signed_in import door, own, safe_next, whole
-from conversations.wire import moment
+from conversations.wire import timestamp
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
 
@@ -75,7 +75,7 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
     message, membership = access.message_for(user, message_id)
     if refusal := _action_error(message, allowed=access.can_edit(membership, message)):
         raise refusal
-    return _edit_page(request, message, message.body, moment(message.edited_at))
+    return _edit_page(request, message, message.body, timestamp(message.edited_at))
 
 
 def _base(text: str) -> datetime | None:
@@ -101,7 +101,7 @@ def _edit_error_page(
         return unsent(request, body, error)
     if isinstance(error, actions.EditConflictError):
         # Whoever has seen the other version may save over it.
-        seen = moment(error.current.edited_at)
+        seen = timestamp(error.current.edited_at)
         page = _edit_page(request, message, body, seen, other=error.current)
     else:
         page = _edit_page(

@@ -36,7 +36,7 @@ class Company:
 def of(membership: Membership) -> Company:
     """Return the company of a member. One query, two where they are too many to be told."""
     conversation = membership.conversation
-    members = queries.told_members(conversation)
+    members = queries.members_if_small(conversation)
     if members is None:
         count = Membership.objects.filter(conversation=conversation).count()
         return Company(None, set(), count, conversation.is_direct)

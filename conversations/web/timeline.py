@@ -178,7 +178,7 @@ def _continues(message: Message, before: Message | None) -> bool:
 def _notice(message: Message) -> Notice:
     return Notice(
         message=message,
-        created=wire.moment(message.created_at) or "",
+        created=wire.timestamp(message.created_at) or "",
         text=wire.message_to_wire(message)["notice"]["text"],
     )
 
@@ -188,7 +188,7 @@ def _message_row(message: Message, membership: Membership, names: dict[int, str]
     archived = membership.conversation.is_archived
     return MessageRow(
         message=message,
-        created=wire.moment(message.created_at) or "",
+        created=wire.timestamp(message.created_at) or "",
         author_name=message.author.name if message.author else "",
         url=f"/m/{message.pk}/",
         reply_url=_reply_url(message.conversation_id, message.pk),

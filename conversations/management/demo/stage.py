@@ -56,7 +56,7 @@ def perform(*, password: str, now: datetime, plan: Callable[[int], Progress]) ->
     cues = sorted(cue for scene in scenes(now) for cue in stage.cues(scene))
     progress = plan(len(cues))
     for cue in cues:
-        with timestamps.told_by(_standing(cue.at)):
+        with timestamps.use_clock(_standing(cue.at)):
             cue.deed()
         progress(1)
     catch_up_reading(now)
@@ -196,7 +196,7 @@ def crowd() -> Conversation:
     found = Conversation.objects.filter(name=CROWD, created_by=owner, deleted_at=None).first()
     if found is not None:
         return found
-    with timestamps.told_by(_standing(timestamps.now() - SPAN)):
+    with timestamps.use_clock(_standing(timestamps.now() - SPAN)):
         return actions.create_conversation(
             owner,
             name=CROWD,
@@ -224,7 +224,7 @@ def grow(conversation: Conversation, size: int, progress: Progress) -> None:
             _anything(conversation.pk, seq, speakers, lines)
             for seq in range(first, first + min(missing, limits.BULK))
         ]
-        with timestamps.told_by(times.__next__):
+        with timestamps.use_clock(times.__next__):
             for result in actions.send_messages(drafts):
                 if isinstance(result, ChatError):
                     raise result
