@@ -132,7 +132,7 @@ class NewPasswordForm(_PasswordRules, AdminPasswordChangeForm):
         if self.cleaned_data["set_usable_password"]:
             actions.reset_password(user, self.cleaned_data["password1"])
         else:
-            actions.take_password(user)
+            actions.remove_password(user)
         return user
 
 

@@ -32,7 +32,7 @@ class ForgedTokenError(ChatError):
 
 
 @contextmanager
-def logged(
+def log_failure(
     source: HttpRequest | Mapping[str, Any], entrance: Literal["form", "api", "socket"]
 ) -> Iterator[None]:
     """Log a failed sign-in that is raised inside. `source`: the request or the ASGI scope."""

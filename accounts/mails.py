@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 WAITING_MAX = 8
 
 # One thread, and so one database connection: DATABASE_POOL counts with it.
-_postman = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
+_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 _places = threading.BoundedSemaphore(WAITING_MAX)
 
 
-def post(letter: Callable[[], EmailMessage | None]) -> None:
+def send_in_background(email: Callable[[], EmailMessage | None]) -> None:
     """Send what `letter` returns, soon. Raises ChatError("busy") while too many wait.
 
     It is called beside the request too. What becomes of the mail is only logged, and lost if the
@@ -39,13 +39,13 @@ def post(letter: Callable[[], EmailMessage | None]) -> None:
     """
     if not _places.acquire(blocking=False):
         raise ChatError("busy", retry_after=10)
-    _postman.submit(_deliver, letter)
+    _executor.submit(_deliver, email)
 
 
-def _deliver(letter: Callable[[], EmailMessage | None]) -> None:
+def _deliver(email: Callable[[], EmailMessage | None]) -> None:
     try:
         try:
-            mail = letter()
+            mail = email()
         finally:
             connections.close_all()  # this thread's; others may have it while the mail server thinks
         if mail is not None:
@@ -59,7 +59,7 @@ def _deliver(letter: Callable[[], EmailMessage | None]) -> None:
         _places.release()
 
 
-def about_reset(user: User, *, site: str, path: str, language: str) -> EmailMessage:
+def password_reset_email(user: User, *, site: str, path: str, language: str) -> EmailMessage:
     """Return the mail with the link by which to choose a new password.
 
     `site`: "https://chat.example.org". `language`: where the person has chosen none.

@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.user_agents import described
+from accounts.user_agents import describe_client
 
 EMAIL_MAX = 254
 NAME_MAX = 60
@@ -242,4 +242,4 @@ class SignIn(models.Model):
 
     @property
     def client_name(self) -> str:
-        return described(self.client)
+        return describe_client(self.client)

@@ -40,7 +40,7 @@ _decoding = threading.Semaphore(1)
 _PATIENCE = 5  # seconds
 
 
-def remade(file: bytes) -> bytes:
+def reencode(file: bytes) -> bytes:
     """Return the picture as a square WebP, the first frame of a moving one.
 
     Raises ChatError("empty" | "too_big" | "invalid") with fields={"picture": ...}, or ("busy").
@@ -52,7 +52,7 @@ def remade(file: bytes) -> bytes:
     if not _decoding.acquire(timeout=_PATIENCE):
         raise ChatError("busy", retry_after=2)
     try:
-        return _encoded(_squared(file))
+        return _encode(_crop_to_square(file))
     except ChatError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -76,7 +76,7 @@ def too_big_error() -> ChatError:
     return _picture_error("too_big", sentence % {"max": BYTES_MAX // 1024 // 1024})
 
 
-def _squared(file: bytes) -> Image.Image:
+def _crop_to_square(file: bytes) -> Image.Image:
     with Image.open(BytesIO(file), formats=FORMATS) as source:
         # So far only the head of the file was read; nothing is decoded before this.
         if source.width * source.height > PIXELS_MAX:
@@ -90,7 +90,7 @@ def _squared(file: bytes) -> Image.Image:
     return square if turn is None else square.transpose(turn)
 
 
-def _encoded(square: Image.Image) -> bytes:
+def _encode(square: Image.Image) -> bytes:
     # On white: initials lie behind a picture until it is there. A new canvas has no metadata.
     canvas = Image.new("RGB", square.size, "white")
     canvas.paste(square, mask=square.getchannel("A"))

@@ -71,7 +71,7 @@ def identify(scope: Scope) -> SocketIdentity:
         raise ChatError("token_invalid")
     token = tokens.bearer_of(given[0] if given else None)
     if token is not None:
-        with failures.logged(scope, "socket"):
+        with failures.log_failure(scope, "socket"):
             return _by_token(token)
     if origin_verdict(scope) != "same":
         raise ChatError("unauthenticated")

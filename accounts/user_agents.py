@@ -26,7 +26,7 @@ _SYSTEMS = [
 ]
 
 
-def described(user_agent: str) -> str:
+def describe_client(user_agent: str) -> str:
     """Return "Firefox on Linux" where that can be told, else what the client said."""
     browser = _first(_BROWSERS, user_agent)
     system = _first(_SYSTEMS, user_agent)

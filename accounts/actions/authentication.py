@@ -23,7 +23,7 @@ def authenticate(*, email: str, password: str, address: str, device: Device | No
     to its owner.
     """
     check_sign_in_lengths(email, password)
-    returned = _take_places(email, address, device)
+    returned = _take_attempts(email, address, device)
     try:
         user = user_by_email(email)
         right = _password_matches(user, password)
@@ -46,7 +46,7 @@ def check_sign_in_lengths(email: str, password: str) -> None:
             raise ChatError("too_long", sentence, fields={field: [sentence]})
 
 
-def _take_places(email: str, address: str, device: Device | None) -> list[Bucket]:
+def _take_attempts(email: str, address: str, device: Device | None) -> list[Bucket]:
     """Count an attempt to sign in. Returns the buckets that get their token back if it is right.
 
     There is no bucket for the account alone: a stranger who guesses at Alice's password must not be
@@ -63,7 +63,7 @@ def _take_places(email: str, address: str, device: Device | None) -> list[Bucket
     try:
         limiter.take([*narrow, *wide])
     except ChatError:
-        own = _own_places(user_by_email(email), address, device)
+        own = _attempts_of_user(user_by_email(email), address, device)
         if not own:
             raise
         limiter.take(own)
@@ -71,7 +71,7 @@ def _take_places(email: str, address: str, device: Device | None) -> list[Bucket
     return wide
 
 
-def _own_places(user: User | None, address: str, device: Device | None) -> list[Bucket]:
+def _attempts_of_user(user: User | None, address: str, device: Device | None) -> list[Bucket]:
     """Return the buckets of somebody who has signed in from this browser or address before."""
     if user is None:
         return []

@@ -54,7 +54,7 @@ def change_password(user: User, *, old: str, new: str, keep_sid: str | None, add
 
 
 @sensitive_variables("old", "new")
-def change_password_here(request: HttpRequest, *, old: str, new: str, address: str) -> None:
+def change_password_in_session(request: HttpRequest, *, old: str, new: str, address: str) -> None:
     """The same from a browser, which stays signed in."""
     user = cast(User, request.user)
     change_password(user, old=old, new=new, keep_sid=request.session.get(SID_KEY), address=address)
@@ -68,7 +68,9 @@ def reset_password(user: User, new: str) -> None:
     _store_password(user, new, keep_sid=None)
 
 
-def ask_for_reset(*, email: str, address: str, site: str, device: Device | None = None) -> None:
+def request_password_reset(
+    *, email: str, address: str, site: str, device: Device | None = None
+) -> None:
     """Mail whoever has this address a link to choose a new password, if it is an account's.
 
     `site`: where links lead, "https://chat.example.org". Raises ChatError("invalid" | "slow_down" |
@@ -86,20 +88,20 @@ def ask_for_reset(*, email: str, address: str, site: str, device: Device | None 
             raise
         limiter.take([mailbox])
     language = get_language() or settings.LANGUAGE_CODE
-    mails.post(partial(_reset_letter, email, site=site, language=language))
+    mails.send_in_background(partial(_reset_email, email, site=site, language=language))
 
 
-def _reset_letter(email: str, *, site: str, language: str) -> EmailMessage | None:
+def _reset_email(email: str, *, site: str, language: str) -> EmailMessage | None:
     user = user_by_email(email)
     # Who has no password was left without one by staff.
     if user is None or not user.is_active or not user.has_usable_password():
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     path = reverse("accounts:reset", args=[uid, default_token_generator.make_token(user)])
-    return mails.about_reset(user, site=site, path=path, language=language)
+    return mails.password_reset_email(user, site=site, path=path, language=language)
 
 
-def holder_of(uid: str, token: str) -> User:
+def get_user_of_link(uid: str, token: str) -> User:
     """Return who may choose a new password by this link. Raises ChatError("not_found")."""
     try:
         pk = int(urlsafe_base64_decode(uid))
@@ -112,12 +114,12 @@ def holder_of(uid: str, token: str) -> User:
 
 
 @sensitive_variables("new")
-def reset_by_link(uid: str, token: str, *, new: str) -> None:
+def reset_password_by_link(uid: str, token: str, *, new: str) -> None:
     """Set the password of whoever holds the link, which is used up then. All their sign-ins end.
 
     Raises ChatError("not_found") or ("invalid", fields "new_password").
     """
-    user = holder_of(uid, token)
+    user = get_user_of_link(uid, token)
     check_password_rules(new, user, field="new_password")
     encoded = make_password(new)
     with transaction.atomic():
@@ -132,7 +134,7 @@ def _link_expired_error() -> ChatError:
     return ChatError("not_found", _("This link does not work any more."))
 
 
-def take_password(user: User) -> None:
+def remove_password(user: User) -> None:
     """Leave somebody without a password (staff): until they are given one nobody can sign in."""
     _store_password(user, None, keep_sid=None)
 

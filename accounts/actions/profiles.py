@@ -24,7 +24,7 @@ from chatty.common.limiter import limiter
 def update_profile(
     user: User, *, picture: bytes | None = None, remove_picture: bool = False, **given: Any
 ) -> User:
-    """Change what is given: fields named in CLEANED, a picture in any format pictures.remade takes.
+    """Change what is given: fields named in CLEANED, a picture in any format pictures.reencode takes.
 
     Raises ChatError with `fields`, or ("slow_down" | "busy"); then nothing has changed.
     """
@@ -32,7 +32,7 @@ def update_profile(
     image = None
     if picture is not None:
         limiter.check("pictures", str(user.pk))  # a second's work each, one at a time for all
-        image = pictures.remade(picture)
+        image = pictures.reencode(picture)
         changes["picture"] = pictures.digest(image)
     elif remove_picture:
         changes["picture"] = ""

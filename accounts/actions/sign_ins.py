@@ -93,11 +93,11 @@ def _begin(user: User, *, kind: SignIn.Kind, client: str, address: str, **fields
             address_hash=hash_of_address(address),
             **fields,
         )
-        _end_those_beyond_the_bound(user, kind)
+        _end_oldest_sign_ins(user, kind)
         return sign_in
 
 
-def _end_those_beyond_the_bound(user: User, kind: SignIn.Kind) -> None:
+def _end_oldest_sign_ins(user: User, kind: SignIn.Kind) -> None:
     of_kind = SignIn.objects.filter(user=user, kind=kind).order_by("-last_seen_at", "sid")
     for sid in list(of_kind.live().values_list("sid", flat=True)[SIGN_INS_MAX:]):
         end_sign_in(sid)

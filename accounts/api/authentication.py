@@ -27,7 +27,7 @@ class SignInJWTAuthentication(JWTAuthentication):
         raw = tokens.bearer_of(request.META.get("HTTP_AUTHORIZATION"))
         if raw is None:
             return None
-        with failures.logged(request._request, "api"):
+        with failures.log_failure(request._request, "api"):
             bearer = tokens.identify(raw)
         return bearer.sign_in.user, bearer
 

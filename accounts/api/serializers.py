@@ -111,7 +111,7 @@ class SignInTokenSerializer(Given, TokenObtainPairSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         request = self.context["request"]
         address = client_address(request._request)
-        with failures.logged(request._request, "api"):
+        with failures.log_failure(request._request, "api"):
             user = actions.authenticate(
                 email=attrs["email"], password=attrs["password"], address=address
             )
@@ -127,7 +127,7 @@ class RotationSerializer(Given, TokenRefreshSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         request = self.context["request"]._request
         limiter.check_address("refresh", client_address(request))
-        with failures.logged(request, "api"):
+        with failures.log_failure(request, "api"):
             pair = tokens.rotate(attrs["refresh"])
         return {"access": pair.access, "refresh": pair.refresh}
 

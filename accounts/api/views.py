@@ -196,7 +196,7 @@ class PasswordView(ApiView):
             sid = request.auth.sign_in.sid
             actions.change_password(own(request), **secrets, keep_sid=sid, address=address)
         else:
-            actions.change_password_here(request._request, **secrets, address=address)
+            actions.change_password_in_session(request._request, **secrets, address=address)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -332,11 +332,11 @@ class TestKnownHere:
 
     def test_a_mail_about_a_forgotten_password_too(self, alice, settings, monkeypatch):
         posted = []
-        monkeypatch.setattr(mails, "post", posted.append)
+        monkeypatch.setattr(mails, "send_in_background", posted.append)
         settings.LIMITS = {**settings.LIMITS, "reset_all": "3/h", "reset": "3/h"}
 
         def ask(email, **more):
-            actions.ask_for_reset(email=email, site="http://chatty", **more)
+            actions.request_password_reset(email=email, site="http://chatty", **more)
 
         for n in range(3):
             ask(f"n{n}@example.org", address=f"2001:db8:{n}:1::/64")

@@ -32,18 +32,18 @@ def _posted_at_once(request, monkeypatch):
     if "postman" in request.fixturenames:
         return
 
-    def post(letter):
-        mail = letter()
+    def post(email):
+        mail = email()
         if mail is not None:
             mail.send()
 
-    monkeypatch.setattr(mails, "post", post)
+    monkeypatch.setattr(mails, "send_in_background", post)
 
 
 @pytest.fixture
 def postman():
     """Wait until what was posted has been dealt with."""
-    return lambda: mails._postman.submit(lambda: None).result(10)
+    return lambda: mails._executor.submit(lambda: None).result(10)
 
 
 def link_in(mail) -> str:
@@ -127,14 +127,14 @@ class TestNobodyLearnsAnything:
     def cast(self, alice, bob, root) -> list[str]:
         """One with an account, one closed, one whose password staff took, one who never was."""
         actions.close_account(bob)
-        actions.take_password(root)
+        actions.remove_password(root)
         return ["alice@example.org", "bob@example.org", "root@example.org", "x@example.org"]
 
     def test_the_answer_and_what_it_costs_are_the_same(
         self, cast, monkeypatch, django_assert_num_queries
     ):
         posted = []
-        monkeypatch.setattr(mails, "post", posted.append)
+        monkeypatch.setattr(mails, "send_in_background", posted.append)
         answers = []
         for email in cast:
             with django_assert_num_queries(0):
@@ -198,12 +198,12 @@ class TestLink:
             encoded = real(new)
             hashed.append(new)
             if len(hashed) == 1:  # the other comes in between the look at the link and the change
-                actions.reset_by_link(uid, token, new="the other was quicker")
+                actions.reset_password_by_link(uid, token, new="the other was quicker")
             return encoded
 
         monkeypatch.setattr(passwords, "make_password", make_password)
         with refused_with("not_found"):
-            actions.reset_by_link(uid, token, new=NEW)
+            actions.reset_password_by_link(uid, token, new=NEW)
         alice.refresh_from_db()
         assert alice.check_password("the other was quicker")
 
@@ -270,7 +270,7 @@ class TestPostman:
         go = threading.Event()
         try:
             for _ in range(mails.WAITING_MAX):
-                mails.post(lambda: go.wait(10) and None)
+                mails.send_in_background(lambda: go.wait(10) and None)
             assert Client().post(ASK, {"email": "x@example.org"}).status_code == 503
         finally:
             go.set()
@@ -294,10 +294,10 @@ class TestPostman:
 
 
 def test_busy_is_a_refusal_like_others(monkeypatch, client, db):
-    def full(letter):
+    def full(email):
         raise ChatError("busy", retry_after=10)
 
-    monkeypatch.setattr(mails, "post", full)
+    monkeypatch.setattr(mails, "send_in_background", full)
     response = client.post(ASK, {"email": "x@example.org"})
     assert (response.status_code, response["Retry-After"]) == (503, "10")
     assert b"x@example.org" in response.content

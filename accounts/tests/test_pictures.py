@@ -57,7 +57,7 @@ def two_halves() -> Image.Image:
 class TestMaking:
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
     def test_whatever_is_taken_becomes_a_small_square_of_one_format(self, kind):
-        made = opened(pictures.remade(file(kind)))
+        made = opened(pictures.reencode(file(kind)))
         assert (made.format, made.size, made.mode) == ("WEBP", (pictures.SIDE,) * 2, "RGB")
         assert almost(made.getpixel((96, 96)), RED)
 
@@ -67,7 +67,7 @@ class TestMaking:
         for kind in ("JPEG", "PNG", "WEBP"):
             given = file(kind, exif=exif) + b"SECRET TAIL"
             assert b"SECRET" in given
-            made = pictures.remade(given)
+            made = pictures.reencode(given)
             assert b"SECRET" not in made
             assert not opened(made).getexif()
             assert b"EXIF" not in made
@@ -80,30 +80,30 @@ class TestMaking:
     def test_a_camera_held_otherwise_makes_no_difference(self, orientation, left, right, top):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        made = opened(pictures.remade(file("JPEG", colour=two_halves(), exif=exif)))
+        made = opened(pictures.reencode(file("JPEG", colour=two_halves(), exif=exif)))
         places = {(20, 96): left, (170, 96): right, (96, 20): top}
         assert all(almost(made.getpixel(at), wanted) for at, wanted in places.items() if wanted)
 
     def test_of_a_moving_picture_the_first_moment_is_kept(self):
         frames = [Image.new("RGB", (50, 50), colour) for colour in ("red", "blue")]
         moving = file("GIF", colour=frames[0], save_all=True, append_images=frames[1:])
-        made = opened(pictures.remade(moving))
+        made = opened(pictures.reencode(moving))
         assert getattr(made, "n_frames", 1) == 1
         assert almost(made.getpixel((96, 96)), RED)
 
     def test_what_is_transparent_becomes_white_and_the_middle_is_taken(self):
         clear = Image.new("RGBA", (900, 300), (0, 0, 0, 0))
         clear.paste((255, 0, 0, 255), (400, 100, 500, 200))
-        made = opened(pictures.remade(file("PNG", colour=clear)))
+        made = opened(pictures.reencode(file("PNG", colour=clear)))
         assert almost(made.getpixel((96, 96)), RED)
         assert almost(made.getpixel((5, 5)), WHITE)
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16"])
     def test_uncommon_kinds_of_pixels_are_read_too(self, mode):
-        assert opened(pictures.remade(file(colour=Image.new(mode, (20, 30))))).mode == "RGB"
+        assert opened(pictures.reencode(file(colour=Image.new(mode, (20, 30))))).mode == "RGB"
 
     def test_the_same_picture_has_the_same_digest_and_another_another(self):
-        one, same, other = (pictures.remade(file(colour=c)) for c in ("red", "red", "blue"))
+        one, same, other = (pictures.reencode(file(colour=c)) for c in ("red", "red", "blue"))
         assert pictures.digest(one) == pictures.digest(same) != pictures.digest(other)
 
 
@@ -139,16 +139,16 @@ class TestRefusing:
     )
     def test_anything_else_is_refused_with_a_sentence(self, given, code, sentence):
         with refused_with(code, field="picture") as raised:
-            pictures.remade(given)
+            pictures.reencode(given)
         assert sentence in raised.value.detail
 
     def test_too_many_pixels_are_never_decoded(self, monkeypatch):
         given = file("PNG", colour=Image.new("1", (5001, 5000)))
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
         with refused_with("too_big", field="picture"):
-            pictures.remade(given)
+            pictures.reencode(given)
         with pytest.raises(pytest.fail.Exception):  # else this would have proved nothing
-            pictures.remade(file())
+            pictures.reencode(file())
 
     def test_whatever_bytes_come_nothing_but_a_refusal_happens(self):
         chance = random.Random(14)
@@ -159,15 +159,15 @@ class TestRefusing:
                 for _ in range(chance.randint(1, 6)):
                     torn[chance.randrange(len(torn))] = chance.randrange(256)
                 try:
-                    assert opened(pictures.remade(bytes(torn))).size == (pictures.SIDE,) * 2
+                    assert opened(pictures.reencode(bytes(torn))).size == (pictures.SIDE,) * 2
                 except ChatError as error:
                     assert error.code in ("invalid", "too_big")  # noqa: PT017
 
     def test_one_is_decoded_at_a_time_and_a_crowd_is_told_to_come_back(self, monkeypatch):
         monkeypatch.setattr(pictures, "_PATIENCE", 0.01)
         with pictures._decoding, refused_with("busy"):
-            pictures.remade(file())
-        assert pictures.remade(file())
+            pictures.reencode(file())
+        assert pictures.reencode(file())
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.user_agents import described
+from accounts.user_agents import describe_client
 
 MOZILLA = "Mozilla/5.0 "
 KHTML = " AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -36,4 +36,4 @@ KHTML = " AppleWebKit/537.36 (KHTML, like Gecko) "
     ],
 )
 def test_a_client_is_told_so_that_its_owner_knows_it(said, told):
-    assert described(said) == told
+    assert describe_client(said) == told

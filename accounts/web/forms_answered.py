@@ -27,7 +27,7 @@ def answered(
     request: HttpRequest,
     template: str,
     form: forms.Form,
-    deed: Callable[[], None],
+    action: Callable[[], None],
     *,
     to: str,
     **context: Any,
@@ -37,7 +37,7 @@ def answered(
     if request.method == "POST":
         if form.is_valid():
             try:
-                deed()
+                action()
             except ChatError as refusal:
                 error = refusal
                 add_form_error(form, error)

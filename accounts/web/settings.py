@@ -42,7 +42,7 @@ def password(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(posted(request))
 
     def change() -> None:
-        actions.change_password_here(
+        actions.change_password_in_session(
             request,
             old=form.cleaned_data["old_password"],
             new=form.cleaned_data["new_password"],

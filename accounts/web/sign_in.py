@@ -60,7 +60,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     entered: list[User] = []
 
     def enter() -> None:
-        with failures.logged(request, "form"):
+        with failures.log_failure(request, "form"):
             user = actions.authenticate(
                 **form.cleaned_data,
                 address=client_address(request),
@@ -84,7 +84,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         site = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
         email = form.cleaned_data["email"]
         address, device = client_address(request), devices.device_of(request)
-        actions.ask_for_reset(email=email, address=address, site=site, device=device)
+        actions.request_password_reset(email=email, address=address, site=site, device=device)
 
     done = resolve_url("accounts:forgotten_sent")
     return answered(request, "accounts/forgotten.html", form, ask, to=done)
@@ -99,14 +99,14 @@ def forgotten_sent(request: HttpRequest) -> HttpResponse:
 @get_or_post
 def reset(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     try:
-        email = actions.holder_of(uid, token).email
+        email = actions.get_user_of_link(uid, token).email
     except ChatError as error:
         page = render(request, "accounts/reset_over.html", {"detail": error.detail})
         return with_status(page, error)
     form = ResetForm(posted(request))
 
     def change() -> None:
-        actions.reset_by_link(uid, token, new=form.cleaned_data["new_password"])
+        actions.reset_password_by_link(uid, token, new=form.cleaned_data["new_password"])
         messages.success(request, _("Your new password is set. Sign in with it."))
 
     done = resolve_url("accounts:sign_in")

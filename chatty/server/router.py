@@ -82,9 +82,9 @@ class FrontDoor:
                 return
 
     @staticmethod
-    async def _told(deed: Callable[[], Awaitable[None]], name: str, send: Send) -> None:
+    async def _told(hook: Callable[[], Awaitable[None]], name: str, send: Send) -> None:
         try:
-            await deed()
+            await hook()
         except Exception:
             log.exception("The engine's %s failed", name)
             await send({"type": f"lifespan.{name}.failed", "message": f"{name} failed"})

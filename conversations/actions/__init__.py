@@ -37,8 +37,8 @@ from conversations.actions.moderation import (
     reveal,
 )
 from conversations.actions.read_marks import mark_read, mark_unread, set_level
-from conversations.actions.sending import Draft, Sent, rendered, send_message, send_messages
-from conversations.actions.settings import archive, revise_conversation, unarchive
+from conversations.actions.sending import Draft, Sent, render_draft, send_message, send_messages
+from conversations.actions.settings import archive, unarchive, update_conversation
 
 __all__ = [
     "Draft",
@@ -67,13 +67,13 @@ __all__ = [
     "purge_deleted",
     "react",
     "remove_member",
-    "rendered",
+    "render_draft",
     "renew_epoch",
     "reveal",
-    "revise_conversation",
     "send_message",
     "send_messages",
     "set_level",
     "unarchive",
     "unreact",
+    "update_conversation",
 ]

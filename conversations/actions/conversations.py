@@ -9,7 +9,7 @@ from accounts.models import User
 from chatty.common import timestamps
 from conversations import publisher
 from conversations.actions.log import write_notice
-from conversations.actions.members import admit, make_member, take_additions
+from conversations.actions.members import add_membership, make_member, take_additions
 from conversations.actions.rules import (
     active_user,
     active_users,
@@ -61,7 +61,7 @@ def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Co
     make_member(conversation, user, Membership.Role.OWNER)
     write_notice(conversation, user, Message.Kind.CREATED, came=(user.pk,))
     for person in people:
-        admit(conversation, person, by=user)
+        add_membership(conversation, person, by=user)
     return conversation
 
 

@@ -33,14 +33,14 @@ def write_notice(
     message = next_message(conversation, author)
     message.kind, message.data = kind, data or {}
     bulk.insert_messages([message])
-    without_reactions(message)
+    set_no_reactions(message)
     conversation.save(update_fields=["version", "last_seq"])
     if came or gone:
         bump_clock({*came, *gone})
-    deed = change_event(message, "notice", author.pk if author else None, gone=gone)
-    told = [MembershipChanged(pk, conversation.pk, "added") for pk in came]
-    told += [MembershipChanged(pk, conversation.pk, "removed") for pk in gone]
-    publisher.publish_after_commit(deed, *told)
+    change = change_event(message, "notice", author.pk if author else None, gone=gone)
+    memberships = [MembershipChanged(pk, conversation.pk, "added") for pk in came]
+    memberships += [MembershipChanged(pk, conversation.pk, "removed") for pk in gone]
+    publisher.publish_after_commit(change, *memberships)
     return message
 
 
@@ -55,21 +55,21 @@ def next_message(conversation: Conversation, author: User | None) -> Message:
     return message
 
 
-def without_reactions(message: Message) -> None:
+def set_no_reactions(message: Message) -> None:
     """Have a new message told as what it is, one nobody has reacted to, without a query."""
     message.reacted = []
 
 
 def change_event(
     message: Message,
-    deed: str,
+    action: str,
     user_id: int | None,
     *,
     gone: tuple[int, ...] = (),
     **about: Any,
 ) -> ConversationChanged:
     frame = protocol.message(
-        message=message_to_wire(message), change={"action": deed, "user": user_id, **about}
+        message=message_to_wire(message), change={"action": action, "user": user_id, **about}
     )
     return ConversationChanged(
         conversation=message.conversation_id,

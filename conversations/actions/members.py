@@ -107,7 +107,7 @@ def _add_members(user: User, conversation_id: int, ids: set[int]) -> list[Member
     people = active_users(ids - set(present.values_list("user_id", flat=True)))
     require_room_for_members(conversation, len(people))
     require_room_to_be_added(people)
-    return [admit(conversation, person, by=membership.user) for person in people]
+    return [add_membership(conversation, person, by=membership.user) for person in people]
 
 
 @in_transaction
@@ -122,7 +122,7 @@ def remove_member(user: User, conversation_id: int, user_id: int) -> None:
     target = get_member(conversation, user_id)
     if user_id == user.pk or not access.can_remove(membership, target):
         raise ChatError("not_allowed")
-    expel(target, by=membership.user)
+    remove_membership(target, by=membership.user)
 
 
 @in_transaction
@@ -147,10 +147,10 @@ def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Me
         raise ChatError("not_allowed")
     if role != Membership.Role.OWNER:
         require_another_owner(target)
-    return give_role(target, role, by=membership.user)
+    return set_role(target, role, by=membership.user)
 
 
-def admit(conversation: Conversation, person: User, *, by: User) -> Membership:
+def add_membership(conversation: Conversation, person: User, *, by: User) -> Membership:
     """Add a person to a locked group, and forget that they were removed from it."""
     Removal.objects.filter(conversation=conversation, user=person).delete()
     membership = make_member(conversation, person, Membership.Role.MEMBER, unopened=True)
@@ -159,7 +159,7 @@ def admit(conversation: Conversation, person: User, *, by: User) -> Membership:
     return membership
 
 
-def expel(target: Membership, *, by: User) -> None:
+def remove_membership(target: Membership, *, by: User) -> None:
     """Remove a member from a locked group. They cannot join again until someone lets them."""
     user_id = target.user_id
     data = {"user": user_id, "name": target.user.name}
@@ -172,7 +172,7 @@ def expel(target: Membership, *, by: User) -> None:
     write_notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(user_id,))
 
 
-def give_role(target: Membership, role: str, *, by: User) -> Membership:
+def set_role(target: Membership, role: str, *, by: User) -> Membership:
     """Make a member something else. What they are already changes nothing."""
     if target.role == role:
         return target

@@ -14,7 +14,7 @@ from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, limits, markdown, publisher, queries
 from conversations.actions.log import change_event
-from conversations.actions.rendering import rendered_for
+from conversations.actions.rendering import render_for
 from conversations.actions.transactions import in_transaction
 from conversations.models import Membership, Message, Reaction
 
@@ -51,7 +51,7 @@ def edit_message(
     EditConflictError.
     """
     body = clean_body(body, max_length=limits.BODY_MAX)
-    return _edit(user, message_id, body, rendered_for(user.pk, body), base)
+    return _edit(user, message_id, body, render_for(user.pk, body), base)
 
 
 @in_transaction
@@ -69,7 +69,9 @@ def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Mess
     message.body, message.html, message.edited_at = body, html, edited_at
     message.renderer = markdown.VERSION
     message.mentions = queries.find_mentions([(message.conversation_id, html)])[0]
-    return _restamp(message, "edited", user, "body", "html", "renderer", "mentions", "edited_at")
+    return _save_change(
+        message, "edited", user, "body", "html", "renderer", "mentions", "edited_at"
+    )
 
 
 @in_transaction
@@ -82,15 +84,15 @@ def delete_message(user: User, message_id: int) -> Message:
     if message.is_deleted:
         return queries.with_details(message)
     _require(access.can_delete(membership, message), message, membership)
-    return entomb(message, user)
+    return tombstone_message(message, user)
 
 
-def entomb(message: Message, user: User) -> Message:
+def tombstone_message(message: Message, user: User) -> Message:
     message.body = message.html = ""
     message.fingerprint = message.mentions = None
     message.deleted_at = timestamps.now()
     Reaction.objects.filter(message=message).delete()
-    return _restamp(
+    return _save_change(
         message, "deleted", user, "body", "html", "fingerprint", "mentions", "deleted_at"
     )
 
@@ -112,7 +114,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
     )
     if not made:
         return queries.with_details(message)
-    return _restamp(message, "reacted", user, emoji=emoji, on=True)
+    return _save_change(message, "reacted", user, emoji=emoji, on=True)
 
 
 @in_transaction
@@ -124,7 +126,7 @@ def unreact(user: User, message_id: int, emoji: str) -> Message:
     gone, _rows = Reaction.objects.filter(message=message, user_id=user.pk, emoji=emoji).delete()
     if not gone:
         return queries.with_details(message)
-    return _restamp(message, "reacted", user, emoji=emoji, on=False)
+    return _save_change(message, "reacted", user, emoji=emoji, on=False)
 
 
 def _ticks(at: datetime | None) -> datetime | None:
@@ -140,7 +142,7 @@ def _require(allowed: bool, message: Message, membership: Membership) -> None:
         raise ChatError("not_allowed")
 
 
-def _restamp(message: Message, deed: str, user: User, *changed: str, **about: Any) -> Message:
+def _save_change(message: Message, action: str, user: User, *changed: str, **about: Any) -> Message:
     """Take the next version for a change of this message, save it, have it told and return it."""
     conversation = message.conversation
     conversation.version += 1
@@ -148,5 +150,5 @@ def _restamp(message: Message, deed: str, user: User, *changed: str, **about: An
     message.save(update_fields=["version", *changed])
     conversation.save(update_fields=["version"])
     message = queries.with_details(message)
-    publisher.publish_after_commit(change_event(message, deed, user.pk, **about))
+    publisher.publish_after_commit(change_event(message, action, user.pk, **about))
     return message

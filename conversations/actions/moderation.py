@@ -8,8 +8,8 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_line
 from conversations import access, limits, queries
-from conversations.actions.members import admit, expel, give_role
-from conversations.actions.messages import entomb
+from conversations.actions.members import add_membership, remove_membership, set_role
+from conversations.actions.messages import tombstone_message
 from conversations.actions.rules import (
     active_user,
     check_role,
@@ -19,7 +19,7 @@ from conversations.actions.rules import (
     require_room_for_members,
     require_room_to_be_added,
 )
-from conversations.actions.settings import put_away, take_out
+from conversations.actions.settings import set_archived, set_unarchived
 from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Instance, Membership, Message, Reveal, new_epoch
 
@@ -28,21 +28,23 @@ from conversations.models import Conversation, Instance, Membership, Message, Re
 def moderate_delete_message(staff: User, message_id: int) -> Message:
     """Delete any message, as staff: no membership asked for. Raises ChatError("not_found")."""
     message = _message_for_staff(message_id)
-    return queries.with_details(message) if message.is_deleted else entomb(message, staff)
+    return (
+        queries.with_details(message) if message.is_deleted else tombstone_message(message, staff)
+    )
 
 
 @in_transaction
 def moderate_archive(staff: User, conversation_id: int) -> Conversation:
     conversation = access.lock_conversation(conversation_id)
     require_group(conversation)
-    return put_away(conversation, staff)
+    return set_archived(conversation, staff)
 
 
 @in_transaction
 def moderate_unarchive(staff: User, conversation_id: int) -> Conversation:
     conversation = access.lock_conversation(conversation_id)
     require_group(conversation)
-    return take_out(conversation, staff)
+    return set_unarchived(conversation, staff)
 
 
 @in_transaction
@@ -62,7 +64,7 @@ def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Memb
         _require_reveal(staff, conversation)
     require_room_for_members(conversation, 1)
     require_room_to_be_added([person])
-    return admit(conversation, person, by=staff)
+    return add_membership(conversation, person, by=staff)
 
 
 @in_transaction
@@ -70,7 +72,7 @@ def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> N
     """Raises ChatError: not_found, direct_fixed. The last owner may go: staff can add another."""
     conversation = access.lock_conversation(conversation_id)
     require_group(conversation)
-    expel(get_member(conversation, user_id), by=staff)
+    remove_membership(get_member(conversation, user_id), by=staff)
 
 
 @in_transaction
@@ -84,7 +86,7 @@ def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: 
     require_group(conversation)
     if user_id == staff.pk:
         _require_reveal(staff, conversation)
-    return give_role(get_member(conversation, user_id), role, by=staff)
+    return set_role(get_member(conversation, user_id), role, by=staff)
 
 
 @in_transaction

@@ -20,7 +20,7 @@ def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
     Takes no lock on the conversation: readers must not stand in the writers' way.
     """
     membership = access.member_of(user, conversation_id)
-    note_opened(membership)
+    mark_opened(membership)
     seq = min(seq, membership.conversation.last_seq)
     moved = Membership.objects.filter(pk=membership.pk, last_read_seq__lt=seq).update(
         last_read_seq=seq
@@ -31,7 +31,7 @@ def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
     return membership
 
 
-def note_opened(membership: Membership) -> None:
+def mark_opened(membership: Membership) -> None:
     """Note that a person has looked at a conversation others put them in: it is now their own.
 
     Where their own are at the limit it stays among those not opened, and can be read all the same:

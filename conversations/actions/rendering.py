@@ -8,7 +8,7 @@ from chatty.common.limiter import limiter
 from conversations import markdown
 
 
-def rendered_for(user_id: int, body: str) -> str:
+def render_for(user_id: int, body: str) -> str:
     """Return the HTML of a clean body, and charge the milliseconds of CPU it takes to its author.
 
     Plain text is free, and a short body counts as the most it can take: to measure either would cost

@@ -120,7 +120,7 @@ def has_room_to_join(user_id: int) -> bool:
 
 def require_room_to_be_added(people: Collection[User]) -> None:
     """Raises ChatError("too_many") with the names of those who have too many groups to look at."""
-    full = _with_unopened(people, Conversation.Kind.GROUP, limits.UNOPENED_GROUPS_MAX)
+    full = _names_with_unopened(people, Conversation.Kind.GROUP, limits.UNOPENED_GROUPS_MAX)
     if full:
         detail = _(
             "Not added: {names} already has many conversations waiting to be opened. "
@@ -131,14 +131,14 @@ def require_room_to_be_added(people: Collection[User]) -> None:
 
 def require_room_for_direct(person: User) -> None:
     """Raises ChatError("too_many") if too many people have started to write to the person."""
-    if _with_unopened([person], Conversation.Kind.DIRECT, limits.UNOPENED_DIRECTS_MAX):
+    if _names_with_unopened([person], Conversation.Kind.DIRECT, limits.UNOPENED_DIRECTS_MAX):
         detail = _(
             "{name} already has many direct conversations waiting to be opened. Try again later."
         )
         raise ChatError("too_many", format_lazy(detail, name=person.name))
 
 
-def _with_unopened(people: Collection[User], kind: str, most: int) -> list[str]:
+def _names_with_unopened(people: Collection[User], kind: str, most: int) -> list[str]:
     """Return the names of those who have not opened `most` conversations of this kind."""
     rows = Membership.objects.filter(user__in=people, unopened=True, conversation__kind=kind)
     full = set(

@@ -15,9 +15,9 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import access, bulk, limits, markdown, publisher, queries
-from conversations.actions.log import change_event, next_message, without_reactions
-from conversations.actions.read_marks import note_opened
-from conversations.actions.rendering import rendered_for
+from conversations.actions.log import change_event, next_message, set_no_reactions
+from conversations.actions.read_marks import mark_opened
+from conversations.actions.rendering import render_for
 from conversations.actions.transactions import in_transaction
 from conversations.events import Event, MembershipChanged
 from conversations.models import Conversation, Membership, Message
@@ -59,14 +59,14 @@ def send_message(
 
     Raises ChatError: empty, too_long, bad_text, invalid, key_reused, not_found, archived...
     """
-    draft = rendered(Draft(user.pk, conversation_id, key, body, reply_to))
+    draft = render_draft(Draft(user.pk, conversation_id, key, body, reply_to))
     (result,) = send_messages([draft])
     if isinstance(result, ChatError):
         raise result
     return result
 
 
-def rendered(draft: Draft) -> Draft:
+def render_draft(draft: Draft) -> Draft:
     """Return the draft with its body clean and its HTML. One that will be refused is returned as it is,
     for send_messages to refuse.
 
@@ -76,7 +76,7 @@ def rendered(draft: Draft) -> Draft:
         body = clean_body(draft.body, max_length=limits.BODY_MAX)
     except ChatError:
         return draft
-    html = rendered_for(draft.user_id, body)
+    html = render_for(draft.user_id, body)
     return Draft(draft.user_id, draft.conversation_id, draft.key, body, draft.reply_to, html)
 
 
@@ -141,8 +141,8 @@ def _store(
         skip_locked=skip_locked,
     )
     conversations, memberships = context.conversations, context.memberships
-    known = _known_messages(context.known)
-    quoted = _quoted(drafts)
+    known = _read_known(context.known)
+    quoted = _read_quoted(drafts)
 
     results: list[Sent | ChatError] = []
     fresh: dict[tuple[int, str], tuple[_Checked, Message]] = {}
@@ -154,7 +154,7 @@ def _store(
         # "Once" comes before every other question: who was a member when the message was
         # accepted gets the same answer after leaving, and nobody gets a second row.
         if who_and_key in known:
-            results.append(_repeated(known[who_and_key], each, membership))
+            results.append(_answer_repetition(known[who_and_key], each, membership))
             continue
         if who_and_key in fresh:
             earlier, message = fresh[who_and_key]
@@ -162,25 +162,25 @@ def _store(
             results.append(Sent(message, False) if same else ChatError("key_reused"))
             continue
         reply_to = quoted.get((draft.conversation_id, draft.reply_to or 0))
-        admitted = _admitted(
+        membership_or_error = _check_membership(
             draft,
             conversation=conversations.get(draft.conversation_id),
             membership=membership,
             reply_to=reply_to,
             skip_locked=skip_locked,
         )
-        if isinstance(admitted, ChatError):
-            results.append(admitted)
+        if isinstance(membership_or_error, ChatError):
+            results.append(membership_or_error)
             continue
-        conversation = admitted.conversation
+        conversation = membership_or_error.conversation
         if conversation.is_direct and conversation.last_seq == 0:
             first_words.add(conversation.pk)
-        message = next_message(conversation, admitted.user)
+        message = next_message(conversation, membership_or_error.user)
         message.key = draft.key
         message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
         message.renderer = markdown.VERSION
         message.reply_to, message.mentions = reply_to, mentions
-        note_opened(admitted)
+        mark_opened(membership_or_error)
         fresh[who_and_key] = (each, message)
         results.append(Sent(message, True))
 
@@ -189,7 +189,7 @@ def _store(
         touched = {m.conversation_id: conversations[m.conversation_id] for m in messages}
         bulk.store(messages, touched.values())
         for message in messages:
-            without_reactions(message)
+            set_no_reactions(message)
         events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
         publisher.publish_after_commit(
             *events, *_first_message_events(conversations[pk] for pk in first_words)
@@ -197,14 +197,14 @@ def _store(
     return results
 
 
-def _known_messages(ids: list[int]) -> dict[tuple[int, str], Message]:
+def _read_known(ids: list[int]) -> dict[tuple[int, str], Message]:
     if not ids:  # as nearly always: repetitions are rare
         return {}
     rows = queries.read(Message.objects.filter(pk__in=ids))
     return {(message.author_id or 0, message.key or ""): message for message in rows}
 
 
-def _quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
+def _read_quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
     ids = {d.reply_to for d in drafts if d.reply_to is not None}
     if not ids:
         return {}
@@ -212,18 +212,20 @@ def _quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
     return {(message.conversation_id, message.pk): message for message in rows}
 
 
-def _repeated(message: Message, again: _Checked, membership: Membership | None) -> Sent | ChatError:
+def _answer_repetition(
+    message: Message, again: _Checked, membership: Membership | None
+) -> Sent | ChatError:
     stored = message.fingerprint
     if stored is not None and bytes(stored) != again.fingerprint:
         return ChatError("key_reused")
     if membership is None:
         # No member any more: theirs to know that it is stored, not what others say and do since.
         message.reply_to = None
-        without_reactions(message)
+        set_no_reactions(message)
     return Sent(message, False)
 
 
-def _admitted(
+def _check_membership(
     draft: Draft,
     *,
     conversation: Conversation | None,

@@ -17,7 +17,7 @@ from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Message
 
 
-def revise_conversation(
+def update_conversation(
     user: User,
     conversation_id: int,
     *,
@@ -37,11 +37,11 @@ def revise_conversation(
         topic = clean_topic(topic)
     if access is not None:
         check_access(access)
-    return _revise(user, conversation_id, name, topic, access, archived)
+    return _update(user, conversation_id, name, topic, access, archived)
 
 
 @in_transaction
-def _revise(
+def _update(
     user: User,
     conversation_id: int,
     name: str | None,
@@ -52,7 +52,7 @@ def _revise(
     membership = access.member_of(user, conversation_id, lock=True)
     conversation = require_managed(membership, even_archived=archived is not None)
     if archived is False:
-        take_out(conversation, membership.user)
+        set_unarchived(conversation, membership.user)
     if (name, topic, new_access) != (None, None, None):
         require_not_archived(conversation)
     if name is not None and name != conversation.name:
@@ -70,21 +70,21 @@ def _revise(
         conversation.save(update_fields=["access"])
         write_notice(conversation, membership.user, Message.Kind.ACCESS, {"access": new_access})
     if archived:
-        put_away(conversation, membership.user)
+        set_archived(conversation, membership.user)
     return conversation
 
 
 def archive(user: User, conversation_id: int) -> Conversation:
     """Close a group for every change but reading. Archiving again changes nothing."""
-    return revise_conversation(user, conversation_id, archived=True)
+    return update_conversation(user, conversation_id, archived=True)
 
 
 def unarchive(user: User, conversation_id: int) -> Conversation:
     """Open an archived group again."""
-    return revise_conversation(user, conversation_id, archived=False)
+    return update_conversation(user, conversation_id, archived=False)
 
 
-def put_away(conversation: Conversation, by: User) -> Conversation:
+def set_archived(conversation: Conversation, by: User) -> Conversation:
     if not conversation.is_archived:
         conversation.archived_at = timestamps.now()
         conversation.save(update_fields=["archived_at"])
@@ -92,7 +92,7 @@ def put_away(conversation: Conversation, by: User) -> Conversation:
     return conversation
 
 
-def take_out(conversation: Conversation, by: User) -> Conversation:
+def set_unarchived(conversation: Conversation, by: User) -> Conversation:
     if conversation.is_archived:
         conversation.archived_at = None
         conversation.save(update_fields=["archived_at"])

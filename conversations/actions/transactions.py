@@ -19,7 +19,7 @@ SERIALIZATION_FAILURES = ("40001", "40P01")  # serialization failure, deadlock: 
 LOCK_NOT_AVAILABLE = "55P03"
 
 
-def in_transaction(deed: Callable[P, R]) -> Callable[P, R]:
+def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
     """Run a deed as one transaction. A deadlock, or a race two people lose to a unique constraint,
     is tried once more: the second time the other's row is there to be seen.
 
@@ -27,7 +27,7 @@ def in_transaction(deed: Callable[P, R]) -> Callable[P, R]:
     unknown) and ChatError("busy") when a lock was not to be had in time.
     """
 
-    @functools.wraps(deed)
+    @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         # Inside somebody else's transaction a failed statement spoils theirs: no second try there.
         tries = 1 if connection.in_atomic_block else 2
@@ -35,7 +35,7 @@ def in_transaction(deed: Callable[P, R]) -> Callable[P, R]:
             tries -= 1
             try:
                 with transaction.atomic():
-                    return deed(*args, **kwargs)
+                    return function(*args, **kwargs)
             except (IntegrityError, OperationalError, InterfaceError) as error:
                 if tries and is_worth_retrying(error):
                     continue

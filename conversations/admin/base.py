@@ -39,13 +39,13 @@ class LookedAt(OwnFiltersOnly, admin.ModelAdmin):
         self.message_user(request, error.detail, messages.ERROR)
 
     def each(
-        self, request: HttpRequest, rows: Sequence[Any], deed: Callable[[User, int], Any]
+        self, request: HttpRequest, rows: Sequence[Any], action: Callable[[User, int], Any]
     ) -> list[Any]:
         """Do it to each row, say what was refused, return those it was done to."""
         done = []
         for row in rows:
             try:
-                deed(staff_of(request), row.pk)
+                action(staff_of(request), row.pk)
             except ChatError as error:
                 self.message_user(request, f"{row}: {error.detail}", messages.ERROR)
             else:

@@ -207,14 +207,14 @@ class ConversationAdmin(LookedAt):
         self, request: HttpRequest, conversation: Conversation, form: AddMemberForm
     ) -> str:
         """Do what a form of the page asks for and return it in a sentence."""
-        staff, deed = staff_of(request), request.POST.get("action")
-        if deed == "archive":
+        staff, action = staff_of(request), request.POST.get("action")
+        if action == "archive":
             actions.moderate_archive(staff, conversation.pk)
             return str(_("Archived."))
-        if deed == "unarchive":
+        if action == "unarchive":
             actions.moderate_unarchive(staff, conversation.pk)
             return str(_("Taken out of the archive."))
-        if deed == "add":
+        if action == "add":
             if not form.is_valid():
                 raise ChatError("invalid")
             person = form.cleaned_data["person"]
@@ -224,10 +224,10 @@ class ConversationAdmin(LookedAt):
         person = User.objects.filter(pk=user_id or 0).first()
         if person is None:
             raise ChatError("not_found")
-        if deed == "remove":
+        if action == "remove":
             actions.moderate_remove_member(staff, conversation.pk, person.pk)
             return _("Removed %(whom)s.") % {"whom": person}
-        if deed == "role":
+        if action == "role":
             role = request.POST.get("role", "")
             actions.moderate_change_role(staff, conversation.pk, person.pk, role)
             said = _("%(whom)s has a new role: %(role)s.")

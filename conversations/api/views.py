@@ -110,7 +110,7 @@ class ConversationView(Door):
     def patch(self, request: Request, conversation: int) -> Response:
         """Change name, topic or access, archive it or take it out: all of it or nothing."""
         given = given_in(request, serializers.ConversationChange)
-        actions.revise_conversation(own(request), conversation, **given)
+        actions.update_conversation(own(request), conversation, **given)
         return seen(request, conversation)
 
     @extend_schema(responses=_NOTHING)

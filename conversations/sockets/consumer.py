@@ -330,9 +330,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """
         draft = Draft(self.user_id, frame.conversation, frame.key, frame.body, frame.reply_to)
         if markdown.is_quick(frame.body):
-            draft = actions.rendered(draft)
+            draft = actions.render_draft(draft)
         else:
-            draft = await self.engine.threads.run(actions.rendered, draft)
+            draft = await self.engine.threads.run(actions.render_draft, draft)
         self.engine.writer.offer(draft, partial(self._answer_send, frame))
 
     def _answer_send(self, frame: protocol.Send, result: Result) -> None:

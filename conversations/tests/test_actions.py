@@ -279,7 +279,7 @@ def test_nothing_is_told_before_the_commit(alice, recorder):
     recorder.events.clear()
     with transaction.atomic():
         say(alice, conversation)
-        actions.revise_conversation(alice, conversation.pk, topic="Apples")
+        actions.update_conversation(alice, conversation.pk, topic="Apples")
         assert recorder.events == []
     head = version_of(conversation)
     assert versions_told(recorder.events, conversation) == [head - 1, head]
@@ -313,8 +313,8 @@ def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, 
         actions.change_role(alice, group.pk, carol.pk, "admin")
         actions.remove_member(alice, group.pk, carol.pk)
         actions.leave(mia, group.pk)
-        actions.revise_conversation(alice, group.pk, name="A", topic="B", access="open")
-        actions.revise_conversation(alice, group.pk, name="A", topic="B", access="open")
+        actions.update_conversation(alice, group.pk, name="A", topic="B", access="open")
+        actions.update_conversation(alice, group.pk, name="A", topic="B", access="open")
         actions.allow_to_join(alice, group.pk, carol.pk)
         actions.join(carol, group.pk)
         actions.join(carol, group.pk)
@@ -731,7 +731,7 @@ def test_a_removal_from_a_closed_group_holds_when_it_becomes_open(alice, bob, pa
     actions.remove_member(alice, pair.pk, bob.pk)
     with refused("not_found"):
         actions.join(bob, pair.pk)
-    actions.revise_conversation(alice, pair.pk, access="open")
+    actions.update_conversation(alice, pair.pk, access="open")
     with refused("removed"):
         actions.join(bob, pair.pk)
 
@@ -770,9 +770,9 @@ def test_a_role_changes_with_a_notice_and_the_persons_clock(alice, bob, pair, to
 
 def test_each_real_change_has_its_notice(alice, pair):
     before = len(log_of(pair))
-    actions.revise_conversation(alice, pair.pk, name="Orchard", topic="Apples", access="open")
-    actions.revise_conversation(alice, pair.pk, name="Orchard ", topic="Apples")
-    actions.revise_conversation(alice, pair.pk)
+    actions.update_conversation(alice, pair.pk, name="Orchard", topic="Apples", access="open")
+    actions.update_conversation(alice, pair.pk, name="Orchard ", topic="Apples")
+    actions.update_conversation(alice, pair.pk)
     assert notices_of(pair)[before:] == [
         ("renamed", alice.pk, {"old": "Garden", "new": "Orchard"}),
         ("topic", alice.pk, {"old": "", "new": "Apples"}),
@@ -786,21 +786,21 @@ def test_each_real_change_has_its_notice(alice, pair):
 def test_a_revision_with_one_fault_changes_nothing(alice, pair, told):
     with told() as events:
         with refused("too_long", field="topic"):
-            actions.revise_conversation(
+            actions.update_conversation(
                 alice, pair.pk, name="Orchard", topic="x" * (limits.TOPIC_MAX + 1)
             )
         with refused("empty", field="name"):
-            actions.revise_conversation(alice, pair.pk, name=" ", archived=True)
+            actions.update_conversation(alice, pair.pk, name=" ", archived=True)
     assert events == []
     pair.refresh_from_db()
     assert (pair.name, pair.is_archived) == ("Garden", False)
 
 
 def test_archiving_and_renaming_go_together_in_the_order_that_can_be(alice, pair):
-    actions.revise_conversation(alice, pair.pk, name="Old garden", archived=True)
+    actions.update_conversation(alice, pair.pk, name="Old garden", archived=True)
     with refused("archived"):
-        actions.revise_conversation(alice, pair.pk, name="Orchard", archived=True)
-    actions.revise_conversation(alice, pair.pk, name="New garden", archived=False)
+        actions.update_conversation(alice, pair.pk, name="Orchard", archived=True)
+    actions.update_conversation(alice, pair.pk, name="New garden", archived=False)
     assert [kind for kind, *_ in notices_of(pair)][-4:] == [
         *("renamed", "archived", "unarchived", "renamed"),
     ]
@@ -810,7 +810,7 @@ def test_archiving_and_renaming_go_together_in_the_order_that_can_be(alice, pair
 
 def test_an_archived_conversation_can_be_read_and_left_but_not_joined(alice, bob, carol, pair):
     say(bob, pair, "Before")
-    actions.revise_conversation(alice, pair.pk, access="open", archived=True)
+    actions.update_conversation(alice, pair.pk, access="open", archived=True)
     assert "Before" in [m.body for m in queries.history(pair).messages]
     with refused("archived"):
         actions.join(carol, pair.pk)

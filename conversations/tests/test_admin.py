@@ -154,7 +154,7 @@ def test_words_of_open_conversations_are_shown(admin, alice, opened):
 
 def test_a_group_that_closes_hides_its_words(admin, alice, opened):
     say(alice, opened, SECRET)
-    actions.revise_conversation(alice, opened.pk, access="closed")
+    actions.update_conversation(alice, opened.pk, access="closed")
     assert "vault" not in page(admin, LISTED)
 
 

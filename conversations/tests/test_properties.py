@@ -96,9 +96,9 @@ class World:
             case "leave":
                 actions.leave(user, self.pk)
             case "rename":
-                actions.revise_conversation(user, self.pk, name=about[0])
+                actions.update_conversation(user, self.pk, name=about[0])
             case "access":
-                actions.revise_conversation(user, self.pk, access=about[0])
+                actions.update_conversation(user, self.pk, access=about[0])
             case "archive":
                 actions.archive(user, self.pk)
             case "unarchive":

@@ -45,7 +45,7 @@ def test_an_edit_renders_with_the_present_renderer_and_others_keep_their_html(al
 
 
 def test_what_was_rendered_before_is_not_rendered_again(alice, pair, monkeypatch):
-    draft = actions.rendered(Draft(alice.pk, pair.pk, new_key(), " **Hello** "))
+    draft = actions.render_draft(Draft(alice.pk, pair.pk, new_key(), " **Hello** "))
 
     def fail(body):
         raise AssertionError("rendered in the writer")
@@ -58,7 +58,7 @@ def test_what_was_rendered_before_is_not_rendered_again(alice, pair, monkeypatch
 
 def test_a_body_that_is_refused_is_left_to_the_sending(alice, pair):
     draft = Draft(alice.pk, pair.pk, new_key(), "\0")
-    assert actions.rendered(draft) is draft
+    assert actions.render_draft(draft) is draft
     (error,) = actions.send_messages([draft])
     assert isinstance(error, ChatError)
     assert error.code == "bad_text"

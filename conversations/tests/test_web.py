@@ -551,7 +551,7 @@ def test_a_reply_to_a_message_of_elsewhere_is_not_begun(browser, group, alice, c
 
 
 def test_notices_stand_in_the_log_in_words(browser, group, alice, bob):
-    actions.revise_conversation(alice, group.pk, topic="Boats & <ropes>")
+    actions.update_conversation(alice, group.pk, topic="Boats & <ropes>")
     page = visible(browser(bob).get(url("conversation", group.pk)))
     assert "Alice added Bob." in page
     assert "Alice set the topic: Boats &amp; &lt;ropes&gt;" in page

@@ -215,7 +215,7 @@ def test_the_owner_changes_name_topic_and_access(browser, alice, group):
 
 def test_what_the_form_did_not_change_is_left_alone(browser, alice, group):
     form = changed(group, topic="Ships")
-    actions.revise_conversation(alice, group.pk, name="Renamed meanwhile")
+    actions.update_conversation(alice, group.pk, name="Renamed meanwhile")
     browser(alice).post(url("settings", group.pk), form)
     group.refresh_from_db()
     assert (group.name, group.topic) == ("Renamed meanwhile", "Ships")
@@ -252,7 +252,7 @@ def test_refused_settings_keep_what_was_typed(fields, browser, alice, group):
 
 def test_a_second_try_at_settings_still_leaves_alone_what_it_did_not_change(browser, alice, group):
     client = browser(alice)
-    actions.revise_conversation(alice, group.pk, name="Renamed meanwhile")
+    actions.update_conversation(alice, group.pk, name="Renamed meanwhile")
     page = text_of(client.post(url("settings", group.pk), changed(group, topic="x" * 251)))
     again = dict(re.findall(r'name="(was_\w+)" value="([^"]*)"', page))
     assert 'name="name" value="Harbour"' in page

@@ -158,9 +158,9 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
     error: ChatError | None = None
     emoji = request.POST.get("emoji", "").strip()
     if request.method == "POST":
-        deed = actions.unreact if request.POST.get("on") == "0" else actions.react
+        action = actions.unreact if request.POST.get("on") == "0" else actions.react
         try:
-            message = _with_conversation(deed(user, message_id, emoji))
+            message = _with_conversation(action(user, message_id, emoji))
         except ChatError as refusal:
             error = refusal
         else:

@@ -36,7 +36,7 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
             changed = {
                 k: v for k, v in form.cleaned_data.items() if v != request.POST.get(f"was_{k}")
             }
-            actions.revise_conversation(membership.user, conversation_id, **changed)
+            actions.update_conversation(membership.user, conversation_id, **changed)
         except ChatError as refusal:
             error = refusal
             add_form_error(form, error)
@@ -110,7 +110,7 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def done(
     request: HttpRequest,
     conversation_id: int,
-    deed: Callable[[], object],
+    action: Callable[[], object],
     said: str,
     *,
     to: SeeOther | None = None,
@@ -121,7 +121,7 @@ def done(
     A refusal is told on the page `shown`, with its status; not_found as a 404.
     """
     try:
-        deed()
+        action()
     except ChatError as error:
         if error.code == "not_found":
             raise

@@ -169,7 +169,7 @@ class Stage:
                 who, role = line.rest.split()
                 actions.change_role(user, conversation, self._people[who].pk, role)
             case "renames":
-                actions.revise_conversation(user, conversation, name=line.rest)
+                actions.update_conversation(user, conversation, name=line.rest)
             case "archives":
                 actions.archive(user, conversation)
 
