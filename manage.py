@@ -25,7 +25,7 @@ def main() -> None:
     except Exception as error:
         from chatty.ops import failures
 
-        sentence = failures.sentence(error)
+        sentence = failures.explain(error)
         if sentence is None or "--traceback" in sys.argv:
             raise
         sys.exit(sentence)

@@ -35,7 +35,7 @@ from accounts.failures import ForgedTokenError
 from accounts.models import SignIn, User
 from accounts.queries import get_rotated_sign_in, get_sign_in, require_live
 from chatty.common.errors import ChatError
-from chatty.conf.env import derived_key
+from chatty.conf.env import derive_key
 
 SomeToken = TypeVar("SomeToken", "AccessToken", "RefreshToken")
 
@@ -67,7 +67,7 @@ class KeyRing(TokenBackend):
 
 @lru_cache(maxsize=4)
 def _key_ring(*secrets: str) -> KeyRing:
-    return KeyRing(*[derived_key(secret, "jwt") for secret in secrets])
+    return KeyRing(*[derive_key(secret, "jwt") for secret in secrets])
 
 
 class _SignInToken:

@@ -23,8 +23,8 @@ from django.conf import settings
 from accounts import pictures
 from chatty.ops import health
 from chatty.server import startup
-from chatty.server.admission import HttpBound
-from chatty.server.router import FrontDoor
+from chatty.server.admission import ConcurrencyLimit
+from chatty.server.router import Router
 from conversations.realtime import engine
 from conversations.sockets.consumer import ChatConsumer
 
@@ -33,8 +33,8 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(str(error))
 
-application = FrontDoor(
-    http=HttpBound(
+application = Router(
+    http=ConcurrencyLimit(
         django_application,
         running=settings.HTTP_RUNNING,
         waiting=settings.HTTP_WAITING,

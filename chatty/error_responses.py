@@ -76,7 +76,7 @@ def database_error(error: Exception) -> ChatError:
     """Note that the database did not answer, and return what to say meanwhile."""
     if failures.note_unwritable(error):
         return ChatError("unavailable", failures.UNWRITABLE, retry_after=5)
-    log.warning("The database did not answer: %s", logs.described(error))
+    log.warning("The database did not answer: %s", logs.describe_error(error))
     return ChatError("unavailable", retry_after=2)
 
 

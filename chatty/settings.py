@@ -15,30 +15,30 @@ from chatty.conf.known_settings import SETTINGS
 from chatty.ops import logs
 
 BASE_DIR = env.BASE_DIR
-DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).absolute()
+DATA_DIR = Path(env.get_str("DATA_DIR", str(BASE_DIR / "var"))).absolute()
 
 # --- Where Chatty is reached ----------------------------------------------------------------------
 
-DEBUG = env.flag("DEBUG")
-HOST = env.text("HOST", "127.0.0.1")
-PORT = env.whole("PORT", 8000, least=0, most=65535)
+DEBUG = env.get_bool("DEBUG")
+HOST = env.get_str("HOST", "127.0.0.1")
+PORT = env.get_int("PORT", 8000, least=0, most=65535)
 
-PUBLIC_ADDRESS = env.public_address()
+PUBLIC_ADDRESS = env.get_public_address()
 PUBLIC_URL = PUBLIC_ADDRESS.origin if PUBLIC_ADDRESS else ""
 HTTPS = bool(PUBLIC_ADDRESS and PUBLIC_ADDRESS.is_secure)
 
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = [PUBLIC_ADDRESS.host] if PUBLIC_ADDRESS else LOOPBACK
-CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
-TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+CSRF_TRUSTED_ORIGINS = env.get_origins("CSRF_TRUSTED_ORIGINS")
+TRUSTED_PROXIES = env.get_networks("TRUSTED_PROXIES")
 
-SECRET_KEY, SECRET_IS_STORED = env.secret_key(DATA_DIR)
-SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+SECRET_KEY, SECRET_IS_STORED = env.get_secret_key(DATA_DIR)
+SECRET_KEY_FALLBACKS = env.get_list("SECRET_KEY_FALLBACKS")
 
-METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_TOKEN = env.get_str("METRICS_TOKEN")
 
-ADMIN_EMAIL = env.text("ADMIN_EMAIL")
-SIGN_UP = env.sign_up()
+ADMIN_EMAIL = env.get_str("ADMIN_EMAIL")
+SIGN_UP = env.get_sign_up()
 
 # --- What it is made of ---------------------------------------------------------------------------
 
@@ -105,11 +105,11 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- Data -----------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.database(DATA_DIR)}
-DATABASE_PREPARE = env.flag("DATABASE_PREPARE", True)
+DATABASES = {"default": env.get_database(DATA_DIR)}
+DATABASE_PREPARE = env.get_bool("DATABASE_PREPARE", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.get_str("REDIS_URL")
 CACHES: dict[str, dict[str, Any]]
 CHANNEL_LAYERS: dict[str, dict[str, Any]]
 if REDIS_URL:
@@ -140,7 +140,7 @@ else:
 
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
-PASSWORD_MIN_LENGTH = env.whole("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
+PASSWORD_MIN_LENGTH = env.get_int("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation." + name, "OPTIONS": options}
     for name, options in {
@@ -158,7 +158,7 @@ LOGIN_REDIRECT_URL = "conversations:home"
 LOGOUT_REDIRECT_URL = "accounts:sign_in"
 
 SESSION_ENGINE = "accounts.session_store"
-SESSION_COOKIE_AGE = env.whole("SESSION_DAYS", 30, least=1, most=400) * 24 * 3600
+SESSION_COOKIE_AGE = env.get_int("SESSION_DAYS", 30, least=1, most=400) * 24 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # A __Host- cookie cannot be planted by a neighbouring subdomain. Browsers take it over https only.
 SESSION_COOKIE_NAME = "__Host-chatty-session" if HTTPS else "chatty-session"
@@ -171,20 +171,20 @@ CSRF_FAILURE_VIEW = "chatty.error_responses.csrf_failure"
 
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
-    "SIGNING_KEY": env.derived_key(SECRET_KEY, "jwt"),
+    "SIGNING_KEY": env.derive_key(SECRET_KEY, "jwt"),
     "AUDIENCE": "chatty",
     "ISSUER": "chatty",
-    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env.whole("ACCESS_TOKEN_SECONDS", 600, least=1)),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.whole("REFRESH_TOKEN_DAYS", 30, least=1)),
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env.get_int("ACCESS_TOKEN_SECONDS", 600, least=1)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.get_int("REFRESH_TOKEN_DAYS", 30, least=1)),
     "UPDATE_LAST_LOGIN": False,
 }
 
 # --- What browsers may do -------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 31_536_000) if HTTPS else 0
+SECURE_HSTS_SECONDS = env.get_int("HSTS_SECONDS", 31_536_000) if HTTPS else 0
 # Chatty speaks for its own host only; whoever owns the domain decides about its neighbours.
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.flag("HSTS_SUBDOMAINS")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.get_bool("HSTS_SUBDOMAINS")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -222,7 +222,7 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = Path(env.get_str("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -238,39 +238,41 @@ STORAGES = {
 # --- Mail -----------------------------------------------------------------------------------------
 
 vars().update(
-    env.email(f"Chatty <chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}>")
+    env.get_email(f"Chatty <chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}>")
 )
 EMAIL_TIMEOUT = 10
 
 # --- Limits ---------------------------------------------------------------------------------------
 
-HTTP_RUNNING = env.whole("HTTP_RUNNING", 12, least=1, most=1000)
-HTTP_WAITING = env.whole("HTTP_WAITING", 64, least=0, most=100_000)
-HTTP_HEADER_SECONDS = env.number("HTTP_HEADER_SECONDS", 15, least=0.5)
-HTTP_BODY_SECONDS = env.number("HTTP_BODY_SECONDS", 10, least=1)
-HTTP_BODY_MAX = env.whole("HTTP_BODY_MAX", 1_048_576, least=65_536)
+HTTP_RUNNING = env.get_int("HTTP_RUNNING", 12, least=1, most=1000)
+HTTP_WAITING = env.get_int("HTTP_WAITING", 64, least=0, most=100_000)
+HTTP_HEADER_SECONDS = env.get_float("HTTP_HEADER_SECONDS", 15, least=0.5)
+HTTP_BODY_SECONDS = env.get_float("HTTP_BODY_SECONDS", 10, least=1)
+HTTP_BODY_MAX = env.get_int("HTTP_BODY_MAX", 1_048_576, least=65_536)
 DATA_UPLOAD_MAX_MEMORY_SIZE = HTTP_BODY_MAX
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
-SHUTDOWN_SECONDS = env.whole("SHUTDOWN_SECONDS", 15, least=1, most=600)
-STATEMENT_SECONDS = env.number("STATEMENT_SECONDS", 5, least=0.1, most=3600)
+SHUTDOWN_SECONDS = env.get_int("SHUTDOWN_SECONDS", 15, least=1, most=600)
+STATEMENT_SECONDS = env.get_float("STATEMENT_SECONDS", 5, least=0.1, most=3600)
 
 # Threads, and so database connections, that serve the sockets of one process; one more writes.
-SOCKET_THREADS = env.whole("SOCKET_THREADS", 8 if env.text("DATABASE_URL") else 4, least=1, most=64)
-SOCKETS_PER_USER = env.whole("SOCKETS_PER_USER", 20, least=1, most=10_000)
-SOCKETS_PER_ADDRESS = env.whole("SOCKETS_PER_ADDRESS", 500, least=1, most=100_000)
+SOCKET_THREADS = env.get_int(
+    "SOCKET_THREADS", 8 if env.get_str("DATABASE_URL") else 4, least=1, most=64
+)
+SOCKETS_PER_USER = env.get_int("SOCKETS_PER_USER", 20, least=1, most=10_000)
+SOCKETS_PER_ADDRESS = env.get_int("SOCKETS_PER_ADDRESS", 500, least=1, most=100_000)
 # How often each process compares what it has passed on with the database; see relay.py.
-TICK_SECONDS = env.number("TICK_SECONDS", 5, least=0.05, most=60)
+TICK_SECONDS = env.get_float("TICK_SECONDS", 5, least=0.05, most=60)
 
 # For how long somebody counts as here after the last sign of a socket of theirs, at whatever process.
-PRESENCE_SECONDS = env.number("PRESENCE_SECONDS", 15, least=2, most=600)
+PRESENCE_SECONDS = env.get_float("PRESENCE_SECONDS", 15, least=2, most=600)
 # Who is here and who has read is told in conversations of so many members at most.
-PRESENCE_MEMBERS = env.whole("PRESENCE_MEMBERS", 100, least=0, most=1000)
+PRESENCE_MEMBERS = env.get_int("PRESENCE_MEMBERS", 100, least=0, most=1000)
 
 # How often, per named bucket of chatty/common/limiter.py; known_settings.py lists them. "10/5m" is ten
 # at once and ten in any five minutes from then on. LIMIT_SIGN_IN=20/5m changes the one of "sign_in".
 # What is said of an address holds for its network (IPv6 /48, IPv4 /24) ten times.
 LIMITS = {
-    setting.name.removeprefix("LIMIT_").lower(): env.text(setting.name, setting.default)
+    setting.name.removeprefix("LIMIT_").lower(): env.get_str(setting.name, setting.default)
     for setting in SETTINGS.values()
     if setting.kind == "rate"
 }
@@ -311,8 +313,8 @@ SPECTACULAR_SETTINGS = {
 # --- Logs -----------------------------------------------------------------------------------------
 
 LOGGING = logs.configuration(
-    env.choice("LOG_LEVEL", ("info", "debug", "warning", "error")),
+    env.get_choice("LOG_LEVEL", ("info", "debug", "warning", "error")),
     DEBUG,
-    form=env.choice("LOG_FORMAT", ("line", "json")),
-    access=env.choice("ACCESS_LOG", ("off", "on", "json")),
+    form=env.get_choice("LOG_FORMAT", ("line", "json")),
+    access=env.get_choice("ACCESS_LOG", ("off", "on", "json")),
 )

@@ -16,7 +16,7 @@ import jwt
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chatty.conf.env import derived_key
+from chatty.conf.env import derive_key
 from tests.installations import PASSWORD, ChatServer, Person
 
 Frame = dict[str, Any]
@@ -70,7 +70,7 @@ class Talker(Person):
 
     def minted(self, **changes: Any) -> str:
         """One's own access token with other claims, signed with the key of the tests' houses."""
-        secret = derived_key(self.server.env["SECRET_KEY"], "jwt")
+        secret = derive_key(self.server.env["SECRET_KEY"], "jwt")
         claims = jwt.decode(self.token, options={"verify_signature": False})
         return jwt.encode({**claims, **changes}, secret, algorithm="HS256")
 

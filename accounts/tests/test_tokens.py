@@ -16,7 +16,7 @@ from accounts.models import SignIn, User
 from accounts.signals import SIGNED_OUT
 from accounts.tests.helpers import PASSWORD, refused_with
 from chatty.common.errors import ChatError
-from chatty.conf.env import derived_key
+from chatty.conf.env import derive_key
 
 
 def claims(token):
@@ -27,7 +27,7 @@ def signed(payload, key=None, **options):
     """A token with these claims, signed as we would."""
     from django.conf import settings
 
-    return jwt.encode(payload, key or derived_key(settings.SECRET_KEY, "jwt"), **options)
+    return jwt.encode(payload, key or derive_key(settings.SECRET_KEY, "jwt"), **options)
 
 
 def altered(token, **changes):

@@ -41,7 +41,7 @@ BUCKETS_MAX = 50_000
 NETWORK_TIMES = 10
 REDIS_TIMEOUT = 0.5
 # After a failure nobody waits for Redis again for so many seconds.
-REDIS_REST = 5.0
+REDIS_PAUSE = 5.0
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RATE = re.compile(r"(\d+)/(\d*)([smhd])")
@@ -238,7 +238,7 @@ class Limiter:
         self._local = LocalBuckets()
         self._shared: RedisBuckets | None = None
         self._shared_url = ""
-        self._rest_until = 0.0
+        self._paused_until = 0.0
         self._lock = threading.Lock()
 
     def check(self, name: str, key: str, cost: int = 1) -> None:
@@ -263,10 +263,10 @@ class Limiter:
             try:
                 return _raise_slow_down(await shared.atake(buckets, 1))
             except _redis_errors() as error:
-                self._rest(error)
+                self._pause_redis(error)
         _raise_slow_down(self._local.take(buckets, 1))
 
-    def check_here(self, name: str, key: str, cost: float = 1) -> None:
+    def check_local(self, name: str, key: str, cost: float = 1) -> None:
         """As check, but counted in this process alone, in microseconds: for every frame."""
         _raise_slow_down(self._local.take([bucket(name, key)], cost))
 
@@ -288,20 +288,20 @@ class Limiter:
             try:
                 return shared.take(buckets, cost)
             except _redis_errors() as error:
-                self._rest(error)
+                self._pause_redis(error)
         return self._local.take(buckets, cost)
 
     def _redis(self) -> RedisBuckets | None:
         url: str = settings.REDIS_URL or ""
-        if not url or time.monotonic() < self._rest_until:
+        if not url or time.monotonic() < self._paused_until:
             return None
         with self._lock:
             if self._shared is None or self._shared_url != url:
                 self._shared, self._shared_url = RedisBuckets(url), url
             return self._shared
 
-    def _rest(self, error: Exception) -> None:
-        self._rest_until = time.monotonic() + REDIS_REST
+    def _pause_redis(self, error: Exception) -> None:
+        self._paused_until = time.monotonic() + REDIS_PAUSE
         log.warning(
             "limits are counted per process: Redis is away (%s); see REDIS_URL",
             type(error).__name__,

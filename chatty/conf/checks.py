@@ -45,7 +45,7 @@ def metrics_token_is_strong(app_configs: Any, **kwargs: Any) -> Iterable[CheckMe
 
 
 @register(Tags.security)
-def debug_stays_at_home(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+def debug_is_local(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if not settings.DEBUG:
         return
     public = settings.PUBLIC_ADDRESS
@@ -87,7 +87,7 @@ def limits_can_be_read(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage
 
 
 @register(Tags.compatibility)
-def processes_can_hear_each_other(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+def channel_layer_is_shared(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     """Servers such as gunicorn take their number of processes from WEB_CONCURRENCY."""
     count = os.environ.get("WEB_CONCURRENCY", "1").strip()
     if count.isdigit() and int(count) > 1:

@@ -93,7 +93,7 @@ read_file(BASE_DIR / ".env")
 require_known_names(os.environ)
 
 
-def text(name: str, default: str = "") -> str:
+def get_str(name: str, default: str = "") -> str:
     """The value without surrounding blanks; `default` when it is missing or empty."""
     if name not in SETTINGS:
         raise LookupError(f"{name} is missing in chatty/conf/known_settings.py")
@@ -107,8 +107,8 @@ def text(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE={file} cannot be read: {reason}.") from None
 
 
-def flag(name: str, default: bool = False) -> bool:
-    value = text(name).lower()
+def get_bool(name: str, default: bool = False) -> bool:
+    value = get_str(name).lower()
     if value in {"1", "true", "yes", "on"}:
         return True
     if value in {"0", "false", "no", "off"}:
@@ -118,8 +118,8 @@ def flag(name: str, default: bool = False) -> bool:
     return default
 
 
-def number(name: str, default: float, *, least: float = 0, most: float = 1e12) -> float:
-    value = text(name)
+def get_float(name: str, default: float, *, least: float = 0, most: float = 1e12) -> float:
+    value = get_str(name)
     try:
         result = float(value) if value else default
     except ValueError:
@@ -129,39 +129,39 @@ def number(name: str, default: float, *, least: float = 0, most: float = 1e12) -
     return result
 
 
-def whole(name: str, default: int, *, least: int = 0, most: int = 10**12) -> int:
-    result = number(name, default, least=least, most=most)
+def get_int(name: str, default: int, *, least: int = 0, most: int = 10**12) -> int:
+    result = get_float(name, default, least=least, most=most)
     if result != int(result):
         raise ImproperlyConfigured(f"{name}={result} should be a whole number.")
     return int(result)
 
 
-def choice(name: str, allowed: tuple[str, ...]) -> str:
+def get_choice(name: str, allowed: tuple[str, ...]) -> str:
     """One of `allowed`; the first is the default."""
-    value = text(name, allowed[0]).lower()
+    value = get_str(name, allowed[0]).lower()
     if value not in allowed:
         raise ImproperlyConfigured(f"{name}={value!r} should be one of: {', '.join(allowed)}.")
     return value
 
 
-def sign_up() -> str:
-    if text("SIGN_UP").lower() == "invited":
+def get_sign_up() -> str:
+    if get_str("SIGN_UP").lower() == "invited":
         raise ImproperlyConfigured(
             "SIGN_UP=invited does not work yet: this version of Chatty has no invitations. "
             "Set SIGN_UP=closed and make accounts in the administration, or SIGN_UP=open."
         )
-    return choice("SIGN_UP", ("open", "closed"))
+    return get_choice("SIGN_UP", ("open", "closed"))
 
 
-def words(name: str) -> list[str]:
+def get_list(name: str) -> list[str]:
     """Items separated by commas or blanks."""
-    return text(name).replace(",", " ").split()
+    return get_str(name).replace(",", " ").split()
 
 
-def networks(name: str) -> list[Network]:
+def get_networks(name: str) -> list[Network]:
     """Addresses (10.0.0.2) and networks (10.0.0.0/8, ::1)."""
     try:
-        return [ipaddress.ip_network(word, strict=False) for word in words(name)]
+        return [ipaddress.ip_network(word, strict=False) for word in get_list(name)]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from None
 
@@ -187,8 +187,8 @@ class Address:
         return self.origin.replace("http", "ws", 1)
 
 
-def public_address(name: str = "PUBLIC_URL") -> Address | None:
-    value = text(name).rstrip("/")
+def get_public_address(name: str = "PUBLIC_URL") -> Address | None:
+    value = get_str(name).rstrip("/")
     if not value:
         return None
     shown = name if "@" in value else f"{name}={value!r}"  # before an @ there may be a password
@@ -216,10 +216,10 @@ def ascii_host(host: str) -> str:
     return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
 
 
-def origins(name: str) -> list[str]:
+def get_origins(name: str) -> list[str]:
     """Origins such as https://example.org; a host may begin with `*.`."""
     found = []
-    for word in words(name):
+    for word in get_list(name):
         wrong = ImproperlyConfigured(f"{name}: {word!r} should look like https://www.example.org.")
         try:
             parts = urlsplit(word.rstrip("/"))
@@ -234,11 +234,11 @@ def origins(name: str) -> list[str]:
     return found
 
 
-def database(data_dir: Path) -> dict[str, Any]:
+def get_database(data_dir: Path) -> dict[str, Any]:
     """Django's settings of the one database: DATABASE_URL, or SQLite in `data_dir`."""
-    url = text("DATABASE_URL")
+    url = get_str("DATABASE_URL")
     if not url:
-        return sqlite(data_dir / "chatty.db")
+        return get_sqlite(data_dir / "chatty.db")
     parts = _database_parts(url)
     if parts.scheme == "sqlite":
         path = "" if parts.netloc else env.db_url_config(url)["NAME"]
@@ -246,7 +246,7 @@ def database(data_dir: Path) -> dict[str, Any]:
             raise ImproperlyConfigured(
                 "DATABASE_URL: SQLite needs a file, written like sqlite:////var/lib/chatty/chatty.db."
             )
-        return sqlite(Path(path).absolute())
+        return get_sqlite(Path(path).absolute())
     config: dict[str, Any] = env.db_url_config(url)
     options = config.get("OPTIONS", {})
     if not config["NAME"] and "service" not in options:
@@ -255,7 +255,7 @@ def database(data_dir: Path) -> dict[str, Any]:
         make_conninfo("", **options)
     except psycopg.ProgrammingError as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}.") from None
-    return postgresql(config)
+    return get_postgresql(config)
 
 
 def _database_parts(url: str) -> SplitResult:
@@ -278,10 +278,10 @@ def _database_parts(url: str) -> SplitResult:
     return parts
 
 
-def email(default_from: str) -> dict[str, Any]:
+def get_email(default_from: str) -> dict[str, Any]:
     """Django's settings of mail."""
     config: dict[str, Any] = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
-    if url := text("EMAIL_URL"):
+    if url := get_str("EMAIL_URL"):
         wrong = ImproperlyConfigured(
             "EMAIL_URL should look like smtp+tls://user:password@mail.example.org:587 (or smtp+ssl, "
             "smtp, consolemail). A character such as / # ? or @ in the password is written as %2F "
@@ -294,10 +294,10 @@ def email(default_from: str) -> dict[str, Any]:
             raise wrong from None
         if parts.fragment or (parts.scheme.startswith("smtp") and not parts.hostname):
             raise wrong
-    return {**config, "DEFAULT_FROM_EMAIL": text("EMAIL_FROM", default_from)}
+    return {**config, "DEFAULT_FROM_EMAIL": get_str("EMAIL_FROM", default_from)}
 
 
-def sqlite(path: Path) -> dict[str, Any]:
+def get_sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "chatty.sqlite",
         "NAME": path,
@@ -317,8 +317,8 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def postgresql(config: dict[str, Any]) -> dict[str, Any]:
-    size = whole("DATABASE_POOL", 24, least=2, most=1000)
+def get_postgresql(config: dict[str, Any]) -> dict[str, Any]:
+    size = get_int("DATABASE_POOL", 24, least=2, most=1000)
     options = {
         "connect_timeout": 5,
         # A line that swallows everything hangs up on nobody: the kernel would go on sending for a
@@ -341,15 +341,15 @@ def postgresql(config: dict[str, Any]) -> dict[str, Any]:
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,  # the pool keeps them; anything else is refused beside a pool
         # Cursors of a session, too, do not outlive a transaction behind such a pooler.
-        "DISABLE_SERVER_SIDE_CURSORS": not flag("DATABASE_PREPARE", True),
+        "DISABLE_SERVER_SIDE_CURSORS": not get_bool("DATABASE_PREPARE", True),
         "CONN_HEALTH_CHECKS": True,  # or the pool hands out dead ones after a restart
         "OPTIONS": options,
     }
 
 
-def secret_key(data_dir: Path) -> tuple[str, bool]:
+def get_secret_key(data_dir: Path) -> tuple[str, bool]:
     """Return (key, stored). Without a stored one a key of this process alone: enough to run `setup`."""
-    key = text("SECRET_KEY")
+    key = get_str("SECRET_KEY")
     if key:
         return key, True
     try:
@@ -365,6 +365,6 @@ def secret_key(data_dir: Path) -> tuple[str, bool]:
     return key, True
 
 
-def derived_key(secret: str, purpose: str) -> str:
+def derive_key(secret: str, purpose: str) -> str:
     """A key of its own for `purpose`, so that one use of the secret tells nothing about another."""
     return hmac.new(secret.encode(), f"chatty.{purpose}".encode(), hashlib.sha256).hexdigest()

@@ -24,7 +24,7 @@ from django.db import connection, connections, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from chatty.conf.env import SECRET_FILE, derived_key
+from chatty.conf.env import SECRET_FILE, derive_key
 from chatty.ops import failures
 from chatty.postgres import giving_up_after
 
@@ -84,7 +84,7 @@ def _hold(path: Path) -> None:
         anchor = sqlite3.connect(path, check_same_thread=False)
         anchor.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
-        raise ImproperlyConfigured(failures.of_sqlite(error) or str(error)) from None
+        raise ImproperlyConfigured(failures.explain_sqlite_error(error) or str(error)) from None
     _held.extend([lock, anchor])
 
 
@@ -96,7 +96,7 @@ def _server_lock(path: Path, owner: str) -> IO[str]:
     try:
         lock = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
     except OSError as error:
-        raise ImproperlyConfigured(failures.of_file(error)) from None
+        raise ImproperlyConfigured(failures.explain_file_error(error)) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -211,7 +211,7 @@ def fingerprint(secret: str, salt: str) -> str:
     """What is stored of a secret. Slow and salted: nobody who reads the database can try secrets of
     50 random characters, and hardly ones somebody made up."""
     digest = hashlib.scrypt(
-        derived_key(secret, "fingerprint").encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32
+        derive_key(secret, "fingerprint").encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32
     )
     return f"{salt}${digest.hex()}"
 

@@ -27,9 +27,9 @@ UNWRITABLE = _(
     "Chatty cannot store anything just now: its disk is full or read-only. Please try again later."
 )
 _URL = "DATABASE_URL"
-_TOLD_SECONDS = 10.0  # a full disk is told that often, however many try to write
+_REPORT_SECONDS = 10.0  # a full disk is told that often, however many try to write
 
-_told: dict[str, float] = {}
+_reported_at: dict[str, float] = {}
 _unwritable_at: float | None = None
 
 _BEHIND = (
@@ -41,7 +41,7 @@ _POOLER = (
 )
 
 # What PostgreSQL, libpq and psycopg say when they cannot connect, and what it means. They give no
-# code for it. In another language than English the last sentence of of_postgresql() stands.
+# code for it. In another language than English the last sentence of explain_postgresql_error() stands.
 _CONNECTING: list[tuple[str, str]] = [
     (
         r"password authentication failed|no password supplied",
@@ -86,16 +86,16 @@ _CONNECTING: list[tuple[str, str]] = [
 ]
 
 
-def sentence(error: BaseException) -> str | None:
+def explain(error: BaseException) -> str | None:
     """What to tell whoever runs Chatty. None for a defect, whose traceback is worth more."""
     if isinstance(error, ImproperlyConfigured):
         return str(error)
     if isinstance(error, ChatError):  # what an action makes of a database that is away
         error = error.__cause__ or error
     if isinstance(error, (DatabaseError, InterfaceError, psycopg_pool.PoolTimeout)):
-        return of_database(error)
+        return explain_database_error(error)
     if isinstance(error, OSError) and error.filename and _is_ours(Path(str(error.filename))):
-        return of_file(error)
+        return explain_file_error(error)
     return None
 
 
@@ -104,7 +104,7 @@ def _is_ours(path: Path) -> bool:
     return any(path.is_relative_to(place) or place.is_relative_to(path) for place in ours)
 
 
-def of_file(error: OSError) -> str:
+def explain_file_error(error: OSError) -> str:
     """For a file or directory below DATA_DIR or STATIC_ROOT."""
     path = Path(str(error.filename))
     if error.errno == errno.ENOSPC:
@@ -117,12 +117,12 @@ def of_file(error: OSError) -> str:
     )
 
 
-def of_database(error: BaseException) -> str | None:
+def explain_database_error(error: BaseException) -> str | None:
     """None for what is a defect of a statement, not a state of the database."""
     lite = next((e for e in _chain(error) if isinstance(e, sqlite3.Error)), None)
     if lite is not None:
-        return of_sqlite(lite)
-    return of_postgresql(error)
+        return explain_sqlite_error(lite)
+    return explain_postgresql_error(error)
 
 
 def is_unwritable(error: BaseException) -> bool:
@@ -148,16 +148,16 @@ def note_unwritable(error: BaseException) -> bool:
         return False
     _unwritable_at = time.monotonic()
     if is_due("unwritable"):
-        log.error("The database cannot be written: %s", of_database(error))
+        log.error("The database cannot be written: %s", explain_database_error(error))
     return True
 
 
 def is_due(what: str) -> bool:
     """Whether `what` was not told of late: everybody may cause it, and the log is finite."""
     now = time.monotonic()
-    if now - _told.get(what, -_TOLD_SECONDS) < _TOLD_SECONDS:
+    if now - _reported_at.get(what, -_REPORT_SECONDS) < _REPORT_SECONDS:
         return False
-    _told[what] = now
+    _reported_at[what] = now
     return True
 
 
@@ -183,7 +183,7 @@ def _sqlite_code(error: sqlite3.Error) -> str:
     return "_".join(name.split("_")[:2])
 
 
-def of_sqlite(error: sqlite3.Error) -> str | None:
+def explain_sqlite_error(error: sqlite3.Error) -> str | None:
     path = Path(str(settings.DATABASES["default"]["NAME"]))
     match _sqlite_code(error):
         case "SQLITE_FULL":
@@ -241,7 +241,7 @@ def _name_of(uid: int) -> str:
 # --- PostgreSQL -----------------------------------------------------------------------------------
 
 
-def of_postgresql(error: BaseException) -> str | None:
+def explain_postgresql_error(error: BaseException) -> str | None:
     config = settings.DATABASES["default"]
     if any(isinstance(e, psycopg_pool.PoolTimeout) for e in _chain(error)):
         # The pool keeps to itself why it has no connection.
@@ -310,7 +310,7 @@ def require_database() -> None:
         return
     error = _why_no_connection()
     if error is not None:
-        raise ImproperlyConfigured(of_postgresql(error) or str(error))
+        raise ImproperlyConfigured(explain_postgresql_error(error) or str(error))
     if settings.DATABASE_PREPARE and _sessions_are_shared():
         config = settings.DATABASES["default"]
         raise ImproperlyConfigured(_POOLER.format(where=where(config), url=_URL))

@@ -72,26 +72,28 @@ def probes(*, layer: Callable[[], str], collect_metrics: Callable[[], None]) -> 
         if _stopping:
             status = "stopping"
         told = {"status": status, "database": state, "layer": heard}
-        await answer(send, 200 if well and not _stopping else 503, _JSON, json.dumps(told).encode())
+        await send_response(
+            send, 200 if well and not _stopping else 503, _JSON, json.dumps(told).encode()
+        )
 
     async def numbers(scope: Mapping[str, Any], send: Send) -> None:
         error = _access_error(scope)
         if error is not None:
             body = json.dumps(error.as_dict()).encode()
-            await answer(send, error.status, _JSON, body, (b"www-authenticate", b"Bearer"))
+            await send_response(send, error.status, _JSON, body, (b"www-authenticate", b"Bearer"))
             return
         collect_metrics()
         text = await sync_to_async(metrics.text, thread_sensitive=False)()
-        await answer(send, 200, metrics.CONTENT_TYPE, text)
+        await send_response(send, 200, metrics.CONTENT_TYPE, text)
 
     return {"/healthz": _alive, "/readyz": ready, "/metrics": numbers}
 
 
 async def _alive(scope: Mapping[str, Any], send: Send) -> None:
-    await answer(send, 200, _JSON, b'{"status": "ok"}')
+    await send_response(send, 200, _JSON, b'{"status": "ok"}')
 
 
-async def answer(
+async def send_response(
     send: Send, status: int, kind: str, body: bytes, *more: tuple[bytes, bytes]
 ) -> None:
     """Answer a request without Django. `more`: headers beside the usual ones."""

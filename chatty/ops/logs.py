@@ -145,8 +145,8 @@ class LineFormatter(logging.Formatter):
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
             seen.add(id(error))
-            chain += told_frames(error.__traceback__)
-            chain.append(f"  {described(error)}")
+            chain += format_frames(error.__traceback__)
+            chain.append(f"  {describe_error(error)}")
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         return "\n".join(chain)
 
@@ -194,7 +194,7 @@ def safe_path(path: str) -> str:
     return one_line(path, _LONGEST)
 
 
-def told_frames(trace: TracebackType | None) -> list[str]:
+def format_frames(trace: TracebackType | None) -> list[str]:
     """Our own frames, and where in a library it happened: what lies between is the same each time."""
     frames = traceback.extract_tb(trace)
     told = [
@@ -205,7 +205,7 @@ def told_frames(trace: TracebackType | None) -> list[str]:
     return [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in told]
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """The type of an exception and, where it cannot quote input, the first line of its words."""
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     if isinstance(error, _QUOTING):

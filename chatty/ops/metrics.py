@@ -45,17 +45,17 @@ if DIRECTORY in os.environ:
     REGISTRY.unregister(PROCESS_COLLECTOR)
 
 
-def _counter(name: str, words: str, *labels: str) -> Counter:
-    return Counter(f"chatty_{name}", words, labels)
+def _counter(name: str, help_text: str, *labels: str) -> Counter:
+    return Counter(f"chatty_{name}", help_text, labels)
 
 
-def _gauge(name: str, words: str, mode: str = "livesum") -> Gauge:
+def _gauge(name: str, help_text: str, mode: str = "livesum") -> Gauge:
     """`mode`: how the workers' values become one; those of the dead do not count."""
-    return Gauge(f"chatty_{name}", words, multiprocess_mode=mode)  # type: ignore[arg-type]
+    return Gauge(f"chatty_{name}", help_text, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
-def _histogram(name: str, words: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
-    return Histogram(f"chatty_{name}", words, labels, buckets=bounds)
+def _histogram(name: str, help_text: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"chatty_{name}", help_text, labels, buckets=bounds)
 
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)

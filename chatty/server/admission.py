@@ -13,7 +13,7 @@ from django.http import parse_cookie
 from chatty.common.errors import ChatError
 from chatty.ops import metrics
 from chatty.server.asgi_types import Application, Message, Receive, Scope, Send
-from chatty.server.fair_queue import Client, Turns
+from chatty.server.fair_queue import Client, FairQueue
 from chatty.server.responses import send_error
 
 LARGE_AT_ONCE = 4
@@ -47,7 +47,7 @@ class _Answer:
         self.dropped = False
 
 
-class HttpBound:
+class ConcurrencyLimit:
     """At most `running` requests in Django, `waiting` more in line; then 503 with Retry-After.
     Turns says who is next.
 
@@ -77,7 +77,7 @@ class HttpBound:
         bodies_max: int = 32 * 1024 * 1024,
         answers_max: int = 32 * 1024 * 1024,
         large: Mapping[str, int] | None = None,
-        unbound: tuple[str, ...] = ("/static/",),
+        unlimited: tuple[str, ...] = ("/static/",),
     ) -> None:
         self.application = application
         self.body_max = body_max
@@ -85,19 +85,19 @@ class HttpBound:
         self.bodies_max = bodies_max
         self.answers_max = answers_max
         self.large = large or {}
-        self.unbound = unbound
+        self.unlimited = unlimited
         self._large = 0  # of those with a body beyond `body_max`, also on its way
-        self._turns = Turns(running=running, waiting=waiting)
+        self._queue = FairQueue(running=running, waiting=waiting)
         self._bodies: set[_Body] = set()
         self._bodies_size = 0
         self._answers: set[_Answer] = set()
         self._answers_size = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(self.unbound):
+        if scope["path"].startswith(self.unlimited):
             await self.application(scope, receive, send)
             return
-        large = announced_size(scope) > self.body_max
+        large = content_length(scope) > self.body_max
         self._large += large
         body = _Body(asyncio.timeout(None))
         self._bodies.add(body)
@@ -126,12 +126,12 @@ class HttpBound:
         try:
             try:
                 with metrics.HTTP_RUNNING.track_inprogress():
-                    await self._run(scope, replaying(content, receive), send, made, answer)
+                    await self._run(scope, replay_body(content, receive), send, made, answer)
             finally:
                 self._end(client)
                 self._drop_body(body)
             del content
-            await self._pass_on(made, send, answer)
+            await self._send_response(made, send, answer)
             if answer.dropped:
                 await receive()  # returns when the connection is gone
         finally:
@@ -141,14 +141,14 @@ class HttpBound:
     async def _begin(self, client: Client) -> None:
         metrics.HTTP_INSIDE.inc()
         try:
-            await self._turns.begin(client)
+            await self._queue.begin(client)
         except BaseException:
             metrics.HTTP_INSIDE.dec()
             raise
 
     def _end(self, client: Client) -> None:
         metrics.HTTP_INSIDE.dec()
-        self._turns.end(client)
+        self._queue.end(client)
 
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, made: deque[Message], answer: _Answer
@@ -164,11 +164,11 @@ class HttpBound:
             self._count_answer(answer, len(message.get("body", b"")))
             if answer.size > ANSWER_KEPT:
                 # A stream rather than a page: what is too long to be held is sent from its place.
-                await self._pass_on(made, send, answer)
+                await self._send_response(made, send, answer)
 
         await self.application(scope, receive, keep)
 
-    async def _pass_on(self, made: deque[Message], send: Send, answer: _Answer) -> None:
+    async def _send_response(self, made: deque[Message], send: Send, answer: _Answer) -> None:
         while made and not answer.dropped:
             message = made.popleft()
             await send(message)
@@ -195,7 +195,7 @@ class HttpBound:
 
         Raises ChatError("too_big" | "busy" | "invalid").
         """
-        size, most = announced_size(scope), self.body_max
+        size, most = content_length(scope), self.body_max
         if size > most:
             most = self.large.get(scope["path"], most)
             if size > most:
@@ -205,7 +205,7 @@ class HttpBound:
         try:
             async with body.deadline:
                 body.arriving = True
-                return await self._collected(receive, most, body)
+                return await self._collect(receive, most, body)
         except TimeoutError:
             if body.evicted:
                 raise ChatError("busy", retry_after=2) from None
@@ -213,7 +213,7 @@ class HttpBound:
         finally:
             body.arriving = False
 
-    async def _collected(self, receive: Receive, most: int, body: _Body) -> bytes | None:
+    async def _collect(self, receive: Receive, most: int, body: _Body) -> bytes | None:
         chunks: list[bytes] = []
         loop = asyncio.get_running_loop()
         progress = 0  # bytes since the deadline was last moved
@@ -278,12 +278,12 @@ def _digest(credential: bytes) -> str:
     return hashlib.blake2b(credential, digest_size=16).hexdigest()
 
 
-def announced_size(scope: Scope) -> int:
+def content_length(scope: Scope) -> int:
     length = dict(scope["headers"]).get(b"content-length", b"")
     return int(length) if length.isdigit() and len(length) < 20 else 0
 
 
-def replaying(body: bytes, receive: Receive) -> Receive:
+def replay_body(body: bytes, receive: Receive) -> Receive:
     """A receive that gives the body once, then whatever comes: the client's going."""
     rest: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

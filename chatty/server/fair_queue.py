@@ -35,7 +35,7 @@ class _Waiter:
     place: asyncio.Future[None]
 
 
-class Turns:
+class FairQueue:
     """Places for `running` requests, and a line for `waiting` more.
 
     A sign-in gets a twelfth of the places at most, but always one: with two, one client's large answers

@@ -11,7 +11,7 @@ from chatty.conf.env import Network
 from chatty.server.asgi_types import Scope
 
 # Whoever sends these speaks about the client, so only a proxy may. Nothing behind this sees them.
-_SPOKEN_BY_PROXIES = frozenset(
+_PROXY_HEADERS = frozenset(
     {
         b"x-forwarded-for",
         b"x-forwarded-proto",
@@ -25,7 +25,7 @@ _SPOKEN_BY_PROXIES = frozenset(
 )
 
 
-def as_seen_by_proxies(scope: Scope, trusted: Sequence[Network]) -> Scope:
+def apply_proxy_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
     """A copy of `scope` with the client, scheme and host a trusted proxy tells of.
 
     From anybody else such headers are dropped. `root_path` is always empty: Daphne takes it from a
@@ -35,15 +35,15 @@ def as_seen_by_proxies(scope: Scope, trusted: Sequence[Network]) -> Scope:
     told: dict[bytes, bytes] = {}
     headers: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
-        if name in _SPOKEN_BY_PROXIES:
+        if name in _PROXY_HEADERS:
             # Several lines of one list are one list (RFC 9110, 5.3).
             told[name] = told[name] + b"," + value if name in told else value
         elif b"_" not in name:
             headers.append((name, value))
     scope = {**scope, "headers": headers, "root_path": "", "chatty.proxied": bool(told)}
     if told and is_trusted(scope.get("client"), trusted):
-        _believe(scope, told, trusted)
-    elif _last(told, b"x-forwarded-proto") == b"https":
+        _apply_headers(scope, told, trusted)
+    elif _last_header(told, b"x-forwarded-proto") == b"https":
         scope["chatty.untrusted_proxy"] = (scope.get("client") or ("unknown",))[0]
     return scope
 
@@ -56,30 +56,32 @@ def untrusted_proxy(address: str) -> ChatError:
     return ChatError("invalid", detail)
 
 
-def _believe(scope: Scope, told: Mapping[bytes, bytes], trusted: Sequence[Network]) -> None:
-    client = client_behind(told.get(b"x-forwarded-for", b"").decode("latin-1"), trusted)
+def _apply_headers(
+    scope: Scope, headers: Mapping[bytes, bytes], trusted: Sequence[Network]
+) -> None:
+    client = client_behind(headers.get(b"x-forwarded-for", b"").decode("latin-1"), trusted)
     if client:
         scope["client"] = [client, 0]
-    proto = _last(told, b"x-forwarded-proto")
+    proto = _last_header(headers, b"x-forwarded-proto")
     if proto in {b"http", b"https"}:
         secure = proto == b"https"
         sockets = scope["type"] == "websocket"
         scope["scheme"] = ("ws" if sockets else "http") + ("s" if secure else "")
-    host = _last(told, b"x-forwarded-host")
+    host = _last_header(headers, b"x-forwarded-host")
     if host:
         others = [(name, value) for name, value in scope["headers"] if name != b"host"]
         scope["headers"] = [*others, (b"host", host)]
 
 
-def _last(told: Mapping[bytes, bytes], name: bytes) -> bytes:
+def _last_header(headers: Mapping[bytes, bytes], name: bytes) -> bytes:
     """The nearest proxy's word: what stands further left may be the client's own."""
-    return told.get(name, b"").rpartition(b",")[2].strip().lower()
+    return headers.get(name, b"").rpartition(b",")[2].strip().lower()
 
 
 def client_behind(forwarded_for: str, trusted: Sequence[Network]) -> str:
     """The right-most address that is no proxy of ours; "" when there is none to believe."""
     for entry in reversed(forwarded_for.split(",")):
-        address = parsed_address(entry.strip())
+        address = parse_address(entry.strip())
         if address is None:
             return ""
         if not any(address in network for network in trusted):
@@ -90,11 +92,11 @@ def client_behind(forwarded_for: str, trusted: Sequence[Network]) -> str:
 def is_trusted(client: Sequence[Any] | None, trusted: Sequence[Network]) -> bool:
     if not trusted or not client:
         return False
-    address = parsed_address(str(client[0]))
+    address = parse_address(str(client[0]))
     return address is not None and any(address in network for network in trusted)
 
 
-def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Understands 1.2.3.4, 1.2.3.4:5678, ::1 and [::1]:5678."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]

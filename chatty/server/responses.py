@@ -6,7 +6,7 @@ import json
 import math
 
 from chatty.common.errors import ChatError
-from chatty.ops.health import answer
+from chatty.ops.health import send_response
 from chatty.server.asgi_types import Scope, Send
 
 
@@ -19,4 +19,4 @@ async def send_error(scope: Scope, send: Send, error: ChatError) -> None:
     headers = [(b"connection", b"close")]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
-    await answer(send, error.status, kind, body, *headers)
+    await send_response(send, error.status, kind, body, *headers)

@@ -9,14 +9,14 @@ from chatty.conf.env import Network
 from chatty.ops.health import Probe
 from chatty.ops.observer import Observer
 from chatty.server.asgi_types import Application, Receive, Scope, Send
-from chatty.server.proxy_headers import as_seen_by_proxies, untrusted_proxy
+from chatty.server.proxy_headers import apply_proxy_headers, untrusted_proxy
 from chatty.server.responses import send_error
 
 log = logging.getLogger("chatty.server.admission")
 _NO_SUCH_SOCKET = 4404
 
 
-class FrontDoor:
+class Router:
     """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan.
 
     `probes`: what answers machines, by path; no crowd of people is ever before them in line.
@@ -45,7 +45,7 @@ class FrontDoor:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        scope = as_seen_by_proxies(scope, self.trusted)
+        scope = apply_proxy_headers(scope, self.trusted)
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
             return
@@ -76,13 +76,13 @@ class FrontDoor:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._told(self.on_startup, "startup", send)
+                await self._run_hook(self.on_startup, "startup", send)
             else:
-                await self._told(self.on_shutdown, "shutdown", send)
+                await self._run_hook(self.on_shutdown, "shutdown", send)
                 return
 
     @staticmethod
-    async def _told(hook: Callable[[], Awaitable[None]], name: str, send: Send) -> None:
+    async def _run_hook(hook: Callable[[], Awaitable[None]], name: str, send: Send) -> None:
         try:
             await hook()
         except Exception:

@@ -92,7 +92,7 @@ def require_set_up(workers: int) -> None:
             databases.compare_secret()
             databases.write_probe()
     except DatabaseError as error:
-        sentence = failures.of_database(error)
+        sentence = failures.explain_database_error(error)
         if sentence is None:
             raise
         raise StartError(sentence) from None
@@ -133,7 +133,7 @@ def require_working_redis() -> None:
 # --- what it runs on ------------------------------------------------------------------------------
 
 
-def described() -> list[str]:
+def describe() -> list[str]:
     """The database, Redis and address in effect, without secrets."""
     public = settings.PUBLIC_URL or "not set (only this machine is answered)"
     return [f"Database: {_database()}", f"Redis: {_redis()}", f"PUBLIC_URL: {public}"]

@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from chatty.server.admission import HttpBound
-from chatty.server.proxy_headers import as_seen_by_proxies
-from chatty.server.router import FrontDoor
+from chatty.server.admission import ConcurrencyLimit
+from chatty.server.proxy_headers import apply_proxy_headers
+from chatty.server.router import Router
 
 PROXY = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 
@@ -40,7 +40,7 @@ FORWARDED = [
 
 
 def test_a_trusted_proxy_is_believed():
-    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=FORWARDED), PROXY)
+    seen = apply_proxy_headers(scope(client="10.0.0.2", headers=FORWARDED), PROXY)
     assert seen["client"] == ["198.51.100.7", 0]
     assert seen["scheme"] == "https"
     assert header(seen, "host") == ["chat.example.org"]
@@ -48,13 +48,13 @@ def test_a_trusted_proxy_is_believed():
 
 
 def test_sockets_behind_a_proxy_are_secure_too():
-    seen = as_seen_by_proxies(scope("websocket", client="fd00::1", headers=FORWARDED), PROXY)
+    seen = apply_proxy_headers(scope("websocket", client="fd00::1", headers=FORWARDED), PROXY)
     assert seen["scheme"] == "wss"
 
 
 @pytest.mark.parametrize("trusted", [PROXY, []])
 def test_a_stranger_who_claims_to_be_a_proxy_is_not_believed(trusted):
-    seen = as_seen_by_proxies(scope(headers=FORWARDED), trusted)
+    seen = apply_proxy_headers(scope(headers=FORWARDED), trusted)
     assert seen["client"][0] == "203.0.113.9"
     assert seen["scheme"] == "http"
     assert header(seen, "host") == ["inside"]
@@ -63,14 +63,14 @@ def test_a_stranger_who_claims_to_be_a_proxy_is_not_believed(trusted):
 
 def test_the_client_is_the_nearest_address_that_is_no_proxy_of_ours():
     told = [("x-forwarded-for", "6.6.6.6, 198.51.100.7"), ("x-forwarded-for", "10.1.1.1")]
-    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=told), PROXY)
+    seen = apply_proxy_headers(scope(client="10.0.0.2", headers=told), PROXY)
     assert seen["client"][0] == "198.51.100.7"  # 6.6.6.6 is what the client itself wrote
 
 
 @pytest.mark.parametrize("nonsense", ["", "unknown", "10.0.0.3", "a,b", "1.2.3.4.5", "[::1"])
 def test_a_proxy_that_says_nothing_useful_changes_no_address(nonsense):
     told = [("x-forwarded-for", nonsense)]
-    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=told), PROXY)
+    seen = apply_proxy_headers(scope(client="10.0.0.2", headers=told), PROXY)
     assert seen["client"][0] in {"10.0.0.2", "::1"}
 
 
@@ -84,7 +84,7 @@ def test_a_proxy_that_says_nothing_useful_changes_no_address(nonsense):
 )
 def test_addresses_with_ports_and_mapped_ones_are_understood(entry, address):
     told = [("x-forwarded-for", entry)]
-    seen = as_seen_by_proxies(scope(client="10.0.0.2", headers=told), PROXY)
+    seen = apply_proxy_headers(scope(client="10.0.0.2", headers=told), PROXY)
     assert seen["client"][0] == address
 
 
@@ -92,7 +92,7 @@ def test_a_root_path_is_never_taken_from_the_client():
     given = scope(
         headers=[("daphne-root-path", "/foo"), ("x_forwarded_for", "1.1.1.1")], root_path="/foo"
     )
-    seen = as_seen_by_proxies(given, [])
+    seen = apply_proxy_headers(given, [])
     assert seen["root_path"] == ""
     assert seen["headers"] == []
 
@@ -152,7 +152,7 @@ class Slow:
 
 def bound(application, **changes):
     limits = {"running": 2, "waiting": 3, "body_max": 1000, "body_seconds": 5.0, **changes}
-    return HttpBound(application, **limits)
+    return ConcurrencyLimit(application, **limits)
 
 
 async def turns(count=20):
@@ -440,7 +440,7 @@ def front(**changes):
         "trusted": [],
         "https": False,
     }
-    return FrontDoor(**{**parts, **changes})
+    return Router(**{**parts, **changes})
 
 
 async def test_a_socket_to_nowhere_is_closed():

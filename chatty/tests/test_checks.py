@@ -46,23 +46,23 @@ def test_a_weak_secret_is_refused(settings, key, found):
 )
 def test_debug_is_refused_where_strangers_come(monkeypatch, settings, debug, public, host, found):
     monkeypatch.setenv("PUBLIC_URL", public)
-    settings.PUBLIC_ADDRESS = env.public_address()
+    settings.PUBLIC_ADDRESS = env.get_public_address()
     settings.DEBUG = debug
     settings.HOST = host
-    assert ids(checks.debug_stays_at_home(None)) == found
+    assert ids(checks.debug_is_local(None)) == found
 
 
 def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
     settings.REDIS_URL = ""
     monkeypatch.setattr(checks, "uses_sqlite", lambda: True)
-    assert ids(checks.processes_can_hear_each_other(None)) == ["chatty.E006", "chatty.E007"]
+    assert ids(checks.channel_layer_is_shared(None)) == ["chatty.E006", "chatty.E007"]
     settings.REDIS_URL = "redis://127.0.0.1"
     monkeypatch.setattr(checks, "uses_sqlite", lambda: False)
-    assert ids(checks.processes_can_hear_each_other(None)) == []
+    assert ids(checks.channel_layer_is_shared(None)) == []
     monkeypatch.setenv("WEB_CONCURRENCY", "1")
     settings.REDIS_URL = ""
-    assert ids(checks.processes_can_hear_each_other(None)) == []
+    assert ids(checks.channel_layer_is_shared(None)) == []
 
 
 def test_a_pool_too_small_for_the_threads_is_pointed_out(monkeypatch, settings):
@@ -80,7 +80,7 @@ def test_every_fault_says_how_to_mend_it(settings):
     settings.ALLOWED_HOSTS = ["*"]
     faults = [
         *checks.secret_is_strong(None),
-        *checks.debug_stays_at_home(None),
+        *checks.debug_is_local(None),
         *checks.hosts_are_named(None),
         *checks.several_processes(2),
     ]

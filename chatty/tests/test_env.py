@@ -39,7 +39,7 @@ def given(monkeypatch):
 )
 def test_the_public_address_is_what_browsers_call_the_origin(given, value, origin, host):
     given(PUBLIC_URL=value)
-    address = env.public_address()
+    address = env.get_public_address()
     assert (address.origin, address.host) == (origin, host)
     assert address.socket_origin == origin.replace("http", "ws", 1)
 
@@ -54,18 +54,18 @@ def test_the_public_address_is_what_browsers_call_the_origin(given, value, origi
 def test_a_public_address_that_is_none_is_refused_with_a_sentence(given, value):
     given(PUBLIC_URL=value)
     with pytest.raises(ImproperlyConfigured, match="should look like"):
-        env.public_address()
+        env.get_public_address()
 
 
 def test_values_that_make_no_sense_are_refused_by_name(given):
     given(A="maybe", B="many", C="1.5", D="blue", E="10.0.0.0/99", F="99")
     for call in (
-        lambda: env.flag("A"),
-        lambda: env.number("B", 1),
-        lambda: env.whole("C", 1),
-        lambda: env.choice("D", ("red", "green")),
-        lambda: env.networks("E"),
-        lambda: env.whole("F", 1, most=10),
+        lambda: env.get_bool("A"),
+        lambda: env.get_float("B", 1),
+        lambda: env.get_int("C", 1),
+        lambda: env.get_choice("D", ("red", "green")),
+        lambda: env.get_networks("E"),
+        lambda: env.get_int("F", 1, most=10),
     ):
         with pytest.raises(ImproperlyConfigured, match=r"^[A-F]"):
             call()
@@ -73,15 +73,15 @@ def test_values_that_make_no_sense_are_refused_by_name(given):
 
 def test_an_empty_value_is_like_none(given):
     given(A="", B=" ")
-    assert env.flag("A", default=True) is True
-    assert env.whole("B", 7) == 7
-    assert env.choice("A", ("red", "green")) == "red"
-    assert env.networks("B") == []
+    assert env.get_bool("A", default=True) is True
+    assert env.get_int("B", 7) == 7
+    assert env.get_choice("A", ("red", "green")) == "red"
+    assert env.get_networks("B") == []
 
 
 def test_networks_are_read_with_commas_and_blanks(given):
     given(A="10.0.0.1, fd00::/8 192.168.1.7/24")
-    assert env.networks("A") == [
+    assert env.get_networks("A") == [
         ipaddress.ip_network("10.0.0.1/32"),
         ipaddress.ip_network("fd00::/8"),
         ipaddress.ip_network("192.168.1.0/24"),
@@ -92,12 +92,12 @@ def test_a_value_may_stand_in_a_file(given, tmp_path):
     file = tmp_path / "secret"
     file.write_text("from-a-file\n")
     given(Z_FILE=str(file))
-    assert env.text("Z") == "from-a-file"
+    assert env.get_str("Z") == "from-a-file"
 
 
 def test_postgresql_gets_a_pool_that_is_checked(given, tmp_path):
     given(DATABASE_URL="postgres://chatty:pass@db.example.org:5433/chat", DATABASE_POOL="7")
-    config = env.database(tmp_path)
+    config = env.get_database(tmp_path)
     assert config["ENGINE"] == "django.db.backends.postgresql"
     assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example.org", 5433, "chat")
     assert config["OPTIONS"]["pool"] == {
@@ -108,13 +108,13 @@ def test_postgresql_gets_a_pool_that_is_checked(given, tmp_path):
     }
     assert config["OPTIONS"]["tcp_user_timeout"] == 10_000
     given(DATABASE_URL="postgres://chatty@db.example.org/chat?tcp_user_timeout=3000")
-    assert env.database(tmp_path)["OPTIONS"]["tcp_user_timeout"] in (3000, "3000")
+    assert env.get_database(tmp_path)["OPTIONS"]["tcp_user_timeout"] in (3000, "3000")
     assert (config["CONN_MAX_AGE"], config["CONN_HEALTH_CHECKS"]) == (0, True)
 
 
 def test_nothing_given_means_a_file_in_the_data_directory(given, tmp_path):
     given(DATABASE_URL="")
-    config = env.database(tmp_path)
+    config = env.get_database(tmp_path)
     assert config["ENGINE"] == "chatty.sqlite"
     assert config["NAME"] == tmp_path / "chatty.db"
 
@@ -137,7 +137,7 @@ def test_nothing_given_means_a_file_in_the_data_directory(given, tmp_path):
 def test_databases_chatty_cannot_use_are_refused_without_the_password(given, tmp_path, url):
     given(DATABASE_URL=url)
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as refused:
-        env.database(tmp_path)
+        env.get_database(tmp_path)
     assert "S3" not in str(refused.value)
     assert "CRET" not in str(refused.value)
 
@@ -155,27 +155,27 @@ def test_databases_chatty_cannot_use_are_refused_without_the_password(given, tmp
 def test_mail_servers_that_are_none_are_refused_without_the_password(given, url):
     given(EMAIL_URL=url)
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL should look like") as refused:
-        env.email("")
+        env.get_email("")
     assert "CRET" not in str(refused.value)
 
 
 def test_origins_of_others_are_checked_and_in_ascii(given):
     given(A="https://www.example.org:8443/, https://*.münchen.example")
-    assert env.origins("A") == [
+    assert env.get_origins("A") == [
         "https://www.example.org:8443",
         "https://*.xn--mnchen-3ya.example",
     ]
     given(A="www.example.org")
     with pytest.raises(ImproperlyConfigured, match=r"^A: 'www\.example\.org' should look like"):
-        env.origins("A")
+        env.get_origins("A")
 
 
 def test_invitations_are_refused_until_there_are_some(given):
     given(SIGN_UP="invited")
     with pytest.raises(ImproperlyConfigured, match="no invitations"):
-        env.sign_up()
+        env.get_sign_up()
     given(SIGN_UP="closed")
-    assert env.sign_up() == "closed"
+    assert env.get_sign_up() == "closed"
 
 
 # --- .env and names ---------------------------------------------------------------------------------
@@ -198,8 +198,8 @@ def dotenv(tmp_path, monkeypatch):
 
 def test_a_file_of_settings_is_read(dotenv):
     dotenv("\ufeffHOST=0.0.0.0\n\n  # a comment\nexport DATABASE_URL='sqlite:////x'\n")
-    assert env.text("HOST") == "0.0.0.0"
-    assert env.text("DATABASE_URL") == "sqlite:////x"
+    assert env.get_str("HOST") == "0.0.0.0"
+    assert env.get_str("DATABASE_URL") == "sqlite:////x"
 
 
 def test_no_file_of_settings_is_no_fault(tmp_path):
@@ -265,17 +265,17 @@ def test_what_others_set_in_the_environment_is_ignored():
 def test_a_setting_given_twice_is_refused(given, tmp_path):
     given(Y="x", Y_FILE=str(tmp_path / "a"))
     with pytest.raises(ImproperlyConfigured, match="Y and Y_FILE are both set"):
-        env.text("Y")
+        env.get_str("Y")
     given(Y="")
     with pytest.raises(ImproperlyConfigured, match=r"Y_FILE=.* cannot be read: No such file"):
-        env.text("Y")
+        env.get_str("Y")
 
 
 def test_keys_for_different_purposes_are_different_and_lasting():
-    one = env.derived_key("secret", "jwt")
-    assert one == env.derived_key("secret", "jwt")
-    assert one != env.derived_key("secret", "other")
-    assert one != env.derived_key("another", "jwt")
+    one = env.derive_key("secret", "jwt")
+    assert one == env.derive_key("secret", "jwt")
+    assert one != env.derive_key("secret", "other")
+    assert one != env.derive_key("another", "jwt")
     assert "secret" not in one
 
 

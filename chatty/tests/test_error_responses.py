@@ -233,7 +233,7 @@ def test_nobody_sees_the_administration_but_staff(client):
 def test_a_host_chatty_does_not_go_by_is_named_in_the_log_with_the_setting(
     settings, caplog, monkeypatch
 ):
-    monkeypatch.setattr(failures, "_told", {})
+    monkeypatch.setattr(failures, "_reported_at", {})
     settings.PUBLIC_URL = "https://chat.example.org"
     settings.ALLOWED_HOSTS = ["chat.example.org"]
     settings.SECURE_SSL_REDIRECT = False

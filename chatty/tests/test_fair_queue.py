@@ -8,7 +8,7 @@ import pytest
 
 from chatty.common.errors import ChatError
 from chatty.server.admission import client_of
-from chatty.server.fair_queue import Client, Turns
+from chatty.server.fair_queue import Client, FairQueue
 
 ANN, BEN, CLEO = (Client((name,), f"192.0.2.{number}") for number, name in enumerate("abc"))
 
@@ -18,7 +18,7 @@ class Line:
 
     def __init__(self, *, running: int, waiting: int = 100, of_client: int | None = None) -> None:
         """`of_client`: how many places one client may hold, instead of its share of `running`."""
-        self.turns = Turns(running=running, waiting=waiting)
+        self.turns = FairQueue(running=running, waiting=waiting)
         if of_client:
             self.turns.of_client_max = of_client
         self.begun: list[Client] = []

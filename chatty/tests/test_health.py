@@ -13,8 +13,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from chatty.ops import failures, health, metrics
-from chatty.server.admission import HttpBound
-from chatty.server.router import FrontDoor
+from chatty.server.admission import ConcurrencyLimit
+from chatty.server.router import Router
 from conversations.actions.transactions import database_chat_error
 
 TOKEN = "4f5d0c8e2b7a49d6b1e3f8a07c6d5e4f"
@@ -69,7 +69,7 @@ def door(layer="unused", taken=None, http=nothing, trusted=()):
             taken.append(1)
 
     probes = health.probes(layer=lambda: layer, collect_metrics=take_numbers)
-    return FrontDoor(
+    return Router(
         http=http,
         websockets={},
         probes=probes,
@@ -157,7 +157,7 @@ async def test_probes_pass_a_full_house(database):
         full.set()
         await asyncio.Event().wait()
 
-    bound = HttpBound(busy, running=1, waiting=0, body_max=100, body_seconds=5)
+    bound = ConcurrencyLimit(busy, running=1, waiting=0, body_max=100, body_seconds=5)
     front = door(http=bound)
     inside = asyncio.create_task(ask(front, "/"))
     await full.wait()
@@ -255,7 +255,7 @@ async def test_a_token_once_set_is_asked_of_everybody(settings, shown):
 def full_database(db, monkeypatch):
     """One that takes no write; full_database() makes it so, and full_database(False) ends that."""
     monkeypatch.setattr(failures, "_unwritable_at", None)
-    monkeypatch.setattr(failures, "_told", {})
+    monkeypatch.setattr(failures, "_reported_at", {})
     monkeypatch.setattr(health, "_written", -100.0)
     monkeypatch.setattr(health, "_WRITE_SECONDS", 0.0)
     full = False

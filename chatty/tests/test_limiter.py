@@ -125,7 +125,7 @@ def test_a_full_bucket_is_refused_with_the_code_and_whole_seconds(limiter):
 async def test_coroutines_and_threads_drink_from_the_same_bucket(limiter):
     await limiter.acheck("knock", "k")
     limiter.check("knock", "k")
-    limiter.check_here("knock", "k")
+    limiter.check_local("knock", "k")
     with pytest.raises(ChatError):
         await limiter.acheck("knock", "k")
 
@@ -300,7 +300,7 @@ class TestWithoutItsRedis:
         lonely.check("knock", "a")
         lonely.check("knock", "b")
         assert len(asked) == 1
-        lonely._rest_until = 0
+        lonely._paused_until = 0
         lonely.check("knock", "c")
         assert len(asked) == 2
 

@@ -11,10 +11,10 @@ from django.urls import get_resolver
 
 from chatty.common.errors import ChatError
 from chatty.ops import logs, metrics
-from chatty.ops.health import answer
+from chatty.ops.health import send_response
 from chatty.ops.observer import CLIENT_GONE, SECURITY_HEADERS, route_class
 from chatty.server.responses import send_error
-from chatty.server.router import FrontDoor
+from chatty.server.router import Router
 
 
 async def nothing():
@@ -32,9 +32,9 @@ async def ask(application, path="/", scheme="http"):
         return {"type": "http.request", "body": b""}
 
     async def probe(scope, send):
-        await answer(send, 200, "text/plain", b"alive")
+        await send_response(send, 200, "text/plain", b"alive")
 
-    door = FrontDoor(
+    door = Router(
         http=application,
         websockets={},
         probes={"/healthz": probe},

@@ -19,9 +19,9 @@ def render_for(user_id: int, body: str) -> str:
     if html is not None:
         return html
     if markdown.is_quick(body):
-        limiter.check_here("rendering", str(user_id), markdown.QUICK_MS)
+        limiter.check_local("rendering", str(user_id), markdown.QUICK_MS)
         return markdown.render_with_parser(body)
     began = time.thread_time()
     html = markdown.render_with_parser(body)
-    limiter.check_here("rendering", str(user_id), (time.thread_time() - began) * 1000)
+    limiter.check_local("rendering", str(user_id), (time.thread_time() - began) * 1000)
     return html

@@ -31,7 +31,7 @@ class Door(ApiView):
     """What all of them share: nobody knocks too fast."""
 
     def check_throttles(self, request: Request) -> None:
-        limiter.check_here("requests", str(own(request).pk))
+        limiter.check_local("requests", str(own(request).pk))
 
 
 class ConversationsView(Door):

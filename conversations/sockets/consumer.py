@@ -282,7 +282,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         that is too fast again soon after is closed.
         """
         try:
-            limiter.check_here("frames", str(self.user_id))
+            limiter.check_local("frames", str(self.user_id))
         except ChatError:
             now = time.monotonic()
             warned, self._warned_at = self._warned_at, now

@@ -40,15 +40,15 @@ class Command(BaseCommand):
         except (uvicorn_server.UnservableError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from None
         port = listener.getsockname()[1]
-        self.say(*startup.described(), f"Listening on: {host}:{port}")
+        self.say(*startup.describe(), f"Listening on: {host}:{port}")
 
-        def tell() -> None:
+        def show() -> None:
             self.say(f"Chatty is ready: {address(host, port)}")
 
         if workers > 1:
-            sys.exit(uvicorn_server.Workers(listener, workers, on_ready=tell).run())
+            sys.exit(uvicorn_server.Workers(listener, workers, on_ready=show).run())
         try:
-            uvicorn_server.serve(listener, on_ready=tell)
+            uvicorn_server.serve(listener, on_ready=show)
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")
 

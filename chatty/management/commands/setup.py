@@ -102,7 +102,7 @@ def make_secret(data_dir: Path) -> bool:
     try:
         (data_dir / env.SECRET_FILE).hardlink_to(new)
     except FileExistsError:
-        key, _stored = env.secret_key(data_dir)
+        key, _stored = env.get_secret_key(data_dir)
     finally:
         new.unlink()
     # What this command writes is to be understood by those that follow.
