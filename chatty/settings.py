@@ -288,7 +288,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatty.api.parsers.JSONParser"],
-    "DEFAULT_METADATA_CLASS": "chatty.api.metadata.Methods",
+    "DEFAULT_METADATA_CLASS": "chatty.api.metadata.AllowedMethodsMetadata",
     "DEFAULT_SCHEMA_CLASS": "chatty.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "chatty.api.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -10,18 +10,18 @@ from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, Toke
 from accounts import actions, failures, tokens
 from accounts.api.authentication import client_of
 from accounts.models import EMAIL_MAX, HUES, NAME_MAX, Contrast, SignIn, Theme, User
-from chatty.api.fields import Choice, Given, Query, Text, Whole
+from chatty.api.fields import StrictChoice, StrictInt, StrictQuery, StrictSerializer, StrictText
 from chatty.common.limiter import client_address, limiter
 
 
-class SecretField(Text):
+class SecretField(StrictText):
     """A password as it was typed: blanks at its ends belong to it."""
 
     def __init__(self) -> None:
         super().__init__(allow_blank=False, write_only=True, style={"input_type": "password"})
 
 
-class HueField(Whole):
+class HueField(StrictInt):
     """Given as the colour in force; taken as a choice, or null for the one that follows from the id."""
 
     def __init__(self) -> None:
@@ -47,14 +47,14 @@ class PictureField(serializers.CharField):
         )
 
 
-class MeSerializer(Given, serializers.ModelSerializer[User]):
-    name = Text(max_length=NAME_MAX, allow_blank=False)
+class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
+    name = StrictText(max_length=NAME_MAX, allow_blank=False)
     hue = HueField()
     picture = PictureField()
-    time_zone = Text(max_length=64)
-    language = Text(max_length=16, help_text="Of pages and mails; empty: the browser's.")
-    theme = Choice(Theme.choices)
-    contrast = Choice(Contrast.choices)
+    time_zone = StrictText(max_length=64)
+    language = StrictText(max_length=16, help_text="Of pages and mails; empty: the browser's.")
+    theme = StrictChoice(Theme.choices)
+    contrast = StrictChoice(Contrast.choices)
 
     class Meta:
         model = User
@@ -76,14 +76,14 @@ class PersonSerializer(serializers.ModelSerializer[User]):
         fields = ("id", "name", "hue", "picture")
 
 
-class RegisterSerializer(Given):
-    email = Text(max_length=EMAIL_MAX, allow_blank=False)
+class RegisterSerializer(StrictSerializer):
+    email = StrictText(max_length=EMAIL_MAX, allow_blank=False)
     password = SecretField()
-    name = Text(max_length=NAME_MAX, allow_blank=False)
-    time_zone = Text(max_length=64, default="")
+    name = StrictText(max_length=NAME_MAX, allow_blank=False)
+    time_zone = StrictText(max_length=64, default="")
 
 
-class PasswordSerializer(Given):
+class PasswordSerializer(StrictSerializer):
     old_password = SecretField()
     new_password = SecretField()
 
@@ -99,13 +99,13 @@ class SignInSerializer(serializers.ModelSerializer[SignIn]):
         return bool(sign_in.sid == self.context["sid"])
 
 
-class SignInTokenSerializer(Given, TokenObtainPairSerializer):
+class SignInTokenSerializer(StrictSerializer, TokenObtainPairSerializer):
     access = serializers.CharField(read_only=True)
     refresh = serializers.CharField(read_only=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["email"] = Text(allow_blank=False, write_only=True)
+        self.fields["email"] = StrictText(allow_blank=False, write_only=True)
         self.fields["password"] = SecretField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
@@ -119,10 +119,10 @@ class SignInTokenSerializer(Given, TokenObtainPairSerializer):
         return {"access": pair.access, "refresh": pair.refresh}
 
 
-class RotationSerializer(Given, TokenRefreshSerializer):
+class RotationSerializer(StrictSerializer, TokenRefreshSerializer):
     """Gives a new refresh token too: it takes the place of the one sent."""
 
-    refresh = Text(allow_blank=False)
+    refresh = StrictText(allow_blank=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         request = self.context["request"]._request
@@ -132,10 +132,10 @@ class RotationSerializer(Given, TokenRefreshSerializer):
         return {"access": pair.access, "refresh": pair.refresh}
 
 
-class LogoutSerializer(Given):
-    refresh = Text(allow_blank=False, required=False)
+class LogoutSerializer(StrictSerializer):
+    refresh = StrictText(allow_blank=False, required=False)
 
 
-class PeopleQuery(Query):
+class PeopleQuery(StrictQuery):
     q = serializers.CharField(default="", allow_blank=True, help_text="Part of the name")
     cursor = serializers.CharField(required=False)

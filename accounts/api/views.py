@@ -32,8 +32,8 @@ from accounts.api.serializers import (
     SignInTokenSerializer,
 )
 from accounts.models import User
-from chatty.api.base import ApiView
-from chatty.api.fields import Query
+from chatty.api.base import StrictAPIView
+from chatty.api.fields import StrictQuery
 from chatty.api.parsers import JSONParser
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address, limiter
@@ -44,12 +44,12 @@ _PAIR = inline_serializer(
 )
 
 
-def valid(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+def validated_data(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
 
 
-class RegisterView(ApiView):
+class RegisterView(StrictAPIView):
     """Open an account. Sign in afterwards at /api/token/."""
 
     authentication_classes = ()
@@ -58,12 +58,12 @@ class RegisterView(ApiView):
     @extend_schema(request=RegisterSerializer, responses={201: MeSerializer}, auth=[])
     def post(self, request: Request) -> Response:
         actions.require_sign_up_open()
-        given = valid(RegisterSerializer(data=request.data))
+        given = validated_data(RegisterSerializer(data=request.data))
         user = actions.register(**given, address=client_address(request._request))
         return Response(MeSerializer(user).data, status=status.HTTP_201_CREATED)
 
 
-class TokenView(ApiView, TokenObtainPairView):
+class TokenView(StrictAPIView, TokenObtainPairView):
     """Sign a program in: an access token for ten minutes and a refresh token for the next pair."""
 
     serializer_class = SignInTokenSerializer
@@ -73,7 +73,7 @@ class TokenView(ApiView, TokenObtainPairView):
         return super().post(request, *args, **kwargs)
 
 
-class RefreshView(ApiView, TokenRefreshView):
+class RefreshView(StrictAPIView, TokenRefreshView):
     """Exchange a refresh token for a new pair.
 
     If the answer is lost, send the same token again within a minute: it gets the same pair, as long
@@ -87,14 +87,14 @@ class RefreshView(ApiView, TokenRefreshView):
         return super().post(request, *args, **kwargs)
 
 
-class LogoutView(ApiView):
+class LogoutView(StrictAPIView):
     """End the sign-in of the refresh token in the body or, without one, of the Bearer token."""
 
     permission_classes = (AllowAny,)
 
     @extend_schema(request=LogoutSerializer, responses=_NOTHING)
     def post(self, request: Request) -> Response:
-        given = valid(LogoutSerializer(data=request.data))
+        given = validated_data(LogoutSerializer(data=request.data))
         if "refresh" in given:
             tokens.end(given["refresh"])
         elif isinstance(request.auth, tokens.Bearer):
@@ -107,17 +107,17 @@ class LogoutView(ApiView):
         """Not in advance: an access token that has run out must not keep anybody signed in."""
 
 
-class MeView(ApiView):
+class MeView(StrictAPIView):
     """Oneself."""
 
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(own(request)).data)
+        return Response(MeSerializer(current_user(request)).data)
 
     @extend_schema(request=MeSerializer, responses={200: MeSerializer})
     def patch(self, request: Request) -> Response:
-        given = valid(MeSerializer(own(request), data=request.data, partial=True))
-        user = actions.update_profile(own(request), **given)
+        given = validated_data(MeSerializer(current_user(request), data=request.data, partial=True))
+        user = actions.update_profile(current_user(request), **given)
         return Response(MeSerializer(user).data)
 
 
@@ -135,7 +135,7 @@ class PictureParser(BaseParser):
         return {"picture": stream.read(pictures.BYTES_MAX + 1)}
 
 
-class MyPictureView(ApiView):
+class MyPictureView(StrictAPIView):
     """One's picture."""
 
     parser_classes = (PictureParser,)
@@ -157,17 +157,17 @@ class MyPictureView(ApiView):
             sentence = _("Please send a PNG, JPEG, WebP or GIF.")
             raise ChatError("unsupported_media", sentence) from None
         # Without a body there is nothing that could be parsed.
-        user = actions.update_profile(own(request), picture=file.get("picture", b""))
+        user = actions.update_profile(current_user(request), picture=file.get("picture", b""))
         return Response(MeSerializer(user).data)
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request) -> Response:
         """Show initials again."""
-        actions.update_profile(own(request), remove_picture=True)
+        actions.update_profile(current_user(request), remove_picture=True)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class PictureView(ApiView):
+class PictureView(StrictAPIView):
     """Somebody's picture, at an address that no other picture will ever have."""
 
     @extend_schema(responses={(200, pictures.MEDIA_TYPE): OpenApiTypes.BINARY})
@@ -184,41 +184,41 @@ class PictureView(ApiView):
         return super().perform_content_negotiation(request, force=True)
 
 
-class PasswordView(ApiView):
+class PasswordView(StrictAPIView):
     """Change one's password. Every other sign-in ends."""
 
     @extend_schema(request=PasswordSerializer, responses=_NOTHING)
     def post(self, request: Request) -> Response:
-        given = valid(PasswordSerializer(data=request.data))
+        given = validated_data(PasswordSerializer(data=request.data))
         secrets = {"old": given["old_password"], "new": given["new_password"]}
         address = client_address(request._request)
         if isinstance(request.auth, tokens.Bearer):
             sid = request.auth.sign_in.sid
-            actions.change_password(own(request), **secrets, keep_sid=sid, address=address)
+            actions.change_password(current_user(request), **secrets, keep_sid=sid, address=address)
         else:
             actions.change_password_in_session(request._request, **secrets, address=address)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class SignInsView(ApiView):
+class SignInsView(StrictAPIView):
     """Where one is signed in."""
 
     @extend_schema(responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}))
     def get(self, request: Request) -> Response:
-        rows = queries.live_sign_ins(own(request))
+        rows = queries.live_sign_ins(current_user(request))
         found = SignInSerializer(rows, many=True, context={"sid": sid_of(request)})
         return Response({"results": found.data})
 
 
-class SignInView(ApiView):
+class SignInView(StrictAPIView):
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, sid: str) -> Response:
         """End one of one's own sign-ins."""
-        actions.end_own_sign_in(own(request), sid)
+        actions.end_own_sign_in(current_user(request), sid)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class ByName(CursorPagination):
+class NameCursorPagination(CursorPagination):
     """Answers like every list of this API: {"results", "next"}."""
 
     page_size = 50
@@ -252,17 +252,17 @@ def _bad_cursor_error() -> ChatError:
 
 
 @extend_schema(parameters=[PeopleQuery])
-class PeopleView(ApiView, generics.ListAPIView[User]):
+class PeopleView(StrictAPIView, generics.ListAPIView[User]):
     """People by name, with nothing but what they show of themselves."""
 
-    queries_of: ClassVar[dict[str, type[Query]]] = {"GET": PeopleQuery}
+    query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": PeopleQuery}
     serializer_class = PersonSerializer
-    pagination_class = ByName
+    pagination_class = NameCursorPagination
 
     def get_queryset(self) -> Any:
         limiter.check("people", str(self.request.user.pk))
-        return queries.search_people(self.asked["q"])
+        return queries.search_people(self.query["q"])
 
 
-def own(request: Request) -> User:
+def current_user(request: Request) -> User:
     return cast(User, request.user)

@@ -81,5 +81,5 @@ def known_zone(name: str) -> str:
     return name if name in actions.time_zones() else ""
 
 
-def own(request: HttpRequest) -> User:
+def current_user(request: HttpRequest) -> User:
     return cast(User, request.user)

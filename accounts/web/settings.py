@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import actions, queries
 from accounts.sessions import SID_KEY
 from accounts.web.forms import PasswordForm, ProfileForm
-from accounts.web.forms_answered import answered, get_or_post, own, posted
+from accounts.web.forms_answered import answered, current_user, get_or_post, posted
 from chatty.common.limiter import client_address
 from chatty.common.pages import SeeOther
 
@@ -21,7 +21,7 @@ from chatty.common.pages import SeeOther
 @login_required
 @get_or_post
 def profile(request: HttpRequest) -> HttpResponse:
-    user = own(request)
+    user = current_user(request)
     form = ProfileForm(posted(request), request.FILES or None, user=user)
 
     def change() -> None:
@@ -58,7 +58,7 @@ def password(request: HttpRequest) -> HttpResponse:
         form,
         change,
         to=resolve_url("accounts:password"),
-        email=own(request).email,
+        email=current_user(request).email,
     )
 
 
@@ -66,7 +66,7 @@ def password(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 def sign_ins(request: HttpRequest) -> HttpResponse:
     context = {
-        "sign_ins": queries.live_sign_ins(own(request)),
+        "sign_ins": queries.live_sign_ins(current_user(request)),
         "current_sid": request.session[SID_KEY],
     }
     return render(request, "accounts/sign_ins.html", context)
@@ -75,7 +75,7 @@ def sign_ins(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def end_sign_in(request: HttpRequest, sid: str) -> HttpResponse:
-    actions.end_own_sign_in(own(request), sid)
+    actions.end_own_sign_in(current_user(request), sid)
     messages.success(request, _("That sign-in is ended."))
     return SeeOther(resolve_url("accounts:sign_ins"))
 
@@ -83,6 +83,6 @@ def end_sign_in(request: HttpRequest, sid: str) -> HttpResponse:
 @login_required
 @require_POST
 def end_other_sign_ins(request: HttpRequest) -> HttpResponse:
-    actions.end_sign_ins(own(request), except_sid=request.session[SID_KEY])
+    actions.end_sign_ins(current_user(request), except_sid=request.session[SID_KEY])
     messages.success(request, _("Everywhere else you are signed out now."))
     return SeeOther(resolve_url("accounts:sign_ins"))

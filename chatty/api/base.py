@@ -7,19 +7,19 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from chatty.api.fields import Given, Query
+from chatty.api.fields import StrictQuery, StrictSerializer
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 
 
-class ApiView(APIView):
+class StrictAPIView(APIView):
     """The base of every endpoint: numbers in the path fit, and nothing unknown is passed over.
 
-    `queries_of` names what a method takes in the query string, by default nothing; `asked` holds it.
+    `query_serializers` names what a method takes in the query string, by default nothing; `asked` holds it.
     Methods in `without_body` take no fields. The others check request.data themselves.
     """
 
-    queries_of: ClassVar[dict[str, type[Query]]] = {}
+    query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {}
     without_body: ClassVar[frozenset[str]] = frozenset({"DELETE"})
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -28,8 +28,8 @@ class ApiView(APIView):
         if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
             raise ChatError("not_found")
         method = "GET" if request.method == "HEAD" else request.method or ""
-        query = self.queries_of.get(method, Query)(data=request.query_params)
+        query = self.query_serializers.get(method, StrictQuery)(data=request.query_params)
         query.is_valid(raise_exception=True)
-        self.asked: dict[str, Any] = query.validated_data
+        self.query: dict[str, Any] = query.validated_data
         if method in self.without_body and request.data is not None:  # null is nothing, too
-            Given(data=request.data).is_valid(raise_exception=True)
+            StrictSerializer(data=request.data).is_valid(raise_exception=True)

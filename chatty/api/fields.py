@@ -18,7 +18,7 @@ _DIGITS_MAX = len(str(NUMBER_MAX))
 _ECHO_MAX = 50
 
 
-class Given(serializers.Serializer[Any]):
+class StrictSerializer(serializers.Serializer[Any]):
     """A body of which every field is known and may be given."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -34,10 +34,10 @@ class Given(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class GivenSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """Tells the OpenAPI description that Given knows its fields."""
 
-    target_class = Given
+    target_class = StrictSerializer
     match_subclasses = True
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class GivenSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
         return {**shape, "additionalProperties": False} if direction == "request" else shape
 
 
-class Query(serializers.Serializer[Any]):
+class StrictQuery(serializers.Serializer[Any]):
     """Parameters of an address: each is known and stands there once."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -61,7 +61,7 @@ class Query(serializers.Serializer[Any]):
         return super().to_internal_value(data.dict())
 
 
-class Text(serializers.CharField):
+class StrictText(serializers.CharField):
     """A text as it was written: the rules for texts, and the codes of what breaks them, are those of
     the actions, the same as on every other door."""
 
@@ -74,7 +74,7 @@ class Text(serializers.CharField):
         return data
 
 
-class Choice(serializers.ChoiceField):
+class StrictChoice(serializers.ChoiceField):
     """One of these texts. What is none of them is quoted in part: it may be long."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -83,7 +83,7 @@ class Choice(serializers.ChoiceField):
         return super().to_internal_value(data[:_ECHO_MAX])
 
 
-class Whole(serializers.IntegerField):
+class StrictInt(serializers.IntegerField):
     """A whole number in JSON. Not "5", not 5.0, not true."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -95,7 +95,7 @@ class Whole(serializers.IntegerField):
         return data
 
 
-class QueryWhole(Whole):
+class QueryInt(StrictInt):
     """A whole number in an address: digits and nothing else."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -104,7 +104,7 @@ class QueryWhole(Whole):
         return int(data)
 
 
-class Flag(serializers.BooleanField):
+class StrictBool(serializers.BooleanField):
     """true or false in JSON. Not "yes", not 1."""
 
     def to_internal_value(self, data: Any) -> bool:

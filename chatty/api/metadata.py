@@ -8,7 +8,7 @@ from rest_framework.metadata import BaseMetadata
 from rest_framework.request import Request
 
 
-class Methods(BaseMetadata):
+class AllowedMethodsMetadata(BaseMetadata):
     """The methods alone: the fields are described at /api/schema/."""
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:

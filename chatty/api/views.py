@@ -11,16 +11,16 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
 
-from chatty.api.base import ApiView
-from chatty.api.fields import Choice, Query
+from chatty.api.base import StrictAPIView
+from chatty.api.fields import StrictChoice, StrictQuery
 
 
-class LanguageQuery(Query):
-    lang = Choice(settings.LANGUAGES, required=False)
+class LanguageQuery(StrictQuery):
+    lang = StrictChoice(settings.LANGUAGES, required=False)
 
 
 class SchemaQuery(LanguageQuery):
-    format = Choice(["json", "yaml"], required=False)
+    format = StrictChoice(["json", "yaml"], required=False)
 
 
 class DocsQuery(LanguageQuery):
@@ -45,8 +45,8 @@ class SharedSchemaGenerator(SchemaGenerator):
             return self._made[language]
 
 
-class SchemaView(ApiView, SpectacularAPIView):
-    queries_of: ClassVar[dict[str, type[Query]]] = {"GET": SchemaQuery}
+class SchemaView(StrictAPIView, SpectacularAPIView):
+    query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": SchemaQuery}
     generator_class = SharedSchemaGenerator
 
     def get_renderers(self) -> list[Any]:
@@ -56,7 +56,7 @@ class SchemaView(ApiView, SpectacularAPIView):
         return [each for each in renderers if each.format == asked] or renderers
 
 
-class DocsView(ApiView, SpectacularSwaggerSplitView):
-    queries_of: ClassVar[dict[str, type[Query]]] = {"GET": DocsQuery}
+class DocsView(StrictAPIView, SpectacularSwaggerSplitView):
+    query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": DocsQuery}
     url_name = "api:schema"
     template_name = "api/docs.html"

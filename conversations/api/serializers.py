@@ -8,7 +8,15 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from chatty.api.fields import Choice, Flag, Given, Query, QueryWhole, Text, Whole
+from chatty.api.fields import (
+    QueryInt,
+    StrictBool,
+    StrictChoice,
+    StrictInt,
+    StrictQuery,
+    StrictSerializer,
+    StrictText,
+)
 from conversations import limits
 from conversations.models import Conversation, Membership, Message
 
@@ -19,22 +27,22 @@ def _text_of(most: int, least: int = 1) -> Any:
 
 
 @_text_of(limits.BODY_MAX)
-class Body(Text):
+class Body(StrictText):
     pass
 
 
 @_text_of(limits.NAME_MAX)
-class Name(Text):
+class Name(StrictText):
     pass
 
 
 @_text_of(limits.TOPIC_MAX, least=0)
-class Topic(Text):
+class Topic(StrictText):
     pass
 
 
 @extend_schema_field({"type": "string", "pattern": f"^{limits.KEY.pattern}$"})
-class Key(Text):
+class Key(StrictText):
     pass
 
 
@@ -94,7 +102,7 @@ class FoundSerializer(serializers.Serializer[Any]):
 class MemberSerializer(serializers.Serializer[Any]):
     """A membership.
 
-    `told` and `here` (user ids) of the context: see members_seen() in views.py.
+    `shows_presence` and `online` (user ids) of the context: see serialize_members() in views.py.
     """
 
     user = WhoSerializer()
@@ -108,10 +116,10 @@ class MemberSerializer(serializers.Serializer[Any]):
     )
 
     def get_last_read_seq(self, member: Membership) -> int | None:
-        return member.last_read_seq if self.context["told"] else None
+        return member.last_read_seq if self.context["shows_presence"] else None
 
     def get_online(self, member: Membership) -> bool | None:
-        return member.user_id in self.context["here"] if self.context["told"] else None
+        return member.user_id in self.context["online"] if self.context["shows_presence"] else None
 
 
 class RemovalSerializer(serializers.Serializer[Any]):
@@ -209,9 +217,9 @@ class ChangesSerializer(serializers.Serializer[Any]):
 # --- what the API takes --------------------------------------------------------------------------
 
 
-class PageQuery(Query):
+class PageQuery(StrictQuery):
     cursor = serializers.CharField(required=False, max_length=1000)
-    limit = QueryWhole(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
+    limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
 
 
 class BrowseQuery(PageQuery):
@@ -223,16 +231,16 @@ class BrowseQuery(PageQuery):
     )
 
 
-class HistoryQuery(Query):
+class HistoryQuery(StrictQuery):
     """A page of history by place, or what changed since a version: one of these at most."""
 
-    before = QueryWhole(required=False, help_text="The page before this seq.")
-    after = QueryWhole(required=False, min_value=0, help_text="The page after this seq.")
-    around = QueryWhole(required=False, help_text="The page around this seq.")
-    since_version = QueryWhole(
+    before = QueryInt(required=False, help_text="The page before this seq.")
+    after = QueryInt(required=False, min_value=0, help_text="The page after this seq.")
+    around = QueryInt(required=False, help_text="The page around this seq.")
+    since_version = QueryInt(
         required=False, min_value=0, help_text="What changed after this version."
     )
-    limit = QueryWhole(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
+    limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         several = sorted(set(attrs) - {"limit"})
@@ -242,55 +250,55 @@ class HistoryQuery(Query):
         return attrs
 
 
-class NewConversation(Given):
+class NewConversation(StrictSerializer):
     name = Name()
     topic = Topic(default="")
-    access = Choice(Conversation.Access.choices, default=Conversation.Access.CLOSED)
+    access = StrictChoice(Conversation.Access.choices, default=Conversation.Access.CLOSED)
     members = serializers.ListField(
-        child=Whole(), default=list, help_text=f"User ids, {limits.ADD_MAX} at most."
+        child=StrictInt(), default=list, help_text=f"User ids, {limits.ADD_MAX} at most."
     )
 
 
-class ConversationChange(Given):
+class ConversationChange(StrictSerializer):
     name = Name(required=False)
     topic = Topic(required=False)
-    access = Choice(Conversation.Access.choices, required=False)
-    archived = Flag(required=False)
+    access = StrictChoice(Conversation.Access.choices, required=False)
+    archived = StrictBool(required=False)
 
 
-class NewDirect(Given):
-    user = Whole(help_text="The other person's id; your own opens a place for notes.")
+class NewDirect(StrictSerializer):
+    user = StrictInt(help_text="The other person's id; your own opens a place for notes.")
 
 
-class NewMembers(Given):
+class NewMembers(StrictSerializer):
     users = serializers.ListField(
-        child=Whole(), allow_empty=False, help_text=f"User ids, {limits.ADD_MAX} at most."
+        child=StrictInt(), allow_empty=False, help_text=f"User ids, {limits.ADD_MAX} at most."
     )
 
 
-class RoleChange(Given):
-    role = Choice(Membership.Role.choices)
+class RoleChange(StrictSerializer):
+    role = StrictChoice(Membership.Role.choices)
 
 
-class LevelChange(Given):
-    level = Choice(Membership.Level.choices)
+class LevelChange(StrictSerializer):
+    level = StrictChoice(Membership.Level.choices)
 
 
-class ReadMark(Given):
-    seq = Whole(min_value=0, help_text="The last one seen.")
+class ReadMark(StrictSerializer):
+    seq = StrictInt(min_value=0, help_text="The last one seen.")
 
 
-class UnreadMark(Given):
-    seq = Whole(help_text="The first one that is to be unread again.")
+class UnreadMark(StrictSerializer):
+    seq = StrictInt(help_text="The first one that is to be unread again.")
 
 
-class NewMessage(Given):
+class NewMessage(StrictSerializer):
     key = Key(help_text="Made by you, one per message: sending it again is safe.")
     body = Body()
-    reply_to = Whole(allow_null=True, default=None, help_text="Id of a message here.")
+    reply_to = StrictInt(allow_null=True, default=None, help_text="Id of a message here.")
 
 
-class MessageChange(Given):
+class MessageChange(StrictSerializer):
     body = Body()
     edited_at = serializers.DateTimeField(
         required=False,

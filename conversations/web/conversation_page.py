@@ -15,7 +15,7 @@ from conversations import access, limits, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.web import presence, timeline
 from conversations.web.layout import Row, sidebar_of
-from conversations.web.signed_in import door, own, whole
+from conversations.web.signed_in import current_user, door, whole
 
 
 @dataclass
@@ -37,7 +37,7 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     reply_to = whole(request.GET.get("reply_to"), least=1)
     composer = Composer(text, reply_to, shared=bool(text))
     try:
-        with access.reading(own(request), conversation_id) as membership:
+        with access.reading(current_user(request), conversation_id) as membership:
             return conversation_page(request, membership, composer)
     except ChatError as error:
         return _join_page(request, conversation_id, error)
@@ -47,7 +47,7 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def message(request: HttpRequest, message_id: int) -> HttpResponse:
     """The permalink: the conversation, opened at this message."""
     try:
-        found, _membership = access.message_for(own(request), message_id)
+        found, _membership = access.message_for(current_user(request), message_id)
     except ChatError as error:
         return _join_page(request, access.conversation_id_of(message_id), error)
     return HttpResponseRedirect(place_of(found))
@@ -58,7 +58,7 @@ def _join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> 
 
     Joining leads back to the address that was asked for. Raises the refusal for any other one.
     """
-    found = queries.open_group(own(request), conversation_id)
+    found = queries.open_group(current_user(request), conversation_id)
     if error.code != "not_found" or found is None:
         raise error
     context = {"conversation": found, "next": request.get_full_path()}
@@ -79,7 +79,7 @@ def conversation_page(
 
     To be called inside access.reading(), whose membership it is given.
     """
-    user = own(request)
+    user = current_user(request)
     conversation = membership.conversation
     history = queries.history(conversation, **_wanted(request))
     if not history.messages:  # an address beyond either end

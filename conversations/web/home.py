@@ -7,7 +7,7 @@ from django.shortcuts import render
 
 from conversations import limits, queries
 from conversations.web.layout import sidebar_of
-from conversations.web.signed_in import door, own, whole
+from conversations.web.signed_in import current_user, door, whole
 
 BROWSE_PAGE = 50
 
@@ -31,7 +31,7 @@ def browse(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\x00", "")[: limits.NAME_MAX]
     after_id = whole(request.GET.get("after_id"), least=1)
     after = (request.GET.get("after", "").replace("\x00", ""), after_id) if after_id else None
-    found = queries.browse(own(request), text=text, limit=BROWSE_PAGE + 1, after=after)
+    found = queries.browse(current_user(request), text=text, limit=BROWSE_PAGE + 1, after=after)
     page, more = found[:BROWSE_PAGE], len(found) > BROWSE_PAGE
     context = {"found": page, "more": more, "q": text, "last": page[-1] if page else None}
     return render(request, "conversations/browse.html", context)

@@ -13,7 +13,7 @@ from accounts.models import User
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
 from conversations.realtime.presence import online_users
-from conversations.web.signed_in import own
+from conversations.web.signed_in import current_user
 from conversations.wire import person_to_wire
 
 SIDEBAR_ROWS = 200
@@ -69,7 +69,7 @@ def sidebar_of(request: HttpRequest) -> Sidebar:
     kept: Sidebar | None = getattr(request, "_sidebar", None)
     if kept is None:
         limit = limits.CONVERSATIONS_MAX if "all" in request.GET else SIDEBAR_ROWS
-        found = queries.sidebar(own(request), limit=limit)
+        found = queries.sidebar(current_user(request), limit=limit)
         match = request.resolver_match
         here = match.kwargs.get("conversation_id") if match else None
         present = online_users([row.other.pk for row in found if row.other])
@@ -117,7 +117,7 @@ def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[
 
     `conversation`: of the open one, see conversation_page.py; None elsewhere.
     """
-    user = own(request)
+    user = current_user(request)
     return {
         "user": person_to_wire(user) | {"time_zone": user.time_zone},
         "epoch": queries.epoch(),

@@ -19,7 +19,7 @@ from conversations.models import Membership
 from conversations.realtime.presence import online_users
 from conversations.web.people_search import PEOPLE_FOUND, search_people
 from conversations.web.settings import done, redirect_to
-from conversations.web.signed_in import door, own, wholes
+from conversations.web.signed_in import current_user, door, wholes
 
 MEMBERS_PAGE = 50
 
@@ -27,7 +27,7 @@ MEMBERS_PAGE = 50
 @door("GET", "POST")
 def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """GET: who is in it, `q` finds others. POST `people`: add them."""
-    user = own(request)
+    user = current_user(request)
     membership = access.member_of(user, conversation_id)
     if membership.conversation.is_direct:
         raise ChatError("direct_fixed")
@@ -103,7 +103,7 @@ def remove_member(request: HttpRequest, conversation_id: int, user_id: int) -> H
     return done(
         request,
         conversation_id,
-        lambda: actions.remove_member(own(request), conversation_id, user_id),
+        lambda: actions.remove_member(current_user(request), conversation_id, user_id),
         _("Removed."),
         to=redirect_to(conversation_id, "members"),
         shown=_members_page,
@@ -115,7 +115,7 @@ def allow_to_join(request: HttpRequest, conversation_id: int, user_id: int) -> H
     return done(
         request,
         conversation_id,
-        lambda: actions.allow_to_join(own(request), conversation_id, user_id),
+        lambda: actions.allow_to_join(current_user(request), conversation_id, user_id),
         _("They can join again."),
         to=redirect_to(conversation_id, "members"),
         shown=_members_page,
@@ -128,7 +128,7 @@ def change_role(request: HttpRequest, conversation_id: int, user_id: int) -> Htt
     return done(
         request,
         conversation_id,
-        lambda: actions.change_role(own(request), conversation_id, user_id, role),
+        lambda: actions.change_role(current_user(request), conversation_id, user_id, role),
         _("The role is changed."),
         to=redirect_to(conversation_id, "members"),
         shown=_members_page,

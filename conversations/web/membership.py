@@ -13,22 +13,22 @@ from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits, queries
 from conversations.web.settings import done, redirect_to
-from conversations.web.signed_in import door, own, safe_next, whole, wholes
+from conversations.web.signed_in import current_user, door, safe_next, whole, wholes
 
 
 @door("POST")
 def join(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    actions.join(own(request), conversation_id)
+    actions.join(current_user(request), conversation_id)
     page = reverse("conversations:conversation", args=[conversation_id])
     return SeeOther(safe_next(request, page))
 
 
 @door("POST")
 def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    membership = access.member_of(own(request), conversation_id)
+    membership = access.member_of(current_user(request), conversation_id)
 
     def go() -> None:
-        actions.leave(own(request), conversation_id)
+        actions.leave(current_user(request), conversation_id)
 
     name = membership.conversation.name
     left = _("You have left “%(name)s”.") % {"name": name}
@@ -42,7 +42,7 @@ LEAVE_PAGE = 100
 @door("GET", "POST")
 def leave_many(request: HttpRequest) -> HttpResponse:
     """Leave many groups at once; those one was added to and has not opened come first."""
-    user = own(request)
+    user = current_user(request)
     error: ChatError | None = None
     if request.method == "POST":
         ids = wholes(request.POST.getlist("conversations"))[: limits.LEAVE_MAX]
@@ -67,8 +67,8 @@ def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
     left = 0
     for conversation_id in dict.fromkeys(ids):
         try:
-            name = access.member_of(own(request), conversation_id).conversation.name
-            actions.leave(own(request), conversation_id)
+            name = access.member_of(current_user(request), conversation_id).conversation.name
+            actions.leave(current_user(request), conversation_id)
         except ChatError as error:
             if error.code != "not_found":  # else left already, in another window
                 messages.error(request, f"{name}: {error.detail}")
@@ -87,7 +87,7 @@ def read(request: HttpRequest, conversation_id: int) -> HttpResponse:
     seq = whole(request.POST.get("seq"))
     if seq is None:
         raise ChatError("invalid")
-    actions.mark_read(own(request), conversation_id, seq)
+    actions.mark_read(current_user(request), conversation_id, seq)
     return SeeOther(safe_next(request, redirect_to(conversation_id).url))
 
 
@@ -97,7 +97,7 @@ def unread(request: HttpRequest, conversation_id: int) -> HttpResponse:
     seq = whole(request.POST.get("seq"), least=1)
     if seq is None:
         raise ChatError("invalid")
-    actions.mark_unread(own(request), conversation_id, seq)
+    actions.mark_unread(current_user(request), conversation_id, seq)
     messages.success(request, _("Marked as unread."))
     return SeeOther(reverse("conversations:home") + "?list")
 
@@ -108,7 +108,7 @@ def level(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return done(
         request,
         conversation_id,
-        lambda: actions.set_level(own(request), conversation_id, chosen),
+        lambda: actions.set_level(current_user(request), conversation_id, chosen),
         _("Saved."),
         to=redirect_to(conversation_id, "settings"),
     )

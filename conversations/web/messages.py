@@ -15,7 +15,7 @@ from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits
 from conversations.models import Message
 from conversations.web.conversation_page import Composer, conversation_page, place_of
-from conversations.web.signed_in import door, own, safe_next, whole
+from conversations.web.signed_in import current_user, door, safe_next, whole
 from conversations.wire import timestamp
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
@@ -27,7 +27,7 @@ NEEDS_FRESH_KEY = {"key_reused", "invalid"}
 @door("POST")
 def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Post a message. Posting says that one has read what stands above it."""
-    user = own(request)
+    user = current_user(request)
     body, key = request.POST.get("body", ""), request.POST.get("key", "")
     reply_to = whole(request.POST.get("reply_to"), least=1)
     try:
@@ -47,7 +47,7 @@ def _send_error_page(
     if "reply_to" in error.fields:
         composer.reply_to = None
     try:
-        with access.reading(own(request), conversation_id) as membership:
+        with access.reading(current_user(request), conversation_id) as membership:
             if membership.conversation.is_archived:
                 return unsent(request, composer.body, error)
             return with_status(conversation_page(request, membership, composer), error)
@@ -63,7 +63,7 @@ def unsent(request: HttpRequest, body: str, error: ChatError) -> HttpResponse:
 
 @door("GET", "POST")
 def edit(request: HttpRequest, message_id: int) -> HttpResponse:
-    user = own(request)
+    user = current_user(request)
     body = request.POST.get("body", "")
     if request.method == "POST":
         base = {"base": _base(request.POST["edited_at"])} if "edited_at" in request.POST else {}
@@ -94,7 +94,7 @@ def _edit_error_page(
     request: HttpRequest, message_id: int, body: str, error: ChatError
 ) -> HttpResponse:
     try:
-        message, membership = access.message_for(own(request), message_id)
+        message, membership = access.message_for(current_user(request), message_id)
     except ChatError:
         return unsent(request, body, error)
     if not access.can_edit(membership, message) or membership.conversation.is_archived:
@@ -134,7 +134,7 @@ def _edit_page(
 
 @door("GET", "POST")
 def delete(request: HttpRequest, message_id: int) -> HttpResponse:
-    user = own(request)
+    user = current_user(request)
     if request.method == "POST":
         message = _with_conversation(actions.delete_message(user, message_id))
         return SeeOther(place_of(message))
@@ -154,7 +154,7 @@ def delete(request: HttpRequest, message_id: int) -> HttpResponse:
 @door("GET", "POST")
 def react(request: HttpRequest, message_id: int) -> HttpResponse:
     """GET: choose an emoji. POST `emoji`, `on` = 1 | 0."""
-    user = own(request)
+    user = current_user(request)
     error: ChatError | None = None
     emoji = request.POST.get("emoji", "").strip()
     if request.method == "POST":

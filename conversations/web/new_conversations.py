@@ -16,13 +16,13 @@ from conversations import actions
 from conversations.web.forms import ConversationForm
 from conversations.web.people_search import PEOPLE_FOUND, search_people
 from conversations.web.settings import redirect_to
-from conversations.web.signed_in import door, own, whole, wholes
+from conversations.web.signed_in import current_user, door, whole, wholes
 
 
 @door("GET", "POST")
 def new_group(request: HttpRequest) -> HttpResponse:
     """Looking for people is a press of another button of the same form, so nothing typed is lost."""
-    user = own(request)
+    user = current_user(request)
     creating = request.method == "POST" and "find" not in request.POST
     chosen = wholes(request.POST.getlist("people"))
     form = ConversationForm(request.POST if creating else None, initial=_typed(request))
@@ -51,7 +51,7 @@ def _typed(request: HttpRequest) -> dict[str, str]:
 
 def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]:
     """Those chosen already come first and stay ticked; then who was looked for."""
-    me = own(request).pk
+    me = current_user(request).pk
     text = request.POST.get("q", "")[:NAME_MAX]
     ticked = list(active_users(chosen[:100]).exclude(pk=me))
     out = {me, *(person.pk for person in ticked)}
@@ -67,7 +67,7 @@ def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]
 
 @door("GET", "POST")
 def new_direct(request: HttpRequest) -> HttpResponse:
-    user = own(request)
+    user = current_user(request)
     error: ChatError | None = None
     if request.method == "POST":
         try:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.models import NAME_MAX, User
 from chatty.common.limiter import limiter
 from conversations import queries
-from conversations.web.signed_in import own
+from conversations.web.signed_in import current_user
 
 PEOPLE_FOUND = 20
 
@@ -18,5 +18,5 @@ def search_people(request: HttpRequest, text: str, **options: Any) -> list[User]
     """Look for people by name, not faster than people can."""
     text = text.replace("\x00", "")[:NAME_MAX]
     if text:
-        limiter.check("people", str(own(request).pk))
+        limiter.check("people", str(current_user(request).pk))
     return queries.people(text=text, **options)

@@ -15,7 +15,7 @@ from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import access, actions, queries
 from conversations.models import Membership
 from conversations.web.forms import ConversationForm, DeleteForm, LevelForm
-from conversations.web.signed_in import door, own
+from conversations.web.signed_in import current_user, door
 
 
 def redirect_to(conversation_id: int, page: str = "conversation") -> SeeOther:
@@ -25,7 +25,7 @@ def redirect_to(conversation_id: int, page: str = "conversation") -> SeeOther:
 @door("GET", "POST")
 def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Name, topic and access for who manages; for everybody the way out and what to be told of."""
-    membership = access.member_of(own(request), conversation_id)
+    membership = access.member_of(current_user(request), conversation_id)
     if request.method != "POST":
         return _settings_page(request, membership)
     form = ConversationForm(request.POST)
@@ -73,7 +73,7 @@ def archive(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return done(
         request,
         conversation_id,
-        lambda: actions.archive(own(request), conversation_id),
+        lambda: actions.archive(current_user(request), conversation_id),
         _("The conversation is archived. It can still be read."),
     )
 
@@ -83,14 +83,14 @@ def unarchive(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return done(
         request,
         conversation_id,
-        lambda: actions.unarchive(own(request), conversation_id),
+        lambda: actions.unarchive(current_user(request), conversation_id),
         _("The conversation is out of the archive."),
     )
 
 
 @door("GET", "POST")
 def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    membership = access.member_of(own(request), conversation_id)
+    membership = access.member_of(current_user(request), conversation_id)
     if not access.can_delete_conversation(membership):
         raise ChatError("not_allowed")
     conversation = membership.conversation
@@ -125,7 +125,7 @@ def done(
     except ChatError as error:
         if error.code == "not_found":
             raise
-        membership = access.member_of(own(request), conversation_id)
+        membership = access.member_of(current_user(request), conversation_id)
         if membership.conversation.is_direct:
             shown = _settings_page  # it has no other
         messages.error(request, error.detail)

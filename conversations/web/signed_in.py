@@ -73,7 +73,7 @@ def _page_of(kwargs: dict[str, Any]) -> str:
     return reverse("conversations:home")
 
 
-def own(request: HttpRequest) -> User:
+def current_user(request: HttpRequest) -> User:
     """Return who is asking; `door` has seen to it that it is somebody."""
     assert isinstance(request.user, User)
     return request.user
