@@ -75,7 +75,7 @@ def initials(name: str) -> str:
 
 
 @register.filter
-def begin_here(field: BoundField) -> BoundField:
+def autofocus(field: BoundField) -> BoundField:
     """Have a page open with this field ready to be typed into, unless its form came back with a
     reason: that is read first."""
     if not field.form.is_bound:
@@ -138,10 +138,10 @@ def sidebar(context: Context) -> dict[str, Any]:
     request = context["request"]
     match = request.resolver_match
     return {
-        "sidebar": layout.sidebar_of(request),
-        "blank": layout.BLANK_ROW,
+        "sidebar": layout.get_sidebar(request),
+        "blank": layout.BLANK_ITEM,
         "user": request.user,
-        "here": match.url_name if match else "",
+        "current_page": match.url_name if match else "",
         "csrf_token": context.get("csrf_token"),
     }
 
@@ -178,7 +178,7 @@ def quick_emoji() -> tuple[str, ...]:
 
 
 @register.simple_tag
-def notice_words() -> dict[str, str]:
+def notice_sentences() -> dict[str, str]:
     """What happens to a conversation, in the page's language, for scripts to fill in."""
     return notices.patterns()
 

@@ -14,8 +14,8 @@ from chatty.common.errors import ChatError
 from conversations import access, limits, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.web import presence, timeline
-from conversations.web.layout import Row, sidebar_of
-from conversations.web.signed_in import current_user, door, whole
+from conversations.web.layout import SidebarItem, get_sidebar
+from conversations.web.signed_in import current_user, member_view, parse_id
 
 
 @dataclass
@@ -31,10 +31,10 @@ class Composer:
     key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
 
 
-@door("GET")
+@member_view("GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     text = request.GET.get("text", "")  # see device.share
-    reply_to = whole(request.GET.get("reply_to"), least=1)
+    reply_to = parse_id(request.GET.get("reply_to"), least=1)
     composer = Composer(text, reply_to, shared=bool(text))
     try:
         with access.reading(current_user(request), conversation_id) as membership:
@@ -43,14 +43,14 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
         return _join_page(request, conversation_id, error)
 
 
-@door("GET")
+@member_view("GET")
 def message(request: HttpRequest, message_id: int) -> HttpResponse:
     """The permalink: the conversation, opened at this message."""
     try:
         found, _membership = access.message_for(current_user(request), message_id)
     except ChatError as error:
         return _join_page(request, access.conversation_id_of(message_id), error)
-    return HttpResponseRedirect(place_of(found))
+    return HttpResponseRedirect(message_url(found))
 
 
 def _join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> HttpResponse:
@@ -65,7 +65,7 @@ def _join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> 
     return render(request, "conversations/join.html", context)
 
 
-def place_of(message: Message) -> str:
+def message_url(message: Message) -> str:
     """Return the address of a message in its conversation (loaded: access.message_for)."""
     page = reverse("conversations:conversation", args=[message.conversation_id])
     is_recent = message.conversation.last_seq - message.seq < limits.PAGE_SIZE
@@ -81,20 +81,20 @@ def conversation_page(
     """
     user = current_user(request)
     conversation = membership.conversation
-    history = queries.history(conversation, **_wanted(request))
+    history = queries.history(conversation, **_history_window(request))
     if not history.messages:  # an address beyond either end
         history = queries.history(conversation)
-    listed = _listed(request, conversation.pk)
-    unread = _unread(listed, membership)
+    listed = _sidebar_item(request, conversation.pk)
+    unread = _count_unread(listed, membership)
     first_unread = queries.first_unread_seq(membership) if unread else None
-    _quote_into(composer, membership, history.messages)
-    other = listed.face if listed else queries.other_person(conversation, user)
-    people = presence.of(membership)
+    _set_quote(composer, membership, history.messages)
+    other = listed.person if listed else queries.other_person(conversation, user)
+    people = presence.load_participants(membership)
     entries = timeline.entries(history.messages, membership, first_unread=first_unread)
-    spoken = None if history.has_newer else presence.last_own(entries)
+    spoken = None if history.has_newer else presence.last_own_message(entries)
     if spoken:
-        seen = presence.seen(people, spoken.message)
-        entries[entries.index(spoken)] = replace(spoken, seen=seen)
+        seen = presence.read_receipt(people, spoken.message)
+        entries[entries.index(spoken)] = replace(spoken, receipt=seen)
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
     url = reverse("conversations:conversation", args=[conversation.pk])
@@ -104,11 +104,11 @@ def conversation_page(
         "title": other.name if other else conversation.name,
         # A refused message is shown at an address that takes messages alone: links say where they go.
         "url": url,
-        "here": url if request.method == "POST" else request.get_full_path(),
-        "face": other,
+        "page_url": url if request.method == "POST" else request.get_full_path(),
+        "person": other,
         "details": _details(request, conversation),
         "members_count": people.members_count,
-        "present": presence.here(people),
+        "online": presence.online_summary(people),
         "entries": entries,
         "has_older": history.has_older,
         "has_newer": history.has_newer,
@@ -118,11 +118,11 @@ def conversation_page(
         "composer": composer,
         "body_max": limits.BODY_MAX,
         "can_manage": access.can_manage(membership),
-        "blank": timeline.blank(membership),
+        "blank": timeline.blank_row(membership),
         "blank_chip": timeline.BLANK_CHIP,
     }
     context["page_data"] = _page_data(context, history) | {
-        "members": presence.for_scripts(people, spoken.message if spoken else None)
+        "members": presence.participants_data(people, spoken.message if spoken else None)
     }
     return render(request, "conversations/conversation.html", context)
 
@@ -135,11 +135,11 @@ def _details(request: HttpRequest, conversation: Conversation) -> str:
     return ""
 
 
-def _wanted(request: HttpRequest) -> dict[str, int]:
+def _history_window(request: HttpRequest) -> dict[str, int]:
     """Return which page of the history the address asks for; anything odd asks for the latest."""
     if request.method != "POST":
         for name in ("around", "before", "after"):
-            seq = whole(request.GET.get(name))
+            seq = parse_id(request.GET.get(name))
             if seq is not None:
                 return {name: seq}
     return {}
@@ -154,12 +154,12 @@ class _Unread:
         return self.number > 0 or self.more
 
 
-def _listed(request: HttpRequest, conversation_id: int) -> Row | None:
+def _sidebar_item(request: HttpRequest, conversation_id: int) -> SidebarItem | None:
     """The list beside the page knows whose it is and what is unread, unless it ends before."""
-    return next((row for row in sidebar_of(request).rows if row.id == conversation_id), None)
+    return next((row for row in get_sidebar(request).rows if row.id == conversation_id), None)
 
 
-def _unread(listed: Row | None, membership: Membership) -> _Unread:
+def _count_unread(listed: SidebarItem | None, membership: Membership) -> _Unread:
     if listed:
         return _Unread(listed.unread, listed.unread_more)
     found = queries.sidebar_row(membership.user, membership.conversation_id)
@@ -177,7 +177,7 @@ def _unread_bar(
     }
 
 
-def _quote_into(composer: Composer, membership: Membership, shown: list[Message]) -> None:
+def _set_quote(composer: Composer, membership: Membership, shown: list[Message]) -> None:
     """Find the message that is replied to: usually on the page, else by one query more."""
     if composer.reply_to is None:
         return

@@ -6,16 +6,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from conversations import limits, queries
-from conversations.web.layout import sidebar_of
-from conversations.web.signed_in import current_user, door, whole
+from conversations.web.layout import get_sidebar
+from conversations.web.signed_in import current_user, member_view, parse_id
 
 BROWSE_PAGE = 50
 
 
-@door("GET")
+@member_view("GET")
 def home(request: HttpRequest) -> HttpResponse:
     """The latest conversation; on a phone, or asked for with ?list, the list of all."""
-    rows = sidebar_of(request).rows
+    rows = get_sidebar(request).rows
     if rows and "list" not in request.GET and not _is_phone(request):
         return HttpResponseRedirect(rows[0].url)
     return render(request, "conversations/home.html", {"has_conversations": bool(rows)})
@@ -26,10 +26,10 @@ def _is_phone(request: HttpRequest) -> bool:
     return "Mobi" in request.headers.get("User-Agent", "")
 
 
-@door("GET")
+@member_view("GET")
 def browse(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\x00", "")[: limits.NAME_MAX]
-    after_id = whole(request.GET.get("after_id"), least=1)
+    after_id = parse_id(request.GET.get("after_id"), least=1)
     after = (request.GET.get("after", "").replace("\x00", ""), after_id) if after_id else None
     found = queries.browse(current_user(request), text=text, limit=BROWSE_PAGE + 1, after=after)
     page, more = found[:BROWSE_PAGE], len(found) > BROWSE_PAGE

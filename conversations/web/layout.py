@@ -20,7 +20,7 @@ SIDEBAR_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SidebarItem:
     """One conversation of the list, as _sidebar_row.html shows it."""
 
     id: int
@@ -32,10 +32,10 @@ class Row:
     unread_more: bool
     level: str
     mentions: list[int]
-    face: User | None
+    person: User | None
     url: str
-    current: bool
-    here: bool
+    is_current: bool
+    is_online: bool
 
     @property
     def level_in_force(self) -> str:
@@ -55,34 +55,36 @@ class Row:
         return True
 
 
-BLANK_ROW = Row(0, "group", "closed", "", False, 0, False, "all", [], None, "/c/0/", False, False)
+BLANK_ITEM = SidebarItem(
+    0, "group", "closed", "", False, 0, False, "all", [], None, "/c/0/", False, False
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Sidebar:
-    rows: list[Row]
+    rows: list[SidebarItem]
     more: bool
 
 
-def sidebar_of(request: HttpRequest) -> Sidebar:
+def get_sidebar(request: HttpRequest) -> Sidebar:
     """Return the list for this request; asked for twice, it is read once."""
     kept: Sidebar | None = getattr(request, "_sidebar", None)
     if kept is None:
         limit = limits.CONVERSATIONS_MAX if "all" in request.GET else SIDEBAR_ROWS
         found = queries.sidebar(current_user(request), limit=limit)
         match = request.resolver_match
-        here = match.kwargs.get("conversation_id") if match else None
-        present = online_users([row.other.pk for row in found if row.other])
+        current = match.kwargs.get("conversation_id") if match else None
+        online = online_users([row.other.pk for row in found if row.other])
         kept = Sidebar(
-            rows=[_row(row, row.id == here, present) for row in found],
+            rows=[_sidebar_item(row, row.id == current, online) for row in found],
             more=len(found) == limit < limits.CONVERSATIONS_MAX,
         )
         request._sidebar = kept  # type: ignore[attr-defined]
     return kept
 
 
-def _row(row: queries.SidebarRow, current: bool, present: set[int]) -> Row:
-    return Row(
+def _sidebar_item(row: queries.SidebarRow, current: bool, online: set[int]) -> SidebarItem:
+    return SidebarItem(
         id=row.id,
         kind=row.kind,
         access=row.access,
@@ -92,10 +94,10 @@ def _row(row: queries.SidebarRow, current: bool, present: set[int]) -> Row:
         unread_more=row.unread_more,
         level=row.level,
         mentions=row.mentions,
-        face=row.other,
+        person=row.other,
         url=f"/c/{row.id}/",
-        current=current,
-        here=row.other is not None and row.other.is_active and row.other.pk in present,
+        is_current=current,
+        is_online=row.other is not None and row.other.is_active and row.other.pk in online,
     )
 
 

@@ -18,13 +18,13 @@ from conversations import access, actions, queries
 from conversations.models import Membership
 from conversations.realtime.presence import online_users
 from conversations.web.people_search import PEOPLE_FOUND, search_people
-from conversations.web.settings import done, redirect_to
-from conversations.web.signed_in import current_user, door, wholes
+from conversations.web.settings import redirect_to, run_action
+from conversations.web.signed_in import current_user, member_view, parse_ids
 
 MEMBERS_PAGE = 50
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """GET: who is in it, `q` finds others. POST `people`: add them."""
     user = current_user(request)
@@ -42,7 +42,7 @@ def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
 
 
 def _add(request: HttpRequest, membership: Membership) -> HttpResponse:
-    ids = wholes(request.POST.getlist("people"))
+    ids = parse_ids(request.POST.getlist("people"))
     if not ids:
         raise ChatError("invalid", _("Choose who to add."))
     added = actions.add_members(membership.user, membership.conversation_id, ids)
@@ -68,19 +68,19 @@ def _members_page(
         "conversation": conversation,
         "title": conversation.name,
         "page": shown,
-        "told": told,
+        "shows_presence": told,
         "rows": [_member_row(membership, each, here) for each in shown],
         "can_add": can_add,
         "removals": queries.removals(conversation) if access.can_manage(membership) else [],
         "q": text,
         "found": found,
-        "chosen": wholes(request.POST.getlist("people")),
+        "chosen": parse_ids(request.POST.getlist("people")),
         "error": error.detail if error else "",
     }
     return render(request, "conversations/members.html", context)
 
 
-def _member_row(mine: Membership, membership: Membership, here: set[int]) -> dict[str, Any]:
+def _member_row(mine: Membership, membership: Membership, online: set[int]) -> dict[str, Any]:
     editable = not mine.conversation.is_archived
     roles = [
         (role, label)
@@ -92,44 +92,44 @@ def _member_row(mine: Membership, membership: Membership, here: set[int]) -> dic
         "membership": membership,
         "user": membership.user,
         "is_me": is_me,
-        "here": membership.user.is_active and membership.user_id in here,
+        "is_online": membership.user.is_active and membership.user_id in online,
         "roles": roles if editable and len(roles) > 1 else [],
         "can_remove": not is_me and access.can_remove(mine, membership),
     }
 
 
-@door("POST")
+@member_view("POST")
 def remove_member(request: HttpRequest, conversation_id: int, user_id: int) -> HttpResponse:
-    return done(
+    return run_action(
         request,
         conversation_id,
         lambda: actions.remove_member(current_user(request), conversation_id, user_id),
         _("Removed."),
         to=redirect_to(conversation_id, "members"),
-        shown=_members_page,
+        error_page=_members_page,
     )
 
 
-@door("POST")
+@member_view("POST")
 def allow_to_join(request: HttpRequest, conversation_id: int, user_id: int) -> HttpResponse:
-    return done(
+    return run_action(
         request,
         conversation_id,
         lambda: actions.allow_to_join(current_user(request), conversation_id, user_id),
         _("They can join again."),
         to=redirect_to(conversation_id, "members"),
-        shown=_members_page,
+        error_page=_members_page,
     )
 
 
-@door("POST")
+@member_view("POST")
 def change_role(request: HttpRequest, conversation_id: int, user_id: int) -> HttpResponse:
     role = request.POST.get("role", "")
-    return done(
+    return run_action(
         request,
         conversation_id,
         lambda: actions.change_role(current_user(request), conversation_id, user_id, role),
         _("The role is changed."),
         to=redirect_to(conversation_id, "members"),
-        shown=_members_page,
+        error_page=_members_page,
     )

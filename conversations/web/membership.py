@@ -12,18 +12,18 @@ from django.utils.translation import ngettext
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits, queries
-from conversations.web.settings import done, redirect_to
-from conversations.web.signed_in import current_user, door, safe_next, whole, wholes
+from conversations.web.settings import redirect_to, run_action
+from conversations.web.signed_in import current_user, member_view, parse_id, parse_ids, safe_next
 
 
-@door("POST")
+@member_view("POST")
 def join(request: HttpRequest, conversation_id: int) -> HttpResponse:
     actions.join(current_user(request), conversation_id)
     page = reverse("conversations:conversation", args=[conversation_id])
     return SeeOther(safe_next(request, page))
 
 
-@door("POST")
+@member_view("POST")
 def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
     membership = access.member_of(current_user(request), conversation_id)
 
@@ -33,23 +33,23 @@ def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
     name = membership.conversation.name
     left = _("You have left “%(name)s”.") % {"name": name}
     home = SeeOther(reverse("conversations:home"))
-    return done(request, conversation_id, go, left, to=home)
+    return run_action(request, conversation_id, go, left, to=home)
 
 
 LEAVE_PAGE = 100
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def leave_many(request: HttpRequest) -> HttpResponse:
     """Leave many groups at once; those one was added to and has not opened come first."""
     user = current_user(request)
     error: ChatError | None = None
     if request.method == "POST":
-        ids = wholes(request.POST.getlist("conversations"))[: limits.LEAVE_MAX]
+        ids = parse_ids(request.POST.getlist("conversations"))[: limits.LEAVE_MAX]
         if ids:
             return _leave_each(request, ids)
         error = ChatError("invalid", _("Choose the conversations you want to leave."))
-    before = whole(request.GET.get("before"), least=1)
+    before = parse_id(request.GET.get("before"), least=1)
     found = queries.leavable(user, limit=LEAVE_PAGE + 1, before=before)
     page = found[:LEAVE_PAGE]
     context = {
@@ -82,19 +82,19 @@ def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
     return SeeOther(reverse("conversations:leave_many"))
 
 
-@door("POST")
+@member_view("POST")
 def read(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    seq = whole(request.POST.get("seq"))
+    seq = parse_id(request.POST.get("seq"))
     if seq is None:
         raise ChatError("invalid")
     actions.mark_read(current_user(request), conversation_id, seq)
     return SeeOther(safe_next(request, redirect_to(conversation_id).url))
 
 
-@door("POST")
+@member_view("POST")
 def unread(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Make a message unread again, and go away: staying would show it as read the next moment."""
-    seq = whole(request.POST.get("seq"), least=1)
+    seq = parse_id(request.POST.get("seq"), least=1)
     if seq is None:
         raise ChatError("invalid")
     actions.mark_unread(current_user(request), conversation_id, seq)
@@ -102,10 +102,10 @@ def unread(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return SeeOther(reverse("conversations:home") + "?list")
 
 
-@door("POST")
+@member_view("POST")
 def level(request: HttpRequest, conversation_id: int) -> HttpResponse:
     chosen = request.POST.get("level", "")
-    return done(
+    return run_action(
         request,
         conversation_id,
         lambda: actions.set_level(current_user(request), conversation_id, chosen),

@@ -14,8 +14,8 @@ from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits
 from conversations.models import Message
-from conversations.web.conversation_page import Composer, conversation_page, place_of
-from conversations.web.signed_in import current_user, door, safe_next, whole
+from conversations.web.conversation_page import Composer, conversation_page, message_url
+from conversations.web.signed_in import current_user, member_view, parse_id, safe_next
 from conversations.wire import timestamp
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
@@ -24,12 +24,12 @@ QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", 
 NEEDS_FRESH_KEY = {"key_reused", "invalid"}
 
 
-@door("POST")
+@member_view("POST")
 def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Post a message. Posting says that one has read what stands above it."""
     user = current_user(request)
     body, key = request.POST.get("body", ""), request.POST.get("key", "")
-    reply_to = whole(request.POST.get("reply_to"), least=1)
+    reply_to = parse_id(request.POST.get("reply_to"), least=1)
     try:
         sent = actions.send_message(user, conversation_id, key=key, body=body, reply_to=reply_to)
     except ChatError as error:
@@ -61,7 +61,7 @@ def unsent(request: HttpRequest, body: str, error: ChatError) -> HttpResponse:
     return with_status(render(request, "conversations/unsent.html", context), error)
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def edit(request: HttpRequest, message_id: int) -> HttpResponse:
     user = current_user(request)
     body = request.POST.get("body", "")
@@ -69,7 +69,7 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
         base = {"base": _base(request.POST["edited_at"])} if "edited_at" in request.POST else {}
         try:
             edited = actions.edit_message(user, message_id, body, **base)
-            return SeeOther(place_of(_with_conversation(edited)))
+            return SeeOther(message_url(_with_conversation(edited)))
         except ChatError as error:
             return _edit_error_page(request, message_id, body, error)
     message, membership = access.message_for(user, message_id)
@@ -127,31 +127,31 @@ def _edit_page(
         "other": other,
         "error": error,
         "body_max": limits.BODY_MAX,
-        "back": place_of(message),
+        "back": message_url(message),
     }
     return render(request, "conversations/message_edit.html", context)
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def delete(request: HttpRequest, message_id: int) -> HttpResponse:
     user = current_user(request)
     if request.method == "POST":
         message = _with_conversation(actions.delete_message(user, message_id))
-        return SeeOther(place_of(message))
+        return SeeOther(message_url(message))
     message, membership = access.message_for(user, message_id)
     if message.is_deleted:
-        return SeeOther(place_of(message))
+        return SeeOther(message_url(message))
     if error := _action_error(message, allowed=access.can_delete(membership, message)):
         raise error
     context = {
         "message_row": message,
         "is_own": message.author_id == user.pk,
-        "back": place_of(message),
+        "back": message_url(message),
     }
     return render(request, "conversations/message_delete.html", context)
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def react(request: HttpRequest, message_id: int) -> HttpResponse:
     """GET: choose an emoji. POST `emoji`, `on` = 1 | 0."""
     user = current_user(request)
@@ -164,7 +164,7 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
         except ChatError as refusal:
             error = refusal
         else:
-            place = place_of(message)
+            place = message_url(message)
             page = safe_next(request, place).partition("#")[0]
             return SeeOther(f"{page}#m{message.pk}")
     message, membership = access.message_for(user, message_id)
@@ -177,7 +177,7 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
         "choices": [(each, each in mine) for each in QUICK_EMOJI],
         "emoji": emoji,
         "error": error.detail if error else "",
-        "back": place_of(message),
+        "back": message_url(message),
     }
     page_shown = render(request, "conversations/message_react.html", context)
     return with_status(page_shown, error) if error else page_shown

@@ -16,16 +16,16 @@ from conversations import actions
 from conversations.web.forms import ConversationForm
 from conversations.web.people_search import PEOPLE_FOUND, search_people
 from conversations.web.settings import redirect_to
-from conversations.web.signed_in import current_user, door, whole, wholes
+from conversations.web.signed_in import current_user, member_view, parse_id, parse_ids
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def new_group(request: HttpRequest) -> HttpResponse:
     """Looking for people is a press of another button of the same form, so nothing typed is lost."""
     user = current_user(request)
     creating = request.method == "POST" and "find" not in request.POST
-    chosen = wholes(request.POST.getlist("people"))
-    form = ConversationForm(request.POST if creating else None, initial=_typed(request))
+    chosen = parse_ids(request.POST.getlist("people"))
+    form = ConversationForm(request.POST if creating else None, initial=_posted_fields(request))
     error: ChatError | None = None
     if creating:
         if form.is_valid():
@@ -43,7 +43,7 @@ def new_group(request: HttpRequest) -> HttpResponse:
     return with_status(page, error) if error else page
 
 
-def _typed(request: HttpRequest) -> dict[str, str]:
+def _posted_fields(request: HttpRequest) -> dict[str, str]:
     return {
         name: request.POST[name] for name in ConversationForm.base_fields if name in request.POST
     }
@@ -65,13 +65,13 @@ def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]
     return {"q": text, "chosen": ticked, "found": others, "too_fast": too_fast}
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def new_direct(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     error: ChatError | None = None
     if request.method == "POST":
         try:
-            other = whole(request.POST.get("user"), least=1)
+            other = parse_id(request.POST.get("user"), least=1)
             if other is None:
                 raise ChatError("invalid", _("Choose who to write to."))
             return redirect_to(actions.open_direct(user, other).pk)

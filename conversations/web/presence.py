@@ -15,38 +15,38 @@ from django.utils.translation import ngettext
 from conversations import queries
 from conversations.models import Membership, Message
 from conversations.realtime.presence import online_users
-from conversations.web.timeline import Entry, MessageRow, Seen
+from conversations.web.timeline import Entry, MessageRow, ReadReceipt
 
 NAMES_SHOWN = 3  # in the words under a message; of more people two, and how many more
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class Participants:
     """The others with open accounts, by name; None where people are not told of each other.
 
     `members_count`: all members.
     """
 
     others: list[Membership] | None
-    here: set[int]
+    online: set[int]
     members_count: int
     is_direct: bool
 
 
-def of(membership: Membership) -> Company:
+def load_participants(membership: Membership) -> Participants:
     """Return the company of a member. One query, two where they are too many to be told."""
     conversation = membership.conversation
     members = queries.members_if_small(conversation)
     if members is None:
         count = Membership.objects.filter(conversation=conversation).count()
-        return Company(None, set(), count, conversation.is_direct)
+        return Participants(None, set(), count, conversation.is_direct)
     others = [m for m in members if m.user_id != membership.user_id and m.user.is_active]
-    here = online_users([other.user_id for other in others])
-    return Company(others, here, len(members), conversation.is_direct)
+    online = online_users([other.user_id for other in others])
+    return Participants(others, online, len(members), conversation.is_direct)
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class OnlineSummary:
     """How many are here, with oneself, and who: for the head of a page."""
 
     count: int
@@ -54,50 +54,54 @@ class Here:
     names: str
 
 
-def here(company: Company) -> Here:
-    names = [other.user.name for other in company.others or () if other.user_id in company.here]
+def online_summary(participants: Participants) -> OnlineSummary:
+    names = [
+        other.user.name
+        for other in participants.others or ()
+        if other.user_id in participants.online
+    ]
     count = len(names) + 1
     text = ngettext("%(count)d here", "%(count)d here", count) % {"count": count}
-    return Here(
+    return OnlineSummary(
         len(names), text, _("Here now: %(names)s") % {"names": ", ".join([*names, _("You")])}
     )
 
 
-def last_own(entries: Sequence[Entry]) -> MessageRow | None:
+def last_own_message(entries: Sequence[Entry]) -> MessageRow | None:
     """Return the last of one's own messages that stands."""
-    own = (e for e in reversed(entries) if isinstance(e, MessageRow) and e.own and not e.deleted)
+    own = (e for e in reversed(entries) if isinstance(e, MessageRow) and e.is_own and not e.deleted)
     return next(own, None)
 
 
-def seen(company: Company, message: Message) -> Seen | None:
+def read_receipt(participants: Participants, message: Message) -> ReadReceipt | None:
     """Return what stands under one's last message; None where there is nobody to see it."""
-    if not company.others:
+    if not participants.others:
         return None
     readers = [
         other
-        for other in company.others
+        for other in participants.others
         # Who came later may read it, and has read on; nothing tells that they did read it.
         if other.last_read_seq >= message.seq and other.joined_at <= message.created_at
     ]
     names = [reader.user.name for reader in readers]
-    return Seen(_words(company, names), ", ".join(names))
+    return ReadReceipt(_receipt_text(participants, names), ", ".join(names))
 
 
-def _words(company: Company, names: list[str]) -> str:
+def _receipt_text(participants: Participants, names: list[str]) -> str:
     if not names:
         return ""
-    if company.is_direct:
+    if participants.is_direct:
         return _("Seen")
-    if company.others and len(names) == len(company.others) > 1:
+    if participants.others and len(names) == len(participants.others) > 1:
         return _("Seen by everybody")
     shown, more = names, len(names) - NAMES_SHOWN + 1
     if more > 1:
         rest = ngettext("%(count)d more", "%(count)d more", more) % {"count": more}
         shown = [*names[: NAMES_SHOWN - 1], rest]
-    return _("Seen by %(names)s") % {"names": _list(shown)}
+    return _("Seen by %(names)s") % {"names": _join_names(shown)}
 
 
-def _list(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     """Return "Bob, Carol and Dan"."""
     if len(names) == 1:
         return names[0]
@@ -105,9 +109,11 @@ def _list(names: list[str]) -> str:
     return _("%(names)s and %(last)s") % both
 
 
-def for_scripts(company: Company, last: Message | None) -> list[dict[str, Any]] | None:
+def participants_data(
+    participants: Participants, last: Message | None
+) -> list[dict[str, Any]] | None:
     """Return the others as scripts get to know them. `since`: no word before it counts as seen."""
-    if company.others is None:
+    if participants.others is None:
         return None
     return [
         {
@@ -115,7 +121,7 @@ def for_scripts(company: Company, last: Message | None) -> list[dict[str, Any]] 
             "name": other.user.name,
             "seq": other.last_read_seq,
             "since": last.seq if last and other.joined_at > last.created_at else 0,
-            "online": other.user_id in company.here,
+            "online": other.user_id in participants.online,
         }
-        for other in company.others
+        for other in participants.others
     ]

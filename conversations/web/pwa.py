@@ -21,8 +21,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from conversations.web.forms import LEVELS
-from conversations.web.layout import sidebar_of
-from conversations.web.signed_in import door
+from conversations.web.layout import get_sidebar
+from conversations.web.signed_in import member_view
 
 # What the page without a connection is made of. With "?offline" these addresses are its own: the
 # service worker answers for them, and every other page gets its files past it.
@@ -114,7 +114,7 @@ def offline(request: HttpRequest) -> HttpResponse:
     return render(request, "offline.html", {"files": _offline_files()})
 
 
-@door("GET")
+@member_view("GET")
 def share(request: HttpRequest) -> HttpResponse:
     """Where other apps send what is shared with this one: choose a conversation, then say it there."""
     parts: list[str] = []
@@ -123,15 +123,15 @@ def share(request: HttpRequest) -> HttpResponse:
         # Many apps put the address into the text as well.
         if part and not any(part in earlier for earlier in parts):
             parts.append(part)
-    rows = [row for row in sidebar_of(request).rows if not row.archived]
+    rows = [row for row in get_sidebar(request).rows if not row.archived]
     return render(
         request, "conversations/share.html", {"shared": "\n".join(parts), "conversations": rows}
     )
 
 
-@door("GET")
+@member_view("GET")
 def notifications(request: HttpRequest) -> HttpResponse:
     """What this browser is to do, which scripts know, and what each conversation is worth."""
     labels = {str(level): label for level, label in LEVELS}
-    rows = [(row, labels[row.level_in_force]) for row in sidebar_of(request).rows]
+    rows = [(row, labels[row.level_in_force]) for row in get_sidebar(request).rows]
     return render(request, "conversations/notifications.html", {"rows": rows})

@@ -15,14 +15,14 @@ from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import access, actions, queries
 from conversations.models import Membership
 from conversations.web.forms import ConversationForm, DeleteForm, LevelForm
-from conversations.web.signed_in import current_user, door
+from conversations.web.signed_in import current_user, member_view
 
 
 def redirect_to(conversation_id: int, page: str = "conversation") -> SeeOther:
     return SeeOther(reverse(f"conversations:{page}", args=[conversation_id]))
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Name, topic and access for who manages; for everybody the way out and what to be told of."""
     membership = access.member_of(current_user(request), conversation_id)
@@ -68,9 +68,9 @@ def _settings_page(
     return render(request, "conversations/settings.html", context)
 
 
-@door("POST")
+@member_view("POST")
 def archive(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    return done(
+    return run_action(
         request,
         conversation_id,
         lambda: actions.archive(current_user(request), conversation_id),
@@ -78,9 +78,9 @@ def archive(request: HttpRequest, conversation_id: int) -> HttpResponse:
     )
 
 
-@door("POST")
+@member_view("POST")
 def unarchive(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    return done(
+    return run_action(
         request,
         conversation_id,
         lambda: actions.unarchive(current_user(request), conversation_id),
@@ -88,7 +88,7 @@ def unarchive(request: HttpRequest, conversation_id: int) -> HttpResponse:
     )
 
 
-@door("GET", "POST")
+@member_view("GET", "POST")
 def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     membership = access.member_of(current_user(request), conversation_id)
     if not access.can_delete_conversation(membership):
@@ -107,14 +107,14 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return with_status(page, ChatError("invalid")) if form.errors else page
 
 
-def done(
+def run_action(
     request: HttpRequest,
     conversation_id: int,
     action: Callable[[], object],
-    said: str,
+    success: str,
     *,
     to: SeeOther | None = None,
-    shown: Callable[[HttpRequest, Membership], HttpResponse] = _settings_page,
+    error_page: Callable[[HttpRequest, Membership], HttpResponse] = _settings_page,
 ) -> HttpResponse:
     """Do something that has no form to be shown again, and say what it came to.
 
@@ -127,8 +127,8 @@ def done(
             raise
         membership = access.member_of(current_user(request), conversation_id)
         if membership.conversation.is_direct:
-            shown = _settings_page  # it has no other
+            error_page = _settings_page  # it has no other
         messages.error(request, error.detail)
-        return with_status(shown(request, membership), error)
-    messages.success(request, said)
+        return with_status(error_page(request, membership), error)
+    messages.success(request, success)
     return to or redirect_to(conversation_id)

@@ -21,7 +21,7 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def door(*methods: str) -> Callable[[View[P]], View[P]]:
+def member_view(*methods: str) -> Callable[[View[P]], View[P]]:
     """Let in only people who are signed in, and only these methods (HEAD goes with GET).
 
     Whoever is not signed in is asked to, and comes back to the page: after a refused POST to the
@@ -33,13 +33,13 @@ def door(*methods: str) -> Callable[[View[P]], View[P]]:
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if request.method not in allowed:
-                return _not_that_way(request, allowed)
+                return _method_not_allowed(request, allowed)
             if request.user.is_authenticated:
                 if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
                     raise ChatError("not_found")  # no row can have it: databases refuse to look
                 return view(request, *args, **kwargs)
             if request.method == "POST":
-                return _signed_out_meanwhile(request, redirect_to_login(_page_of(kwargs)).url)
+                return _sign_in_response(request, redirect_to_login(_page_of(kwargs)).url)
             return redirect_to_login(request.get_full_path())
 
         return guarded  # type: ignore[return-value]  # wraps() forgets that `request` may go by place
@@ -47,7 +47,7 @@ def door(*methods: str) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
-def _signed_out_meanwhile(request: HttpRequest, sign_in: str) -> HttpResponse:
+def _sign_in_response(request: HttpRequest, sign_in: str) -> HttpResponse:
     """Ask to sign in; words that came along are given back first, or they would be lost there."""
     body = request.POST.get("body", "")
     if not body.strip():
@@ -57,7 +57,7 @@ def _signed_out_meanwhile(request: HttpRequest, sign_in: str) -> HttpResponse:
     return render(request, "conversations/unsent_signed_out.html", context, status=error.status)
 
 
-def _not_that_way(request: HttpRequest, allowed: set[str]) -> HttpResponse:
+def _method_not_allowed(request: HttpRequest, allowed: set[str]) -> HttpResponse:
     error = ChatError("method_not_allowed")
     context = {"code": error.code, "detail": error.detail, "status": error.status}
     page = render(request, "400.html", context, status=error.status)
@@ -74,12 +74,12 @@ def _page_of(kwargs: dict[str, Any]) -> str:
 
 
 def current_user(request: HttpRequest) -> User:
-    """Return who is asking; `door` has seen to it that it is somebody."""
+    """Return who is asking; `member_view` has seen to it that it is somebody."""
     assert isinstance(request.user, User)
     return request.user
 
 
-def whole(text: object, *, least: int = 0) -> int | None:
+def parse_id(text: object, *, least: int = 0) -> int | None:
     """Return a number from an address or a form; None for anything a row cannot have."""
     if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 19:
         return None
@@ -87,8 +87,8 @@ def whole(text: object, *, least: int = 0) -> int | None:
     return number if least <= number <= NUMBER_MAX else None
 
 
-def wholes(texts: list[str]) -> list[int]:
-    return [number for text in texts if (number := whole(text, least=1)) is not None]
+def parse_ids(texts: list[str]) -> list[int]:
+    return [number for text in texts if (number := parse_id(text, least=1)) is not None]
 
 
 def safe_next(request: HttpRequest, otherwise: str) -> str:

@@ -65,12 +65,12 @@ class Quote:
 class Chip:
     emoji: str
     count: int
-    mine: bool
+    is_mine: bool
     names: str
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReadReceipt:
     """Who has seen a message: in a few words, which may be none yet, and all the names."""
 
     text: str
@@ -85,25 +85,25 @@ class MessageRow:
     author_name: str
     url: str
     reply_url: str
-    own: bool = False
-    continued: bool = False
+    is_own: bool = False
+    is_continued: bool = False
     deleted: bool = False
     only_emoji: bool = False
-    calls_me: bool = False
+    mentions_me: bool = False
     can_add: bool = False  # reactions and replies
     can_edit: bool = False
     can_delete: bool = False
     archived: bool = False
     reply: Quote | None = None
     reactions: list[Chip] = field(default_factory=list)
-    seen: Seen | None = None
+    receipt: ReadReceipt | None = None
     blank: bool = False
 
 
 Entry = Day | NewLine | Notice | MessageRow
 
 
-def blank(membership: Membership) -> MessageRow:
+def blank_row(membership: Membership) -> MessageRow:
     """Return the row of <template id="message-template">: everything there, nothing in it."""
     return MessageRow(
         message=Message(pk=0, seq=0, version=0, author_id=None),
@@ -118,7 +118,7 @@ def blank(membership: Membership) -> MessageRow:
     )
 
 
-BLANK_CHIP = Chip(emoji="", count=0, mine=False, names="")
+BLANK_CHIP = Chip(emoji="", count=0, is_mine=False, names="")
 
 
 def entries(
@@ -143,7 +143,7 @@ def entries(
             result.append(NewLine())
         if message.is_text:
             row = _message_row(message, membership, names)
-            result.append(replace(row, continued=_continues(message, before)))
+            result.append(replace(row, is_continued=_is_continued(message, before)))
             before = message
         else:
             result.append(_notice(message))
@@ -167,7 +167,7 @@ def quote(message: Message) -> Quote:
     return Quote(message.pk, message.author_id, author, text, message.is_deleted)
 
 
-def _continues(message: Message, before: Message | None) -> bool:
+def _is_continued(message: Message, before: Message | None) -> bool:
     return (
         before is not None
         and before.author_id == message.author_id
@@ -192,10 +192,10 @@ def _message_row(message: Message, membership: Membership, names: dict[int, str]
         author_name=message.author.name if message.author else "",
         url=f"/m/{message.pk}/",
         reply_url=_reply_url(message.conversation_id, message.pk),
-        own=message.author_id == membership.user_id,
+        is_own=message.author_id == membership.user_id,
         deleted=not alive,
         only_emoji=alive and bool(_ONLY_EMOJI.fullmatch(message.body)),
-        calls_me=membership.user_id in (message.mentions or ()),
+        mentions_me=membership.user_id in (message.mentions or ()),
         can_add=alive and not archived,
         can_edit=not archived and access.can_edit(membership, message),
         can_delete=not archived and access.can_delete(membership, message),
@@ -214,12 +214,12 @@ def _chips(message: Message, user_id: int, names: dict[int, str]) -> list[Chip]:
     for emoji, pk in message.reacted:
         users_of.setdefault(emoji, []).append(pk)
     return [
-        Chip(emoji, len(ids), user_id in ids, _who(ids, user_id, names))
+        Chip(emoji, len(ids), user_id in ids, _names_text(ids, user_id, names))
         for emoji, ids in users_of.items()
     ]
 
 
-def _who(ids: Sequence[int], user_id: int, names: dict[int, str]) -> str:
+def _names_text(ids: Sequence[int], user_id: int, names: dict[int, str]) -> str:
     """Return "You, Bob, 3 more"."""
     shown = [_("You") if pk == user_id else names[pk] for pk in ids[:NAMES_SHOWN] if pk in names]
     more = len(ids) - len(shown)

@@ -72,7 +72,7 @@ def test_there_are_tests() -> None:
 
 def test_every_sentence_scripts_say_stands_in_the_page() -> None:
     scripts = "".join(path.read_text() for path in (ROOT / "static" / "js").rglob("*.js"))
-    words = (ROOT / "templates" / "_words.html").read_text()
+    words = (ROOT / "templates" / "_script_strings.html").read_text()
     there = set(re.findall(r'data-word="([^"]+)"', words))
     plain = set(re.findall(r'(?<!#)\bsay\(\s*"([^"]+)"', scripts))
     plain |= set(re.findall(r'"(error\.\w+)"', scripts))
