@@ -46,7 +46,7 @@ def _sign_in_page(request: HttpRequest, extra_context: Any = None) -> HttpRespon
 
 
 def _password_page(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-    return redirect("accounts:password")
+    return redirect("accounts:password_change")
 
 
 def _without_nul(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -97,7 +97,9 @@ def _reset_email(email: str, *, site: str, language: str) -> EmailMessage | None
     if user is None or not user.is_active or not user.has_usable_password():
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
-    path = reverse("accounts:reset", args=[uid, default_token_generator.make_token(user)])
+    path = reverse(
+        "accounts:password_reset_confirm", args=[uid, default_token_generator.make_token(user)]
+    )
     return mails.password_reset_email(user, site=site, path=path, language=language)
 
 

@@ -63,21 +63,21 @@ class NameField(ShortField):
         super().__init__(label=_("Your name"), max_length=NAME_MAX, widget=widget, **kwargs)
 
 
-class _Twice(forms.Form):
+class _ConfirmedForm(forms.Form):
     """Asks for a new password twice: a slip would lock its owner out, and not everywhere is mail."""
 
-    asked_twice: str
+    confirmed_field: str
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        first, again = data.get(self.asked_twice), data.get("again")
+        first, again = data.get(self.confirmed_field), data.get("again")
         if first and again and first != again:
             self.add_error("again", _("The two passwords are not the same."))
         return data
 
 
-class SignUpForm(_Twice):
-    asked_twice = "password"
+class SignUpForm(_ConfirmedForm):
+    confirmed_field = "password"
 
     name = NameField(help_text=_("What the others see."))
     email = EmailField()
@@ -94,20 +94,20 @@ class SignInForm(forms.Form):
     password = SecretField(new=False, label=_("Password"))
 
 
-class PasswordForm(_Twice):
-    asked_twice = "new_password"
+class PasswordChangeForm(_ConfirmedForm):
+    confirmed_field = "new_password"
 
     old_password = SecretField(new=False, label=_("Present password"))
     new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
     again = SecretField(new=True, label=_("New password once more"))
 
 
-class ForgottenForm(forms.Form):
+class PasswordResetForm(forms.Form):
     email = EmailField()
 
 
-class ResetForm(_Twice):
-    asked_twice = "new_password"
+class SetPasswordForm(_ConfirmedForm):
+    confirmed_field = "new_password"
 
     new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
     again = SecretField(new=True, label=_("New password once more"))

@@ -23,7 +23,7 @@ NEXT_MAX = 2_000  # characters of an address to go to afterwards
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
-def answered(
+def form_response(
     request: HttpRequest,
     template: str,
     form: forms.Form,
@@ -48,16 +48,16 @@ def answered(
     page = render(
         request,
         template,
-        {"form": form, "next": _asked_for(request), "sign_up_open": _is_open(), **context},
+        {"form": form, "next": _next_url(request), "sign_up_open": _is_sign_up_open(), **context},
     )
     return with_status(page, error) if error else page
 
 
-def posted(request: HttpRequest) -> QueryDict | None:
+def posted_data(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
-def _asked_for(request: HttpRequest) -> str:
+def _next_url(request: HttpRequest) -> str:
     """Where to go afterwards, if the link said so and it is a page of ours; else ""."""
     url = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
     if len(url) > NEXT_MAX:
@@ -69,10 +69,10 @@ def _asked_for(request: HttpRequest) -> str:
 
 
 def destination(request: HttpRequest) -> str:
-    return _asked_for(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+    return _next_url(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
-def _is_open() -> bool:
+def _is_sign_up_open() -> bool:
     return bool(settings.SIGN_UP == "open")
 
 

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, queries
 from accounts.sessions import SID_KEY
-from accounts.web.forms import PasswordForm, ProfileForm
-from accounts.web.forms_answered import answered, current_user, get_or_post, posted
+from accounts.web.forms import PasswordChangeForm, ProfileForm
+from accounts.web.forms_answered import current_user, form_response, get_or_post, posted_data
 from chatty.common.limiter import client_address
 from chatty.common.pages import SeeOther
 
@@ -22,7 +22,7 @@ from chatty.common.pages import SeeOther
 @get_or_post
 def profile(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
-    form = ProfileForm(posted(request), request.FILES or None, user=user)
+    form = ProfileForm(posted_data(request), request.FILES or None, user=user)
 
     def change() -> None:
         given = {name: form.cleaned_data[name] for name in actions.CLEANED}
@@ -30,7 +30,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         actions.update_profile(user, picture=picture, remove_picture=remove, **given)
         messages.success(request, _("Your profile is saved."))
 
-    return answered(
+    return form_response(
         request, "accounts/profile.html", form, change, to=resolve_url("accounts:profile")
     )
 
@@ -38,8 +38,8 @@ def profile(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("old_password", "new_password", "again")
 @login_required
 @get_or_post
-def password(request: HttpRequest) -> HttpResponse:
-    form = PasswordForm(posted(request))
+def password_change(request: HttpRequest) -> HttpResponse:
+    form = PasswordChangeForm(posted_data(request))
 
     def change() -> None:
         actions.change_password_in_session(
@@ -52,12 +52,12 @@ def password(request: HttpRequest) -> HttpResponse:
             request, _("Your password is changed. Everywhere else you are signed out now.")
         )
 
-    return answered(
+    return form_response(
         request,
-        "accounts/password.html",
+        "accounts/password_change.html",
         form,
         change,
-        to=resolve_url("accounts:password"),
+        to=resolve_url("accounts:password_change"),
         email=current_user(request).email,
     )
 

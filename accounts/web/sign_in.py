@@ -13,8 +13,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, devices, failures
 from accounts.models import User
-from accounts.web.forms import ForgottenForm, ResetForm, SignInForm, SignUpForm
-from accounts.web.forms_answered import answered, destination, get_or_post, known_zone, posted
+from accounts.web.forms import PasswordResetForm, SetPasswordForm, SignInForm, SignUpForm
+from accounts.web.forms_answered import (
+    destination,
+    form_response,
+    get_or_post,
+    known_zone,
+    posted_data,
+)
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
 from chatty.common.pages import SeeOther, with_status
@@ -30,7 +36,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     except ChatError as error:
         page = render(request, "accounts/sign_up_closed.html", {"detail": error.detail})
         return with_status(page, error)
-    form = SignUpForm(posted(request))
+    form = SignUpForm(posted_data(request))
     entered: list[User] = []
 
     def enter() -> None:
@@ -45,7 +51,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         actions.sign_in_web(request, user)
         entered.append(user)
 
-    response = answered(request, "accounts/sign_up.html", form, enter, to=destination(request))
+    response = form_response(request, "accounts/sign_up.html", form, enter, to=destination(request))
     for user in entered:
         devices.remember(request, response, user)
     return response
@@ -56,7 +62,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and request.method != "POST":
         return SeeOther(destination(request))
-    form = SignInForm(posted(request))
+    form = SignInForm(posted_data(request))
     entered: list[User] = []
 
     def enter() -> None:
@@ -69,15 +75,15 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         actions.sign_in_web(request, user)
         entered.append(user)
 
-    response = answered(request, "accounts/sign_in.html", form, enter, to=destination(request))
+    response = form_response(request, "accounts/sign_in.html", form, enter, to=destination(request))
     for user in entered:
         devices.remember(request, response, user)
     return response
 
 
 @get_or_post
-def forgotten(request: HttpRequest) -> HttpResponse:
-    form = ForgottenForm(posted(request))
+def password_reset(request: HttpRequest) -> HttpResponse:
+    form = PasswordResetForm(posted_data(request))
 
     def ask() -> None:
         # Never the Host header where the address is known: a link in a mail would lead where it says.
@@ -86,31 +92,33 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         address, device = client_address(request), devices.device_of(request)
         actions.request_password_reset(email=email, address=address, site=site, device=device)
 
-    done = resolve_url("accounts:forgotten_sent")
-    return answered(request, "accounts/forgotten.html", form, ask, to=done)
+    done = resolve_url("accounts:password_reset_done")
+    return form_response(request, "accounts/password_reset.html", form, ask, to=done)
 
 
 @require_http_methods(["GET", "HEAD"])
-def forgotten_sent(request: HttpRequest) -> HttpResponse:
-    return render(request, "accounts/forgotten_sent.html")
+def password_reset_done(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/password_reset_done.html")
 
 
 @sensitive_post_parameters("new_password", "again")
 @get_or_post
-def reset(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+def password_reset_confirm(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     try:
         email = actions.get_user_of_link(uid, token).email
     except ChatError as error:
-        page = render(request, "accounts/reset_over.html", {"detail": error.detail})
+        page = render(request, "accounts/password_reset_expired.html", {"detail": error.detail})
         return with_status(page, error)
-    form = ResetForm(posted(request))
+    form = SetPasswordForm(posted_data(request))
 
     def change() -> None:
         actions.reset_password_by_link(uid, token, new=form.cleaned_data["new_password"])
         messages.success(request, _("Your new password is set. Sign in with it."))
 
     done = resolve_url("accounts:sign_in")
-    return answered(request, "accounts/reset.html", form, change, to=done, email=email)
+    return form_response(
+        request, "accounts/password_reset_confirm.html", form, change, to=done, email=email
+    )
 
 
 @require_POST
