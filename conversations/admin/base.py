@@ -14,7 +14,7 @@ from chatty.common.admin_filters import OwnFiltersOnly
 from chatty.common.errors import ChatError
 
 
-class LookedAt(OwnFiltersOnly, admin.ModelAdmin):
+class ReadOnlyAdmin(OwnFiltersOnly, admin.ModelAdmin):
     """Rows that nobody adds, changes or deletes by hand."""
 
     show_full_result_count = False
@@ -57,7 +57,7 @@ def staff_of(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-def number_in(text: str) -> int | None:
+def parse_number(text: str) -> int | None:
     """Return 12 for "12" and "#12", None for any other text."""
     digits = text.removeprefix("#")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None

@@ -25,7 +25,7 @@ from accounts.queries import user_by_email
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import actions, limits, queries
-from conversations.admin.base import LookedAt, number_in, staff_of
+from conversations.admin.base import ReadOnlyAdmin, parse_number, staff_of
 from conversations.models import Conversation, Membership, Message
 
 MEMBERS_SHOWN = 200
@@ -36,7 +36,7 @@ class AddMemberForm(forms.Form):
 
     def clean_person(self) -> User:
         text = self.cleaned_data["person"]
-        number = number_in(text)
+        number = parse_number(text)
         person = user_by_email(text) if number is None else User.objects.filter(pk=number).first()
         if person is None:
             raise forms.ValidationError(_("Nobody here has this address or number."))
@@ -68,9 +68,9 @@ class ArchivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(LookedAt):
-    change_form_template = "admin/conversations/conversation/look.html"
-    list_display = ("title", "kind", "door", "entries", "last_text_at", "archived_at")
+class ConversationAdmin(ReadOnlyAdmin):
+    change_form_template = "admin/conversations/conversation/change_form.html"
+    list_display = ("title", "kind", "access_value", "entries", "last_text_at", "archived_at")
     list_display_links = ("title",)
     list_filter = ("kind", "access", ArchivedFilter)
     show_facets = admin.ShowFacets.NEVER  # each would count every conversation
@@ -79,7 +79,7 @@ class ConversationAdmin(LookedAt):
     sortable_by = ("title", "entries", "last_text_at", "archived_at")
     ordering = ("-last_text_at", "-id")
     fields = (
-        *("title", "kind", "access", "topic", "members", "said"),
+        *("title", "kind", "access", "topic", "members", "message_list"),
         *("created_by", "created_at", "last_text_at", "archived_at"),
     )
     readonly_fields = fields
@@ -94,7 +94,7 @@ class ConversationAdmin(LookedAt):
         text = search_term.replace("\0", "").strip()
         if not text:
             return queryset, False
-        return queryset.filter(named(text)), False
+        return queryset.filter(named_condition(text)), False
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         shown = super().get_changelist_instance(request)
@@ -111,7 +111,7 @@ class ConversationAdmin(LookedAt):
         return title or queries.title_for_staff(conversation)
 
     @admin.display(description=_("access"), ordering="access")
-    def door(self, conversation: Conversation) -> str:
+    def access_value(self, conversation: Conversation) -> str:
         return conversation.access  # one word; the choice's label is a sentence
 
     @admin.display(description=_("messages"), ordering="last_seq")
@@ -125,9 +125,12 @@ class ConversationAdmin(LookedAt):
         return format_html('{} · <a href="{}">{}</a>', count, url, _("See and change them"))
 
     @admin.display(description=_("messages"))
-    def said(self, conversation: Conversation) -> SafeString:
+    def message_list(self, conversation: Conversation) -> SafeString:
         return format_html(
-            '{} · <a href="{}">{}</a>', conversation.last_seq, list_of(conversation.pk), _("Look")
+            '{} · <a href="{}">{}</a>',
+            conversation.last_seq,
+            messages_url(conversation.pk),
+            _("Look"),
         )
 
     @admin.action(description=_("Archive"), permissions=["moderate"])
@@ -136,8 +139,10 @@ class ConversationAdmin(LookedAt):
         done = self.each(request, live, actions.moderate_archive)
         for conversation in done:
             self.log_change(request, conversation, "Archived.")
-        said = ngettext("%d conversation is archived.", "%d conversations are archived.", len(done))
-        self.message_user(request, said % len(done))
+        sentence = ngettext(
+            "%d conversation is archived.", "%d conversations are archived.", len(done)
+        )
+        self.message_user(request, sentence % len(done))
 
     @admin.action(description=_("Take out of the archive"), permissions=["moderate"])
     def unarchive_selected(self, request: HttpRequest, rows: QuerySet[Conversation]) -> None:
@@ -145,12 +150,12 @@ class ConversationAdmin(LookedAt):
         done = self.each(request, archived, actions.moderate_unarchive)
         for conversation in done:
             self.log_change(request, conversation, "Taken out of the archive.")
-        said = ngettext(
+        sentence = ngettext(
             "%d conversation is open for words again.",
             "%d conversations are open for words again.",
             len(done),
         )
-        self.message_user(request, said % len(done))
+        self.message_user(request, sentence % len(done))
 
     def get_urls(self) -> list[Any]:
         def wrapped(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -170,7 +175,7 @@ class ConversationAdmin(LookedAt):
         ]
         return own + super().get_urls()
 
-    def the(self, request: HttpRequest, conversation_id: int) -> Conversation:
+    def require_conversation(self, request: HttpRequest, conversation_id: int) -> Conversation:
         conversation: Conversation | None = self.get_object(request, str(conversation_id))
         if conversation is None:
             raise Http404
@@ -181,12 +186,12 @@ class ConversationAdmin(LookedAt):
     def moderate_view(self, request: HttpRequest, conversation_id: int) -> HttpResponse:
         if not self.has_moderate_permission(request):
             raise PermissionDenied
-        conversation = self.the(request, conversation_id)
+        conversation = self.require_conversation(request, conversation_id)
         form = AddMemberForm(request.POST if request.POST.get("action") == "add" else None)
         if request.method != "POST":
             return self._moderate_page(request, conversation, form)
         try:
-            said = self._moderate(request, conversation, form)
+            sentence = self._moderate(request, conversation, form)
         except ChatError as error:
             if error.code == "reason_required" and may_reveal(request):
                 self.show_error(request, error)
@@ -199,8 +204,8 @@ class ConversationAdmin(LookedAt):
                     add_form_error(form, error)
                 return with_status(self._moderate_page(request, conversation, form), error)
         else:
-            self.log_change(request, conversation, said)
-            self.message_user(request, said)
+            self.log_change(request, conversation, sentence)
+            self.message_user(request, sentence)
         return SeeOther(request.path)
 
     def _moderate(
@@ -220,7 +225,7 @@ class ConversationAdmin(LookedAt):
             person = form.cleaned_data["person"]
             actions.moderate_add_member(staff, conversation.pk, person.pk)
             return _("Added %(whom)s.") % {"whom": person}
-        user_id = number_in(request.POST.get("user", ""))
+        user_id = parse_number(request.POST.get("user", ""))
         person = User.objects.filter(pk=user_id or 0).first()
         if person is None:
             raise ChatError("not_found")
@@ -230,8 +235,8 @@ class ConversationAdmin(LookedAt):
         if action == "role":
             role = request.POST.get("role", "")
             actions.moderate_change_role(staff, conversation.pk, person.pk, role)
-            said = _("%(whom)s has a new role: %(role)s.")
-            return said % {"whom": person, "role": Membership.Role(role).label}
+            sentence = _("%(whom)s has a new role: %(role)s.")
+            return sentence % {"whom": person, "role": Membership.Role(role).label}
         raise ChatError("invalid")
 
     def _moderate_page(
@@ -261,7 +266,7 @@ class ConversationAdmin(LookedAt):
         """Ask for a reason, record it, and go on to what was to be read."""
         if not may_reveal(request):
             raise PermissionDenied
-        conversation = self.the(request, conversation_id)
+        conversation = self.require_conversation(request, conversation_id)
         form = RevealForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -294,16 +299,16 @@ class ConversationAdmin(LookedAt):
         messages of the conversation."""
         if "members" in request.GET:
             return reverse("admin:conversations_conversation_moderate", args=[conversation.pk])
-        message_id = number_in(request.GET.get("message", ""))
+        message_id = parse_number(request.GET.get("message", ""))
         here = Message.objects.filter(pk=message_id or 0, conversation=conversation)
         if here.exists():
             return reverse("admin:conversations_message_change", args=[message_id])
-        return list_of(conversation.pk)
+        return messages_url(conversation.pk)
 
 
-def named(text: str) -> Q:
+def named_condition(text: str) -> Q:
     """Return the condition for conversations found by a name: theirs, or a person's in a direct."""
-    number = number_in(text) if text.startswith("#") else None
+    number = parse_number(text) if text.startswith("#") else None
     if number is not None:
         return Q(pk=number)
     person = Q(user__name__icontains=text) | Q(user__email__icontains=text)
@@ -311,7 +316,7 @@ def named(text: str) -> Q:
     return Q(name__icontains=text) | Q(Exists(talks), kind=Conversation.Kind.DIRECT)
 
 
-def list_of(conversation_id: int) -> str:
+def messages_url(conversation_id: int) -> str:
     """Return where all messages of a conversation are listed."""
     where = urlencode({"conversation": f"#{conversation_id}"})
     return f"{reverse('admin:conversations_message_changelist')}?{where}"

@@ -24,8 +24,8 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from chatty.common.pages import SeeOther
 from conversations import actions, limits, notices, queries
-from conversations.admin.base import LookedAt, number_in, staff_of
-from conversations.admin.conversations import named
+from conversations.admin.base import ReadOnlyAdmin, parse_number, staff_of
+from conversations.admin.conversations import named_condition
 from conversations.models import Conversation, Message
 
 NARROWED_TO = 100  # conversations or people one search may be narrowed to
@@ -50,18 +50,18 @@ class MessageSearch(forms.Form):
     def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         if not self.is_valid():
             return rows.none()
-        asked = self.cleaned_data
-        if asked["conversation"]:
-            rows = rows.filter(conversation_id__in=conversations_called(asked["conversation"]))
-        if asked["author"]:
-            rows = rows.filter(author_id__in=people_called(asked["author"]))
-        if asked["since"]:
-            rows = rows.filter(created_at__gte=midnight(asked["since"]))
-        if asked["until"]:
-            rows = rows.filter(created_at__lt=midnight(asked["until"] + timedelta(days=1)))
-        if asked["words"]:
+        data = self.cleaned_data
+        if data["conversation"]:
+            rows = rows.filter(conversation_id__in=find_conversations(data["conversation"]))
+        if data["author"]:
+            rows = rows.filter(author_id__in=find_people(data["author"]))
+        if data["since"]:
+            rows = rows.filter(created_at__gte=midnight(data["since"]))
+        if data["until"]:
+            rows = rows.filter(created_at__lt=midnight(data["until"] + timedelta(days=1)))
+        if data["words"]:
             # Of what may not be read, nothing is to be learned by asking for it either.
-            rows = rows.filter(readable=True, body__icontains=asked["words"])
+            rows = rows.filter(readable=True, body__icontains=data["words"])
         return rows
 
 
@@ -69,13 +69,13 @@ def midnight(day: Any) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def conversations_called(text: str) -> list[int]:
-    found = Conversation.objects.filter(named(text), deleted_at=None)
+def find_conversations(text: str) -> list[int]:
+    found = Conversation.objects.filter(named_condition(text), deleted_at=None)
     return list(found.order_by("-last_text_at").values_list("pk", flat=True)[:NARROWED_TO])
 
 
-def people_called(text: str) -> list[int]:
-    number = number_in(text)
+def find_people(text: str) -> list[int]:
+    number = parse_number(text)
     if number is not None:
         return [number]
     found = User.objects.filter(Q(name__icontains=text) | Q(email__icontains=text))
@@ -102,7 +102,7 @@ class MessageList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         rows, before = queries.latest_matching(
             self.queryset,
-            before=number_in(request.GET.get("before", "")),
+            before=parse_number(request.GET.get("before", "")),
             limit=self.list_per_page,
         )
         titles = queries.titles_for_staff({row.conversation for row in rows})
@@ -122,14 +122,14 @@ class MessageList(ChangeList):
 
 
 @admin.register(Message)
-class MessageAdmin(LookedAt):
+class MessageAdmin(ReadOnlyAdmin):
     change_list_template = "admin/conversations/message/list.html"
-    list_display = ("number", "where", "author", "created_at", "kind", "said_in_short")
+    list_display = ("number", "where", "author", "created_at", "kind", "excerpt")
     list_display_links = ("number",)
     list_per_page = 100
     sortable_by = ()
     fields = (
-        *("where", "seq", "kind", "author", "said", "answers"),
+        *("where", "seq", "kind", "author", "text", "reply_to_link"),
         *("created_at", "edited_at", "deleted_at"),
     )
     readonly_fields = fields
@@ -152,15 +152,15 @@ class MessageAdmin(LookedAt):
         return format_html('<a href="{}">{}</a>', url, title)
 
     @admin.display(description=_("message"))
-    def said_in_short(self, message: Message) -> str | SafeString:
-        return shown(message, at_most=LIST_EXCERPT)
+    def excerpt(self, message: Message) -> str | SafeString:
+        return staff_text(message, at_most=LIST_EXCERPT)
 
     @admin.display(description=_("message"))
-    def said(self, message: Message) -> str | SafeString:
-        return shown(message, at_most=None)
+    def text(self, message: Message) -> str | SafeString:
+        return staff_text(message, at_most=None)
 
     @admin.display(description=_("in answer to"))
-    def answers(self, message: Message) -> str | SafeString:
+    def reply_to_link(self, message: Message) -> str | SafeString:
         if message.reply_to_id is None:
             return "-"
         url = reverse("admin:conversations_message_change", args=[message.reply_to_id])
@@ -203,19 +203,19 @@ class MessageAdmin(LookedAt):
             request,
             "message/delete.html",
             title=_("Delete messages"),
-            doomed=[(row, self.where(row), self.said_in_short(row)) for row in doomed],
+            doomed=[(row, self.where(row), self.excerpt(row)) for row in doomed],
             checkbox=ACTION_CHECKBOX_NAME,
         )
 
     def _delete(self, request: HttpRequest, doomed: list[Message]) -> None:
         done = self.each(request, doomed, actions.moderate_delete_message)
         self.log_deletions(request, cast(Any, done))
-        said = ngettext("%d message is deleted.", "%d messages are deleted.", len(done))
+        sentence = ngettext("%d message is deleted.", "%d messages are deleted.", len(done))
         if done:
-            self.message_user(request, said % len(done))
+            self.message_user(request, sentence % len(done))
 
 
-def shown(message: Message, *, at_most: int | None) -> str | SafeString:
+def staff_text(message: Message, *, at_most: int | None) -> str | SafeString:
     """Return what staff get to see of a message: its source, a notice's sentence, or a mask."""
     if not message.is_text:
         author = message.author.name if message.author else None

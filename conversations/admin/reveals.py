@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from conversations.admin.base import LookedAt
+from conversations.admin.base import ReadOnlyAdmin
 from conversations.models import Reveal
 
 
 @admin.register(Reveal)
-class RevealAdmin(LookedAt):
+class RevealAdmin(ReadOnlyAdmin):
     list_display = ("at", "staff", "looked_into", "reason")
     list_select_related = ("staff",)
     search_fields = ("staff__name", "staff__email", "title", "reason")
