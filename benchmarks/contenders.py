@@ -21,7 +21,7 @@ import psycopg
 from benchmarks.client import Crowd, LoadError, Steps, number_of, text_frame, upgrade
 from benchmarks.talk import fill
 from proof.services import free_port
-from tests.installations import ROOT, ChatServer, House
+from tests.installations import ROOT, ChatServer, Installation
 from tests.services import Postgres, Redis, wait_for_port
 
 HERE = Path(__file__).resolve().parent
@@ -75,22 +75,24 @@ class Site:
         return self._stack.enter_context(Redis())
 
     @cached_property
-    def house(self) -> House:
+    def installation(self) -> Installation:
         """Chatty on PostgreSQL, set up as for production."""
         return self._set_up("chatty", DATABASE_URL=self.postgres.create("chatty"))
 
     @cached_property
-    def small_house(self) -> House:
+    def small_installation(self) -> Installation:
         """Chatty on SQLite, as `make run` sets it up."""
         return self._set_up("chatty-small")
 
     @cached_property
-    def guarded_house(self) -> House:
+    def guarded_installation(self) -> Installation:
         """Chatty on PostgreSQL with its limits as they are shipped."""
         url = self.postgres.create("guarded")
         return self._set_up("chatty-guarded", limits={}, DATABASE_URL=url)
 
-    def _set_up(self, name: str, *, limits: Mapping[str, str] = LIMITS, **more: str) -> House:
+    def _set_up(
+        self, name: str, *, limits: Mapping[str, str] = LIMITS, **more: str
+    ) -> Installation:
         home = self.home / name
         home.mkdir()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -104,16 +106,16 @@ class Site:
             "PYTHONUNBUFFERED": "1",
             "SHUTDOWN_SECONDS": "5",
         }
-        house = House(home, env)
-        house.manage("setup", "--email", "admin@example.org")
-        self._stack.callback(house.close)
-        return house
+        installation = Installation(home, env)
+        installation.manage("setup", "--email", "admin@example.org")
+        self._stack.callback(installation.close)
+        return installation
 
-    def furnish(self, house: House, plan: Plan) -> dict[str, list[Any]]:
+    def furnish(self, installation: Installation, plan: Plan) -> dict[str, list[Any]]:
         """Bring the plan's people and rooms into a house of Chatty's: see cast.py."""
-        if house.home not in self._furnishers:
-            self._furnishers[house.home] = self._furnisher(house)
-        furnisher = self._furnishers[house.home]
+        if installation.home not in self._furnishers:
+            self._furnishers[installation.home] = self._furnisher(installation)
+        furnisher = self._furnishers[installation.home]
         stdin, stdout = furnisher.stdin, furnisher.stdout
         assert stdin is not None
         assert stdout is not None
@@ -126,13 +128,13 @@ class Site:
         furnished: dict[str, list[Any]] = json.loads(answer)
         return furnished
 
-    def _furnisher(self, house: House) -> subprocess.Popen[str]:
+    def _furnisher(self, installation: Installation) -> subprocess.Popen[str]:
         script = "from benchmarks.cast import take_orders; take_orders()"
         process = self._stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],
                 cwd=ROOT,
-                env=house.env,
+                env=installation.env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -197,7 +199,7 @@ class Contender:
     def port(self) -> int:
         raise NotImplementedError
 
-    def said(self) -> str:
+    def output(self) -> str:
         """What it wrote into its log."""
         raise NotImplementedError
 
@@ -219,7 +221,7 @@ class Contender:
         try:
             crowd.connect(self.port, handshakes, self.steps, at_once=at_once)
         except (LoadError, ConnectionError) as error:
-            raise LoadError(f"{self.name}: {error}\n{self.said()[-2000:]}") from None
+            raise LoadError(f"{self.name}: {error}\n{self.output()[-2000:]}") from None
 
 
 class Chatty(Contender):
@@ -229,24 +231,24 @@ class Chatty(Contender):
     steps = ((b'"type":"hello"', b""),)
 
     @property
-    def house(self) -> House:
-        return self.site.house
+    def installation(self) -> Installation:
+        return self.site.installation
 
     def start(self, plan: Plan) -> None:
-        furnished = self.site.furnish(self.house, plan)
+        furnished = self.site.furnish(self.installation, plan)
         self.tokens: list[str] = furnished["tokens"]
         self.rooms: list[int] = furnished["rooms"]
         for room, count in zip(self.rooms, plan.messages, strict=False):
-            fill(self.house.env["DATABASE_URL"], room, count)
-        running = self.house.servers if self.site.hurried else []
-        self.server: ChatServer = running[0] if running else self.house.serve()
+            fill(self.installation.env["DATABASE_URL"], room, count)
+        running = self.installation.servers if self.site.hurried else []
+        self.server: ChatServer = running[0] if running else self.installation.serve()
 
     def stop(self) -> None:
         if not self.site.hurried:
             self.server.kill()
 
-    def said(self) -> str:
-        return self.server.said()
+    def output(self) -> str:
+        return self.server.output()
 
     @property
     def pid(self) -> int:
@@ -271,16 +273,16 @@ class ChattySmall(Chatty):
     name = "Chatty on SQLite"
 
     @property
-    def house(self) -> House:
-        return self.site.small_house
+    def installation(self) -> Installation:
+        return self.site.small_installation
 
 
 class ChattyGuarded(Chatty):
     """As shipped: no limit is out of the way."""
 
     @property
-    def house(self) -> House:
-        return self.site.guarded_house
+    def installation(self) -> Installation:
+        return self.site.guarded_installation
 
 
 class ChattyTwice(Chatty):
@@ -290,15 +292,15 @@ class ChattyTwice(Chatty):
     name = "Chatty, two processes"
 
     def start(self, plan: Plan) -> None:
-        furnished = self.site.furnish(self.house, plan)
+        furnished = self.site.furnish(self.installation, plan)
         self.tokens, self.rooms = furnished["tokens"], furnished["rooms"]
-        self.servers = [self.house.serve(REDIS_URL=self.site.redis.url) for _ in range(2)]
+        self.servers = [self.installation.serve(REDIS_URL=self.site.redis.url) for _ in range(2)]
         self.server = self.servers[0]
 
     def stop(self) -> None:
         for server in self.servers:
             server.kill()
-            self.house.servers.remove(server)
+            self.installation.servers.remove(server)
 
     @property
     def pids(self) -> list[int]:
@@ -327,7 +329,7 @@ class Peer(Contender):
     def _log(self) -> Path:
         return self.site.home / f"{type(self).__name__}.log"
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self._log.read_text(errors="replace")
 
     def port_it_prints(self) -> int:

@@ -55,9 +55,9 @@ def main(arguments: list[str]) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="chatty-lighthouse-") as base,
         closing(Builder(Path(base))) as builder,
-        closing(builder.sqlite()) as house,
+        closing(builder.sqlite()) as installation,
     ):
-        server = house.serve()
+        server = installation.serve()
         for name, url, port in places(server, Path(base)):
             reports = [report(npx, url, port, base) for _ in range(options.rounds)]
             if options.keep:

@@ -77,12 +77,12 @@ def main(folder: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as base,
         contextlib.closing(Builder(Path(base))) as builder,
-        contextlib.closing(builder.sqlite()) as house,
+        contextlib.closing(builder.sqlite()) as installation,
         sync_playwright() as playwright,
     ):
-        found = re.search(r"Password of each: (\S+)", house.manage("demo", "--force"))
+        found = re.search(r"Password of each: (\S+)", installation.manage("demo", "--force"))
         assert found, "The demo tells its password in other words than it did."
-        server = house.serve()
+        server = installation.serve()
         path = chromium.find(playwright.chromium.executable_path)
         with playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS) as browser:
             for look, options in LOOKS.items():

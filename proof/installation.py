@@ -34,12 +34,12 @@ _GENEROUS = (
 )
 
 
-class HouseError(Exception):
+class InstallationError(Exception):
     """The house could not be made ready; the text says why."""
 
 
 @dataclass
-class House:
+class Installation:
     """`database_url` and `redis_url` are empty for SQLite and one process."""
 
     home: Path
@@ -69,7 +69,7 @@ class House:
         }
 
     async def prepare(self) -> None:
-        """Make the database. Raises HouseError."""
+        """Make the database. Raises InstallationError."""
         static = self.home / "static"
         static.mkdir()
         # Nobody will ask for a page; collecting their files would take longer than a short trial.
@@ -90,7 +90,9 @@ class House:
                 process.kill()
                 await process.wait()
         if process.returncode:
-            raise HouseError(f"The database could not be prepared:\n{written.decode()[-2000:]}")
+            raise InstallationError(
+                f"The database could not be prepared:\n{written.decode()[-2000:]}"
+            )
 
     async def add_server(self, kind: str, sabotage: str) -> None:
         """`kind`: serve or daphne; `sabotage`: a name in sabotage.SABOTAGES, or nothing."""
@@ -139,21 +141,21 @@ class House:
 class Server:
     """One server process behind its proxy, on a port it keeps over restarts."""
 
-    def __init__(self, house: House, kind: str, sabotage: str) -> None:
-        self.house = house
+    def __init__(self, installation: Installation, kind: str, sabotage: str) -> None:
+        self.installation = installation
         self.port = services.free_port()
         self.proxy = Proxy("127.0.0.1", self.port)
         self._command = command(kind, self.port, sabotage)
-        self._log = house.home / f"server-{self.port}.log"
+        self._log = installation.home / f"server-{self.port}.log"
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it and wait until it answers. Raises HouseError."""
+        """Start it and wait until it answers. Raises InstallationError."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 cwd=ROOT,
-                env=self.house.environment(),
+                env=self.installation.environment(),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl+C is for us; we end it
@@ -162,10 +164,14 @@ class Server:
             async with asyncio.timeout(_READY_SECONDS):
                 while not await self._answers():
                     if self._process.returncode is not None:
-                        raise HouseError(f"A server ended:\n{self.house.log()[-2000:]}")
+                        raise InstallationError(
+                            f"A server ended:\n{self.installation.log()[-2000:]}"
+                        )
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise HouseError(f"A server did not start:\n{self.house.log()[-2000:]}") from None
+            raise InstallationError(
+                f"A server did not start:\n{self.installation.log()[-2000:]}"
+            ) from None
 
     async def _answers(self) -> bool:
         try:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from proof.history import History
-from proof.installation import House, Server
+from proof.installation import Installation, Server
 from proof.services import Postgres, Redis
 
 Fault = Callable[[], Awaitable[None]]
@@ -23,14 +23,14 @@ class Nemesis:
 
     def __init__(
         self,
-        house: House,
+        installation: Installation,
         history: History,
         rng: random.Random,
         *,
         postgres: Postgres | None = None,
         redis: Redis | None = None,
     ) -> None:
-        self.house = house
+        self.installation = installation
         self.history = history
         self.rng = rng
         self.postgres = postgres
@@ -95,7 +95,7 @@ class Nemesis:
     # --- faults ------------------------------------------------------------------------------------
 
     def _server(self) -> Server:
-        return self.rng.choice(self.house.servers)
+        return self.rng.choice(self.installation.servers)
 
     async def _for_a_moment(self, shortest: float, longest: float) -> None:
         await asyncio.sleep(self.rng.uniform(shortest, longest))
@@ -120,7 +120,7 @@ class Nemesis:
             server.resume()
 
     async def cut_lines(self) -> None:
-        for server in self.house.servers:
+        for server in self.installation.servers:
             server.proxy.cut(self.rng.choice((0.3, 1.0)), self.rng)
 
     async def slow_lines(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from proof import checker, rest
 from proof.client import Device, Person
 from proof.history import Finding, History, Stay
-from proof.installation import House, HouseError, new_home
+from proof.installation import Installation, InstallationError, new_home
 from proof.nemesis import Nemesis
 from proof.services import GivenPostgres, OwnPostgres, Postgres, Redis
 from proof.workload import Crowd, Room
@@ -60,25 +60,25 @@ Progress = Callable[[str, float, Counter[str]], None]
 
 
 async def run_trial(plan: Plan, progress: Progress) -> Verdict:
-    """Raises HouseError and MissingServiceError."""
-    async with _house(plan) as (house, postgres, redis):
+    """Raises InstallationError and MissingServiceError."""
+    async with _house(plan) as (installation, postgres, redis):
         rng = random.Random(f"{plan.seed}-{plan.kind}")  # noqa: S311
         history = History()
         progress("opening", 0.0, history.counts)
-        for _ in range(2 if house.redis_url else 1):
-            await house.add_server(plan.server, plan.sabotage)
-        people, rooms = await _settle_in(house, plan, history, rng)
-        devices = _devices(plan, people, house, history, rng)
-        nemesis = Nemesis(house, history, rng, postgres=postgres, redis=redis)
+        for _ in range(2 if installation.redis_url else 1):
+            await installation.add_server(plan.server, plan.sabotage)
+        people, rooms = await _settle_in(installation, plan, history, rng)
+        devices = _devices(plan, people, installation, history, rng)
+        nemesis = Nemesis(installation, history, rng, postgres=postgres, redis=redis)
         crowd = Crowd(people, rooms, devices, history)
         calls = [asyncio.create_task(device.run()) for device in devices]
         try:
             await _talk(plan, crowd, nemesis, random.Random(rng.random()), progress)  # noqa: S311
             progress("settling", plan.seconds, history.counts)
-            settled = await _settled(house, devices)
+            settled = await _settled(installation, devices)
             progress("checking", plan.seconds, history.counts)
-            pages = {room.id: await _read_all(house, room) for room in rooms}
-            with house.rows() as connection:
+            pages = {room.id: await _read_all(installation, room) for room in rooms}
+            with installation.rows() as connection:
                 truth = checker.read_truth(connection)
             findings = checker.check(history, truth, devices, pages)
             if settled is None:
@@ -89,14 +89,14 @@ async def run_trial(plan: Plan, progress: Progress) -> Verdict:
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
-        errors = house.errors()
+        errors = installation.errors()
     counts = +history.counts
     counts["connections"] = sum(device.connections for device in devices)
     return Verdict(findings, history.outcomes(), counts, settled, len(history.sights), errors)
 
 
 @asynccontextmanager
-async def _house(plan: Plan) -> AsyncIterator[tuple[House, Postgres | None, Redis | None]]:
+async def _house(plan: Plan) -> AsyncIterator[tuple[Installation, Postgres | None, Redis | None]]:
     postgres: Postgres | None = None
     redis: Redis | None = None
     async with AsyncExitStack() as stack:
@@ -110,21 +110,21 @@ async def _house(plan: Plan) -> AsyncIterator[tuple[House, Postgres | None, Redi
             postgres = await asyncio.to_thread(make)
             stack.callback(postgres.close)
         urls = (postgres.url, redis.url) if postgres and redis else ("", "")
-        house = House(home, *urls)
-        stack.push_async_callback(house.close)
-        await house.prepare()
-        yield house, postgres, redis
+        installation = Installation(home, *urls)
+        stack.push_async_callback(installation.close)
+        await installation.prepare()
+        yield installation, postgres, redis
 
 
 # --- who is there ----------------------------------------------------------------------------------
 
 
 async def _settle_in(
-    house: House, plan: Plan, history: History, rng: random.Random
+    installation: Installation, plan: Plan, history: History, rng: random.Random
 ) -> tuple[list[Person], list[Room]]:
     """Accounts for two thirds of the clients (some have two devices), and conversations of half of
     them each."""
-    port = house.servers[0].port
+    port = installation.servers[0].port
     number = max(3, plan.clients * 2 // 3)
     people = list(await asyncio.gather(*(_register(port, n) for n in range(number))))
     rooms = []
@@ -162,13 +162,17 @@ async def _ask(port: int, method: str, path: str, body: Any = None, *, token: st
         if status < 300:
             return answer
         await asyncio.sleep(0.5 * (attempt + 1))
-    raise HouseError(f"{method} {path} was refused: {status} {answer}")
+    raise InstallationError(f"{method} {path} was refused: {status} {answer}")
 
 
 def _devices(
-    plan: Plan, people: list[Person], house: House, history: History, rng: random.Random
+    plan: Plan,
+    people: list[Person],
+    installation: Installation,
+    history: History,
+    rng: random.Random,
 ) -> list[Device]:
-    doors = [server.proxy.port for server in house.servers]
+    doors = [server.proxy.port for server in installation.servers]
     devices = []
     for number in range(plan.clients):
         person = people[number % len(people)]
@@ -213,13 +217,13 @@ async def _trouble(nemesis: Nemesis, crowd: Crowd, until: float) -> None:
     await nemesis.finale(crowd.stop)
 
 
-async def _settled(house: House, devices: list[Device]) -> float | None:
+async def _settled(installation: Installation, devices: list[Device]) -> float | None:
     """Wait until every device has said what it meant to and knows everything. Returns after how
     many seconds; None if it is not so within SETTLE_SECONDS."""
     start = time.monotonic()
     while (passed := time.monotonic() - start) < SETTLE_SECONDS:
         with contextlib.suppress(OSError):
-            with house.rows() as connection:
+            with installation.rows() as connection:
                 heads, members = checker.read_heads(connection)
             if all(_is_settled(device, heads, members) for device in devices):
                 return passed
@@ -252,13 +256,13 @@ def _who_is_behind(devices: list[Device], truth: checker.Truth) -> list[Finding]
     return found
 
 
-async def _read_all(house: House, room: Room) -> list[dict[str, Any]]:
+async def _read_all(installation: Installation, room: Room) -> list[dict[str, Any]]:
     """All of a conversation as REST gives it to its owner, oldest first."""
     messages: list[dict[str, Any]] = []
     while True:
         after = messages[-1]["seq"] if messages else 0
         path = f"/api/conversations/{room.id}/messages/?after={after}&limit=100"
-        page = await _ask(house.servers[0].port, "GET", path, token=room.owner.token)
+        page = await _ask(installation.servers[0].port, "GET", path, token=room.owner.token)
         messages += page["messages"]
         if not page["has_newer"]:
             return messages

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.installations import Builder, ChatServer, House, Person
+from tests.installations import Builder, ChatServer, Installation, Person
 
 
 @pytest.fixture(scope="session")
@@ -24,40 +24,40 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 
 
 @pytest.fixture
-def house(builder: Builder) -> Iterator[House]:
+def installation(builder: Builder) -> Iterator[Installation]:
     """A fresh installation on SQLite with the cast; serve it with house.serve()."""
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house
+    with contextlib.closing(builder.sqlite()) as installation:
+        yield installation
 
 
 @pytest.fixture
-def grown_house(builder: Builder) -> Iterator[House]:
+def production_installation(builder: Builder) -> Iterator[Installation]:
     """A fresh installation on PostgreSQL and Redis; any number of servers may serve it."""
-    with contextlib.closing(builder.grown_up()) as house:
-        yield house
+    with contextlib.closing(builder.production()) as installation:
+        yield installation
 
 
 @pytest.fixture
-def fragile_house(builder: Builder) -> Iterator[House]:
+def own_installation(builder: Builder) -> Iterator[Installation]:
     """The same with a PostgreSQL that no other house uses, to be crashed."""
     with (
         builder.new_postgres() as postgres,
-        contextlib.closing(builder.grown_up(postgres)) as house,
+        contextlib.closing(builder.production(postgres)) as installation,
     ):
-        yield house
+        yield installation
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def any_house(request: pytest.FixtureRequest) -> House:
+def any_installation(request: pytest.FixtureRequest) -> Installation:
     """The same test in both kinds of house."""
-    name = "house" if request.param == "sqlite" else "grown_house"
-    house: House = request.getfixturevalue(name)
-    return house
+    name = "installation" if request.param == "sqlite" else "production_installation"
+    installation: Installation = request.getfixturevalue(name)
+    return installation
 
 
 @pytest.fixture
-def server(house: House) -> ChatServer:
-    return house.serve()
+def server(installation: Installation) -> ChatServer:
+    return installation.serve()
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
 
 
 @dataclass
-class House:
+class Installation:
     """One installation. `env` is everything its processes know of the outside."""
 
     home: Path
@@ -98,19 +98,19 @@ class ChatServer:
 
     def __init__(
         self,
-        house: House,
+        installation: Installation,
         kind: str,
         arguments: tuple[str, ...],
         changes: dict[str, str],
         failing: str = "",
     ) -> None:
-        self.house = house
+        self.installation = installation
         self.kind = kind
         self.failing = failing
         self.arguments = arguments
         self.port = free_port()
-        self.env = {**house.env, "PORT": str(self.port), **changes}
-        self.log = house.home / f"server-{self.port}.log"
+        self.env = {**installation.env, "PORT": str(self.port), **changes}
+        self.log = installation.home / f"server-{self.port}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -142,14 +142,14 @@ class ChatServer:
             )
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"The server ended:\n{self.said()}"
+            assert self.process.poll() is None, f"The server ended:\n{self.output()}"
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
                     assert answer.status == 200
                     return
             except OSError:
                 time.sleep(0.05)
-        raise AssertionError(f"The server did not start within {seconds} s:\n{self.said()}")
+        raise AssertionError(f"The server did not start within {seconds} s:\n{self.output()}")
 
     def terminate(self, seconds: float = 20) -> int:
         """SIGTERM, and wait. Returns the exit code."""
@@ -167,11 +167,11 @@ class ChatServer:
             self.process.wait()
             self.process = None
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def manage(self, *arguments: str) -> str:
-        return self.house.manage(*arguments)
+        return self.installation.manage(*arguments)
 
 
 @dataclass
@@ -232,14 +232,14 @@ class Builder:
         self.count = 0
         self._postgres: Postgres | None = None
 
-    def sqlite(self) -> House:
+    def sqlite(self) -> Installation:
         """An installation nothing was configured for."""
         template = self._template("sqlite", self._set_up_sqlite)
         home = self._new_home()
         shutil.copytree(template, home, dirs_exist_ok=True)
-        return House(home, self._environment(home))
+        return Installation(home, self._environment(home))
 
-    def grown_up(self, postgres: Postgres | None = None) -> House:
+    def production(self, postgres: Postgres | None = None) -> Installation:
         """An installation on PostgreSQL, with a Redis of its own that may be stopped.
 
         `postgres`: a new_postgres(); by default it is one for all.
@@ -253,10 +253,10 @@ class Builder:
         url = postgres.create(name, template=_TEMPLATE_DATABASE)
         redis = Redis()
         env = self._environment(home, DATABASE_URL=url, REDIS_URL=redis.url)
-        return House(home, env, postgres, redis)
+        return Installation(home, env, postgres, redis)
 
     def new_postgres(self) -> Postgres:
-        """A server on which grown_up() can make databases; whoever asked for it closes it."""
+        """A server on which production() can make databases; whoever asked for it closes it."""
         return Postgres(self._template("postgres", self._set_up_postgres))
 
     def close(self) -> None:
@@ -275,18 +275,18 @@ class Builder:
         return template
 
     def _set_up_sqlite(self, home: Path) -> None:
-        self._prepare(House(home, self._environment(home)))
+        self._prepare(Installation(home, self._environment(home)))
 
     def _set_up_postgres(self, data: Path) -> None:
         with Postgres() as postgres:
             url = postgres.create(_TEMPLATE_DATABASE)
             home = self._new_home()
-            self._prepare(House(home, self._environment(home, DATABASE_URL=url)))
+            self._prepare(Installation(home, self._environment(home, DATABASE_URL=url)))
             postgres.stop_and_copy(data)
 
-    def _prepare(self, house: House) -> None:
-        house.manage("setup", "--email", "admin@example.org")
-        house.manage("shell", "-c", _CAST_SCRIPT)
+    def _prepare(self, installation: Installation) -> None:
+        installation.manage("setup", "--email", "admin@example.org")
+        installation.manage("shell", "-c", _CAST_SCRIPT)
 
     def _new_home(self) -> Path:
         self.count += 1

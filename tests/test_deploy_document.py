@@ -123,7 +123,7 @@ class Host:
                 text=True,
                 timeout=180,
             )
-            assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.said()}"
+            assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.output()}"
             said += done.stdout
         return said
 
@@ -143,9 +143,9 @@ class Host:
             try:
                 wait_for_port(port, 30)
             except TimeoutError:
-                raise AssertionError(self.said()) from None
+                raise AssertionError(self.output()) from None
 
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(path.read_text() for path in self.home.glob("units/run/*.log"))
 
     def rows(self) -> dict[tuple[str, str], Any]:
@@ -250,7 +250,7 @@ def install_and_restore(host: Host) -> int:
 
 def test_the_document_followed_on_one_machine_to_a_backup_and_back(host):
     install_and_restore(host)
-    assert " ERROR " not in host.said()
+    assert " ERROR " not in host.output()
 
 
 @pytest.mark.long
@@ -302,4 +302,4 @@ def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host
     eventually(lambda: Visitor(host.site, "alice").token)
     assert stored_words(Visitor(host.site, "alice"), room) == words
     assert "Chatty 0." in host.manage("version")
-    assert " ERROR " not in host.said()
+    assert " ERROR " not in host.output()

@@ -46,8 +46,8 @@ Frame = dict[str, Any]
 @pytest.fixture(scope="module")
 def place(builder) -> Iterator[ChatServer]:
     """A real server, where people are easily too fast."""
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve(
+    with contextlib.closing(builder.sqlite()) as installation:
+        yield installation.serve(
             TICK_SECONDS="1", LIMIT_FRAMES=f"{FRAMES_AT_ONCE}/m", PRESENCE_SECONDS="3"
         )
 

@@ -27,9 +27,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def pooled_url(grown_house, tmp_path_factory):
+def pooled_url(production_installation, tmp_path_factory):
     """The url of the house's database through PgBouncer with two sessions, which passes `options` over."""
-    given = urlsplit(grown_house.env["DATABASE_URL"])
+    given = urlsplit(production_installation.env["DATABASE_URL"])
     name, directory = given.path[1:], given.query.removeprefix("host=")
     port = free_port()
     home = tmp_path_factory.mktemp("pgbouncer")
@@ -58,17 +58,19 @@ def pooled_url(grown_house, tmp_path_factory):
         log.close()
 
 
-def test_it_is_refused_with_the_setting_that_accepts_it(grown_house, pooled_url):
+def test_it_is_refused_with_the_setting_that_accepts_it(production_installation, pooled_url):
     for command in ("setup", "serve"):
-        said = grown_house.manage(command, check=False, DATABASE_URL=pooled_url, PORT="0")
+        said = production_installation.manage(
+            command, check=False, DATABASE_URL=pooled_url, PORT="0"
+        )
         assert "Set DATABASE_PREPARE=off" in said
         assert "Traceback" not in said
 
 
-def test_everything_works_through_it_with_that_setting(grown_house, pooled_url, person):
+def test_everything_works_through_it_with_that_setting(production_installation, pooled_url, person):
     changes = {"DATABASE_URL": pooled_url, "DATABASE_PREPARE": "off", "STATEMENT_SECONDS": "1"}
-    assert grown_house.manage("setup", **changes) == ""
-    servers = [grown_house.serve(**changes) for _ in range(2)]
+    assert production_installation.manage("setup", **changes) == ""
+    servers = [production_installation.serve(**changes) for _ in range(2)]
     alice, bob = person(servers[0], "Alice"), person(servers[1], "Bob")
     members = [bob.call("GET", "/api/me/")[1]["id"]]
     status, made = alice.call("POST", "/api/conversations/", {"name": "Tea", "members": members})
@@ -85,7 +87,7 @@ def test_everything_works_through_it_with_that_setting(grown_house, pooled_url, 
             heard += frame["type"] == "message" and frame["message"]["kind"] == "text"
 
     # A lock that somebody holds ends a transaction here after 0.6 s, not after the whole statement.
-    with psycopg.connect(grown_house.env["DATABASE_URL"]) as other:
+    with psycopg.connect(production_installation.env["DATABASE_URL"]) as other:
         other.execute("SELECT 1 FROM conversations_conversation FOR UPDATE")
         began = time.monotonic()
         path = f"/api/conversations/{made['id']}/"

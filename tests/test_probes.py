@@ -43,8 +43,8 @@ def numbers(server, **headers):
     }
 
 
-def test_what_people_do_is_counted(house):
-    server = house.serve()
+def test_what_people_do_is_counted(installation):
+    server = installation.serve()
     assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "unused"})
     alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
     tea = alice.opens(bob)
@@ -83,11 +83,11 @@ def test_what_people_do_is_counted(house):
     assert numbers(server)["chatty_websocket_closes_total{4001}"] == 1
 
 
-def test_a_layer_that_is_gone_is_told_and_is_not_fatal(grown_house):
-    server = grown_house.serve(TICK_SECONDS="0.5")
+def test_a_layer_that_is_gone_is_told_and_is_not_fatal(production_installation):
+    server = production_installation.serve(TICK_SECONDS="0.5")
     assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "ok"})
     assert numbers(server)["chatty_channel_layer_up"] == 1
-    grown_house.redis.stop()
+    production_installation.redis.stop()
     down = {"status": "degraded", "database": "ok", "layer": "down"}
     eventually(lambda: ready(server) == (200, down))
     assert numbers(server)["chatty_channel_layer_up"] == 0
@@ -95,18 +95,18 @@ def test_a_layer_that_is_gone_is_told_and_is_not_fatal(grown_house):
     with switchboard() as opened:
         opened(alice).sends(alice.opens(), "still here")
     eventually(lambda: numbers(server)["chatty_publish_failures_total"] > 0)
-    grown_house.redis.start()
+    production_installation.redis.start()
     eventually(lambda: ready(server)[1]["layer"] == "ok")
 
 
-def test_a_database_that_is_gone_is_fatal_until_it_is_back(fragile_house):
-    server = fragile_house.serve()
+def test_a_database_that_is_gone_is_fatal_until_it_is_back(own_installation):
+    server = own_installation.serve()
     assert ready(server)[0] == 200
-    fragile_house.postgres.crash()
+    own_installation.postgres.crash()
     eventually(lambda: ready(server)[0] == 503)
     assert ready(server)[1] == {"status": "unavailable", "database": "down", "layer": "ok"}
     assert get(server, "/metrics")[0] == 200  # now of all times
-    fragile_house.postgres.start()
+    own_installation.postgres.start()
     eventually(lambda: ready(server)[0] == 200)
 
 
@@ -118,8 +118,8 @@ def is_worker(pid):
     return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def test_whichever_worker_is_asked_answers_for_all(grown_house):
-    server = grown_house.serve("--workers", "2", METRICS_TOKEN=TOKEN)
+def test_whichever_worker_is_asked_answers_for_all(production_installation):
+    server = production_installation.serve("--workers", "2", METRICS_TOKEN=TOKEN)
     shown = {"Authorization": f"Bearer {TOKEN}"}
     assert get(server, "/metrics")[0] == 401
     alice = Talker(server, "Alice").sign_in()

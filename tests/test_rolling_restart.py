@@ -30,7 +30,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from chatty.server.uvicorn_server import IDLE_SECONDS
 from proof.services import free_port
-from tests.installations import PASSWORD, House, Person, eventually
+from tests.installations import PASSWORD, Installation, Person, eventually
 from tests.proxies import PROXIES, Proxy, path_of, proxy
 from tests.services import wait_for_port
 from tests.sockets import new_key
@@ -50,7 +50,7 @@ def documented_steps() -> str:
 class Machine:
     """Two units of Chatty, and the documented commands run where systemctl is our stand-in."""
 
-    def __init__(self, house: House, home: Path) -> None:
+    def __init__(self, installation: Installation, home: Path) -> None:
         self.ports = sorted((free_port(), free_port()))
         self.units = home / "units"
         self.units.mkdir(parents=True)
@@ -64,10 +64,10 @@ class Machine:
         paths = {
             "/opt/chatty/.venv/bin/python": sys.executable,
             "/opt/chatty": str(ROOT),
-            "/var/lib/chatty": str(house.home),
+            "/var/lib/chatty": str(installation.home),
         }
         self.env = {
-            **house.env,
+            **installation.env,
             "PATH": f"{tools}:{os.environ['PATH']}",
             "CHATTY_TEST_UNITS": str(self.units),
             "CHATTY_TEST_PATHS": ";".join(f"{old}={new}" for old, new in paths.items()),
@@ -80,9 +80,9 @@ class Machine:
         done = subprocess.run(
             ["bash", "-euc", script], env=env, capture_output=True, text=True, timeout=120
         )
-        assert done.returncode == 0, done.stdout + done.stderr + self.said()
+        assert done.returncode == 0, done.stdout + done.stderr + self.output()
 
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(path.read_text() for path in self.units.glob("run/*.log"))
 
 
@@ -201,8 +201,8 @@ class Traffic:
 
 
 @pytest.fixture
-def machine(grown_house: House, tmp_path: Path) -> Iterator[Machine]:
-    made = Machine(grown_house, tmp_path)
+def machine(production_installation: Installation, tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(production_installation, tmp_path)
     yield made
     for port in made.ports:
         made.run(f"systemctl stop chatty@{port}")
@@ -239,11 +239,11 @@ def test_nobody_notices_processes_that_restart_one_by_one(machine, tmp_path, pro
         assert len(traffic.away) >= 8  # everybody had to come back
         assert max(traffic.away) <= AWAY_SECONDS
         assert traffic.sent <= stored_words(alice, room)
-    assert " ERROR " not in machine.said()
+    assert " ERROR " not in machine.output()
 
 
-def test_idle_connections_of_a_proxy_carry_a_last_request_while_chatty_stops(house):
-    server = house.serve(TRUSTED_PROXIES="127.0.0.1")
+def test_idle_connections_of_a_proxy_carry_a_last_request_while_chatty_stops(installation):
+    server = installation.serve(TRUSTED_PROXIES="127.0.0.1")
     alice = Person(server, "Alice").sign_in()
     kept, other = (http.client.HTTPConnection("127.0.0.1", server.port, timeout=5) for _ in "ab")
     for connection in (kept, other):
@@ -269,8 +269,8 @@ def test_idle_connections_of_a_proxy_carry_a_last_request_while_chatty_stops(hou
     assert time.monotonic() - began < IDLE_SECONDS
 
 
-def test_whoever_checks_regularly_hears_of_the_end_before_the_listener_closes(house):
-    server = house.serve()
+def test_whoever_checks_regularly_hears_of_the_end_before_the_listener_closes(installation):
+    server = installation.serve()
     ready = f"{server.url}/readyz"
     with urllib.request.urlopen(ready) as answer:
         assert answer.status == 200

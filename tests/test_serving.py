@@ -49,7 +49,7 @@ def conversation_of(person, *members):
 def test_a_server_says_where_it_is_and_that_it_is_well(server):
     answer, body = get(server.port)
     assert (answer.status, json.loads(body)) == (200, {"status": "ok"})
-    assert f"Chatty is ready: http://127.0.0.1:{server.port}" in server.said()
+    assert f"Chatty is ready: http://127.0.0.1:{server.port}" in server.output()
     assert answer.headers["Server"] is None
 
 
@@ -72,13 +72,13 @@ print(resident_bytes(os.getpid()) - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no mallopt to set")
-def test_what_a_hash_of_a_password_took_goes_back_to_the_system(house):
+def test_what_a_hash_of_a_password_took_goes_back_to_the_system(installation):
     grown = {
         way: int(
             subprocess.run(
                 [sys.executable, "-c", RESIDENT_AFTER_LARGE_BLOCKS, way],
                 cwd=ROOT,
-                env={**house.env, "DJANGO_SETTINGS_MODULE": "chatty.settings"},
+                env={**installation.env, "DJANGO_SETTINGS_MODULE": "chatty.settings"},
                 capture_output=True,
                 text=True,
                 check=True,
@@ -90,20 +90,20 @@ def test_what_a_hash_of_a_password_took_goes_back_to_the_system(house):
     assert grown["plain"] > 15 * 2**20  # or there would be nothing to set
 
 
-def test_serve_refuses_before_set_up_and_leaves_no_empty_database(house, tmp_path):
-    said = house.manage("serve", check=False, DATA_DIR=str(tmp_path), SECRET_KEY="")
+def test_serve_refuses_before_set_up_and_leaves_no_empty_database(installation, tmp_path):
+    said = installation.manage("serve", check=False, DATA_DIR=str(tmp_path), SECRET_KEY="")
     assert "Chatty is not set up yet. Run this first: python manage.py setup" in said
     assert list(tmp_path.iterdir()) == []
 
 
-def test_serve_refuses_a_database_that_is_behind(house):
-    house.manage("migrate", "conversations", "zero", "--verbosity", "0")
-    said = house.manage("serve", check=False, PORT="0")
+def test_serve_refuses_a_database_that_is_behind(installation):
+    installation.manage("migrate", "conversations", "zero", "--verbosity", "0")
+    said = installation.manage("serve", check=False, PORT="0")
     assert "behind this version of Chatty. Run this first: python manage.py setup" in said
 
 
-def test_serve_refuses_a_second_process_on_sqlite(house, server):
-    said = house.manage("serve", check=False, PORT="0")
+def test_serve_refuses_a_second_process_on_sqlite(installation, server):
+    said = installation.manage("serve", check=False, PORT="0")
     assert "Chatty is already served from" in said
     assert f"(process {server.process.pid})" in said
     assert get(server.port)[0].status == 200
@@ -115,60 +115,64 @@ def test_a_killed_server_leaves_no_lock_behind(server):
     assert get(server.port)[0].status == 200
 
 
-def test_serve_refuses_several_workers_on_sqlite(house):
-    said = house.manage("serve", "--workers", "2", check=False, PORT="0")
+def test_serve_refuses_several_workers_on_sqlite(installation):
+    said = installation.manage("serve", "--workers", "2", check=False, PORT="0")
     assert "without Redis" in said
     assert "cannot share SQLite" in said
 
 
-def test_serve_refuses_a_taken_port(house, server):
-    other = house.manage("serve", check=False, PORT=str(server.port), DATA_DIR=str(house.home))
+def test_serve_refuses_a_taken_port(installation, server):
+    other = installation.manage(
+        "serve", check=False, PORT=str(server.port), DATA_DIR=str(installation.home)
+    )
     assert "already served" in other
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server.terminate()
-        said = house.manage("serve", check=False, PORT=str(port))
+        said = installation.manage("serve", check=False, PORT=str(port))
     assert f"Port {port} is taken by another program. Choose another: PORT={port + 1}" in said
 
 
-def test_serve_refuses_a_sample_secret(house):
-    said = house.manage("serve", check=False, SECRET_KEY="django-insecure-" + "x1y2z3" * 8)
+def test_serve_refuses_a_sample_secret(installation):
+    said = installation.manage("serve", check=False, SECRET_KEY="django-insecure-" + "x1y2z3" * 8)
     assert "SECRET_KEY is a sample" in said
 
 
-def test_serve_refuses_more_connections_than_there_are(grown_house):
-    said = grown_house.manage("serve", "--workers", "4", check=False, DATABASE_POOL="100")
+def test_serve_refuses_more_connections_than_there_are(production_installation):
+    said = production_installation.manage(
+        "serve", "--workers", "4", check=False, DATABASE_POOL="100"
+    )
     assert "4 x 100 connections are more than PostgreSQL grants" in said
     assert "DATABASE_POOL=" in said
 
 
-def test_serve_says_when_the_database_is_away(grown_house):
+def test_serve_says_when_the_database_is_away(production_installation):
     port = free_port()
     url = f"postgres://nobody:secret@127.0.0.1:{port}/nowhere"
-    said = grown_house.manage("serve", check=False, DATABASE_URL=url)
+    said = production_installation.manage("serve", check=False, DATABASE_URL=url)
     assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in said
     assert "secret" not in said
     assert "Traceback" not in said
 
 
-def test_set_up_again_changes_nothing(house):
-    assert house.manage("setup") == ""
+def test_set_up_again_changes_nothing(installation):
+    assert installation.manage("setup") == ""
 
 
-def test_a_first_set_up_makes_a_secret_only_its_owner_can_read(house, tmp_path):
-    said = house.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
+def test_a_first_set_up_makes_a_secret_only_its_owner_can_read(installation, tmp_path):
+    said = installation.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
     secret = tmp_path / "secret_key"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert len(secret.read_text().strip()) >= 50
     assert "admin@localhost" in said
     assert secret.read_text().strip() not in said
-    assert "password" not in house.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
+    assert "password" not in installation.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
 
 
 @pytest.mark.parametrize("kind", ["serve", "daphne", "runserver"])
-def test_every_way_of_serving_answers_pages_rest_and_sockets(house, person, kind):
+def test_every_way_of_serving_answers_pages_rest_and_sockets(installation, person, kind):
     debug = {"DEBUG": "1"} if kind == "runserver" else {}
-    server = house.serve(kind=kind, **debug)
+    server = installation.serve(kind=kind, **debug)
     assert get(server.port, "/sign-in/")[0].status == 200
     alice = person(server, "Alice")
     with alice.socket() as connection:
@@ -223,8 +227,8 @@ def test_what_was_said_before_a_kill_is_there_after_it(server, person):
     assert [m["body"] for m in page["messages"] if m["kind"] == "text"] == ["still here"]
 
 
-def test_workers_share_one_port_and_come_back(grown_house, person):
-    server = grown_house.serve("--workers", "2")
+def test_workers_share_one_port_and_come_back(production_installation, person):
+    server = production_installation.serve("--workers", "2")
     alice, bob = person(server, "Alice"), person(server, "Bob")
     conversation = conversation_of(alice, bob.call("GET", "/api/me/")[1]["id"])
     with bob.socket() as ear:
@@ -242,8 +246,8 @@ def test_workers_share_one_port_and_come_back(grown_house, person):
     assert server.terminate() == 0
 
 
-def test_workers_that_are_stopping_let_nobody_wait_for_an_answer(grown_house):
-    server = grown_house.serve("--workers", "2", TRUSTED_PROXIES="127.0.0.1")
+def test_workers_that_are_stopping_let_nobody_wait_for_an_answer(production_installation):
+    server = production_installation.serve("--workers", "2", TRUSTED_PROXIES="127.0.0.1")
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert line.recv(1000).startswith(b"HTTP/1.1 200")
@@ -254,8 +258,8 @@ def test_workers_that_are_stopping_let_nobody_wait_for_an_answer(grown_house):
     assert server.terminate() == 0
 
 
-def test_a_request_whose_headers_never_end_is_cut_off(house):
-    server = house.serve(HTTP_HEADER_SECONDS="1")
+def test_a_request_whose_headers_never_end_is_cut_off(installation):
+    server = installation.serve(HTTP_HEADER_SECONDS="1")
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = b""
@@ -307,6 +311,6 @@ def test_logs_hold_no_words_tokens_cookies_or_queries(server, person):
     alice.call("POST", "/api/token/", {"email": alice.email, "password": canaries[3]})
     alice.call("POST", "/api/token/", "CANARYBODY")
     server.terminate()
-    said = server.said()
+    said = server.output()
     assert "Chatty is ready" in said
     assert [canary for canary in canaries if canary in said] == []

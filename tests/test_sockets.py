@@ -32,12 +32,12 @@ PLACES = [
 def place(request, builder):
     """A server; its name says which. What another process changes it finds within a second."""
     kind, database = request.param.split("-")
-    make = builder.sqlite if database == "sqlite" else builder.grown_up
-    with contextlib.closing(make()) as house:
+    make = builder.sqlite if database == "sqlite" else builder.production
+    with contextlib.closing(make()) as installation:
         quick = {"TICK_SECONDS": "1", "PRESENCE_SECONDS": "3"}
-        server = house.serve(kind=kind, LIMIT_FRAMES="100000/s", **quick)
+        server = installation.serve(kind=kind, LIMIT_FRAMES="100000/s", **quick)
         yield server
-        assert " ERROR " not in server.said()
+        assert " ERROR " not in server.output()
 
 
 @pytest.fixture(scope="module")
@@ -199,8 +199,8 @@ def test_too_many_sockets_of_one_person_are_refused(place):
         assert first.is_open()
 
 
-def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_it_is(house):
-    server = house.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="3")
+def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_it_is(installation):
+    server = installation.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="3")
     guest = newcomer(server)
     bearer = {"Authorization": f"Bearer {guest.token}"}
     full, free = ({"X-Forwarded-For": address} for address in ("203.0.113.7", "203.0.113.8"))
@@ -216,8 +216,8 @@ def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_i
         eventually(lambda: knock(server, {**bearer, **full}) == "hello")
 
 
-def test_a_whole_network_has_ten_times_the_places_of_an_address(house):
-    server = house.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="1")
+def test_a_whole_network_has_ten_times_the_places_of_an_address(installation):
+    server = installation.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="1")
     guest = newcomer(server)
     bearer = {"Authorization": f"Bearer {guest.token}"}
     with contextlib.ExitStack() as stack:
@@ -395,7 +395,7 @@ def test_bad_frames_are_answered_and_the_socket_stays_open(place, alice, bob, ca
         assert hers.sends(tea, "after all that")["seq"]
         his.takes_message(tea, "after all that")
     assert his.so_far("error") == []
-    assert " ERROR " not in place.said()
+    assert " ERROR " not in place.output()
 
 
 def test_a_binary_frame_is_answered(alice, call):
@@ -838,7 +838,7 @@ def group_send(place, group, message):
     """Sends as any other program with Channels would."""
 
     async def send():
-        layer = RedisPubSubChannelLayer(hosts=[place.house.redis.url], prefix="chatty")
+        layer = RedisPubSubChannelLayer(hosts=[place.installation.redis.url], prefix="chatty")
         await layer.group_send(group, message)
         await layer.flush()
 
@@ -848,7 +848,7 @@ def group_send(place, group, message):
 def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobody(
     place, alice, bob, call
 ):
-    if place.house.redis is None:
+    if place.installation.redis is None:
         pytest.skip("needs Redis")
     tea = alice.opens(bob)
     his = call(bob)
@@ -874,8 +874,8 @@ def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobod
         group_send(place, group, odd)
     alice.posts(tea, "after")
     his.takes_message(tea, "after")
-    assert "failed; starting it again" not in place.said()
-    assert " ERROR " not in place.said()
+    assert "failed; starting it again" not in place.output()
+    assert " ERROR " not in place.output()
 
 
 # --- and all the while ---------------------------------------------------------------------------------

@@ -32,12 +32,12 @@ WAYS = {
 }
 
 
-def said_by(house, way, **changes):
+def output_of(installation, way, **changes):
     """What starting this way wrote; it must have failed without a traceback."""
     done = subprocess.run(
         [sys.executable, *WAYS[way]],
         cwd=ROOT,
-        env={**house.env, "PORT": "0", "SECRET_KEY": "", **changes},
+        env={**installation.env, "PORT": "0", "SECRET_KEY": "", **changes},
         capture_output=True,
         text=True,
         timeout=60,
@@ -50,16 +50,16 @@ def said_by(house, way, **changes):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_setting_that_makes_no_sense_is_told(house, way):
-    said = said_by(house, way, DATABASE_URL=f"postgres://u:1/{SECRET}@h/d")
+def test_a_setting_that_makes_no_sense_is_told(installation, way):
+    said = output_of(installation, way, DATABASE_URL=f"postgres://u:1/{SECRET}@h/d")
     assert "DATABASE_URL should look like" in said
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_database_that_is_away_is_told(house, way):
+def test_a_database_that_is_away_is_told(installation, way):
     port = free_port()
     url = f"postgres://u:{SECRET}@127.0.0.1:{port}/d"
-    said = said_by(house, way, DATABASE_URL=url, SECRET_KEY=house.env["SECRET_KEY"])
+    said = output_of(installation, way, DATABASE_URL=url, SECRET_KEY=installation.env["SECRET_KEY"])
     assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in said
     assert "Check DATABASE_URL" in said
 
@@ -80,21 +80,23 @@ def test_a_database_that_is_away_is_told(house, way):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_each_cause_has_its_own_sentence(house, changes, expected):
-    assert expected in said_by(house, "setup", **changes)
+def test_each_cause_has_its_own_sentence(installation, changes, expected):
+    assert expected in output_of(installation, "setup", **changes)
 
 
-def test_a_server_says_what_it_runs_on(grown_house):
-    server = grown_house.serve()
-    said = server.said()
-    assert f"Database: PostgreSQL, {grown_house.home.name.replace('-', '_')} at " in said
-    assert f"Redis: 127.0.0.1:{grown_house.redis.port}, database 0" in said
+def test_a_server_says_what_it_runs_on(production_installation):
+    server = production_installation.serve()
+    said = server.output()
+    assert (
+        f"Database: PostgreSQL, {production_installation.home.name.replace('-', '_')} at " in said
+    )
+    assert f"Redis: 127.0.0.1:{production_installation.redis.port}, database 0" in said
     assert "PUBLIC_URL: not set" in said
     assert f"Listening on: 127.0.0.1:{server.port}" in said
 
 
-def test_a_name_that_is_not_ascii_is_served(house):
-    server = house.serve(PUBLIC_URL="http://münchen.example")
+def test_a_name_that_is_not_ascii_is_served(installation):
+    server = installation.serve(PUBLIC_URL="http://münchen.example")
     for host, status in (("xn--mnchen-3ya.example", 200), ("other.example", 400)):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
         connection.request("GET", "/sign-in/", headers={"Host": host})
@@ -111,15 +113,15 @@ def as_ordinary_user():
 
 
 @pytest.mark.parametrize("way", ["setup", "serve", "another command", "daphne"])
-def test_a_database_file_one_may_not_write_is_told(house, way):
-    path = house.home / "chatty.db"
+def test_a_database_file_one_may_not_write_is_told(installation, way):
+    path = installation.home / "chatty.db"
     path.chmod(0o400)
     if os.geteuid() == 0:
         os.chown(path, 65534, -1)
     done = subprocess.run(
         [*as_ordinary_user(), sys.executable, *WAYS[way]],
         cwd=ROOT,
-        env={**house.env, "PORT": "0"},
+        env={**installation.env, "PORT": "0"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -133,16 +135,16 @@ def test_a_database_file_one_may_not_write_is_told(house, way):
 
 
 @pytest.mark.parametrize("command", ["demo", "new_epoch", "accept_secret", "changepassword"])
-def test_commands_before_set_up_are_told_to_wait_for_it(house, tmp_path, command):
+def test_commands_before_set_up_are_told_to_wait_for_it(installation, tmp_path, command):
     arguments = ["a@example.org"] if command == "changepassword" else []
-    said = house.manage(command, *arguments, check=False, DATA_DIR=str(tmp_path))
+    said = installation.manage(command, *arguments, check=False, DATA_DIR=str(tmp_path))
     assert "Run this first: python manage.py setup" in said
     assert "Traceback" not in said
 
 
-def test_a_file_that_is_no_database_is_told(house):
-    (house.home / "chatty.db").write_bytes(b"no database" * 1000)
-    assert "is not an SQLite database" in house.manage("serve", check=False, PORT="0")
+def test_a_file_that_is_no_database_is_told(installation):
+    (installation.home / "chatty.db").write_bytes(b"no database" * 1000)
+    assert "is not an SQLite database" in installation.manage("serve", check=False, PORT="0")
 
 
 @pytest.mark.parametrize(
@@ -160,55 +162,58 @@ def test_a_file_that_is_no_database_is_told(house):
         ),
     ],
 )
-def test_what_postgresql_says_is_told(grown_house, url, expected):
-    given = urlsplit(grown_house.env["DATABASE_URL"])
+def test_what_postgresql_says_is_told(production_installation, url, expected):
+    given = urlsplit(production_installation.env["DATABASE_URL"])
     host = given.query.removeprefix("host=")
     changed = url.format(name=given.path[1:], host=host)
     for command in ("serve", "setup"):
-        said = grown_house.manage(command, check=False, DATABASE_URL=changed, PORT="0")
+        said = production_installation.manage(command, check=False, DATABASE_URL=changed, PORT="0")
         if command == "serve" or "takes no" not in expected:
             assert expected in said
         assert "Traceback" not in said
 
 
-def test_another_secret_is_refused_with_the_command_that_accepts_it(house):
+def test_another_secret_is_refused_with_the_command_that_accepts_it(installation):
     other = "another-key-0123456789-abcdefghijklmnopqrstuvwxyz-ABC"
     for command in ("serve", "setup"):
-        said = house.manage(command, check=False, PORT="0", SECRET_KEY=other)
+        said = installation.manage(command, check=False, PORT="0", SECRET_KEY=other)
         assert "python manage.py accept_secret" in said
-    house.manage("accept_secret", SECRET_KEY=other)
-    server = house.serve(SECRET_KEY=other)
+    installation.manage("accept_secret", SECRET_KEY=other)
+    server = installation.serve(SECRET_KEY=other)
     server.terminate()
-    former = house.env["SECRET_KEY"]
-    assert "accept_secret" in house.manage("serve", check=False, PORT="0")
-    house.serve(SECRET_KEY=former, SECRET_KEY_FALLBACKS=other)
+    former = installation.env["SECRET_KEY"]
+    assert "accept_secret" in installation.manage("serve", check=False, PORT="0")
+    installation.serve(SECRET_KEY=former, SECRET_KEY_FALLBACKS=other)
 
 
-def record_migration(house, name):
+def record_migration(installation, name):
     script = (
         "from django.db import connection\n"
         "from django.db.migrations.recorder import MigrationRecorder\n"
         f"MigrationRecorder(connection).record_applied('conversations', '{name}')"
     )
-    house.manage("shell", "-c", script)
+    installation.manage("shell", "-c", script)
 
 
-def test_code_older_than_the_database_is_refused(house):
-    record_migration(house, "9999_from_the_future")
+def test_code_older_than_the_database_is_refused(installation):
+    record_migration(installation, "9999_from_the_future")
     for way in ("serve", "setup", "daphne"):
-        said = said_by(house, way, SECRET_KEY=house.env["SECRET_KEY"])
+        said = output_of(installation, way, SECRET_KEY=installation.env["SECRET_KEY"])
         assert "newer version of Chatty" in said
 
 
-def test_setup_does_not_migrate_under_a_server_on_sqlite(house):
-    server = house.serve()
-    assert house.manage("setup") == ""  # nothing to do: harmless
-    with contextlib.closing(sqlite3.connect(house.home / "chatty.db")) as database:
+def test_setup_does_not_migrate_under_a_server_on_sqlite(installation):
+    server = installation.serve()
+    assert installation.manage("setup") == ""  # nothing to do: harmless
+    with contextlib.closing(sqlite3.connect(installation.home / "chatty.db")) as database:
         newest = "SELECT max(id) FROM django_migrations WHERE app = 'conversations'"
         database.execute(f"DELETE FROM django_migrations WHERE id = ({newest})")
         database.commit()
-    said = house.manage("setup", check=False)
-    assert f"already served from {house.home / 'chatty.db'} (process {server.process.pid})" in said
+    said = installation.manage("setup", check=False)
+    assert (
+        f"already served from {installation.home / 'chatty.db'} (process {server.process.pid})"
+        in said
+    )
     assert "Traceback" not in said
 
 
@@ -216,7 +221,7 @@ def test_setup_does_not_migrate_under_a_server_on_sqlite(house):
 def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
     env = builder._environment(tmp_path, SECRET_KEY="")
     if kind == "postgres":
-        with contextlib.closing(builder.grown_up()) as grown:
+        with contextlib.closing(builder.production()) as grown:
             env["DATABASE_URL"] = grown.postgres.create(f"twice_{os.getpid()}", "template1")
     running = [
         subprocess.Popen(
@@ -239,15 +244,15 @@ def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
 # --- a disk that fills up while it serves -----------------------------------------------------------
 
 
-def test_a_full_disk_is_told_in_the_log_by_readyz_and_to_who_sends(house, person):
-    server = house.serve()
+def test_a_full_disk_is_told_in_the_log_by_readyz_and_to_who_sends(installation, person):
+    server = installation.serve()
     alice = person(server, "Alice")
     status, made = alice.call("POST", "/api/conversations/", {"name": "Tea", "members": []})
     assert status == 201, made
     with alice.socket() as line:
         line.recv(timeout=10)
         # The process may let no file grow any further: what a full disk is, and can be undone.
-        log = (house.home / "chatty.db-wal").stat().st_size
+        log = (installation.home / "chatty.db-wal").stat().st_size
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (log, limits[1]))
         frame = {"type": "send", "conversation": made["id"], "key": "k", "body": "x" * 3000}
@@ -262,7 +267,7 @@ def test_a_full_disk_is_told_in_the_log_by_readyz_and_to_who_sends(house, person
         assert refused["code"] == "unavailable", refused
         assert "disk is full or read-only" in refused["detail"]
         assert ready(server) == (503, "unwritable")
-        assert "The database cannot be written: The disk" in server.said()
+        assert "The database cannot be written: The disk" in server.output()
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
         eventually(lambda: ready(server) == (200, "ok"))
         assert answer()["type"] == "sent"
@@ -285,11 +290,11 @@ def others_may_use(directory):
     return [path for path in (directory, *directory.rglob("*")) if path.stat().st_mode & 0o077]
 
 
-def test_nobody_else_can_read_the_data_from_the_first_start(house, tmp_path):
+def test_nobody_else_can_read_the_data_from_the_first_start(installation, tmp_path):
     data, static = tmp_path / "data", tmp_path / "static"
     env = {"DATA_DIR": str(data), "STATIC_ROOT": str(static), "SECRET_KEY": ""}
-    house.manage("setup", **env)
-    house.serve(**env)
+    installation.manage("setup", **env)
+    installation.serve(**env)
     names = {path.name for path in data.iterdir()}
     assert names >= {"chatty.db", "chatty.db-wal", "chatty.db-shm", "chatty.db.lock", "secret_key"}
     assert others_may_use(data) == []
@@ -303,29 +308,29 @@ def test_nobody_else_can_read_the_data_from_the_first_start(house, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["serve", "daphne"])
-def test_data_that_others_could_read_is_closed_to_them(house, kind):
-    house.home.chmod(0o755)
-    (house.home / "chatty.db").chmod(0o644)
-    server = house.serve(kind=kind)
-    said = server.said()
-    assert f"Others could use {house.home} (755); now it is 700" in said
-    assert f"Others could use {house.home / 'chatty.db'} (644); now it is 600" in said
-    assert [path.name for path in others_may_use(house.home) if path != server.log] == []
+def test_data_that_others_could_read_is_closed_to_them(installation, kind):
+    installation.home.chmod(0o755)
+    (installation.home / "chatty.db").chmod(0o644)
+    server = installation.serve(kind=kind)
+    said = server.output()
+    assert f"Others could use {installation.home} (755); now it is 700" in said
+    assert f"Others could use {installation.home / 'chatty.db'} (644); now it is 600" in said
+    assert [path.name for path in others_may_use(installation.home) if path != server.log] == []
 
 
 # --- several workers --------------------------------------------------------------------------------
 
 
-def test_ready_is_said_when_every_worker_serves(grown_house):
-    server = grown_house.serve("--workers", "3")
-    eventually(lambda: "Chatty is ready" in server.said(), seconds=60)
+def test_ready_is_said_when_every_worker_serves(production_installation):
+    server = production_installation.serve("--workers", "3")
+    eventually(lambda: "Chatty is ready" in server.output(), seconds=60)
     # Each writes numbers of its own as soon as it serves; the files are named after processes.
-    numbers = grown_house.home / "metrics" / str(server.process.pid)
+    numbers = production_installation.home / "metrics" / str(server.process.pid)
     serving = {path.stem.rpartition("_")[2] for path in numbers.glob("*.db")}
     assert len(serving) == 3
     server.process.send_signal(signal.SIGHUP)
     assert server.process.wait(30) == 0
-    assert [path.name for path in (grown_house.home / "metrics").iterdir()] == ["lock"]
+    assert [path.name for path in (production_installation.home / "metrics").iterdir()] == ["lock"]
 
 
 def test_what_killed_workers_leave_is_cleared_up_at_the_next_start(tmp_path):

@@ -24,8 +24,8 @@ BY_ITSELF = 6.0  # without
 
 @pytest.fixture(scope="module")
 def town(builder):
-    with contextlib.closing(builder.grown_up()) as house:
-        yield house
+    with contextlib.closing(builder.production()) as installation:
+        yield installation
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def servers(town):
     pair = tuple(town.serve(LIMIT_FRAMES="100000/s", PRESENCE_SECONDS="6") for _ in range(2))
     yield pair
     for server in pair:
-        assert " ERROR " not in server.said()  # outages are no alarm
+        assert " ERROR " not in server.output()  # outages are no alarm
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def started(town):
 
 def told(servers, state):
     """How often each server has told of the layer: "silent", "back again"."""
-    return [server.said().count(f"channel layer: {state}") for server in servers]
+    return [server.output().count(f"channel layer: {state}") for server in servers]
 
 
 def hears_through_the_layer(speaker: Client, listener: Client, conversation: int, seconds: float):

@@ -98,7 +98,7 @@ def run(bench: Bench) -> None:
 def prepared(chatty: Chatty, room: int) -> str:
     """Make the messages of a room long and give its one member PASSWORD; return their address."""
     script = _PREPARE.format(room=room, password=PASSWORD)
-    printed = chatty.house.manage("shell", "-v", "0", "-c", script)
+    printed = chatty.installation.manage("shell", "-v", "0", "-c", script)
     return printed.partition("READER ")[2].strip()
 
 

@@ -50,7 +50,7 @@ def run(bench: Bench) -> None:
         email = ""
         for room, reactors in zip(chatty.rooms, rooms.values(), strict=True):
             script = _FURNISH.format(room=room, reactors=reactors, page=PAGE, password=PASSWORD)
-            printed = chatty.house.manage("shell", "-v", "0", "-c", script)
+            printed = chatty.installation.manage("shell", "-v", "0", "-c", script)
             email = printed.partition("READER ")[2].strip()
         cookie = signed_in(chatty.port, email)
         for room in chatty.rooms:

@@ -51,10 +51,10 @@ class Wire:
 
     def offer(self, events: tuple[Event, ...]) -> None:
         self.said += events
-        for house in self.houses:
-            if house is not self.speaking and self.cut:
+        for installation in self.houses:
+            if installation is not self.speaking and self.cut:
                 continue
-            house.relay._handle_all(from_layer(to_layer(events, "there")))
+            installation.relay._handle_all(from_layer(to_layer(events, "there")))
 
 
 @dataclass(eq=False)
@@ -95,8 +95,8 @@ class Town:
     async def pass_by(self, seconds: float) -> None:
         for _ in range(int(seconds)):
             self.clock.now += 1
-            for house in self.wire.houses:
-                await house.rounds()
+            for installation in self.wire.houses:
+                await installation.rounds()
 
 
 @contextlib.asynccontextmanager
@@ -118,9 +118,9 @@ async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
         yield both
     finally:
         publisher.disconnect(wire)
-        for house in (here, there):
-            house.presence.close()
-            house.relay.close()
+        for installation in (here, there):
+            installation.presence.close()
+            installation.relay.close()
         await do(threads.close)()
 
 

@@ -153,8 +153,8 @@ def visit(browser: Browser) -> Iterator[Visit]:
 @pytest.fixture(scope="module")
 def server(builder: Builder) -> Iterator[ChatServer]:
     """One for all tests of a module: each talks in a room of its own."""
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve()
+    with contextlib.closing(builder.sqlite()) as installation:
+        yield installation.serve()
 
 
 @pytest.fixture(scope="module")

@@ -384,8 +384,8 @@ def test_two_tabs_of_one_person_send_each_word_once(visit: Visit, room: Room) ->
 def test_a_server_killed_and_started_again_is_found_again_by_itself(
     builder: Builder, visit: Visit, person: Persons
 ) -> None:
-    with contextlib.closing(builder.sqlite()) as house:
-        server = house.serve()
+    with contextlib.closing(builder.sqlite()) as installation:
+        server = installation.serve()
         room = Room(server, person)
         visitors = [visit(server, name) for name in ("Alice", "Bob")]
         for visitor in visitors:

@@ -28,8 +28,8 @@ HERE = re.compile("face--here")
 
 @pytest.fixture(scope="module")
 def server(builder: Builder) -> Iterator[ChatServer]:
-    with contextlib.closing(builder.sqlite()) as house:
-        yield house.serve(PRESENCE_SECONDS="4")
+    with contextlib.closing(builder.sqlite()) as installation:
+        yield installation.serve(PRESENCE_SECONDS="4")
 
 
 @pytest.fixture

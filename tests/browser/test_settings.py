@@ -161,9 +161,9 @@ def test_a_forgotten_password_is_replaced_without_scripts(visit: Visit, server: 
     page.get_by_role("button", name="Send me a link").click()
     expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
     # Without a mail server mails are printed.
-    eventually(lambda: "/password/reset/" in server.said())
-    found = re.search(rf"{server.url}(/password/reset/\S+)", server.said())
-    assert found, server.said()
+    eventually(lambda: "/password/reset/" in server.output())
+    found = re.search(rf"{server.url}(/password/reset/\S+)", server.output())
+    assert found, server.output()
     page.goto(server.url + found[1])
     page.get_by_label("New password", exact=True).fill("another blue teapot")
     page.get_by_label("New password once more").fill("another blue teapot")

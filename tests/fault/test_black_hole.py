@@ -21,15 +21,15 @@ IN_TIME = 10.0  # 3 s for a statement that is not answered, and 5 s for a connec
 
 
 @pytest.fixture
-def line(grown_house):
-    with to_postgres(grown_house.env["DATABASE_URL"]) as line:
+def line(production_installation):
+    with to_postgres(production_installation.env["DATABASE_URL"]) as line:
         yield line
 
 
 @pytest.fixture
-def server(grown_house, line):
-    return grown_house.serve(
-        DATABASE_URL=along(line, grown_house.env["DATABASE_URL"]),
+def server(production_installation, line):
+    return production_installation.serve(
+        DATABASE_URL=along(line, production_installation.env["DATABASE_URL"]),
         HTTP_RUNNING="16",  # of which an address may have 12
         STATEMENT_SECONDS="1",
         TICK_SECONDS="1",

@@ -92,7 +92,7 @@ def test_who_breaks_the_protocol_is_closed_and_nobody_else(raw, codes, cast, ser
         assert closed_with(line) in codes
     hers.sends(tea, "still here")
     his.takes_message(tea, "still here")
-    assert "Traceback" not in server.said()
+    assert "Traceback" not in server.output()
 
 
 def test_words_in_pieces_are_one_frame(cast):
@@ -130,8 +130,8 @@ def test_without_a_free_descriptor_strangers_wait_and_members_talk(cast, server,
 
 
 @pytest.mark.parametrize("crowd", [50, pytest.param(2_000, marks=pytest.mark.long)])
-def test_when_all_lose_their_line_at_once_all_come_back(crowd, house):
-    server = house.serve(SOCKETS_PER_USER="10000", LIMIT_FRAMES="100000/s")
+def test_when_all_lose_their_line_at_once_all_come_back(crowd, installation):
+    server = installation.serve(SOCKETS_PER_USER="10000", LIMIT_FRAMES="100000/s")
     alice, bob, _carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     tea = alice.opens(bob)
     headers = {"Authorization": f"Bearer {bob.token}"}

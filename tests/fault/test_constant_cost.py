@@ -43,8 +43,8 @@ for pk, count in {sizes}:
 
 
 @pytest.fixture
-def server(any_house):
-    return any_house.serve(LIMIT_REQUESTS="100000/s")
+def server(any_installation):
+    return any_installation.serve(LIMIT_REQUESTS="100000/s")
 
 
 def cost_of(server, path, headers, count):

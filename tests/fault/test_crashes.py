@@ -24,8 +24,8 @@ def gather_apart(here, there):
     return Crowd(*(Talker(server, name).sign_in() for server, name in seats))
 
 
-def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_house):
-    server = any_house.serve(**FAST)
+def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_installation):
+    server = any_installation.serve(**FAST)
     crowd = gather(server)
     crowd.start()
     for share in (0.1, 0.4, 0.7):
@@ -36,8 +36,8 @@ def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_h
     assert all(speaker.calls > 1 for speaker in crowd.speakers if speaker.sent)
 
 
-def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_house):
-    server = any_house.serve(**FAST)
+def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_installation):
+    server = any_installation.serve(**FAST)
     crowd = gather(server)
     crowd.start()
     for share in (0.2, 0.6):
@@ -45,11 +45,11 @@ def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_house):
         assert server.terminate() == 0
         server.start()
     crowd.assert_nothing_lost_nothing_twice()
-    assert " ERROR " not in server.said()
+    assert " ERROR " not in server.output()
 
 
-def test_one_of_two_servers_is_killed_and_the_other_goes_on(grown_house):
-    here, there = grown_house.serve(**FAST), grown_house.serve(**FAST)
+def test_one_of_two_servers_is_killed_and_the_other_goes_on(production_installation):
+    here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
     crowd = gather_apart(here, there)
     crowd.start()
     crowd.wait_until_said(0.3)
@@ -61,8 +61,8 @@ def test_one_of_two_servers_is_killed_and_the_other_goes_on(grown_house):
     assert crowd.follower.calls == 1
 
 
-def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(grown_house):
-    here, there = grown_house.serve(**FAST), grown_house.serve(**FAST)
+def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(production_installation):
+    here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
     crowd = gather_apart(here, there)
     crowd.start()
     for server, share in ((here, 0.2), (there, 0.6)):
@@ -71,23 +71,23 @@ def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(grown_house)
         server.start()
     crowd.assert_nothing_lost_nothing_twice()
     for server in (here, there):
-        assert " ERROR " not in server.said()
+        assert " ERROR " not in server.output()
 
 
-def test_a_database_that_crashes_costs_time_and_nothing_else(fragile_house):
-    fragile_house.postgres.keep_promises()
-    server = fragile_house.serve(**FAST)
+def test_a_database_that_crashes_costs_time_and_nothing_else(own_installation):
+    own_installation.postgres.keep_promises()
+    server = own_installation.serve(**FAST)
     crowd = gather(server)
     crowd.start()
     crowd.wait_until_said(0.3)
-    fragile_house.postgres.crash()
+    own_installation.postgres.crash()
     before = sum(len(speaker.sent) for speaker in crowd.speakers)
     headers = {"Authorization": f"Bearer {crowd.alice.token}"}
     assert knock(server, headers) == 1011  # come back later
     status, answer = crowd.alice.call("GET", "/api/conversations/")
     assert (status, answer["code"]) == (503, "unavailable")
     assert sum(len(speaker.sent) for speaker in crowd.speakers) == before
-    fragile_house.postgres.start()
+    own_installation.postgres.start()
     crowd.assert_nothing_lost_nothing_twice()
     codes = {code for speaker in crowd.speakers for code in speaker.retries}
     assert codes <= {"unavailable", "busy"}
@@ -97,8 +97,8 @@ def test_a_database_that_crashes_costs_time_and_nothing_else(fragile_house):
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(120, marks=pytest.mark.long)])
-def test_a_server_that_hangs_for_a_while_loses_nothing(seconds, any_house):
-    server = any_house.serve(**FAST)
+def test_a_server_that_hangs_for_a_while_loses_nothing(seconds, any_installation):
+    server = any_installation.serve(**FAST)
     crowd = gather(server, each=10)
     crowd.start()
     crowd.wait_until_said(0.3)

@@ -33,11 +33,11 @@ def processes_of(postmaster):
     return [postmaster, *map(int, children.split())]
 
 
-def test_backends_that_are_ended_cost_a_second_try_and_no_socket(fragile_house):
-    server = fragile_house.serve(**FAST)
+def test_backends_that_are_ended_cost_a_second_try_and_no_socket(own_installation):
+    server = own_installation.serve(**FAST)
     crowd = Crowd(*cast(server))
     crowd.start()
-    with psycopg.connect(fragile_house.postgres.url, autocommit=True) as connection:
+    with psycopg.connect(own_installation.postgres.url, autocommit=True) as connection:
         for share in (0.2, 0.5, 0.8):
             crowd.wait_until_said(share)
             connection.execute(
@@ -49,13 +49,13 @@ def test_backends_that_are_ended_cost_a_second_try_and_no_socket(fragile_house):
     assert {code for each in crowd.speakers for code in each.retries} <= {"unavailable"}
 
 
-def test_a_database_that_hangs_holds_up_words_and_no_socket(fragile_house):
-    server = fragile_house.serve(**FAST)
+def test_a_database_that_hangs_holds_up_words_and_no_socket(own_installation):
+    server = own_installation.serve(**FAST)
     crowd = Crowd(*cast(server), each=10)
     with contextlib.closing(open_socket(crowd.alice.again())) as quiet:
         crowd.start()
         crowd.wait_until_said(0.3)
-        hung = processes_of(fragile_house.postgres.pid)
+        hung = processes_of(own_installation.postgres.pid)
         for pid in hung:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -72,9 +72,11 @@ def test_a_database_that_hangs_holds_up_words_and_no_socket(fragile_house):
         crowd.assert_nothing_lost_nothing_twice()
 
 
-def test_slow_queries_on_every_connection_are_refused_and_sockets_live(grown_house):
+def test_slow_queries_on_every_connection_are_refused_and_sockets_live(production_installation):
     # Of 16 requests an address may have 12 in work, of which a sign-in may have one.
-    server = grown_house.serve(**FAST, DATABASE_POOL="12", HTTP_RUNNING="16", STATEMENT_SECONDS="1")
+    server = production_installation.serve(
+        **FAST, DATABASE_POOL="12", HTTP_RUNNING="16", STATEMENT_SECONDS="1"
+    )
     alice, bob, _carol = cast(server)
     tea = alice.opens(bob)
     alice.posts(tea, "before")
@@ -85,7 +87,10 @@ def test_slow_queries_on_every_connection_are_refused_and_sockets_live(grown_hou
         answers.append(device.call("GET", f"/api/conversations/{tea}/messages/"))
 
     readers = [threading.Thread(target=read, args=(device,)) for device in devices * 2]
-    with switchboard() as call, psycopg.connect(grown_house.env["DATABASE_URL"]) as holder:
+    with (
+        switchboard() as call,
+        psycopg.connect(production_installation.env["DATABASE_URL"]) as holder,
+    ):
         his = call(bob)
         holder.execute("LOCK TABLE conversations_message IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
@@ -104,8 +109,8 @@ def test_slow_queries_on_every_connection_are_refused_and_sockets_live(grown_hou
         his.takes_message(tea, "after")
 
 
-def test_many_writers_and_a_backup_share_sqlite(house, tmp_path):
-    server = house.serve(**FAST)
+def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
+    server = installation.serve(**FAST)
     crowd = Crowd(*cast(server))
     waits: list[float] = []
     done = threading.Event()
@@ -119,7 +124,7 @@ def test_many_writers_and_a_backup_share_sqlite(house, tmp_path):
     def back_up():
         while not done.is_set():
             with (
-                contextlib.closing(sqlite3.connect(house.home / "chatty.db")) as source,
+                contextlib.closing(sqlite3.connect(installation.home / "chatty.db")) as source,
                 contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy,
             ):
                 source.backup(copy, pages=64, sleep=0.01)
@@ -138,12 +143,12 @@ def test_many_writers_and_a_backup_share_sqlite(house, tmp_path):
     assert sorted(waits)[int(len(waits) * 0.99)] < 2
     with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert "locked" not in server.said()
+    assert "locked" not in server.output()
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.long)])
-def test_killed_while_writing_sqlite_stays_whole(times, house):
-    server = house.serve(**FAST)
+def test_killed_while_writing_sqlite_stays_whole(times, installation):
+    server = installation.serve(**FAST)
     alice, bob, _carol = cast(server)
     tea = alice.opens(bob)
     stored: set[str] = set()
@@ -154,7 +159,7 @@ def test_killed_while_writing_sqlite_stays_whole(times, house):
             # In the middle of it, sooner or later each time.
             stored.update(hers.take("sent")["key"] for _ in range(1 + number % 20))
             server.kill()
-        with contextlib.closing(sqlite3.connect(house.home / "chatty.db")) as file:
+        with contextlib.closing(sqlite3.connect(installation.home / "chatty.db")) as file:
             assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             keys = {key for (key,) in file.execute("SELECT key FROM conversations_message")}
         assert stored <= keys
@@ -163,15 +168,15 @@ def test_killed_while_writing_sqlite_stays_whole(times, house):
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
 
 
-def test_on_a_full_disk_words_wait_and_reading_goes_on(house):
-    server = house.serve(**FAST)
+def test_on_a_full_disk_words_wait_and_reading_goes_on(installation):
+    server = installation.serve(**FAST)
     alice, bob, _carol = cast(server)
     tea = alice.opens(bob)
     alice.posts(tea, "before")
     with switchboard() as call:
         hers, his = call(alice), call(bob)
         # No file of the server may grow beyond what the database's log has now.
-        size = (house.home / "chatty.db-wal").stat().st_size
+        size = (installation.home / "chatty.db-wal").stat().st_size
         before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, -1))
         keys = []
         while not keys:

@@ -15,8 +15,8 @@ STORED = {"before-commit": False, "after-commit": True, "before-ack": True}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_dying_around_a_commit_leaves_one_message_and_no_gap(moment, any_house):
-    server = any_house.serve(failing=moment, TICK_SECONDS="1")
+def test_dying_around_a_commit_leaves_one_message_and_no_gap(moment, any_installation):
+    server = any_installation.serve(failing=moment, TICK_SECONDS="1")
     alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
     tea, key = alice.opens(bob), new_key()
     with switchboard() as opened:
@@ -45,9 +45,9 @@ def test_dying_around_a_commit_leaves_one_message_and_no_gap(moment, any_house):
 
 
 @pytest.mark.parametrize("moment", ["after-commit", "before-ack"])
-def test_another_server_finds_what_the_dead_one_told_nobody(moment, grown_house):
-    failing = grown_house.serve(failing=moment, TICK_SECONDS="1")
-    other = grown_house.serve(TICK_SECONDS="1")
+def test_another_server_finds_what_the_dead_one_told_nobody(moment, production_installation):
+    failing = production_installation.serve(failing=moment, TICK_SECONDS="1")
+    other = production_installation.serve(TICK_SECONDS="1")
     alice, bob = Talker(failing, "Alice").sign_in(), Talker(other, "Bob").sign_in()
     tea = alice.opens(bob)
     with (

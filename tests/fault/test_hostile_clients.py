@@ -158,8 +158,8 @@ def talking(server: ChatServer) -> Iterator[Talk]:
 @pytest.fixture(scope="module")
 def shared_talk(builder: Builder) -> Iterator[Talk]:
     with (
-        contextlib.closing(builder.sqlite()) as house,
-        talking(house.serve(HTTP_BODY_SECONDS="2")) as talk,
+        contextlib.closing(builder.sqlite()) as installation,
+        talking(installation.serve(HTTP_BODY_SECONDS="2")) as talk,
     ):
         yield talk
 
@@ -169,7 +169,7 @@ def talk(shared_talk: Talk) -> Iterator[Talk]:
     """The talk at the one server of this module: what it held before is where a test begins."""
     shared_talk.before = shared_talk.resident()
     yield shared_talk
-    assert " ERROR " not in shared_talk.server.said()
+    assert " ERROR " not in shared_talk.server.output()
 
 
 @pytest.fixture
@@ -447,11 +447,11 @@ def test_who_adds_everybody_again_and_again_is_refused_and_holds_up_nobody(talk,
     assert status == 201
 
 
-def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(house):
-    server = house.serve(failing=NEWER_UVICORN)
+def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(installation):
+    server = installation.serve(failing=NEWER_UVICORN)
     with talking(server) as talk:
         talk.goes_on(0.5)
-    said = server.said()
+    said = server.output()
     assert "uvicorn 0.99.0 is installed" in said
     assert "pip install -r requirements.txt" in said
     assert "Traceback" not in said

@@ -32,12 +32,12 @@ def talk(hers, his, conversation):
     return time.monotonic() - began
 
 
-def test_a_redis_that_is_full_is_no_reason_to_be_silent(grown_house, call):
-    here, there = grown_house.serve(), grown_house.serve()
+def test_a_redis_that_is_full_is_no_reason_to_be_silent(production_installation, call):
+    here, there = production_installation.serve(), production_installation.serve()
     alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
     tea = alice.opens(bob)
     hers, his = call(alice), call(bob)
-    with redis.Redis.from_url(grown_house.redis.url) as client:
+    with redis.Redis.from_url(production_installation.redis.url) as client:
         client.config_set("maxmemory", "1")
         with pytest.raises(redis.exceptions.OutOfMemoryError):
             client.set("anything", "x")
@@ -47,9 +47,11 @@ def test_a_redis_that_is_full_is_no_reason_to_be_silent(grown_house, call):
     talk(hers, his, tea)
 
 
-def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(grown_house, call):
-    here = grown_house.serve()
-    there = grown_house.serve(REDIS_URL="redis://127.0.0.1:1/0")  # nobody listens there
+def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(
+    production_installation, call
+):
+    here = production_installation.serve()
+    there = production_installation.serve(REDIS_URL="redis://127.0.0.1:1/0")  # nobody listens there
     alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
     tea = alice.opens(bob)
     hers, his = call(alice), call(bob)
@@ -60,8 +62,8 @@ def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(grown
 
 
 @pytest.mark.long
-def test_after_a_minute_of_silence_everybody_still_hears(grown_house, call):
-    here, there = grown_house.serve(), grown_house.serve()
+def test_after_a_minute_of_silence_everybody_still_hears(production_installation, call):
+    here, there = production_installation.serve(), production_installation.serve()
     alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
     tea = alice.opens(bob)
     hers, his = call(alice), call(bob)

@@ -38,8 +38,8 @@ def closed_as_too_slow(server):
     )
 
 
-def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(house):
-    server = house.serve(LIMIT_FRAMES="100000/s", SOCKETS_PER_USER="100")
+def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(installation):
+    server = installation.serve(LIMIT_FRAMES="100000/s", SOCKETS_PER_USER="100")
     alice, bob, carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     tea = alice.opens(bob, carol)
     everything = json.dumps({"type": "sync", "conversation": tea, "version": 0}).encode()
@@ -68,4 +68,4 @@ def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(house):
         hers.sends(tea, "after the flood")
         his.takes_message(tea, "after the flood")
     assert most_resident_bytes(server.process.pid) < ENOUGH
-    assert " ERROR " not in server.said()
+    assert " ERROR " not in server.output()

@@ -50,9 +50,9 @@ def resident(place: ChatServer) -> int:
 
 
 @pytest.mark.parametrize("limit", ["10/5m", "10000/m"])
-def test_pages_are_served_while_one_account_signs_in_in_a_loop(house, limit):
+def test_pages_are_served_while_one_account_signs_in_in_a_loop(installation, limit):
     """Also without the limit: then the bound on hashing alone keeps threads free."""
-    place = house.serve(LIMIT_SIGN_IN=limit)
+    place = installation.serve(LIMIT_SIGN_IN=limit)
     until = time.monotonic() + SECONDS
     codes: Counter[int] = Counter()
 
@@ -74,8 +74,8 @@ def test_pages_are_served_while_one_account_signs_in_in_a_loop(house, limit):
         assert codes[200] <= 22
 
 
-def test_megabytes_of_address_are_kept_nowhere(house):
-    place = house.serve(LIMIT_SIGN_IN="10/5m")
+def test_megabytes_of_address_are_kept_nowhere(installation):
+    place = installation.serve(LIMIT_SIGN_IN="10/5m")
     sign_in(place, "a" * 950_000, "x")
     before = resident(place)
     for n in range(50):

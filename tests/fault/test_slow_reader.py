@@ -53,8 +53,8 @@ def ports_connected_to(pid, port):
     }
 
 
-def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(house):
-    server = house.serve(LIMIT_FRAMES="100000/s")
+def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(installation):
+    server = installation.serve(LIMIT_FRAMES="100000/s")
     alice, bob, carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     tea = alice.opens(bob, carol)
     pid = server.process.pid
@@ -86,4 +86,4 @@ def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(house):
         hers.sends(tea, "good morning")
         his.takes_message(tea, "good morning")
         assert carol.again().posts(tea, "I overslept")["seq"]
-    assert " ERROR " not in server.said()
+    assert " ERROR " not in server.output()

@@ -33,17 +33,19 @@ with transaction.atomic():
 
 
 @pytest.fixture
-def server(grown_house):
-    return grown_house.serve(TICK_SECONDS="0.5")
+def server(production_installation):
+    return production_installation.serve(TICK_SECONDS="0.5")
 
 
 @pytest.fixture
-def publish(grown_house):
+def publish(production_installation):
     """publish(group, message, ...): what another process says through Redis."""
 
     def published(group, *messages):
         async def say():
-            layer = RedisPubSubChannelLayer(hosts=[grown_house.redis.url], prefix="chatty")
+            layer = RedisPubSubChannelLayer(
+                hosts=[production_installation.redis.url], prefix="chatty"
+            )
             for message in messages:
                 await layer.group_send(group, message)
             await layer.flush()
@@ -97,8 +99,8 @@ def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
     hers.sends(tea, "still here")
     his.takes_message(tea, "still here")
     assert alice.call("GET", "/readyz")[1]["layer"] == "ok"
-    assert " ERROR " not in server.said()
-    assert "Traceback" not in server.said()
+    assert " ERROR " not in server.output()
+    assert "Traceback" not in server.output()
 
 
 @pytest.mark.parametrize(
@@ -128,12 +130,12 @@ def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, cast, call, ser
     page = urllib.request.Request(f"{server.url}/c/{tea}/", headers={"Cookie": bob.cookie()})
     with contextlib.closing(urllib.request.urlopen(page, timeout=10)) as answer:
         assert heard["notice"]["text"] in answer.read().decode()
-    assert " ERROR " not in server.said()
+    assert " ERROR " not in server.output()
 
 
-def test_two_versions_side_by_side_lose_nothing(grown_house, call):
-    former = grown_house.serve(failing=FORMER_VERSION, TICK_SECONDS="0.5")
-    present = grown_house.serve(TICK_SECONDS="0.5")
+def test_two_versions_side_by_side_lose_nothing(production_installation, call):
+    former = production_installation.serve(failing=FORMER_VERSION, TICK_SECONDS="0.5")
+    present = production_installation.serve(TICK_SECONDS="0.5")
     alice = Talker(former, "Alice").sign_in()
     bob, carol = (Talker(present, name).sign_in() for name in ("Bob", "Carol"))
     tea = alice.opens(bob)
@@ -177,5 +179,5 @@ def test_two_versions_side_by_side_lose_nothing(grown_house, call):
     his.take("conversation", change="deleted")
     hers.close()
     for server in (former, present):
-        assert " ERROR " not in server.said()
-        assert "Traceback" not in server.said()
+        assert " ERROR " not in server.output()
+        assert "Traceback" not in server.output()

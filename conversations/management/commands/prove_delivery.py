@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from proof.history import KINDS
-from proof.installation import HouseError
+from proof.installation import InstallationError
 from proof.sabotage import SABOTAGES
 from proof.services import MissingServiceError
 from proof.trial import Plan, Progress, Verdict, run_trial
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         try:
             with shown_progress(plan) as progress, contextlib.suppress(KeyboardInterrupt):
                 return asyncio.run(interruptible(plan, progress))
-        except (HouseError, MissingServiceError) as error:
+        except (InstallationError, MissingServiceError) as error:
             raise CommandError(str(error)) from None
         raise CommandError("Stopped. Nothing is left behind.", returncode=130)
 
