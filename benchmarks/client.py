@@ -120,7 +120,7 @@ class Crowd:
     def connect(
         self, port: int, handshakes: Sequence[bytes], steps: Steps, *, at_once: int = 100
     ) -> list[Line]:
-        """Open a line with each handshake, `at_once` of them under way at any moment.
+        """Open a line with each handshake, `run_concurrently` of them under way at any moment.
 
         Whoever is refused is counted and comes again. Raises LoadError when that happens to more than
         half of them, or nothing moves for 30 seconds.

@@ -80,11 +80,11 @@ class Crowd:
         ]
         weights, kinds = zip(*deeds, strict=True)
         while await self._rest(rng.expovariate(1 / PAUSE_SECONDS)):
-            (deed,) = rng.choices(kinds, weights)
-            if not device.is_connected and deed != self._say:
+            (action,) = rng.choices(kinds, weights)
+            if not device.is_connected and action != self._say:
                 continue  # the outbox takes words at any time; nothing else is tried without a line
-            self.history.counts[deed.__name__.strip("_").replace("_", " ")] += 1
-            await deed(device, rng)
+            self.history.counts[action.__name__.strip("_").replace("_", " ")] += 1
+            await action(device, rng)
 
     async def _say(self, device: Device, rng: random.Random) -> None:
         if device.views and device.unsettled < 20:

@@ -23,22 +23,22 @@ Frame = dict[str, Any]
 _numbers = itertools.count(1)
 
 
-class Talker(Person):
+class Member(Person):
     """A Person who knows their own id and refresh token, and how to say things."""
 
     id: int = 0
     refresh: str = ""
 
-    def sign_in(self) -> Talker:
+    def sign_in(self) -> Member:
         status, pair = self.call("POST", "/api/token/", {"email": self.email, "password": PASSWORD})
         assert status == 200, pair
         self.token, self.refresh = pair["access"], pair["refresh"]
         self.id = self.ask("GET", "/api/me/")["id"]
         return self
 
-    def again(self, server: ChatServer | None = None) -> Talker:
+    def again(self, server: ChatServer | None = None) -> Member:
         """The same person signed in once more, as from another device (or at another server)."""
-        return Talker(server or self.server, self.name).sign_in()
+        return Member(server or self.server, self.name).sign_in()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """What REST answers; anything but a success fails the test."""
@@ -46,18 +46,18 @@ class Talker(Person):
         assert status < 300, (method, path, status, answer)
         return answer
 
-    def opens(self, *members: Talker, **about: Any) -> int:
+    def create_conversation(self, *members: Member, **about: Any) -> int:
         """Opens a group with these members and returns its id."""
         body = {"name": "Tea", "members": [member.id for member in members], **about}
         return int(self.ask("POST", "/api/conversations/", body)["id"])
 
-    def posts(self, conversation: int, body: str, key: str | None = None) -> Frame:
+    def post_message(self, conversation: int, body: str, key: str | None = None) -> Frame:
         """Says something through REST and returns the message."""
         path = f"/api/conversations/{conversation}/messages/"
         said: Frame = self.ask("POST", path, {"key": key or new_key(), "body": body})
         return dict(said.get("message", said))
 
-    def reads(self, conversation: int) -> list[Frame]:
+    def read_messages(self, conversation: int) -> list[Frame]:
         """Every message of a conversation, notices included, oldest first."""
         messages: list[Frame] = []
         while True:
@@ -68,7 +68,7 @@ class Talker(Person):
             if not page["has_newer"]:
                 return messages
 
-    def minted(self, **changes: Any) -> str:
+    def new_token(self, **changes: Any) -> str:
         """One's own access token with other claims, signed with the key of the tests' houses."""
         secret = derive_key(self.server.env["SECRET_KEY"], "jwt")
         claims = jwt.decode(self.token, options={"verify_signature": False})
@@ -94,9 +94,9 @@ class Talker(Person):
         return "; ".join(cookie.partition(";")[0] for cookie in given)
 
 
-def newcomer(server: ChatServer) -> Talker:
+def new_member(server: ChatServer) -> Member:
     """Somebody nobody else knows, for tests that end sign-ins, change passwords, close accounts."""
-    somebody = Talker(server, f"Guest{next(_numbers)}x{uuid.uuid4().hex[:6]}")
+    somebody = Member(server, f"Guest{next(_numbers)}x{uuid.uuid4().hex[:6]}")
     about = {"email": somebody.email, "password": PASSWORD, "name": somebody.name}
     somebody.ask("POST", "/api/register/", about)
     return somebody.sign_in()
@@ -114,7 +114,7 @@ class Client:
 
     def __init__(self, connection: websockets.sync.client.ClientConnection) -> None:
         self.connection = connection
-        self.heard: list[Frame] = []
+        self.frames: list[Frame] = []
 
     def say(self, kind: str, **fields: Any) -> None:
         self.connection.send(json.dumps({"type": kind, **fields}))
@@ -125,7 +125,9 @@ class Client:
         self.say("send", conversation=conversation, key=key, body=body, **more)
         return key
 
-    def sends(self, conversation: int, body: str, key: str | None = None, **more: Any) -> Frame:
+    def send_and_wait(
+        self, conversation: int, body: str, key: str | None = None, **more: Any
+    ) -> Frame:
         """Says a message and returns the `sent` it is answered with."""
         key = self.send(conversation, body, key, **more)
         return self.take("sent", key=key)
@@ -142,20 +144,20 @@ class Client:
         deadline = time.monotonic() + seconds
         looked = 0
         while True:
-            for index, frame in enumerate(self.heard[looked:], looked):
+            for index, frame in enumerate(self.frames[looked:], looked):
                 if fits(frame):
-                    return self.heard.pop(index)
-            looked = len(self.heard)
+                    return self.frames.pop(index)
+            looked = len(self.frames)
             try:
                 self.listen(deadline)
             except (TimeoutError, ConnectionClosed) as error:
-                heard = [(f["type"], f) for f in self.heard[-8:]]
+                heard = [(f["type"], f) for f in self.frames[-8:]]
                 raise AssertionError(f"No {what} but {error!r}; heard {heard}") from None
 
-    def takes_message(self, conversation: int, body: str, seconds: float = 6) -> Frame:
+    def expect_message(self, conversation: int, body: str, seconds: float = 6) -> Frame:
         return self.take("message", seconds, conversation=conversation, message__body=body)
 
-    def hears(self, conversation: int, body: str, seconds: float = 6) -> None:
+    def expect_body(self, conversation: int, body: str, seconds: float = 6) -> None:
         """Waits for these words, live or in a repair, and takes the frame."""
         self.take_if(
             f"words {body!r}",
@@ -168,12 +170,12 @@ class Client:
             seconds,
         )
 
-    def so_far(self, kind: str | None = None, **wanted: Any) -> list[Frame]:
+    def received(self, kind: str | None = None, **wanted: Any) -> list[Frame]:
         """What was heard and not taken. A ping is the fence: what one process has passed on
         before it answers, it has passed on to this socket too."""
         self.say("ping")
         self.take("pong")
-        return [frame for frame in self.heard if _fits(frame, kind, wanted)]
+        return [frame for frame in self.frames if _fits(frame, kind, wanted)]
 
     def transcript(
         self, conversation: int, count: int, seconds: float = 20
@@ -186,9 +188,9 @@ class Client:
         last = 0
         deadline = time.monotonic() + seconds
         while len(heard) < count:
-            if not self.heard:
+            if not self.frames:
                 self.listen(deadline)
-            frame = self.heard.pop(0)
+            frame = self.frames.pop(0)
             if frame.get("conversation") != conversation:
                 continue
             for message in frame.get("messages", [frame.get("message")]):
@@ -205,15 +207,15 @@ class Client:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self.heard.append(json.loads(self.connection.recv(timeout=left)))
+        self.frames.append(json.loads(self.connection.recv(timeout=left)))
 
-    def hears_nothing(self, seconds: float, kind: str | None = None, **wanted: Any) -> None:
+    def expect_nothing(self, seconds: float, kind: str | None = None, **wanted: Any) -> None:
         """Asserts silence, where no fence can help."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(TimeoutError):
             while True:
                 self.listen(deadline)
-        assert [frame for frame in self.heard if _fits(frame, kind, wanted)] == []
+        assert [frame for frame in self.frames if _fits(frame, kind, wanted)] == []
 
     def close_code(self, seconds: float = 6) -> int:
         """Waits until the server has closed; returns with which code."""
@@ -244,7 +246,7 @@ def _reach(frame: Any, path: str) -> Any:
     return frame
 
 
-def dial(
+def connect(
     server: ChatServer, headers: dict[str, str], *, subprotocols: Sequence[str] = ("chatty.v2",)
 ) -> websockets.sync.client.ClientConnection:
     return websockets.sync.client.connect(
@@ -262,19 +264,19 @@ def dial(
 
 def open_socket(person: Person) -> Client:
     """An open socket of theirs; its `hello` stands first in what it heard."""
-    client = Client(dial(person.server, {"Authorization": f"Bearer {person.token}"}))
+    client = Client(connect(person.server, {"Authorization": f"Bearer {person.token}"}))
     try:
-        client.heard.append(client.take("hello", seconds=15))
+        client.frames.append(client.take("hello", seconds=15))
     except AssertionError:
         client.close()
         raise
     return client
 
 
-def knock(server: ChatServer, headers: dict[str, str]) -> str | int:
+def try_connect(server: ChatServer, headers: dict[str, str]) -> str | int:
     """What a handshake with these headers comes to: "hello", an HTTP status or a close code."""
     try:
-        connection = dial(server, headers)
+        connection = connect(server, headers)
     except InvalidStatus as error:
         return error.response.status_code
     client = Client(connection)
@@ -290,7 +292,7 @@ def knock(server: ChatServer, headers: dict[str, str]) -> str | int:
 
 
 @contextlib.contextmanager
-def switchboard() -> Iterator[Any]:
+def open_sockets() -> Iterator[Any]:
     """Gives open_socket(); whatever it opened is closed at the end."""
     with contextlib.ExitStack() as stack:
 

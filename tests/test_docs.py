@@ -28,7 +28,7 @@ from chatty.common.errors import CODES
 from conversations import protocol
 from conversations.models import Message
 from tests.installations import PASSWORD, ChatServer
-from tests.sockets import Client, Talker, dial, new_key, switchboard
+from tests.sockets import Client, Member, connect, new_key, open_sockets
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()
@@ -131,26 +131,26 @@ def fits(real: Any, shown: Any, path: str = "") -> bool:
 
 
 @pytest.fixture(scope="module")
-def cast(place) -> list[Talker]:
-    return [Talker(place, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+def people(place) -> list[Member]:
+    return [Member(place, name).sign_in() for name in ("Alice", "Bob", "Carol")]
 
 
-def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
+def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
     """Returns what everybody heard."""
-    with switchboard() as opened:
-        room = alice.opens(bob, name="Tea")
+    with open_sockets() as opened:
+        room = alice.create_conversation(bob, name="Tea")
         path = f"/api/conversations/{room}/"
         hers, his, third = opened(alice), opened(bob), opened(carol)
 
-        question = hers.sends(room, "Who brings the **biscuits**?")
-        his.sends(room, "I do", reply_to=question["id"])
+        question = hers.send_and_wait(room, "Who brings the **biscuits**?")
+        his.send_and_wait(room, "I do", reply_to=question["id"])
         message = f"/api/messages/{question['id']}/"
         alice.ask("PATCH", message, {"body": "Who brings *the biscuits*?"})
         bob.ask("PUT", f"{message}reactions/%F0%9F%8D%AA/")
         alice.ask("DELETE", message)
         hers.say("typing", conversation=room)
         his.say("read", conversation=room, seq=3)
-        hers.heard += [hers.take("seen"), hers.take("presence", reset=True)]
+        hers.frames += [hers.take("seen"), hers.take("presence", reset=True)]
         his.say("sync", conversation=room, version=2)
         his.say("sync", conversation=room, version=2000)
         his.connection.send("{")
@@ -158,24 +158,24 @@ def eventful_life(alice: Talker, bob: Talker, carol: Talker) -> list[Frame]:
         alice.ask("POST", f"{path}members/", {"users": [carol.id]})
         alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
         bob.ask("PATCH", f"{path}level/", {"level": "mentions"})
-        third.heard.append(third.take("conversation", change="added"))
-        hers.heard.append(hers.take("presence", reset=False, online=[carol.id]))
+        third.frames.append(third.take("conversation", change="added"))
+        hers.frames.append(hers.take("presence", reset=False, online=[carol.id]))
         alice.ask("DELETE", f"{path}members/{carol.id}/")
-        third.heard.append(third.take("conversation", change="removed"))
+        third.frames.append(third.take("conversation", change="removed"))
         alice.ask("PATCH", "/api/me/", {"hue": 5})
-        his.heard.append(his.take("person"))
+        his.frames.append(his.take("person"))
         again = opened(bob)  # now there is something for hello to say
         alice.ask("DELETE", path)
-        his.heard.append(his.take("conversation", change="deleted"))
+        his.frames.append(his.take("conversation", change="deleted"))
 
-        former = Client(dial(alice.server, bearer(alice.token), subprotocols=("chatty.v1",)))
+        former = Client(connect(alice.server, bearer(alice.token), subprotocols=("chatty.v1",)))
         assert former.close_code() == protocol.CLOSE_BAD_CLIENT
-        leaving = Client(dial(alice.server, bearer(bob.minted(exp=int(time.time()) + 6))))
+        leaving = Client(connect(alice.server, bearer(bob.new_token(exp=int(time.time()) + 6))))
         assert leaving.close_code(seconds=15) == protocol.CLOSE_UNAUTHENTICATED
-        his.heard.append(his.take("read"))
-        frames = [*former.heard, *leaving.heard]
+        his.frames.append(his.take("read"))
+        frames = [*former.frames, *leaving.frames]
         for client in (hers, his, third, again):
-            frames += client.so_far()
+            frames += client.received()
         hasty = opened(carol)
         for _ in range(FRAMES_AT_ONCE + 1):
             hasty.say("ping")
@@ -190,8 +190,8 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_what_is_heard_and_what_is_written_here_look_alike(cast):
-    heard, shown = eventful_life(*cast), examples()
+def test_what_is_heard_and_what_is_written_here_look_alike(people):
+    heard, shown = eventful_life(*people), examples()
 
     def alike(real: Frame, one: Frame) -> bool:
         return variety(real) == variety(one) and fits(real, one)
@@ -220,9 +220,9 @@ def test_every_kind_of_notice_is_listed():
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_data_of_notices_is_as_listed(cast):
-    alice, bob, carol = cast
-    room = alice.opens(bob, name="Tea", access="open")
+def test_the_data_of_notices_is_as_listed(people):
+    alice, bob, carol = people
+    room = alice.create_conversation(bob, name="Tea", access="open")
     path = f"/api/conversations/{room}/"
     carol.ask("POST", f"{path}join/")
     carol.ask("POST", f"{path}leave/")
@@ -231,7 +231,7 @@ def test_the_data_of_notices_is_as_listed(cast):
     changes = {"name": "Tea and more", "topic": "Leaves", "access": "closed", "archived": True}
     alice.ask("PATCH", path, changes)
     alice.ask("PATCH", path, {"archived": False})
-    told = {each["kind"]: set(each["notice"]["data"]) for each in alice.reads(room)}
+    told = {each["kind"]: set(each["notice"]["data"]) for each in alice.read_messages(room)}
     assert told == {row[0].strip("`"): set(json.loads(row[1].strip("`"))) for row in table("Kind")}
 
 
@@ -249,7 +249,7 @@ def test_the_live_page_does_what_the_table_of_close_codes_says():
     script = (ROOT / "static/js/chat/protocol.js").read_text()
     constants = dict(re.findall(r"export const ([A-Z_]+) = (\d+);", script))
     pairs = re.findall(r"\[(\w+), \"(\w+)\"\]", script)
-    does = {int(constants.get(code, code)): deed for code, deed in pairs}
+    does = {int(constants.get(code, code)): action for code, action in pairs}
     listed = {int(row[0]): row[2] for row in table("Code") if row[0].isdigit()}
     assert does
     assert {code: does.get(code, "reconnect") for code in listed} == listed
@@ -277,10 +277,10 @@ def test_every_door_of_the_api_is_listed():
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_example_of_a_refusal_is_what_rest_answers(cast):
+def test_the_example_of_a_refusal_is_what_rest_answers(people):
     (example,) = (json.loads(block) for block in blocks("json rest"))
-    alice = cast[0]
-    path = f"/api/conversations/{alice.opens()}/messages/"
+    alice = people[0]
+    path = f"/api/conversations/{alice.create_conversation()}/messages/"
     answer = alice.call("POST", path, {"key": new_key(), "body": "x" * 4001})
     assert answer == (CODES["too_long"].status, example)
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.installations import eventually
-from tests.sockets import Talker, switchboard
+from tests.sockets import Member, open_sockets
 
 pytestmark = pytest.mark.servers
 
@@ -46,15 +46,15 @@ def numbers(server, **headers):
 def test_what_people_do_is_counted(installation):
     server = installation.serve()
     assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "unused"})
-    alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
-    tea = alice.opens(bob)
-    with switchboard() as opened:
+    alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
+    tea = alice.create_conversation(bob)
+    with open_sockets() as opened:
         hers, his = opened(alice), opened(bob)
         before = numbers(server)
         assert before["chatty_websocket_connections"] == 2
         for number in range(10):
-            hers.sends(tea, f"word {number}")
-        his.hears(tea, "word 9")
+            hers.send_and_wait(tea, f"word {number}")
+        his.expect_body(tea, "word 9")
         hers.send(tea + 1000, "to nobody")
         hers.take("error", code="not_found")
         after = numbers(server)
@@ -91,9 +91,9 @@ def test_a_layer_that_is_gone_is_told_and_is_not_fatal(production_installation):
     down = {"status": "degraded", "database": "ok", "layer": "down"}
     eventually(lambda: ready(server) == (200, down))
     assert numbers(server)["chatty_channel_layer_up"] == 0
-    alice = Talker(server, "Alice").sign_in()
-    with switchboard() as opened:
-        opened(alice).sends(alice.opens(), "still here")
+    alice = Member(server, "Alice").sign_in()
+    with open_sockets() as opened:
+        opened(alice).send_and_wait(alice.create_conversation(), "still here")
     eventually(lambda: numbers(server)["chatty_publish_failures_total"] > 0)
     production_installation.redis.start()
     eventually(lambda: ready(server)[1]["layer"] == "ok")
@@ -122,12 +122,12 @@ def test_whichever_worker_is_asked_answers_for_all(production_installation):
     server = production_installation.serve("--workers", "2", METRICS_TOKEN=TOKEN)
     shown = {"Authorization": f"Bearer {TOKEN}"}
     assert get(server, "/metrics")[0] == 401
-    alice = Talker(server, "Alice").sign_in()
-    tea = alice.opens()
-    with switchboard() as opened:
+    alice = Member(server, "Alice").sign_in()
+    tea = alice.create_conversation()
+    with open_sockets() as opened:
         sockets = [opened(alice) for _ in range(6)]
         for socket in sockets:
-            socket.sends(tea, "hello")
+            socket.send_and_wait(tea, "hello")
         for socket in sockets:
             socket.transcript(tea, 6)
 

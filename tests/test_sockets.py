@@ -17,7 +17,16 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from conversations import limits, protocol
 from conversations.events import LAYER_TYPE, EphemeralEvent, to_layer
 from tests.installations import PASSWORD, eventually
-from tests.sockets import Client, Talker, dial, knock, new_key, newcomer, open_socket, switchboard
+from tests.sockets import (
+    Client,
+    Member,
+    connect,
+    new_key,
+    new_member,
+    open_socket,
+    open_sockets,
+    try_connect,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -41,43 +50,43 @@ def place(request, builder):
 
 
 @pytest.fixture(scope="module")
-def cast(place):
-    return [Talker(place, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+def people(place):
+    return [Member(place, name).sign_in() for name in ("Alice", "Bob", "Carol")]
 
 
 @pytest.fixture(scope="module")
-def patient(cast):
+def patient(people):
     """A socket that says nothing while all the others talk."""
-    client = open_socket(cast[2])
+    client = open_socket(people[2])
     yield client
     client.close()
 
 
 @pytest.fixture
-def alice(cast, patient):
-    return cast[0]
+def alice(people, patient):
+    return people[0]
 
 
 @pytest.fixture
-def bob(cast):
-    return cast[1]
+def bob(people):
+    return people[1]
 
 
 @pytest.fixture
-def carol(cast):
-    return cast[2]
+def carol(people):
+    return people[2]
 
 
 @pytest.fixture
 def call():
     """call(person): a socket of theirs, closed at the end of the test."""
-    with switchboard() as opened:
+    with open_sockets() as opened:
         yield opened
 
 
 def texts(client, conversation):
     """The words a client heard live, in order, notices left out."""
-    frames = client.so_far("message", conversation=conversation, message__kind="text")
+    frames = client.received("message", conversation=conversation, message__kind="text")
     return [frame["message"]["body"] for frame in frames]
 
 
@@ -85,9 +94,9 @@ def texts(client, conversation):
 
 
 def test_who_may_open_a_socket(place):
-    guest, left, closed = (newcomer(place) for _ in range(3))
+    guest, left, closed = (new_member(place) for _ in range(3))
     cookie, left_cookie, closed_cookie = (each.cookie() for each in (guest, left, closed))
-    expired = guest.minted(exp=int(time.time()) - 5)
+    expired = guest.new_token(exp=int(time.time()) - 5)
     forged = guest.token[:-6] + ("aaaaaa" if not guest.token.endswith("aaaaaa") else "bbbbbb")
     end_everything(place, left, closed)
 
@@ -110,8 +119,8 @@ def test_who_may_open_a_socket(place):
         "made-up cookie": ({"Cookie": "chatty-session=nonsense"}, 4401, 4401),
     }
     for name, (headers, at_home, from_nowhere) in cards.items():
-        assert knock(place, {"Origin": place.url, **headers}) == at_home, name
-        assert knock(place, headers) == from_nowhere, f"{name}, without an Origin"
+        assert try_connect(place, {"Origin": place.url, **headers}) == at_home, name
+        assert try_connect(place, headers) == from_nowhere, f"{name}, without an Origin"
 
 
 def end_everything(place, left, closed):
@@ -141,7 +150,9 @@ def test_a_foreign_page_is_refused_before_it_may_read_anything(place, alice):
     for origin in foreign:
         headers = {"Origin": origin, "Authorization": f"Bearer {alice.token}"}
         # Daphne answers what is no origin at all by itself.
-        assert knock(place, headers) in ((403,) if place.kind == "serve" else (403, 400)), origin
+        assert try_connect(place, headers) in ((403,) if place.kind == "serve" else (403, 400)), (
+            origin
+        )
 
 
 def test_the_subprotocol_is_spoken_when_it_is_offered(place, alice):
@@ -153,7 +164,7 @@ def test_the_subprotocol_is_spoken_when_it_is_offered(place, alice):
         (("other.v9",), None),
         ((), None),
     ):
-        connection = dial(place, headers, subprotocols=offered)
+        connection = connect(place, headers, subprotocols=offered)
         assert connection.subprotocol == spoken, offered
         assert json.loads(connection.recv(timeout=10))["type"] == "hello"
         connection.close()
@@ -162,20 +173,20 @@ def test_the_subprotocol_is_spoken_when_it_is_offered(place, alice):
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_a_client_of_the_version_before_is_asked_to_upgrade(place, alice, language):
     headers = {"Authorization": f"Bearer {alice.token}", "Accept-Language": language}
-    connection = dial(place, headers, subprotocols=("chatty.v1", "other.v9"))
+    connection = connect(place, headers, subprotocols=("chatty.v1", "other.v9"))
     assert connection.subprotocol == "chatty.v1"
     client = Client(connection)
     assert client.close_code() == protocol.CLOSE_BAD_CLIENT
-    (frame,) = client.heard
+    (frame,) = client.frames
     detail = {"en": "Chatty was updated.", "de": "Chatty wurde aktualisiert."}[language]
     assert frame.pop("detail").startswith(detail)
     assert frame == {"type": "upgrade", "subprotocols": ["chatty.v2"]}
 
 
 def test_hello_says_where_everything_stands(place, alice, bob, call):
-    tea = alice.opens(bob)
-    alice.posts(tea, "one")
-    alice.posts(tea, "two")
+    tea = alice.create_conversation(bob)
+    alice.post_message(tea, "one")
+    alice.post_message(tea, "two")
     hello = call(bob).take("hello")
     assert hello["user"] == {"id": bob.id, "name": "Bob", "hue": bob.id * 7 % 12, "picture": None}
     assert hello["limits"]["body"] == limits.BODY_MAX
@@ -192,82 +203,82 @@ def test_hello_says_where_everything_stands(place, alice, bob, call):
 
 
 def test_too_many_sockets_of_one_person_are_refused(place):
-    guest = newcomer(place)
-    with switchboard() as opened:
+    guest = new_member(place)
+    with open_sockets() as opened:
         first, *_ = [opened(guest) for _ in range(20)]
-        assert knock(place, {"Authorization": f"Bearer {guest.token}"}) == 4409
+        assert try_connect(place, {"Authorization": f"Bearer {guest.token}"}) == 4409
         assert first.is_open()
 
 
 def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_it_is(installation):
     server = installation.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="3")
-    guest = newcomer(server)
+    guest = new_member(server)
     bearer = {"Authorization": f"Bearer {guest.token}"}
     full, free = ({"X-Forwarded-For": address} for address in ("203.0.113.7", "203.0.113.8"))
     with contextlib.ExitStack() as stack:
-        kept = [stack.enter_context(dial(server, {**bearer, **full})) for _ in range(3)]
-        assert knock(server, {**bearer, **full}) == 4409
-        assert knock(server, full) == 4409
-        assert knock(server, free) == 4401
+        kept = [stack.enter_context(connect(server, {**bearer, **full})) for _ in range(3)]
+        assert try_connect(server, {**bearer, **full}) == 4409
+        assert try_connect(server, full) == 4409
+        assert try_connect(server, free) == 4401
         for _ in range(4):  # from the machine itself
-            stack.enter_context(dial(server, bearer))
-        assert knock(server, {**bearer, **free}) == "hello"
+            stack.enter_context(connect(server, bearer))
+        assert try_connect(server, {**bearer, **free}) == "hello"
         kept[0].close()
-        eventually(lambda: knock(server, {**bearer, **full}) == "hello")
+        eventually(lambda: try_connect(server, {**bearer, **full}) == "hello")
 
 
 def test_a_whole_network_has_ten_times_the_places_of_an_address(installation):
     server = installation.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="1")
-    guest = newcomer(server)
+    guest = new_member(server)
     bearer = {"Authorization": f"Bearer {guest.token}"}
     with contextlib.ExitStack() as stack:
         for n in range(10):
             address = {"X-Forwarded-For": f"2001:db8:1:{n}::1"}
-            stack.enter_context(dial(server, {**bearer, **address}))
-        assert knock(server, {**bearer, "X-Forwarded-For": "2001:db8:1:ff::1"}) == 4409
-        assert knock(server, {**bearer, "X-Forwarded-For": "2001:db8:2:1::1"}) == "hello"
+            stack.enter_context(connect(server, {**bearer, **address}))
+        assert try_connect(server, {**bearer, "X-Forwarded-For": "2001:db8:1:ff::1"}) == 4409
+        assert try_connect(server, {**bearer, "X-Forwarded-For": "2001:db8:2:1::1"}) == "hello"
 
 
 # --- saying ------------------------------------------------------------------------------------------
 
 
 def test_a_message_reaches_every_member_and_nobody_else(alice, bob, carol, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, tab, his, outside = call(alice), call(alice), call(bob), call(carol)
-    sent = hers.sends(tea, "Hello **Bob**")
+    sent = hers.send_and_wait(tea, "Hello **Bob**")
     for client in (hers, tab, his):
-        frame = client.takes_message(tea, "Hello **Bob**")
+        frame = client.expect_message(tea, "Hello **Bob**")
         message = frame["message"]
         assert (frame["version"], message["version"]) == (sent["version"], sent["version"])
         assert (message["id"], message["seq"]) == (sent["id"], sent["seq"])
         assert (message["author"]["id"], message["author"]["name"]) == (alice.id, "Alice")
         assert (message["key"], message["kind"]) == (sent["key"], "text")
         assert frame["change"] == {"action": "created", "user": alice.id}
-    assert outside.so_far("message", conversation=tea) == []
-    assert tab.so_far("sent") == []
+    assert outside.received("message", conversation=tea) == []
+    assert tab.received("sent") == []
 
 
 def test_many_messages_arrive_in_order_with_versions_without_holes(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     for number in range(150):
         hers.send(tea, f"word {number}")
     sent = [hers.take("sent", conversation=tea) for _ in range(150)]
     assert [s["seq"] for s in sent] == list(range(sent[0]["seq"], sent[0]["seq"] + 150))
-    his.takes_message(tea, "word 149")  # waits for the last, and takes it
-    heard = his.so_far("message", conversation=tea, message__kind="text")
+    his.expect_message(tea, "word 149")  # waits for the last, and takes it
+    heard = his.received("message", conversation=tea, message__kind="text")
     assert [f["message"]["body"] for f in heard] == [f"word {number}" for number in range(149)]
     versions = [f["version"] for f in heard]
     assert versions == list(range(versions[0], versions[0] + 149))
 
 
 def test_the_same_key_by_any_door_is_one_message(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, other, his = call(alice), call(alice), call(bob)
     key = new_key()
-    first = hers.sends(tea, "once", key)
-    assert hers.sends(tea, "once", key) == first
-    assert other.sends(tea, "once", key) == first
+    first = hers.send_and_wait(tea, "once", key)
+    assert hers.send_and_wait(tea, "once", key) == first
+    assert other.send_and_wait(tea, "once", key) == first
     path = f"/api/conversations/{tea}/messages/"
     status, answer = alice.call("POST", path, {"key": key, "body": "once"})
     assert status == 200
@@ -277,31 +288,34 @@ def test_the_same_key_by_any_door_is_one_message(alice, bob, call):
         other.send(tea, "thirty times", "k-" + key)
     answers = [c.take("sent", key="k-" + key) for c in (hers, other) for _ in range(30)]
     assert {a["id"] for a in answers} == {answers[0]["id"]}
-    his.takes_message(tea, "once")
-    his.takes_message(tea, "thirty times")
+    his.expect_message(tea, "once")
+    his.expect_message(tea, "thirty times")
     assert texts(his, tea) == []
-    assert [m["body"] for m in alice.reads(tea) if m["kind"] == "text"] == ["once", "thirty times"]
+    assert [m["body"] for m in alice.read_messages(tea) if m["kind"] == "text"] == [
+        "once",
+        "thirty times",
+    ]
 
 
 def test_a_key_of_another_message_is_refused(alice, bob, call):
-    tea, cake = alice.opens(bob), alice.opens(bob)
+    tea, cake = alice.create_conversation(bob), alice.create_conversation(bob)
     hers = call(alice)
-    key = hers.sends(tea, "first")["key"]
+    key = hers.send_and_wait(tea, "first")["key"]
     for conversation, body in ((tea, "second"), (cake, "first")):
         hers.send(conversation, body, key)
         error = hers.take("error", key=key)
         assert (error["code"], error["retry"]) == ("key_reused", False)
-    assert call(bob).sends(tea, "second", key)["key"] == key  # keys are everybody's own
-    bodies = [m["body"] for m in alice.reads(tea) if m["kind"] == "text"]
+    assert call(bob).send_and_wait(tea, "second", key)["key"] == key  # keys are everybody's own
+    bodies = [m["body"] for m in alice.read_messages(tea) if m["kind"] == "text"]
     assert bodies == ["first", "second"]
 
 
 def test_a_reply_quotes_and_only_from_the_same_conversation(alice, bob, call):
-    tea, cake = alice.opens(bob), alice.opens(bob)
+    tea, cake = alice.create_conversation(bob), alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
-    quoted = hers.sends(tea, "Milk?")["id"]
-    his.sends(tea, "Yes please", reply_to=quoted)
-    reply = hers.takes_message(tea, "Yes please")["message"]["reply_to"]
+    quoted = hers.send_and_wait(tea, "Milk?")["id"]
+    his.send_and_wait(tea, "Yes please", reply_to=quoted)
+    reply = hers.expect_message(tea, "Yes please")["message"]["reply_to"]
     assert (reply["id"], reply["excerpt"]) == (quoted, "Milk?")
     key = his.send(cake, "Yes please", reply_to=quoted)
     assert his.take("error", key=key)["code"] == "not_found"
@@ -311,9 +325,9 @@ def test_a_reply_quotes_and_only_from_the_same_conversation(alice, bob, call):
 
 
 def test_bad_words_are_answered_with_code_and_key_and_cost_nobody_anything(alice, bob, carol, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
-    theirs = carol.opens()
+    theirs = carol.create_conversation()
     cases = [
         ("empty", tea, ""),
         ("empty", tea, " \n\t "),
@@ -330,15 +344,15 @@ def test_bad_words_are_answered_with_code_and_key_and_cost_nobody_anything(alice
         assert (error["code"], error["retry"]) == (code, False), body
         assert error["detail"]
         assert error["conversation"] == conversation
-    assert hers.sends(tea, "x" * limits.BODY_MAX)["seq"]
-    assert hers.sends(tea, "still here")["seq"]
-    his.takes_message(tea, "still here")
-    assert his.so_far("error") == []
-    assert hers.so_far("error") == []
+    assert hers.send_and_wait(tea, "x" * limits.BODY_MAX)["seq"]
+    assert hers.send_and_wait(tea, "still here")["seq"]
+    his.expect_message(tea, "still here")
+    assert his.received("error") == []
+    assert hers.received("error") == []
 
 
 def test_someone_elses_conversation_looks_as_if_it_did_not_exist(alice, carol, call):
-    theirs = carol.opens()
+    theirs = carol.create_conversation()
     client = call(alice)
     for kind, more in (("send", {"key": "k", "body": "x"}), ("sync", {"version": 0})):
         answers = []
@@ -381,7 +395,7 @@ BAD_FRAMES = {
 
 
 def test_bad_frames_are_answered_and_the_socket_stays_open(place, alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     his = call(bob)
     for names in (list(BAD_FRAMES)[:11], list(BAD_FRAMES)[11:]):
         hers = call(alice)  # a second socket: twenty in a minute would be too many for one
@@ -392,9 +406,9 @@ def test_bad_frames_are_answered_and_the_socket_stays_open(place, alice, bob, ca
             assert error["detail"], name
             assert error.get("key") == ("k1" if '"k1"' in BAD_FRAMES[name] else None), name
             assert "Traceback" not in error["detail"]
-        assert hers.sends(tea, "after all that")["seq"]
-        his.takes_message(tea, "after all that")
-    assert his.so_far("error") == []
+        assert hers.send_and_wait(tea, "after all that")["seq"]
+        his.expect_message(tea, "after all that")
+    assert his.received("error") == []
     assert " ERROR " not in place.output()
 
 
@@ -402,16 +416,16 @@ def test_a_binary_frame_is_answered(alice, call):
     client = call(alice)
     client.connection.send(b'{"type":"ping"}')
     assert client.take("error")["code"] == "bad_frame"
-    assert client.so_far("pong") == []
+    assert client.received("pong") == []
 
 
 def test_a_hundred_thousand_brackets_hurt_nobody_else(place, alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     bad, hers, his = call(alice), call(alice), call(bob)
     bad.connection.send("[" * 100_000)
     assert_too_big(place, bad)
-    hers.sends(tea, "never mind")
-    his.takes_message(tea, "never mind")
+    hers.send_and_wait(tea, "never mind")
+    his.expect_message(tea, "never mind")
 
 
 def test_a_frame_of_64_kib_is_read_and_one_byte_more_is_not(place, alice, call):
@@ -432,45 +446,45 @@ def assert_too_big(place, client):
 
 
 def test_twenty_bad_frames_in_a_minute_end_the_socket(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     bad, hers, his = call(alice), call(alice), call(bob)
     for _ in range(20):
         bad.connection.send("nonsense")
     assert bad.close_code() == 4400
-    assert len([f for f in bad.heard if f["type"] == "error"]) == 20
-    hers.sends(tea, "the others talk on")
-    his.takes_message(tea, "the others talk on")
+    assert len([f for f in bad.frames if f["type"] == "error"]) == 20
+    hers.send_and_wait(tea, "the others talk on")
+    his.expect_message(tea, "the others talk on")
 
 
 def test_an_archived_conversation_takes_no_words(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     his = call(bob)
     alice.ask("PATCH", f"/api/conversations/{tea}/", {"archived": True})
     assert his.take("message", conversation=tea)["message"]["kind"] == "archived"
     key = his.send(tea, "too late")
     assert his.take("error", key=key)["code"] == "archived"
     alice.ask("PATCH", f"/api/conversations/{tea}/", {"archived": False})
-    assert his.sends(tea, "in time again")["seq"]
+    assert his.send_and_wait(tea, "in time again")["seq"]
 
 
 # --- fleeting things ---------------------------------------------------------------------------------
 
 
 def test_typing_reaches_the_others_and_no_outsider(alice, bob, carol, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his, outside = call(alice), call(bob), call(carol)
     hers.say("typing", conversation=tea)
     hers.say("typing", conversation=tea)
     frame = his.take("typing", conversation=tea)
     assert frame["user"] == {"id": alice.id, "name": "Alice"}
     assert hers.is_open()
-    assert his.so_far("typing") == []  # the second one came too soon to be told
-    assert outside.so_far("typing") == []
+    assert his.received("typing") == []  # the second one came too soon to be told
+    assert outside.received("typing") == []
 
 
 def test_a_new_name_reaches_those_who_share_a_conversation_once(alice, bob, carol, call):
-    tea = alice.opens(bob)
-    alice.opens(bob)
+    tea = alice.create_conversation(bob)
+    alice.create_conversation(bob)
     hers, his, others = call(alice), call(bob), call(carol)
     alice.ask("PATCH", "/api/me/", {"name": "Alice Liddell"})
     assert his.take("person")["user"]["name"] == "Alice Liddell"
@@ -484,31 +498,31 @@ def test_a_new_name_reaches_those_who_share_a_conversation_once(alice, bob, caro
     hers.say("typing", conversation=tea)
     assert his.take("typing")["user"]["name"] == "Alice P. Liddell"
     alice.ask("PATCH", "/api/me/", {"name": "Alice"})
-    assert others.so_far("person") == []
+    assert others.received("person") == []
 
 
 def test_a_read_mark_reaches_ones_own_other_sockets_at_once_and_the_others_soon(
     alice, bob, carol, call
 ):
-    tea = alice.opens(bob)
-    seq = alice.posts(tea, "read this")["seq"]
+    tea = alice.create_conversation(bob)
+    seq = alice.post_message(tea, "read this")["seq"]
     his, tab, hers, outside = call(bob), call(bob), call(alice), call(carol)
     for mark in (1, seq, seq + 1000, 1):
         his.say("read", conversation=tea, seq=mark)
     assert tab.take("read", conversation=tea, seq=seq)["user"] == bob.id
     told = hers.take("seen", 3, conversation=tea)
     assert told["marks"] == [{"user": bob.id, "seq": seq}]
-    tab.so_far()
+    tab.received()
     hello = call(bob).take("hello")
     (row,) = (row for row in hello["conversations"] if row["id"] == tea)
     assert (row["last_read_seq"], row["unread"]) == (seq, 0)
-    assert hers.so_far("read") == []
-    assert outside.so_far("seen") == []
+    assert hers.received("read") == []
+    assert outside.received("seen") == []
 
 
 def test_who_is_here_is_told_to_those_who_share_a_conversation(place, alice, call):
-    guest, friend = newcomer(place), newcomer(place)
-    tea = alice.opens(guest)
+    guest, friend = new_member(place), new_member(place)
+    tea = alice.create_conversation(guest)
     hers = call(alice)
     assert guest.id not in hers.take("presence", reset=True)["online"]
     theirs, outside = call(guest), call(friend)
@@ -520,13 +534,13 @@ def test_who_is_here_is_told_to_those_who_share_a_conversation(place, alice, cal
     began = time.monotonic()
     reload = call(guest)
     time.sleep(1.5)
-    told = hers.so_far("presence")
+    told = hers.received("presence")
     assert not any(guest.id in frame["online"] + frame["offline"] for frame in told)
     reload.close()
     hers.take_if("that the guest is gone", lambda frame: guest.id in frame.get("offline", ()), 8)
     assert time.monotonic() - began > 3
     assert here_of(alice, tea, guest) is False
-    assert outside.so_far("presence") == []
+    assert outside.received("presence") == []
 
 
 def here_of(asker, conversation, member):
@@ -540,9 +554,9 @@ def here_of(asker, conversation, member):
 
 
 def test_sync_brings_what_was_missed_once_and_in_order(alice, bob, call):
-    tea = alice.opens(bob)
-    before = alice.posts(tea, "before")
-    kept = [alice.posts(tea, f"missed {n}") for n in range(3)]
+    tea = alice.create_conversation(bob)
+    before = alice.post_message(tea, "before")
+    kept = [alice.post_message(tea, f"missed {n}") for n in range(3)]
     alice.ask("PATCH", f"/api/messages/{before['id']}/", {"body": "before, edited"})
     alice.ask("DELETE", f"/api/messages/{kept[1]['id']}/")
     his = call(bob)
@@ -559,7 +573,7 @@ def test_sync_brings_what_was_missed_once_and_in_order(alice, bob, call):
 
 
 def test_sync_comes_in_pages_that_fit_together(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers = call(alice)
     for number in range(230):
         hers.send(tea, f"word {number}")
@@ -580,10 +594,10 @@ def test_sync_comes_in_pages_that_fit_together(alice, bob, call):
 
 
 def test_long_messages_make_shorter_pages(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers = call(alice)
     for _ in range(60):
-        hers.sends(tea, "ä" * limits.BODY_MAX)
+        hers.send_and_wait(tea, "ä" * limits.BODY_MAX)
     his = call(bob)
     his.say("sync", conversation=tea, version=0)
     page = his.take("synced", conversation=tea)
@@ -592,8 +606,8 @@ def test_long_messages_make_shorter_pages(alice, bob, call):
 
 
 def test_too_far_behind_or_ahead_of_everything_means_start_afresh(place, alice, bob, call):
-    tea = alice.opens(bob)
-    head = alice.posts(tea, "only this")["version"]
+    tea = alice.create_conversation(bob)
+    head = alice.post_message(tea, "only this")["version"]
     his = call(bob)
     his.say("sync", conversation=tea, version=head + 1)
     ahead = his.take("synced", conversation=tea)
@@ -612,14 +626,14 @@ def test_too_far_behind_or_ahead_of_everything_means_start_afresh(place, alice, 
 
 
 def test_edits_deletes_and_reactions_appear_live_with_what_changed(alice, bob, carol, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     his, outside = call(bob), call(carol)
-    message = alice.posts(tea, "Tee?")
+    message = alice.post_message(tea, "Tee?")
     at = f"/api/messages/{message['id']}/"
-    his.takes_message(tea, "Tee?")
+    his.expect_message(tea, "Tee?")
 
     alice.ask("PATCH", at, {"body": "Tea?"})
-    edited = his.takes_message(tea, "Tea?")
+    edited = his.expect_message(tea, "Tea?")
     assert edited["change"] == {"action": "edited", "user": alice.id}
     assert edited["message"]["edited_at"]
     assert edited["version"] == message["version"] + 1
@@ -639,11 +653,11 @@ def test_edits_deletes_and_reactions_appear_live_with_what_changed(alice, bob, c
     assert (deleted["body"], deleted["html"]) == ("", "")
     assert deleted["deleted_at"]
     assert deleted["version"] == message["version"] + 4
-    assert outside.so_far("message", conversation=tea) == []
+    assert outside.received("message", conversation=tea) == []
 
 
 def test_notices_appear_live_as_sentences(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     his = call(bob)
     alice.ask("PATCH", f"/api/conversations/{tea}/", {"name": "Coffee", "topic": "Beans"})
     kinds = [his.take("message", conversation=tea)["message"] for _ in range(2)]
@@ -657,17 +671,17 @@ def test_notices_appear_live_as_sentences(alice, bob, call):
 
 
 def test_a_removed_member_hears_nothing_more(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
     removed = his.take("conversation", change="removed")
     assert removed["conversation"] == {"id": tea}
-    alice.posts(tea, "now that he is gone")
+    alice.post_message(tea, "now that he is gone")
     hers.say("typing", conversation=tea)
-    hers.takes_message(tea, "now that he is gone")
-    assert his.so_far("message", message__body="now that he is gone") == []
-    assert his.so_far("typing") == []
-    assert hers.so_far("message", conversation=tea, message__kind="removed") != []
+    hers.expect_message(tea, "now that he is gone")
+    assert his.received("message", message__body="now that he is gone") == []
+    assert his.received("typing") == []
+    assert hers.received("message", conversation=tea, message__kind="removed") != []
     key = his.send(tea, "am I?")
     assert his.take("error", key=key)["code"] == "not_found"
     his.say("sync", conversation=tea, version=0)
@@ -675,60 +689,60 @@ def test_a_removed_member_hears_nothing_more(alice, bob, call):
 
 
 def test_a_removed_member_who_is_added_again_hears_all_again(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     his = call(bob)
     for round_ in range(3):
         alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
         alice.ask("POST", f"/api/conversations/{tea}/members/", {"users": [bob.id]})
         his.take("conversation", change="added", conversation__id=tea)
-        alice.posts(tea, f"welcome back {round_}")
-        heard = his.takes_message(tea, f"welcome back {round_}")
+        alice.post_message(tea, f"welcome back {round_}")
+        heard = his.expect_message(tea, f"welcome back {round_}")
         assert heard["version"]
 
 
 def test_an_added_member_hears_at_once(alice, bob, carol, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers = call(carol)
     assert tea not in [row["id"] for row in hers.take("hello")["conversations"]]
     alice.ask("POST", f"/api/conversations/{tea}/members/", {"users": [carol.id]})
     added = hers.take("conversation", change="added", conversation__id=tea)["conversation"]
     assert (added["name"], added["role"], added["unread"]) == ("Tea", "member", 0)
-    message = alice.posts(tea, "welcome")
-    heard = hers.takes_message(tea, "welcome")
+    message = alice.post_message(tea, "welcome")
+    heard = hers.expect_message(tea, "welcome")
     assert heard["version"] == message["version"]
-    assert hers.sends(tea, "thank you")["seq"] == message["seq"] + 1
+    assert hers.send_and_wait(tea, "thank you")["seq"] == message["seq"] + 1
 
 
 def test_joining_and_leaving_take_effect_at_once(alice, bob, carol, call):
-    tea = alice.opens(bob, access="open")
+    tea = alice.create_conversation(bob, access="open")
     hers, his = call(carol), call(bob)
     carol.ask("POST", f"/api/conversations/{tea}/join/")
     hers.take("conversation", change="added", conversation__id=tea)
     joined = his.take("message", message__kind="joined", conversation=tea)["message"]
     assert joined["author"]["id"] == carol.id
-    hers.sends(tea, "hello")
-    his.takes_message(tea, "hello")
+    hers.send_and_wait(tea, "hello")
+    his.expect_message(tea, "hello")
     carol.ask("POST", f"/api/conversations/{tea}/leave/")
     hers.take("conversation", change="removed", conversation__id=tea)
     his.take("message", message__kind="left", conversation=tea)
-    bob.posts(tea, "she left")
-    his.takes_message(tea, "she left")
-    assert hers.so_far("message", message__body="she left") == []
+    bob.post_message(tea, "she left")
+    his.expect_message(tea, "she left")
+    assert hers.received("message", message__body="she left") == []
 
 
 def test_a_role_is_told_to_the_person_it_concerns(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     alice.ask("PATCH", f"/api/conversations/{tea}/members/{bob.id}/", {"role": "admin"})
     told = his.take("conversation", change="role", conversation__id=tea)
     assert told["conversation"]["role"] == "admin"
     assert his.take("message", message__kind="role", conversation=tea)
-    assert hers.so_far("conversation", change="role") == []
+    assert hers.received("conversation", change="role") == []
 
 
 def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, carol, call):
-    tea = alice.opens(bob)
-    alice.posts(tea, "soon forgotten")
+    tea = alice.create_conversation(bob)
+    alice.post_message(tea, "soon forgotten")
     hers, his, outside = call(alice), call(bob), call(carol)
     alice.ask("DELETE", f"/api/conversations/{tea}/")
     for client in (hers, his):
@@ -736,30 +750,30 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, carol, call):
         assert told["conversation"] == {"id": tea}
     key = his.send(tea, "anybody?")
     assert his.take("error", key=key)["code"] == "not_found"
-    assert outside.so_far("conversation", conversation__id=tea) == []
+    assert outside.received("conversation", conversation__id=tea) == []
 
 
 def test_a_direct_conversation_appears_for_the_other_with_its_first_words(place, call):
-    dora, emil = newcomer(place), newcomer(place)
+    dora, emil = new_member(place), new_member(place)
     hers, his = call(dora), call(emil)
     direct = dora.ask("POST", "/api/conversations/direct/", {"user": emil.id})["id"]
     hers.take("conversation", change="added", conversation__id=direct)
-    assert his.so_far("conversation") == []
-    hers.sends(direct, "Hello Emil")
+    assert his.received("conversation") == []
+    hers.send_and_wait(direct, "Hello Emil")
     told = his.take("conversation", change="added", conversation__id=direct)["conversation"]
     assert (told["kind"], told["name"]) == ("direct", dora.name)
     his.say("sync", conversation=direct, version=0)
     synced = his.take("synced", conversation=direct)
     assert [m["body"] for m in synced["messages"]] == ["Hello Emil"]
-    assert his.sends(direct, "Hello Dora")["seq"] == 2
-    hers.takes_message(direct, "Hello Dora")
+    assert his.send_and_wait(direct, "Hello Dora")["seq"] == 2
+    hers.expect_message(direct, "Hello Dora")
 
 
 # --- sign-ins ------------------------------------------------------------------------------------------
 
 
 def test_signing_out_ends_the_sockets_of_that_sign_in_within_a_second(place, call):
-    guest = newcomer(place)
+    guest = new_member(place)
     other = guest.again()
     here, there = call(guest), call(other)
     guest.ask("POST", "/api/token/logout/", {})
@@ -770,8 +784,8 @@ def test_signing_out_ends_the_sockets_of_that_sign_in_within_a_second(place, cal
 
 
 def test_a_page_loses_its_socket_when_another_device_ends_its_sign_in(place):
-    guest = newcomer(place)
-    client = Client(dial(place, {"Origin": place.url, "Cookie": guest.cookie()}))
+    guest = new_member(place)
+    client = Client(connect(place, {"Origin": place.url, "Cookie": guest.cookie()}))
     with contextlib.closing(client):
         client.take("hello")
         rows = guest.ask("GET", "/api/me/sign-ins/")["results"]
@@ -781,7 +795,7 @@ def test_a_page_loses_its_socket_when_another_device_ends_its_sign_in(place):
 
 
 def test_a_new_password_ends_every_other_sign_in(place, call):
-    guest = newcomer(place)
+    guest = new_member(place)
     other = guest.again()
     here, there = call(guest), call(other)
     change = {"old_password": PASSWORD, "new_password": "quite another battery staple"}
@@ -791,7 +805,7 @@ def test_a_new_password_ends_every_other_sign_in(place, call):
 
 
 def test_a_closed_account_loses_its_sockets(place, call):
-    left, closed = newcomer(place), newcomer(place)
+    left, closed = new_member(place), new_member(place)
     one, two = call(left), call(closed)
     end_everything(place, left, closed)  # by another process: found by the tick
     assert one.close_code() == 4001
@@ -801,9 +815,9 @@ def test_a_closed_account_loses_its_sockets(place, call):
 
 
 def test_a_token_that_runs_out_is_announced_and_can_be_renewed(place, call):
-    guest, hasty = newcomer(place), newcomer(place)
+    guest, hasty = new_member(place), new_member(place)
     token = guest.token
-    guest.token = guest.minted(exp=int(time.time()) + 62)
+    guest.token = guest.new_token(exp=int(time.time()) + 62)
     client = call(guest)
     assert client.take("auth_expiring")["seconds"] == 60
     client.say("auth", token=hasty.token)  # somebody else's
@@ -813,7 +827,7 @@ def test_a_token_that_runs_out_is_announced_and_can_be_renewed(place, call):
     client.say("auth", token=token)
     assert client.is_open()
 
-    hasty.token = hasty.minted(exp=int(time.time()) + 3)
+    hasty.token = hasty.new_token(exp=int(time.time()) + 3)
     short = call(hasty)
     assert 0 < short.take("auth_expiring")["seconds"] <= 3
     began = time.monotonic()
@@ -823,11 +837,11 @@ def test_a_token_that_runs_out_is_announced_and_can_be_renewed(place, call):
 
 
 def test_renewing_in_time_keeps_the_socket_open(place, call):
-    guest = newcomer(place)
-    token, guest.token = guest.token, guest.minted(exp=int(time.time()) + 3)
+    guest = new_member(place)
+    token, guest.token = guest.token, guest.new_token(exp=int(time.time()) + 3)
     client = call(guest)
     client.say("auth", token=token)
-    client.hears_nothing(4, kind="error")
+    client.expect_nothing(4, kind="error")
     assert client.is_open()
 
 
@@ -850,16 +864,16 @@ def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobod
 ):
     if place.installation.redis is None:
         pytest.skip("needs Redis")
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     his = call(bob)
     group = f"conversation.{tea}"
-    alice.posts(tea, "before")
-    his.takes_message(tea, "before")
+    alice.post_message(tea, "before")
+    his.expect_message(tea, "before")
     whisper = to_layer(
         [EphemeralEvent(tea, json.dumps({"type": "typing", "conversation": tea}))], "other"
     )
     deadline = time.monotonic() + 5  # until the group is subscribed to
-    while not his.so_far("typing", conversation=tea):
+    while not his.received("typing", conversation=tea):
         assert time.monotonic() < deadline
         group_send(place, group, whisper)
     for odd in (
@@ -872,8 +886,8 @@ def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobod
         {"type": LAYER_TYPE, "kind": ["changed"], "origin": "other"},
     ):
         group_send(place, group, odd)
-    alice.posts(tea, "after")
-    his.takes_message(tea, "after")
+    alice.post_message(tea, "after")
+    his.expect_message(tea, "after")
     assert "failed; starting it again" not in place.output()
     assert " ERROR " not in place.output()
 

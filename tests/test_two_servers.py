@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from tests.installations import eventually
-from tests.sockets import Client, Talker, new_key, newcomer, switchboard
+from tests.sockets import Client, Member, new_key, new_member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("two servers")]
 
@@ -23,56 +23,58 @@ BY_ITSELF = 6.0  # without
 
 
 @pytest.fixture(scope="module")
-def town(builder):
+def installation(builder):
     with contextlib.closing(builder.production()) as installation:
         yield installation
 
 
 @pytest.fixture(scope="module")
-def servers(town):
-    pair = tuple(town.serve(LIMIT_FRAMES="100000/s", PRESENCE_SECONDS="6") for _ in range(2))
+def servers(installation):
+    pair = tuple(
+        installation.serve(LIMIT_FRAMES="100000/s", PRESENCE_SECONDS="6") for _ in range(2)
+    )
     yield pair
     for server in pair:
         assert " ERROR " not in server.output()  # outages are no alarm
 
 
 @pytest.fixture(scope="module")
-def cast(servers):
+def people(servers):
     here, there = servers
-    return [Talker(s, n).sign_in() for s, n in ((here, "Alice"), (there, "Bob"), (there, "Carol"))]
+    return [Member(s, n).sign_in() for s, n in ((here, "Alice"), (there, "Bob"), (there, "Carol"))]
 
 
 @pytest.fixture
-def alice(cast):
-    return cast[0]
+def alice(people):
+    return people[0]
 
 
 @pytest.fixture
-def bob(cast):
-    return cast[1]
+def bob(people):
+    return people[1]
 
 
 @pytest.fixture
 def call():
-    with switchboard() as opened:
+    with open_sockets() as opened:
         yield opened
 
 
 @pytest.fixture
-def stopped(town):
+def stopped(installation):
     """stopped("killed" | "hanging") takes Redis away; at the end it is there again."""
 
     def stop(how):
-        town.redis.stop() if how == "killed" else town.redis.hang()
+        installation.redis.stop() if how == "killed" else installation.redis.hang()
 
     yield stop
-    started(town)
+    started(installation)
 
 
-def started(town):
+def started(installation):
     """Whatever became of Redis, it is there."""
-    town.redis.start()
-    town.redis.wake()
+    installation.redis.start()
+    installation.redis.wake()
 
 
 def told(servers, state):
@@ -92,22 +94,22 @@ def hears_through_the_layer(speaker: Client, listener: Client, conversation: int
     raise AssertionError(f"Nothing came through the layer in {seconds} s.")
 
 
-def test_people_on_either_server_talk_with_each_other(alice, bob, cast, call):
-    tea = alice.opens(bob)
-    hers, his, outside = call(alice), call(bob), call(cast[2])
+def test_people_on_either_server_talk_with_each_other(alice, bob, people, call):
+    tea = alice.create_conversation(bob)
+    hers, his, outside = call(alice), call(bob), call(people[2])
     hears_through_the_layer(hers, his, tea, 5)
-    sent = hers.sends(tea, "from here")
-    heard = his.takes_message(tea, "from here", AT_ONCE)
+    sent = hers.send_and_wait(tea, "from here")
+    heard = his.expect_message(tea, "from here", AT_ONCE)
     assert (heard["version"], heard["message"]["id"]) == (sent["version"], sent["id"])
-    his.sends(tea, "from there")
-    hers.takes_message(tea, "from there", AT_ONCE)
+    his.send_and_wait(tea, "from there")
+    hers.expect_message(tea, "from there", AT_ONCE)
     alice.ask("PATCH", f"/api/messages/{sent['id']}/", {"body": "edited here"})
-    his.takes_message(tea, "edited here", AT_ONCE)
-    assert outside.so_far("message", conversation=tea) == []
+    his.expect_message(tea, "edited here", AT_ONCE)
+    assert outside.received("message", conversation=tea) == []
 
 
 def test_one_key_at_both_servers_is_one_message(alice, bob, servers, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     elsewhere = alice.again(servers[1])
     here, there, his = call(alice), call(elsewhere), call(bob)
     for _ in range(20):
@@ -116,14 +118,14 @@ def test_one_key_at_both_servers_is_one_message(alice, bob, servers, call):
         there.send(tea, key, key)
         answers = [client.take("sent", key=key) for client in (here, there)]
         assert answers[0] == answers[1]
-    rows = [m for m in alice.reads(tea) if m["kind"] == "text"]
+    rows = [m for m in alice.read_messages(tea) if m["kind"] == "text"]
     assert len(rows) == 20
-    his.takes_message(tea, rows[-1]["body"])
-    assert len(his.so_far("message", conversation=tea, message__kind="text")) == 19
+    his.expect_message(tea, rows[-1]["body"])
+    assert len(his.received("message", conversation=tea, message__kind="text")) == 19
 
 
 def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     count = 150
 
@@ -138,50 +140,50 @@ def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call
         thread.join()
     transcripts = [client.transcript(tea, 2 * count) for client in (hers, his)]
     assert transcripts[0] == transcripts[1]
-    assert [m["seq"] for m in alice.reads(tea)] == list(range(1, 2 * count + 3))
+    assert [m["seq"] for m in alice.read_messages(tea)] == list(range(1, 2 * count + 3))
 
 
 def test_removal_and_return_take_effect_on_the_other_server(alice, bob, call):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     hears_through_the_layer(hers, his, tea, 5)
     alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
     his.take("conversation", AT_ONCE, change="removed", conversation__id=tea)
-    alice.posts(tea, "without him")
-    hers.takes_message(tea, "without him")
-    his.hears_nothing(0.5, "message", message__body="without him")
+    alice.post_message(tea, "without him")
+    hers.expect_message(tea, "without him")
+    his.expect_nothing(0.5, "message", message__body="without him")
     alice.ask("POST", f"/api/conversations/{tea}/members/", {"users": [bob.id]})
     his.take("conversation", AT_ONCE, change="added", conversation__id=tea)
-    alice.posts(tea, "with him")
-    his.takes_message(tea, "with him", 2)
+    alice.post_message(tea, "with him")
+    his.expect_message(tea, "with him", 2)
 
 
 def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
-    guest = newcomer(servers[0])
+    guest = new_member(servers[0])
     client = call(guest)
-    elsewhere = Talker(servers[1], guest.name, guest.token)
+    elsewhere = Member(servers[1], guest.name, guest.token)
     elsewhere.ask("POST", "/api/token/logout/", {})
     began = time.monotonic()
     assert client.close_code() == 4001
     assert time.monotonic() - began < AT_ONCE
 
 
-def test_who_is_here_is_known_at_both_servers_until_one_is_killed(town, servers, call):
-    there = town.serve(PRESENCE_SECONDS="6")
-    alice, guest = newcomer(servers[0]), newcomer(there)
-    tea = alice.opens(guest)
+def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, servers, call):
+    there = installation.serve(PRESENCE_SECONDS="6")
+    alice, guest = new_member(servers[0]), new_member(there)
+    tea = alice.create_conversation(guest)
     hers, theirs = call(alice), call(guest)
     tab = call(guest.again(servers[0]))
     theirs.take_if("that she is here", lambda f: alice.id in f.get("online", ()), 8)
     hers.take_if("that they are here", lambda f: guest.id in f.get("online", ()), 8)
     theirs.say("read", conversation=tea, seq=1)
-    guest.posts(tea, "to be seen")
-    seq = hers.takes_message(tea, "to be seen", BY_ITSELF)["message"]["seq"]
+    guest.post_message(tea, "to be seen")
+    seq = hers.expect_message(tea, "to be seen", BY_ITSELF)["message"]["seq"]
     hers.say("read", conversation=tea, seq=seq)
     marked = {"user": alice.id, "seq": seq}
     theirs.take_if("mark", lambda f: f["type"] == "seen" and marked in f["marks"], BY_ITSELF)
     tab.close()
-    hers.hears_nothing(7, "presence", offline=[guest.id])  # another window is open, elsewhere
+    hers.expect_nothing(7, "presence", offline=[guest.id])  # another window is open, elsewhere
     began = time.monotonic()
     there.kill()
     hers.take("presence", 10, offline=[guest.id])
@@ -194,47 +196,47 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(town, servers,
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
 def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
-    town, servers, call, stopped, how
+    installation, servers, call, stopped, how
 ):
-    alice, guest = newcomer(servers[0]), newcomer(servers[1])
-    alice.opens(guest)
+    alice, guest = new_member(servers[0]), new_member(servers[1])
+    alice.create_conversation(guest)
     hers, theirs = call(alice), call(guest)
     hers.take_if("that they are here", lambda f: guest.id in f.get("online", ()), 8)
     stopped(how)
     hers.take("presence", 12, offline=[guest.id])
-    friend = newcomer(servers[0])
-    alice.opens(friend)
+    friend = new_member(servers[0])
+    alice.create_conversation(friend)
     call(friend)
     hers.take_if("the friend here", lambda f: friend.id in f.get("online", ()), 8)
     assert theirs.is_open()
-    started(town)
+    started(installation)
     hers.take_if("the guest again", lambda f: guest.id in f.get("online", ()), 20)
 
 
 @pytest.mark.parametrize("what", ["flushed", "clients killed"])
-def test_what_happens_to_redis_is_nobodys_business(what, town, servers, alice, bob, call):
-    tea = alice.opens(bob)
+def test_what_happens_to_redis_is_nobodys_business(what, installation, servers, alice, bob, call):
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     hears_through_the_layer(hers, his, tea, 5)
-    with redis.Redis.from_url(town.redis.url) as client:
+    with redis.Redis.from_url(installation.redis.url) as client:
         if what == "flushed":
             client.flushall()
         else:
             for kind in ("normal", "pubsub"):
                 client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
-    hers.sends(tea, "all the same")
+    hers.send_and_wait(tea, "all the same")
     if what == "flushed":
-        his.takes_message(tea, "all the same", AT_ONCE)
+        his.expect_message(tea, "all the same", AT_ONCE)
     else:
-        his.hears(tea, "all the same", BY_ITSELF)
+        his.expect_body(tea, "all the same", BY_ITSELF)
     hears_through_the_layer(hers, his, tea, 10)
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
 def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
-    town, servers, alice, bob, call, stopped, how
+    installation, servers, alice, bob, call, stopped, how
 ):
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     hears_through_the_layer(hers, his, tea, 10)
     eventually(lambda: told(servers, "silent") == told(servers, "back again"))
@@ -243,50 +245,50 @@ def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
 
     for number in range(3):
         began = time.monotonic()
-        hers.sends(tea, f"dark {number}", key=new_key())
+        hers.send_and_wait(tea, f"dark {number}", key=new_key())
         assert time.monotonic() - began < AT_ONCE  # a sender never waits for the layer
-        his.hears(tea, f"dark {number}", BY_ITSELF)
+        his.expect_body(tea, f"dark {number}", BY_ITSELF)
     began = time.monotonic()
     late = call(bob)  # a new socket
     assert time.monotonic() - began < 3
-    his.sends(tea, "from the other side")
-    hers.hears(tea, "from the other side", BY_ITSELF)
-    late.hears(tea, "from the other side", BY_ITSELF)
-    assert alice.posts(tea, "by REST")["seq"]
-    his.hears(tea, "by REST", BY_ITSELF)
+    his.send_and_wait(tea, "from the other side")
+    hers.expect_body(tea, "from the other side", BY_ITSELF)
+    late.expect_body(tea, "from the other side", BY_ITSELF)
+    assert alice.post_message(tea, "by REST")["seq"]
+    his.expect_body(tea, "by REST", BY_ITSELF)
     eventually(lambda: all(map(gt, told(servers, "silent"), before)))
 
-    started(town)
+    started(installation)
     eventually(lambda: told(servers, "back again") == told(servers, "silent"))
     hears_through_the_layer(hers, his, tea, 15)
     hears_through_the_layer(his, hers, tea, 15)
     for number in range(5):
         began = time.monotonic()
-        hers.sends(tea, f"light {number}")
-        his.hears(tea, f"light {number}", AT_ONCE)
+        hers.send_and_wait(tea, f"light {number}")
+        his.expect_body(tea, f"light {number}", AT_ONCE)
         took = time.monotonic() - began
         assert took < AT_ONCE
-    bodies = [m["body"] for m in alice.reads(tea) if m["kind"] == "text"]
+    bodies = [m["body"] for m in alice.read_messages(tea) if m["kind"] == "text"]
     wanted = [f"dark {n}" for n in range(3)] + ["from the other side", "by REST"]
     assert bodies == wanted + [f"light {n}" for n in range(5)]
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
 def test_without_redis_removal_and_sign_out_take_seconds(
-    town, servers, alice, bob, call, stopped, how
+    installation, servers, alice, bob, call, stopped, how
 ):
-    guest = newcomer(servers[0])
-    tea = alice.opens(bob)
+    guest = new_member(servers[0])
+    tea = alice.create_conversation(bob)
     hers, his, theirs = call(alice), call(bob), call(guest)
     hears_through_the_layer(hers, his, tea, 10)
     stopped(how)
     alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
-    alice.posts(tea, "without him")
+    alice.post_message(tea, "without him")
     his.take("conversation", BY_ITSELF, change="removed", conversation__id=tea)
-    Talker(servers[1], guest.name, guest.token).ask("POST", "/api/token/logout/", {})
+    Member(servers[1], guest.name, guest.token).ask("POST", "/api/token/logout/", {})
     assert theirs.close_code(BY_ITSELF) == 4001
-    his.hears_nothing(0.5, "message", message__body="without him")
-    synced = his.so_far("synced", conversation=tea)
+    his.expect_nothing(0.5, "message", message__body="without him")
+    synced = his.received("synced", conversation=tea)
     assert [m["body"] for f in synced for m in f["messages"] if m["body"]] == []
-    started(town)
+    started(installation)
     hears_through_the_layer(hers, call(alice.again(servers[1])), tea, 15)

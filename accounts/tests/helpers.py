@@ -15,7 +15,7 @@ def bearer(token: str) -> dict[str, Any]:
     return {"HTTP_AUTHORIZATION": f"Bearer {token}"}
 
 
-def refused_with(code: str, *, field: str | None = None) -> Any:
+def raises_chat_error(code: str, *, field: str | None = None) -> Any:
     """A context like pytest.raises: ChatError of this code, naming this field."""
     return pytest.raises(
         ChatError, check=lambda e: e.code == code and (field is None or field in e.fields)

@@ -13,7 +13,7 @@ from accounts.actions import authentication, passwords, registration, sign_ins
 from accounts.devices import Device
 from accounts.models import SignIn, User
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, sign_ins_ended
-from accounts.tests.helpers import PASSWORD, refused_with
+from accounts.tests.helpers import PASSWORD, raises_chat_error
 from chatty.common.errors import ChatError
 
 HERE = "192.0.2.1"
@@ -96,7 +96,7 @@ class TestRegister:
         ],
     )
     def test_it_refuses_with_the_field_and_a_sentence(self, code, field, changes):
-        with refused_with(code, field=field) as caught:
+        with raises_chat_error(code, field=field) as caught:
             register(**changes)
         assert all(caught.value.fields[field])
         assert not User.objects.exists()
@@ -108,7 +108,7 @@ class TestRegister:
         assert sign_in("carol@example.org", long)
 
     def test_a_taken_address_is_said_plainly_and_changes_nothing(self, alice):
-        with refused_with("invalid", field="email"):
+        with raises_chat_error("invalid", field="email"):
             register(email="ALICE@example.org", name="Impostor")
         alice.refresh_from_db()
         assert alice.name == "Alice"
@@ -118,7 +118,7 @@ class TestRegister:
         settings.LIMITS = {**settings.LIMITS, "sign_up": "2/h"}
         for n in range(2):
             register(email=f"c{n}@example.org")
-        with refused_with("slow_down") as caught:
+        with raises_chat_error("slow_down") as caught:
             register(email="c3@example.org")
         assert caught.value.retry_after
         register(email="c4@example.org", address="192.0.2.2")
@@ -127,7 +127,7 @@ class TestRegister:
     @pytest.mark.parametrize("how", ["closed", "invited"])
     def test_it_is_closed_to_strangers_where_the_settings_say_so(self, settings, how):
         settings.SIGN_UP = how
-        with refused_with("sign_up_closed"):
+        with raises_chat_error("sign_up_closed"):
             register()
         assert not User.objects.exists()
 
@@ -135,7 +135,7 @@ class TestRegister:
         settings.SIGN_UP = "invited"
         assert register(invited=True)
         settings.SIGN_UP = "closed"
-        with refused_with("sign_up_closed"):
+        with raises_chat_error("sign_up_closed"):
             register(email="d@example.org", invited=True)
 
 
@@ -156,7 +156,7 @@ class TestAuthenticate:
         ],
     )
     def test_wrong_address_and_wrong_password_get_the_same_answer(self, alice, email, password):
-        with refused_with("wrong_credentials") as caught:
+        with raises_chat_error("wrong_credentials") as caught:
             sign_in(email, password)
         assert caught.value.detail == "That e-mail address and password do not match an account."
         assert caught.value.fields == {}
@@ -168,48 +168,48 @@ class TestAuthenticate:
         settings.PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
         User.objects.create_user("alice@example.org", PASSWORD, name="Alice")
         hashes = []
-        for deed in ("encode", "verify"):
-            real = getattr(Argon2idHasher, deed)
+        for action in ("encode", "verify"):
+            real = getattr(Argon2idHasher, action)
 
-            def counted(self, *args, _real=real, _deed=deed):
+            def counted(self, *args, _real=real, _deed=action):
                 hashes.append(_deed)
                 return _real(self, *args)
 
-            monkeypatch.setattr(Argon2idHasher, deed, counted)
-        with refused_with("wrong_credentials"):
+            monkeypatch.setattr(Argon2idHasher, action, counted)
+        with raises_chat_error("wrong_credentials"):
             sign_in(email, "wrong")
         assert len(hashes) == 1
 
     def test_a_closed_account_is_told_only_to_its_owner(self, alice):
         actions.close_account(alice)
-        with refused_with("account_closed"):
+        with raises_chat_error("account_closed"):
             sign_in()
-        with refused_with("wrong_credentials"):
+        with raises_chat_error("wrong_credentials"):
             sign_in(password="wrong")
 
     def test_guessing_is_stopped_but_locks_nobody_else_out(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
         for _ in range(3):
-            with refused_with("wrong_credentials"):
+            with raises_chat_error("wrong_credentials"):
                 sign_in(password="wrong")
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             sign_in()  # not even the right one, or guessing would go on
         assert sign_in(address="192.0.2.99") == alice
 
     def test_other_spellings_of_the_address_are_the_same_bucket(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
         for email in ("alice@example.org", " ALICE@example.org "):
-            with refused_with("wrong_credentials"):
+            with raises_chat_error("wrong_credentials"):
                 sign_in(email, "wrong")
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             sign_in("Alice@example.org")
 
     def test_trying_many_accounts_from_one_address_is_stopped(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in_address": "5/5m"}
         for n in range(5):
-            with refused_with("wrong_credentials"):
+            with raises_chat_error("wrong_credentials"):
                 sign_in(f"p{n}@example.org")
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             sign_in()
         assert sign_in(address="192.0.2.99") == alice
 
@@ -226,7 +226,7 @@ class TestAuthenticate:
         for _ in range(3):
             assert sign_in() == alice
         for _ in range(50):
-            with refused_with("slow_down"):
+            with raises_chat_error("slow_down"):
                 sign_in()
         assert len(hashes) == 3
 
@@ -237,7 +237,7 @@ class TestAuthenticate:
         for n in range(5):
             sign_in(f"p{n}@example.org")
         for n in range(5, 9):
-            with refused_with("slow_down"):
+            with raises_chat_error("slow_down"):
                 sign_in(f"p{n}@example.org")
         assert len(hashes) == 5
         assert sign_in("p8@example.org", address="198.51.100.1")
@@ -265,7 +265,7 @@ class TestAuthenticate:
     ):
         settings.LIMITS = {**settings.LIMITS, "sign_in_all": "1/h", "sign_in": "1/h"}
         for _ in range(3):
-            with refused_with("too_long", field=field):
+            with raises_chat_error("too_long", field=field):
                 sign_in(**given)
         assert hashes == []
         assert sign_in() == alice
@@ -281,7 +281,7 @@ class TestAuthenticate:
         settings.LIMITS = {**settings.LIMITS, "sign_in_all": "1/h"}
         with monkeypatch.context() as patched:
             patched.setattr(User, "check_password", raising(ChatError("busy")))
-            with refused_with("busy"):
+            with raises_chat_error("busy"):
                 sign_in()
         assert sign_in() == alice
 
@@ -299,7 +299,7 @@ class TestKnownHere:
         for n in range(5):
             with pytest.raises(ChatError):
                 sign_in("nobody@example.org", address=f"2001:db8:{n}:1::/64")
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             sign_in(address="198.51.100.1")
 
     def test_from_a_browser_that_signed_in_before(self, alice):
@@ -309,14 +309,14 @@ class TestKnownHere:
 
     def test_but_not_to_another_account(self, alice, bob):
         self.use_up()
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             sign_in("bob@example.org", device=Device("phone", (alice.pk,)))
 
     def test_from_an_address_where_a_program_signed_in_before(self, alice):
         tokens.begin(alice, client="bot", address=HERE)
         self.use_up()
         assert sign_in(address=HERE) == alice
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             sign_in("bob@example.org", address=HERE)
 
     def test_guessing_from_there_is_limited_too(self, alice, settings, hashes):
@@ -340,14 +340,14 @@ class TestKnownHere:
 
         for n in range(3):
             ask(f"n{n}@example.org", address=f"2001:db8:{n}:1::/64")
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             ask("alice@example.org", address=HERE)
         known = Device("phone", (alice.pk,))
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             ask("bob@example.org", address=HERE, device=known)
         for _ in range(3):
             ask("alice@example.org", address=HERE, device=known)
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             ask("alice@example.org", address=HERE, device=known)
         assert len(posted) == 6
 
@@ -405,7 +405,7 @@ class TestEnding:
 
     def test_one_cannot_end_somebody_elses(self, alice, bob):
         web(bob, "bob's")
-        with refused_with("not_found"):
+        with raises_chat_error("not_found"):
             actions.end_own_sign_in(alice, "bob's")
         assert queries.valid_sids(["bob's"]) == {"bob's"}
 
@@ -446,7 +446,7 @@ class TestMany:
         assert ended == []
         with django_capture_on_commit_callbacks(execute=True):
             pairs.append(tokens.begin(alice, client="3"))
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pairs[0].access)
         assert [tokens.identify(pair.access).sign_in.client for pair in pairs[1:]] == [*"123"]
         assert queries.valid_sids(["browser"]) == {"browser"}
@@ -484,9 +484,9 @@ class TestPasswords:
         with django_capture_on_commit_callbacks(execute=True):
             self.change(alice, keep="here")
         assert queries.valid_sids(["here", "there"]) == {"here"}
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.rotate(pair.refresh)
         assert ended == [
             {"user_id": alice.pk, "sids": None, "except_sid": "here", "code": SIGNED_OUT}
@@ -494,18 +494,18 @@ class TestPasswords:
         alice.refresh_from_db()
         assert alice.clock == 1
         assert sign_in(password=NEW) == alice
-        with refused_with("wrong_credentials"):
+        with raises_chat_error("wrong_credentials"):
             sign_in(password=PASSWORD)
 
     def test_the_present_one_must_be_right(self, alice, ended):
-        with refused_with("invalid", field="old_password"):
+        with raises_chat_error("invalid", field="old_password"):
             self.change(alice, old="wrong")
         assert sign_in() == alice
         assert ended == []
 
     def test_a_weak_one_is_refused_and_nothing_ends(self, alice):
         web(alice, "there")
-        with refused_with("invalid", field="new_password"):
+        with raises_chat_error("invalid", field="new_password"):
             self.change(alice, new="12345678")
         assert queries.valid_sids(["there"]) == {"there"}
         assert sign_in() == alice
@@ -513,15 +513,15 @@ class TestPasswords:
     def test_guessing_the_present_one_is_limited(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
         for _ in range(2):
-            with refused_with("invalid"):
+            with raises_chat_error("invalid"):
                 self.change(alice, old="wrong")
-        with refused_with("slow_down"):
+        with raises_chat_error("slow_down"):
             self.change(alice)
 
     def test_a_sign_in_that_knew_the_old_password_cannot_slip_in_afterwards(self, alice):
         checked = sign_in()
         actions.reset_password(User.objects.get(pk=alice.pk), NEW)
-        with refused_with("wrong_credentials"):
+        with raises_chat_error("wrong_credentials"):
             tokens.begin(checked, client="")
         assert not SignIn.objects.exists()
 
@@ -542,7 +542,7 @@ class TestClosing:
             lambda: tokens.rotate(pair.refresh),
             lambda: tokens.begin(alice, client=""),
         ):
-            with refused_with("account_closed"):
+            with raises_chat_error("account_closed"):
                 attempt()
         assert ended == [
             {"user_id": alice.pk, "sids": None, "except_sid": None, "code": ACCOUNT_CLOSED}
@@ -556,7 +556,7 @@ class TestClosing:
         assert alice.closed_at is None
         assert alice.clock == 2
         assert queries.valid_sids(["one"]) == set()
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
         assert sign_in() == alice
 
@@ -569,7 +569,7 @@ class TestProfile:
         assert (alice.name, alice.time_zone) == ("Alice A", "Asia/Tokyo")
 
     def test_a_bad_field_changes_nothing_at_all(self, alice):
-        with refused_with("invalid", field="time_zone"):
+        with raises_chat_error("invalid", field="time_zone"):
             actions.update_profile(alice, name="Other", time_zone="../etc/passwd")
         assert alice.name == "Alice"
         alice.refresh_from_db()

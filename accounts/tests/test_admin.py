@@ -8,7 +8,7 @@ from django.test import Client
 from accounts import actions, tokens
 from accounts.models import SignIn, User
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT
-from accounts.tests.helpers import PASSWORD, refused_with
+from accounts.tests.helpers import PASSWORD, raises_chat_error
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def fields(person, **changes):
     return {**given, **changes}
 
 
-class TestTheDoor:
+class TestAccess:
     def test_it_is_the_one_everybody_uses_so_that_the_limiter_stands_before_it(self, client):
         first = client.get("/admin/")
         second = client.get(first["Location"])
@@ -81,7 +81,7 @@ class TestPeople:
         alice.refresh_from_db()
         assert not alice.is_active
         assert hers.get("/settings/profile/").status_code == 302
-        with refused_with("account_closed"):
+        with raises_chat_error("account_closed"):
             tokens.identify(pair.access)
         assert [(said["user_id"], said["code"]) for said in ended] == [(alice.pk, ACCOUNT_CLOSED)]
         act(office(root), PEOPLE, "reopen_accounts", alice.pk)
@@ -116,7 +116,7 @@ class TestPeople:
         assert response.status_code == 302
         alice.refresh_from_db()
         assert alice.check_password(NEW)
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
         assert [(said["user_id"], said["code"]) for said in ended] == [(alice.pk, SIGNED_OUT)]
 
@@ -139,7 +139,7 @@ class TestPeople:
         assert office(root).post(f"{PEOPLE}{alice.pk}/password/", form).status_code == 302
         alice.refresh_from_db()
         assert not alice.has_usable_password()
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
 
     def test_saving_changes_what_was_typed_and_not_the_clock(self, root, alice):
@@ -233,5 +233,5 @@ def test_the_command_that_changes_a_password_ends_all_sign_ins(alice, pair, monk
     call_command("changepassword", "alice@example.org", verbosity=0)
     alice.refresh_from_db()
     assert alice.check_password(NEW)
-    with refused_with("token_invalid"):
+    with raises_chat_error("token_invalid"):
         tokens.identify(pair.access)

@@ -15,7 +15,7 @@ import pytest
 from django.test import Client
 
 from accounts import actions, socket_auth, tokens
-from accounts.tests.helpers import PASSWORD, bearer, refused_with
+from accounts.tests.helpers import PASSWORD, bearer, raises_chat_error
 from accounts.tests.test_tokens import altered
 from chatty.ops import logs
 
@@ -80,7 +80,7 @@ class TestLines:
 
     def test_by_socket(self, db, lines):
         header = (b"authorization", b"Bearer a.b.c")
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             socket_auth.identify({"headers": [header], "client": ("192.0.2.7", 1)})
         assert lines() == ["Failed sign-in from 192.0.2.7 by socket: token_invalid"]
 

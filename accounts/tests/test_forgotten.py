@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from accounts import actions, mails
 from accounts.actions import passwords
 from accounts.models import User
-from accounts.tests.helpers import PASSWORD, refused_with
+from accounts.tests.helpers import PASSWORD, raises_chat_error
 from accounts.tests.test_web import SIGN_IN, is_in, text
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
@@ -124,33 +124,33 @@ def test_the_mail_speaks_the_language_of_its_reader(alice, mailoutbox, settings,
 
 class TestNobodyLearnsAnything:
     @pytest.fixture
-    def cast(self, alice, bob, root) -> list[str]:
+    def people(self, alice, bob, root) -> list[str]:
         """One with an account, one closed, one whose password staff took, one who never was."""
         actions.close_account(bob)
         actions.remove_password(root)
         return ["alice@example.org", "bob@example.org", "root@example.org", "x@example.org"]
 
     def test_the_answer_and_what_it_costs_are_the_same(
-        self, cast, monkeypatch, django_assert_num_queries
+        self, people, monkeypatch, django_assert_num_queries
     ):
         posted = []
         monkeypatch.setattr(mails, "send_in_background", posted.append)
         answers = []
-        for email in cast:
+        for email in people:
             with django_assert_num_queries(0):
                 response = Client().post(ASK, {"email": email})
             answers.append((response.status_code, response["Location"], response.content))
         assert len(set(answers)) == 1
-        assert len(posted) == len(cast)
+        assert len(posted) == len(people)
 
-    def test_a_mail_goes_to_open_accounts_alone(self, cast, mailoutbox):
-        for email in cast:
+    def test_a_mail_goes_to_open_accounts_alone(self, people, mailoutbox):
+        for email in people:
             Client().post(ASK, {"email": email})
         assert [mail.to for mail in mailoutbox] == [["alice@example.org"]]
 
     @pytest.mark.parametrize("limit", ["reset", "reset_address", "reset_all"])
     def test_asking_again_and_again_is_limited_the_same_way(
-        self, cast, mailoutbox, settings, limit
+        self, people, mailoutbox, settings, limit
     ):
         settings.LIMITS = {**settings.LIMITS, limit: "2/h"}
         for email in ("x@example.org", "alice@example.org"):
@@ -159,10 +159,10 @@ class TestNobodyLearnsAnything:
             assert statuses == [303, 303, 429]
         assert len(mailoutbox) == 2
 
-    def test_one_mailbox_is_not_filled_from_many_addresses(self, cast, mailoutbox, settings):
+    def test_one_mailbox_is_not_filled_from_many_addresses(self, people, mailoutbox, settings):
         settings.LIMITS = {**settings.LIMITS, "reset": "2/h"}
         for number in range(5):
-            Client(REMOTE_ADDR=f"203.0.113.{number}").post(ASK, {"email": cast[0]})
+            Client(REMOTE_ADDR=f"203.0.113.{number}").post(ASK, {"email": people[0]})
         assert len(mailoutbox) == 2
 
 
@@ -202,7 +202,7 @@ class TestLink:
             return encoded
 
         monkeypatch.setattr(passwords, "make_password", make_password)
-        with refused_with("not_found"):
+        with raises_chat_error("not_found"):
             actions.reset_password_by_link(uid, token, new=NEW)
         alice.refresh_from_db()
         assert alice.check_password("the other was quicker")

@@ -14,7 +14,7 @@ from django.contrib.auth.hashers import (
 
 from accounts import hashers
 from accounts.hashers import place_to_hash
-from accounts.tests.helpers import refused_with
+from accounts.tests.helpers import raises_chat_error
 from chatty.common.errors import ChatError
 
 pytestmark = pytest.mark.once
@@ -76,7 +76,7 @@ def test_only_so_many_are_hashed_at_a_time(monkeypatch):
 def test_whoever_finds_no_place_in_time_is_told_busy(monkeypatch):
     monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(1))
     monkeypatch.setattr(hashers, "WAIT_SECONDS", 0.01)
-    with place_to_hash(), refused_with("busy"):
+    with place_to_hash(), raises_chat_error("busy"):
         make_password("x")
     assert make_password("x")
 

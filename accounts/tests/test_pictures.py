@@ -16,13 +16,13 @@ from PIL import Image, ImageFile
 
 from accounts import actions, pictures
 from accounts.models import Picture, User
-from accounts.tests.helpers import bearer, refused_with
+from accounts.tests.helpers import bearer, raises_chat_error
 from accounts.tests.test_web import PROFILE, text
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 
 PAGE = "/settings/profile/"
-DOOR = "/api/me/picture/"
+PICTURE_URL = "/api/me/picture/"
 
 
 def file(kind: str = "PNG", size: tuple[int, int] = (300, 200), colour="red", **saved) -> bytes:
@@ -138,14 +138,14 @@ class TestRefusing:
         ids=["empty", "text", "svg", "bmp", "tiff", "torn", "bytes", "pixels", "bomb"],
     )
     def test_anything_else_is_refused_with_a_sentence(self, given, code, sentence):
-        with refused_with(code, field="picture") as raised:
+        with raises_chat_error(code, field="picture") as raised:
             pictures.reencode(given)
         assert sentence in raised.value.detail
 
     def test_too_many_pixels_are_never_decoded(self, monkeypatch):
         given = file("PNG", colour=Image.new("1", (5001, 5000)))
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
-        with refused_with("too_big", field="picture"):
+        with raises_chat_error("too_big", field="picture"):
             pictures.reencode(given)
         with pytest.raises(pytest.fail.Exception):  # else this would have proved nothing
             pictures.reencode(file())
@@ -165,7 +165,7 @@ class TestRefusing:
 
     def test_one_is_decoded_at_a_time_and_a_crowd_is_told_to_come_back(self, monkeypatch):
         monkeypatch.setattr(pictures, "_PATIENCE", 0.01)
-        with pictures._decoding, refused_with("busy"):
+        with pictures._decoding, raises_chat_error("busy"):
             pictures.reencode(file())
         assert pictures.reencode(file())
 
@@ -280,7 +280,7 @@ class TestSeeing:
 class TestApi:
     def put(self, api, pair, content=None, kind="image/png"):
         content = file() if content is None else content
-        return api.put(DOOR, content, content_type=kind, **bearer(pair.access))
+        return api.put(PICTURE_URL, content, content_type=kind, **bearer(pair.access))
 
     def test_a_program_puts_one_up_and_takes_it_away(self, api, alice, pair):
         response = self.put(api, pair)
@@ -288,7 +288,7 @@ class TestApi:
         alice.refresh_from_db()
         assert response.json()["picture"] == alice.picture_url
         assert api.get("/api/me/", **bearer(pair.access)).json()["picture"] == alice.picture_url
-        assert api.delete(DOOR, **bearer(pair.access)).status_code == 204
+        assert api.delete(PICTURE_URL, **bearer(pair.access)).status_code == 204
         assert api.get("/api/me/", **bearer(pair.access)).json()["picture"] is None
         assert not Picture.objects.exists()
 
@@ -310,8 +310,8 @@ class TestApi:
         assert alice.picture == ""
 
     def test_nobody_signed_in_has_no_picture(self, api, db):
-        assert api.put(DOOR, file(), content_type="image/png").status_code == 401
-        assert api.delete(DOOR).status_code == 401
+        assert api.put(PICTURE_URL, file(), content_type="image/png").status_code == 401
+        assert api.delete(PICTURE_URL).status_code == 401
 
 
 def test_staff_take_a_picture_away_but_not_that_of_someone_above(browser, pictured, root):

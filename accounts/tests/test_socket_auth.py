@@ -14,7 +14,7 @@ from accounts import actions, tokens
 from accounts.models import SignIn, User
 from accounts.socket_auth import identify, origin_verdict, renew, valid_sids
 from accounts.socket_auth import language as socket_language
-from accounts.tests.helpers import PASSWORD, refused_with
+from accounts.tests.helpers import PASSWORD, raises_chat_error
 from accounts.tests.test_tokens import altered, claims
 from chatty.common.errors import ChatError
 
@@ -219,7 +219,7 @@ class TestIdentify:
         assert found.expires_at == pytest.approx(session.expire_date.timestamp(), abs=2)
 
     def test_a_foreign_pages_cookie_counts_for_nothing(self, browser):
-        with refused_with("unauthenticated"):
+        with raises_chat_error("unauthenticated"):
             identify(scope("https://evil.example", cookie=cookie_of(browser)))
 
     def test_opening_a_socket_writes_nothing_and_signs_nobody_out(self, browser, settings):
@@ -286,13 +286,13 @@ class TestRenew:
             "a browser": (pair.access, web),
         }
         for token, whom in bad.values():
-            with refused_with("token_invalid"):
+            with raises_chat_error("token_invalid"):
                 renew(token, whom)
 
     def test_a_closed_account_is_not_renewed(self, identity, pair, alice):
         fresh = tokens.rotate(pair.refresh)
         actions.close_account(alice)
-        with refused_with("account_closed"):
+        with raises_chat_error("account_closed"):
             renew(fresh.access, identity)
 
 

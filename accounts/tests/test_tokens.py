@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import actions, socket_auth, tokens
 from accounts.models import SignIn, User
 from accounts.signals import SIGNED_OUT
-from accounts.tests.helpers import PASSWORD, refused_with
+from accounts.tests.helpers import PASSWORD, raises_chat_error
 from chatty.common.errors import ChatError
 from chatty.conf.env import derive_key
 
@@ -104,14 +104,14 @@ class TestAccess:
 
     def test_it_dies_with_its_sign_in(self, pair):
         actions.end_sign_in(claims(pair.access)["sid"])
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
 
     def test_it_dies_with_the_person(self, alice, pair):
         alice.delete()
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.rotate(pair.refresh)
 
     def test_a_browsers_sign_in_has_no_tokens(self, alice, pair):
@@ -119,7 +119,7 @@ class TestAccess:
             user=alice, kind="web", expires_at=timezone.now() + timedelta(days=1)
         )
         for token, use in ((pair.access, tokens.identify), (pair.refresh, tokens.rotate)):
-            with refused_with("token_invalid"):
+            with raises_chat_error("token_invalid"):
                 use(altered(token, sid=web.sid))
 
     def test_a_rotated_secret_keeps_programs_signed_in_until_it_is_forgotten(
@@ -131,7 +131,7 @@ class TestAccess:
         fresh = tokens.rotate(pair.refresh)
         settings.SECRET_KEY_FALLBACKS = []
         assert tokens.identify(fresh.access).sign_in.user == alice
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
 
 
@@ -150,10 +150,10 @@ class TestRefresh:
         fresh = tokens.rotate(pair.refresh)
         tokens.identify(fresh.access)
         other = tokens.begin(alice, client="another program")
-        with django_capture_on_commit_callbacks(execute=True), refused_with("token_invalid"):
+        with django_capture_on_commit_callbacks(execute=True), raises_chat_error("token_invalid"):
             tokens.rotate(pair.refresh)
         for use, token in ((tokens.identify, fresh.access), (tokens.rotate, fresh.refresh)):
-            with refused_with("token_invalid"):
+            with raises_chat_error("token_invalid"):
                 use(token)
         sid = claims(pair.refresh)["sid"]
         assert ended == [
@@ -162,20 +162,20 @@ class TestRefresh:
         assert tokens.identify(other.access)  # the other program has nothing to do with it
 
     def test_an_access_token_refreshes_nothing(self, pair):
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.rotate(pair.access)
         assert tokens.rotate(pair.refresh)
 
     def test_one_that_ran_out_ends_nothing(self, pair):
         late = altered(pair.refresh, exp=int(time.time()) - 1)
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.rotate(late)
         assert tokens.identify(pair.access)
 
     def test_logging_out_ends_it_even_with_a_token_already_traded(self, pair):
         fresh = tokens.rotate(pair.refresh)
         tokens.end(pair.refresh)
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(fresh.access)
         tokens.end(pair.refresh)  # again: nothing to do, nothing wrong
 
@@ -257,7 +257,7 @@ class TestLostAnswer:
     def test_nobody_is_answered_once_the_sign_in_has_ended(self, pair):
         tokens.rotate(pair.refresh)
         actions.end_sign_in(claims(pair.refresh)["sid"])
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.rotate(pair.refresh)
 
     def test_a_token_is_noted_as_used_once(self, pair, django_assert_num_queries):
@@ -268,11 +268,11 @@ class TestLostAnswer:
 
     @staticmethod
     def assert_ends_it(token, latest):
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.rotate(token)
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.identify(latest.access)
-        with refused_with("token_invalid"):
+        with raises_chat_error("token_invalid"):
             tokens.rotate(latest.refresh)
 
 
@@ -301,7 +301,7 @@ def test_ten_parallel_refreshes_get_one_pair():
     (got,) = set(answers)
     assert isinstance(got, tokens.Pair)
     assert tokens.rotate(got.refresh)
-    with refused_with("token_invalid"):
+    with raises_chat_error("token_invalid"):
         tokens.rotate(pair.refresh)
 
 
@@ -322,5 +322,5 @@ def test_the_token_is_read_from_the_header(header, token):
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "bearer "])
 def test_a_bearer_header_that_cannot_be_read_is_no_absent_one(header):
-    with refused_with("token_invalid"):
+    with raises_chat_error("token_invalid"):
         tokens.bearer_of(header)

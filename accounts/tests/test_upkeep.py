@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import queries, tokens
 from accounts.models import SignIn
-from accounts.tests.helpers import refused_with
+from accounts.tests.helpers import raises_chat_error
 from accounts.upkeep import purge_sessions, purge_sign_ins
 from chatty.common import upkeep
 
@@ -62,7 +62,7 @@ def test_refresh_tokens_that_ran_out_go_with_their_sign_in(pair):
     assert sum(purge_sign_ins()) == 0
     SignIn.objects.update(expires_at=timezone.now() - 31 * DAY)
     assert sum(purge_sign_ins()) == 1
-    with refused_with("token_invalid"):
+    with raises_chat_error("token_invalid"):
         tokens.rotate(pair.refresh)
 
 

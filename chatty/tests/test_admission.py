@@ -414,7 +414,7 @@ async def test_of_answers_nobody_takes_the_largest_is_cut():
     assert (door._answers, door._answers_size) == (set(), 0)
 
 
-async def refused_socket(door, path):
+async def close_unknown_socket(door, path):
     sent = []
 
     async def receive():
@@ -427,7 +427,7 @@ async def refused_socket(door, path):
     return sent
 
 
-def front(**changes):
+def router(**changes):
     async def nothing(*_):
         pass
 
@@ -444,10 +444,10 @@ def front(**changes):
 
 
 async def test_a_socket_to_nowhere_is_closed():
-    assert await refused_socket(front(), "/ws/other/") == [
+    assert await close_unknown_socket(router(), "/ws/other/") == [
         {"type": "websocket.close", "code": 4404}
     ]
-    assert await refused_socket(front(), "/ws/") == []
+    assert await close_unknown_socket(router(), "/ws/") == []
 
 
 async def lifespan(door):
@@ -473,7 +473,7 @@ async def test_the_engine_lives_as_long_as_the_server():
     async def stop():
         deeds.append("stop")
 
-    sent = await lifespan(front(on_startup=start, on_shutdown=stop))
+    sent = await lifespan(router(on_startup=start, on_shutdown=stop))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert deeds == ["start", "stop"]
 
@@ -482,7 +482,7 @@ async def test_a_server_whose_engine_cannot_start_hears_of_it():
     async def start():
         raise RuntimeError
 
-    sent = await lifespan(front(on_startup=start))
+    sent = await lifespan(router(on_startup=start))
     assert sent[0] == "lifespan.startup.failed"
 
 
@@ -491,17 +491,17 @@ async def test_a_proxy_nobody_trusts_is_told_what_to_set_instead_of_going_round_
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     told = [("x-forwarded-proto", "https")]
-    refused = Line(front(http=page, https=True), headers=told)
+    refused = Line(router(http=page, https=True), headers=told)
     await refused.task
     assert refused.status == 400
     assert b"set TRUSTED_PROXIES=203.0.113.9" in refused.body
     for door in (
-        front(http=page, https=False),
-        front(http=page, https=True, trusted=[ipaddress.ip_network("203.0.113.0/24")]),
+        router(http=page, https=False),
+        router(http=page, https=True, trusted=[ipaddress.ip_network("203.0.113.0/24")]),
     ):
         passed = Line(door, headers=told)
         await passed.task
         assert passed.status == 200
-    plain = Line(front(http=page, https=True))
+    plain = Line(router(http=page, https=True))
     await plain.task
     assert plain.status == 200  # Django sends it on to https

@@ -63,12 +63,12 @@ async def nothing(*_):
     raise AssertionError("this is not for Django")
 
 
-def door(layer="unused", taken=None, http=nothing, trusted=()):
-    def take_numbers():
+def probe_router(layer="unused", taken=None, http=nothing, trusted=()):
+    def collect_metrics():
         if taken is not None:
             taken.append(1)
 
-    probes = health.probes(layer=lambda: layer, collect_metrics=take_numbers)
+    probes = health.probes(layer=lambda: layer, collect_metrics=collect_metrics)
     return Router(
         http=http,
         websockets={},
@@ -80,7 +80,7 @@ def door(layer="unused", taken=None, http=nothing, trusted=()):
     )
 
 
-async def ask(door, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
+async def ask(endpoint, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
     """Returns (status, headers, body)."""
     sent = []
 
@@ -98,7 +98,7 @@ async def ask(door, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
         "client": [client, 5000],
         "headers": [(name.encode(), value.encode()) for name, value in named.items()],
     }
-    await door(scope, receive, send)
+    await endpoint(scope, receive, send)
     return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
 
@@ -120,7 +120,7 @@ async def ask(door, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
 )
 async def test_ready_means_that_the_database_answers(database, well, layer, status, told):
     database(well)
-    answered, headers, body = await ask(door(layer), "/readyz")
+    answered, headers, body = await ask(probe_router(layer), "/readyz")
     assert (answered, json.loads(body)) == (status, told)
     assert headers[b"content-type"] == b"application/json"
     assert headers[b"cache-control"] == b"no-store"
@@ -128,14 +128,14 @@ async def test_ready_means_that_the_database_answers(database, well, layer, stat
 
 async def test_a_process_that_answers_is_alive_whatever_became_of_its_database(database):
     asked = database(False)
-    answered, _headers, body = await ask(door(), "/healthz")
+    answered, _headers, body = await ask(probe_router(), "/healthz")
     assert (answered, json.loads(body)) == (200, {"status": "ok"})
     assert len(asked) == 0
 
 
 async def test_a_crowd_of_probes_is_one_question_a_second(database):
     asked = database(True)
-    answers = await asyncio.gather(*(ask(door(), "/readyz") for _ in range(100)))
+    answers = await asyncio.gather(*(ask(probe_router(), "/readyz") for _ in range(100)))
     assert {status for status, _headers, _body in answers} == {200}
     assert len(asked) == 1
 
@@ -143,7 +143,7 @@ async def test_a_crowd_of_probes_is_one_question_a_second(database):
 async def test_a_database_that_hangs_is_down_soon_and_holds_one_thread(hung_database):
     began = time.monotonic()
     for _ in range(3):
-        status, _headers, body = await ask(door(), "/readyz")
+        status, _headers, body = await ask(probe_router(), "/readyz")
         assert (status, json.loads(body)["database"]) == (503, "down")
     assert time.monotonic() - began < 3
     assert len(hung_database) == 1
@@ -158,7 +158,7 @@ async def test_probes_pass_a_full_house(database):
         await asyncio.Event().wait()
 
     bound = ConcurrencyLimit(busy, running=1, waiting=0, body_max=100, body_seconds=5)
-    front = door(http=bound)
+    front = probe_router(http=bound)
     inside = asyncio.create_task(ask(front, "/"))
     await full.wait()
     refused = metrics.HTTP_REFUSED.labels("busy")
@@ -185,7 +185,7 @@ async def test_probes_pass_a_full_house(database):
 )
 async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
     taken = []
-    status, headers, body = await ask(door(taken=taken), "/metrics", client, host)
+    status, headers, body = await ask(probe_router(taken=taken), "/metrics", client, host)
     assert status == 200
     assert headers[b"content-type"].startswith(b"text/plain; version=")
     assert b"\n# TYPE chatty_websocket_connections gauge\n" in body
@@ -208,7 +208,7 @@ async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
 )
 async def test_without_a_token_nobody_else_may(client, host, headers):
     taken = []
-    answered, sent, body = await ask(door(taken=taken), "/metrics", client, host, **headers)
+    answered, sent, body = await ask(probe_router(taken=taken), "/metrics", client, host, **headers)
     assert (answered, json.loads(body)["code"]) == (401, "unauthenticated")
     assert sent[b"www-authenticate"] == b"Bearer"
     assert b"chatty_" not in body
@@ -225,7 +225,7 @@ async def test_without_a_token_nobody_else_may(client, host, headers):
 async def test_behind_a_proxy_there_is_no_way_without_a_token(settings, name, value):
     setattr(settings, name, value)
     trusted = value if name == "TRUSTED_PROXIES" else ()
-    front = door(trusted=trusted)
+    front = probe_router(trusted=trusted)
     assert (await ask(front, "/metrics"))[0] == 401
     # A client that calls itself one of us, through the proxy.
     assert (await ask(front, "/metrics", x_forwarded_for="127.0.0.1"))[0] == 401
@@ -241,11 +241,11 @@ async def test_behind_a_proxy_there_is_no_way_without_a_token(settings, name, va
 async def test_a_token_once_set_is_asked_of_everybody(settings, shown):
     settings.METRICS_TOKEN = TOKEN
     headers = {"authorization": shown} if shown else {}
-    status, _headers, body = await ask(door(), "/metrics", **headers)
+    status, _headers, body = await ask(probe_router(), "/metrics", **headers)
     assert status == 401
     assert TOKEN.encode() not in body
     right = {"authorization": f"Bearer {TOKEN}"}
-    assert (await ask(door(), "/metrics", "203.0.113.9", "x", **right))[0] == 200
+    assert (await ask(probe_router(), "/metrics", "203.0.113.9", "x", **right))[0] == 200
 
 
 # --- what cannot be written -------------------------------------------------------------------------

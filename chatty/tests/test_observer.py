@@ -34,7 +34,7 @@ async def ask(application, path="/", scheme="http"):
     async def probe(scope, send):
         await send_response(send, 200, "text/plain", b"alive")
 
-    door = Router(
+    router = Router(
         http=application,
         websockets={},
         probes={"/healthz": probe},
@@ -47,7 +47,7 @@ async def ask(application, path="/", scheme="http"):
         "type": "http", "method": "GET", "path": path, "headers": [], "client": ("192.0.2.1", 1),
         "scheme": scheme, "query_string": b"secret=1",
     }  # fmt: skip
-    await door(scope, receive, send)
+    await router(scope, receive, send)
     return said
 
 

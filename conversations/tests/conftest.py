@@ -18,7 +18,7 @@ from conversations.events import Event
 from conversations.models import Conversation, Message
 from conversations.tests.helpers import Recorder, person, say
 
-Told = Callable[[], AbstractContextManager[list[Event]]]
+Published = Callable[[], AbstractContextManager[list[Event]]]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def hello(bob, pair) -> Message:
 
 
 @pytest.fixture
-def told(django_capture_on_commit_callbacks: Any) -> Told:
+def published(django_capture_on_commit_callbacks: Any) -> Published:
     """`with told() as events:` gathers what is told once the block's work is committed."""
 
     @contextmanager

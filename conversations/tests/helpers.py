@@ -33,7 +33,7 @@ def say(user: User, conversation: Conversation, body: str = "Hello", **more: Any
     return actions.send_message(user, conversation.pk, key=key, body=body, **more).message
 
 
-def refused(code: str, *, field: str | None = None) -> Any:
+def raises_chat_error(code: str, *, field: str | None = None) -> Any:
     """A context like pytest.raises: ChatError of this code, naming this field."""
     return pytest.raises(
         ChatError, check=lambda e: e.code == code and (field is None or field in e.fields)
@@ -59,13 +59,13 @@ def role_of(user: User, conversation: Conversation) -> str | None:
     return rows.values_list("role", flat=True).first()
 
 
-def versions_told(events: Iterable[Event], conversation: Conversation) -> list[int]:
+def published_versions(events: Iterable[Event], conversation: Conversation) -> list[int]:
     """The versions of a conversation that were told, in the order of telling."""
     changes = [e for e in events if isinstance(e, ConversationChanged)]
     return [e.version for e in changes if e.conversation == conversation.pk]
 
 
-def hold_together(conversation: Conversation) -> None:
+def assert_consistent(conversation: Conversation) -> None:
     """Assert what every conversation promises, whatever was done to it."""
     conversation.refresh_from_db()
     rows = log_of(conversation)
@@ -88,9 +88,9 @@ class Recorder:
         self.events.extend(events)
 
 
-def at_once(deeds: Iterable[Callable[[], Any]]) -> list[Any]:
+def run_concurrently(functions: Iterable[Callable[[], Any]]) -> list[Any]:
     """Do all of these in threads that start together; return what each returned or raised."""
-    todo = list(deeds)
+    todo = list(functions)
     results: list[Any] = [None] * len(todo)
     start = threading.Barrier(len(todo))
 

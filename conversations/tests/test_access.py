@@ -15,7 +15,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import access, actions, queries
 from conversations.models import Conversation, Membership, Message, Reaction
-from conversations.tests.helpers import new_key, refused, say, version_of
+from conversations.tests.helpers import new_key, raises_chat_error, say, version_of
 
 
 @dataclass
@@ -51,9 +51,9 @@ def scene(group, alice, bob, mia, carol) -> Scene:
     )
 
 
-Deed = Callable[[User, Scene], Any]
+Action = Callable[[User, Scene], Any]
 
-DEEDS: dict[str, Deed] = {
+ACTIONS: dict[str, Action] = {
     "read": lambda u, s: access.member_of(u, s.pk),
     "read a message": lambda u, s: access.message_for(u, s.of_bob.pk),
     "send": lambda u, s: actions.send_message(u, s.pk, key=new_key(), body="Hi"),
@@ -124,7 +124,7 @@ INSIDE = {
 }
 # Of the owner, who may do most; nobody else may do more.
 ARCHIVED = {
-    **dict.fromkeys(DEEDS, "archived"),
+    **dict.fromkeys(ACTIONS, "archived"),
     **dict.fromkeys(("read", "read a message", "join", "remove Mia", "archive", "unarchive"), OK),
     **dict.fromkeys(("delete it", "mark read", "mark unread", "set level"), OK),
     "leave": "last_owner",
@@ -133,9 +133,9 @@ ARCHIVED = {
 }
 
 
-def attempt(deed: Deed, user: User, scene: Scene) -> str:
+def attempt(action: Action, user: User, scene: Scene) -> str:
     try:
-        deed(user, scene)
+        action(user, scene)
     except ChatError as error:
         return error.code
     return OK
@@ -152,53 +152,57 @@ def traces(conversation: Conversation) -> tuple[Any, ...]:
 
 
 def test_the_tables_know_every_deed():
-    assert set(INSIDE) == set(ARCHIVED) == set(DEEDS)
+    assert set(INSIDE) == set(ARCHIVED) == set(ACTIONS)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("who", ["alice", "ann", "bob"])
-def test_members_may_what_their_role_allows(deed, who, request, scene, told):
-    expected = INSIDE[deed][["alice", "ann", "bob"].index(who)]
+def test_members_may_what_their_role_allows(action, who, request, scene, published):
+    expected = INSIDE[action][["alice", "ann", "bob"].index(who)]
     before = traces(scene.conversation)
-    with told() as events:
-        assert attempt(DEEDS[deed], request.getfixturevalue(who), scene) == expected
+    with published() as events:
+        assert attempt(ACTIONS[action], request.getfixturevalue(who), scene) == expected
     if expected != OK:
         assert events == []
         assert traces(scene.conversation) == before
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(
     ("who", "answer"),
     [("carol", "not_found"), ("rita", "not_found"), ("clive", "account_closed")],
 )
-def test_outside_everything_looks_as_if_it_were_not_there(deed, who, answer, request, scene, told):
+def test_outside_everything_looks_as_if_it_were_not_there(
+    action, who, answer, request, scene, published
+):
     before = traces(scene.conversation)
-    with told() as events:
-        assert attempt(DEEDS[deed], request.getfixturevalue(who), scene) == answer
+    with published() as events:
+        assert attempt(ACTIONS[action], request.getfixturevalue(who), scene) == answer
     assert events == []
     assert traces(scene.conversation) == before
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_in_an_archived_conversation_nothing_changes_but_who_is_in_it(deed, alice, scene, told):
+@pytest.mark.parametrize("action", ACTIONS)
+def test_in_an_archived_conversation_nothing_changes_but_who_is_in_it(
+    action, alice, scene, published
+):
     actions.archive(alice, scene.pk)
     before = traces(scene.conversation)
-    with told() as events:
-        assert attempt(DEEDS[deed], alice, scene) == ARCHIVED[deed]
-    if ARCHIVED[deed] != OK:
+    with published() as events:
+        assert attempt(ACTIONS[action], alice, scene) == ARCHIVED[action]
+    if ARCHIVED[action] != OK:
         assert events == []
         assert traces(scene.conversation) == before
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_of_a_missing_conversation_everything_is_not_found(deed, alice, scene):
+@pytest.mark.parametrize("action", ACTIONS)
+def test_of_a_missing_conversation_everything_is_not_found(action, alice, scene):
     actions.delete_conversation(alice, scene.pk)
-    assert attempt(DEEDS[deed], alice, scene) == "not_found"
+    assert attempt(ACTIONS[action], alice, scene) == "not_found"
 
 
 @pytest.mark.parametrize(
-    ("deed", "answer"),
+    ("action", "answer"),
     [
         (lambda u, c: actions.leave(u, c.pk), "direct_fixed"),
         (lambda u, c: actions.update_conversation(u, c.pk, name="Us"), "direct_fixed"),
@@ -214,11 +218,11 @@ def test_of_a_missing_conversation_everything_is_not_found(deed, alice, scene):
         (lambda u, c: actions.moderate_remove_member(u, c.pk, u.pk), "direct_fixed"),
     ],
 )
-def test_a_direct_conversation_stays_as_it_is(deed, answer, alice, bob, told):
+def test_a_direct_conversation_stays_as_it_is(action, answer, alice, bob, published):
     direct = actions.open_direct(alice, bob.pk)
     before = traces(direct)
-    with told() as events, refused(answer):
-        deed(alice, direct)
+    with published() as events, raises_chat_error(answer):
+        action(alice, direct)
     assert events == []
     assert traces(direct) == before
 
@@ -226,7 +230,7 @@ def test_a_direct_conversation_stays_as_it_is(deed, answer, alice, bob, told):
 def test_in_a_direct_conversation_nobody_deletes_the_others_words(alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     message = say(alice, direct, "Mine")
-    with refused("not_allowed"):
+    with raises_chat_error("not_allowed"):
         actions.delete_message(bob, message.pk)
     assert actions.delete_message(alice, message.pk).is_deleted
 
@@ -234,7 +238,7 @@ def test_in_a_direct_conversation_nobody_deletes_the_others_words(alice, bob):
 def test_an_outsider_cannot_enter_a_direct_conversation(alice, bob, carol):
     direct = actions.open_direct(alice, bob.pk)
     for enter in (actions.join, access.member_of):
-        with refused("not_found"):
+        with raises_chat_error("not_found"):
             enter(carol, direct.pk)
     assert queries.sidebar_row(carol, direct.pk, even_unspoken=True) is None
     assert direct.memberships.count() == 2
@@ -243,7 +247,7 @@ def test_an_outsider_cannot_enter_a_direct_conversation(alice, bob, carol):
 def test_who_was_removed_sees_nothing_more_and_who_is_added_again_sees_all(alice, bob, pair):
     message = say(alice, pair, "Before")
     actions.remove_member(alice, pair.pk, bob.pk)
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         access.message_for(bob, message.pk)
     assert queries.sidebar(bob) == []
     assert queries.sidebar_row(bob, pair.pk) is None
@@ -259,13 +263,13 @@ def test_a_lock_is_taken_before_the_membership_is_read(alice, pair, django_asser
         access.member_of(alice, pair.pk, lock=True)
     assert "conversations_conversation" in queries_made.captured_queries[0]["sql"]
     assert "membership" not in queries_made.captured_queries[0]["sql"]
-    with django_assert_num_queries(1), refused("not_found"):
+    with django_assert_num_queries(1), raises_chat_error("not_found"):
         access.member_of(alice, 2**40, lock=True)
 
 
 def test_missing_and_foreign_messages_look_alike(carol, hello):
     for pk in (hello.pk, 2**40):
-        with refused("not_found") as caught:
+        with raises_chat_error("not_found") as caught:
             access.message_for(carol, pk)
         assert caught.value.as_dict() == ChatError("not_found").as_dict()
 
@@ -282,7 +286,7 @@ def test_a_message_whose_conversation_is_deleted_while_one_asks_is_missing(
         return membership
 
     monkeypatch.setattr(access, "member_of", overtaken)
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         access.message_for(bob, hello.pk)
 
 

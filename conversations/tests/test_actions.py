@@ -23,16 +23,16 @@ from conversations.events import (
 )
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests.helpers import (
-    hold_together,
+    assert_consistent,
     log_of,
     new_key,
     notices_of,
     person,
-    refused,
+    published_versions,
+    raises_chat_error,
     role_of,
     say,
     version_of,
-    versions_told,
 )
 from conversations.wire import message_to_wire
 
@@ -44,9 +44,9 @@ def clock_of(user: User) -> int:
 # --- saying ----------------------------------------------------------------------------------------
 
 
-def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, told):
+def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, published):
     pair.refresh_from_db()
-    with told() as events:
+    with published() as events:
         sent = actions.send_message(bob, pair.pk, key="k", body="Hello **all**")
     message = sent.message
     assert sent.created
@@ -60,7 +60,7 @@ def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, told):
     assert frame["change"] == {"action": "created", "user": bob.pk}
     assert frame["message"]["body"] == "Hello **all**"
     assert (frame["conversation"], frame["version"]) == (pair.pk, event.version)
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 def test_new_messages_share_no_default_that_could_be_changed():
@@ -92,13 +92,13 @@ def test_a_clock_that_jumps_changes_neither_order_nor_numbers(alice, bob, pair):
         (4, "3!"),
     ]
     assert [row.unread for row in queries.sidebar(bob)] == [4]
-    hold_together(pair)
+    assert_consistent(pair)
 
 
-def test_the_same_key_again_is_the_same_message_and_silence(bob, pair, told):
+def test_the_same_key_again_is_the_same_message_and_silence(bob, pair, published):
     first = actions.send_message(bob, pair.pk, key="k", body="Hello")
     before = version_of(pair)
-    with told() as events:
+    with published() as events:
         again = actions.send_message(bob, pair.pk, key="k", body="Hello")
     assert (again.created, again.message.pk) == (False, first.message.pk)
     assert events == []
@@ -116,11 +116,11 @@ def test_the_same_key_with_other_words_place_or_reply_is_refused(alice, bob, pai
     quoted = say(alice, pair, "Quote me")
     actions.send_message(bob, pair.pk, key="k", body="Hello")
     before = log_of(pair)
-    with refused("key_reused"):
+    with raises_chat_error("key_reused"):
         actions.send_message(bob, pair.pk, key="k", body="Goodbye")
-    with refused("key_reused"):
+    with raises_chat_error("key_reused"):
         actions.send_message(bob, pair.pk, key="k", body="Hello", reply_to=quoted.pk)
-    with refused("key_reused"):
+    with raises_chat_error("key_reused"):
         actions.send_message(bob, elsewhere.pk, key="k", body="Hello")
     assert log_of(pair) == before
 
@@ -136,14 +136,14 @@ def test_after_an_edit_the_key_still_stands_for_what_was_sent(bob, pair):
     actions.edit_message(bob, message.pk, "Goodbye")
     again = actions.send_message(bob, pair.pk, key="k", body="Hello")
     assert (again.created, again.message.body) == (False, "Goodbye")
-    with refused("key_reused"):
+    with raises_chat_error("key_reused"):
         actions.send_message(bob, pair.pk, key="k", body="Goodbye")
 
 
-def test_after_a_deletion_the_key_answers_the_tombstone_whatever_is_sent(bob, pair, told):
+def test_after_a_deletion_the_key_answers_the_tombstone_whatever_is_sent(bob, pair, published):
     message = say(bob, pair, "Hello", key="k")
     actions.delete_message(bob, message.pk)
-    with told() as events:
+    with published() as events:
         for body in ("Hello", "Something else"):
             again = actions.send_message(bob, pair.pk, key="k", body=body)
             assert (again.created, again.message.pk, again.message.body) == (False, message.pk, "")
@@ -156,7 +156,7 @@ def test_after_leaving_or_archiving_a_repetition_still_gets_its_answer(alice, bo
     assert actions.send_message(bob, pair.pk, key="k", body="Hello").message == message
     actions.leave(bob, pair.pk)
     assert actions.send_message(bob, pair.pk, key="k", body="Hello").message == message
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         actions.send_message(bob, pair.pk, key="k2", body="Hello")
 
 
@@ -176,7 +176,7 @@ def test_a_repetition_shows_who_has_left_nothing_that_others_said_or_did_since(a
     assert message.reply_to_id == quoted.pk
 
 
-def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, told):
+def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, published):
     archived = actions.create_conversation(alice, name="Old")
     actions.archive(alice, archived.pk)
     drafts = [
@@ -190,7 +190,7 @@ def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, told
         Draft(alice.pk, pair.pk, "c", "Three", reply_to=2**40),
         Draft(alice.pk, pair.pk, "d", "Four"),
     ]
-    with told() as events:
+    with published() as events:
         results = actions.send_messages(drafts)
     answers = [r.created if isinstance(r, Sent) else r.code for r in results]
     assert answers == [
@@ -202,15 +202,15 @@ def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, told
     assert isinstance(again, Sent)
     assert first.message is again.message
     assert [m.body for m in log_of(pair) if m.is_text] == ["One", "Four"]
-    assert versions_told(events, pair) == [version_of(pair) - 1, version_of(pair)]
-    hold_together(pair)
+    assert published_versions(events, pair) == [version_of(pair) - 1, version_of(pair)]
+    assert_consistent(pair)
 
 
 def test_a_batch_costs_the_same_however_many_it_holds(bob, pair, django_assert_max_num_queries):
     say(bob, pair)  # has opened it
     with django_assert_max_num_queries(10):
         actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 def test_a_reply_quotes_a_message_of_the_same_conversation_only(alice, bob, pair):
@@ -221,7 +221,7 @@ def test_a_reply_quotes_a_message_of_the_same_conversation_only(alice, bob, pair
     assert reply.reply_to == quoted
     notice = log_of(pair)[0]
     for target in (foreign.pk, notice.pk, 2**40):
-        with refused("not_found", field="reply_to"):
+        with raises_chat_error("not_found", field="reply_to"):
             say(bob, pair, reply_to=target)
 
 
@@ -240,15 +240,17 @@ def test_a_reply_quotes_a_message_of_the_same_conversation_only(alice, bob, pair
         (7, "bad_text"),
     ],
 )
-def test_words_that_cannot_be_said_are_refused_on_sending_and_editing(body, code, bob, pair, told):
+def test_words_that_cannot_be_said_are_refused_on_sending_and_editing(
+    body, code, bob, pair, published
+):
     message = say(bob, pair, "Hello")
-    with told() as events:
-        with refused(code, field="body"):
+    with published() as events:
+        with raises_chat_error(code, field="body"):
             actions.send_message(bob, pair.pk, key=new_key(), body=body)
-        with refused(code, field="body"):
+        with raises_chat_error(code, field="body"):
             actions.edit_message(bob, message.pk, body)
     assert events == []
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 @pytest.mark.parametrize(
@@ -261,13 +263,13 @@ def test_unusual_words_come_back_as_they_were_written(body, bob, pair):
 
 @pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 65, "a\n", None, 7])
 def test_a_key_has_a_shape(key, bob, pair):
-    with refused("invalid", field="key"):
+    with raises_chat_error("invalid", field="key"):
         actions.send_message(bob, pair.pk, key=key, body="Hello")
 
 
 def test_a_closed_account_says_nothing_more(alice, bob, pair):
     account_actions.close_account(bob)
-    with refused("account_closed"):
+    with raises_chat_error("account_closed"):
         say(bob, pair)
 
 
@@ -282,7 +284,7 @@ def test_nothing_is_told_before_the_commit(alice, recorder):
         actions.update_conversation(alice, conversation.pk, topic="Apples")
         assert recorder.events == []
     head = version_of(conversation)
-    assert versions_told(recorder.events, conversation) == [head - 1, head]
+    assert published_versions(recorder.events, conversation) == [head - 1, head]
     assert not any(recorder.inside_transaction)
 
 
@@ -297,9 +299,9 @@ def test_what_is_rolled_back_was_never_told(alice, recorder):
     assert version_of(conversation) == before
 
 
-def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, told):
+def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, published):
     before = version_of(group)
-    with told() as events:
+    with published() as events:
         message = say(bob, group)
         actions.edit_message(bob, message.pk, "Changed")
         actions.react(ann, message.pk, "👍")
@@ -322,12 +324,12 @@ def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, 
         actions.archive(alice, group.pk)
         actions.unarchive(alice, group.pk)
         actions.unarchive(alice, group.pk)
-    assert versions_told(events, group) == list(range(before + 1, version_of(group) + 1))
-    hold_together(group)
+    assert published_versions(events, group) == list(range(before + 1, version_of(group) + 1))
+    assert_consistent(group)
 
 
-def test_a_deed_names_who_did_it_and_what(alice, bob, hello, told):
-    with told() as events:
+def test_a_deed_names_who_did_it_and_what(alice, bob, hello, published):
+    with published() as events:
         actions.edit_message(bob, hello.pk, "Changed")
         actions.react(alice, hello.pk, "👍")
         actions.unreact(alice, hello.pk, "👍")
@@ -350,11 +352,11 @@ def test_an_edit_takes_a_version_and_keeps_its_place(bob, pair, hello):
     assert (edited.seq, edited.version) == (hello.seq, later.version + 1)
     assert (edited.body, edited.html) == ("Changed *here*", "<p>Changed <em>here</em></p>")
     assert edited.edited_at is not None
-    hold_together(pair)
+    assert_consistent(pair)
 
 
-def test_the_same_words_again_are_no_edit(bob, pair, hello, told):
-    with told() as events:
+def test_the_same_words_again_are_no_edit(bob, pair, hello, published):
+    with published() as events:
         same = actions.edit_message(bob, hello.pk, "Hello\n")
     assert (same.version, same.edited_at) == (hello.version, None)
     assert events == []
@@ -367,17 +369,17 @@ def test_a_deleted_message_leaves_an_empty_tombstone(alice, bob, pair, hello):
     assert gone.deleted_at is not None
     assert gone.seq == hello.seq
     assert not Reaction.objects.filter(message=hello).exists()
-    hold_together(pair)
+    assert_consistent(pair)
 
 
-def test_nothing_can_be_done_to_a_tombstone_but_delete_it_again(alice, bob, pair, hello, told):
+def test_nothing_can_be_done_to_a_tombstone_but_delete_it_again(alice, bob, pair, hello, published):
     gone = actions.delete_message(bob, hello.pk)
-    with told() as events:
-        with refused("deleted"):
+    with published() as events:
+        with raises_chat_error("deleted"):
             actions.edit_message(bob, hello.pk, "Back")
-        with refused("deleted"):
+        with raises_chat_error("deleted"):
             actions.react(alice, hello.pk, "👍")
-        with refused("deleted"):
+        with raises_chat_error("deleted"):
             actions.unreact(alice, hello.pk, "👍")
         assert actions.delete_message(bob, hello.pk).version == gone.version
     assert events == []
@@ -406,7 +408,7 @@ def test_reactions_count_each_person_and_emoji_once(alice, bob, hello):
 def test_a_message_carries_so_many_different_emoji(alice, bob, hello):
     for number in range(limits.REACTIONS_MAX):
         actions.react(alice, hello.pk, chr(0x1F400 + number))
-    with refused("too_many"):
+    with raises_chat_error("too_many"):
         actions.react(bob, hello.pk, "🎉")
     actions.react(bob, hello.pk, chr(0x1F400))
     assert Reaction.objects.filter(message=hello).count() == limits.REACTIONS_MAX + 1
@@ -414,9 +416,9 @@ def test_a_message_carries_so_many_different_emoji(alice, bob, hello):
 
 @pytest.mark.parametrize("emoji", ["", "a", "👍👍", "1", "👍 ", "<b>", "\x00", None])
 def test_only_one_emoji_is_a_reaction(emoji, alice, hello):
-    with refused("invalid", field="emoji"):
+    with raises_chat_error("invalid", field="emoji"):
         actions.react(alice, hello.pk, emoji)
-    with refused("invalid", field="emoji"):
+    with raises_chat_error("invalid", field="emoji"):
         actions.unreact(alice, hello.pk, emoji)
 
 
@@ -433,8 +435,8 @@ def test_an_edit_costs_the_same_in_a_long_conversation(bob, pair, django_assert_
 # --- opening ---------------------------------------------------------------------------------------
 
 
-def test_a_new_group_begins_with_its_notices(alice, bob, carol, told):
-    with told() as events:
+def test_a_new_group_begins_with_its_notices(alice, bob, carol, published):
+    with published() as events:
         group = actions.create_conversation(
             alice, name="  Garden  party ", topic="Apples", member_ids=[bob.pk, alice.pk, bob.pk]
         )
@@ -446,10 +448,10 @@ def test_a_new_group_begins_with_its_notices(alice, bob, carol, told):
         ("created", alice.pk, {}),
         ("added", alice.pk, {"user": bob.pk, "name": "Bob"}),
     ]
-    assert versions_told(events, group) == [1, 2]
+    assert published_versions(events, group) == [1, 2]
     concerned = [(e.user, e.change) for e in events if isinstance(e, MembershipChanged)]
     assert concerned == [(alice.pk, "added"), (bob.pk, "added")]
-    hold_together(group)
+    assert_consistent(group)
 
 
 @pytest.mark.parametrize(
@@ -467,8 +469,8 @@ def test_a_new_group_begins_with_its_notices(alice, bob, carol, told):
         ({"member_ids": range(1, limits.ADD_MAX + 2)}, "too_many", None),
     ],
 )
-def test_a_group_that_cannot_be_is_not_opened(given, code, field, alice, told):
-    with told() as events, refused(code, field=field):
+def test_a_group_that_cannot_be_is_not_opened(given, code, field, alice, published):
+    with published() as events, raises_chat_error(code, field=field):
         actions.create_conversation(alice, **{"name": "Garden", **given})
     assert events == []
     assert not Conversation.objects.exists()
@@ -476,13 +478,13 @@ def test_a_group_that_cannot_be_is_not_opened(given, code, field, alice, told):
 
 def test_a_closed_account_cannot_be_added_and_opens_nothing(alice, bob):
     account_actions.close_account(bob)
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         actions.open_direct(alice, bob.pk)
-    with refused("account_closed"):
+    with raises_chat_error("account_closed"):
         actions.create_conversation(bob, name="Garden")
-    with refused("account_closed"):
+    with raises_chat_error("account_closed"):
         actions.open_direct(bob, alice.pk)
     assert not Conversation.objects.exists()
 
@@ -496,20 +498,20 @@ def test_two_people_have_one_direct_conversation(alice, bob, carol):
     assert notices_of(direct) == []
 
 
-def test_a_direct_conversation_appears_for_the_other_with_its_first_words(alice, bob, told):
-    with told() as events:
+def test_a_direct_conversation_appears_for_the_other_with_its_first_words(alice, bob, published):
+    with published() as events:
         direct = actions.open_direct(alice, bob.pk)
     assert events == [MembershipChanged(alice.pk, direct.pk, "added")]
     assert [row.id for row in queries.sidebar(alice)] == [direct.pk]
     assert queries.sidebar(bob) == []
-    with told() as events:
+    with published() as events:
         say(alice, direct)
     assert {(e.user, e.change) for e in events if isinstance(e, MembershipChanged)} == {
         (alice.pk, "added"),
         (bob.pk, "added"),
     }
     assert [(row.name, row.unread) for row in queries.sidebar(bob)] == [("Alice", 1)]
-    with told() as events:
+    with published() as events:
         say(bob, direct)
     assert not [e for e in events if isinstance(e, MembershipChanged)]
 
@@ -533,10 +535,10 @@ def test_a_direct_conversation_with_a_closed_account_stays_readable(alice, bob):
 # --- membership ------------------------------------------------------------------------------------
 
 
-def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice, told):
+def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice, published):
     say(alice, open_group, "Welcome")
     before = clock_of(bob)
-    with told() as events:
+    with published() as events:
         membership = actions.join(bob, open_group.pk)
     assert membership.role == "member"
     assert notices_of(open_group)[-1] == ("joined", bob.pk, {})
@@ -548,14 +550,14 @@ def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice
     assert clock_of(bob) == before + 1
 
 
-def test_joining_again_changes_nothing(alice, open_group, told):
-    with told() as events:
+def test_joining_again_changes_nothing(alice, open_group, published):
+    with published() as events:
         assert actions.join(alice, open_group.pk).role == "owner"
     assert events == []
 
 
-def test_who_leaves_is_gone_and_told_so(alice, bob, pair, told):
-    with told() as events:
+def test_who_leaves_is_gone_and_told_so(alice, bob, pair, published):
+    with published() as events:
         actions.leave(bob, pair.pk)
     assert role_of(bob, pair) is None
     assert notices_of(pair)[-1] == ("left", bob.pk, {})
@@ -565,14 +567,14 @@ def test_who_leaves_is_gone_and_told_so(alice, bob, pair, told):
 
 
 def test_the_last_owner_stays_until_there_is_another(alice, bob, pair):
-    with refused("last_owner"):
+    with raises_chat_error("last_owner"):
         actions.leave(alice, pair.pk)
-    with refused("last_owner"):
+    with raises_chat_error("last_owner"):
         actions.change_role(alice, pair.pk, alice.pk, "member")
     actions.change_role(alice, pair.pk, bob.pk, "owner")
     actions.leave(alice, pair.pk)
     assert role_of(alice, pair) is None
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 def test_the_last_person_may_go_and_who_comes_back_first_owns_it(alice, bob, carol, open_group):
@@ -582,16 +584,16 @@ def test_the_last_person_may_go_and_who_comes_back_first_owns_it(alice, bob, car
     assert (role_of(bob, open_group), role_of(carol, open_group)) == ("owner", "member")
 
 
-def test_adding_passes_over_who_is_there(alice, bob, carol, pair, told):
-    with told() as events:
+def test_adding_passes_over_who_is_there(alice, bob, carol, pair, published):
+    with published() as events:
         came = actions.add_members(alice, pair.pk, [bob.pk, carol.pk, alice.pk])
     assert [membership.user for membership in came] == [carol]
     assert notices_of(pair)[-1] == ("added", alice.pk, {"user": carol.pk, "name": "Carol"})
-    assert len(versions_told(events, pair)) == 1
+    assert len(published_versions(events, pair)) == 1
 
 
-def test_adding_somebody_unknown_adds_nobody(alice, bob, carol, pair, told):
-    with told() as events, refused("not_found"):
+def test_adding_somebody_unknown_adds_nobody(alice, bob, carol, pair, published):
+    with published() as events, raises_chat_error("not_found"):
         actions.add_members(alice, pair.pk, [carol.pk, 2**40])
     assert events == []
     assert role_of(carol, pair) is None
@@ -599,12 +601,12 @@ def test_adding_somebody_unknown_adds_nobody(alice, bob, carol, pair, told):
 
 def test_a_group_has_so_many_members_at_most(alice, carol, pair, open_group, monkeypatch):
     monkeypatch.setattr(limits, "MEMBERS_MAX", 2)
-    with refused("too_many"):
+    with raises_chat_error("too_many"):
         actions.add_members(alice, pair.pk, [carol.pk])
     actions.join(carol, open_group.pk)
     monkeypatch.setattr(limits, "MEMBERS_MAX", 1)
     actions.leave(carol, open_group.pk)
-    with refused("too_many"):
+    with raises_chat_error("too_many"):
         actions.join(carol, open_group.pk)
 
 
@@ -620,7 +622,7 @@ def test_a_person_opens_and_joins_so_many_conversations_at_most(
         lambda: actions.open_direct(alice, carol.pk),
         lambda: actions.join(alice, elsewhere.pk),
     ):
-        with refused("too_many"):
+        with raises_chat_error("too_many"):
             refused_act()
     actions.add_members(carol, elsewhere.pk, [alice.pk])
     monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 3)
@@ -649,7 +651,7 @@ def test_who_has_opened_too_few_of_what_others_added_is_not_added(
         lambda: actions.create_conversation(ann, name="Fourth", member_ids=[alice.pk, bob.pk]),
         lambda: actions.add_members(ann, third.pk, [alice.pk, bob.pk]),
     ):
-        with refused("too_many") as caught:
+        with raises_chat_error("too_many") as caught:
             refused_act()
         assert "Bob" in caught.value.detail
         assert "Alice" not in caught.value.detail
@@ -673,7 +675,7 @@ def test_so_many_people_can_start_to_write_to_one_who_never_looks(
     monkeypatch.setattr(limits, "UNOPENED_DIRECTS_MAX", 2)
     first = actions.open_direct(alice, bob.pk)
     actions.open_direct(ann, bob.pk)
-    with refused("too_many"):
+    with raises_chat_error("too_many"):
         actions.open_direct(carol, bob.pk)
     assert actions.open_direct(alice, bob.pk) == first
     assert actions.open_direct(bob, bob.pk).is_direct
@@ -685,34 +687,34 @@ def test_so_many_people_can_start_to_write_to_one_who_never_looks(
 def test_one_adds_so_many_people_a_day(alice, ann, bob, carol, mia, pair, settings):
     settings.LIMITS = {**settings.LIMITS, "additions": "3/d"}
     actions.create_conversation(alice, name="Two", member_ids=[bob.pk, carol.pk])
-    with refused("slow_down"):
+    with raises_chat_error("slow_down"):
         actions.create_conversation(alice, name="Two more", member_ids=[bob.pk, carol.pk])
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         actions.add_members(alice, pair.pk, [2**40])  # nobody was added: does not count
     direct = actions.open_direct(alice, mia.pk)
     for refused_act in (
         lambda: actions.add_members(alice, pair.pk, [carol.pk]),
         lambda: actions.open_direct(alice, ann.pk),
     ):
-        with refused("slow_down"):
+        with raises_chat_error("slow_down"):
             refused_act()
     assert actions.open_direct(alice, mia.pk) == direct
     assert actions.open_direct(alice, alice.pk).is_direct
     assert actions.create_conversation(alice, name="Nobody added")
 
 
-def test_who_was_removed_joins_again_only_when_let_in(alice, bob, carol, open_group, told):
+def test_who_was_removed_joins_again_only_when_let_in(alice, bob, carol, open_group, published):
     actions.join(bob, open_group.pk)
     actions.remove_member(alice, open_group.pk, bob.pk)
     for _ in range(2):
-        with told() as events, refused("removed"):
+        with published() as events, raises_chat_error("removed"):
             actions.join(bob, open_group.pk)
         assert events == []
     assert [each.removed for each in queries.browse(bob)] == [True]
     assert [each.removed for each in queries.browse(carol)] == [False]
     assert [each.user for each in queries.removals(open_group)] == [bob]
     actions.join(carol, open_group.pk)
-    with refused("not_allowed"):
+    with raises_chat_error("not_allowed"):
         actions.allow_to_join(carol, open_group.pk, bob.pk)
     actions.allow_to_join(alice, open_group.pk, bob.pk)
     actions.join(bob, open_group.pk)
@@ -729,10 +731,10 @@ def test_who_is_added_back_may_leave_and_join_again(alice, bob, open_group):
 
 def test_a_removal_from_a_closed_group_holds_when_it_becomes_open(alice, bob, pair):
     actions.remove_member(alice, pair.pk, bob.pk)
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         actions.join(bob, pair.pk)
     actions.update_conversation(alice, pair.pk, access="open")
-    with refused("removed"):
+    with raises_chat_error("removed"):
         actions.join(bob, pair.pk)
 
 
@@ -740,9 +742,9 @@ def test_an_admin_removes_members_and_admins_but_no_owner(alice, ann, bob, mia, 
     actions.change_role(alice, group.pk, mia.pk, "admin")
     actions.remove_member(ann, group.pk, mia.pk)
     actions.remove_member(ann, group.pk, bob.pk)
-    with refused("not_allowed"):
+    with raises_chat_error("not_allowed"):
         actions.remove_member(ann, group.pk, alice.pk)
-    with refused("not_allowed"):
+    with raises_chat_error("not_allowed"):
         actions.remove_member(ann, group.pk, ann.pk)
     assert notices_of(group)[-1] == ("removed", ann.pk, {"user": bob.pk, "name": "Bob"})
 
@@ -753,15 +755,15 @@ def test_an_owner_removes_another_owner(alice, bob, pair):
     assert role_of(bob, pair) is None
 
 
-def test_a_role_changes_with_a_notice_and_the_persons_clock(alice, bob, pair, told):
+def test_a_role_changes_with_a_notice_and_the_persons_clock(alice, bob, pair, published):
     before = clock_of(bob)
-    with told() as events:
+    with published() as events:
         actions.change_role(alice, pair.pk, bob.pk, "admin")
     data = {"user": bob.pk, "name": "Bob", "role": "admin"}
     assert notices_of(pair)[-1] == ("role", alice.pk, data)
     assert MembershipChanged(bob.pk, pair.pk, "role") in events
     assert clock_of(bob) == before + 1
-    with refused("invalid", field="role"):
+    with raises_chat_error("invalid", field="role"):
         actions.change_role(alice, pair.pk, bob.pk, "king")
 
 
@@ -780,16 +782,16 @@ def test_each_real_change_has_its_notice(alice, pair):
     ]
     pair.refresh_from_db()
     assert (pair.name, pair.topic, pair.access) == ("Orchard", "Apples", "open")
-    hold_together(pair)
+    assert_consistent(pair)
 
 
-def test_a_revision_with_one_fault_changes_nothing(alice, pair, told):
-    with told() as events:
-        with refused("too_long", field="topic"):
+def test_a_revision_with_one_fault_changes_nothing(alice, pair, published):
+    with published() as events:
+        with raises_chat_error("too_long", field="topic"):
             actions.update_conversation(
                 alice, pair.pk, name="Orchard", topic="x" * (limits.TOPIC_MAX + 1)
             )
-        with refused("empty", field="name"):
+        with raises_chat_error("empty", field="name"):
             actions.update_conversation(alice, pair.pk, name=" ", archived=True)
     assert events == []
     pair.refresh_from_db()
@@ -798,7 +800,7 @@ def test_a_revision_with_one_fault_changes_nothing(alice, pair, told):
 
 def test_archiving_and_renaming_go_together_in_the_order_that_can_be(alice, pair):
     actions.update_conversation(alice, pair.pk, name="Old garden", archived=True)
-    with refused("archived"):
+    with raises_chat_error("archived"):
         actions.update_conversation(alice, pair.pk, name="Orchard", archived=True)
     actions.update_conversation(alice, pair.pk, name="New garden", archived=False)
     assert [kind for kind, *_ in notices_of(pair)][-4:] == [
@@ -812,19 +814,19 @@ def test_an_archived_conversation_can_be_read_and_left_but_not_joined(alice, bob
     say(bob, pair, "Before")
     actions.update_conversation(alice, pair.pk, access="open", archived=True)
     assert "Before" in [m.body for m in queries.history(pair).messages]
-    with refused("archived"):
+    with raises_chat_error("archived"):
         actions.join(carol, pair.pk)
     actions.leave(bob, pair.pk)
     assert role_of(bob, pair) is None
 
 
-def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, told):
+def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, published):
     other = actions.create_conversation(alice, name="Other")
     quoted = say(bob, pair, "Hello")
     say(alice, pair, "Yes?", reply_to=quoted.pk)
     actions.react(alice, quoted.pk, "👍")
     before = clock_of(bob)
-    with told() as events:
+    with published() as events:
         actions.delete_conversation(alice, pair.pk)
     assert events == [
         ConversationDeleted(pair.pk),
@@ -832,7 +834,7 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, told):
         MembershipChanged(bob.pk, pair.pk, "deleted"),
     ]
     assert clock_of(bob) == before + 1
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         say(alice, pair)
     assert actions.purge_deleted() == 4
     assert not Conversation.objects.filter(pk=pair.pk).exists()
@@ -867,11 +869,11 @@ def test_rows_of_deleted_conversations_are_removed_in_batches(alice, bob, pair, 
 # --- one's own view of it --------------------------------------------------------------------------
 
 
-def test_reading_never_goes_back_and_never_beyond_the_end(alice, bob, pair, told):
+def test_reading_never_goes_back_and_never_beyond_the_end(alice, bob, pair, published):
     for number in range(5):
         say(alice, pair, f"{number}")
     pair.refresh_from_db()
-    with told() as events:
+    with published() as events:
         assert actions.mark_read(bob, pair.pk, 4).last_read_seq == 4
         actions.mark_read(bob, pair.pk, 3)
         actions.mark_read(bob, pair.pk, 4)
@@ -899,19 +901,21 @@ def test_the_level_is_ones_own(alice, bob, pair):
     actions.set_level(bob, pair.pk, "nothing")
     assert [row.level for row in queries.sidebar(bob)] == ["nothing"]
     assert [row.level for row in queries.sidebar(alice)] == ["all"]
-    with refused("invalid", field="level"):
+    with raises_chat_error("invalid", field="level"):
         actions.set_level(bob, pair.pk, "loud")
 
 
 # --- staff -----------------------------------------------------------------------------------------
 
 
-def test_staff_moderate_without_being_members_and_in_their_own_name(carol, alice, bob, pair, told):
+def test_staff_moderate_without_being_members_and_in_their_own_name(
+    carol, alice, bob, pair, published
+):
     staff = person("Staff", is_staff=True)
     actions.reveal(staff, pair.pk, "A complaint")
     message = say(bob, pair, "Rude")
     before = version_of(pair)
-    with told() as events:
+    with published() as events:
         gone = actions.moderate_delete_message(staff, message.pk)
         assert actions.moderate_delete_message(staff, message.pk).version == gone.version
         actions.moderate_add_member(staff, pair.pk, carol.pk)
@@ -922,21 +926,21 @@ def test_staff_moderate_without_being_members_and_in_their_own_name(carol, alice
         actions.moderate_unarchive(staff, pair.pk)
     assert gone.is_deleted
     assert {author for _kind, author, _data in notices_of(pair)[2:]} == {staff.pk}
-    assert versions_told(events, pair) == list(range(before + 1, version_of(pair) + 1))
+    assert published_versions(events, pair) == list(range(before + 1, version_of(pair) + 1))
     assert role_of(staff, pair) is None
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 def test_staff_are_refused_what_cannot_be(alice, bob, pair):
-    with refused("already_member"):
+    with raises_chat_error("already_member"):
         actions.moderate_add_member(alice, pair.pk, bob.pk)
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         actions.moderate_add_member(alice, pair.pk, 2**40)
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         actions.moderate_delete_message(alice, 2**40)
-    with refused("not_allowed"):
+    with raises_chat_error("not_allowed"):
         actions.moderate_delete_message(alice, log_of(pair)[0].pk)
-    with refused("invalid", field="role"):
+    with raises_chat_error("invalid", field="role"):
         actions.moderate_change_role(alice, pair.pk, bob.pk, "king")
 
 
@@ -967,12 +971,12 @@ def test_what_helps_is_tried_once_more_and_the_rest_is_told(error, tries, code):
     tried = []
 
     @transactions.in_transaction
-    def deed() -> None:
+    def action() -> None:
         tried.append(1)
         raise error
 
-    with refused(code) as caught:
-        deed()
+    with raises_chat_error(code) as caught:
+        action()
     assert len(tried) == tries
     assert (caught.value.retry, caught.value.retry_after) == (True, 1)
 
@@ -982,35 +986,35 @@ def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_fir
     tried = []
 
     @transactions.in_transaction
-    def deed() -> str:
+    def action() -> str:
         publisher.publish_after_commit(ConversationDeleted(len(tried)))
         tried.append(1)
         if len(tried) == 1:
             raise IntegrityError
         return "done"
 
-    assert deed() == "done"
+    assert action() == "done"
     assert recorder.events == [ConversationDeleted(1)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_constraint_that_stays_broken_is_a_fault_of_ours():
     @transactions.in_transaction
-    def deed() -> None:
+    def action() -> None:
         raise IntegrityError
 
     with pytest.raises(IntegrityError):
-        deed()
+        action()
 
 
 def test_inside_another_transaction_there_is_no_second_try(db):
     tried = []
 
     @transactions.in_transaction
-    def deed() -> None:
+    def action() -> None:
         tried.append(1)
         raise failure(OperationalError, "40P01")
 
-    with refused("unavailable"):
-        deed()
+    with raises_chat_error("unavailable"):
+        action()
     assert len(tried) == 1

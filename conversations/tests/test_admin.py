@@ -28,7 +28,7 @@ SECRET = "the vault opens at noon"
 LISTED = "admin:conversations_message_changelist"
 
 
-class Ear:
+class RecordingSubscriber:
     """Hears what the sockets' side would be told."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Ear:
     def offer(self, events: tuple[Event, ...]) -> None:
         self.events += events
 
-    def deeds(self) -> list[tuple[str, dict[str, Any]]]:
+    def actions(self) -> list[tuple[str, dict[str, Any]]]:
         """Return (deed, message) of each change heard."""
         frames = [
             msgspec.json.decode(e.text) for e in self.events if isinstance(e, ConversationChanged)
@@ -46,8 +46,8 @@ class Ear:
 
 
 @pytest.fixture
-def ear():
-    heard = Ear()
+def subscriber():
+    heard = RecordingSubscriber()
     publisher.connect(heard)
     yield heard
     publisher.disconnect(heard)
@@ -417,15 +417,15 @@ def test_a_full_list_costs_a_fixed_number_of_queries(admin, alice, bob, opened, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_deleting_leaves_a_tombstone_and_is_told_live(admin, root, alice, closed, ear):
+def test_deleting_leaves_a_tombstone_and_is_told_live(admin, root, alice, closed, subscriber):
     message = say(alice, closed, SECRET)
-    ear.events.clear()
+    subscriber.events.clear()
     url = reverse("admin:conversations_message_delete", args=[message.pk])
     assert "Delete this message?" in admin.get(url).content.decode()
-    assert ear.events == []
+    assert subscriber.events == []
     assert admin.post(url).status_code == 303
-    ((deed, told),) = ear.deeds()
-    assert (deed, told["id"], told["body"]) == ("deleted", message.pk, "")
+    ((action, told),) = subscriber.actions()
+    assert (action, told["id"], told["body"]) == ("deleted", message.pk, "")
     message.refresh_from_db()
     assert message.is_deleted
     assert message.body == message.html == ""
@@ -435,17 +435,19 @@ def test_deleting_leaves_a_tombstone_and_is_told_live(admin, root, alice, closed
 
 
 @pytest.mark.django_db(transaction=True)
-def test_several_are_deleted_from_the_list_after_a_question(admin, alice, opened, ear):
+def test_several_are_deleted_from_the_list_after_a_question(admin, alice, opened, subscriber):
     doomed = [say(alice, opened, "x", key=f"k{n}").pk for n in range(2)]
     spared = say(alice, opened, "y", key="y")
     notice = Message.objects.get(kind="created")
-    ear.events.clear()
+    subscriber.events.clear()
     chosen = {"action": "delete_selected", "_selected_action": [*doomed, notice.pk]}
     html = admin.post(reverse(LISTED), chosen).content.decode()
     assert "Delete these 2 messages?" in html
-    assert ear.events == []
+    assert subscriber.events == []
     admin.post(reverse(LISTED), {**chosen, "confirm": "yes", "select_across": "1"})
-    assert {told["id"] for deed, told in ear.deeds() if deed == "deleted"} == set(doomed)
+    assert {told["id"] for action, told in subscriber.actions() if action == "deleted"} == set(
+        doomed
+    )
     spared.refresh_from_db()
     assert not spared.is_deleted
     assert Message.objects.count() == 4
@@ -520,13 +522,13 @@ def test_conversations_are_found_and_filtered(admin, alice, closed, opened):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_archiving_from_the_list_is_a_notice_that_is_told(admin, root, closed, opened, ear):
+def test_archiving_from_the_list_is_a_notice_that_is_told(admin, root, closed, opened, subscriber):
     url = reverse("admin:conversations_conversation_changelist")
     ids = [closed.pk, opened.pk]
-    ear.events.clear()
+    subscriber.events.clear()
     admin.post(url, {"action": "archive_selected", "_selected_action": ids})
     assert all(c.is_archived for c in Conversation.objects.all())
-    assert [told["kind"] for _deed, told in ear.deeds()] == ["archived", "archived"]
+    assert [told["kind"] for _deed, told in subscriber.actions()] == ["archived", "archived"]
     assert LogEntry.objects.filter(user=root).count() == 2
     admin.post(url, {"action": "unarchive_selected", "_selected_action": ids})
     assert not any(c.is_archived for c in Conversation.objects.all())
@@ -544,15 +546,15 @@ def test_a_direct_conversation_is_not_archived_and_staff_are_told_why(admin, dir
 
 
 @pytest.mark.django_db(transaction=True)
-def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, closed, ear):
+def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, closed, subscriber):
     actions.reveal(root, closed.pk, "A complaint")
-    ear.events.clear()
+    subscriber.events.clear()
     moderate(admin, closed, action="add", person="carol@example.org")
     moderate(admin, closed, action="role", user=carol.pk, role="owner")
     moderate(admin, closed, action="remove", user=bob.pk)
     roles = dict(Membership.objects.filter(conversation=closed).values_list("user__name", "role"))
     assert roles == {"Alice": "owner", "Carol": "owner"}
-    assert [told["kind"] for _deed, told in ear.deeds()] == ["added", "role", "removed"]
+    assert [told["kind"] for _deed, told in subscriber.actions()] == ["added", "role", "removed"]
     assert LogEntry.objects.count() == 3
 
 

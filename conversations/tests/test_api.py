@@ -17,7 +17,7 @@ from conversations import actions, bulk, limits, queries
 from conversations.actions import Draft
 from conversations.api import urls
 from conversations.models import Conversation, Membership
-from conversations.tests.helpers import hold_together, role_of, say, version_of
+from conversations.tests.helpers import assert_consistent, role_of, say, version_of
 from conversations.wire import message_to_wire, person_to_wire
 from conversations.wire import timestamp as moment_to_wire
 
@@ -208,9 +208,9 @@ def test_reading_marks_and_level(alices, bobs, alice, bob, pair):
 # --- messages --------------------------------------------------------------------------------------
 
 
-def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, told):
+def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, published):
     said = {"key": "k", "body": "Hello *you*"}
-    with told() as events:
+    with published() as events:
         first = send(bobs, "POST", at("messages", pair.pk), said)
         again = send(bobs, "POST", at("messages", pair.pk), said)
     assert (first.status_code, again.status_code) == (201, 200)
@@ -358,7 +358,7 @@ def test_a_page_costs_the_same_number_of_queries_however_full_it_is(
 # --- who may come in -------------------------------------------------------------------------------
 
 EMOJI = quote("👍")
-DOORS = [
+ENDPOINTS = [
     ("GET", "conversations/", None),
     ("POST", "conversations/", {"name": "New"}),
     ("GET", "conversations/browse/", None),
@@ -386,11 +386,11 @@ DOORS = [
     ("PUT", f"messages/{{m}}/reactions/{EMOJI}/", None),
     ("DELETE", f"messages/{{m}}/reactions/{EMOJI}/", None),
 ]
-INSIDE = [door for door in DOORS if "{c}" in door[1] or "{m}" in door[1]]
+INSIDE = [endpoint for endpoint in ENDPOINTS if "{c}" in endpoint[1] or "{m}" in endpoint[1]]
 
 
-def knock(client: Client, door: tuple[str, str, Any], **ids: int) -> Any:
-    method, path, body = door
+def request_endpoint(client: Client, endpoint: tuple[str, str, Any], **ids: int) -> Any:
+    method, path, body = endpoint
     if isinstance(body, dict):
         body = {
             name: ids["bob"] if value == "{bob}" else [ids["bob"]] if value == ["{bob}"] else value
@@ -414,54 +414,56 @@ def test_every_path_of_the_api_is_among_the_doors():
         .replace("{m}", "<int:message>")
         .replace("{bob}", "<int:user>")
         .replace(EMOJI, "<str:emoji>")
-        for _method, path, _body in DOORS
+        for _method, path, _body in ENDPOINTS
     }
     assert known == set(paths(urls.urlpatterns))
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door[0]} {door[1]}")
-def test_nobody_comes_in_without_signing_in(door, bob, pair, hello):
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
+def test_nobody_comes_in_without_signing_in(endpoint, bob, pair, hello):
     before = version_of(pair)
-    answer = knock(Client(), door, c=pair.pk, m=hello.pk, bob=bob.pk)
+    answer = request_endpoint(Client(), endpoint, c=pair.pk, m=hello.pk, bob=bob.pk)
     assert refusal(answer) == (401, "unauthenticated")
     assert answer["WWW-Authenticate"].startswith("Bearer")
     assert version_of(pair) == before
 
 
-@pytest.mark.parametrize("door", INSIDE, ids=lambda door: f"{door[0]} {door[1]}")
+@pytest.mark.parametrize("endpoint", INSIDE, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
 @pytest.mark.parametrize("who", ["carol", "rita"])
-def test_an_outsider_cannot_tell_what_is_there(door, who, request, api_of, bob, group):
+def test_an_outsider_cannot_tell_what_is_there(endpoint, who, request, api_of, bob, group):
     client = api_of(request.getfixturevalue(who))
     message = say(bob, group)
     group.refresh_from_db()
     before = group.version
-    there = knock(client, door, c=group.pk, m=message.pk, bob=bob.pk)
-    missing = knock(client, door, c=2**40, m=2**40, bob=bob.pk)
+    there = request_endpoint(client, endpoint, c=group.pk, m=message.pk, bob=bob.pk)
+    missing = request_endpoint(client, endpoint, c=2**40, m=2**40, bob=bob.pk)
     assert refusal(there) == refusal(missing) == (404, "not_found")
     assert there.content == missing.content
     assert version_of(group) == before
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door[0]} {door[1]}")
-def test_a_closed_account_is_turned_away_at_every_door(door, bob, bobs, pair, hello):
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
+def test_a_closed_account_is_turned_away_at_every_door(endpoint, bob, bobs, pair, hello):
     account_actions.close_account(bob)
-    answer = knock(bobs, door, c=pair.pk, m=hello.pk, bob=bob.pk)
+    answer = request_endpoint(bobs, endpoint, c=pair.pk, m=hello.pk, bob=bob.pk)
     assert refusal(answer)[0] in (401, 403)
     assert refusal(answer)[1] in ("account_closed", "token_invalid")
-    hold_together(pair)
+    assert_consistent(pair)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door[0]} {door[1]}")
-def test_a_page_of_a_signed_in_browser_may_write_only_with_its_csrf_token(door, alice, bob, group):
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
+def test_a_page_of_a_signed_in_browser_may_write_only_with_its_csrf_token(
+    endpoint, alice, bob, group
+):
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(alice)
     message = say(alice, group)
     ids = {"c": group.pk, "m": message.pk, "bob": bob.pk}
-    if door[0] == "GET":
-        assert knock(browser, door, **ids).status_code == 200
+    if endpoint[0] == "GET":
+        assert request_endpoint(browser, endpoint, **ids).status_code == 200
         return
     before = version_of(group)
-    assert refusal(knock(browser, door, **ids)) == (403, "csrf")
+    assert refusal(request_endpoint(browser, endpoint, **ids)) == (403, "csrf")
     assert version_of(group) == before
 
 

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi import checks
 
 from accounts import tokens
 from conversations import actions
-from conversations.tests.helpers import hold_together, say
+from conversations.tests.helpers import assert_consistent, say
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -96,7 +96,7 @@ def test_every_answer_is_one_the_description_tells_of(who, request, described, a
         if who == "alice" and "{" in operation.path:
             # Not these rows: whatever the description allows to stand in the path.
             assert 200 not in examine(operation, GenerationMode.POSITIVE, headers)
-    hold_together(pair)
+    assert_consistent(pair)
     # The doors were really walked through, and shut to whom they should be.
     assert len(answered) == 25
     if who == "nobody":

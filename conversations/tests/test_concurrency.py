@@ -15,13 +15,13 @@ from conversations.actions import Sent
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests.helpers import (
     Recorder,
-    at_once,
-    hold_together,
+    assert_consistent,
     log_of,
     notices_of,
+    published_versions,
     role_of,
+    run_concurrently,
     say,
-    versions_told,
 )
 from conversations.wire import message_to_wire
 
@@ -36,36 +36,36 @@ def codes(results: list[object]) -> list[str]:
     return sorted(r.code if isinstance(r, ChatError) else "ok" for r in results)
 
 
-def told_once_each(recorder: Recorder, conversation: Conversation) -> None:
+def assert_published_once(recorder: Recorder, conversation: Conversation) -> None:
     conversation.refresh_from_db()
-    told = versions_told(recorder.events, conversation)
+    told = published_versions(recorder.events, conversation)
     assert sorted(told) == list(range(1, conversation.version + 1))
     assert not any(recorder.inside_transaction)
 
 
 def test_fifty_sends_with_one_key_are_one_message_and_fifty_equal_answers(bob, pair, recorder):
     send = partial(actions.send_message, bob, pair.pk, key="k", body="Hello")
-    results = at_once([send] * 50)
+    results = run_concurrently([send] * 50)
     assert codes(results) == ["ok"] * 50
     assert sum(result.created for result in results) == 1
     answers = {(r.message.pk, r.message.seq, r.message.version, r.message.body) for r in results}
     assert len(answers) == 1
     assert Message.objects.filter(author=bob, key="k").count() == 1
     pair.refresh_from_db()
-    assert versions_told(recorder.events, pair) == [pair.version]
-    hold_together(pair)
+    assert published_versions(recorder.events, pair) == [pair.version]
+    assert_consistent(pair)
 
 
 def test_one_key_in_two_conversations_at_once_is_one_message(alice, bob, pair):
     other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
     places = [pair.pk, other.pk] * 8
-    results = at_once(
+    results = run_concurrently(
         [partial(actions.send_message, bob, place, key="k", body="Hello") for place in places]
     )
     assert codes(results) == ["key_reused"] * 8 + ["ok"] * 8
     assert Message.objects.filter(author=bob, key="k").count() == 1
-    hold_together(pair)
-    hold_together(other)
+    assert_consistent(pair)
+    assert_consistent(other)
 
 
 def test_many_threads_in_one_conversation_leave_no_hole(alice, bob, recorder):
@@ -82,9 +82,9 @@ def test_many_threads_in_one_conversation_leave_no_hole(alice, bob, recorder):
         actions.mark_read(user, shared.pk, mine[-1].seq)
 
     threads = [partial(talk, (alice, bob)[number % 2], f"t{number}") for number in range(8)]
-    assert codes(at_once(threads)) == ["ok"] * 8
-    hold_together(shared)
-    told_once_each(recorder, shared)
+    assert codes(run_concurrently(threads)) == ["ok"] * 8
+    assert_consistent(shared)
+    assert_published_once(recorder, shared)
     assert shared.last_seq == 2 + 8 * 10
 
 
@@ -106,11 +106,11 @@ def test_batches_over_the_same_conversations_in_any_order_do_not_deadlock(alice,
             )
         ]
 
-    results = at_once([partial(batch, number) for number in range(8)])
+    results = run_concurrently([partial(batch, number) for number in range(8)])
     assert codes(results) == ["ok"] * 8
     assert all(isinstance(one, Sent) and one.created for result in results for one in result)
     for group in groups:
-        hold_together(group)
+        assert_consistent(group)
         assert group.last_seq == 2 + 8 * 5
 
 
@@ -119,7 +119,7 @@ def test_two_who_open_a_direct_conversation_at_once_get_the_same_one(alice, bob)
         partial(actions.open_direct, alice, bob.pk),
         partial(actions.open_direct, bob, alice.pk),
     ] * 4
-    results = at_once(deeds)
+    results = run_concurrently(deeds)
     assert codes(results) == ["ok"] * 8
     assert len({conversation.pk for conversation in results}) == 1
     assert Conversation.objects.count() == 1
@@ -127,33 +127,33 @@ def test_two_who_open_a_direct_conversation_at_once_get_the_same_one(alice, bob)
 
 
 def test_joining_many_times_at_once_is_joining_once(alice, bob, open_group):
-    results = at_once([partial(actions.join, bob, open_group.pk)] * 8)
+    results = run_concurrently([partial(actions.join, bob, open_group.pk)] * 8)
     assert codes(results) == ["ok"] * 8
     assert [kind for kind, *_ in notices_of(open_group)].count("joined") == 1
-    hold_together(open_group)
+    assert_consistent(open_group)
 
 
 def test_reacting_many_times_at_once_is_reacting_once(alice, hello, pair):
-    results = at_once([partial(actions.react, alice, hello.pk, "👍")] * 8)
+    results = run_concurrently([partial(actions.react, alice, hello.pk, "👍")] * 8)
     assert codes(results) == ["ok"] * 8
     assert Reaction.objects.count() == 1
-    hold_together(pair)
+    assert_consistent(pair)
     assert pair.version == hello.version + 1
 
 
 def test_two_owners_who_leave_at_once_do_not_leave_the_rest_alone(alice, bob, carol, pair):
     actions.add_members(alice, pair.pk, [carol.pk])
     actions.change_role(alice, pair.pk, bob.pk, "owner")
-    results = at_once([partial(actions.leave, user, pair.pk) for user in (alice, bob)])
+    results = run_concurrently([partial(actions.leave, user, pair.pk) for user in (alice, bob)])
     assert codes(results) == ["last_owner", "ok"]
     assert "owner" in (role_of(alice, pair), role_of(bob, pair))
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 def test_of_an_edit_and_a_deletion_at_once_the_deletion_stands(alice, bob, pair):
     for round_ in range(5):
         message = say(bob, pair, f"Hello {round_}")
-        results = at_once(
+        results = run_concurrently(
             [
                 partial(actions.edit_message, bob, message.pk, "Changed"),
                 partial(actions.delete_message, alice, message.pk),
@@ -162,7 +162,7 @@ def test_of_an_edit_and_a_deletion_at_once_the_deletion_stands(alice, bob, pair)
         assert set(codes(results)) <= {"ok", "deleted"}
         message.refresh_from_db()
         assert (message.is_deleted, message.body, message.html) == (True, "", "")
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 def test_who_is_removed_while_sending_is_in_or_out_but_never_after_the_notice(alice, bob, pair):
@@ -170,12 +170,12 @@ def test_who_is_removed_while_sending_is_in_or_out_but_never_after_the_notice(al
         for number in range(30):
             say(bob, pair, f"{number}")
 
-    results = at_once([talk, partial(actions.remove_member, alice, pair.pk, bob.pk)])
+    results = run_concurrently([talk, partial(actions.remove_member, alice, pair.pk, bob.pk)])
     assert set(codes(results)) <= {"ok", "not_found"}
     log = log_of(pair)
     (removal,) = [row.seq for row in log if row.kind == "removed"]
     assert not [row for row in log if row.is_text and row.seq > removal]
-    hold_together(pair)
+    assert_consistent(pair)
 
 
 def test_reading_while_others_write_never_shows_a_hole(alice, bob, pair):
@@ -200,7 +200,7 @@ def test_reading_while_others_write_never_shows_a_hole(alice, bob, pair):
             assert sorted(known) == list(range(1, len(known) + 1))
         return {seq: body for seq, (_version, body) in known.items()}
 
-    _nothing, one, two = results = at_once([write, follow, follow])
+    _nothing, one, two = results = run_concurrently([write, follow, follow])
     assert codes(results) == ["ok"] * 3
     assert one == two == {row.seq: row.body for row in log_of(pair)}
 
@@ -208,14 +208,14 @@ def test_reading_while_others_write_never_shows_a_hole(alice, bob, pair):
 def test_a_slow_purge_and_a_send_do_not_meet(alice, bob, pair):
     for number in range(20):
         say(bob, pair, f"{number}")
-    results = at_once(
+    results = run_concurrently(
         [
             partial(actions.delete_conversation, alice, pair.pk),
             *[partial(say, bob, pair, f"late {number}") for number in range(6)],
         ]
     )
     assert set(codes(results)) <= {"ok", "not_found"}
-    codes(at_once([actions.purge_deleted] * 2))
+    codes(run_concurrently([actions.purge_deleted] * 2))
     assert not Conversation.objects.filter(pk=pair.pk).exists()
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
 
@@ -245,11 +245,11 @@ def test_who_holds_one_conversation_locked_does_not_stall_the_others(alice, bob,
         answers = [*first, busy.value, *actions.send_messages(drafts)]
         return [a.code if isinstance(a, ChatError) else f"{a.created}" for a in answers]
 
-    _nothing, answers = results = at_once([hold, send])
+    _nothing, answers = results = run_concurrently([hold, send])
     codes(results)
     assert answers == ["busy", "True", "busy", "True", "False"]
-    hold_together(pair)
-    hold_together(other)
+    assert_consistent(pair)
+    assert_consistent(other)
 
 
 def test_a_message_of_one_version_has_one_content_in_every_answer(alice, bob, pair):
@@ -268,7 +268,7 @@ def test_a_message_of_one_version_has_one_content_in_every_answer(alice, bob, pa
     def react_meanwhile(execute, *statement):
         result = execute(*statement)
         if "SELECT" in statement[0]:
-            (outcome,) = at_once([react])
+            (outcome,) = run_concurrently([react])
             assert outcome is None
         return result
 

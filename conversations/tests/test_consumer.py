@@ -12,20 +12,20 @@ from conversations.models import Conversation
 from conversations.sockets import reads
 from conversations.sockets.consumer import ChatConsumer
 from conversations.sockets.limits import FAILURES
-from conversations.tests.helpers import refused, say
+from conversations.tests.helpers import raises_chat_error, say
 
 
-class Ear:
+class FakeSendBuffer:
     """An outbox that keeps what is written."""
 
     closing = False
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.written: list[str] = []
         self.code: int | None = None
 
     def put(self, frames: protocol.EncodedFrames) -> None:
-        self.heard += frames.texts
+        self.written += frames.texts
 
     def close(self, code: int, last_frames: protocol.EncodedFrames | None = None) -> None:
         self.code = code
@@ -47,13 +47,13 @@ async def test_a_database_that_is_away_costs_answers_and_no_socket(
     monkeypatch.setattr(ChatConsumer, "_handle", fail)
     socket = ChatConsumer()
     socket.scope = {"headers": []}
-    socket.send_buffer = ear = Ear()
+    socket.send_buffer = ear = FakeSendBuffer()
     socket.write = ear.put
     text = '{"type":"sync","conversation":7,"version":3}'
     for _ in range(FAILURES):
         await socket._handle_message({"text": text})
-    assert len(ear.heard) == FAILURES
-    assert all(f'"code":"{code}"' in words and '"conversation":7' in words for words in ear.heard)
+    assert len(ear.written) == FAILURES
+    assert all(f'"code":"{code}"' in words and '"conversation":7' in words for words in ear.written)
     assert ear.code == closed
 
 
@@ -70,7 +70,7 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
         return read(*args, **kwargs)
 
     monkeypatch.setattr(queries, "changes_since", overtaken)
-    with refused("not_found"):
+    with raises_chat_error("not_found"):
         reads.read_changes(bob, group.pk, 0)
 
 

@@ -61,12 +61,12 @@ def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
 
 
 @pytest.fixture
-def cast(db):
+def people(db):
     """The people alone, without their month."""
     return stage.people_made("-", timezone.now())
 
 
-def test_one_conversation_grows_to_any_size(cast, monkeypatch):
+def test_one_conversation_grows_to_any_size(people, monkeypatch):
     monkeypatch.setattr(limits, "BULK", 20)
     assert "has 50 messages" in demo(messages=50)
     assert "has 75 messages" in demo(messages=75)
@@ -83,7 +83,7 @@ def test_one_conversation_grows_to_any_size(cast, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_grows_in_transactions_of_bounded_size(cast, monkeypatch):
+def test_it_grows_in_transactions_of_bounded_size(people, monkeypatch):
     sizes = []
     send = actions.send_messages
 
@@ -97,9 +97,9 @@ def test_it_grows_in_transactions_of_bounded_size(cast, monkeypatch):
     assert len(sizes) == 2
 
 
-def test_it_stops_in_words_when_the_conversation_takes_no_more(cast):
+def test_it_stops_in_words_when_the_conversation_takes_no_more(people):
     demo(messages=20)
-    owner = cast["mara"]
+    owner = people["mara"]
     actions.archive(owner, Conversation.objects.get().pk)
     with pytest.raises(CommandError, match="archived"):
         demo(messages=40)
@@ -125,14 +125,14 @@ def test_a_line_is_read_with_all_that_belongs_to_it():
         "ann #a: One\n\n    more\n        code\n  + 👍 bob cat\n  ~ Two\n"
         "bob ^a +30: Three\n  x ann\n! ann adds cat\n"
     )
-    first, second, deed = script.read("t", talk, NOW).lines
+    first, second, action = script.read("t", talk, NOW).lines
     assert isinstance(first, script.Say)
     assert isinstance(second, script.Say)
-    assert isinstance(deed, script.Do)
+    assert isinstance(action, script.Do)
     assert first.body == "One\n\nmore\n    code"
     assert first.reactions == [("👍", "bob"), ("👍", "cat")]
     assert (first.label, first.edited_to, second.answers) == ("a", "Two", "a")
-    assert (second.deleted_by, deed.verb, deed.rest) == ("ann", "adds", "cat")
+    assert (second.deleted_by, action.verb, action.rest) == ("ann", "adds", "cat")
     # Friday: the weekend before Monday has no working days.
     assert first.at.date().isoformat() == "2026-11-20"
     assert first.at.hour == 9

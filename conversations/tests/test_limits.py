@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conversations import limits
-from conversations.tests.helpers import refused
+from conversations.tests.helpers import raises_chat_error
 
 
 @pytest.mark.parametrize("key", ["a", "A-Z_09", "x" * 64, "0" * 36])
@@ -17,7 +17,7 @@ def test_a_key_is_letters_digits_hyphens_underscores(key):
     "key", ["", " ", "a.b", "a/b", "ä", "a\n", "\na", "x" * 65, "٣", None, 1, b"a"]
 )
 def test_any_other_key_is_refused(key):
-    with refused("invalid", field="key"):
+    with raises_chat_error("invalid", field="key"):
         limits.valid_key(key)
 
 
@@ -41,5 +41,5 @@ def test_one_emoji_is_a_reaction(emoji):
     ],
 )
 def test_anything_else_is_none(text):
-    with refused("invalid", field="emoji"):
+    with raises_chat_error("invalid", field="emoji"):
         limits.valid_emoji(text)

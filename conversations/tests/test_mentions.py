@@ -165,11 +165,11 @@ def test_a_new_name_is_called_from_then_on(alice, bob, pair):
     assert say(alice, pair, "@robert").mentions == [bob.pk]
 
 
-def test_a_changed_level_is_told_to_ones_own_windows(bob, pair, told):
-    with told() as events:
+def test_a_changed_level_is_told_to_ones_own_windows(bob, pair, published):
+    with published() as events:
         actions.set_level(bob, pair.pk, "mentions")
     assert events == [MembershipChanged(bob.pk, pair.pk, "level")]
-    with told() as events:
+    with published() as events:
         actions.set_level(bob, pair.pk, "mentions")
     assert events == []
 

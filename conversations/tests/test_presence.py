@@ -31,7 +31,7 @@ from conversations.realtime.read_marks import LATELY_SECONDS, ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests.helpers import person
-from conversations.tests.test_relay import Ear
+from conversations.tests.test_relay import FakeSocket
 from conversations.tests.tools import do, versions
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,21 +44,21 @@ class Wire:
     """Carries events between the processes of a test, through their encoding; it may be cut."""
 
     def __init__(self) -> None:
-        self.houses: list[House] = []
-        self.speaking: House | None = None
+        self.processes: list[FakeProcess] = []
+        self.speaking: FakeProcess | None = None
         self.cut = False
         self.said: list[Event] = []
 
     def offer(self, events: tuple[Event, ...]) -> None:
         self.said += events
-        for installation in self.houses:
+        for installation in self.processes:
             if installation is not self.speaking and self.cut:
                 continue
             installation.relay._handle_all(from_layer(to_layer(events, "there")))
 
 
 @dataclass(eq=False)
-class House:
+class FakeProcess:
     """One process: a relay, and what tells of people."""
 
     relay: Relay
@@ -67,15 +67,15 @@ class House:
     profiles: Profiles
     wire: Wire
 
-    async def seats(self, user: User, *rooms: Conversation) -> Ear:
-        ear = Ear(user.pk)
-        self.relay.register(ear, clock=user.clock)
-        self.relay.join(ear, await do(versions)([room.pk for room in rooms]))
-        self.presence.add_socket(ear)
-        self.marks.add_socket(ear)
-        return ear
+    async def connect(self, user: User, *rooms: Conversation) -> FakeSocket:
+        socket = FakeSocket(user.pk)
+        self.relay.register(socket, clock=user.clock)
+        self.relay.join(socket, await do(versions)([room.pk for room in rooms]))
+        self.presence.add_socket(socket)
+        self.marks.add_socket(socket)
+        return socket
 
-    async def rounds(self, count: int = 1) -> None:
+    async def run_rounds(self, count: int = 1) -> None:
         for _ in range(count):
             self.wire.speaking = self
             await self.presence.round()
@@ -84,23 +84,23 @@ class House:
 
 
 @dataclass
-class Town:
+class FakeProcesses:
     """Two processes and the clock they share."""
 
-    here: House
-    there: House
+    here: FakeProcess
+    there: FakeProcess
     wire: Wire
     clock: SimpleNamespace
 
-    async def pass_by(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         for _ in range(int(seconds)):
             self.clock.now += 1
-            for installation in self.wire.houses:
-                await installation.rounds()
+            for installation in self.wire.processes:
+                await installation.run_rounds()
 
 
 @contextlib.asynccontextmanager
-async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
+async def two_processes(most: int = 100, *, settled: bool = True) -> AsyncIterator[FakeProcesses]:
     clock, wire = SimpleNamespace(now=1000.0), Wire()
     threads = DatabaseThreads(2, "test-presence")
     for _ in range(2):
@@ -108,13 +108,13 @@ async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
         parts: dict[str, Any] = {"most": most, "clock": lambda: clock.now}
         presence = Presence(relay, threads, lease=LEASE, **parts)
         marks, profiles = ReadMarks(relay, threads, **parts), Profiles(relay, threads)
-        wire.houses.append(House(relay, presence, marks, profiles, wire))
+        wire.processes.append(FakeProcess(relay, presence, marks, profiles, wire))
     publisher.connect(wire)
-    here, there = wire.houses
-    both = Town(here, there, wire, clock)
+    here, there = wire.processes
+    both = FakeProcesses(here, there, wire, clock)
     try:
         if settled:
-            await both.pass_by(LEASE)
+            await both.advance(LEASE)
         yield both
     finally:
         publisher.disconnect(wire)
@@ -124,14 +124,14 @@ async def town(most: int = 100, *, settled: bool = True) -> AsyncIterator[Town]:
         await do(threads.close)()
 
 
-def told(ear: Ear, kind: str = "presence") -> list[dict[str, Any]]:
+def told(socket: FakeSocket, kind: str = "presence") -> list[dict[str, Any]]:
     """What a socket heard of this kind, taken."""
-    frames = [frame for frame in ear.heard if frame["type"] == kind]
-    ear.heard = [frame for frame in ear.heard if frame["type"] != kind]
+    frames = [frame for frame in socket.received if frame["type"] == kind]
+    socket.received = [frame for frame in socket.received if frame["type"] != kind]
     return frames
 
 
-async def moves(both: Town, reader: User, room: Conversation, seq: int) -> None:
+async def moves(both: FakeProcesses, reader: User, room: Conversation, seq: int) -> None:
     """Somebody's mark stands at `seq` now, and all processes hear of it."""
     mark = Membership.objects.filter(conversation=room, user=reader)
     await do(mark.update)(last_read_seq=seq)
@@ -149,146 +149,146 @@ def presence(*here: User, gone: tuple[User, ...] = (), reset: bool = False) -> d
 
 
 async def test_who_comes_hears_who_is_here_and_the_others_hear_of_them(alice, bob, carol, pair):
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        outside = await both.here.seats(carol)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        outside = await both.here.connect(carol)
+        await both.advance(1)
         assert told(hers) == [presence(reset=True)]
-        his = await both.here.seats(bob, pair)
-        tab = await both.here.seats(bob, pair)
-        await both.pass_by(1)
+        his = await both.here.connect(bob, pair)
+        tab = await both.here.connect(bob, pair)
+        await both.advance(1)
         assert told(his) == told(tab) == [presence(alice, reset=True)]
         assert told(hers) == [presence(bob)]
-        await both.pass_by(3 * LEASE)
+        await both.advance(3 * LEASE)
         assert told(hers) == told(his) == []
         assert told(outside) == [presence(reset=True)]
         assert online_users([alice.pk, bob.pk, 10**9]) == {alice.pk, bob.pk}
 
 
 async def test_a_reload_is_neither_going_nor_coming(alice, bob, pair):
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        his = await both.here.seats(bob, pair)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        his = await both.here.connect(bob, pair)
+        await both.advance(1)
         told(hers)
         for _ in range(10):
             both.here.relay.unregister(his)
-            await both.pass_by(LEASE - 2)
-            his = await both.here.seats(bob, pair)
-            await both.pass_by(1)
+            await both.advance(LEASE - 2)
+            his = await both.here.connect(bob, pair)
+            await both.advance(1)
         assert told(hers) == []
 
 
 async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(alice, bob, pair):
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        one, two = await both.here.seats(bob, pair), await both.there.seats(bob, pair)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        one, two = await both.here.connect(bob, pair), await both.there.connect(bob, pair)
+        await both.advance(1)
         told(hers)
         both.here.relay.unregister(one)
-        await both.pass_by(3 * LEASE)
+        await both.advance(3 * LEASE)
         assert told(hers) == []
         both.there.relay.unregister(two)
-        await both.pass_by(LEASE - LEASE / 3 - 1)
+        await both.advance(LEASE - LEASE / 3 - 1)
         assert told(hers) == []
-        await both.pass_by(LEASE / 3 + 2)
+        await both.advance(LEASE / 3 + 2)
         assert told(hers) == [presence(gone=(bob,))]
         assert online_users([bob.pk]) == set()
 
 
 async def test_a_process_that_dies_takes_its_people_along_within_the_lease(alice, bob, pair):
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        await both.there.seats(bob, pair)
-        await both.pass_by(2)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        await both.there.connect(bob, pair)
+        await both.advance(2)
         assert told(hers)[-1] == presence(bob)
-        both.wire.houses.remove(both.there)  # says nothing any more, not even goodbye
-        await both.pass_by(LEASE + 1)
+        both.wire.processes.remove(both.there)  # says nothing any more, not even goodbye
+        await both.advance(LEASE + 1)
         assert told(hers) == [presence(gone=(bob,))]
 
 
 async def test_without_the_layer_each_process_knows_its_own_and_with_it_all_again(alice, bob, mia):
-    async with town() as both:
+    async with two_processes() as both:
         room = await do(actions.create_conversation)(
             alice, name="Garden", member_ids=[bob.pk, mia.pk]
         )
-        hers = await both.here.seats(alice, room)
-        await both.here.seats(mia, room)
-        await both.there.seats(bob, room)
-        await both.pass_by(2)
+        hers = await both.here.connect(alice, room)
+        await both.here.connect(mia, room)
+        await both.there.connect(bob, room)
+        await both.advance(2)
         told(hers)
         both.wire.cut = True
-        await both.pass_by(LEASE + 1)
+        await both.advance(LEASE + 1)
         assert told(hers) == [presence(gone=(bob,))]
         both.wire.cut = False
-        await both.pass_by(LEASE / 3 + 1)
+        await both.advance(LEASE / 3 + 1)
         assert told(hers) == [presence(bob)]
 
 
 async def test_a_process_that_just_began_does_not_tell_of_a_deserted_house(alice, bob, pair):
-    async with town(settled=False) as both:
-        hers = await both.here.seats(alice, pair)
-        await both.pass_by(BEFORE_IT_SETTLES)
-        await both.here.seats(bob, pair)  # comes back a little later
+    async with two_processes(settled=False) as both:
+        hers = await both.here.connect(alice, pair)
+        await both.advance(BEFORE_IT_SETTLES)
+        await both.here.connect(bob, pair)  # comes back a little later
         assert told(hers) == []
-        await both.pass_by(2)
+        await both.advance(2)
         assert told(hers) == [presence(bob, reset=True)]
 
 
 async def test_who_is_added_is_known_at_once_on_both_sides(alice, bob, carol, pair, recorder):
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        theirs = await both.there.seats(carol)
-        await both.pass_by(2)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        theirs = await both.there.connect(carol)
+        await both.advance(2)
         told(hers), told(theirs)
         await do(actions.add_members)(alice, pair.pk, [carol.pk])
-        await both.pass_by(2)
+        await both.advance(2)
         assert told(theirs)[-1] == presence(alice, reset=True)
         assert presence(carol) in told(hers)
 
 
 async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        his = await both.there.seats(bob, pair)
-        await both.pass_by(2)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        his = await both.there.connect(bob, pair)
+        await both.advance(2)
         told(hers), told(his)
         await do(actions.remove_member)(alice, pair.pk, bob.pk)
-        await both.pass_by(2)
+        await both.advance(2)
         assert told(his)[-1] == presence(reset=True)
         both.here.relay.unregister(hers)
-        await both.pass_by(LEASE + 2)
+        await both.advance(LEASE + 2)
         assert all(not frame["online"] and not frame["offline"] for frame in told(his))
 
 
 async def test_a_closed_account_is_nowhere(alice, bob, pair):
-    async with town() as both:
-        await both.here.seats(bob, pair)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        await both.here.connect(bob, pair)
+        await both.advance(1)
         await do(account_actions.close_account)(bob)
-        late = await both.here.seats(alice, pair)
-        await both.pass_by(1)
+        late = await both.here.connect(alice, pair)
+        await both.advance(1)
         assert told(late) == [presence(reset=True)]
 
 
 async def test_where_too_many_are_members_nobody_is_told(alice, bob, mia, pair):
-    async with town(most=2) as both:
+    async with two_processes(most=2) as both:
         await do(actions.add_members)(alice, pair.pk, [mia.pk])
-        hers, his = await both.here.seats(alice, pair), await both.here.seats(bob, pair)
+        hers, his = await both.here.connect(alice, pair), await both.here.connect(bob, pair)
         await moves(both, bob, pair, 1)
-        await both.pass_by(3)
+        await both.advance(3)
         assert told(hers) == told(his) == [presence(reset=True)]
         assert told(hers, "seen") == []
 
 
 async def test_switched_off_it_says_nothing_at_all(alice, bob, pair, settings):
     settings.PRESENCE_MEMBERS = 0
-    async with town(most=0) as both:
-        hers = await both.here.seats(alice, pair)
-        await both.here.seats(bob, pair)
+    async with two_processes(most=0) as both:
+        hers = await both.here.connect(alice, pair)
+        await both.here.connect(bob, pair)
         await moves(both, bob, pair, 1)
-        await both.pass_by(3)
-        assert hers.heard == []
+        await both.advance(3)
+        assert hers.received == []
         assert online_users([bob.pk]) == set()
 
 
@@ -298,14 +298,14 @@ async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
     def gone(*args, **kwargs):
         raise OperationalError("gone")
 
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        await both.here.seats(bob, pair)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        await both.here.connect(bob, pair)
         with monkeypatch.context() as away:
             away.setattr(queries, "presence_peers", gone)
-            await both.pass_by(3)
+            await both.advance(3)
             assert told(hers) == []
-        await both.pass_by(1)
+        await both.advance(1)
         assert told(hers) == [presence(bob, reset=True)]
 
 
@@ -314,35 +314,35 @@ async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
     room = await do(actions.create_conversation)(
         alice, name="Hall", member_ids=[each.pk for each in people]
     )
-    async with town() as both:
-        hers = await both.here.seats(alice, room)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, room)
+        await both.advance(1)
         told(hers)
-        ears = [await both.here.seats(each, room) for each in people]
-        await both.pass_by(1)
+        ears = [await both.here.connect(each, room) for each in people]
+        await both.advance(1)
         assert told(hers) == [presence(*people)]
-        assert [len(told(ear)) for ear in ears] == [1] * len(people)
-        for ear in ears:
-            both.here.relay.unregister(ear)
-        await both.pass_by(LEASE + 1)
+        assert [len(told(socket)) for socket in ears] == [1] * len(people)
+        for socket in ears:
+            both.here.relay.unregister(socket)
+        await both.advance(LEASE + 1)
         assert told(hers) == [presence(gone=tuple(people))]
 
 
 async def test_a_long_list_comes_in_pieces():
-    async with town() as both:
-        ear = Ear(1)
-        both.here.presence._write({ear}, set(range(FRAME_IDS_MAX + 5)), {10**6}, reset=True)
-        first, second = ear.heard
+    async with two_processes() as both:
+        socket = FakeSocket(1)
+        both.here.presence._write({socket}, set(range(FRAME_IDS_MAX + 5)), {10**6}, reset=True)
+        first, second = socket.received
         assert [first["reset"], second["reset"]] == [True, False]
         assert len(first["online"]) == FRAME_IDS_MAX
         assert (len(second["online"]), second["offline"]) == (5, [10**6])
 
 
 async def test_messages_cost_nothing(alice, bob, pair):
-    async with town() as both:
-        await both.here.seats(alice, pair)
-        await both.there.seats(bob, pair)
-        await both.pass_by(LEASE)
+    async with two_processes() as both:
+        await both.here.connect(alice, pair)
+        await both.there.connect(bob, pair)
+        await both.advance(LEASE)
         before = len([event for event in both.wire.said if isinstance(event, PresenceLease)])
         keys = itertools.count()
 
@@ -351,7 +351,7 @@ async def test_messages_cost_nothing(alice, bob, pair):
                 actions.send_message(alice, pair.pk, key=f"k{next(keys)}", body="word")
 
         await do(talk)()
-        await both.pass_by(LEASE)
+        await both.advance(LEASE)
         beats = (
             len([event for event in both.wire.said if isinstance(event, PresenceLease)]) - before
         )
@@ -362,36 +362,36 @@ async def test_messages_cost_nothing(alice, bob, pair):
 
 
 async def test_marks_of_a_second_are_one_frame_with_the_newest_of_each(alice, bob, pair):
-    async with town() as both:
-        hers, his = await both.here.seats(alice, pair), await both.there.seats(bob, pair)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        hers, his = await both.here.connect(alice, pair), await both.there.connect(bob, pair)
+        await both.advance(1)
         for seq in (1, 2):
             await moves(both, bob, pair, seq)
-        await both.pass_by(2)
+        await both.advance(2)
         wanted = {"type": "seen", "conversation": pair.pk, "marks": [{"user": bob.pk, "seq": 2}]}
         assert told(hers, "seen") == told(his, "seen") == [wanted]
 
 
 async def test_of_two_marks_the_one_that_holds_is_told_whichever_is_heard_of_last(alice, bob, pair):
-    async with town() as both:
-        hers = await both.here.seats(alice, pair)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair)
+        await both.advance(1)
         await do(actions.send_message)(alice, pair.pk, key="one", body="One")
         last = (await do(actions.send_message)(alice, pair.pk, key="two", body="Two")).message.seq
-        with hushed(both.wire) as said:
+        with recorded(both.wire) as said:
             await do(actions.mark_read)(bob, pair.pk, last - 1)
             await do(actions.mark_read)(bob, pair.pk, last)
         for event in reversed([each for each in said if isinstance(each, ReadMarkMoved)]):
             both.wire.offer((event,))
-            await both.pass_by(1)
+            await both.advance(1)
         assert [frame["marks"][0]["seq"] for frame in told(hers, "seen")] == [last, last]
         await do(actions.mark_unread)(bob, pair.pk, last)
-        await both.pass_by(1)
+        await both.advance(1)
         assert [frame["marks"][0]["seq"] for frame in told(hers, "seen")] == [last - 1]
 
 
 @contextlib.contextmanager
-def hushed(wire: Wire) -> Iterator[list[Event]]:
+def recorded(wire: Wire) -> Iterator[list[Event]]:
     """What is told meanwhile waits: the events."""
     said: list[Event] = []
     recorder = SimpleNamespace(offer=said.extend)
@@ -410,17 +410,17 @@ async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(cou
     room = await do(actions.create_conversation)(
         alice, name="Hall", member_ids=[each.pk for each in people]
     )
-    async with town() as both:
-        ears = [await both.here.seats(each, room) for each in people]
-        await both.pass_by(1)
+    async with two_processes() as both:
+        ears = [await both.here.connect(each, room) for each in people]
+        await both.advance(1)
         for seq in range(1, 6):
             await moves(both, people[0], room, seq)
         await do(Membership.objects.filter(conversation=room).update)(last_read_seq=5)
         for _ in range(5):
             for each in people:
                 both.wire.offer((ReadMarkMoved(room.pk, each.pk),))
-        await both.pass_by(1)
-        frames = [told(ear, "seen") for ear in ears]
+        await both.advance(1)
+        frames = [told(socket, "seen") for socket in ears]
         assert [len(each) for each in frames] == [1] * count
         assert {mark["seq"] for mark in frames[0][0]["marks"]} == {5}
 
@@ -438,26 +438,26 @@ def test_marks_of_any_number_of_readers_take_two_queries(
 
 
 async def test_who_opens_a_page_just_then_hears_what_was_told_before_the_socket(alice, bob, pair):
-    async with town() as both:
-        await both.here.seats(bob, pair)
+    async with two_processes() as both:
+        await both.here.connect(bob, pair)
         await moves(both, bob, pair, 1)
-        await both.pass_by(2)
-        late = await both.here.seats(alice, pair)
-        await both.pass_by(1)
+        await both.advance(2)
+        late = await both.here.connect(alice, pair)
+        await both.advance(1)
         assert [frame["marks"] for frame in told(late, "seen")] == [[{"user": bob.pk, "seq": 1}]]
-        await both.pass_by(LATELY_SECONDS)
-        later = await both.here.seats(alice, pair)
-        await both.pass_by(1)
+        await both.advance(LATELY_SECONDS)
+        later = await both.here.connect(alice, pair)
+        await both.advance(1)
         assert told(later, "seen") == []
 
 
 async def test_who_is_removed_hears_of_no_mark_made_since(alice, bob, pair):
-    async with town() as both:
-        his = await both.here.seats(bob, pair)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        his = await both.here.connect(bob, pair)
+        await both.advance(1)
         await moves(both, alice, pair, 2)
         await do(actions.remove_member)(alice, pair.pk, bob.pk)
-        await both.pass_by(1)
+        await both.advance(1)
         assert told(his, "seen") == []
 
 
@@ -470,9 +470,9 @@ async def test_reading_and_setting_back_are_told_to_the_others(alice, bob, pair,
 
 
 async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
-    async with town() as both:
-        await both.here.seats(bob, pair)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        await both.here.connect(bob, pair)
+        await both.advance(1)
         both.wire.said.clear()
         for change in ("role", "level"):
             both.here.relay._handle_all((MembershipChanged(bob.pk, pair.pk, change),))
@@ -487,20 +487,20 @@ async def test_names_of_a_second_are_one_frame_with_the_last_for_who_shares_a_co
 ):
     tea = await do(actions.create_conversation)(alice, name="Tea", member_ids=[bob.pk])
     other = await do(actions.create_conversation)(bob, name="Other", member_ids=[carol.pk])
-    async with town() as both:
-        hers = await both.here.seats(alice, pair, tea)
-        his = await both.there.seats(bob, pair, tea, other)
-        outside = await both.there.seats(carol, other)
-        await both.pass_by(1)
+    async with two_processes() as both:
+        hers = await both.here.connect(alice, pair, tea)
+        his = await both.there.connect(bob, pair, tea, other)
+        outside = await both.there.connect(carol, other)
+        await both.advance(1)
         for name in ("Alicia", "Alice Liddell"):
             await do(account_actions.update_profile)(alice, name=name)
-        await both.pass_by(1)
+        await both.advance(1)
         (frame,) = told(his, "person")
         assert (frame["user"]["id"], frame["user"]["name"]) == (alice.pk, "Alice Liddell")
         assert told(hers, "person") == [frame]
         assert hers.name == "Alice Liddell"
         assert told(outside, "person") == []
-        await both.pass_by(2)
+        await both.advance(2)
         assert told(his, "person") == []
 
 
@@ -508,8 +508,8 @@ async def test_a_name_is_told_once_the_database_is_back(alice, bob, pair, monkey
     def away(_ids):
         raise OperationalError("away")
 
-    async with town() as both:
-        his = await both.here.seats(bob, pair)
+    async with two_processes() as both:
+        his = await both.here.connect(bob, pair)
         await do(account_actions.update_profile)(alice, name="Alicia")
         with monkeypatch.context() as patched:
             patched.setattr(queries, "memberships_of", away)

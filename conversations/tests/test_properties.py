@@ -17,14 +17,14 @@ from chatty.common.errors import ChatError
 from conversations import actions, queries
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
-from conversations.tests.helpers import hold_together, versions_told
+from conversations.tests.helpers import assert_consistent, published_versions
 from conversations.tests.test_queries import brute_force_unread
 from conversations.wire import message_to_wire
 
 PEOPLE = range(4)  # Alice owns, Bob is a member, Carol and Mia come and go
 Who = st.sampled_from(PEOPLE)
 Which = st.integers(0, 11)  # a message: the n-th from the end
-Words = st.sampled_from(["Hello", "Hello *you*", "Well", "  ", "x" * 4001, "a\x00"])
+Body = st.sampled_from(["Hello", "Hello *you*", "Well", "  ", "x" * 4001, "a\x00"])
 Emoji = st.sampled_from(["👍", "🎉"])
 Role = st.sampled_from(["owner", "admin", "member"])
 
@@ -34,10 +34,10 @@ def step(name: str, *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[A
 
 
 STEPS = st.one_of(
-    step("send", st.sampled_from(["k1", "k2", "k3", "k4", "k5", "k6"]), Words),
-    step("send", st.sampled_from(["k7", "k8", "k9", "k10", "k11", "k12"]), Words),
+    step("send", st.sampled_from(["k1", "k2", "k3", "k4", "k5", "k6"]), Body),
+    step("send", st.sampled_from(["k7", "k8", "k9", "k10", "k11", "k12"]), Body),
     step("reply", st.sampled_from(["r1", "r2", "r3"]), Which),
-    step("edit", Which, Words),
+    step("edit", Which, Body),
     step("delete", Which),
     step("react", Which, Emoji),
     step("unreact", Which, Emoji),
@@ -168,10 +168,10 @@ def caught_up(conversation: Conversation, known: dict[int, Any], position: int, 
     limit=st.integers(1, 5),
 )
 def test_everybody_ends_up_knowing_the_same(
-    steps, asks_every, away, limit, alice, bob, carol, mia, told
+    steps, asks_every, away, limit, alice, bob, carol, mia, published
 ):
     with transaction.atomic():
-        with told() as events:
+        with published() as events:
             group = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
         world = World([alice, bob, carol, mia], group)
         by_asking: dict[int, Any] = {}
@@ -187,7 +187,7 @@ def test_everybody_ends_up_knowing_the_same(
                 for row in page.messages:
                     learn(returning, as_json(message_to_wire(row)))
             before = Conversation.objects.values_list("version", flat=True).get(pk=group.pk)
-            with told() as more:
+            with published() as more:
                 try:
                     world.do(*what)
                 except ChatError:
@@ -195,11 +195,11 @@ def test_everybody_ends_up_knowing_the_same(
                     assert more == []
             events += more
             after = Conversation.objects.values_list("version", flat=True).get(pk=group.pk)
-            assert versions_told(more, group) == list(range(before + 1, after + 1)), what
+            assert published_versions(more, group) == list(range(before + 1, after + 1)), what
             if number % asks_every == 0:
                 position = caught_up(group, by_asking, position, limit=asks_every)
 
-        hold_together(group)
+        assert_consistent(group)
         truth = truth_of(group)
         assert heard(events) == truth
         assert caught_up(group, by_asking, position, limit=asks_every) == group.version

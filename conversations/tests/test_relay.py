@@ -38,7 +38,7 @@ THREADS = 2
 
 
 @dataclass(eq=False)
-class Ear:
+class FakeSocket:
     """A socket that remembers what it was told, and applies it as a client does."""
 
     user_id: int
@@ -47,25 +47,25 @@ class Ear:
     rooms: set[int] = field(default_factory=set)
     has_joined: bool = False
     is_stale: bool = False
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)  # frames of each
     code: int | None = None
 
     def write(self, frames: EncodedFrames) -> None:
-        self.heard += map(json.loads, frames.texts)
+        self.received += map(json.loads, frames.texts)
         self.writes.append(len(frames.texts))
 
     def end(self, code: int) -> None:
         self.code = code
 
     def versions(self) -> list[int]:
-        return [frame["version"] for frame in self.heard if frame["type"] == "message"]
+        return [frame["version"] for frame in self.received if frame["type"] == "message"]
 
     def transcript(self, start: int) -> tuple[dict[int, dict[str, Any]], int]:
         """What a client that knew everything up to `start` knows now: rows and position."""
         rows: dict[int, dict[str, Any]] = {}
         position = start
-        for frame in self.heard:
+        for frame in self.received:
             if frame["type"] == "message":
                 assert frame["version"] <= position + 1, f"a hole after {position}: {frame}"
                 rows[frame["message"]["id"]] = frame["message"]
@@ -98,7 +98,7 @@ def recorder():
 
 
 @dataclass
-class Cast:
+class People:
     alice: User
     bob: User
     carol: User
@@ -106,7 +106,7 @@ class Cast:
 
 
 @pytest.fixture
-def cast(db) -> Cast:
+def people(db) -> People:
     alice, bob, carol = (
         User.objects.create(email=f"{name.lower()}@example.org", name=name)
         for name in ("Alice", "Bob", "Carol")
@@ -114,7 +114,7 @@ def cast(db) -> Cast:
     room = actions.create_conversation(alice, name="Tea room", member_ids=[bob.pk])
     for user in (alice, bob, carol):
         user.refresh_from_db()
-    return Cast(alice, bob, carol, Conversation.objects.get(pk=room.pk))
+    return People(alice, bob, carol, Conversation.objects.get(pk=room.pk))
 
 
 @contextlib.asynccontextmanager
@@ -138,13 +138,13 @@ async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator
         await do(threads.close)()
 
 
-async def seat(relay: Relay, user: User, *rooms: Conversation) -> Ear:
+async def connect(relay: Relay, user: User, *rooms: Conversation) -> FakeSocket:
     """A socket of the user, signed in, in the rooms, knowing everything there is."""
-    ear = Ear(user.pk, await do(sign_in)(user))
-    relay.register(ear, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
-    relay.join(ear, await do(versions)([room.pk for room in rooms]))
+    socket = FakeSocket(user.pk, await do(sign_in)(user))
+    relay.register(socket, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
+    relay.join(socket, await do(versions)([room.pk for room in rooms]))
     await settle(relay)
-    return ear
+    return socket
 
 
 async def settle(relay: Relay) -> None:
@@ -167,31 +167,36 @@ def say(user: User, conversation: Conversation, *keys: str) -> None:
         actions.send_message(user, conversation.pk, key=key, body=f"words of {key}")
 
 
-async def test_events_in_order_pass_at_once(cast: Cast, recorder: Recorder):
+async def test_events_in_order_pass_at_once(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "a", "b", "c")
         relay._handle_all(recorder.take())
-        first = cast.room.version + 1
-        assert ear.versions() == [first, first + 1, first + 2]
+        first = people.room.version + 1
+        assert socket.versions() == [first, first + 1, first + 2]
         assert relay.repairs == 0
 
 
 async def test_what_comes_together_is_written_together_and_all_else_stays_in_its_place(
-    cast: Cast, recorder: Recorder
+    people: People, recorder: Recorder
 ):
     async with running_relay() as relay:
-        other = await do(actions.create_conversation)(cast.alice, name="Kitchen")
-        alice = await seat(relay, cast.alice, cast.room, other)
-        bob = await seat(relay, cast.bob, cast.room)
+        other = await do(actions.create_conversation)(people.alice, name="Kitchen")
+        alice = await connect(relay, people.alice, people.room, other)
+        bob = await connect(relay, people.bob, people.room)
         recorder.take()
         for key in ("a", "b", "c"):
-            await do(say)(cast.alice, cast.room, key)
-            await do(say)(cast.alice, other, f"other-{key}")
+            await do(say)(people.alice, people.room, key)
+            await do(say)(people.alice, other, f"other-{key}")
         a, other_a, b, other_b, c, other_c = recorder.take()
-        typing = events.EphemeralEvent(cast.room.pk, '{"type":"typing"}')
+        typing = events.EphemeralEvent(people.room.pk, '{"type":"typing"}')
         relay._handle_all((a, other_a, b, other_b, typing, c, other_c))
-        assert [frame["type"] for frame in bob.heard] == ["message", "message", "typing", "message"]
+        assert [frame["type"] for frame in bob.received] == [
+            "message",
+            "message",
+            "typing",
+            "message",
+        ]
         assert bob.versions() == [a.version, b.version, c.version]
         assert bob.writes == [2, 1, 1]
         assert alice.writes == [2, 2, 1, 1, 1]
@@ -200,228 +205,236 @@ async def test_what_comes_together_is_written_together_and_all_else_stays_in_its
 
 
 async def test_one_write_holds_no_more_than_a_slow_reader_may_cost(
-    cast: Cast, recorder: Recorder, monkeypatch
+    people: People, recorder: Recorder, monkeypatch
 ):
     monkeypatch.setattr(relay_module, "WRITE_MAX", 1)
     async with running_relay() as relay:
-        bob = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        bob = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "a", "b", "c")
         relay._handle_all(recorder.take())
         assert bob.writes == [1, 1, 1]
         assert len(bob.versions()) == 3
 
 
-async def test_doubles_are_dropped(cast: Cast, recorder: Recorder):
+async def test_doubles_are_dropped(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "a", "b")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "a", "b")
         told = recorder.take()
         relay._handle_all(told + told)
         relay._handle_all(told)
-        assert len(ear.versions()) == 2
+        assert len(socket.versions()) == 2
 
 
-async def test_early_arrivals_wait_for_the_one_before(cast: Cast, recorder: Recorder):
+async def test_early_arrivals_wait_for_the_one_before(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "a", "b", "c")
         one, two, three = recorder.take()
         relay._handle_all((three, two))
-        assert ear.versions() == []
+        assert socket.versions() == []
         relay._handle_all((one,))
-        assert ear.versions() == [one.version, two.version, three.version]
+        assert socket.versions() == [one.version, two.version, three.version]
         assert relay.repairs == 0
 
 
-async def test_a_lost_event_is_read_from_the_database(cast: Cast, recorder: Recorder):
+async def test_a_lost_event_is_read_from_the_database(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "a", "b", "c")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "a", "b", "c")
         _lost, _lost_too, three = recorder.take()
         relay._handle_all((three,))
-        await until(lambda: any(frame["type"] == "synced" for frame in ear.heard))
-        rows, position = ear.transcript(cast.room.version)
+        await until(lambda: any(frame["type"] == "synced" for frame in socket.received))
+        rows, position = socket.transcript(people.room.version)
         assert [row["body"] for row in rows.values()] == ["words of a", "words of b", "words of c"]
-        assert position == cast.room.version + 3
+        assert position == people.room.version + 3
         assert relay.repairs == 1
 
 
-async def test_a_lost_last_event_is_found_by_the_tick(cast: Cast, recorder: Recorder):
+async def test_a_lost_last_event_is_found_by_the_tick(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "a")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "a")
         assert recorder.take()  # and nobody is told
         await relay.tick()
-        await until(lambda: ear.heard)
-        rows, position = ear.transcript(cast.room.version)
+        await until(lambda: socket.received)
+        rows, position = socket.transcript(people.room.version)
         assert [row["body"] for row in rows.values()] == ["words of a"]
-        assert position == cast.room.version + 1
+        assert position == people.room.version + 1
 
 
-async def test_what_falls_between_reading_and_joining_is_heard(cast: Cast, recorder: Recorder):
+async def test_what_falls_between_reading_and_joining_is_heard(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        ear = Ear(cast.bob.pk)
-        relay.register(ear, clock=cast.bob.clock)
-        read = await do(versions)([cast.room.pk])
-        await do(say)(cast.alice, cast.room, "between")
+        socket = FakeSocket(people.bob.pk)
+        relay.register(socket, clock=people.bob.clock)
+        read = await do(versions)([people.room.pk])
+        await do(say)(people.alice, people.room, "between")
         relay._handle_all(recorder.take())  # the room is not known here yet: dropped
-        assert relay.join(ear, read) == read
-        await until(lambda: ear.heard)
-        assert [row["body"] for row in ear.transcript(read[cast.room.pk])[0].values()] == [
+        assert relay.join(socket, read) == read
+        await until(lambda: socket.received)
+        assert [row["body"] for row in socket.transcript(read[people.room.pk])[0].values()] == [
             "words of between"
         ]
 
 
-async def test_a_second_socket_is_told_how_far_the_room_has_come(cast: Cast, recorder: Recorder):
+async def test_a_second_socket_is_told_how_far_the_room_has_come(
+    people: People, recorder: Recorder
+):
     async with running_relay() as relay:
-        await seat(relay, cast.bob, cast.room)
-        stale = await do(versions)([cast.room.pk])
-        await do(say)(cast.alice, cast.room, "a")
+        await connect(relay, people.bob, people.room)
+        stale = await do(versions)([people.room.pk])
+        await do(say)(people.alice, people.room, "a")
         relay._handle_all(recorder.take())
-        late = Ear(cast.alice.pk)
-        relay.register(late, clock=cast.alice.clock)
+        late = FakeSocket(people.alice.pk)
+        relay.register(late, clock=people.alice.clock)
         heard = relay.join(late, stale)
-        assert heard[cast.room.pk] == stale[cast.room.pk] + 1
+        assert heard[people.room.pk] == stale[people.room.pk] + 1
 
 
-async def test_a_removed_member_hears_nothing_from_the_notice_on(cast: Cast, recorder: Recorder):
+async def test_a_removed_member_hears_nothing_from_the_notice_on(
+    people: People, recorder: Recorder
+):
     async with running_relay() as relay:
-        alice = await seat(relay, cast.alice, cast.room)
-        bob = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "before")
-        await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
-        await do(say)(cast.alice, cast.room, "after")
+        alice = await connect(relay, people.alice, people.room)
+        bob = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "before")
+        await do(actions.remove_member)(people.alice, people.room.pk, people.bob.pk)
+        await do(say)(people.alice, people.room, "after")
         told = recorder.take()
         assert any(isinstance(event, events.MembershipChanged) for event in told)
         relay._handle_all(event for event in told if isinstance(event, ConversationChanged))
-        await until(lambda: any(frame["type"] == "conversation" for frame in bob.heard))
-        assert [f["message"]["body"] for f in bob.heard if f["type"] == "message"] == [
+        await until(lambda: any(frame["type"] == "conversation" for frame in bob.received))
+        assert [f["message"]["body"] for f in bob.received if f["type"] == "message"] == [
             "words of before"
         ]
-        assert bob.heard[-1] == {
+        assert bob.received[-1] == {
             "type": "conversation",
             "change": "removed",
-            "conversation": {"id": cast.room.pk},
+            "conversation": {"id": people.room.pk},
         }
         assert len(alice.versions()) == 3
 
 
-async def test_a_removal_that_got_lost_takes_effect_with_the_repair(cast: Cast, recorder: Recorder):
+async def test_a_removal_that_got_lost_takes_effect_with_the_repair(
+    people: People, recorder: Recorder
+):
     async with running_relay() as relay:
-        alice = await seat(relay, cast.alice, cast.room)
-        bob = await seat(relay, cast.bob, cast.room)
-        await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
-        await do(say)(cast.alice, cast.room, "after")
+        alice = await connect(relay, people.alice, people.room)
+        bob = await connect(relay, people.bob, people.room)
+        await do(actions.remove_member)(people.alice, people.room.pk, people.bob.pk)
+        await do(say)(people.alice, people.room, "after")
         *_lost, last = recorder.changes()
         relay._handle_all((last,))
-        await until(lambda: any(frame["type"] == "synced" for frame in alice.heard))
-        assert cast.room.pk not in bob.rooms
-        assert "words of after" not in json.dumps(bob.heard)
+        await until(lambda: any(frame["type"] == "synced" for frame in alice.received))
+        assert people.room.pk not in bob.rooms
+        assert "words of after" not in json.dumps(bob.received)
 
 
-async def test_a_removal_nobody_tells_of_is_found_by_the_clock(cast: Cast, recorder: Recorder):
+async def test_a_removal_nobody_tells_of_is_found_by_the_clock(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        bob = await seat(relay, cast.bob, cast.room)
-        await do(lambda: Membership.objects.filter(user=cast.bob).delete())()
-        await do(account_actions.bump_clock)([cast.bob.pk])
+        bob = await connect(relay, people.bob, people.room)
+        await do(lambda: Membership.objects.filter(user=people.bob).delete())()
+        await do(account_actions.bump_clock)([people.bob.pk])
         await relay.tick()
-        await until(lambda: cast.room.pk not in bob.rooms)
-        await until(lambda: bob.heard)
-        assert bob.heard[-1]["change"] == "removed"
+        await until(lambda: people.room.pk not in bob.rooms)
+        await until(lambda: bob.received)
+        assert bob.received[-1]["change"] == "removed"
 
 
-async def test_an_added_member_hears_from_then_on(cast: Cast, recorder: Recorder):
+async def test_an_added_member_hears_from_then_on(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        carol = await seat(relay, cast.carol)
-        await do(say)(cast.alice, cast.room, "before")
-        await do(actions.add_members)(cast.alice, cast.room.pk, [cast.carol.pk])
+        carol = await connect(relay, people.carol)
+        await do(say)(people.alice, people.room, "before")
+        await do(actions.add_members)(people.alice, people.room.pk, [people.carol.pk])
         relay._handle_all(recorder.take())
-        await until(lambda: carol.heard)
-        (frame,) = carol.heard
+        await until(lambda: carol.received)
+        (frame,) = carol.received
         assert frame["change"] == "added"
         assert frame["conversation"]["name"] == "Tea room"
         assert frame["conversation"]["unread"] == 0
-        await do(say)(cast.alice, cast.room, "after")
+        await do(say)(people.alice, people.room, "after")
         relay._handle_all(recorder.take())
-        assert [f["message"]["body"] for f in carol.heard if f["type"] == "message"] == [
+        assert [f["message"]["body"] for f in carol.received if f["type"] == "message"] == [
             "words of after"
         ]
 
 
-async def test_a_socket_still_being_let_in_is_told_of_no_additions(cast: Cast, recorder: Recorder):
+async def test_a_socket_still_being_let_in_is_told_of_no_additions(
+    people: People, recorder: Recorder
+):
     async with running_relay() as relay:
-        waiting = Ear(cast.bob.pk, await do(sign_in)(cast.bob))
-        relay.register(waiting, clock=cast.bob.clock)
-        seated = await seat(relay, cast.bob, cast.room)
-        await do(actions.change_role)(cast.alice, cast.room.pk, cast.bob.pk, "admin")
+        waiting = FakeSocket(people.bob.pk, await do(sign_in)(people.bob))
+        relay.register(waiting, clock=people.bob.clock)
+        joined = await connect(relay, people.bob, people.room)
+        await do(actions.change_role)(people.alice, people.room.pk, people.bob.pk, "admin")
         relay._handle_all(
             event for event in recorder.take() if isinstance(event, events.MembershipChanged)
         )
         assert waiting.is_stale
-        await until(lambda: seated.heard)
+        await until(lambda: joined.received)
         assert waiting.rooms == set()
-        assert [frame["change"] for frame in seated.heard] == ["role"]
+        assert [frame["change"] for frame in joined.received] == ["role"]
         # Let in with what was read before: asked again, it is put where it belongs.
         relay.join(waiting, {})
-        relay.recheck(cast.bob.pk)
-        await until(lambda: cast.room.pk in waiting.rooms)
+        relay.recheck(people.bob.pk)
+        await until(lambda: people.room.pk in waiting.rooms)
 
 
-async def test_somebody_removed_and_added_again_is_a_member(cast: Cast, recorder: Recorder):
+async def test_somebody_removed_and_added_again_is_a_member(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        bob = await seat(relay, cast.bob, cast.room)
-        await do(actions.remove_member)(cast.alice, cast.room.pk, cast.bob.pk)
-        await do(actions.add_members)(cast.alice, cast.room.pk, [cast.bob.pk])
+        bob = await connect(relay, people.bob, people.room)
+        await do(actions.remove_member)(people.alice, people.room.pk, people.bob.pk)
+        await do(actions.add_members)(people.alice, people.room.pk, [people.bob.pk])
         relay._handle_all(recorder.take())
-        await until(lambda: cast.room.pk in bob.rooms)
-        await until(lambda: any(frame["type"] == "conversation" for frame in bob.heard))
-        changes = {frame["change"] for frame in bob.heard if frame["type"] == "conversation"}
+        await until(lambda: people.room.pk in bob.rooms)
+        await until(lambda: any(frame["type"] == "conversation" for frame in bob.received))
+        changes = {frame["change"] for frame in bob.received if frame["type"] == "conversation"}
         assert changes == {"added"}
-        await do(say)(cast.alice, cast.room, "welcome-back")
+        await do(say)(people.alice, people.room, "welcome-back")
         relay._handle_all(recorder.take())
-        await until(lambda: "words of welcome-back" in json.dumps(bob.heard))
+        await until(lambda: "words of welcome-back" in json.dumps(bob.received))
 
 
-async def test_a_deleted_conversation_ends_for_everybody(cast: Cast, recorder: Recorder):
+async def test_a_deleted_conversation_ends_for_everybody(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        bob = await seat(relay, cast.bob, cast.room)
-        await do(actions.delete_conversation)(cast.alice, cast.room.pk)
+        bob = await connect(relay, people.bob, people.room)
+        await do(actions.delete_conversation)(people.alice, people.room.pk)
         ended = [
             event for event in recorder.take() if isinstance(event, events.ConversationDeleted)
         ]
         relay._handle_all(ended)
         assert bob.rooms == set()
-        assert bob.heard[-1]["change"] == "deleted"
+        assert bob.received[-1]["change"] == "deleted"
 
 
-async def test_a_deletion_nobody_tells_of_is_found_by_the_tick(cast: Cast, recorder: Recorder):
+async def test_a_deletion_nobody_tells_of_is_found_by_the_tick(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        bob = await seat(relay, cast.bob, cast.room)
-        await do(actions.delete_conversation)(cast.alice, cast.room.pk)
+        bob = await connect(relay, people.bob, people.room)
+        await do(actions.delete_conversation)(people.alice, people.room.pk)
         await relay.tick()
         await until(lambda: bob.rooms == set())
-        assert bob.heard[0]["change"] == "deleted"
+        assert bob.received[0]["change"] == "deleted"
 
 
-async def test_an_ended_sign_in_ends_its_sockets_and_no_others(cast: Cast, recorder: Recorder):
+async def test_an_ended_sign_in_ends_its_sockets_and_no_others(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        phone = await seat(relay, cast.bob, cast.room)
-        laptop = await seat(relay, cast.bob, cast.room)
-        alice = await seat(relay, cast.alice, cast.room)
-        relay._handle_all((events.SignedOut(cast.bob.pk, 4001, (phone.sid, alice.sid)),))
+        phone = await connect(relay, people.bob, people.room)
+        laptop = await connect(relay, people.bob, people.room)
+        alice = await connect(relay, people.alice, people.room)
+        relay._handle_all((events.SignedOut(people.bob.pk, 4001, (phone.sid, alice.sid)),))
         assert (phone.code, laptop.code, alice.code) == (4001, None, None)
-        relay._handle_all((events.SignedOut(cast.bob.pk, 4403, None, laptop.sid),))
+        relay._handle_all((events.SignedOut(people.bob.pk, 4403, None, laptop.sid),))
         assert laptop.code is None
-        relay._handle_all((events.SignedOut(cast.bob.pk, 4403),))
+        relay._handle_all((events.SignedOut(people.bob.pk, 4403),))
         assert laptop.code == 4403
 
 
 async def test_an_ended_sign_in_nobody_tells_of_is_found_by_the_clock(
-    cast: Cast, recorder: Recorder
+    people: People, recorder: Recorder
 ):
     async with running_relay() as relay:
-        one = await seat(relay, cast.bob, cast.room)
-        two = await seat(relay, cast.bob, cast.room)
+        one = await connect(relay, people.bob, people.room)
+        two = await connect(relay, people.bob, people.room)
         await do(account_actions.end_sign_in)(two.sid)
         await relay.tick()
         await until(lambda: two.code is not None)
@@ -429,65 +442,67 @@ async def test_an_ended_sign_in_nobody_tells_of_is_found_by_the_clock(
 
 
 async def test_a_closed_account_nobody_tells_of_is_found_by_the_tick(
-    cast: Cast, recorder: Recorder
+    people: People, recorder: Recorder
 ):
     async with running_relay() as relay:
-        bob = await seat(relay, cast.bob, cast.room)
-        alice = await seat(relay, cast.alice, cast.room)
-        await do(account_actions.close_account)(cast.bob)
+        bob = await connect(relay, people.bob, people.room)
+        alice = await connect(relay, people.alice, people.room)
+        await do(account_actions.close_account)(people.bob)
         await relay.tick()
         await until(lambda: bob.code is not None)
         assert bob.code == 4403
         assert alice.code is None
 
 
-async def test_who_is_far_behind_is_told_to_load_anew(cast: Cast, recorder: Recorder, monkeypatch):
+async def test_who_is_far_behind_is_told_to_load_anew(
+    people: People, recorder: Recorder, monkeypatch
+):
     monkeypatch.setattr("conversations.limits.SYNC_REACH", 3)
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, *"abcde")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, *"abcde")
         recorder.take()
         await relay.tick()
-        await until(lambda: ear.heard and ear.heard[-1].get("reset"))
-        frame = ear.heard[-1]
+        await until(lambda: socket.received and socket.received[-1].get("reset"))
+        frame = socket.received[-1]
         assert frame["type"] == "synced"
         assert frame["messages"] == []
-        await do(say)(cast.alice, cast.room, "f")
+        await do(say)(people.alice, people.room, "f")
         relay._handle_all(recorder.take())
-        assert ear.versions() == [frame["version"] + 1]
+        assert socket.versions() == [frame["version"] + 1]
 
 
-async def test_a_long_repair_comes_in_pages(cast: Cast, recorder: Recorder, monkeypatch):
+async def test_a_long_repair_comes_in_pages(people: People, recorder: Recorder, monkeypatch):
     monkeypatch.setattr("conversations.limits.SYNC_PAGE", 2)
     monkeypatch.setattr("conversations.queries.changes_since.__kwdefaults__", {"limit": 2})
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, *"abcde")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, *"abcde")
         recorder.take()
         await relay.tick()
-        await until(lambda: len(ear.heard) == 3)
-        assert [len(frame["messages"]) for frame in ear.heard] == [2, 2, 1]
-        assert [frame["more"] for frame in ear.heard] == [True, True, False]
-        rows, position = ear.transcript(cast.room.version)
+        await until(lambda: len(socket.received) == 3)
+        assert [len(frame["messages"]) for frame in socket.received] == [2, 2, 1]
+        assert [frame["more"] for frame in socket.received] == [True, True, False]
+        rows, position = socket.transcript(people.room.version)
         assert len(rows) == 5
-        assert position == cast.room.version + 5
+        assert position == people.room.version + 5
 
 
 async def test_a_failed_repair_is_made_good_by_the_tick(
-    cast: Cast, recorder: Recorder, monkeypatch
+    people: People, recorder: Recorder, monkeypatch
 ):
     monkeypatch.setattr(relay_module, "catch_up", lambda *_: 1 / 0)
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await do(say)(cast.alice, cast.room, "a", "b")
+        socket = await connect(relay, people.bob, people.room)
+        await do(say)(people.alice, people.room, "a", "b")
         relay._handle_all(recorder.changes()[1:])
         await until(lambda: relay.repairs == 1)
         await until(lambda: not relay._tasks)
-        assert ear.heard == []
+        assert socket.received == []
         monkeypatch.undo()
         await relay.tick()
-        await until(lambda: ear.heard)
-        assert len(ear.transcript(cast.room.version)[0]) == 2
+        await until(lambda: socket.received)
+        assert len(socket.transcript(people.room.version)[0]) == 2
 
 
 class MuteLayer(InMemoryChannelLayer):
@@ -503,76 +518,76 @@ class MuteLayer(InMemoryChannelLayer):
         await super().group_add(group, channel)
 
 
-async def test_a_subscription_that_failed_is_tried_again(cast: Cast, recorder: Recorder):
+async def test_a_subscription_that_failed_is_tried_again(people: People, recorder: Recorder):
     layer = MuteLayer()
     async with running_relay(layer) as relay:
-        ear = await seat(relay, cast.bob, cast.room)
+        socket = await connect(relay, people.bob, people.room)
         await until(lambda: layer.refused)
-        assert f"conversation.{cast.room.pk}" not in relay._subscribed
+        assert f"conversation.{people.room.pk}" not in relay._subscribed
         layer.works = True
         await relay.tick()
-        await until(lambda: f"conversation.{cast.room.pk}" in relay._subscribed)
-        await do(say)(cast.alice, cast.room, "a")
+        await until(lambda: f"conversation.{people.room.pk}" in relay._subscribed)
+        await do(say)(people.alice, people.room, "a")
         (event,) = recorder.changes()
         await layer.group_send(event.group, events.to_layer([event], "elsewhere"))
-        await until(lambda: ear.versions() == [cast.room.version + 1])
+        await until(lambda: socket.versions() == [people.room.version + 1])
 
 
 async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
-    cast: Cast, recorder: Recorder
+    people: People, recorder: Recorder
 ):
     layer = InMemoryChannelLayer()
     async with running_relay(layer) as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        await until(lambda: f"conversation.{cast.room.pk}" in relay._subscribed)
-        whisper = events.EphemeralEvent(cast.room.pk, '{"type":"typing"}')
+        socket = await connect(relay, people.bob, people.room)
+        await until(lambda: f"conversation.{people.room.pk}" in relay._subscribed)
+        whisper = events.EphemeralEvent(people.room.pk, '{"type":"typing"}')
         await layer.group_send(whisper.group, events.to_layer([whisper], "here"))
         await layer.group_send(whisper.group, {"type": "unknown.kind"})
         await layer.group_send(
             whisper.group, {"type": events.LAYER_TYPE, "events": '[{"kind": "tomorrow"}]'}
         )
         await layer.group_send(whisper.group, events.to_layer([whisper], "elsewhere"))
-        await until(lambda: ear.heard)
-        assert ear.heard == [{"type": "typing"}]
+        await until(lambda: socket.received)
+        assert socket.received == [{"type": "typing"}]
 
 
-async def test_rooms_without_sockets_linger_and_go(cast: Cast, recorder: Recorder, monkeypatch):
+async def test_rooms_without_sockets_linger_and_go(people: People, recorder: Recorder, monkeypatch):
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        relay.unregister(ear)
+        socket = await connect(relay, people.bob, people.room)
+        relay.unregister(socket)
         await relay.tick()
-        assert cast.room.pk in relay._rooms
+        assert people.room.pk in relay._rooms
         monkeypatch.setattr(relay_module, "LINGER_SECONDS", -1)
         await relay.tick()
-        assert cast.room.pk not in relay._rooms
-        assert f"conversation.{cast.room.pk}" not in relay._wanted
+        assert people.room.pk not in relay._rooms
+        assert f"conversation.{people.room.pk}" not in relay._wanted
 
 
 async def test_a_socket_that_fails_costs_nobody_else_a_word(
-    cast: Cast, recorder: Recorder, monkeypatch
+    people: People, recorder: Recorder, monkeypatch
 ):
     async with running_relay() as relay:
-        ears = [await seat(relay, cast.bob, cast.room) for _ in range(4)]
-        broken = next(iter(relay._rooms[cast.room.pk].sockets))
+        ears = [await connect(relay, people.bob, people.room) for _ in range(4)]
+        broken = next(iter(relay._rooms[people.room.pk].sockets))
 
         def fail(_words: EncodedFrames) -> None:
             raise RuntimeError("the connection is gone")
 
         monkeypatch.setattr(broken, "write", fail)
-        await do(say)(cast.alice, cast.room, "a")
+        await do(say)(people.alice, people.room, "a")
         relay._handle_all(recorder.take())
-        assert [len(ear.heard) for ear in ears if ear is not broken] == [1, 1, 1]
+        assert [len(socket.received) for socket in ears if socket is not broken] == [1, 1, 1]
 
 
-async def test_a_forgotten_socket_is_not_written_to(cast: Cast, recorder: Recorder):
+async def test_a_forgotten_socket_is_not_written_to(people: People, recorder: Recorder):
     async with running_relay() as relay:
-        ear = await seat(relay, cast.bob, cast.room)
-        relay.unregister(ear)
-        relay.unregister(ear)
-        await do(say)(cast.alice, cast.room, "a")
+        socket = await connect(relay, people.bob, people.room)
+        relay.unregister(socket)
+        relay.unregister(socket)
+        await do(say)(people.alice, people.room, "a")
         relay._handle_all(recorder.take())
-        assert ear.heard == []
-        assert not relay.sockets_of(cast.bob.pk)
+        assert socket.received == []
+        assert not relay.sockets_of(people.bob.pk)
 
 
 @settings(
@@ -581,46 +596,51 @@ async def test_a_forgotten_socket_is_not_written_to(cast: Cast, recorder: Record
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_any_interleaving_gives_every_socket_the_same_transcript(cast: Cast, data: st.DataObject):
+def test_any_interleaving_gives_every_socket_the_same_transcript(
+    people: People, data: st.DataObject
+):
     """Sends, edits, deletions, reactions; their bells lost, doubled and shuffled; sockets that come
     at any time: in the end everybody knows what a fresh reading of the database says."""
     recorder = Recorder()
     publisher.connect(recorder)
     try:
-        asyncio.run(_interleave(cast, data, recorder))
+        asyncio.run(_interleave(people, data, recorder))
     finally:
         publisher.disconnect(recorder)
 
 
-async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> None:
-    start = (await do(versions)([cast.room.pk]))[cast.room.pk]
+async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -> None:
+    start = (await do(versions)([people.room.pk]))[people.room.pk]
     async with running_relay() as relay:
-        ears = [await seat(relay, cast.bob, cast.room), await seat(relay, cast.alice, cast.room)]
+        ears = [
+            await connect(relay, people.bob, people.room),
+            await connect(relay, people.alice, people.room),
+        ]
         starts = [start, start]
         written: list[int] = []
         bells: list[ConversationChanged] = []
         for step in range(data.draw(st.integers(3, 12))):
-            deed = data.draw(st.sampled_from(["send", "send", "edit", "delete", "react", "seat"]))
-            if deed == "seat":
-                starts.append((await do(versions)([cast.room.pk]))[cast.room.pk])
-                ears.append(await seat(relay, cast.bob, cast.room))
-            elif deed == "send" or not written:
+            action = data.draw(st.sampled_from(["send", "send", "edit", "delete", "react", "seat"]))
+            if action == "seat":
+                starts.append((await do(versions)([people.room.pk]))[people.room.pk])
+                ears.append(await connect(relay, people.bob, people.room))
+            elif action == "send" or not written:
                 # Of this example alone: all write into one room, and a repetition rings no bell.
                 key = helpers.new_key()
                 sent = await do(actions.send_message)(
-                    cast.alice, cast.room.pk, key=key, body=f"step {step}"
+                    people.alice, people.room.pk, key=key, body=f"step {step}"
                 )
                 written.append(sent.message.pk)
             else:
                 pk = data.draw(st.sampled_from(written))
                 with contextlib.suppress(ChatError):
-                    match deed:
+                    match action:
                         case "edit":
-                            await do(actions.edit_message)(cast.alice, pk, f"edited {step}")
+                            await do(actions.edit_message)(people.alice, pk, f"edited {step}")
                         case "delete":
-                            await do(actions.delete_message)(cast.alice, pk)
+                            await do(actions.delete_message)(people.alice, pk)
                         case "react":
-                            await do(actions.react)(cast.bob, pk, "👍")
+                            await do(actions.react)(people.bob, pk, "👍")
             fresh = [event for event in recorder.take() if isinstance(event, ConversationChanged)]
             for bell in fresh:
                 bells += [bell] * data.draw(st.sampled_from([0, 1, 1, 1, 2]))
@@ -630,12 +650,12 @@ async def _interleave(cast: Cast, data: st.DataObject, recorder: Recorder) -> No
                 bells = []
         relay._handle_all(bells)
         await relay.tick()
-        head = (await do(versions)([cast.room.pk]))[cast.room.pk]
-        room = relay._rooms[cast.room.pk]
+        head = (await do(versions)([people.room.pk]))[people.room.pk]
+        room = relay._rooms[people.room.pk]
         await until(lambda: room.last == head and not room.early)
-        truth = await do(_transcript)(cast.room)
-        for ear, known in zip(ears, starts, strict=True):
-            rows, position = ear.transcript(known)
+        truth = await do(_transcript)(people.room)
+        for socket, known in zip(ears, starts, strict=True):
+            rows, position = socket.transcript(known)
             assert position == head
             expected = {pk: row for pk, row in truth.items() if row["version"] > known}
             assert {pk: rows[pk] for pk in expected} == expected

@@ -15,7 +15,7 @@ from conversations.actions import Draft
 from conversations.models import Message
 from conversations.realtime.threads import DatabaseThreads
 from conversations.sockets.consumer import ChatConsumer
-from conversations.tests.helpers import new_key, refused, say
+from conversations.tests.helpers import new_key, raises_chat_error, say
 
 LONG = "Some *words* and more. " * 100
 
@@ -83,7 +83,7 @@ def test_rendering_is_charged_to_whoever_wrote(way, alice, bob, pair, settings, 
 
     write(alice, 1)
     write(alice, 2)
-    with refused("slow_down"):
+    with raises_chat_error("slow_down"):
         write(alice, 3)
     message.refresh_from_db()
     assert Message.objects.count() == count + (2 if way == "send" else 0)
@@ -96,7 +96,7 @@ def test_a_short_message_is_charged_what_it_can_take_and_plain_text_nothing(alic
     limiter.clear()
     for number in range(int(1 / markdown.QUICK_MS)):
         say(alice, pair, f"*{number}*")
-    with refused("slow_down"):
+    with raises_chat_error("slow_down"):
         say(alice, pair, "*too many*")
     say(alice, pair, "as many plain words as one likes")
 

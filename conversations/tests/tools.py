@@ -16,13 +16,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def do(deed: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+def do(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     """Run a deed in a thread, as any server does, and leave no connection open in it."""
 
-    @wraps(deed)
+    @wraps(function)
     def tidily(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return deed(*args, **kwargs)
+            return function(*args, **kwargs)
         finally:
             connections.close_all()
 

@@ -23,7 +23,7 @@ from playwright.sync_api import (
 from tests.browser import chromium, sample_pages
 from tests.browser.rooms import Persons, Room, enter
 from tests.installations import PASSWORD, Builder, ChatServer
-from tests.sockets import Talker
+from tests.sockets import Member
 
 PATIENCE = 10_000  # milliseconds until an expectation has failed; the machine may be busy
 PHONE = {"width": 360, "height": 740}
@@ -74,7 +74,7 @@ class Visitor:
 
     def be(self, name: str) -> None:
         """Have the cookies of a new sign-in, without a page for it."""
-        given = Talker(self.server, name).cookie(self.page.evaluate("navigator.userAgent"))
+        given = Member(self.server, name).cookie(self.page.evaluate("navigator.userAgent"))
         pairs = (pair.split("=", 1) for pair in given.split("; "))
         self.context.add_cookies(
             [{"name": name, "value": value, "url": self.server.url} for name, value in pairs]

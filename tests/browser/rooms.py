@@ -180,7 +180,7 @@ def write(page: Page, body: str) -> None:
     page.locator("#composer-body").press("Enter")
 
 
-def said(page: Page) -> list[str]:
+def message_texts(page: Page) -> list[str]:
     """The words of all bubbles, in the order of the page."""
     return page.locator("#messages > .message [data-slot=body]").all_inner_texts()
 
@@ -189,13 +189,13 @@ def bubble(page: Page, words: str) -> Locator:
     return page.locator("#messages > .message", has_text=words)
 
 
-def act(page: Page, words: str, deed: str) -> None:
+def act(page: Page, words: str, action: str) -> None:
     """Press a button of a message's toolbar or menu."""
     message = bubble(page, words).first
     message.hover()
-    if deed in {"edit", "delete", "unread"}:
+    if action in {"edit", "delete", "unread"}:
         message.locator("summary").click()
-    message.locator(f"[data-action={deed}]:visible").first.click()
+    message.locator(f"[data-action={action}]:visible").first.click()
 
 
 def scroll(page: Page, by: int) -> None:

@@ -19,8 +19,8 @@ from tests.browser.rooms import (
     anchor,
     bubble,
     enter,
+    message_texts,
     row_of,
-    said,
     scroll,
     top_of_id,
     wait_for_line,
@@ -36,7 +36,7 @@ def test_two_people_talk_with_each_other_live(alice: Page, bob: Page) -> None:
     expect(bubble(bob, "Hello Bob")).to_be_visible()
     write(bob, "Hello Alice")
     expect(bubble(alice, "Hello Alice")).to_be_visible()
-    assert said(alice) == said(bob) == ["Hello Bob", "Hello Alice"]
+    assert message_texts(alice) == message_texts(bob) == ["Hello Bob", "Hello Alice"]
     expect(bubble(alice, "Hello Bob")).to_have_class("message message--own")
     assert "message--own" not in (bubble(bob, "Hello Bob").get_attribute("class") or "")
 
@@ -123,7 +123,7 @@ def test_of_an_archived_conversation_scripts_draw_the_same_as_the_server(
     wait_for_line(page)
     drawn = page.evaluate(rows)
     assert len(drawn) > 5
-    deeds = {deed for each in drawn for deed in each[3].split()}
+    deeds = {action for each in drawn for action in each[3].split()}
     assert deeds == {"copy", "link", "unread", "toggle"}  # the last of chips, which are disabled
     for ours, its in zip(scripts, drawn, strict=False):
         assert ours == its
@@ -209,7 +209,7 @@ def test_escape_leaves_a_message_as_it_was(alice: Page) -> None:
     alice.locator(".editor textarea").fill("Something else")
     alice.locator(".editor textarea").press("Escape")
     expect(alice.locator(".editor")).to_have_count(0)
-    assert said(alice) == ["As it is"]
+    assert message_texts(alice) == ["As it is"]
 
 
 def test_arrow_up_with_words_in_the_composer_is_only_an_arrow(alice: Page) -> None:
@@ -275,7 +275,7 @@ def test_what_the_server_refuses_is_said_in_words_and_nothing_is_lost(alice: Pag
     expect(alice.locator("#composer-body")).to_have_value("Odd \x01 character")
     write(alice, "Even character")
     expect(bubble(alice, "Even")).to_have_attribute("data-message-id", re.compile(r"\d"))
-    assert said(alice) == ["The next one goes on", "Even character"]
+    assert message_texts(alice) == ["The next one goes on", "Even character"]
 
 
 def test_failed_words_can_be_discarded_also_after_a_reload(alice: Page, room: Room) -> None:
@@ -286,7 +286,7 @@ def test_failed_words_can_be_discarded_also_after_a_reload(alice: Page, room: Ro
     expect(bubble(alice, "Odd")).to_have_count(0)
     alice.reload()
     wait_for_line(alice)
-    assert said(alice) == room.bodies() == []
+    assert message_texts(alice) == room.bodies() == []
 
 
 # --- writing -----------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_shift_enter_breaks_the_line_and_an_input_method_may_press_enter(alice: 
     expect(box).to_have_value("one\ntwo")
     box.press("Enter")
     expect(bubble(alice, "one")).to_be_visible()
-    assert said(alice) == ["one\ntwo"]
+    assert message_texts(alice) == ["one\ntwo"]
 
 
 def test_a_draft_survives_a_reload_and_stays_in_its_conversation(
@@ -353,13 +353,13 @@ def test_five_messages_written_offline_arrive_once_and_in_order_in_a_new_tab(
         write(page, each)
     expect(bubble(page, "Offline 5").locator("[data-slot=status]")).not_to_be_empty()
     page.close()
-    assert said(bob) == room.bodies() == []
+    assert message_texts(bob) == room.bodies() == []
     line.mend()
     again = visitor.new_tab()
     again.goto(room.server.url + room.path)
     expect(bubble(bob, "Offline 5")).to_be_visible()
     expect(bubble(again, "Offline 5")).to_have_attribute("data-message-id", re.compile(r"\d"))
-    assert said(bob) == said(again) == room.bodies() == words
+    assert message_texts(bob) == message_texts(again) == room.bodies() == words
 
 
 def test_two_tabs_of_one_person_send_each_word_once(visit: Visit, room: Room) -> None:
@@ -378,7 +378,12 @@ def test_two_tabs_of_one_person_send_each_word_once(visit: Visit, room: Room) ->
     for page in (one, two):
         for words in ("From the first", "From the second"):
             expect(bubble(page, words)).to_have_attribute("data-message-id", re.compile(r"\d"))
-    assert said(one) == said(two) == room.bodies() == ["From the first", "From the second"]
+    assert (
+        message_texts(one)
+        == message_texts(two)
+        == room.bodies()
+        == ["From the first", "From the second"]
+    )
 
 
 def test_a_server_killed_and_started_again_is_found_again_by_itself(
@@ -404,7 +409,12 @@ def test_a_server_killed_and_started_again_is_found_again_by_itself(
         write(bob, "After")
         expect(bubble(alice, "After")).to_be_visible()
         expect(alice.locator("#connection")).to_have_text("")
-        assert said(alice) == said(bob) == room.bodies() == ["Before", "Meanwhile", "After"]
+        assert (
+            message_texts(alice)
+            == message_texts(bob)
+            == room.bodies()
+            == ["Before", "Meanwhile", "After"]
+        )
 
 
 def test_what_happened_while_away_is_caught_up(visit: Visit, room: Room) -> None:
@@ -417,11 +427,11 @@ def test_what_happened_while_away_is_caught_up(visit: Visit, room: Room) -> None
     for number in range(120):
         room.say(room.bob, f"Missed {number}.")
     room.bob.call("PATCH", f"/api/messages/{early['id']}/", {"body": "Early, but edited"})
-    assert said(page) == ["Early"]
+    assert message_texts(page) == ["Early"]
     line.mend()
     expect(bubble(page, "Missed 119.")).to_be_visible(timeout=20_000)
     expect(bubble(page, "Early, but edited")).to_have_count(1)
-    assert len(said(page)) == 121
+    assert len(message_texts(page)) == 121
 
 
 def test_without_any_socket_words_go_by_plain_requests_and_the_page_says_what_to_mend(
@@ -473,17 +483,17 @@ def test_older_messages_come_while_scrolling_and_the_place_is_kept(
     room.fill(180)
     page = enter(visit(room.server, "Bob"), room)
     expect(bubble(page, "180")).to_be_in_viewport()
-    assert len(said(page)) < 120
+    assert len(message_texts(page)) < 120
     deadline = time.monotonic() + 2 * PATIENCE / 1000
-    while said(page)[0] != "1":
-        assert time.monotonic() < deadline, f"still at {said(page)[0]}"
+    while message_texts(page)[0] != "1":
+        assert time.monotonic() < deadline, f"still at {message_texts(page)[0]}"
         scroll(page, -400)
         before = anchor(page)
         page.wait_for_timeout(60)
         assert abs(top_of_id(page, before[0]) - before[1]) < 1
     expect(page.locator("#older")).to_have_count(0)
     expect(page.locator(".beginning")).to_have_count(1)
-    assert said(page) == [str(number) for number in range(1, 181)]
+    assert message_texts(page) == [str(number) for number in range(1, 181)]
 
 
 def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
@@ -492,11 +502,11 @@ def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
     most = page.locator("#messages > .message").count()
     deadline = time.monotonic() + 6 * PATIENCE / 1000
     while not page.locator(".beginning").count():
-        assert time.monotonic() < deadline, f"still at {said(page)[0]}"
+        assert time.monotonic() < deadline, f"still at {message_texts(page)[0]}"
         scroll(page, -1_200)
         page.wait_for_timeout(30)
         most = max(most, page.locator("#messages > .message").count())
-    assert said(page)[0] == "1"
+    assert message_texts(page)[0] == "1"
     assert most <= 350
     page.locator("#jump button").click()
     expect(bubble(page, "700")).to_be_in_viewport(timeout=3 * PATIENCE)

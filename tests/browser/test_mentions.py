@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Persons, Room, bubble, enter, let_go, said, violations
+from tests.browser.rooms import Persons, Room, bubble, enter, let_go, message_texts, violations
 from tests.installations import ChatServer
 
 
@@ -102,7 +102,7 @@ def test_it_is_pressed_on_a_phone_and_whoever_is_called_is_told(visit: Visit, ro
     expect(box(page)).to_be_focused()
     page.get_by_role("button", name="Send").tap()
     expect(bubble(bob, "Come @Bob")).to_have_class(re.compile("message--called"))
-    assert said(page)[-1] == "Come @Bob"
+    assert message_texts(page)[-1] == "Come @Bob"
 
 
 def test_who_comes_later_is_offered_too_and_who_left_is_not(alice: Page, room: Room) -> None:

@@ -17,7 +17,7 @@ from tests.browser.rooms import (
     Room,
     bubble,
     enter,
-    said,
+    message_texts,
     wait_for_line,
     write,
 )
@@ -100,7 +100,7 @@ def test_seen_appears_under_my_last_message_and_moves_nothing(
     write(bob, "I have")
     expect(bubble(alice, "I have")).to_be_visible()
     expect(bubble(alice, "And this?").locator("#seen")).to_have_text("Seen by Bob")
-    assert said(alice)[-1].strip() == "I have"
+    assert message_texts(alice)[-1].strip() == "I have"
 
 
 def test_an_answer_from_before_a_mark_was_told_takes_nothing_back(

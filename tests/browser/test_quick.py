@@ -16,7 +16,7 @@ from tests.browser.rooms import (
     anchor,
     bubble,
     enter,
-    said,
+    message_texts,
     scroll,
     top_of_id,
     wait_for_line,
@@ -366,7 +366,7 @@ def test_a_quote_leads_to_what_is_not_loaded_and_escape_back_to_the_pixel(
     expect(found).to_be_focused()
     expect(found).to_have_class(re.compile("message--found"))
     expect(page.locator("#jump")).to_be_visible()
-    assert "Later 11" not in said(page)
+    assert "Later 11" not in message_texts(page)
     page.keyboard.press("Escape")
     expect(page.locator(f"#{row}")).to_be_in_viewport()
     assert abs(top_of_id(page, row) - top) < 1

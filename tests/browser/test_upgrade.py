@@ -10,7 +10,7 @@ from playwright.sync_api import Route, expect
 
 from conversations import protocol
 from tests.browser.conftest import Visit, Visitor
-from tests.browser.rooms import Room, bubble, enter, said, wait_for_line, write
+from tests.browser.rooms import Room, bubble, enter, message_texts, wait_for_line, write
 
 # As the scripts of protocol version 1 kept what was not sent.
 _KEEP = """([scope, records]) => new Promise((resolve, reject) => {
@@ -116,5 +116,5 @@ def test_a_page_of_a_former_version_offers_to_be_reloaded_and_loses_nothing(
     expect(bar).to_have_count(0)
     expect(page.locator("[data-state]")).to_have_count(0)
     expect(page.locator("#composer-body")).to_have_value("A draft")
-    assert said(page) == ["Sent by the old page", "Waits"]
+    assert message_texts(page) == ["Sent by the old page", "Waits"]
     assert room.bodies() == ["Sent by the old page", "Waits"]

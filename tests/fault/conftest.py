@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sockets import Talker, switchboard
+from tests.sockets import Member, open_sockets
 
 
 @pytest.fixture
-def cast(server):
-    return [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+def people(server):
+    return [Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
 
 
 @pytest.fixture
 def call():
-    with switchboard() as opened:
+    with open_sockets() as opened:
         yield opened

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fault.lines import along, to_postgres
 from tests.fault.workload import Crowd
-from tests.sockets import Talker, new_key, switchboard
+from tests.sockets import Member, new_key, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -81,14 +81,14 @@ def beat(person, client):
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.long)])
 def test_a_line_that_swallows_everything_costs_a_second_try(seconds, server, line):
-    cast = [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
-    alice, bob, carol = cast
-    tea = alice.opens(bob, carol)
+    people = [Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+    alice, bob, carol = people
+    tea = alice.create_conversation(bob, carol)
     # By form and by REST, each from a device of its own, since a device has one request at a time.
-    devices = [device for person in cast for device in (person, person.again())]
+    devices = [device for person in people for device in (person, person.again())]
     ways_of = [(device, cookie) for device in devices for cookie in (device.cookie(), "")]
-    crowd = Crowd(*cast, each=10)
-    with switchboard() as call, ThreadPoolExecutor(12) as pool:
+    crowd = Crowd(*people, each=10)
+    with open_sockets() as call, ThreadPoolExecutor(12) as pool:
         hers, his = call(alice), call(bob)
         ways = {f"way {number}": new_key() for number in range(12)}
         beats: list[float] = []
@@ -123,10 +123,10 @@ def test_a_line_that_swallows_everything_costs_a_second_try(seconds, server, lin
         codes = {code for speaker in crowd.speakers for code in speaker.retries}
         assert "unavailable" in codes
         assert codes <= {"unavailable", "busy"}
-        hers.sends(tea, "by socket", mine)
+        hers.send_and_wait(tea, "by socket", mine)
         for (person, _), (body, key) in zip(ways_of, ways.items(), strict=True):
-            person.posts(tea, body, key)
-        his.hears(tea, "by socket")
-    rows = alice.reads(tea)
+            person.post_message(tea, body, key)
+        his.expect_body(tea, "by socket")
+    rows = alice.read_messages(tea)
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
     assert sorted(row["key"] for row in rows if row["key"]) == sorted([mine, *ways.values()])

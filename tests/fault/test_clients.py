@@ -17,22 +17,22 @@ from websockets.exceptions import WebSocketException
 
 from tests.fault.test_slow_reader import ports_connected_to, sleeper
 from tests.installations import eventually
-from tests.sockets import Talker, knock
+from tests.sockets import Member, try_connect
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-def test_a_flood_of_messages_slows_down_nobody_else(cast, call):
-    alice, bob, carol = cast
-    tea, elsewhere = carol.opens(alice), alice.opens(bob)
+def test_a_flood_of_messages_slows_down_nobody_else(people, call):
+    alice, bob, carol = people
+    tea, elsewhere = carol.create_conversation(alice), alice.create_conversation(bob)
     flood, hers, his = call(carol), call(alice), call(bob)
     for number in range(1_000):
         flood.send(tea, f"{number}")
     waits = []
     for number in range(20):
         began = time.monotonic()
-        hers.sends(elsewhere, f"calm {number}")
-        his.takes_message(elsewhere, f"calm {number}")
+        hers.send_and_wait(elsewhere, f"calm {number}")
+        his.expect_message(elsewhere, f"calm {number}")
         waits.append(time.monotonic() - began)
     warning = flood.take("error", seconds=20)
     assert (warning["code"], warning["retry"]) == ("slow_down", True)
@@ -82,34 +82,34 @@ def closed_with(line):
     ],
     ids=["bad utf-8", "unmasked", "unknown opcode", "loose end", "long ping", "a megabyte"],
 )
-def test_who_breaks_the_protocol_is_closed_and_nobody_else(raw, codes, cast, server, call):
-    alice, bob, carol = cast
-    tea = alice.opens(bob)
+def test_who_breaks_the_protocol_is_closed_and_nobody_else(raw, codes, people, server, call):
+    alice, bob, carol = people
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     with contextlib.closing(sleeper(carol)) as line:
         with contextlib.suppress(ConnectionError):
             line.sendall(raw)
         assert closed_with(line) in codes
-    hers.sends(tea, "still here")
-    his.takes_message(tea, "still here")
+    hers.send_and_wait(tea, "still here")
+    his.expect_message(tea, "still here")
     assert "Traceback" not in server.output()
 
 
-def test_words_in_pieces_are_one_frame(cast):
-    alice, bob, _carol = cast
-    tea = alice.opens(bob)
+def test_words_in_pieces_are_one_frame(people):
+    alice, bob, _carol = people
+    tea = alice.create_conversation(bob)
     said = f'{{"type":"send","conversation":{tea},"key":"pieces","body":"in three"}}'.encode()
     with contextlib.closing(sleeper(alice)) as line:
         line.sendall(masked(1, said[:10], final=False) + masked(9, b"still there?"))
         line.sendall(masked(0, said[10:20], final=False) + masked(0, said[20:]))
-        eventually(lambda: alice.reads(tea)[-1]["body"] == "in three")
+        eventually(lambda: alice.read_messages(tea)[-1]["body"] == "in three")
 
 
-def test_without_a_free_descriptor_strangers_wait_and_members_talk(cast, server, call):
-    alice, bob, carol = cast
-    tea = alice.opens(bob)
+def test_without_a_free_descriptor_strangers_wait_and_members_talk(people, server, call):
+    alice, bob, carol = people
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
-    hers.sends(tea, "warm")
+    hers.send_and_wait(tea, "warm")
     pid = server.process.pid
     taken = max(int(link.name) for link in Path(f"/proc/{pid}/fd").iterdir()) + 1
     _soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -118,22 +118,22 @@ def test_without_a_free_descriptor_strangers_wait_and_members_talk(cast, server,
     try:
         for _ in range(10):
             lines.append(socket.create_connection(("127.0.0.1", server.port), timeout=2))
-        hers.sends(tea, "in a full house")
-        his.takes_message(tea, "in a full house")
+        hers.send_and_wait(tea, "in a full house")
+        his.expect_message(tea, "in a full house")
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (4096, hard))
         for line in lines:
             line.close()
-    eventually(lambda: knock(server, {"Authorization": f"Bearer {carol.token}"}) == "hello")
-    hers.sends(tea, "and after it")
-    his.takes_message(tea, "and after it")
+    eventually(lambda: try_connect(server, {"Authorization": f"Bearer {carol.token}"}) == "hello")
+    hers.send_and_wait(tea, "and after it")
+    his.expect_message(tea, "and after it")
 
 
 @pytest.mark.parametrize("crowd", [50, pytest.param(2_000, marks=pytest.mark.long)])
 def test_when_all_lose_their_line_at_once_all_come_back(crowd, installation):
     server = installation.serve(SOCKETS_PER_USER="10000", LIMIT_FRAMES="100000/s")
-    alice, bob, _carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
-    tea = alice.opens(bob)
+    alice, bob, _carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
+    tea = alice.create_conversation(bob)
     headers = {"Authorization": f"Bearer {bob.token}"}
     address = server.url.replace("http", "ws") + "/ws/"
     heard = 0
@@ -165,7 +165,7 @@ def test_when_all_lose_their_line_at_once_all_come_back(crowd, installation):
         for _ in range(crowd):
             await began.acquire()
         took = time.monotonic() - started
-        await asyncio.to_thread(alice.posts, tea, "after the storm")
+        await asyncio.to_thread(alice.post_message, tea, "after the storm")
         async with asyncio.timeout(60):
             await asyncio.gather(*tasks)
         return took
@@ -175,8 +175,8 @@ def test_when_all_lose_their_line_at_once_all_come_back(crowd, installation):
 
 
 @pytest.mark.long
-def test_a_client_that_vanished_is_let_go_within_a_minute_and_a_half(cast, server):
-    line = sleeper(cast[2])  # answers no ping
+def test_a_client_that_vanished_is_let_go_within_a_minute_and_a_half(people, server):
+    line = sleeper(people[2])  # answers no ping
     with contextlib.closing(line):
         port = line.getsockname()[1]
         assert port in ports_connected_to(server.process.pid, server.port)

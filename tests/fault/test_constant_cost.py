@@ -7,7 +7,7 @@ import http.client
 import pytest
 
 from benchmarks.measure import cpu_seconds
-from tests.sockets import Talker
+from tests.sockets import Member
 
 pytestmark = [pytest.mark.servers, pytest.mark.long]
 
@@ -73,8 +73,8 @@ def compare(server, headers, small, big, requests):
 
 def test_a_hundred_thousand_messages_cost_no_more_than_a_thousand(server):
     """Alice has read everything, Carol nothing."""
-    alice, bob, carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
-    small, big = (alice.opens(bob, carol, name=name) for name in ("Small", "Big"))
+    alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
+    small, big = (alice.create_conversation(bob, carol, name=name) for name in ("Small", "Big"))
     server.manage("shell", "-c", _FILL.format(sizes=[(small, SMALL), (big, BIG)]))
     page = alice.ask("GET", f"/api/conversations/{big}/messages/")
     assert page["messages"][-1]["body"] == f"Word {BIG + 3}"

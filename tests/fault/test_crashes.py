@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.fault.workload import Crowd
-from tests.sockets import Talker, knock
+from tests.sockets import Member, try_connect
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -15,13 +15,13 @@ FAST = {"LIMIT_FRAMES": "100000/s", "TICK_SECONDS": "1"}
 
 
 def gather(server, **changes):
-    return Crowd(*(Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")), **changes)
+    return Crowd(*(Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")), **changes)
 
 
 def gather_apart(here, there):
     """Alice at one server, the others at the other."""
     seats = ((here, "Alice"), (there, "Bob"), (there, "Carol"))
-    return Crowd(*(Talker(server, name).sign_in() for server, name in seats))
+    return Crowd(*(Member(server, name).sign_in() for server, name in seats))
 
 
 def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_installation):
@@ -83,7 +83,7 @@ def test_a_database_that_crashes_costs_time_and_nothing_else(own_installation):
     own_installation.postgres.crash()
     before = sum(len(speaker.sent) for speaker in crowd.speakers)
     headers = {"Authorization": f"Bearer {crowd.alice.token}"}
-    assert knock(server, headers) == 1011  # come back later
+    assert try_connect(server, headers) == 1011  # come back later
     status, answer = crowd.alice.call("GET", "/api/conversations/")
     assert (status, answer["code"]) == (503, "unavailable")
     assert sum(len(speaker.sent) for speaker in crowd.speakers) == before

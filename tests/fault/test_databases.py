@@ -16,7 +16,7 @@ import pytest
 
 from tests.fault.workload import Crowd
 from tests.installations import eventually
-from tests.sockets import Talker, new_key, open_socket, switchboard
+from tests.sockets import Member, new_key, open_socket, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -24,7 +24,7 @@ FAST = {"LIMIT_FRAMES": "100000/s", "LIMIT_REQUESTS": "100000/s", "TICK_SECONDS"
 
 
 def cast(server):
-    return [Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
+    return [Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
 
 
 def processes_of(postmaster):
@@ -78,8 +78,8 @@ def test_slow_queries_on_every_connection_are_refused_and_sockets_live(productio
         **FAST, DATABASE_POOL="12", HTTP_RUNNING="16", STATEMENT_SECONDS="1"
     )
     alice, bob, _carol = cast(server)
-    tea = alice.opens(bob)
-    alice.posts(tea, "before")
+    tea = alice.create_conversation(bob)
+    alice.post_message(tea, "before")
     devices = [alice.again() for _ in range(15)]
     answers = []
 
@@ -88,7 +88,7 @@ def test_slow_queries_on_every_connection_are_refused_and_sockets_live(productio
 
     readers = [threading.Thread(target=read, args=(device,)) for device in devices * 2]
     with (
-        switchboard() as call,
+        open_sockets() as call,
         psycopg.connect(production_installation.env["DATABASE_URL"]) as holder,
     ):
         his = call(bob)
@@ -105,8 +105,8 @@ def test_slow_queries_on_every_connection_are_refused_and_sockets_live(productio
         assert time.monotonic() - began < 15
         assert {(status, answer["code"]) for status, answer in answers} == {(503, "unavailable")}
         holder.rollback()
-        alice.posts(tea, "after")
-        his.takes_message(tea, "after")
+        alice.post_message(tea, "after")
+        his.expect_message(tea, "after")
 
 
 def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
@@ -118,7 +118,7 @@ def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
     def post(person):
         while not done.is_set():
             began = time.monotonic()
-            person.posts(crowd.conversation, "by REST")
+            person.post_message(crowd.conversation, "by REST")
             waits.append(time.monotonic() - began)
 
     def back_up():
@@ -150,7 +150,7 @@ def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
 def test_killed_while_writing_sqlite_stays_whole(times, installation):
     server = installation.serve(**FAST)
     alice, bob, _carol = cast(server)
-    tea = alice.opens(bob)
+    tea = alice.create_conversation(bob)
     stored: set[str] = set()
     for number in range(times):
         with contextlib.closing(open_socket(alice)) as hers:
@@ -164,16 +164,16 @@ def test_killed_while_writing_sqlite_stays_whole(times, installation):
             keys = {key for (key,) in file.execute("SELECT key FROM conversations_message")}
         assert stored <= keys
         server.start()
-    rows = alice.reads(tea)
+    rows = alice.read_messages(tea)
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
 
 
 def test_on_a_full_disk_words_wait_and_reading_goes_on(installation):
     server = installation.serve(**FAST)
     alice, bob, _carol = cast(server)
-    tea = alice.opens(bob)
-    alice.posts(tea, "before")
-    with switchboard() as call:
+    tea = alice.create_conversation(bob)
+    alice.post_message(tea, "before")
+    with open_sockets() as call:
         hers, his = call(alice), call(bob)
         # No file of the server may grow beyond what the database's log has now.
         size = (installation.home / "chatty.db-wal").stat().st_size
@@ -188,11 +188,11 @@ def test_on_a_full_disk_words_wait_and_reading_goes_on(installation):
         path = f"/api/conversations/{tea}/messages/"
         status, error = alice.call("POST", path, {"key": new_key(), "body": "w" * 3_000})
         assert (status, error["code"]) == (503, "unavailable")
-        assert alice.reads(tea)[-1]["body"]
+        assert alice.read_messages(tea)[-1]["body"]
         assert his.is_open()
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
         eventually(lambda: alice.call("POST", path, {"key": new_key(), "body": "x"})[0] == 201)
-        assert hers.sends(tea, "w" * 3_000, keys[0])["seq"]
-    rows = alice.reads(tea)
+        assert hers.send_and_wait(tea, "w" * 3_000, keys[0])["seq"]
+    rows = alice.read_messages(tea)
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
     assert [row["key"] for row in rows].count(keys[0]) == 1

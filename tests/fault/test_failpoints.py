@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from tests.fault.failing import MOMENTS, WORD
-from tests.sockets import Talker, new_key, open_socket, switchboard
+from tests.sockets import Member, new_key, open_socket, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -17,30 +17,30 @@ STORED = {"before-commit": False, "after-commit": True, "before-ack": True}
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_dying_around_a_commit_leaves_one_message_and_no_gap(moment, any_installation):
     server = any_installation.serve(failing=moment, TICK_SECONDS="1")
-    alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
-    tea, key = alice.opens(bob), new_key()
-    with switchboard() as opened:
+    alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
+    tea, key = alice.create_conversation(bob), new_key()
+    with open_sockets() as opened:
         mine, his = opened(alice), opened(bob)
-        before = mine.sends(tea, "before")
+        before = mine.send_and_wait(tea, "before")
         mine.send(tea, WORD, key)
         assert server.process.wait(10) == 9
-        assert [f for f in mine.heard if f["type"] == "sent"] == []
+        assert [f for f in mine.frames if f["type"] == "sent"] == []
         last = his.transcript(tea, 1)[-1]
         assert last == (before["seq"], "before")
     server.start()
-    stored = [message["seq"] for message in alice.reads(tea) if message["body"] == WORD]
+    stored = [message["seq"] for message in alice.read_messages(tea) if message["body"] == WORD]
     assert stored == ([before["seq"] + 1] if STORED[moment] else [])
-    with switchboard() as opened:
+    with open_sockets() as opened:
         mine, his = opened(alice), opened(bob)
         his.say("sync", conversation=tea, version=before["version"])
         missed = his.take("synced", conversation=tea)["messages"]
         assert [each["body"] for each in missed] == [WORD] * len(stored)
-        again = mine.sends(tea, WORD, key)
+        again = mine.send_and_wait(tea, WORD, key)
         assert again["seq"] == before["seq"] + 1
-        assert mine.sends(tea, WORD, key)["id"] == again["id"]
-        assert mine.sends(tea, "after")["seq"] == again["seq"] + 1
-        his.takes_message(tea, "after")
-    bodies = [message["body"] for message in bob.reads(tea) if message["kind"] == "text"]
+        assert mine.send_and_wait(tea, WORD, key)["id"] == again["id"]
+        assert mine.send_and_wait(tea, "after")["seq"] == again["seq"] + 1
+        his.expect_message(tea, "after")
+    bodies = [message["body"] for message in bob.read_messages(tea) if message["kind"] == "text"]
     assert bodies == ["before", WORD, "after"]
 
 
@@ -48,13 +48,13 @@ def test_dying_around_a_commit_leaves_one_message_and_no_gap(moment, any_install
 def test_another_server_finds_what_the_dead_one_told_nobody(moment, production_installation):
     failing = production_installation.serve(failing=moment, TICK_SECONDS="1")
     other = production_installation.serve(TICK_SECONDS="1")
-    alice, bob = Talker(failing, "Alice").sign_in(), Talker(other, "Bob").sign_in()
-    tea = alice.opens(bob)
+    alice, bob = Member(failing, "Alice").sign_in(), Member(other, "Bob").sign_in()
+    tea = alice.create_conversation(bob)
     with (
         contextlib.closing(open_socket(alice)) as mine,
         contextlib.closing(open_socket(bob)) as his,
     ):
         mine.send(tea, WORD)
         assert failing.process.wait(10) == 9
-        his.hears(tea, WORD, seconds=5)
+        his.expect_body(tea, WORD, seconds=5)
         assert his.is_open()

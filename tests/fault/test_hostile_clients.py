@@ -24,7 +24,7 @@ from tests.fault.failing import NEWER_UVICORN
 from tests.fault.test_clients import masked
 from tests.fault.test_slow_reader import sleeper
 from tests.installations import Builder, ChatServer, eventually
-from tests.sockets import Talker, new_key, switchboard
+from tests.sockets import Member, new_key, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.xdist_group("hostile clients")]
 
@@ -71,17 +71,17 @@ class Talk:
             for token in made["tokens"][:PEOPLE]
         ]
         crowd.connect(server.port, handshakes, [(b'"type":"hello"', b"")])
-        self.alice = Talker(server, "Alice").sign_in()
+        self.alice = Member(server, "Alice").sign_in()
         self.cookie = self.alice.cookie()
         writer = self.stranger()
         for number in range(50):
-            writer.posts(self.long_room, f"{number} {LONG}")
+            writer.post_message(self.long_room, f"{number} {LONG}")
         threading.Thread(target=self._answer_pings, daemon=True).start()
         self.goes_on()  # everything is loaded that a message and a page need
 
-    def stranger(self) -> Talker:
+    def stranger(self) -> Member:
         """Return somebody whom no test has used before: limits are counted for each."""
-        talker = Talker(self.server, "Mallory")
+        talker = Member(self.server, "Mallory")
         talker.id, talker.token = next(self._hostile)
         return talker
 
@@ -173,7 +173,7 @@ def talk(shared_talk: Talk) -> Iterator[Talk]:
 
 
 @pytest.fixture
-def mallory(talk: Talk) -> Talker:
+def mallory(talk: Talk) -> Member:
     return talk.stranger()
 
 
@@ -371,33 +371,33 @@ def test_who_sends_as_fast_as_possible_is_not_read_and_then_closed(talk, mallory
 
 
 def test_a_client_is_warned_once_then_closed_with_4429(mallory):
-    with switchboard() as call:
+    with open_sockets() as call:
         flood = call(mallory)
         for _ in range(1500):
             flood.say("ping")
         warning = flood.take("error", seconds=20, code="slow_down")
         assert warning["retry_after"] == 5
         assert flood.close_code(seconds=30) == 4429
-        errors = [frame for frame in flood.heard if frame["type"] == "error"]
+        errors = [frame for frame in flood.frames if frame["type"] == "error"]
         assert [error["retry_after"] for error in errors] == [30]
-        pongs = sum(frame["type"] == "pong" for frame in flood.heard)
+        pongs = sum(frame["type"] == "pong" for frame in flood.frames)
         assert 400 <= pongs <= 700  # what came before, and what was sent after the pause
 
 
 def test_an_outbox_of_hundreds_and_a_hundred_conversations_are_no_flood(talk):
     """What a page says after hours without a connection, as fast as it can."""
     mallory, other = talk.stranger(), talk.stranger()
-    conversation = mallory.opens(other)
-    with switchboard() as call:
+    conversation = mallory.create_conversation(other)
+    with open_sockets() as call:
         hers, his = call(mallory), call(other)
         for number in range(300):
             hers.send(conversation, f"{number}")
         for _ in range(90):
             hers.say("sync", conversation=conversation, version=0)
         for number in range(300):
-            his.takes_message(conversation, f"{number}", seconds=30)
+            his.expect_message(conversation, f"{number}", seconds=30)
         assert hers.is_open()
-        assert not [frame for frame in hers.heard if frame["type"] == "error"]
+        assert not [frame for frame in hers.frames if frame["type"] == "error"]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from tests.installations import eventually
-from tests.sockets import Talker, new_key, switchboard
+from tests.sockets import Member, new_key, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -17,7 +17,7 @@ BY_ITSELF = 8.0  # seconds until words arrive that nobody rang for
 
 @pytest.fixture
 def call():
-    with switchboard() as opened:
+    with open_sockets() as opened:
         yield opened
 
 
@@ -25,17 +25,17 @@ def talk(hers, his, conversation):
     """Both say something; returns how long the slower of the two took to be heard."""
     began = time.monotonic()
     there, back = new_key(), new_key()
-    hers.sends(conversation, there)
-    his.sends(conversation, back)
-    his.hears(conversation, there, BY_ITSELF)
-    hers.hears(conversation, back, BY_ITSELF)
+    hers.send_and_wait(conversation, there)
+    his.send_and_wait(conversation, back)
+    his.expect_body(conversation, there, BY_ITSELF)
+    hers.expect_body(conversation, back, BY_ITSELF)
     return time.monotonic() - began
 
 
 def test_a_redis_that_is_full_is_no_reason_to_be_silent(production_installation, call):
     here, there = production_installation.serve(), production_installation.serve()
-    alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
-    tea = alice.opens(bob)
+    alice, bob = Member(here, "Alice").sign_in(), Member(there, "Bob").sign_in()
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     with redis.Redis.from_url(production_installation.redis.url) as client:
         client.config_set("maxmemory", "1")
@@ -52,8 +52,8 @@ def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(
 ):
     here = production_installation.serve()
     there = production_installation.serve(REDIS_URL="redis://127.0.0.1:1/0")  # nobody listens there
-    alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
-    tea = alice.opens(bob)
+    alice, bob = Member(here, "Alice").sign_in(), Member(there, "Bob").sign_in()
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     talk(hers, his, tea)
     known = {"status": "degraded", "database": "ok", "layer": "down"}
@@ -64,8 +64,8 @@ def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(
 @pytest.mark.long
 def test_after_a_minute_of_silence_everybody_still_hears(production_installation, call):
     here, there = production_installation.serve(), production_installation.serve()
-    alice, bob = Talker(here, "Alice").sign_in(), Talker(there, "Bob").sign_in()
-    tea = alice.opens(bob)
+    alice, bob = Member(here, "Alice").sign_in(), Member(there, "Bob").sign_in()
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     talk(hers, his, tea)
     time.sleep(75)

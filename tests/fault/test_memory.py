@@ -13,7 +13,7 @@ import pytest
 from tests.fault.test_clients import masked
 from tests.fault.test_slow_reader import BODY, sleeper
 from tests.installations import eventually
-from tests.sockets import Talker, switchboard
+from tests.sockets import Member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -40,15 +40,15 @@ def closed_as_too_slow(server):
 
 def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(installation):
     server = installation.serve(LIMIT_FRAMES="100000/s", SOCKETS_PER_USER="100")
-    alice, bob, carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
-    tea = alice.opens(bob, carol)
+    alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
+    tea = alice.create_conversation(bob, carol)
     everything = json.dumps({"type": "sync", "conversation": tea, "version": 0}).encode()
 
     def is_over():
         assert most_resident_bytes(server.process.pid) < ENOUGH
         return closed_as_too_slow(server) == SLEEPERS
 
-    with switchboard() as call, contextlib.ExitStack() as stack:
+    with open_sockets() as call, contextlib.ExitStack() as stack:
         hers, his = call(alice), call(bob)
         lines = [stack.enter_context(contextlib.closing(sleeper(carol))) for _ in range(SLEEPERS)]
         for number in range(FLOOD):
@@ -65,7 +65,7 @@ def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(installation
         answer = his.take("synced", conversation=tea)
         assert len(json.dumps(answer, ensure_ascii=False).encode()) > PAGE
         assert PAGE * ASKED * SLEEPERS / 2 > 3 * ENOUGH
-        hers.sends(tea, "after the flood")
-        his.takes_message(tea, "after the flood")
+        hers.send_and_wait(tea, "after the flood")
+        his.expect_message(tea, "after the flood")
     assert most_resident_bytes(server.process.pid) < ENOUGH
     assert " ERROR " not in server.output()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.fault.lines import Line
-from tests.sockets import Talker, switchboard
+from tests.sockets import Member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -31,8 +31,8 @@ def line(server):
 def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server, line):
     far = copy.copy(server)
     far.port = line.port
-    alice, bob = (Talker(server, name).sign_in() for name in ("Alice", "Bob"))
-    tea = alice.opens(bob)
+    alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
+    tea = alice.create_conversation(bob)
     words = [f"word {number}" for number in range(WORDS)]
     said: dict[str, float] = {}
 
@@ -44,7 +44,7 @@ def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server,
             heard += [(body, time.monotonic()) for _seq, body in arrived]
         return heard
 
-    with switchboard() as call, ThreadPoolExecutor(1) as pool:
+    with open_sockets() as call, ThreadPoolExecutor(1) as pool:
         hers, his = call(alice.again(far)), call(bob.again(far))
         line.slow_down(0.3, jitter=0.1)
         listening = pool.submit(listen, his)
@@ -59,12 +59,12 @@ def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server,
                 line.flow()
         heard = listening.result(30)
         acknowledged = [hers.take("sent") for _ in words]
-        assert his.so_far("message") == []
-        assert hers.so_far("error") == []
+        assert his.received("message") == []
+        assert hers.received("error") == []
 
     assert [word for word, _when in heard] == words
     assert [sent["key"] for sent in acknowledged] == keys
-    stored = [row for row in alice.reads(tea) if row["kind"] == "text"]
+    stored = [row for row in alice.read_messages(tea) if row["kind"] == "text"]
     assert [row["body"] for row in stored] == words
     assert [row["seq"] for row in stored] == [sent["seq"] for sent in acknowledged]
     waits = sorted(when - said[word] for word, when in heard)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import resident_bytes
-from tests.sockets import Talker, switchboard
+from tests.sockets import Member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -55,10 +55,10 @@ def ports_connected_to(pid, port):
 
 def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(installation):
     server = installation.serve(LIMIT_FRAMES="100000/s")
-    alice, bob, carol = (Talker(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
-    tea = alice.opens(bob, carol)
+    alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
+    tea = alice.create_conversation(bob, carol)
     pid = server.process.pid
-    with switchboard() as call, contextlib.ExitStack() as stack:
+    with open_sockets() as call, contextlib.ExitStack() as stack:
         hers, his = call(alice), call(bob)
         for number in range(IN_FLIGHT):
             hers.send(tea, f"{number} {BODY}")
@@ -77,13 +77,13 @@ def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(installation
             most = max(most, resident_bytes(pid) - before)
             assert len(heard) == IN_FLIGHT
             assert time.monotonic() - began < 10
-            hers.heard.clear()
+            hers.frames.clear()
         assert most < 60 * 1024 * 1024  # five readers times 20 MB would be 100
         deadline = time.monotonic() + 25
         while ports & ports_connected_to(pid, server.port):
             assert time.monotonic() < deadline, "The connections of sleepers are still there."
             time.sleep(0.1)
-        hers.sends(tea, "good morning")
-        his.takes_message(tea, "good morning")
-        assert carol.again().posts(tea, "I overslept")["seq"]
+        hers.send_and_wait(tea, "good morning")
+        his.expect_message(tea, "good morning")
+        assert carol.again().post_message(tea, "I overslept")["seq"]
     assert " ERROR " not in server.output()

@@ -14,7 +14,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from conversations import events, protocol
 from tests.fault.failing import FORMER_VERSION
 from tests.installations import eventually
-from tests.sockets import Client, Talker, dial, open_socket
+from tests.sockets import Client, Member, connect, open_socket
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -64,14 +64,14 @@ def whisper(conversation, text, **more):
     return {"kind": "ephemeral", "conversation": conversation, "text": words, **more}
 
 
-def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
-    alice, bob, _carol = cast
-    tea = alice.opens(bob)
+def test_events_nobody_here_knows_are_passed_over(people, call, server, publish):
+    alice, bob, _carol = people
+    tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
 
     def is_listening():
         publish(events.conversation_group(tea), event(whisper(tea, "listening?")))
-        return his.so_far("typing", text="listening?")
+        return his.received("typing", text="listening?")
 
     eventually(is_listening)
     unknown = {"kind": "tomorrow", "conversation": tea, "user": bob.id, "planet": "Mars"}
@@ -96,8 +96,8 @@ def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
     group = events.conversation_group(tea)
     publish(group, event(unknown, whisper(tea, "known", planet="Mars"), unknown))
     his.take("typing", text="known")
-    hers.sends(tea, "still here")
-    his.takes_message(tea, "still here")
+    hers.send_and_wait(tea, "still here")
+    his.expect_message(tea, "still here")
     assert alice.call("GET", "/readyz")[1]["layer"] == "ok"
     assert " ERROR " not in server.output()
     assert "Traceback" not in server.output()
@@ -108,11 +108,11 @@ def test_events_nobody_here_knows_are_passed_over(cast, call, server, publish):
     [("tomorrow", {"planet": "Mars"}), ("role", {"user": 3, "name": "Bob", "role": "poet"})],
     ids=["a kind", "a role"],
 )
-def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, cast, call, server):
-    alice, bob, carol = cast
-    tea = alice.opens(bob, carol)
+def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, people, call, server):
+    alice, bob, carol = people
+    tea = alice.create_conversation(bob, carol)
     hers, his = call(alice), call(bob)
-    his.sends(tea, "before")
+    his.send_and_wait(tea, "before")
     notice = _NOTICE.format(tea=tea, kind=kind, data=data, author=alice.id)
     server.manage("shell", "-c", notice)
     # Nobody was told: it is found, and so read and put into words, by the tick.
@@ -120,13 +120,13 @@ def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, cast, call, ser
     (heard,) = synced["messages"]
     assert (heard["kind"], heard["notice"]["data"]) == (kind, data)
     assert heard["notice"]["text"].startswith("Alice ")
-    hers.sends(tea, "after")
-    his.takes_message(tea, "after")
+    hers.send_and_wait(tea, "after")
+    his.expect_message(tea, "after")
 
     carols = call(carol)
     carols.say("sync", conversation=tea, version=synced["from"])
     assert heard in carols.take("synced", conversation=tea)["messages"]
-    assert [row["kind"] for row in bob.reads(tea)][-3:] == ["text", kind, "text"]
+    assert [row["kind"] for row in bob.read_messages(tea)][-3:] == ["text", kind, "text"]
     page = urllib.request.Request(f"{server.url}/c/{tea}/", headers={"Cookie": bob.cookie()})
     with contextlib.closing(urllib.request.urlopen(page, timeout=10)) as answer:
         assert heard["notice"]["text"] in answer.read().decode()
@@ -136,13 +136,13 @@ def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, cast, call, ser
 def test_two_versions_side_by_side_lose_nothing(production_installation, call):
     former = production_installation.serve(failing=FORMER_VERSION, TICK_SECONDS="0.5")
     present = production_installation.serve(TICK_SECONDS="0.5")
-    alice = Talker(former, "Alice").sign_in()
-    bob, carol = (Talker(present, name).sign_in() for name in ("Bob", "Carol"))
-    tea = alice.opens(bob)
+    alice = Member(former, "Alice").sign_in()
+    bob, carol = (Member(present, name).sign_in() for name in ("Bob", "Carol"))
+    tea = alice.create_conversation(bob)
 
     def call_former(person):
         headers = {"Authorization": f"Bearer {person.token}"}
-        return Client(dial(person.server, headers, subprotocols=("chatty.v1",)))
+        return Client(connect(person.server, headers, subprotocols=("chatty.v1",)))
 
     hers, his, carols = call_former(alice), call(bob), call(carol)
     assert hers.connection.subprotocol == "chatty.v1"
@@ -154,10 +154,10 @@ def test_two_versions_side_by_side_lose_nothing(production_installation, call):
     assert heard[0] == heard[1]
     assert [seq for seq, _ in heard[0]] == sorted(seq for seq, _ in heard[0])
 
-    sent = hers.sends(tea, "before")
-    his.hears(tea, "before")
+    sent = hers.send_and_wait(tea, "before")
+    his.expect_body(tea, "before")
     alice.ask("PATCH", f"/api/messages/{sent['id']}/", {"body": "edited"})
-    his.hears(tea, "edited")
+    his.expect_body(tea, "edited")
     members = f"/api/conversations/{tea}/members/"
     alice.ask("POST", members, {"users": [carol.id]})
     carols.take("conversation", change="added")
@@ -173,7 +173,7 @@ def test_two_versions_side_by_side_lose_nothing(production_installation, call):
 
     lost = call_former(alice.again(present))  # the proxy may lead it to either
     assert lost.close_code() == protocol.CLOSE_BAD_CLIENT
-    assert [frame["type"] for frame in lost.heard] == ["upgrade"]
+    assert [frame["type"] for frame in lost.frames] == ["upgrade"]
 
     alice.ask("DELETE", f"/api/conversations/{tea}/")
     his.take("conversation", change="deleted")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from websockets.exceptions import WebSocketException
 
-from tests.sockets import Client, Frame, Talker, new_key, open_socket
+from tests.sockets import Client, Frame, Member, new_key, open_socket
 
 GIVE_UP_SECONDS = 240  # of everybody: a crowd that takes longer has been forgotten by the server
 ANSWER_SECONDS = 12  # without an answer the same message is sent again
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 12  # without an answer the same message is sent again
 class _Caller(threading.Thread):
     """Holds one socket, and opens another whenever that one is gone."""
 
-    def __init__(self, person: Talker) -> None:
+    def __init__(self, person: Member) -> None:
         super().__init__(daemon=True)
         self.person = person
         self.calls = 0
@@ -57,7 +57,7 @@ class _Caller(threading.Thread):
 class Speaker(_Caller):
     """Says `count` messages, one after the other, each until it is acknowledged; same key again."""
 
-    def __init__(self, person: Talker, conversation: int, name: str, count: int) -> None:
+    def __init__(self, person: Member, conversation: int, name: str, count: int) -> None:
         super().__init__(person)
         self.conversation = conversation
         self.name = name
@@ -75,7 +75,7 @@ class Speaker(_Caller):
         key = f"{self.run_id}-{number}"
         client.send(self.conversation, f"{self.name} {number}", key)
         answer = client.take_if(key, lambda f: f.get("key") == key, ANSWER_SECONDS)
-        client.heard.clear()
+        client.frames.clear()
         if answer["type"] == "sent":
             self.sent.append(answer)
         elif answer["retry"]:
@@ -89,7 +89,7 @@ class Speaker(_Caller):
 class Follower(_Caller):
     """Keeps a position, closes holes by `sync`, shows the newer version of each message."""
 
-    def __init__(self, person: Talker, conversation: int) -> None:
+    def __init__(self, person: Member, conversation: int) -> None:
         super().__init__(person)
         self.conversation = conversation
         self.position = 0
@@ -100,9 +100,9 @@ class Follower(_Caller):
         self._sync(client)
 
     def turn(self, client: Client) -> None:
-        if not client.heard:
+        if not client.frames:
             client.listen(time.monotonic() + 30)
-        frame = client.heard.pop(0)
+        frame = client.frames.pop(0)
         if frame.get("conversation") != self.conversation:
             return
         if frame["type"] == "message":
@@ -132,14 +132,14 @@ class Follower(_Caller):
 class Crowd:
     """Twenty speakers on two people's sockets and a follower, in one conversation."""
 
-    alice: Talker
-    bob: Talker
-    carol: Talker
+    alice: Member
+    bob: Member
+    carol: Member
     each: int = 25
     speakers: list[Speaker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.conversation = self.alice.opens(self.bob, self.carol)
+        self.conversation = self.alice.create_conversation(self.bob, self.carol)
         for number in range(20):
             person = (self.alice, self.bob)[number % 2]
             self.speakers.append(Speaker(person, self.conversation, f"S{number}", self.each))
@@ -164,7 +164,7 @@ class Crowd:
             speaker.join(GIVE_UP_SECONDS)
             assert speaker.refused == []
             assert len(speaker.sent) == self.each, speaker.name
-        rows = self.alice.reads(self.conversation)
+        rows = self.alice.read_messages(self.conversation)
         assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
         said = [row for row in rows if row["kind"] == "text"]
         assert len(said) == self.each * len(self.speakers)

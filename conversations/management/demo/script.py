@@ -128,10 +128,12 @@ def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say 
     if block := _BLOCK.fullmatch(line):
         clock.start(**block.groupdict())
         return None
-    if deed := _DEED.fullmatch(line):
-        if deed["verb"] not in VERBS:
+    if action := _DEED.fullmatch(line):
+        if action["verb"] not in VERBS:
             raise ScriptError("no such deed")
-        scene.lines.append(Do(clock.next(line), deed["who"], deed["verb"], deed["rest"] or ""))
+        scene.lines.append(
+            Do(clock.next(line), action["who"], action["verb"], action["rest"] or "")
+        )
         return None
     spoken = _SAID.fullmatch(line)
     if spoken is None:

@@ -101,9 +101,9 @@ class Stage:
             else:
                 yield from self._spoken(scene, line, number, ends - timedelta(seconds=1))
 
-    def _cue(self, at: datetime, deed: Callable[[], object]) -> Cue:
+    def _cue(self, at: datetime, action: Callable[[], object]) -> Cue:
         self._count += 1
-        return Cue(at, self._count, deed)
+        return Cue(at, self._count, action)
 
     def _soon(self, at: datetime, ends: datetime) -> datetime:
         return max(at, min(at + timedelta(seconds=self._dice.uniform(20, 900)), ends))
