@@ -19,13 +19,13 @@ from accounts.tokens import RefreshToken
 from conversations.models import Conversation, Membership
 
 
-def take_orders() -> None:
+def serve_requests() -> None:
     """For each line {"people": n, "rooms": [...]} of standard input, furnish and answer in a line."""
     for line in sys.stdin:
-        print(json.dumps(furnish(**json.loads(line))), flush=True)
+        print(json.dumps(prepare(**json.loads(line))), flush=True)
 
 
-def furnish(people: int, rooms: Sequence[Sequence[int]]) -> dict[str, list[Any]]:
+def prepare(people: int, rooms: Sequence[Sequence[int]]) -> dict[str, list[Any]]:
     """Make `people`, and a room for each list of their indexes.
 
     Returns {"tokens": access token of each, "rooms": id of each}.

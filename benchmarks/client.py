@@ -84,7 +84,7 @@ class Line:
             self.socket.sendall(frame)
 
 
-class Crowd:
+class LoadClients:
     """Any number of lines, read by one loop. `heard`: deliveries since forget()."""
 
     def __init__(self) -> None:
@@ -291,7 +291,7 @@ class Outcome:
 
 
 def burst(
-    crowd: Crowd,
+    clients: LoadClients,
     frame_of: Callable[[int], bytes],
     numbers: range,
     *,
@@ -300,72 +300,77 @@ def burst(
 ) -> Outcome:
     """One sender, everybody hears: `window` messages are on their way, the next one when the
     oldest has arrived everywhere. `between` is called after each look at the sockets."""
-    crowd.drain()  # of what was said to these lines before
-    crowd.forget()
-    sender, size = crowd.lines[0], len(crowd.lines)
+    clients.drain()  # of what was said to these lines before
+    clients.forget()
+    sender, size = clients.lines[0], len(clients.lines)
     said = done = 0
     waits: list[float] = []
     start = moved = time.monotonic()
     while done < len(numbers) and time.monotonic() - moved < PATIENCE_SECONDS:
         while said < len(numbers) and said - done < window:
-            crowd.sent_at[numbers[said]] = time.monotonic()
+            clients.sent_at[numbers[said]] = time.monotonic()
             sender.say(frame_of(numbers[said]))
             said += 1
-        if crowd.pump(0.5):
+        if clients.pump(0.5):
             moved = time.monotonic()
-        while crowd.heard >= (done + 1) * size and done < said:
-            waits.append(time.monotonic() - crowd.sent_at[numbers[done]])
+        while clients.heard >= (done + 1) * size and done < said:
+            waits.append(time.monotonic() - clients.sent_at[numbers[done]])
             done += 1
         between()
-    seconds, deliveries = time.monotonic() - start, crowd.heard
-    crowd.drain()  # a delivery too many must not hide one that is still to come
-    faults = Faults(late=crowd.late)
-    for line in crowd.lines:
+    seconds, deliveries = time.monotonic() - start, clients.heard
+    clients.drain()  # a delivery too many must not hide one that is still to come
+    faults = Faults(late=clients.late)
+    for line in clients.lines:
         faults.compare(line.heard, numbers)
     return Outcome(seconds, deliveries, waits, faults)
 
 
 def conversations(
-    crowd: Crowd, frame_of: Callable[[int, int], bytes], first: int, each: int, *, window: int
+    clients: LoadClients,
+    frame_of: Callable[[int, int], bytes],
+    first: int,
+    each: int,
+    *,
+    window: int,
 ) -> Outcome:
     """Lines 0 and 1 talk with each other, 2 and 3 do, and so on: each says `each` messages, with
     `window` of them not yet acknowledged. frame_of(line's index, number)."""
-    crowd.drain()
-    crowd.forget()
-    index_of = {id(line): index for index, line in enumerate(crowd.lines)}
-    own = [range(first + i * each, first + (i + 1) * each) for i in range(len(crowd.lines))]
-    said = [0] * len(crowd.lines)
+    clients.drain()
+    clients.forget()
+    index_of = {id(line): index for index, line in enumerate(clients.lines)}
+    own = [range(first + i * each, first + (i + 1) * each) for i in range(len(clients.lines))]
+    said = [0] * len(clients.lines)
     waits: list[float] = []
 
     def go_on(index: int) -> None:
-        line = crowd.lines[index]
+        line = clients.lines[index]
         while said[index] < each and said[index] - len(line.acknowledged) < window:
             number = own[index][said[index]]
-            crowd.sent_at[number] = time.monotonic()
+            clients.sent_at[number] = time.monotonic()
             line.say(frame_of(index, number))
             said[index] += 1
 
-    for index, line in enumerate(crowd.lines):
+    for index, line in enumerate(clients.lines):
         line.expects_answers = True
         go_on(index)
-    total = each * len(crowd.lines)
+    total = each * len(clients.lines)
     start = moved = answered = time.monotonic()
-    while (len(waits) < total or crowd.heard < 2 * total) and (
+    while (len(waits) < total or clients.heard < 2 * total) and (
         time.monotonic() - moved < PATIENCE_SECONDS
     ):
-        for line in crowd.pump(0.5):
+        for line in clients.pump(0.5):
             moved = time.monotonic()
             for number in line.acknowledged[line.settled :]:
-                waits.append(moved - crowd.sent_at[number])
+                waits.append(moved - clients.sent_at[number])
                 answered = moved
             line.settled = len(line.acknowledged)
             go_on(index_of[id(line)])
-    crowd.drain()
-    return Outcome(answered - start, crowd.heard, waits, _faults_of_pairs(crowd, own))
+    clients.drain()
+    return Outcome(answered - start, clients.heard, waits, _faults_of_pairs(clients, own))
 
 
 def steady(
-    crowd: Crowd,
+    clients: LoadClients,
     frame_of: Callable[[int], bytes],
     numbers: range,
     *,
@@ -377,45 +382,45 @@ def steady(
     A wait lasts from when a message was due until it is acknowledged: a client that is held up does
     not hide a server that is.
     """
-    crowd.drain()
-    crowd.forget()
-    for line in crowd.lines:
+    clients.drain()
+    clients.forget()
+    for line in clients.lines:
         line.expects_answers = True
     waits: list[float] = []
     said = 0
-    expected = len(numbers) * len(crowd.lines)
+    expected = len(numbers) * len(clients.lines)
     began = moved = time.monotonic()
-    while len(waits) < len(numbers) or crowd.heard < expected:
+    while len(waits) < len(numbers) or clients.heard < expected:
         now = time.monotonic()
         if said < len(numbers) and (due := began + said / rate) <= now:
-            crowd.sent_at[numbers[said]] = due
-            crowd.lines[said % len(crowd.lines)].say(frame_of(numbers[said]))
+            clients.sent_at[numbers[said]] = due
+            clients.lines[said % len(clients.lines)].say(frame_of(numbers[said]))
             said += 1
         elif now - moved > 2 * PATIENCE_SECONDS:
             break
         wait = began + said / rate - now if said < len(numbers) else 0.5
-        for line in crowd.pump(max(0.0, wait)):
+        for line in clients.pump(max(0.0, wait)):
             moved = time.monotonic()
-            waits += [moved - crowd.sent_at[n] for n in line.acknowledged[line.settled :]]
+            waits += [moved - clients.sent_at[n] for n in line.acknowledged[line.settled :]]
             line.settled = len(line.acknowledged)
         between()
     lasted = time.monotonic() - began
-    crowd.drain()
-    faults = Faults(late=crowd.late)
+    clients.drain()
+    faults = Faults(late=clients.late)
     # People speak in turn, but whose message is stored first is for the server to say: so all are
     # compared with what the first of them heard, if that was everything.
-    first = crowd.lines[0].heard
+    first = clients.lines[0].heard
     order = first if sorted(first) == list(numbers) else numbers
-    for line in crowd.lines:
+    for line in clients.lines:
         faults.compare(line.heard, order)
-    return Outcome(lasted, crowd.heard, waits, faults)
+    return Outcome(lasted, clients.heard, waits, faults)
 
 
-def _faults_of_pairs(crowd: Crowd, own: list[range]) -> Faults:
+def _faults_of_pairs(clients: LoadClients, own: list[range]) -> Faults:
     """Both of a pair should have heard all of both, in one order, which keeps each one's own."""
-    faults = Faults(late=crowd.late)
-    for index in range(0, len(crowd.lines), 2):
-        left, right = crowd.lines[index : index + 2]
+    faults = Faults(late=clients.late)
+    for index in range(0, len(clients.lines), 2):
+        left, right = clients.lines[index : index + 2]
         everything = {*own[index], *own[index + 1]}
         if set(left.heard) == everything and len(left.heard) == len(everything):
             faults.compare(right.heard, left.heard)

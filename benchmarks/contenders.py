@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import psycopg
 
-from benchmarks.client import Crowd, LoadError, Steps, number_of, text_frame, upgrade
+from benchmarks.client import LoadClients, LoadError, Steps, number_of, text_frame, upgrade
 from benchmarks.talk import fill
 from proof.services import free_port
 from tests.installations import ROOT, ChatServer, Installation
@@ -129,7 +129,7 @@ class Site:
         return furnished
 
     def _furnisher(self, installation: Installation) -> subprocess.Popen[str]:
-        script = "from benchmarks.cast import take_orders; take_orders()"
+        script = "from benchmarks.cast import serve_requests; serve_requests()"
         process = self._stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],
@@ -215,11 +215,13 @@ class Contender:
         first, self._next = self._next, self._next + count
         return range(first, self._next)
 
-    def enter(self, crowd: Crowd, people: Sequence[tuple[int, int]], *, at_once: int = 100) -> None:
+    def enter(
+        self, clients: LoadClients, people: Sequence[tuple[int, int]], *, at_once: int = 100
+    ) -> None:
         """Open a line for each (person, room)."""
         handshakes = [self.handshake(person, room) for person, room in people]
         try:
-            crowd.connect(self.port, handshakes, self.steps, at_once=at_once)
+            clients.connect(self.port, handshakes, self.steps, at_once=at_once)
         except (LoadError, ConnectionError) as error:
             raise LoadError(f"{self.name}: {error}\n{self.output()[-2000:]}") from None
 
@@ -306,9 +308,11 @@ class ChattyTwice(Chatty):
     def pids(self) -> list[int]:
         return [server.process.pid for server in self.servers if server.process is not None]
 
-    def enter(self, crowd: Crowd, people: Sequence[tuple[int, int]], *, at_once: int = 100) -> None:
+    def enter(
+        self, clients: LoadClients, people: Sequence[tuple[int, int]], *, at_once: int = 100
+    ) -> None:
         for each in people:
-            super().enter(crowd, [each])
+            super().enter(clients, [each])
             self.server = next(server for server in self.servers if server is not self.server)
 
 
@@ -451,10 +455,10 @@ class BareSend(Peer):
 
 def captured_frame(chatty: Chatty, words: str) -> bytes:
     """One finished frame as Chatty writes it to whoever hears these words in its first room."""
-    with Crowd() as crowd:
-        chatty.enter(crowd, [(0, 0)])
-        (line,) = crowd.lines
-        crowd.ignore(line)
+    with LoadClients() as clients:
+        chatty.enter(clients, [(0, 0)])
+        (line,) = clients.lines
+        clients.ignore(line)
         line.say(chatty.say(0, chatty.numbers(1)[0], words))
         raw = b""
         deadline = time.monotonic() + 10

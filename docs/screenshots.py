@@ -219,7 +219,7 @@ def list_keys(page: Page) -> None:
     page.locator("#timeline").press("?")
 
 
-def call_somebody(page: Page) -> None:
+def mention_someone(page: Page) -> None:
     page.locator("#composer-body").fill("")
     page.locator("#composer-body").press_sequentially("Who is in, @")
     page.locator("#mentions > *").first.wait_for()
@@ -233,7 +233,7 @@ STATES: dict[str, Callable[[Page], None]] = {
     "delete": ask_to_delete,
     "switcher": switch,
     "shortcuts": list_keys,
-    "mention": call_somebody,
+    "mention": mention_someone,
 }
 
 

@@ -94,13 +94,13 @@ class Device:
         self,
         person: Person,
         name: str,
-        doors: list[int],
+        ports: list[int],
         history: History,
         rng: random.Random,
     ) -> None:
         self.person = person
         self.name = name
-        self.doors = doors
+        self.ports = ports
         self.history = history
         self.rng = rng
         self.views: dict[int, View] = {}
@@ -140,7 +140,7 @@ class Device:
 
     def _dial(self) -> connect:
         return connect(
-            f"ws://127.0.0.1:{self.rng.choice(self.doors)}/ws/",
+            f"ws://127.0.0.1:{self.rng.choice(self.ports)}/ws/",
             subprotocols=[Subprotocol("chatty.v2")],
             additional_headers={"Authorization": f"Bearer {self.person.token}"},
             compression=None,
@@ -445,5 +445,5 @@ class Device:
     # --- REST --------------------------------------------------------------------------------------
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        port = self.rng.choice(self.doors)
+        port = self.rng.choice(self.ports)
         return await rest.call(port, method, path, body, token=self.person.token)

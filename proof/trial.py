@@ -19,7 +19,7 @@ from proof.history import Finding, History, Stay
 from proof.installation import Installation, InstallationError, new_home
 from proof.nemesis import Nemesis
 from proof.services import GivenPostgres, OwnPostgres, Postgres, Redis
-from proof.workload import Crowd, Room
+from proof.workload import Room, Workload
 
 SETTLE_SECONDS = 10.0
 _CLOSING_SECONDS = 20.0  # for those at work when the finale comes to finish what they began
@@ -70,10 +70,10 @@ async def run_trial(plan: Plan, progress: Progress) -> Verdict:
         people, rooms = await _settle_in(installation, plan, history, rng)
         devices = _devices(plan, people, installation, history, rng)
         nemesis = Nemesis(installation, history, rng, postgres=postgres, redis=redis)
-        crowd = Crowd(people, rooms, devices, history)
+        workload = Workload(people, rooms, devices, history)
         calls = [asyncio.create_task(device.run()) for device in devices]
         try:
-            await _talk(plan, crowd, nemesis, random.Random(rng.random()), progress)  # noqa: S311
+            await _talk(plan, workload, nemesis, random.Random(rng.random()), progress)  # noqa: S311
             progress("settling", plan.seconds, history.counts)
             settled = await _settled(installation, devices)
             progress("checking", plan.seconds, history.counts)
@@ -186,19 +186,19 @@ def _devices(
 
 
 async def _talk(
-    plan: Plan, crowd: Crowd, nemesis: Nemesis, rng: random.Random, progress: Progress
+    plan: Plan, workload: Workload, nemesis: Nemesis, rng: random.Random, progress: Progress
 ) -> None:
     """Returns once the last fault is mended and nobody means to say anything new."""
     start = time.monotonic()
 
     async def show() -> None:
         while True:
-            progress("talking", time.monotonic() - start, crowd.history.counts)
+            progress("talking", time.monotonic() - start, workload.history.counts)
             await asyncio.sleep(0.5)
 
     showing = asyncio.create_task(show())
-    work = asyncio.create_task(crowd.run(rng))
-    trouble = asyncio.create_task(_trouble(nemesis, crowd, start + plan.seconds))
+    work = asyncio.create_task(workload.run(rng))
+    trouble = asyncio.create_task(_trouble(nemesis, workload, start + plan.seconds))
     try:
         await asyncio.wait({work, trouble}, return_when=asyncio.FIRST_EXCEPTION)
         for task in (work, trouble):
@@ -212,9 +212,9 @@ async def _talk(
         await asyncio.gather(showing, work, trouble, return_exceptions=True)
 
 
-async def _trouble(nemesis: Nemesis, crowd: Crowd, until: float) -> None:
+async def _trouble(nemesis: Nemesis, workload: Workload, until: float) -> None:
     await nemesis.run(until)
-    await nemesis.finale(crowd.stop)
+    await nemesis.finale(workload.stop)
 
 
 async def _settled(installation: Installation, devices: list[Device]) -> float | None:

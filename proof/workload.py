@@ -16,7 +16,7 @@ from proof.history import Change, History, Saying, Stay
 
 EMOJI = ("🌱", "👍", "🍪")
 PAUSE_SECONDS = 0.25  # between two deeds of one device, on average
-DOOR_SECONDS = (0.5, 2.0)  # between two comings or goings in one conversation
+MEMBERSHIP_SECONDS = (0.5, 2.0)  # between two comings or goings in one conversation
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class Room:
     is_open: bool
 
 
-class Crowd:
+class Workload:
     """Devices at work and doorkeepers, until `stop()`."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Crowd:
             for device in self.devices:
                 group.create_task(self._live(device, random.Random(rng.random())))  # noqa: S311
             for room in self.rooms:
-                group.create_task(self._keep_door(room, random.Random(rng.random())))  # noqa: S311
+                group.create_task(self._change_members(room, random.Random(rng.random())))  # noqa: S311
 
     async def _rest(self, seconds: float) -> bool:
         """Wait. Returns whether to go on."""
@@ -174,9 +174,9 @@ class Crowd:
 
     # --- members come and go ---------------------------------------------------------------------
 
-    async def _keep_door(self, room: Room, rng: random.Random) -> None:
+    async def _change_members(self, room: Room, rng: random.Random) -> None:
         others = [person for person in self.people if person is not room.owner]
-        while others and await self._rest(rng.uniform(*DOOR_SECONDS)):
+        while others and await self._rest(rng.uniform(*MEMBERSHIP_SECONDS)):
             person = rng.choice(others)
             stays = self.history.stays.setdefault((room.id, person.id), [])
             if stays and not stays[-1].ended:
@@ -210,7 +210,7 @@ class Crowd:
         self, person: Person, rng: random.Random, method: str, path: str, body: Any = None
     ) -> None:
         """Ask until the answer is definite: coming and going twice is the same as once."""
-        ports = self.devices[0].doors
+        ports = self.devices[0].ports
         while True:
             try:
                 status, answer = await rest.call(

@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import client, graphs
-from benchmarks.client import HEARD, Crowd, Faults, Line, LoadError, number_of
+from benchmarks.client import HEARD, Faults, Line, LoadClients, LoadError, number_of
 from benchmarks.graphs import GRAPHS
 from benchmarks.measure import Sheet, cpu_seconds, percentile
 from benchmarks.scenarios import SCENARIOS
@@ -50,20 +50,20 @@ class Pieces:
 def test_a_number_cut_in_two_counts_once():
     said = b"".join(b'{"body":"%s hello"}' % number_of(n).encode() for n in range(20))
     for cut in range(1, len(said)):
-        crowd = Crowd()
+        clients = LoadClients()
         line = Line(Pieces(said[:cut], said[cut:]))
         for _ in range(2):
-            crowd._read(line)
+            clients._read(line)
         assert list(line.heard) == list(range(20)), cut
-        crowd._epoll.close()
+        clients._epoll.close()
 
 
 def test_pings_are_answered():
     ours, theirs = socket.socketpair()
-    with ours, theirs, Crowd() as crowd:
+    with ours, theirs, LoadClients() as clients:
         line = Line(ours)
         theirs.sendall(b"\x81\x02{}\x89\x04ab\x89d\x81\x02{}")
-        crowd._read(line)
+        clients._read(line)
         assert theirs.recv(100).startswith(b"\x8a\x84\0\0\0\0ab\x89d")
 
 
@@ -93,13 +93,13 @@ class Refusing:
 def test_whoever_is_refused_is_counted_and_comes_again(refusals, seated):
     server = Refusing(refusals)
     port = server.listener.getsockname()[1]
-    with server.listener, Crowd() as crowd:
+    with server.listener, LoadClients() as clients:
         if seated:
-            crowd.connect(port, [b"hi"] * seated, ((b"hello", b""),), at_once=3)
-            assert (len(crowd.lines), crowd.refused) == (seated, refusals)
+            clients.connect(port, [b"hi"] * seated, ((b"hello", b""),), at_once=3)
+            assert (len(clients.lines), clients.refused) == (seated, refusals)
         else:
             with pytest.raises(LoadError, match="refused"):
-                crowd.connect(port, [b"hi"] * 10, ((b"hello", b""),), at_once=3)
+                clients.connect(port, [b"hi"] * 10, ((b"hello", b""),), at_once=3)
 
 
 def test_graphs_show_every_contender_and_the_longest_bar_is_the_dearest(tmp_path, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.client import Crowd
+from benchmarks.client import LoadClients
 from benchmarks.contenders import Chatty, Plan, SocketIO, UsualChannels
 from benchmarks.measure import cpu_seconds, resident_bytes
 
@@ -25,25 +25,25 @@ def run(bench: Bench) -> None:
     for contender in bench.turns(contenders, scenario):
         everybody = [(person, person // ROOM) for person in range(people)]
         # A fresh process each time: memory once used is rarely given back.
-        with bench.running(contender, plan), Crowd() as crowd:
-            contender.enter(crowd, everybody[:WARMING])
-            _settle(bench, crowd)
+        with bench.running(contender, plan), LoadClients() as clients:
+            contender.enter(clients, everybody[:WARMING])
+            _settle(bench, clients)
             cpu, memory = cpu_seconds(contender.pid), resident_bytes(contender.pid)
             start = time.monotonic()
-            contender.enter(crowd, everybody[WARMING:])
+            contender.enter(clients, everybody[WARMING:])
             seconds = time.monotonic() - start
             used = cpu_seconds(contender.pid) - cpu
-            _settle(bench, crowd)
+            _settle(bench, clients)
             kept = (resident_bytes(contender.pid) - memory) / sockets / 1024
             name = contender.name
             bench.sheet.note(scenario, "CPU per connect", name, used / sockets * MILLI, "ms", 2)
             bench.sheet.note(scenario, "memory of an idle socket", name, kept, "KiB", 1)
             bench.sheet.note(scenario, "until all are in", name, seconds, "s", 2)
-            bench.sheet.note(scenario, "refused a socket", name, crowd.refused, "", 0)
-            bench.sheet.note(scenario, "closed meanwhile", name, crowd.closed, "", 0)
+            bench.sheet.note(scenario, "refused a socket", name, clients.refused, "", 0)
+            bench.sheet.note(scenario, "closed meanwhile", name, clients.closed, "", 0)
 
 
-def _settle(bench: Bench, crowd: Crowd) -> None:
+def _settle(bench: Bench, clients: LoadClients) -> None:
     until = time.monotonic() + (0.2 if bench.quick else SETTLE_SECONDS)
     while (left := until - time.monotonic()) > 0:
-        crowd.pump(left)
+        clients.pump(left)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.bench import MICRO, MILLI, Bench
-from benchmarks.client import Crowd, Outcome, burst
+from benchmarks.client import LoadClients, Outcome, burst
 from benchmarks.contenders import (
     BareSend,
     Chatty,
@@ -45,30 +45,32 @@ def _one_size(bench: Bench, receivers: int, *, alone: bool) -> None:
             contenders.append(stack.enter_context(bench.running(contender, plan)))
         for contender in bench.turns(contenders, scenario):
             # Their lines live for a turn: in others' turns nobody would answer a server's pings.
-            with Crowd() as crowd:
-                contender.enter(crowd, [(person, 0) for person in everybody])
+            with LoadClients() as clients:
+                contender.enter(clients, [(person, 0) for person in everybody])
                 count = _count(bench, contender, receivers)
-                _deliver(contender, crowd, count // 4 + 1)  # warms up
-                _measure(bench, scenario, contender, crowd, count)
+                _deliver(contender, clients, count // 4 + 1)  # warms up
+                _measure(bench, scenario, contender, clients, count)
                 if alone:
-                    _lone_messages(bench, scenario, contender, crowd)
+                    _lone_messages(bench, scenario, contender, clients)
     bench.sheet.note_ratios(scenario, COST, Chatty.name)
 
 
-def _measure(bench: Bench, scenario: str, contender: Contender, crowd: Crowd, count: int) -> None:
+def _measure(
+    bench: Bench, scenario: str, contender: Contender, clients: LoadClients, count: int
+) -> None:
     before = cpu_seconds(contender.pid)
-    outcome = _deliver(contender, crowd, count)
+    outcome = _deliver(contender, clients, count)
     cost = (cpu_seconds(contender.pid) - before) / max(1, outcome.deliveries) * MICRO
     bench.sheet.note(scenario, COST, contender.name, cost, "µs", 2)
     rate = outcome.deliveries / outcome.seconds
     bench.sheet.note(scenario, "deliveries a second", contender.name, rate, "", 0)
     bench.note_deliveries(scenario, contender.name, outcome)
-    bench.sheet.note(scenario, "refused a socket", contender.name, crowd.refused, "", 0)
-    bench.sheet.note(scenario, "closed meanwhile", contender.name, crowd.closed, "", 0)
+    bench.sheet.note(scenario, "refused a socket", contender.name, clients.refused, "", 0)
+    bench.sheet.note(scenario, "closed meanwhile", contender.name, clients.closed, "", 0)
 
 
-def _lone_messages(bench: Bench, scenario: str, contender: Contender, crowd: Crowd) -> None:
-    waits = _deliver(contender, crowd, 10 if bench.quick else LONE, window=1).waits
+def _lone_messages(bench: Bench, scenario: str, contender: Contender, clients: LoadClients) -> None:
+    waits = _deliver(contender, clients, 10 if bench.quick else LONE, window=1).waits
     for share in (0.5, 0.99):
         what = f"a lone message, until all have it: p{share * 100:.0f}"
         waited = percentile(waits, share) * MILLI
@@ -80,6 +82,8 @@ def _count(bench: Bench, contender: Contender, receivers: int) -> int:
     return min(MESSAGES_MOST, max(10, int(wanted)))
 
 
-def _deliver(contender: Contender, crowd: Crowd, count: int, window: int = WINDOW) -> Outcome:
+def _deliver(
+    contender: Contender, clients: LoadClients, count: int, window: int = WINDOW
+) -> Outcome:
     frame_of = partial(contender.say, 0, words=WORDS)
-    return burst(crowd, frame_of, contender.numbers(count), window=window)
+    return burst(clients, frame_of, contender.numbers(count), window=window)

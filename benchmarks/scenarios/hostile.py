@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.client import Crowd, Outcome, steady, text_frame, upgrade
+from benchmarks.client import LoadClients, Outcome, steady, text_frame, upgrade
 from benchmarks.contenders import Chatty, ChattyGuarded, Contender, Plan
 from benchmarks.measure import percentile
 from benchmarks.scenarios.fanout import WORDS
@@ -64,19 +64,19 @@ def run(bench: Bench) -> None:
     context = multiprocessing.get_context("spawn")
     chatty = ChattyGuarded(bench.site)
     for contender in bench.turns([chatty], SCENARIO):
-        with bench.running(contender, plan), Crowd() as crowd:
-            contender.enter(crowd, [(person, 2) for person in everybody])
+        with bench.running(contender, plan), LoadClients() as clients:
+            contender.enter(clients, [(person, 2) for person in everybody])
             hostile_email, reader_email = (
                 prepared(contender, contender.rooms[room]) for room in (0, 1)
             )
             port, room = contender.port, contender.rooms[1]
             read_at_once(contender, contender.tokens[PEOPLE + 1], room)
             with beside(context, load_pages, port, reader_email, room):
-                _talk(contender, crowd, WARM_UP_SECONDS)
+                _talk(contender, clients, WARM_UP_SECONDS)
             # A sign-in is in both halves, since hashing one password takes 100 MiB for a moment.
             before = Memory(contender.pid)
             with beside(context, load_pages, port, reader_email, room) as calm:
-                alone = _talk(contender, crowd, seconds, before.look)
+                alone = _talk(contender, clients, seconds, before.look)
             memory = Memory(contender.pid)
             token = contender.tokens[hostile]
             target = Target(port, token, contender.rooms[0], hostile_email)
@@ -84,7 +84,7 @@ def run(bench: Bench) -> None:
                 beside(context, attack, target) as attacks,
                 beside(context, load_pages, port, reader_email, room) as pages,
             ):
-                attacked = _talk(contender, crowd, seconds, memory.look)
+                attacked = _talk(contender, clients, seconds, memory.look)
         _note(bench, contender.name, alone, attacked)
         sheet, name = bench.sheet, contender.name
         grown = (memory.most - before.most) / 2**20
@@ -128,13 +128,13 @@ def _note(bench: Bench, name: str, alone: Outcome, attacked: Outcome) -> None:
 
 def _talk(
     contender: Contender,
-    crowd: Crowd,
+    clients: LoadClients,
     seconds: float,
     between: Callable[[], None] = lambda: None,
 ) -> Outcome:
     numbers = contender.numbers(round(seconds * RATE))
     return steady(
-        crowd,
+        clients,
         lambda number: contender.say(2, number, WORDS),
         numbers,
         rate=RATE,

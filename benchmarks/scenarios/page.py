@@ -38,11 +38,11 @@ print("READER", reader.email)
 
 
 def run(bench: Bench) -> None:
-    crowd, long = (10, 200) if bench.quick else (100, 100_000)
-    plan = Plan(crowd, [[0, 1], list(range(crowd))], [PAGE * 2, long])
+    clients, long = (10, 200) if bench.quick else (100, 100_000)
+    plan = Plan(clients, [[0, 1], list(range(clients))], [PAGE * 2, long])
     rooms = {
         f"2 members, {PAGE * 2} messages": 0,
-        f"{crowd} members, {long:,} messages, {2 * min(crowd, 20)} reactions on each": 20,
+        f"{clients} members, {long:,} messages, {2 * min(clients, 20)} reactions on each": 20,
     }
     requests = AT_ONCE if bench.quick else REQUESTS
     chatty = Chatty(bench.site)

@@ -13,7 +13,7 @@ import time
 from multiprocessing.connection import Connection
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.client import Crowd
+from benchmarks.client import LoadClients
 from benchmarks.contenders import Chatty, ChattySmall, Plan
 from benchmarks.measure import percentile
 from benchmarks.scenarios import sends
@@ -29,9 +29,9 @@ def run(bench: Bench) -> None:
     rooms = [*([2 * pair, 2 * pair + 1] for pair in range(pairs)), [editor]]
     plan = Plan(editor + 1, rooms)
     for contender in bench.turns([Chatty(bench.site), ChattySmall(bench.site)], SCENARIO):
-        with bench.running(contender, plan), Crowd() as crowd:
-            contender.enter(crowd, [(who, who // 2) for who in range(editor)], at_once=1)
-            sends.talk(contender, crowd, 10)  # warms up
+        with bench.running(contender, plan), LoadClients() as clients:
+            contender.enter(clients, [(who, who // 2) for who in range(editor)], at_once=1)
+            sends.talk(contender, clients, 10)  # warms up
             ours, theirs = multiprocessing.Pipe()
             asking = multiprocessing.get_context("spawn").Process(
                 target=edit_again_and_again,
@@ -39,7 +39,7 @@ def run(bench: Bench) -> None:
             )
             asking.start()
             ours.recv()  # the first is through
-            outcome = sends.talk(contender, crowd, 20 if bench.quick else EACH)
+            outcome = sends.talk(contender, clients, 20 if bench.quick else EACH)
             ours.send("enough")
             waits: list[float] = ours.recv()
             asking.join()

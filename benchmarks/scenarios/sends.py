@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from benchmarks.bench import MICRO, Bench
-from benchmarks.client import Crowd, Outcome, conversations
+from benchmarks.client import LoadClients, Outcome, conversations
 from benchmarks.contenders import (
     Chatty,
     ChattyTwice,
@@ -45,32 +45,32 @@ def _run(bench: Bench, scenario: str, words: str) -> None:
         ]
         for contender in bench.turns(contenders, scenario):
             each = max(10, int((20 if bench.quick else EACH) * contender.pace))
-            with Crowd() as crowd:
+            with LoadClients() as clients:
                 # One at a time: lines 2n and 2n + 1 are a pair, in the order they were opened.
-                contender.enter(crowd, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
-                talk(contender, crowd, 10, words)  # warms up
-                _measure(bench, scenario, contender, crowd, each, words)
+                contender.enter(clients, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
+                talk(contender, clients, 10, words)  # warms up
+                _measure(bench, scenario, contender, clients, each, words)
     bench.sheet.note_ratios(scenario, COST, Chatty.name)
 
 
 def _measure(
-    bench: Bench, scenario: str, contender: Contender, crowd: Crowd, each: int, words: str
+    bench: Bench, scenario: str, contender: Contender, clients: LoadClients, each: int, words: str
 ) -> None:
     before = sum(map(cpu_seconds, contender.pids))
-    outcome = talk(contender, crowd, each, words)
+    outcome = talk(contender, clients, each, words)
     stored = max(1, len(outcome.waits))
     cost = (sum(map(cpu_seconds, contender.pids)) - before) / stored * MICRO
     bench.sheet.note(scenario, COST, contender.name, cost, "µs", 0)
     bench.sheet.note(scenario, "sends a second", contender.name, stored / outcome.seconds, "", 0)
     bench.note_deliveries(scenario, contender.name, outcome)
-    unanswered = each * len(crowd.lines) - len(outcome.waits)
+    unanswered = each * len(clients.lines) - len(outcome.waits)
     bench.sheet.note(scenario, "not acknowledged", contender.name, unanswered, "", 0)
 
 
-def talk(contender: Contender, crowd: Crowd, each: int, words: str = WORDS) -> Outcome:
-    first = contender.numbers(each * len(crowd.lines)).start
+def talk(contender: Contender, clients: LoadClients, each: int, words: str = WORDS) -> Outcome:
+    first = contender.numbers(each * len(clients.lines)).start
 
     def frame_of(index: int, number: int) -> bytes:
         return contender.say(index // 2, number, words)
 
-    return conversations(crowd, frame_of, first, each, window=WINDOW)
+    return conversations(clients, frame_of, first, each, window=WINDOW)

@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from benchmarks.bench import MICRO, Bench
-from benchmarks.client import Crowd, Outcome, burst
+from benchmarks.client import LoadClients, Outcome, burst
 from benchmarks.contenders import Chatty, Contender, Plan, SocketIO, UsualChannels
 from benchmarks.measure import cpu_seconds, percentile, resident_bytes
 
@@ -38,19 +38,19 @@ def run(bench: Bench) -> None:
     plan = Plan(RECEIVERS + 1, [list(range(RECEIVERS + 1))])
     kinds = bench.available([Chatty, SocketIO, UsualChannels])
     for contender in bench.turns([kind(bench.site) for kind in kinds], SCENARIO):
-        with bench.running(contender, plan), Crowd() as crowd:
-            contender.enter(crowd, [(person, 0) for person in range(RECEIVERS)])
-            _pass(contender, crowd, _PROBES)
-            size = crowd.bytes / _PROBES / RECEIVERS
+        with bench.running(contender, plan), LoadClients() as clients:
+            contender.enter(clients, [(person, 0) for person in range(RECEIVERS)])
+            _pass(contender, clients, _PROBES)
+            size = clients.bytes / _PROBES / RECEIVERS
             count = int((200_000 if bench.quick else PASSING) / size)
-            _pass(contender, crowd, count // 2)  # the memory that traffic itself takes
-            alone, cost_alone = _measured(contender, crowd, count)
-            with Crowd() as sleeping:
+            _pass(contender, clients, count // 2)  # the memory that traffic itself takes
+            alone, cost_alone = _measured(contender, clients, count)
+            with LoadClients() as sleeping:
                 contender.enter(sleeping, [(RECEIVERS, 0)])
                 (sleeper,) = sleeping.lines
                 sleeper.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 memory = Memory(contender.pid)
-                beside, cost_beside = _measured(contender, crowd, count, memory)
+                beside, cost_beside = _measured(contender, clients, count, memory)
         name = contender.name
         grown = (memory.most - memory.before) / 2**20
         bench.sheet.note(SCENARIO, "memory grew by", name, grown, "MiB")
@@ -62,16 +62,18 @@ def run(bench: Bench) -> None:
 
 
 def _measured(
-    contender: Contender, crowd: Crowd, count: int, memory: Memory | None = None
+    contender: Contender, clients: LoadClients, count: int, memory: Memory | None = None
 ) -> tuple[Outcome, float]:
     """The outcome, and microseconds of CPU for each delivery."""
     before = cpu_seconds(contender.pid)
-    outcome = _pass(contender, crowd, count, memory)
+    outcome = _pass(contender, clients, count, memory)
     used = cpu_seconds(contender.pid) - before
     return outcome, used / max(1, outcome.deliveries) * MICRO
 
 
-def _pass(contender: Contender, crowd: Crowd, count: int, memory: Memory | None = None) -> Outcome:
+def _pass(
+    contender: Contender, clients: LoadClients, count: int, memory: Memory | None = None
+) -> Outcome:
     frame_of = partial(contender.say, 0, words=WORDS)
     between = memory.look if memory else lambda: None
-    return burst(crowd, frame_of, contender.numbers(count), window=WINDOW, between=between)
+    return burst(clients, frame_of, contender.numbers(count), window=WINDOW, between=between)

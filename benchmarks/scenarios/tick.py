@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from benchmarks.bench import Bench
-from benchmarks.client import Crowd
+from benchmarks.client import LoadClients
 from benchmarks.contenders import Chatty, Plan
 from benchmarks.measure import cpu_seconds
 
@@ -20,15 +20,15 @@ def run(bench: Bench) -> None:
     scenario = f"{PEOPLE * each:,} silent conversations"
     chatty = Chatty(bench.site)
     plan = Plan(PEOPLE, [[person] for person in range(PEOPLE) for _ in range(each)])
-    with bench.running(chatty, plan), Crowd() as crowd:
-        chatty.enter(crowd, [(person, 0) for person in range(PEOPLE)])
+    with bench.running(chatty, plan), LoadClients() as clients:
+        chatty.enter(clients, [(person, 0) for person in range(PEOPLE)])
         seconds = 2.0 if bench.quick else TICKS * TICK_SECONDS
         time.sleep(0.5 if bench.quick else TICK_SECONDS)  # until they have all been let in
         for _ in bench.turns([chatty], scenario):
             before = cpu_seconds(chatty.pid)
             start = time.monotonic()
             while (left := seconds - (time.monotonic() - start)) > 0:
-                crowd.pump(left)  # answers pings
+                clients.pump(left)  # answers pings
             share = (cpu_seconds(chatty.pid) - before) / seconds * 100
             bench.sheet.note(scenario, "of a core, tick and all", chatty.name, share, "%", 2)
-            bench.sheet.note(scenario, "closed meanwhile", chatty.name, crowd.closed, "", 0)
+            bench.sheet.note(scenario, "closed meanwhile", chatty.name, clients.closed, "", 0)

@@ -44,7 +44,7 @@ def test_it_does_not_mix_with_real_talk_unless_forced(talk, monkeypatch):
 
 def test_the_welcome_of_the_set_up_is_no_real_talk(talk):
     Message.objects.filter(pk=talk.pk).update(key="welcome-0")
-    assert not stage.is_real_talk_here()
+    assert not stage.has_real_messages()
 
 
 def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
@@ -63,7 +63,7 @@ def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
 @pytest.fixture
 def people(db):
     """The people alone, without their month."""
-    return stage.people_made("-", timezone.now())
+    return stage.create_people("-", timezone.now())
 
 
 def test_one_conversation_grows_to_any_size(people, monkeypatch):

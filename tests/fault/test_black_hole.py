@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.fault.lines import along, to_postgres
-from tests.fault.workload import Crowd
+from tests.fault.workload import Workload
 from tests.sockets import Member, new_key, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -87,13 +87,13 @@ def test_a_line_that_swallows_everything_costs_a_second_try(seconds, server, lin
     # By form and by REST, each from a device of its own, since a device has one request at a time.
     devices = [device for person in people for device in (person, person.again())]
     ways_of = [(device, cookie) for device in devices for cookie in (device.cookie(), "")]
-    crowd = Crowd(*people, each=10)
+    workload = Workload(*people, each=10)
     with open_sockets() as call, ThreadPoolExecutor(12) as pool:
         hers, his = call(alice), call(bob)
         ways = {f"way {number}": new_key() for number in range(12)}
         beats: list[float] = []
-        crowd.start()
-        crowd.wait_until_said(0.3)
+        workload.start()
+        workload.wait_until_said(0.3)
         line.hold_up()
         began = time.monotonic()
         mine = hers.send(tea, "by socket")
@@ -117,10 +117,10 @@ def test_a_line_that_swallows_everything_costs_a_second_try(seconds, server, lin
         assert max(answer.result()[2] for answer in asked) < IN_TIME
 
         line.flow()
-        crowd.assert_nothing_lost_nothing_twice()
-        assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
-        assert crowd.follower.calls == 1
-        codes = {code for speaker in crowd.speakers for code in speaker.retries}
+        workload.assert_nothing_lost_nothing_twice()
+        assert [speaker.calls for speaker in workload.speakers] == [1] * 20
+        assert workload.follower.calls == 1
+        codes = {code for speaker in workload.speakers for code in speaker.retries}
         assert "unavailable" in codes
         assert codes <= {"unavailable", "busy"}
         hers.send_and_wait(tea, "by socket", mine)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.fault.workload import Crowd
+from tests.fault.workload import Workload
 from tests.sockets import Member, try_connect
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -15,61 +15,63 @@ FAST = {"LIMIT_FRAMES": "100000/s", "TICK_SECONDS": "1"}
 
 
 def gather(server, **changes):
-    return Crowd(*(Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")), **changes)
+    return Workload(
+        *(Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")), **changes
+    )
 
 
 def gather_apart(here, there):
     """Alice at one server, the others at the other."""
     seats = ((here, "Alice"), (there, "Bob"), (there, "Carol"))
-    return Crowd(*(Member(server, name).sign_in() for server, name in seats))
+    return Workload(*(Member(server, name).sign_in() for server, name in seats))
 
 
 def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_installation):
     server = any_installation.serve(**FAST)
-    crowd = gather(server)
-    crowd.start()
+    workload = gather(server)
+    workload.start()
     for share in (0.1, 0.4, 0.7):
-        crowd.wait_until_said(share)
+        workload.wait_until_said(share)
         server.kill()  # -9
         server.start()
-    crowd.assert_nothing_lost_nothing_twice()
-    assert all(speaker.calls > 1 for speaker in crowd.speakers if speaker.sent)
+    workload.assert_nothing_lost_nothing_twice()
+    assert all(speaker.calls > 1 for speaker in workload.speakers if speaker.sent)
 
 
 def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_installation):
     server = any_installation.serve(**FAST)
-    crowd = gather(server)
-    crowd.start()
+    workload = gather(server)
+    workload.start()
     for share in (0.2, 0.6):
-        crowd.wait_until_said(share)
+        workload.wait_until_said(share)
         assert server.terminate() == 0
         server.start()
-    crowd.assert_nothing_lost_nothing_twice()
+    workload.assert_nothing_lost_nothing_twice()
     assert " ERROR " not in server.output()
 
 
 def test_one_of_two_servers_is_killed_and_the_other_goes_on(production_installation):
     here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
-    crowd = gather_apart(here, there)
-    crowd.start()
-    crowd.wait_until_said(0.3)
+    workload = gather_apart(here, there)
+    workload.start()
+    workload.wait_until_said(0.3)
     here.kill()
     here.start()
-    crowd.assert_nothing_lost_nothing_twice()
-    bobs = [speaker for speaker in crowd.speakers if speaker.person is crowd.bob]
+    workload.assert_nothing_lost_nothing_twice()
+    bobs = [speaker for speaker in workload.speakers if speaker.person is workload.bob]
     assert [speaker.calls for speaker in bobs] == [1] * 10
-    assert crowd.follower.calls == 1
+    assert workload.follower.calls == 1
 
 
 def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(production_installation):
     here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
-    crowd = gather_apart(here, there)
-    crowd.start()
+    workload = gather_apart(here, there)
+    workload.start()
     for server, share in ((here, 0.2), (there, 0.6)):
-        crowd.wait_until_said(share)
+        workload.wait_until_said(share)
         assert server.terminate() == 0
         server.start()
-    crowd.assert_nothing_lost_nothing_twice()
+    workload.assert_nothing_lost_nothing_twice()
     for server in (here, there):
         assert " ERROR " not in server.output()
 
@@ -77,33 +79,33 @@ def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(production_i
 def test_a_database_that_crashes_costs_time_and_nothing_else(own_installation):
     own_installation.postgres.keep_promises()
     server = own_installation.serve(**FAST)
-    crowd = gather(server)
-    crowd.start()
-    crowd.wait_until_said(0.3)
+    workload = gather(server)
+    workload.start()
+    workload.wait_until_said(0.3)
     own_installation.postgres.crash()
-    before = sum(len(speaker.sent) for speaker in crowd.speakers)
-    headers = {"Authorization": f"Bearer {crowd.alice.token}"}
+    before = sum(len(speaker.sent) for speaker in workload.speakers)
+    headers = {"Authorization": f"Bearer {workload.alice.token}"}
     assert try_connect(server, headers) == 1011  # come back later
-    status, answer = crowd.alice.call("GET", "/api/conversations/")
+    status, answer = workload.alice.call("GET", "/api/conversations/")
     assert (status, answer["code"]) == (503, "unavailable")
-    assert sum(len(speaker.sent) for speaker in crowd.speakers) == before
+    assert sum(len(speaker.sent) for speaker in workload.speakers) == before
     own_installation.postgres.start()
-    crowd.assert_nothing_lost_nothing_twice()
-    codes = {code for speaker in crowd.speakers for code in speaker.retries}
+    workload.assert_nothing_lost_nothing_twice()
+    codes = {code for speaker in workload.speakers for code in speaker.retries}
     assert codes <= {"unavailable", "busy"}
     assert "unavailable" in codes
     # Nobody's socket had to go for it.
-    assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
+    assert [speaker.calls for speaker in workload.speakers] == [1] * 20
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(120, marks=pytest.mark.long)])
 def test_a_server_that_hangs_for_a_while_loses_nothing(seconds, any_installation):
     server = any_installation.serve(**FAST)
-    crowd = gather(server, each=10)
-    crowd.start()
-    crowd.wait_until_said(0.3)
+    workload = gather(server, each=10)
+    workload.start()
+    workload.wait_until_said(0.3)
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
-    crowd.follower.join(seconds)  # all that while nobody is answered
+    workload.follower.join(seconds)  # all that while nobody is answered
     server.process.send_signal(signal.SIGCONT)
-    crowd.assert_nothing_lost_nothing_twice()
+    workload.assert_nothing_lost_nothing_twice()

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.fault.workload import Crowd
+from tests.fault.workload import Workload
 from tests.installations import eventually
 from tests.sockets import Member, new_key, open_socket, open_sockets
 
@@ -35,26 +35,26 @@ def processes_of(postmaster):
 
 def test_backends_that_are_ended_cost_a_second_try_and_no_socket(own_installation):
     server = own_installation.serve(**FAST)
-    crowd = Crowd(*cast(server))
-    crowd.start()
+    workload = Workload(*cast(server))
+    workload.start()
     with psycopg.connect(own_installation.postgres.url, autocommit=True) as connection:
         for share in (0.2, 0.5, 0.8):
-            crowd.wait_until_said(share)
+            workload.wait_until_said(share)
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
-    crowd.assert_nothing_lost_nothing_twice()
-    assert [speaker.calls for speaker in crowd.speakers] == [1] * 20
-    assert {code for each in crowd.speakers for code in each.retries} <= {"unavailable"}
+    workload.assert_nothing_lost_nothing_twice()
+    assert [speaker.calls for speaker in workload.speakers] == [1] * 20
+    assert {code for each in workload.speakers for code in each.retries} <= {"unavailable"}
 
 
 def test_a_database_that_hangs_holds_up_words_and_no_socket(own_installation):
     server = own_installation.serve(**FAST)
-    crowd = Crowd(*cast(server), each=10)
-    with contextlib.closing(open_socket(crowd.alice.again())) as quiet:
-        crowd.start()
-        crowd.wait_until_said(0.3)
+    workload = Workload(*cast(server), each=10)
+    with contextlib.closing(open_socket(workload.alice.again())) as quiet:
+        workload.start()
+        workload.wait_until_said(0.3)
         hung = processes_of(own_installation.postgres.pid)
         for pid in hung:
             os.kill(pid, signal.SIGSTOP)
@@ -62,14 +62,14 @@ def test_a_database_that_hangs_holds_up_words_and_no_socket(own_installation):
             for _ in range(10):
                 began = time.monotonic()
                 assert quiet.is_open()
-                assert crowd.alice.call("GET", "/healthz")[0] == 200
+                assert workload.alice.call("GET", "/healthz")[0] == 200
                 assert time.monotonic() - began < 1
                 time.sleep(0.2)
         finally:
             for pid in hung:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
-        crowd.assert_nothing_lost_nothing_twice()
+        workload.assert_nothing_lost_nothing_twice()
 
 
 def test_slow_queries_on_every_connection_are_refused_and_sockets_live(production_installation):
@@ -111,14 +111,14 @@ def test_slow_queries_on_every_connection_are_refused_and_sockets_live(productio
 
 def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
     server = installation.serve(**FAST)
-    crowd = Crowd(*cast(server))
+    workload = Workload(*cast(server))
     waits: list[float] = []
     done = threading.Event()
 
     def post(person):
         while not done.is_set():
             began = time.monotonic()
-            person.post_message(crowd.conversation, "by REST")
+            person.post_message(workload.conversation, "by REST")
             waits.append(time.monotonic() - began)
 
     def back_up():
@@ -129,16 +129,16 @@ def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
             ):
                 source.backup(copy, pages=64, sleep=0.01)
 
-    writers = [threading.Thread(target=post, args=(crowd.alice,)) for _ in range(6)]
+    writers = [threading.Thread(target=post, args=(workload.alice,)) for _ in range(6)]
     threads = [*writers, threading.Thread(target=back_up)]
-    crowd.start()
+    workload.start()
     for thread in threads:
         thread.start()
-    crowd.wait_until_said(1)
+    workload.wait_until_said(1)
     done.set()
     for thread in threads:
         thread.join(30)
-    assert [speaker.refused + speaker.retries for speaker in crowd.speakers] == [[]] * 20
+    assert [speaker.refused + speaker.retries for speaker in workload.speakers] == [[]] * 20
     assert len(waits) > 20
     assert sorted(waits)[int(len(waits) * 0.99)] < 2
     with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.client import Crowd, Faults, number_of, steady, text_frame, upgrade
+from benchmarks.client import Faults, LoadClients, number_of, steady, text_frame, upgrade
 from benchmarks.measure import percentile, resident_bytes
 from tests.fault.failing import NEWER_UVICORN
 from tests.fault.test_clients import masked
@@ -41,10 +41,10 @@ COSTLY_MARKDOWN = ("[" * 3900, "*a_ " * 950, "> " * 1900 + "x", "`" * 1950 + " "
 _FURNISH = f"""
 import json
 from accounts.models import User
-from benchmarks.cast import furnish
+from benchmarks.cast import prepare
 from conversations.models import Membership
 people, hostile = range({PEOPLE}), range({PEOPLE}, {PEOPLE + HOSTILE})
-made = furnish({PEOPLE + HOSTILE}, [people, hostile])
+made = prepare({PEOPLE + HOSTILE}, [people, hostile])
 for room, name in zip(made["rooms"], ("people", "hostile")):
     members = Membership.objects.filter(conversation=room).order_by("pk")
     made[name] = list(members.values_list("user", flat=True))
@@ -57,11 +57,13 @@ print("MADE", json.dumps(made))
 class Talk:
     """Fifty people in one conversation, and what the server holds while they talk."""
 
-    def __init__(self, server: ChatServer, made: dict[str, list[Any]], crowd: Crowd) -> None:
+    def __init__(
+        self, server: ChatServer, made: dict[str, list[Any]], workload: LoadClients
+    ) -> None:
         self.server = server
         self.people: list[int] = made["people"]
         self.room, self.long_room = made["rooms"]
-        self.crowd = crowd
+        self.crowd = workload
         self._pumping = threading.Lock()
         self.before = 0  # bytes
         self._numbers = itertools.count()
@@ -70,7 +72,7 @@ class Talk:
             upgrade("/ws/", server.port, "Sec-WebSocket-Protocol: chatty.v2", bearer(token))
             for token in made["tokens"][:PEOPLE]
         ]
-        crowd.connect(server.port, handshakes, [(b'"type":"hello"', b"")])
+        workload.connect(server.port, handshakes, [(b'"type":"hello"', b"")])
         self.alice = Member(server, "Alice").sign_in()
         self.cookie = self.alice.cookie()
         writer = self.stranger()
@@ -151,8 +153,8 @@ class Talk:
 def talking(server: ChatServer) -> Iterator[Talk]:
     printed = server.manage("shell", "-v", "0", "-c", _FURNISH)
     made = json.loads(printed.partition("MADE ")[2])
-    with Crowd() as crowd:
-        yield Talk(server, made, crowd)
+    with LoadClients() as workload:
+        yield Talk(server, made, workload)
 
 
 @pytest.fixture(scope="module")

@@ -129,7 +129,7 @@ class Follower(_Caller):
 
 
 @dataclass
-class Crowd:
+class Workload:
     """Twenty speakers on two people's sockets and a follower, in one conversation."""
 
     alice: Member

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             self.grow(messages)
 
     def bring_in(self, *, force: bool) -> None:
-        if not force and stage.is_real_talk_here():
+        if not force and stage.has_real_messages():
             raise CommandError(
                 "People talk here already, and the demo would mix with them. "
                 "If you mean it: manage.py demo --force"

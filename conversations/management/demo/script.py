@@ -28,8 +28,8 @@ OFFICE = ZoneInfo("Europe/Berlin")  # whose clock the files go by
 VERBS = frozenset({"adds", "archives", "joins", "makes", "renames"})
 
 _BLOCK = re.compile(r"-- (?:(?P<days>\d+) (?P<clock>\d\d:\d\d)|now (?P<minutes>\d+))")
-_SAID = re.compile(r"(?P<who>[a-z]+)(?P<marks>(?: [#^+]\w+)*): (?P<words>.*)")
-_DEED = re.compile(r"! (?P<who>[a-z]+) (?P<verb>[a-z]+)(?: (?P<rest>.*))?")
+_MESSAGE = re.compile(r"(?P<who>[a-z]+)(?P<marks>(?: [#^+]\w+)*): (?P<words>.*)")
+_ACTION = re.compile(r"! (?P<who>[a-z]+) (?P<verb>[a-z]+)(?: (?P<rest>.*))?")
 
 
 @dataclass(slots=True)
@@ -128,14 +128,14 @@ def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say 
     if block := _BLOCK.fullmatch(line):
         clock.start(**block.groupdict())
         return None
-    if action := _DEED.fullmatch(line):
+    if action := _ACTION.fullmatch(line):
         if action["verb"] not in VERBS:
             raise ScriptError("no such deed")
         scene.lines.append(
             Do(clock.next(line), action["who"], action["verb"], action["rest"] or "")
         )
         return None
-    spoken = _SAID.fullmatch(line)
+    spoken = _MESSAGE.fullmatch(line)
     if spoken is None:
         raise ScriptError("not understood")
     marks = {mark[0]: mark[1:] for mark in spoken["marks"].split()}

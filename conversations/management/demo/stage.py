@@ -32,14 +32,14 @@ class Cue:
 
     at: datetime
     number: int
-    deed: Callable[[], object] = field(compare=False)
+    action: Callable[[], object] = field(compare=False)
 
 
 def is_there() -> bool:
     return User.objects.filter(email__in=EMAILS).exists()
 
 
-def is_real_talk_here() -> bool:
+def has_real_messages() -> bool:
     """Whether anybody but the demo's people and `setup` has ever said anything."""
     said = Message.objects.filter(kind=Message.Kind.TEXT).exclude(author__email__in=EMAILS)
     return said.exclude(key__startswith="welcome-").exists()
@@ -52,12 +52,12 @@ def perform(*, password: str, now: datetime, plan: Callable[[int], Progress]) ->
     `password`: hashed already. `plan` is told how many deeds there are and returns who to tell of
     each that is done. One transaction may be this long: nobody is in these conversations yet.
     """
-    stage = Stage(people_made(password, now), now)
+    stage = Stage(create_people(password, now), now)
     cues = sorted(cue for scene in scenes(now) for cue in stage.cues(scene))
     progress = plan(len(cues))
     for cue in cues:
         with timestamps.use_clock(_standing(cue.at)):
-            cue.deed()
+            cue.action()
         progress(1)
     catch_up_reading(now)
 
@@ -66,7 +66,7 @@ def _standing(at: datetime) -> timestamps.Clock:
     return lambda: at
 
 
-def people_made(password: str, now: datetime) -> dict[str, User]:
+def create_people(password: str, now: datetime) -> dict[str, User]:
     """Store the people and return them by handle."""
     return {
         person.handle: User.objects.create(
