@@ -191,8 +191,8 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
                 actions.update_profile(person, remove_picture=True)
                 self.log_change(request, person, "Picture removed.")
                 done += 1
-        said = ngettext("%d picture is removed.", "%d pictures are removed.", done)
-        self.message_user(request, said % done, messages.SUCCESS)
+        sentence = ngettext("%d picture is removed.", "%d pictures are removed.", done)
+        self.message_user(request, sentence % done, messages.SUCCESS)
 
     def _each(self, request: HttpRequest, people: QuerySet[User], *, close: bool) -> None:
         done = 0
@@ -206,11 +206,11 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
             self.log_change(request, person, "Closed." if close else "Opened again.")
             done += 1
         if close:
-            said = ngettext("%d account is closed.", "%d accounts are closed.", done)
+            sentence = ngettext("%d account is closed.", "%d accounts are closed.", done)
         else:
-            said = ngettext("%d account is open again.", "%d accounts are open again.", done)
+            sentence = ngettext("%d account is open again.", "%d accounts are open again.", done)
         if done:
-            self.message_user(request, said % done, messages.SUCCESS)
+            self.message_user(request, sentence % done, messages.SUCCESS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         allowed = super().has_change_permission(request, obj)
@@ -250,8 +250,8 @@ class SignInAdmin(OwnFiltersOnly, admin.ModelAdmin):
             else:
                 error = _("You may not do that to %s.") % sign_in.user
                 self.message_user(request, error, messages.WARNING)
-        said = ngettext("%d sign-in is ended.", "%d sign-ins are ended.", done)
-        self.message_user(request, said % done, messages.SUCCESS)
+        sentence = ngettext("%d sign-in is ended.", "%d sign-ins are ended.", done)
+        self.message_user(request, sentence % done, messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_signin")

@@ -303,17 +303,17 @@ def burst(
     clients.drain()  # of what was said to these lines before
     clients.forget()
     sender, size = clients.lines[0], len(clients.lines)
-    said = done = 0
+    count = done = 0
     waits: list[float] = []
     start = moved = time.monotonic()
     while done < len(numbers) and time.monotonic() - moved < PATIENCE_SECONDS:
-        while said < len(numbers) and said - done < window:
-            clients.sent_at[numbers[said]] = time.monotonic()
-            sender.say(frame_of(numbers[said]))
-            said += 1
+        while count < len(numbers) and count - done < window:
+            clients.sent_at[numbers[count]] = time.monotonic()
+            sender.say(frame_of(numbers[count]))
+            count += 1
         if clients.pump(0.5):
             moved = time.monotonic()
-        while clients.heard >= (done + 1) * size and done < said:
+        while clients.heard >= (done + 1) * size and done < count:
             waits.append(time.monotonic() - clients.sent_at[numbers[done]])
             done += 1
         between()
@@ -339,16 +339,16 @@ def conversations(
     clients.forget()
     index_of = {id(line): index for index, line in enumerate(clients.lines)}
     own = [range(first + i * each, first + (i + 1) * each) for i in range(len(clients.lines))]
-    said = [0] * len(clients.lines)
+    count = [0] * len(clients.lines)
     waits: list[float] = []
 
     def go_on(index: int) -> None:
         line = clients.lines[index]
-        while said[index] < each and said[index] - len(line.acknowledged) < window:
-            number = own[index][said[index]]
+        while count[index] < each and count[index] - len(line.acknowledged) < window:
+            number = own[index][count[index]]
             clients.sent_at[number] = time.monotonic()
             line.say(frame_of(index, number))
-            said[index] += 1
+            count[index] += 1
 
     for index, line in enumerate(clients.lines):
         line.expects_answers = True
@@ -387,18 +387,18 @@ def steady(
     for line in clients.lines:
         line.expects_answers = True
     waits: list[float] = []
-    said = 0
+    count = 0
     expected = len(numbers) * len(clients.lines)
     began = moved = time.monotonic()
     while len(waits) < len(numbers) or clients.heard < expected:
         now = time.monotonic()
-        if said < len(numbers) and (due := began + said / rate) <= now:
-            clients.sent_at[numbers[said]] = due
-            clients.lines[said % len(clients.lines)].say(frame_of(numbers[said]))
-            said += 1
+        if count < len(numbers) and (due := began + count / rate) <= now:
+            clients.sent_at[numbers[count]] = due
+            clients.lines[count % len(clients.lines)].say(frame_of(numbers[count]))
+            count += 1
         elif now - moved > 2 * PATIENCE_SECONDS:
             break
-        wait = began + said / rate - now if said < len(numbers) else 0.5
+        wait = began + count / rate - now if count < len(numbers) else 0.5
         for line in clients.pump(max(0.0, wait)):
             moved = time.monotonic()
             waits += [moved - clients.sent_at[n] for n in line.acknowledged[line.settled :]]

@@ -420,8 +420,8 @@ class SocketIO(Peer):
 
     def say(self, room: int, number: int, words: str) -> bytes:
         key = number_of(number)
-        said = json.dumps(["send", {"key": key, "body": f"{key} {words}"}])
-        return text_frame(b"42" + said.encode())
+        text = json.dumps(["send", {"key": key, "body": f"{key} {words}"}])
+        return text_frame(b"42" + text.encode())
 
 
 class BareSend(Peer):

@@ -67,7 +67,7 @@ class Workload:
     # --- one device ------------------------------------------------------------------------------
 
     async def _live(self, device: Device, rng: random.Random) -> None:
-        deeds: list[tuple[int, Callable[[Device, random.Random], Awaitable[None]]]] = [
+        functions: list[tuple[int, Callable[[Device, random.Random], Awaitable[None]]]] = [
             (46, self._say),
             (8, self._say_by_rest),
             (4, self._say_again),
@@ -78,7 +78,7 @@ class Workload:
             (4, self._peek),
             (4, self._trespass),
         ]
-        weights, kinds = zip(*deeds, strict=True)
+        weights, kinds = zip(*functions, strict=True)
         while await self._rest(rng.expovariate(1 / PAUSE_SECONDS)):
             (action,) = rng.choices(kinds, weights)
             if not device.is_connected and action != self._say:

@@ -54,8 +54,8 @@ class Member(Person):
     def post_message(self, conversation: int, body: str, key: str | None = None) -> Frame:
         """Says something through REST and returns the message."""
         path = f"/api/conversations/{conversation}/messages/"
-        said: Frame = self.ask("POST", path, {"key": key or new_key(), "body": body})
-        return dict(said.get("message", said))
+        text: Frame = self.ask("POST", path, {"key": key or new_key(), "body": body})
+        return dict(text.get("message", text))
 
     def read_messages(self, conversation: int) -> list[Frame]:
         """Every message of a conversation, notices included, oldest first."""

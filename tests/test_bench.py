@@ -48,10 +48,10 @@ class Pieces:
 
 
 def test_a_number_cut_in_two_counts_once():
-    said = b"".join(b'{"body":"%s hello"}' % number_of(n).encode() for n in range(20))
-    for cut in range(1, len(said)):
+    text = b"".join(b'{"body":"%s hello"}' % number_of(n).encode() for n in range(20))
+    for cut in range(1, len(text)):
         clients = LoadClients()
-        line = Line(Pieces(said[:cut], said[cut:]))
+        line = Line(Pieces(text[:cut], text[cut:]))
         for _ in range(2):
             clients._read(line)
         assert list(line.heard) == list(range(20)), cut
@@ -113,9 +113,9 @@ def test_graphs_show_every_contender_and_the_longest_bar_is_the_dearest(tmp_path
     assert graphs.main([str(figures), str(tmp_path)]) == 0
     for graph in GRAPHS:
         root = ElementTree.fromstring((tmp_path / graph.file).read_text())
-        said = [each.text for each in root.iter() if each.tag.endswith("text")]
-        assert {"bare <send>", "Chatty", "slow", "800 µs", "8.0 µs", "4.0 µs"} <= set(said)
-        assert "A CPU, 2 cores, 24 GiB, 2026-11-26, median of 1." in said[1]
+        text = [each.text for each in root.iter() if each.tag.endswith("text")]
+        assert {"bare <send>", "Chatty", "slow", "800 µs", "8.0 µs", "4.0 µs"} <= set(text)
+        assert "A CPU, 2 cores, 24 GiB, 2026-11-26, median of 1." in text[1]
         bars = [float(each.get("width", 0)) for each in root.iter() if each.get("rx") == "5"]
         assert bars == sorted(bars)
     figures.write_text(json.dumps({**about, "figures": []}))
@@ -124,12 +124,12 @@ def test_graphs_show_every_contender_and_the_longest_bar_is_the_dearest(tmp_path
 
 
 def test_every_way_of_saying_a_message_is_heard():
-    for said in (
+    for text in (
         b'{"body":"n00000007 x"}',
         b'{"body": "n00000007 x"}',
         b'42["m",{"body":"n00000007',
     ):
-        assert HEARD.findall(said) == [b"00000007"]
+        assert HEARD.findall(text) == [b"00000007"]
     assert HEARD.findall(b'{"key":"n00000007","html":"<p>n00000007</p>"}') == []
 
 

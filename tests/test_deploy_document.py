@@ -111,7 +111,7 @@ class Host:
 
     def run(self, *scripts: str) -> str:
         """Runs blocks of the document, each in a shell of its own; returns what they wrote."""
-        said = ""
+        output = ""
         for script in scripts:
             for old, new in self.changes.items():
                 script = script.replace(old, new)
@@ -124,8 +124,8 @@ class Host:
                 timeout=180,
             )
             assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.output()}"
-            said += done.stdout
-        return said
+            output += done.stdout
+        return output
 
     def configure(self, text: str) -> None:
         """Appends a block of settings to .env."""
@@ -224,9 +224,9 @@ def install_and_restore(host: Host) -> int:
     install, start = blocks("One machine")
     host.run(install)
     host.configure(blocks("One machine", "env")[0])
-    said = host.run(start)
-    assert "you@example.org" in said
-    assert re.search(r"password: +\S{19}", said)
+    output = host.run(start)
+    assert "you@example.org" in output
+    assert re.search(r"password: +\S{19}", output)
     host.listens()
     host.site.start()
     room = talk(host.site)

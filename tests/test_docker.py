@@ -113,8 +113,8 @@ class Container:
             self.data.chmod(0o700)
             return
         process = self.start(["sh", "-c", rest])
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +123,9 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Container:
 
 
 def test_the_first_stage_installs_what_chatty_runs_on():
-    said = "\n".join(f"{name} {rest}" for name, rest in stages()[0])
-    assert "COPY requirements.txt ." in said
-    assert "/venv/bin/pip install --no-cache-dir -r requirements.txt" in said
+    output = "\n".join(f"{name} {rest}" for name, rest in stages()[0])
+    assert "COPY requirements.txt ." in output
+    assert "/venv/bin/pip install --no-cache-dir -r requirements.txt" in output
 
 
 def test_the_ignored_paths_are_the_ones_left_out_here():
@@ -150,13 +150,13 @@ def test_the_container_serves_in_german_and_keeps_the_password_out_of_its_log(co
         assert container.start(health).wait(20) == 0
     finally:
         server.terminate()
-        said, _ = server.communicate(timeout=40)
-    assert server.returncode == 0, said
+        output, _ = server.communicate(timeout=40)
+    assert server.returncode == 0, output
     first = container.data / "first_password"
     assert first.stat().st_mode & 0o777 == 0o600
     assert len(first.read_text().strip()) == 19
-    assert first.read_text().strip() not in said
-    assert "you@example.org" in said
+    assert first.read_text().strip() not in output
+    assert "you@example.org" in output
     kept = [path for path in container.data.iterdir() if path.stat().st_mode & 0o077]
     assert kept == []
 

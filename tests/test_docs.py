@@ -290,10 +290,10 @@ def test_the_example_of_a_refusal_is_what_rest_answers(people):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_examples_with_curl_work(place):
     account = {"EMAIL": "robin@example.org", "PASSWORD": "a long and winding road"}
-    said = run(["bash", "-euo", "pipefail", "-c", "\n".join(blocks("bash"))], place, account)
-    assert "<strong>beans</strong>" in said
-    assert '"has_older"' in said
-    assert '"reset":false' in said.replace(" ", "")
+    output = run(["bash", "-euo", "pipefail", "-c", "\n".join(blocks("bash"))], place, account)
+    assert "<strong>beans</strong>" in output
+    assert '"has_older"' in output
+    assert '"reset":false' in output.replace(" ", "")
 
 
 @pytest.mark.servers
@@ -301,9 +301,9 @@ def test_the_examples_with_curl_work(place):
 def test_the_example_of_a_client_works(place):
     (program,) = blocks("python")
     account = {"EMAIL": "alice@example.org", "PASSWORD": PASSWORD}
-    said = run([sys.executable, "-c", program], place, account)
-    assert said.splitlines()[0] == "I am Alice"
-    assert {"heard sent", "heard message"} <= set(said.splitlines())
+    output = run([sys.executable, "-c", program], place, account)
+    assert output.splitlines()[0] == "I am Alice"
+    assert {"heard sent", "heard message"} <= set(output.splitlines())
 
 
 def keeper_of_the_example(call) -> Any:

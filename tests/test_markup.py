@@ -44,6 +44,6 @@ def test_what_is_right_is_left_alone() -> None:
 
 
 def test_a_page_needs_a_language_and_a_title() -> None:
-    said = "\n".join(faults("<!doctype html><p>Tea</p>"))
-    assert "names no language" in said
-    assert "has no title" in said
+    output = "\n".join(faults("<!doctype html><p>Tea</p>"))
+    assert "names no language" in output
+    assert "has no title" in output

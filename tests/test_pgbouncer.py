@@ -60,11 +60,11 @@ def pooled_url(production_installation, tmp_path_factory):
 
 def test_it_is_refused_with_the_setting_that_accepts_it(production_installation, pooled_url):
     for command in ("setup", "serve"):
-        said = production_installation.manage(
+        output = production_installation.manage(
             command, check=False, DATABASE_URL=pooled_url, PORT="0"
         )
-        assert "Set DATABASE_PREPARE=off" in said
-        assert "Traceback" not in said
+        assert "Set DATABASE_PREPARE=off" in output
+        assert "Traceback" not in output
 
 
 def test_everything_works_through_it_with_that_setting(production_installation, pooled_url, person):

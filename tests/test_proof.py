@@ -88,9 +88,9 @@ def truth(*rows, members=((TEA, ALICE),), reactions=()):
 
 def saying(seq, *, outcome="ok", **about):
     about = {"place": seq, "author": ALICE, "device": "A"} | about
-    said = Saying(conversation=TEA, key=f"k{seq}", body=f"words {seq}", **about)
-    said.outcome, said.id, said.seq, said.version = outcome, 100 + seq, seq, seq
-    return said
+    text = Saying(conversation=TEA, key=f"k{seq}", body=f"words {seq}", **about)
+    text.outcome, text.id, text.seq, text.version = outcome, 100 + seq, seq, seq
+    return text
 
 
 def kinds(findings):
@@ -379,9 +379,9 @@ def test_a_kept_promise_is_four_zeros(monkeypatch):
 def test_a_broken_promise_fails_with_how_to_see_it_again(monkeypatch):
     with pytest.raises(CommandError) as failure:
         proved(monkeypatch, Finding("leaked", "Bob saw it"), only="sqlite", clients=9)
-    said = str(failure.value)
-    assert said.startswith("lost 0 duplicated 0 reordered 0 leaked 1 stale 0\nleaked: Bob saw it")
-    assert "--seed 5 --only sqlite --server serve --clients 9" in said
+    text = str(failure.value)
+    assert text.startswith("lost 0 duplicated 0 reordered 0 leaked 1 stale 0\nleaked: Bob saw it")
+    assert "--seed 5 --only sqlite --server serve --clients 9" in text
 
 
 @pytest.mark.parametrize("options", [{"clients": 2}, {"clients": 201}, {"minutes": 0}])

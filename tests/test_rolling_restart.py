@@ -276,7 +276,7 @@ def test_whoever_checks_regularly_hears_of_the_end_before_the_listener_closes(in
         assert answer.status == 200
     assert server.process is not None
     server.process.terminate()
-    said: list[Any] = []
+    output: list[Any] = []
 
     def hears() -> bool:
         with contextlib.suppress(urllib.error.HTTPError):
@@ -286,11 +286,11 @@ def test_whoever_checks_regularly_hears_of_the_end_before_the_listener_closes(in
             urllib.request.urlopen(ready)
         except urllib.error.HTTPError as error:
             with error:
-                said.append((error.code, json.load(error)["status"]))
+                output.append((error.code, json.load(error)["status"]))
         return True
 
     eventually(hears)
-    assert said == [(503, "stopping")]
+    assert output == [(503, "stopping")]
     assert server.terminate() == 0
 
 

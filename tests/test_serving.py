@@ -91,21 +91,21 @@ def test_what_a_hash_of_a_password_took_goes_back_to_the_system(installation):
 
 
 def test_serve_refuses_before_set_up_and_leaves_no_empty_database(installation, tmp_path):
-    said = installation.manage("serve", check=False, DATA_DIR=str(tmp_path), SECRET_KEY="")
-    assert "Chatty is not set up yet. Run this first: python manage.py setup" in said
+    output = installation.manage("serve", check=False, DATA_DIR=str(tmp_path), SECRET_KEY="")
+    assert "Chatty is not set up yet. Run this first: python manage.py setup" in output
     assert list(tmp_path.iterdir()) == []
 
 
 def test_serve_refuses_a_database_that_is_behind(installation):
     installation.manage("migrate", "conversations", "zero", "--verbosity", "0")
-    said = installation.manage("serve", check=False, PORT="0")
-    assert "behind this version of Chatty. Run this first: python manage.py setup" in said
+    output = installation.manage("serve", check=False, PORT="0")
+    assert "behind this version of Chatty. Run this first: python manage.py setup" in output
 
 
 def test_serve_refuses_a_second_process_on_sqlite(installation, server):
-    said = installation.manage("serve", check=False, PORT="0")
-    assert "Chatty is already served from" in said
-    assert f"(process {server.process.pid})" in said
+    output = installation.manage("serve", check=False, PORT="0")
+    assert "Chatty is already served from" in output
+    assert f"(process {server.process.pid})" in output
     assert get(server.port)[0].status == 200
 
 
@@ -116,9 +116,9 @@ def test_a_killed_server_leaves_no_lock_behind(server):
 
 
 def test_serve_refuses_several_workers_on_sqlite(installation):
-    said = installation.manage("serve", "--workers", "2", check=False, PORT="0")
-    assert "without Redis" in said
-    assert "cannot share SQLite" in said
+    output = installation.manage("serve", "--workers", "2", check=False, PORT="0")
+    assert "without Redis" in output
+    assert "cannot share SQLite" in output
 
 
 def test_serve_refuses_a_taken_port(installation, server):
@@ -129,30 +129,30 @@ def test_serve_refuses_a_taken_port(installation, server):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server.terminate()
-        said = installation.manage("serve", check=False, PORT=str(port))
-    assert f"Port {port} is taken by another program. Choose another: PORT={port + 1}" in said
+        output = installation.manage("serve", check=False, PORT=str(port))
+    assert f"Port {port} is taken by another program. Choose another: PORT={port + 1}" in output
 
 
 def test_serve_refuses_a_sample_secret(installation):
-    said = installation.manage("serve", check=False, SECRET_KEY="django-insecure-" + "x1y2z3" * 8)
-    assert "SECRET_KEY is a sample" in said
+    output = installation.manage("serve", check=False, SECRET_KEY="django-insecure-" + "x1y2z3" * 8)
+    assert "SECRET_KEY is a sample" in output
 
 
 def test_serve_refuses_more_connections_than_there_are(production_installation):
-    said = production_installation.manage(
+    output = production_installation.manage(
         "serve", "--workers", "4", check=False, DATABASE_POOL="100"
     )
-    assert "4 x 100 connections are more than PostgreSQL grants" in said
-    assert "DATABASE_POOL=" in said
+    assert "4 x 100 connections are more than PostgreSQL grants" in output
+    assert "DATABASE_POOL=" in output
 
 
 def test_serve_says_when_the_database_is_away(production_installation):
     port = free_port()
     url = f"postgres://nobody:secret@127.0.0.1:{port}/nowhere"
-    said = production_installation.manage("serve", check=False, DATABASE_URL=url)
-    assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in said
-    assert "secret" not in said
-    assert "Traceback" not in said
+    output = production_installation.manage("serve", check=False, DATABASE_URL=url)
+    assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in output
+    assert "secret" not in output
+    assert "Traceback" not in output
 
 
 def test_set_up_again_changes_nothing(installation):
@@ -160,12 +160,12 @@ def test_set_up_again_changes_nothing(installation):
 
 
 def test_a_first_set_up_makes_a_secret_only_its_owner_can_read(installation, tmp_path):
-    said = installation.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
+    output = installation.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
     secret = tmp_path / "secret_key"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert len(secret.read_text().strip()) >= 50
-    assert "admin@localhost" in said
-    assert secret.read_text().strip() not in said
+    assert "admin@localhost" in output
+    assert secret.read_text().strip() not in output
     assert "password" not in installation.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
 
 
@@ -311,6 +311,6 @@ def test_logs_hold_no_words_tokens_cookies_or_queries(server, person):
     alice.call("POST", "/api/token/", {"email": alice.email, "password": canaries[3]})
     alice.call("POST", "/api/token/", "CANARYBODY")
     server.terminate()
-    said = server.output()
-    assert "Chatty is ready" in said
-    assert [canary for canary in canaries if canary in said] == []
+    output = server.output()
+    assert "Chatty is ready" in output
+    assert [canary for canary in canaries if canary in output] == []

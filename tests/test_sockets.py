@@ -510,8 +510,8 @@ def test_a_read_mark_reaches_ones_own_other_sockets_at_once_and_the_others_soon(
     for mark in (1, seq, seq + 1000, 1):
         his.say("read", conversation=tea, seq=mark)
     assert tab.take("read", conversation=tea, seq=seq)["user"] == bob.id
-    told = hers.take("seen", 3, conversation=tea)
-    assert told["marks"] == [{"user": bob.id, "seq": seq}]
+    frame = hers.take("seen", 3, conversation=tea)
+    assert frame["marks"] == [{"user": bob.id, "seq": seq}]
     tab.received()
     hello = call(bob).take("hello")
     (row,) = (row for row in hello["conversations"] if row["id"] == tea)
@@ -734,8 +734,8 @@ def test_a_role_is_told_to_the_person_it_concerns(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     alice.ask("PATCH", f"/api/conversations/{tea}/members/{bob.id}/", {"role": "admin"})
-    told = his.take("conversation", change="role", conversation__id=tea)
-    assert told["conversation"]["role"] == "admin"
+    frame = his.take("conversation", change="role", conversation__id=tea)
+    assert frame["conversation"]["role"] == "admin"
     assert his.take("message", message__kind="role", conversation=tea)
     assert hers.received("conversation", change="role") == []
 
@@ -746,8 +746,8 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, carol, call):
     hers, his, outside = call(alice), call(bob), call(carol)
     alice.ask("DELETE", f"/api/conversations/{tea}/")
     for client in (hers, his):
-        told = client.take("conversation", change="deleted")
-        assert told["conversation"] == {"id": tea}
+        frame = client.take("conversation", change="deleted")
+        assert frame["conversation"] == {"id": tea}
     key = his.send(tea, "anybody?")
     assert his.take("error", key=key)["code"] == "not_found"
     assert outside.received("conversation", conversation__id=tea) == []
@@ -760,8 +760,8 @@ def test_a_direct_conversation_appears_for_the_other_with_its_first_words(place,
     hers.take("conversation", change="added", conversation__id=direct)
     assert his.received("conversation") == []
     hers.send_and_wait(direct, "Hello Emil")
-    told = his.take("conversation", change="added", conversation__id=direct)["conversation"]
-    assert (told["kind"], told["name"]) == ("direct", dora.name)
+    frame = his.take("conversation", change="added", conversation__id=direct)["conversation"]
+    assert (frame["kind"], frame["name"]) == ("direct", dora.name)
     his.say("sync", conversation=direct, version=0)
     synced = his.take("synced", conversation=direct)
     assert [m["body"] for m in synced["messages"]] == ["Hello Emil"]

@@ -42,26 +42,28 @@ def output_of(installation, way, **changes):
         text=True,
         timeout=60,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode != 0, said
-    assert "Traceback" not in said
-    assert SECRET not in said
-    return said
+    output = done.stdout + done.stderr
+    assert done.returncode != 0, output
+    assert "Traceback" not in output
+    assert SECRET not in output
+    return output
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_setting_that_makes_no_sense_is_told(installation, way):
-    said = output_of(installation, way, DATABASE_URL=f"postgres://u:1/{SECRET}@h/d")
-    assert "DATABASE_URL should look like" in said
+    output = output_of(installation, way, DATABASE_URL=f"postgres://u:1/{SECRET}@h/d")
+    assert "DATABASE_URL should look like" in output
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_database_that_is_away_is_told(installation, way):
     port = free_port()
     url = f"postgres://u:{SECRET}@127.0.0.1:{port}/d"
-    said = output_of(installation, way, DATABASE_URL=url, SECRET_KEY=installation.env["SECRET_KEY"])
-    assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in said
-    assert "Check DATABASE_URL" in said
+    output = output_of(
+        installation, way, DATABASE_URL=url, SECRET_KEY=installation.env["SECRET_KEY"]
+    )
+    assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in output
+    assert "Check DATABASE_URL" in output
 
 
 @pytest.mark.parametrize(
@@ -86,13 +88,13 @@ def test_each_cause_has_its_own_sentence(installation, changes, expected):
 
 def test_a_server_says_what_it_runs_on(production_installation):
     server = production_installation.serve()
-    said = server.output()
+    output = server.output()
     assert (
-        f"Database: PostgreSQL, {production_installation.home.name.replace('-', '_')} at " in said
+        f"Database: PostgreSQL, {production_installation.home.name.replace('-', '_')} at " in output
     )
-    assert f"Redis: 127.0.0.1:{production_installation.redis.port}, database 0" in said
-    assert "PUBLIC_URL: not set" in said
-    assert f"Listening on: 127.0.0.1:{server.port}" in said
+    assert f"Redis: 127.0.0.1:{production_installation.redis.port}, database 0" in output
+    assert "PUBLIC_URL: not set" in output
+    assert f"Listening on: 127.0.0.1:{server.port}" in output
 
 
 def test_a_name_that_is_not_ascii_is_served(installation):
@@ -126,20 +128,20 @@ def test_a_database_file_one_may_not_write_is_told(installation, way):
         text=True,
         timeout=60,
     )
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     assert done.returncode != 0
-    assert f"{path} may not be written" in said
-    assert "Traceback" not in said
+    assert f"{path} may not be written" in output
+    assert "Traceback" not in output
     if os.geteuid() == 0:
-        assert "chatty.db belongs to nobody, and this is root" in said
+        assert "chatty.db belongs to nobody, and this is root" in output
 
 
 @pytest.mark.parametrize("command", ["demo", "new_epoch", "accept_secret", "changepassword"])
 def test_commands_before_set_up_are_told_to_wait_for_it(installation, tmp_path, command):
     arguments = ["a@example.org"] if command == "changepassword" else []
-    said = installation.manage(command, *arguments, check=False, DATA_DIR=str(tmp_path))
-    assert "Run this first: python manage.py setup" in said
-    assert "Traceback" not in said
+    output = installation.manage(command, *arguments, check=False, DATA_DIR=str(tmp_path))
+    assert "Run this first: python manage.py setup" in output
+    assert "Traceback" not in output
 
 
 def test_a_file_that_is_no_database_is_told(installation):
@@ -167,17 +169,19 @@ def test_what_postgresql_says_is_told(production_installation, url, expected):
     host = given.query.removeprefix("host=")
     changed = url.format(name=given.path[1:], host=host)
     for command in ("serve", "setup"):
-        said = production_installation.manage(command, check=False, DATABASE_URL=changed, PORT="0")
+        output = production_installation.manage(
+            command, check=False, DATABASE_URL=changed, PORT="0"
+        )
         if command == "serve" or "takes no" not in expected:
-            assert expected in said
-        assert "Traceback" not in said
+            assert expected in output
+        assert "Traceback" not in output
 
 
 def test_another_secret_is_refused_with_the_command_that_accepts_it(installation):
     other = "another-key-0123456789-abcdefghijklmnopqrstuvwxyz-ABC"
     for command in ("serve", "setup"):
-        said = installation.manage(command, check=False, PORT="0", SECRET_KEY=other)
-        assert "python manage.py accept_secret" in said
+        output = installation.manage(command, check=False, PORT="0", SECRET_KEY=other)
+        assert "python manage.py accept_secret" in output
     installation.manage("accept_secret", SECRET_KEY=other)
     server = installation.serve(SECRET_KEY=other)
     server.terminate()
@@ -198,8 +202,8 @@ def record_migration(installation, name):
 def test_code_older_than_the_database_is_refused(installation):
     record_migration(installation, "9999_from_the_future")
     for way in ("serve", "setup", "daphne"):
-        said = output_of(installation, way, SECRET_KEY=installation.env["SECRET_KEY"])
-        assert "newer version of Chatty" in said
+        output = output_of(installation, way, SECRET_KEY=installation.env["SECRET_KEY"])
+        assert "newer version of Chatty" in output
 
 
 def test_setup_does_not_migrate_under_a_server_on_sqlite(installation):
@@ -209,12 +213,12 @@ def test_setup_does_not_migrate_under_a_server_on_sqlite(installation):
         newest = "SELECT max(id) FROM django_migrations WHERE app = 'conversations'"
         database.execute(f"DELETE FROM django_migrations WHERE id = ({newest})")
         database.commit()
-    said = installation.manage("setup", check=False)
+    output = installation.manage("setup", check=False)
     assert (
         f"already served from {installation.home / 'chatty.db'} (process {server.process.pid})"
-        in said
+        in output
     )
-    assert "Traceback" not in said
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -234,10 +238,10 @@ def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
         )
         for _ in range(3)
     ]
-    said = [process.communicate(timeout=120)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0], said
-    assert sum("Preparing the database" in each for each in said) == 1
-    assert sum("Its password" in each for each in said) == 1
+    output = [process.communicate(timeout=120)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], output
+    assert sum("Preparing the database" in each for each in output) == 1
+    assert sum("Its password" in each for each in output) == 1
     assert [path.name for path in tmp_path.glob(".secret*")] == []
 
 
@@ -312,9 +316,9 @@ def test_data_that_others_could_read_is_closed_to_them(installation, kind):
     installation.home.chmod(0o755)
     (installation.home / "chatty.db").chmod(0o644)
     server = installation.serve(kind=kind)
-    said = server.output()
-    assert f"Others could use {installation.home} (755); now it is 700" in said
-    assert f"Others could use {installation.home / 'chatty.db'} (644); now it is 600" in said
+    output = server.output()
+    assert f"Others could use {installation.home} (755); now it is 700" in output
+    assert f"Others could use {installation.home / 'chatty.db'} (644); now it is 600" in output
     assert [path.name for path in others_may_use(installation.home) if path != server.log] == []
 
 

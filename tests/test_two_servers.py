@@ -77,12 +77,14 @@ def started(installation):
     installation.redis.wake()
 
 
-def told(servers, state):
+def count_reports(servers, state):
     """How often each server has told of the layer: "silent", "back again"."""
     return [server.output().count(f"channel layer: {state}") for server in servers]
 
 
-def hears_through_the_layer(speaker: Client, listener: Client, conversation: int, seconds: float):
+def assert_heard_through_layer(
+    speaker: Client, listener: Client, conversation: int, seconds: float
+):
     """Waits until typing passes between them: only the layer carries that from one process to
     another. Returns how long it took."""
     began = time.monotonic()
@@ -97,7 +99,7 @@ def hears_through_the_layer(speaker: Client, listener: Client, conversation: int
 def test_people_on_either_server_talk_with_each_other(alice, bob, people, call):
     tea = alice.create_conversation(bob)
     hers, his, outside = call(alice), call(bob), call(people[2])
-    hears_through_the_layer(hers, his, tea, 5)
+    assert_heard_through_layer(hers, his, tea, 5)
     sent = hers.send_and_wait(tea, "from here")
     heard = his.expect_message(tea, "from here", AT_ONCE)
     assert (heard["version"], heard["message"]["id"]) == (sent["version"], sent["id"])
@@ -146,7 +148,7 @@ def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call
 def test_removal_and_return_take_effect_on_the_other_server(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
-    hears_through_the_layer(hers, his, tea, 5)
+    assert_heard_through_layer(hers, his, tea, 5)
     alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
     his.take("conversation", AT_ONCE, change="removed", conversation__id=tea)
     alice.post_message(tea, "without him")
@@ -217,7 +219,7 @@ def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
 def test_what_happens_to_redis_is_nobodys_business(what, installation, servers, alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
-    hears_through_the_layer(hers, his, tea, 5)
+    assert_heard_through_layer(hers, his, tea, 5)
     with redis.Redis.from_url(installation.redis.url) as client:
         if what == "flushed":
             client.flushall()
@@ -229,7 +231,7 @@ def test_what_happens_to_redis_is_nobodys_business(what, installation, servers, 
         his.expect_message(tea, "all the same", AT_ONCE)
     else:
         his.expect_body(tea, "all the same", BY_ITSELF)
-    hears_through_the_layer(hers, his, tea, 10)
+    assert_heard_through_layer(hers, his, tea, 10)
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
@@ -238,9 +240,9 @@ def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
 ):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
-    hears_through_the_layer(hers, his, tea, 10)
-    eventually(lambda: told(servers, "silent") == told(servers, "back again"))
-    before = told(servers, "silent")
+    assert_heard_through_layer(hers, his, tea, 10)
+    eventually(lambda: count_reports(servers, "silent") == count_reports(servers, "back again"))
+    before = count_reports(servers, "silent")
     stopped(how)
 
     for number in range(3):
@@ -256,12 +258,12 @@ def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
     late.expect_body(tea, "from the other side", BY_ITSELF)
     assert alice.post_message(tea, "by REST")["seq"]
     his.expect_body(tea, "by REST", BY_ITSELF)
-    eventually(lambda: all(map(gt, told(servers, "silent"), before)))
+    eventually(lambda: all(map(gt, count_reports(servers, "silent"), before)))
 
     started(installation)
-    eventually(lambda: told(servers, "back again") == told(servers, "silent"))
-    hears_through_the_layer(hers, his, tea, 15)
-    hears_through_the_layer(his, hers, tea, 15)
+    eventually(lambda: count_reports(servers, "back again") == count_reports(servers, "silent"))
+    assert_heard_through_layer(hers, his, tea, 15)
+    assert_heard_through_layer(his, hers, tea, 15)
     for number in range(5):
         began = time.monotonic()
         hers.send_and_wait(tea, f"light {number}")
@@ -280,7 +282,7 @@ def test_without_redis_removal_and_sign_out_take_seconds(
     guest = new_member(servers[0])
     tea = alice.create_conversation(bob)
     hers, his, theirs = call(alice), call(bob), call(guest)
-    hears_through_the_layer(hers, his, tea, 10)
+    assert_heard_through_layer(hers, his, tea, 10)
     stopped(how)
     alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
     alice.post_message(tea, "without him")
@@ -291,4 +293,4 @@ def test_without_redis_removal_and_sign_out_take_seconds(
     synced = his.received("synced", conversation=tea)
     assert [m["body"] for f in synced for m in f["messages"] if m["body"]] == []
     started(installation)
-    hears_through_the_layer(hers, call(alice.again(servers[1])), tea, 15)
+    assert_heard_through_layer(hers, call(alice.again(servers[1])), tea, 15)

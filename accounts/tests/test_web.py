@@ -232,7 +232,7 @@ class TestSignOut:
         thief.cookies["chatty-session"] = cookie
         assert not is_in(thief)
         assert not Session.objects.filter(session_key=cookie).exists()
-        assert [(said["sids"], said["code"]) for said in ended] == [([sid], 4001)]
+        assert [(text["sids"], text["code"]) for text in ended] == [([sid], 4001)]
 
     def test_a_link_signs_nobody_out(self, browser):
         assert browser.get("/sign-out/").status_code == 405
@@ -491,9 +491,9 @@ class TestPreferences:
 
     def language(self, client, path="/settings/password/", **headers):
         response = client.get(path, headers=headers)
-        said = re.search(r'<html lang="(\w+)"', response.content.decode())[1]
-        assert response["Content-Language"] == said
-        return said
+        text = re.search(r'<html lang="(\w+)"', response.content.decode())[1]
+        assert response["Content-Language"] == text
+        return text
 
     def test_the_language_is_the_one_chosen_else_the_browsers(self, browser, alice):
         wish = {"accept_language": "de, en;q=0.5"}

@@ -38,8 +38,8 @@ def form_response(
         if form.is_valid():
             try:
                 action()
-            except ChatError as refusal:
-                error = refusal
+            except ChatError as chat_error:
+                error = chat_error
                 add_form_error(form, error)
             else:
                 return SeeOther(to)

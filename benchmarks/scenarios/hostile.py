@@ -171,12 +171,12 @@ def beside(context: Any, target: Callable[..., None], *arguments: object) -> Ite
         process.join()
 
 
-def load_pages(port: int, email: str, room: int, told: Connection) -> None:
+def load_pages(port: int, email: str, room: int, pipe: Connection) -> None:
     """Sign in, then load a conversation until told otherwise; tell how long each page took."""
     waits: list[float] = []
-    told.send("ready")
+    pipe.send("ready")
     cookie = signed_in(port, email)
-    while not (waits and told.poll(PAGE_PAUSE_SECONDS)):
+    while not (waits and pipe.poll(PAGE_PAUSE_SECONDS)):
         began = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         with contextlib.closing(connection):
@@ -186,8 +186,8 @@ def load_pages(port: int, email: str, room: int, told: Connection) -> None:
         if answer.status != 200:
             raise RuntimeError(f"the page answered {answer.status}")
         waits.append(time.monotonic() - began)
-    told.recv()
-    told.send(waits)
+    pipe.recv()
+    pipe.send(waits)
 
 
 @dataclass
@@ -237,7 +237,7 @@ class Hostile:
                 self.done["bytes pushed"] += line.send(data)
 
 
-def attack(target: Target, told: Connection) -> None:
+def attack(target: Target, pipe: Connection) -> None:
     """Be all four until told to stop, then tell what they did."""
     hostile = Hostile(target)
     clients = (pipeline_requests, leave_answers_unread, flood_socket, sign_in_and_write)
@@ -247,13 +247,13 @@ def attack(target: Target, told: Connection) -> None:
     ]
     for thread in threads:
         thread.start()
-    told.send("ready")
-    told.poll(HOSTILE_SECONDS_MAX)
+    pipe.send("ready")
+    pipe.poll(HOSTILE_SECONDS_MAX)
     hostile.stopping.set()
     for thread in threads:
         thread.join(15)
-    told.recv()
-    told.send(dict(hostile.done))
+    pipe.recv()
+    pipe.send(dict(hostile.done))
 
 
 def pipeline_requests(hostile: Hostile) -> None:
@@ -315,9 +315,9 @@ def sign_in_and_write(hostile: Hostile) -> None:
             ):
                 if not hostile.goes_on():
                     return
-                said = json.dumps(body)
+                text = json.dumps(body)
                 json_type = {"Content-Type": "application/json"}
-                connection.request("POST", path, said, {**headers, **json_type})
+                connection.request("POST", path, text, {**headers, **json_type})
                 answer = connection.getresponse()
                 answer.read()
                 hostile.done[f"{what} answered {answer.status}"] += 1

@@ -51,7 +51,7 @@ def run(bench: Bench) -> None:
             bench.sheet.note(SCENARIO, what, name, percentile(waits, share) * MILLI, "ms")
 
 
-def edit_again_and_again(port: int, token: str, room: int, told: Connection) -> None:
+def edit_again_and_again(port: int, token: str, room: int, pipe: Connection) -> None:
     """Edit one message until told otherwise, then tell how long each edit took."""
     http_line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -59,19 +59,19 @@ def edit_again_and_again(port: int, token: str, room: int, told: Connection) -> 
     def ask(method: str, path: str, body: dict[str, str]) -> dict[str, int]:
         http_line.request(method, path, json.dumps(body), headers)
         answer = http_line.getresponse()
-        said = answer.read()
+        text = answer.read()
         if answer.status >= 300:
-            raise RuntimeError(f"{path} answered {answer.status}: {said[:200]!r}")
-        found: dict[str, int] = json.loads(said)
+            raise RuntimeError(f"{path} answered {answer.status}: {text[:200]!r}")
+        found: dict[str, int] = json.loads(text)
         return found
 
     path = f"/api/conversations/{room}/messages/"
     message = ask("POST", path, {"key": f"edited-{time.monotonic_ns()}", "body": "First"})
-    told.send("ready")
+    pipe.send("ready")
     waits = []
-    while not told.poll(PAUSE_SECONDS):
+    while not pipe.poll(PAUSE_SECONDS):
         began = time.monotonic()
         ask("PATCH", f"/api/messages/{message['id']}/", {"body": f"Again {began}"})
         waits.append(time.monotonic() - began)
-    told.recv()
-    told.send(waits)
+    pipe.recv()
+    pipe.send(waits)

@@ -114,7 +114,7 @@ class ChatError(Exception):
 
     @property
     def fields(self) -> dict[str, list[str]]:
-        return {name: [str(each) for each in said] for name, said in self._fields.items()}
+        return {name: [str(each) for each in text] for name, text in self._fields.items()}
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"

@@ -64,9 +64,9 @@ def _bound_statements(alias: str) -> None:
     options = connections.settings[alias]["OPTIONS"]
     begin_with = b""
     if settings.DATABASE_PREPARE:
-        said = " ".join(f"-c {name}={value}" for name, value in limits.items())
-        if said not in options.get("options", ""):
-            options["options"] = f"{options.get('options', '')} {said}".strip()
+        text = " ".join(f"-c {name}={value}" for name, value in limits.items())
+        if text not in options.get("options", ""):
+            options["options"] = f"{options.get('options', '')} {text}".strip()
     else:
         # A pooler may give each transaction another session. Outside of transactions our own patience
         # is the only limit.

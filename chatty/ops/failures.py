@@ -274,18 +274,18 @@ def explain_postgresql_error(error: BaseException) -> str | None:
             return "PostgreSQL at {where} is just starting or stopping. Try again.".format(**known)
     if state is not None and not state.startswith(("08", "28", "3D", "53", "57", "58")):
         return None
-    for pattern, said in _CONNECTING:
+    for pattern, sentence in _CONNECTING:
         if re.search(pattern, str(error), re.IGNORECASE):
-            return said.format(**known)
+            return sentence.format(**known)
     if isinstance(error, (psycopg.ProgrammingError,)):
         return "{url}: {reason}.".format(**known)
     if any(
         isinstance(e, (psycopg.OperationalError, psycopg_pool.PoolTimeout)) for e in _chain(error)
     ):
-        said = (
+        sentence = (
             "PostgreSQL at {where} does not answer: {reason}\nCheck {url}, and that it is running."
         )
-        return said.format(**known)
+        return sentence.format(**known)
     return None
 
 

@@ -165,21 +165,21 @@ class JsonFormatter(LineFormatter):
     """One JSON object for each event. A traceback is a list of lines under "exception"."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "time": self._stamp(record),
             "level": record.levelname,
             "logger": record.name,
             "message": one_line(self._message(record), _LONGEST * 4),
         }
         if request_id.get():
-            told["request"] = request_id.get()
+            fields["request"] = request_id.get()
         for key, value in vars(record).items():
             if key not in _STANDARD and key not in _NEVER:
                 plain = isinstance(value, (int, float, bool)) or value is None
-                told[key] = value if plain else one_line(str(value), _LONGEST)
+                fields[key] = value if plain else one_line(str(value), _LONGEST)
         if record.exc_info and record.exc_info[0] is not None:
-            told["exception"] = self.formatException(record.exc_info).split("\n")
-        return json.dumps(told, ensure_ascii=False)
+            fields["exception"] = self.formatException(record.exc_info).split("\n")
+        return json.dumps(fields, ensure_ascii=False)
 
 
 # What follows these in an address is a secret of whoever was sent the link.
@@ -197,12 +197,12 @@ def safe_path(path: str) -> str:
 def format_frames(trace: TracebackType | None) -> list[str]:
     """Our own frames, and where in a library it happened: what lies between is the same each time."""
     frames = traceback.extract_tb(trace)
-    told = [
+    fields = [
         frame
         for index, frame in enumerate(frames)
         if "site-packages" not in frame.filename or index >= len(frames) - 2
     ]
-    return [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in told]
+    return [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in fields]
 
 
 def describe_error(error: BaseException) -> str:

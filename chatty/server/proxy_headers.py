@@ -32,18 +32,18 @@ def apply_proxy_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
     header any client may send, and Django would cut it off the path a proxy's rules were made for.
     Names with underscores are dropped too: servers' environments mix them up with dashes.
     """
-    told: dict[bytes, bytes] = {}
+    forwarded: dict[bytes, bytes] = {}
     headers: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
         if name in _PROXY_HEADERS:
             # Several lines of one list are one list (RFC 9110, 5.3).
-            told[name] = told[name] + b"," + value if name in told else value
+            forwarded[name] = forwarded[name] + b"," + value if name in forwarded else value
         elif b"_" not in name:
             headers.append((name, value))
-    scope = {**scope, "headers": headers, "root_path": "", "chatty.proxied": bool(told)}
-    if told and is_trusted(scope.get("client"), trusted):
-        _apply_headers(scope, told, trusted)
-    elif _last_header(told, b"x-forwarded-proto") == b"https":
+    scope = {**scope, "headers": headers, "root_path": "", "chatty.proxied": bool(forwarded)}
+    if forwarded and is_trusted(scope.get("client"), trusted):
+        _apply_headers(scope, forwarded, trusted)
+    elif _last_header(forwarded, b"x-forwarded-proto") == b"https":
         scope["chatty.untrusted_proxy"] = (scope.get("client") or ("unknown",))[0]
     return scope
 

@@ -241,9 +241,9 @@ def test_a_host_chatty_does_not_go_by_is_named_in_the_log_with_the_setting(
         answer = Client().get(asked, headers={"host": "127.0.0.1:8000"})
         assert answer.status_code == 400
         assert "does not answer under this name" in answer.content.decode()
-    said = [
+    text = [
         record.getMessage() for record in caplog.records if record.name == "chatty.error_responses"
     ]
-    assert len(said) == 1  # strangers may ask as often as they like
-    assert "the host '127.0.0.1:8000'" in said[0]
-    assert "PUBLIC_URL=https://chat.example.org" in said[0]
+    assert len(text) == 1  # strangers may ask as often as they like
+    assert "the host '127.0.0.1:8000'" in text[0]
+    assert "PUBLIC_URL=https://chat.example.org" in text[0]

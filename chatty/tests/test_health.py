@@ -283,9 +283,11 @@ def test_a_database_that_takes_no_writes_is_not_ready_and_the_log_has_the_cause(
     full_database()
     assert health._ask_database() == "unwritable"
     assert health._ask_database() == "unwritable"
-    said = [record.getMessage() for record in caplog.records if record.name == "chatty.database"]
-    assert len(said) == 1
-    assert "The database cannot be written: The disk is full" in said[0]
+    sentence = [
+        record.getMessage() for record in caplog.records if record.name == "chatty.database"
+    ]
+    assert len(sentence) == 1
+    assert "The database cannot be written: The disk is full" in sentence[0]
     full_database(False)
     assert health._ask_database() == "ok"
 
@@ -296,7 +298,7 @@ def test_a_larger_write_that_failed_is_remembered_for_a_while(full_database, mon
     cause.sqlite_errorname = "SQLITE_FULL"
     error = OperationalError("database or disk is full")
     error.__cause__ = cause
-    refusal = database_chat_error(error)
-    assert refusal.code == "unavailable"
-    assert "disk is full or read-only" in refusal.detail
+    chat_error = database_chat_error(error)
+    assert chat_error.code == "unavailable"
+    assert "disk is full or read-only" in chat_error.detail
     assert health._ask_database() == "unwritable"

@@ -38,17 +38,17 @@ def raised(error):
 
 
 def test_a_line_has_time_level_name_message_and_values(line):
-    said = line("%s sockets", 3, conversation=7)
+    text = line("%s sockets", 3, conversation=7)
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z ERROR chatty 3 sockets conversation=7", said
+        r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z ERROR chatty 3 sockets conversation=7", text
     )
 
 
 def test_nobody_writes_lines_of_his_own(line):
-    said = line("hello %s", "x\nERROR forged\r\x1b[31m", who="a\nb")
-    assert "\n" not in said
-    assert "\x1b" not in said
-    assert r"x\nERROR forged" in said
+    text = line("hello %s", "x\nERROR forged\r\x1b[31m", who="a\nb")
+    assert "\n" not in text
+    assert "\x1b" not in text
+    assert r"x\nERROR forged" in text
 
 
 def test_what_an_exception_quotes_is_left_out(line):
@@ -58,17 +58,17 @@ def test_what_an_exception_quotes_is_left_out(line):
         DataError("value CANARY too long"),
         UnicodeDecodeError("utf-8", b"CANARY", 0, 1, "bad CANARY"),
     ):
-        said = line("failed", error=raised(error))
-        assert type(error).__name__ in said
-        assert "CANARY" not in said
-        assert "test_logs.py" in said
+        text = line("failed", error=raised(error))
+        assert type(error).__name__ in text
+        assert "CANARY" not in text
+        assert "test_logs.py" in text
 
 
 def test_the_details_of_the_database_are_left_out(line):
     words = 'duplicate key violates "one"\nDETAIL:  Failing row contains (CANARY).'
-    said = line("failed", error=raised(IntegrityError(words)))
-    assert 'IntegrityError: duplicate key violates "one"' in said
-    assert "CANARY" not in said
+    text = line("failed", error=raised(IntegrityError(words)))
+    assert 'IntegrityError: duplicate key violates "one"' in text
+    assert "CANARY" not in text
 
 
 def test_causes_are_told_too(line):
@@ -78,15 +78,15 @@ def test_causes_are_told_too(line):
         except OSError as error:
             raise RuntimeError("not stored") from error
     except RuntimeError as error:
-        said = line("failed", error=error)
-    assert "RuntimeError: not stored" in said
-    assert "OSError: disk full" in said
+        text = line("failed", error=error)
+    assert "RuntimeError: not stored" in text
+    assert "OSError: disk full" in text
 
 
 def test_a_future_nobody_awaited_keeps_its_contents_to_itself(line):
-    said = line("Task exception was never retrieved\nfuture: <Task CANARY>", name="asyncio")
-    assert "never retrieved" in said
-    assert "CANARY" not in said
+    text = line("Task exception was never retrieved\nfuture: <Task CANARY>", name="asyncio")
+    assert "never retrieved" in text
+    assert "CANARY" not in text
 
 
 @pytest.mark.django_db
@@ -97,10 +97,10 @@ def test_a_failing_request_is_logged_by_route_and_id(caplog):
         page = stranger.get("/broken/?token=QUERY")
     (record,) = [record for record in caplog.records if record.name == "django.request"]
     logs.RouteFilter().filter(record)
-    said = logs.LineFormatter().format(record)
-    assert "GET /broken/ answered 500" in said
+    text = logs.LineFormatter().format(record)
+    assert "GET /broken/ answered 500" in text
     assert page.status_code == 500
-    assert "QUERY" not in said
+    assert "QUERY" not in text
 
 
 def test_strangers_and_their_paths_are_not_worth_a_line(settings):
@@ -119,9 +119,13 @@ def test_json_is_one_object_with_all_a_line_has():
     )  # fmt: skip
     text = logs.JsonFormatter().format(record)
     assert "\n" not in text
-    told = json.loads(text)
-    assert (told["message"], told["conversation"], told["who"]) == (r"3 sockets\n", 7, r"a\nb")
-    assert told["exception"][-1].strip() == "ValueError"
+    fields = json.loads(text)
+    assert (fields["message"], fields["conversation"], fields["who"]) == (
+        r"3 sockets\n",
+        7,
+        r"a\nb",
+    )
+    assert fields["exception"][-1].strip() == "ValueError"
     assert "CANARY" not in text
 
 
@@ -134,8 +138,8 @@ def test_json_is_one_object_with_all_a_line_has():
     ],
 )
 def test_the_settings_choose_the_form(form, access, kinds):
-    told = logs.configuration("info", debug=False, form=form, access=access)
-    used = (told["handlers"]["stderr"]["formatter"], told["handlers"]["access"]["formatter"])
-    assert tuple(told["formatters"][name]["()"] for name in used) == kinds
-    level = told["loggers"]["chatty.access"]["level"]
+    fields = logs.configuration("info", debug=False, form=form, access=access)
+    used = (fields["handlers"]["stderr"]["formatter"], fields["handlers"]["access"]["formatter"])
+    assert tuple(fields["formatters"][name]["()"] for name in used) == kinds
+    level = fields["loggers"]["chatty.access"]["level"]
     assert level == ("WARNING" if access == "off" else "INFO")

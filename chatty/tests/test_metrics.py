@@ -94,16 +94,16 @@ def test_manage_tells_the_version():
 def test_the_numbers_of_several_workers_are_one(tmp_path, monkeypatch):
     work(tmp_path, up=1)
     dead = work(tmp_path, up=0)
-    said = together(tmp_path, monkeypatch)
-    assert said["chatty_deliveries_total"] == 6
-    assert said["chatty_websocket_connections"] == 4
-    assert said["chatty_message_send_duration_seconds_count"] == 2
-    assert said["chatty_channel_layer_up"] == 0  # one that is deaf is enough to look into it
+    numbers = together(tmp_path, monkeypatch)
+    assert numbers["chatty_deliveries_total"] == 6
+    assert numbers["chatty_websocket_connections"] == 4
+    assert numbers["chatty_message_send_duration_seconds_count"] == 2
+    assert numbers["chatty_channel_layer_up"] == 0  # one that is deaf is enough to look into it
     metrics.forget_worker(dead)
-    said = together(tmp_path, monkeypatch)
-    assert said["chatty_websocket_connections"] == 2
-    assert said["chatty_channel_layer_up"] == 1
-    assert said["chatty_deliveries_total"] == 6
+    numbers = together(tmp_path, monkeypatch)
+    assert numbers["chatty_websocket_connections"] == 2
+    assert numbers["chatty_channel_layer_up"] == 1
+    assert numbers["chatty_deliveries_total"] == 6
 
 
 def test_a_token_that_could_be_guessed_is_refused(settings):

@@ -23,10 +23,10 @@ async def nothing():
 
 async def ask(application, path="/", scheme="http"):
     """Returns the messages that an application behind the front door answers with."""
-    said = []
+    messages = []
 
     async def send(message):
-        said.append(message)
+        messages.append(message)
 
     async def receive():
         return {"type": "http.request", "body": b""}
@@ -48,7 +48,7 @@ async def ask(application, path="/", scheme="http"):
         "scheme": scheme, "query_string": b"secret=1",
     }  # fmt: skip
     await router(scope, receive, send)
-    return said
+    return messages
 
 
 async def refused(scope, receive, send):
@@ -82,8 +82,10 @@ async def test_over_https_browsers_are_told_to_stay_there(settings):
 
 
 async def test_what_an_answer_says_itself_is_kept():
-    said = (await ask(page))[0]["headers"]
-    assert [value for name, value in said if name.lower() == b"content-security-policy"] == [b"own"]
+    messages = (await ask(page))[0]["headers"]
+    assert [value for name, value in messages if name.lower() == b"content-security-policy"] == [
+        b"own"
+    ]
 
 
 def counted(route, status):

@@ -113,9 +113,9 @@ def _check(draft: Draft) -> _Checked | ChatError:
 def _fingerprint(draft: Draft, body: str) -> bytes:
     """Return a keyed hash of what is said where: tells a repetition from another message under the
     same key, and gives away nothing about a text that has been deleted since."""
-    said = json.dumps([draft.conversation_id, body, draft.reply_to]).encode()
+    text = json.dumps([draft.conversation_id, body, draft.reply_to]).encode()
     keyed = _keyed_hash(settings.SECRET_KEY).copy()
-    keyed.update(said)
+    keyed.update(text)
     return keyed.digest()
 
 

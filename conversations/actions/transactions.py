@@ -39,10 +39,10 @@ def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
             except (IntegrityError, OperationalError, InterfaceError) as error:
                 if tries and is_worth_retrying(error):
                     continue
-                refusal = database_chat_error(error)
-                if refusal is None:
+                chat_error = database_chat_error(error)
+                if chat_error is None:
                     raise
-                raise refusal from error
+                raise chat_error from error
 
     return run
 

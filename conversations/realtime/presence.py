@@ -180,8 +180,8 @@ class Presence:
     def _write(
         self, sockets: Collection[Socket], here: set[int], gone: set[int], reset: bool = False
     ) -> None:
-        told = [*((pk, True) for pk in sorted(here)), *((pk, False) for pk in sorted(gone))]
-        for some in _batches(told, FRAME_IDS_MAX) if told else [()]:
+        changes = [*((pk, True) for pk in sorted(here)), *((pk, False) for pk in sorted(gone))]
+        for some in _batches(changes, FRAME_IDS_MAX) if changes else [()]:
             frame = protocol.presence(
                 online=[pk for pk, is_here in some if is_here],
                 offline=[pk for pk, is_here in some if not is_here],

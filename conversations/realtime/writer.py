@@ -125,15 +125,15 @@ def store(drafts: Sequence[Draft]) -> list[Result]:
     """Store drafts together as far as the database allows; return what became of each, in order."""
     try:
         return actions.send_messages(drafts, lock_seconds=LOCK_SECONDS)
-    except ChatError as refusal:
-        if refusal.code != "busy":
-            return [refusal] * len(drafts)
+    except ChatError as chat_error:
+        if chat_error.code != "busy":
+            return [chat_error] * len(drafts)
     except Exception as error:
         return _store_halves(drafts, error)
     try:
         return actions.send_messages(drafts, skip_locked=True)
-    except ChatError as refusal:
-        return [refusal] * len(drafts)
+    except ChatError as chat_error:
+        return [chat_error] * len(drafts)
     except Exception as error:
         return _store_halves(drafts, error)
 

@@ -124,13 +124,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self._ask_to_upgrade()
             else:
                 await self._authenticate()
-        except ChatError as refusal:
+        except ChatError as chat_error:
             code = {
                 "account_closed": protocol.CLOSE_ACCOUNT_CLOSED,
                 "too_many": protocol.CLOSE_TOO_MANY,
                 "unavailable": protocol.CLOSE_INTERNAL,
-            }.get(refusal.code, protocol.CLOSE_UNAUTHENTICATED)
-            self.send_buffer.close(code, self._error_frames(refusal))
+            }.get(chat_error.code, protocol.CLOSE_UNAUTHENTICATED)
+            self.send_buffer.close(code, self._error_frames(chat_error))
         except DATABASE_ERRORS as error:
             logger.warning("a socket could not be let in: %s", type(error).__name__)
             last_frames = self._error_frames(ChatError("unavailable", retry_after=1))
@@ -257,9 +257,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if not await self._is_within_limit():
                 return
             await self._handle(protocol.parse(text, message.get("bytes")))
-        except ChatError as refusal:
-            self._write_error(refusal, **protocol.frame_address(text))
-            if refusal.code in ("bad_frame", "too_big") and self._is_broken():
+        except ChatError as chat_error:
+            self._write_error(chat_error, **protocol.frame_address(text))
+            if chat_error.code in ("bad_frame", "too_big") and self._is_broken():
                 self.end(protocol.CLOSE_BAD_CLIENT)
         except DATABASE_ERRORS as error:
             # Nothing is wrong with this socket: it may ask again when the database is back.

@@ -30,7 +30,7 @@ def send(client: Client, method: str, path: str, body: Any = None) -> Any:
     return client.generic(method, path, json.dumps(body), content_type="application/json")
 
 
-def refusal(response: Any) -> tuple[int, str]:
+def error_of(response: Any) -> tuple[int, str]:
     answer = response.json()
     assert set(answer) <= {"code", "detail", "fields", "retry", "retry_after"}
     assert answer["detail"]
@@ -139,20 +139,20 @@ def test_a_conversation_is_changed_all_or_nothing(alices, pair):
     }
     before = version_of(pair)
     refused = send(alices, "PATCH", path, {"name": "Field", "topic": "x" * 300})
-    assert refusal(refused) == (400, "too_long")
+    assert error_of(refused) == (400, "too_long")
     assert list(refused.json()["fields"]) == ["topic"]
     assert version_of(pair) == before
     assert send(alices, "PATCH", path, {"archived": True}).json()["archived"] is True
-    assert refusal(send(alices, "PATCH", path, {"name": "Field"})) == (409, "archived")
+    assert error_of(send(alices, "PATCH", path, {"name": "Field"})) == (409, "archived")
     both = send(alices, "PATCH", path, {"archived": False, "name": "Field"}).json()
     assert (both["archived"], both["name"]) == (False, "Field")
 
 
 def test_a_conversation_is_deleted_for_good(alices, bobs, pair):
-    assert refusal(bobs.delete(at("conversation", pair.pk))) == (403, "not_allowed")
+    assert error_of(bobs.delete(at("conversation", pair.pk))) == (403, "not_allowed")
     gone = alices.delete(at("conversation", pair.pk))
     assert (gone.status_code, gone.content) == (204, b"")
-    assert refusal(alices.get(at("conversation", pair.pk))) == (404, "not_found")
+    assert error_of(alices.get(at("conversation", pair.pk))) == (404, "not_found")
 
 
 # --- members ---------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_joining_and_leaving(bobs, bob, open_group):
     assert send(bobs, "POST", at("join", open_group.pk)).status_code == 200
     assert send(bobs, "POST", at("leave", open_group.pk)).status_code == 204
     assert role_of(bob, open_group) is None
-    assert refusal(send(bobs, "POST", at("leave", open_group.pk))) == (404, "not_found")
+    assert error_of(send(bobs, "POST", at("leave", open_group.pk))) == (404, "not_found")
 
 
 def test_members_are_listed_added_promoted_and_removed(alices, bobs, alice, bob, carol, pair):
@@ -180,12 +180,12 @@ def test_members_are_listed_added_promoted_and_removed(alices, bobs, alice, bob,
         ("Bob", "member"),
     ]
     assert "@" not in json.dumps(listed)
-    assert refusal(bobs.delete(at("member", pair.pk, carol.pk))) == (403, "not_allowed")
+    assert error_of(bobs.delete(at("member", pair.pk, carol.pk))) == (403, "not_allowed")
     assert alices.delete(at("member", pair.pk, carol.pk)).status_code == 204
     assert role_of(carol, pair) is None
-    assert refusal(alices.delete(at("member", pair.pk, carol.pk))) == (404, "not_found")
+    assert error_of(alices.delete(at("member", pair.pk, carol.pk))) == (404, "not_found")
     last = send(alices, "PATCH", at("member", pair.pk, alice.pk), {"role": "member"})
-    assert refusal(last) == (409, "last_owner")
+    assert error_of(last) == (409, "last_owner")
 
 
 # --- one's own view --------------------------------------------------------------------------------
@@ -209,10 +209,10 @@ def test_reading_marks_and_level(alices, bobs, alice, bob, pair):
 
 
 def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, published):
-    said = {"key": "k", "body": "Hello *you*"}
+    text = {"key": "k", "body": "Hello *you*"}
     with published() as events:
-        first = send(bobs, "POST", at("messages", pair.pk), said)
-        again = send(bobs, "POST", at("messages", pair.pk), said)
+        first = send(bobs, "POST", at("messages", pair.pk), text)
+        again = send(bobs, "POST", at("messages", pair.pk), text)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert first["Location"] == at("message", first.json()["id"])
@@ -237,13 +237,13 @@ def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, publ
         "deleted_at": None,
         "reactions": [],
     }
-    other = send(bobs, "POST", at("messages", pair.pk), {**said, "body": "Else"})
-    assert refusal(other) == (409, "key_reused")
+    other = send(bobs, "POST", at("messages", pair.pk), {**text, "body": "Else"})
+    assert error_of(other) == (409, "key_reused")
 
 
 def test_a_reply_carries_its_quote(alices, alice, pair, hello, bob):
-    said = {"key": "k", "body": "Yes?", "reply_to": hello.pk}
-    answer = send(alices, "POST", at("messages", pair.pk), said).json()
+    text = {"key": "k", "body": "Yes?", "reply_to": hello.pk}
+    answer = send(alices, "POST", at("messages", pair.pk), text).json()
     assert answer["reply_to"] == {
         "id": hello.pk,
         "seq": hello.seq,
@@ -257,7 +257,7 @@ def test_a_reply_carries_its_quote(alices, alice, pair, hello, bob):
 def test_a_message_is_read_edited_reacted_to_and_deleted(alices, bobs, alice, hello):
     path = at("message", hello.pk)
     assert alices.get(path).json()["body"] == "Hello"
-    assert refusal(send(alices, "PATCH", path, {"body": "Mine"})) == (403, "not_allowed")
+    assert error_of(send(alices, "PATCH", path, {"body": "Mine"})) == (403, "not_allowed")
     edited = send(bobs, "PATCH", path, {"body": "Hello again"})
     assert (edited.status_code, edited.json()["body"]) == (200, "Hello again")
     assert edited.json()["edited_at"]
@@ -272,7 +272,7 @@ def test_a_message_is_read_edited_reacted_to_and_deleted(alices, bobs, alice, he
     assert (gone.json()["body"], gone.json()["html"]) == ("", "")
     assert gone.json()["deleted_at"]
     assert bobs.delete(path).json() == gone.json() == alices.get(path).json()
-    assert refusal(alices.put(reaction)) == (409, "deleted")
+    assert error_of(alices.put(reaction)) == (409, "deleted")
 
 
 def test_history_is_paged_in_both_directions_and_around(bobs, bob, pair):
@@ -423,7 +423,7 @@ def test_every_path_of_the_api_is_among_the_doors():
 def test_nobody_comes_in_without_signing_in(endpoint, bob, pair, hello):
     before = version_of(pair)
     answer = request_endpoint(Client(), endpoint, c=pair.pk, m=hello.pk, bob=bob.pk)
-    assert refusal(answer) == (401, "unauthenticated")
+    assert error_of(answer) == (401, "unauthenticated")
     assert answer["WWW-Authenticate"].startswith("Bearer")
     assert version_of(pair) == before
 
@@ -437,7 +437,7 @@ def test_an_outsider_cannot_tell_what_is_there(endpoint, who, request, api_of, b
     before = group.version
     there = request_endpoint(client, endpoint, c=group.pk, m=message.pk, bob=bob.pk)
     missing = request_endpoint(client, endpoint, c=2**40, m=2**40, bob=bob.pk)
-    assert refusal(there) == refusal(missing) == (404, "not_found")
+    assert error_of(there) == error_of(missing) == (404, "not_found")
     assert there.content == missing.content
     assert version_of(group) == before
 
@@ -446,8 +446,8 @@ def test_an_outsider_cannot_tell_what_is_there(endpoint, who, request, api_of, b
 def test_a_closed_account_is_turned_away_at_every_door(endpoint, bob, bobs, pair, hello):
     account_actions.close_account(bob)
     answer = request_endpoint(bobs, endpoint, c=pair.pk, m=hello.pk, bob=bob.pk)
-    assert refusal(answer)[0] in (401, 403)
-    assert refusal(answer)[1] in ("account_closed", "token_invalid")
+    assert error_of(answer)[0] in (401, 403)
+    assert error_of(answer)[1] in ("account_closed", "token_invalid")
     assert_consistent(pair)
 
 
@@ -463,7 +463,7 @@ def test_a_page_of_a_signed_in_browser_may_write_only_with_its_csrf_token(
         assert request_endpoint(browser, endpoint, **ids).status_code == 200
         return
     before = version_of(group)
-    assert refusal(request_endpoint(browser, endpoint, **ids)) == (403, "csrf")
+    assert error_of(request_endpoint(browser, endpoint, **ids)) == (403, "csrf")
     assert version_of(group) == before
 
 
@@ -515,7 +515,7 @@ BAD_BODIES = [
 @pytest.mark.parametrize(("body", "code"), BAD_BODIES)
 def test_a_bad_message_is_refused_with_a_code_and_changes_nothing(body, code, bobs, pair):
     before = version_of(pair)
-    assert refusal(send(bobs, "POST", at("messages", pair.pk), body)) == (400, code)
+    assert error_of(send(bobs, "POST", at("messages", pair.pk), body)) == (400, code)
     assert version_of(pair) == before
 
 
@@ -535,7 +535,7 @@ def test_a_bad_message_is_refused_with_a_code_and_changes_nothing(body, code, bo
 )  # fmt: skip
 def test_what_is_no_json_is_refused(raw, content_type, answer, bobs, pair):
     path = at("messages", pair.pk)
-    assert refusal(bobs.generic("POST", path, raw, content_type=content_type)) == answer
+    assert error_of(bobs.generic("POST", path, raw, content_type=content_type)) == answer
 
 
 @pytest.mark.parametrize(
@@ -560,7 +560,7 @@ def test_what_is_no_json_is_refused(raw, content_type, answer, bobs, pair):
 )
 def test_a_bad_parameter_is_named(query, field, bobs, pair):
     answer = bobs.get(f"{at('messages', pair.pk)}?{query}")
-    assert refusal(answer) == (400, "invalid")
+    assert error_of(answer) == (400, "invalid")
     assert field in answer.json()["fields"]
 
 
@@ -574,13 +574,13 @@ def test_a_bad_parameter_is_named(query, field, bobs, pair):
 )
 def test_a_cursor_that_is_none_is_refused(name, cursor, bobs):
     answer = bobs.get(f"{at(name)}?cursor={cursor}")
-    assert refusal(answer) == (400, "invalid")
+    assert error_of(answer) == (400, "invalid")
     assert list(answer.json()["fields"]) == ["cursor"]
 
 
 @pytest.mark.parametrize("query", ["q=%00", "q=" + "x" * 81, "limit=1000", "page=2"])
 def test_browsing_takes_no_bad_parameters(query, bobs):
-    assert refusal(bobs.get(f"{at('browse')}?{query}")) == (400, "invalid")
+    assert error_of(bobs.get(f"{at('browse')}?{query}")) == (400, "invalid")
 
 
 @pytest.mark.parametrize(
@@ -604,7 +604,7 @@ def test_browsing_takes_no_bad_parameters(query, bobs):
 def test_a_bad_field_is_named(method, name, body, field, alices, pair):
     before = version_of(pair)
     answer = send(alices, method, at(name, pair.pk), body)
-    assert refusal(answer) == (400, "invalid")
+    assert error_of(answer) == (400, "invalid")
     assert field in answer.json()["fields"]
     assert version_of(pair) == before
 
@@ -612,18 +612,18 @@ def test_a_bad_field_is_named(method, name, body, field, alices, pair):
 @pytest.mark.parametrize("emoji", ["a", "1", quote("👍👍"), "%00", "%F0%9F", "x" * 200])
 def test_only_one_emoji_is_a_reaction(emoji, alices, hello):
     answer = alices.put(f"/api/messages/{hello.pk}/reactions/{emoji}/")
-    assert refusal(answer) == (400, "invalid")
+    assert error_of(answer) == (400, "invalid")
 
 
 @pytest.mark.parametrize("number", [0, 2**53, 2**63, 10**30])
 def test_numbers_no_row_can_have_are_not_found(number, alices):
     for path in (f"conversations/{number}/", f"messages/{number}/"):
-        assert refusal(alices.get(f"/api/{path}")) == (404, "not_found")
+        assert error_of(alices.get(f"/api/{path}")) == (404, "not_found")
 
 
 def test_unknown_ways_are_refused_and_the_known_ones_named(alices, pair):
     answer = alices.put(at("conversation", pair.pk))
-    assert refusal(answer) == (405, "method_not_allowed")
+    assert error_of(answer) == (405, "method_not_allowed")
     assert {"GET", "PATCH", "DELETE"} <= set(answer["Allow"].split(", "))
 
 
@@ -641,7 +641,7 @@ def test_a_failing_database_is_told_as_something_to_try_again(bobs, bob, pair, m
 
     monkeypatch.setattr(bulk, "store", fail)
     answer = send(bobs, "POST", at("messages", pair.pk), {"key": "k", "body": "Hello"})
-    assert refusal(answer) == (503, "unavailable")
+    assert error_of(answer) == (503, "unavailable")
     assert (answer.json()["retry"], "secret" in answer.text) == (True, False)
     assert answer["Retry-After"]
 
@@ -651,7 +651,7 @@ def test_who_knocks_too_fast_waits_and_nobody_else(alices, bobs, pair, settings)
     path = at("conversation", pair.pk)
     assert [alices.get(path).status_code for _ in range(3)] == [200] * 3
     slow = alices.get(path)
-    assert refusal(slow) == (429, "slow_down")
+    assert error_of(slow) == (429, "slow_down")
     assert slow.json()["retry"] is True
     assert int(slow["Retry-After"]) >= 1
     assert bobs.get(path).status_code == 200

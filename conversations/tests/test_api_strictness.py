@@ -91,7 +91,7 @@ def ask(alice: Any, bob: Any, pair: Any, hello: Any, settings: Any) -> Any:
     return ask
 
 
-def is_refused(answer: Any, name: str) -> bool:
+def is_error(answer: Any, name: str) -> bool:
     if answer.status_code != 400 or not answer["Content-Type"].startswith("application/json"):
         return False
     told = answer.json()
@@ -135,7 +135,7 @@ def test_an_unknown_parameter_is_refused_everywhere(ask):
 def is_json_or_yaml(answer: Any, name: str) -> bool:
     if answer["Content-Type"].startswith("application/vnd.oai.openapi"):
         return answer.status_code == 400 and name.encode() in answer.content
-    return is_refused(answer, name)
+    return is_error(answer, name)
 
 
 def test_a_known_parameter_is_refused_twice_and_with_a_wrong_value(ask):
@@ -145,7 +145,7 @@ def test_a_known_parameter_is_refused_twice_and_with_a_wrong_value(ask):
             wrong = [quote(value) for value in WRONG_IN_A_QUERY.get(shape["type"], ["\0"])]
             for value in [*wrong, f"1&{name}=1"]:
                 answer = ask(operation, f"{name}={value}")
-                if not is_refused(answer, name):
+                if not is_error(answer, name):
                     passed.append(f"{operation}?{name}={value}: {answer.status_code}")
     assert passed == []
 
@@ -161,7 +161,7 @@ def test_an_unknown_field_is_refused_everywhere(ask):
             {"frob": None, **dict.fromkeys(operation.body.get("required", ()))},
         ):
             answer = ask(operation, body=body)
-            if not is_refused(answer, "frob"):
+            if not is_error(answer, "frob"):
                 passed.append(f"{operation} {body}: {answer.status_code} {answer.content!r}")
         if operation.body and operation.body.get("additionalProperties") is not False:
             passed.append(f"{operation}: the description allows others")
@@ -174,7 +174,7 @@ def test_a_field_of_another_type_is_refused_everywhere(ask):
         for name, shape in operation.body.get("properties", {}).items():
             for value in wrong_values(shape):
                 answer = ask(operation, body={name: value})
-                if not is_refused(answer, name):
+                if not is_error(answer, name):
                     told = f"{operation} {name}={value!r:.40}: {answer.status_code}"
                     passed.append(f"{told} {answer.content[:200]!r}")
                 if len(answer.content) > 1000:

@@ -38,8 +38,8 @@ def codes(results: list[object]) -> list[str]:
 
 def assert_published_once(recorder: Recorder, conversation: Conversation) -> None:
     conversation.refresh_from_db()
-    told = published_versions(recorder.events, conversation)
-    assert sorted(told) == list(range(1, conversation.version + 1))
+    events = published_versions(recorder.events, conversation)
+    assert sorted(events) == list(range(1, conversation.version + 1))
     assert not any(recorder.inside_transaction)
 
 
@@ -115,11 +115,11 @@ def test_batches_over_the_same_conversations_in_any_order_do_not_deadlock(alice,
 
 
 def test_two_who_open_a_direct_conversation_at_once_get_the_same_one(alice, bob):
-    deeds = [
+    functions = [
         partial(actions.open_direct, alice, bob.pk),
         partial(actions.open_direct, bob, alice.pk),
     ] * 4
-    results = run_concurrently(deeds)
+    results = run_concurrently(functions)
     assert codes(results) == ["ok"] * 8
     assert len({conversation.pk for conversation in results}) == 1
     assert Conversation.objects.count() == 1

@@ -18,9 +18,9 @@ from conversations.models import Conversation, Membership, Message
 
 
 def demo(*words: str, **options) -> str:
-    said = io.StringIO()
-    call_command("demo", *words, stdout=said, **options)
-    return said.getvalue()
+    output = io.StringIO()
+    call_command("demo", *words, stdout=output, **options)
+    return output.getvalue()
 
 
 # --- beside real talk ------------------------------------------------------------------------------

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.once
 
 
 def demo() -> str:
-    said = io.StringIO()
-    call_command("demo", stdout=said)
-    return said.getvalue()
+    output = io.StringIO()
+    call_command("demo", stdout=output)
+    return output.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -283,12 +283,12 @@ def test_in_a_frame(kind):
             members = [b'"%s":%s' % (each.encode(), value) for each, value in given.items()]
             frame = b"{" + b",".join(members) + b"}"
             try:
-                said = protocol.parse(frame.decode("utf-8", "surrogateescape"))
+                text = protocol.parse(frame.decode("utf-8", "surrogateescape"))
             except ChatError:
                 continue
             # What is a text of JSON is judged where it is used, as on every other way in.
             assert told in ("the largest we take", "NUL", "no character"), told
-            assert type(getattr(said, name)) is (int if told == "the largest we take" else str)
+            assert type(getattr(text, name)) is (int if told == "the largest we take" else str)
 
 
 def test_in_a_handshake(db):

@@ -12,17 +12,17 @@ pytestmark = pytest.mark.django_db
 
 
 def new_epoch() -> str:
-    said = io.StringIO()
-    call_command("new_epoch", stdout=said)
-    return said.getvalue()
+    output = io.StringIO()
+    call_command("new_epoch", stdout=output)
+    return output.getvalue()
 
 
 def test_a_new_epoch_is_another_one_and_stays():
     before = queries.epoch()
-    said = new_epoch()
+    output = new_epoch()
     after = queries.epoch()
     assert after != before
-    assert after in said
+    assert after in output
     assert queries.epoch() == after
     assert Instance.objects.count() == 1
 

@@ -124,7 +124,7 @@ async def two_processes(most: int = 100, *, settled: bool = True) -> AsyncIterat
         await do(threads.close)()
 
 
-def told(socket: FakeSocket, kind: str = "presence") -> list[dict[str, Any]]:
+def take_frames(socket: FakeSocket, kind: str = "presence") -> list[dict[str, Any]]:
     """What a socket heard of this kind, taken."""
     frames = [frame for frame in socket.received if frame["type"] == kind]
     socket.received = [frame for frame in socket.received if frame["type"] != kind]
@@ -153,15 +153,15 @@ async def test_who_comes_hears_who_is_here_and_the_others_hear_of_them(alice, bo
         hers = await both.here.connect(alice, pair)
         outside = await both.here.connect(carol)
         await both.advance(1)
-        assert told(hers) == [presence(reset=True)]
+        assert take_frames(hers) == [presence(reset=True)]
         his = await both.here.connect(bob, pair)
         tab = await both.here.connect(bob, pair)
         await both.advance(1)
-        assert told(his) == told(tab) == [presence(alice, reset=True)]
-        assert told(hers) == [presence(bob)]
+        assert take_frames(his) == take_frames(tab) == [presence(alice, reset=True)]
+        assert take_frames(hers) == [presence(bob)]
         await both.advance(3 * LEASE)
-        assert told(hers) == told(his) == []
-        assert told(outside) == [presence(reset=True)]
+        assert take_frames(hers) == take_frames(his) == []
+        assert take_frames(outside) == [presence(reset=True)]
         assert online_users([alice.pk, bob.pk, 10**9]) == {alice.pk, bob.pk}
 
 
@@ -170,13 +170,13 @@ async def test_a_reload_is_neither_going_nor_coming(alice, bob, pair):
         hers = await both.here.connect(alice, pair)
         his = await both.here.connect(bob, pair)
         await both.advance(1)
-        told(hers)
+        take_frames(hers)
         for _ in range(10):
             both.here.relay.unregister(his)
             await both.advance(LEASE - 2)
             his = await both.here.connect(bob, pair)
             await both.advance(1)
-        assert told(hers) == []
+        assert take_frames(hers) == []
 
 
 async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(alice, bob, pair):
@@ -184,15 +184,15 @@ async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(al
         hers = await both.here.connect(alice, pair)
         one, two = await both.here.connect(bob, pair), await both.there.connect(bob, pair)
         await both.advance(1)
-        told(hers)
+        take_frames(hers)
         both.here.relay.unregister(one)
         await both.advance(3 * LEASE)
-        assert told(hers) == []
+        assert take_frames(hers) == []
         both.there.relay.unregister(two)
         await both.advance(LEASE - LEASE / 3 - 1)
-        assert told(hers) == []
+        assert take_frames(hers) == []
         await both.advance(LEASE / 3 + 2)
-        assert told(hers) == [presence(gone=(bob,))]
+        assert take_frames(hers) == [presence(gone=(bob,))]
         assert online_users([bob.pk]) == set()
 
 
@@ -201,10 +201,10 @@ async def test_a_process_that_dies_takes_its_people_along_within_the_lease(alice
         hers = await both.here.connect(alice, pair)
         await both.there.connect(bob, pair)
         await both.advance(2)
-        assert told(hers)[-1] == presence(bob)
+        assert take_frames(hers)[-1] == presence(bob)
         both.wire.processes.remove(both.there)  # says nothing any more, not even goodbye
         await both.advance(LEASE + 1)
-        assert told(hers) == [presence(gone=(bob,))]
+        assert take_frames(hers) == [presence(gone=(bob,))]
 
 
 async def test_without_the_layer_each_process_knows_its_own_and_with_it_all_again(alice, bob, mia):
@@ -216,13 +216,13 @@ async def test_without_the_layer_each_process_knows_its_own_and_with_it_all_agai
         await both.here.connect(mia, room)
         await both.there.connect(bob, room)
         await both.advance(2)
-        told(hers)
+        take_frames(hers)
         both.wire.cut = True
         await both.advance(LEASE + 1)
-        assert told(hers) == [presence(gone=(bob,))]
+        assert take_frames(hers) == [presence(gone=(bob,))]
         both.wire.cut = False
         await both.advance(LEASE / 3 + 1)
-        assert told(hers) == [presence(bob)]
+        assert take_frames(hers) == [presence(bob)]
 
 
 async def test_a_process_that_just_began_does_not_tell_of_a_deserted_house(alice, bob, pair):
@@ -230,9 +230,9 @@ async def test_a_process_that_just_began_does_not_tell_of_a_deserted_house(alice
         hers = await both.here.connect(alice, pair)
         await both.advance(BEFORE_IT_SETTLES)
         await both.here.connect(bob, pair)  # comes back a little later
-        assert told(hers) == []
+        assert take_frames(hers) == []
         await both.advance(2)
-        assert told(hers) == [presence(bob, reset=True)]
+        assert take_frames(hers) == [presence(bob, reset=True)]
 
 
 async def test_who_is_added_is_known_at_once_on_both_sides(alice, bob, carol, pair, recorder):
@@ -240,11 +240,11 @@ async def test_who_is_added_is_known_at_once_on_both_sides(alice, bob, carol, pa
         hers = await both.here.connect(alice, pair)
         theirs = await both.there.connect(carol)
         await both.advance(2)
-        told(hers), told(theirs)
+        take_frames(hers), take_frames(theirs)
         await do(actions.add_members)(alice, pair.pk, [carol.pk])
         await both.advance(2)
-        assert told(theirs)[-1] == presence(alice, reset=True)
-        assert presence(carol) in told(hers)
+        assert take_frames(theirs)[-1] == presence(alice, reset=True)
+        assert presence(carol) in take_frames(hers)
 
 
 async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
@@ -252,13 +252,13 @@ async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
         hers = await both.here.connect(alice, pair)
         his = await both.there.connect(bob, pair)
         await both.advance(2)
-        told(hers), told(his)
+        take_frames(hers), take_frames(his)
         await do(actions.remove_member)(alice, pair.pk, bob.pk)
         await both.advance(2)
-        assert told(his)[-1] == presence(reset=True)
+        assert take_frames(his)[-1] == presence(reset=True)
         both.here.relay.unregister(hers)
         await both.advance(LEASE + 2)
-        assert all(not frame["online"] and not frame["offline"] for frame in told(his))
+        assert all(not frame["online"] and not frame["offline"] for frame in take_frames(his))
 
 
 async def test_a_closed_account_is_nowhere(alice, bob, pair):
@@ -268,7 +268,7 @@ async def test_a_closed_account_is_nowhere(alice, bob, pair):
         await do(account_actions.close_account)(bob)
         late = await both.here.connect(alice, pair)
         await both.advance(1)
-        assert told(late) == [presence(reset=True)]
+        assert take_frames(late) == [presence(reset=True)]
 
 
 async def test_where_too_many_are_members_nobody_is_told(alice, bob, mia, pair):
@@ -277,8 +277,8 @@ async def test_where_too_many_are_members_nobody_is_told(alice, bob, mia, pair):
         hers, his = await both.here.connect(alice, pair), await both.here.connect(bob, pair)
         await moves(both, bob, pair, 1)
         await both.advance(3)
-        assert told(hers) == told(his) == [presence(reset=True)]
-        assert told(hers, "seen") == []
+        assert take_frames(hers) == take_frames(his) == [presence(reset=True)]
+        assert take_frames(hers, "seen") == []
 
 
 async def test_switched_off_it_says_nothing_at_all(alice, bob, pair, settings):
@@ -304,9 +304,9 @@ async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
         with monkeypatch.context() as away:
             away.setattr(queries, "presence_peers", gone)
             await both.advance(3)
-            assert told(hers) == []
+            assert take_frames(hers) == []
         await both.advance(1)
-        assert told(hers) == [presence(bob, reset=True)]
+        assert take_frames(hers) == [presence(bob, reset=True)]
 
 
 async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
@@ -317,15 +317,15 @@ async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
     async with two_processes() as both:
         hers = await both.here.connect(alice, room)
         await both.advance(1)
-        told(hers)
+        take_frames(hers)
         ears = [await both.here.connect(each, room) for each in people]
         await both.advance(1)
-        assert told(hers) == [presence(*people)]
-        assert [len(told(socket)) for socket in ears] == [1] * len(people)
+        assert take_frames(hers) == [presence(*people)]
+        assert [len(take_frames(socket)) for socket in ears] == [1] * len(people)
         for socket in ears:
             both.here.relay.unregister(socket)
         await both.advance(LEASE + 1)
-        assert told(hers) == [presence(gone=tuple(people))]
+        assert take_frames(hers) == [presence(gone=tuple(people))]
 
 
 async def test_a_long_list_comes_in_pieces():
@@ -369,7 +369,7 @@ async def test_marks_of_a_second_are_one_frame_with_the_newest_of_each(alice, bo
             await moves(both, bob, pair, seq)
         await both.advance(2)
         wanted = {"type": "seen", "conversation": pair.pk, "marks": [{"user": bob.pk, "seq": 2}]}
-        assert told(hers, "seen") == told(his, "seen") == [wanted]
+        assert take_frames(hers, "seen") == take_frames(his, "seen") == [wanted]
 
 
 async def test_of_two_marks_the_one_that_holds_is_told_whichever_is_heard_of_last(alice, bob, pair):
@@ -378,27 +378,27 @@ async def test_of_two_marks_the_one_that_holds_is_told_whichever_is_heard_of_las
         await both.advance(1)
         await do(actions.send_message)(alice, pair.pk, key="one", body="One")
         last = (await do(actions.send_message)(alice, pair.pk, key="two", body="Two")).message.seq
-        with recorded(both.wire) as said:
+        with recorded(both.wire) as text:
             await do(actions.mark_read)(bob, pair.pk, last - 1)
             await do(actions.mark_read)(bob, pair.pk, last)
-        for event in reversed([each for each in said if isinstance(each, ReadMarkMoved)]):
+        for event in reversed([each for each in text if isinstance(each, ReadMarkMoved)]):
             both.wire.offer((event,))
             await both.advance(1)
-        assert [frame["marks"][0]["seq"] for frame in told(hers, "seen")] == [last, last]
+        assert [frame["marks"][0]["seq"] for frame in take_frames(hers, "seen")] == [last, last]
         await do(actions.mark_unread)(bob, pair.pk, last)
         await both.advance(1)
-        assert [frame["marks"][0]["seq"] for frame in told(hers, "seen")] == [last - 1]
+        assert [frame["marks"][0]["seq"] for frame in take_frames(hers, "seen")] == [last - 1]
 
 
 @contextlib.contextmanager
 def recorded(wire: Wire) -> Iterator[list[Event]]:
     """What is told meanwhile waits: the events."""
-    said: list[Event] = []
-    recorder = SimpleNamespace(offer=said.extend)
+    text: list[Event] = []
+    recorder = SimpleNamespace(offer=text.extend)
     publisher.disconnect(wire)
     publisher.connect(recorder)
     try:
-        yield said
+        yield text
     finally:
         publisher.disconnect(recorder)
         publisher.connect(wire)
@@ -420,7 +420,7 @@ async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(cou
             for each in people:
                 both.wire.offer((ReadMarkMoved(room.pk, each.pk),))
         await both.advance(1)
-        frames = [told(socket, "seen") for socket in ears]
+        frames = [take_frames(socket, "seen") for socket in ears]
         assert [len(each) for each in frames] == [1] * count
         assert {mark["seq"] for mark in frames[0][0]["marks"]} == {5}
 
@@ -444,11 +444,13 @@ async def test_who_opens_a_page_just_then_hears_what_was_told_before_the_socket(
         await both.advance(2)
         late = await both.here.connect(alice, pair)
         await both.advance(1)
-        assert [frame["marks"] for frame in told(late, "seen")] == [[{"user": bob.pk, "seq": 1}]]
+        assert [frame["marks"] for frame in take_frames(late, "seen")] == [
+            [{"user": bob.pk, "seq": 1}]
+        ]
         await both.advance(LATELY_SECONDS)
         later = await both.here.connect(alice, pair)
         await both.advance(1)
-        assert told(later, "seen") == []
+        assert take_frames(later, "seen") == []
 
 
 async def test_who_is_removed_hears_of_no_mark_made_since(alice, bob, pair):
@@ -458,7 +460,7 @@ async def test_who_is_removed_hears_of_no_mark_made_since(alice, bob, pair):
         await moves(both, alice, pair, 2)
         await do(actions.remove_member)(alice, pair.pk, bob.pk)
         await both.advance(1)
-        assert told(his, "seen") == []
+        assert take_frames(his, "seen") == []
 
 
 async def test_reading_and_setting_back_are_told_to_the_others(alice, bob, pair, recorder):
@@ -495,13 +497,13 @@ async def test_names_of_a_second_are_one_frame_with_the_last_for_who_shares_a_co
         for name in ("Alicia", "Alice Liddell"):
             await do(account_actions.update_profile)(alice, name=name)
         await both.advance(1)
-        (frame,) = told(his, "person")
+        (frame,) = take_frames(his, "person")
         assert (frame["user"]["id"], frame["user"]["name"]) == (alice.pk, "Alice Liddell")
-        assert told(hers, "person") == [frame]
+        assert take_frames(hers, "person") == [frame]
         assert hers.name == "Alice Liddell"
-        assert told(outside, "person") == []
+        assert take_frames(outside, "person") == []
         await both.advance(2)
-        assert told(his, "person") == []
+        assert take_frames(his, "person") == []
 
 
 async def test_a_name_is_told_once_the_database_is_back(alice, bob, pair, monkeypatch):
@@ -514,9 +516,9 @@ async def test_a_name_is_told_once_the_database_is_back(alice, bob, pair, monkey
         with monkeypatch.context() as patched:
             patched.setattr(queries, "memberships_of", away)
             await both.here.profiles.round()
-        assert told(his, "person") == []
+        assert take_frames(his, "person") == []
         await both.here.profiles.round()
-        assert [frame["user"]["name"] for frame in told(his, "person")] == ["Alicia"]
+        assert [frame["user"]["name"] for frame in take_frames(his, "person")] == ["Alicia"]
 
 
 def test_telling_of_any_number_of_names_takes_two_queries(

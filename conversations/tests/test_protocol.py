@@ -189,9 +189,9 @@ def test_the_newest_version_a_client_offers_is_chosen(offered, chosen):
 
 
 def test_what_is_understood_is_heard_beside_what_is_not():
-    told = events.to_layer([EVENTS[0]], "origin")
-    told["events"] = '[{"kind":"of_the_future","a":1},' + told["events"][1:-1] + ",7]"
-    assert events.from_layer(told) == (EVENTS[0],)
+    marks = events.to_layer([EVENTS[0]], "origin")
+    marks["events"] = '[{"kind":"of_the_future","a":1},' + marks["events"][1:-1] + ",7]"
+    assert events.from_layer(marks) == (EVENTS[0],)
 
 
 class Books(InMemoryChannelLayer):

@@ -220,9 +220,9 @@ async def test_doubles_are_dropped(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a", "b")
-        told = recorder.take()
-        relay._handle_all(told + told)
-        relay._handle_all(told)
+        changes = recorder.take()
+        relay._handle_all(changes + changes)
+        relay._handle_all(changes)
         assert len(socket.versions()) == 2
 
 
@@ -300,9 +300,9 @@ async def test_a_removed_member_hears_nothing_from_the_notice_on(
         await do(say)(people.alice, people.room, "before")
         await do(actions.remove_member)(people.alice, people.room.pk, people.bob.pk)
         await do(say)(people.alice, people.room, "after")
-        told = recorder.take()
-        assert any(isinstance(event, events.MembershipChanged) for event in told)
-        relay._handle_all(event for event in told if isinstance(event, ConversationChanged))
+        changes = recorder.take()
+        assert any(isinstance(event, events.MembershipChanged) for event in changes)
+        relay._handle_all(event for event in changes if isinstance(event, ConversationChanged))
         await until(lambda: any(frame["type"] == "conversation" for frame in bob.received))
         assert [f["message"]["body"] for f in bob.received if f["type"] == "message"] == [
             "words of before"

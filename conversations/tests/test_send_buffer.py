@@ -80,8 +80,8 @@ def test_a_frame_of_any_size_is_read_as_it_was_written(size: int):
 
 
 def test_words_are_framed_once_however_many_hear_them():
-    said = words("hello")
-    assert said.wire_bytes is said.wire_bytes
+    text = words("hello")
+    assert text.wire_bytes is text.wire_bytes
 
 
 def test_several_frames_are_written_at_once_and_read_one_by_one():

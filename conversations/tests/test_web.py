@@ -80,7 +80,7 @@ def browser():
 
 
 @pytest.fixture
-def words(say, bob, group) -> Message:
+def bobs_message(say, bob, group) -> Message:
     return say(bob, group, "Words of Bob")
 
 
@@ -140,10 +140,10 @@ def test_every_route_stands_in_the_table():
 
 
 @pytest.mark.parametrize(("name", "methods"), ALL)
-def test_a_stranger_is_asked_to_sign_in_everywhere(name, methods, group, words, bob):
+def test_a_stranger_is_asked_to_sign_in_everywhere(name, methods, group, bobs_message, bob):
     before = Message.objects.count()
     for method in methods.split():
-        response = getattr(Client(), method.lower())(address(name, group, words, bob.pk))
+        response = getattr(Client(), method.lower())(address(name, group, bobs_message, bob.pk))
         assert response.status_code == (302 if method == "GET" else 303)
         assert response.headers["Location"].startswith("/sign-in/?next=/")
     assert Message.objects.count() == before
@@ -172,11 +172,15 @@ def test_who_is_removed_while_the_page_is_read_sees_nothing_of_it(
 
 
 @pytest.mark.parametrize("name", ["send", "edit"])
-def test_words_of_somebody_signed_out_meanwhile_are_given_back(name, browser, group, words, alice):
+def test_words_of_somebody_signed_out_meanwhile_are_given_back(
+    name, browser, group, bobs_message, alice
+):
     client = browser(alice)
     client.logout()
     before = Message.objects.count()
-    response = client.post(address(name, group, words, 0), {"body": "Long <thoughts>", "key": KEY})
+    response = client.post(
+        address(name, group, bobs_message, 0), {"body": "Long <thoughts>", "key": KEY}
+    )
     assert response.status_code == 401
     assert "Long &lt;thoughts&gt;" in response.text
     assert "/sign-in/?next=/" in response.text
@@ -184,10 +188,12 @@ def test_words_of_somebody_signed_out_meanwhile_are_given_back(name, browser, gr
 
 
 @pytest.mark.parametrize(("name", "methods"), ALL)
-def test_other_methods_are_told_which_ones_there_are(name, methods, browser, group, words, alice):
+def test_other_methods_are_told_which_ones_there_are(
+    name, methods, browser, group, bobs_message, alice
+):
     client = browser(alice)
     for method in {"GET", "POST", "PUT", "DELETE"} - set(methods.split()):
-        response = getattr(client, method.lower())(address(name, group, words, alice.pk))
+        response = getattr(client, method.lower())(address(name, group, bobs_message, alice.pk))
         assert response.status_code == 405
         allowed = set(response.headers["Allow"].split(", "))
         assert allowed - {"HEAD"} == set(methods.split())
@@ -211,17 +217,17 @@ CLOSED_TO_OUTSIDERS = [(name, methods) for name, methods in ALL if name not in O
 
 @pytest.mark.parametrize(("name", "methods"), CLOSED_TO_OUTSIDERS)
 def test_to_an_outsider_somebody_elses_is_as_if_it_did_not_exist(
-    name, methods, browser, group, words, carol, bob
+    name, methods, browser, group, bobs_message, carol, bob
 ):
     client = browser(carol)
     before = (group.version, Membership.objects.count(), Reaction.objects.count())
     for method in methods.split():
         send = getattr(client, method.lower())
         data = FORMS.get(name, {})
-        theirs = send(address(name, group, words, bob.pk), data)
-        group.pk, words.pk, kept = 10**9, 10**9, (group.pk, words.pk)
-        missing = send(address(name, group, words, bob.pk), data)
-        group.pk, words.pk = kept
+        theirs = send(address(name, group, bobs_message, bob.pk), data)
+        group.pk, bobs_message.pk, kept = 10**9, 10**9, (group.pk, bobs_message.pk)
+        missing = send(address(name, group, bobs_message, bob.pk), data)
+        group.pk, bobs_message.pk = kept
         assert theirs.status_code == missing.status_code == 404
         assert without_noise(theirs) == without_noise(missing)
         assert "Harbour" not in text_of(theirs)
@@ -304,16 +310,16 @@ def test_a_removed_member_cannot_read_nor_post_and_gets_the_words_back(
 
 
 @pytest.mark.parametrize("name", ["send", "edit", "join", "archive", "read", "react", "leave"])
-def test_a_form_without_its_token_changes_nothing(name, group, words, alice):
+def test_a_form_without_its_token_changes_nothing(name, group, bobs_message, alice):
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
     version = Conversation.objects.get(pk=group.pk).version
-    response = client.post(address(name, group, words, alice.pk), FORMS.get(name, {}))
+    response = client.post(address(name, group, bobs_message, alice.pk), FORMS.get(name, {}))
     assert response.status_code == 403
     assert Conversation.objects.get(pk=group.pk).version == version
 
 
-def test_a_get_never_writes(browser, group, words, alice):
+def test_a_get_never_writes(browser, group, bobs_message, alice):
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -326,7 +332,7 @@ def test_a_get_never_writes(browser, group, words, alice):
             connection,
         ) as queries:
             assert (
-                client.get(address(name, group, words, alice.pk)).status_code < 400
+                client.get(address(name, group, bobs_message, alice.pk)).status_code < 400
                 or name == "edit"
             )
         written = [q["sql"] for q in queries if not q["sql"].startswith(("SELECT", "PRAGMA"))]
@@ -438,10 +444,10 @@ def test_a_permalink_opens_the_conversation_around_the_message(browser, group, a
 @pytest.mark.parametrize(
     "query", ["before=x", "after=-1", "around=", "before=" + "9" * 40, "before=٣"]
 )
-def test_an_odd_place_in_the_address_shows_the_latest(query, browser, group, words, alice):
+def test_an_odd_place_in_the_address_shows_the_latest(query, browser, group, bobs_message, alice):
     response = browser(alice).get(url("conversation", group.pk) + "?" + query)
     assert response.status_code == 200
-    assert seqs(response)[-1] == words.seq
+    assert seqs(response)[-1] == bobs_message.seq
 
 
 @pytest.mark.parametrize("number", ["99999999999999999999999", "9223372036854775807"])
@@ -464,7 +470,7 @@ def test_the_new_line_stands_before_the_first_unread_word_of_others(
     assert "1 new message<" in page
 
 
-def test_without_anything_unread_there_is_no_line_and_no_bar(browser, group, words, alice):
+def test_without_anything_unread_there_is_no_line_and_no_bar(browser, group, bobs_message, alice):
     actions.mark_read(alice, group.pk, 10**6)
     page = visible(browser(alice).get(url("conversation", group.pk)))
     assert 'id="new"' not in page
@@ -557,7 +563,7 @@ def test_notices_stand_in_the_log_in_words(browser, group, alice, bob):
     assert "Alice set the topic: Boats &amp; &lt;ropes&gt;" in page
 
 
-def test_scripts_get_to_know_where_they_are(browser, group, words, alice):
+def test_scripts_get_to_know_where_they_are(browser, group, bobs_message, alice):
     import json
 
     response = browser(alice).get(url("conversation", group.pk))
@@ -716,100 +722,102 @@ def test_words_for_an_archived_conversation_are_given_back(browser, group, alice
 # --- changing what was said ----------------------------------------------------------------------
 
 
-def test_the_author_edits_and_the_mark_says_so(browser, group, words, bob, alice):
+def test_the_author_edits_and_the_mark_says_so(browser, group, bobs_message, bob, alice):
     client = browser(bob)
-    assert "Words of Bob</textarea>" in text_of(client.get(url("edit", words.pk)))
-    response = client.post(url("edit", words.pk), {"body": "Better words"})
+    assert "Words of Bob</textarea>" in text_of(client.get(url("edit", bobs_message.pk)))
+    response = client.post(url("edit", bobs_message.pk), {"body": "Better words"})
     assert response.status_code == 303
-    assert response.headers["Location"] == f"/c/{group.pk}/#m{words.pk}"
+    assert response.headers["Location"] == f"/c/{group.pk}/#m{bobs_message.pk}"
     page = visible(browser(alice).get(url("conversation", group.pk)))
-    article = page.partition(f'id="m{words.pk}"')[2].partition("</article>")[0]
+    article = page.partition(f'id="m{bobs_message.pk}"')[2].partition("</article>")[0]
     assert "Better words" in article
     assert 'data-slot="edited">' in article
 
 
-def test_the_mark_is_hidden_on_what_was_not_edited(browser, group, words, alice):
+def test_the_mark_is_hidden_on_what_was_not_edited(browser, group, bobs_message, alice):
     page = visible(browser(alice).get(url("conversation", group.pk)))
-    article = page.partition(f'id="m{words.pk}"')[2].partition("</article>")[0]
+    article = page.partition(f'id="m{bobs_message.pk}"')[2].partition("</article>")[0]
     assert 'data-slot="edited" hidden>' in article
 
 
-def test_nobody_else_edits_not_even_the_owner(browser, words, alice):
+def test_nobody_else_edits_not_even_the_owner(browser, bobs_message, alice):
     client = browser(alice)
-    assert client.get(url("edit", words.pk)).status_code == 403
-    answer = client.post(url("edit", words.pk), {"body": "Put into the mouth"})
+    assert client.get(url("edit", bobs_message.pk)).status_code == 403
+    answer = client.post(url("edit", bobs_message.pk), {"body": "Put into the mouth"})
     assert answer.status_code == 403
     assert "Put into the mouth" in text_of(answer)
-    words.refresh_from_db()
-    assert words.body == "Words of Bob"
+    bobs_message.refresh_from_db()
+    assert bobs_message.body == "Words of Bob"
 
 
-def test_an_edit_over_a_later_edit_shows_both_and_lets_one_choose(browser, words, bob):
+def test_an_edit_over_a_later_edit_shows_both_and_lets_one_choose(browser, bobs_message, bob):
     client = browser(bob)
     form = {"body": "From the phone", "edited_at": ""}
-    assert 'name="edited_at" value=""' in text_of(client.get(url("edit", words.pk)))
-    actions.edit_message(bob, words.pk, "From the desk")
-    answer = client.post(url("edit", words.pk), form)
+    assert 'name="edited_at" value=""' in text_of(client.get(url("edit", bobs_message.pk)))
+    actions.edit_message(bob, bobs_message.pk, "From the desk")
+    answer = client.post(url("edit", bobs_message.pk), form)
     assert answer.status_code == 409
     page = text_of(answer)
     assert "<p>From the desk</p>" in page
     assert "From the phone</textarea>" in page
-    words.refresh_from_db()
-    assert words.body == "From the desk"
+    bobs_message.refresh_from_db()
+    assert bobs_message.body == "From the desk"
     seen = re.search(r'name="edited_at" value="([^"]+)"', page)[1]
-    assert client.post(url("edit", words.pk), {**form, "edited_at": seen}).status_code == 303
-    words.refresh_from_db()
-    assert words.body == "From the phone"
+    assert client.post(url("edit", bobs_message.pk), {**form, "edited_at": seen}).status_code == 303
+    bobs_message.refresh_from_db()
+    assert bobs_message.body == "From the phone"
 
 
 @pytest.mark.parametrize("edited_at", ["x", "2026-13-99T00:00", "2026-01-01T00:00:00", "\x00"])
 def test_an_edit_that_began_from_an_unknown_version_overwrites_nothing(
-    edited_at, browser, words, bob
+    edited_at, browser, bobs_message, bob
 ):
     form = {"body": "Better words", "edited_at": edited_at}
-    answer = browser(bob).post(url("edit", words.pk), form)
+    answer = browser(bob).post(url("edit", bobs_message.pk), form)
     assert answer.status_code == 409
     assert "Better words</textarea>" in text_of(answer)
-    words.refresh_from_db()
-    assert words.body == "Words of Bob"
+    bobs_message.refresh_from_db()
+    assert bobs_message.body == "Words of Bob"
 
 
-def test_an_edit_refused_for_another_reason_still_knows_what_it_began_from(browser, words, bob):
+def test_an_edit_refused_for_another_reason_still_knows_what_it_began_from(
+    browser, bobs_message, bob
+):
     client = browser(bob)
-    actions.edit_message(bob, words.pk, "From the desk")
-    page = text_of(client.post(url("edit", words.pk), {"body": "", "edited_at": ""}))
+    actions.edit_message(bob, bobs_message.pk, "From the desk")
+    page = text_of(client.post(url("edit", bobs_message.pk), {"body": "", "edited_at": ""}))
     assert 'name="edited_at" value=""' in page
 
 
 @pytest.mark.parametrize("body", ["", "x" * 4001, "zero\x00byte"])
-def test_a_refused_edit_keeps_the_text(body, browser, words, bob):
-    response = browser(bob).post(url("edit", words.pk), {"body": body})
+def test_a_refused_edit_keeps_the_text(body, browser, bobs_message, bob):
+    response = browser(bob).post(url("edit", bobs_message.pk), {"body": body})
     assert response.status_code == 400
     assert f"\n{body}</textarea>" in text_of(response)
-    words.refresh_from_db()
-    assert words.body == "Words of Bob"
+    bobs_message.refresh_from_db()
+    assert bobs_message.body == "Words of Bob"
 
 
-def test_deleting_asks_first(browser, words, bob):
+def test_deleting_asks_first(browser, bobs_message, bob):
     client = browser(bob)
-    assert "Delete this message?" in text_of(client.get(url("delete_message", words.pk)))
-    words.refresh_from_db()
-    assert words.deleted_at is None
-    assert client.post(url("delete_message", words.pk)).status_code == 303
-    words.refresh_from_db()
-    assert words.body == ""
+    assert "Delete this message?" in text_of(client.get(url("delete_message", bobs_message.pk)))
+    bobs_message.refresh_from_db()
+    assert bobs_message.deleted_at is None
+    assert client.post(url("delete_message", bobs_message.pk)).status_code == 303
+    bobs_message.refresh_from_db()
+    assert bobs_message.body == ""
 
 
 def test_the_owner_deletes_others_words_and_a_member_does_not(
-    browser, group, words, alice, bob, say
+    browser, group, bobs_message, alice, bob, say
 ):
     of_alice = say(alice, group, "Words of Alice")
     assert browser(bob).post(url("delete_message", of_alice.pk)).status_code == 403
-    assert browser(alice).post(url("delete_message", words.pk)).status_code == 303
+    assert browser(alice).post(url("delete_message", bobs_message.pk)).status_code == 303
     assert bodies(group) == ["", "Words of Alice"]
 
 
-def test_menus_offer_only_what_one_may_do(browser, group, words, alice, bob, say):
+def test_menus_offer_only_what_one_may_do(browser, group, bobs_message, alice, bob, say):
     of_alice = say(alice, group, "Words of Alice")
 
     def offered(user, message) -> set[str]:
@@ -818,19 +826,19 @@ def test_menus_offer_only_what_one_may_do(browser, group, words, alice, bob, say
         return set(re.findall(r'data-action="([a-z]+)"', article))
 
     everybody = {"react", "reply", "copy", "link", "unread"}
-    assert offered(bob, words) == everybody | {"edit", "delete"}
+    assert offered(bob, bobs_message) == everybody | {"edit", "delete"}
     assert offered(bob, of_alice) == everybody
-    assert offered(alice, words) == everybody | {"delete"}
+    assert offered(alice, bobs_message) == everybody | {"delete"}
 
 
-def test_a_reaction_is_put_on_and_taken_off_by_its_chip(browser, group, words, alice, bob):
+def test_a_reaction_is_put_on_and_taken_off_by_its_chip(browser, group, bobs_message, alice, bob):
     client = browser(alice)
     back = url("conversation", group.pk) + "?around=1"
     form = {"emoji": "🎉", "on": "1", "next": back}
-    response = client.post(url("react", words.pk), form)
+    response = client.post(url("react", bobs_message.pk), form)
     assert response.status_code == 303
-    assert response.headers["Location"] == f"{back}#m{words.pk}"
-    actions.react(bob, words.pk, "🎉")
+    assert response.headers["Location"] == f"{back}#m{bobs_message.pk}"
+    actions.react(bob, bobs_message.pk, "🎉")
     page = visible(client.get(url("conversation", group.pk)))
     chip = re.search(r'<button class="chip"[^>]*data-emoji="🎉"[^>]*>.*?</button>', page, re.DOTALL)
     assert chip
@@ -838,19 +846,19 @@ def test_a_reaction_is_put_on_and_taken_off_by_its_chip(browser, group, words, a
     assert 'form="unreact-form"' in chip[0]
     assert 'title="You, Bob"' in chip[0]
     assert ">2<" in chip[0]
-    client.post(url("react", words.pk), {**form, "on": "0"})
+    client.post(url("react", bobs_message.pk), {**form, "on": "0"})
     assert list(Reaction.objects.values_list("user__name", "emoji")) == [("Bob", "🎉")]
 
 
-def test_a_reaction_goes_on_to_pages_of_ours_only(browser, group, words, alice):
+def test_a_reaction_goes_on_to_pages_of_ours_only(browser, group, bobs_message, alice):
     form = {"emoji": "🎉", "on": "1", "next": "https://elsewhere.example/c/1/"}
-    response = browser(alice).post(url("react", words.pk), form)
-    assert response.headers["Location"] == f"/c/{group.pk}/#m{words.pk}"
+    response = browser(alice).post(url("react", bobs_message.pk), form)
+    assert response.headers["Location"] == f"/c/{group.pk}/#m{bobs_message.pk}"
 
 
 @pytest.mark.parametrize("emoji", ["", "ok", "👍👍👍", "<b>", "\x00"])
-def test_what_is_no_emoji_is_told_so_and_kept(emoji, browser, words, alice):
-    response = browser(alice).post(url("react", words.pk), {"emoji": emoji, "on": "1"})
+def test_what_is_no_emoji_is_told_so_and_kept(emoji, browser, bobs_message, alice):
+    response = browser(alice).post(url("react", bobs_message.pk), {"emoji": emoji, "on": "1"})
     assert response.status_code == 400
     assert "A reaction is exactly one emoji." in text_of(response)
     assert not Reaction.objects.exists()
@@ -883,20 +891,20 @@ def test_nothing_said_named_or_typed_becomes_markup(attack, browser, alice, bob,
     room = actions.create_conversation(
         alice, name=line, topic=line, access="open", member_ids=[bob.pk]
     )
-    said = say(alice, room, attack)
-    say(bob, room, "reply", reply_to=said.pk)
-    actions.react(alice, said.pk, "👍")
+    text = say(alice, room, attack)
+    say(bob, room, "reply", reply_to=text.pk)
+    actions.react(alice, text.pk, "👍")
     client = browser(bob)
     addresses = [
-        url("conversation", room.pk), url("conversation", room.pk) + f"?reply_to={said.pk}",
+        url("conversation", room.pk), url("conversation", room.pk) + f"?reply_to={text.pk}",
         url("browse"), url("browse") + "?q=" + "%3Cscript%3Ealert(1)%3C/script%3E",
-        url("members", room.pk), url("settings", room.pk), url("react", said.pk), "/?list",
+        url("members", room.pk), url("settings", room.pk), url("react", text.pk), "/?list",
     ]  # fmt: skip
     pages = [text_of(client.get(each)) for each in addresses]
     pages.append(text_of(post(client, room, attack + "\x00")))
     owner = browser(alice)
     pages += [text_of(owner.get(url(n, room.pk))) for n in ("settings", "delete", "members")]
-    pages.append(text_of(owner.get(url("edit", said.pk))))
+    pages.append(text_of(owner.get(url("edit", text.pk))))
     for page in pages:
         markup = tags_of(page)
         assert "alert(1)" not in "".join(name for name, _attrs in markup)

@@ -94,8 +94,8 @@ def test_notices_are_told_in_words_and_data(alice, bob, carol, pair):
     actions.leave(bob, pair.pk)
     actions.archive(alice, pair.pk)
     actions.unarchive(alice, pair.pk)
-    told = [wire_of(message) for message in log_of(pair)]
-    assert [wire["notice"]["text"] for wire in told] == [
+    notices = [wire_of(message) for message in log_of(pair)]
+    assert [wire["notice"]["text"] for wire in notices] == [
         "Alice opened this conversation.",
         "Alice added Bob.",
         "Alice added Carol.",
@@ -110,8 +110,8 @@ def test_notices_are_told_in_words_and_data(alice, bob, carol, pair):
         "Alice archived this conversation.",
         "Alice took this conversation out of the archive.",
     ]
-    assert all((wire["key"], wire["body"], wire["html"]) == (None, "", "") for wire in told)
-    assert told[3]["notice"]["data"] == {"user": carol.pk, "name": "Carol", "role": "admin"}
+    assert all((wire["key"], wire["body"], wire["html"]) == (None, "", "") for wire in notices)
+    assert notices[3]["notice"]["data"] == {"user": carol.pk, "name": "Carol", "role": "admin"}
 
 
 def test_a_notice_keeps_the_name_of_then_and_its_author_the_name_of_now(alice, bob, pair):

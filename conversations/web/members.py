@@ -35,8 +35,8 @@ def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
     if request.method == "POST":
         try:
             return _add(request, membership)
-        except ChatError as refusal:
-            error = refusal
+        except ChatError as chat_error:
+            error = chat_error
     page = _members_page(request, membership, error)
     return with_status(page, error) if error else page
 
@@ -46,8 +46,8 @@ def _add(request: HttpRequest, membership: Membership) -> HttpResponse:
     if not ids:
         raise ChatError("invalid", _("Choose who to add."))
     added = actions.add_members(membership.user, membership.conversation_id, ids)
-    said = ngettext("%(count)d person added.", "%(count)d people added.", len(added))
-    messages.success(request, said % {"count": len(added)})
+    text = ngettext("%(count)d person added.", "%(count)d people added.", len(added))
+    messages.success(request, text % {"count": len(added)})
     return redirect_to(membership.conversation_id, "members")
 
 

@@ -75,10 +75,10 @@ def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
         else:
             left += 1
     if left:
-        said = ngettext(
+        text = ngettext(
             "You left %(count)d conversation.", "You left %(count)d conversations.", left
         )
-        messages.success(request, said % {"count": left})
+        messages.success(request, text % {"count": left})
     return SeeOther(reverse("conversations:leave_many"))
 
 

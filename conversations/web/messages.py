@@ -73,8 +73,8 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
         except ChatError as error:
             return _edit_error_page(request, message_id, body, error)
     message, membership = access.message_for(user, message_id)
-    if refusal := _action_error(message, allowed=access.can_edit(membership, message)):
-        raise refusal
+    if chat_error := _action_error(message, allowed=access.can_edit(membership, message)):
+        raise chat_error
     return _edit_page(request, message, message.body, timestamp(message.edited_at))
 
 
@@ -161,8 +161,8 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
         action = actions.unreact if request.POST.get("on") == "0" else actions.react
         try:
             message = _with_conversation(action(user, message_id, emoji))
-        except ChatError as refusal:
-            error = refusal
+        except ChatError as chat_error:
+            error = chat_error
         else:
             place = message_url(message)
             page = safe_next(request, place).partition("#")[0]

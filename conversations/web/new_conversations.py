@@ -32,8 +32,8 @@ def new_group(request: HttpRequest) -> HttpResponse:
             try:
                 made = actions.create_conversation(user, member_ids=chosen, **form.cleaned_data)
                 return redirect_to(made.pk)
-            except ChatError as refusal:
-                error = refusal
+            except ChatError as chat_error:
+                error = chat_error
                 add_form_error(form, error)
         else:
             error = ChatError("invalid")
@@ -75,8 +75,8 @@ def new_direct(request: HttpRequest) -> HttpResponse:
             if other is None:
                 raise ChatError("invalid", _("Choose who to write to."))
             return redirect_to(actions.open_direct(user, other).pk)
-        except ChatError as refusal:
-            error = refusal
+        except ChatError as chat_error:
+            error = chat_error
     text = request.GET.get("q", "")[:NAME_MAX]
     found = search_people(request, text, limit=PEOPLE_FOUND + 1)
     context = {

@@ -37,8 +37,8 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
                 k: v for k, v in form.cleaned_data.items() if v != request.POST.get(f"was_{k}")
             }
             actions.update_conversation(membership.user, conversation_id, **changed)
-        except ChatError as refusal:
-            error = refusal
+        except ChatError as chat_error:
+            error = chat_error
             add_form_error(form, error)
     else:
         error = ChatError("invalid")

@@ -94,8 +94,8 @@ def test_module(page: Page, file: str, name: str) -> None:
 
 def test_protocol_js_and_protocol_py_say_the_same(page: Page) -> None:
     words = page.evaluate("import('chatty/chat/protocol.js').then(m => ({...m}))")
-    said = {cls.__struct_config__.tag for cls in protocol.ClientFrame.__subclasses__()}
-    assert set(words["CLIENT_FRAMES"]) == said
+    text = {cls.__struct_config__.tag for cls in protocol.ClientFrame.__subclasses__()}
+    assert set(words["CLIENT_FRAMES"]) == text
     assert words["SUBPROTOCOL"] == protocol.SUBPROTOCOL
     after = page.evaluate(
         "codes => import('chatty/chat/protocol.js').then(m => codes.map(m.afterClose))",

@@ -65,8 +65,8 @@ def by_rest(person, conversation, body, key):
         "Authorization": f"Bearer {person.token}",
         "Content-Type": "application/json",
     }
-    said = f'{{"key":"{key}","body":"{body}"}}'
-    return posted(person.server, f"/api/conversations/{conversation}/messages/", said, headers)
+    output = f'{{"key":"{key}","body":"{body}"}}'
+    return posted(person.server, f"/api/conversations/{conversation}/messages/", output, headers)
 
 
 def beat(person, client):

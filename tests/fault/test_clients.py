@@ -98,10 +98,10 @@ def test_who_breaks_the_protocol_is_closed_and_nobody_else(raw, codes, people, s
 def test_words_in_pieces_are_one_frame(people):
     alice, bob, _carol = people
     tea = alice.create_conversation(bob)
-    said = f'{{"type":"send","conversation":{tea},"key":"pieces","body":"in three"}}'.encode()
+    output = f'{{"type":"send","conversation":{tea},"key":"pieces","body":"in three"}}'.encode()
     with contextlib.closing(sleeper(alice)) as line:
-        line.sendall(masked(1, said[:10], final=False) + masked(9, b"still there?"))
-        line.sendall(masked(0, said[10:20], final=False) + masked(0, said[20:]))
+        line.sendall(masked(1, output[:10], final=False) + masked(9, b"still there?"))
+        line.sendall(masked(0, output[10:20], final=False) + masked(0, output[20:]))
         eventually(lambda: alice.read_messages(tea)[-1]["body"] == "in three")
 
 

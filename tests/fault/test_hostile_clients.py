@@ -453,10 +453,10 @@ def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(installation):
     server = installation.serve(failing=NEWER_UVICORN)
     with talking(server) as talk:
         talk.goes_on(0.5)
-    said = server.output()
-    assert "uvicorn 0.99.0 is installed" in said
-    assert "pip install -r requirements.txt" in said
-    assert "Traceback" not in said
+    output = server.output()
+    assert "uvicorn 0.99.0 is installed" in output
+    assert "pip install -r requirements.txt" in output
+    assert "Traceback" not in output
 
 
 def test_an_e_mail_of_a_megabyte_is_refused_and_not_kept(talk):

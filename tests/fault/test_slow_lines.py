@@ -34,7 +34,7 @@ def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server,
     alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
     tea = alice.create_conversation(bob)
     words = [f"word {number}" for number in range(WORDS)]
-    said: dict[str, float] = {}
+    output: dict[str, float] = {}
 
     def listen(client):
         """Returns (words, when) as they come."""
@@ -52,7 +52,7 @@ def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server,
         for number, word in enumerate(words):
             if any(number == stall.start for stall in STALLS):
                 line.hold_up()
-            said[word] = time.monotonic()
+            output[word] = time.monotonic()
             keys.append(hers.send(tea, word))
             time.sleep(PAUSE)
             if any(number == stall.stop - 1 for stall in STALLS):
@@ -67,6 +67,6 @@ def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server,
     stored = [row for row in alice.read_messages(tea) if row["kind"] == "text"]
     assert [row["body"] for row in stored] == words
     assert [row["seq"] for row in stored] == [sent["seq"] for sent in acknowledged]
-    waits = sorted(when - said[word] for word, when in heard)
+    waits = sorted(when - output[word] for word, when in heard)
     assert waits[0] > LEAST
     assert waits[int(WORDS * 0.99) - 1] < MOST + LONGEST_STALL + OWN

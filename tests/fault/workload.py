@@ -166,11 +166,11 @@ class Workload:
             assert len(speaker.sent) == self.each, speaker.name
         rows = self.alice.read_messages(self.conversation)
         assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
-        said = [row for row in rows if row["kind"] == "text"]
-        assert len(said) == self.each * len(self.speakers)
-        by_key = {row["key"]: row for row in said}
+        output = [row for row in rows if row["kind"] == "text"]
+        assert len(output) == self.each * len(self.speakers)
+        by_key = {row["key"]: row for row in output}
         for speaker in self.speakers:
-            mine = [row["body"] for row in said if row["body"].startswith(f"{speaker.name} ")]
+            mine = [row["body"] for row in output if row["body"].startswith(f"{speaker.name} ")]
             assert mine == [f"{speaker.name} {number}" for number in range(self.each)]
             for sent in speaker.sent:
                 row = by_key[sent["key"]]

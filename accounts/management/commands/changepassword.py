@@ -14,8 +14,8 @@ class Command(changepassword.Command):
     help = "Change somebody's password. All their sign-ins end."
 
     def handle(self, *args: Any, **options: Any) -> str | None:
-        said: str | None = super().handle(*args, **options)
+        text: str | None = super().handle(*args, **options)
         user = user_by_email(options["username"] or "")
         if user is not None:
             actions.end_sign_ins(user)
-        return said
+        return text

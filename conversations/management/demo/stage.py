@@ -41,8 +41,8 @@ def is_there() -> bool:
 
 def has_real_messages() -> bool:
     """Whether anybody but the demo's people and `setup` has ever said anything."""
-    said = Message.objects.filter(kind=Message.Kind.TEXT).exclude(author__email__in=EMAILS)
-    return said.exclude(key__startswith="welcome-").exists()
+    text = Message.objects.filter(kind=Message.Kind.TEXT).exclude(author__email__in=EMAILS)
+    return text.exclude(key__startswith="welcome-").exists()
 
 
 @transaction.atomic
