@@ -18,6 +18,7 @@ _IMPORT = re.compile(
 _EXPORT = re.compile(
     r"^export (?P<what>(?:async )?(?:class|function|const) (?P<name>\w+))", re.MULTILINE
 )
+_PAIR = re.compile(r"[{,]\s*(\w+(?: as \w+)?)")
 _NAME = re.compile(r"[{,]\s*(\w+)")  # of what is imported, as its module calls it
 _OTHERWISE = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
@@ -53,21 +54,22 @@ def bundle(modules: list[str], source: Source) -> str:
     ValueError: two export the same name, which nobody outside could tell apart; one imports what
     another does not export; or one imports or exports in a way this does not know.
     """
-    holders = {module: f"$${place}" for place, module in enumerate(modules)}
     outside: dict[str, str] = {}  # what is in another file, by what it is called here
     parts: list[str] = []
     exporters: dict[str, str] = {}
 
     def taken(imported: re.Match[str]) -> str:
         module = imported["module"]
-        for name in _NAME.findall(imported["names"]) if module in holders else ():
+        for name in _NAME.findall(imported["names"]) if module in modules else ():
             if exporters.get(name) != module:
                 raise ValueError(f"{module} does not export {name}.")
+        if module in modules:
+            pairs = (pair.split(" as ") for pair in _PAIR.findall(imported["names"]))
+            return f"const {', '.join(f'{pair[-1]} = $${pair[0]}' for pair in pairs)};"
         names = imported["names"].replace(" as ", ": ")
-        holder = holders.get(module) or outside.setdefault(module, f"$_{len(outside)}")
-        return f"const {names} = {holder};"
+        return f"const {names} = {outside.setdefault(module, f'$_{len(outside)}')};"
 
-    for module, holder in holders.items():
+    for module in modules:
         text = _IMPORT.sub(taken, source(module))
         names = [export["name"] for export in _EXPORT.finditer(text)]
         text = _EXPORT.sub(r"\g<what>", text)
@@ -76,11 +78,9 @@ def bundle(modules: list[str], source: Source) -> str:
         for name in names:
             if exporters.setdefault(name, module) != module:
                 raise ValueError(f"{exporters[name]} and {module} both export {name}.")
-        parts.append(
-            f"const {holder} = (() => {{\n{text}\nreturn {{ {', '.join(names)} }};\n}})();"
-        )
         # Under names no module uses: what one leaves undeclared is the browser's, never another's.
-        parts.append(f"const {{ {', '.join(f'{name}: $${name}' for name in names)} }} = {holder};")
+        held = ", ".join(f"$${name}" for name in names)
+        parts.append(f"const [{held}] = (() => {{\n{text}\nreturn [{', '.join(names)}];\n}})();")
 
     imports = [f'import * as {name} from "chatty/{module}";' for module, name in outside.items()]
     exports = ", ".join(f"$${name} as {name}" for name in exporters)
