@@ -52,7 +52,7 @@ def sentence(kind: str, *, author: str | None, data: Data) -> str:
 
 def patterns() -> dict[str, str]:
     """Return every sentence by its name, with {gaps}, for scripts: one event goes to people of all
-    languages, so a page says what happened in its own (static/js/views/words.js)."""
+    languages, so a page says what happened in its own (static/js/views/i18n.js)."""
     gaps = {name: f"{{{name}}}" for name in ("who", "whom", "new")}
     return {name: str(pattern) % gaps for name, pattern in _SENTENCES.items()}
 

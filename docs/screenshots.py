@@ -129,7 +129,7 @@ def photograph(
         page.set_viewport_size(WIDE)
         page.locator("#composer-body").fill("")
         for name in ("members", "settings"):
-            page.locator(f".topbar [data-beside={name}]").click()
+            page.locator(f".topbar [data-pane={name}]").click()
             page.locator(".details__body:not([aria-busy])").wait_for()
             take(page, f"beside-{name}")
         page.locator(".details [data-slot=close]").click()
@@ -155,7 +155,7 @@ def visit(browser: Browser, server: ChatServer, email: str, password: str, **opt
 
 def enter(page: Page, url: str) -> None:
     page.goto(url)
-    page.locator("html[data-line=online]").wait_for(state="attached")
+    page.locator("html[data-connection=online]").wait_for(state="attached")
 
 
 def cuttable(page: Page) -> Callable[[], None]:

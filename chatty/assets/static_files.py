@@ -45,8 +45,8 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 FIRST = "js/first.js"
 LATER = "js/later.js"
 _COME_LATER = (
-    "announcer background badge company connection deeds details forms jumps keys people sign_out switcher"
-    " typing"
+    "announcer background badge connection details forms keyboard message_actions message_links"
+    " people presence sign_out switcher typing"
 )
 
 

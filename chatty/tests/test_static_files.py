@@ -46,8 +46,8 @@ def weight(*texts: str) -> int:
 
 
 def test_a_script_is_served_without_what_only_people_read(collected):
-    picture = (SCRIPTS / "views" / "picture.js").read_text()
-    served = text_of(collected, "js/views/picture.js")
+    picture = (SCRIPTS / "views" / "avatar_preview.js").read_text()
+    served = text_of(collected, "js/views/avatar_preview.js")
     assert "// " in picture
     assert "// " not in served
     assert len(served) < len(picture) * 0.8
@@ -58,14 +58,14 @@ def test_what_a_page_needs_comes_in_a_few_files(collected):
     again = BundlingManifestStorage(location=collected.location, base_url="/static/")
     for module, bundle in [
         ("chat/store", "first"),
-        ("views/deeds", "later"),
+        ("views/message_actions", "later"),
         ("lib/match", "later"),
     ]:
         name = again.stored_name(f"js/{module}.js")
         assert re.fullmatch(rf"js/{bundle}\.[0-9a-f]+\.js", name)
         assert again.exists(name)
         assert again.exists(f"{name}.gz")
-    for module in ("main", "offline", "visitor", "views/notifier"):
+    for module in ("main", "offline", "signed_out", "views/notifier"):
         assert again.stored_name(f"js/{module}.js").startswith(f"js/{module}.")
 
 
@@ -90,7 +90,11 @@ def test_what_a_page_loads_until_one_can_read_and_write_stays_small(collected):
 
 
 def test_what_a_page_has_loaded_when_it_is_idle_stays_small(collected):
-    idle = ["views/notifier", "views/banners", "views/tone"]  # for who wants to be notified
+    idle = [
+        "views/notifier",
+        "views/system_notifications",
+        "views/notification_sound",
+    ]  # for who wants to be notified
     later = [text_of(collected, name) for name in [LATER, *(f"js/{name}.js" for name in idle)]]
     assert weight(*_at_once(collected), *later) <= 45_000
 

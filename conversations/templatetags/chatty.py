@@ -93,7 +93,7 @@ def timestamp(at: datetime) -> str:
 def avatar(person: User | None, *, size: str = "", slot: str = "") -> SafeString:
     """Somebody's face: initials on their colour, and their picture on top once it has come.
 
-    The live page draws the same (static/js/views/face.js). `slot`: its data-slot, for scripts.
+    The live page draws the same (static/js/views/avatar.js). `slot`: its data-slot, for scripts.
     """
     return format_html(
         '<span class="avatar{} avatar--h{}"{} aria-hidden="true">{}{}</span>',

@@ -50,13 +50,15 @@ def seen(page: str) -> str | None:
 
 def here(page: str) -> str | None:
     """How many are said to be here at the head, None when it is not said."""
-    found = re.search(r'<span id="here"( hidden)?> · <a[^>]*title="([^"]*)">([^<]*)</a>', page)
+    found = re.search(r'<span id="online"( hidden)?> · <a[^>]*title="([^"]*)">([^<]*)</a>', page)
     return None if not found or found[1] else f"{found[3]}: {found[2]}"
 
 
 def faces(page: str) -> set[int]:
     """Whose face has a dot."""
-    return {int(pk) for pk in re.findall(r'class="face face--here" data-person="(\d+)"', page)}
+    return {
+        int(pk) for pk in re.findall(r'class="presence presence--online" data-person="(\d+)"', page)
+    }
 
 
 def test_the_head_counts_who_is_here_and_names_them(alice, bob, mia, group, page_of, present):

@@ -159,14 +159,14 @@ def test_the_list_is_quiet_about_what_one_does_not_want_to_be_told_of(
     page = alices.get("/?list").content.decode()
     found = re.search(rf'<li class="([^"]*)" data-conversation="{pair.pk}"[^>]*>', page)
     assert found
-    assert ("row--quiet" in found[1], "row--called" in found[1]) == (quiet, called)
+    assert ("row--muted" in found[1], "row--mentioned" in found[1]) == (quiet, called)
     seqs = str(message.seq) if called else ""
     assert f'data-level="{level}" data-mentions="{seqs}"' in found[0]
 
 
 def test_a_message_that_calls_me_is_marked_for_me_alone(alices, client, alice, bob, pair):
     message = say(bob, pair, "@Alice, look")
-    mark = f'message--called" id="m{message.pk}"'
+    mark = f'message--mentioned" id="m{message.pk}"'
     assert mark in alices.get(f"/c/{pair.pk}/").content.decode()
     bobs = Client()
     bobs.force_login(bob)

@@ -39,14 +39,14 @@ class SidebarItem:
 
     @property
     def level_in_force(self) -> str:
-        """Directs know no mentions: everything in one is for its reader (roster.js: levelOf)."""
+        """Directs know no mentions: everything in one is for its reader (conversation_list.js: levelOf)."""
         asks_mentions = self.level == Membership.Level.MENTIONS
         is_direct = self.kind == Conversation.Kind.DIRECT
         return Membership.Level.ALL if asks_mentions and is_direct else self.level
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is nothing in it that one wants to be told of (roster.js: callsOf)."""
+        """Whether nothing in it asks for a notification (conversation_list.js: notifiableCount)."""
         match self.level_in_force:
             case Membership.Level.ALL:
                 return not self.unread

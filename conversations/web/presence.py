@@ -1,6 +1,6 @@
 """Who else is in a conversation, as its page shows it: who is here, who has seen the last own words.
 
-The live page says the same (static/js/chat/company.js, static/js/views/company.js).
+The live page says the same (static/js/chat/presence.js, static/js/views/presence.js).
 """
 
 from __future__ import annotations

@@ -4,21 +4,21 @@ import { Chat } from "chatty/chat/chat.js";
 import { Drafts } from "chatty/chat/drafts.js";
 import { Outbox } from "chatty/chat/outbox.js";
 import { Rest } from "chatty/chat/rest.js";
-import { Roster } from "chatty/chat/roster.js";
-import { Shelf } from "chatty/chat/shelf.js";
+import { ConversationList } from "chatty/chat/conversation_list.js";
+import { OutboxStorage } from "chatty/chat/outbox_storage.js";
 import { Socket } from "chatty/chat/socket.js";
 import { Store } from "chatty/chat/store.js";
 import { Unsent } from "chatty/chat/unsent.js";
-import { Late } from "chatty/lib/emitter.js";
+import { BufferedEmitter } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
 import { isWatched, slot, view } from "chatty/views/dom.js";
 import { MessageView, readMessage } from "chatty/views/message.js";
-import { Quick } from "chatty/views/quick.js";
-import { Reading } from "chatty/views/reading.js";
+import { Shortcuts } from "chatty/views/shortcuts.js";
+import { ReadMarks } from "chatty/views/read_marks.js";
 import { Sidebar } from "chatty/views/sidebar.js";
 import { Timeline } from "chatty/views/timeline.js";
-import { say } from "chatty/views/words.js";
+import { t } from "chatty/views/i18n.js";
 
 const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reason again stays
 
@@ -28,9 +28,9 @@ async function main() {
   const { user: me, epoch, conversation, urls } = data;
   const scope = `${me.id}.${epoch}`;
 
-  const roster = new Roster({ me: me.id, rows: Sidebar.read() });
+  const conversationList = new ConversationList({ me: me.id, rows: Sidebar.read() });
   const store = conversation && new Store({ me: me.id, page: pageOf(conversation) });
-  const rest = new Rest({ root: urls.api, token: csrfToken, say });
+  const rest = new Rest({ root: urls.api, token: csrfToken, t });
   const socket = new Socket(socketUrl(urls.socket));
   const chat = new Chat({
     me: me.id,
@@ -40,8 +40,8 @@ async function main() {
     socket,
     rest,
     store,
-    roster,
-    say,
+    conversationList,
+    t,
   });
   const drafts = new Drafts(scope, data.writer);
   let isLeaving = false; // for a page that says what came of the form which led there
@@ -54,29 +54,29 @@ async function main() {
     if (isLeaving) return;
     composer?.lock(change);
     timeline?.lock(change);
-    view("locked").then(({ showLocked }) => showLocked({ change, composer, home: urls.home }));
+    view("locked_bar").then(({ showLocked }) => showLocked({ change, composer, home: urls.home }));
   };
-  chat.on("gone", ({ change }) => lock(change));
-  chat.on("back", () => composer?.locked === "removed" && reload());
+  chat.on("removed", ({ change }) => lock(change));
+  chat.on("readded", () => composer?.locked === "removed" && reload());
   chat.on("foreign", ({ change }) => {
     if (composer && (composer.text || isWatched())) lock(change);
     else reload();
   });
 
-  const badge = view("badge").then(({ Badge }) => new Badge({ roster }).connect());
-  const retitle = (name) => {
+  const badge = view("badge").then(({ Badge }) => new Badge({ conversationList }).connect());
+  const setTitle = (name) => {
     document.getElementById("conversation-name").textContent = name;
     badge.then((shown) => (shown.title = `${name} · Chatty`));
   };
   for (const part of [
-    new Sidebar({ roster, current: conversation?.id ?? null }),
-    new Quick({ me: me.id, rest, roster }),
+    new Sidebar({ conversationList, current: conversation?.id ?? null }),
+    new Shortcuts({ me: me.id, rest, conversationList }),
   ]) {
     attempt(() => part.connect());
   }
-  const outbox = new Outbox({ scope, shelf: new Shelf(scope), deliver: chat.delivery() });
+  const outbox = new Outbox({ scope, storage: new OutboxStorage(scope), deliver: chat.delivery() });
   const unsent = new Unsent({ outbox, drafts });
-  attempt(() => drafts.forgetOld());
+  attempt(() => drafts.removeOld());
   view("connection").then(({ Connection }) =>
     new Connection({
       chat,
@@ -86,32 +86,32 @@ async function main() {
       signIn: urls.sign_in,
     }).connect(),
   );
-  view("background").then(({ tellInBackground }) => tellInBackground({ me: me.id, scope, chat, roster }));
+  view("background").then(({ startBackground }) => startBackground({ me: me.id, scope, chat, conversationList }));
   view("sign_out").then(({ SignOut }) => new SignOut({ unsent }).connect());
   const using = chat.use(outbox);
   if (conversation) {
     attempt(() => {
-      ({ composer, timeline } = openConversation({ data, chat, rest, store, roster, drafts, retitle, lock }));
+      ({ composer, timeline } = openConversation({ data, chat, rest, store, conversationList, drafts, setTitle, lock }));
     });
   }
   socket.on("frame", ({ type, user }) => {
     if (type !== "person") return;
-    view("people").then(({ meet }) => meet(user, { me, roster, store, conversation, retitle }));
+    view("people").then(({ updatePerson }) => updatePerson(user, { me, conversationList, store, conversation, setTitle }));
   });
-  listening("company", [[socket, "frame"], [chat, "status", "spoken"]], ({ CompanyView }, said) =>
-    new CompanyView({ conversation, socket: said, chat: said, store, rest }).connect(),
+  startBuffered("presence", [[socket, "frame"], [chat, "status", "message"]], ({ PresenceView }, events) =>
+    new PresenceView({ conversation, socket: events, chat: events, store, rest }).connect(),
   );
   attempt(() => chat.connect());
   await using;
-  const strays = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter(
-    (id) => (id === conversation?.id ? !composer : !roster.get(id)),
+  const orphans = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter(
+    (id) => (id === conversation?.id ? !composer : !conversationList.get(id)),
   );
-  if (strays.length || drafts.formerScopes.length) {
-    view("kept").then(({ showKept }) => showKept({ strays, rest, drafts, outbox, here: conversation?.id }));
+  if (orphans.length || drafts.formerScopes.length) {
+    view("orphaned_text").then(({ showOrphans }) => showOrphans({ orphans, rest, drafts, outbox, here: conversation?.id }));
   }
 }
 
-function openConversation({ data, chat, rest, store, roster, drafts, retitle, lock }) {
+function openConversation({ data, chat, rest, store, conversationList, drafts, setTitle, lock }) {
   const { user: me, conversation, limits } = data;
   const times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
   const message = new MessageView({
@@ -131,7 +131,7 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle, lo
     locked: conversation.archived ? "archived" : "",
     onMove: () => reading?.look(),
   });
-  let deeds = null; // until they have come, its links and forms do what they offer
+  let actions = null; // until they have come, its links and forms do what they offer
   const form = document.getElementById("composer");
   const composer =
     form &&
@@ -143,11 +143,11 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle, lo
       conversation: conversation.id,
       onSent: () => {
         timeline.toLatest();
-        reading?.spoke();
+        reading?.messageSent();
       },
-      editLast: () => deeds?.editLast() ?? false,
+      editLast: () => actions?.editLast() ?? false,
     });
-  reading = new Reading({ chat, store, roster, timeline, conversation, me });
+  reading = new ReadMarks({ chat, store, conversationList, timeline, conversation, me });
 
   attempt(() => timeline.connect());
   attempt(() => composer?.connect());
@@ -157,11 +157,11 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle, lo
     ({ Details }) => new Details({ place: details, chat }).connect(),
     () => (details.hidden = true),
   );
-  view("jumps").then(({ Jumps }) =>
-    new Jumps({ chat, rest, timeline, conversation: conversation.id }).connect(),
+  view("message_links").then(({ MessageLinks }) =>
+    new MessageLinks({ chat, rest, timeline, conversation: conversation.id }).connect(),
   );
-  Promise.all([view("deeds"), view("keys")]).then(([{ Deeds }, { Keys }]) => {
-    deeds = new Deeds({
+  Promise.all([view("message_actions"), view("keyboard")]).then(([{ MessageActions }, { Keyboard }]) => {
+    actions = new MessageActions({
       chat,
       store,
       timeline,
@@ -171,43 +171,43 @@ function openConversation({ data, chat, rest, store, roster, drafts, retitle, lo
       me,
       max: limits.body,
     });
-    deeds.connect({ composer });
-    new Keys({ timeline, deeds, composer }).connect();
+    actions.connect({ composer });
+    new Keyboard({ timeline, actions, composer }).connect();
   });
   if (form) {
     const page = { form, chat, rest, conversation: conversation.id, me };
-    view("forms").then(({ offerNames }) => offerNames(page));
+    view("forms").then(({ offerMentions }) => offerMentions(page));
   }
   const announcer = document.getElementById("announcer");
-  listening("announcer", [[chat, "spoken"]], ({ Announcer }, said) =>
-    new Announcer({ chat: said, place: announcer }).connect(),
+  startBuffered("announcer", [[chat, "message"]], ({ Announcer }, events) =>
+    new Announcer({ chat: events, place: announcer }).connect(),
   );
   const typing = form && slot(form, "typing");
   if (typing) {
-    listening("typing", [[chat, "typing", "spoken"]], ({ Typing }, said) =>
-      new Typing({ chat: said, place: typing }).connect(),
+    startBuffered("typing", [[chat, "typing", "message"]], ({ Typing }, events) =>
+      new Typing({ chat: events, place: typing }).connect(),
     );
   }
-  const page = { retitle, composer, timeline, lock };
-  chat.on("spoken", ({ message: { kind, notice } }) => followNotice(kind, notice, page));
+  const page = { setTitle, composer, timeline, lock };
+  chat.on("message", ({ message: { kind, notice } }) => followNotice(kind, notice, page));
   return { composer, timeline };
 }
 
-/** A part that comes a moment later; what it listens for waits for it. `sources`: as of Late. */
-function listening(name, sources, start) {
-  const said = new Late(...sources);
+/** A part that comes a moment later; what it listens for waits for it. `sources`: as of BufferedEmitter. */
+function startBuffered(name, sources, start) {
+  const events = new BufferedEmitter(...sources);
   // Also of one that does not come: nothing is kept for ever.
-  view(name).then((module) => start(module, said)).finally(() => said.open());
+  view(name).then((module) => start(module, events)).finally(() => events.replay());
 }
 
 /** What a notice changes about the page around the log. */
-function followNotice(kind, notice, { retitle, composer, timeline, lock }) {
-  if (kind === "renamed") retitle(notice.data.new);
+function followNotice(kind, notice, { setTitle, composer, timeline, lock }) {
+  if (kind === "renamed") setTitle(notice.data.new);
   if (kind === "archived" && composer && !composer.locked) lock("archived");
   if (kind === "unarchived" && composer?.locked === "archived") {
     composer.unlock();
     timeline.lock("");
-    view("locked").then(({ hideLocked }) => hideLocked());
+    view("locked_bar").then(({ hideLocked }) => hideLocked());
   }
   // Without a composer nothing is being written, and the server draws one.
   if (kind === "unarchived" && !composer) reload();

@@ -138,7 +138,10 @@ class Room:
 
 
 # What a page loads a moment later than the rest, and what only waits to be pressed shows no sign of.
-_WAIT_FOR_PARTS = "Promise.all(['deeds', 'keys', 'jumps'].map(n => import(`chatty/views/${n}.js`)))"
+_WAIT_FOR_PARTS = (
+    "Promise.all(['message_actions', 'keyboard', 'message_links']"
+    ".map(n => import(`chatty/views/${n}.js`)))"
+)
 
 
 def enter(visitor: Visitor, room: Room) -> Page:
@@ -149,7 +152,7 @@ def enter(visitor: Visitor, room: Room) -> Page:
 
 
 def wait_for_line(page: Page) -> None:
-    expect(page.locator("html[data-line=online]")).to_be_attached()
+    expect(page.locator("html[data-connection=online]")).to_be_attached()
 
 
 def wait_for_held(page: Page, held: list[Route]) -> None:

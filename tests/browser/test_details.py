@@ -13,7 +13,7 @@ from tests.installations import ChatServer
 
 
 def door(page: Page, name: str) -> Locator:
-    return page.locator(f".topbar [data-beside={name}]")
+    return page.locator(f".topbar [data-pane={name}]")
 
 
 def details(page: Page) -> Locator:

@@ -90,7 +90,7 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
     person: Callable[..., Person],
 ) -> None:
     page = alice.goto(f"/c/{room['id']}/")
-    expect(page.locator("html[data-line=online]")).to_be_attached()
+    expect(page.locator("html[data-connection=online]")).to_be_attached()
     expect(page.locator("#timeline")).to_contain_text("Montag, 11. März 2024")
     # The day stands in the server's words; those of scripts are compared with them.
     drawn = page.evaluate(
@@ -103,7 +103,7 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
 
     bob = visit(server, "Bob")
     other = bob.goto(f"/c/{room['id']}/")
-    expect(other.locator("html[data-line=online]")).to_be_attached()
+    expect(other.locator("html[data-connection=online]")).to_be_attached()
     other.locator("#composer-body").press_sequentially("Hal")
     expect(page.get_by_text("Bob schreibt …")).to_be_visible()
 
@@ -147,7 +147,7 @@ def test_a_refusal_by_socket_is_told_in_the_language_of_the_page(
 
 
 def refused_by_socket(page: Page) -> str:
-    expect(page.locator("html[data-line=online]")).to_be_attached()
+    expect(page.locator("html[data-connection=online]")).to_be_attached()
     detail = page.evaluate(
         """() => new Promise(resolve => {
             const socket = new WebSocket(`ws://${location.host}/ws/`, "chatty.v2");

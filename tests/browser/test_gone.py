@@ -88,7 +88,7 @@ def test_text_for_a_lost_conversation_is_offered_until_it_is_discarded(
     remove(room)
     expect(bob.locator("#locked-bar")).to_contain_text("kept here")
     bob.goto(f"{server.url}/?list")
-    kept = bob.locator(".kept")
+    kept = bob.locator(".unsent")
     expect(kept).to_contain_text("It wasn’t sent.")
     expect(kept.locator("blockquote")).to_have_text("Dear garden")
     bob.goto(f"{server.url}/c/{elsewhere}/")
@@ -131,7 +131,7 @@ def test_discarding_empties_the_locked_composer(
     away = bar.get_by_role("link", name="Go to your conversations")
     expect(away).to_be_focused()
     away.click()
-    expect(bob.locator(".kept")).to_have_count(0)
+    expect(bob.locator(".unsent")).to_have_count(0)
 
 
 ENDED = "from accounts.models import SignIn; SignIn.objects.filter(user__name='Bob').delete()"
@@ -226,7 +226,7 @@ def test_an_edit_in_a_lost_conversation_is_offered_too(
     assert editor.get_by_role("button").all_inner_texts() == ["Copy text", "Discard"]
     expect(editor.get_by_role("alert")).to_have_count(0)
     bob.goto(f"{server.url}/?list")
-    expect(bob.locator(".kept blockquote")).to_have_text("Mine, better")
+    expect(bob.locator(".unsent blockquote")).to_have_text("Mine, better")
 
 
 def archive(room: Room) -> None:
@@ -324,7 +324,7 @@ def test_the_page_of_a_conversation_that_is_gone_offers_its_text(
     expect(bob.locator("#locked-bar")).to_be_visible()
     bob.goto(f"{server.url}{room.path}{rest}")
     expect(bob.get_by_role("heading", name="Page not found")).to_be_visible()
-    kept = bob.locator(".kept")
+    kept = bob.locator(".unsent")
     expect(kept.locator("blockquote")).to_have_text("Dear garden")
     kept.get_by_role("button", name="Discard").click()
     expect(kept).to_have_count(0)
@@ -341,7 +341,7 @@ def test_kept_text_is_shown_to_its_writer_alone(
     expect(bob.locator("#locked-bar")).to_be_visible()
     visitor.context.clear_cookies()
     bob.goto(f"{server.url}{room.path}")
-    expect(bob.locator("#kept")).to_be_visible()  # the sign-in page
+    expect(bob.locator("#unsent")).to_be_visible()  # the sign-in page
     expect(bob.locator("body")).not_to_contain_text("never")
     visitor.sign_in("Alice")
     bob.goto(f"{server.url}{room.path}")
@@ -353,7 +353,7 @@ def test_kept_text_is_shown_to_its_writer_alone(
     bob.wait_for_url("**/sign-in/**")
     visitor.sign_in("Bob")
     bob.goto(f"{server.url}{room.path}")
-    expect(bob.locator(".kept blockquote")).to_have_text("For Alice’s eyes never")
+    expect(bob.locator(".unsent blockquote")).to_have_text("For Alice’s eyes never")
 
 
 def test_what_was_written_before_a_restore_is_offered_and_not_sent(
@@ -371,7 +371,7 @@ def test_what_was_written_before_a_restore_is_offered_and_not_sent(
     bob.keyboard.type(", and so on")
     expect(box).to_have_value("Half a thought")
     bar.get_by_role("link", name="Load the page again").click()
-    kept = bob.locator(".kept")
+    kept = bob.locator(".unsent")
     expect(kept).to_have_count(2)
     expect(kept.first).to_contain_text("before Chatty was restored from a backup")
     assert sorted(kept.locator("blockquote").all_inner_texts()) == ["Half a thought", "Queued"]
@@ -397,7 +397,7 @@ def test_a_draft_in_an_archived_conversation_is_offered_after_a_reload(
     archive(room)
     expect(bob.locator("#locked-bar")).to_contain_text("kept here")
     bob.reload()
-    kept = bob.locator(".kept")
+    kept = bob.locator(".unsent")
     expect(kept).to_contain_text("before this conversation was archived")
     expect(kept.locator("blockquote")).to_have_text("Half a thought")
     assert violations(bob) == []
@@ -436,6 +436,6 @@ def test_axe_finds_nothing_on_locked_pages_and_kept_text(
     found = {"locked": violations(bob)}
     for path in (room.path, "/?list", f"/c/{elsewhere}/"):
         bob.goto(server.url + path)
-        expect(bob.locator(".kept")).to_be_visible()
+        expect(bob.locator(".unsent")).to_be_visible()
         found[path] = violations(bob)
     assert {path: each for path, each in found.items() if each} == {}

@@ -37,7 +37,7 @@ def test_an_unbroken_string_widens_nothing(visit: Visit, room: Room) -> None:
     assert status == 201, made
     page = enter(visitor, room)
     page.goto(f"{room.server.url}/c/{made['id']}/")
-    expect(page.locator("html[data-line=online]")).to_be_attached()
+    expect(page.locator("html[data-connection=online]")).to_be_attached()
     for text in (LONG, f"`{LONG}`", f"```\n{LONG}\n```", f"> {LONG}", f"- {LONG}", "W" * 300):
         write(page, text)
     write(page, "Last")

@@ -441,7 +441,7 @@ def test_without_any_socket_words_go_by_plain_requests_and_the_page_says_what_to
     visitor.page.route_web_socket(re.compile("/ws/"), lambda route: route.close(code=1000))
     page = visitor.goto(room.path)
     write(page, "By another way")
-    expect(page.locator(".line-bar")).to_contain_text("WebSocket", timeout=15_000)
+    expect(page.locator(".connection-bar")).to_contain_text("WebSocket", timeout=15_000)
     expect(bubble(page, "By another way")).to_have_attribute(
         "data-message-id", re.compile(r"\d"), timeout=15_000
     )
@@ -492,7 +492,7 @@ def test_older_messages_come_while_scrolling_and_the_place_is_kept(
         page.wait_for_timeout(60)
         assert abs(top_of_id(page, before[0]) - before[1]) < 1
     expect(page.locator("#older")).to_have_count(0)
-    expect(page.locator(".beginning")).to_have_count(1)
+    expect(page.locator(".intro")).to_have_count(1)
     assert message_texts(page) == [str(number) for number in range(1, 181)]
 
 
@@ -501,7 +501,7 @@ def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Bob"), room)
     most = page.locator("#messages > .message").count()
     deadline = time.monotonic() + 6 * PATIENCE / 1000
-    while not page.locator(".beginning").count():
+    while not page.locator(".intro").count():
         assert time.monotonic() < deadline, f"still at {message_texts(page)[0]}"
         scroll(page, -1_200)
         page.wait_for_timeout(30)
@@ -711,9 +711,9 @@ def test_for_a_part_that_cannot_be_loaded_nothing_is_kept(visit: Visit, room: Ro
     later = Later(visitor)
     page = later.goto(room.path)
     page.evaluate("""async () => {
-        const { Late } = await import("chatty/lib/emitter.js");
-        const open = Late.prototype.open;
-        Late.prototype.open = function () { globalThis.isOpen = true; open.call(this); };
+        const { BufferedEmitter } = await import("chatty/lib/emitter.js");
+        const replay = BufferedEmitter.prototype.replay;
+        BufferedEmitter.prototype.replay = function () { globalThis.isOpen = true; replay.call(this); };
     }""")
     later.fail()
     eventually(lambda: page.evaluate("globalThis.isOpen"))

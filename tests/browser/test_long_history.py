@@ -57,7 +57,7 @@ _SCROLL = """async ([patience, until]) => {
     const end = performance.now() + 1000 * patience;
     const frames = [];
     let [most, shift, before] = [0, 0, performance.now()];
-    const isThere = () => document.querySelector(".beginning") || Number(rows()[0].dataset.seq) <= until;
+    const isThere = () => document.querySelector(".intro") || Number(rows()[0].dataset.seq) <= until;
     while (performance.now() < end && !isThere()) {
         box.scrollBy(0, -600);
         const top = box.getBoundingClientRect().top;
@@ -112,7 +112,7 @@ def test_thousands_of_messages_are_scrolled_through_smoothly_and_to_the_pixel(
     seen: list[dict[str, float]] = []
     costs = [cost_until(seq) for seq in (messages - PART, PART, 0)]
     print(seen, costs, os.getloadavg())
-    expect(page.locator(".beginning")).to_have_count(1)
+    expect(page.locator(".intro")).to_have_count(1)
     expect(page.locator("#messages > .message").first).to_contain_text("Message 1 ")
     assert max(each["most"] for each in seen) < ROWS_MAX
     assert max(each["shift"] for each in seen) < 1

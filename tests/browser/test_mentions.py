@@ -101,7 +101,7 @@ def test_it_is_pressed_on_a_phone_and_whoever_is_called_is_told(visit: Visit, ro
     expect(box(page)).to_have_value("Come @Bob ")
     expect(box(page)).to_be_focused()
     page.get_by_role("button", name="Send").tap()
-    expect(bubble(bob, "Come @Bob")).to_have_class(re.compile("message--called"))
+    expect(bubble(bob, "Come @Bob")).to_have_class(re.compile("message--mentioned"))
     assert message_texts(page)[-1] == "Come @Bob"
 
 

@@ -73,10 +73,10 @@ def test_there_are_tests() -> None:
 def test_every_sentence_scripts_say_stands_in_the_page() -> None:
     scripts = "".join(path.read_text() for path in (ROOT / "static" / "js").rglob("*.js"))
     words = (ROOT / "templates" / "_script_strings.html").read_text()
-    there = set(re.findall(r'data-word="([^"]+)"', words))
-    plain = set(re.findall(r'(?<!#)\bsay\(\s*"([^"]+)"', scripts))
+    there = set(re.findall(r'data-i18n="([^"]+)"', words))
+    plain = set(re.findall(r'(?<![#.\w])t\(\s*"([^"]+)"', scripts))
     plain |= set(re.findall(r'"(error\.\w+)"', scripts))
-    counted = set(re.findall(r'\bsayCount\(\s*"([^"]+)"', scripts))
+    counted = set(re.findall(r'\btn\(\s*"([^"]+)"', scripts))
     assert plain
     assert plain <= there
     assert {f"{name}.{form}" for name in counted for form in ("one", "other")} <= there

@@ -23,7 +23,7 @@ from tests.browser.rooms import (
 )
 from tests.installations import Builder, ChatServer, eventually
 
-HERE = re.compile("face--here")
+HERE = re.compile("presence--online")
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +55,18 @@ def test_who_comes_and_goes_is_shown_without_blinking(
 ) -> None:
     alice = enter(visit(server, "Alice"), room)
     row = alice.locator("#conversations > li", has=alice.locator(f"a[href='{direct}']"))
-    face = row.locator(".face")
+    face = row.locator(".presence")
     expect(face).not_to_have_class(HERE)
-    expect(alice.locator("#here")).to_be_hidden()
+    expect(alice.locator("#online")).to_be_hidden()
     bobs = visit(server, "Bob")
     bob = enter(bobs, room)
     expect(face).to_have_class(HERE)
     expect(row.get_by_role("link", name=re.compile("Here now: .*Bob"))).to_be_visible()
-    expect(alice.locator("#here")).to_contain_text("2 here")
-    expect(alice.locator("#here a")).to_have_attribute("title", "Here now: Bob, You")
+    expect(alice.locator("#online")).to_contain_text("2 here")
+    expect(alice.locator("#online a")).to_have_attribute("title", "Here now: Bob, You")
     alice.evaluate(
         "window.blinks = 0; new MutationObserver(() => (window.blinks += 1))"
-        ".observe(document.getElementById('here'), {subtree: true, attributes: true, childList: true})"
+        ".observe(document.getElementById('online'), {subtree: true, attributes: true, childList: true})"
     )
     for _ in range(3):
         bob.reload()
@@ -74,7 +74,7 @@ def test_who_comes_and_goes_is_shown_without_blinking(
     assert alice.evaluate("window.blinks") == 0
     bobs.context.close()
     expect(face).not_to_have_class(HERE)
-    expect(alice.locator("#here")).to_be_hidden()
+    expect(alice.locator("#online")).to_be_hidden()
 
 
 def test_seen_appears_under_my_last_message_and_moves_nothing(
@@ -123,7 +123,7 @@ def test_an_answer_from_before_a_mark_was_told_takes_nothing_back(
 
     alice.route(re.compile(r"/members/"), hold_the_first)
     line.cut()
-    expect(alice.locator("html[data-line=waiting]")).to_be_attached()
+    expect(alice.locator("html[data-connection=waiting]")).to_be_attached()
     line.mend()
     eventually(lambda: alice.evaluate("true") and held)
     room.bob.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
@@ -147,7 +147,7 @@ def test_in_a_direct_conversation_it_says_seen_and_after_a_reload_as_well(
     bob = visit(server, "Bob").goto(direct)
     bob.bring_to_front()
     expect(seen(alice)).to_have_text("Seen")
-    expect(alice.locator("#here-direct")).to_have_text("Here now")
+    expect(alice.locator("#online-direct")).to_have_text("Here now")
     alice.reload()
     expect(bubble(alice, f"Hello {room.id}").locator("#seen")).to_have_text("Seen")
 
@@ -161,7 +161,7 @@ def test_without_scripts_the_page_says_the_same(
     room.bob.call("POST", f"/api/conversations/{room.id}/read/", {"seq": message["seq"]})
     page = visit(server, "Alice", phone=True, javascript=False).goto(room.path)
     expect(seen(page)).to_have_text("Seen by Bob")
-    expect(page.locator("#here")).to_contain_text("2 here")
+    expect(page.locator("#online")).to_contain_text("2 here")
 
 
 def test_who_is_added_joins_those_who_may_have_seen_it(
@@ -247,7 +247,7 @@ def test_ones_own_new_name_reaches_ones_open_pages_and_the_words_on_their_way(
         assert room.alice.call("PATCH", "/api/me/", {"name": "Ada King", "hue": 3})[0] == 200
         for each in (page, alone):
             expect(each.locator("[data-slot=my-name]")).to_have_text("Ada King")
-            face = each.locator("[data-slot=my-face]")
+            face = each.locator("[data-slot=my-avatar]")
             expect(face).to_have_class("avatar avatar--h3 avatar--small")
             expect(face).to_have_text("AK")
         expect(alone.locator("#conversation-name")).to_have_text("Ada King")
@@ -281,7 +281,7 @@ def test_a_new_name_reaches_a_quote_of_what_is_not_loaded_and_the_list_of_people
     expect(page.locator(f"#m{question['id']}")).to_have_count(0)
     people = visitor.new_tab()
     people.goto(f"{server.url}{room.path}members/")
-    expect(people.locator("html[data-line=online]")).to_be_attached()
+    expect(people.locator("html[data-connection=online]")).to_be_attached()
     try:
         assert room.bob.call("PATCH", "/api/me/", {"name": "Robert Jones"})[0] == 200
         quote = bubble(page, "An answer").locator("[data-slot=reply-author]")
@@ -388,9 +388,9 @@ def test_who_opened_a_conversation_alone_sees_the_others_come_and_go(
     assert room.alice.call("POST", path, {"users": [room.bob_id]})[0] < 300
     expect(people).to_have_text("2 people")
     bobs.goto(f"{server.url}/c/{made['id']}/")
-    expect(alice.locator("#here")).to_contain_text("2 here")
+    expect(alice.locator("#online")).to_contain_text("2 here")
     write(alice, "are you there?")
     expect(seen(alice)).to_have_text("Seen by Bob")
     assert room.alice.call("DELETE", f"{path}{room.bob_id}/")[0] < 300
     expect(people).to_have_text("1 person")
-    expect(alice.locator("#here")).to_be_hidden()
+    expect(alice.locator("#online")).to_be_hidden()

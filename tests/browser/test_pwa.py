@@ -216,7 +216,7 @@ def test_nobody_is_asked_who_has_not_pressed_the_button(visit: Visit, server: Ch
     offer.get_by_role("button", name="Not now").click()
     expect(offer).to_have_count(0)
     page.reload()
-    expect(page.locator("html[data-line=online]")).to_be_attached()
+    expect(page.locator("html[data-connection=online]")).to_be_attached()
     page.wait_for_timeout(300)
     expect(offer).to_be_hidden()
 
@@ -303,15 +303,15 @@ def test_levels_hold_at_once_in_every_window(listening: Enter, room: Room) -> No
     assert status == 200
     room.say(room.bob, "For everybody")
     expect(row_of(page, room)).to_have_class(
-        re.compile("row--quiet.*row--unread|row--unread.*row--quiet")
+        re.compile("row--muted.*row--unread|row--unread.*row--muted")
     )
     page.wait_for_timeout(1_200)
     assert banners(page) == []
     assert page.title() == before
     room.say(room.bob, "@alice, for you")
     eventually(lambda: banners(page) == [["Kitchen", "Bob: @alice, for you"]])
-    expect(row_of(page, room)).to_have_class(re.compile("row--called"))
-    expect(bubble(page, "for you")).to_have_class(re.compile("message--called"))
+    expect(row_of(page, room)).to_have_class(re.compile("row--mentioned"))
+    expect(bubble(page, "for you")).to_have_class(re.compile("message--mentioned"))
     look_again(page)
     expect(row_of(page, room).locator("[data-slot=unread]")).to_be_hidden()
     eventually(lambda: banners(page) == [])

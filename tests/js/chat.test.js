@@ -1,7 +1,7 @@
 import { Chat } from "chatty/chat/chat.js";
-import { Roster } from "chatty/chat/roster.js";
+import { ConversationList } from "chatty/chat/conversation_list.js";
 import { Emitter } from "chatty/lib/emitter.js";
-import { equal, pause, until } from "tests/check.js";
+import { equal, pause, until } from "tests/assert.js";
 
 const ME = 1;
 const HERE = 7;
@@ -35,11 +35,11 @@ class Pages extends Emitter {
 function opened({ rest } = {}) {
   const line = new Line();
   const store = new Pages();
-  const roster = new Roster({ me: ME, rows: [{ id: HERE, unread: 10, unread_more: false }] });
+  const conversationList = new ConversationList({ me: ME, rows: [{ id: HERE, unread: 10, unread_more: false }] });
   const page = { me: ME, epoch: "e", conversation: HERE, lastRead: 10 };
-  const chat = new Chat({ ...page, socket: line, rest, store, roster });
+  const chat = new Chat({ ...page, socket: line, rest, store, conversationList });
   const marked = [];
-  chat.on("marked", ({ seq }) => marked.push(seq));
+  chat.on("read_mark", ({ seq }) => marked.push(seq));
   chat.connect();
   const hear = (seq) => line.emit("frame", { type: "read", conversation: HERE, user: ME, seq });
   const told = () => line.sent.filter(({ type }) => type === "read").map(({ seq }) => seq);
@@ -47,8 +47,8 @@ function opened({ rest } = {}) {
     const here = { id: HERE, version: 20, last_seq: 20, last_read_seq: seq, unread: 20 - seq };
     line.emit("hello", { user: { id: ME }, epoch: "e", conversations: [here] });
   };
-  const unread = () => roster.get(HERE).unread;
-  return { chat, line, roster, marked, hear, told, welcome, unread };
+  const unread = () => conversationList.get(HERE).unread;
+  return { chat, line, conversationList, marked, hear, told, welcome, unread };
 }
 
 export async function test_what_was_seen_before_the_line_was_there_stays_read_and_is_told() {
@@ -151,9 +151,9 @@ const numbers = (seq) => ({ id: HERE, version: 20, last_seq: 20, last_read_seq: 
 export async function test_a_recount_that_is_late_brings_no_stale_number_back() {
   const answers = [];
   const rest = { get: () => new Promise((resolve) => answers.push(resolve)) };
-  const { chat, roster, marked, hear, welcome, unread } = opened({ rest });
+  const { chat, conversationList, marked, hear, welcome, unread } = opened({ rest });
   welcome(10);
-  roster.emit("recount", { id: HERE });
+  conversationList.emit("recount", { id: HERE });
   await until(() => answers.length === 1);
   hear(20);
   answers[0](numbers(10));
@@ -166,12 +166,12 @@ export async function test_a_recount_that_is_late_brings_no_stale_number_back() 
 }
 
 export async function test_a_mark_further_on_that_a_count_tells_is_followed() {
-  const { chat, roster, marked, told, welcome } = opened();
+  const { chat, conversationList, marked, told, welcome } = opened();
   welcome(10);
   welcome(18);
   chat.read(15);
   await pause(20);
-  equal([marked, roster.get(HERE).unread, told()], [[18], 2, []]);
+  equal([marked, conversationList.get(HERE).unread, told()], [[18], 2, []]);
   chat.disconnect();
 }
 
@@ -179,10 +179,10 @@ export async function test_numbers_are_asked_for_while_words_keep_coming_and_aga
   const asked = [];
   const refuse = () => Promise.reject(Object.assign(new Error(), { retry: true, status: 503, retryAfter: 0 }));
   const rest = { get: (path) => (asked.push(path) < 2 ? refuse() : Promise.resolve(numbers(10))) };
-  const { chat, roster, welcome } = opened({ rest });
+  const { chat, conversationList, welcome } = opened({ rest });
   welcome(10);
   for (let count = 0; count < 12 && asked.length < 2; count += 1) {
-    roster.emit("recount", { id: HERE });
+    conversationList.emit("recount", { id: HERE });
     await pause(100);
   }
   equal(asked.length, 2);

@@ -1,11 +1,11 @@
 import { reconnectDelay, retryDelay } from "chatty/lib/backoff.js";
-import { Emitter, Late } from "chatty/lib/emitter.js";
-import { newKey } from "chatty/lib/keys.js";
+import { Emitter, BufferedEmitter } from "chatty/lib/emitter.js";
+import { newKey } from "chatty/lib/idempotency_key.js";
 import { folded, rank } from "chatty/lib/match.js";
 import { initials } from "chatty/lib/people.js";
 import { bodyLength, excerpt, isBlank, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
-import { equal, ok } from "tests/check.js";
+import { equal, ok } from "tests/assert.js";
 
 export function test_reconnecting_waits_half_a_second_at_first_and_four_in_the_first_minute() {
   const most = () => 1;
@@ -27,16 +27,16 @@ export function test_sending_again_never_comes_at_once() {
 export function test_who_comes_late_hears_everything_in_order_and_then_as_it_is_said() {
   const chat = new Emitter();
   const socket = new Emitter();
-  const late = new Late([chat, "spoken", "typing"], [socket, "frame"]);
+  const late = new BufferedEmitter([chat, "message", "typing"], [socket, "frame"]);
   const heard = [];
-  for (const [emitter, type] of [[chat, "typing"], [socket, "frame"], [chat, "spoken"], [chat, "other"]]) {
+  for (const [emitter, type] of [[chat, "typing"], [socket, "frame"], [chat, "message"], [chat, "other"]]) {
     emitter.emit(type, type);
   }
-  for (const type of ["spoken", "typing", "frame", "other"]) late.on(type, (word) => heard.push(word));
+  for (const type of ["message", "typing", "frame", "other"]) late.on(type, (word) => heard.push(word));
   equal(heard, []);
-  late.open();
-  equal(heard, ["typing", "frame", "spoken"]);
-  chat.emit("spoken", "again");
+  late.replay();
+  equal(heard, ["typing", "frame", "message"]);
+  chat.emit("message", "again");
   equal(heard.at(-1), "again");
 }
 

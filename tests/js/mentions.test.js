@@ -1,6 +1,6 @@
 import { caseFolded } from "chatty/lib/match.js";
 import { fitting } from "chatty/views/mentions.js";
-import { equal } from "tests/check.js";
+import { equal } from "tests/assert.js";
 
 // conversations/tests/test_mentions.py goes through the same file, on the server.
 async function cases() {

@@ -1,13 +1,13 @@
-import { Roster } from "chatty/chat/roster.js";
+import { ConversationList } from "chatty/chat/conversation_list.js";
 import { Emitter } from "chatty/lib/emitter.js";
 import { Notifier } from "chatty/views/notifier.js";
-import { equal, pause, until } from "tests/check.js";
+import { equal, pause, until } from "tests/assert.js";
 import { Server } from "tests/server.js";
 
 const ME = 1;
 const GRACE = 20;
 
-const WORDS = '<template id="words"><span data-word="notify.says">{name}: {words}</span></template>';
+const WORDS = '<template id="translations"><span data-i18n="notify.says">{name}: {words}</span></template>';
 
 /** Conversation 7 as one person's window sees it; `banners` are those that stand on the screen. */
 class Window {
@@ -19,25 +19,25 @@ class Window {
   constructor(server, { kind = "group", level = "all", read = 0, scope = "test", counted = true, connected = true } = {}) {
     this.server = server;
     this.row = { kind, level };
-    this.roster = new Roster({ me: ME, rows: [{ id: 7, name: "Kitchen", ...this.row, unread: 0 }] });
+    this.conversationList = new ConversationList({ me: ME, rows: [{ id: 7, name: "Kitchen", ...this.row, unread: 0 }] });
     if (counted) this.count(read);
     document.body.innerHTML = WORDS;
     look(false);
     this.notifier = new Notifier({
       me: ME,
       scope,
-      roster: this.roster,
+      conversationList: this.conversationList,
       chat: this.chat,
-      wishes: () => ({ banners: true, sound: true }),
-      banners: {
-        bannerIds: async () => [...this.banners.keys()],
-        showBanner: async (words) => {
+      prefs: () => ({ banners: true, sound: true }),
+      notifications: {
+        notificationIds: async () => [...this.banners.keys()],
+        showNotification: async (words) => {
           this.shown.push(words);
           this.banners.set(words.id, words);
         },
-        closeBanners: async (id = null) => (id === null ? this.banners.clear() : this.banners.delete(id)),
+        closeNotifications: async (id = null) => (id === null ? this.banners.clear() : this.banners.delete(id)),
       },
-      tone: { canSound: () => true, playTone: () => (this.tones += 1) },
+      sound: { canSound: () => true, playSound: () => (this.tones += 1) },
       grace: GRACE,
     });
     if (connected) this.notifier.connect();
@@ -48,13 +48,13 @@ class Window {
     const last = server.messages.length;
     const unread = { unread: server.unread(read), unread_more: last - read > 200, mentions: server.mentions(read) };
     const numbers = { version: server.version, last_seq: last, last_read_seq: read, ...unread };
-    this.roster.count([{ id: 7, name: "Kitchen", ...this.row, ...numbers }]);
+    this.conversationList.setCounts([{ id: 7, name: "Kitchen", ...this.row, ...numbers }]);
   }
 
   /** Somebody says something, or changes it, and this window hears it. */
   hear(message) {
     const now = this.server.now(message);
-    this.roster.hear({ conversation: 7, version: now.version, messages: [{ html: "", ...now }] });
+    this.conversationList.applyMessages({ conversation: 7, version: now.version, messages: [{ html: "", ...now }] });
     return message;
   }
 
@@ -147,14 +147,14 @@ export async function test_what_is_read_here_or_elsewhere_is_taken_away() {
   const window = await new Window(new Server()).ready();
   window.says();
   await until(() => window.banners.size);
-  window.roster.read({ conversation: 7, seq: 1 });
+  window.conversationList.read({ conversation: 7, seq: 1 });
   await until(() => !window.banners.size);
 }
 
 export async function test_what_is_read_at_once_elsewhere_is_never_shown() {
   const window = await new Window(new Server()).ready();
   window.says();
-  window.roster.read({ conversation: 7, seq: 1 });
+  window.conversationList.read({ conversation: 7, seq: 1 });
   await settled();
   equal([window.shown.length, window.tones], [0, 0]);
 }
@@ -193,7 +193,7 @@ export async function test_a_level_turned_down_takes_the_banner_away_and_up_agai
   window.says();
   await until(() => window.banners.size);
   const change = (level) =>
-    window.roster.revise({ change: "level", conversation: { id: 7, kind: "group", level } });
+    window.conversationList.applyConversation({ change: "level", conversation: { id: 7, kind: "group", level } });
   change("nothing");
   await until(() => !window.banners.size);
   change("all");
@@ -235,7 +235,7 @@ export async function test_unread_from_here_is_no_news() {
   server.create();
   server.create();
   const window = await new Window(server, { read: 2 }).ready();
-  window.roster.read({ conversation: 7, seq: 0, unread: 2 });
+  window.conversationList.read({ conversation: 7, seq: 0, unread: 2 });
   await settled();
   equal(window.shown.length, 0);
 }
@@ -243,7 +243,7 @@ export async function test_unread_from_here_is_no_news() {
 export async function test_a_conversation_that_appears_is_told_of() {
   const window = await new Window(new Server()).ready();
   const row = { id: 8, kind: "direct", name: "Bob", version: 1, last_seq: 1, last_read_seq: 0, unread: 1 };
-  window.roster.revise({ change: "added", conversation: row });
+  window.conversationList.applyConversation({ change: "added", conversation: row });
   await until(() => window.banners.get(8));
   equal(window.banners.get(8).title, "Bob");
 }
@@ -291,7 +291,7 @@ export async function test_another_window_takes_away_what_the_first_had_shown() 
   second.banners = first.banners; // the system's, the same for both
   first.notifier.disconnect();
   await pause(5);
-  second.roster.read({ conversation: 7, seq: 1 });
+  second.conversationList.read({ conversation: 7, seq: 1 });
   await until(() => !second.banners.size);
 }
 

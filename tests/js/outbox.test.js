@@ -1,8 +1,8 @@
 import { Drafts } from "chatty/chat/drafts.js";
 import { Outbox } from "chatty/chat/outbox.js";
-import { Shelf } from "chatty/chat/shelf.js";
+import { OutboxStorage } from "chatty/chat/outbox_storage.js";
 import { Unsent } from "chatty/chat/unsent.js";
-import { equal, ok, pause, until } from "tests/check.js";
+import { equal, ok, pause, until } from "tests/assert.js";
 
 let scopes = 0;
 
@@ -27,13 +27,13 @@ function makeLine() {
 
 /** A shelf in a browser that refuses IndexedDB. */
 function memoryOnly() {
-  return new Shelf("none", { open: () => Promise.reject(new Error("refused")) });
+  return new OutboxStorage("none", { open: () => Promise.reject(new Error("refused")) });
 }
 
-async function makeOutbox(line, { scope = `test.${(scopes += 1)}`, shelf, ...options } = {}) {
+async function makeOutbox(line, { scope = `test.${(scopes += 1)}`, storage, ...options } = {}) {
   const outbox = new Outbox({
     scope,
-    shelf: shelf ?? new Shelf(scope),
+    storage: storage ?? new OutboxStorage(scope),
     deliver: line.deliver,
     delay: () => 10,
     ...options,
@@ -195,7 +195,7 @@ export async function test_nobody_finds_the_words_of_another_person() {
 export async function test_what_the_disk_refuses_is_kept_in_memory_and_sent() {
   const line = makeLine();
   line.open = false;
-  const outbox = await makeOutbox(line, { shelf: memoryOnly() });
+  const outbox = await makeOutbox(line, { storage: memoryOnly() });
   const told = [];
   outbox.on("stored", () => told.push(outbox.stored));
   await outbox.add({ conversation: 1, body: "kept" }).kept;
@@ -216,9 +216,9 @@ function deleteDatabase() {
 }
 
 async function onDisk(scope) {
-  const shelf = new Shelf(scope);
-  const records = await shelf.all();
-  shelf.close();
+  const storage = new OutboxStorage(scope);
+  const records = await storage.all();
+  storage.close();
   return records.map(({ body }) => body);
 }
 
@@ -248,7 +248,7 @@ export async function test_an_emptied_database_takes_nothing_out_of_the_page() {
   const scope = `emptied.${Date.now()}`;
   const outbox = await makeOutbox(line, { scope });
   for (const body of ["one", "two"]) await outbox.add({ conversation: 1, body }).kept;
-  const other = new Shelf(scope);
+  const other = new OutboxStorage(scope);
   await other.clear();
   other.close();
   await outbox.add({ conversation: 1, body: "three" }).kept;
@@ -261,8 +261,8 @@ export async function test_an_emptied_database_takes_nothing_out_of_the_page() {
 
 export async function test_a_database_that_never_opens_stops_nothing() {
   const line = makeLine();
-  const shelf = new Shelf("never", { open: () => new Promise(() => {}), patience: 30 });
-  const outbox = new Outbox({ scope: "never", shelf, deliver: line.deliver, delay: () => 5 });
+  const storage = new OutboxStorage("never", { open: () => new Promise(() => {}), patience: 30 });
+  const outbox = new Outbox({ scope: "never", storage, deliver: line.deliver, delay: () => 5 });
   outbox.connect();
   outbox.add({ conversation: 1, body: "one" });
   equal(outbox.size, 1, "shown at once");
@@ -285,7 +285,7 @@ export async function test_a_database_that_opens_late_is_used_from_then_on() {
   const line = makeLine();
   line.open = false;
   const real = () => gate.then(() => openReal());
-  const outbox = await makeOutbox(line, { scope, shelf: new Shelf(scope, { open: real, patience: 20 }) });
+  const outbox = await makeOutbox(line, { scope, storage: new OutboxStorage(scope, { open: real, patience: 20 }) });
   await outbox.add({ conversation: 1, body: "new" }).kept;
   equal([outbox.size, outbox.stored], [1, false]);
   openNow();
@@ -307,8 +307,8 @@ export async function test_a_disk_that_stops_answering_is_waited_for_once() {
   const hanging = { transaction: () => ({ objectStore: () => endless }), close() {} };
   const endless = { index: () => endless, openCursor: () => ({}), getAll: () => ({}), put: () => ({}), delete: () => ({}), count: () => ({}) };
   const line = makeLine();
-  const shelf = new Shelf("hangs", { open: async () => hanging, patience: 40 });
-  const outbox = await makeOutbox(line, { shelf });
+  const storage = new OutboxStorage("hangs", { open: async () => hanging, patience: 40 });
+  const outbox = await makeOutbox(line, { storage });
   for (const body of ["one", "two", "three"]) outbox.add({ conversation: 1, body });
   await until(() => line.stored.length === 3);
   equal(line.bodies(), ["one", "two", "three"]);
@@ -333,7 +333,7 @@ export async function test_what_version_1_kept_is_found() {
 }
 
 /** A shelf that counts the records that are read and written. */
-class CountingShelf extends Shelf {
+class CountingShelf extends OutboxStorage {
   touched = 0;
 
   async all() {
@@ -364,14 +364,14 @@ export async function test_a_record_costs_the_same_however_many_wait() {
     const line = makeLine();
     line.open = false;
     const scope = `cost.${waiting}.${Date.now()}`;
-    const shelf = new CountingShelf(scope);
-    const outbox = await makeOutbox(line, { scope, shelf });
+    const storage = new CountingShelf(scope);
+    const outbox = await makeOutbox(line, { scope, storage });
     const kept = [];
     for (let count = 0; count < waiting; count += 1) {
       kept.push(outbox.add({ conversation: 1, body: `${count}` }).kept);
     }
     await Promise.all(kept);
-    shelf.touched = 0;
+    storage.touched = 0;
     let changes = 0;
     outbox.on("change", () => (changes += 1));
     await outbox.add({ conversation: 1, body: "one more" }).kept;
@@ -379,7 +379,7 @@ export async function test_a_record_costs_the_same_however_many_wait() {
     outbox.kick();
     await until(() => line.stored.length === 1 && outbox.size === waiting);
     await pause(20);
-    costs.push([shelf.touched, changes]);
+    costs.push([storage.touched, changes]);
     outbox.disconnect();
   }
   equal(costs[1], costs[0]);
@@ -402,7 +402,7 @@ export async function test_a_tab_that_opens_learns_of_words_that_are_in_memory_o
   const scope = `memory.${Date.now()}`;
   const line = makeLine();
   line.open = false;
-  const one = await makeOutbox(line, { scope, shelf: memoryOnly() });
+  const one = await makeOutbox(line, { scope, storage: memoryOnly() });
   await one.add({ conversation: 1, body: "unstored" }).kept;
   const two = await makeOutbox(line, { scope });
   await until(() => two.size === 1 && two.stored);
@@ -425,7 +425,7 @@ export async function test_it_works_where_there_are_no_locks() {
   const line = makeLine();
   const outbox = new Outbox({
     scope: "none",
-    shelf: memoryOnly(),
+    storage: memoryOnly(),
     deliver: line.deliver,
     locks: null,
     delay: () => 5,
@@ -468,15 +468,15 @@ export async function test_what_nobody_came_back_to_is_forgotten_after_30_days()
   await outbox.add({ conversation: 1, body: "theirs" }).kept;
   const mine = await makeOutbox(line, { scope: "52.e" });
   await mine.add({ conversation: 1, body: "mine" }).kept;
-  const shelf = new Shelf("52.e");
-  await shelf.forgetOld();
+  const storage = new OutboxStorage("52.e");
+  await storage.removeOld();
   equal(await onDisk("51.e"), ["theirs"]);
-  await shelf.forgetOld(later);
+  await storage.removeOld(later);
   equal([await onDisk("51.e"), await onDisk("52.e")], [[], ["mine"]]);
   const drafts = new Drafts("51.e");
   drafts.write(1, { body: "draft" });
-  new Drafts("52.e").forgetOld();
+  new Drafts("52.e").removeOld();
   equal(drafts.size, 1);
-  new Drafts("52.e").forgetOld(later);
+  new Drafts("52.e").removeOld(later);
   equal(drafts.size, 0);
 }

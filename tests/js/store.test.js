@@ -1,5 +1,5 @@
 import { Store } from "chatty/chat/store.js";
-import { chance, equal, ok } from "tests/check.js";
+import { chance, equal, ok } from "tests/assert.js";
 import { Server } from "tests/server.js";
 
 const ME = 1;
@@ -16,7 +16,7 @@ export function test_the_next_version_moves_the_position() {
   const server = new Server();
   const store = opened(server);
   server.create();
-  store.hear(server.events[0]);
+  store.applyMessage(server.events[0]);
   equal(store.position, 1);
   ok(!store.behind);
 }
@@ -26,7 +26,7 @@ export function test_a_version_after_a_hole_is_shown_and_does_not_move_the_posit
   const store = opened(server);
   server.create();
   server.create();
-  store.hear(server.events[1]);
+  store.applyMessage(server.events[1]);
   equal(store.position, 0);
   equal(shown(store), [[2, 2]]);
   ok(store.behind);
@@ -36,9 +36,9 @@ export function test_a_hole_that_closes_counts_what_was_heard_beyond_it() {
   const server = new Server();
   const store = opened(server);
   for (let count = 0; count < 4; count += 1) server.create();
-  for (const index of [3, 1, 2]) store.hear(server.events[index]);
+  for (const index of [3, 1, 2]) store.applyMessage(server.events[index]);
   equal(store.position, 0);
-  store.hear(server.events[0]);
+  store.applyMessage(server.events[0]);
   equal(store.position, 4);
 }
 
@@ -65,7 +65,7 @@ export function test_a_catch_up_from_beyond_the_position_does_not_move_it() {
 export function test_sent_tells_only_how_far_the_server_is() {
   const server = new Server();
   const store = opened(server);
-  store.await({ key: "k", body: "words", state: "queued" });
+  store.addPending({ key: "k", body: "words", state: "queued" });
   store.settle("k", { version: 1 });
   equal(store.position, 0);
   ok(store.behind);
@@ -77,8 +77,8 @@ export function test_an_older_version_never_replaces_a_newer_one() {
   const store = opened(server);
   const first = server.create();
   server.edit(first);
-  store.hear(server.events[1]);
-  store.hear(server.events[0]);
+  store.applyMessage(server.events[1]);
+  store.applyMessage(server.events[0]);
   equal(shown(store), [[1, 2]]);
   equal(store.position, 2);
 }
@@ -86,18 +86,18 @@ export function test_an_older_version_never_replaces_a_newer_one() {
 export function test_my_message_takes_the_place_of_my_waiting_words_by_its_key() {
   const server = new Server();
   const store = opened(server);
-  store.await({ key: "mine", body: "words", state: "sending" });
+  store.addPending({ key: "mine", body: "words", state: "sending" });
   server.create({ author: ME, key: "mine" });
-  store.hear(server.events[0]);
+  store.applyMessage(server.events[0]);
   equal(store.pending(), []);
 }
 
 export function test_somebody_elses_message_with_my_key_leaves_my_waiting_words() {
   const server = new Server();
   const store = opened(server);
-  store.await({ key: "mine", body: "words", state: "sending" });
+  store.addPending({ key: "mine", body: "words", state: "sending" });
   server.create({ author: 2, key: "mine" });
-  store.hear(server.events[0]);
+  store.applyMessage(server.events[0]);
   equal(store.pending().length, 1);
 }
 
@@ -105,17 +105,17 @@ export function test_words_whose_message_is_here_already_are_not_shown_as_waitin
   const server = new Server();
   server.create({ author: ME, key: "mine" });
   const store = opened(server);
-  store.await({ key: "mine", body: "words", state: "queued" });
+  store.addPending({ key: "mine", body: "words", state: "queued" });
   equal(store.pending(), []);
 }
 
 export function test_a_shallow_message_gives_way_to_the_whole_one_of_the_same_version() {
   const server = new Server();
-  const whole = server.create();
+  const loadMessage = server.create();
   const page = server.history();
-  const store = new Store({ me: ME, page: { ...page, messages: [{ ...whole, shallow: true }] } });
-  store.take([whole]);
-  equal(store.get(whole.id).shallow, undefined);
+  const store = new Store({ me: ME, page: { ...page, messages: [{ ...loadMessage, shallow: true }] } });
+  store.merge([loadMessage]);
+  equal(store.get(loadMessage.id).shallow, undefined);
 }
 
 export function test_what_was_heard_while_a_page_was_read_survives_the_page() {
@@ -124,7 +124,7 @@ export function test_what_was_heard_while_a_page_was_read_survives_the_page() {
   const store = opened(server);
   const page = server.history();
   server.edit(first);
-  store.hear(server.events[1]);
+  store.applyMessage(server.events[1]);
   store.replace(page);
   equal(shown(store), [[1, 2]]);
   ok(store.behind, "and is asked for again");
@@ -138,9 +138,9 @@ export function test_messages_forgotten_at_one_end_come_back_as_they_are_then() 
   ok(store.hasNewer);
   equal(store.messages().length, 8);
   server.edit(server.messages[15]);
-  store.hear(server.events.at(-1));
+  store.applyMessage(server.events.at(-1));
   server.create();
-  store.hear(server.events.at(-1));
+  store.applyMessage(server.events.at(-1));
   equal(store.messages().length, 8, "what is not next to the window stays out of it");
   while (store.hasNewer) {
     store.addNewer(server.history({ after: store.messages().at(-1).seq }), store.era);
@@ -157,7 +157,7 @@ export function test_a_quote_follows_what_it_quotes_also_outside_the_window() {
   equal(store.get(first.id), undefined);
   equal(store.get(reply.id).reply_to.excerpt, "words 1");
   server.edit(first);
-  store.hear(server.events.at(-1));
+  store.applyMessage(server.events.at(-1));
   equal(store.get(reply.id).reply_to.excerpt, `edited at ${server.version}`);
   server.delete(first);
   store.catchUp(server.since(store.position));
@@ -174,7 +174,7 @@ export function test_an_answer_that_comes_late_brings_no_old_quote_back() {
   const page = server.history({ before: 3 });
   const { era } = store;
   server.delete(first);
-  store.hear(server.events.at(-1));
+  store.applyMessage(server.events.at(-1));
   store.addOlder(page, era);
   equal(store.get(reply.id).reply_to, server.quoteOf(first));
 }
@@ -200,7 +200,7 @@ function interleave(random, about) {
     for (; heard < server.events.length; heard += 1) {
       const event = server.events[heard];
       const times = [0, 1, 1, 1, 2][Math.floor(random() * 5)]; // lost, once, doubled
-      for (let time = 0; time < times; time += 1) late.push(() => store.hear(event));
+      for (let time = 0; time < times; time += 1) late.push(() => store.applyMessage(event));
     }
     checkPromise(server, store, about);
   }
@@ -259,10 +259,10 @@ export function test_a_change_names_the_words_on_their_way_that_changed() {
   const store = opened(server);
   const told = [];
   store.on("change", ({ keys }) => told.push(keys));
-  for (const key of ["a", "b"]) store.await({ key, body: key, state: "queued" });
+  for (const key of ["a", "b"]) store.addPending({ key, body: key, state: "queued" });
   store.settle("a", { version: 0 });
   const message = server.create({ author: ME, key: "b" });
-  store.take([message]);
+  store.merge([message]);
   store.drop("a");
   store.drop("a");
   equal(told, [["a"], ["b"], ["a"], ["b"], ["a"]]);

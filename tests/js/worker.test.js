@@ -1,6 +1,6 @@
 // The service worker by itself: its text is run with a browser that is made up.
 
-import { equal } from "tests/check.js";
+import { equal } from "tests/assert.js";
 
 const OFFLINE = { body: "the page that says there is no connection" };
 

@@ -1,22 +1,22 @@
-// The conversation of this page with the server: socket, store, roster and outbox, put together.
+// The conversation of this page with the server: socket, store, conversation list and outbox, put together.
 //
-// Emits "status" {state, code, refused}, "typing" {user}, "spoken" {message, own} (somebody's new
-// message came in), "marked" {seq} (my mark stands there now, moved elsewhere or set back), "gone"
-// (this conversation is no longer mine), "back" (it is again) and "foreign" {change} (the page must be
+// Emits "status" {state, code, blocked}, "typing" {user}, "message" {message, own} (somebody's new
+// message came in), "read_mark" {seq} (my mark stands there now, moved elsewhere or set back), "removed"
+// (this conversation is no longer mine), "readded" (it is again) and "foreign" {change} (the page must be
 // loaded anew: "foreign", the sign-in behind it is another's now, or "restored", the installation was).
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
-import { Refusal } from "chatty/chat/rest.js";
-import { WINDOW } from "chatty/chat/roster.js";
+import { ApiError } from "chatty/chat/rest.js";
+import { WINDOW } from "chatty/chat/conversation_list.js";
 
-const HOLE = 1_000; // ms a hole may stand before the server is asked
+const GAP = 1_000; // ms a gap may stand before the server is asked
 const ANSWER = 15_000; // ms for `sent` before the same key is sent again
 const READ_PAUSE = 400; // ms within which read marks become one
 const TYPING_PAUSE = 3_000; // ms between two `typing` frames
 const RECOUNT_PAUSE = 300; // ms
 const POLL = 5_000; // ms between two looks while no socket can be had
-const FRUITLESS = 3; // attempts after which the way, not the server, is suspected
+const MANY_FAILURES = 3; // attempts after which the way, not the server, is suspected
 const PAGE = 50; // messages of one page of history
 
 export class Chat extends Emitter {
@@ -26,41 +26,41 @@ export class Chat extends Emitter {
   #socket;
   #rest;
   #store;
-  #roster;
+  #conversationList;
   #outbox = null;
-  #say;
+  #t;
   #answers = new Map(); // key -> {resolve, reject, timer} of sends on their way
   #timers = new Map(); // name -> timer
   #recounts = new Set();
   #lastRead = 0; // seq up to which somebody has seen it here
-  #marked = 0; // the mark as the server last told it; rarely as far
+  #serverMark = 0; // the mark as the server last told it; rarely as far
   #lastTyping = 0;
-  #refused = false; // plain requests are answered, sockets are not
-  #known = false; // a hello has confirmed that person and epoch are those of the page
+  #blocked = false; // plain requests are answered, sockets are not
+  #isVerified = false; // a hello has confirmed that person and epoch are those of the page
   #loading = null; // the request for older or newer messages under way
 
-  constructor({ me, epoch, conversation = null, lastRead = 0, socket, rest, store, roster, say }) {
+  constructor({ me, epoch, conversation = null, lastRead = 0, socket, rest, store, conversationList, t }) {
     super();
     this.#me = me;
     this.#epoch = epoch;
     this.#conversation = conversation;
-    this.#lastRead = this.#marked = lastRead;
+    this.#lastRead = this.#serverMark = lastRead;
     this.#socket = socket;
     this.#rest = rest;
     this.#store = store;
-    this.#roster = roster;
-    this.#say = say;
+    this.#conversationList = conversationList;
+    this.#t = t;
   }
 
   // Lifecycle
 
   connect() {
-    this.#socket.on("hello", (frame) => this.#welcomed(frame));
-    this.#socket.on("frame", (frame) => this.#heard(frame));
-    this.#socket.on("status", (status) => this.#lineChanged(status));
+    this.#socket.on("hello", (frame) => this.#onHello(frame));
+    this.#socket.on("frame", (frame) => this.#onFrame(frame));
+    this.#socket.on("status", (status) => this.#onStatus(status));
     this.#socket.on("renew", () => this.#renew());
-    this.#store?.on("change", () => this.#mindTheHole());
-    this.#roster.on("recount", ({ id }) => this.#recountSoon(id));
+    this.#store?.on("change", () => this.#checkGap());
+    this.#conversationList.on("recount", ({ id }) => this.#recountSoon(id));
     this.#socket.connect();
   }
 
@@ -84,7 +84,7 @@ export class Chat extends Emitter {
   delivery() {
     const deliver = (record) =>
       this.#socket.online ? this.#deliverBySocket(record) : this.#deliverByRest(record);
-    deliver.ready = () => this.#known && this.#socket.online ? true : this.#detour;
+    deliver.ready = () => this.#isVerified && this.#socket.online ? true : this.#usesRest;
     return deliver;
   }
 
@@ -92,7 +92,7 @@ export class Chat extends Emitter {
     return this.#outbox;
   }
 
-  // Deeds of the composer
+  // What the composer does
 
   send({ body, reply_to: replyTo }) {
     return this.#outbox.add({ conversation: this.#conversation, body, reply_to: replyTo });
@@ -106,35 +106,35 @@ export class Chat extends Emitter {
     }
   }
 
-  // Deeds on a message; each rejects with a Refusal
+  // Actions on a message; each rejects with an ApiError
 
   /** `editedAt`: what the message had when the edit began; a later edit is then not written over. */
   async edit(id, body, editedAt) {
     const change = { body, edited_at: editedAt };
-    this.#store.take([await this.#rest.patch(`messages/${id}/`, change)]);
+    this.#store.merge([await this.#rest.patch(`messages/${id}/`, change)]);
   }
 
   async remove(id) {
     const answer = await this.#rest.delete(`messages/${id}/`);
-    if (answer?.id) this.#store.take([answer]);
+    if (answer?.id) this.#store.merge([answer]);
   }
 
   async react(id, emoji, on) {
     const path = `messages/${id}/reactions/${encodeURIComponent(emoji)}/`;
     const answer = await (on ? this.#rest.put(path) : this.#rest.delete(path));
-    if (answer?.id) this.#store.take([answer]);
+    if (answer?.id) this.#store.merge([answer]);
   }
 
   /** The whole message, with its source: the page itself holds only what is shown. */
-  async whole(id) {
+  async loadMessage(id) {
     const known = this.#store.get(id);
     if (known && !known.shallow) return known;
     const message = await this.#rest.get(`messages/${id}/`);
-    this.#store.take([message]);
+    this.#store.merge([message]);
     return message;
   }
 
-  // Moving through history. One request at a time; a refusal ends it and the next try starts anew.
+  // Moving through history. One request at a time; an error ends it and the next try starts anew.
 
   older() {
     return this.#load(async () => {
@@ -155,12 +155,12 @@ export class Chat extends Emitter {
   }
 
   latest() {
-    return this.#loadAnew({});
+    return this.#reload({});
   }
 
   /** The part of history in which the message with this seq is. */
   around(seq) {
-    return this.#loadAnew({ around: seq });
+    return this.#reload({ around: seq });
   }
 
   // Reading
@@ -171,51 +171,51 @@ export class Chat extends Emitter {
     this.#lastRead = seq;
     this.#markRead(seq);
     // Not put off by each: where words keep coming, the others' windows learn of it all the same.
-    if (!this.#timers.has("read")) this.#after("read", READ_PAUSE, () => this.#tellRead());
+    if (!this.#timers.has("read")) this.#after("read", READ_PAUSE, () => this.#sendRead());
   }
 
-  /** Make the message at `seq` and all after it unread again. Rejects with a Refusal. */
+  /** Make the message at `seq` and all after it unread again. Rejects with an ApiError. */
   async unread(seq) {
     this.#clear("read"); // a mark still on its way would undo it
     await this.#rest.post(`conversations/${this.#conversation}/unread/`, { seq });
-    this.#marked = seq - 1;
+    this.#serverMark = seq - 1;
     this.#moveMark(seq - 1);
   }
 
   // Internal: what the line says
 
-  #welcomed(frame) {
+  #onHello(frame) {
     if (frame.user.id !== this.#me || frame.epoch !== this.#epoch) {
-      this.#known = false;
+      this.#isVerified = false;
       this.emit("foreign", { change: frame.user.id === this.#me ? "restored" : "foreign" });
       return;
     }
-    this.#known = true;
-    this.#refused = false;
+    this.#isVerified = true;
+    this.#blocked = false;
     this.#clear("poll");
-    this.#count(frame.conversations);
+    this.#setCounts(frame.conversations);
     const here = frame.conversations.find(({ id }) => id === this.#conversation);
     // A version below ours means another past than the one we know: the server answers with a reset.
     if (this.#store && here?.version !== this.#store.position) this.#sync();
     this.#outbox?.kick();
   }
 
-  #heard(frame) {
+  #onFrame(frame) {
     switch (frame.type) {
       case "message":
-        return this.#heardMessage(frame);
+        return this.#onMessage(frame);
       case "synced":
-        return this.#heardSynced(frame);
+        return this.#onSynced(frame);
       case "sent":
         return this.#settle(frame.key, (answer) => answer.resolve(frame));
       case "error":
-        return this.#heardError(frame);
+        return this.#onError(frame);
       case "read":
-        return this.#heardRead(frame);
+        return this.#onRead(frame);
       case "conversation":
-        return this.#heardConversation(frame);
+        return this.#onConversation(frame);
       case "typing":
-        return this.#heardTyping(frame);
+        return this.#onTyping(frame);
       case "auth_expiring":
         return this.#renew();
       default:
@@ -223,139 +223,139 @@ export class Chat extends Emitter {
     }
   }
 
-  #heardMessage(frame) {
-    this.#roster.hear({ ...frame, messages: [frame.message] });
+  #onMessage(frame) {
+    this.#conversationList.applyMessages({ ...frame, messages: [frame.message] });
     if (!this.#store || frame.conversation !== this.#conversation) return;
     const isNew = frame.change?.action === "created" || frame.change?.action === "notice";
-    if (this.#store.hear(frame) && isNew) this.#spoken(frame.message);
+    if (this.#store.applyMessage(frame) && isNew) this.#emitMessage(frame.message);
     this.#settle(frame.message.key, (answer) => {
       const { id, seq } = frame.message;
       if (frame.message.author?.id === this.#me) answer.resolve({ id, seq, version: frame.version });
     });
   }
 
-  #heardSynced(frame) {
+  #onSynced(frame) {
     if (frame.reset) this.#recountSoon(frame.conversation);
-    else this.#roster.hear(frame);
+    else this.#conversationList.applyMessages(frame);
     if (!this.#store || frame.conversation !== this.#conversation) return;
     if (frame.reset) {
-      this.latest().catch(() => this.#after("hole", HOLE, () => this.#sync()));
+      this.latest().catch(() => this.#after("gap", GAP, () => this.#sync()));
       return;
     }
     const before = new Set(this.#store.messages().map((message) => message.id));
     const fresh = this.#store.catchUp(frame);
     if (frame.more) this.#sync();
     for (const message of fresh) {
-      if (!before.has(message.id) && this.#store.get(message.id)) this.#spoken(message);
+      if (!before.has(message.id) && this.#store.get(message.id)) this.#emitMessage(message);
     }
   }
 
-  #spoken(message) {
-    this.emit("spoken", { message, own: message.author?.id === this.#me });
+  #emitMessage(message) {
+    this.emit("message", { message, own: message.author?.id === this.#me });
   }
 
-  #heardError(frame) {
+  #onError(frame) {
     if (!frame.key) {
       // Removed while the line was down, say: what is asked about this conversation is not found.
       const isHere = frame.conversation && frame.conversation === this.#conversation;
-      if (isHere && frame.code === "not_found") this.emit("gone", { change: "removed" });
+      if (isHere && frame.code === "not_found") this.emit("removed", { change: "removed" });
       return;
     }
-    const refusal = new Refusal({
+    const error = new ApiError({
       code: frame.code,
       detail: frame.detail,
       retry: frame.retry,
       retryAfter: frame.retry_after ?? 0,
     });
-    this.#settle(frame.key, (answer) => answer.reject(refusal));
+    this.#settle(frame.key, (answer) => answer.reject(error));
   }
 
-  #heardRead({ conversation, user, seq }) {
+  #onRead({ conversation, user, seq }) {
     if (user !== this.#me) return;
     if (conversation !== this.#conversation) {
       this.#markRead(seq, conversation);
       return;
     }
-    if (seq < this.#marked) {
+    if (seq < this.#serverMark) {
       // Set back or come late: marks do not say which, so the server is asked.
       this.#clear("read"); // one still on its way would undo it; if it was late, the answer tells it
-      this.#roster.stir(conversation);
+      this.#conversationList.invalidate(conversation);
       this.#recountSoon(conversation, 0);
       return;
     }
-    this.#marked = seq;
+    this.#serverMark = seq;
     // A mark that moved on to where more has been seen since, here, is only late.
     if (seq > this.#lastRead) this.#moveMark(seq);
-    else this.#roster.stir(conversation);
+    else this.#conversationList.invalidate(conversation);
   }
 
   /** A mark set back ("unread from here") holds until something beyond it is seen anew. */
   #moveMark(seq) {
     this.#lastRead = seq;
     this.#markRead(seq);
-    this.emit("marked", { seq });
+    this.emit("read_mark", { seq });
   }
 
-  #heardTyping({ conversation, user }) {
+  #onTyping({ conversation, user }) {
     // My own other windows hear it too.
     if (conversation === this.#conversation && user.id !== this.#me) this.emit("typing", { user });
   }
 
-  #heardConversation(frame) {
-    this.#roster.revise(frame);
+  #onConversation(frame) {
+    this.#conversationList.applyConversation(frame);
     if (frame.conversation.id !== this.#conversation) return;
-    if (frame.change === "removed" || frame.change === "deleted") this.emit("gone", frame);
-    if (frame.change === "added") this.emit("back", {});
+    if (frame.change === "removed" || frame.change === "deleted") this.emit("removed", frame);
+    if (frame.change === "added") this.emit("readded", {});
   }
 
   // Internal: the line itself
 
-  #lineChanged(status) {
-    if (status.state !== "online") this.#known = false;
+  #onStatus(status) {
+    if (status.state !== "online") this.#isVerified = false;
     if (status.state === "waiting" || status.state === "stopped") this.#loseAnswers();
-    if (status.state === "waiting" && this.#socket.fruitless >= FRUITLESS) this.#suspectTheWay();
-    this.#tellStatus();
-    if (this.#detour) this.#goRound();
+    if (status.state === "waiting" && this.#socket.failedAttempts >= MANY_FAILURES) this.#checkBlocked();
+    this.#emitStatus();
+    if (this.#usesRest) this.#pollByRest();
   }
 
-  #tellStatus() {
+  #emitStatus() {
     this.emit("status", this.status);
   }
 
   /** How the line is, as "status" tells it. */
   get status() {
-    return { state: this.#socket.state, code: this.#socket.code, refused: this.#refused };
+    return { state: this.#socket.state, code: this.#socket.code, blocked: this.#blocked };
   }
 
   /** True while words travel by plain requests, because no socket will carry them. */
-  get #detour() {
+  get #usesRest() {
     if (this.#socket.online) return false;
     const { state, code } = this.status;
     const shutOut = code === SIGNED_OUT || code === ACCOUNT_CLOSED;
-    return this.#refused || (state === "stopped" && !shutOut);
+    return this.#blocked || (state === "stopped" && !shutOut);
   }
 
   /** Sockets never open: if the server answers plain requests, something between us forbids them. */
-  async #suspectTheWay() {
+  async #checkBlocked() {
     try {
       await this.#rest.get("me/");
-    } catch (refusal) {
-      if (refusal.status === 401) this.emit("foreign", { change: "foreign" });
+    } catch (error) {
+      if (error.status === 401) this.emit("foreign", { change: "foreign" });
       return;
     }
-    if (this.#socket.online || this.#refused) return;
-    this.#refused = true;
-    this.#tellStatus();
-    this.#goRound();
+    if (this.#socket.online || this.#blocked) return;
+    this.#blocked = true;
+    this.#emitStatus();
+    this.#pollByRest();
   }
 
-  #goRound() {
+  #pollByRest() {
     this.#outbox?.kick();
     if (!this.#timers.has("poll")) this.#after("poll", POLL, () => this.#poll());
   }
 
   async #poll() {
-    if (!this.#detour) return;
+    if (!this.#usesRest) return;
     if (this.#store && document.visibilityState === "visible") {
       await this.#catchUpByRest().catch(() => {});
     }
@@ -365,7 +365,7 @@ export class Chat extends Emitter {
   async #catchUpByRest() {
     const from = this.#store.position;
     const changes = await this.#rest.get(this.#messagesPath, { since_version: from });
-    this.#heardSynced({ conversation: this.#conversation, from, ...changes, more: false });
+    this.#onSynced({ conversation: this.#conversation, from, ...changes, more: false });
     this.#outbox?.kick();
   }
 
@@ -375,23 +375,23 @@ export class Chat extends Emitter {
       const { id } = await this.#rest.get("me/");
       if (id === this.#me) this.#socket.resume();
       else this.emit("foreign", { change: "foreign" });
-    } catch (refusal) {
-      if (refusal.status === 401 || refusal.status === 403) this.emit("foreign", { change: "foreign" });
+    } catch (error) {
+      if (error.status === 401 || error.status === 403) this.emit("foreign", { change: "foreign" });
     }
   }
 
-  // Internal: holes
+  // Internal: gaps
 
-  #mindTheHole() {
-    if (!this.#store.behind) this.#clear("hole");
-    else if (!this.#timers.has("hole")) this.#after("hole", HOLE, () => this.#sync());
+  #checkGap() {
+    if (!this.#store.behind) this.#clear("gap");
+    else if (!this.#timers.has("gap")) this.#after("gap", GAP, () => this.#sync());
   }
 
   #sync() {
     const { position } = this.#store;
     this.#socket.send({ type: "sync", conversation: this.#conversation, version: position });
     // A page that is never answered is asked for again; a closed socket is not: hello will.
-    this.#after("hole", ANSWER, () => this.#socket.online && this.#store.behind && this.#sync());
+    this.#after("gap", ANSWER, () => this.#socket.online && this.#store.behind && this.#sync());
   }
 
   // Internal: sending
@@ -410,7 +410,7 @@ export class Chat extends Emitter {
     const { key, body, reply_to: replyTo } = record;
     const path = `conversations/${record.conversation}/messages/`;
     const message = await this.#rest.post(path, { key, body, reply_to: replyTo });
-    if (record.conversation === this.#conversation) this.#store?.take([message]);
+    if (record.conversation === this.#conversation) this.#store?.merge([message]);
     return { id: message.id, seq: message.seq, version: message.version };
   }
 
@@ -424,9 +424,9 @@ export class Chat extends Emitter {
 
   /** Whether it was stored is unknown. The same key, sent again, settles it. */
   #loseAnswer(key) {
-    const detail = this.#say("error.unreachable");
+    const detail = this.#t("error.unreachable");
     this.#settle(key, ({ reject }) =>
-      reject(new Refusal({ code: "unreachable", detail, retry: true })),
+      reject(new ApiError({ code: "unreachable", detail, retry: true })),
     );
   }
 
@@ -437,8 +437,8 @@ export class Chat extends Emitter {
   #showPending({ conversation, key }) {
     if (conversation !== this.#conversation || !this.#store) return;
     const entry = this.#outbox.entry(key);
-    if (entry) this.#store.await(entry);
-    else if (this.#store.awaited(key)?.state !== "sent") this.#store.drop(key);
+    if (entry) this.#store.addPending(entry);
+    else if (this.#store.getPending(key)?.state !== "sent") this.#store.drop(key);
   }
 
   #showSent(record, answer) {
@@ -450,30 +450,30 @@ export class Chat extends Emitter {
   #markRead(seq, conversation = this.#conversation) {
     const here = conversation === this.#conversation;
     const unread = here ? (this.#store?.unreadAfter(seq, WINDOW) ?? null) : null;
-    this.#roster.read({ conversation, seq, unread });
+    this.#conversationList.read({ conversation, seq, unread });
   }
 
   /** Numbers as the server has them; of what was seen here since it may not have heard yet. */
-  #count(conversations, asOf) {
-    this.#roster.count(conversations, asOf);
+  #setCounts(conversations, asOf) {
+    this.#conversationList.setCounts(conversations, asOf);
     const seq = conversations.find(({ id }) => id === this.#conversation)?.last_read_seq;
     // Passed over as late, they come again.
-    if (seq === undefined || this.#roster.get(this.#conversation).last_read_seq !== seq) return;
-    const isSetBack = seq < this.#marked;
-    this.#marked = seq;
-    if (isSetBack || seq > this.#lastRead) {
+    if (seq === undefined || this.#conversationList.get(this.#conversation).last_read_seq !== seq) return;
+    const isMovedBack = seq < this.#serverMark;
+    this.#serverMark = seq;
+    if (isMovedBack || seq > this.#lastRead) {
       this.#lastRead = seq;
-      this.emit("marked", { seq });
+      this.emit("read_mark", { seq });
     } else if (seq < this.#lastRead) {
       this.#markRead(this.#lastRead);
-      this.#after("read", 0, () => this.#tellRead());
+      this.#after("read", 0, () => this.#sendRead());
     }
   }
 
-  #tellRead() {
+  #sendRead() {
     const seq = this.#lastRead;
     if (this.#socket.send({ type: "read", conversation: this.#conversation, seq })) return;
-    if (this.#detour) {
+    if (this.#usesRest) {
       // Lost marks are told again by the next one, or after the next hello.
       this.#rest.post(`conversations/${this.#conversation}/read/`, { seq }).catch(() => {});
     }
@@ -489,12 +489,12 @@ export class Chat extends Emitter {
     const ids = [...this.#recounts];
     this.#recounts.clear();
     for (const id of ids) {
-      const asOf = this.#roster.asOf(id);
+      const asOf = this.#conversationList.asOf(id);
       try {
-        this.#count([await this.#rest.get(`conversations/${id}/`)], asOf);
-      } catch (refusal) {
+        this.#setCounts([await this.#rest.get(`conversations/${id}/`)], asOf);
+      } catch (error) {
         // Not mine any more, or no line: the next hello brings the numbers.
-        const { retry, status, retryAfter } = refusal;
+        const { retry, status, retryAfter } = error;
         if (retry && status) this.#recountSoon(id, Math.max(1_000 * retryAfter, RECOUNT_PAUSE));
       }
     }
@@ -511,7 +511,7 @@ export class Chat extends Emitter {
   }
 
   /** After whatever is being loaded, not instead of it. */
-  async #loadAnew(query) {
+  async #reload(query) {
     while (this.#loading) await this.#loading.catch(() => {});
     await this.#load(async () => this.#store.replace(await this.#history(query)));
   }

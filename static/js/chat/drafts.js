@@ -64,7 +64,7 @@ export class Drafts {
   }
 
   /** Remove whatever nobody has come back to for 30 days, whoever wrote it. */
-  forgetOld(now = Date.now()) {
+  removeOld(now = Date.now()) {
     for (const name of [...keysOf(this.#storage, PREFIX), ...keysOf(this.#storage, WRITER)]) {
       try {
         const { at = now } = JSON.parse(this.#storage.getItem(name));

@@ -4,7 +4,7 @@
 //                     -> queued    (try again: same key, without limit)
 //                     -> failed    (the server will not have it: retry, edit or discard by hand)
 //
-// Memory is the truth about what this page has queued. The shelf (IndexedDB) is a copy for the next
+// Memory is the truth about what this page has queued. The storage (IndexedDB) is a copy for the next
 // page: whatever becomes of it, what is in memory is shown and goes out in order. Tabs tell each other
 // of every record that comes, changes or goes. Whichever tab holds a conversation's lock sends its
 // records one by one, the next after the answer to the one before; a key sent twice is one message,
@@ -12,14 +12,14 @@
 
 import { retryDelay } from "chatty/lib/backoff.js";
 import { Emitter } from "chatty/lib/emitter.js";
-import { newKey } from "chatty/lib/keys.js";
+import { newKey } from "chatty/lib/idempotency_key.js";
 
 const LOCK_WAIT = 10_000; // ms after which a tab that holds the lock and says nothing counts as gone
-const NEWS = 100; // ms within which another tab's word arrives
+const BROADCAST_DELAY = 100; // ms within which another tab's word arrives
 
 export class Outbox extends Emitter {
   #name;
-  #shelf;
+  #storage;
   #deliver;
   #locks;
   #lockWait;
@@ -28,10 +28,10 @@ export class Outbox extends Emitter {
   #records = new Map(); // key -> record
   #queues = new Map(); // conversation -> Queue
   #unstored = new Set(); // keys of records that are in memory only
-  #heard = new Map(); // conversation -> when another tab last told that it sends there
-  #gone = new Set(); // keys that were discarded, or sent by another tab before the copy was read
+  #lastHeard = new Map(); // conversation -> when another tab last told that it sends there
+  #removed = new Set(); // keys that were discarded, or sent by another tab before the copy was read
   #draining = new Set(); // conversations this tab is busy with
-  #again = new Set(); // conversations to look at once more afterwards
+  #drainAgain = new Set(); // conversations to look at once more afterwards
   #wakers = new Set();
   #order = 0; // the highest one known
   #loaded = false;
@@ -45,7 +45,7 @@ export class Outbox extends Emitter {
    */
   constructor({
     scope,
-    shelf,
+    storage,
     deliver,
     locks = globalThis.navigator?.locks,
     delay = retryDelay,
@@ -53,7 +53,7 @@ export class Outbox extends Emitter {
   }) {
     super();
     this.#name = `chatty.outbox.${scope}`;
-    this.#shelf = shelf;
+    this.#storage = storage;
     this.#deliver = deliver;
     this.#locks = locks ?? new TabLocks();
     this.#delay = delay;
@@ -65,17 +65,17 @@ export class Outbox extends Emitter {
   async connect() {
     this.#running = true;
     this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = (event) => this.#told(event.data);
-    this.#tell({ type: "asking" });
+    this.#channel.onmessage = (event) => this.#onBroadcast(event.data);
+    this.#broadcast({ type: "asking" });
     this.#stops = [
-      this.#shelf.on("opened", () => this.#loaded && this.#match()),
-      this.#shelf.on("lost", () => this.#lose()),
+      this.#storage.on("opened", () => this.#loaded && this.#reconcile()),
+      this.#storage.on("lost", () => this.#onLost()),
     ];
-    const kept = await this.#shelf.all();
-    for (const record of kept ?? []) this.#takeIn(record);
+    const kept = await this.#storage.all();
+    for (const record of kept ?? []) this.#adopt(record);
     this.#loaded = true;
     this.kick();
-    this.#shelf.forgetOld();
+    this.#storage.removeOld();
   }
 
   disconnect() {
@@ -84,10 +84,10 @@ export class Outbox extends Emitter {
     this.#channel?.close();
     this.#channel = null;
     this.#wake();
-    this.#shelf.close();
+    this.#storage.close();
   }
 
-  // Deeds
+  // Actions
 
   /** Take words in. The record is shown at once and sent as soon as the copy of it is made. */
   add({ conversation, body, reply_to: replyTo = null }) {
@@ -102,8 +102,8 @@ export class Outbox extends Emitter {
     };
     this.#set(record);
     this.#queue(conversation).adding.add(record.key);
-    this.#changed(record);
-    return { record, kept: this.#keep(record) };
+    this.#emitChange(record);
+    return { record, kept: this.#persist(record) };
   }
 
   /** Send a failed one again, as it is and with its key. */
@@ -119,24 +119,24 @@ export class Outbox extends Emitter {
     const record = this.#records.get(key);
     const { adding, sending } = this.#queue(record?.conversation);
     if (!record || adding.has(key) || sending.has(key)) return undefined;
-    this.#gone.add(key);
+    this.#removed.add(key);
     this.#remove(record);
-    this.#tell({ type: "discarded", record });
+    this.#broadcast({ type: "discarded", record });
     this.emit("discarded", { record });
-    await this.#shelf.remove(key);
+    await this.#storage.remove(key);
     return record;
   }
 
   /** What is waiting in a conversation, oldest first, each with its `state`. */
   entries(conversation) {
     const { waiting, failed } = this.#queue(conversation);
-    return [...waiting.values(), ...failed.values()].sort(byOrder).map((record) => this.#shown(record));
+    return [...waiting.values(), ...failed.values()].sort(byOrder).map((record) => this.#entryOf(record));
   }
 
   /** The one with this key and its `state`, or undefined. */
   entry(key) {
     const record = this.#records.get(key);
-    return record && this.#shown(record);
+    return record && this.#entryOf(record);
   }
 
   /** Ids of the conversations in which something waits. */
@@ -163,26 +163,26 @@ export class Outbox extends Emitter {
 
   /** Forget everything, in every tab: signing out. */
   async clear() {
-    this.#tell({ type: "cleared" });
-    this.#forget();
-    await this.#shelf.clear();
+    this.#broadcast({ type: "cleared" });
+    this.#removeAll();
+    await this.#storage.clear();
   }
 
   // Internal: sending
 
-  async #keep(record) {
+  async #persist(record) {
     const { key, conversation } = record;
-    const order = await this.#shelf.add(record);
+    const order = await this.#storage.add(record);
     this.#queue(conversation).adding.delete(key);
     if (!this.#records.has(key)) {
-      await this.#shelf.remove(key); // cleared meanwhile
+      await this.#storage.remove(key); // cleared meanwhile
       return;
     }
     const stored = { ...record, order: order ?? record.order };
     this.#set(stored);
     this.#markStored(key, order !== null);
-    this.#changed(stored);
-    this.#tellRecord(stored);
+    this.#emitChange(stored);
+    this.#broadcastRecord(stored);
     this.#drain(conversation);
   }
 
@@ -190,7 +190,7 @@ export class Outbox extends Emitter {
     if (!this.#loaded) return; // what an earlier page left goes first
     if (this.#draining.has(conversation)) {
       // It may just have looked for the last time; a wake-up must not fall between two stools.
-      this.#again.add(conversation);
+      this.#drainAgain.add(conversation);
       return;
     }
     this.#draining.add(conversation);
@@ -198,7 +198,7 @@ export class Outbox extends Emitter {
       await this.#withLock(conversation, () => this.#sendAll(conversation));
     } finally {
       this.#draining.delete(conversation);
-      if (this.#again.delete(conversation) && this.#running) this.#drain(conversation);
+      if (this.#drainAgain.delete(conversation) && this.#running) this.#drain(conversation);
     }
   }
 
@@ -219,7 +219,7 @@ export class Outbox extends Emitter {
         });
       } catch (error) {
         if (begun) throw error;
-        const silence = Date.now() - (this.#heard.get(conversation) ?? 0);
+        const silence = Date.now() - (this.#lastHeard.get(conversation) ?? 0);
         if (!gate.signal.aborted || silence > 4 * this.#lockWait) return work();
       } finally {
         clearTimeout(timer);
@@ -231,60 +231,60 @@ export class Outbox extends Emitter {
   async #sendAll(conversation) {
     const queue = this.#queue(conversation);
     // With the lock here nobody else is sending: such marks are of a tab that is gone.
-    for (const key of queue.sending) this.#markSending(this.#records.get(key), false);
-    if (this.#heard.has(conversation)) await this.#hearTheLast(queue);
+    for (const key of queue.sending) this.#updateSending(this.#records.get(key), false);
+    if (this.#lastHeard.has(conversation)) await this.#awaitLastSent(queue);
     for (let attempt = 0; this.#running && this.#deliver.ready(); ) {
       const record = queue.first();
       // One that is still being added drains again when it is; what comes behind it waits.
       if (!record || queue.adding.has(record.key)) return;
-      const refusal = await this.#sendOne(record);
-      if (!refusal) {
+      const error = await this.#sendOne(record);
+      if (!error) {
         attempt = 0;
         continue;
       }
       if (!this.#deliver.ready()) return; // the line is gone; kick() comes when it is back
-      await this.#sleep(Math.max(this.#delay(attempt), (refusal.retryAfter ?? 0) * 1000));
+      await this.#sleep(Math.max(this.#delay(attempt), (error.retryAfter ?? 0) * 1000));
       attempt += 1;
     }
   }
 
   /** The tab that had the lock before may have sent the first one; its word may still be on its way. */
-  async #hearTheLast(queue) {
+  async #awaitLastSent(queue) {
     const first = queue.first();
     if (!first || this.#unstored.has(first.key) || !this.#deliver.ready()) return;
-    if ((await this.#shelf.has(first.key)) === false) await this.#sleep(NEWS);
+    if ((await this.#storage.has(first.key)) === false) await this.#sleep(BROADCAST_DELAY);
   }
 
-  /** Returns the refusal when the same record should be tried again, else undefined. */
+  /** Returns the error when the same record should be tried again, else undefined. */
   async #sendOne(record) {
-    this.#mark(record, true);
+    this.#setSending(record, true);
     try {
       const answer = await this.#deliver(record);
       this.#remove(record, { quietly: true });
-      this.#tell({ type: "sent", record, answer });
+      this.#broadcast({ type: "sent", record, answer });
       this.emit("sent", { record, answer });
-      await this.#shelf.remove(record.key);
-    } catch (refusal) {
-      if (refusal.retry) return refusal;
-      const failure = { code: refusal.code, detail: refusal.detail };
+      await this.#storage.remove(record.key);
+    } catch (error) {
+      if (error.retry) return error;
+      const failure = { code: error.code, detail: error.detail };
       // Cleared meanwhile: it is not brought back.
       if (this.#records.has(record.key)) await this.#change({ ...record, failure });
     } finally {
-      this.#mark(record, false);
+      this.#setSending(record, false);
     }
     return undefined;
   }
 
-  #mark(record, sending) {
-    this.#markSending(record, sending);
-    this.#tell({ type: "sending", key: record.key, conversation: record.conversation, sending });
+  #setSending(record, sending) {
+    this.#updateSending(record, sending);
+    this.#broadcast({ type: "sending", key: record.key, conversation: record.conversation, sending });
   }
 
-  #markSending(record, sending) {
+  #updateSending(record, sending) {
     const keys = this.#queue(record.conversation).sending;
     if (sending) keys.add(record.key);
     else keys.delete(record.key);
-    if (this.#records.has(record.key)) this.#changed(record);
+    if (this.#records.has(record.key)) this.#emitChange(record);
   }
 
   // Internal: the records
@@ -292,17 +292,17 @@ export class Outbox extends Emitter {
   /** The change is made in memory, told, and then copied. */
   async #change(record) {
     this.#set(record);
-    this.#changed(record);
-    this.#tellRecord(record);
+    this.#emitChange(record);
+    this.#broadcastRecord(record);
     await this.#copy([record]);
   }
 
   /** Put records on disk; what was sent or discarded meanwhile must not stay behind there. */
   async #copy(records) {
-    const isStored = await this.#shelf.put(...records);
+    const isStored = await this.#storage.put(...records);
     for (const { key } of records) {
       if (this.#records.has(key)) this.#markStored(key, isStored);
-      else this.#shelf.remove(key);
+      else this.#storage.remove(key);
     }
   }
 
@@ -316,24 +316,24 @@ export class Outbox extends Emitter {
     this.#records.delete(record.key);
     this.#queue(record.conversation).delete(record.key);
     this.#markStored(record.key, true);
-    if (!quietly) this.#changed(record);
+    if (!quietly) this.#emitChange(record);
   }
 
-  #forget() {
+  #removeAll() {
     for (const record of [...this.#records.values()]) this.#remove(record);
   }
 
-  #takeIn(record) {
-    if (this.#records.has(record.key) || this.#gone.has(record.key)) return false;
+  #adopt(record) {
+    if (this.#records.has(record.key) || this.#removed.has(record.key)) return false;
     this.#set(record);
-    this.#changed(record);
+    this.#emitChange(record);
     return true;
   }
 
   /** A database that was not there before: give it what it lacks, and take what it has. */
-  async #match() {
-    const kept = await this.#shelf.all();
-    const taken = (kept ?? []).filter((record) => this.#takeIn(record));
+  async #reconcile() {
+    const kept = await this.#storage.all();
+    const taken = (kept ?? []).filter((record) => this.#adopt(record));
     const there = new Set((kept ?? []).map(({ key }) => key));
     const lacking = [...this.#records.values()].filter(({ key }) => !there.has(key));
     if (lacking.length) await this.#copy(lacking);
@@ -342,7 +342,7 @@ export class Outbox extends Emitter {
     }
   }
 
-  #lose() {
+  #onLost() {
     for (const key of this.#records.keys()) this.#markStored(key, false);
   }
 
@@ -353,7 +353,7 @@ export class Outbox extends Emitter {
     if (before !== this.stored) this.emit("stored", {});
   }
 
-  #shown(record) {
+  #entryOf(record) {
     return { ...record, state: this.#stateOf(record) };
   }
 
@@ -367,41 +367,41 @@ export class Outbox extends Emitter {
     return this.#queues.get(conversation);
   }
 
-  #changed({ conversation, key }) {
+  #emitChange({ conversation, key }) {
     this.emit("change", { conversation, key });
   }
 
   // Between tabs
 
-  #tell(word) {
-    this.#channel?.postMessage(word);
+  #broadcast(message) {
+    this.#channel?.postMessage(message);
   }
 
-  #tellRecord(record) {
-    this.#tell({ type: "record", record, stored: !this.#unstored.has(record.key) });
+  #broadcastRecord(record) {
+    this.#broadcast({ type: "record", record, stored: !this.#unstored.has(record.key) });
   }
 
-  #told(word) {
-    const { type, record, key, conversation, sending } = word;
+  #onBroadcast(message) {
+    const { type, record, key, conversation, sending } = message;
     if (type === "record") {
-      if (this.#gone.has(record.key)) return;
+      if (this.#removed.has(record.key)) return;
       this.#set(record);
-      this.#changed(record);
-      if (!word.stored) this.#copy([record]);
+      this.#emitChange(record);
+      if (!message.stored) this.#copy([record]);
       this.#drain(record.conversation);
     } else if (type === "sent" || type === "discarded") {
-      if (type === "discarded" || !this.#loaded) this.#gone.add(record.key);
+      if (type === "discarded" || !this.#loaded) this.#removed.add(record.key);
       this.#remove(record, { quietly: type === "sent" });
-      this.emit(type, word);
+      this.emit(type, message);
     } else if (type === "sending") {
-      this.#heard.set(conversation, Date.now());
+      this.#lastHeard.set(conversation, Date.now());
       const known = this.#records.get(key);
-      if (known) this.#markSending(known, sending);
+      if (known) this.#updateSending(known, sending);
     } else if (type === "cleared") {
-      this.#forget();
+      this.#removeAll();
     } else if (type === "asking") {
       // A new tab reads the copy; what was never copied it hears from who holds it.
-      for (const each of this.#unstored) this.#tellRecord(this.#records.get(each));
+      for (const each of this.#unstored) this.#broadcastRecord(this.#records.get(each));
     }
   }
 

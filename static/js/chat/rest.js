@@ -2,8 +2,8 @@
 
 const PATIENCE = 20_000; // ms
 
-/** A refusal in the server's words. `retry`: the same request may succeed later. */
-export class Refusal extends Error {
+/** An error as the server words it. `retry`: the same request may succeed later. */
+export class ApiError extends Error {
   constructor({ status = 0, code, detail, retry = false, retryAfter = 0, current = null }) {
     super(detail);
     this.status = status; // 0: the server was not reached
@@ -18,13 +18,13 @@ export class Refusal extends Error {
 export class Rest {
   #root;
   #token;
-  #say;
+  #t;
 
   /** `root` ends in a slash; `token` gives the CSRF token; `say` the sentence for "no connection". */
-  constructor({ root = "/api/", token, say }) {
+  constructor({ root = "/api/", token, t }) {
     this.#root = root;
     this.#token = token;
-    this.#say = say;
+    this.#t = t;
   }
 
   get(path, query = {}) {
@@ -53,10 +53,10 @@ export class Rest {
     const response = await this.#fetch(method, path, body);
     const answer = await this.#read(response);
     if (response.ok) return answer;
-    throw new Refusal({
+    throw new ApiError({
       status: response.status,
       code: answer?.code ?? "server_error",
-      detail: answer?.detail ?? this.#say("error.server"),
+      detail: answer?.detail ?? this.#t("error.server"),
       retry: answer?.retry ?? response.status >= 500,
       retryAfter: Number(answer?.retry_after ?? response.headers.get("Retry-After")) || 0,
       current: answer?.message,
@@ -77,7 +77,7 @@ export class Rest {
         signal: AbortSignal.timeout?.(PATIENCE),
       });
     } catch {
-      throw new Refusal({ code: "unreachable", detail: this.#say("error.unreachable"), retry: true });
+      throw new ApiError({ code: "unreachable", detail: this.#t("error.unreachable"), retry: true });
     }
   }
 
@@ -87,7 +87,7 @@ export class Rest {
       return await response.json();
     } catch {
       if (!response.ok) return null;
-      throw new Refusal({ code: "server_error", detail: this.#say("error.server"), retry: true });
+      throw new ApiError({ code: "server_error", detail: this.#t("error.server"), retry: true });
     }
   }
 }

@@ -13,7 +13,7 @@ import { afterClose, SUBPROTOCOL } from "chatty/chat/protocol.js";
 
 const OPENING = 15_000; // ms for the handshake and the hello
 const SILENCE = 60_000; // ms without any frame (heartbeats come every 25 s) before it counts as dead
-const DOUBT = 30_000; // ms of silence after which a page that wakes up asks
+const CHECK_AFTER = 30_000; // ms of silence after which a page that wakes up asks
 const ANSWER = 5_000; // ms for the answer to that question
 const PROMPT = 3; // attempts in a row without a hello that may follow each other at once
 const WAIT = 30_000; // ms after 4429 when the server named no time
@@ -31,7 +31,7 @@ export class Socket extends Emitter {
   #lastHeard = 0;
   #retryAfter = 0; // ms the server asked us to wait
   #everOpen = false;
-  #fruitless = 0; // attempts in a row that never came to a hello
+  #failedAttempts = 0; // attempts in a row that never came to a hello
 
   constructor(url, { random = Math.random } = {}) {
     super();
@@ -51,7 +51,7 @@ export class Socket extends Emitter {
   disconnect() {
     this.#stopListening?.();
     this.#stopListening = null;
-    this.#say("off");
+    this.#setState("off");
     this.#drop(1000);
   }
 
@@ -71,8 +71,8 @@ export class Socket extends Emitter {
   }
 
   /** Attempts in a row without a hello, while none ever succeeded on this page. */
-  get fruitless() {
-    return this.#everOpen ? 0 : this.#fruitless;
+  get failedAttempts() {
+    return this.#everOpen ? 0 : this.#failedAttempts;
   }
 
   /** Hand a frame over. False when there is no open socket: nothing is queued here. */
@@ -87,28 +87,28 @@ export class Socket extends Emitter {
    * asking for other credentials is not asked again at once.
    */
   resume() {
-    if (this.#state === "waiting" && this.#fruitless < PROMPT) this.#open();
+    if (this.#state === "waiting" && this.#failedAttempts < PROMPT) this.#open();
   }
 
   // Internal
 
   #open() {
     this.#drop(1000);
-    this.#say("connecting");
+    this.#setState("connecting");
     let socket;
     try {
       socket = new WebSocket(this.#url, SUBPROTOCOL);
     } catch {
-      this.#lost(1006); // a policy of the page forbids it
+      this.#onClose(1006); // a policy of the page forbids it
       return;
     }
     this.#socket = socket;
-    socket.onmessage = (event) => socket === this.#socket && this.#heard(event.data);
-    socket.onclose = (event) => socket === this.#socket && this.#lost(event.code);
-    this.#within(OPENING);
+    socket.onmessage = (event) => socket === this.#socket && this.#onData(event.data);
+    socket.onclose = (event) => socket === this.#socket && this.#onClose(event.code);
+    this.#expectWithin(OPENING);
   }
 
-  #heard(data) {
+  #onData(data) {
     let frame;
     try {
       frame = JSON.parse(data);
@@ -116,22 +116,22 @@ export class Socket extends Emitter {
       return; // not one of ours; the next heartbeat tells whether the line is sound
     }
     this.#lastHeard = Date.now();
-    if (this.online) this.#within(SILENCE);
-    if (frame.type === "hello") this.#welcomed(frame);
-    else this.#notice(frame);
+    if (this.online) this.#expectWithin(SILENCE);
+    if (frame.type === "hello") this.#onHello(frame);
+    else this.#onFrame(frame);
   }
 
-  #welcomed(frame) {
+  #onHello(frame) {
     this.#attempt = 0;
-    this.#fruitless = 0;
+    this.#failedAttempts = 0;
     this.#everOpen = true;
     this.#retryAfter = 0;
-    this.#say("online");
-    this.#within(SILENCE);
+    this.#setState("online");
+    this.#expectWithin(SILENCE);
     this.emit("hello", frame);
   }
 
-  #notice(frame) {
+  #onFrame(frame) {
     // A word about the socket itself, such as why it is about to be closed, names no message.
     if (frame.type === "error" && !frame.key && frame.retry_after) {
       this.#retryAfter = frame.retry_after * 1000;
@@ -139,22 +139,22 @@ export class Socket extends Emitter {
     this.emit("frame", frame);
   }
 
-  #lost(code) {
+  #onClose(code) {
     if (this.#state === "online") this.#downSince = Date.now();
-    else this.#fruitless += 1;
+    else this.#failedAttempts += 1;
     this.#drop(1000);
     const next = afterClose(code);
     if (next === "stop") {
-      this.#say("stopped", code);
+      this.#setState("stopped", code);
     } else if (next === "renew") {
-      this.#say("waiting", code);
+      this.#setState("waiting", code);
       // The wait goes on underneath, so that a question nobody answers is no dead end.
-      this.#later(WAIT);
+      this.#openAfter(WAIT);
       this.emit("renew", {});
     } else {
-      this.#say("waiting", code);
+      this.#setState("waiting", code);
       const wait = (this.#retryAfter || WAIT) * (1 + this.#random() / 4); // not all at once
-      this.#later(next === "wait" ? wait : this.#backOff());
+      this.#openAfter(next === "wait" ? wait : this.#backOff());
     }
   }
 
@@ -164,24 +164,24 @@ export class Socket extends Emitter {
     return Math.max(delay, this.#retryAfter);
   }
 
-  #later(delay) {
+  #openAfter(delay) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#open(), delay);
   }
 
   /** Take the line for dead unless something is heard within `patience` ms. */
-  #within(patience) {
+  #expectWithin(patience) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lost(1006), patience);
+    this.#timer = setTimeout(() => this.#onClose(1006), patience);
   }
 
   /** The page woke up or the network changed: an open socket may have died without a word. */
-  #doubt() {
+  #checkAlive() {
     if (this.#state === "waiting") {
       this.#attempt = 0;
       this.#open();
     } else if (this.online && this.send({ type: "ping" })) {
-      this.#within(ANSWER);
+      this.#expectWithin(ANSWER);
     }
   }
 
@@ -194,7 +194,7 @@ export class Socket extends Emitter {
     socket.close(code);
   }
 
-  #say(state, code) {
+  #setState(state, code) {
     if (this.#state === state && code === undefined) return;
     this.#state = state;
     this.#code = code ?? this.#code;
@@ -206,10 +206,10 @@ export class Socket extends Emitter {
     const { signal } = ending;
     const awake = () => {
       if (document.visibilityState !== "visible") return;
-      if (this.#state === "waiting" || Date.now() - this.#lastHeard > DOUBT) this.#doubt();
+      if (this.#state === "waiting" || Date.now() - this.#lastHeard > CHECK_AFTER) this.#checkAlive();
     };
-    addEventListener("online", () => this.#doubt(), { signal });
-    addEventListener("offline", () => this.#doubt(), { signal });
+    addEventListener("online", () => this.#checkAlive(), { signal });
+    addEventListener("offline", () => this.#checkAlive(), { signal });
     addEventListener("pageshow", awake, { signal });
     document.addEventListener("visibilitychange", awake, { signal });
     this.#stopListening = () => ending.abort();

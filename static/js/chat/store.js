@@ -7,7 +7,7 @@
 // from version 5 to 9, and 5 then exists nowhere):
 //   - a live `message` with version = position + 1;
 //   - a `synced` whose `from` is not beyond the position.
-// Any other live message is shown at once and remembered: it counts when the hole below it closes.
+// Any other live message is shown at once and remembered: it counts when the gap below it closes.
 // `sent` tells only how far the server is.
 //
 // Quotes have no version of their own: a new version of the quoted message is the only signal. So whatever
@@ -61,7 +61,7 @@ export class Store extends Emitter {
   /** The messages of the window, oldest first. */
   messages() {
     return [...this.#messages.values()]
-      .filter((message) => this.#shows(message))
+      .filter((message) => this.#isInWindow(message))
       .sort((a, b) => a.seq - b.seq);
   }
 
@@ -71,14 +71,14 @@ export class Store extends Emitter {
   }
 
   /** The one of them with this key, or undefined. */
-  awaited(key) {
+  getPending(key) {
     return this.#pending.get(key);
   }
 
   /** The message, or undefined when it is unknown or outside the window. */
   get(id) {
     const message = this.#messages.get(id);
-    return message && this.#shows(message) ? message : undefined;
+    return message && this.#isInWindow(message) ? message : undefined;
   }
 
   /**
@@ -96,12 +96,12 @@ export class Store extends Emitter {
   // What is heard
 
   /** A live `message` frame. Returns true when this version of the message was new here. */
-  hear({ version, message }) {
-    this.#learn(version);
+  applyMessage({ version, message }) {
+    this.#raiseHead(version);
     if (version > this.#position) this.#ahead.add(version);
-    this.#close();
-    const fresh = this.#keep(message);
-    this.#changed(fresh ? [message.id] : []);
+    this.#closeGap();
+    const fresh = this.#upsert(message);
+    this.#emitChanges(fresh ? [message.id] : []);
     return fresh;
   }
 
@@ -110,18 +110,18 @@ export class Store extends Emitter {
    * A page that starts beyond the position is shown, but proves nothing about what lies between.
    */
   catchUp({ from, version, messages }) {
-    this.#learn(version);
+    this.#raiseHead(version);
     if (from <= this.#position) this.#advance(version);
-    const fresh = messages.filter((message) => this.#keep(message));
-    this.#changed(fresh.map((message) => message.id));
+    const fresh = messages.filter((message) => this.#upsert(message));
+    this.#emitChanges(fresh.map((message) => message.id));
     return fresh;
   }
 
   /** Whole messages from an answer of the server: shown; the position is none of their business. */
-  take(messages) {
-    for (const message of messages) this.#learn(message.version);
-    const fresh = messages.filter((message) => this.#keep(message));
-    this.#changed(fresh.map((message) => message.id));
+  merge(messages) {
+    for (const message of messages) this.#raiseHead(message.version);
+    const fresh = messages.filter((message) => this.#upsert(message));
+    this.#emitChanges(fresh.map((message) => message.id));
   }
 
   /** Others' live texts among the `span` entries after `seq`, or null when the window cannot tell. */
@@ -131,13 +131,13 @@ export class Store extends Emitter {
       (message) =>
         message.seq > seq &&
         message.seq <= seq + span &&
-        isWord(message) &&
+        isLiveText(message) &&
         message.author?.id !== this.#me,
     ).length;
   }
 
-  /** Somebody has another name or face: all of theirs that is drawn from now on has it. */
-  meet(person) {
+  /** Somebody has another name or avatar: all of theirs that is drawn from now on has it. */
+  updatePerson(person) {
     for (const message of this.#messages.values()) {
       const { author, reply_to: quoted } = message;
       if (author?.id === person.id) message.author = person;
@@ -157,23 +157,23 @@ export class Store extends Emitter {
 
   addOlder(page, era) {
     if (era !== this.#era) return;
-    const fresh = page.messages.filter((message) => this.#keep(message));
+    const fresh = page.messages.filter((message) => this.#upsert(message));
     this.#first = page.has_older && page.messages.length ? page.messages[0].seq : 0;
-    this.#changed(fresh.map((message) => message.id), page.messages);
+    this.#emitChanges(fresh.map((message) => message.id), page.messages);
   }
 
   addNewer(page, era) {
     if (era !== this.#era) return;
-    const fresh = page.messages.filter((message) => this.#keep(message));
+    const fresh = page.messages.filter((message) => this.#upsert(message));
     this.#last = page.has_newer && page.messages.length ? page.messages.at(-1).seq : Infinity;
-    this.#changed(fresh.map((message) => message.id), page.messages);
+    this.#emitChanges(fresh.map((message) => message.id), page.messages);
   }
 
   /** Start again from a page: too far behind to catch up, or a jump to another place. */
   replace(page) {
     const gone = [...this.#messages.keys()];
     this.#replace(page);
-    this.#tell([...gone, ...this.#messages.keys()], true);
+    this.#emitChange([...gone, ...this.#messages.keys()], true);
   }
 
   /** Forget the messages beyond `keep` at the end that is out of sight: "older" or "newer". */
@@ -183,35 +183,35 @@ export class Store extends Emitter {
     const gone = end === "older" ? shown.slice(0, shown.length - keep) : shown.slice(keep);
     for (const message of gone) {
       this.#messages.delete(message.id);
-      this.#ahead.delete(message.version); // no longer known, so it is asked for with the hole below it
+      this.#ahead.delete(message.version); // no longer known, so it is asked for with the gap below it
     }
     if (end === "older") this.#first = shown[shown.length - keep].seq;
     else this.#last = shown[keep - 1].seq;
     this.#era += 1;
-    this.#changed(gone.map((message) => message.id));
+    this.#emitChanges(gone.map((message) => message.id));
   }
 
   // My own words on their way
 
   /** Show `entry` {key, body, reply_to, state, error?} until the message with its key is here. */
-  await(entry) {
-    if (this.#arrived(entry.key)) return;
+  addPending(entry) {
+    if (this.#hasArrived(entry.key)) return;
     this.#setPending({ ...this.#pending.get(entry.key), ...entry });
-    this.#changed([]);
+    this.#emitChanges([]);
   }
 
   /** The server has it: `sent`. The bubble stays until the message itself arrives. */
   settle(key, { version }) {
-    if (version) this.#learn(version);
+    if (version) this.#raiseHead(version);
     const entry = this.#pending.get(key);
     if (!entry) return;
     this.#setPending({ ...entry, state: "sent", error: undefined });
-    this.#changed([]);
+    this.#emitChanges([]);
   }
 
   /** The words were taken back before they were sent. */
   drop(key) {
-    if (this.#dropPending(key)) this.#changed([]);
+    if (this.#dropPending(key)) this.#emitChanges([]);
   }
 
   // Internal
@@ -227,12 +227,12 @@ export class Store extends Emitter {
     this.#head = later.reduce((head, message) => Math.max(head, message.version), position);
     this.#first = hasOlder && messages.length ? messages[0].seq : 0;
     this.#last = hasNewer && messages.length ? messages.at(-1).seq : Infinity;
-    for (const message of [...messages, ...later]) this.#keep(message);
+    for (const message of [...messages, ...later]) this.#upsert(message);
     this.#ahead = new Set([...this.#ahead].filter((version) => version > position));
-    this.#close();
+    this.#closeGap();
   }
 
-  #keep(message) {
+  #upsert(message) {
     const known = this.#messages.get(message.id);
     // A shallow message, read from the page the server drew, gives way to the whole one.
     const better =
@@ -251,12 +251,12 @@ export class Store extends Emitter {
       const known = this.quoteOf(quoted.id);
       const newest = known?.version > quoted.version ? known : quoted;
       this.#messages.set(id, { ...message, reply_to: newest });
-      this.#spread(newest);
+      this.#updateQuotes(newest);
     }
-    if (this.#quotes.has(id)) this.#spread(this.quoteOf(id));
+    if (this.#quotes.has(id)) this.#updateQuotes(this.quoteOf(id));
   }
 
-  #spread(quote) {
+  #updateQuotes(quote) {
     if (this.#quotes.get(quote.id) === quote) return;
     this.#quotes.set(quote.id, quote);
     for (const other of this.#messages.values()) {
@@ -276,39 +276,39 @@ export class Store extends Emitter {
     return wasThere;
   }
 
-  #arrived(key) {
+  #hasArrived(key) {
     for (const message of this.#messages.values()) {
       if (message.key === key && message.author?.id === this.#me) return true;
     }
     return false;
   }
 
-  #shows(message) {
+  #isInWindow(message) {
     return message.seq >= this.#first && message.seq <= this.#last;
   }
 
-  #learn(version) {
+  #raiseHead(version) {
     this.#head = Math.max(this.#head, version);
   }
 
   #advance(version) {
     this.#position = Math.max(this.#position, version);
-    this.#close();
+    this.#closeGap();
   }
 
-  #close() {
+  #closeGap() {
     while (this.#ahead.delete(this.#position + 1)) this.#position += 1;
     for (const version of this.#ahead) {
       if (version <= this.#position) this.#ahead.delete(version);
     }
   }
 
-  #changed(ids, messages = []) {
-    this.#tell([...ids, ...messages.map((message) => message.id)], false);
+  #emitChanges(ids, messages = []) {
+    this.#emitChange([...ids, ...messages.map((message) => message.id)], false);
   }
 
   /** "change": the ids of messages and the keys of pending words that may look different now. */
-  #tell(ids, replaced) {
+  #emitChange(ids, replaced) {
     const keys = [...this.#touched];
     this.#touched.clear();
     this.emit("change", { ids: [...new Set(ids)], keys, replaced });
@@ -316,6 +316,6 @@ export class Store extends Emitter {
 }
 
 /** A live text of a person: what counts as unread. */
-export function isWord(message) {
+export function isLiveText(message) {
   return message.kind === "text" && !message.deleted_at;
 }

@@ -24,24 +24,24 @@ export class Emitter {
 
 /** Says what others say, in the order they say it, but nothing before open(): until then it keeps it.
  * `sources`: [emitter, ...types]. */
-export class Late extends Emitter {
-  #kept = [];
+export class BufferedEmitter extends Emitter {
+  #buffer = [];
 
   constructor(...sources) {
     super();
     for (const [source, ...types] of sources) {
-      for (const type of types) source.on(type, (detail) => this.#hear(type, detail));
+      for (const type of types) source.on(type, (detail) => this.#receive(type, detail));
     }
   }
 
-  open() {
-    const kept = this.#kept;
-    this.#kept = null;
-    for (const each of kept) this.emit(...each);
+  replay() {
+    const buffer = this.#buffer;
+    this.#buffer = null;
+    for (const each of buffer) this.emit(...each);
   }
 
-  #hear(...said) {
-    if (this.#kept) this.#kept.push(said);
-    else this.emit(...said);
+  #receive(...event) {
+    if (this.#buffer) this.#buffer.push(event);
+    else this.emit(...event);
   }
 }

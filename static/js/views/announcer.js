@@ -1,7 +1,7 @@
 // New messages for screen readers: author and words, once, several together.
 
 import { excerpt, plain } from "chatty/lib/text.js";
-import { say, sayCount, sayNotice } from "chatty/views/words.js";
+import { t, tn, noticeText } from "chatty/views/i18n.js";
 
 const TOGETHER = 900; // ms within which messages are announced as one
 const SPELT_OUT = 3;
@@ -19,7 +19,7 @@ export class Announcer {
   }
 
   connect() {
-    this.#stop = this.#chat.on("spoken", ({ message, own }) => !own && this.#heard(message));
+    this.#stop = this.#chat.on("message", ({ message, own }) => !own && this.#onMessage(message));
   }
 
   disconnect() {
@@ -27,21 +27,21 @@ export class Announcer {
     clearTimeout(this.#timer);
   }
 
-  #heard(message) {
+  #onMessage(message) {
     if (message.deleted_at) return;
-    this.#waiting.push(this.#words(message));
+    this.#waiting.push(this.#textOf(message));
     this.#timer ??= setTimeout(() => this.#announce(), TOGETHER);
   }
 
-  #words(message) {
-    if (message.kind !== "text") return sayNotice(message);
-    return say("announce", { name: message.author?.name ?? "", words: excerpt(plain(message)) });
+  #textOf(message) {
+    if (message.kind !== "text") return noticeText(message);
+    return t("announce", { name: message.author?.name ?? "", words: excerpt(plain(message)) });
   }
 
   #announce() {
-    const words = this.#waiting.splice(0);
+    const texts = this.#waiting.splice(0);
     this.#timer = null;
     this.#place.textContent =
-      words.length > SPELT_OUT ? sayCount("new", words.length) : words.join(" ");
+      texts.length > SPELT_OUT ? tn("new", texts.length) : texts.join(" ");
   }
 }

@@ -1,19 +1,19 @@
 // How much is unread altogether, in the title and on the icon: so a tab in the background tells, too.
 
 export class Badge {
-  #roster;
+  #conversationList;
   #title = document.title;
   #icon = document.querySelector('link[rel="icon"][type="image/svg+xml"]');
   #plain;
   #shown = "";
 
-  constructor({ roster }) {
-    this.#roster = roster;
+  constructor({ conversationList }) {
+    this.#conversationList = conversationList;
     this.#plain = this.#icon?.href;
   }
 
   connect() {
-    this.#roster.on("change", () => this.#show());
+    this.#conversationList.on("change", () => this.#show());
     this.#show();
     return this;
   }
@@ -26,17 +26,17 @@ export class Badge {
   }
 
   #show() {
-    const { count, more } = this.#roster.total();
+    const { count, more } = this.#conversationList.total();
     const shown = count ? `${count}${more ? "+" : ""}` : "";
     const title = shown ? `(${shown}) ${this.#title}` : this.#title;
     if (document.title !== title) document.title = title;
     if (this.#shown === shown) return;
     this.#shown = shown;
     this.#showIcon(count ? (count > 99 ? "99" : String(count)) : "");
-    this.#tellSystem(count);
+    this.#setAppBadge(count);
   }
 
-  #tellSystem(count) {
+  #setAppBadge(count) {
     const told = count ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.();
     told?.catch(() => {}); // not installed, or not allowed: the title says it
   }

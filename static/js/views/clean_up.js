@@ -1,6 +1,6 @@
 // What is removed from this browser when somebody signs out.
 
-import { say, sayCount } from "chatty/views/words.js";
+import { t, tn } from "chatty/views/i18n.js";
 
 const TIDYING = 1_000; // ms the browser gets to take notifications away
 
@@ -9,7 +9,7 @@ export async function cleanUp(unsent) {
   if (!(await isSure(await unsent.count()))) return false;
   await unsent.clear();
   navigator.clearAppBadge?.().catch(() => {});
-  await Promise.race([closeBanners(), new Promise((resolve) => setTimeout(resolve, TIDYING))]);
+  await Promise.race([closeNotifications(), new Promise((resolve) => setTimeout(resolve, TIDYING))]);
   return true;
 }
 
@@ -17,12 +17,12 @@ async function isSure(size) {
   if (!size) return true;
   const { ask } = await import("chatty/views/dialog.js");
   return ask({
-    question: sayCount("sign_out.question", size),
-    yes: say("sign_out.yes"),
-    no: say("cancel"),
+    question: tn("sign_out.question", size),
+    yes: t("sign_out.yes"),
+    no: t("cancel"),
   });
 }
 
-async function closeBanners() {
-  await (await import("chatty/views/banners.js")).closeBanners();
+async function closeNotifications() {
+  await (await import("chatty/views/system_notifications.js")).closeNotifications();
 }

@@ -3,7 +3,7 @@
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
 import { fill, slot } from "chatty/views/dom.js";
-import { say, sayCount } from "chatty/views/words.js";
+import { t, tn } from "chatty/views/i18n.js";
 
 const WARNING = 200; // characters left at which the counter appears
 const HOLD = 3_000; // ms for which Enter waits for an editor
@@ -18,7 +18,7 @@ export class Composer {
   #store;
   #reply = null; // {id, author, excerpt}
   #editLast;
-  #sent;
+  #onSent;
   #locked = ""; // why: see lock()
   #isHeld = false; // while the editor opened by Arrow up loads: see takeEarly()
   #holding; // timer: how long at most
@@ -37,7 +37,7 @@ export class Composer {
     this.#store = store;
     this.#conversation = conversation;
     this.#max = Number(this.#box.dataset.max);
-    this.#sent = onSent;
+    this.#onSent = onSent;
     this.#editLast = editLast;
   }
 
@@ -46,10 +46,10 @@ export class Composer {
   connect() {
     const { signal } = this.#ending;
     const on = (target, type, work) => target.addEventListener(type, work, { signal });
-    on(this.#form, "submit", (event) => this.#submitted(event));
-    on(this.#box, "input", () => this.#typed());
-    on(this.#box, "keydown", (event) => this.#pressed(event));
-    on(document, "keydown", (event) => this.#meant(event));
+    on(this.#form, "submit", (event) => this.#onSubmit(event));
+    on(this.#box, "input", () => this.#onInput());
+    on(this.#box, "keydown", (event) => this.#onKeydown(event));
+    on(document, "keydown", (event) => this.#focusOnTyping(event));
     // The keyboard of a phone stays open when the button is pressed.
     on(this.#form.querySelector("[type=submit]"), "pointerdown", (event) => event.preventDefault());
     on(slot(this.#form, "reply"), "click", (event) => {
@@ -57,11 +57,11 @@ export class Composer {
       event.preventDefault();
       this.replyTo(null);
     });
-    on(window, "storage", (event) => this.#written(event.key));
-    this.#stop = this.#store.on("change", ({ ids }) => this.#requote(ids));
+    on(window, "storage", (event) => this.#onStorage(event.key));
+    this.#stop = this.#store.on("change", ({ ids }) => this.#updateReply(ids));
     this.#restore();
     this.#show();
-    this.#renewReply();
+    this.#refreshReply();
   }
 
   disconnect() {
@@ -79,7 +79,7 @@ export class Composer {
   replyTo(quoted) {
     this.#reply = quoted;
     this.#showReply();
-    this.#keep();
+    this.#saveDraft();
     if (quoted) this.focus();
   }
 
@@ -87,7 +87,7 @@ export class Composer {
   amend({ body, quoted }) {
     this.#box.value = this.#box.value ? `${body}\n${this.#box.value}` : body;
     if (quoted) this.replyTo(quoted);
-    this.#typed();
+    this.#onInput();
     this.focus();
   }
 
@@ -99,7 +99,7 @@ export class Composer {
     this.#locked = why;
     this.#box.readOnly = true; // it keeps the focus, so what is still typed goes nowhere else
     this.#form.dataset.locked = "";
-    this.#keep();
+    this.#saveDraft();
   }
 
   unlock() {
@@ -122,7 +122,7 @@ export class Composer {
     if (!this.#isHeld) return "";
     const { value } = this.#box;
     this.#box.value = "";
-    this.#typed();
+    this.#onInput();
     return value;
   }
 
@@ -131,15 +131,15 @@ export class Composer {
     this.#reply = null;
     this.#showReply();
     this.#show();
-    this.#keep();
+    this.#saveDraft();
   }
 
   // Internal: what a person does
 
-  #pressed(event) {
+  #onKeydown(event) {
     // 229 is an input method at work, also in browsers that do not say isComposing.
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && this.#sends(event)) {
+    if (event.key === "Enter" && this.#isSendKey(event)) {
       event.preventDefault();
       this.#form.requestSubmit();
     } else if (event.key === "ArrowUp" && !this.#box.value && !hasModifier(event)) {
@@ -159,7 +159,7 @@ export class Composer {
   }
 
   /** Who types while nothing has the focus means to write: the first letter is not lost. */
-  #meant(event) {
+  #focusOnTyping(event) {
     if (this.#locked) return;
     if (event.target !== document.body || event.defaultPrevented) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -167,20 +167,20 @@ export class Composer {
   }
 
   /** Enter sends, Shift+Enter breaks the line; on a touch keyboard Enter breaks it too. */
-  #sends(event) {
+  #isSendKey(event) {
     if (event.ctrlKey || event.metaKey) return true;
     if (event.shiftKey || event.altKey) return false;
     return !matchMedia("(hover: none) and (pointer: coarse)").matches;
   }
 
-  #typed() {
-    this.#complain("");
+  #onInput() {
+    this.#showError("");
     this.#show();
-    this.#keep();
+    this.#saveDraft();
     if (!this.#locked && !isBlank(this.#box.value)) this.#chat.typing();
   }
 
-  #submitted(event) {
+  #onSubmit(event) {
     if (this.#locked || this.#isHeld) {
       event.preventDefault();
       return;
@@ -191,7 +191,7 @@ export class Composer {
       this.focus();
     } else if (bodyLength(body) > this.#max) {
       event.preventDefault();
-      this.#complain(say("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }));
+      this.#showError(t("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }));
     } else {
       // Only once the words are in the outbox is the form kept from being sent the plain way.
       const { kept } = this.#chat.send({ body, reply_to: this.#reply?.id ?? null });
@@ -205,10 +205,10 @@ export class Composer {
     this.#reply = null;
     this.#showReply();
     this.#show();
-    this.#complain("");
+    this.#showError("");
     // The draft goes when the outbox has the words on disk: a crash in between loses nothing.
-    kept.then(() => this.#keep());
-    this.#sent();
+    kept.then(() => this.#saveDraft());
+    this.#onSent();
   }
 
   // Internal: drafts
@@ -217,7 +217,7 @@ export class Composer {
     const draft = this.#drafts.read(this.#conversation);
     this.#reply = this.#replyOnPage();
     if ("shared" in this.#form.dataset) {
-      this.#takeShared(draft);
+      this.#insertShared(draft);
       return;
     }
     // What the server gave back with a reason, or the browser restored, is newer than any draft.
@@ -228,27 +228,27 @@ export class Composer {
   }
 
   /** Words another app shared: below what was begun here, and once, however often this is loaded. */
-  #takeShared(draft) {
+  #insertShared(draft) {
     if (draft?.body) this.#box.value = `${draft.body}\n${this.#box.value}`;
     this.#reply ??= draft?.reply ?? null;
     this.#showReply();
-    this.#keep();
+    this.#saveDraft();
     history.replaceState(null, "", location.pathname);
   }
 
   #replyOnPage() {
     const id = Number(this.#form.elements.reply_to.value);
     if (!id) return null;
-    const words = (name) => slot(this.#form, name)?.textContent ?? "";
-    return { id, author: "", heading: words("reply-author"), excerpt: words("reply-text") };
+    const text = (name) => slot(this.#form, name)?.textContent ?? "";
+    return { id, author: "", heading: text("reply-author"), excerpt: text("reply-text") };
   }
 
-  #keep() {
+  #saveDraft() {
     this.#drafts.write(this.#conversation, { body: this.#box.value, reply: this.#reply });
   }
 
   /** Another tab wrote on the same draft: follow it, unless this is where one is writing. */
-  #written(name) {
+  #onStorage(name) {
     if (this.#drafts.conversationOf(name) !== this.#conversation) return;
     if (document.activeElement === this.#box && document.hasFocus()) return;
     const draft = this.#drafts.read(this.#conversation);
@@ -261,20 +261,20 @@ export class Composer {
   // Internal: what is replied to
 
   /** The message may have been edited or deleted since the draft was kept. */
-  #renewReply() {
+  #refreshReply() {
     // Without an answer the preview stays as it was; sending does not depend on it.
     const { id } = this.#reply ?? {};
-    if (id) this.#chat.whole(id).then(() => this.#requote([id]), () => {});
+    if (id) this.#chat.loadMessage(id).then(() => this.#updateReply([id]), () => {});
   }
 
   /** The preview of a reply is a quote like any other. */
-  #requote(ids) {
+  #updateReply(ids) {
     const quoted = ids.includes(this.#reply?.id) && this.#store.quoteOf(this.#reply.id);
     if (!quoted) return;
     const { id, author, excerpt, deleted } = quoted;
-    this.#reply = { id, author: author?.name ?? "", excerpt: deleted ? say("message.deleted") : excerpt };
+    this.#reply = { id, author: author?.name ?? "", excerpt: deleted ? t("message.deleted") : excerpt };
     this.#showReply();
-    this.#keep();
+    this.#saveDraft();
   }
 
   // Internal: what it looks like
@@ -285,7 +285,7 @@ export class Composer {
     const counter = slot(this.#form, "counter");
     counter.hidden = left > WARNING;
     counter.classList.toggle("composer__counter--over", left < 0);
-    counter.textContent = left < 0 ? sayCount("composer.over", -left) : sayCount("composer.left", left);
+    counter.textContent = left < 0 ? tn("composer.over", -left) : tn("composer.left", left);
   }
 
   #grow() {
@@ -300,16 +300,16 @@ export class Composer {
     quote.hidden = !this.#reply;
     if (!this.#reply) return;
     const { author, heading, excerpt } = this.#reply;
-    fill(quote, "reply-author", heading || say("composer.reply", { name: author }));
+    fill(quote, "reply-author", heading || t("composer.reply", { name: author }));
     fill(quote, "reply-text", excerpt);
   }
 
-  #complain(words) {
+  #showError(text) {
     const place = slot(this.#form, "error");
-    place.textContent = words;
-    place.hidden = !words;
+    place.textContent = text;
+    place.hidden = !text;
     place.setAttribute("role", "alert");
-    if (words) this.#box.setAttribute("aria-invalid", "true");
+    if (text) this.#box.setAttribute("aria-invalid", "true");
     else this.#box.removeAttribute("aria-invalid");
   }
 }

@@ -2,7 +2,7 @@
 
 import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
 import { element } from "chatty/views/dom.js";
-import { say } from "chatty/views/words.js";
+import { t } from "chatty/views/i18n.js";
 
 const PATIENCE = 1_500; // ms without a line before a word is said
 
@@ -26,19 +26,19 @@ export class Connection {
   }
 
   connect() {
-    this.#chat.on("status", (status) => this.#changed(status));
-    this.#outbox.on("stored", () => this.#mindTheCopy());
-    this.#changed(this.#chat.status); // as it came to be before this was here
-    this.#mindTheCopy();
+    this.#chat.on("status", (status) => this.#onStatus(status));
+    this.#outbox.on("stored", () => this.#checkStored());
+    this.#onStatus(this.#chat.status); // as it came to be before this was here
+    this.#checkStored();
     addEventListener("beforeunload", (event) => this.#outbox.stored || event.preventDefault());
     for (const type of ["online", "offline"]) {
-      addEventListener(type, () => this.#changed(this.#status));
+      addEventListener(type, () => this.#onStatus(this.#status));
     }
   }
 
-  #changed(status) {
+  #onStatus(status) {
     this.#status = status;
-    document.documentElement.dataset.line = status.state;
+    document.documentElement.dataset.connection = status.state;
     if (status.state === "online" || status.state === "off" || status.state === "stopped") {
       clearTimeout(this.#timer);
       this.#timer = null;
@@ -51,11 +51,11 @@ export class Connection {
         this.#show();
       }, PATIENCE);
     }
-    if (status.refused) this.#show();
+    if (status.blocked) this.#show();
   }
 
   /** Most words are sent before anybody could read that this browser does not keep them. */
-  #mindTheCopy() {
+  #checkStored() {
     clearTimeout(this.#unstored);
     this.#unstored = null;
     if (!this.#outbox.stored) this.#unstored = setTimeout(() => this.#showBar(), PATIENCE);
@@ -63,30 +63,30 @@ export class Connection {
   }
 
   #show() {
-    const { state, refused } = this.#status;
+    const { state, blocked } = this.#status;
     const isDown = state === "connecting" || state === "waiting";
-    const word = !isDown || refused ? "" : navigator.onLine ? "line.connecting" : "line.offline";
-    if (this.#place) this.#place.textContent = word && say(word);
+    const key = !isDown || blocked ? "" : navigator.onLine ? "connection.connecting" : "connection.offline";
+    if (this.#place) this.#place.textContent = key && t(key);
     this.#showBar();
   }
 
   #showBar() {
-    const name = this.#trouble();
-    if (this.#bar?.dataset.trouble === name) return;
+    const name = this.#problem();
+    if (this.#bar?.dataset.problem === name) return;
     this.#bar?.remove();
     this.#bar = null;
     if (!name) return;
-    this.#bar = element("div", "line-bar", element("p", "", say(`line.${name}`)));
-    this.#bar.dataset.trouble = name;
+    this.#bar = element("div", "connection-bar", element("p", "", t(`connection.${name}`)));
+    this.#bar.dataset.problem = name;
     this.#bar.setAttribute("role", "status");
-    const way = this.#wayOut(name);
-    if (way) this.#bar.append(way);
+    const action = this.#actionFor(name);
+    if (action) this.#bar.append(action);
     document.getElementById("main").prepend(this.#bar);
   }
 
-  #trouble() {
-    const { state, code, refused } = this.#status;
-    if (refused) return "refused";
+  #problem() {
+    const { state, code, blocked } = this.#status;
+    if (blocked) return "blocked";
     if (state !== "stopped") return this.#outbox.stored ? "" : "unstored";
     if (code === SIGNED_OUT) return this.#unsent.size ? "signed_out" : "signed_out_plain";
     if (code === ACCOUNT_CLOSED) return "closed";
@@ -94,11 +94,11 @@ export class Connection {
     return "stopped";
   }
 
-  #wayOut(name) {
-    if (["closed", "refused", "unstored"].includes(name)) return null;
+  #actionFor(name) {
+    if (["closed", "blocked", "unstored"].includes(name)) return null;
     const isSignedOut = name.startsWith("signed_out");
-    const words = isSignedOut ? say("line.signed_out.way") : say(`line.${name}.way`);
-    const link = element("a", "button button--quiet", words);
+    const text = isSignedOut ? t("connection.signed_out.way") : t(`connection.${name}.way`);
+    const link = element("a", "button button--quiet", text);
     const here = location.pathname + location.search;
     link.href = isSignedOut ? `${this.#signIn}?next=${encodeURIComponent(here)}` : here;
     return link;

@@ -1,23 +1,23 @@
 // A message's words or its address, into the clipboard.
 
 import { slot } from "chatty/views/dom.js";
-import { note } from "chatty/views/dialog.js";
-import { say } from "chatty/views/words.js";
+import { toast } from "chatty/views/toast.js";
+import { t } from "chatty/views/i18n.js";
 
 /** As they are read, not as they were written: what is bold has no asterisks. */
 export async function copyText(row) {
   await put(slot(row, "body").innerText.trim());
-  note(say("copied.text"));
+  toast.info(t("copied.text"));
 }
 
 export async function copyLink(row) {
   await put(new URL(`/m/${row.dataset.messageId}/`, location.origin).href);
-  note(say("copied.link"));
+  toast.info(t("copied.link"));
 }
 
 export async function copyDraft(text) {
   await put(text);
-  note(say("copied.text"));
+  toast.info(t("copied.text"));
 }
 
 /** The clipboard proper exists on https alone. */
@@ -39,5 +39,5 @@ function putByHand(text) {
   const done = document.execCommand("copy");
   box.remove();
   focused?.focus({ preventScroll: true });
-  if (!done) throw Object.assign(new Error("not copied"), { detail: say("copied.not") });
+  if (!done) throw Object.assign(new Error("not copied"), { detail: t("copied.not") });
 }

@@ -1,9 +1,9 @@
 // People and settings of the open conversation, beside it where there is room. They are the pages of
-// that name: what the server draws there is shown here, and [data-beside] sends a form from here.
+// that name: what the server draws there is shown here, and [data-pane] sends a form from here.
 
 import { button, element, isTypedInto } from "chatty/views/dom.js";
-import { tell } from "chatty/views/dialog.js";
-import { say } from "chatty/views/words.js";
+import { toast } from "chatty/views/toast.js";
+import { t } from "chatty/views/i18n.js";
 
 const WIDE = matchMedia("(width > 72em)"); // as static/css/components/details.css
 const KEPT = 31_536_000; // s: the server draws the place of what was open last
@@ -14,10 +14,10 @@ export class Details {
   #place;
   #title;
   #body;
-  #doors; // path of a page -> the link to it above the log
+  #toggles; // path of a page -> the link to it above the log
   #path = ""; // of what is open
   #address = ""; // the same with its query: what is loaded again
-  #asked = 0;
+  #requests = 0;
   #isSending = false;
   #isStale = false;
   #timer = null;
@@ -30,21 +30,21 @@ export class Details {
     this.#chat = chat;
     this.#title = place.querySelector("h2");
     this.#body = place.querySelector(".details__body");
-    const doors = document.querySelectorAll(".topbar [data-beside]");
-    this.#doors = new Map([...doors].map((door) => [door.pathname, door]));
+    const toggles = document.querySelectorAll(".topbar [data-pane]");
+    this.#toggles = new Map([...toggles].map((toggle) => [toggle.pathname, toggle]));
   }
 
   connect() {
     const { signal } = this.#ending;
     const on = (target, type, work) => target.addEventListener(type, work, { signal });
-    on(document, "click", (event) => this.#clicked(event));
-    on(this.#place, "submit", (event) => this.#submitted(event));
-    on(this.#place, "focusout", (event) => this.#left(event));
-    on(this.#place, "keydown", (event) => this.#pressed(event));
+    on(document, "click", (event) => this.#onClick(event));
+    on(this.#place, "submit", (event) => this.#onSubmit(event));
+    on(this.#place, "focusout", (event) => this.#onFocusout(event));
+    on(this.#place, "keydown", (event) => this.#onKeydown(event));
     on(this.#place.querySelector("[data-slot=close]"), "click", () => this.#close());
-    on(WIDE, "change", () => this.#resized());
-    this.#stop = this.#chat.on("spoken", ({ message }) => message.notice && this.#outdated());
-    this.#resized();
+    on(WIDE, "change", () => this.#onResize());
+    this.#stop = this.#chat.on("message", ({ message }) => message.notice && this.#refreshSoon());
+    this.#onResize();
   }
 
   disconnect() {
@@ -55,9 +55,9 @@ export class Details {
 
   // What the reader does
 
-  #clicked(event) {
+  #onClick(event) {
     const link = event.target.closest?.("a");
-    const isOurs = this.#doors.has(link?.pathname) && link.closest(".topbar, .details");
+    const isOurs = this.#toggles.has(link?.pathname) && link.closest(".topbar, .details");
     if (!isOurs || !WIDE.matches || event.defaultPrevented) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
@@ -69,9 +69,9 @@ export class Details {
     this.#title.focus({ preventScroll: true }); // at once: a moment later one may be writing
   }
 
-  #submitted(event) {
+  #onSubmit(event) {
     const { target: form, submitter } = event;
-    if (!form.hasAttribute("data-beside")) return;
+    if (!form.hasAttribute("data-pane")) return;
     event.preventDefault();
     const fields = new URLSearchParams(new FormData(form, submitter));
     const address = new URL(form.action);
@@ -83,22 +83,22 @@ export class Details {
     }
   }
 
-  #pressed(event) {
+  #onKeydown(event) {
     if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
     if (isTypedInto(event.target) && this.#isTouched()) return; // what was begun stays
     event.preventDefault();
     this.#close();
   }
 
-  #left({ relatedTarget }) {
-    if (this.#isStale && !this.#body.contains(relatedTarget)) this.#outdated();
+  #onFocusout({ relatedTarget }) {
+    if (this.#isStale && !this.#body.contains(relatedTarget)) this.#refreshSoon();
   }
 
   /** Show what the page was drawn with a place for, once there is room. */
-  #resized() {
+  #onResize() {
     const { shows } = this.#place.dataset;
     if (shows && WIDE.matches && !this.#path) this.#open(shows);
-    this.#say();
+    this.#showExpanded();
   }
 
   // What is open
@@ -109,41 +109,41 @@ export class Details {
     this.#path = pathname;
     this.#address = url;
     this.#place.hidden = false;
-    const door = this.#doors.get(pathname);
-    this.#title.textContent = door.title;
-    this.#keep(door.dataset.beside);
-    this.#say();
+    const toggle = this.#toggles.get(pathname);
+    this.#title.textContent = toggle.title;
+    this.#remember(toggle.dataset.pane);
+    this.#showExpanded();
     this.#load(url);
   }
 
   #close() {
-    const door = this.#doors.get(this.#path);
+    const toggle = this.#toggles.get(this.#path);
     const hadFocus = this.#place.contains(document.activeElement);
     this.#path = "";
-    this.#asked += 1;
+    this.#requests += 1;
     delete this.#place.dataset.shows;
     this.#place.hidden = true;
     this.#body.replaceChildren();
-    this.#keep("");
-    this.#say();
-    if (hadFocus) door?.focus();
+    this.#remember("");
+    this.#showExpanded();
+    if (hadFocus) toggle?.focus();
   }
 
-  /** In a narrow window its doors are links like any other. */
-  #say() {
-    for (const door of this.#doors.values()) {
+  /** In a narrow window its links are links like any other. */
+  #showExpanded() {
+    for (const toggle of this.#toggles.values()) {
       if (WIDE.matches) {
-        door.setAttribute("aria-controls", this.#place.id);
-        door.setAttribute("aria-expanded", String(door.pathname === this.#path));
+        toggle.setAttribute("aria-controls", this.#place.id);
+        toggle.setAttribute("aria-expanded", String(toggle.pathname === this.#path));
       } else {
-        door.removeAttribute("aria-controls");
-        door.removeAttribute("aria-expanded");
+        toggle.removeAttribute("aria-controls");
+        toggle.removeAttribute("aria-expanded");
       }
     }
   }
 
   /** The server draws the next page with a place for it. */
-  #keep(name) {
+  #remember(name) {
     document.cookie = `details=${name}; path=/; max-age=${name ? KEPT : 0}; samesite=lax`;
   }
 
@@ -151,38 +151,38 @@ export class Details {
 
   /** `isQuiet`: nobody asked for it, so it disturbs nobody. */
   async #load(url, { isQuiet = false } = {}) {
-    const asked = ++this.#asked;
+    const request = ++this.#requests;
     this.#isStale = false;
     if (!isQuiet) this.#body.setAttribute("aria-busy", "true");
     const typed = document.activeElement.value;
-    const { answer, page, why } = await ask(url);
-    if (asked !== this.#asked) return;
-    if (this.#leadsAway(answer)) return;
+    const { answer, page, why } = await fetchPage(url);
+    if (request !== this.#requests) return;
+    if (this.#isSignedOut(answer)) return;
     if (answer?.status === 404) this.#close(); // not mine any more: the page itself says so
     else if (isQuiet && (!page || this.#isInUse())) this.#isStale = true;
     else if (page) {
       this.#address = url;
       this.#show(page, { isQuiet, typed });
-    } else this.#fail(why, () => this.#load(url));
+    } else this.#showError(why, () => this.#load(url));
   }
 
   /** One form at a time: the second press of a button means the same as the first. */
   async #send(url, fields) {
     if (this.#isSending) return;
     this.#isSending = true;
-    const asked = ++this.#asked;
+    const request = ++this.#requests;
     this.#isStale = false;
     this.#body.setAttribute("aria-busy", "true");
     const typed = document.activeElement.value;
-    const { answer, page, why } = await ask(url, { method: "POST", body: fields });
+    const { answer, page, why } = await fetchPage(url, { method: "POST", body: fields });
     this.#isSending = false;
-    if (asked !== this.#asked) {
+    if (request !== this.#requests) {
       // Something else is open by now; that it was refused must be heard all the same.
-      if (!answer?.ok) tell(why || say("error.server"));
+      if (!answer?.ok) toast.error(why || t("error.server"));
       return;
     }
-    if (this.#leadsAway(answer)) return;
-    if (!page) return this.#fail(why, () => this.#send(url, fields));
+    if (this.#isSignedOut(answer)) return;
+    if (!page) return this.#showError(why, () => this.#send(url, fields));
     const { search } = new URL(this.#address, location.href);
     this.#show(page, { typed });
     // The server leads to the first page of many people; one goes on where one was.
@@ -190,9 +190,9 @@ export class Details {
   }
 
   /** Not signed in any more. The page stays all the same: something may be half written in it. */
-  #leadsAway(answer) {
-    if (!answer?.redirected || this.#doors.has(new URL(answer.url).pathname)) return false;
-    this.#fail(say("line.signed_out_plain"), () => location.reload(), "line.signed_out.way");
+  #isSignedOut(answer) {
+    if (!answer?.redirected || this.#toggles.has(new URL(answer.url).pathname)) return false;
+    this.#showError(t("connection.signed_out_plain"), () => location.reload(), "connection.signed_out.way");
     return true;
   }
 
@@ -201,14 +201,14 @@ export class Details {
     const focused = document.activeElement;
     const hadFocus = this.#body.contains(focused);
     const ticked = this.#body.querySelectorAll("input[type=checkbox]:checked");
-    const said = isQuiet ? this.#body.querySelectorAll(":scope > .flashes") : [];
+    const flashes = isQuiet ? this.#body.querySelectorAll(":scope > .flashes") : [];
     page.querySelector(":scope > .page__back")?.remove();
     const head = page.querySelector(".page__head");
     this.#title.textContent = head.querySelector("h1").textContent;
     if (head.children.length > 1) head.querySelector("h1").remove();
     else head.remove();
     this.#body.removeAttribute("aria-busy");
-    this.#body.replaceChildren(...said, ...page.children);
+    this.#body.replaceChildren(...flashes, ...page.children);
     for (const { name, value } of ticked) {
       const same = this.#body.querySelector(`input[name="${name}"][value="${CSS.escape(value)}"]`);
       if (same) same.checked = true;
@@ -222,21 +222,21 @@ export class Details {
   }
 
   /** `word`: what the button says that does `again`. */
-  #fail(why, again, word = "status.retry") {
+  #showError(why, again, label = "status.retry") {
     const hadFocus = this.#body.contains(document.activeElement);
-    const words = element("p", "flash flash--error", why || say("error.server"));
-    words.setAttribute("role", "alert");
-    const press = button("button button--quiet button--small", say(word), again);
+    const text = element("p", "flash flash--error", why || t("error.server"));
+    text.setAttribute("role", "alert");
+    const press = button("button button--quiet button--small", t(label), again);
     this.#body.removeAttribute("aria-busy");
-    this.#body.querySelector(":scope > .details__trouble")?.remove();
-    this.#body.prepend(element("div", "details__trouble", words, press));
+    this.#body.querySelector(":scope > .details__error")?.remove();
+    this.#body.prepend(element("div", "details__error", text, press));
     if (hadFocus) press.focus();
   }
 
   // What changes meanwhile
 
   /** Drawn anew, once nobody is in the middle of something there. */
-  #outdated() {
+  #refreshSoon() {
     if (!this.#path) return;
     this.#isStale = true;
     clearTimeout(this.#timer);
@@ -263,14 +263,14 @@ export class Details {
 }
 
 /** {answer, page, why}: of no answer and of one that is no page of ours, `why` says what is wrong. */
-async function ask(url, request = {}) {
+async function fetchPage(url, options = {}) {
   try {
-    const answer = await fetch(url, { ...request, headers: { Accept: "text/html" } });
+    const answer = await fetch(url, { ...options, headers: { Accept: "text/html" } });
     const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
     const page = answer.status === 404 ? null : drawn.querySelector("#main > .page");
     const wrong = page ? "[role=alert], .field__errors" : "#main p";
     return { answer, page, why: answer.ok ? "" : (drawn.querySelector(wrong)?.textContent.trim() ?? "") };
   } catch {
-    return { answer: null, page: null, why: say("error.unreachable") };
+    return { answer: null, page: null, why: t("error.unreachable") };
   }
 }

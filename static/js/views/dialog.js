@@ -1,8 +1,6 @@
-// Asking before something is gone, and telling what could not be done.
+// Asking before something is gone.
 
-import { element, fromTemplate, slot } from "chatty/views/dom.js";
-
-const SHOWN = { alert: 8_000, status: 2_500 }; // ms
+import { fromTemplate, slot } from "chatty/views/dom.js";
 
 /** A question with two answers; resolves with true for yes. Escape means no. */
 export function ask({ question, about = "", yes, no }) {
@@ -20,22 +18,4 @@ export function ask({ question, about = "", yes, no }) {
     });
     dialog.showModal();
   });
-}
-
-/** Say in words what went wrong, for eyes and screen readers, without taking the focus. */
-export function tell(words) {
-  show("toast", "alert", words);
-}
-
-/** Say in words that something was done which is not to be seen. */
-export function note(words) {
-  show("toast toast--note", "status", words);
-}
-
-function show(look, role, words) {
-  document.querySelector(".toast")?.remove();
-  const toast = element("p", look, words);
-  toast.setAttribute("role", role);
-  document.body.append(toast);
-  setTimeout(() => toast.remove(), SHOWN[role]);
 }

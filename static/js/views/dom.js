@@ -50,8 +50,8 @@ export function element(name, className, ...children) {
 }
 
 /** A button that says `words` and does `work`. */
-export function button(className, words, work) {
-  const made = element("button", className, words);
+export function button(className, text, work) {
+  const made = element("button", className, text);
   made.type = "button";
   made.addEventListener("click", work);
   return made;

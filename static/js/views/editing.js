@@ -3,8 +3,8 @@
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
 import { element, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
-import { tell } from "chatty/views/dialog.js";
-import { say } from "chatty/views/words.js";
+import { toast } from "chatty/views/toast.js";
+import { t } from "chatty/views/i18n.js";
 
 const NAME = /^edit\.(\d+)$/; // of an edit's draft
 
@@ -35,8 +35,8 @@ export class Editing {
 
   connect() {
     this.#stop = this.#store.on("change", ({ ids }) => {
-      this.#leaveDeleted(ids);
-      this.#noteRemoved();
+      this.#closeDeleted(ids);
+      this.#trackRemoved();
       this.#reopen(ids);
     });
     for (const name of this.#drafts.names()) {
@@ -50,18 +50,18 @@ export class Editing {
     this.#stop();
   }
 
-  /** Open the editor in a message's row. Rejects with a Refusal when its source cannot be had. */
+  /** Open the editor in a message's row. Rejects with an ApiError when its source cannot be had. */
   async open(row, { focus = true } = {}) {
     const opened = row.querySelector(".editor");
     if (opened) {
-      if (focus) this.#enter(Number(row.dataset.messageId), opened);
+      if (focus) this.#focusEnd(Number(row.dataset.messageId), opened);
       return;
     }
     const id = Number(row.dataset.messageId);
     const wasUnsaved = this.#unsaved.delete(id);
-    const message = await this.#chat.whole(id).catch((refusal) => {
+    const message = await this.#chat.loadMessage(id).catch((error) => {
       if (wasUnsaved) this.#unsaved.add(id);
-      throw refusal;
+      throw error;
     });
     if (row.querySelector(".editor") || !slot(row, "actions") || message.deleted_at) return;
     this.#open.set(id, row);
@@ -74,24 +74,24 @@ export class Editing {
       event.preventDefault();
       this.#save(row, editor);
     });
-    box.addEventListener("input", () => this.#keep(id, editor));
-    editor.addEventListener("keydown", (event) => this.#pressed(event, row, editor));
+    box.addEventListener("input", () => this.#saveDraft(id, editor));
+    editor.addEventListener("keydown", (event) => this.#onKeydown(event, row, editor));
     editor.querySelector("[data-action=cancel]").addEventListener("click", () => this.#cancel(row));
     row.classList.add("message--editing");
     slot(row, "body").after(editor);
     if (draft && draft.edited_at !== message.edited_at && draft.body !== message.body) {
-      this.#showOther(editor, message);
+      this.#showConflict(editor, message);
     }
-    if (focus) this.#enter(id, editor);
+    if (focus) this.#focusEnd(id, editor);
   }
 
   /** Put the cursor at the end, after what was typed while this was loading. */
-  #enter(id, editor) {
+  #focusEnd(id, editor) {
     const { body: box } = editor.elements;
     const early = this.#composer?.takeEarly();
     if (early) {
       box.value += early;
-      this.#keep(id, editor);
+      this.#saveDraft(id, editor);
     }
     box.focus();
     box.setSelectionRange(box.value.length, box.value.length);
@@ -103,8 +103,8 @@ export class Editing {
   /** Where the message is not on the page, only what became of it is asked for. */
   async #resume(id) {
     if (this.#timeline.row(id)) return this.#reopen([id]);
-    const message = await this.#chat.whole(id).catch(() => null); // then the draft stays
-    if (message?.deleted_at) this.#giveBack(id);
+    const message = await this.#chat.loadMessage(id).catch(() => null); // then the draft stays
+    if (message?.deleted_at) this.#moveToComposer(id);
     return undefined;
   }
 
@@ -113,7 +113,7 @@ export class Editing {
     for (const id of ids) {
       const row = this.#unsaved.has(id) && this.#timeline.row(id);
       if (!row) continue;
-      if (row.classList.contains("message--deleted")) this.#giveBack(id);
+      if (row.classList.contains("message--deleted")) this.#moveToComposer(id);
       else if (row.querySelector("[data-action=edit]")) {
         this.open(row, { focus: false }).catch(() => {}); // the next look at the message tries again
       }
@@ -121,17 +121,17 @@ export class Editing {
   }
 
   /** Of a message that was deleted: its text goes to the composer, if one can write here. */
-  #giveBack(id) {
+  #moveToComposer(id) {
     const draft = this.#drafts.read(nameOf(id));
     if (!draft || !this.#composer) return;
     this.#unsaved.delete(id);
-    tell(say("edit.deleted"));
+    toast.error(t("edit.deleted"));
     this.#composer.amend({ body: draft.body });
     this.#drafts.write(nameOf(id), {});
   }
 
   /** Rows that left the page, because another part of the history is shown, took their editors along. */
-  #noteRemoved() {
+  #trackRemoved() {
     for (const [id, row] of this.#open) {
       if (row.isConnected) continue;
       this.#open.delete(id);
@@ -139,20 +139,20 @@ export class Editing {
     }
   }
 
-  #leaveDeleted(ids) {
+  #closeDeleted(ids) {
     for (const id of ids) {
       const row = this.#timeline.row(id);
       const editor = row?.querySelector(".editor");
       if (!editor || !row.classList.contains("message--deleted")) continue;
-      this.#keep(id, editor, { even: true });
+      this.#saveDraft(id, editor, { even: true });
       this.#close(row);
-      this.#giveBack(id);
+      this.#moveToComposer(id);
     }
   }
 
   // Internal: while it is open
 
-  #keep(id, editor, { even = false } = {}) {
+  #saveDraft(id, editor, { even = false } = {}) {
     const body = editor.elements.body.value;
     const isChanged = even || body !== this.#store.get(id)?.body;
     this.#drafts.write(nameOf(id), {
@@ -162,7 +162,7 @@ export class Editing {
     });
   }
 
-  #pressed(event, row, editor) {
+  #onKeydown(event, row, editor) {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape") {
       event.stopPropagation();
@@ -176,19 +176,19 @@ export class Editing {
   async #save(row, editor) {
     const id = Number(row.dataset.messageId);
     const body = tidyBody(editor.elements.body.value);
-    if (isBlank(body)) return complain(editor, say("edit.empty"));
+    if (isBlank(body)) return showError(editor, t("edit.empty"));
     if (bodyLength(body) > this.#max) {
       const max = this.#max.toLocaleString(document.documentElement.lang);
-      return complain(editor, say("composer.too_long", { max }));
+      return showError(editor, t("composer.too_long", { max }));
     }
     if (editor.getAttribute("aria-busy") === "true") return undefined;
     editor.setAttribute("aria-busy", "true");
     try {
       await this.#chat.edit(id, body, this.#bases.get(editor));
       this.#cancel(row);
-    } catch (refusal) {
-      if (refusal.current) this.#showOther(editor, refusal.current);
-      else complain(editor, refusal.detail ?? say("error.server"));
+    } catch (error) {
+      if (error.current) this.#showConflict(editor, error.current);
+      else showError(editor, error.detail ?? t("error.server"));
     } finally {
       editor.removeAttribute("aria-busy");
     }
@@ -196,18 +196,18 @@ export class Editing {
   }
 
   /** The other version, above one's own. Who has seen it may save over it. */
-  #showOther(editor, message) {
-    complain(editor, say("edit.conflict"));
+  #showConflict(editor, message) {
+    showError(editor, t("edit.conflict"));
     editor.querySelector(".conflict")?.remove();
     const text = element("div", "conflict__other message__body");
     text.dir = "auto";
     setServerHtml(text, message.html);
-    const other = element("div", "conflict", element("p", "conflict__label", say("edit.now")), text);
+    const other = element("div", "conflict", element("p", "conflict__label", t("edit.now")), text);
     slot(editor, "error").after(other);
-    editor.querySelector("[type=submit]").textContent = say("edit.mine");
-    editor.querySelector("[data-action=cancel]").textContent = say("edit.theirs");
+    editor.querySelector("[type=submit]").textContent = t("edit.mine");
+    editor.querySelector("[data-action=cancel]").textContent = t("edit.theirs");
     this.#bases.set(editor, message.edited_at);
-    this.#keep(message.id, editor, { even: true });
+    this.#saveDraft(message.id, editor, { even: true });
     editor.scrollIntoView({ block: "nearest" });
   }
 
@@ -229,8 +229,8 @@ function nameOf(id) {
   return `edit.${id}`;
 }
 
-function complain(editor, words) {
+function showError(editor, text) {
   const place = slot(editor, "error");
-  place.textContent = words;
-  place.hidden = !words;
+  place.textContent = text;
+  place.hidden = !text;
 }

@@ -7,11 +7,11 @@ import { view } from "chatty/views/dom.js";
 export function help() {
   if (document.querySelector("[data-time-zone]")) view("zone").then((zone) => zone.offerZone());
   const picture = document.querySelector("input[type=file][data-max]");
-  if (picture) view("picture").then(({ preview }) => preview(picture));
+  if (picture) view("avatar_preview").then(({ preview }) => preview(picture));
 }
 
 /** From the first "@" on. `page`: as of Mentions. */
-export function offerNames(page) {
+export function offerMentions(page) {
   const { body } = page.form.elements;
   const ending = new AbortController();
   const look = async () => {

@@ -2,10 +2,10 @@
 
 import { caseFolded, folded, rank } from "chatty/lib/match.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
-import { showFace } from "chatty/views/face.js";
+import { showAvatar } from "chatty/views/avatar.js";
 
 // As conversations/mentions.py: not inside an address. A name may be of several words.
-const CALL = /(?<![\p{L}\p{N}_@/.+-])@([^@\s][^@\n]{0,59})?$/u;
+const MENTION = /(?<![\p{L}\p{N}_@/.+-])@([^@\s][^@\n]{0,59})?$/u;
 const SHOWN = 6;
 const BY_WORD = 1; // of lib/match.js: names and words that begin with what was typed
 const FRESH = 30_000; // ms for which names are believed
@@ -41,19 +41,19 @@ export class Mentions {
     this.#form.append(this.#list);
     this.#box.setAttribute("aria-autocomplete", "list");
     this.#box.setAttribute("aria-controls", this.#list.id);
-    this.#box.addEventListener("input", () => this.#look(), { signal });
-    this.#box.addEventListener("focus", () => this.#look(), { signal });
+    this.#box.addEventListener("input", () => this.#update(), { signal });
+    this.#box.addEventListener("focus", () => this.#update(), { signal });
     this.#box.addEventListener("blur", () => this.#close(), { signal });
-    const moved = () => document.activeElement === this.#box && this.#look();
+    const moved = () => document.activeElement === this.#box && this.#update();
     document.addEventListener("selectionchange", moved, { signal });
-    this.#form.addEventListener("submit", () => this.#sent(), { signal });
+    this.#form.addEventListener("submit", () => this.#onSubmit(), { signal });
     // Before the composer hears them: Enter would send.
-    const pressed = (event) => event.target === this.#box && this.#pressed(event);
-    this.#form.addEventListener("keydown", pressed, { signal, capture: true });
+    const onKeydown = (event) => event.target === this.#box && this.#onKeydown(event);
+    this.#form.addEventListener("keydown", onKeydown, { signal, capture: true });
     this.#list.addEventListener("pointerdown", (event) => event.preventDefault(), { signal });
-    this.#list.addEventListener("click", (event) => this.#clicked(event), { signal });
-    this.#stop = this.#chat.on("spoken", ({ message }) => message.notice && (this.#members = null));
-    this.#look();
+    this.#list.addEventListener("click", (event) => this.#onClick(event), { signal });
+    this.#stop = this.#chat.on("message", ({ message }) => message.notice && (this.#members = null));
+    this.#update();
   }
 
   disconnect() {
@@ -65,27 +65,27 @@ export class Mentions {
   // Internal: who is meant
 
   /** {at, typed} of the call that ends at the caret, or null. */
-  get #call() {
+  get #query() {
     const { value, selectionStart: caret, selectionEnd: end } = this.#box;
-    const found = caret === end && CALL.exec(value.slice(0, caret));
+    const found = caret === end && MENTION.exec(value.slice(0, caret));
     return found ? { at: found.index, typed: found[1] ?? "" } : null;
   }
 
-  async #look() {
-    const call = this.#call;
-    if (call?.at !== this.#closedAt) this.#closedAt = -1;
-    if (!call || this.#closedAt === call.at) return this.#close();
+  async #update() {
+    const query = this.#query;
+    if (query?.at !== this.#closedAt) this.#closedAt = -1;
+    if (!query || this.#closedAt === query.at) return this.#close();
     if (Date.now() - this.#askedAt > FRESH) this.#members = null;
     this.#members ??= this.#load();
     const members = await this.#members;
-    const now = this.#call;
-    const isOver = now?.at !== call.at || now.typed !== call.typed || this.#closedAt === call.at;
+    const now = this.#query;
+    const isOver = now?.at !== query.at || now.typed !== query.typed || this.#closedAt === query.at;
     if (isOver || document.activeElement !== this.#box) return undefined;
-    return this.#show(fitting(members, call.typed), call.typed);
+    return this.#show(fitting(members, query.typed), query.typed);
   }
 
   /** The box is empty now, without a word of it: what is written next calls anew. */
-  #sent() {
+  #onSubmit() {
     this.#closedAt = -1;
     this.#close();
   }
@@ -113,9 +113,9 @@ export class Mentions {
       option.dataset.name = name;
       fill(option, "name", name);
       slot(option, "unread").remove();
-      const face = element("span");
-      showFace(face, { name, hue, picture });
-      option.prepend(face);
+      const avatar = element("span");
+      showAvatar(avatar, { name, hue, picture });
+      option.prepend(avatar);
       return option;
     });
     this.#list.replaceChildren(...options);
@@ -144,7 +144,7 @@ export class Mentions {
 
   // Internal: what a person does
 
-  #pressed(event) {
+  #onKeydown(event) {
     if (this.#list.hidden || event.isComposing || event.keyCode === 229) return;
     if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
     const options = [...this.#list.children];
@@ -154,9 +154,9 @@ export class Mentions {
       const from = this.#chosen ? options.indexOf(this.#chosen) : Math.min(0, -step);
       this.#choose(options.at((from + step) % options.length));
     } else if ((event.key === "Enter" || event.key === "Tab") && taken) {
-      this.#take(taken);
+      this.#insert(taken);
     } else if (event.key === "Escape") {
-      this.#closedAt = this.#call?.at ?? -1;
+      this.#closedAt = this.#query?.at ?? -1;
       this.#close();
     } else {
       return;
@@ -165,24 +165,24 @@ export class Mentions {
     event.stopPropagation();
   }
 
-  #clicked(event) {
+  #onClick(event) {
     const option = event.target.closest("[role=option]");
-    if (option) this.#take(option);
+    if (option) this.#insert(option);
   }
 
   /** Written as if by hand: it can be undone, and is kept as a draft. */
-  #take({ dataset: { name } }) {
-    const call = this.#call;
-    if (!call) return this.#close();
+  #insert({ dataset: { name } }) {
+    const query = this.#query;
+    if (!query) return this.#close();
     const { value, selectionStart: caret } = this.#box;
     const [rest] = /^[\p{L}\p{N}_]*/u.exec(value.slice(caret));
     const end = caret + rest.length;
-    const words = `@${name.replace(MARKUP, "\\$&")}${value[end] === " " ? "" : " "}`;
-    this.#closedAt = call.at;
+    const text = `@${name.replace(MARKUP, "\\$&")}${value[end] === " " ? "" : " "}`;
+    this.#closedAt = query.at;
     this.#close();
-    this.#box.setSelectionRange(call.at, end);
-    if (document.execCommand("insertText", false, words)) return undefined;
-    this.#box.setRangeText(words, call.at, end, "end");
+    this.#box.setSelectionRange(query.at, end);
+    if (document.execCommand("insertText", false, text)) return undefined;
+    this.#box.setRangeText(text, query.at, end, "end");
     return this.#box.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }

@@ -1,8 +1,8 @@
 // One message as the page shows it: fills templates/conversations/_message.html and _notice.html.
 
 import { element as makeElement, fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
-import { showFace } from "chatty/views/face.js";
-import { say, sayCount, sayNotice } from "chatty/views/words.js";
+import { showAvatar } from "chatty/views/avatar.js";
+import { t, tn, noticeText } from "chatty/views/i18n.js";
 
 // A few emoji alone are meant as a picture; the same rule as in views/timeline.py.
 const ONLY_EMOJI =
@@ -25,7 +25,7 @@ export class MessageView {
     this.#canManage = canManage;
     this.#archived = archived;
     for (const { id, name } of people) this.#names.set(id, name);
-    this.#names.set(me.id, say("you"));
+    this.#names.set(me.id, t("you"));
   }
 
   /**
@@ -41,7 +41,7 @@ export class MessageView {
 
   /** Make `element` say what `message` says now. */
   update(element, message) {
-    this.#remember(message);
+    this.#rememberName(message);
     const { dataset } = element;
     element.id = `m${message.id}`;
     dataset.messageId = message.id;
@@ -52,7 +52,7 @@ export class MessageView {
     dataset.created = message.created_at;
     this.showTime(element, message.created_at);
     if (message.kind === "text") this.#updateText(element, message);
-    else fill(element, "notice", sayNotice(message));
+    else fill(element, "notice", noticeText(message));
   }
 
   /** A new bubble for words of mine that are on their way. */
@@ -91,7 +91,7 @@ export class MessageView {
   }
 
   /** I pressed this myself: the list of ids in a message is cut at twenty and may not name me. */
-  pressed(id, emoji, on) {
+  rememberReaction(id, emoji, on) {
     if (!this.#mine.has(id)) this.#mine.set(id, new Map());
     this.#mine.get(id).set(emoji, on);
   }
@@ -106,12 +106,12 @@ export class MessageView {
     element.classList.toggle("message--own", own);
     element.classList.toggle("message--deleted", deleted);
     element.classList.toggle("message--emoji", !deleted && ONLY_EMOJI.test(message.body));
-    element.classList.toggle("message--called", Boolean(message.mentions?.includes(this.#me.id)));
+    element.classList.toggle("message--mentioned", Boolean(message.mentions?.includes(this.#me.id)));
     this.#showAuthor(element, message.author);
     const url = `/m/${message.id}/`;
     element.querySelector(".message__time").href = url;
     if (deleted) {
-      this.#bury(element);
+      this.#showDeleted(element);
       return;
     }
     setServerHtml(slot(element, "body"), message.html);
@@ -123,14 +123,14 @@ export class MessageView {
     this.#showActions(element, message, url, own);
   }
 
-  #bury(element) {
-    fill(element, "body", say("message.deleted"));
+  #showDeleted(element) {
+    fill(element, "body", t("message.deleted"));
     for (const name of ["reply", "edited", "reactions", "actions"]) slot(element, name)?.remove();
     fill(element, "status", "");
   }
 
   #showAuthor(element, author) {
-    showFace(slot(element, "avatar"), author);
+    showAvatar(slot(element, "avatar"), author);
     fill(element, "author", author?.name ?? "");
   }
 
@@ -146,7 +146,7 @@ export class MessageView {
     quote.dataset.author = quoted.author?.id ?? "";
     quote.href = `/m/${quoted.id}/`;
     fill(quote, "reply-author", quoted.author?.name ?? "");
-    fill(quote, "reply-text", quoted.deleted ? say("message.deleted") : (quoted.excerpt ?? ""));
+    fill(quote, "reply-text", quoted.deleted ? t("message.deleted") : (quoted.excerpt ?? ""));
     slot(quote, "reply-text").classList.toggle("quote__text--deleted", Boolean(quoted.deleted));
   }
 
@@ -180,7 +180,7 @@ export class MessageView {
     chip.setAttribute("formaction", `${url}react/`);
     chip.setAttribute("aria-pressed", String(mine));
     chip.disabled = this.#archived;
-    chip.title = this.#who(users, count);
+    chip.title = this.#reactionTitle(users, count);
     chip.querySelector(".chip__emoji").textContent = emoji;
     fill(chip, "count", String(count));
   }
@@ -192,11 +192,11 @@ export class MessageView {
   }
 
   /** "You, Bob, 3 more". */
-  #who(users, count) {
+  #reactionTitle(users, count) {
     const known = users.filter((id) => this.#names.has(id)).slice(0, NAMES_SHOWN);
     const names = known.map((id) => this.#names.get(id));
     const more = count - names.length;
-    return [...names, ...(more ? [sayCount("more", more)] : [])].join(", ");
+    return [...names, ...(more ? [tn("more", more)] : [])].join(", ");
   }
 
   #showActions(element, message, url, own) {
@@ -218,7 +218,7 @@ export class MessageView {
     }
   }
 
-  #remember(message) {
+  #rememberName(message) {
     const { author } = message;
     if (author && author.id !== this.#me.id) this.#names.set(author.id, author.name);
   }

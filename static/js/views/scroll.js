@@ -23,7 +23,7 @@ export class Scroll {
   connect() {
     // The browser's own anchoring would correct a second time what is corrected here.
     this.#box.classList.add("timeline--anchored");
-    this.#box.addEventListener("scroll", () => this.#moved(), {
+    this.#box.addEventListener("scroll", () => this.#onScroll(), {
       passive: true,
       signal: this.#ending.signal,
     });
@@ -31,7 +31,7 @@ export class Scroll {
     this.#resizing = new ResizeObserver(() => this.#restore());
     this.#resizing.observe(this.#inner);
     this.#resizing.observe(this.#box);
-    this.#moved();
+    this.#onScroll();
   }
 
   disconnect() {
@@ -76,18 +76,18 @@ export class Scroll {
   toEnd({ smooth = false } = {}) {
     const behavior = smooth && !prefersStillness() ? "smooth" : "instant";
     this.#box.scrollBy({ top: this.#distance(), behavior });
-    if (behavior === "instant") this.#moved();
+    if (behavior === "instant") this.#onScroll();
   }
 
   to(element, { block = "center" } = {}) {
     element.scrollIntoView({ block, behavior: "instant" });
-    this.#moved();
+    this.#onScroll();
   }
 
   /** Let the element stand `top` pixels below the upper edge. */
   put(element, top) {
     this.#hold([{ element, top }]);
-    this.#moved();
+    this.#onScroll();
   }
 
   /** Do `work`, which changes the timeline, without moving what the reader looks at. */
@@ -97,7 +97,7 @@ export class Scroll {
     work();
     if (wasAtEnd) this.toEnd();
     else this.#hold(anchor);
-    this.#moved();
+    this.#onScroll();
   }
 
   // Internal
@@ -106,7 +106,7 @@ export class Scroll {
     return this.#inner.getBoundingClientRect().bottom - this.#box.getBoundingClientRect().bottom;
   }
 
-  #moved() {
+  #onScroll() {
     this.#atEnd = this.atEnd;
     this.#anchor = this.#atEnd ? null : this.#findAnchor();
     this.#onMove();

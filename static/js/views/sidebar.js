@@ -1,26 +1,26 @@
 // The list of conversations: numbers, order, and rows that come and go.
 
-import { callsOf } from "chatty/chat/roster.js";
+import { notifiableCount } from "chatty/chat/conversation_list.js";
 import { fill, fromTemplate, icon, slot } from "chatty/views/dom.js";
-import { showFace } from "chatty/views/face.js";
+import { showAvatar } from "chatty/views/avatar.js";
 
 export class Sidebar {
-  #roster;
+  #conversationList;
   #list;
   #current; // id of the open conversation, or null
 
-  constructor({ roster, current }) {
-    this.#roster = roster;
+  constructor({ conversationList, current }) {
+    this.#conversationList = conversationList;
     this.#list = document.getElementById("conversations");
     this.#current = current;
   }
 
   connect() {
-    this.#roster.on("change", ({ id, moved }) => this.#changed(id, moved));
-    this.#roster.on("gone", ({ id }) => this.#row(id)?.remove());
+    this.#conversationList.on("change", ({ id, moved }) => this.#onChange(id, moved));
+    this.#conversationList.on("removed", ({ id }) => this.#row(id)?.remove());
   }
 
-  /** The rows as the server drew them: what a roster starts with. */
+  /** The rows as the server drew them: what a conversation list starts with. */
   static read() {
     const rows = document.querySelectorAll("#conversations [data-conversation]");
     return [...rows].map((row) => {
@@ -41,29 +41,29 @@ export class Sidebar {
     return this.#list?.querySelector(`:scope > [data-conversation="${id}"]`);
   }
 
-  #changed(id, moved) {
-    const data = this.#roster.get(id);
+  #onChange(id, moved) {
+    const data = this.#conversationList.get(id);
     if (!this.#list || !data.name) return;
     const known = this.#row(id);
     const row = known ?? fromTemplate("sidebar-row-template");
-    if (!known) this.#begin(row, data);
+    if (!known) this.#fillNew(row, data);
     fill(row, "name", data.name);
-    if (data.other) showFace(row.querySelector(".avatar"), data.other);
+    if (data.other) showAvatar(row.querySelector(".avatar"), data.other);
     this.#showUnread(row, data);
-    if ((moved || !known) && this.#list.firstElementChild !== row) this.#lift(row);
+    if ((moved || !known) && this.#list.firstElementChild !== row) this.#moveToTop(row);
   }
 
-  #begin(row, { id, kind, access, other }) {
+  #fillNew(row, { id, kind, access, other }) {
     row.dataset.conversation = id;
     row.dataset.kind = kind;
     const link = row.querySelector("a");
     link.href = `/c/${id}/`;
     if (id === this.#current) link.setAttribute("aria-current", "page");
-    const face = slot(row, "badge").querySelector(".avatar");
+    const avatar = slot(row, "badge").querySelector(".avatar");
     if (kind === "direct") {
-      face.dataset.person = other?.id;
+      avatar.dataset.person = other?.id;
     } else {
-      face.replaceChildren(icon(access === "open" ? "hash" : "lock"));
+      avatar.replaceChildren(icon(access === "open" ? "hash" : "lock"));
     }
     document.querySelector(".sidebar__empty")?.remove();
   }
@@ -71,14 +71,14 @@ export class Sidebar {
   #showUnread(row, data) {
     const { unread, unread_more: more } = data;
     row.classList.toggle("row--unread", unread > 0);
-    row.classList.toggle("row--quiet", !callsOf(data));
-    row.classList.toggle("row--called", Boolean(data.mentions?.length));
+    row.classList.toggle("row--muted", !notifiableCount(data));
+    row.classList.toggle("row--mentioned", Boolean(data.mentions?.length));
     slot(row, "unread").hidden = !unread;
     fill(row, "unread-count", `${unread}${more ? "+" : ""}`);
   }
 
   /** To the top, keeping the focus if it is inside. */
-  #lift(row) {
+  #moveToTop(row) {
     const focused = row.contains(document.activeElement) ? document.activeElement : null;
     this.#list.prepend(row);
     focused?.focus({ preventScroll: true });

@@ -11,10 +11,10 @@ export class SignOut {
   }
 
   connect() {
-    this.#form?.addEventListener("submit", (event) => this.#submitted(event));
+    this.#form?.addEventListener("submit", (event) => this.#onSubmit(event));
   }
 
-  async #submitted(event) {
+  async #onSubmit(event) {
     event.preventDefault();
     // What cannot be removed here stays for its writer, and the sign-in page says so.
     const isSure = await view("clean_up").then(({ cleanUp }) => cleanUp(this.#unsent)).catch(() => true);

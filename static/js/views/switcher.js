@@ -2,8 +2,8 @@
 
 import { rank } from "chatty/lib/match.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
-import { showFace } from "chatty/views/face.js";
-import { say } from "chatty/views/words.js";
+import { showAvatar } from "chatty/views/avatar.js";
+import { t } from "chatty/views/i18n.js";
 
 const PAUSE = 150; // ms without a key before the server is asked for people
 const CONVERSATIONS = 30; // shown
@@ -17,7 +17,7 @@ export function fillIn(dialog, page) {
 class Switcher {
   #me;
   #rest;
-  #roster;
+  #conversationList;
   #dialog;
   #box;
   #list;
@@ -25,25 +25,25 @@ class Switcher {
   #people = new Map(); // id -> {id, name}, of all that were found so far
   #moreThere = false; // the server knows more people than one page holds
   #timer = null;
-  #trouble = "";
+  #error = "";
   #isEntered; // Enter was pressed before there was anything to go to
 
-  constructor(dialog, { me, rest, roster, isEntered }) {
+  constructor(dialog, { me, rest, conversationList, isEntered }) {
     this.#isEntered = isEntered;
     this.#dialog = dialog;
     this.#box = dialog.querySelector("input");
     this.#list = slot(dialog, "options");
     this.#me = me;
     this.#rest = rest;
-    this.#roster = roster;
+    this.#conversationList = conversationList;
   }
 
   connect() {
     const dialog = this.#dialog;
     dialog.addEventListener("close", () => clearTimeout(this.#timer));
-    dialog.addEventListener("keydown", (event) => this.#pressed(event));
-    dialog.addEventListener("click", (event) => this.#clicked(event));
-    this.#box.addEventListener("input", () => this.#typed());
+    dialog.addEventListener("keydown", (event) => this.#onKeydown(event));
+    dialog.addEventListener("click", (event) => this.#onClick(event));
+    this.#box.addEventListener("input", () => this.#onInput());
     this.#conversations = this.#readList();
     this.#show();
     this.#find("");
@@ -56,16 +56,16 @@ class Switcher {
     const rows = [...document.querySelectorAll("#conversations > [data-conversation]")];
     return rows.map((row) => {
       const link = row.querySelector("a");
-      const { unread = 0, unread_more: more } = this.#roster.get(Number(row.dataset.conversation)) ?? {};
-      const face = slot(row, "badge").cloneNode(true);
+      const { unread = 0, unread_more: more } = this.#conversationList.get(Number(row.dataset.conversation)) ?? {};
+      const avatar = slot(row, "badge").cloneNode(true);
       return {
         name: slot(row, "name").textContent,
         url: link.href,
         unread,
         number: `${unread}${more ? "+" : ""}`,
-        person: Number(face.querySelector("[data-person]")?.dataset.person) || null,
-        isHere: link.hasAttribute("aria-current"),
-        face,
+        person: Number(avatar.querySelector("[data-person]")?.dataset.person) || null,
+        isCurrent: link.hasAttribute("aria-current"),
+        avatar,
       };
     });
   }
@@ -74,13 +74,13 @@ class Switcher {
     try {
       const { results, next } = await this.#rest.get("users/", { q: text || undefined });
       for (const person of results) this.#people.set(person.id, person);
-      this.#trouble = "";
+      this.#error = "";
       if (!text && next) {
         this.#moreThere = true;
         if (this.#text) this.#find(this.#text); // typed before this was known
       }
-    } catch (refusal) {
-      this.#trouble = refusal.detail ?? say("error.server");
+    } catch (error) {
+      this.#error = error.detail ?? t("error.server");
     }
     if (this.#dialog.open) this.#show();
   }
@@ -91,7 +91,7 @@ class Switcher {
     return this.#box.value.trim();
   }
 
-  #fitting(all, weigh) {
+  #matching(all, weigh) {
     return all
       .map((each) => ({ ...each, rank: rank(each.name, this.#text) }))
       .filter((each) => each.rank !== null)
@@ -101,12 +101,12 @@ class Switcher {
   #groups() {
     const isTyped = Boolean(this.#text);
     const unreadFirst = (a, b) =>
-      (!isTyped && a.isHere - b.isHere) || Boolean(b.unread) - Boolean(a.unread);
-    const conversations = this.#fitting(this.#conversations, unreadFirst).slice(0, CONVERSATIONS);
+      (!isTyped && a.isCurrent - b.isCurrent) || Boolean(b.unread) - Boolean(a.unread);
+    const conversations = this.#matching(this.#conversations, unreadFirst).slice(0, CONVERSATIONS);
     if (!isTyped && conversations.length) return [["switcher.conversations", conversations]];
     const known = new Set(this.#conversations.map(({ person }) => person));
     const others = [...this.#people.values()].filter(({ id }) => !known.has(id));
-    const people = this.#fitting(others, (a, b) => a.name.localeCompare(b.name)).slice(0, PEOPLE);
+    const people = this.#matching(others, (a, b) => a.name.localeCompare(b.name)).slice(0, PEOPLE);
     return [
       ["switcher.conversations", conversations],
       ["switcher.people", people],
@@ -123,24 +123,24 @@ class Switcher {
     options.forEach((option, index) => (option.id = `option-${index}`));
     this.#choose(options.find((option) => option.dataset.is === chosen) ?? options[0]);
     if (this.#isEntered) this.#enter();
-    const none = this.#text && !options.length ? say("switcher.none", { words: this.#text }) : "";
-    fill(this.#dialog, "status", this.#trouble || none);
+    const none = this.#text && !options.length ? t("switcher.none", { words: this.#text }) : "";
+    fill(this.#dialog, "status", this.#error || none);
   }
 
   #drawGroup(title, found) {
-    const heading = element("div", "switcher__heading", say(title));
+    const heading = element("div", "switcher__heading", t(title));
     heading.setAttribute("aria-hidden", "true");
     const group = element("div", "", heading, ...found.map((each) => this.#drawOption(each)));
     group.setAttribute("role", "group");
-    group.setAttribute("aria-label", say(title));
+    group.setAttribute("aria-label", t(title));
     return group;
   }
 
-  #drawOption({ id, name, url, unread, number, face, hue, picture }) {
+  #drawOption({ id, name, url, unread, number, avatar, hue, picture }) {
     const option = fromTemplate("option-template");
-    option.prepend(face ?? element("span"));
-    if (!face) showFace(option.firstElementChild, { name, hue, picture });
-    fill(option, "name", id === this.#me ? say("switcher.me", { name }) : name);
+    option.prepend(avatar ?? element("span"));
+    if (!avatar) showAvatar(option.firstElementChild, { name, hue, picture });
+    fill(option, "name", id === this.#me ? t("switcher.me", { name }) : name);
     slot(option, "unread").hidden = !unread;
     if (unread) fill(option, "unread-count", number);
     option.dataset.is = url ?? id;
@@ -170,7 +170,7 @@ class Switcher {
 
   // Internal: what a person does
 
-  #typed() {
+  #onInput() {
     this.#isEntered = false;
     this.#choose(null); // the best one is to be chosen, not the one before
     this.#show();
@@ -179,7 +179,7 @@ class Switcher {
     if (text && this.#moreThere) this.#timer = setTimeout(() => this.#find(text), PAUSE);
   }
 
-  #pressed(event) {
+  #onKeydown(event) {
     if (event.isComposing || event.keyCode === 229) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
@@ -196,7 +196,7 @@ class Switcher {
     event.preventDefault();
   }
 
-  #clicked(event) {
+  #onClick(event) {
     const option = event.target.closest("[role=option]");
     if (option) this.#go(option);
   }
@@ -216,8 +216,8 @@ class Switcher {
       try {
         const given = { user: Number(option.dataset.user) };
         url = `/c/${(await this.#rest.post("conversations/direct/", given)).id}/`;
-      } catch (refusal) {
-        fill(this.#dialog, "status", refusal.detail ?? say("error.server"));
+      } catch (error) {
+        fill(this.#dialog, "status", error.detail ?? t("error.server"));
         return;
       } finally {
         this.#list.removeAttribute("aria-busy");

@@ -2,7 +2,7 @@
 
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { Scroll, firstIndex } from "chatty/views/scroll.js";
-import { say, sayCount } from "chatty/views/words.js";
+import { t, tn } from "chatty/views/i18n.js";
 import { excerpt } from "chatty/lib/text.js";
 
 const ROWS_MAX = 200; // messages in the page; the end out of sight is forgotten beyond that
@@ -26,7 +26,7 @@ export class Timeline {
   #showsPending = false;
   #locked; // why nothing can be sent: see Composer.lock()
   #waiting = 0; // new messages below what is in sight
-  #moved;
+  #onMove;
   #stops = [];
   #ending = new AbortController();
 
@@ -38,11 +38,11 @@ export class Timeline {
     this.#times = times;
     this.#me = me;
     this.#locked = locked;
-    this.#moved = onMove;
+    this.#onMove = onMove;
     this.#box = document.getElementById("timeline");
     this.#inner = document.getElementById("messages");
     this.#jump = document.getElementById("jump");
-    this.#scroll = new Scroll({ box: this.#box, inner: this.#inner, onMove: () => this.#looked() });
+    this.#scroll = new Scroll({ box: this.#box, inner: this.#inner, onMove: () => this.#updateJump() });
   }
 
   // Lifecycle
@@ -50,14 +50,14 @@ export class Timeline {
   connect() {
     for (const row of this.#drawnRows()) this.#rows.set(Number(row.dataset.messageId), row);
     this.#stops.push(
-      this.#store.on("change", (change) => this.#changed(change)),
-      this.#chat.on("spoken", (spoken) => this.#spoken(spoken)),
+      this.#store.on("change", (change) => this.#onChange(change)),
+      this.#chat.on("message", (spoken) => this.#onMessage(spoken)),
     );
     const { signal } = this.#ending;
-    this.#inner.addEventListener("click", (event) => this.#clicked(event), { signal });
+    this.#inner.addEventListener("click", (event) => this.#onClick(event), { signal });
     this.#jump.addEventListener("click", () => this.toLatest(), { signal });
     document.addEventListener("visibilitychange", () => this.#nameDays(), { signal });
-    this.#reaching = new IntersectionObserver((entries) => this.#reached(entries), {
+    this.#reaching = new IntersectionObserver((entries) => this.#onIntersect(entries), {
       root: this.#box,
       rootMargin: `${REACH}px 0px`,
     });
@@ -125,7 +125,7 @@ export class Timeline {
     if (this.#store.hasNewer) await this.#fetch(() => this.#chat.latest());
     this.#scroll.toEnd({ smooth });
     this.#waiting = 0;
-    this.#looked();
+    this.#updateJump();
   }
 
   /** Put the New line before `row`, unless it is there already. */
@@ -141,7 +141,7 @@ export class Timeline {
   lock(why) {
     this.#locked = why;
     for (const row of this.#pending.values()) delete row.dataset.state;
-    this.#changed({ ids: [], keys: [...this.#pending.keys()] });
+    this.#onChange({ ids: [], keys: [...this.#pending.keys()] });
   }
 
   dropNewLine() {
@@ -162,7 +162,7 @@ export class Timeline {
 
   // Internal: drawing
 
-  #changed({ ids, keys, replaced }) {
+  #onChange({ ids, keys, replaced }) {
     this.#scroll.keep(() => {
       const drawn = ids.length ? this.#drawnRows() : [];
       for (const id of ids) this.#draw(id, drawn);
@@ -236,7 +236,7 @@ export class Timeline {
     this.#showsPending = isShown;
     if (isAnew) keys = [...this.#pending.keys(), ...this.#store.pending().map(({ key }) => key)];
     for (const key of new Set(keys)) {
-      const entry = isShown && this.#store.awaited(key);
+      const entry = isShown && this.#store.getPending(key);
       if (entry) {
         this.#drawEntry(entry);
       } else {
@@ -267,19 +267,19 @@ export class Timeline {
       // Most words are there before anybody could read how they are doing.
       const wait = status.textContent ? 0 : PATIENCE;
       setTimeout(() => {
-        if (row.isConnected && row.dataset.state === state) status.textContent = say(`status.${state}`);
+        if (row.isConnected && row.dataset.state === state) status.textContent = t(`status.${state}`);
       }, wait);
       return;
     }
     status.replaceChildren();
     // On a page that is to be loaded anew the server's sentence stands.
     const isHere = ["removed", "deleted", "archived"].includes(this.#locked);
-    const why = isHere ? say(`unsent.${this.#locked}`) : entry.failure.detail;
+    const why = isHere ? t(`unsent.${this.#locked}`) : entry.failure.detail;
     status.append(element("span", "message__failure", why));
-    for (const deed of this.#locked ? ["copy", "discard"] : ["retry", "amend", "discard"]) {
-      const press = element("button", "message__deed", say(`status.${deed}`));
+    for (const action of this.#locked ? ["copy", "discard"] : ["retry", "amend", "discard"]) {
+      const press = element("button", "message__action", t(`status.${action}`));
       press.type = "button";
-      press.dataset.action = deed;
+      press.dataset.action = action;
       press.dataset.key = entry.key;
       status.append(press);
     }
@@ -366,7 +366,7 @@ export class Timeline {
   #nameDay(heading, moment) {
     const names = { 0: "day.today", 1: "day.yesterday" };
     const name = names[this.#times.daysAgo(moment)];
-    fill(heading, "day", name ? say(name) : this.#times.day(moment));
+    fill(heading, "day", name ? t(name) : this.#times.day(moment));
   }
 
   /** A page left open over midnight must not go on saying "Today". */
@@ -384,9 +384,9 @@ export class Timeline {
     this.#markEnd("newer", this.#store.hasNewer, (made) =>
       this.#inner.insertBefore(made, document.getElementById("newest")),
     );
-    const beginning = this.#inner.querySelector(":scope > .beginning");
+    const beginning = this.#inner.querySelector(":scope > .intro");
     if (this.#store.hasOlder) beginning?.remove();
-    else if (!beginning) this.#inner.prepend(fromTemplate("beginning-template") ?? "");
+    else if (!beginning) this.#inner.prepend(fromTemplate("intro-template") ?? "");
     this.#watchEnds();
   }
 
@@ -407,7 +407,7 @@ export class Timeline {
     }
   }
 
-  #reached(entries) {
+  #onIntersect(entries) {
     for (const entry of entries) {
       if (entry.isIntersecting) this.#loadMore(entry.target.id);
     }
@@ -425,17 +425,17 @@ export class Timeline {
   async #fetch(work) {
     try {
       await work();
-      this.#complain("");
-    } catch (refusal) {
-      this.#complain(refusal.detail ?? say("error.server"));
+      this.#showError("");
+    } catch (error) {
+      this.#showError(error.detail ?? t("error.server"));
     }
   }
 
-  #complain(words) {
+  #showError(text) {
     for (const id of ["older", "newer"]) {
       const nav = document.getElementById(id);
-      nav?.querySelector(".timeline__trouble")?.remove();
-      if (nav && words) nav.prepend(element("p", "timeline__trouble", words));
+      nav?.querySelector(".timeline__error")?.remove();
+      if (nav && text) nav.prepend(element("p", "timeline__error", text));
     }
   }
 
@@ -451,7 +451,7 @@ export class Timeline {
 
   // Internal: what the reader does
 
-  #clicked(event) {
+  #onClick(event) {
     const more = event.target.closest("#older a, #newer a");
     if (more && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
@@ -460,18 +460,18 @@ export class Timeline {
     }
   }
 
-  #spoken({ own }) {
+  #onMessage({ own }) {
     if (!own && !this.atEnd) this.#waiting += 1;
-    this.#looked();
+    this.#updateJump();
   }
 
-  #looked() {
+  #updateJump() {
     const atEnd = this.atEnd;
     if (atEnd) this.#waiting = 0;
     this.#jump.hidden = atEnd;
-    const words = this.#waiting ? sayCount("new", this.#waiting) : say("jump");
-    fill(this.#jump, "jump", words);
-    this.#moved();
+    const text = this.#waiting ? tn("new", this.#waiting) : t("jump");
+    fill(this.#jump, "jump", text);
+    this.#onMove();
   }
 }
 

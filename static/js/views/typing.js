@@ -1,6 +1,6 @@
 // Who is writing just now. Kept by person, not by name: two may have the same.
 
-import { say } from "chatty/views/words.js";
+import { t } from "chatty/views/i18n.js";
 
 const FADES = 5_000; // ms after the last word of it
 const NAMED = 3; // more people than that are "several"
@@ -18,9 +18,9 @@ export class Typing {
 
   connect() {
     this.#stops.push(
-      this.#chat.on("typing", ({ user }) => this.#heard(user)),
+      this.#chat.on("typing", ({ user }) => this.#onTyping(user)),
       // Whoever has spoken is not writing that any more.
-      this.#chat.on("spoken", ({ message }) => message.author && this.#forget(message.author.id)),
+      this.#chat.on("message", ({ message }) => message.author && this.#forget(message.author.id)),
     );
   }
 
@@ -29,7 +29,7 @@ export class Typing {
     for (const id of [...this.#people.keys()]) this.#forget(id);
   }
 
-  #heard({ id, name }) {
+  #onTyping({ id, name }) {
     clearTimeout(this.#people.get(id)?.timer);
     this.#people.set(id, { name, timer: setTimeout(() => this.#forget(id), FADES) });
     this.#show();
@@ -46,9 +46,9 @@ export class Typing {
   }
 
   #sentence(names) {
-    if (names.length > NAMED) return say("typing.several");
-    if (names.length === 1) return say("typing.one", { name: names[0] });
+    if (names.length > NAMED) return t("typing.several");
+    if (names.length === 1) return t("typing.one", { name: names[0] });
     const list = new Intl.ListFormat(document.documentElement.lang || "en").format(names);
-    return say("typing.some", { names: list });
+    return t("typing.some", { names: list });
   }
 }

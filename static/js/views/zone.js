@@ -1,7 +1,7 @@
 // The browser knows where one is: put it into forms that ask, beside what the profile says.
 
 import { button } from "chatty/views/dom.js";
-import { say } from "chatty/views/words.js";
+import { t } from "chatty/views/i18n.js";
 
 export function offerZone() {
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -13,8 +13,8 @@ export function offerZone() {
 function offer(field, zone) {
   const isListed = [...field.options].some((option) => option.value === zone);
   if (!isListed || field.value === zone) return;
-  const words = say("zone.use", { zone: zone.replaceAll("_", " ") });
-  const press = button("button button--quiet button--small", words, () => {
+  const text = t("zone.use", { zone: zone.replaceAll("_", " ") });
+  const press = button("button button--quiet button--small", text, () => {
     field.value = zone;
     press.remove();
     field.focus();

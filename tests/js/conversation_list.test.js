@@ -1,5 +1,5 @@
-import { Roster, callsOf } from "chatty/chat/roster.js";
-import { chance, equal } from "tests/check.js";
+import { ConversationList, notifiableCount } from "chatty/chat/conversation_list.js";
+import { chance, equal } from "tests/assert.js";
 import { Server } from "tests/server.js";
 
 const ME = 1;
@@ -19,84 +19,84 @@ function given(server, read = 0) {
 }
 
 function rosterOf(server, read = 0) {
-  const roster = new Roster({ me: ME, rows: [{ id: 7, name: "Kitchen", unread: 0 }] });
-  roster.count([given(server, read)]);
-  return roster;
+  const conversationList = new ConversationList({ me: ME, rows: [{ id: 7, name: "Kitchen", unread: 0 }] });
+  conversationList.setCounts([given(server, read)]);
+  return conversationList;
 }
 
-function hear(roster, { version, message }) {
-  roster.hear({ conversation: 7, version, messages: [message] });
+function hear(conversationList, { version, message }) {
+  conversationList.applyMessages({ conversation: 7, version, messages: [message] });
 }
 
 export function test_a_message_of_somebody_else_counts_once() {
   const server = new Server();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   server.create();
-  hear(roster, server.events[0]);
-  hear(roster, server.events[0]);
-  equal(roster.total(), { count: 1, more: false });
+  hear(conversationList, server.events[0]);
+  hear(conversationList, server.events[0]);
+  equal(conversationList.total(), { count: 1, more: false });
 }
 
 export function test_my_own_messages_notices_and_edits_do_not_count() {
   const server = new Server();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   server.edit(server.create({ author: ME }));
   server.create({ kind: "joined" });
-  server.events.forEach((event) => hear(roster, event));
-  equal(roster.get(7).unread, 0);
+  server.events.forEach((event) => hear(conversationList, event));
+  equal(conversationList.get(7).unread, 0);
 }
 
 export function test_an_unread_message_that_is_deleted_counts_no_more() {
   const server = new Server();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   server.delete(server.create());
-  server.events.forEach((event) => hear(roster, event));
-  equal(roster.get(7).unread, 0);
+  server.events.forEach((event) => hear(conversationList, event));
+  equal(conversationList.get(7).unread, 0);
 }
 
 export function test_reading_to_the_end_leaves_nothing_unread() {
   const server = new Server();
   server.create();
   server.create();
-  const roster = rosterOf(server);
-  roster.read({ conversation: 7, seq: 2 });
-  equal(roster.get(7).unread, 0);
+  const conversationList = rosterOf(server);
+  conversationList.read({ conversation: 7, seq: 2 });
+  equal(conversationList.get(7).unread, 0);
 }
 
 export function test_a_mark_in_the_middle_asks_for_the_number() {
   const server = new Server();
   for (let count = 0; count < 4; count += 1) server.create();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   const asked = [];
-  roster.on("recount", ({ id }) => asked.push(id));
-  roster.read({ conversation: 7, seq: 2 });
+  conversationList.on("recount", ({ id }) => asked.push(id));
+  conversationList.read({ conversation: 7, seq: 2 });
   equal(asked, [7]);
-  roster.count([given(server, 2)]);
-  equal(roster.get(7).unread, 2);
+  conversationList.setCounts([given(server, 2)]);
+  equal(conversationList.get(7).unread, 2);
 }
 
 export function test_numbers_older_than_what_was_heard_are_asked_for_again() {
   const server = new Server();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   const old = given(server);
   server.create();
-  hear(roster, server.events[0]);
+  hear(conversationList, server.events[0]);
   const asked = [];
-  roster.on("recount", ({ id }) => asked.push(id));
-  roster.count([old]);
+  conversationList.on("recount", ({ id }) => asked.push(id));
+  conversationList.setCounts([old]);
   equal(asked, [7]);
-  equal(roster.get(7).unread, 1);
+  equal(conversationList.get(7).unread, 1);
 }
 
 export function test_a_conversation_taken_away_is_gone_from_the_total() {
   const server = new Server();
   server.create();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   const gone = [];
-  roster.on("gone", ({ id }) => gone.push(id));
-  roster.revise({ change: "removed", conversation: { id: 7 } });
+  conversationList.on("removed", ({ id }) => gone.push(id));
+  conversationList.applyConversation({ change: "removed", conversation: { id: 7 } });
   equal(gone, [7]);
-  equal(roster.total().count, 0);
+  equal(conversationList.total().count, 0);
 }
 
 export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
@@ -107,51 +107,51 @@ export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
     { id: 4, kind: "direct", level: "mentions", unread: 2 },
     { id: 5, kind: "direct", level: "nothing", unread: 1, unread_more: true },
   ];
-  const roster = new Roster({ me: ME, rows });
-  equal(rows.map(callsOf), [3, 2, 0, 2, 0]);
-  equal(roster.total(), { count: 7, more: false });
-  roster.revise({ change: "level", conversation: { id: 3, kind: "group", level: "all" } });
-  equal(roster.total().count, 27);
+  const conversationList = new ConversationList({ me: ME, rows });
+  equal(rows.map(notifiableCount), [3, 2, 0, 2, 0]);
+  equal(conversationList.total(), { count: 7, more: false });
+  conversationList.applyConversation({ change: "level", conversation: { id: 3, kind: "group", level: "all" } });
+  equal(conversationList.total().count, 27);
 }
 
 export function test_numbers_from_before_a_mark_was_heard_are_asked_for_again() {
   const server = new Server();
   for (let count = 0; count < 4; count += 1) server.create();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   const asked = [];
-  roster.on("recount", ({ id }) => asked.push(id));
-  const asOf = roster.asOf(7);
+  conversationList.on("recount", ({ id }) => asked.push(id));
+  const asOf = conversationList.asOf(7);
   const late = given(server, 0);
-  roster.read({ conversation: 7, seq: 4 });
-  roster.count([late], asOf);
-  equal([roster.get(7).unread, roster.total().count, asked], [0, 0, [7]]);
+  conversationList.read({ conversation: 7, seq: 4 });
+  conversationList.setCounts([late], asOf);
+  equal([conversationList.get(7).unread, conversationList.total().count, asked], [0, 0, [7]]);
 }
 
 export function test_a_new_name_of_the_other_is_that_of_the_conversation_and_moves_nothing() {
-  const roster = new Roster({ me: 1, rows: [{ id: 8, kind: "direct", name: "Bob", unread: 2 }] });
+  const conversationList = new ConversationList({ me: 1, rows: [{ id: 8, kind: "direct", name: "Bob", unread: 2 }] });
   const changes = [];
-  roster.on("change", (change) => changes.push(change));
+  conversationList.on("change", (change) => changes.push(change));
   const other = { id: 2, name: "Robert", hue: 3, picture: null };
-  roster.meet(8, other);
-  roster.meet(9, other); // not mine
-  const { name, unread } = roster.get(8);
-  equal([name, roster.get(8).other, unread, roster.ids()], ["Robert", other, 2, [8]]);
+  conversationList.updatePerson(8, other);
+  conversationList.updatePerson(9, other); // not mine
+  const { name, unread } = conversationList.get(8);
+  equal([name, conversationList.get(8).other, unread, conversationList.ids()], ["Robert", other, 2, [8]]);
   equal(changes, [{ id: 8, moved: false }]);
 }
 
 export function test_a_frame_about_a_name_takes_no_number_back() {
   const server = new Server();
-  const roster = rosterOf(server);
+  const conversationList = rosterOf(server);
   const early = { ...given(server), name: "Garden" };
   server.create();
-  hear(roster, server.events[0]);
+  hear(conversationList, server.events[0]);
   const asked = [];
-  roster.on("recount", ({ id }) => asked.push(id));
-  roster.revise({ change: "renamed", conversation: early });
-  equal([roster.get(7).name, roster.get(7).unread, asked], ["Garden", 1, [7]]);
+  conversationList.on("recount", ({ id }) => asked.push(id));
+  conversationList.applyConversation({ change: "renamed", conversation: early });
+  equal([conversationList.get(7).name, conversationList.get(7).unread, asked], ["Garden", 1, [7]]);
   server.create();
-  hear(roster, server.events[1]);
-  equal(roster.get(7).unread, 2);
+  hear(conversationList, server.events[1]);
+  equal(conversationList.get(7).unread, 2);
 }
 
 /**
@@ -171,24 +171,24 @@ export function test_tabs_agree_whatever_is_late(seed) {
       // Where words keep coming, their versions give late answers away: at last few come.
       if (random() < (step < 220 ? 0.5 : 0.03)) server.live(random);
       for (const event of server.events.slice(before)) {
-        for (const tab of tabs) tab.line.push(() => hear(tab.roster, event));
+        for (const tab of tabs) tab.line.push(() => hear(tab.conversationList, event));
       }
       if (random() < 0.12) {
         // Read here first and told the server, or on another device, forwards or back.
         const seq = some(server.messages.length + 1);
-        if (random() < 0.4 && seq > world.read) tabs[some(2)].roster.read({ conversation: 7, seq });
+        if (random() < 0.4 && seq > world.read) tabs[some(2)].conversationList.read({ conversation: 7, seq });
         world.read = seq;
-        for (const tab of tabs) tab.line.push(() => tab.roster.read({ conversation: 7, seq }));
+        for (const tab of tabs) tab.line.push(() => tab.conversationList.read({ conversation: 7, seq }));
       }
       if (random() < 0.05) {
         const conversation = given(server, world.read);
-        for (const tab of tabs) tab.late.push(() => tab.roster.revise({ change: "level", conversation }));
+        for (const tab of tabs) tab.late.push(() => tab.conversationList.applyConversation({ change: "level", conversation }));
       }
       for (const tab of tabs) tab.go(random);
     }
     for (const tab of tabs) {
       tab.end();
-      const row = tab.roster.get(7);
+      const row = tab.conversationList.get(7);
       equal(
         [row.last_read_seq, row.unread, row.unread_more, [...row.mentions].sort((a, b) => a - b)],
         [
@@ -199,7 +199,7 @@ export function test_tabs_agree_whatever_is_late(seed) {
         ],
         `seed ${seed}, round ${round}`,
       );
-      equal(tab.roster.total().count, row.unread);
+      equal(tab.conversationList.total().count, row.unread);
     }
   }
 }
@@ -213,8 +213,8 @@ class Tab {
 
   constructor(world) {
     this.#world = world;
-    this.roster = rosterOf(world.server);
-    this.roster.on("recount", () => (this.#asks = true));
+    this.conversationList = rosterOf(world.server);
+    this.conversationList.on("recount", () => (this.#asks = true));
   }
 
   go(random) {
@@ -233,9 +233,9 @@ class Tab {
 
   #ask() {
     this.#asks = false;
-    const asOf = this.roster.asOf(7);
+    const asOf = this.conversationList.asOf(7);
     const answer = given(this.#world.server, this.#world.read);
-    this.late.push(() => this.roster.count([answer], asOf));
+    this.late.push(() => this.conversationList.setCounts([answer], asOf));
   }
 }
 
@@ -245,24 +245,24 @@ export function test_the_number_is_what_counting_all_anew_would_give(seed) {
   for (let round = 0; round < 40; round += 1) {
     const server = new Server();
     let read = 0;
-    const roster = rosterOf(server);
-    roster.on("recount", () => roster.count([given(server, read)]));
+    const conversationList = rosterOf(server);
+    conversationList.on("recount", () => conversationList.setCounts([given(server, read)]));
     for (let step = 0; step < 400; step += 1) {
       const before = server.version;
       for (let burst = random() * 3; burst > 0; burst -= 1) server.live(random);
       if (random() < 0.3) {
         const caughtUp = server.since(before, { limit: 1000 });
-        roster.hear({ conversation: 7, ...caughtUp });
+        conversationList.applyMessages({ conversation: 7, ...caughtUp });
       }
-      server.events.slice(Math.max(0, before - 2)).forEach((event) => hear(roster, event));
+      server.events.slice(Math.max(0, before - 2)).forEach((event) => hear(conversationList, event));
       if (random() < 0.05) {
         read = Math.floor(random() * (server.messages.length + 1));
-        roster.read({ conversation: 7, seq: read });
+        conversationList.read({ conversation: 7, seq: read });
       }
-      equal(roster.get(7).unread, server.unread(read), `seed ${seed}, ${round}.${step}`);
-      const called = [...roster.get(7).mentions].sort((a, b) => a - b);
+      equal(conversationList.get(7).unread, server.unread(read), `seed ${seed}, ${round}.${step}`);
+      const called = [...conversationList.get(7).mentions].sort((a, b) => a - b);
       equal(called, server.mentions(read), `seed ${seed}, ${round}.${step}`);
-      equal(roster.get(7).unread_more, server.messages.length - read > 200, `seed ${seed}`);
+      equal(conversationList.get(7).unread_more, server.messages.length - read > 200, `seed ${seed}`);
     }
   }
 }

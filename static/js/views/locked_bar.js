@@ -1,7 +1,7 @@
 // What takes the composer's place when the conversation is no longer one's own.
 
 import { button, element } from "chatty/views/dom.js";
-import { say } from "chatty/views/words.js";
+import { t } from "chatty/views/i18n.js";
 
 /**
  * `change`: "removed", "deleted", "archived", "foreign" (the page is another person's now) or
@@ -11,42 +11,42 @@ export function showLocked({ change, composer, home }) {
   const before = document.getElementById("locked-bar");
   if (before && before.dataset.change !== "archived") return;
   before?.remove();
-  const bar = element("section", "locked-bar", element("p", "locked-bar__why", say(`gone.${change}`)));
+  const bar = element("section", "locked-bar", element("p", "locked-bar__reason", t(`gone.${change}`)));
   bar.id = "locked-bar";
   bar.dataset.change = change;
   bar.setAttribute("role", "status");
   bar.tabIndex = -1;
-  const ways = element("p", "actions");
+  const buttons = element("p", "actions");
   if (composer?.text) {
-    const kept = element("p", "", say("gone.kept"));
-    bar.append(kept);
-    const copy = button("button button--small", say("copy"), async () => {
+    const note = element("p", "", t("gone.kept"));
+    bar.append(note);
+    const copy = button("button button--small", t("copy"), async () => {
       (await import("chatty/views/copy.js")).copyDraft(composer.text);
     });
-    const discard = button("button button--quiet button--small", say("status.discard"), () => {
+    const discard = button("button button--quiet button--small", t("status.discard"), () => {
       composer.discard();
-      for (const each of [kept, copy, discard]) each.remove();
-      (ways.querySelector(".button") ?? bar).focus(); // not lost with the button that had it
+      for (const each of [note, copy, discard]) each.remove();
+      (buttons.querySelector(".button") ?? bar).focus(); // not lost with the button that had it
     });
-    ways.append(copy, discard);
+    buttons.append(copy, discard);
   }
   if (change !== "archived") {
     const isForeign = change === "foreign" || change === "restored";
     // Whatever is pressed in the log would be done in the other person's name.
     if (isForeign) document.getElementById("timeline").inert = true;
-    const words = say(isForeign ? "line.stopped.way" : "gone.home");
-    const away = element("a", "button button--quiet button--small", words);
+    const text = t(isForeign ? "connection.stopped.way" : "gone.home");
+    const away = element("a", "button button--quiet button--small", text);
     away.href = isForeign ? location.pathname : `${home}?list`;
-    ways.append(away);
+    buttons.append(away);
   }
-  bar.append(ways);
+  bar.append(buttons);
   document.getElementById("conversation").append(bar);
   for (const editor of document.querySelectorAll(".editor:not([data-locked])")) lockEditor(editor);
-  if (change === "removed") offerToJoin(ways);
+  if (change === "removed") offerToJoin(buttons);
 }
 
 /** Who left an open conversation elsewhere may join it again: if so, the server shows a form for it here. */
-async function offerToJoin(ways) {
+async function offerToJoin(buttons) {
   try {
     const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
     const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -54,10 +54,10 @@ async function offerToJoin(ways) {
     if (!form) return;
     const press = form.querySelector("button");
     press.className = "button button--small";
-    press.textContent = say("gone.join");
+    press.textContent = t("gone.join");
     // One main button: what was written is still there after joining.
-    for (const other of ways.querySelectorAll(".button")) other.classList.add("button--quiet");
-    ways.prepend(document.importNode(form, true));
+    for (const other of buttons.querySelectorAll(".button")) other.classList.add("button--quiet");
+    buttons.prepend(document.importNode(form, true));
   } catch {
     // Without a connection there is nothing to join.
   }
@@ -73,10 +73,10 @@ function lockEditor(editor) {
   const { body } = editor.elements;
   const cancel = editor.querySelector("[data-action=cancel]");
   editor.dataset.locked = cancel.textContent; // what it says when it is unlocked
-  cancel.textContent = say("status.discard");
+  cancel.textContent = t("status.discard");
   body.readOnly = true;
   editor.addEventListener("submit", stop, { capture: true });
-  const copy = button("button button--small editor__copy", say("copy"), async () => {
+  const copy = button("button button--small editor__copy", t("copy"), async () => {
     (await import("chatty/views/copy.js")).copyDraft(body.value);
   });
   cancel.before(copy);

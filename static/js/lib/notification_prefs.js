@@ -3,7 +3,7 @@
 
 const name = (me) => `chatty.notify.${me}`;
 
-export function wishesOf(me) {
+export function loadPrefs(me) {
   try {
     return JSON.parse(localStorage.getItem(name(me))) ?? {};
   } catch {
@@ -11,9 +11,9 @@ export function wishesOf(me) {
   }
 }
 
-export function wish(me, changes) {
+export function savePrefs(me, changes) {
   try {
-    localStorage.setItem(name(me), JSON.stringify({ ...wishesOf(me), ...changes }));
+    localStorage.setItem(name(me), JSON.stringify({ ...loadPrefs(me), ...changes }));
   } catch {
     // Storage is forbidden: it holds for no longer than the page.
   }

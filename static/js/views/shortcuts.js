@@ -3,26 +3,26 @@
 import { fromTemplate, isTypedInto } from "chatty/views/dom.js";
 
 /** What fills a dialog that is not whole as the server drew it. */
-const FILLING = { switcher: () => import("chatty/views/switcher.js") };
+const LOADERS = { switcher: () => import("chatty/views/switcher.js") };
 const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
-export class Quick {
+export class Shortcuts {
   #page;
 
-  /** `page`: what the dialogs need, {me, rest, roster}. */
+  /** `page`: what the dialogs need, {me, rest, conversation list}. */
   constructor(page) {
     this.#page = page;
   }
 
   connect() {
-    document.addEventListener("keydown", (event) => this.#pressed(event));
-    document.addEventListener("click", (event) => this.#clicked(event));
+    document.addEventListener("keydown", (event) => this.#onKeydown(event));
+    document.addEventListener("click", (event) => this.#onClick(event));
     nameKeys(document);
     // Fetched before it is asked for: by then the line may be gone.
-    (globalThis.requestIdleCallback ?? setTimeout)(() => FILLING.switcher().catch(() => {}));
+    (globalThis.requestIdleCallback ?? setTimeout)(() => LOADERS.switcher().catch(() => {}));
   }
 
-  #pressed(event) {
+  #onKeydown(event) {
     if (event.defaultPrevented || event.isComposing || event.altKey) return;
     const { key, ctrlKey, metaKey, shiftKey } = event;
     if (key === "?" && !ctrlKey && !metaKey && !isTypedInto(event.target)) {
@@ -32,7 +32,7 @@ export class Quick {
     }
   }
 
-  #clicked(event) {
+  #onClick(event) {
     const press = event.target.closest?.("[data-opens]");
     if (press) this.#open(press.dataset.opens, event, press);
   }
@@ -50,15 +50,15 @@ export class Quick {
     nameKeys(dialog);
     document.body.append(dialog);
     dialog.showModal();
-    const filling = FILLING[name]?.().catch(() => {
+    const loading = LOADERS[name]?.().catch(() => {
       dialog.close();
       press?.form?.submit();
     });
-    if (!filling) return;
+    if (!loading) return;
     let isEntered = false; // already, by somebody who knows what they want
     const pressed = ({ key, target }) => (isEntered ||= key === "Enter" && isTypedInto(target));
     dialog.addEventListener("keydown", pressed);
-    const module = await filling;
+    const module = await loading;
     dialog.removeEventListener("keydown", pressed);
     module?.fillIn(dialog, { ...this.#page, isEntered });
   }

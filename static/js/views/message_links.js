@@ -1,12 +1,12 @@
 // Jumping to a message that is quoted or linked to, be it loaded or not, and back to where one was.
 
-import { tell } from "chatty/views/dialog.js";
 import { isTypedInto } from "chatty/views/dom.js";
-import { say } from "chatty/views/words.js";
+import { toast } from "chatty/views/toast.js";
+import { t } from "chatty/views/i18n.js";
 
 const FOUND = 2_500; // ms a message that was jumped to stands out
 
-export class Jumps {
+export class MessageLinks {
   #chat;
   #rest;
   #timeline;
@@ -26,15 +26,15 @@ export class Jumps {
     const { signal } = this.#ending;
     const on = (target, type, work, options) =>
       target.addEventListener(type, work, { signal, ...options });
-    on(document.getElementById("messages"), "click", (event) => this.#clicked(event));
-    on(document.getElementById("unread-bar"), "click", (event) => this.#clickedBar(event));
+    on(document.getElementById("messages"), "click", (event) => this.#onClick(event));
+    on(document.getElementById("unread-bar"), "click", (event) => this.#onBarClick(event));
     on(document.getElementById("jump"), "click", () => this.#forget());
-    on(document.getElementById("timeline"), "scroll", () => this.#scrolled(), { passive: true });
+    on(document.getElementById("timeline"), "scroll", () => this.#onScroll(), { passive: true });
     on(this.#back, "click", () => this.#goBack());
-    on(window, "hashchange", () => this.#followAddress());
+    on(window, "hashchange", () => this.#followHash());
     // Before whoever else takes Escape: a jump was the last thing one did.
-    on(document, "keydown", (event) => this.#pressed(event), { capture: true });
-    this.#followAddress();
+    on(document, "keydown", (event) => this.#onKeydown(event), { capture: true });
+    this.#followHash();
   }
 
   disconnect() {
@@ -43,17 +43,17 @@ export class Jumps {
 
   // Internal: going there
 
-  #clicked(event) {
+  #onClick(event) {
     if (event.defaultPrevented || hasModifier(event)) return;
     const link = event.target.closest("a[href]:not([data-action], .message__time)");
     const id = link && idIn(new URL(link.href));
     if (!id) return;
     event.preventDefault();
-    this.#jump(id, link.closest("[data-kind]")).catch(() => location.assign(link.href));
+    this.#goTo(id, link.closest("[data-kind]")).catch(() => location.assign(link.href));
   }
 
   /** Rejects for what is not to be found here. */
-  async #jump(id, from) {
+  async #goTo(id, from) {
     const place = { ...this.#timeline.place(), from: from?.id };
     const known = this.#timeline.row(id);
     if (!known) await this.#load(id);
@@ -63,7 +63,7 @@ export class Jumps {
       if (from) this.#remember(place);
       this.#timeline.show(row);
     }
-    pointOut(row);
+    highlight(row);
   }
 
   async #load(id) {
@@ -72,14 +72,14 @@ export class Jumps {
   }
 
   /** An address that ends in #m and a number, opened or followed, of what is not loaded. */
-  #followAddress() {
+  #followHash() {
     const [, id] = location.hash.match(/^#m(\d+)$/) ?? [];
     if (!id || this.#timeline.row(Number(id))) return;
-    this.#jump(Number(id), null).catch((refusal) => tell(refusal.detail ?? say("error.server")));
+    this.#goTo(Number(id), null).catch((error) => toast.error(error.detail ?? t("error.server")));
   }
 
   /** The first unread message: the New line goes before it as soon as it is loaded. */
-  async #clickedBar(event) {
+  async #onBarClick(event) {
     const link = event.target.closest("a");
     if (!link || hasModifier(event)) return;
     event.preventDefault();
@@ -118,9 +118,9 @@ export class Jumps {
         await this.#chat.around(place.seq);
         this.#timeline.putBack(place);
       }
-    } catch (refusal) {
+    } catch (error) {
       this.#remember(place);
-      tell(refusal.detail ?? say("error.server"));
+      toast.error(error.detail ?? t("error.server"));
       return;
     }
     const from = place.from && document.getElementById(place.from);
@@ -128,11 +128,11 @@ export class Jumps {
   }
 
   /** Who went back by hand needs no way back. */
-  #scrolled() {
+  #onScroll() {
     if (this.#places.at(-1)?.atEnd && this.#timeline.atEnd) this.#forget();
   }
 
-  #pressed(event) {
+  #onKeydown(event) {
     if (event.key !== "Escape" || !this.#places.length || isTypedInto(event.target)) return;
     if (document.querySelector("dialog[open], details.menu[open], .picker")) return;
     event.preventDefault();
@@ -145,7 +145,7 @@ function newLine() {
   return document.getElementById("new");
 }
 
-function pointOut(row) {
+function highlight(row) {
   row.focus({ preventScroll: true });
   row.classList.add("message--found");
   setTimeout(() => row.classList.remove("message--found"), FOUND);

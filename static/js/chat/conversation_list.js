@@ -5,19 +5,19 @@
 // late: numbers from before a message or a mark that was heard since are not taken, but asked for again.
 
 import { Emitter } from "chatty/lib/emitter.js";
-import { isWord } from "chatty/chat/store.js";
+import { isLiveText } from "chatty/chat/store.js";
 
 // The server looks at so many entries after the mark, and says "+" when there are more: so do we.
 export const WINDOW = 200;
 
-export class Roster extends Emitter {
+export class ConversationList extends Emitter {
   #me;
   #rows = new Map(); // id -> row
 
   /**
    * `rows`: [{id, kind, level, unread, unread_more, mentions}], as the page was drawn. Emits
-   * "change" {id, moved}, "gone" {id}, "heard" {id, messages} (changed ones, before the "change") and
-   * "recount" {id}: fetch the conversation and give it to count(), with what asOf(id) was before.
+   * "change" {id, moved}, "removed" {id}, "messages" {id, messages} (changed ones, before the "change") and
+   * "recount" {id}: fetch the conversation and give it to setCounts(), with what asOf(id) was before.
    */
   constructor({ me, rows }) {
     super();
@@ -38,7 +38,7 @@ export class Roster extends Emitter {
     let count = 0;
     let more = false;
     for (const row of this.#rows.values()) {
-      count += callsOf(row);
+      count += notifiableCount(row);
       more ||= Boolean(row.unread_more) && levelOf(row) === "all";
     }
     return { count, more };
@@ -50,91 +50,91 @@ export class Roster extends Emitter {
   }
 
   /** My mark was told: numbers on their way may be from before. */
-  stir(id) {
+  invalidate(id) {
     const row = this.#rows.get(id);
     if (row) row.moves += 1;
   }
 
   /** The conversations of a `hello`, or one fetched by itself, asked for when asOf(id) was `asOf`. */
-  count(conversations, asOf = null) {
+  setCounts(conversations, asOf = null) {
     for (const given of conversations) {
       const row = this.#rows.get(given.id);
       const isLate = given.version < row?.version || (asOf !== null && asOf !== this.asOf(given.id));
-      if (row?.counted && isLate) this.#recount(given.id);
+      if (row?.counted && isLate) this.#requestRecount(given.id);
       else this.#put(given, { moved: !row });
     }
   }
 
   /** Changed messages, live or caught up, that bring the conversation to `version`. */
-  hear({ conversation, version, messages }) {
+  applyMessages({ conversation, version, messages }) {
     const row = this.#rows.get(conversation);
-    if (!row?.counted) return this.#recount(conversation);
+    if (!row?.counted) return this.#requestRecount(conversation);
     if (version <= row.version) return;
     // Caught-up messages come in order of their last change: a new one may follow a newer one.
     const fresh = messages.filter((message) => message.version > row.version);
     const arrived = fresh.filter((message) => message.seq > row.last_seq);
-    const buried = fresh.filter((message) => message.seq <= row.last_seq && message.deleted_at);
+    const deleted = fresh.filter((message) => message.seq <= row.last_seq && message.deleted_at);
     row.version = version;
     row.last_seq = Math.max(row.last_seq, ...arrived.map((message) => message.seq));
     row.unread_more = row.last_seq - row.last_read_seq > WINDOW;
-    row.unread += arrived.filter((message) => isWord(message) && this.#counts(row, message)).length;
+    row.unread += arrived.filter((message) => isLiveText(message) && this.#counts(row, message)).length;
     // A message is deleted once and never changes again, so it is taken off once.
-    row.unread -= buried.filter((message) => this.#counts(row, message)).length;
+    row.unread -= deleted.filter((message) => this.#counts(row, message)).length;
     const changed = new Set(fresh.map(({ seq }) => seq));
     row.mentions = [
       ...(row.mentions ?? []).filter((seq) => !changed.has(seq)),
-      ...fresh.filter((each) => this.#calls(each) && this.#counts(row, each)).map(({ seq }) => seq),
+      ...fresh.filter((each) => this.#mentionsMe(each) && this.#counts(row, each)).map(({ seq }) => seq),
     ];
     row.name = arrived.findLast(({ kind }) => kind === "renamed")?.notice.data.new ?? row.name;
-    this.emit("heard", { id: conversation, messages: fresh });
-    this.#changed(conversation, arrived.some(isWord));
+    this.emit("messages", { id: conversation, messages: fresh });
+    this.#emitChange(conversation, arrived.some(isLiveText));
   }
 
   /** My mark stands at `seq` now. `unread` when the page can tell the number, else null. */
   read({ conversation, seq, unread = null }) {
     const row = this.#rows.get(conversation);
     if (!row?.counted) return;
-    this.stir(conversation);
+    this.invalidate(conversation);
     if (row.last_read_seq === seq) return;
-    const isSetBack = seq < row.last_read_seq;
+    const isMovedBack = seq < row.last_read_seq;
     row.last_read_seq = seq;
-    const isUnsure = isSetBack || row.doubted;
-    row.doubted = isSetBack;
+    const isUnsure = isMovedBack || row.unverified;
+    row.unverified = isMovedBack;
     row.mentions = row.mentions?.filter((each) => each > seq);
     // What is unread again, or was beyond the window, may call me: only the server knows. The first
     // mark beyond one that was set back may be from before, and late.
-    if (isUnsure || (row.unread_more && seq < row.last_seq)) this.#recount(conversation);
+    if (isUnsure || (row.unread_more && seq < row.last_seq)) this.#requestRecount(conversation);
     if (seq >= row.last_seq || unread !== null) {
       row.unread = seq >= row.last_seq ? 0 : unread;
       row.unread_more = row.last_seq - seq > WINDOW;
-      this.#changed(conversation);
+      this.#emitChange(conversation);
     } else {
-      this.#recount(conversation);
+      this.#requestRecount(conversation);
     }
   }
 
-  /** The `other` of a direct conversation has another name or face. */
-  meet(id, other) {
+  /** The `other` of a direct conversation has another name or avatar. */
+  updatePerson(id, other) {
     if (this.#rows.has(id)) this.#put({ id, name: other.name, other }, { moved: false });
   }
 
   /** A `conversation` frame: I was added, removed, given a role; it was renamed, archived, deleted. */
-  revise({ change, conversation }) {
+  applyConversation({ change, conversation }) {
     if (change === "removed" || change === "deleted") {
-      if (this.#rows.delete(conversation.id)) this.emit("gone", { id: conversation.id });
+      if (this.#rows.delete(conversation.id)) this.emit("removed", { id: conversation.id });
     } else {
-      this.#put(this.#withoutLateNumbers(conversation), { moved: change === "added" });
+      this.#put(this.#withoutStaleCounts(conversation), { moved: change === "added" });
     }
   }
 
   // Internal
 
   /** A frame that tells of a name or a role has numbers too, read when it was made. */
-  #withoutLateNumbers(given) {
+  #withoutStaleCounts(given) {
     const row = this.#rows.get(given.id);
     if (!row?.counted) return given;
     if (given.version >= row.version && given.last_read_seq === row.last_read_seq) return given;
-    this.#recount(given.id);
+    this.#requestRecount(given.id);
     const { version, last_seq, last_read_seq, unread, unread_more, mentions } = row;
     return { ...given, version, last_seq, last_read_seq, unread, unread_more, mentions };
   }
@@ -142,12 +142,12 @@ export class Roster extends Emitter {
   #put(given, { moved }) {
     const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0, moves: 0 };
     const counted = Boolean(row.counted) || given.last_seq !== undefined;
-    const doubted = row.doubted || given.last_read_seq < row.last_read_seq;
-    const put = { ...row, ...given, counted, doubted };
+    const unverified = row.unverified || given.last_read_seq < row.last_read_seq;
+    const put = { ...row, ...given, counted, unverified };
     // The first numbers of a row the page was drawn with: what comes after them is new.
-    if (counted && row.counted === false) put.first = { seq: put.last_seq, calls: callsOf(put) };
+    if (counted && row.counted === false) put.first = { seq: put.last_seq, count: notifiableCount(put) };
     this.#rows.set(given.id, put);
-    this.#changed(given.id, moved);
+    this.#emitChange(given.id, moved);
   }
 
   #counts(row, { kind, author, seq }) {
@@ -155,15 +155,15 @@ export class Roster extends Emitter {
     return isOthers && seq > row.last_read_seq && seq <= row.last_read_seq + WINDOW;
   }
 
-  #calls(message) {
-    return isWord(message) && Boolean(message.mentions?.includes(this.#me));
+  #mentionsMe(message) {
+    return isLiveText(message) && Boolean(message.mentions?.includes(this.#me));
   }
 
-  #changed(id, moved = false) {
+  #emitChange(id, moved = false) {
     this.emit("change", { id, moved });
   }
 
-  #recount(id) {
+  #requestRecount(id) {
     this.emit("recount", { id });
   }
 }
@@ -174,7 +174,7 @@ export function levelOf({ kind, level }) {
 }
 
 /** How many unread messages of a conversation one wants to be told of. */
-export function callsOf(row) {
+export function notifiableCount(row) {
   const level = levelOf(row);
   if (level === "all") return row.unread;
   return level === "mentions" ? (row.mentions?.length ?? 0) : 0;

@@ -1,25 +1,25 @@
-// A picture chosen in the profile: shown before it is saved. One that is too big is told at once, since
-// a door in front of the form would refuse it, and the form with it.
+// A picture chosen in the profile: shown before it is saved. One that is too big is reported at once, since
+// a limit in front of the form would reject it, and the form with it.
 
 import { element } from "chatty/views/dom.js";
-import { say } from "chatty/views/words.js";
+import { t } from "chatty/views/i18n.js";
 
 export function preview(field) {
-  const face = document.querySelector(".portrait > .avatar");
-  const saved = face.querySelector("img");
+  const avatar = document.querySelector(".portrait > .avatar");
+  const saved = avatar.querySelector("img");
   const max = Number(field.dataset.max); // bytes
   let address = null;
 
   field.addEventListener("change", () => {
     const [file] = field.files;
     const isTooBig = file?.size > max;
-    field.setCustomValidity(isTooBig ? say("picture.too_big", { max: max / 1024 / 1024 }) : "");
+    field.setCustomValidity(isTooBig ? t("picture.too_big", { max: max / 1024 / 1024 }) : "");
     field.reportValidity();
     if (address) URL.revokeObjectURL(address);
     address = file && !isTooBig ? URL.createObjectURL(file) : null;
-    face.querySelector("img")?.remove();
+    avatar.querySelector("img")?.remove();
     const shown = address ? image(address) : saved;
-    if (shown) face.append(shown);
+    if (shown) avatar.append(shown);
   });
 }
 

@@ -1,40 +1,40 @@
 // Asking for leave to notify, on the page of settings only and only when a button is pressed; and the
 // line in the list of conversations that leads there, until it is answered.
 
-import { wish, wishesOf } from "chatty/lib/wishes.js";
-import { showBanner } from "chatty/views/banners.js";
+import { savePrefs, loadPrefs } from "chatty/lib/notification_prefs.js";
+import { showNotification } from "chatty/views/system_notifications.js";
 import { slot } from "chatty/views/dom.js";
-import { playTone } from "chatty/views/tone.js";
-import { say } from "chatty/views/words.js";
+import { playSound } from "chatty/views/notification_sound.js";
+import { t } from "chatty/views/i18n.js";
 
 /** Show the line to who has not been asked and could say yes. */
 export function offer(line, me) {
-  if (wishesOf(me).settled || stateFor(me) !== "ask") return;
+  if (loadPrefs(me).settled || stateFor(me) !== "ask") return;
   line.hidden = false;
   line.querySelector("button").addEventListener("click", () => {
-    wish(me, { settled: true });
+    savePrefs(me, { settled: true });
     line.remove();
   });
 }
 
-export class NotifySettings {
+export class NotificationSettings {
   #place;
   #me;
-  #turnedOn;
+  #onTurnedOn;
 
   /** `onTurnedOn()`: there is something to do in this window from now on. */
   constructor({ place, me, onTurnedOn }) {
     this.#place = place;
     this.#me = me;
-    this.#turnedOn = onTurnedOn;
+    this.#onTurnedOn = onTurnedOn;
   }
 
   connect() {
-    this.#on("on", "click", () => this.#ask());
-    this.#on("off", "click", () => this.#wish({ banners: false }, "on"));
-    this.#on("try", "click", () => this.#try());
-    this.#on("listen", "click", playTone);
-    this.#on("sound", "change", ({ target }) => this.#wish({ sound: target.checked }));
+    this.#on("on", "click", () => this.#requestPermission());
+    this.#on("off", "click", () => this.#savePrefs({ banners: false }, "on"));
+    this.#on("try", "click", () => this.#sendTest());
+    this.#on("listen", "click", playSound);
+    this.#on("sound", "change", ({ target }) => this.#savePrefs({ sound: target.checked }));
     navigator.permissions
       ?.query({ name: "notifications" })
       .then((permission) => permission.addEventListener("change", () => this.#show()))
@@ -50,26 +50,26 @@ export class NotifySettings {
     this.#part(name).addEventListener(type, work);
   }
 
-  async #ask() {
+  async #requestPermission() {
     const answer = await Notification.requestPermission();
-    const { sound = true } = wishesOf(this.#me);
-    if (answer === "granted") this.#wish({ banners: true, sound, settled: true }, "try");
+    const { sound = true } = loadPrefs(this.#me);
+    if (answer === "granted") this.#savePrefs({ banners: true, sound, settled: true }, "try");
     else this.#show();
   }
 
-  async #try() {
-    const words = { title: "Chatty", body: say("notify.try") };
-    await showBanner({ id: "try", ...words, url: location.pathname, again: true });
-    if (wishesOf(this.#me).sound) playTone();
+  async #sendTest() {
+    const content = { title: "Chatty", body: t("notify.try") };
+    await showNotification({ id: "try", ...content, url: location.pathname, again: true });
+    if (loadPrefs(this.#me).sound) playSound();
     const place = slot(this.#place, "tried");
     place.textContent = place.dataset.tried;
   }
 
-  #wish(changes, focused = "") {
-    wish(this.#me, changes);
+  #savePrefs(changes, focused = "") {
+    savePrefs(this.#me, changes);
     this.#show();
     if (focused) this.#part(focused).focus(); // the button that was pressed is gone
-    if (changes.banners || changes.sound) this.#turnedOn();
+    if (changes.banners || changes.sound) this.#onTurnedOn();
   }
 
   #show() {
@@ -77,7 +77,7 @@ export class NotifySettings {
     for (const part of this.#place.querySelectorAll("[data-states]")) {
       part.hidden = !part.dataset.states.split(" ").includes(state);
     }
-    this.#part("sound").checked = Boolean(wishesOf(this.#me).sound);
+    this.#part("sound").checked = Boolean(loadPrefs(this.#me).sound);
   }
 }
 
@@ -86,5 +86,5 @@ function stateFor(me) {
   if (!("Notification" in globalThis) || !navigator.locks) return "unsupported";
   if (Notification.permission === "denied") return "denied";
   if (Notification.permission === "default") return "ask";
-  return wishesOf(me).banners ? "on" : "off";
+  return loadPrefs(me).banners ? "on" : "off";
 }

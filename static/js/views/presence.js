@@ -1,23 +1,23 @@
-// Dots on the faces of whoever is here, how many of them are in this conversation, what it is about,
+// Dots on the avatars of whoever is here, how many of them are in this conversation, what it is about,
 // and under my last message who has seen it. None of it is announced: it is read where it stands.
 
-import { Company } from "chatty/chat/company.js";
+import { Presence } from "chatty/chat/presence.js";
 import { element } from "chatty/views/dom.js";
-import { say, sayCount } from "chatty/views/words.js";
+import { t, tn } from "chatty/views/i18n.js";
 
-const DOUBT = 20_000; // ms without a line after which nobody is said to be here
+const OFFLINE_AFTER = 20_000; // ms without a line after which nobody is said to be here
 const STEPS = { joined: 1, added: 1, left: -1, removed: -1 }; // in how many people there are
 const NAMED = 3; // under a message; of more people two, and how many more
 
-export class CompanyView {
+export class PresenceView {
   #conversation;
   #socket;
   #chat;
   #store;
   #rest;
-  #company;
-  #lost = false; // the line
-  #told = 0; // how often marks were told
+  #presence;
+  #isOffline = false; // the line
+  #marksReceived = 0; // how often marks were told
   #timers = {};
   #stops = [];
 
@@ -28,16 +28,16 @@ export class CompanyView {
     this.#store = store;
     this.#rest = rest;
     const members = conversation?.members ?? null;
-    const drawn = [...document.querySelectorAll(".face--here")].map(personOf);
+    const drawn = [...document.querySelectorAll(".presence--online")].map(personOf);
     const here = [...drawn, ...(members ?? []).filter((member) => member.online).map(({ id }) => id)];
-    this.#company = new Company({ here, members });
+    this.#presence = new Presence({ here, members });
   }
 
   connect() {
     this.#stops.push(
-      this.#socket.on("frame", (frame) => this.#heard(frame)),
-      this.#chat.on("status", ({ state }) => this.#lineChanged(state)),
-      this.#chat.on("spoken", ({ message }) => this.#spoken(message)),
+      this.#socket.on("frame", (frame) => this.#onFrame(frame)),
+      this.#chat.on("status", ({ state }) => this.#onStatus(state)),
+      this.#chat.on("message", ({ message }) => this.#onMessage(message)),
     );
     if (!this.#store) return;
     // Called after the timeline, which listens for longer and has drawn what changed.
@@ -50,52 +50,52 @@ export class CompanyView {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
   }
 
-  #heard(frame) {
+  #onFrame(frame) {
     if (frame.type === "presence") {
-      this.#company.heardPresence(frame);
-      this.#showHere();
+      this.#presence.applyPresence(frame);
+      this.#showOnline();
     } else if (frame.type === "person" && this.#store) {
-      this.#company.heardPerson(frame.user);
-      this.#showHere();
+      this.#presence.updatePerson(frame.user);
+      this.#showOnline();
       this.#showSeen();
     } else if (frame.type === "seen" && frame.conversation === this.#conversation?.id) {
-      this.#told += 1;
-      this.#company.heardMarks(frame.marks);
+      this.#marksReceived += 1;
+      this.#presence.applyMarks(frame.marks);
       this.#showSeen();
     }
   }
 
-  async #ask() {
-    if (!this.#company.isTold) return;
-    const asOf = this.#told;
+  async #fetchMarks() {
+    if (!this.#presence.hasReaders) return;
+    const asOf = this.#marksReceived;
     const { results } = await this.#rest.get(`conversations/${this.#conversation.id}/members/`);
-    if (asOf !== this.#told) return this.#ask(); // the answer may be from before
-    this.#company.heardMarks(results.map((row) => ({ user: row.user.id, seq: row.last_read_seq })));
+    if (asOf !== this.#marksReceived) return this.#fetchMarks(); // the answer may be from before
+    this.#presence.applyMarks(results.map((row) => ({ user: row.user.id, seq: row.last_read_seq })));
     return this.#showSeen();
   }
 
-  #spoken(message) {
+  #onMessage(message) {
     if (!message.notice) return;
-    this.#company.heardNotice(message);
+    this.#presence.applyNotice(message);
     this.#count(STEPS[message.kind] ?? 0);
     if (message.kind === "topic") this.#showTopic(message.notice.data.new);
-    this.#showHere();
+    this.#showOnline();
     this.#showSeen();
   }
 
-  #lineChanged(state) {
-    const wasLost = this.#lost;
-    this.#lost = state !== "online";
-    if (this.#lost === wasLost) return;
+  #onStatus(state) {
+    const wasLost = this.#isOffline;
+    this.#isOffline = state !== "online";
+    if (this.#isOffline === wasLost) return;
     clearTimeout(this.#timers.doubt);
     if (wasLost) {
       // What was told meanwhile; not everybody at once when a server comes back.
-      this.#after("ask", 1_000 + 4_000 * Math.random(), () => this.#ask().catch(() => {}));
+      this.#after("ask", 1_000 + 4_000 * Math.random(), () => this.#fetchMarks().catch(() => {}));
       return;
     }
-    this.#after("doubt", DOUBT, () => {
-      this.#company.forgetHere();
-      this.#showHere();
+    this.#after("doubt", OFFLINE_AFTER, () => {
+      this.#presence.clearOnline();
+      this.#showOnline();
     });
   }
 
@@ -103,7 +103,7 @@ export class CompanyView {
     const people = document.getElementById("people");
     if (!step || !people) return;
     people.dataset.count = Number(people.dataset.count) + step;
-    show(people, sayCount("people", Number(people.dataset.count)));
+    show(people, tn("people", Number(people.dataset.count)));
   }
 
   #showTopic(topic) {
@@ -111,21 +111,21 @@ export class CompanyView {
     if (place) show(place, topic && ` · ${topic}`);
   }
 
-  #showHere() {
+  #showOnline() {
     // Of a conversation that has just come into the list.
     for (const avatar of document.querySelectorAll(".avatar[data-person]")) wrap(avatar);
-    for (const face of document.querySelectorAll("[data-person]")) {
-      face.classList.toggle("face--here", this.#company.isHere(personOf(face)));
+    for (const wrapper of document.querySelectorAll("[data-person]")) {
+      wrapper.classList.toggle("presence--online", this.#presence.isOnline(personOf(wrapper)));
     }
-    const { names } = this.#company;
-    const direct = document.getElementById("here-direct");
-    if (direct) show(direct, say(names.length ? "here.now" : "here.direct"));
-    const here = document.getElementById("here");
+    const { names } = this.#presence;
+    const direct = document.getElementById("online-direct");
+    if (direct) show(direct, t(names.length ? "online.now" : "online.direct"));
+    const here = document.getElementById("online");
     if (!here) return;
     here.hidden = !names.length;
     const link = here.querySelector("a");
-    show(link, sayCount("here.count", names.length + 1));
-    link.title = say("here.names", { names: [...names, say("you")].join(", ") });
+    show(link, tn("online.count", names.length + 1));
+    link.title = t("online.names", { names: [...names, t("you")].join(", ") });
   }
 
   /** Its place is kept under my last message, so that nothing moves when it is filled. */
@@ -133,7 +133,7 @@ export class CompanyView {
     let place = document.getElementById("seen");
     const mine = document.querySelectorAll("#messages > .message--own:not(.message--deleted)");
     const last = [...mine].at(-1);
-    if (!last || !this.#company.isTold || this.#store.hasNewer) {
+    if (!last || !this.#presence.hasReaders || this.#store.hasNewer) {
       place?.remove();
       return;
     }
@@ -141,20 +141,20 @@ export class CompanyView {
     place.id = "seen";
     const under = last.querySelector(".message__main");
     if (place.parentElement !== under) under.append(place);
-    const { names, everybody } = this.#company.seenBy(Number(last.dataset.seq) || Infinity);
-    show(place, this.#words(names, everybody));
+    const { names, everybody } = this.#presence.seenBy(Number(last.dataset.seq) || Infinity);
+    show(place, this.#seenText(names, everybody));
     place.title = names.join(", ");
   }
 
-  #words(names, everybody) {
+  #seenText(names, everybody) {
     if (!names.length) return "";
-    if (this.#conversation.kind === "direct") return say("seen");
-    if (everybody) return say("seen.all");
+    if (this.#conversation.kind === "direct") return t("seen");
+    if (everybody) return t("seen.all");
     const more = names.length - NAMED + 1;
-    const shown = more > 1 ? [...names.slice(0, NAMED - 1), sayCount("more", more)] : names;
+    const shown = more > 1 ? [...names.slice(0, NAMED - 1), tn("more", more)] : names;
     const last = shown.at(-1);
     const first = shown.slice(0, -1).join(", ");
-    return say("seen.by", { names: first ? say("list", { names: first, last }) : last });
+    return t("seen.by", { names: first ? t("list", { names: first, last }) : last });
   }
 
   #after(name, delay, work) {
@@ -163,19 +163,19 @@ export class CompanyView {
   }
 }
 
-function personOf(face) {
-  return Number(face.dataset.person);
+function personOf(wrapper) {
+  return Number(wrapper.dataset.person);
 }
 
-/** The face around an avatar, as templates/conversations/_badge.html has it. */
+/** The avatar around an avatar, as templates/conversations/_badge.html has it. */
 function wrap(avatar) {
-  const face = element("span", "face", element("span", "face__word visually-hidden", say("here")));
-  face.dataset.person = avatar.dataset.person;
+  const wrapper = element("span", "presence", element("span", "presence__text visually-hidden", t("online")));
+  wrapper.dataset.person = avatar.dataset.person;
   delete avatar.dataset.person;
-  avatar.replaceWith(face);
-  face.prepend(avatar);
+  avatar.replaceWith(wrapper);
+  wrapper.prepend(avatar);
 }
 
-function show(place, words) {
-  if (place.textContent !== words) place.textContent = words;
+function show(place, text) {
+  if (place.textContent !== text) place.textContent = text;
 }

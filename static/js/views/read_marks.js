@@ -1,27 +1,27 @@
 // Read means seen: the end of a message in sight, in a window that is visible and has the focus.
 
 import { fill, isWatched } from "chatty/views/dom.js";
-import { sayCount } from "chatty/views/words.js";
+import { tn } from "chatty/views/i18n.js";
 
-export class Reading {
+export class ReadMarks {
   #chat;
   #store;
-  #roster;
+  #conversationList;
   #timeline;
   #conversation;
   #me;
   #bar = document.getElementById("unread-bar");
   #lastRead;
   #waitsForLine; // the first unread message is too far up to have been seen
-  #held = false; // set back by hand: what is in sight now is not to count as read again
-  #asked = false;
+  #isPaused = false; // set back by hand: what is in sight now is not to count as read again
+  #isScheduled = false;
   #stops = [];
   #ending = new AbortController();
 
-  constructor({ chat, store, roster, timeline, conversation, me }) {
+  constructor({ chat, store, conversationList, timeline, conversation, me }) {
     this.#chat = chat;
     this.#store = store;
-    this.#roster = roster;
+    this.#conversationList = conversationList;
     this.#timeline = timeline;
     this.#conversation = conversation;
     this.#me = me;
@@ -34,14 +34,14 @@ export class Reading {
   connect() {
     const { signal } = this.#ending;
     addEventListener("focus", () => this.look(), { signal });
-    addEventListener("blur", () => (this.#held = false), { signal });
+    addEventListener("blur", () => (this.#isPaused = false), { signal });
     document.addEventListener("visibilitychange", () => this.look(), { signal });
     this.#bar?.addEventListener("submit", (event) => this.#markAll(event), { signal });
     this.#stops.push(
-      this.#chat.on("spoken", ({ message, own }) => this.#spoken(message, own)),
-      this.#chat.on("marked", ({ seq }) => this.#marked(seq)),
+      this.#chat.on("message", ({ message, own }) => this.#onMessage(message, own)),
+      this.#chat.on("read_mark", ({ seq }) => this.#onReadMark(seq)),
       this.#store.on("change", () => this.#findLine()),
-      this.#roster.on("change", ({ id }) => id === this.#conversation.id && this.#showBar()),
+      this.#conversationList.on("change", ({ id }) => id === this.#conversation.id && this.#showBar()),
     );
     this.look();
   }
@@ -53,17 +53,17 @@ export class Reading {
 
   /** Something else may be in sight; looked at once per frame. */
   look() {
-    if (this.#asked) return;
-    this.#asked = true;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     requestAnimationFrame(() => {
-      this.#asked = false;
-      if (isWatched() && !this.#waitsForLine && !this.#held) this.#saw(this.#timeline.lastSeen());
+      this.#isScheduled = false;
+      if (isWatched() && !this.#waitsForLine && !this.#isPaused) this.#markSeen(this.#timeline.lastSeen());
     });
   }
 
   /** I have spoken: what was before has been read, and the line has done its duty. */
-  spoke() {
-    this.#waitsForLine = this.#held = false;
+  messageSent() {
+    this.#waitsForLine = this.#isPaused = false;
     this.#timeline.dropNewLine();
     this.look();
   }
@@ -74,19 +74,19 @@ export class Reading {
     return document.getElementById("new");
   }
 
-  #saw(seq) {
+  #markSeen(seq) {
     if (seq <= this.#lastRead) return;
     this.#lastRead = seq;
     this.#chat.read(seq);
   }
 
-  #marked(seq) {
+  #onReadMark(seq) {
     if (seq < this.#lastRead) this.#setBack(seq);
     this.#lastRead = seq;
   }
 
   #setBack(seq) {
-    this.#held = true;
+    this.#isPaused = true;
     const first = this.#store.messages().find((message) => message.seq > seq);
     const row = first && this.#timeline.row(first.id);
     if (row) this.#timeline.placeNewLine(row);
@@ -94,7 +94,7 @@ export class Reading {
   }
 
   /** A message nobody looks at: the New line goes before the first of them and then stays. */
-  #spoken(message, own) {
+  #onMessage(message, own) {
     if (!own && message.kind === "text" && !isWatched() && !this.#hasUnreadBefore(message)) {
       const row = this.#timeline.row(message.id);
       if (row) this.#timeline.placeNewLine(row);
@@ -132,17 +132,17 @@ export class Reading {
 
   #markAll(event) {
     event.preventDefault();
-    this.#waitsForLine = this.#held = false;
-    const row = this.#roster.get(this.#conversation.id);
-    this.#saw(Math.max(row?.last_seq ?? 0, this.#conversation.last_seq));
+    this.#waitsForLine = this.#isPaused = false;
+    const row = this.#conversationList.get(this.#conversation.id);
+    this.#markSeen(Math.max(row?.last_seq ?? 0, this.#conversation.last_seq));
     this.#bar.hidden = true;
   }
 
   #showBar() {
-    const row = this.#roster.get(this.#conversation.id);
+    const row = this.#conversationList.get(this.#conversation.id);
     if (!this.#bar || !row?.counted) return;
     if (!row.unread) this.#bar.hidden = true;
     const number = `${row.unread}${row.unread_more ? "+" : ""}`;
-    fill(this.#bar, "unread", sayCount("new", row.unread, { n: number }));
+    fill(this.#bar, "unread", tn("new", row.unread, { n: number }));
   }
 }

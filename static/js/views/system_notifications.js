@@ -3,7 +3,7 @@
 const PREFIX = "chatty.";
 
 /** Show one, in place of the conversation's earlier one. `again`: call for attention once more. */
-export async function showBanner({ id, title, body, url, again = false, silent = true }) {
+export async function showNotification({ id, title, body, url, again = false, silent = true }) {
   if (globalThis.Notification?.permission !== "granted") return;
   const options = {
     tag: PREFIX + id,
@@ -15,31 +15,31 @@ export async function showBanner({ id, title, body, url, again = false, silent =
   };
   const worker = await registration();
   if (worker?.active) await worker.showNotification(title, options);
-  else showOwn(title, options);
+  else showPageNotification(title, options);
 }
 
 /** Ids of the conversations that have one. */
-export async function bannerIds() {
-  return (await all()).map((banner) => banner.data?.id);
+export async function notificationIds() {
+  return (await all()).map((notification) => notification.data?.id);
 }
 
 /** Take away the one of a conversation, or all of them. */
-export async function closeBanners(id = null) {
-  for (const banner of await all()) {
-    if (id === null || banner.data?.id === id) banner.close();
+export async function closeNotifications(id = null) {
+  for (const notification of await all()) {
+    if (id === null || notification.data?.id === id) notification.close();
   }
 }
 
 // Where there is no service worker, a banner lives with its window.
 
-const own = new Map(); // tag -> Notification
+const pageNotifications = new Map(); // tag -> Notification
 
-function showOwn(title, options) {
-  const banner = new Notification(title, options);
-  own.set(options.tag, banner);
-  banner.onclose = () => own.get(options.tag) === banner && own.delete(options.tag);
-  banner.onclick = () => {
-    banner.close();
+function showPageNotification(title, options) {
+  const notification = new Notification(title, options);
+  pageNotifications.set(options.tag, notification);
+  notification.onclose = () => pageNotifications.get(options.tag) === notification && pageNotifications.delete(options.tag);
+  notification.onclick = () => {
+    notification.close();
     window.focus();
     location.assign(options.data.url);
   };
@@ -47,7 +47,7 @@ function showOwn(title, options) {
 
 async function all() {
   const theirs = (await (await registration())?.getNotifications()) ?? [];
-  return [...theirs.filter(({ tag }) => tag.startsWith(PREFIX)), ...own.values()];
+  return [...theirs.filter(({ tag }) => tag.startsWith(PREFIX)), ...pageNotifications.values()];
 }
 
 async function registration() {

@@ -7,7 +7,7 @@ const WRITER = "chatty.writer.";
 const DATABASE = "chatty";
 const STORE = "unsent";
 
-async function tellKept(place) {
+async function showNotice(place) {
   const drafts = keysOf(PREFIX);
   const scopes = await recordScopes().catch(() => []);
   if (!drafts.length && !scopes.length) return;
@@ -57,4 +57,4 @@ function inStore(mode, work) {
   });
 }
 
-tellKept(document.getElementById("kept"));
+showNotice(document.getElementById("unsent"));

@@ -1,9 +1,9 @@
-// Moving through the messages by keyboard: arrows or j and k in the log, one key per deed, and Tab
+// Moving through the messages by keyboard: arrows or j and k in the log, one key per action, and Tab
 // through one message instead of all.
 
 import { isTypedInto } from "chatty/views/dom.js";
 
-const DEED_OF_KEY = {
+const ACTION_OF_KEY = {
   r: "reply",
   e: "edit",
   "+": "react",
@@ -13,25 +13,25 @@ const DEED_OF_KEY = {
   Delete: "delete",
 };
 
-export class Keys {
+export class Keyboard {
   #timeline;
-  #deeds;
+  #actions;
   #composer;
   #box = document.getElementById("timeline");
-  #held = null; // the row whose buttons Tab goes through
+  #current = null; // the row whose buttons Tab goes through
   #ending = new AbortController();
 
-  constructor({ timeline, deeds, composer }) {
+  constructor({ timeline, actions, composer }) {
     this.#timeline = timeline;
-    this.#deeds = deeds;
+    this.#actions = actions;
     this.#composer = composer;
   }
 
   connect() {
     const { signal } = this.#ending;
-    this.#box.addEventListener("keydown", (event) => this.#pressed(event), { signal });
-    const onWay = ({ key, target }) => key === "Tab" && this.#gather(target);
-    document.addEventListener("keydown", onWay, { signal, capture: true });
+    this.#box.addEventListener("keydown", (event) => this.#onKeydown(event), { signal });
+    const onTab = ({ key, target }) => key === "Tab" && this.#setTabStops(target);
+    document.addEventListener("keydown", onTab, { signal, capture: true });
   }
 
   disconnect() {
@@ -42,21 +42,21 @@ export class Keys {
    * Tab passes the log with one message: the one in hand, else the last in sight. All its buttons and
    * links are on the way, and those of the others once one of them is taken in hand.
    */
-  #gather(from) {
+  #setTabStops(from) {
     const rows = this.#timeline.rows();
-    const held = from.closest?.("#messages > [data-message-id]");
-    if (held) this.#held = held;
-    else if (!this.#held?.isConnected || !this.#timeline.isInSight(this.#held)) {
+    const current = from.closest?.("#messages > [data-message-id]");
+    if (current) this.#current = current;
+    else if (!this.#current?.isConnected || !this.#timeline.isInSight(this.#current)) {
       // Of a message taller than the view no end is in sight.
       const seq = this.#timeline.lastSeen() || this.#timeline.place().seq;
-      this.#held = rows.find((row) => Number(row.dataset.seq) === seq) ?? rows.at(-1);
+      this.#current = rows.find((row) => Number(row.dataset.seq) === seq) ?? rows.at(-1);
     }
     // They are followed by themselves where one comes near; to be there would lead away from the end.
     for (const link of document.querySelectorAll("#older a, #newer a")) {
-      link.tabIndex = link.closest("nav").querySelector(".timeline__trouble") ? 0 : -1;
+      link.tabIndex = link.closest("nav").querySelector(".timeline__error") ? 0 : -1;
     }
     for (const row of rows) {
-      const tabIndex = row === this.#held ? 0 : -1;
+      const tabIndex = row === this.#current ? 0 : -1;
       row.tabIndex = tabIndex;
       for (const press of row.querySelectorAll("a, button, summary")) {
         if (!press.closest(".editor, .picker")) press.tabIndex = tabIndex;
@@ -64,7 +64,7 @@ export class Keys {
     }
   }
 
-  #pressed(event) {
+  #onKeydown(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target, key } = event;
     if (isTypedInto(target) || target.closest(".picker, details[open]")) return;
@@ -72,14 +72,14 @@ export class Keys {
     const row = target.closest("[data-kind]");
     const step = { k: -1, j: 1, ...(row === target && { ArrowUp: -1, ArrowDown: 1 }) }[key];
     if (step) this.#step(row, step, event);
-    else if (row === target && this.#perform(key, row)) event.preventDefault();
+    else if (row === target && this.#run(key, row)) event.preventDefault();
     else if (row && key === "Escape") this.#composer?.focus();
   }
 
-  #perform(key, row) {
+  #run(key, row) {
     return /^[1-9]$/.test(key)
-      ? this.#deeds.reactWith(Number(key), row)
-      : this.#deeds.perform(DEED_OF_KEY[key], row);
+      ? this.#actions.reactWith(Number(key), row)
+      : this.#actions.run(ACTION_OF_KEY[key], row);
   }
 
   #step(row, step, event) {

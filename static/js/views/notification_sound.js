@@ -13,7 +13,7 @@ export function canSound() {
   return Boolean(globalThis.AudioContext) && (navigator.userActivation?.hasBeenActive ?? true);
 }
 
-export function playTone() {
+export function playSound() {
   if (!canSound()) return;
   const audio = new AudioContext();
   setTimeout(() => audio.close(), PATIENCE);

@@ -17,13 +17,13 @@ const LIFETIME = 30 * 86_400_000; // ms
  * Emits "lost" {} when the database is taken away, and "opened" {} when one is there that was not there
  * before: at first, late, or anew and empty.
  */
-export class Shelf extends Emitter {
+export class OutboxStorage extends Emitter {
   #scope;
   #open;
   #patience;
   #database = null;
   #opening = null;
-  #isLate = false; // nobody waits for the disk until it has answered again
+  #isStalled = false; // nobody waits for the disk until it has answered again
   #closed = false;
 
   /** `scope` names person and epoch. `open(onLost)` resolves with an IDBDatabase. */
@@ -36,7 +36,7 @@ export class Shelf extends Emitter {
 
   /** The records on disk, oldest first, or null when the disk does not answer. */
   async all() {
-    await this.#opened();
+    await this.#ensureOpen();
     return this.#run("readonly", (store) => store.index("order").getAll(within(this.#scope)), null);
   }
 
@@ -82,7 +82,7 @@ export class Shelf extends Emitter {
   }
 
   /** Remove whatever nobody has come back to for 30 days. Only this scope's records are ever read. */
-  async forgetOld(now = Date.now()) {
+  async removeOld(now = Date.now()) {
     const isOld = ({ scope, created_at: at }) => scope !== this.#scope && now - Date.parse(at) > LIFETIME;
     return this.#run("readwrite", (store) => removeWhere(store, null, isOld), false);
   }
@@ -96,18 +96,18 @@ export class Shelf extends Emitter {
   // Internal
 
   /** Resolves when the database is open, cannot be opened, or lets us wait for too long. */
-  #opened() {
+  #ensureOpen() {
     if (this.#database || this.#closed) return undefined;
-    this.#opening ??= this.#openAnew().finally(() => {
+    this.#opening ??= this.#reopen().finally(() => {
       this.#opening = null;
     });
-    return this.#isLate ? undefined : this.#inTime(this.#opening, undefined);
+    return this.#isStalled ? undefined : this.#withTimeout(this.#opening, undefined);
   }
 
-  async #openAnew() {
+  async #reopen() {
     try {
-      const database = await this.#open(() => this.#lose(database));
-      this.#isLate = false;
+      const database = await this.#open(() => this.#onLost(database));
+      this.#isStalled = false;
       if (this.#closed) return void database.close();
       this.#database = database;
       this.emit("opened", {});
@@ -118,32 +118,32 @@ export class Shelf extends Emitter {
   }
 
   /** Taken away: what a page has in memory is written down anew, where that is possible. */
-  #lose(database) {
+  #onLost(database) {
     if (this.#database !== database || this.#closed) return;
     this.#database = null;
     this.emit("lost", {});
-    this.#opened();
+    this.#ensureOpen();
   }
 
   /** Resolves with the result once the transaction is durable, with `otherwise` when it fails. */
   async #run(mode, work, otherwise) {
     // A second time when the first shows that the database is closed.
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      if (!this.#database) await this.#opened();
+      if (!this.#database) await this.#ensureOpen();
       if (!this.#database) return otherwise;
-      const transaction = this.#begin(mode);
+      const transaction = this.#startTransaction(mode);
       if (!transaction) continue;
       const done = this.#finish(transaction, work).catch(() => otherwise);
-      return this.#isLate ? otherwise : this.#inTime(done, otherwise);
+      return this.#isStalled ? otherwise : this.#withTimeout(done, otherwise);
     }
     return otherwise;
   }
 
-  #begin(mode) {
+  #startTransaction(mode) {
     try {
       return this.#database.transaction(STORE, mode, { durability: "strict" });
     } catch {
-      this.#lose(this.#database);
+      this.#onLost(this.#database);
       return null;
     }
   }
@@ -152,18 +152,18 @@ export class Shelf extends Emitter {
     return new Promise((resolve, reject) => {
       const request = work(transaction.objectStore(STORE));
       transaction.oncomplete = () => {
-        this.#isLate = false;
+        this.#isStalled = false;
         resolve(request.result);
       };
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
     });
   }
 
-  #inTime(work, otherwise) {
+  #withTimeout(work, otherwise) {
     let timer;
     const late = new Promise((resolve) => {
       timer = setTimeout(() => {
-        this.#isLate = true;
+        this.#isStalled = true;
         resolve(otherwise);
       }, this.#patience);
     });

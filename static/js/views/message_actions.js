@@ -3,12 +3,13 @@
 
 import { excerpt } from "chatty/lib/text.js";
 import { fromTemplate, slot, view } from "chatty/views/dom.js";
-import { ask, tell } from "chatty/views/dialog.js";
-import { say } from "chatty/views/words.js";
+import { ask } from "chatty/views/dialog.js";
+import { toast } from "chatty/views/toast.js";
+import { t } from "chatty/views/i18n.js";
 
 const MENU = 300; // px, about what a menu is high
 
-export class Deeds {
+export class MessageActions {
   #chat;
   #store;
   #timeline;
@@ -39,9 +40,9 @@ export class Deeds {
     this.#composer = composer;
     const { signal } = this.#ending;
     const place = document.getElementById("messages");
-    place.addEventListener("click", (event) => this.#clicked(event), { signal });
-    document.addEventListener("pointerdown", (event) => this.#pressedElsewhere(event), { signal });
-    const left = ({ key, target }) => key === "Escape" && this.#leave(target);
+    place.addEventListener("click", (event) => this.#onClick(event), { signal });
+    document.addEventListener("pointerdown", (event) => this.#onPointerdown(event), { signal });
+    const left = ({ key, target }) => key === "Escape" && this.#onEscape(target);
     document.addEventListener("keydown", left, { signal });
     // Edits that were begun earlier are taken up again.
     if (this.#drafts.names().some((name) => name.startsWith("edit."))) this.#loadEditing().catch(() => {});
@@ -65,10 +66,10 @@ export class Deeds {
     return this.#do("edit", row);
   }
 
-  /** Do what a key stands for ("reply", "edit", "copy"…) with a message's row, if it has the button. */
-  perform(name, row) {
+  /** Do what a key means ("reply", "edit", "copy"…) with a message's row, if it has the button. */
+  run(name, row) {
     const press = row.querySelector(`[data-action="${name}"]`);
-    if (!press || !DEEDS[name]) return false;
+    if (!press || !ACTIONS[name]) return false;
     this.#do(name, row, press);
     return true;
   }
@@ -86,12 +87,12 @@ export class Deeds {
 
   // Internal
 
-  #clicked(event) {
+  #onClick(event) {
     const opening = event.target.closest("summary")?.parentElement;
     opening?.classList.toggle("menu--up", !hasRoomBelow(opening));
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     const press = event.target.closest("[data-action]");
-    if (!press || !DEEDS[press.dataset.action]) return;
+    if (!press || !ACTIONS[press.dataset.action]) return;
     const row = press.closest("[data-kind]");
     event.preventDefault();
     const menu = press.closest("details");
@@ -104,10 +105,10 @@ export class Deeds {
 
   async #do(name, row, press) {
     try {
-      await DEEDS[name](this, row, press);
-    } catch (refusal) {
-      tell(refusal.detail ?? say("error.server"));
-      if (!refusal.detail) globalThis.reportError?.(refusal);
+      await ACTIONS[name](this, row, press);
+    } catch (error) {
+      toast.error(error.detail ?? t("error.server"));
+      if (!error.detail) globalThis.reportError?.(error);
     }
   }
 
@@ -125,7 +126,7 @@ export class Deeds {
     if (chip?.getAttribute("aria-busy") === "true") return;
     chip?.setAttribute("aria-busy", "true");
     try {
-      this.#message.pressed(id, emoji, on);
+      this.#message.rememberReaction(id, emoji, on);
       await this.#chat.react(id, emoji, on);
     } finally {
       chip?.removeAttribute("aria-busy");
@@ -164,12 +165,12 @@ export class Deeds {
   }
 
   async remove(row) {
-    const words = excerpt(slot(row, "body")?.textContent ?? "", 140);
+    const text = excerpt(slot(row, "body")?.textContent ?? "", 140);
     const sure = await ask({
-      question: say("delete.question"),
-      about: words,
-      yes: say("delete.yes"),
-      no: say("cancel"),
+      question: t("delete.question"),
+      about: text,
+      yes: t("delete.yes"),
+      no: t("cancel"),
     });
     if (sure) await this.#chat.remove(Number(row.dataset.messageId));
     row.focus({ preventScroll: true });
@@ -205,7 +206,7 @@ export class Deeds {
       },
       (error) => {
         this.#editing = null; // the next try may find a connection
-        throw Object.assign(error, { detail: say("error.unreachable") });
+        throw Object.assign(error, { detail: t("error.unreachable") });
       },
     );
     return this.#editing;
@@ -232,7 +233,7 @@ export class Deeds {
 
   // Internal: closing
 
-  #pressedElsewhere(event) {
+  #onPointerdown(event) {
     if (this.#picker && !this.#picker.contains(event.target)) this.#closePicker();
     for (const menu of document.querySelectorAll("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
@@ -240,7 +241,7 @@ export class Deeds {
   }
 
   /** The focus goes back to where the menu or the picker was opened. */
-  #leave(from) {
+  #onEscape(from) {
     const menu = from.closest?.("details.menu[open]");
     const row = from.closest?.(".picker")?.closest("[data-kind]");
     this.#closeAll();
@@ -259,19 +260,19 @@ export class Deeds {
 }
 
 // data-action -> what to do with (row, the thing pressed)
-const DEEDS = {
-  reply: (deeds, row) => deeds.reply(row),
-  react: (deeds, row, press) => deeds.pick(row, press),
-  toggle: (deeds, row, chip) => deeds.toggle(row, chip),
-  picked: (deeds, row, choice) => deeds.picked(row, choice),
-  edit: (deeds, row) => deeds.edit(row),
-  delete: (deeds, row) => deeds.remove(row),
-  unread: (deeds, row) => deeds.unread(row),
-  copy: (deeds, row) => deeds.copy(row, "copyText"),
-  link: (deeds, row) => deeds.copy(row, "copyLink"),
-  retry: (deeds, row, press) => deeds.retry(row, press),
-  amend: (deeds, row, press) => deeds.amend(row, press),
-  discard: (deeds, row, press) => deeds.discard(row, press),
+const ACTIONS = {
+  reply: (actions, row) => actions.reply(row),
+  react: (actions, row, press) => actions.pick(row, press),
+  toggle: (actions, row, chip) => actions.toggle(row, chip),
+  picked: (actions, row, choice) => actions.picked(row, choice),
+  edit: (actions, row) => actions.edit(row),
+  delete: (actions, row) => actions.remove(row),
+  unread: (actions, row) => actions.unread(row),
+  copy: (actions, row) => actions.copy(row, "copyText"),
+  link: (actions, row) => actions.copy(row, "copyLink"),
+  retry: (actions, row, press) => actions.retry(row, press),
+  amend: (actions, row, press) => actions.amend(row, press),
+  discard: (actions, row, press) => actions.discard(row, press),
 };
 
 function hasRoomBelow(menu) {

@@ -1,11 +1,11 @@
-// Somebody's face: initials on their colour, and their picture on top once it has come. The server
+// Somebody's avatar: initials on their colour, and their picture on top once it has come. The server
 // draws the same (templatetags/chatty.py).
 
 import { initials } from "chatty/lib/people.js";
 import { element } from "chatty/views/dom.js";
 
-/** Make `avatar` the face of `person` {name, hue, picture}, or of nobody. */
-export function showFace(avatar, person) {
+/** Make `avatar` the avatar of `person` {name, hue, picture}, or of nobody. */
+export function showAvatar(avatar, person) {
   const { name = "", hue = 0, picture = null } = person ?? {};
   avatar.className = `avatar avatar--h${hue}`;
   avatar.setAttribute("aria-hidden", "true"); // the name stands beside it

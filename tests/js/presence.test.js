@@ -1,0 +1,60 @@
+import { Presence } from "chatty/chat/presence.js";
+import { equal } from "tests/assert.js";
+
+const BOB = { id: 2, name: "Bob", seq: 4, since: 0 };
+const CAROL = { id: 3, name: "Carol", seq: 4, since: 0 };
+
+function presenceOf(members = [BOB, CAROL], here = []) {
+  return new Presence({ here, members });
+}
+
+export function test_who_comes_and_goes_is_here_or_not() {
+  const presence = presenceOf([BOB, CAROL], [2]);
+  equal(presence.names, ["Bob"]);
+  presence.applyPresence({ online: [3, 9], offline: [2], reset: false });
+  equal(presence.names, ["Carol"]);
+  equal([presence.isOnline(9), presence.isOnline(2)], [true, false]);
+  presence.applyPresence({ online: [2], offline: [], reset: true });
+  equal([presence.names, presence.isOnline(9)], [["Bob"], false]);
+  presence.clearOnline();
+  equal(presence.names, []);
+}
+
+export function test_seen_is_whose_mark_has_come_so_far() {
+  const presence = presenceOf();
+  equal(presence.seenBy(5), { names: [], everybody: false });
+  presence.applyMarks([{ user: 2, seq: 5 }, { user: 77, seq: 9 }]);
+  equal(presence.seenBy(5), { names: ["Bob"], everybody: false });
+  presence.applyMarks([{ user: 3, seq: 6 }]);
+  equal(presence.seenBy(5), { names: ["Bob", "Carol"], everybody: true });
+  presence.applyMarks([{ user: 2, seq: 1 }]); // set back by hand
+  equal(presence.seenBy(5).names, ["Carol"]);
+  equal(presence.seenBy(Infinity).names, []); // still on its way
+}
+
+export function test_who_came_later_has_not_seen_what_was_before() {
+  const presence = presenceOf();
+  const notice = { kind: "added", author: { id: 1 }, seq: 8, notice: { data: { user: 4, name: "Dan" } } };
+  presence.applyNotice(notice);
+  presence.applyMarks([{ user: 4, seq: 9 }]);
+  equal(presence.seenBy(7).names, []);
+  equal(presence.seenBy(9).names, ["Dan"]);
+  presence.applyNotice({ kind: "left", author: { id: 4 }, seq: 10, notice: { data: {} } });
+  presence.applyNotice({ kind: "renamed", author: { id: 2 }, seq: 11, notice: { data: {} } });
+  equal(presence.seenBy(9).names, []);
+  equal(presence.seenBy(4).names, ["Bob", "Carol"]);
+}
+
+export function test_where_nobody_is_told_of_nobody_comes_into_it() {
+  const presence = presenceOf(null);
+  presence.applyNotice({ kind: "joined", author: BOB, seq: 3, notice: { data: {} } });
+  equal([presence.hasReaders, presence.names], [false, []]);
+}
+
+export function test_who_comes_to_somebody_alone_is_seen() {
+  const presence = presenceOf([]);
+  presence.applyNotice({ kind: "joined", author: BOB, seq: 3, notice: { data: {} } });
+  presence.applyPresence({ online: [2], offline: [], reset: false });
+  presence.applyMarks([{ user: 2, seq: 4 }]);
+  equal([presence.names, presence.seenBy(4).names], [["Bob"], ["Bob"]]);
+}
