@@ -1,8 +1,13 @@
-"""People in front of real browsers. A visitor's page must stay free of errors unless a test says so."""
+"""People in front of real browsers. A visitor's page must stay free of errors unless a test says so.
+
+To watch a test: HEADED=1 opens windows, slowed down; TRACES=<directory> writes what each visitor did.
+CONTRIBUTING.md shows how.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +31,7 @@ from tests.installations import PASSWORD, Builder, ChatServer
 from tests.sockets import Member
 
 PATIENCE = 10_000  # milliseconds until an expectation has failed; the machine may be busy
+SLOW_MO = 300  # milliseconds between two steps of a test that is watched
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -46,8 +52,14 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    path = chromium.find(playwright.chromium.executable_path)
-    browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+    headed = bool(os.environ.get("HEADED"))
+    path = chromium.find(playwright.chromium.executable_path, whole=headed)
+    browser = playwright.chromium.launch(
+        executable_path=path,
+        args=chromium.ARGUMENTS,
+        headless=not headed,
+        slow_mo=SLOW_MO if headed else None,
+    )
     yield browser
     browser.close()
 
@@ -115,12 +127,13 @@ Visit = Callable[..., Visitor]
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """visit(server, "Alice", phone=True, javascript=False, **context options) -> Visitor.
 
     Without a name nobody is signed in.
     """
     visitors: list[Visitor] = []
+    traces = os.environ.get("TRACES")
 
     def visit(
         server: ChatServer,
@@ -136,6 +149,8 @@ def visit(browser: Browser) -> Iterator[Visit]:
         context = browser.new_context(
             java_script_enabled=javascript, has_touch=phone, is_mobile=phone, **options
         )
+        if traces:
+            context.tracing.start(screenshots=True, snapshots=True, sources=True)
         visitor = Visitor(server, context, context.new_page())
         visitor.watch(visitor.page)
         visitors.append(visitor)
@@ -145,7 +160,10 @@ def visit(browser: Browser) -> Iterator[Visit]:
 
     yield visit
     complaints = [complaint for visitor in visitors for complaint in visitor.complaints()]
-    for visitor in visitors:
+    for number, visitor in enumerate(visitors, 1):
+        if traces:
+            name = re.sub(r"[^\w-]+", "-", request.node.name).strip("-")
+            visitor.context.tracing.stop(path=Path(traces) / f"{name}-{number}.zip")
         visitor.context.close()
     assert complaints == []
 
