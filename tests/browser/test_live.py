@@ -162,6 +162,7 @@ actions.update_profile(bob, chosen_hue=11)
 _DRAWN = """() => [...document.querySelectorAll("#messages > *")].map(
     (row) => {
         const copy = row.cloneNode(true);
+        for (const each of copy.querySelectorAll("[hidden]")) each.remove();
         for (const each of copy.querySelectorAll("[title], time")) each.removeAttribute("title");
         return [copy.className.split(" ").sort().join(" "), copy.textContent.replace(/\\s+/g, " ").trim(),
                 copy.querySelector(".avatar")?.outerHTML ?? "",
