@@ -392,7 +392,7 @@ def slug(heading: str) -> str:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_link_is_dead(path):
     dead = []
-    prose = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^ *```.*?^ *```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", prose):
         target = "".join(link)
         if re.match(r"[a-z]+:", target):
@@ -424,6 +424,26 @@ def test_every_file_a_document_names_is_there(path):
         if name.partition("/")[0] in tops and not (ROOT / name).exists()
     ]
     assert gone == []
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_name_in_a_file_is_there(name):
+    """`send_message` in `conversations/actions/sending.py`, `tests/test_docs.py::test_no_link_is_dead`."""
+    text = " ".join((ROOT / name).read_text().split())
+    one = r"`#?\w+`"
+    several = rf"({one}(?:(?:, | and |, and | of ){one})*) in `([\w./-]+\.\w+)`"
+    pairs = [
+        (each, path)
+        for names, path in re.findall(several, text)
+        for each in re.findall(r"\w+(?=`)", names)
+    ]
+    pairs += [(each, path) for path, each in re.findall(r"`([\w./-]+)::(\w+)`", text)]
+    assert len(pairs) > 3
+    assert [
+        (each, path)
+        for each, path in pairs
+        if not re.search(rf"\b{each}\b", (ROOT / path).read_text())
+    ] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
