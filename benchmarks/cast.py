@@ -1,6 +1,6 @@
 """People and rooms for a measurement, written as rows: what a month of sign-ups would have left.
 
-Runs inside `manage.py shell` of the house that is measured.
+Runs inside `manage.py shell` of the installation that is measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from conversations.models import Conversation, Membership
 
 
 def serve_requests() -> None:
-    """For each line {"people": n, "rooms": [...]} of standard input, furnish and answer in a line."""
+    """For each line {"people": n, "rooms": [...]} of standard input, create them and print the
+    result in a line."""
     for line in sys.stdin:
         print(json.dumps(prepare(**json.loads(line))), flush=True)
 

@@ -112,7 +112,7 @@ class Site:
         return installation
 
     def furnish(self, installation: Installation, plan: Plan) -> dict[str, list[Any]]:
-        """Bring the plan's people and rooms into a house of Chatty's: see cast.py."""
+        """Create the plan's people and rooms in an installation of Chatty: see cast.py."""
         if installation.home not in self._furnishers:
             self._furnishers[installation.home] = self._furnisher(installation)
         furnisher = self._furnishers[installation.home]
@@ -124,7 +124,7 @@ class Site:
         stdin.flush()
         answer = stdout.readline()
         if not answer:
-            raise LoadError("Nobody could be brought into Chatty's house; see above.")
+            raise LoadError("The people could not be created in Chatty's installation; see above.")
         furnished: dict[str, list[Any]] = json.loads(answer)
         return furnished
 

@@ -1,7 +1,7 @@
-"""The front door: what every ASGI server (uvicorn, Daphne) calls.
+"""The ASGI application: what every ASGI server (uvicorn, Daphne) calls.
 
-From outside in: proxies' words believed or dropped, probes (health.py), then sockets to their consumer and
-HTTP through the bound to Django. Nothing here knows what a chat is.
+From outside in: proxy headers believed or dropped, probes (health.py), then sockets to their consumer
+and HTTP through the limit to Django. Nothing here knows what a chat is.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class WatchedConnection(psycopg.Connection[Any]):
     one up.
 
     A pool asks before it hands one out, by an empty statement, and this round trip was a quarter of what
-    a socket's entrance cost the process. The socket itself knows: between two uses a living server says
+    connecting a socket cost the process. The socket itself knows: between two uses a living server says
     nothing, and one that went away has hung up. What fell silent without a word (a black hole), the
     empty statement would wait for as well.
 

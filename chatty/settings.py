@@ -293,7 +293,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "chatty.api.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter of /api/schema/ alone
-    "NUM_PROXIES": 0,  # X-Forwarded-For was dealt with at the door
+    "NUM_PROXIES": 0,  # X-Forwarded-For was dealt with in chatty/server/proxy_headers.py
 }
 
 SPECTACULAR_SETTINGS = {

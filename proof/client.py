@@ -88,7 +88,7 @@ class _Stream:
 
 
 class Device:
-    """Runs until its task is cancelled. `doors`: ports to call; any will do."""
+    """Runs until its task is cancelled. `doors`: ports to connect to; any of them will do."""
 
     def __init__(
         self,
@@ -224,7 +224,7 @@ class Device:
         return saying
 
     async def say_by_rest(self, conversation: int) -> None:
-        """The same by the other door; what is not answered there goes on by the socket."""
+        """The same through REST; what is not answered there is sent again through the socket."""
         saying = self._new_saying(conversation, None)
         saying.tries = 1
         path = f"/api/conversations/{conversation}/messages/"

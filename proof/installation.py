@@ -35,7 +35,7 @@ _GENEROUS = (
 
 
 class InstallationError(Exception):
-    """The house could not be made ready; the text says why."""
+    """The installation could not be set up; the text says why."""
 
 
 @dataclass
@@ -218,7 +218,7 @@ def command(kind: str, port: int, sabotage: str) -> list[str]:
 
 
 def secret_in(home: Path) -> str:
-    """The one secret of all processes of a house."""
+    """The one secret of all processes of an installation."""
     path = home / "proof-secret"
     if not path.exists():
         path.write_text(secrets.token_urlsafe(50))

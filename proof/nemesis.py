@@ -68,7 +68,7 @@ class Nemesis:
             self.history.counts[name] += 1
 
     async def _progress(self, until: float) -> None:
-        """Let people talk: faults all the time would only prove that a house on fire is quiet."""
+        """Let people talk: under constant faults nothing would be sent, and nothing proved."""
         wanted = self.history.acknowledged + PROGRESS
         latest = min(until, time.monotonic() + PROGRESS_SECONDS)
         await asyncio.sleep(self.rng.uniform(0.2, 1.0))

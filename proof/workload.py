@@ -15,7 +15,7 @@ from proof.client import Device, Person
 from proof.history import Change, History, Saying, Stay
 
 EMOJI = ("🌱", "👍", "🍪")
-PAUSE_SECONDS = 0.25  # between two deeds of one device, on average
+PAUSE_SECONDS = 0.25  # between two actions of one device, on average
 MEMBERSHIP_SECONDS = (0.5, 2.0)  # between two comings or goings in one conversation
 
 

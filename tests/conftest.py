@@ -1,4 +1,4 @@
-"""Houses and servers for tests that need real processes. See tests/installations.py for what they can do."""
+"""Installations and servers for tests that need real processes. See tests/installations.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 
 @pytest.fixture
 def installation(builder: Builder) -> Iterator[Installation]:
-    """A fresh installation on SQLite with the cast; serve it with house.serve()."""
+    """A fresh installation on SQLite with Alice, Bob and Carol; serve it with installation.serve()."""
     with contextlib.closing(builder.sqlite()) as installation:
         yield installation
 
@@ -39,7 +39,7 @@ def production_installation(builder: Builder) -> Iterator[Installation]:
 
 @pytest.fixture
 def own_installation(builder: Builder) -> Iterator[Installation]:
-    """The same with a PostgreSQL that no other house uses, to be crashed."""
+    """The same with a PostgreSQL that no other installation uses, to be crashed."""
     with (
         builder.new_postgres() as postgres,
         contextlib.closing(builder.production(postgres)) as installation,
@@ -49,7 +49,7 @@ def own_installation(builder: Builder) -> Iterator[Installation]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def any_installation(request: pytest.FixtureRequest) -> Installation:
-    """The same test in both kinds of house."""
+    """The same test in both kinds of installation."""
     name = "installation" if request.param == "sqlite" else "production_installation"
     installation: Installation = request.getfixturevalue(name)
     return installation

@@ -1,7 +1,7 @@
 """Real Chatties for tests: set up in a directory of their own, served by real processes.
 
-A House is an installation (a database, a secret, the cast); a ChatServer is one process serving it,
-of which there may be several. The cast: Alice, Bob and Carol, all with PASSWORD.
+An Installation has a database, a secret and three people: Alice, Bob and Carol, all with PASSWORD. A
+ChatServer is one process that serves it; there may be several.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Installation:
         return server
 
     def close(self) -> None:
-        """Ends its servers and its Redis. Its PostgreSQL may be other houses', too."""
+        """Ends its servers and its Redis. Its PostgreSQL may serve other installations, too."""
         for server in self.servers:
             server.kill()
         if self.redis is not None:
@@ -176,7 +176,7 @@ class ChatServer:
 
 @dataclass
 class Person:
-    """One of the cast as a program sees them: REST and sockets with an access token."""
+    """One of these people as a program sees them: REST and sockets with an access token."""
 
     server: ChatServer
     name: str
@@ -221,7 +221,7 @@ class Person:
 
 
 class Builder:
-    """Builds houses quickly: one template is set up, each house is a copy of it.
+    """Builds installations quickly: one template is set up, each installation is a copy of it.
 
     `shared`: a directory for the templates, which other processes may use at the same time.
     """

@@ -69,7 +69,7 @@ class Member(Person):
                 return messages
 
     def new_token(self, **changes: Any) -> str:
-        """One's own access token with other claims, signed with the key of the tests' houses."""
+        """One's own access token with other claims, signed with the installation's key."""
         secret = derive_key(self.server.env["SECRET_KEY"], "jwt")
         claims = jwt.decode(self.token, options={"verify_signature": False})
         return jwt.encode({**claims, **changes}, secret, algorithm="HS256")

@@ -1,4 +1,4 @@
-"""docs/deploy.md is followed to the letter: its own blocks of commands are run, in the document's words.
+"""docs/deploy.md is followed exactly: its own blocks of commands are run as they are written there.
 
 What a test cannot have stands in for itself: no packages are installed, no accounts made, systemctl is
 tests/systemctl.py, sudo changes the PostgreSQL user only, paths lie in a directory of the test. nginx,

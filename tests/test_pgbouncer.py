@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture
 def pooled_url(production_installation, tmp_path_factory):
-    """The url of the house's database through PgBouncer with two sessions, which passes `options` over."""
+    """The URL of the database through PgBouncer with two sessions, which ignores `options`."""
     given = urlsplit(production_installation.env["DATABASE_URL"])
     name, directory = given.path[1:], given.query.removeprefix("host=")
     port = free_port()

@@ -63,7 +63,7 @@ class StrictQuery(serializers.Serializer[Any]):
 
 class StrictText(serializers.CharField):
     """A text as it was written: the rules for texts, and the codes of what breaks them, are those of
-    the actions, the same as on every other door."""
+    the actions, the same as in every other interface."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"trim_whitespace": False, "allow_blank": True, **kwargs})

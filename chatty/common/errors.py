@@ -1,13 +1,13 @@
 """The one family of errors Chatty answers with, and the one table of their codes.
 
-A rule that refuses something raises ChatError("code") wherever it finds out; each entrance
-(socket, REST, form, admin, command) catches it once and says it in its own words on the wire.
+A rule that refuses something raises ChatError("code") wherever it finds out; each interface
+(socket, REST, form, admin, command) catches it once and responds in its own form.
 Sockets send `code`, `detail`, `retry`; REST adds the HTTP status of the table; forms show `detail`.
 
 Sentences are for people and translated when they are said, in the language of whoever hears them: the
 page's, a request's Accept-Language, a socket's (consumer.py). English stays, on purpose, what only
-those read who write a client or run a server: codes and names of fields, `bad_frame`, what the door
-says before a request has a language (admission.py), probes and numbers (health.py), the log.
+those read who write a client or run a server: codes and names of fields, `bad_frame`, what is
+refused before a request has a language (admission.py), probes and numbers (health.py), the log.
 """
 
 from __future__ import annotations

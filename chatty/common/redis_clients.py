@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
 
-# Said explicitly: redis-py changed its defaults between versions. Nobody waits long for a doorbell.
+# Said explicitly: redis-py changed its defaults between versions. Nobody waits long for a notification.
 OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 15}
 
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")

@@ -1,4 +1,4 @@
-"""Rules for text people give us, the same on every door.
+"""Rules for text people give us, the same in every interface.
 
 Refused: NUL and other control characters (PostgreSQL cannot store NUL; terminals and logs obey the
 others), lone surrogates (cannot be encoded), noncharacters, and direction overrides in one-line names

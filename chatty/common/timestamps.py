@@ -19,7 +19,7 @@ _clock: ContextVar[Clock | None] = ContextVar("chatty_clock", default=None)
 
 
 def now() -> datetime:
-    """Return the moment (aware) that deeds of this thread or task are stamped with."""
+    """Return the moment (aware) that actions of this thread or task are stamped with."""
     clock = _clock.get()
     return timezone.now() if clock is None else clock()
 

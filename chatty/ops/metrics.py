@@ -126,7 +126,7 @@ HTTP_INSIDE = _gauge("http_requests_in_flight", "HTTP requests being worked on o
 HTTP_RUNNING = _gauge("http_requests_running", "HTTP requests being worked on.")
 HTTP_REFUSED = _counter(
     "http_requests_refused",
-    "HTTP requests refused at the door, by code: busy (the line is full), too_big, invalid (too slow).",
+    "HTTP requests refused before Django, by code: busy (the line is full), too_big, invalid (too slow).",
     "code",
 )
 

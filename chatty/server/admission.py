@@ -49,10 +49,10 @@ class _Answer:
 
 class ConcurrencyLimit:
     """At most `running` requests in Django, `waiting` more in line; then 503 with Retry-After.
-    Turns says who is next.
+    FairQueue says who is next.
 
     Django starts a thread, and so a database connection, for each request that comes: without a bound
-    a crowd takes the memory and starves the sockets. A request gets in line after its body has
+    many clients at once take the memory and starve the sockets. A request gets in line after its body has
     arrived, and gives its place back when its answer is made, so that clients that send or read slowly
     hold no place (the latter where the server offers CUT_EXTENSION). Static files pass by: no database,
     short work.

@@ -19,7 +19,7 @@ _NO_SUCH_SOCKET = 4404
 class Router:
     """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan.
 
-    `probes`: what answers machines, by path; no crowd of people is ever before them in line.
+    `probes`: what answers machines, by path; they never wait in line behind people's requests.
     """
 
     def __init__(

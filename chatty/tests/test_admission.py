@@ -1,4 +1,4 @@
-"""The front door: whom to believe about the client, how much HTTP at once, where sockets go."""
+"""The ASGI application: whom to believe about the client, how much HTTP at once, where sockets go."""
 
 from __future__ import annotations
 

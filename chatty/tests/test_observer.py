@@ -22,7 +22,7 @@ async def nothing():
 
 
 async def ask(application, path="/", scheme="http"):
-    """Returns the messages that an application behind the front door answers with."""
+    """Returns the messages that an application behind the router answers with."""
     messages = []
 
     async def send(message):

@@ -1,4 +1,4 @@
-"""Pages that belong to the house rather than to a chat, as a browser sees them."""
+"""Pages that belong to the installation rather than to a conversation, as a browser sees them."""
 
 from __future__ import annotations
 

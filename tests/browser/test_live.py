@@ -188,7 +188,7 @@ def test_typing_fades_when_nothing_comes(alice: Page, bob: Page) -> None:
     expect(alice.locator("[data-slot=typing]")).to_have_text("", timeout=8_000)
 
 
-# --- deeds -------------------------------------------------------------------------------------------
+# --- actions -----------------------------------------------------------------------------------------
 
 
 def test_arrow_up_in_an_empty_composer_edits_my_last_message(alice: Page, bob: Page) -> None:

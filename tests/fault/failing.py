@@ -1,4 +1,5 @@
-"""A server that dies once, at the worst moment of storing "CRASH", and never again in its house:
+"""A server that dies once, at the worst moment of storing "CRASH", and never again in its
+installation:
 
     python -m tests.fault.failing MOMENT manage.py serve ...
 

@@ -10,7 +10,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.sockets import Client, Frame, Member, new_key, open_socket
 
-GIVE_UP_SECONDS = 240  # of everybody: a crowd that takes longer has been forgotten by the server
+GIVE_UP_SECONDS = 240  # for all clients: a workload that takes longer is stuck
 ANSWER_SECONDS = 12  # without an answer the same message is sent again
 
 
@@ -154,7 +154,7 @@ class Workload:
         wanted = share * self.each * len(self.speakers)
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while sum(len(speaker.sent) for speaker in self.speakers) < wanted:
-            assert time.monotonic() < deadline, "The crowd is stuck."
+            assert time.monotonic() < deadline, "The workload is stuck."
             assert [speaker.refused for speaker in self.speakers if speaker.refused] == []
             time.sleep(0.005)
 

@@ -25,7 +25,7 @@ function makeLine() {
   return line;
 }
 
-/** A shelf in a browser that refuses IndexedDB. */
+/** The storage of a browser that refuses IndexedDB. */
 function memoryOnly() {
   return new OutboxStorage("none", { open: () => Promise.reject(new Error("refused")) });
 }
@@ -332,7 +332,7 @@ export async function test_what_version_1_kept_is_found() {
   equal(line.bodies(), ["old"]);
 }
 
-/** A shelf that counts the records that are read and written. */
+/** A storage that counts the records that are read and written. */
 class CountingShelf extends OutboxStorage {
   touched = 0;
 
