@@ -33,7 +33,7 @@ class Composer:
 
 @member_view("GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    text = request.GET.get("text", "")  # see device.share
+    text = request.GET.get("text", "")  # see pwa.share
     reply_to = parse_id(request.GET.get("reply_to"), least=1)
     composer = Composer(text, reply_to, shared=bool(text))
     try:
