@@ -24,8 +24,6 @@ from typing import Any
 from chatty.ops import metrics
 from conversations import protocol, queries
 from conversations.events import (
-    ALL_PROCESSES,
-    LAYER_TYPE,
     ConversationChanged,
     ConversationDeleted,
     EphemeralEvent,
@@ -34,11 +32,11 @@ from conversations.events import (
     SignedOut,
     UserFrame,
     conversation_group,
-    from_layer,
     user_group,
 )
 from conversations.protocol import EncodedFrames
 from conversations.realtime.catch_up import CatchUp, catch_up
+from conversations.realtime.layer import LayerConnection
 from conversations.realtime.rooms import Person, Room, Socket
 from conversations.realtime.standing import read_standing, standing_frames
 from conversations.realtime.threads import DatabaseThreads
@@ -47,8 +45,6 @@ logger = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.25  # how long an early event waits for the one before it
 LINGER_SECONDS = 60.0  # how long a room without sockets keeps its subscription
-LAYER_SECONDS = 1.0  # a layer that takes longer is treated as gone
-REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are made anew
 IDS_MAX = 4_000  # of one statement
 RECHECK_MAX = 100  # people read again together
 # Characters of one write to a socket: the most that somebody who reads nothing costs on top.
@@ -57,25 +53,22 @@ WRITE_MAX = 64 * 1024
 
 class Relay:
     def __init__(self, layer: Any, threads: DatabaseThreads, *, origin: str, tick: float) -> None:
-        self._layer = layer
         self._threads = threads
-        self._origin = origin
         self._tick_seconds = tick
+        self._layer = LayerConnection(
+            layer, origin=origin, tick=tick, handle=self._handle_all, subscribed=self._check_group
+        )
+        self.run_receivers = self._layer.run_receivers
+        self.run_subscriptions = self._layer.run_subscriptions
         self._loop = asyncio.get_running_loop()
         self._rooms: dict[int, Room] = {}
         self._people: dict[int, Person] = {}
-        self._channel: str | None = None
-        self._wanted: set[str] = {ALL_PROCESSES}  # groups to be subscribed to
-        self._subscribed: set[str] = set()
-        self._subscriptions_moved = asyncio.Event()
         self._unverified: set[int] = set()  # rooms to be compared with the database soon
         self._unverified_filled = asyncio.Event()
         self._rechecks: dict[int, list[tuple[str, int]]] = {}
         self._rechecks_filled = asyncio.Event()
         self._listeners: dict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._probe_received_at = time.monotonic()
-        self._layer_was_up = True
         self.repairs = 0
         self._deliveries = 0
         self._unwritten: list[Room] = []  # while events are being heard, and never after
@@ -88,7 +81,7 @@ class Relay:
         person = self._people.get(socket.user_id)
         if person is None:
             person = self._people[socket.user_id] = Person(socket.user_id, clock)
-            self._subscribe(user_group(socket.user_id))
+            self._layer.subscribe(user_group(socket.user_id))
         # The older clock: what it misses is read again, a newer one might hide a change.
         person.clock = min(person.clock, clock)
         person.sockets.add(socket)
@@ -103,7 +96,7 @@ class Relay:
             room = self._rooms.get(conversation_id)
             if room is None:
                 room = self._rooms[conversation_id] = Room(conversation_id, version)
-                self._subscribe(conversation_group(conversation_id))
+                self._layer.subscribe(conversation_group(conversation_id))
                 # What happened between that reading and now passed us by.
                 self._check_soon(conversation_id)
             elif version > room.last:
@@ -128,7 +121,7 @@ class Relay:
             person.sockets.discard(socket)
             if not person.sockets:
                 del self._people[socket.user_id]
-                self._unsubscribe(user_group(socket.user_id))
+                self._layer.unsubscribe(user_group(socket.user_id))
 
     def people(self) -> Collection[int]:
         """Return who has sockets here."""
@@ -262,7 +255,7 @@ class Relay:
         for socket in room.sockets:
             socket.rooms.discard(conversation_id)
         room.sockets.clear()  # a repair may still hold the room
-        self._unsubscribe(conversation_group(conversation_id))
+        self._layer.unsubscribe(conversation_group(conversation_id))
 
     def _sign_out(self, event: SignedOut) -> None:
         person = self._people.get(event.user)
@@ -430,10 +423,11 @@ class Relay:
     async def tick(self) -> None:
         """Compare everything this process follows with the database."""
         self._drop_lingering()
-        self._check_layer()
-        self._spawn(self._probe())  # not waited for: a hung layer must not make repairs late
-        if self._wanted != self._subscribed:
-            self._subscriptions_moved.set()
+        if self._layer.check_if_back():
+            self._unverified.update(self._rooms)
+            self._unverified_filled.set()
+        self._spawn(self._layer.probe())  # not waited for: a hung layer must not make repairs late
+        self._layer.retry_subscriptions()
         ids = [room.id for room in self._rooms.values() if room.sockets]
         behind: list[Room] = []
         for start in range(0, len(ids), IDS_MAX):
@@ -463,40 +457,9 @@ class Relay:
         for room in list(self._rooms.values()):
             if room.empty_since is not None and room.empty_since < horizon and not room.repairing:
                 del self._rooms[room.id]
-                self._unsubscribe(conversation_group(room.id))
+                self._layer.unsubscribe(conversation_group(room.id))
 
     # --- the layer -----------------------------------------------------------------------------------
-
-    def _subscribe(self, group: str) -> None:
-        self._wanted.add(group)
-        self._subscriptions_moved.set()
-
-    def _unsubscribe(self, group: str) -> None:
-        self._wanted.discard(group)
-        self._subscriptions_moved.set()
-
-    async def run_subscriptions(self) -> None:
-        """Keep the layer's groups as they are wanted, for ever. What fails, the tick retries."""
-        while True:
-            await self._subscriptions_moved.wait()
-            self._subscriptions_moved.clear()
-            if self._channel is None:
-                continue
-            try:
-                await self._settle_subscriptions(self._channel)
-            except Exception as error:  # that the layer is away, _check_layer says once
-                logger.debug("channel layer: groups not settled (%r)", error)
-
-    async def _settle_subscriptions(self, channel: str) -> None:
-        for group in list(self._wanted - self._subscribed):
-            async with asyncio.timeout(LAYER_SECONDS):
-                await self._layer.group_add(group, channel)
-            self._subscribed.add(group)
-            self._check_group(group)
-        for group in list(self._subscribed - self._wanted):
-            self._subscribed.discard(group)
-            async with asyncio.timeout(LAYER_SECONDS):
-                await self._layer.group_discard(group, channel)
 
     def _check_group(self, group: str) -> None:
         """What was published before the subscription stood has passed us by."""
@@ -504,62 +467,9 @@ class Relay:
         if kind == "conversation":
             self._check_soon(int(pk))
 
-    async def run_receivers(self) -> None:
-        """Hear the other processes, for ever. A new start makes the layer's connections anew."""
-        self._channel = None
-        self._subscribed.clear()
-        try:
-            async with asyncio.timeout(LAYER_SECONDS * 2):
-                self._channel = await self._layer.new_channel("relay.")
-        except Exception as error:
-            logger.debug("channel layer: still away (%r)", error)
-            return  # and started again in a moment
-        self._wanted.add(self._probe_group)
-        self._probe_received_at = time.monotonic()
-        self._subscriptions_moved.set()
-        while True:
-            try:
-                async with asyncio.timeout(REBUILD_SECONDS):
-                    message = await self._layer.receive(self._channel)
-            except TimeoutError:
-                # The probe comes every few seconds: such silence means deaf, not quiet.
-                async with asyncio.timeout(LAYER_SECONDS):
-                    await self._layer.flush()
-                raise
-            self._handle_layer_message(message)
-
-    def _handle_layer_message(self, message: dict[str, Any]) -> None:
-        if message.get("type") == LAYER_TYPE and message.get("kind") == "probe":
-            self._probe_received_at = time.monotonic()
-        elif message.get("origin") != self._origin:
-            self._handle_all(from_layer(message))
-
-    @property
-    def _probe_group(self) -> str:
-        return f"relay.{self._origin}"
-
-    def _check_layer(self) -> None:
-        up = self.layer_is_up
-        if up and not self._layer_was_up:
-            logger.warning("channel layer: back again")
-            self._unverified.update(self._rooms)
-            self._unverified_filled.set()
-        elif self._layer_was_up and not up:
-            logger.warning("channel layer: silent; reading changes from the database instead")
-        self._layer_was_up = up
-
-    async def _probe(self) -> None:
-        """Send ourselves a word through the layer: whether it comes back tells whether it is up."""
-        try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                message = {"type": LAYER_TYPE, "kind": "probe"}
-                await self._layer.group_send(self._probe_group, message)
-        except Exception as error:
-            logger.debug("the probe was not sent: %r", error)
-
     @property
     def layer_is_up(self) -> bool:
-        return time.monotonic() - self._probe_received_at < self._tick_seconds + 2 * LAYER_SECONDS
+        return self._layer.is_up
 
     # --- tasks -----------------------------------------------------------------------------------------
 

@@ -150,8 +150,9 @@ async def connect(relay: Relay, user: User, *rooms: Conversation) -> FakeSocket:
 async def settle(relay: Relay) -> None:
     """Let the comparisons that joining asks for run out: under load they would find what a test
     writes next before its events do."""
-    mute = isinstance(relay._layer, MuteLayer) and not relay._layer.works
-    await until(lambda: not relay._unverified and (mute or relay._wanted <= relay._subscribed))
+    layer = relay._layer
+    mute = isinstance(layer._layer, MuteLayer) and not layer._layer.works
+    await until(lambda: not relay._unverified and (mute or layer._wanted <= layer._subscribed))
     barrier = threading.Barrier(THREADS)
     await asyncio.gather(*[relay._threads.run(barrier.wait) for _ in range(THREADS)])
     await until(lambda: not relay._tasks)
@@ -523,10 +524,10 @@ async def test_a_subscription_that_failed_is_tried_again(people: People, recorde
     async with running_relay(layer) as relay:
         socket = await connect(relay, people.bob, people.room)
         await until(lambda: layer.refused)
-        assert f"conversation.{people.room.pk}" not in relay._subscribed
+        assert f"conversation.{people.room.pk}" not in relay._layer._subscribed
         layer.works = True
         await relay.tick()
-        await until(lambda: f"conversation.{people.room.pk}" in relay._subscribed)
+        await until(lambda: f"conversation.{people.room.pk}" in relay._layer._subscribed)
         await do(say)(people.alice, people.room, "a")
         (event,) = recorder.changes()
         await layer.group_send(event.group, events.to_layer([event], "elsewhere"))
@@ -539,7 +540,7 @@ async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
     layer = InMemoryChannelLayer()
     async with running_relay(layer) as relay:
         socket = await connect(relay, people.bob, people.room)
-        await until(lambda: f"conversation.{people.room.pk}" in relay._subscribed)
+        await until(lambda: f"conversation.{people.room.pk}" in relay._layer._subscribed)
         whisper = events.EphemeralEvent(people.room.pk, '{"type":"typing"}')
         await layer.group_send(whisper.group, events.to_layer([whisper], "here"))
         await layer.group_send(whisper.group, {"type": "unknown.kind"})
@@ -560,7 +561,7 @@ async def test_rooms_without_sockets_linger_and_go(people: People, recorder: Rec
         monkeypatch.setattr(relay_module, "LINGER_SECONDS", -1)
         await relay.tick()
         assert people.room.pk not in relay._rooms
-        assert f"conversation.{people.room.pk}" not in relay._wanted
+        assert f"conversation.{people.room.pk}" not in relay._layer._wanted
 
 
 async def test_a_socket_that_fails_costs_nobody_else_a_word(

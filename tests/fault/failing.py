@@ -66,9 +66,9 @@ def fail_at(moment: str) -> None:
 
 def speak_former_version() -> None:
     from conversations import events, protocol
-    from conversations.realtime import relay
+    from conversations.realtime import layer
 
-    events.LAYER_TYPE = relay.LAYER_TYPE = "chatty.event"
+    events.LAYER_TYPE = layer.LAYER_TYPE = "chatty.event"
     (protocol.SUBPROTOCOL,) = protocol.FORMER_SUBPROTOCOLS
     protocol.FORMER_SUBPROTOCOLS = ()  # type: ignore[assignment]
 

@@ -1,0 +1,144 @@
+"""The connection of this process to the channel layer: its groups, what arrives, whether it works.
+
+A layer that fails or hangs costs no more than time: what it loses is read from the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from conversations.events import ALL_PROCESSES, LAYER_TYPE, Event, from_layer
+
+logger = logging.getLogger(__name__)
+
+LAYER_SECONDS = 1.0  # a layer that takes longer is treated as gone
+REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are made anew
+
+
+class LayerConnection:
+    """`handle` is called with the events of another process, `subscribed` with each group that this
+    process has just been subscribed to."""
+
+    def __init__(
+        self,
+        layer: Any,
+        *,
+        origin: str,
+        tick: float,
+        handle: Callable[[tuple[Event, ...]], None],
+        subscribed: Callable[[str], None],
+    ) -> None:
+        self._layer = layer
+        self._origin = origin
+        self._tick_seconds = tick
+        self._handle = handle
+        self._on_subscribed = subscribed
+        self._channel: str | None = None
+        self._wanted: set[str] = {ALL_PROCESSES}  # groups to be subscribed to
+        self._subscribed: set[str] = set()
+        self._subscriptions_moved = asyncio.Event()
+        self._probe_received_at = time.monotonic()
+        self._was_up = True
+
+    # --- groups ----------------------------------------------------------------------------------
+
+    def subscribe(self, group: str) -> None:
+        self._wanted.add(group)
+        self._subscriptions_moved.set()
+
+    def unsubscribe(self, group: str) -> None:
+        self._wanted.discard(group)
+        self._subscriptions_moved.set()
+
+    def retry_subscriptions(self) -> None:
+        """Try again what has failed so far."""
+        if self._wanted != self._subscribed:
+            self._subscriptions_moved.set()
+
+    async def run_subscriptions(self) -> None:
+        """Keep the layer's groups as they are wanted, for ever. What fails, the tick retries."""
+        while True:
+            await self._subscriptions_moved.wait()
+            self._subscriptions_moved.clear()
+            if self._channel is None:
+                continue
+            try:
+                await self._settle_subscriptions(self._channel)
+            except Exception as error:  # that the layer is away, check_if_back() says once
+                logger.debug("channel layer: groups not settled (%r)", error)
+
+    async def _settle_subscriptions(self, channel: str) -> None:
+        for group in list(self._wanted - self._subscribed):
+            async with asyncio.timeout(LAYER_SECONDS):
+                await self._layer.group_add(group, channel)
+            self._subscribed.add(group)
+            self._on_subscribed(group)
+        for group in list(self._subscribed - self._wanted):
+            self._subscribed.discard(group)
+            async with asyncio.timeout(LAYER_SECONDS):
+                await self._layer.group_discard(group, channel)
+
+    # --- what arrives ----------------------------------------------------------------------------
+
+    async def run_receivers(self) -> None:
+        """Hear the other processes, for ever. A new start makes the layer's connections anew."""
+        self._channel = None
+        self._subscribed.clear()
+        try:
+            async with asyncio.timeout(LAYER_SECONDS * 2):
+                self._channel = await self._layer.new_channel("relay.")
+        except Exception as error:
+            logger.debug("channel layer: still away (%r)", error)
+            return  # and started again in a moment
+        self._wanted.add(self._probe_group)
+        self._probe_received_at = time.monotonic()
+        self._subscriptions_moved.set()
+        while True:
+            try:
+                async with asyncio.timeout(REBUILD_SECONDS):
+                    message = await self._layer.receive(self._channel)
+            except TimeoutError:
+                # The probe comes every few seconds: such silence means deaf, not quiet.
+                async with asyncio.timeout(LAYER_SECONDS):
+                    await self._layer.flush()
+                raise
+            self._handle_message(message)
+
+    def _handle_message(self, message: dict[str, Any]) -> None:
+        if message.get("type") == LAYER_TYPE and message.get("kind") == "probe":
+            self._probe_received_at = time.monotonic()
+        elif message.get("origin") != self._origin:
+            self._handle(from_layer(message))
+
+    # --- whether it works ------------------------------------------------------------------------
+
+    @property
+    def is_up(self) -> bool:
+        return time.monotonic() - self._probe_received_at < self._tick_seconds + 2 * LAYER_SECONDS
+
+    def check_if_back(self) -> bool:
+        """Log when the layer falls silent or works again. Return whether it has just come back."""
+        up, was_up = self.is_up, self._was_up
+        self._was_up = up
+        if up and not was_up:
+            logger.warning("channel layer: back again")
+        elif was_up and not up:
+            logger.warning("channel layer: silent; reading changes from the database instead")
+        return up and not was_up
+
+    @property
+    def _probe_group(self) -> str:
+        return f"relay.{self._origin}"
+
+    async def probe(self) -> None:
+        """Send ourselves a word through the layer: whether it comes back tells whether it is up."""
+        try:
+            async with asyncio.timeout(LAYER_SECONDS):
+                message = {"type": LAYER_TYPE, "kind": "probe"}
+                await self._layer.group_send(self._probe_group, message)
+        except Exception as error:
+            logger.debug("the probe was not sent: %r", error)
