@@ -48,7 +48,7 @@ def no_repair() -> None:
 
 def leak_after_removal() -> None:
     """Let sockets hear on what their person is no longer a member of."""
-    from conversations.realtime import relay, standing
+    from conversations.realtime import rooms, standing
 
     known: dict[int, dict[int, int]] = {}
     read = standing.read_standing
@@ -61,7 +61,7 @@ def leak_after_removal() -> None:
             found.versions[user_id] = dict(ever)
         return found
 
-    relay.Relay._remove_from_room = lambda self, user_id, room: None  # type: ignore[method-assign]
+    rooms.Rooms._remove_from_room = lambda self, user_id, room: None  # type: ignore[method-assign]
     standing.read_standing = read_standing
 
 

@@ -31,24 +31,18 @@ from conversations.events import (
     MembershipChanged,
     SignedOut,
     UserFrame,
-    conversation_group,
-    user_group,
 )
-from conversations.protocol import EncodedFrames
-from conversations.realtime.catch_up import CatchUp, catch_up
+from conversations.realtime.catch_up import catch_up
 from conversations.realtime.layer import LayerConnection
-from conversations.realtime.rooms import Person, Room, Socket
+from conversations.realtime.rooms import Room, Rooms, Socket
 from conversations.realtime.standing import read_standing, standing_frames
 from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.25  # how long an early event waits for the one before it
-LINGER_SECONDS = 60.0  # how long a room without sockets keeps its subscription
 IDS_MAX = 4_000  # of one statement
 RECHECK_MAX = 100  # people read again together
-# Characters of one write to a socket: the most that somebody who reads nothing costs on top.
-WRITE_MAX = 64 * 1024
 
 
 class Relay:
@@ -61,8 +55,7 @@ class Relay:
         self.run_receivers = self._layer.run_receivers
         self.run_subscriptions = self._layer.run_subscriptions
         self._loop = asyncio.get_running_loop()
-        self._rooms: dict[int, Room] = {}
-        self._people: dict[int, Person] = {}
+        self._rooms = Rooms(self, now=time.monotonic)
         self._unverified: set[int] = set()  # rooms to be compared with the database soon
         self._unverified_filled = asyncio.Event()
         self._rechecks: dict[int, list[tuple[str, int]]] = {}
@@ -70,87 +63,63 @@ class Relay:
         self._listeners: dict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
         self.repairs = 0
-        self._deliveries = 0
-        self._unwritten: list[Room] = []  # while events are being heard, and never after
 
     # --- sockets come and go ---------------------------------------------------------------------
 
     def register(self, socket: Socket, *, clock: int) -> None:
-        """Take note of a socket that is being let in: from now on, what concerns its user marks it
-        dirty, so that memberships read meanwhile are read again."""
-        person = self._people.get(socket.user_id)
-        if person is None:
-            person = self._people[socket.user_id] = Person(socket.user_id, clock)
-            self._layer.subscribe(user_group(socket.user_id))
-        # The older clock: what it misses is read again, a newer one might hide a change.
-        person.clock = min(person.clock, clock)
-        person.sockets.add(socket)
+        """Take note of a socket that is being let in; see Rooms.register()."""
+        self._rooms.register(socket, clock=clock)
 
     def join(self, socket: Socket, versions: dict[int, int]) -> dict[int, int]:
-        """Put a socket into its rooms. `versions`: of the conversations, as just read.
-
-        Returns the version each room has passed on already. The socket hears every later one.
-        """
-        delivered: dict[int, int] = {}
-        for conversation_id, version in versions.items():
-            room = self._rooms.get(conversation_id)
-            if room is None:
-                room = self._rooms[conversation_id] = Room(conversation_id, version)
-                self._layer.subscribe(conversation_group(conversation_id))
-                # What happened between that reading and now passed us by.
-                self._check_soon(conversation_id)
-            elif version > room.last:
-                self._check_soon(conversation_id)
-            room.sockets.add(socket)
-            room.empty_since = None
-            socket.rooms.add(conversation_id)
-            delivered[conversation_id] = room.last
-        socket.has_joined = True
-        return delivered
-
-    def recheck(self, user_id: int) -> None:
-        """Have a user's memberships read again: they kept changing while a socket was let in."""
-        self._recheck(user_id)
+        """Put a socket into its rooms; see Rooms.join()."""
+        return self._rooms.join(socket, versions)
 
     def unregister(self, socket: Socket) -> None:
         """Take a socket out of everything. Doing it again changes nothing."""
-        for conversation_id in list(socket.rooms):
-            self._leave_room(socket, conversation_id)
-        person = self._people.get(socket.user_id)
-        if person is not None:
-            person.sockets.discard(socket)
-            if not person.sockets:
-                del self._people[socket.user_id]
-                self._layer.unsubscribe(user_group(socket.user_id))
+        self._rooms.unregister(socket)
 
     def people(self) -> Collection[int]:
         """Return who has sockets here."""
-        return self._people.keys()
+        return self._rooms.people.keys()
 
     def sockets_of(self, user_id: int) -> Collection[Socket]:
-        person = self._people.get(user_id)
-        return person.sockets if person else ()
+        return self._rooms.sockets_of(user_id)
 
     def sockets_in(self, conversation_id: int) -> Collection[Socket]:
-        room = self._rooms.get(conversation_id)
-        return room.sockets if room else ()
+        return self._rooms.sockets_in(conversation_id)
 
     def sockets(self) -> Iterator[Socket]:
-        for person in self._people.values():
-            yield from person.sockets
+        return self._rooms.sockets()
+
+    def write(self, sockets: Collection[Socket], *texts: str) -> None:
+        """Write frames, encoded once, to these sockets of this process."""
+        self._rooms.write(sockets, *texts)
 
     def take_deliveries(self) -> int:
         """Return how many there were since this was asked last."""
-        taken, self._deliveries = self._deliveries, 0
-        return taken
+        return self._rooms.take_deliveries()
 
-    def _leave_room(self, socket: Socket, conversation_id: int) -> None:
-        socket.rooms.discard(conversation_id)
-        room = self._rooms.get(conversation_id)
-        if room is not None:
-            room.sockets.discard(socket)
-            if not room.sockets and room.empty_since is None:
-                room.empty_since = time.monotonic()
+    # --- what rooms ask for (rooms.Requests) -----------------------------------------------------
+
+    def subscribe(self, group: str) -> None:
+        self._layer.subscribe(group)
+
+    def unsubscribe(self, group: str) -> None:
+        self._layer.unsubscribe(group)
+
+    def check_soon(self, conversation_id: int) -> None:
+        self._unverified.add(conversation_id)
+        self._unverified_filled.set()
+
+    def repair_later(self, room: Room) -> None:
+        self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
+
+    def recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
+        """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
+        if user_id in self._rooms.people:
+            self._rooms.mark_stale(user_id)
+            self._rechecks.setdefault(user_id, []).extend(notes)
+            self._rechecks_filled.set()
 
     # --- hearing ---------------------------------------------------------------------------------
 
@@ -168,114 +137,39 @@ class Relay:
         for event in events:
             try:
                 if not isinstance(event, ConversationChanged):
-                    self._flush()  # whatever else is said stays in its place among them
+                    self._rooms.flush()  # whatever else is said stays in its place among them
                 self._handle(event)
             except Exception:
                 logger.exception("an event could not be passed on")
-        self._flush()
+        self._rooms.flush()
 
     def _handle(self, event: Event) -> None:
         match event:
             case ConversationChanged():
-                self._handle_change(event)
+                self._rooms.receive(event)
             case EphemeralEvent():
-                if room := self._rooms.get(event.conversation):
-                    self.write(room.sockets, event.text)
+                if room := self._rooms.by_id.get(event.conversation):
+                    self._rooms.write(room.sockets, event.text)
             case UserFrame():
-                if person := self._people.get(event.user):
-                    self.write(person.sockets, event.text)
+                if person := self._rooms.people.get(event.user):
+                    self._rooms.write(person.sockets, event.text)
             case MembershipChanged():
-                self._recheck(event.user, (event.change, event.conversation))
+                self.recheck(event.user, (event.change, event.conversation))
             case SignedOut():
                 self._sign_out(event)
             case ConversationDeleted():
-                self._end(event.conversation)
+                self._rooms.end(event.conversation)
         for work in self._listeners.get(type(event), ()):
             work(event)
 
-    def _handle_change(self, event: ConversationChanged) -> None:
-        room = self._rooms.get(event.conversation)
-        if room is None:
-            for user_id in event.gone:
-                self._mark_stale(user_id)
-        elif event.version == room.last + 1 and not room.repairing:
-            self._deliver(room, event)
-            self._deliver_early(room)
-        elif event.version > room.last:
-            room.early[event.version] = event
-            if not room.repairing and len(room.early) == 1:
-                self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
-
-    def _deliver(self, room: Room, event: ConversationChanged) -> None:
-        if event.gone:
-            # They hear what came before, then they go, then the words follow.
-            self._flush()
-            for user_id in event.gone:
-                self._remove_from_room(user_id, room)
-        if not room.pending:
-            self._unwritten.append(room)
-        room.pending.append(event.text)
-        room.pending_length += len(event.text)
-        room.last = event.version
-        if room.pending_length > WRITE_MAX:
-            self._flush()
-
-    def _flush(self) -> None:
-        rooms, self._unwritten = self._unwritten, []
-        for room in rooms:
-            texts, room.pending, room.pending_length = room.pending, [], 0
-            self.write(room.sockets, *texts)
-
-    def _deliver_early(self, room: Room) -> None:
-        while event := room.early.pop(room.last + 1, None):
-            self._deliver(room, event)
-
-    def _remove_from_room(self, user_id: int, room: Room) -> None:
-        self._mark_stale(user_id)
-        person = self._people.get(user_id)
-        if person is not None:
-            for socket in person.sockets:
-                if room.id in socket.rooms:
-                    self._leave_room(socket, room.id)
-            # They may have been added again since: ask.
-            self._recheck(user_id, ("removed", room.id))
-
-    def _mark_stale(self, user_id: int) -> None:
-        person = self._people.get(user_id)
-        if person is not None:
-            for socket in person.sockets:
-                socket.is_stale = True
-
-    def _end(self, conversation_id: int) -> None:
-        room = self._rooms.pop(conversation_id, None)
-        if room is None:
-            return
-        frame = protocol.conversation(change="deleted", conversation={"id": conversation_id})
-        self.write(room.sockets, protocol.encode(frame))
-        for socket in room.sockets:
-            socket.rooms.discard(conversation_id)
-        room.sockets.clear()  # a repair may still hold the room
-        self._layer.unsubscribe(conversation_group(conversation_id))
-
     def _sign_out(self, event: SignedOut) -> None:
-        person = self._people.get(event.user)
+        person = self._rooms.people.get(event.user)
         if person is None:
             return
         for socket in list(person.sockets):
             meant = event.sids is None or socket.sid in event.sids
             if meant and socket.sid != event.except_sid:
                 socket.end(event.code)
-
-    def write(self, sockets: Collection[Socket], *texts: str) -> None:
-        """Write frames, encoded once, to these sockets of this process."""
-        frames = EncodedFrames(*texts)
-        self._deliveries += len(sockets) * len(texts)
-        for socket in sockets:
-            try:
-                socket.write(frames)
-            except Exception:
-                # Whatever is wrong with this one, the others are to hear it.
-                logger.exception("a socket could not be written to")
 
     # --- repairing -------------------------------------------------------------------------------
 
@@ -296,35 +190,16 @@ class Relay:
             while more:
                 page = await self._threads.run(catch_up, room.id, room.last)
                 if page is None:
-                    self._end(room.id)
+                    self._rooms.end(room.id)
                     return
-                self._deliver_page(room, page)
+                if page.reset:
+                    metrics.RESETS.inc()
+                self._rooms.deliver_page(room, page)
                 more = page.more
         finally:
             # A failure leaves the room behind: the next tick tries again.
-            room.repairing = False
-            for version in [version for version in room.early if version <= room.last]:
-                del room.early[version]
-        self._deliver_early(room)
-        self._flush()
-        if room.early:
-            self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
-
-    def _deliver_page(self, room: Room, page: CatchUp) -> None:
-        if page.reset:
-            metrics.RESETS.inc()
-            # Nobody read through what lies between: ask the database who is still a member.
-            for user_id in {socket.user_id for socket in room.sockets}:
-                self._recheck(user_id)
-        for user_id in page.gone:
-            self._remove_from_room(user_id, room)
-        if page.version > room.last or page.reset:
-            self.write(room.sockets, page.text)
-            room.last = page.version
-
-    def _check_soon(self, conversation_id: int) -> None:
-        self._unverified.add(conversation_id)
-        self._unverified_filled.set()
+            self._rooms.end_repair(room)
+        self._rooms.deliver_held(room)
 
     async def run_checks(self) -> None:
         """Compare unsure rooms with the database, many at a time, for ever."""
@@ -343,24 +218,17 @@ class Relay:
 
     async def _rooms_behind(self, ids: list[int]) -> list[Room]:
         """Return the rooms the database is ahead of. Those it has no longer are closed."""
-        known = {pk: room.last for pk in ids if (room := self._rooms.get(pk)) is not None}
+        known = {pk: room.last for pk in ids if (room := self._rooms.by_id.get(pk)) is not None}
         behind: list[Room] = []
         for pk, version in (await self._threads.run(queries.changed_versions, known)).items():
-            room = self._rooms.get(pk)
+            room = self._rooms.by_id.get(pk)
             if version is None:
-                self._end(pk)
+                self._rooms.end(pk)
             elif room is not None and version > room.last:
                 behind.append(room)
         return behind
 
     # --- people's memberships and sign-ins -----------------------------------------------------------
-
-    def _recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
-        """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
-        if user_id in self._people:
-            self._mark_stale(user_id)
-            self._rechecks.setdefault(user_id, []).extend(notes)
-            self._rechecks_filled.set()
 
     async def run_rechecks(self) -> None:
         """Read again what changed for people, for ever."""
@@ -374,15 +242,15 @@ class Relay:
                 await self._recheck_now(notes)
             except Exception:
                 for user_id, about in notes.items():
-                    self._recheck(user_id, *about)
+                    self.recheck(user_id, *about)
                 raise  # to be logged; we are started again in a moment
 
     async def _recheck_now(self, notes: dict[int, list[tuple[str, int]]]) -> None:
-        sids = {s.sid for pk in notes if (p := self._people.get(pk)) for s in p.sockets}
+        sids = {s.sid for pk in notes if (p := self._rooms.people.get(pk)) for s in p.sockets}
         found = await self._threads.run(read_standing, list(notes), sids)
         told: list[tuple[int, str, int]] = []
         for user_id, about in notes.items():
-            person = self._people.get(user_id)
+            person = self._rooms.people.get(user_id)
             if person is None:
                 continue
             if user_id not in found.clocks:
@@ -397,18 +265,18 @@ class Relay:
                     socket.end(protocol.CLOSE_SIGNED_OUT)
                     continue
                 if not socket.has_joined:
-                    continue  # marked dirty: whoever lets it in reads again
+                    continue  # marked stale: whoever lets it in reads again
                 for conversation in socket.rooms - allowed.keys():
-                    self._leave_room(socket, conversation)
+                    self._rooms.leave(socket, conversation)
                     changes.setdefault(conversation, "removed")
                 new = {pk: allowed[pk] for pk in allowed.keys() - socket.rooms}
-                self.join(socket, new)
+                self._rooms.join(socket, new)
                 for conversation in new:
                     changes.setdefault(conversation, "added")
             told += [(user_id, change, pk) for pk, change in changes.items()]
         for user_id, text in await self._threads.run(standing_frames, told) if told else ():
-            if person := self._people.get(user_id):
-                self.write(person.sockets, text)
+            if person := self._rooms.people.get(user_id):
+                self._rooms.write(person.sockets, text)
 
     # --- the tick ----------------------------------------------------------------------------------
 
@@ -422,13 +290,13 @@ class Relay:
 
     async def tick(self) -> None:
         """Compare everything this process follows with the database."""
-        self._drop_lingering()
+        self._rooms.drop_lingering()
         if self._layer.check_if_back():
-            self._unverified.update(self._rooms)
+            self._unverified.update(self._rooms.by_id)
             self._unverified_filled.set()
         self._spawn(self._layer.probe())  # not waited for: a hung layer must not make repairs late
         self._layer.retry_subscriptions()
-        ids = [room.id for room in self._rooms.values() if room.sockets]
+        ids = [room.id for room in self._rooms.by_id.values() if room.sockets]
         behind: list[Room] = []
         for start in range(0, len(ids), IDS_MAX):
             behind += await self._rooms_behind(ids[start : start + IDS_MAX])
@@ -441,23 +309,18 @@ class Relay:
         await self._compare_clocks()
 
     async def _compare_clocks(self) -> None:
-        ids = list(self._people)
+        ids = list(self._rooms.people)
         for start in range(0, len(ids), IDS_MAX):
             some = ids[start : start + IDS_MAX]
             known = {
-                pk: person.clock for pk in some if (person := self._people.get(pk)) is not None
+                pk: person.clock
+                for pk in some
+                if (person := self._rooms.people.get(pk)) is not None
             }
             for pk, clock in (await self._threads.run(queries.changed_clocks, known)).items():
-                person = self._people.get(pk)
+                person = self._rooms.people.get(pk)
                 if person is not None and clock != person.clock:
-                    self._recheck(pk)
-
-    def _drop_lingering(self) -> None:
-        horizon = time.monotonic() - LINGER_SECONDS
-        for room in list(self._rooms.values()):
-            if room.empty_since is not None and room.empty_since < horizon and not room.repairing:
-                del self._rooms[room.id]
-                self._layer.unsubscribe(conversation_group(room.id))
+                    self.recheck(pk)
 
     # --- the layer -----------------------------------------------------------------------------------
 
@@ -465,7 +328,7 @@ class Relay:
         """What was published before the subscription stood has passed us by."""
         kind, _, pk = group.partition(".")
         if kind == "conversation":
-            self._check_soon(int(pk))
+            self.check_soon(int(pk))
 
     @property
     def layer_is_up(self) -> bool:

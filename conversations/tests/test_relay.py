@@ -25,6 +25,7 @@ from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership
 from conversations.protocol import EncodedFrames
 from conversations.realtime import relay as relay_module
+from conversations.realtime import rooms
 from conversations.realtime.engine import supervise
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
@@ -208,7 +209,7 @@ async def test_what_comes_together_is_written_together_and_all_else_stays_in_its
 async def test_one_write_holds_no_more_than_a_slow_reader_may_cost(
     people: People, recorder: Recorder, monkeypatch
 ):
-    monkeypatch.setattr(relay_module, "WRITE_MAX", 1)
+    monkeypatch.setattr(rooms, "WRITE_MAX", 1)
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a", "b", "c")
@@ -557,10 +558,10 @@ async def test_rooms_without_sockets_linger_and_go(people: People, recorder: Rec
         socket = await connect(relay, people.bob, people.room)
         relay.unregister(socket)
         await relay.tick()
-        assert people.room.pk in relay._rooms
-        monkeypatch.setattr(relay_module, "LINGER_SECONDS", -1)
+        assert people.room.pk in relay._rooms.by_id
+        monkeypatch.setattr(rooms, "LINGER_SECONDS", -1)
         await relay.tick()
-        assert people.room.pk not in relay._rooms
+        assert people.room.pk not in relay._rooms.by_id
         assert f"conversation.{people.room.pk}" not in relay._layer._wanted
 
 
@@ -569,7 +570,7 @@ async def test_a_socket_that_fails_costs_nobody_else_a_word(
 ):
     async with running_relay() as relay:
         ears = [await connect(relay, people.bob, people.room) for _ in range(4)]
-        broken = next(iter(relay._rooms[people.room.pk].sockets))
+        broken = next(iter(relay.sockets_in(people.room.pk)))
 
         def fail(_words: EncodedFrames) -> None:
             raise RuntimeError("the connection is gone")
@@ -652,7 +653,7 @@ async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -
         relay._handle_all(bells)
         await relay.tick()
         head = (await do(versions)([people.room.pk]))[people.room.pk]
-        room = relay._rooms[people.room.pk]
+        room = relay._rooms.by_id[people.room.pk]
         await until(lambda: room.last == head and not room.early)
         truth = await do(_transcript)(people.room)
         for socket, known in zip(ears, starts, strict=True):
