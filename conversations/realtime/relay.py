@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Any
 
 from chatty.ops import metrics
-from conversations import protocol, queries
+from conversations import queries
 from conversations.events import (
     ConversationChanged,
     ConversationDeleted,
@@ -35,14 +35,12 @@ from conversations.events import (
 from conversations.realtime.catch_up import catch_up
 from conversations.realtime.layer import LayerConnection
 from conversations.realtime.rooms import Room, Rooms, Socket
-from conversations.realtime.standing import read_standing, standing_frames
-from conversations.realtime.threads import DatabaseThreads
+from conversations.realtime.standing import Rechecks
+from conversations.realtime.threads import IDS_MAX, DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.25  # how long an early event waits for the one before it
-IDS_MAX = 4_000  # of one statement
-RECHECK_MAX = 100  # people read again together
 
 
 class Relay:
@@ -58,8 +56,8 @@ class Relay:
         self._rooms = Rooms(self, now=time.monotonic)
         self._unverified: set[int] = set()  # rooms to be compared with the database soon
         self._unverified_filled = asyncio.Event()
-        self._rechecks: dict[int, list[tuple[str, int]]] = {}
-        self._rechecks_filled = asyncio.Event()
+        self._rechecks = Rechecks(self._rooms, threads)
+        self.run_rechecks = self._rechecks.run
         self._listeners: dict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
         self.repairs = 0
@@ -116,10 +114,7 @@ class Relay:
 
     def recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
         """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
-        if user_id in self._rooms.people:
-            self._rooms.mark_stale(user_id)
-            self._rechecks.setdefault(user_id, []).extend(notes)
-            self._rechecks_filled.set()
+        self._rechecks.add(user_id, *notes)
 
     # --- hearing ---------------------------------------------------------------------------------
 
@@ -154,22 +149,13 @@ class Relay:
                 if person := self._rooms.people.get(event.user):
                     self._rooms.write(person.sockets, event.text)
             case MembershipChanged():
-                self.recheck(event.user, (event.change, event.conversation))
+                self._rechecks.add(event.user, (event.change, event.conversation))
             case SignedOut():
-                self._sign_out(event)
+                self._rechecks.sign_out(event)
             case ConversationDeleted():
                 self._rooms.end(event.conversation)
         for work in self._listeners.get(type(event), ()):
             work(event)
-
-    def _sign_out(self, event: SignedOut) -> None:
-        person = self._rooms.people.get(event.user)
-        if person is None:
-            return
-        for socket in list(person.sockets):
-            meant = event.sids is None or socket.sid in event.sids
-            if meant and socket.sid != event.except_sid:
-                socket.end(event.code)
 
     # --- repairing -------------------------------------------------------------------------------
 
@@ -228,56 +214,6 @@ class Relay:
                 behind.append(room)
         return behind
 
-    # --- people's memberships and sign-ins -----------------------------------------------------------
-
-    async def run_rechecks(self) -> None:
-        """Read again what changed for people, for ever."""
-        while True:
-            if not self._rechecks:
-                await self._rechecks_filled.wait()
-            self._rechecks_filled.clear()
-            some = list(islice(self._rechecks, RECHECK_MAX))
-            notes = {user_id: self._rechecks.pop(user_id) for user_id in some}
-            try:
-                await self._recheck_now(notes)
-            except Exception:
-                for user_id, about in notes.items():
-                    self.recheck(user_id, *about)
-                raise  # to be logged; we are started again in a moment
-
-    async def _recheck_now(self, notes: dict[int, list[tuple[str, int]]]) -> None:
-        sids = {s.sid for pk in notes if (p := self._rooms.people.get(pk)) for s in p.sockets}
-        found = await self._threads.run(read_standing, list(notes), sids)
-        told: list[tuple[int, str, int]] = []
-        for user_id, about in notes.items():
-            person = self._rooms.people.get(user_id)
-            if person is None:
-                continue
-            if user_id not in found.clocks:
-                for socket in list(person.sockets):
-                    socket.end(protocol.CLOSE_ACCOUNT_CLOSED)
-                continue
-            person.clock = found.clocks[user_id]
-            changes = {conversation: change for change, conversation in about}
-            allowed = found.versions[user_id]
-            for socket in list(person.sockets):
-                if socket.sid in sids and socket.sid not in found.valid_sids:
-                    socket.end(protocol.CLOSE_SIGNED_OUT)
-                    continue
-                if not socket.has_joined:
-                    continue  # marked stale: whoever lets it in reads again
-                for conversation in socket.rooms - allowed.keys():
-                    self._rooms.leave(socket, conversation)
-                    changes.setdefault(conversation, "removed")
-                new = {pk: allowed[pk] for pk in allowed.keys() - socket.rooms}
-                self._rooms.join(socket, new)
-                for conversation in new:
-                    changes.setdefault(conversation, "added")
-            told += [(user_id, change, pk) for pk, change in changes.items()]
-        for user_id, text in await self._threads.run(standing_frames, told) if told else ():
-            if person := self._rooms.people.get(user_id):
-                self._rooms.write(person.sockets, text)
-
     # --- the tick ----------------------------------------------------------------------------------
 
     async def run_tick(self) -> None:
@@ -306,21 +242,7 @@ class Relay:
             await asyncio.sleep(HOLD_SECONDS)
             self._unverified.update(r.id for r in behind if r.last == lasts[r.id] and r.sockets)
             self._unverified_filled.set()
-        await self._compare_clocks()
-
-    async def _compare_clocks(self) -> None:
-        ids = list(self._rooms.people)
-        for start in range(0, len(ids), IDS_MAX):
-            some = ids[start : start + IDS_MAX]
-            known = {
-                pk: person.clock
-                for pk in some
-                if (person := self._rooms.people.get(pk)) is not None
-            }
-            for pk, clock in (await self._threads.run(queries.changed_clocks, known)).items():
-                person = self._rooms.people.get(pk)
-                if person is not None and clock != person.clock:
-                    self.recheck(pk)
+        await self._rechecks.compare_clocks()
 
     # --- the layer -----------------------------------------------------------------------------------
 

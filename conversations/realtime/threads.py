@@ -17,6 +17,8 @@ from django.db import connections
 P = ParamSpec("P")
 R = TypeVar("R")
 
+IDS_MAX = 4_000  # of one statement
+
 
 class DatabaseThreads:
     """Runs functions that use the ORM; the only way from coroutines to the database."""
