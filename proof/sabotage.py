@@ -41,9 +41,9 @@ def ack_before_commit() -> None:
 
 def no_repair() -> None:
     """Never read from the database what the channel layer lost."""
-    from conversations.realtime.relay import Relay
+    from conversations.realtime.repairs import Repairs
 
-    Relay._start_repair = lambda self, room: None  # type: ignore[method-assign]
+    Repairs._start_repair = lambda self, room: None  # type: ignore[method-assign]
 
 
 def leak_after_removal() -> None:

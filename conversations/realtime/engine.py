@@ -56,11 +56,7 @@ class Engine:
         self._epoch = ""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "writer": self.writer.run,
-            "ears": self.relay.run_receivers,
-            "subscriptions": self.relay.run_subscriptions,
-            "checks": self.relay.run_checks,
-            "rechecks": self.relay.run_rechecks,
-            "tick": self.relay.run_tick,
+            **self.relay.parts,
             "presence": self.presence.run,
             "read marks": self.read_marks.run,
             "profiles": self.profiles.run,

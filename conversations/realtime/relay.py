@@ -17,12 +17,9 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import islice
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any
 
-from chatty.ops import metrics
-from conversations import queries
 from conversations.events import (
     ConversationChanged,
     ConversationDeleted,
@@ -32,35 +29,38 @@ from conversations.events import (
     SignedOut,
     UserFrame,
 )
-from conversations.realtime.catch_up import catch_up
 from conversations.realtime.layer import LayerConnection
+from conversations.realtime.repairs import Repairs
 from conversations.realtime.rooms import Room, Rooms, Socket
 from conversations.realtime.standing import Rechecks
-from conversations.realtime.threads import IDS_MAX, DatabaseThreads
+from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
-
-HOLD_SECONDS = 0.25  # how long an early event waits for the one before it
 
 
 class Relay:
     def __init__(self, layer: Any, threads: DatabaseThreads, *, origin: str, tick: float) -> None:
-        self._threads = threads
         self._tick_seconds = tick
+        self._loop = asyncio.get_running_loop()
+        self._rooms = Rooms(self, now=time.monotonic)
+        self._rechecks = Rechecks(self._rooms, threads)
+        self._repairs = Repairs(self._rooms, threads, spawn=self._spawn)
         self._layer = LayerConnection(
             layer, origin=origin, tick=tick, handle=self._handle_all, subscribed=self._check_group
         )
-        self.run_receivers = self._layer.run_receivers
-        self.run_subscriptions = self._layer.run_subscriptions
-        self._loop = asyncio.get_running_loop()
-        self._rooms = Rooms(self, now=time.monotonic)
-        self._unverified: set[int] = set()  # rooms to be compared with the database soon
-        self._unverified_filled = asyncio.Event()
-        self._rechecks = Rechecks(self._rooms, threads)
-        self.run_rechecks = self._rechecks.run
         self._listeners: dict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.repairs = 0
+
+    @property
+    def parts(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Return what is to be kept running beside it, by the name that is used in the log."""
+        return {
+            "ears": self._layer.run_receivers,
+            "subscriptions": self._layer.run_subscriptions,
+            "checks": self._repairs.run_checks,
+            "rechecks": self._rechecks.run,
+            "tick": self._run_tick,
+        }
 
     # --- sockets come and go ---------------------------------------------------------------------
 
@@ -106,11 +106,10 @@ class Relay:
         self._layer.unsubscribe(group)
 
     def check_soon(self, conversation_id: int) -> None:
-        self._unverified.add(conversation_id)
-        self._unverified_filled.set()
+        self._repairs.check_soon(conversation_id)
 
     def repair_later(self, room: Room) -> None:
-        self._loop.call_later(HOLD_SECONDS, self._repair_if_behind, room)
+        self._repairs.repair_later(room)
 
     def recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
         """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
@@ -157,66 +156,9 @@ class Relay:
         for work in self._listeners.get(type(event), ()):
             work(event)
 
-    # --- repairing -------------------------------------------------------------------------------
-
-    def _repair_if_behind(self, room: Room) -> None:
-        if room.early and not room.repairing:
-            self._start_repair(room)
-
-    def _start_repair(self, room: Room) -> None:
-        room.repairing = True
-        self._spawn(self._repair(room))
-
-    async def _repair(self, room: Room) -> None:
-        """Send what the room missed, page by page, then what arrived meanwhile."""
-        self.repairs += 1
-        metrics.REPAIRS.inc()
-        try:
-            more = True
-            while more:
-                page = await self._threads.run(catch_up, room.id, room.last)
-                if page is None:
-                    self._rooms.end(room.id)
-                    return
-                if page.reset:
-                    metrics.RESETS.inc()
-                self._rooms.deliver_page(room, page)
-                more = page.more
-        finally:
-            # A failure leaves the room behind: the next tick tries again.
-            self._rooms.end_repair(room)
-        self._rooms.deliver_held(room)
-
-    async def run_checks(self) -> None:
-        """Compare unsure rooms with the database, many at a time, for ever."""
-        while True:
-            if not self._unverified:
-                await self._unverified_filled.wait()
-            self._unverified_filled.clear()
-            ids = list(islice(self._unverified, IDS_MAX))
-            self._unverified.difference_update(ids)
-            await self._check(ids)
-
-    async def _check(self, ids: list[int]) -> None:
-        for room in await self._rooms_behind(ids):
-            if not room.repairing:
-                self._start_repair(room)
-
-    async def _rooms_behind(self, ids: list[int]) -> list[Room]:
-        """Return the rooms the database is ahead of. Those it has no longer are closed."""
-        known = {pk: room.last for pk in ids if (room := self._rooms.by_id.get(pk)) is not None}
-        behind: list[Room] = []
-        for pk, version in (await self._threads.run(queries.changed_versions, known)).items():
-            room = self._rooms.by_id.get(pk)
-            if version is None:
-                self._rooms.end(pk)
-            elif room is not None and version > room.last:
-                behind.append(room)
-        return behind
-
     # --- the tick ----------------------------------------------------------------------------------
 
-    async def run_tick(self) -> None:
+    async def _run_tick(self) -> None:
         """Find what the layer lost, for ever: every `tick` seconds, every second while it is down."""
         while True:
             up = self.layer_is_up
@@ -228,20 +170,10 @@ class Relay:
         """Compare everything this process follows with the database."""
         self._rooms.drop_lingering()
         if self._layer.check_if_back():
-            self._unverified.update(self._rooms.by_id)
-            self._unverified_filled.set()
+            self._repairs.check_all()
         self._spawn(self._layer.probe())  # not waited for: a hung layer must not make repairs late
         self._layer.retry_subscriptions()
-        ids = [room.id for room in self._rooms.by_id.values() if room.sockets]
-        behind: list[Room] = []
-        for start in range(0, len(ids), IDS_MAX):
-            behind += await self._rooms_behind(ids[start : start + IDS_MAX])
-        if behind:
-            # Most likely their events are on the way: behind means still behind in a moment.
-            lasts = {room.id: room.last for room in behind}
-            await asyncio.sleep(HOLD_SECONDS)
-            self._unverified.update(r.id for r in behind if r.last == lasts[r.id] and r.sockets)
-            self._unverified_filled.set()
+        await self._repairs.compare_versions()
         await self._rechecks.compare_clocks()
 
     # --- the layer -----------------------------------------------------------------------------------
@@ -250,7 +182,7 @@ class Relay:
         """What was published before the subscription stood has passed us by."""
         kind, _, pk = group.partition(".")
         if kind == "conversation":
-            self.check_soon(int(pk))
+            self._repairs.check_soon(int(pk))
 
     @property
     def layer_is_up(self) -> bool:
@@ -258,7 +190,7 @@ class Relay:
 
     # --- tasks -----------------------------------------------------------------------------------------
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

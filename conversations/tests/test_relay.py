@@ -24,8 +24,7 @@ from conversations import actions, events, publisher, queries
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership
 from conversations.protocol import EncodedFrames
-from conversations.realtime import relay as relay_module
-from conversations.realtime import rooms
+from conversations.realtime import repairs, rooms
 from conversations.realtime.engine import supervise
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
@@ -122,12 +121,8 @@ def people(db) -> People:
 async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator[Relay]:
     threads = DatabaseThreads(THREADS, "test-relay")
     relay = Relay(layer or InMemoryChannelLayer(), threads, origin="here", tick=tick)
-    parts = {
-        "ears": relay.run_receivers,
-        "subscriptions": relay.run_subscriptions,
-        "checks": relay.run_checks,
-        "rechecks": relay.run_rechecks,
-    }
+    parts = relay.parts
+    del parts["tick"]  # tests call it
     tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
     try:
         yield relay
@@ -153,9 +148,11 @@ async def settle(relay: Relay) -> None:
     writes next before its events do."""
     layer = relay._layer
     mute = isinstance(layer._layer, MuteLayer) and not layer._layer.works
-    await until(lambda: not relay._unverified and (mute or layer._wanted <= layer._subscribed))
+    await until(
+        lambda: not relay._repairs._unverified and (mute or layer._wanted <= layer._subscribed)
+    )
     barrier = threading.Barrier(THREADS)
-    await asyncio.gather(*[relay._threads.run(barrier.wait) for _ in range(THREADS)])
+    await asyncio.gather(*[relay._repairs._threads.run(barrier.wait) for _ in range(THREADS)])
     await until(lambda: not relay._tasks)
 
 
@@ -176,7 +173,7 @@ async def test_events_in_order_pass_at_once(people: People, recorder: Recorder):
         relay._handle_all(recorder.take())
         first = people.room.version + 1
         assert socket.versions() == [first, first + 1, first + 2]
-        assert relay.repairs == 0
+        assert relay._repairs.count == 0
 
 
 async def test_what_comes_together_is_written_together_and_all_else_stays_in_its_place(
@@ -237,7 +234,7 @@ async def test_early_arrivals_wait_for_the_one_before(people: People, recorder: 
         assert socket.versions() == []
         relay._handle_all((one,))
         assert socket.versions() == [one.version, two.version, three.version]
-        assert relay.repairs == 0
+        assert relay._repairs.count == 0
 
 
 async def test_a_lost_event_is_read_from_the_database(people: People, recorder: Recorder):
@@ -250,7 +247,7 @@ async def test_a_lost_event_is_read_from_the_database(people: People, recorder: 
         rows, position = socket.transcript(people.room.version)
         assert [row["body"] for row in rows.values()] == ["words of a", "words of b", "words of c"]
         assert position == people.room.version + 3
-        assert relay.repairs == 1
+        assert relay._repairs.count == 1
 
 
 async def test_a_lost_last_event_is_found_by_the_tick(people: People, recorder: Recorder):
@@ -493,12 +490,12 @@ async def test_a_long_repair_comes_in_pages(people: People, recorder: Recorder, 
 async def test_a_failed_repair_is_made_good_by_the_tick(
     people: People, recorder: Recorder, monkeypatch
 ):
-    monkeypatch.setattr(relay_module, "catch_up", lambda *_: 1 / 0)
+    monkeypatch.setattr(repairs, "catch_up", lambda *_: 1 / 0)
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a", "b")
         relay._handle_all(recorder.changes()[1:])
-        await until(lambda: relay.repairs == 1)
+        await until(lambda: relay._repairs.count == 1)
         await until(lambda: not relay._tasks)
         assert socket.received == []
         monkeypatch.undo()
