@@ -13,27 +13,31 @@ from typing import Any
 
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 from django.utils import translation
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext
 
 from accounts import socket_auth
 from accounts.models import User
 from accounts.socket_auth import SocketIdentity
 from chatty.common.errors import DATABASE_ERRORS, ChatError
-from chatty.common.limiter import NETWORK_TIMES, client_address, limiter, network_of
+from chatty.common.limiter import client_address, limiter
 from conversations import actions, limits, markdown, protocol, publisher
 from conversations.actions import Draft
 from conversations.events import EphemeralEvent
 from conversations.protocol import EncodedFrames
 from conversations.realtime import engine
 from conversations.realtime.writer import Result
+from conversations.sockets.admission import (
+    close_code,
+    release_places,
+    require_spare_socket,
+    take_places,
+)
 from conversations.sockets.limits import (
     BAD_FRAMES,
     EXPIRY_NOTICE_SECONDS,
     FAILURES,
     FORGIVEN_SECONDS,
-    LOCAL_ADDRESSES,
     MEMBERSHIP_READS,
     PAUSE_SECONDS,
     RETURN_SECONDS,
@@ -119,18 +123,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.write = self.send_buffer.put
         self.engine = engine.current()
         try:
-            self._count_address(client_address(self.scope))
+            address = client_address(self.scope)
+            self._addresses = take_places(self.engine.addresses, address)
             if spoken in protocol.FORMER_SUBPROTOCOLS:
                 self._ask_to_upgrade()
             else:
                 await self._authenticate()
         except ChatError as chat_error:
-            code = {
-                "account_closed": protocol.CLOSE_ACCOUNT_CLOSED,
-                "too_many": protocol.CLOSE_TOO_MANY,
-                "unavailable": protocol.CLOSE_INTERNAL,
-            }.get(chat_error.code, protocol.CLOSE_UNAUTHENTICATED)
-            self.send_buffer.close(code, self._error_frames(chat_error))
+            self.send_buffer.close(close_code(chat_error), self._error_frames(chat_error))
         except DATABASE_ERRORS as error:
             logger.warning("a socket could not be let in: %s", type(error).__name__)
             last_frames = self._error_frames(ChatError("unavailable", retry_after=1))
@@ -149,28 +149,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
             )
         self.send_buffer.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
 
-    def _count_address(self, address: str) -> None:
-        """Take one of the places of the address and of its network. Before anything is asked: a
-        crowd of strangers from one address keeps neither database nor memory busy."""
-        if address.startswith(LOCAL_ADDRESSES):
-            return
-        network, most = network_of(address), settings.SOCKETS_PER_ADDRESS
-        counted, places = self.engine.addresses, {address: most, network: most * NETWORK_TIMES}
-        if any(counted[each] >= place for each, place in places.items()):
-            detail = gettext_lazy("There are too many connections from your address.")
-            raise ChatError("too_many", detail)
-        self._addresses = tuple(places)
-        counted.update(self._addresses)
-
     async def _authenticate(self) -> None:
         threads, relay = self.engine.threads, self.engine.relay
         self.identity = await threads.run(socket_auth.identify, self.scope)
         user = self.identity.user
         self.language = user.language
-        if len(relay.sockets_of(user.pk)) >= settings.SOCKETS_PER_USER:
-            raise ChatError(
-                "too_many", gettext_lazy("There are too many open windows of yours already.")
-            )
+        require_spare_socket(len(relay.sockets_of(user.pk)))
         self.user_id, self.name, self.sid = user.pk, user.name, self.identity.sid
         # Registered first, with the outbox held, read afterwards: nothing falls in between.
         relay.register(self, clock=user.clock)
@@ -206,10 +190,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             timer.cancel()
         for task in self._tasks:
             task.cancel()
-        for address in self._addresses:
-            self.engine.addresses[address] -= 1
-            if not self.engine.addresses[address]:
-                del self.engine.addresses[address]
+        if self._addresses:
+            release_places(self.engine.addresses, self._addresses)
         if hasattr(self, "send_buffer"):
             self.send_buffer.stop()
             self.engine.relay.unregister(self)

@@ -1,0 +1,57 @@
+"""How a socket is let in or turned away: the places of its address, and what it is closed with."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy
+
+from chatty.common.errors import ChatError
+from chatty.common.limiter import NETWORK_TIMES, network_of
+from conversations import protocol
+from conversations.sockets.limits import LOCAL_ADDRESSES
+
+_CLOSE_CODES = {
+    "account_closed": protocol.CLOSE_ACCOUNT_CLOSED,
+    "too_many": protocol.CLOSE_TOO_MANY,
+    "unavailable": protocol.CLOSE_INTERNAL,
+}
+
+
+def take_places(counted: Counter[str], address: str) -> tuple[str, ...]:
+    """Take one of the places of the address and of its network. Before anything is asked: a crowd of
+    strangers from one address keeps neither database nor memory busy.
+
+    Returns what to give back with release_places(). Raises ChatError("too_many").
+    """
+    if address.startswith(LOCAL_ADDRESSES):
+        return ()
+    network, most = network_of(address), settings.SOCKETS_PER_ADDRESS
+    places = {address: most, network: most * NETWORK_TIMES}
+    if any(counted[each] >= place for each, place in places.items()):
+        detail = gettext_lazy("There are too many connections from your address.")
+        raise ChatError("too_many", detail)
+    taken = tuple(places)
+    counted.update(taken)
+    return taken
+
+
+def release_places(counted: Counter[str], taken: tuple[str, ...]) -> None:
+    for address in taken:
+        counted[address] -= 1
+        if not counted[address]:
+            del counted[address]
+
+
+def require_spare_socket(open_sockets: int) -> None:
+    """Raise ChatError("too_many") when a user has as many sockets open as they may have."""
+    if open_sockets >= settings.SOCKETS_PER_USER:
+        raise ChatError(
+            "too_many", gettext_lazy("There are too many open windows of yours already.")
+        )
+
+
+def close_code(error: ChatError) -> int:
+    """Return the code that closes a socket which was not let in."""
+    return _CLOSE_CODES.get(error.code, protocol.CLOSE_UNAUTHENTICATED)
