@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -34,14 +33,11 @@ from conversations.sockets.admission import (
     take_places,
 )
 from conversations.sockets.limits import (
-    BAD_FRAMES,
     EXPIRY_NOTICE_SECONDS,
-    FAILURES,
-    FORGIVEN_SECONDS,
     MEMBERSHIP_READS,
     PAUSE_SECONDS,
     RETURN_SECONDS,
-    TYPING_SECONDS,
+    ClientLimits,
 )
 from conversations.sockets.reads import read_changes, read_rooms
 from conversations.sockets.send_buffer import DirectSendBuffer, QueuedSendBuffer, SendBuffer
@@ -66,10 +62,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._addresses: tuple[str, ...] = ()  # its own and its network, while it is counted
         self.language = ""  # the profile's; without one, what the handshake asked for
         self._timers: list[asyncio.TimerHandle] = []
-        self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES)
-        self._failures = 0
-        self._warned_at = -FORGIVEN_SECONDS  # of frames that come too fast
-        self._typed_at: dict[int, float] = {}
+        self._client_limits = ClientLimits()
         self._answers: list[str] = []
         self._reads: dict[int, int] = {}  # conversation -> seq still to be noted
         self._reading = False
@@ -221,7 +214,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         frame = protocol.auth_expiring(seconds=math.ceil(seconds))
         self.write(EncodedFrames.of(frame))
 
-    # --- what the relay needs (relay.Socket) ---------------------------------------------------------
+    # --- what the relay needs (rooms.Socket) ---------------------------------------------------------
 
     write: Callable[[EncodedFrames], None]  # the outbox's own put: this is called once per delivery
 
@@ -241,7 +234,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._handle(protocol.parse(text, message.get("bytes")))
         except ChatError as chat_error:
             self._write_error(chat_error, **protocol.frame_address(text))
-            if chat_error.code in ("bad_frame", "too_big") and self._is_broken():
+            is_bad = chat_error.code in ("bad_frame", "too_big")
+            if is_bad and self._client_limits.note_bad_frame(time.monotonic()):
                 self.end(protocol.CLOSE_BAD_CLIENT)
         except DATABASE_ERRORS as error:
             # Nothing is wrong with this socket: it may ask again when the database is back.
@@ -252,8 +246,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except Exception:
             logger.exception("a frame could not be served")
             self._write_error(ChatError("server_error"), **protocol.frame_address(text))
-            self._failures += 1
-            if self._failures >= FAILURES:
+            if self._client_limits.note_failure():
                 self.end(protocol.CLOSE_INTERNAL)
 
     async def _is_within_limit(self) -> bool:
@@ -266,20 +259,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             limiter.check_local("frames", str(self.user_id))
         except ChatError:
-            now = time.monotonic()
-            warned, self._warned_at = self._warned_at, now
-            if now - warned < FORGIVEN_SECONDS:
+            if self._client_limits.note_too_fast(time.monotonic()):
                 last_frames = ChatError("slow_down", retry_after=RETURN_SECONDS)
                 self.send_buffer.close(protocol.CLOSE_SLOW_DOWN, self._error_frames(last_frames))
                 return False
             self._write_error(ChatError("slow_down", retry_after=PAUSE_SECONDS))
             await asyncio.sleep(PAUSE_SECONDS)
         return not self.send_buffer.closing
-
-    def _is_broken(self) -> bool:
-        now = time.monotonic()
-        self._bad_frames.append(now)
-        return len(self._bad_frames) == BAD_FRAMES and now - self._bad_frames[0] < 60
 
     def _write_error(self, error: ChatError, **about: Any) -> None:
         self.write(self._error_frames(error, **about))
@@ -365,10 +351,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     def _publish_typing(self, conversation_id: int) -> None:
         if conversation_id not in self.rooms:
             raise ChatError("not_found")
-        now = time.monotonic()
-        if now - self._typed_at.get(conversation_id, -TYPING_SECONDS) < TYPING_SECONDS:
+        if not self._client_limits.note_typing(conversation_id, time.monotonic()):
             return
-        self._typed_at[conversation_id] = now
         user = {"id": self.user_id, "name": self.name}
         frame = protocol.typing(conversation=conversation_id, user=user)
         publisher.publish(EphemeralEvent(conversation_id, protocol.encode(frame)))
