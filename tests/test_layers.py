@@ -140,6 +140,15 @@ def test_only_the_fanout_sends_to_groups():
     assert telling == {"conversations.publisher"}
 
 
+def test_the_rooms_of_the_relay_are_pure():
+    """They wait for nothing and read nothing, not even the time."""
+    rooms = next(module for module in MODULES if module.name == "conversations.realtime.rooms")
+    ours = {"conversations.events", "conversations.protocol"}
+    assert {name for name in rooms.imports() if name.startswith("conversations")} == ours
+    others = {"__future__", "collections.abc", "dataclasses", "logging", "typing"}
+    assert set(rooms.imports()) <= ours | others
+
+
 def test_models_never_announce():
     imported = {name for m in MODULES if m.name.endswith(".models") for name in m.imports()}
     assert not {name for name in imported if "realtime" in name or name == "channels.layers"}

@@ -1,9 +1,9 @@
 """The relay: one per process. Hears what happens and passes it to this process's sockets, in order.
 
-For each conversation that somebody here belongs to it keeps a Room: the last version passed on, and
-the sockets. Events of exactly the next version pass; older ones are doubles; newer ones are held a
-moment, then what is missing is read from the database and sent as `synced`. So whatever the channel
-layer loses, doubles or reorders, every socket hears every version, once, in order.
+It takes events in and composes what does the work: rooms.py puts events in order and holds early ones
+for a moment; repairs.py then reads what is missing from the database, to be sent as `synced`; standing.py
+reads what people may hear; layer.py hears the other processes. So whatever the channel layer loses,
+doubles or reorders, every socket hears every version, once, in order.
 
 Lost *last* events reveal themselves by nothing. The tick finds them: every few seconds it compares the
 rooms' versions, and the clocks of the people, with the database.
