@@ -10,6 +10,9 @@ sum = $(shell cksum < $(1) | tr -d ' ')
 INSTALLED := $(STAMPS)/run-$(call sum,requirements.txt)
 EQUIPPED := $(STAMPS)/dev-$(call sum,requirements.txt)-$(call sum,requirements-dev.txt)
 PYTEST := $(BIN)/python -m pytest
+# What checks JavaScript and CSS. Node itself comes with requirements-dev.txt.
+NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 # Tests with servers wait more than they compute: three for two processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 # Without byte code every worker, server and command compiles everything anew.
@@ -50,21 +53,24 @@ bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmar
 screenshots: $(EQUIPPED) ## every page and state, in light, dark and on a phone, into screenshots/
 	@$(BIN)/python -m docs.screenshots
 
-check: $(EQUIPPED) ## formatting, lint, types, missing migrations, layers
+check: $(NODE_TOOLS) ## formatting, lint, types, missing migrations, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(NODE) node_modules/.bin/biome ci --error-on-warnings
+	$(NODE) node_modules/.bin/tsc --project .
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports --no-cache
 	$(PYTEST) -q tests/test_layers.py
 
-format: $(EQUIPPED) ## put everything into its agreed shape
+format: $(NODE_TOOLS) ## put everything into its agreed shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(NODE) node_modules/.bin/biome check --write
 
 clean: ## forget the virtualenv and collected files; data in var/ stays
-	rm -rf $(VENV) staticfiles
+	rm -rf $(VENV) node_modules staticfiles
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Chatty needs Python 3.11 or newer. Set PYTHON=...")'
@@ -74,6 +80,12 @@ $(INSTALLED): | $(BIN)/python
 	@echo "Installing what Chatty runs on. This takes a minute or two, once."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/run-* && touch $@
+
+.PHONY: node_modules
+node_modules: $(NODE_TOOLS)
+
+$(NODE_TOOLS): $(EQUIPPED)
+	@$(NODE) npm ci --silent --no-audit --no-fund && touch $@
 
 $(EQUIPPED): | $(BIN)/python
 	@echo "Installing what its tests and checks need. This takes a minute or two, once."

@@ -407,6 +407,7 @@ export class Outbox extends Emitter {
 
   // Waiting
 
+  /** @returns {Promise<void>} */
   #sleep(duration) {
     return new Promise((resolve) => {
       const wake = () => {

@@ -30,7 +30,7 @@ async function put(text) {
 }
 
 function putByHand(text) {
-  const focused = document.activeElement;
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
   const box = document.createElement("textarea");
   box.className = "visually-hidden";
   box.value = text;

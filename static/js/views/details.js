@@ -73,12 +73,12 @@ export class Details {
     const { target: form, submitter } = event;
     if (!form.hasAttribute("data-pane")) return;
     event.preventDefault();
-    const fields = new URLSearchParams(new FormData(form, submitter));
+    const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
     const address = new URL(form.action);
     if (form.method === "post") {
       this.#send(address.href, fields);
     } else {
-      address.search = fields;
+      address.search = String(fields);
       this.#load(address.href);
     }
   }
@@ -154,7 +154,7 @@ export class Details {
     const request = ++this.#requests;
     this.#isStale = false;
     if (!isQuiet) this.#body.setAttribute("aria-busy", "true");
-    const typed = document.activeElement.value;
+    const typed = /** @type {HTMLInputElement} */ (document.activeElement).value;
     const { answer, page, why } = await fetchPage(url);
     if (request !== this.#requests) return;
     if (this.#isSignedOut(answer)) return;
@@ -173,7 +173,7 @@ export class Details {
     const request = ++this.#requests;
     this.#isStale = false;
     this.#body.setAttribute("aria-busy", "true");
-    const typed = document.activeElement.value;
+    const typed = /** @type {HTMLInputElement} */ (document.activeElement).value;
     const { answer, page, why } = await fetchPage(url, { method: "POST", body: fields });
     this.#isSending = false;
     if (request !== this.#requests) {
@@ -198,7 +198,7 @@ export class Details {
 
   /** `typed`: what the field with the focus held when this was asked for. */
   #show(page, { isQuiet = false, typed }) {
-    const focused = document.activeElement;
+    const focused = /** @type {HTMLInputElement} */ (document.activeElement);
     const hadFocus = this.#body.contains(focused);
     const ticked = this.#body.querySelectorAll("input[type=checkbox]:checked");
     const flashes = isQuiet ? this.#body.querySelectorAll(":scope > .flashes") : [];

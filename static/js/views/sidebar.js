@@ -79,7 +79,8 @@ export class Sidebar {
 
   /** To the top, keeping the focus if it is inside. */
   #moveToTop(row) {
-    const focused = row.contains(document.activeElement) ? document.activeElement : null;
+    const active = /** @type {HTMLElement} */ (document.activeElement);
+    const focused = row.contains(active) ? active : null;
     this.#list.prepend(row);
     focused?.focus({ preventScroll: true });
   }

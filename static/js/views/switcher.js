@@ -101,7 +101,7 @@ class Switcher {
   #groups() {
     const isTyped = Boolean(this.#text);
     const unreadFirst = (a, b) =>
-      (!isTyped && a.isCurrent - b.isCurrent) || Boolean(b.unread) - Boolean(a.unread);
+      (!isTyped && Number(a.isCurrent) - Number(b.isCurrent)) || Number(Boolean(b.unread)) - Number(Boolean(a.unread));
     const conversations = this.#matching(this.#conversations, unreadFirst).slice(0, CONVERSATIONS);
     if (!isTyped && conversations.length) return [["switcher.conversations", conversations]];
     const known = new Set(this.#conversations.map(({ person }) => person));

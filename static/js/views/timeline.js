@@ -141,7 +141,7 @@ export class Timeline {
   lock(why) {
     this.#locked = why;
     for (const row of this.#pending.values()) delete row.dataset.state;
-    this.#onChange({ ids: [], keys: [...this.#pending.keys()] });
+    this.#onChange({ ids: [], keys: [...this.#pending.keys()], replaced: false });
   }
 
   dropNewLine() {
