@@ -86,28 +86,49 @@ async function main() {
       signIn: urls.sign_in,
     }).connect(),
   );
-  view("background").then(({ startBackground }) => startBackground({ me: me.id, scope, chat, conversationList }));
+  view("background").then(({ startBackground }) =>
+    startBackground({ me: me.id, scope, chat, conversationList }),
+  );
   view("sign_out").then(({ SignOut }) => new SignOut({ unsent }).connect());
   const using = chat.use(outbox);
   if (conversation) {
     attempt(() => {
-      ({ composer, timeline } = openConversation({ data, chat, rest, store, conversationList, drafts, setTitle, lock }));
+      ({ composer, timeline } = openConversation({
+        data,
+        chat,
+        rest,
+        store,
+        conversationList,
+        drafts,
+        setTitle,
+        lock,
+      }));
     });
   }
   socket.on("frame", ({ type, user }) => {
     if (type !== "person") return;
-    view("people").then(({ updatePerson }) => updatePerson(user, { me, conversationList, store, conversation, setTitle }));
+    view("people").then(({ updatePerson }) =>
+      updatePerson(user, { me, conversationList, store, conversation, setTitle }),
+    );
   });
-  startBuffered("presence", [[socket, "frame"], [chat, "status", "message"]], ({ PresenceView }, events) =>
-    new PresenceView({ conversation, socket: events, chat: events, store, rest }).connect(),
+  startBuffered(
+    "presence",
+    [
+      [socket, "frame"],
+      [chat, "status", "message"],
+    ],
+    ({ PresenceView }, events) =>
+      new PresenceView({ conversation, socket: events, chat: events, store, rest }).connect(),
   );
   attempt(() => chat.connect());
   await using;
-  const orphans = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter(
-    (id) => (id === conversation?.id ? !composer : !conversationList.get(id)),
+  const orphans = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter((id) =>
+    id === conversation?.id ? !composer : !conversationList.get(id),
   );
   if (orphans.length || drafts.formerScopes.length) {
-    view("orphaned_text").then(({ showOrphans }) => showOrphans({ orphans, rest, drafts, outbox, here: conversation?.id }));
+    view("orphaned_text").then(({ showOrphans }) =>
+      showOrphans({ orphans, rest, drafts, outbox, here: conversation?.id }),
+    );
   }
 }
 
@@ -197,7 +218,9 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
 function startBuffered(name, sources, start) {
   const events = new BufferedEmitter(...sources);
   // Also of one that does not come: nothing is kept for ever.
-  view(name).then((module) => start(module, events)).finally(() => events.replay());
+  view(name)
+    .then((module) => start(module, events))
+    .finally(() => events.replay());
 }
 
 /** What a notice changes about the page around the log. */

@@ -16,7 +16,8 @@ async function showNotice(place) {
     event.target.remove();
     for (const name of [...keysOf(PREFIX), ...keysOf(WRITER)]) localStorage.removeItem(name);
     // Other windows forget it too: they would write it down again.
-    for (const scope of scopes) new BroadcastChannel(`chatty.outbox.${scope}`).postMessage({ type: "cleared" });
+    for (const scope of scopes)
+      new BroadcastChannel(`chatty.outbox.${scope}`).postMessage({ type: "cleared" });
     await inStore("readwrite", (store) => store.clear()).catch(() => {});
     place.querySelector("p").textContent = place.dataset.removed;
   });

@@ -35,7 +35,10 @@ class Pages extends Emitter {
 function opened({ rest } = {}) {
   const line = new Line();
   const store = new Pages();
-  const conversationList = new ConversationList({ me: ME, rows: [{ id: HERE, unread: 10, unread_more: false }] });
+  const conversationList = new ConversationList({
+    me: ME,
+    rows: [{ id: HERE, unread: 10, unread_more: false }],
+  });
   const page = { me: ME, epoch: "e", conversation: HERE, lastRead: 10 };
   const chat = new Chat({ ...page, socket: line, rest, store, conversationList });
   const marked = [];
@@ -177,7 +180,8 @@ export async function test_a_mark_further_on_that_a_count_tells_is_followed() {
 
 export async function test_numbers_are_asked_for_while_words_keep_coming_and_again_when_refused() {
   const asked = [];
-  const refuse = () => Promise.reject(Object.assign(new Error(), { retry: true, status: 503, retryAfter: 0 }));
+  const refuse = () =>
+    Promise.reject(Object.assign(new Error(), { retry: true, status: 503, retryAfter: 0 }));
   const rest = { get: (path) => (asked.push(path) < 2 ? refuse() : Promise.resolve(numbers(10))) };
   const { chat, conversationList, welcome } = opened({ rest });
   welcome(10);

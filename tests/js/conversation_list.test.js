@@ -110,7 +110,10 @@ export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
   const conversationList = new ConversationList({ me: ME, rows });
   equal(rows.map(notifiableCount), [3, 2, 0, 2, 0]);
   equal(conversationList.total(), { count: 7, more: false });
-  conversationList.applyConversation({ change: "level", conversation: { id: 3, kind: "group", level: "all" } });
+  conversationList.applyConversation({
+    change: "level",
+    conversation: { id: 3, kind: "group", level: "all" },
+  });
   equal(conversationList.total().count, 27);
 }
 
@@ -128,7 +131,10 @@ export function test_numbers_from_before_a_mark_was_heard_are_asked_for_again() 
 }
 
 export function test_a_new_name_of_the_other_is_that_of_the_conversation_and_moves_nothing() {
-  const conversationList = new ConversationList({ me: 1, rows: [{ id: 8, kind: "direct", name: "Bob", unread: 2 }] });
+  const conversationList = new ConversationList({
+    me: 1,
+    rows: [{ id: 8, kind: "direct", name: "Bob", unread: 2 }],
+  });
   const changes = [];
   conversationList.on("change", (change) => changes.push(change));
   const other = { id: 2, name: "Robert", hue: 3, picture: null };
@@ -182,7 +188,8 @@ export function test_tabs_agree_whatever_is_late(seed) {
       }
       if (random() < 0.05) {
         const conversation = given(server, world.read);
-        for (const tab of tabs) tab.late.push(() => tab.conversationList.applyConversation({ change: "level", conversation }));
+        for (const tab of tabs)
+          tab.late.push(() => tab.conversationList.applyConversation({ change: "level", conversation }));
       }
       for (const tab of tabs) tab.go(random);
     }

@@ -9,14 +9,18 @@ import { equal, ok } from "tests/assert.js";
 
 export function test_reconnecting_waits_half_a_second_at_first_and_four_in_the_first_minute() {
   const most = () => 1;
-  equal([0, 1, 2, 3, 4, 50].map((attempt) => reconnectDelay(attempt, 1_000, most)), [
-    500, 1_000, 2_000, 4_000, 4_000, 4_000,
-  ]);
+  equal(
+    [0, 1, 2, 3, 4, 50].map((attempt) => reconnectDelay(attempt, 1_000, most)),
+    [500, 1_000, 2_000, 4_000, 4_000, 4_000],
+  );
   equal(reconnectDelay(50, 61_000, most), 30_000);
 }
 
 export function test_reconnecting_is_spread_over_the_whole_wait() {
-  equal([0, 0.25, 0.5].map((dice) => reconnectDelay(9, 0, () => dice)), [0, 1_000, 2_000]);
+  equal(
+    [0, 0.25, 0.5].map((dice) => reconnectDelay(9, 0, () => dice)),
+    [0, 1_000, 2_000],
+  );
 }
 
 export function test_sending_again_never_comes_at_once() {
@@ -29,7 +33,12 @@ export function test_who_comes_late_hears_everything_in_order_and_then_as_it_is_
   const socket = new Emitter();
   const late = new BufferedEmitter([chat, "message", "typing"], [socket, "frame"]);
   const heard = [];
-  for (const [emitter, type] of [[chat, "typing"], [socket, "frame"], [chat, "message"], [chat, "other"]]) {
+  for (const [emitter, type] of [
+    [chat, "typing"],
+    [socket, "frame"],
+    [chat, "message"],
+    [chat, "other"],
+  ]) {
     emitter.emit(type, type);
   }
   for (const type of ["message", "typing", "frame", "other"]) late.on(type, (word) => heard.push(word));
@@ -77,7 +86,12 @@ export function test_an_excerpt_is_one_line_of_limited_length() {
 
 export function test_initials_are_those_the_server_draws() {
   equal(["Ada Lovelace", "bob", "李明", "  ", "- x y", "Ada B. Lovelace"].map(initials), [
-    "AL", "B", "李", "", "XY", "AL",
+    "AL",
+    "B",
+    "李",
+    "",
+    "XY",
+    "AL",
   ]);
 }
 

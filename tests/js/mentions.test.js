@@ -11,7 +11,11 @@ export async function test_members_are_offered_by_the_first_letters_of_their_nam
   for (const { name, typed, offered } of await cases()) {
     const other = { id: 2, name: `${name} Second` };
     const found = fitting([{ id: 1, name }, other], typed.normalize("NFC"));
-    equal(found.some(({ id }) => id === 1), offered, `${name} @${typed}`);
+    equal(
+      found.some(({ id }) => id === 1),
+      offered,
+      `${name} @${typed}`,
+    );
   }
 }
 

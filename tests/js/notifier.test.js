@@ -16,10 +16,16 @@ class Window {
   tones = 0;
   chat = new Emitter();
 
-  constructor(server, { kind = "group", level = "all", read = 0, scope = "test", counted = true, connected = true } = {}) {
+  constructor(
+    server,
+    { kind = "group", level = "all", read = 0, scope = "test", counted = true, connected = true } = {},
+  ) {
     this.server = server;
     this.row = { kind, level };
-    this.conversationList = new ConversationList({ me: ME, rows: [{ id: 7, name: "Kitchen", ...this.row, unread: 0 }] });
+    this.conversationList = new ConversationList({
+      me: ME,
+      rows: [{ id: 7, name: "Kitchen", ...this.row, unread: 0 }],
+    });
     if (counted) this.count(read);
     document.body.innerHTML = WORDS;
     look(false);
@@ -35,7 +41,8 @@ class Window {
           this.shown.push(words);
           this.banners.set(words.id, words);
         },
-        closeNotifications: async (id = null) => (id === null ? this.banners.clear() : this.banners.delete(id)),
+        closeNotifications: async (id = null) =>
+          id === null ? this.banners.clear() : this.banners.delete(id),
       },
       sound: { canSound: () => true, playSound: () => (this.tones += 1) },
       grace: GRACE,
@@ -46,7 +53,11 @@ class Window {
   count(read) {
     const { server } = this;
     const last = server.messages.length;
-    const unread = { unread: server.unread(read), unread_more: last - read > 200, mentions: server.mentions(read) };
+    const unread = {
+      unread: server.unread(read),
+      unread_more: last - read > 200,
+      mentions: server.mentions(read),
+    };
     const numbers = { version: server.version, last_seq: last, last_read_seq: read, ...unread };
     this.conversationList.setCounts([{ id: 7, name: "Kitchen", ...this.row, ...numbers }]);
   }
@@ -54,7 +65,11 @@ class Window {
   /** Somebody says something, or changes it, and this window hears it. */
   hear(message) {
     const now = this.server.now(message);
-    this.conversationList.applyMessages({ conversation: 7, version: now.version, messages: [{ html: "", ...now }] });
+    this.conversationList.applyMessages({
+      conversation: 7,
+      version: now.version,
+      messages: [{ html: "", ...now }],
+    });
     return message;
   }
 
@@ -193,7 +208,10 @@ export async function test_a_level_turned_down_takes_the_banner_away_and_up_agai
   window.says();
   await until(() => window.banners.size);
   const change = (level) =>
-    window.conversationList.applyConversation({ change: "level", conversation: { id: 7, kind: "group", level } });
+    window.conversationList.applyConversation({
+      change: "level",
+      conversation: { id: 7, kind: "group", level },
+    });
   change("nothing");
   await until(() => !window.banners.size);
   change("all");

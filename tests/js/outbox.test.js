@@ -59,7 +59,10 @@ export async function test_words_are_shown_at_once_and_kept_before_they_are_sent
   line.open = false;
   const outbox = await makeOutbox(line);
   const { record, kept } = outbox.add({ conversation: 1, body: "one" });
-  equal(outbox.entries(1).map(({ key, state }) => [key, state]), [[record.key, "queued"]]);
+  equal(
+    outbox.entries(1).map(({ key, state }) => [key, state]),
+    [[record.key, "queued"]],
+  );
   await kept;
   equal(line.asked, []);
 }
@@ -178,7 +181,10 @@ export async function test_the_other_tab_sees_what_is_sent_and_what_is_discarded
   line.open = true;
   one.kick();
   await until(() => heard.length === 2);
-  equal(heard, [["discarded", "a"], ["sent", "b"]]);
+  equal(heard, [
+    ["discarded", "a"],
+    ["sent", "b"],
+  ]);
 }
 
 export async function test_nobody_finds_the_words_of_another_person() {
@@ -232,7 +238,10 @@ export async function test_what_was_queued_outlives_the_data_of_the_site() {
   await deleteDatabase();
   await until(async () => (await onDisk(scope)).length === 2, "a new copy is made at once");
   await outbox.add({ conversation: 1, body: "three" }).kept;
-  equal(outbox.entries(1).map(({ body }) => body), ["one", "two", "three"]);
+  equal(
+    outbox.entries(1).map(({ body }) => body),
+    ["one", "two", "three"],
+  );
   await until(() => outbox.stored);
   equal(await onDisk(scope), ["one", "two", "three"]);
   line.open = true;
@@ -285,7 +294,10 @@ export async function test_a_database_that_opens_late_is_used_from_then_on() {
   const line = makeLine();
   line.open = false;
   const real = () => gate.then(() => openReal());
-  const outbox = await makeOutbox(line, { scope, storage: new OutboxStorage(scope, { open: real, patience: 20 }) });
+  const outbox = await makeOutbox(line, {
+    scope,
+    storage: new OutboxStorage(scope, { open: real, patience: 20 }),
+  });
   await outbox.add({ conversation: 1, body: "new" }).kept;
   equal([outbox.size, outbox.stored], [1, false]);
   openNow();
@@ -305,7 +317,14 @@ function openReal() {
 
 export async function test_a_disk_that_stops_answering_is_waited_for_once() {
   const hanging = { transaction: () => ({ objectStore: () => endless }), close() {} };
-  const endless = { index: () => endless, openCursor: () => ({}), getAll: () => ({}), put: () => ({}), delete: () => ({}), count: () => ({}) };
+  const endless = {
+    index: () => endless,
+    openCursor: () => ({}),
+    getAll: () => ({}),
+    put: () => ({}),
+    delete: () => ({}),
+    count: () => ({}),
+  };
   const line = makeLine();
   const storage = new OutboxStorage("hangs", { open: async () => hanging, patience: 40 });
   const outbox = await makeOutbox(line, { storage });

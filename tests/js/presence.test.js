@@ -23,7 +23,10 @@ export function test_who_comes_and_goes_is_here_or_not() {
 export function test_seen_is_whose_mark_has_come_so_far() {
   const presence = presenceOf();
   equal(presence.seenBy(5), { names: [], everybody: false });
-  presence.applyMarks([{ user: 2, seq: 5 }, { user: 77, seq: 9 }]);
+  presence.applyMarks([
+    { user: 2, seq: 5 },
+    { user: 77, seq: 9 },
+  ]);
   equal(presence.seenBy(5), { names: ["Bob"], everybody: false });
   presence.applyMarks([{ user: 3, seq: 6 }]);
   equal(presence.seenBy(5), { names: ["Bob", "Carol"], everybody: true });

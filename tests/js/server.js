@@ -96,7 +96,9 @@ export class Server {
 
   /** The seqs of those that call me. */
   mentions(read) {
-    return this.#unread(read).filter(({ mentions }) => mentions.includes(ME)).map(({ seq }) => seq);
+    return this.#unread(read)
+      .filter(({ mentions }) => mentions.includes(ME))
+      .map(({ seq }) => seq);
   }
 
   #unread(read) {

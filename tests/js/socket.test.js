@@ -43,7 +43,9 @@ function connected({ random = () => 0 } = {}) {
   const socket = new Socket("ws://test/ws/", { random });
   const said = [];
   for (const word of ["status", "hello", "frame", "renew"]) {
-    socket.on(word, (detail) => said.push([word, detail.state ?? detail.type ?? null, detail.state && detail.code]));
+    socket.on(word, (detail) =>
+      said.push([word, detail.state ?? detail.type ?? null, detail.state && detail.code]),
+    );
   }
   socket.connect();
   return { socket, made, said };
@@ -57,11 +59,14 @@ export function test_it_offers_the_subprotocol_and_is_online_with_the_hello() {
   ok(socket.online);
   ok(socket.send({ type: "ping" }));
   equal(made[0].sent, [{ type: "ping" }]);
-  equal(said.map(([word, what]) => [word, what]), [
-    ["status", "connecting"],
-    ["status", "online"],
-    ["hello", "hello"],
-  ]);
+  equal(
+    said.map(([word, what]) => [word, what]),
+    [
+      ["status", "connecting"],
+      ["status", "online"],
+      ["hello", "hello"],
+    ],
+  );
 }
 
 export async function test_a_lost_line_is_opened_again_for_every_code_that_may_pass() {

@@ -69,7 +69,10 @@ export function test_sent_tells_only_how_far_the_server_is() {
   store.settle("k", { version: 1 });
   equal(store.position, 0);
   ok(store.behind);
-  equal(store.pending().map(({ state }) => state), ["sent"]);
+  equal(
+    store.pending().map(({ state }) => state),
+    ["sent"],
+  );
 }
 
 export function test_an_older_version_never_replaces_a_newer_one() {
@@ -145,7 +148,10 @@ export function test_messages_forgotten_at_one_end_come_back_as_they_are_then() 
   while (store.hasNewer) {
     store.addNewer(server.history({ after: store.messages().at(-1).seq }), store.era);
   }
-  equal(shown(store), server.messages.map(({ seq, version }) => [seq, version]));
+  equal(
+    shown(store),
+    server.messages.map(({ seq, version }) => [seq, version]),
+  );
 }
 
 export function test_a_quote_follows_what_it_quotes_also_outside_the_window() {
@@ -209,7 +215,11 @@ function interleave(random, about) {
   const first = store.messages()[0]?.seq ?? 1;
   const last = store.hasNewer ? store.messages().at(-1).seq : Infinity;
   const wanted = server.messages.filter(({ seq }) => seq >= first && seq <= last);
-  equal(shown(store), wanted.map(({ seq, version }) => [seq, version]), about);
+  equal(
+    shown(store),
+    wanted.map(({ seq, version }) => [seq, version]),
+    about,
+  );
   equal(store.position, server.version, about);
   for (const { id, reply_to: quoted } of wanted) {
     equal(store.get(id).reply_to, quoted && server.quoteOf(quoted), `${about}: quote in ${id}`);

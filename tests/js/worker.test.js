@@ -11,7 +11,15 @@ async function visit({ preload, caches = { match: async () => OFFLINE }, fetch =
   const listeners = {};
   const listen = (type, listener) => (listeners[type] = listener);
   const soon = (work) => setTimeout(work, 5);
-  const names = ["addEventListener", "caches", "fetch", "setTimeout", "skipWaiting", "clients", "registration"];
+  const names = [
+    "addEventListener",
+    "caches",
+    "fetch",
+    "setTimeout",
+    "skipWaiting",
+    "clients",
+    "registration",
+  ];
   const run = new Function(...names, text.replace("{{ kept|safe }}", kept));
   run(listen, caches, fetch, soon, () => {}, {}, {});
   let answer;
@@ -35,7 +43,7 @@ export async function test_a_preload_that_failed_as_in_chromium_shows_the_offlin
 
 export async function test_without_a_preload_the_network_is_asked() {
   const page = new Response("a page");
-  equal(await visit({ preload: Promise.resolve(undefined), fetch: async () => page }) === page, true);
+  equal((await visit({ preload: Promise.resolve(undefined), fetch: async () => page })) === page, true);
   equal(await visit({ preload: Promise.resolve(undefined) }), OFFLINE);
 }
 

@@ -84,7 +84,7 @@ export class Chat extends Emitter {
   delivery() {
     const deliver = (record) =>
       this.#socket.online ? this.#deliverBySocket(record) : this.#deliverByRest(record);
-    deliver.ready = () => this.#isVerified && this.#socket.online ? true : this.#usesRest;
+    deliver.ready = () => (this.#isVerified && this.#socket.online ? true : this.#usesRest);
     return deliver;
   }
 
@@ -425,9 +425,7 @@ export class Chat extends Emitter {
   /** Whether it was stored is unknown. The same key, sent again, settles it. */
   #loseAnswer(key) {
     const detail = this.#t("error.unreachable");
-    this.#settle(key, ({ reject }) =>
-      reject(new ApiError({ code: "unreachable", detail, retry: true })),
-    );
+    this.#settle(key, ({ reject }) => reject(new ApiError({ code: "unreachable", detail, retry: true })));
   }
 
   #loseAnswers() {

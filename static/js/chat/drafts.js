@@ -30,7 +30,9 @@ export class Drafts {
   get formerScopes() {
     const marks = this.#writer.match(/\S+/g) ?? [];
     return keysOf(this.#storage, WRITER)
-      .filter((name) => name !== this.#signature && marks.some((mark) => this.#get(name)?.writer.includes(mark)))
+      .filter(
+        (name) => name !== this.#signature && marks.some((mark) => this.#get(name)?.writer.includes(mark)),
+      )
       .map((name) => name.slice(WRITER.length));
   }
 
@@ -55,7 +57,9 @@ export class Drafts {
 
   /** Ids of the conversations that have one, or in which an edit was begun. */
   conversations() {
-    return this.names().map((name) => Number(name) || this.read(name)?.conversation).filter(Boolean);
+    return this.names()
+      .map((name) => Number(name) || this.read(name)?.conversation)
+      .filter(Boolean);
   }
 
   /** Remove all of this scope, and whose they were. */

@@ -475,7 +475,10 @@ class TabLocks {
 
   request(name, _options, work) {
     const turn = (this.#held.get(name) ?? Promise.resolve()).then(work, work);
-    this.#held.set(name, turn.catch(() => {}));
+    this.#held.set(
+      name,
+      turn.catch(() => {}),
+    );
     return turn;
   }
 }

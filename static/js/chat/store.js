@@ -159,14 +159,20 @@ export class Store extends Emitter {
     if (era !== this.#era) return;
     const fresh = page.messages.filter((message) => this.#upsert(message));
     this.#first = page.has_older && page.messages.length ? page.messages[0].seq : 0;
-    this.#emitChanges(fresh.map((message) => message.id), page.messages);
+    this.#emitChanges(
+      fresh.map((message) => message.id),
+      page.messages,
+    );
   }
 
   addNewer(page, era) {
     if (era !== this.#era) return;
     const fresh = page.messages.filter((message) => this.#upsert(message));
     this.#last = page.has_newer && page.messages.length ? page.messages.at(-1).seq : Infinity;
-    this.#emitChanges(fresh.map((message) => message.id), page.messages);
+    this.#emitChanges(
+      fresh.map((message) => message.id),
+      page.messages,
+    );
   }
 
   /** Start again from a page: too far behind to catch up, or a jump to another place. */
@@ -235,8 +241,7 @@ export class Store extends Emitter {
   #upsert(message) {
     const known = this.#messages.get(message.id);
     // A shallow message, read from the page the server drew, gives way to the whole one.
-    const better =
-      !known || message.version > known.version || (known.shallow && !message.shallow);
+    const better = !known || message.version > known.version || (known.shallow && !message.shallow);
     if (known && (message.version < known.version || !better)) return false;
     this.#messages.set(message.id, message);
     this.#requote(message);

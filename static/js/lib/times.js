@@ -40,9 +40,7 @@ export class Times {
 
   /** "15:38", as the server writes it in every language. */
   clock(moment) {
-    return this.#format("clock", "en-GB", { hour: "2-digit", minute: "2-digit" }).format(
-      new Date(moment),
-    );
+    return this.#format("clock", "en-GB", { hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
   }
 
   /** "23 November 2026 at 15:38", for titles. */
@@ -59,10 +57,7 @@ export class Times {
 
   #format(name, language, options) {
     if (!this.#formats.has(name)) {
-      this.#formats.set(
-        name,
-        new Intl.DateTimeFormat(language, { ...options, timeZone: this.#zone }),
-      );
+      this.#formats.set(name, new Intl.DateTimeFormat(language, { ...options, timeZone: this.#zone }));
     }
     return this.#formats.get(name);
   }

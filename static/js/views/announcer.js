@@ -41,7 +41,6 @@ export class Announcer {
   #announce() {
     const texts = this.#waiting.splice(0);
     this.#timer = null;
-    this.#place.textContent =
-      texts.length > SPELT_OUT ? tn("new", texts.length) : texts.join(" ");
+    this.#place.textContent = texts.length > SPELT_OUT ? tn("new", texts.length) : texts.join(" ");
   }
 }

@@ -43,9 +43,7 @@ export class Badge {
 
   #showIcon(number) {
     if (!this.#icon) return;
-    this.#icon.href = number
-      ? `data:image/svg+xml,${encodeURIComponent(drawing(number))}`
-      : this.#plain;
+    this.#icon.href = number ? `data:image/svg+xml,${encodeURIComponent(drawing(number))}` : this.#plain;
   }
 }
 

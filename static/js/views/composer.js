@@ -191,7 +191,9 @@ export class Composer {
       this.focus();
     } else if (bodyLength(body) > this.#max) {
       event.preventDefault();
-      this.#showError(t("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }));
+      this.#showError(
+        t("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }),
+      );
     } else {
       // Only once the words are in the outbox is the form kept from being sent the plain way.
       const { kept } = this.#chat.send({ body, reply_to: this.#reply?.id ?? null });
@@ -264,7 +266,11 @@ export class Composer {
   #refreshReply() {
     // Without an answer the preview stays as it was; sending does not depend on it.
     const { id } = this.#reply ?? {};
-    if (id) this.#chat.loadMessage(id).then(() => this.#updateReply([id]), () => {});
+    if (id)
+      this.#chat.loadMessage(id).then(
+        () => this.#updateReply([id]),
+        () => {},
+      );
   }
 
   /** The preview of a reply is a quote like any other. */

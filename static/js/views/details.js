@@ -158,7 +158,8 @@ export class Details {
     const { answer, page, why } = await fetchPage(url);
     if (request !== this.#requests) return;
     if (this.#isSignedOut(answer)) return;
-    if (answer?.status === 404) this.#close(); // not mine any more: the page itself says so
+    if (answer?.status === 404)
+      this.#close(); // not mine any more: the page itself says so
     else if (isQuiet && (!page || this.#isInUse())) this.#isStale = true;
     else if (page) {
       this.#address = url;

@@ -24,8 +24,7 @@ export class MessageLinks {
 
   connect() {
     const { signal } = this.#ending;
-    const on = (target, type, work, options) =>
-      target.addEventListener(type, work, { signal, ...options });
+    const on = (target, type, work, options) => target.addEventListener(type, work, { signal, ...options });
     on(document.getElementById("messages"), "click", (event) => this.#onClick(event));
     on(document.getElementById("unread-bar"), "click", (event) => this.#onBarClick(event));
     on(document.getElementById("jump"), "click", () => this.#forget());

@@ -17,7 +17,10 @@ export function playSound() {
   if (!canSound()) return;
   const audio = new AudioContext();
   setTimeout(() => audio.close(), PATIENCE);
-  audio.resume().then(() => NOTES.forEach(([pitch, at]) => playNote(audio, pitch, at)), () => {});
+  audio.resume().then(
+    () => NOTES.forEach(([pitch, at]) => playNote(audio, pitch, at)),
+    () => {},
+  );
 }
 
 function playNote(audio, pitch, at) {

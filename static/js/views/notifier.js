@@ -68,9 +68,7 @@ export class Notifier {
     for (const type of ["focus", "blur"]) addEventListener(type, () => this.#updateWatching(), { signal });
     document.addEventListener("visibilitychange", () => this.#updateWatching(), { signal });
     this.#updateWatching();
-    navigator.locks
-      .request(`${this.#scope}.notifier`, { signal }, () => this.#lead())
-      .catch(() => {}); // ended before it was its turn
+    navigator.locks.request(`${this.#scope}.notifier`, { signal }, () => this.#lead()).catch(() => {}); // ended before it was its turn
   }
 
   disconnect() {
@@ -190,7 +188,13 @@ export class Notifier {
     this.#shown.add(id);
     // Where the page may not sound by itself, the system may.
     const silent = !sound || !again || this.#sound.canSound();
-    await this.#notifications.showNotification({ id, ...this.#contentOf(row), url: `/c/${id}/`, again, silent });
+    await this.#notifications.showNotification({
+      id,
+      ...this.#contentOf(row),
+      url: `/c/${id}/`,
+      again,
+      silent,
+    });
     if (!this.#shown.has(id)) this.#notifications.closeNotifications(id); // read meanwhile
   }
 

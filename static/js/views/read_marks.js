@@ -121,9 +121,7 @@ export class ReadMarks {
     if (!messages.length || messages[0].seq > this.#lastRead + 1) return;
     const first = messages.find(
       (message) =>
-        message.seq > this.#lastRead &&
-        message.kind === "text" &&
-        message.author?.id !== this.#me.id,
+        message.seq > this.#lastRead && message.kind === "text" && message.author?.id !== this.#me.id,
     );
     this.#waitsForLine = false;
     const row = first && this.#timeline.row(first.id);

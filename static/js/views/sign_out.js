@@ -17,7 +17,9 @@ export class SignOut {
   async #onSubmit(event) {
     event.preventDefault();
     // What cannot be removed here stays for its writer, and the sign-in page says so.
-    const isSure = await view("clean_up").then(({ cleanUp }) => cleanUp(this.#unsent)).catch(() => true);
+    const isSure = await view("clean_up")
+      .then(({ cleanUp }) => cleanUp(this.#unsent))
+      .catch(() => true);
     if (isSure) this.#form.submit();
   }
 }

@@ -56,7 +56,8 @@ class Switcher {
     const rows = [...document.querySelectorAll("#conversations > [data-conversation]")];
     return rows.map((row) => {
       const link = row.querySelector("a");
-      const { unread = 0, unread_more: more } = this.#conversationList.get(Number(row.dataset.conversation)) ?? {};
+      const { unread = 0, unread_more: more } =
+        this.#conversationList.get(Number(row.dataset.conversation)) ?? {};
       const avatar = slot(row, "badge").cloneNode(true);
       return {
         name: slot(row, "name").textContent,
@@ -101,7 +102,8 @@ class Switcher {
   #groups() {
     const isTyped = Boolean(this.#text);
     const unreadFirst = (a, b) =>
-      (!isTyped && Number(a.isCurrent) - Number(b.isCurrent)) || Number(Boolean(b.unread)) - Number(Boolean(a.unread));
+      (!isTyped && Number(a.isCurrent) - Number(b.isCurrent)) ||
+      Number(Boolean(b.unread)) - Number(Boolean(a.unread));
     const conversations = this.#matching(this.#conversations, unreadFirst).slice(0, CONVERSATIONS);
     if (!isTyped && conversations.length) return [["switcher.conversations", conversations]];
     const known = new Set(this.#conversations.map(({ person }) => person));

@@ -37,7 +37,8 @@ const pageNotifications = new Map(); // tag -> Notification
 function showPageNotification(title, options) {
   const notification = new Notification(title, options);
   pageNotifications.set(options.tag, notification);
-  notification.onclose = () => pageNotifications.get(options.tag) === notification && pageNotifications.delete(options.tag);
+  notification.onclose = () =>
+    pageNotifications.get(options.tag) === notification && pageNotifications.delete(options.tag);
   notification.onclick = () => {
     notification.close();
     window.focus();
