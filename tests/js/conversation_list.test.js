@@ -42,7 +42,7 @@ export function test_my_own_messages_notices_and_edits_do_not_count() {
   const conversationList = rosterOf(server);
   server.edit(server.create({ author: ME }));
   server.create({ kind: "joined" });
-  server.events.forEach((event) => hear(conversationList, event));
+  for (const event of server.events) hear(conversationList, event);
   equal(conversationList.get(7).unread, 0);
 }
 
@@ -50,7 +50,7 @@ export function test_an_unread_message_that_is_deleted_counts_no_more() {
   const server = new Server();
   const conversationList = rosterOf(server);
   server.delete(server.create());
-  server.events.forEach((event) => hear(conversationList, event));
+  for (const event of server.events) hear(conversationList, event);
   equal(conversationList.get(7).unread, 0);
 }
 
@@ -261,7 +261,7 @@ export function test_the_number_is_what_counting_all_anew_would_give(seed) {
         const caughtUp = server.since(before, { limit: 1000 });
         conversationList.applyMessages({ conversation: 7, ...caughtUp });
       }
-      server.events.slice(Math.max(0, before - 2)).forEach((event) => hear(conversationList, event));
+      for (const event of server.events.slice(Math.max(0, before - 2))) hear(conversationList, event);
       if (random() < 0.05) {
         read = Math.floor(random() * (server.messages.length + 1));
         conversationList.read({ conversation: 7, seq: read });

@@ -6,6 +6,11 @@ import { equal, ok, pause, until } from "tests/assert.js";
 
 let scopes = 0;
 
+function newScope() {
+  scopes += 1;
+  return `test.${scopes}`;
+}
+
 /** A server that stores by key and can be told how to answer. */
 function makeLine() {
   const line = { open: true, stored: [], asked: [], busy: 0, most: 0, answers: [] };
@@ -30,7 +35,7 @@ function memoryOnly() {
   return new OutboxStorage("none", { open: () => Promise.reject(new Error("refused")) });
 }
 
-async function makeOutbox(line, { scope = `test.${(scopes += 1)}`, storage, ...options } = {}) {
+async function makeOutbox(line, { scope = newScope(), storage, ...options } = {}) {
   const outbox = new Outbox({
     scope,
     storage: storage ?? new OutboxStorage(scope),

@@ -1,6 +1,7 @@
 // The text rules of the server, so that the page can say so before the server has to.
 
 const INVISIBLE =
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points are what is meant.
   /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+/g;
 
 /** What the server would store: line ends as \n, blank lines at the start and blanks at the end gone. */

@@ -144,6 +144,7 @@ export class Details {
 
   /** The server draws the next page with a place for it. */
   #remember(name) {
+    // biome-ignore lint/suspicious/noDocumentCookie: not every browser has the Cookie Store API.
     document.cookie = `details=${name}; path=/; max-age=${name ? KEPT : 0}; samesite=lax`;
   }
 

@@ -52,7 +52,9 @@ export class Mentions {
     this.#form.addEventListener("keydown", onKeydown, { signal, capture: true });
     this.#list.addEventListener("pointerdown", (event) => event.preventDefault(), { signal });
     this.#list.addEventListener("click", (event) => this.#onClick(event), { signal });
-    this.#stop = this.#chat.on("message", ({ message }) => message.notice && (this.#members = null));
+    this.#stop = this.#chat.on("message", ({ message }) => {
+      if (message.notice) this.#members = null;
+    });
     this.#update();
   }
 

@@ -62,7 +62,7 @@ export class MessageActions {
       .filter((message) => message.author?.id === this.#me.id && message.kind === "text")
       .filter((message) => !message.deleted_at);
     const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
-    if (!row || !row.querySelector("[data-action=edit]")) return false;
+    if (!row?.querySelector("[data-action=edit]")) return false;
     return this.#do("edit", row);
   }
 
@@ -214,11 +214,11 @@ export class MessageActions {
 
   // Internal: what failed
 
-  async retry(row, press) {
+  async retry(_row, press) {
     await this.#chat.outbox.retry(press.dataset.key);
   }
 
-  async discard(row, press) {
+  async discard(_row, press) {
     await this.#chat.outbox.discard(press.dataset.key);
     this.#composer?.focus();
   }

@@ -18,7 +18,9 @@ export function playSound() {
   const audio = new AudioContext();
   setTimeout(() => audio.close(), PATIENCE);
   audio.resume().then(
-    () => NOTES.forEach(([pitch, at]) => playNote(audio, pitch, at)),
+    () => {
+      for (const [pitch, at] of NOTES) playNote(audio, pitch, at);
+    },
     () => {},
   );
 }

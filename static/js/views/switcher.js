@@ -122,7 +122,7 @@ class Switcher {
     const groups = this.#groups();
     this.#list.replaceChildren(...groups.map(([title, found]) => this.#drawGroup(title, found)));
     const options = this.#options;
-    options.forEach((option, index) => (option.id = `option-${index}`));
+    for (const [index, option] of options.entries()) option.id = `option-${index}`;
     this.#choose(options.find((option) => option.dataset.is === chosen) ?? options[0]);
     if (this.#isEntered) this.#enter();
     const none = this.#text && !options.length ? t("switcher.none", { words: this.#text }) : "";
