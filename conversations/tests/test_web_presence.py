@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from django.test import Client
@@ -13,6 +12,7 @@ from accounts import actions as account_actions
 from conversations import actions
 from conversations.models import Conversation
 from conversations.tests.helpers import person, say
+from tests.html import one, parse, values, visible, words
 
 PRESENT: set[int] = set()
 
@@ -44,21 +44,24 @@ def page_of(alice):
 
 def seen(page: str) -> str | None:
     """The words under one's last message, None where there is no place for them."""
-    found = re.search(r'<p class="message__seen"[^>]*>(.*?)</p>', page)
-    return found and found[1]
+    found = parse(visible(page)).select("article p.message__seen")
+    assert len(found) <= 1
+    return words(found[0]) if found else None
 
 
 def here(page: str) -> str | None:
     """How many are said to be here at the head, None when it is not said."""
-    found = re.search(r'<span id="online"( hidden)?> · <a[^>]*title="([^"]*)">([^<]*)</a>', page)
-    return None if not found or found[1] else f"{found[3]}: {found[2]}"
+    place = one(page, "span#online")
+    if place.has_attr("hidden"):
+        return None
+    link = one(place, "a")
+    assert words(place) == f"· {words(link)}"
+    return f"{words(link)}: {link['title']}"
 
 
 def faces(page: str) -> set[int]:
     """Whose face has a dot."""
-    return {
-        int(pk) for pk in re.findall(r'class="presence presence--online" data-person="(\d+)"', page)
-    }
+    return {int(pk) for pk in values(page, ".presence.presence--online", "data-person")}
 
 
 def test_the_head_counts_who_is_here_and_names_them(alice, bob, mia, group, page_of, present):
@@ -71,11 +74,11 @@ def test_a_direct_conversation_says_it_in_words_and_with_a_dot(alice, bob, page_
     direct = actions.open_direct(alice, bob.pk)
     page = page_of(direct)
     assert faces(page) == set()
-    assert "Direct conversation</span>" in page
+    assert words(one(page, "#online-direct")) == "Direct conversation"
     present.add(bob.pk)
     page = page_of(direct)
     assert faces(page) == {bob.pk}
-    assert "Here now</span>" in page
+    assert words(one(page, "#online-direct")) == "Here now"
 
 
 def test_nobody_is_here_in_a_place_of_ones_own(alice, page_of, present):
@@ -83,7 +86,7 @@ def test_nobody_is_here_in_a_place_of_ones_own(alice, page_of, present):
     notes = actions.open_direct(alice, alice.pk)
     say(alice, notes)
     page = page_of(notes)
-    assert "Direct conversation</span>" in page
+    assert words(one(page, "#online-direct")) == "Direct conversation"
     assert seen(page) is None
 
 
@@ -115,8 +118,7 @@ def test_seen_stands_under_the_last_own_message(alice, bob, page_of):
     say(bob, direct, "Bob's own words do not count")
     page = page_of(direct)
     assert seen(page) == ""  # its place is kept
-    article = page[page.index(f'id="m{last.pk}"') :]
-    assert 'id="seen"' in article[: article.index("</article>")]
+    assert one(visible(page), "#seen").find_parent("article")["id"] == f"m{last.pk}"
 
 
 def test_in_a_group_some_are_named(alice, page_of):
@@ -161,7 +163,7 @@ def test_where_too_many_are_members_nothing_is_told(alice, bob, group, page_of, 
     page = page_of(group)
     assert (seen(page), here(page)) == (None, None)
     assert data_of(page)["conversation"]["members"] is None
-    assert re.search(r"\d people</a>", page)
+    assert words(one(page, "a#people")) == "5 people"
 
 
 def test_scripts_get_to_know_the_others(alice, bob, carol, pair, page_of, present):
@@ -175,9 +177,7 @@ def test_scripts_get_to_know_the_others(alice, bob, carol, pair, page_of, presen
 
 
 def data_of(page: str) -> dict:
-    found = re.search(r'<script id="app-data" type="application/json">(.*?)</script>', page)
-    assert found
-    return json.loads(found[1])
+    return json.loads(one(page, 'script#app-data[type="application/json"]').string)
 
 
 def test_the_names_of_people_are_no_markup(alice, page_of, present):
@@ -186,4 +186,6 @@ def test_the_names_of_people_are_no_markup(alice, page_of, present):
     message = say(alice, room)
     actions.mark_read(mean, room.pk, message.seq)
     present.add(mean.pk)
-    assert "<b>Eve" not in page_of(room)
+    page = page_of(room)
+    assert not [bold for bold in parse(page).select("b") if "Eve" in bold.get_text()]
+    assert one(page, "#online a")["title"] == 'Here now: "><b>Eve, You'
