@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.markup import faults
 
+TEMPLATES = Path(__file__).parent.parent / "templates"
+LINE_MAX = 120  # as in pyproject.toml, for djlint, which does not count
 PAGE = '<!doctype html><html lang="en"><title>Tea</title><body>{}</body></html>'
 
 
@@ -47,3 +51,16 @@ def test_a_page_needs_a_language_and_a_title() -> None:
     output = "\n".join(faults("<!doctype html><p>Tea</p>"))
     assert "names no language" in output
     assert "has no title" in output
+
+
+def test_lines_of_templates_are_short_enough_to_read() -> None:
+    """HTML may be broken inside of tags, a sentence inside of blocktranslate with "trimmed"."""
+    paths = sorted(TEMPLATES.rglob("*.html"))
+    assert len(paths) > 50
+    long = [
+        f"{path.relative_to(TEMPLATES)}:{number}"
+        for path in paths
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if len(line) > LINE_MAX
+    ]
+    assert long == []
