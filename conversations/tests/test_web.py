@@ -499,6 +499,7 @@ def test_days_are_those_of_the_readers_zone(browser, group, alice, bob, say):
         page = parse(visible(browser(alice).get(url("conversation", group.pk))))
         time = one(page, f"#m{late.pk} time")
         day = time.find_previous(attrs={"data-day": True})
+        assert day
         return str(day["data-day"]), words(day), words(time), str(time["datetime"])
 
     at_utc = "2024-03-09T23:30:00.000Z"
@@ -968,9 +969,10 @@ def test_faces_are_shown_wherever_people_are(browser, group, alice, bob, carol, 
     def pictures(path: str) -> list[str]:
         shown = []
         for picture in parse(visible(browser(alice).get(path))).select("img.avatar__picture"):
-            address = str(picture["src"])
-            if words(picture.parent) == "B":
-                assert "avatar--h5" in picture.parent["class"]
+            address, face = str(picture["src"]), picture.parent
+            assert face
+            if words(face) == "B":
+                assert "avatar--h5" in face["class"]
                 assert address == f"/api/users/{bob.pk}/picture/{'b' * 32}/"
             shown.append(address.split("/")[-2][0])
         return shown

@@ -177,7 +177,9 @@ def test_scripts_get_to_know_the_others(alice, bob, carol, pair, page_of, presen
 
 
 def data_of(page: str) -> dict:
-    return json.loads(one(page, 'script#app-data[type="application/json"]').string)
+    data = one(page, 'script#app-data[type="application/json"]').string
+    assert data
+    return json.loads(data)
 
 
 def test_the_names_of_people_are_no_markup(alice, page_of, present):
