@@ -39,6 +39,26 @@ def sent_on() -> dict[str, str]:
     return {name.lower(): value for name, value in directive("proxy_set_header")}
 
 
+def test_answers_of_the_proxies_have_security_headers_of_their_own():
+    policy = "\"default-src 'none'; frame-ancestors 'none'\""
+    wanted = {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": policy,
+        "Strict-Transport-Security": "max-age=31536000",
+    }
+    added = {name: (variable, always) for name, variable, always in directive("add_header")}
+    assert set(added) == set(wanted)
+    for name, value in wanted.items():
+        variable, always = added[name]
+        assert always == "always"  # also with errors
+        assert f"?{name} {value}\n" in CADDY
+        upstream = name.lower().replace("-", "_")
+        (mapped,) = re.findall(
+            rf"map \$upstream_http_{upstream} \{variable} {{\s+\"\"\s+(.+);", NGINX
+        )
+        assert mapped.strip('"') == value.strip('"')
+
+
 def test_nginx_lets_sockets_through_and_upgrades_nothing_else():
     assert directive("proxy_http_version") == [["1.1"]]
     assert sent_on()["upgrade"] == "$chatty_upgrade"

@@ -15,6 +15,7 @@ import pytest
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed
 
+from chatty.ops.observer import SECURITY_HEADERS
 from proof.services import free_port
 from tests.installations import ROOT, eventually
 
@@ -119,6 +120,17 @@ def test_serve_refuses_several_workers_on_sqlite(installation):
     output = installation.manage("serve", "--workers", "2", check=False, PORT="0")
     assert "without Redis" in output
     assert "cannot share SQLite" in output
+
+
+def test_an_answer_to_what_is_no_http_has_security_headers(installation):
+    server = installation.serve()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        line.sendall(b"NONSENSE\r\n\r\n")
+        with line.makefile("rb") as answer:
+            head, _, _body = answer.read().partition(b"\r\n\r\n")
+    status, *lines = head.lower().split(b"\r\n")
+    assert status.startswith(b"http/1.1 400 ")
+    assert {name + b": " + value.lower() for name, value in SECURITY_HEADERS.items()} <= set(lines)
 
 
 def test_serve_refuses_a_taken_port(installation, server):

@@ -12,8 +12,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from chatty.server.uvicorn_server import clear_up, metrics_directory
@@ -174,6 +176,23 @@ def test_what_postgresql_says_is_told(production_installation, url, expected):
         )
         if command == "serve" or "takes no" not in expected:
             assert expected in output
+        assert "Traceback" not in output
+
+
+def test_a_wrong_password_for_postgresql_is_told(own_installation):
+    given = urlsplit(own_installation.env["DATABASE_URL"])
+    with psycopg.connect(own_installation.postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE locked LOGIN PASSWORD 'right'")
+        found = connection.execute("SHOW hba_file").fetchone()
+        assert found is not None
+        rules = Path(found[0])
+        rules.write_text("local all locked scram-sha-256\n" + rules.read_text())
+        connection.execute("SELECT pg_reload_conf()")
+    changed = given._replace(netloc="locked:not-this-one@").geturl()
+    for command in ("serve", "setup"):
+        output = own_installation.manage(command, check=False, DATABASE_URL=changed, PORT="0")
+        assert "does not accept the password of 'locked'" in output
+        assert "not-this-one" not in output
         assert "Traceback" not in output
 
 
