@@ -164,7 +164,7 @@ _DRAWN = """() => [...document.querySelectorAll("#messages > *")].map(
         const copy = row.cloneNode(true);
         for (const each of copy.querySelectorAll("[hidden]")) each.remove();
         for (const each of copy.querySelectorAll("[title], time")) each.removeAttribute("title");
-        return [copy.className.split(" ").sort().join(" "), copy.textContent.replace(/\\s+/g, " ").trim(),
+        return [[...copy.classList].sort().join(" "), copy.textContent.replace(/\\s+/g, " ").trim(),
                 copy.querySelector(".avatar")?.outerHTML ?? "",
                 [...copy.querySelectorAll("[data-action]")].map((e) => e.dataset.action).join(" "),
                 [...copy.querySelectorAll("[href]")].map((e) => e.getAttribute("href")).join(" "),
