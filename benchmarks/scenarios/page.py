@@ -97,7 +97,9 @@ def _ask(port: int, room: int, cookie: str, count: int) -> int:
         answer = connection.getresponse()
         page = answer.read()
         size = len(page)
-        if answer.status != 200 or gzip.decompress(page).count(b'<article class="message') < PAGE:
+        if answer.status != 200:
             raise RuntimeError(f"the page answered {answer.status}")
+        if len(re.findall(rb'\sdata-message-id="\d', gzip.decompress(page))) < PAGE:
+            raise RuntimeError("the page has fewer messages than it should")
     connection.close()
     return size
