@@ -264,9 +264,12 @@ class Builder:
             self._postgres.close()
 
     def _template(self, kind: str, set_up: Callable[[Path], None]) -> Path:
-        """Where the template of this kind is. The first process to ask makes it, others wait."""
+        """Where the template of this kind is. The first process to ask makes it, others wait.
+
+        One lock for all kinds: each set-up collects static files into the same directory.
+        """
         template = self.shared / kind
-        with (self.shared / f"{kind}.lock").open("w") as lock:
+        with (self.shared / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not template.exists():
                 unfinished = Path(tempfile.mkdtemp(dir=self.shared))
