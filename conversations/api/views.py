@@ -12,12 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery, StrictSerializer
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from conversations import access, actions, queries
-from conversations.api import paging, serializers
+from conversations.api import serializers
 from conversations.models import Membership, Message
 from conversations.realtime.presence import online_users
 from conversations.wire import message_to_wire
