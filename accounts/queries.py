@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, User, normal_email
@@ -32,9 +32,10 @@ def active_users(ids: Iterable[int]) -> QuerySet[User]:
     return User.objects.filter(pk__in=list(ids), is_active=True)
 
 
-def search_people(text: str) -> QuerySet[User]:
-    """Active people whose name contains `text`, in no order. Never searches addresses.
+def search_people(text: str, *, limit: int, after: tuple[str, int] | None = None) -> list[User]:
+    """Return active people whose name contains `text`, by name. Never searches addresses.
 
+    `after`: (name, id) of the last one of the page before.
     Raises ChatError("too_long", fields "q") for more than a name can have: SQLite refuses long patterns.
     """
     if len(text) > NAME_MAX:
@@ -44,7 +45,10 @@ def search_people(text: str) -> QuerySet[User]:
     # No name holds a NUL, and PostgreSQL cannot even be asked for one.
     if text := text.replace("\0", "").strip():
         people = people.filter(name__icontains=text)
-    return people
+    if after is not None:
+        name, pk = after
+        people = people.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
+    return list(people.order_by("name", "pk")[:limit])
 
 
 def get_sign_in(sid: str, kind: str) -> SignIn | None:

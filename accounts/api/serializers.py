@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
@@ -134,6 +135,12 @@ class RotationSerializer(StrictSerializer, TokenRefreshSerializer):
 
 class LogoutSerializer(StrictSerializer):
     refresh = StrictText(allow_blank=False, required=False)
+
+
+@extend_schema_serializer(component_name="PaginatedPersonList")
+class PeoplePageSerializer(serializers.Serializer[Any]):
+    results = PersonSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
 
 
 class PeopleQuery(StrictQuery):

@@ -9,9 +9,8 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, inline_serializer
-from rest_framework import generics, serializers, status
-from rest_framework.exceptions import NotFound, UnsupportedMediaType
-from rest_framework.pagination import CursorPagination
+from rest_framework import serializers, status
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -24,6 +23,7 @@ from accounts.api.serializers import (
     LogoutSerializer,
     MeSerializer,
     PasswordSerializer,
+    PeoplePageSerializer,
     PeopleQuery,
     PersonSerializer,
     RegisterSerializer,
@@ -32,6 +32,7 @@ from accounts.api.serializers import (
     SignInTokenSerializer,
 )
 from accounts.models import User
+from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery
 from chatty.api.parsers import JSONParser
@@ -42,6 +43,8 @@ _NOTHING = {204: None}
 _PAIR = inline_serializer(
     "TokenPair", {"access": serializers.CharField(), "refresh": serializers.CharField()}
 )
+
+PEOPLE_PAGE = 50
 
 
 def validated_data(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
@@ -218,50 +221,22 @@ class SignInView(StrictAPIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class NameCursorPagination(CursorPagination):
-    """Answers like every list of this API: {"results", "next"}."""
-
-    page_size = 50
-    ordering = ("name", "id")
-
-    def decode_cursor(self, request: Request) -> Any:
-        try:
-            cursor = super().decode_cursor(request)
-        except NotFound:
-            raise _bad_cursor_error() from None
-        # Whoever writes cursors by hand may write a NUL; PostgreSQL cannot be asked for one.
-        if cursor is not None and "\0" in str(cursor.position):
-            raise _bad_cursor_error()
-        return cursor
-
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({"results": data, "next": self.get_next_link()})
-
-    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
-        address = {"type": "string", "format": "uri", "nullable": True}
-        return {
-            "type": "object",
-            "required": ["results", "next"],
-            "properties": {"results": schema, "next": address},
-        }
-
-
-def _bad_cursor_error() -> ChatError:
-    detail = _("This cursor is none of Chatty's.")
-    return ChatError("invalid", detail, fields={"cursor": [detail]})
-
-
-@extend_schema(parameters=[PeopleQuery])
-class PeopleView(StrictAPIView, generics.ListAPIView[User]):
-    """People by name, with nothing but what they show of themselves."""
-
+class PeopleView(StrictAPIView):
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": PeopleQuery}
-    serializer_class = PersonSerializer
-    pagination_class = NameCursorPagination
 
-    def get_queryset(self) -> Any:
-        limiter.check("people", str(self.request.user.pk))
-        return queries.search_people(self.query["q"])
+    @extend_schema(
+        operation_id="users_list", parameters=[PeopleQuery], responses=PeoplePageSerializer
+    )
+    def get(self, request: Request) -> Response:
+        """People by name, with nothing but what they show of themselves."""
+        limiter.check("people", str(current_user(request).pk))
+        cursor = self.query.get("cursor")
+        after = paging.read_name_cursor(cursor) if cursor else None
+        rows = queries.search_people(self.query["q"], limit=PEOPLE_PAGE + 1, after=after)
+        page, more = rows[:PEOPLE_PAGE], len(rows) > PEOPLE_PAGE
+        place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
+        results = PersonSerializer(page, many=True).data
+        return Response({"results": results, "next": paging.next_page(request, place)})
 
 
 def current_user(request: Request) -> User:
