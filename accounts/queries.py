@@ -32,10 +32,10 @@ def active_users(ids: Iterable[int]) -> QuerySet[User]:
     return User.objects.filter(pk__in=list(ids), is_active=True)
 
 
-def search_people(text: str, *, limit: int, after: tuple[str, int] | None = None) -> list[User]:
-    """Return active people whose name contains `text`, by name. Never searches addresses.
+def find_people(text: str) -> QuerySet[User]:
+    """Return active people by name, of whose name every word of `text` is a part.
 
-    `after`: (name, id) of the last one of the page before.
+    Never searches addresses: that would tell who has an account under one.
     Raises ChatError("too_long", fields "q") for more than a name can have: SQLite refuses long patterns.
     """
     if len(text) > NAME_MAX:
@@ -43,12 +43,18 @@ def search_people(text: str, *, limit: int, after: tuple[str, int] | None = None
         raise ChatError("too_long", sentence, fields={"q": [sentence]})
     people = User.objects.filter(is_active=True)
     # No name holds a NUL, and PostgreSQL cannot even be asked for one.
-    if text := text.replace("\0", "").strip():
-        people = people.filter(name__icontains=text)
+    for word in text.replace("\0", "").split():
+        people = people.filter(name__icontains=word)
+    return people.order_by("name", "pk")
+
+
+def people_page(text: str, *, limit: int, after: tuple[str, int] | None = None) -> list[User]:
+    """Return a page of find_people(). `after`: (name, id) of the last one of the page before."""
+    people = find_people(text)
     if after is not None:
         name, pk = after
         people = people.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
-    return list(people.order_by("name", "pk")[:limit])
+    return list(people[:limit])
 
 
 def get_sign_in(sid: str, kind: str) -> SignIn | None:

@@ -232,7 +232,7 @@ class PeopleView(StrictAPIView):
         limiter.check("people", str(current_user(request).pk))
         cursor = self.query.get("cursor")
         after = paging.read_name_cursor(cursor) if cursor else None
-        rows = queries.search_people(self.query["q"], limit=PEOPLE_PAGE + 1, after=after)
+        rows = queries.people_page(self.query["q"], limit=PEOPLE_PAGE + 1, after=after)
         page, more = rows[:PEOPLE_PAGE], len(rows) > PEOPLE_PAGE
         place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
         results = PersonSerializer(page, many=True).data

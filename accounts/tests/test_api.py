@@ -343,6 +343,12 @@ class TestPeople:
         actions.close_account(bob)
         assert self.find(api, pair, "?q=bo")["results"] == []
 
+    def test_words_may_be_of_any_part_of_a_name(self, api, bob, pair):
+        bob.name = "Bob van Dyke"
+        bob.save()
+        assert [p["name"] for p in self.find(api, pair, "?q=dyk%20bo")["results"]] == [bob.name]
+        assert self.find(api, pair, "?q=dyk%20ann")["results"] == []
+
     def test_pages_follow_each_other_without_hole_or_double(self, api, pair):
         User.objects.bulk_create(
             [User(email=f"p{n}@example.org", name="Same name") for n in range(120)]

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from accounts import queries as account_queries
 from accounts.models import User
 from conversations.models import Conversation, Membership, Removal
 
@@ -14,15 +15,12 @@ from conversations.models import Conversation, Membership, Removal
 def people(
     *, text: str = "", limit: int = 20, exclude_members_of: Conversation | None = None
 ) -> list[User]:
-    """Return people with an open account by name. Found by any part of the name, never by e-mail:
-    that would tell who has an account under an address."""
-    found = User.objects.filter(is_active=True)
-    for word in text.split():
-        found = found.filter(name__icontains=word)
+    """Return people as accounts.queries.find_people() does, so many at most."""
+    found = account_queries.find_people(text)
     if exclude_members_of is not None:
         inside = Membership.objects.filter(conversation=exclude_members_of, user_id=OuterRef("pk"))
         found = found.filter(~Exists(inside))
-    return list(found.order_by("name", "pk")[:limit])
+    return list(found[:limit])
 
 
 def browse(

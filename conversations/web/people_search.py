@@ -16,7 +16,7 @@ PEOPLE_FOUND = 20
 
 def search_people(request: HttpRequest, text: str, **options: Any) -> list[User]:
     """Look for people by name, not faster than people can."""
-    text = text.replace("\x00", "")[:NAME_MAX]
+    text = text[:NAME_MAX]
     if text:
         limiter.check("people", str(current_user(request).pk))
     return queries.people(text=text, **options)
