@@ -324,11 +324,8 @@ async def test_of_bodies_on_their_way_the_largest_is_dropped():
     assert (door._bodies, door._bodies_size) == (set(), 0)
 
 
-async def test_an_answer_nobody_takes_holds_no_place():
-    slow = Slow()
-    slow.go.set()
-    door = bound(slow, running=1, waiting=0)
-    taking = asyncio.Event()
+def ask_and_take_nothing(application, taking, **more):
+    """Ask for an answer of which nothing is taken before `taking` is set."""
 
     async def receive():
         return {"type": "http.request", "body": b""}
@@ -336,8 +333,15 @@ async def test_an_answer_nobody_takes_holds_no_place():
     async def send(message):
         await taking.wait()
 
-    about = {**scope("http", path="/"), "extensions": {"chatty.cut": taking.set}}
-    unread = asyncio.create_task(door(about, receive, send))
+    return asyncio.create_task(application(scope("http", path="/", **more), receive, send))
+
+
+async def test_an_answer_nobody_takes_holds_no_place():
+    slow = Slow()
+    slow.go.set()
+    door = bound(slow, running=1, waiting=0)
+    taking = asyncio.Event()
+    unread = ask_and_take_nothing(door, taking, extensions={"chatty.cut": taking.set})
     await turns()
     assert slow.running == 0
     other = Line(door)
@@ -354,14 +358,7 @@ async def test_where_the_server_cannot_cut_a_connection_its_answer_keeps_the_pla
     slow.go.set()
     door = bound(slow, running=1, waiting=0)
     taking = asyncio.Event()
-
-    async def receive():
-        return {"type": "http.request", "body": b""}
-
-    async def send(message):
-        await taking.wait()
-
-    unread = asyncio.create_task(door(scope("http", path="/"), receive, send))
+    unread = ask_and_take_nothing(door, taking)
     await turns()
     refused = Line(door)
     await refused.task
