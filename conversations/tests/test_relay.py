@@ -29,7 +29,7 @@ from conversations.realtime.engine import supervise
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests import helpers
-from conversations.tests.tools import do, until, versions
+from conversations.tests.tools import BaseFakeSocket, do, until, versions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,15 +38,9 @@ THREADS = 2
 
 
 @dataclass(eq=False)
-class FakeSocket:
+class FakeSocket(BaseFakeSocket):
     """A socket that remembers what it was told, and applies it as a client does."""
 
-    user_id: int
-    sid: str = "sid"
-    name: str = ""
-    rooms: set[int] = field(default_factory=set)
-    has_joined: bool = False
-    is_stale: bool = False
     received: list[dict[str, Any]] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)  # frames of each
     code: int | None = None

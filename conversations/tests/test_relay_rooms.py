@@ -15,19 +15,14 @@ from conversations.protocol import EncodedFrames
 from conversations.realtime import rooms as rooms_module
 from conversations.realtime.catch_up import CatchUp
 from conversations.realtime.rooms import Room, Rooms
+from conversations.tests.tools import BaseFakeSocket
 
 ALICE, BOB, CAROL = 1, 2, 3
 TEA, KITCHEN = 10, 20
 
 
 @dataclass(eq=False)
-class FakeSocket:
-    user_id: int
-    sid: str = "sid"
-    name: str = ""
-    rooms: set[int] = field(default_factory=set)
-    has_joined: bool = False
-    is_stale: bool = False
+class FakeSocket(BaseFakeSocket):
     writes: list[tuple[str, ...]] = field(default_factory=list)
     fails: bool = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -16,8 +17,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(eq=False)
+class BaseFakeSocket:
+    """What rooms note about a socket. What it does with frames is up to each test."""
+
+    user_id: int
+    sid: str = "sid"
+    name: str = ""
+    rooms: set[int] = field(default_factory=set)
+    has_joined: bool = False
+    is_stale: bool = False
+
+
 def do(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """Run a deed in a thread, as any server does, and leave no connection open in it."""
+    """Run a function in a thread, as any server does, and leave no connection open in it."""
 
     @wraps(function)
     def tidily(*args: P.args, **kwargs: P.kwargs) -> R:
