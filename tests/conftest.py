@@ -13,7 +13,7 @@ from tests.installations import Builder, ChatServer, Installation, Person
 
 @pytest.fixture(scope="session")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    base = tmp_path_factory.mktemp("houses")
+    base = tmp_path_factory.mktemp("servers")
     run = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         run = run.parent  # of all workers

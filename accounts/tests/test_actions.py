@@ -171,8 +171,8 @@ class TestAuthenticate:
         for action in ("encode", "verify"):
             real = getattr(Argon2idHasher, action)
 
-            def counted(self, *args, _real=real, _deed=action):
-                hashes.append(_deed)
+            def counted(self, *args, _real=real, _action=action):
+                hashes.append(_action)
                 return _real(self, *args)
 
             monkeypatch.setattr(Argon2idHasher, action, counted)

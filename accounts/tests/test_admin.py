@@ -83,7 +83,7 @@ class TestPeople:
         assert hers.get("/settings/profile/").status_code == 302
         with raises_chat_error("account_closed"):
             tokens.identify(pair.access)
-        assert [(text["user_id"], text["code"]) for text in ended] == [(alice.pk, ACCOUNT_CLOSED)]
+        assert [(end["user_id"], end["code"]) for end in ended] == [(alice.pk, ACCOUNT_CLOSED)]
         act(office(root), PEOPLE, "reopen_accounts", alice.pk)
         alice.refresh_from_db()
         assert alice.is_active
@@ -118,7 +118,7 @@ class TestPeople:
         assert alice.check_password(NEW)
         with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
-        assert [(text["user_id"], text["code"]) for text in ended] == [(alice.pk, SIGNED_OUT)]
+        assert [(end["user_id"], end["code"]) for end in ended] == [(alice.pk, SIGNED_OUT)]
 
     @pytest.mark.parametrize("new", ["short", "q" * 257, ""])
     def test_a_password_nobody_could_sign_in_with_is_refused_at_its_field(self, root, alice, new):

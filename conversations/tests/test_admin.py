@@ -529,7 +529,7 @@ def test_archiving_from_the_list_is_a_notice_that_is_told(admin, root, closed, o
     subscriber.events.clear()
     admin.post(url, {"action": "archive_selected", "_selected_action": ids})
     assert all(c.is_archived for c in Conversation.objects.all())
-    assert [told["kind"] for _deed, told in subscriber.actions()] == ["archived", "archived"]
+    assert [told["kind"] for _action, told in subscriber.actions()] == ["archived", "archived"]
     assert LogEntry.objects.filter(user=root).count() == 2
     admin.post(url, {"action": "unarchive_selected", "_selected_action": ids})
     assert not any(c.is_archived for c in Conversation.objects.all())
@@ -555,7 +555,7 @@ def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, clos
     moderate(admin, closed, action="remove", user=bob.pk)
     roles = dict(Membership.objects.filter(conversation=closed).values_list("user__name", "role"))
     assert roles == {"Alice": "owner", "Carol": "owner"}
-    assert [told["kind"] for _deed, told in subscriber.actions()] == ["added", "role", "removed"]
+    assert [told["kind"] for _action, told in subscriber.actions()] == ["added", "role", "removed"]
     assert LogEntry.objects.count() == 3
 
 

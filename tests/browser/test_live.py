@@ -123,8 +123,8 @@ def test_of_an_archived_conversation_scripts_draw_the_same_as_the_server(
     wait_for_line(page)
     drawn = page.evaluate(rows)
     assert len(drawn) > 5
-    deeds = {action for each in drawn for action in each[3].split()}
-    assert deeds == {"copy", "link", "unread", "toggle"}  # the last of chips, which are disabled
+    found = {action for each in drawn for action in each[3].split()}
+    assert found == {"copy", "link", "unread", "toggle"}  # the last of chips, which are disabled
     for ours, its in zip(scripts, drawn, strict=False):
         assert ours == its
 
