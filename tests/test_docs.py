@@ -416,7 +416,7 @@ def test_every_decision_is_in_the_index():
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_a_document_names_is_there(path):
-    """`conversations/actions.py`, `static/js/`: whatever stands in back-ticks and begins like one."""
+    """`conversations/access.py`, `static/js/`: whatever stands in back-ticks and begins like one."""
     tops = {entry.name for entry in ROOT.iterdir()} - {"var"}
     gone = [
         name

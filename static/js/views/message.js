@@ -4,7 +4,7 @@ import { element as makeElement, fill, fromTemplate, setServerHtml, slot } from 
 import { showAvatar } from "chatty/views/avatar.js";
 import { t, tn, noticeText } from "chatty/views/i18n.js";
 
-// A few emoji alone are meant as a picture; the same rule as in views/timeline.py.
+// A few emoji alone are meant as a picture; the same rule as in web/timeline.py.
 const ONLY_EMOJI = /^[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\s]{1,24}$/u;
 const NAMES_SHOWN = 6; // of those who reacted
 const READING = ["copy", "link", "unread"]; // what one does without adding anything
