@@ -7,7 +7,7 @@ const ME = 1;
 const HERE = 7;
 
 /** Stands in for the socket: open at once, and remembers what was said. */
-class Line extends Emitter {
+class Connection extends Emitter {
   online = true;
   state = "online";
   sent = [];
@@ -33,25 +33,25 @@ class Pages extends Emitter {
 
 /** A page at conversation 7, read up to 10 of 20, with what it told and what it heard of its mark. */
 function opened({ rest } = {}) {
-  const line = new Line();
+  const connection = new Connection();
   const store = new Pages();
   const conversationList = new ConversationList({
     me: ME,
     rows: [{ id: HERE, unread: 10, unread_more: false }],
   });
   const page = { me: ME, epoch: "e", conversation: HERE, lastRead: 10 };
-  const chat = new Chat({ ...page, socket: line, rest, store, conversationList });
+  const chat = new Chat({ ...page, socket: connection, rest, store, conversationList });
   const marked = [];
   chat.on("read_mark", ({ seq }) => marked.push(seq));
   chat.connect();
-  const hear = (seq) => line.emit("frame", { type: "read", conversation: HERE, user: ME, seq });
-  const told = () => line.sent.filter(({ type }) => type === "read").map(({ seq }) => seq);
+  const hear = (seq) => connection.emit("frame", { type: "read", conversation: HERE, user: ME, seq });
+  const told = () => connection.sent.filter(({ type }) => type === "read").map(({ seq }) => seq);
   const welcome = (seq) => {
     const here = { id: HERE, version: 20, last_seq: 20, last_read_seq: seq, unread: 20 - seq };
-    line.emit("hello", { user: { id: ME }, epoch: "e", conversations: [here] });
+    connection.emit("hello", { user: { id: ME }, epoch: "e", conversations: [here] });
   };
   const unread = () => conversationList.get(HERE).unread;
-  return { chat, line, conversationList, marked, hear, told, welcome, unread };
+  return { chat, connection, conversationList, marked, hear, told, welcome, unread };
 }
 
 export async function test_what_was_seen_before_the_line_was_there_stays_read_and_is_told() {

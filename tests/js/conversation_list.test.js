@@ -18,7 +18,7 @@ function given(server, read = 0) {
   };
 }
 
-function rosterOf(server, read = 0) {
+function listOf(server, read = 0) {
   const conversationList = new ConversationList({ me: ME, rows: [{ id: 7, name: "Kitchen", unread: 0 }] });
   conversationList.setCounts([given(server, read)]);
   return conversationList;
@@ -30,7 +30,7 @@ function hear(conversationList, { version, message }) {
 
 export function test_a_message_of_somebody_else_counts_once() {
   const server = new Server();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   server.create();
   hear(conversationList, server.events[0]);
   hear(conversationList, server.events[0]);
@@ -39,7 +39,7 @@ export function test_a_message_of_somebody_else_counts_once() {
 
 export function test_my_own_messages_notices_and_edits_do_not_count() {
   const server = new Server();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   server.edit(server.create({ author: ME }));
   server.create({ kind: "joined" });
   for (const event of server.events) hear(conversationList, event);
@@ -48,7 +48,7 @@ export function test_my_own_messages_notices_and_edits_do_not_count() {
 
 export function test_an_unread_message_that_is_deleted_counts_no_more() {
   const server = new Server();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   server.delete(server.create());
   for (const event of server.events) hear(conversationList, event);
   equal(conversationList.get(7).unread, 0);
@@ -58,7 +58,7 @@ export function test_reading_to_the_end_leaves_nothing_unread() {
   const server = new Server();
   server.create();
   server.create();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   conversationList.read({ conversation: 7, seq: 2 });
   equal(conversationList.get(7).unread, 0);
 }
@@ -66,7 +66,7 @@ export function test_reading_to_the_end_leaves_nothing_unread() {
 export function test_a_mark_in_the_middle_asks_for_the_number() {
   const server = new Server();
   for (let count = 0; count < 4; count += 1) server.create();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   const asked = [];
   conversationList.on("recount", ({ id }) => asked.push(id));
   conversationList.read({ conversation: 7, seq: 2 });
@@ -77,7 +77,7 @@ export function test_a_mark_in_the_middle_asks_for_the_number() {
 
 export function test_numbers_older_than_what_was_heard_are_asked_for_again() {
   const server = new Server();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   const old = given(server);
   server.create();
   hear(conversationList, server.events[0]);
@@ -91,7 +91,7 @@ export function test_numbers_older_than_what_was_heard_are_asked_for_again() {
 export function test_a_conversation_taken_away_is_gone_from_the_total() {
   const server = new Server();
   server.create();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   const gone = [];
   conversationList.on("removed", ({ id }) => gone.push(id));
   conversationList.applyConversation({ change: "removed", conversation: { id: 7 } });
@@ -120,7 +120,7 @@ export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
 export function test_numbers_from_before_a_mark_was_heard_are_asked_for_again() {
   const server = new Server();
   for (let count = 0; count < 4; count += 1) server.create();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   const asked = [];
   conversationList.on("recount", ({ id }) => asked.push(id));
   const asOf = conversationList.asOf(7);
@@ -147,7 +147,7 @@ export function test_a_new_name_of_the_other_is_that_of_the_conversation_and_mov
 
 export function test_a_frame_about_a_name_takes_no_number_back() {
   const server = new Server();
-  const conversationList = rosterOf(server);
+  const conversationList = listOf(server);
   const early = { ...given(server), name: "Garden" };
   server.create();
   hear(conversationList, server.events[0]);
@@ -161,7 +161,7 @@ export function test_a_frame_about_a_name_takes_no_number_back() {
 }
 
 /**
- * Two tabs, each with a line that keeps the order of frames but not their pace, and answers and
+ * Two tabs, each with a connection that keeps the order of frames but not their pace, and answers and
  * frames made from the database that are late by any measure: once all is heard, every tab shows what
  * counting everything anew gives.
  */
@@ -177,14 +177,15 @@ export function test_tabs_agree_whatever_is_late(seed) {
       // Where words keep coming, their versions give late answers away: at last few come.
       if (random() < (step < 220 ? 0.5 : 0.03)) server.live(random);
       for (const event of server.events.slice(before)) {
-        for (const tab of tabs) tab.line.push(() => hear(tab.conversationList, event));
+        for (const tab of tabs) tab.connection.push(() => hear(tab.conversationList, event));
       }
       if (random() < 0.12) {
         // Read here first and told the server, or on another device, forwards or back.
         const seq = some(server.messages.length + 1);
         if (random() < 0.4 && seq > world.read) tabs[some(2)].conversationList.read({ conversation: 7, seq });
         world.read = seq;
-        for (const tab of tabs) tab.line.push(() => tab.conversationList.read({ conversation: 7, seq }));
+        for (const tab of tabs)
+          tab.connection.push(() => tab.conversationList.read({ conversation: 7, seq }));
       }
       if (random() < 0.05) {
         const conversation = given(server, world.read);
@@ -211,27 +212,27 @@ export function test_tabs_agree_whatever_is_late(seed) {
   }
 }
 
-/** A window: what waits on its line, what comes late, and what it still has to ask. */
+/** A window: what waits on its connection, what comes late, and what it still has to ask. */
 class Tab {
-  line = [];
+  connection = [];
   late = [];
   #asks = false;
   #world;
 
   constructor(world) {
     this.#world = world;
-    this.conversationList = rosterOf(world.server);
+    this.conversationList = listOf(world.server);
     this.conversationList.on("recount", () => (this.#asks = true));
   }
 
   go(random) {
-    for (let heard = random() * 3; heard > 1; heard -= 1) this.line.shift()?.();
+    for (let heard = random() * 3; heard > 1; heard -= 1) this.connection.shift()?.();
     if (this.#asks && random() < 0.3) this.#ask();
     if (random() < 0.3) this.late.splice(Math.floor(random() * this.late.length), 1)[0]?.();
   }
 
   end() {
-    while (this.line.length) this.line.shift()();
+    while (this.connection.length) this.connection.shift()();
     while (this.late.length || this.#asks) {
       this.late.shift()?.();
       if (this.#asks) this.#ask();
@@ -252,7 +253,7 @@ export function test_the_number_is_what_counting_all_anew_would_give(seed) {
   for (let round = 0; round < 40; round += 1) {
     const server = new Server();
     let read = 0;
-    const conversationList = rosterOf(server);
+    const conversationList = listOf(server);
     conversationList.on("recount", () => conversationList.setCounts([given(server, read)]));
     for (let step = 0; step < 400; step += 1) {
       const before = server.version;

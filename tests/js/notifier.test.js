@@ -13,7 +13,7 @@ const WORDS = '<template id="translations"><span data-i18n="notify.says">{name}:
 class Window {
   banners = new Map(); // id -> what it says
   shown = []; // every one that was ever shown
-  tones = 0;
+  sounds = 0;
   chat = new Emitter();
 
   constructor(
@@ -44,7 +44,7 @@ class Window {
         closeNotifications: async (id = null) =>
           id === null ? this.banners.clear() : this.banners.delete(id),
       },
-      sound: { canSound: () => true, playSound: () => (this.tones += 1) },
+      sound: { canSound: () => true, playSound: () => (this.sounds += 1) },
       grace: GRACE,
     });
     if (connected) this.notifier.connect();
@@ -100,7 +100,7 @@ export async function test_a_message_nobody_looks_at_is_told_with_who_and_what()
   await until(() => window.banners.size);
   const { id, title, body, url } = window.banners.get(7);
   equal([id, title, body, url], [7, "Kitchen", "user 2: words 1", "/c/7/"]);
-  equal(window.tones, 1);
+  equal(window.sounds, 1);
 }
 
 export async function test_several_are_one_banner_with_their_number_and_the_latest_words() {
@@ -114,7 +114,7 @@ export async function test_several_are_one_banner_with_their_number_and_the_late
   equal(window.shown.length, 2);
   equal(window.banners.get(7).title, "Kitchen (3)");
   equal(window.banners.get(7).body, "user 2: words 3");
-  equal([window.tones, window.banners.get(7).again], [1, false]); // not again within seconds
+  equal([window.sounds, window.banners.get(7).again], [1, false]); // not again within seconds
 }
 
 export async function test_in_a_direct_conversation_the_name_is_said_once() {
@@ -141,7 +141,7 @@ export async function test_nobody_is_told_of_what_is_looked_at_in_any_window() {
   await settled();
   look(false);
   await settled();
-  equal([window.shown.length, window.tones], [0, 0]);
+  equal([window.shown.length, window.sounds], [0, 0]);
   window.says();
   await until(() => window.banners.size);
 }
@@ -171,7 +171,7 @@ export async function test_what_is_read_at_once_elsewhere_is_never_shown() {
   window.says();
   window.conversationList.read({ conversation: 7, seq: 1 });
   await settled();
-  equal([window.shown.length, window.tones], [0, 0]);
+  equal([window.shown.length, window.sounds], [0, 0]);
 }
 
 export async function test_words_that_are_deleted_do_not_stand_there_any_longer() {
@@ -200,7 +200,7 @@ export async function test_with_nothing_nothing_is_told() {
   const window = await new Window(new Server(), { level: "nothing" }).ready();
   window.says({ mentions: [ME] });
   await settled();
-  equal([window.shown.length, window.tones], [0, 0]);
+  equal([window.shown.length, window.sounds], [0, 0]);
 }
 
 export async function test_a_level_turned_down_takes_the_banner_away_and_up_again_tells_nothing_old() {

@@ -12,22 +12,22 @@ function newScope() {
 }
 
 /** A server that stores by key and can be told how to answer. */
-function makeLine() {
-  const line = { open: true, stored: [], asked: [], busy: 0, most: 0, answers: [] };
-  line.deliver = async (record) => {
-    line.asked.push(record.key);
-    line.busy += 1;
-    line.most = Math.max(line.most, line.busy);
+function makeConnection() {
+  const connection = { open: true, stored: [], asked: [], busy: 0, most: 0, answers: [] };
+  connection.deliver = async (record) => {
+    connection.asked.push(record.key);
+    connection.busy += 1;
+    connection.most = Math.max(connection.most, connection.busy);
     await pause(2);
-    line.busy -= 1;
-    const answer = line.answers.shift();
+    connection.busy -= 1;
+    const answer = connection.answers.shift();
     if (answer) throw answer;
-    if (!line.stored.some(({ key }) => key === record.key)) line.stored.push(record);
-    return { id: line.stored.length, seq: line.stored.length, version: line.stored.length };
+    if (!connection.stored.some(({ key }) => key === record.key)) connection.stored.push(record);
+    return { id: connection.stored.length, seq: connection.stored.length, version: connection.stored.length };
   };
-  line.deliver.ready = () => line.open;
-  line.bodies = () => line.stored.map(({ body }) => body);
-  return line;
+  connection.deliver.ready = () => connection.open;
+  connection.bodies = () => connection.stored.map(({ body }) => body);
+  return connection;
 }
 
 /** The storage of a browser that refuses IndexedDB. */
@@ -35,11 +35,11 @@ function memoryOnly() {
   return new OutboxStorage("none", { open: () => Promise.reject(new Error("refused")) });
 }
 
-async function makeOutbox(line, { scope = newScope(), storage, ...options } = {}) {
+async function makeOutbox(connection, { scope = newScope(), storage, ...options } = {}) {
   const outbox = new Outbox({
     scope,
     storage: storage ?? new OutboxStorage(scope),
-    deliver: line.deliver,
+    deliver: connection.deliver,
     delay: () => 10,
     ...options,
   });
@@ -51,131 +51,131 @@ const RETRY = { code: "busy", detail: "Busy.", retry: true };
 const REFUSED = { code: "too_long", detail: "That is too long.", retry: false };
 
 export async function test_words_leave_in_the_order_they_were_written() {
-  const line = makeLine();
-  const outbox = await makeOutbox(line);
+  const connection = makeConnection();
+  const outbox = await makeOutbox(connection);
   for (const body of ["one", "two", "three"]) outbox.add({ conversation: 1, body });
-  await until(() => outbox.size === 0 && line.stored.length === 3);
-  equal(line.bodies(), ["one", "two", "three"]);
-  equal(line.most, 1, "one in flight per conversation");
+  await until(() => outbox.size === 0 && connection.stored.length === 3);
+  equal(connection.bodies(), ["one", "two", "three"]);
+  equal(connection.most, 1, "one in flight per conversation");
 }
 
 export async function test_words_are_shown_at_once_and_kept_before_they_are_sent() {
-  const line = makeLine();
-  line.open = false;
-  const outbox = await makeOutbox(line);
+  const connection = makeConnection();
+  connection.open = false;
+  const outbox = await makeOutbox(connection);
   const { record, kept } = outbox.add({ conversation: 1, body: "one" });
   equal(
     outbox.entries(1).map(({ key, state }) => [key, state]),
     [[record.key, "queued"]],
   );
   await kept;
-  equal(line.asked, []);
+  equal(connection.asked, []);
 }
 
 export async function test_another_conversation_does_not_wait() {
-  const line = makeLine();
-  line.answers = Array(50).fill(RETRY);
-  const outbox = await makeOutbox(line);
+  const connection = makeConnection();
+  connection.answers = Array(50).fill(RETRY);
+  const outbox = await makeOutbox(connection);
   outbox.add({ conversation: 1, body: "stuck" });
-  await until(() => line.asked.length > 1);
-  line.answers = [];
+  await until(() => connection.asked.length > 1);
+  connection.answers = [];
   outbox.add({ conversation: 2, body: "free" });
-  await until(() => line.bodies().includes("free"));
+  await until(() => connection.bodies().includes("free"));
 }
 
 export async function test_what_may_work_later_is_tried_again_with_the_same_key() {
-  const line = makeLine();
-  line.answers = [RETRY, RETRY, RETRY];
-  const outbox = await makeOutbox(line);
+  const connection = makeConnection();
+  connection.answers = [RETRY, RETRY, RETRY];
+  const outbox = await makeOutbox(connection);
   outbox.add({ conversation: 1, body: "one" });
   outbox.add({ conversation: 1, body: "two" });
-  await until(() => line.stored.length === 2);
-  equal(new Set(line.asked.slice(0, 4)).size, 1);
-  equal(line.bodies(), ["one", "two"]);
+  await until(() => connection.stored.length === 2);
+  equal(new Set(connection.asked.slice(0, 4)).size, 1);
+  equal(connection.bodies(), ["one", "two"]);
 }
 
 export async function test_what_is_refused_fails_in_words_and_the_next_goes_on() {
-  const line = makeLine();
-  line.answers = [REFUSED];
-  const outbox = await makeOutbox(line);
+  const connection = makeConnection();
+  connection.answers = [REFUSED];
+  const outbox = await makeOutbox(connection);
   const { record } = outbox.add({ conversation: 1, body: "bad" });
   outbox.add({ conversation: 1, body: "good" });
-  await until(() => line.stored.length === 1 && outbox.size === 1);
-  equal(line.bodies(), ["good"]);
+  await until(() => connection.stored.length === 1 && outbox.size === 1);
+  equal(connection.bodies(), ["good"]);
   const [failed] = outbox.entries(1);
   equal([failed.key, failed.state, failed.failure.detail], [record.key, "failed", "That is too long."]);
   await outbox.retry(record.key);
-  await until(() => line.stored.length === 2);
-  equal(line.stored[1].key, record.key);
+  await until(() => connection.stored.length === 2);
+  equal(connection.stored[1].key, record.key);
 }
 
 export async function test_discarded_words_never_leave() {
-  const line = makeLine();
-  line.open = false;
-  const outbox = await makeOutbox(line);
+  const connection = makeConnection();
+  connection.open = false;
+  const outbox = await makeOutbox(connection);
   const first = outbox.add({ conversation: 1, body: "no" });
   const second = outbox.add({ conversation: 1, body: "yes" });
   await Promise.all([first.kept, second.kept]);
   equal((await outbox.discard(first.record.key)).body, "no");
-  line.open = true;
+  connection.open = true;
   outbox.kick();
-  await until(() => line.stored.length === 1);
-  equal(line.bodies(), ["yes"]);
+  await until(() => connection.stored.length === 1);
+  equal(connection.bodies(), ["yes"]);
 }
 
 export async function test_words_written_offline_leave_once_and_in_order_after_a_reload() {
   const scope = `reload.${Date.now()}`;
-  const dead = makeLine();
+  const dead = makeConnection();
   dead.open = false;
   const before = await makeOutbox(dead, { scope });
   const written = ["1", "2", "3", "4", "5"];
   for (const body of written) await before.add({ conversation: 1, body }).kept;
   before.disconnect();
-  const line = makeLine();
-  const after = await makeOutbox(line, { scope });
-  await until(() => line.stored.length === 5 && after.size === 0);
-  equal(line.bodies(), written);
-  equal(line.asked.length, 5);
+  const connection = makeConnection();
+  const after = await makeOutbox(connection, { scope });
+  await until(() => connection.stored.length === 5 && after.size === 0);
+  equal(connection.bodies(), written);
+  equal(connection.asked.length, 5);
 }
 
 export async function test_an_answer_that_was_lost_does_not_make_a_second_message() {
   const scope = `lost.${Date.now()}`;
-  const line = makeLine();
-  const before = await makeOutbox(line, { scope });
-  const deliver = line.deliver;
+  const connection = makeConnection();
+  const before = await makeOutbox(connection, { scope });
+  const deliver = connection.deliver;
   before.add({ conversation: 1, body: "once" });
-  await until(() => line.asked.length === 1);
+  await until(() => connection.asked.length === 1);
   before.disconnect(); // the page goes while the answer is on its way
-  const again = makeLine();
+  const again = makeConnection();
   again.deliver = deliver;
-  const after = await makeOutbox({ ...line, deliver }, { scope });
+  const after = await makeOutbox({ ...connection, deliver }, { scope });
   await until(() => after.size === 0);
-  equal(line.bodies(), ["once"]);
+  equal(connection.bodies(), ["once"]);
 }
 
 export async function test_two_tabs_send_each_message_once() {
   const scope = `tabs.${Date.now()}`;
-  const line = makeLine();
-  line.open = false;
-  const [one, two] = [await makeOutbox(line, { scope }), await makeOutbox(line, { scope })];
+  const connection = makeConnection();
+  connection.open = false;
+  const [one, two] = [await makeOutbox(connection, { scope }), await makeOutbox(connection, { scope })];
   for (let count = 0; count < 6; count += 1) {
     await (count % 2 ? one : two).add({ conversation: 1, body: `${count}` }).kept;
   }
   await until(() => one.entries(1).length === 6 && two.entries(1).length === 6);
-  line.open = true;
+  connection.open = true;
   one.kick();
   two.kick();
-  await until(() => line.stored.length === 6 && !one.size && !two.size);
-  equal(line.bodies(), ["0", "1", "2", "3", "4", "5"]);
-  equal(line.asked.length, 6);
-  equal(line.most, 1);
+  await until(() => connection.stored.length === 6 && !one.size && !two.size);
+  equal(connection.bodies(), ["0", "1", "2", "3", "4", "5"]);
+  equal(connection.asked.length, 6);
+  equal(connection.most, 1);
 }
 
 export async function test_the_other_tab_sees_what_is_sent_and_what_is_discarded() {
   const scope = `seen.${Date.now()}`;
-  const line = makeLine();
-  line.open = false;
-  const [one, two] = [await makeOutbox(line, { scope }), await makeOutbox(line, { scope })];
+  const connection = makeConnection();
+  connection.open = false;
+  const [one, two] = [await makeOutbox(connection, { scope }), await makeOutbox(connection, { scope })];
   const heard = [];
   two.on("sent", ({ record }) => heard.push(["sent", record.body]));
   two.on("discarded", ({ record }) => heard.push(["discarded", record.body]));
@@ -183,7 +183,7 @@ export async function test_the_other_tab_sees_what_is_sent_and_what_is_discarded
   const second = one.add({ conversation: 1, body: "b" });
   await Promise.all([first.kept, second.kept]);
   await one.discard(first.record.key);
-  line.open = true;
+  connection.open = true;
   one.kick();
   await until(() => heard.length === 2);
   equal(heard, [
@@ -193,27 +193,27 @@ export async function test_the_other_tab_sees_what_is_sent_and_what_is_discarded
 }
 
 export async function test_nobody_finds_the_words_of_another_person() {
-  const line = makeLine();
-  line.open = false;
-  const mine = await makeOutbox(line, { scope: `1.${Date.now()}` });
+  const connection = makeConnection();
+  connection.open = false;
+  const mine = await makeOutbox(connection, { scope: `1.${Date.now()}` });
   await mine.add({ conversation: 1, body: "mine" }).kept;
-  const theirs = await makeOutbox(line, { scope: `2.${Date.now()}` });
+  const theirs = await makeOutbox(connection, { scope: `2.${Date.now()}` });
   equal(theirs.entries(1), []);
   await mine.clear();
   equal(mine.size, 0);
 }
 
 export async function test_what_the_disk_refuses_is_kept_in_memory_and_sent() {
-  const line = makeLine();
-  line.open = false;
-  const outbox = await makeOutbox(line, { storage: memoryOnly() });
+  const connection = makeConnection();
+  connection.open = false;
+  const outbox = await makeOutbox(connection, { storage: memoryOnly() });
   const told = [];
   outbox.on("stored", () => told.push(outbox.stored));
   await outbox.add({ conversation: 1, body: "kept" }).kept;
   equal(outbox.stored, false, "a reload would lose it");
-  line.open = true;
+  connection.open = true;
   outbox.kick();
-  await until(() => line.stored.length === 1 && outbox.size === 0);
+  await until(() => connection.stored.length === 1 && outbox.size === 0);
   equal(told, [false, true]);
 }
 
@@ -235,9 +235,9 @@ async function onDisk(scope) {
 
 export async function test_what_was_queued_outlives_the_data_of_the_site() {
   const scope = `cleared.${Date.now()}`;
-  const line = makeLine();
-  line.open = false;
-  const outbox = await makeOutbox(line, { scope });
+  const connection = makeConnection();
+  connection.open = false;
+  const outbox = await makeOutbox(connection, { scope });
   await outbox.add({ conversation: 1, body: "one" }).kept;
   await outbox.add({ conversation: 1, body: "two" }).kept;
   await deleteDatabase();
@@ -249,57 +249,57 @@ export async function test_what_was_queued_outlives_the_data_of_the_site() {
   );
   await until(() => outbox.stored);
   equal(await onDisk(scope), ["one", "two", "three"]);
-  line.open = true;
+  connection.open = true;
   outbox.kick();
-  await until(() => line.stored.length === 3 && outbox.size === 0);
-  equal(line.bodies(), ["one", "two", "three"]);
+  await until(() => connection.stored.length === 3 && outbox.size === 0);
+  equal(connection.bodies(), ["one", "two", "three"]);
   equal(await onDisk(scope), []);
 }
 
 export async function test_an_emptied_database_takes_nothing_out_of_the_page() {
-  const line = makeLine();
-  line.open = false;
+  const connection = makeConnection();
+  connection.open = false;
   const scope = `emptied.${Date.now()}`;
-  const outbox = await makeOutbox(line, { scope });
+  const outbox = await makeOutbox(connection, { scope });
   for (const body of ["one", "two"]) await outbox.add({ conversation: 1, body }).kept;
   const other = new OutboxStorage(scope);
   await other.clear();
   other.close();
   await outbox.add({ conversation: 1, body: "three" }).kept;
   equal(outbox.size, 3);
-  line.open = true;
+  connection.open = true;
   outbox.kick();
-  await until(() => line.stored.length === 3);
-  equal(line.bodies(), ["one", "two", "three"]);
+  await until(() => connection.stored.length === 3);
+  equal(connection.bodies(), ["one", "two", "three"]);
 }
 
 export async function test_a_database_that_never_opens_stops_nothing() {
-  const line = makeLine();
+  const connection = makeConnection();
   const storage = new OutboxStorage("never", { open: () => new Promise(() => {}), patience: 30 });
-  const outbox = new Outbox({ scope: "never", storage, deliver: line.deliver, delay: () => 5 });
+  const outbox = new Outbox({ scope: "never", storage, deliver: connection.deliver, delay: () => 5 });
   outbox.connect();
   outbox.add({ conversation: 1, body: "one" });
   equal(outbox.size, 1, "shown at once");
-  await until(() => line.stored.length === 1);
+  await until(() => connection.stored.length === 1);
   const asked = performance.now();
   outbox.add({ conversation: 1, body: "two" });
-  await until(() => line.stored.length === 2);
+  await until(() => connection.stored.length === 2);
   ok(performance.now() - asked < 1_000, "nobody waits for it a second time");
 }
 
 export async function test_a_database_that_opens_late_is_used_from_then_on() {
   const scope = `late.${Date.now()}`;
-  const earlier = makeLine();
+  const earlier = makeConnection();
   earlier.open = false;
   const before = await makeOutbox(earlier, { scope });
   await before.add({ conversation: 1, body: "left by the page before" }).kept;
   before.disconnect();
   let openNow;
   const gate = new Promise((resolve) => (openNow = resolve));
-  const line = makeLine();
-  line.open = false;
+  const connection = makeConnection();
+  connection.open = false;
   const real = () => gate.then(() => openReal());
-  const outbox = await makeOutbox(line, {
+  const outbox = await makeOutbox(connection, {
     scope,
     storage: new OutboxStorage(scope, { open: real, patience: 20 }),
   });
@@ -330,12 +330,12 @@ export async function test_a_disk_that_stops_answering_is_waited_for_once() {
     delete: () => ({}),
     count: () => ({}),
   };
-  const line = makeLine();
+  const connection = makeConnection();
   const storage = new OutboxStorage("hangs", { open: async () => hanging, patience: 40 });
-  const outbox = await makeOutbox(line, { storage });
+  const outbox = await makeOutbox(connection, { storage });
   for (const body of ["one", "two", "three"]) outbox.add({ conversation: 1, body });
-  await until(() => line.stored.length === 3);
-  equal(line.bodies(), ["one", "two", "three"]);
+  await until(() => connection.stored.length === 3);
+  equal(connection.bodies(), ["one", "two", "three"]);
 }
 
 export async function test_what_version_1_kept_is_found() {
@@ -350,10 +350,10 @@ export async function test_what_version_1_kept_is_found() {
     request.onsuccess = () => resolve(request.result);
   });
   old.close();
-  const line = makeLine();
-  await makeOutbox(line, { scope: "v1" });
-  await until(() => line.stored.length === 1);
-  equal(line.bodies(), ["old"]);
+  const connection = makeConnection();
+  await makeOutbox(connection, { scope: "v1" });
+  await until(() => connection.stored.length === 1);
+  equal(connection.bodies(), ["old"]);
 }
 
 /** A storage that counts the records that are read and written. */
@@ -385,11 +385,11 @@ class CountingShelf extends OutboxStorage {
 export async function test_a_record_costs_the_same_however_many_wait() {
   const costs = [];
   for (const waiting of [0, 1_000]) {
-    const line = makeLine();
-    line.open = false;
+    const connection = makeConnection();
+    connection.open = false;
     const scope = `cost.${waiting}.${Date.now()}`;
     const storage = new CountingShelf(scope);
-    const outbox = await makeOutbox(line, { scope, storage });
+    const outbox = await makeOutbox(connection, { scope, storage });
     const kept = [];
     for (let count = 0; count < waiting; count += 1) {
       kept.push(outbox.add({ conversation: 1, body: `${count}` }).kept);
@@ -399,9 +399,9 @@ export async function test_a_record_costs_the_same_however_many_wait() {
     let changes = 0;
     outbox.on("change", () => (changes += 1));
     await outbox.add({ conversation: 1, body: "one more" }).kept;
-    line.deliver.ready = () => line.asked.length < 1; // one is sent
+    connection.deliver.ready = () => connection.asked.length < 1; // one is sent
     outbox.kick();
-    await until(() => line.stored.length === 1 && outbox.size === waiting);
+    await until(() => connection.stored.length === 1 && outbox.size === waiting);
     await pause(20);
     costs.push([storage.touched, changes]);
     outbox.disconnect();
@@ -414,30 +414,30 @@ export async function test_a_tab_that_hangs_with_the_lock_stops_the_others_not_f
   const scope = `frozen.${Date.now()}`;
   let thaw;
   navigator.locks.request(`chatty.outbox.${scope}.1`, () => new Promise((resolve) => (thaw = resolve)));
-  const line = makeLine();
-  const outbox = await makeOutbox(line, { scope, lockWait: 30 });
+  const connection = makeConnection();
+  const outbox = await makeOutbox(connection, { scope, lockWait: 30 });
   for (const body of ["one", "two"]) outbox.add({ conversation: 1, body });
-  await until(() => line.stored.length === 2);
-  equal(line.bodies(), ["one", "two"]);
+  await until(() => connection.stored.length === 2);
+  equal(connection.bodies(), ["one", "two"]);
   thaw();
 }
 
 export async function test_a_tab_that_opens_learns_of_words_that_are_in_memory_only() {
   const scope = `memory.${Date.now()}`;
-  const line = makeLine();
-  line.open = false;
-  const one = await makeOutbox(line, { scope, storage: memoryOnly() });
+  const connection = makeConnection();
+  connection.open = false;
+  const one = await makeOutbox(connection, { scope, storage: memoryOnly() });
   await one.add({ conversation: 1, body: "unstored" }).kept;
-  const two = await makeOutbox(line, { scope });
+  const two = await makeOutbox(connection, { scope });
   await until(() => two.size === 1 && two.stored);
   equal(await onDisk(scope), ["unstored"]);
 }
 
 export async function test_forgetting_forgets_in_every_tab() {
   const scope = `forget.${Date.now()}`;
-  const line = makeLine();
-  line.open = false;
-  const [one, two] = [await makeOutbox(line, { scope }), await makeOutbox(line, { scope })];
+  const connection = makeConnection();
+  connection.open = false;
+  const [one, two] = [await makeOutbox(connection, { scope }), await makeOutbox(connection, { scope })];
   await one.add({ conversation: 1, body: "a" }).kept;
   await until(() => two.size === 1);
   await one.clear();
@@ -446,25 +446,25 @@ export async function test_forgetting_forgets_in_every_tab() {
 }
 
 export async function test_it_works_where_there_are_no_locks() {
-  const line = makeLine();
+  const connection = makeConnection();
   const outbox = new Outbox({
     scope: "none",
     storage: memoryOnly(),
-    deliver: line.deliver,
+    deliver: connection.deliver,
     locks: null,
     delay: () => 5,
   });
   await outbox.connect();
   for (const body of ["one", "two"]) outbox.add({ conversation: 1, body });
-  await until(() => line.stored.length === 2);
-  ok(line.most === 1);
+  await until(() => connection.stored.length === 2);
+  ok(connection.most === 1);
 }
 
 export async function test_unsent_text_is_counted_and_removed_whatever_kind_it_is() {
   const scope = `41.${Date.now()}`;
-  const line = makeLine();
-  line.open = false;
-  const outbox = await makeOutbox(line, { scope });
+  const connection = makeConnection();
+  connection.open = false;
+  const outbox = await makeOutbox(connection, { scope });
   const drafts = new Drafts(scope, "me my@address");
   const theirs = new Drafts("4.x");
   const unsent = new Unsent({ outbox, drafts });
@@ -474,7 +474,7 @@ export async function test_unsent_text_is_counted_and_removed_whatever_kind_it_i
   new Drafts("41.before-a-restore", "x my@address").write(1, { body: "old" });
   new Drafts("41.another's", "x their@address").write(1, { body: "of who had this id before" });
   theirs.write(1, { body: "somebody else's" });
-  const former = await makeOutbox(line, { scope: "40.before-a-restore" });
+  const former = await makeOutbox(connection, { scope: "40.before-a-restore" });
   new Drafts("40.before-a-restore", "me old@address");
   await former.add({ conversation: 1, body: "old, too" }).kept;
   equal([unsent.size, await unsent.count()], [3, 5]);
@@ -486,11 +486,11 @@ export async function test_unsent_text_is_counted_and_removed_whatever_kind_it_i
 
 export async function test_what_nobody_came_back_to_is_forgotten_after_30_days() {
   const later = Date.now() + 31 * 86_400_000;
-  const line = makeLine();
-  line.open = false;
-  const outbox = await makeOutbox(line, { scope: "51.e" });
+  const connection = makeConnection();
+  connection.open = false;
+  const outbox = await makeOutbox(connection, { scope: "51.e" });
   await outbox.add({ conversation: 1, body: "theirs" }).kept;
-  const mine = await makeOutbox(line, { scope: "52.e" });
+  const mine = await makeOutbox(connection, { scope: "52.e" });
   await mine.add({ conversation: 1, body: "mine" }).kept;
   const storage = new OutboxStorage("52.e");
   await storage.removeOld();

@@ -4,7 +4,7 @@ import { equal, ok, pause, until } from "tests/assert.js";
 const HELLO = { type: "hello", user: { id: 1 }, epoch: "e", conversations: [] };
 
 /** Stands in for the browser's WebSocket; `made` are all that were opened. */
-function fakeLine() {
+function fakeConnection() {
   const made = [];
   class FakeSocket {
     static OPEN = 1;
@@ -39,7 +39,7 @@ function fakeLine() {
 
 /** A socket whose waits are nothing at all, and what it said. */
 function connected({ random = () => 0 } = {}) {
-  const made = fakeLine();
+  const made = fakeConnection();
   const socket = new Socket("ws://test/ws/", { random });
   const said = [];
   for (const word of ["status", "hello", "frame", "renew"]) {

@@ -98,7 +98,7 @@ export class Chat extends Emitter {
     return this.#outbox.add({ conversation: this.#conversation, body, reply_to: replyTo });
   }
 
-  /** Others are told at most every three seconds, and only while there is a line. */
+  /** Others are told at most every three seconds, and only while there is a connection. */
   typing() {
     if (Date.now() - this.#lastTyping < TYPING_PAUSE) return;
     if (this.#socket.send({ type: "typing", conversation: this.#conversation })) {
@@ -182,7 +182,7 @@ export class Chat extends Emitter {
     this.#moveMark(seq - 1);
   }
 
-  // Internal: what the line says
+  // Internal: what the socket says
 
   #onHello(frame) {
     if (frame.user.id !== this.#me || frame.epoch !== this.#epoch) {
@@ -256,7 +256,7 @@ export class Chat extends Emitter {
 
   #onError(frame) {
     if (!frame.key) {
-      // Removed while the line was down, say: what is asked about this conversation is not found.
+      // Removed while the connection was down, say: what is asked about this conversation is not found.
       const isHere = frame.conversation && frame.conversation === this.#conversation;
       if (isHere && frame.code === "not_found") this.emit("removed", { change: "removed" });
       return;
@@ -308,7 +308,7 @@ export class Chat extends Emitter {
     if (frame.change === "added") this.emit("readded", {});
   }
 
-  // Internal: the line itself
+  // Internal: the connection itself
 
   #onStatus(status) {
     if (status.state !== "online") this.#isVerified = false;
@@ -322,7 +322,7 @@ export class Chat extends Emitter {
     this.emit("status", this.status);
   }
 
-  /** How the line is, as "status" tells it. */
+  /** How the connection is, as "status" tells it. */
   get status() {
     return { state: this.#socket.state, code: this.#socket.code, blocked: this.#blocked };
   }
@@ -491,7 +491,7 @@ export class Chat extends Emitter {
       try {
         this.#setCounts([await this.#rest.get(`conversations/${id}/`)], asOf);
       } catch (error) {
-        // Not mine any more, or no line: the next hello brings the numbers.
+        // Not mine any more, or no connection: the next hello brings the numbers.
         const { retry, status, retryAfter } = error;
         if (retry && status) this.#recountSoon(id, Math.max(1_000 * retryAfter, RECOUNT_PAUSE));
       }

@@ -153,7 +153,7 @@ export class Outbox extends Emitter {
     return !this.#unstored.size;
   }
 
-  /** Look again, now: the line is open, or somebody asked. */
+  /** Look again, now: the connection is open, or somebody asked. */
   kick() {
     this.#wake();
     for (const [conversation, { waiting }] of this.#queues) {
@@ -242,7 +242,7 @@ export class Outbox extends Emitter {
         attempt = 0;
         continue;
       }
-      if (!this.#deliver.ready()) return; // the line is gone; kick() comes when it is back
+      if (!this.#deliver.ready()) return; // the connection is gone; kick() comes when it is back
       await this.#sleep(Math.max(this.#delay(attempt), (error.retryAfter ?? 0) * 1000));
       attempt += 1;
     }

@@ -113,7 +113,7 @@ export class Socket extends Emitter {
     try {
       frame = JSON.parse(data);
     } catch {
-      return; // not one of ours; the next heartbeat tells whether the line is sound
+      return; // not one of ours; the next heartbeat tells whether the connection works
     }
     this.#lastHeard = Date.now();
     if (this.online) this.#expectWithin(SILENCE);
@@ -169,7 +169,7 @@ export class Socket extends Emitter {
     this.#timer = setTimeout(() => this.#open(), delay);
   }
 
-  /** Take the line for dead unless something is heard within `patience` ms. */
+  /** Take the connection for dead unless something is heard within `patience` ms. */
   #expectWithin(patience) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onClose(1006), patience);

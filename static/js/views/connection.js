@@ -1,10 +1,10 @@
-// How the line is, said quietly: nothing while all is well or only flickers.
+// How the connection is, said quietly: nothing while all is well or only flickers.
 
 import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
-const PATIENCE = 1_500; // ms without a line before a word is said
+const PATIENCE = 1_500; // ms without a connection before anything is said
 
 export class Connection {
   #chat;

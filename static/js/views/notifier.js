@@ -3,7 +3,7 @@
 // Every window has one of these. Whichever holds the lock "notifier" speaks for all; a window that
 // somebody looks at holds "looked at", and while any does nobody is told anything.
 // What is told follows from the numbers of the conversation list, not from frames: so also what came while the
-// line was down is told, and what was read on another device is taken away.
+// connection was down is told, and what was read on another device is taken away.
 
 import { notifiableCount, levelOf } from "chatty/chat/conversation_list.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";

@@ -5,7 +5,7 @@ import { Presence } from "chatty/chat/presence.js";
 import { element } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 
-const OFFLINE_AFTER = 20_000; // ms without a line after which nobody is said to be here
+const OFFLINE_AFTER = 20_000; // ms without a connection after which nobody is said to be here
 const STEPS = { joined: 1, added: 1, left: -1, removed: -1 }; // in how many people there are
 const NAMED = 3; // under a message; of more people two, and how many more
 
@@ -16,7 +16,7 @@ export class PresenceView {
   #store;
   #rest;
   #presence;
-  #isOffline = false; // the line
+  #isOffline = false; // has been without a connection for so long
   #marksReceived = 0; // how often marks were told
   #timers = {};
   #stops = [];

@@ -61,7 +61,7 @@ export class ReadMarks {
     });
   }
 
-  /** I have spoken: what was before has been read, and the line has done its duty. */
+  /** I have spoken: what was before has been read, and the "new" line has done its duty. */
   messageSent() {
     this.#waitsForLine = this.#isPaused = false;
     this.#timeline.dropNewLine();
