@@ -20,12 +20,15 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import websockets.sync.client
 
 from proof.services import free_port
+from tests.fork_server import ForkedProcess, ForkServer
 from tests.services import Postgres, Redis
+
+Process = subprocess.Popen[bytes] | ForkedProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"
@@ -60,19 +63,37 @@ class Installation:
     postgres: Postgres | None = None
     redis: Redis | None = None
     servers: list[ChatServer] = field(default_factory=list)
+    forks: ForkServer | None = (
+        None  # what starts its processes; without one they begin from nothing
+    )
+
+    def start(self, *arguments: str, output: IO[Any], **changes: str) -> Process:
+        """Starts `python ARGUMENTS` with its environment and a session of its own, so that a kill
+        of the group leaves no worker behind. `output` takes errors, too."""
+        env = {**self.env, **changes}
+        if self.forks is not None:
+            return self.forks.start(list(arguments), env, output)
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def manage(self, *arguments: str, check: bool = True, **changes: str) -> str:
         """Runs manage.py; returns what it wrote. Raises AssertionError with it when it fails."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env={**self.env, **changes},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        written = done.stdout + done.stderr
-        assert not check or done.returncode == 0, written
+        with tempfile.TemporaryFile() as output:
+            process = self.start("manage.py", *arguments, output=output, **changes)
+            try:
+                code = process.wait(120)
+            finally:
+                process.kill()
+            output.seek(0)
+            written = output.read().decode()
+        assert not check or code == 0, written
         return written
 
     def serve(
@@ -109,9 +130,9 @@ class ChatServer:
         self.failing = failing
         self.arguments = arguments
         self.port = free_port()
-        self.env = {**installation.env, "PORT": str(self.port), **changes}
+        self.changes = {"PORT": str(self.port), **changes}
         self.log = installation.home / f"server-{self.port}.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -131,15 +152,7 @@ class ChatServer:
 
     def start(self, seconds: float = 60) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *self._command()],
-                cwd=ROOT,
-                env=self.env,
-                stdout=log,
-                stderr=log,
-                # Workers are children: a kill of the group leaves none behind.
-                start_new_session=True,
-            )
+            self.process = self.installation.start(*self._command(), output=log, **self.changes)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"The server ended:\n{self.output()}"
@@ -227,6 +240,7 @@ class Builder:
     """
 
     def __init__(self, base: Path, shared: Path | None = None) -> None:
+        self.forks = ForkServer() if hasattr(os, "pidfd_open") else None
         self.base = base
         self.shared = shared or base
         self.count = 0
@@ -237,7 +251,7 @@ class Builder:
         template = self._template("sqlite", self._set_up_sqlite)
         home = self._new_home()
         shutil.copytree(template, home, dirs_exist_ok=True)
-        return Installation(home, self._environment(home))
+        return self.not_set_up(home)
 
     def production(self, postgres: Postgres | None = None) -> Installation:
         """An installation on PostgreSQL, with a Redis of its own that may be stopped.
@@ -252,8 +266,7 @@ class Builder:
         name = home.name.replace("-", "_")
         url = postgres.create(name, template=_TEMPLATE_DATABASE)
         redis = Redis()
-        env = self._environment(home, DATABASE_URL=url, REDIS_URL=redis.url)
-        return Installation(home, env, postgres, redis)
+        return self.not_set_up(home, postgres, redis, DATABASE_URL=url, REDIS_URL=redis.url)
 
     def new_postgres(self) -> Postgres:
         """A server on which production() can make databases; whoever asked for it closes it."""
@@ -262,6 +275,8 @@ class Builder:
     def close(self) -> None:
         if self._postgres is not None:
             self._postgres.close()
+        if self.forks is not None:
+            self.forks.close()
 
     def _template(self, kind: str, set_up: Callable[[Path], None]) -> Path:
         """Where the template of this kind is. The first process to ask makes it, others wait.
@@ -278,13 +293,13 @@ class Builder:
         return template
 
     def _set_up_sqlite(self, home: Path) -> None:
-        self._prepare(Installation(home, self._environment(home)))
+        self._prepare(self.not_set_up(home))
 
     def _set_up_postgres(self, data: Path) -> None:
         with Postgres() as postgres:
             url = postgres.create(_TEMPLATE_DATABASE)
             home = self._new_home()
-            self._prepare(Installation(home, self._environment(home, DATABASE_URL=url)))
+            self._prepare(self.not_set_up(home, DATABASE_URL=url))
             postgres.stop_and_copy(data)
 
     def _prepare(self, installation: Installation) -> None:
@@ -297,9 +312,16 @@ class Builder:
         home.mkdir(mode=0o700)
         return home
 
-    def _environment(self, home: Path, **more: str) -> dict[str, str]:
+    def not_set_up(
+        self,
+        home: Path,
+        postgres: Postgres | None = None,
+        redis: Redis | None = None,
+        **more: str,
+    ) -> Installation:
+        """An installation in an empty directory that is still to be set up."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return {
+        env = {
             **kept,
             **_GENEROUS,
             "DATA_DIR": str(home),
@@ -310,3 +332,4 @@ class Builder:
             "DATABASE_POOL": "24",
             **more,
         }
+        return Installation(home, env, postgres, redis, forks=self.forks)

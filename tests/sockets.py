@@ -70,7 +70,7 @@ class Member(Person):
 
     def new_token(self, **changes: Any) -> str:
         """One's own access token with other claims, signed with the installation's key."""
-        secret = derive_key(self.server.env["SECRET_KEY"], "jwt")
+        secret = derive_key(self.server.installation.env["SECRET_KEY"], "jwt")
         claims = jwt.decode(self.token, options={"verify_signature": False})
         return jwt.encode({**claims, **changes}, secret, algorithm="HS256")
 

@@ -242,7 +242,7 @@ def test_setup_does_not_migrate_under_a_server_on_sqlite(installation):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
-    env = builder._environment(tmp_path, SECRET_KEY="")
+    env = builder.not_set_up(tmp_path, SECRET_KEY="").env
     if kind == "postgres":
         with contextlib.closing(builder.production()) as grown:
             env["DATABASE_URL"] = grown.postgres.create(f"twice_{os.getpid()}", "template1")

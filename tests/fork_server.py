@@ -1,0 +1,249 @@
+"""Starts Python programs in a fraction of the time: as forks of a process that has imported what all import.
+
+Most of what a command of manage.py costs is importing Django and its company. ForkServer starts one process
+that imports them once, without settings, and forks a child for each program. The child takes the
+program's environment, output and session, and runs it as `python` would: from its settings on
+it is a process like any other. Linux only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import resource
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+# What programs of this project import before or without settings. One that is missing here costs
+# each of them the time of its import, and nothing else.
+_IMPORTED_ONCE = (
+    "argon2",
+    "channels.layers",
+    "channels_redis.core",
+    "csp.middleware",
+    "django.contrib.admin.utils",
+    "django.contrib.auth.hashers",
+    "django.contrib.staticfiles.storage",
+    "django.core.cache.backends.locmem",
+    "django.core.cache.backends.redis",
+    "django.core.mail",
+    "django.core.management.commands.makemigrations",
+    "django.core.management.commands.migrate",
+    "django.core.management.commands.shell",
+    "django.core.servers.basehttp",
+    "django.db.backends.postgresql.base",
+    "django.db.backends.sqlite3.base",
+    "django.forms",
+    "django.middleware.common",
+    "django.middleware.csrf",
+    "django.middleware.gzip",
+    "django.middleware.locale",
+    "django.middleware.security",
+    "django.template.backends.django",
+    "django.template.defaulttags",
+    "django.template.loader_tags",
+    "django.templatetags.i18n",
+    "django.test",
+    "django.views.defaults",
+    "django.views.generic",
+    "environ",
+    "httptools",
+    "jwt",
+    "lucide",
+    "msgspec",
+    "nh3",
+    "PIL.Image",
+    "PIL.ImageOps",
+    "PIL.WebPImagePlugin",
+    "psycopg",
+    "psycopg_pool",
+    "pyromark",
+    "redis.asyncio",
+    "requests",
+    "rest_framework.compat",
+    "rest_framework.serializers",
+    "rest_framework.utils.encoders",
+    "rjsmin",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.websockets_impl",
+    "uvicorn.server",
+    "websockets",
+    "whitenoise.middleware",
+    "whitenoise.storage",
+)
+_LONGEST_REQUEST = 1 << 17  # bytes of JSON: arguments and environment
+
+
+class ForkServer:
+    """The process that forks. Close it when its children have ended; it ends none of them."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+                cwd=ROOT,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl+C is for the tests, which then close it
+            )
+
+    def start(self, arguments: list[str], env: dict[str, str], output: IO[Any]) -> ForkedProcess:
+        """Run `python ARGUMENTS` in the project's directory, in a session of its own.
+
+        `arguments`: a script and what follows, or "-m", a module and what follows. `output` takes
+        errors, too.
+        """
+        request = json.dumps([arguments, env]).encode()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            socket.send_fds(self._socket, [request], [theirs.fileno(), output.fileno()])
+        return ForkedProcess(arguments, ours)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.wait()
+
+
+class ForkedProcess:
+    """What tests need of subprocess.Popen, for a child of the fork server."""
+
+    def __init__(self, arguments: list[str], told: socket.socket) -> None:
+        self.args = arguments
+        self.returncode: int | None = None
+        self._told = told
+        self.pid = self._hear()
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(timeout=0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            self._told.settimeout(timeout)
+            try:
+                self.returncode = self._hear()
+            except (BlockingIOError, TimeoutError):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            self._told.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Does nothing once it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _hear(self) -> int:
+        told = self._told.recv(32)
+        if not told:
+            raise RuntimeError("The fork server has ended.")
+        return int(told)
+
+
+def _serve(requests: socket.socket) -> list[str]:
+    """Fork a child for each request until there is nobody left to ask.
+
+    Returns only in the children, each with the arguments of its program.
+    """
+    waiting = selectors.DefaultSelector()
+    waiting.register(requests, selectors.EVENT_READ)
+    while True:
+        for key, _events in waiting.select():
+            if key.fileobj is not requests:
+                _tell_end(waiting, key)
+                continue
+            request, files, _flags, _address = socket.recv_fds(requests, _LONGEST_REQUEST, 2)
+            if not request:
+                os._exit(0)  # nothing here needs to be tidied up, and children may still run
+            arguments, env = json.loads(request)
+            told, output = files
+            pid = os.fork()
+            if pid == 0:
+                # By name: what closes itself later would close a file that has its number by then.
+                waiting.close()
+                requests.close()
+                _become(env, output)
+                return list(arguments)
+            os.close(output)
+            os.write(told, str(pid).encode())
+            waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, told))
+
+
+def _tell_end(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+    pid, told = key.data
+    _pid, status = os.waitpid(pid, 0)
+    waiting.unregister(key.fileobj)
+    os.close(key.fd)
+    with contextlib.suppress(OSError):  # nobody wants to know
+        os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
+    os.close(told)
+
+
+def _become(env: dict[str, str], output: int) -> None:
+    """Make a forked child what a new process with this environment and output would be."""
+    os.setsid()
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    at_once = bool(env.get("PYTHONUNBUFFERED"))
+    sys.stdout = _stream(1, "surrogateescape", write_through=at_once)
+    sys.stderr = _stream(2, "backslashreplace", write_through=at_once)
+
+
+def _stream(number: int, errors: str, *, write_through: bool) -> io.TextIOWrapper:
+    raw = io.FileIO(number, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding="utf-8",
+        errors=errors,
+        line_buffering=number == 2,
+        write_through=write_through,
+    )
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+def _main() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in _IMPORTED_ONCE:
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy what it shares with the others
+    _run(_serve(socket.socket(fileno=int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    _main()
