@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -95,31 +96,41 @@ class Follower(_Caller):
         self.position = 0
         self.messages: dict[int, Frame] = {}
         self.resets = 0
+        self._newest = 0  # the highest version heard of
+        self._asked_at = 0.0  # when the `sync` was sent that is not answered yet; 0: there is none
 
     def greeted(self, client: Client) -> None:
         self._sync(client)
 
     def turn(self, client: Client) -> None:
         if not client.frames:
-            client.listen(time.monotonic() + 30)
-        frame = client.frames.pop(0)
+            with contextlib.suppress(TimeoutError):
+                client.listen(time.monotonic() + 1)
+        if client.frames:
+            self._hear(client.frames.pop(0))
+        # One question at a time. Each message asking its own would ask hundreds of times from the
+        # same position while the first answer is late, and then wait for all those answers.
+        if self._newest > self.position and time.monotonic() - self._asked_at > ANSWER_SECONDS:
+            self._sync(client)
+
+    def _hear(self, frame: Frame) -> None:
         if frame.get("conversation") != self.conversation:
             return
         if frame["type"] == "message":
             self._show(frame["message"])
+            self._newest = max(self._newest, frame["version"])
             if frame["version"] == self.position + 1:
                 self.position += 1
-            elif frame["version"] > self.position:
-                self._sync(client)
         elif frame["type"] == "synced" and frame["from"] <= self.position:
             self.resets += frame["reset"]
             for message in frame["messages"]:
                 self._show(message)
             self.position = max(self.position, frame["version"])
-            if frame["more"]:
-                self._sync(client)
+            self._newest = max(self._newest, self.position + frame["more"])
+            self._asked_at = 0.0
 
     def _sync(self, client: Client) -> None:
+        self._asked_at = time.monotonic()
         client.say("sync", conversation=self.conversation, version=self.position)
 
     def _show(self, message: Frame) -> None:
