@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no server is left
     raise_open_files()
     about = circumstances() | {"rounds": options.rounds, "quick": options.quick}
-    with Site(hurried=options.quick) as site:
+    if options.against:
+        about["against"] = commit(options.against)
+    with Site(hurried=options.quick, against=options.against) as site:
         about["versions"]["PostgreSQL"] = postgres_version(site)
         bench = Bench(
             site,
@@ -69,12 +71,22 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         action="store_true",
         help="A few of everything: whether it runs, not what it costs.",
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIRECTORY",
+        help="Another checkout of Chatty, which takes turns with this one.",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="Every value of every round.")
     options = parser.parse_args(arguments)
     if unknown := set(options.only) - set(SCENARIOS):
         parser.error(f"There is no scenario {', '.join(sorted(unknown))}.")
     if options.rounds < 1:
         parser.error("--rounds should be at least 1.")
+    if options.against:
+        options.against = options.against.resolve()
+        if not (options.against / "manage.py").is_file():
+            parser.error(f"There is no Chatty in {options.against}.")
     return options
 
 
@@ -111,10 +123,11 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def commit() -> str:
+def commit(checkout: Path = ROOT) -> str:
+    git = ("git", "-C", str(checkout))
     try:
-        changed = said_by("git", "status", "--porcelain", "--untracked-files=no")
-        return said_by("git", "rev-parse", "--short=12", "HEAD") + (
+        changed = said_by(*git, "status", "--porcelain", "--untracked-files=no")
+        return said_by(*git, "rev-parse", "--short=12", "HEAD") + (
             " and changes" if changed else ""
         )
     except (OSError, subprocess.CalledProcessError):
@@ -139,6 +152,7 @@ def heading(about: dict[str, Any], bench: Bench) -> str:
         f"- {about['date']}, commit {about['commit']}, medians of {bench.rounds} rounds",
         f"- {about['machine']}; load average at the beginning: {about['load_before'][0]:.1f}",
         f"- {versions}",
+        *([f"- the other checkout: commit {about['against']}"] if "against" in about else []),
         f"- out of the way: {limits}",
     ]
     if bench.quick:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from benchmarks.client import Faults, Outcome
-from benchmarks.contenders import Chatty, Contender, Plan, Site
+from benchmarks.contenders import (
+    Chatty,
+    ChattySmall,
+    Contender,
+    OtherChatty,
+    OtherChattySmall,
+    Plan,
+    Site,
+)
 from benchmarks.measure import Sheet, percentile
 
 MICRO, MILLI = 1e6, 1e3
 Some = TypeVar("Some", bound=Contender)
+_OTHER: dict[type, tuple[Any]] = {Chatty: (OtherChatty,), ChattySmall: (OtherChattySmall,)}
 
 
 @dataclass
@@ -27,8 +36,11 @@ class Bench:
     sheet: Sheet = field(default_factory=Sheet)
     absent: dict[str, str] = field(default_factory=dict)  # contender: what it would have needed
 
-    def available(self, kinds: Sequence[type[Contender]]) -> list[type[Contender]]:
-        """Those that can run here and are wanted; what cannot is noted as absent."""
+    def available(self, kinds: Sequence[type[Some]]) -> list[type[Some]]:
+        """Those that can run here and are wanted, and beside this Chatty the one it is compared
+        with; what cannot run is noted as absent."""
+        if self.site.against is not None:
+            kinds = [each for kind in kinds for each in (kind, *_OTHER.get(kind, ()))]
         if self.alone:
             return [kind for kind in kinds if issubclass(kind, Chatty)]
         for kind in kinds:

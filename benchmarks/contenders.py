@@ -48,11 +48,13 @@ class Plan:
 class Site:
     """The ground all contenders stand on: one PostgreSQL, one Redis, one directory.
 
-    With `hurried` one Chatty serves all scenarios; else each gets a fresh process.
+    With `hurried` one Chatty serves all scenarios; else each gets a fresh process. `against`: the
+    directory of another checkout of Chatty that is measured, too.
     """
 
-    def __init__(self, *, hurried: bool = False) -> None:
+    def __init__(self, *, hurried: bool = False, against: Path | None = None) -> None:
         self.hurried = hurried
+        self.against = against
         self._stack = ExitStack()
         self._furnishers: dict[Path, subprocess.Popen[str]] = {}
 
@@ -90,8 +92,28 @@ class Site:
         url = self.postgres.create("guarded")
         return self._set_up("chatty-guarded", limits={}, DATABASE_URL=url)
 
+    @cached_property
+    def other_installation(self) -> Installation:
+        """The other checkout on PostgreSQL, set up as for production."""
+        url = self.postgres.create("other")
+        return self._set_up("other", root=self._other_root, DATABASE_URL=url)
+
+    @cached_property
+    def small_other_installation(self) -> Installation:
+        return self._set_up("other-small", root=self._other_root)
+
+    @property
+    def _other_root(self) -> Path:
+        assert self.against is not None
+        return self.against
+
     def _set_up(
-        self, name: str, *, limits: Mapping[str, str] = LIMITS, **more: str
+        self,
+        name: str,
+        *,
+        limits: Mapping[str, str] = LIMITS,
+        root: Path = ROOT,
+        **more: str,
     ) -> Installation:
         home = self.home / name
         home.mkdir()
@@ -101,12 +123,12 @@ class Site:
             **limits,
             **more,
             "DATA_DIR": str(home),
-            "STATIC_ROOT": str(self.home / "static"),
+            "STATIC_ROOT": str(self.home / ("static" if root == ROOT else "static-other")),
             "SECRET_KEY": "a-key-for-measurements-0123456789-abcdefghijklmnopqrstuvwxyz",
             "PYTHONUNBUFFERED": "1",
             "SHUTDOWN_SECONDS": "5",
         }
-        installation = Installation(home, env)
+        installation = Installation(home, env, root=root)
         installation.manage("setup", "--email", "admin@example.org")
         self._stack.callback(installation.close)
         return installation
@@ -129,11 +151,12 @@ class Site:
         return furnished
 
     def _furnisher(self, installation: Installation) -> subprocess.Popen[str]:
-        script = "from benchmarks.cast import serve_requests; serve_requests()"
+        # By path: another checkout has a benchmarks/ of its own, which may know other requests.
+        script = f"import runpy; runpy.run_path({str(HERE / 'cast.py')!r})['serve_requests']()"
         process = self._stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],
-                cwd=ROOT,
+                cwd=installation.root,
                 env=installation.env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -230,6 +253,7 @@ class Chatty(Contender):
     """One process, PostgreSQL, production settings: access checks, rendering and all."""
 
     name = "Chatty"
+    protocols = "chatty.v2"
     steps = ((b'"type":"hello"', b""),)
 
     @property
@@ -263,7 +287,7 @@ class Chatty(Contender):
 
     def handshake(self, person: int, room: int) -> bytes:
         bearer = f"Authorization: Bearer {self.tokens[person]}"
-        return upgrade("/ws/", self.port, "Sec-WebSocket-Protocol: chatty.v2", bearer)
+        return upgrade("/ws/", self.port, f"Sec-WebSocket-Protocol: {self.protocols}", bearer)
 
     def say(self, room: int, number: int, words: str) -> bytes:
         key = number_of(number)
@@ -277,6 +301,25 @@ class ChattySmall(Chatty):
     @property
     def installation(self) -> Installation:
         return self.site.small_installation
+
+
+class OtherChatty(Chatty):
+    """The other checkout. A version that speaks an older protocol gets that one."""
+
+    name = "Chatty of the other checkout"
+    protocols = "chatty.v2, chatty.v1"
+
+    @property
+    def installation(self) -> Installation:
+        return self.site.other_installation
+
+
+class OtherChattySmall(OtherChatty):
+    name = "the other checkout on SQLite"
+
+    @property
+    def installation(self) -> Installation:
+        return self.site.small_other_installation
 
 
 class ChattyGuarded(Chatty):

@@ -63,9 +63,9 @@ class Installation:
     postgres: Postgres | None = None
     redis: Redis | None = None
     servers: list[ChatServer] = field(default_factory=list)
-    forks: ForkServer | None = (
-        None  # what starts its processes; without one they begin from nothing
-    )
+    # What starts its processes. None: each is a new Python.
+    forks: ForkServer | None = None
+    root: Path = ROOT  # the checkout its processes run
 
     def start(self, *arguments: str, output: IO[Any], **changes: str) -> Process:
         """Starts `python ARGUMENTS` with its environment and a session of its own, so that a kill
@@ -75,7 +75,7 @@ class Installation:
             return self.forks.start(list(arguments), env, output)
         return subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=ROOT,
+            cwd=self.root,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=output,

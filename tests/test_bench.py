@@ -165,11 +165,13 @@ def test_ratios_are_of_the_same_round():
 
 
 def test_what_cannot_be_run_is_refused(capsys):
-    for wrong in (["--only", "tea"], ["--rounds", "0"]):
+    for wrong in (["--only", "tea"], ["--rounds", "0"], ["--against", "/nowhere"]):
         with pytest.raises(SystemExit) as error:
             bench.parsed(wrong)
         assert error.value.code == 2
-    assert "no scenario tea" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no scenario tea" in said
+    assert "no Chatty in /nowhere" in said
 
 
 def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[str, Any]]:
@@ -207,6 +209,22 @@ def test_scenarios_run_and_lose_nothing(tmp_path: Path, scenarios: list[str]):
     assert {what for what, cost in noted.items() if "CPU" in what[1] and not cost > 0} == set()
     for scenario, *_ in noted:
         assert f"| {scenario} | Chatty |" in printed
+
+
+@pytest.mark.servers
+@pytest.mark.long
+def test_another_checkout_takes_turns_in_every_scenario_but_the_hostile(tmp_path: Path):
+    scenarios = [name for name in SCENARIOS if name != "hostile"]
+    options = ("--quick", "--rounds", "1", "--against", ".", "--only", ",".join(scenarios))
+    _, found = measured(tmp_path, *options, seconds=300)
+    assert found["against"] == found["commit"]
+    contenders: dict[str, set[str]] = {}
+    for each in found["figures"]:
+        contenders.setdefault(each["scenario"], set()).add(each["contender"])
+    assert len(contenders) >= len(scenarios)
+    assert [
+        name for name, seen in contenders.items() if "Chatty of the other checkout" not in seen
+    ] == []
 
 
 @pytest.mark.servers

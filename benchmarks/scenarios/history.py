@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from contextlib import ExitStack
 
 from benchmarks.bench import MILLI, Bench
 from benchmarks.contenders import Chatty, Plan
@@ -20,12 +21,14 @@ def run(bench: Bench) -> None:
         lengths = [200, 2_000]
     elif bench.full:
         lengths.append(1_000_000)
-    chatty = Chatty(bench.site)
     plan = Plan(2, [[0, 1] for _ in lengths], lengths)
     requests = 20 if bench.quick else REQUESTS
-    with bench.running(chatty, plan):
-        _ask(chatty, 0, 20)
-        for _ in bench.turns([chatty], SCENARIO):
+    with ExitStack() as stack:
+        contenders = [kind(bench.site) for kind in bench.available([Chatty])]
+        for chatty in contenders:
+            stack.enter_context(bench.running(chatty, plan))
+            _ask(chatty, 0, 20)
+        for chatty in bench.turns(contenders, SCENARIO):
             spent = [0.0] * len(lengths)
             for _again in range(requests // AT_ONCE):
                 for room in range(len(lengths)):

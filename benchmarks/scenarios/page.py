@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import re
+from contextlib import ExitStack
 from urllib.parse import urlencode
 
 from benchmarks.bench import MILLI, Bench
@@ -45,22 +46,25 @@ def run(bench: Bench) -> None:
         f"{clients} members, {long:,} messages, {2 * min(clients, 20)} reactions on each": 20,
     }
     requests = AT_ONCE if bench.quick else REQUESTS
-    chatty = Chatty(bench.site)
-    with bench.running(chatty, plan):
-        email = ""
-        for room, reactors in zip(chatty.rooms, rooms.values(), strict=True):
-            script = _FURNISH.format(room=room, reactors=reactors, page=PAGE, password=PASSWORD)
-            printed = chatty.installation.manage("shell", "-v", "0", "-c", script)
-            email = printed.partition("READER ")[2].strip()
-        cookie = signed_in(chatty.port, email)
-        for room in chatty.rooms:
-            _ask(chatty.port, room, cookie, AT_ONCE)
-        for _ in bench.turns([chatty], SCENARIO):
+    with ExitStack() as stack:
+        contenders = [kind(bench.site) for kind in bench.available([Chatty])]
+        cookies: dict[Chatty, str] = {}
+        for chatty in contenders:
+            stack.enter_context(bench.running(chatty, plan))
+            email = ""
+            for room, reactors in zip(chatty.rooms, rooms.values(), strict=True):
+                script = _FURNISH.format(room=room, reactors=reactors, page=PAGE, password=PASSWORD)
+                printed = chatty.installation.manage("shell", "-v", "0", "-c", script)
+                email = printed.partition("READER ")[2].strip()
+            cookies[chatty] = signed_in(chatty.port, email)
+            for room in chatty.rooms:
+                _ask(chatty.port, room, cookies[chatty], AT_ONCE)
+        for chatty in bench.turns(contenders, SCENARIO):
             spent, sizes = [0.0] * len(rooms), [0] * len(rooms)
             for _again in range(requests // AT_ONCE):
                 for number, room in enumerate(chatty.rooms):
                     before = cpu_seconds(chatty.pid)
-                    sizes[number] = _ask(chatty.port, room, cookie, AT_ONCE)
+                    sizes[number] = _ask(chatty.port, room, cookies[chatty], AT_ONCE)
                     spent[number] += cpu_seconds(chatty.pid) - before
             for what, seconds, size in zip(rooms, spent, sizes, strict=True):
                 cost = seconds / requests * MILLI

@@ -28,7 +28,8 @@ def run(bench: Bench) -> None:
     editor = 2 * pairs
     rooms = [*([2 * pair, 2 * pair + 1] for pair in range(pairs)), [editor]]
     plan = Plan(editor + 1, rooms)
-    for contender in bench.turns([Chatty(bench.site), ChattySmall(bench.site)], SCENARIO):
+    contenders = [kind(bench.site) for kind in bench.available([Chatty, ChattySmall])]
+    for contender in bench.turns(contenders, SCENARIO):
         with bench.running(contender, plan), LoadClients() as clients:
             contender.enter(clients, [(who, who // 2) for who in range(editor)], at_once=1)
             sends.talk(contender, clients, 10)  # warms up

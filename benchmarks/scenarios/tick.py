@@ -18,13 +18,13 @@ TICKS = 4  # of a round
 def run(bench: Bench) -> None:
     each = 50 if bench.quick else ROOMS_EACH
     scenario = f"{PEOPLE * each:,} silent conversations"
-    chatty = Chatty(bench.site)
     plan = Plan(PEOPLE, [[person] for person in range(PEOPLE) for _ in range(each)])
-    with bench.running(chatty, plan), LoadClients() as clients:
-        chatty.enter(clients, [(person, 0) for person in range(PEOPLE)])
-        seconds = 2.0 if bench.quick else TICKS * TICK_SECONDS
-        time.sleep(0.5 if bench.quick else TICK_SECONDS)  # until they have all been let in
-        for _ in bench.turns([chatty], scenario):
+    seconds = 2.0 if bench.quick else TICKS * TICK_SECONDS
+    contenders = [kind(bench.site) for kind in bench.available([Chatty])]
+    for chatty in bench.turns(contenders, scenario):
+        with bench.running(chatty, plan), LoadClients() as clients:
+            chatty.enter(clients, [(person, 0) for person in range(PEOPLE)])
+            time.sleep(0.5 if bench.quick else TICK_SECONDS)  # until they have all been let in
             before = cpu_seconds(chatty.pid)
             start = time.monotonic()
             while (left := seconds - (time.monotonic() - start)) > 0:
