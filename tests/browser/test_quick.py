@@ -508,6 +508,21 @@ def test_tab_from_the_log_stays_where_one_reads(visit: Visit, room: Room) -> Non
     assert page.locator("#messages > .message").count() == 50
 
 
+def test_keys_work_on_the_buttons_of_a_message_as_on_the_message(alice: Page, room: Room) -> None:
+    room.say(room.bob, "First")
+    room.say(room.bob, "Second")
+    expect(bubble(alice, "Second")).to_be_visible()
+    alice.locator("#composer-body").focus()
+    alice.keyboard.press("Shift+Tab")
+    expect(bubble(alice, "Second").locator("summary:focus")).to_have_count(1)
+    alice.keyboard.press("ArrowUp")
+    expect(bubble(alice, "First")).to_be_focused()
+    alice.keyboard.press("Tab")
+    expect(bubble(alice, "First").locator("button:focus, summary:focus, a:focus")).to_have_count(1)
+    alice.keyboard.press("r")
+    expect(alice.locator("[data-slot=reply-text]")).to_have_text("First")
+
+
 def test_a_message_in_the_middle_of_being_changed_outlasts_the_way_up(
     visit: Visit, room: Room
 ) -> None:

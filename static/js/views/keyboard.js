@@ -68,11 +68,12 @@ export class Keyboard {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target, key } = event;
     if (isTypedInto(target) || target.closest(".picker, details[open]")) return;
-    // On the log itself the arrows scroll, as everywhere; j and k take a message in hand.
+    // On the log itself the arrows scroll, as everywhere; j and k take a message in hand. The buttons
+    // and links of a message count as the message: Shift+Tab from the composer arrives at one of them.
     const row = target.closest("[data-kind]");
-    const step = { k: -1, j: 1, ...(row === target && { ArrowUp: -1, ArrowDown: 1 }) }[key];
+    const step = { k: -1, j: 1, ...(row && { ArrowUp: -1, ArrowDown: 1 }) }[key];
     if (step) this.#step(row, step, event);
-    else if (row === target && this.#run(key, row)) event.preventDefault();
+    else if (row && this.#run(key, row)) event.preventDefault();
     else if (row && key === "Escape") this.#composer?.focus();
   }
 
