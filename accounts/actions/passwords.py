@@ -6,7 +6,6 @@ They are hashed before a transaction opens: a hash takes long enough to hold eve
 from __future__ import annotations
 
 from functools import partial
-from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
@@ -27,6 +26,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import mails
 from accounts.actions.fields import clean_email, invalid_error
 from accounts.actions.sign_ins import end_sign_ins
+from accounts.current_user import current_user
 from accounts.devices import Device
 from accounts.models import PASSWORD_MAX, User
 from accounts.queries import user_by_email
@@ -56,7 +56,7 @@ def change_password(user: User, *, old: str, new: str, keep_sid: str | None, add
 @sensitive_variables("old", "new")
 def change_password_in_session(request: HttpRequest, *, old: str, new: str, address: str) -> None:
     """The same from a browser, which stays signed in."""
-    user = cast(User, request.user)
+    user = current_user(request)
     change_password(user, old=old, new=new, keep_sid=request.session.get(SID_KEY), address=address)
     update_session_auth_hash(request, user)
 

@@ -31,7 +31,7 @@ from accounts.api.serializers import (
     SignInSerializer,
     SignInTokenSerializer,
 )
-from accounts.models import User
+from accounts.current_user import current_user
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery
@@ -237,7 +237,3 @@ class PeopleView(StrictAPIView):
         place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
         results = PersonSerializer(page, many=True).data
         return Response({"results": results, "next": paging.next_page(request, place)})
-
-
-def current_user(request: Request) -> User:
-    return cast(User, request.user)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -14,7 +14,6 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from accounts import actions
-from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, add_form_error, with_status
 
@@ -79,7 +78,3 @@ def _is_sign_up_open() -> bool:
 def known_zone(name: str) -> str:
     """A browser may know zones we do not; nobody typed it, so nobody is bothered with it."""
     return name if name in actions.time_zones() else ""
-
-
-def current_user(request: HttpRequest) -> User:
-    return cast(User, request.user)

@@ -11,9 +11,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, queries
+from accounts.current_user import current_user
 from accounts.sessions import SID_KEY
 from accounts.web.forms import PasswordChangeForm, ProfileForm
-from accounts.web.forms_answered import current_user, form_response, get_or_post, posted_data
+from accounts.web.forms_answered import form_response, get_or_post, posted_data
 from chatty.common.limiter import client_address
 from chatty.common.pages import SeeOther
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
+from accounts.current_user import current_user
 from accounts.models import User
 from chatty.common.admin_filters import OwnFiltersOnly
 from chatty.common.errors import ChatError
@@ -45,16 +46,12 @@ class ReadOnlyAdmin(OwnFiltersOnly, admin.ModelAdmin):
         done = []
         for row in rows:
             try:
-                action(staff_of(request), row.pk)
+                action(current_user(request), row.pk)
             except ChatError as error:
                 self.message_user(request, f"{row}: {error.detail}", messages.ERROR)
             else:
                 done.append(row)
         return done
-
-
-def staff_of(request: HttpRequest) -> User:
-    return cast(User, request.user)
 
 
 def parse_number(text: str) -> int | None:

@@ -20,12 +20,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.current_user import current_user
 from accounts.models import User
 from accounts.queries import user_by_email
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import actions, limits, queries
-from conversations.admin.base import ReadOnlyAdmin, parse_number, staff_of
+from conversations.admin.base import ReadOnlyAdmin, parse_number
 from conversations.models import Conversation, Membership, Message
 
 MEMBERS_SHOWN = 200
@@ -212,7 +213,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, conversation: Conversation, form: AddMemberForm
     ) -> str:
         """Do what a form of the page asks for and return it in a sentence."""
-        staff, action = staff_of(request), request.POST.get("action")
+        staff, action = current_user(request), request.POST.get("action")
         if action == "archive":
             actions.moderate_archive(staff, conversation.pk)
             return str(_("Archived."))
@@ -271,7 +272,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 reveal = actions.reveal(
-                    staff_of(request), conversation.pk, form.cleaned_data["reason"]
+                    current_user(request), conversation.pk, form.cleaned_data["reason"]
                 )
             except ChatError as error:
                 add_form_error(form, error)

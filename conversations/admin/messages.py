@@ -21,10 +21,11 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.current_user import current_user
 from accounts.models import User
 from chatty.common.pages import SeeOther
 from conversations import actions, limits, notices, queries
-from conversations.admin.base import ReadOnlyAdmin, parse_number, staff_of
+from conversations.admin.base import ReadOnlyAdmin, parse_number
 from conversations.admin.conversations import named_condition
 from conversations.models import Conversation, Message
 
@@ -136,7 +137,7 @@ class MessageAdmin(ReadOnlyAdmin):
     actions = ("delete_selected",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        return queries.messages_for_staff(staff_of(request))
+        return queries.messages_for_staff(current_user(request))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return MessageList

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.urls import reverse
@@ -11,7 +11,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
+from accounts.current_user import current_user
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery, StrictSerializer
@@ -330,10 +330,6 @@ class ReactionView(ChatAPIView):
 
 
 # --- what they share -------------------------------------------------------------------------------
-
-
-def current_user(request: Request) -> User:
-    return cast(User, request.user)
 
 
 def validated_body(request: Request, serializer_class: type[StrictSerializer]) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
+from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from conversations import access, limits, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.web import presence, timeline
 from conversations.web.layout import SidebarItem, get_sidebar
-from conversations.web.signed_in import current_user, member_view, parse_id
+from conversations.web.signed_in import member_view, parse_id
 
 
 @dataclass

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
+from accounts.current_user import current_user
 from conversations import limits, queries
 from conversations.web.layout import get_sidebar
-from conversations.web.signed_in import current_user, member_view, parse_id
+from conversations.web.signed_in import member_view, parse_id
 
 BROWSE_PAGE = 50
 

@@ -9,11 +9,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.current_user import current_user
 from accounts.models import User
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
 from conversations.realtime.presence import online_users
-from conversations.web.signed_in import current_user
 from conversations.wire import person_to_wire
 
 SIDEBAR_ROWS = 200

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.current_user import current_user
 from accounts.models import NAME_MAX, User
 from chatty.common.errors import ChatError
 from chatty.common.pages import with_status
@@ -19,7 +20,7 @@ from conversations.models import Membership
 from conversations.realtime.presence import online_users
 from conversations.web.people_search import PEOPLE_FOUND, search_people
 from conversations.web.settings import redirect_to, run_action
-from conversations.web.signed_in import current_user, member_view, parse_ids
+from conversations.web.signed_in import member_view, parse_ids
 
 MEMBERS_PAGE = 50
 

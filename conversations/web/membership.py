@@ -9,11 +9,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits, queries
 from conversations.web.settings import redirect_to, run_action
-from conversations.web.signed_in import current_user, member_view, parse_id, parse_ids, safe_next
+from conversations.web.signed_in import member_view, parse_id, parse_ids, safe_next
 
 
 @member_view("POST")

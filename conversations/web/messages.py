@@ -10,12 +10,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits
 from conversations.models import Message
 from conversations.web.conversation_page import Composer, conversation_page, message_url
-from conversations.web.signed_in import current_user, member_view, parse_id, safe_next
+from conversations.web.signed_in import member_view, parse_id, safe_next
 from conversations.wire import timestamp
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")

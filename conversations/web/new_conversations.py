@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from accounts.current_user import current_user
 from accounts.models import NAME_MAX, User
 from accounts.queries import active_users
 from chatty.common.errors import ChatError
@@ -16,7 +17,7 @@ from conversations import actions
 from conversations.web.forms import ConversationForm
 from conversations.web.people_search import PEOPLE_FOUND, search_people
 from conversations.web.settings import redirect_to
-from conversations.web.signed_in import current_user, member_view, parse_id, parse_ids
+from conversations.web.signed_in import member_view, parse_id, parse_ids
 
 
 @member_view("GET", "POST")

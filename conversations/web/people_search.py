@@ -6,10 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.current_user import current_user
 from accounts.models import NAME_MAX, User
 from chatty.common.limiter import limiter
 from conversations import queries
-from conversations.web.signed_in import current_user
 
 PEOPLE_FOUND = 20
 

@@ -10,12 +10,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import access, actions, queries
 from conversations.models import Membership
 from conversations.web.forms import ConversationForm, DeleteForm, LevelForm
-from conversations.web.signed_in import current_user, member_view
+from conversations.web.signed_in import member_view
 
 
 def redirect_to(conversation_id: int, page: str = "conversation") -> SeeOther:

@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 from chatty.common.pages import SeeOther
@@ -71,12 +70,6 @@ def _page_of(kwargs: dict[str, Any]) -> str:
     if "conversation_id" in kwargs:
         return reverse("conversations:conversation", args=[kwargs["conversation_id"]])
     return reverse("conversations:home")
-
-
-def current_user(request: HttpRequest) -> User:
-    """Return who is asking; `member_view` has seen to it that it is somebody."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def parse_id(text: object, *, least: int = 0) -> int | None:
