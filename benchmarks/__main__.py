@@ -87,6 +87,8 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         options.against = options.against.resolve()
         if not (options.against / "manage.py").is_file():
             parser.error(f"There is no Chatty in {options.against}.")
+        if not (options.against / ".venv/bin/python").exists():
+            parser.error(f"Run `make install` in {options.against} first.")
     return options
 
 

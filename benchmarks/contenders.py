@@ -155,7 +155,7 @@ class Site:
         script = f"import runpy; runpy.run_path({str(HERE / 'cast.py')!r})['serve_requests']()"
         process = self._stack.enter_context(
             subprocess.Popen(
-                [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],
+                [installation.python, "manage.py", "shell", "-v", "0", "-c", script],
                 cwd=installation.root,
                 env=installation.env,
                 stdin=subprocess.PIPE,

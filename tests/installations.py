@@ -65,7 +65,11 @@ class Installation:
     servers: list[ChatServer] = field(default_factory=list)
     # What starts its processes. None: each is a new Python.
     forks: ForkServer | None = None
-    root: Path = ROOT  # the checkout its processes run
+    root: Path = ROOT  # the checkout its processes run, each with its own packages
+
+    @property
+    def python(self) -> str:
+        return sys.executable if self.root == ROOT else str(self.root / ".venv/bin/python")
 
     def start(self, *arguments: str, output: IO[Any], **changes: str) -> Process:
         """Starts `python ARGUMENTS` with its environment and a session of its own, so that a kill
@@ -74,7 +78,7 @@ class Installation:
         if self.forks is not None:
             return self.forks.start(list(arguments), env, output)
         return subprocess.Popen(
-            [sys.executable, *arguments],
+            [self.python, *arguments],
             cwd=self.root,
             env=env,
             stdin=subprocess.DEVNULL,
