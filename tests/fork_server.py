@@ -1,9 +1,9 @@
-"""Starts Python programs in a fraction of the time: as forks of a process that has imported what all import.
+"""Starts Python programs faster: as forks of a process that has imported what they all import.
 
-Most of what a command of manage.py costs is importing Django and its company. ForkServer starts one process
-that imports them once, without settings, and forks a child for each program. The child takes the
-program's environment, output and session, and runs it as `python` would: from its settings on
-it is a process like any other. Linux only.
+Most of what a command of manage.py costs is importing Django and other packages. ForkServer starts one
+process that imports them once, without settings, and forks a child for each program. The child gets
+its own environment, output and session, and runs the program as `python` would. No module of Chatty is
+imported before the fork, so each child reads its settings like a new process. Linux only.
 """
 
 from __future__ import annotations
@@ -121,11 +121,11 @@ class ForkServer:
 class ForkedProcess:
     """What tests need of subprocess.Popen, for a child of the fork server."""
 
-    def __init__(self, arguments: list[str], told: socket.socket) -> None:
+    def __init__(self, arguments: list[str], channel: socket.socket) -> None:
         self.args = arguments
         self.returncode: int | None = None
-        self._told = told
-        self.pid = self._hear()
+        self._channel = channel
+        self.pid = self._receive_number()
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
@@ -136,12 +136,12 @@ class ForkedProcess:
     def wait(self, timeout: float | None = None) -> int:
         """The exit code. Raises subprocess.TimeoutExpired."""
         if self.returncode is None:
-            self._told.settimeout(timeout)
+            self._channel.settimeout(timeout)
             try:
-                self.returncode = self._hear()
+                self.returncode = self._receive_number()
             except (BlockingIOError, TimeoutError):
                 raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
-            self._told.close()
+            self._channel.close()
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -155,15 +155,16 @@ class ForkedProcess:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def _hear(self) -> int:
-        told = self._told.recv(32)
-        if not told:
+    def _receive_number(self) -> int:
+        """First the process id, later the exit code."""
+        received = self._channel.recv(32)
+        if not received:
             raise RuntimeError("The fork server has ended.")
-        return int(told)
+        return int(received)
 
 
 def _serve(requests: socket.socket) -> list[str]:
-    """Fork a child for each request until there is nobody left to ask.
+    """Fork a child for each request until the other end is closed.
 
     Returns only in the children, each with the arguments of its program.
     """
@@ -172,37 +173,37 @@ def _serve(requests: socket.socket) -> list[str]:
     while True:
         for key, _events in waiting.select():
             if key.fileobj is not requests:
-                _tell_end(waiting, key)
+                _report_exit(waiting, key)
                 continue
             request, files, _flags, _address = socket.recv_fds(requests, _LONGEST_REQUEST, 2)
             if not request:
-                os._exit(0)  # nothing here needs to be tidied up, and children may still run
+                os._exit(0)  # there is nothing to clean up, and children may still run
             arguments, env = json.loads(request)
-            told, output = files
+            channel, output = files
             pid = os.fork()
             if pid == 0:
                 # By name: what closes itself later would close a file that has its number by then.
                 waiting.close()
                 requests.close()
-                _become(env, output)
+                _set_up_child(env, output)
                 return list(arguments)
             os.close(output)
-            os.write(told, str(pid).encode())
-            waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, told))
+            os.write(channel, str(pid).encode())
+            waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, channel))
 
 
-def _tell_end(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
-    pid, told = key.data
+def _report_exit(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+    pid, channel = key.data
     _pid, status = os.waitpid(pid, 0)
     waiting.unregister(key.fileobj)
     os.close(key.fd)
-    with contextlib.suppress(OSError):  # nobody wants to know
-        os.write(told, str(os.waitstatus_to_exitcode(status)).encode())
-    os.close(told)
+    with contextlib.suppress(OSError):  # whoever started it has closed its end
+        os.write(channel, str(os.waitstatus_to_exitcode(status)).encode())
+    os.close(channel)
 
 
-def _become(env: dict[str, str], output: int) -> None:
-    """Make a forked child what a new process with this environment and output would be."""
+def _set_up_child(env: dict[str, str], output: int) -> None:
+    """Give a forked child the session, output and environment of a new process."""
     os.setsid()
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -210,20 +211,15 @@ def _become(env: dict[str, str], output: int) -> None:
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
-    at_once = bool(env.get("PYTHONUNBUFFERED"))
-    sys.stdout = _stream(1, "surrogateescape", write_through=at_once)
-    sys.stderr = _stream(2, "backslashreplace", write_through=at_once)
+    unbuffered = bool(env.get("PYTHONUNBUFFERED"))
+    sys.stdout = _text_stream(1, "surrogateescape", buffered=not unbuffered)
+    sys.stderr = _text_stream(2, "backslashreplace", buffered=False)
 
 
-def _stream(number: int, errors: str, *, write_through: bool) -> io.TextIOWrapper:
+def _text_stream(number: int, errors: str, *, buffered: bool) -> io.TextIOWrapper:
     raw = io.FileIO(number, "w", closefd=False)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding="utf-8",
-        errors=errors,
-        line_buffering=number == 2,
-        write_through=write_through,
-    )
+    binary: Any = io.BufferedWriter(raw) if buffered else raw
+    return io.TextIOWrapper(binary, encoding="utf-8", errors=errors, write_through=not buffered)
 
 
 def _run(arguments: list[str]) -> None:

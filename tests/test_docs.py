@@ -267,7 +267,7 @@ def test_every_refusal_is_listed_as_it_is():
 # --- REST --------------------------------------------------------------------------------------------
 
 
-def test_every_door_of_the_api_is_listed():
+def test_every_route_of_the_api_is_listed():
     schema = SchemaGenerator().get_schema(public=True)
     doors = {
         f"{method.upper()} {path}" for path, ways in schema["paths"].items() for method in ways

@@ -85,7 +85,7 @@ def test_imports_keep_the_contracts():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_walk_sees_the_house():
+def test_the_walk_sees_the_packages():
     names = {module.name for module in MODULES}
     assert {"accounts.models", "conversations.actions", "chatty.settings"} <= names
     actions = next(module for module in MODULES if module.name == "conversations.actions.log")

@@ -272,7 +272,7 @@ def test_many_messages_arrive_in_order_with_versions_without_holes(alice, bob, c
     assert versions == list(range(versions[0], versions[0] + 149))
 
 
-def test_the_same_key_by_any_door_is_one_message(alice, bob, call):
+def test_the_same_key_by_socket_or_rest_is_one_message(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, other, his = call(alice), call(alice), call(bob)
     key = new_key()

@@ -90,7 +90,7 @@ class TestRegister:
         response = api.post("/api/register/", body, content_type="application/json")
         assert response.status_code == 400
 
-    def test_a_closed_house_says_so_before_it_looks_at_anything(self, api, settings):
+    def test_closed_sign_up_says_so_before_it_looks_at_anything(self, api, settings):
         settings.SIGN_UP = "closed"
         assert says(post(api, "/api/register/"), 403, "sign_up_closed")
 

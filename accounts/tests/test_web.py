@@ -121,7 +121,7 @@ class TestSignUp:
 
 
 class TestSignIn:
-    def test_the_right_password_opens_the_door(self, client, alice):
+    def test_the_right_password_signs_in(self, client, alice):
         response = client.post("/sign-in/", {**SIGN_IN, "email": " ALICE@example.org "})
         assert (response.status_code, response["Location"]) == (303, "/")
         assert is_in(client)
@@ -147,7 +147,7 @@ class TestSignIn:
         assert "This account has been closed." in text(response)
         assert not is_in(client)
 
-    def test_an_account_closed_between_password_and_door_is_shut_out(
+    def test_an_account_closed_after_the_password_was_checked_is_not_signed_in(
         self, client, alice, monkeypatch
     ):
         real = actions.authenticate

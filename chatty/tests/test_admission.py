@@ -204,7 +204,7 @@ async def test_rest_is_refused_in_its_own_words():
     slow.go.set()
 
 
-async def test_static_files_pass_a_full_house():
+async def test_static_files_pass_when_all_places_are_taken():
     slow = Slow()
     door = bound(slow, running=1, waiting=0)
     Line(door)

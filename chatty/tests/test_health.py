@@ -149,7 +149,7 @@ async def test_a_database_that_hangs_is_down_soon_and_holds_one_thread(hung_data
     assert len(hung_database) == 1
 
 
-async def test_probes_pass_a_full_house(database):
+async def test_probes_pass_when_all_places_are_taken(database):
     database(True)
     full = asyncio.Event()
 

@@ -399,7 +399,7 @@ def request_endpoint(client: Client, endpoint: tuple[str, str, Any], **ids: int)
     return send(client, method, "/api/" + path.format(**ids), body)
 
 
-def test_every_path_of_the_api_is_among_the_doors():
+def test_every_path_of_the_api_is_among_the_endpoints():
     def paths(patterns: Any, before: str = "") -> Any:
         for pattern in patterns:
             path = before + str(pattern.pattern)
@@ -443,7 +443,7 @@ def test_an_outsider_cannot_tell_what_is_there(endpoint, who, request, api_of, b
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
-def test_a_closed_account_is_turned_away_at_every_door(endpoint, bob, bobs, pair, hello):
+def test_a_closed_account_is_refused_by_every_endpoint(endpoint, bob, bobs, pair, hello):
     account_actions.close_account(bob)
     answer = request_endpoint(bobs, endpoint, c=pair.pk, m=hello.pk, bob=bob.pk)
     assert error_of(answer)[0] in (401, 403)

@@ -225,7 +225,7 @@ async def test_without_the_layer_each_process_knows_its_own_and_with_it_all_agai
         assert take_frames(hers) == [presence(bob)]
 
 
-async def test_a_process_that_just_began_does_not_tell_of_a_deserted_house(alice, bob, pair):
+async def test_a_process_that_just_started_does_not_say_that_everybody_left(alice, bob, pair):
     async with two_processes(settled=False) as both:
         hers = await both.here.connect(alice, pair)
         await both.advance(BEFORE_IT_SETTLES)

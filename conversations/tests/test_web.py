@@ -467,7 +467,7 @@ def test_an_impossible_id_is_not_found(number, browser, alice):
     assert browser(alice).get(f"/m/{number}/").status_code == 404
 
 
-def test_the_new_line_stands_before_the_first_unread_word_of_others(
+def test_the_new_line_stands_before_the_first_unread_message_of_others(
     browser, group, alice, bob, say
 ):
     say(bob, group, "Read")
@@ -528,7 +528,7 @@ def test_own_words_stand_on_the_other_side(browser, group, alice, bob, say):
     assert one(page, f"article#m{theirs.pk}")["class"] == ["message"]
 
 
-def test_a_deleted_message_is_a_tombstone_without_a_word_of_it(browser, group, alice, bob, say):
+def test_a_deleted_message_is_a_tombstone_without_its_text(browser, group, alice, bob, say):
     gone = say(bob, group, "Regretted")
     say(alice, group, "An answer", reply_to=gone.pk)
     actions.react(alice, gone.pk, "👍")

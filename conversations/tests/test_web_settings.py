@@ -172,7 +172,7 @@ def test_an_open_group_is_joined_from_the_list(browser, alice, carol):
     assert role_of(carol, market) == "member"
 
 
-def test_leaving_closes_the_door(browser, bob, group):
+def test_who_leaves_a_closed_group_cannot_open_it(browser, bob, group):
     client = browser(bob)
     response = client.post(url("leave", group.pk))
     assert response.headers["Location"] == url("home")

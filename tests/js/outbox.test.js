@@ -357,7 +357,7 @@ export async function test_what_version_1_kept_is_found() {
 }
 
 /** A storage that counts the records that are read and written. */
-class CountingShelf extends OutboxStorage {
+class CountingStorage extends OutboxStorage {
   touched = 0;
 
   async all() {
@@ -388,7 +388,7 @@ export async function test_a_record_costs_the_same_however_many_wait() {
     const connection = makeConnection();
     connection.open = false;
     const scope = `cost.${waiting}.${Date.now()}`;
-    const storage = new CountingShelf(scope);
+    const storage = new CountingStorage(scope);
     const outbox = await makeOutbox(connection, { scope, storage });
     const kept = [];
     for (let count = 0; count < waiting; count += 1) {
