@@ -87,16 +87,20 @@ class Installation:
             start_new_session=True,
         )
 
-    def manage(self, *arguments: str, check: bool = True, **changes: str) -> str:
-        """Runs manage.py; returns what it wrote. Raises AssertionError with it when it fails."""
+    def run(self, *arguments: str, **changes: str) -> tuple[int, str]:
+        """Runs `python ARGUMENTS` to its end; returns the exit code and what it wrote."""
         with tempfile.TemporaryFile() as output:
-            process = self.start("manage.py", *arguments, output=output, **changes)
+            process = self.start(*arguments, output=output, **changes)
             try:
                 code = process.wait(120)
             finally:
                 process.kill()
             output.seek(0)
-            written = output.read().decode()
+            return code, output.read().decode()
+
+    def manage(self, *arguments: str, check: bool = True, **changes: str) -> str:
+        """Runs manage.py; returns what it wrote. Raises AssertionError with it when it fails."""
+        code, written = self.run("manage.py", *arguments, **changes)
         assert not check or code == 0, written
         return written
 

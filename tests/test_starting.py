@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,16 +37,8 @@ WAYS = {
 
 def output_of(installation, way, **changes):
     """What starting this way wrote; it must have failed without a traceback."""
-    done = subprocess.run(
-        [sys.executable, *WAYS[way]],
-        cwd=ROOT,
-        env={**installation.env, "PORT": "0", "SECRET_KEY": "", **changes},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    output = done.stdout + done.stderr
-    assert done.returncode != 0, output
+    code, output = installation.run(*WAYS[way], **{"PORT": "0", "SECRET_KEY": "", **changes})
+    assert code != 0, output
     assert "Traceback" not in output
     assert SECRET not in output
     return output
@@ -242,23 +235,15 @@ def test_setup_does_not_migrate_under_a_server_on_sqlite(installation):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
-    env = builder.not_set_up(tmp_path, SECRET_KEY="").env
+    empty = builder.not_set_up(tmp_path, SECRET_KEY="")
     if kind == "postgres":
         with contextlib.closing(builder.production()) as grown:
-            env["DATABASE_URL"] = grown.postgres.create(f"twice_{os.getpid()}", "template1")
-    running = [
-        subprocess.Popen(
-            [sys.executable, "manage.py", "setup"],
-            cwd=ROOT,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    output = [process.communicate(timeout=120)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0], output
+            url = grown.postgres.create(f"twice_{os.getpid()}", "template1")
+            empty.env["DATABASE_URL"] = url
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(lambda _: empty.run("manage.py", "setup"), range(3)))
+    output = [written for _code, written in ended]
+    assert [code for code, _written in ended] == [0, 0, 0], output
     assert sum("Preparing the database" in each for each in output) == 1
     assert sum("Its password" in each for each in output) == 1
     assert [path.name for path in tmp_path.glob(".secret*")] == []
