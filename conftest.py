@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from django.conf import settings
 from django.core.cache import cache
 
 from chatty.common.limiter import limiter
+from tests import cast
 from tests.proxies import PROXIES, path_of
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,3 +43,43 @@ def _empty_cache():
     """Rates counted by one test would slow down the next."""
     cache.clear()
     limiter.clear()
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return cast.create_user("Alice")
+
+
+@pytest.fixture
+def ann(db: None) -> User:
+    return cast.create_user("Ann")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return cast.create_user("Bob")
+
+
+@pytest.fixture
+def mia(db: None) -> User:
+    return cast.create_user("Mia")
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    return cast.create_user("Carol")
+
+
+@pytest.fixture
+def rita(db: None) -> User:
+    return cast.create_user("Rita")
+
+
+@pytest.fixture
+def clive(db: None) -> User:
+    return cast.create_user("Clive")
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return cast.create_root()

@@ -1,7 +1,7 @@
 """Real Chatties for tests: set up in a directory of their own, served by real processes.
 
-An Installation has a database, a secret and three people: Alice, Bob and Carol, all with PASSWORD. A
-ChatServer is one process that serves it; there may be several.
+An Installation has a database, a secret and the people of cast.SERVED. A ChatServer is one process that
+serves it; there may be several.
 """
 
 from __future__ import annotations
@@ -25,19 +25,14 @@ from typing import IO, Any
 import websockets.sync.client
 
 from proof.services import free_port
+from tests.cast import PASSWORD, email_of
 from tests.fork_server import ForkedProcess, ForkServer
 from tests.services import Postgres, Redis
 
 Process = subprocess.Popen[bytes] | ForkedProcess
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSWORD = "correct horse battery staple"
-CAST = ("Alice", "Bob", "Carol")
-_CAST_SCRIPT = f"""
-from accounts.models import User
-for name in {CAST!r}:
-    User.objects.create_user(f"{{name.lower()}}@example.org", {PASSWORD!r}, name=name)
-"""
+_CAST_SCRIPT = "from tests import cast; [cast.create_user(name) for name in cast.SERVED]"
 _TEMPLATE_DATABASE = "chatty_template"
 # What tests do in seconds, people do in hours.
 _GENEROUS = dict.fromkeys(
@@ -205,7 +200,7 @@ class Person:
 
     @property
     def email(self) -> str:
-        return f"{self.name.lower()}@example.org"
+        return email_of(self.name)
 
     def sign_in(self) -> Person:
         status, pair = self.call("POST", "/api/token/", {"email": self.email, "password": PASSWORD})

@@ -17,7 +17,8 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatty.conf.env import derive_key
-from tests.installations import PASSWORD, ChatServer, Person
+from tests.cast import PASSWORD
+from tests.installations import ChatServer, Person
 
 Frame = dict[str, Any]
 _numbers = itertools.count(1)

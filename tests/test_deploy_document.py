@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from proof.services import free_port
-from tests.installations import PASSWORD, eventually
+from tests.cast import PASSWORD
+from tests.installations import eventually
 from tests.proxies import Proxy, path_of
 from tests.services import Postgres, Redis, wait_for_port
 from tests.sockets import new_key

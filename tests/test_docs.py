@@ -27,7 +27,8 @@ from drf_spectacular.generators import SchemaGenerator
 from chatty.common.errors import CODES
 from conversations import protocol
 from conversations.models import Message
-from tests.installations import PASSWORD, ChatServer
+from tests.cast import PASSWORD
+from tests.installations import ChatServer
 from tests.sockets import Client, Member, connect, new_key, open_sockets
 
 ROOT = Path(__file__).resolve().parent.parent

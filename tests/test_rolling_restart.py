@@ -30,7 +30,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from chatty.server.uvicorn_server import IDLE_SECONDS
 from proof.services import free_port
-from tests.installations import PASSWORD, Installation, Person, eventually
+from tests.cast import PASSWORD
+from tests.installations import Installation, Person, eventually
 from tests.proxies import PROXIES, Proxy, path_of, proxy
 from tests.services import wait_for_port
 from tests.sockets import new_key

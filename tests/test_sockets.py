@@ -16,7 +16,8 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from conversations import limits, protocol
 from conversations.events import LAYER_TYPE, EphemeralEvent, to_layer
-from tests.installations import PASSWORD, eventually
+from tests.cast import PASSWORD
+from tests.installations import eventually
 from tests.sockets import (
     Client,
     Member,

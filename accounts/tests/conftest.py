@@ -1,4 +1,4 @@
-"""The cast: Alice and Bob have accounts; Staff may open the administration, Root everything."""
+"""What tests of accounts use: Alice's browser and programs, and limits of their own."""
 
 from __future__ import annotations
 
@@ -9,30 +9,13 @@ import pytest
 from django.test import Client
 
 from accounts import tokens
-from accounts.models import User
 from accounts.signals import sign_ins_ended
-from accounts.tests.helpers import PASSWORD
 
 
 @pytest.fixture(autouse=True)
 def _limits_of_this_process(settings):
     """Tests beside this one may share a Redis: count here alone."""
     settings.REDIS_URL = ""
-
-
-@pytest.fixture
-def alice(db) -> User:
-    return User.objects.create_user("alice@example.org", PASSWORD, name="Alice")
-
-
-@pytest.fixture
-def bob(db) -> User:
-    return User.objects.create_user("bob@example.org", PASSWORD, name="Bob")
-
-
-@pytest.fixture
-def root(db) -> User:
-    return User.objects.create_superuser("root@example.org", PASSWORD, name="Root")
 
 
 @pytest.fixture

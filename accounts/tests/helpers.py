@@ -8,8 +8,6 @@ import pytest
 
 from chatty.common.errors import ChatError
 
-PASSWORD = "a quiet copper kettle"
-
 
 def bearer(token: str) -> dict[str, Any]:
     return {"HTTP_AUTHORIZATION": f"Bearer {token}"}

@@ -13,8 +13,9 @@ from accounts.actions import authentication, passwords, registration, sign_ins
 from accounts.devices import Device
 from accounts.models import SignIn, User
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT, sign_ins_ended
-from accounts.tests.helpers import PASSWORD, raises_chat_error
+from accounts.tests.helpers import raises_chat_error
 from chatty.common.errors import ChatError
+from tests.cast import PASSWORD
 
 HERE = "192.0.2.1"
 NEW = "another blue teapot"

@@ -8,7 +8,8 @@ from django.test import Client
 from accounts import actions, tokens
 from accounts.models import SignIn, User
 from accounts.signals import ACCOUNT_CLOSED, SIGNED_OUT
-from accounts.tests.helpers import PASSWORD, raises_chat_error
+from accounts.tests.helpers import raises_chat_error
+from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

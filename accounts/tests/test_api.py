@@ -5,8 +5,9 @@ from django.test import Client
 
 from accounts import actions, tokens
 from accounts.models import SignIn, User
-from accounts.tests.helpers import PASSWORD, bearer
+from accounts.tests.helpers import bearer
 from accounts.tests.test_tokens import claims
+from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

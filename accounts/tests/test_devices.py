@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts import devices
-from accounts.tests.helpers import PASSWORD
+from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

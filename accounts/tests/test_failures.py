@@ -15,9 +15,10 @@ import pytest
 from django.test import Client
 
 from accounts import actions, socket_auth, tokens
-from accounts.tests.helpers import PASSWORD, bearer, raises_chat_error
+from accounts.tests.helpers import bearer, raises_chat_error
 from accounts.tests.test_tokens import altered
 from chatty.ops import logs
+from tests.cast import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
 FILTER = ROOT / "deploy/fail2ban/filter.d/chatty.conf"

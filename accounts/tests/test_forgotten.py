@@ -15,11 +15,12 @@ from django.utils.translation import get_language
 from accounts import actions, mails
 from accounts.actions import passwords
 from accounts.models import User
-from accounts.tests.helpers import PASSWORD, raises_chat_error
+from accounts.tests.helpers import raises_chat_error
 from accounts.tests.test_web import SIGN_IN, is_in, text
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.ops import metrics
+from tests.cast import PASSWORD
 from tests.html import one
 
 ASK = "/password/forgotten/"

@@ -14,9 +14,10 @@ from accounts import actions, tokens
 from accounts.models import SignIn, User
 from accounts.socket_auth import identify, origin_verdict, renew, valid_sids
 from accounts.socket_auth import language as socket_language
-from accounts.tests.helpers import PASSWORD, raises_chat_error
+from accounts.tests.helpers import raises_chat_error
 from accounts.tests.test_tokens import altered, claims
 from chatty.common.errors import ChatError
+from tests.cast import PASSWORD
 
 OWN = "https://chat.example.org"
 

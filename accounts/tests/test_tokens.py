@@ -14,9 +14,10 @@ from django.utils import timezone
 from accounts import actions, socket_auth, tokens
 from accounts.models import SignIn, User
 from accounts.signals import SIGNED_OUT
-from accounts.tests.helpers import PASSWORD, raises_chat_error
+from accounts.tests.helpers import raises_chat_error
 from chatty.common.errors import ChatError
 from chatty.conf.env import derive_key
+from tests.cast import PASSWORD
 
 
 def claims(token):

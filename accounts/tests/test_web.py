@@ -16,8 +16,8 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts import actions, queries
 from accounts.models import SignIn, User
-from accounts.tests.helpers import PASSWORD
 from chatty.version import __version__
+from tests.cast import PASSWORD
 from tests.html import one, parse, values, words
 
 pytestmark = pytest.mark.django_db

@@ -1,5 +1,4 @@
-"""The cast of a conversation. Alice owns it, Ann is an admin, Bob and Mia are members; Carol is outside,
-Rita was removed, Clive was a member when his account was closed."""
+"""Conversations of the cast, and what is heard of them. See tests/cast.py."""
 
 from __future__ import annotations
 
@@ -16,44 +15,9 @@ from accounts.models import User
 from conversations import actions, publisher
 from conversations.events import Event
 from conversations.models import Conversation, Message
-from conversations.tests.helpers import Recorder, person, say
+from conversations.tests.helpers import Recorder, say
 
 Published = Callable[[], AbstractContextManager[list[Event]]]
-
-
-@pytest.fixture
-def alice(db) -> User:
-    return person("Alice")
-
-
-@pytest.fixture
-def ann(db) -> User:
-    return person("Ann")
-
-
-@pytest.fixture
-def bob(db) -> User:
-    return person("Bob")
-
-
-@pytest.fixture
-def mia(db) -> User:
-    return person("Mia")
-
-
-@pytest.fixture
-def carol(db) -> User:
-    return person("Carol")
-
-
-@pytest.fixture
-def rita(db) -> User:
-    return person("Rita")
-
-
-@pytest.fixture
-def clive(db) -> User:
-    return person("Clive")
 
 
 @pytest.fixture

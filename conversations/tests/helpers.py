@@ -19,11 +19,6 @@ from conversations.models import Conversation, Membership, Message
 _numbers = itertools.count(1)
 
 
-def person(name: str, **fields: Any) -> User:
-    email = f"{name.lower()}-{next(_numbers)}@example.org"
-    return User.objects.create_user(email, name=name, **fields)
-
-
 def new_key() -> str:
     return f"key-{next(_numbers)}"
 

@@ -27,7 +27,6 @@ from conversations.tests.helpers import (
     log_of,
     new_key,
     notices_of,
-    person,
     published_versions,
     raises_chat_error,
     role_of,
@@ -35,6 +34,7 @@ from conversations.tests.helpers import (
     version_of,
 )
 from conversations.wire import message_to_wire
+from tests.cast import create_extra
 
 
 def clock_of(user: User) -> int:
@@ -911,7 +911,7 @@ def test_the_level_is_ones_own(alice, bob, pair):
 def test_staff_moderate_without_being_members_and_in_their_own_name(
     carol, alice, bob, pair, published
 ):
-    staff = person("Staff", is_staff=True)
+    staff = create_extra("Staff", is_staff=True)
     actions.reveal(staff, pair.pk, "A complaint")
     message = say(bob, pair, "Rude")
     before = version_of(pair)

@@ -55,26 +55,6 @@ def subscriber():
 
 
 @pytest.fixture
-def alice():
-    return User.objects.create_user("alice@example.org", "-", name="Alice")
-
-
-@pytest.fixture
-def bob():
-    return User.objects.create_user("bob@example.org", "-", name="Bob")
-
-
-@pytest.fixture
-def carol():
-    return User.objects.create_user("carol@example.org", "-", name="Carol")
-
-
-@pytest.fixture
-def root():
-    return User.objects.create_superuser("root@example.org", "-", name="Root")
-
-
-@pytest.fixture
 def admin(root) -> Client:
     client = Client()
     client.force_login(root)

@@ -24,7 +24,8 @@ from chatty.ops import databases
 from chatty.sqlite import erasing
 from conversations import actions
 from conversations.realtime import engine, upkeep
-from conversations.tests.helpers import person, say
+from conversations.tests.helpers import say
+from tests.cast import create_extra
 from tests.installations import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,7 +134,7 @@ async def test_a_server_empties_the_log_by_itself(monkeypatch):
         threads = engine.current().threads
 
         def write_and_delete():
-            alice = person("Alice")
+            alice = create_extra("Alice")
             message = say(alice, actions.create_conversation(alice, name="Tea"), LONG)
             actions.delete_message(alice, message.pk)
             eventually(lambda: not is_on_disk())

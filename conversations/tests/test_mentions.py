@@ -14,8 +14,9 @@ from accounts import actions as account_actions
 from conversations import actions, limits, markdown, mentions, queries
 from conversations.events import MembershipChanged
 from conversations.models import Message
-from conversations.tests.helpers import person, say
+from conversations.tests.helpers import say
 from conversations.wire import message_to_wire
+from tests.cast import create_extra
 
 PEOPLE = [
     (1, "Ada"),
@@ -98,7 +99,7 @@ def test_each_message_of_a_batch_calls_people_of_its_own_conversation(
 
 
 def test_names_beyond_ascii_are_found_whatever_their_case(alice, pair):
-    emile = person("Émile")
+    emile = create_extra("Émile")
     actions.add_members(alice, pair.pk, [emile.pk])
     assert say(alice, pair, "@émile").mentions == [emile.pk]
     assert say(alice, pair, "@ÉMILE").mentions == [emile.pk]
@@ -106,7 +107,7 @@ def test_names_beyond_ascii_are_found_whatever_their_case(alice, pair):
 
 @pytest.mark.parametrize("first", ["'", '"', "\\", "%", "{", ",", "\U0001d400"])
 def test_names_that_begin_with_any_character_are_found(alice, pair, first):
-    member = person(f"{first}x")
+    member = create_extra(f"{first}x")
     actions.add_members(alice, pair.pk, [member.pk])
     draft = actions.Draft(alice.pk, pair.pk, "one", "", html=f"<p>@{html.escape(first)}x</p>")
     (sent,) = actions.send_messages([draft])
@@ -180,7 +181,7 @@ CASES = json.loads((settings.BASE_DIR / "tests/js/mentions.json").read_text())
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['name']} @{case['call']}")
 def test_a_member_is_mentioned_whatever_the_case_of_any_letter(alice, pair, case):
-    member = person("Somebody")
+    member = create_extra("Somebody")
     actions.add_members(alice, pair.pk, [member.pk])
     account_actions.update_profile(member, name=case["name"])
     assert say(alice, pair, f"Hello @{case['call']}!").mentions == (

@@ -30,9 +30,9 @@ from conversations.realtime.profiles import Profiles, _read
 from conversations.realtime.read_marks import LATELY_SECONDS, ReadMarks
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
-from conversations.tests.helpers import person
 from conversations.tests.test_relay import FakeSocket
 from conversations.tests.tools import do, versions
+from tests.cast import create_extra
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -310,7 +310,7 @@ async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
 
 
 async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
-    people = [await do(person)(f"Person{n}") for n in range(30)]
+    people = [await do(create_extra)(f"Person{n}") for n in range(30)]
     room = await do(actions.create_conversation)(
         alice, name="Hall", member_ids=[each.pk for each in people]
     )
@@ -406,7 +406,7 @@ def recorded(wire: Wire) -> Iterator[list[Event]]:
 
 @pytest.mark.parametrize("count", [10, 40])
 async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(count, alice):
-    people = [await do(person)(f"Reader{n}") for n in range(count)]
+    people = [await do(create_extra)(f"Reader{n}") for n in range(count)]
     room = await do(actions.create_conversation)(
         alice, name="Hall", member_ids=[each.pk for each in people]
     )

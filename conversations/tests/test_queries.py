@@ -14,8 +14,9 @@ from conversations import actions, limits, queries
 from conversations.actions import Draft
 from conversations.models import Conversation, Instance, Membership, Message
 from conversations.queries import messages as message_queries
-from conversations.tests.helpers import person, say, version_of
+from conversations.tests.helpers import say, version_of
 from conversations.wire import message_to_wire
+from tests.cast import create_extra
 
 
 def fill(user, conversation, count: int, word: str = "m") -> None:
@@ -253,7 +254,7 @@ def test_what_was_said_before_one_came_is_not_unread(alice, bob, carol, pair):
 
 def test_the_sidebar_costs_two_queries_however_long_it_is(alice, django_assert_num_queries):
     for number in range(12):
-        other = person(f"Friend{number}")
+        other = create_extra(f"Friend{number}")
         say(other, actions.open_direct(other, alice.pk))
         actions.create_conversation(alice, name=f"Group {number}")
     with django_assert_num_queries(2):
@@ -277,7 +278,7 @@ def test_the_versions_beside_the_sidebar_are_of_everything(alice, bob, django_as
     room = actions.create_conversation(alice, name="Group", member_ids=[bob.pk])
     unspoken = actions.open_direct(bob, alice.pk)
     say(bob, room, "@Alice")
-    say(alice, actions.open_direct(alice, person("Carol").pk))
+    say(alice, actions.open_direct(alice, create_extra("Carol").pk))
     with django_assert_num_queries(2):
         rows, versions = queries.sidebar_and_versions(alice)
     assert rows == queries.sidebar(alice)

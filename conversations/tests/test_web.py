@@ -14,8 +14,8 @@ from accounts.models import User
 from conversations import actions, limits, queries
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests import helpers
-from conversations.tests.helpers import person
 from conversations.web import layout
+from tests.cast import create_extra
 from tests.html import one, parse, values, visible, words
 
 KEY = "a-key-of-the-form"
@@ -938,7 +938,7 @@ def test_a_conversation_costs_the_same_whatever_is_in_it(
     client.get(url("conversation", room.pk))
     with django_assert_max_num_queries(12) as few:
         client.get(url("conversation", room.pk))
-    people = [person(f"Person{number}") for number in range(20)]
+    people = [create_extra(f"Person{number}") for number in range(20)]
     if kind == "group":
         actions.add_members(alice, group.pk, [each.pk for each in people])
     for each in people:

@@ -11,7 +11,8 @@ from django.urls import reverse
 from accounts import actions as account_actions
 from conversations import actions
 from conversations.models import Conversation
-from conversations.tests.helpers import person, say
+from conversations.tests.helpers import say
+from tests.cast import create_extra
 from tests.html import one, parse, values, visible, words
 
 PRESENT: set[int] = set()
@@ -122,7 +123,7 @@ def test_seen_stands_under_the_last_own_message(alice, bob, page_of):
 
 
 def test_in_a_group_some_are_named(alice, page_of):
-    people = [person(name) for name in ("Bob", "Carol", "Dan", "Eve", "Finn")]
+    people = [create_extra(name) for name in ("Bob", "Carol", "Dan", "Eve", "Finn")]
     room = actions.create_conversation(
         alice, name="Kitchen", member_ids=[each.pk for each in people]
     )
@@ -183,7 +184,7 @@ def data_of(page: str) -> dict:
 
 
 def test_the_names_of_people_are_no_markup(alice, page_of, present):
-    mean = person('"><b>Eve')
+    mean = create_extra('"><b>Eve')
     room = actions.create_conversation(alice, name="Kitchen", member_ids=[mean.pk])
     message = say(alice, room)
     actions.mark_read(mean, room.pk, message.seq)

@@ -11,7 +11,8 @@ from django.urls import reverse
 from accounts.models import User
 from conversations import actions, limits
 from conversations.models import Conversation, Membership
-from conversations.tests.helpers import notices_of, person, role_of, say
+from conversations.tests.helpers import notices_of, role_of, say
+from tests.cast import create_extra
 from tests.html import one, parse, values, visible, words
 
 
@@ -371,7 +372,7 @@ def test_addresses_of_people_stand_nowhere(browser, alice, bob, carol, group):
 def test_many_people_come_in_pages_at_a_constant_cost(
     browser, alice, group, django_assert_max_num_queries
 ):
-    crowd = [person(f"Person{number:03d}") for number in range(60)]
+    crowd = [create_extra(f"Person{number:03d}") for number in range(60)]
     actions.add_members(alice, group.pk, [each.pk for each in crowd])
     client = browser(alice)
     with django_assert_max_num_queries(12):

@@ -13,8 +13,9 @@ from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, limits, markdown, notices, queries, wire
 from conversations.models import Message
-from conversations.tests.helpers import log_of, person, say
+from conversations.tests.helpers import log_of, say
 from conversations.wire import EXCERPT, excerpt, message_to_wire, timestamp
+from tests.cast import create_extra
 
 
 def wire_of(message: Message) -> dict:
@@ -51,7 +52,7 @@ def test_reactions_are_grouped_in_order_of_first_use(alice, bob, hello):
 
 
 def test_of_many_who_reacted_the_first_twenty_are_named(alice, pair, hello):
-    people = [person(f"Fan{number}") for number in range(25)]
+    people = [create_extra(f"Fan{number}") for number in range(25)]
     actions.add_members(alice, pair.pk, [fan.pk for fan in people])
     for fan in people:
         actions.react(fan, hello.pk, "👍")

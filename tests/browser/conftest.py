@@ -27,7 +27,8 @@ from playwright.sync_api import (
 
 from tests.browser import chromium, sample_pages
 from tests.browser.rooms import Persons, Room, enter
-from tests.installations import PASSWORD, Builder, ChatServer
+from tests.cast import PASSWORD
+from tests.installations import Builder, ChatServer
 from tests.sockets import Member
 
 PATIENCE = 10_000  # milliseconds until an expectation has failed; the machine may be busy

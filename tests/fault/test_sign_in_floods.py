@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.installations import PASSWORD, ChatServer
+from tests.cast import PASSWORD
+from tests.installations import ChatServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
