@@ -30,6 +30,7 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 
+from chatty.common.call_stack import call_with_room
 from chatty.ops import health, metrics
 
 log = logging.getLogger("chatty.server")
@@ -224,7 +225,7 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     # A terminal that closes: stop as for SIGTERM.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     give_memory_back()
-    Server(configuration(), on_ready).run(sockets=[listener])
+    call_with_room(Server(configuration(), on_ready).run, sockets=[listener])
 
 
 def _work(listener: socket.socket, ready: Connection) -> None:

@@ -14,6 +14,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import connections
 
+from chatty.common.call_stack import call_with_room
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,7 +40,7 @@ class DatabaseThreads:
 
 def _tidily(job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     try:
-        return job(*args, **kwargs)
+        return call_with_room(job, *args, **kwargs)
     finally:
         for connection in connections.all(initialized_only=True):
             # SQLite's is this thread's own and dear to open: it stays until something goes wrong.

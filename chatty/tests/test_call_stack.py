@@ -1,0 +1,51 @@
+"""What a call costs does not depend on how deep it stands."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chatty.common.call_stack import call_with_room
+
+DEPTHS = range(300)
+
+
+def nothing() -> None:
+    pass
+
+
+def seconds_at(depth: int) -> float:
+    """What some thousand calls take at this depth."""
+    if depth:
+        return seconds_at(depth - 1)
+    began = time.perf_counter()
+    for _ in range(2_000):
+        nothing()
+    return time.perf_counter() - began
+
+
+def least_seconds_at(depth: int, *, room: bool) -> float:
+    if room:
+        return min(call_with_room(seconds_at, depth) for _ in range(5))
+    return min(seconds_at(depth) for _ in range(5))
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_calls_cost_the_same_at_any_depth_where_there_is_room(room: bool):
+    with ThreadPoolExecutor(1) as pool:  # a stack of its own
+        found = list(pool.map(lambda depth: least_seconds_at(depth, room=room), DEPTHS))
+    worst = max(found) / statistics.median(found)
+    if room:
+        assert worst < 10
+    else:
+        assert worst > 10, "This Python needs no room any more: remove call_stack.py."
+
+
+def test_arguments_results_and_errors_pass():
+    assert call_with_room(divmod, 7, 2) == (3, 1)
+    assert call_with_room(sorted, [1, 2], reverse=True) == [2, 1]
+    with pytest.raises(ZeroDivisionError):
+        call_with_room(divmod, 1, 0)
