@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
-from rest_framework.request import Request
+from typing import TYPE_CHECKING
 
 from accounts.models import User
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from rest_framework.request import Request
 
 
 def current_user(request: HttpRequest | Request) -> User:
