@@ -13,8 +13,8 @@ PYTEST := $(BIN)/python -m pytest
 # What checks JavaScript and CSS. Node itself comes with requirements-dev.txt.
 NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
-# Tests with servers wait more than they compute: three for two processors.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+# Tests wait as much as they compute: for servers, for pages, for time to pass.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 # Without byte code every worker, server and command compiles everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -41,7 +41,7 @@ test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL
 		accounts chatty conversations
 
 test-browser: $(EQUIPPED) ## real Chromium against real servers
-	$(PYTEST) -n auto --dist loadscope -m "browser and not long"
+	$(PYTEST) -n $(WORKERS) --dist loadscope -m "browser and not long"
 
 test-long: $(EQUIPPED) ## more ways to fail, and tests at full length; takes many minutes
 	$(PYTEST) -m "long and not browser" --ignore tests/browser
