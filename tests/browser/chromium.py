@@ -23,7 +23,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-features=OptimizationHints,MediaRouter",
+    # Nor a renderer started in advance for a page that never comes, nor a process for graphics alone.
+    "--disable-features=OptimizationHints,MediaRouter,SpareRendererForSitePerProcess",
+    "--in-process-gpu",
 ]
 
 

@@ -272,7 +272,8 @@ def test_what_failed_in_the_archive_can_be_sent_when_it_is_out_of_it(
     bob.locator(".message--failed").get_by_role("button", name="Try again").click()
     expect(bob.locator(".message--failed")).to_have_count(0)
     expect(bob.locator("#locked-bar")).to_have_count(0)
-    eventually(lambda: room.bodies() == ["Too early"])
+    expect(bob.locator(".message--pending")).to_have_count(0)
+    assert room.bodies() == ["Too early"]
 
 
 def test_an_archived_page_offers_no_other_try(visit: Visit, server: ChatServer, room: Room) -> None:

@@ -280,9 +280,8 @@ export async function test_one_window_speaks_for_all_and_another_when_it_is_gone
   await settled();
   equal([first.shown.length, second.shown.length], [1, 0]);
   first.notifier.disconnect();
-  await pause(5);
   both();
-  await settled();
+  await until(() => second.shown.length);
   equal([first.shown.length, second.shown.length], [1, 1]);
 }
 
