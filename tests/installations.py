@@ -328,6 +328,7 @@ class Builder:
             **kept,
             **_GENEROUS,
             "DATA_DIR": str(home),
+            "DJANGO_SETTINGS_MODULE": "tests.served_settings",
             "SECRET_KEY": "a-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
             "STATIC_ROOT": str(self.shared / "static"),  # collected once
             "PYTHONUNBUFFERED": "1",

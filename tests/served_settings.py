@@ -1,0 +1,10 @@
+"""Settings of real servers in tests: those of Chatty, with hashes of passwords that cost little.
+
+Tests about what hashing costs set DJANGO_SETTINGS_MODULE to chatty.settings.
+"""
+
+from __future__ import annotations
+
+from chatty.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["tests.hashers.QuickArgon2idHasher"]
