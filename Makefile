@@ -13,8 +13,8 @@ PYTEST := $(BIN)/python -m pytest
 # What checks JavaScript and CSS. Node itself comes with requirements-dev.txt.
 NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
-# Tests wait as much as they compute: for servers, for pages, for time to pass.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
+# Tests wait, too: for servers, for pages, for time to pass. With twice as many some wait in vain.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 # Without byte code every worker, server and command compiles everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
