@@ -12,10 +12,12 @@ from django.contrib.auth.hashers import (
     make_password,
 )
 
-from accounts import hashers
+from accounts import actions, hashers, models, tokens
 from accounts.hashers import place_to_hash
+from accounts.models import User
 from accounts.tests.helpers import raises_chat_error
 from chatty.common.errors import ChatError
+from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.once
 
@@ -112,3 +114,43 @@ def test_a_crowd_that_signs_in_leaves_threads_to_everybody_else(monkeypatch):
 
 def test_one_processor_is_left_to_everything_else():
     assert max(1, (os.cpu_count() or 2) - 1) >= hashers.PARALLEL_HASHES
+
+
+@pytest.fixture
+def alice_with_an_old_hash(alice, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *ARGON]
+    alice.password = make_password(PASSWORD, hasher="argon2")
+    alice.save()
+    return alice
+
+
+def signed_in(alice):
+    user = actions.authenticate(email=alice.email, password=PASSWORD, address="192.0.2.1")
+    return tokens.begin(user, client="a program")
+
+
+def test_an_old_hash_is_renewed_by_the_next_sign_in(alice_with_an_old_hash):
+    signed_in(alice_with_an_old_hash)
+    alice_with_an_old_hash.refresh_from_db()
+    assert alice_with_an_old_hash.password.startswith("md5$")
+
+
+@pytest.mark.parametrize("now", [PASSWORD, "another blue teapot"])
+def test_a_hash_that_another_renews_or_changes_meanwhile_is_checked_again(
+    now, alice_with_an_old_hash, monkeypatch
+):
+    alice = alice_with_an_old_hash
+    others = make_password(now)
+
+    def renewed_too_late(password):
+        User.objects.filter(pk=alice.pk).update(password=others)
+        return make_password(password)
+
+    monkeypatch.setattr(models, "make_password", renewed_too_late)
+    if now == PASSWORD:
+        assert signed_in(alice)
+    else:
+        with raises_chat_error("wrong_credentials"):
+            signed_in(alice)
+    alice.refresh_from_db()
+    assert alice.password == others
