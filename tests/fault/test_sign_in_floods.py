@@ -56,7 +56,9 @@ def resident(place: ChatServer) -> int:
 def test_pages_are_served_while_one_account_signs_in_in_a_loop(installation, limit):
     """Also without the limit: then the bound on hashing alone keeps threads free."""
     place = installation.serve(LIMIT_SIGN_IN=limit, **FULL_PRICE)
-    assert sign_in(place, "alice@example.org", PASSWORD) == 200  # her hash is a dear one from now on
+    assert (
+        sign_in(place, "alice@example.org", PASSWORD) == 200
+    )  # her hash is a dear one from now on
     until = time.monotonic() + SECONDS
     codes: Counter[int] = Counter()
 
