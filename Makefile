@@ -41,7 +41,7 @@ test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL
 		accounts chatty conversations
 
 test-browser: $(EQUIPPED) ## real Chromium against real servers
-	$(PYTEST) -n $(WORKERS) --dist loadscope -m "browser and not long" tests/browser
+	$(PYTEST) -n auto --dist loadscope -m "browser and not long" tests/browser
 
 test-long: $(EQUIPPED) ## more ways to fail, and tests at full length; takes many minutes
 	$(PYTEST) -m "long and not browser" --ignore tests/browser

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, act, bubble, enter, violations, wait_for_held
+from tests.browser.rooms import Room, act, bubble, enter, let_go, violations, wait_for_held
 
 KEPT = """Object.keys(localStorage).filter((name) => name.includes(".edit.")).length"""
 
@@ -79,6 +79,25 @@ def test_arrow_up_goes_to_an_editor_that_is_open_already(visit: Visit, room: Roo
     page.locator("#composer-body").press("ArrowUp")
     expect(page.locator("#editor-body")).to_be_focused()
     expect(page.locator("#editor-body")).to_have_value("Hello")
+
+
+def test_an_answer_to_an_edit_does_not_take_the_focus_from_where_one_is(
+    alice: Page, room: Room
+) -> None:
+    room.say(room.alice, "Hello")
+    expect(bubble(alice, "Hello")).to_be_visible()
+    held: list[Route] = []
+    alice.locator("#composer-body").press("ArrowUp")
+    expect(alice.locator("#editor-body")).to_be_focused()
+    alice.locator("#editor-body").fill("Hello, Bob")
+    alice.route(re.compile(r"/api/messages/\d+/$"), lambda route: held.append(route))
+    alice.locator("#editor-body").press("Enter")
+    wait_for_held(alice, held)
+    alice.locator("#timeline").focus()
+    let_go(alice, held)
+    expect(alice.locator("#editor-body")).to_have_count(0)
+    expect(bubble(alice, "Hello, Bob")).to_be_visible()
+    expect(alice.locator("#timeline")).to_be_focused()
 
 
 def test_an_edit_that_was_cancelled_is_not_kept(alice: Page, room: Room) -> None:

@@ -218,8 +218,13 @@ export class Editing {
 
   #close(row) {
     this.#open.delete(Number(row.dataset.messageId));
-    row.querySelector(".editor")?.remove();
+    const editor = row.querySelector(".editor");
+    // The answer to an edit may come when one is long somewhere else: stay there.
+    const focused = document.activeElement;
+    const isElsewhere = focused && focused !== document.body && !editor?.contains(focused);
+    editor?.remove();
     row.classList.remove("message--editing");
+    if (isElsewhere) return;
     if (this.#composer) this.#composer.focus();
     else row.focus({ preventScroll: true });
   }
