@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
@@ -45,39 +45,17 @@ def _empty_cache():
     limiter.clear()
 
 
-@pytest.fixture
-def alice(db: None) -> User:
-    return cast.create_user("Alice")
+def _person(name: str) -> Any:
+    @pytest.fixture(name=name.lower())
+    def create(db: None) -> User:
+        return cast.create_user(name)
+
+    return create
 
 
-@pytest.fixture
-def ann(db: None) -> User:
-    return cast.create_user("Ann")
-
-
-@pytest.fixture
-def bob(db: None) -> User:
-    return cast.create_user("Bob")
-
-
-@pytest.fixture
-def mia(db: None) -> User:
-    return cast.create_user("Mia")
-
-
-@pytest.fixture
-def carol(db: None) -> User:
-    return cast.create_user("Carol")
-
-
-@pytest.fixture
-def rita(db: None) -> User:
-    return cast.create_user("Rita")
-
-
-@pytest.fixture
-def clive(db: None) -> User:
-    return cast.create_user("Clive")
+alice, ann, bob, mia, carol, rita, clive = map(
+    _person, ("Alice", "Ann", "Bob", "Mia", "Carol", "Rita", "Clive")
+)
 
 
 @pytest.fixture
