@@ -282,6 +282,7 @@ export async function test_one_window_speaks_for_all_and_another_when_it_is_gone
   first.notifier.disconnect();
   both();
   await until(() => second.shown.length);
+  await settled();
   equal([first.shown.length, second.shown.length], [1, 1]);
 }
 
