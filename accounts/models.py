@@ -143,17 +143,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().save(*args, **kwargs)
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Tell whether it is right. `self.password` is then the hash that is stored.
+        """Return whether the password is right. If so, `self.password` is the hash that is stored.
 
-        An old hash is renewed, as Django does it; but of two sign-ins at once the second would write
-        over the first one's hash, which then counts as a password that was changed meanwhile.
+        Like Django's, this renews a hash made with weaker parameters, but never overwrites one that was
+        stored meanwhile. If it did, one of two sign-ins at the same time would be refused.
         """
         checked = self.password
         renewed = ""
 
-        def renew(_password: str) -> None:
+        def renew(password: str) -> None:
             nonlocal renewed
-            renewed = make_password(raw_password)
+            renewed = make_password(password)
             rows = User.objects.filter(pk=self.pk)
             if rows.filter(password=checked).update(password=renewed):
                 self.password = renewed
