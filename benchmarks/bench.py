@@ -23,7 +23,7 @@ from benchmarks.measure import Sheet, percentile
 
 MICRO, MILLI = 1e6, 1e3
 Some = TypeVar("Some", bound=Contender)
-_OTHER: dict[type, tuple[Any]] = {Chatty: (OtherChatty,), ChattySmall: (OtherChattySmall,)}
+_OTHER: dict[type[Any], type[Any]] = {Chatty: OtherChatty, ChattySmall: OtherChattySmall}
 
 
 @dataclass
@@ -37,10 +37,11 @@ class Bench:
     absent: dict[str, str] = field(default_factory=dict)  # contender: what it would have needed
 
     def available(self, kinds: Sequence[type[Some]]) -> list[type[Some]]:
-        """Those that can run here and are wanted, and beside this Chatty the one it is compared
-        with; what cannot run is noted as absent."""
+        """Those that can run here and are wanted; what cannot is noted as absent. With `--against`
+        the other checkout follows this one."""
         if self.site.against is not None:
-            kinds = [each for kind in kinds for each in (kind, *_OTHER.get(kind, ()))]
+            both = [each for kind in kinds for each in (kind, _OTHER.get(kind))]
+            kinds = [kind for kind in both if kind is not None]
         if self.alone:
             return [kind for kind in kinds if issubclass(kind, Chatty)]
         for kind in kinds:

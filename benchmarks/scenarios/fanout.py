@@ -20,7 +20,7 @@ from benchmarks.measure import cpu_seconds, percentile
 
 WORDS = "The quick brown fox jumps over the lazy dog, and nobody knows why."
 WINDOW = 8
-# Of a round, at full pace. With a quarter of it, it was luck how many messages shared a commit.
+# Of a round, at full pace. With fewer, chance decides how many messages share a commit.
 DELIVERIES = 240_000
 MESSAGES_MOST = 1_000  # of a round: with few receivers storing would outweigh delivering
 COST = "CPU per delivery"
