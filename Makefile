@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 # What checks JavaScript and CSS. Node itself comes with requirements-dev.txt.
 NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
-# Tests wait, too: for servers, for pages, for time to pass. With twice as many some wait in vain.
+# Tests also wait for servers and for time to pass. With more workers, some of them time out.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 # Without byte code every worker, server and command compiles everything anew.
 export PYTHONDONTWRITEBYTECODE :=

@@ -2,7 +2,7 @@
 
 Each has the address NAME@example.org and PASSWORD. In conversations Alice is the owner, Ann an admin, Bob
 and Mia are members; Carol is outside, Rita was removed, Clive was a member until his account was closed.
-Root administers everything. Real servers know SERVED alone.
+Root administers everything. Test installations (tests/installations.py) have only those in SERVED.
 """
 
 from __future__ import annotations

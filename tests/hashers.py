@@ -6,7 +6,7 @@ from accounts.hashers import Argon2idHasher
 
 
 class QuickArgon2idHasher(Argon2idHasher):
-    """Chatty's own at the least cost there is: tests sign in thousands of times, at 35 ms each."""
+    """Chatty's hasher at the lowest cost Argon2 allows: tests sign in thousands of times, at 35 ms each."""
 
     time_cost = 1
     memory_cost = 8  # KiB

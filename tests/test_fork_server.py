@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -148,7 +147,7 @@ def test_random_numbers_differ_between_programs(run):
     assert len(drawn) == 9
 
 
-def test_children_outlive_the_server_and_are_not_asked_for_any_more(tmp_path):
+def test_children_go_on_when_the_server_ends(tmp_path):
     server = ForkServer()
     program, output = tmp_path / "program.py", tmp_path / "output"
     program.write_text("import time; print('on', flush=True); time.sleep(60)")
@@ -177,7 +176,7 @@ def _is_alive(pid: int) -> bool:
 def test_what_a_program_does_not_find_is_told_as_by_python(run, tmp_path):
     process, output = run("import no_such_module")
     assert process.wait(10) == 1
-    expected: Any = subprocess.run(
+    expected = subprocess.run(
         [sys.executable, str(tmp_path / "program.py")], capture_output=True, text=True, check=False
     )
     assert output.read_text().splitlines()[-1] == expected.stderr.splitlines()[-1]

@@ -2,7 +2,8 @@
 
 CPython keeps the frames of a thread in chunks of 16 KiB. A call that does not fit into the current
 chunk has one mapped for it, and unmapped when it returns. A loop that runs just below the end of a chunk
-pays 7 µs for each call instead of 0.02: one middleware more made a page of reactions 4 ms (13 %) dearer.
+pays 7 µs for each call instead of 0.02. One more middleware once made a page with many reactions take
+36 ms instead of 31.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ export class Editing {
   #close(row) {
     this.#open.delete(Number(row.dataset.messageId));
     const editor = row.querySelector(".editor");
-    // The answer to an edit may come when one is long somewhere else: stay there.
+    // By the time the server answers, the focus may have moved on. Leave it there.
     const focused = document.activeElement;
     const isElsewhere = focused && focused !== document.body && !editor?.contains(focused);
     editor?.remove();
