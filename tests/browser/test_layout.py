@@ -94,3 +94,21 @@ def test_the_switcher_is_as_high_as_its_list(visit: Visit, room: Room) -> None:
     assert options.evaluate("box => getComputedStyle(box).flexBasis") == "auto"
     high, needed = options.evaluate("box => [box.clientHeight, box.scrollHeight]")
     assert high >= min(needed, 300)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_text_of_a_notice_is_centred_and_its_time_takes_no_line(
+    width: int, visit: Visit, room: Room
+) -> None:
+    page = enter(visit(room.server, "Alice", viewport={"width": width, "height": 740}), room)
+    notices = page.locator(".notice:visible")
+    expect(notices).not_to_have_count(0)
+    for notice in notices.all():
+        off, time_below = notice.evaluate("""notice => {
+            const box = notice.getBoundingClientRect();
+            const text = notice.querySelector(".notice__text").getBoundingClientRect();
+            const time = notice.querySelector(".notice__time").getBoundingClientRect();
+            return [(text.left + text.right - box.left - box.right) / 2, time.top - text.bottom];
+        }""")
+        assert abs(off) < 1
+        assert time_below < 0
