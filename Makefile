@@ -15,6 +15,8 @@ NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 # Tests also wait for servers and for time to pass. With more workers, some of them time out.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+# .mdformat.toml says how they are wrapped.
+DOCUMENTS := *.md benchmarks/*.md docs
 # Without byte code every worker, server and command compiles everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -59,6 +61,7 @@ check: $(NODE_TOOLS) ## formatting, lint, types, missing migrations, layers
 	$(NODE) node_modules/.bin/biome ci --error-on-warnings
 	$(NODE) node_modules/.bin/tsc --project .
 	$(BIN)/djlint --quiet --lint templates
+	$(BIN)/mdformat --check $(DOCUMENTS)
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports --no-cache
@@ -68,6 +71,7 @@ format: $(NODE_TOOLS) ## put everything into its agreed shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(NODE) node_modules/.bin/biome check --write
+	$(BIN)/mdformat $(DOCUMENTS)
 
 clean: ## forget the virtualenv and collected files; data in var/ stays
 	rm -rf $(VENV) node_modules staticfiles

@@ -255,8 +255,11 @@ def shown(body: str) -> str:
 def documented() -> list[tuple[str, str]]:
     """Return (body, HTML) of each row of the table in docs/markdown.md."""
     text = (settings_of_django.BASE_DIR / "docs" / "markdown.md").read_text()
-    rows = re.findall(r"^\| `` (.+?) `` \| `` (.+?) `` \|", text, re.MULTILINE)
-    return [(body.replace("⏎", "\n"), rendered.replace("⏎", "\n")) for body, rendered in rows]
+    # A code span is delimited by more backticks than it contains, and may be padded with a space.
+    code = r"(?P<{0}_ticks>`+)(?P<{0}_pad> ?)(?P<{0}>.+?)(?P={0}_pad)(?P={0}_ticks)"
+    pattern = rf"^\| {code.format('body')} \| {code.format('html')} \|"
+    rows = re.finditer(pattern, text, re.MULTILINE)
+    return [(row["body"].replace("⏎", "\n"), row["html"].replace("⏎", "\n")) for row in rows]
 
 
 @pytest.mark.parametrize(("body", "rendered"), documented(), ids=lambda text: text[:30])
