@@ -162,7 +162,7 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
     fieldsets = (
         (None, {"fields": ("name", "email", "time_zone", "password_page")}),
         (_("Account"), {"fields": ("is_active", "closed_at", "date_joined", "last_login")}),
-        (_("Rights"), {"fields": ("is_staff", "is_superuser", "user_permissions")}),
+        (_("Permissions"), {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
 
@@ -171,19 +171,19 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
     @admin.display(description=_("password"))
     def password_page(self, person: User) -> SafeString:
         url = reverse("admin:auth_user_password_change", args=[person.pk])
-        return format_html('<a href="{}">{}</a>', url, _("Set a new one"))
+        return format_html('<a href="{}">{}</a>', url, _("Set a new password"))
 
     @admin.action(
-        description=_("Close: sign out everywhere, let nobody in"), permissions=["change"]
+        description=_("Deactivate: sign out everywhere and block sign-in"), permissions=["change"]
     )
     def close_accounts(self, request: HttpRequest, people: QuerySet[User]) -> None:
         self._each(request, people.filter(is_active=True), close=True)
 
-    @admin.action(description=_("Open again"), permissions=["change"])
+    @admin.action(description=_("Reactivate"), permissions=["change"])
     def reopen_accounts(self, request: HttpRequest, people: QuerySet[User]) -> None:
         self._each(request, people.filter(is_active=False), close=False)
 
-    @admin.action(description=_("Remove the picture"), permissions=["change"])
+    @admin.action(description=_("Remove picture"), permissions=["change"])
     def remove_pictures(self, request: HttpRequest, people: QuerySet[User]) -> None:
         done = 0
         for person in people.exclude(picture=""):
@@ -191,7 +191,7 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
                 actions.update_profile(person, remove_picture=True)
                 self.log_change(request, person, "Picture removed.")
                 done += 1
-        sentence = ngettext("%d picture is removed.", "%d pictures are removed.", done)
+        sentence = ngettext("Removed %d picture.", "Removed %d pictures.", done)
         self.message_user(request, sentence % done, messages.SUCCESS)
 
     def _each(self, request: HttpRequest, people: QuerySet[User], *, close: bool) -> None:
@@ -199,16 +199,18 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
         for person in people:
             if person == request.user or not self.has_change_permission(request, person):
                 self.message_user(
-                    request, _("You may not do that to %s.") % person, messages.WARNING
+                    request,
+                    _("You don’t have permission to do that to %s.") % person,
+                    messages.WARNING,
                 )
                 continue
             (actions.close_account if close else actions.reopen_account)(person)
             self.log_change(request, person, "Closed." if close else "Opened again.")
             done += 1
         if close:
-            sentence = ngettext("%d account is closed.", "%d accounts are closed.", done)
+            sentence = ngettext("Deactivated %d account.", "Deactivated %d accounts.", done)
         else:
-            sentence = ngettext("%d account is open again.", "%d accounts are open again.", done)
+            sentence = ngettext("Reactivated %d account.", "Reactivated %d accounts.", done)
         if done:
             self.message_user(request, sentence % done, messages.SUCCESS)
 
@@ -241,16 +243,16 @@ class SignInAdmin(OwnFiltersOnly, admin.ModelAdmin):
     readonly_fields = fields
     actions = ("end_now",)
 
-    @admin.action(description=_("End now"), permissions=["end"])
+    @admin.action(description=_("End session"), permissions=["end"])
     def end_now(self, request: HttpRequest, sign_ins: QuerySet[SignIn]) -> None:
         done = 0
         for sign_in in sign_ins:
             if may_change(request, sign_in.user):
                 done += actions.end_sign_in(sign_in.sid)
             else:
-                error = _("You may not do that to %s.") % sign_in.user
+                error = _("You don’t have permission to do that to %s.") % sign_in.user
                 self.message_user(request, error, messages.WARNING)
-        sentence = ngettext("%d sign-in is ended.", "%d sign-ins are ended.", done)
+        sentence = ngettext("Ended %d session.", "Ended %d sessions.", done)
         self.message_user(request, sentence % done, messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -67,6 +67,6 @@ def password_reset_email(user: User, *, site: str, path: str, language: str) -> 
     host = urlsplit(site).netloc
     context = {"name": user.name, "host": host, "site": site, "link": site + path}
     with translation.override(user.language or language):
-        subject = _("A new password for Chatty at %(host)s") % {"host": host}
+        subject = _("Reset your password for Chatty at %(host)s") % {"host": host}
         words = render_to_string("mails/reset.txt", context)
     return EmailMessage(subject, words, to=[user.email])

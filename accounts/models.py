@@ -60,21 +60,21 @@ class UserManager(BaseUserManager["User"]):
 
 
 class Theme(models.TextChoices):
-    SYSTEM = "system", _("As this device has it")
+    SYSTEM = "system", _("System default")
     LIGHT = "light", _("Light")
     DARK = "dark", _("Dark")
 
 
 class Contrast(models.TextChoices):
-    SYSTEM = "system", _("As this device has it")
-    NONE = "none", _("Ordinary")
+    SYSTEM = "system", _("System default")
+    NONE = "none", _("Standard")
     MORE = "more", _("High")
 
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. Accounts are closed rather than deleted, so that what they wrote keeps a name."""
 
-    email = models.EmailField(_("e-mail address"), max_length=EMAIL_MAX, unique=True)
+    email = models.EmailField(_("email address"), max_length=EMAIL_MAX, unique=True)
     name = models.CharField(_("name"), max_length=NAME_MAX)
     # "" while nobody has told us: times are then shown in the server's zone.
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
@@ -90,13 +90,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     # has the person nothing more.
     picture = models.CharField(max_length=32, blank=True, default="", editable=False)
     is_active = models.BooleanField(_("active"), default=True)
-    is_staff = models.BooleanField(_("may open the administration"), default=False)
+    is_staff = models.BooleanField(_("administrator"), default=False)
     # Rises with every change of this person's memberships, roles, sign-ins, password or closure.
     # Whoever holds their sockets compares it and reads the rest again only when it moved. Written
     # by actions.bump_clock alone.
     clock = models.BigIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
-    closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(_("deactivated"), null=True, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -215,7 +215,7 @@ class SignIn(models.Model):
 
     class Kind(models.TextChoices):
         WEB = "web", _("Browser")
-        TOKEN = "token", _("Program")
+        TOKEN = "token", _("App")
 
     sid = models.CharField(primary_key=True, max_length=43, default=new_sid, editable=False)
     user = models.ForeignKey(
@@ -237,17 +237,17 @@ class SignIn(models.Model):
     address_hash = models.CharField(
         max_length=32, blank=True, default="", db_default="", editable=False
     )
-    created_at = models.DateTimeField(_("since"), default=timezone.now)
-    last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
+    created_at = models.DateTimeField(_("started"), default=timezone.now)
+    last_seen_at = models.DateTimeField(_("last active"), default=timezone.now)
     # Moves on with use: the browser's session or the newest refresh token runs out then.
-    expires_at = models.DateTimeField(_("runs out"))
+    expires_at = models.DateTimeField(_("expires"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 
     objects: ClassVar[models.Manager[SignIn]] = LiveSignIns.as_manager()
 
     class Meta:
-        verbose_name = _("sign-in")
-        verbose_name_plural = _("sign-ins")
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind__in=["web", "token"]), name="sign_in_kind_is_known"

@@ -60,7 +60,7 @@ def reencode(file: bytes) -> bytes:
     except Exception:
         # Decoders meet broken files with whatever error comes first.
         raise _picture_error(
-            "invalid", _("This is no picture Chatty can read. Take a PNG, JPEG, WebP or GIF.")
+            "invalid", _("Chatty can’t read this image. Use a PNG, JPEG, WebP or GIF.")
         ) from None
     finally:
         _decoding.release()
@@ -72,7 +72,7 @@ def digest(image: bytes) -> str:
 
 
 def too_big_error() -> ChatError:
-    sentence = _("This file is too big. A picture may have %(max)d MB.")
+    sentence = _("This file is too big (max %(max)d MB).")
     return _picture_error("too_big", sentence % {"max": BYTES_MAX // 1024 // 1024})
 
 
@@ -100,7 +100,7 @@ def _encode(square: Image.Image) -> bytes:
 
 
 def _too_many_pixels_error() -> ChatError:
-    sentence = _("This picture is too large. It may have %(max)d million pixels.")
+    sentence = _("This image is too large (max %(max)d megapixels).")
     return _picture_error("too_big", sentence % {"max": PIXELS_MAX // 1_000_000})
 
 

@@ -32,7 +32,7 @@ def describe_client(user_agent: str) -> str:
     system = _first(_SYSTEMS, user_agent)
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
-    return user_agent or _("Unknown program")
+    return user_agent or _("Unknown app")
 
 
 def _first(known: list[tuple[str, str]], text: str) -> str:

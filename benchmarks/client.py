@@ -1,6 +1,6 @@
 """A load client that costs little: raw sockets and one epoll, no WebSocket library.
 
-It does not decode frames. Every message carries its number, and what arrives is searched for numbers:
+It does not decode frames. All messages carries its number, and what arrives is searched for numbers:
 so it is cheap, and still knows for each socket what came, how often and in which order.
 """
 

@@ -332,7 +332,7 @@ class ChattyGuarded(Chatty):
 
 class ChattyTwice(Chatty):
     """Two processes of it on one Redis. Whoever comes goes to the other one than who came before, so
-    the two of a pair sit at different ones and every message crosses."""
+    the two of a pair sit at different ones and all messages crosses."""
 
     name = "Chatty, two processes"
 

@@ -8,7 +8,7 @@ import time
 import django
 
 BODIES = {
-    "bold, mention, link (61 characters)": "Hello **everybody**, @Ada wrote https://example.org/a_b about",
+    "bold, mention, link (61 characters)": "Hi **everybody**, @Ada wrote https://example.org/a_b about",
     "list, quote, code, links (266)": (
         "See [the page](https://example.org) and `code`:\n\n- one\n- **two**\n"
         "- three https://example.org/x\n\n> quoted _words_\n> and more\n\n```\nprint(1)\n```\n"

@@ -83,7 +83,7 @@ def database_error(error: Exception) -> ChatError:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
         return error_response(request, _foreign_host_error(request))
-    return error_response(request, ChatError("invalid", _("That request could not be understood.")))
+    return error_response(request, ChatError("invalid", _("The request couldn’t be read.")))
 
 
 def _foreign_host_error(request: HttpRequest) -> ChatError:
@@ -97,10 +97,7 @@ def _foreign_host_error(request: HttpRequest) -> ChatError:
         log.warning("Refused a request for the host %r; %s", host, mend)
     return ChatError(
         "invalid",
-        _(
-            "Chatty does not answer under this name. Check the address. Whoever runs this Chatty: the "
-            "log names the host that was asked for and the setting."
-        ),
+        _("Chatty isn’t available at this address. Check the address or ask your administrator."),
     )
 
 
@@ -123,7 +120,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """`reason` is Django's, in English and for developers: people are told what helps."""
     detail = _(
-        "This form was open for too long, or your browser keeps no cookies for this page. "
-        "Go back, reload the page and send it again; copy what you wrote first."
+        "This form has expired, or your browser blocks cookies for this site. Copy your"
+        " text, go back, reload the page and try again."
     )
     return error_response(request, ChatError("csrf", detail))

@@ -65,7 +65,7 @@ class CharsetMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.encoding and codecs.lookup(request.encoding).name not in ("utf-8", "ascii"):
             request.encoding = "utf-8"
-            sentence = _("Please send text in UTF-8.")
+            sentence = _("Send text encoded as UTF-8.")
             return error_responses.error_response(request, ChatError("unsupported_media", sentence))
         return self.get_response(request)
 

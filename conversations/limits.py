@@ -56,7 +56,7 @@ def valid_key(key: object) -> str:
     """Return the client's key of a message. Raises ChatError("invalid") for any other shape."""
     if isinstance(key, str) and KEY.fullmatch(key):
         return key
-    detail = _("A key is 1 to 64 letters, digits, hyphens or underscores.")
+    detail = _("A key must be 1 to 64 letters, digits, hyphens or underscores.")
     raise ChatError("invalid", detail, fields={"key": [detail]})
 
 
@@ -64,5 +64,5 @@ def valid_emoji(emoji: object) -> str:
     """Return one emoji. Raises ChatError("invalid") for text, several emoji or anything longer."""
     if isinstance(emoji, str) and len(emoji) <= EMOJI_MAX and _EMOJI.fullmatch(emoji):
         return emoji
-    detail = _("A reaction is exactly one emoji.")
+    detail = _("A reaction must be exactly one emoji.")
     raise ChatError("invalid", detail, fields={"emoji": [detail]})

@@ -54,8 +54,8 @@ class Conversation(models.Model):
         DIRECT = "direct", _("direct")
 
     class Access(models.TextChoices):
-        OPEN = "open", _("open: anyone signed in may find and join it")
-        CLOSED = "closed", _("closed: by invitation only")
+        OPEN = "open", _("public: anyone here can join")
+        CLOSED = "closed", _("private: members only")
 
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.GROUP)
     access = models.CharField(max_length=8, choices=Access, default=Access.CLOSED)
@@ -125,7 +125,7 @@ class Membership(models.Model):
         MEMBER = "member", _("member")
 
     class Level(models.TextChoices):
-        ALL = "all", _("every message")
+        ALL = "all", _("all messages")
         MENTIONS = "mentions", _("mentions only")
         NOTHING = "nothing", _("nothing")
 
@@ -203,7 +203,7 @@ class Message(models.Model):
         TOPIC = "topic", _("topic changed")
         ACCESS = "access", _("access changed")
         ARCHIVED = "archived", _("archived")
-        UNARCHIVED = "unarchived", _("taken out of the archive")
+        UNARCHIVED = "unarchived", _("unarchived")
 
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="messages"
@@ -315,7 +315,7 @@ class Reveal(models.Model):
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="+",
-        verbose_name=_("who looked"),
+        verbose_name=_("viewed by"),
     )
     conversation = models.ForeignKey(
         Conversation,
@@ -324,13 +324,13 @@ class Reveal(models.Model):
         related_name="+",
         verbose_name=_("conversation"),
     )
-    title = models.CharField(_("called then"), max_length=limits.REVEAL_TITLE_MAX)
+    title = models.CharField(_("name at the time"), max_length=limits.REVEAL_TITLE_MAX)
     reason = models.CharField(_("reason"), max_length=limits.REASON_MAX)
     at = models.DateTimeField(_("when"))
 
     class Meta:
-        verbose_name = _("look into a conversation")
-        verbose_name_plural = _("looks into conversations")
+        verbose_name = _("conversation view")
+        verbose_name_plural = _("conversation views")
         constraints = [
             models.CheckConstraint(condition=~Q(reason=""), name="reveal_has_a_reason"),
         ]

@@ -19,7 +19,7 @@ Data = dict[str, Any]
 
 # By kind, and by what it came to where that makes another sentence: see _name.
 _SENTENCES = {
-    "created": _("%(who)s opened this conversation."),
+    "created": _("%(who)s created this conversation."),
     "joined": _("%(who)s joined."),
     "left": _("%(who)s left."),
     "added": _("%(who)s added %(whom)s."),
@@ -30,13 +30,13 @@ _SENTENCES = {
     "renamed": _("%(who)s renamed the conversation to “%(new)s”."),
     "topic": _("%(who)s set the topic: %(new)s"),
     "topic.none": _("%(who)s removed the topic."),
-    "access.open": _("%(who)s opened this conversation to everybody."),
-    "access.closed": _("%(who)s closed this conversation: by invitation only."),
+    "access.open": _("%(who)s made this conversation public."),
+    "access.closed": _("%(who)s made this conversation private."),
     "archived": _("%(who)s archived this conversation."),
-    "unarchived": _("%(who)s took this conversation out of the archive."),
+    "unarchived": _("%(who)s unarchived this conversation."),
 }
 # A newer version runs beside this one, or ran here before: what it wrote can still be read past.
-_UNKNOWN = _("%(who)s did something that this version of Chatty has no words for.")
+_UNKNOWN = _("%(who)s did something this version of Chatty doesn’t support.")
 
 
 def sentence(kind: str, *, author: str | None, data: Data) -> str:

@@ -70,8 +70,8 @@ def test_a_catalogue_with_a_hole_is_noticed(before, after, said, tmp_path):
 
 
 def test_strings_of_both_kinds_of_source_are_found(strings):
-    assert strings.get("Please sign in.")  # gettext_lazy in Python
-    assert strings.get("Skip to the main part")  # {% translate %}
+    assert strings.get("Sign in to continue.")  # gettext_lazy in Python
+    assert strings.get("Skip to main content")  # {% translate %}
     assert strings.get("%(counter)s person")  # {% blocktranslate count %}
     assert strings.get("j M Y, H:i")  # |date:_("...")
 
@@ -101,9 +101,9 @@ def _bare_words(path: Path) -> list[str]:
 def test_a_refusal_speaks_the_language_of_whoever_hears_it():
     with pytest.raises(ChatError) as caught:
         clean_body("x" * 5000, max_length=4000)
-    assert caught.value.detail == "That is too long: 5,000 characters, 4,000 are allowed."
+    assert caught.value.detail == "That’s too long: 5,000 characters (max 4,000)."
     with translation.override("de"):
-        assert caught.value.detail == "Das ist zu lang: 5.000 Zeichen, 4.000 sind erlaubt."
+        assert caught.value.detail == "Das ist zu lang: 5.000 Zeichen (höchstens 4.000)."
         assert caught.value.as_dict()["fields"] == {"body": [caught.value.detail]}
 
 

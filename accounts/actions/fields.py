@@ -23,14 +23,14 @@ def clean_email(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError:
-        raise invalid_error("email", _("This does not look like an e-mail address.")) from None
+        raise invalid_error("email", _("Enter a valid email address.")) from None
     return email
 
 
 def clean_time_zone(name: str) -> str:
     """Return the name of a zone this server knows, or "" for none."""
     if name and name not in time_zones():
-        raise invalid_error("time_zone", _("This time zone is not known here."))
+        raise invalid_error("time_zone", _("Unknown time zone."))
     return name
 
 
@@ -47,26 +47,26 @@ def clean_name(name: str) -> str:
 def clean_language(code: str) -> str:
     """Return the code of a language Chatty speaks, or "" for the browser's."""
     if code and code not in dict(settings.LANGUAGES):
-        raise invalid_error("language", _("Chatty does not speak this language."))
+        raise invalid_error("language", _("Unsupported language."))
     return code
 
 
 def clean_theme(theme: str) -> str:
     if theme not in Theme.values:
-        raise invalid_error("theme", _("There is no such theme."))
+        raise invalid_error("theme", _("Unknown theme."))
     return theme
 
 
 def clean_contrast(contrast: str) -> str:
     if contrast not in Contrast.values:
-        raise invalid_error("contrast", _("There is no such contrast."))
+        raise invalid_error("contrast", _("Unknown contrast."))
     return contrast
 
 
 def clean_hue(hue: int | None) -> int | None:
     """Return a colour, or None for the one that follows from the id."""
     if hue is not None and not 0 <= hue < HUES:
-        raise invalid_error("hue", _("There is no such colour."))
+        raise invalid_error("hue", _("Unknown colour."))
     return hue
 
 

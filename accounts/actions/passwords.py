@@ -43,12 +43,12 @@ def change_password(user: User, *, old: str, new: str, keep_sid: str | None, add
     Raises ChatError("invalid", fields "old_password" or "new_password") or ("slow_down").
     """
     if len(old) > PASSWORD_MAX:
-        raise invalid_error("old_password", _("This is not your present password."))
+        raise invalid_error("old_password", _("That’s not your current password."))
     # Whoever finds an open browser must not be able to guess the password from there; and the right
     # one costs hashes too.
     limiter.check("sign_in", f"{user.email} {address}")
     if not user.check_password(old):
-        raise invalid_error("old_password", _("This is not your present password."))
+        raise invalid_error("old_password", _("That’s not your current password."))
     check_password_rules(new, user, field="new_password")
     _store_password(user, new, keep_sid=keep_sid)
 
@@ -133,7 +133,7 @@ def reset_password_by_link(uid: str, token: str, *, new: str) -> None:
 
 
 def _link_expired_error() -> ChatError:
-    return ChatError("not_found", _("This link does not work any more."))
+    return ChatError("not_found", _("This link has expired."))
 
 
 def remove_password(user: User) -> None:
@@ -157,14 +157,14 @@ def check_password_rules(password: str, user: User, *, field: str) -> None:
     if len(password) > PASSWORD_MAX:
         raise invalid_error(
             field,
-            _("This password is too long. It may have %(max)d characters.") % {"max": PASSWORD_MAX},
+            _("This password is too long (max %(max)d characters).") % {"max": PASSWORD_MAX},
         )
     try:
         password.encode()
         validate_password(password, user)
     except UnicodeEncodeError:
         raise invalid_error(
-            field, _("This password contains characters that cannot be used.")
+            field, _("This password contains characters that can’t be used.")
         ) from None
     except ValidationError as error:
         raise invalid_error(field, *error.messages) from None

@@ -54,10 +54,12 @@ def require_sign_up_open(*, invited: bool = False) -> None:
         return
     if settings.SIGN_UP == "invited":
         raise ChatError(
-            "sign_up_closed", _("You need an invitation to sign up here. Ask whoever runs it.")
+            "sign_up_closed", _("You need an invitation to sign up. Ask your administrator.")
         )
-    raise ChatError("sign_up_closed", _("Signing up is closed here. Ask whoever runs it."))
+    raise ChatError(
+        "sign_up_closed", _("Sign-up is closed. Ask your administrator for an account.")
+    )
 
 
 def _taken_error() -> ChatError:
-    return invalid_error("email", _("There is already an account with this e-mail address."))
+    return invalid_error("email", _("There’s already an account with this email address."))

@@ -157,7 +157,7 @@ class MyPictureView(StrictAPIView):
         try:
             file = cast(dict[str, bytes], request.data)
         except UnsupportedMediaType:
-            sentence = _("Please send a PNG, JPEG, WebP or GIF.")
+            sentence = _("Upload a PNG, JPEG, WebP or GIF image.")
             raise ChatError("unsupported_media", sentence) from None
         # Without a body there is nothing that could be parsed.
         user = actions.update_profile(current_user(request), picture=file.get("picture", b""))

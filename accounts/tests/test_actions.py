@@ -159,7 +159,7 @@ class TestAuthenticate:
     def test_wrong_address_and_wrong_password_get_the_same_answer(self, alice, email, password):
         with raises_chat_error("wrong_credentials") as caught:
             sign_in(email, password)
-        assert caught.value.detail == "That e-mail address and password do not match an account."
+        assert caught.value.detail == "Wrong email address or password."
         assert caught.value.fields == {}
 
     @pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org"])

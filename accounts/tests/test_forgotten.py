@@ -89,8 +89,8 @@ def test_a_mail_says_where_it_comes_from_in_plain_words(alice, mailoutbox, setti
     User.objects.filter(pk=alice.pk).update(name="Alice <b>&")
     Client().post(ASK, {"email": alice.email})
     (mail,) = mailoutbox
-    assert mail.subject == "A new password for Chatty at chat.example.org"
-    assert mail.body.startswith("Hello Alice <b>&,\n")
+    assert mail.subject == "Reset your password for Chatty at chat.example.org"
+    assert mail.body.startswith("Hi Alice <b>&,\n")
     assert "https://chat.example.org/password/reset/" in mail.body
     assert "If it was not you, there is nothing to do" in mail.body
 

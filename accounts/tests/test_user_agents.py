@@ -32,7 +32,7 @@ KHTML = " AppleWebKit/537.36 (KHTML, like Gecko) "
             "Chrome on Android",
         ),
         ("deploy-bot/2.1", "deploy-bot/2.1"),
-        ("", "Unknown program"),
+        ("", "Unknown app"),
     ],
 )
 def test_a_client_is_told_so_that_its_owner_knows_it(said, told):

@@ -96,7 +96,7 @@ class TestSignUp:
     def test_a_taken_address_is_said_plainly(self, client, alice):
         response = client.post("/sign-up/", {**SIGN_UP, "email": "Alice@example.org"})
         assert response.status_code == 400
-        assert "There is already an account with this e-mail address." in text(response)
+        assert "There’s already an account with this email address." in text(response)
         assert not is_in(client)
 
     def test_asking_too_often_is_told_with_when_to_come_back(self, client, settings):
@@ -144,7 +144,7 @@ class TestSignIn:
         actions.close_account(alice)
         response = client.post("/sign-in/", SIGN_IN)
         assert response.status_code == 403
-        assert "This account has been closed." in text(response)
+        assert "This account has been deactivated." in text(response)
         assert not is_in(client)
 
     def test_an_account_closed_after_the_password_was_checked_is_not_signed_in(
@@ -509,7 +509,7 @@ class TestPreferences:
     def test_languages_are_offered_in_their_own_words(self, browser):
         choices = one(browser.get("/settings/profile/"), "select[name=language]")
         assert words(one(choices, 'option[value="de"]:not([selected])')) == "Deutsch"
-        assert words(one(choices, 'option[value=""][selected]')) == "As this browser says"
+        assert words(one(choices, 'option[value=""][selected]')) == "Browser default"
 
     def test_a_language_that_is_gone_leaves_it_to_the_browser(self, browser, alice):
         User.objects.filter(pk=alice.pk).update(language="tlh")

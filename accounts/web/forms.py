@@ -18,7 +18,7 @@ from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, Contrast, Theme, 
 from chatty.common.pages import ShortField
 
 _ADVICE = format_lazy(
-    _("At least {least} characters; longer is better."), least=settings.PASSWORD_MIN_LENGTH
+    _("At least {least} characters. Longer is better."), least=settings.PASSWORD_MIN_LENGTH
 )
 
 _REGIONS = (
@@ -54,7 +54,7 @@ class SecretField(forms.CharField):
 class EmailField(ShortField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.EmailInput(attrs={"autocomplete": "username", "spellcheck": "false"})
-        super().__init__(label=_("E-mail address"), max_length=EMAIL_MAX, widget=widget, **kwargs)
+        super().__init__(label=_("Email address"), max_length=EMAIL_MAX, widget=widget, **kwargs)
 
 
 class NameField(ShortField):
@@ -72,17 +72,17 @@ class _ConfirmedForm(forms.Form):
         data = super().clean() or {}
         first, again = data.get(self.confirmed_field), data.get("again")
         if first and again and first != again:
-            self.add_error("again", _("The two passwords are not the same."))
+            self.add_error("again", _("Passwords don’t match."))
         return data
 
 
 class SignUpForm(_ConfirmedForm):
     confirmed_field = "password"
 
-    name = NameField(help_text=_("What the others see."))
+    name = NameField(help_text=_("Shown to other people."))
     email = EmailField()
     password = SecretField(new=True, label=_("Password"), help_text=_ADVICE)
-    again = SecretField(new=True, label=_("Password once more"))
+    again = SecretField(new=True, label=_("Confirm password"))
     # A script fills in the browser's zone; without one it stays empty until the profile says it.
     time_zone = ShortField(
         required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "fill"})
@@ -97,9 +97,9 @@ class SignInForm(forms.Form):
 class PasswordChangeForm(_ConfirmedForm):
     confirmed_field = "new_password"
 
-    old_password = SecretField(new=False, label=_("Present password"))
+    old_password = SecretField(new=False, label=_("Current password"))
     new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
-    again = SecretField(new=True, label=_("New password once more"))
+    again = SecretField(new=True, label=_("Confirm new password"))
 
 
 class PasswordResetForm(forms.Form):
@@ -110,14 +110,14 @@ class SetPasswordForm(_ConfirmedForm):
     confirmed_field = "new_password"
 
     new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
-    again = SecretField(new=True, label=_("New password once more"))
+    again = SecretField(new=True, label=_("Confirm new password"))
 
 
 class ProfileForm(forms.Form):
     """What others see of somebody, and how Chatty looks to them: one form, so that saving one part
     loses nothing that was begun in another."""
 
-    name = NameField(help_text=_("What the others see."))
+    name = NameField(help_text=_("Shown to other people."))
     picture = forms.FileField(
         label=_("Picture"),
         required=False,
@@ -126,7 +126,7 @@ class ProfileForm(forms.Form):
             attrs={"accept": ",".join(pictures.MEDIA_TYPES), "data-max": pictures.BYTES_MAX}
         ),
         help_text=format_lazy(
-            _("PNG, JPEG, WebP or GIF of up to {max} MB. The middle of it is shown."),
+            _("PNG, JPEG, WebP or GIF, up to {max} MB. Cropped to a square."),
             max=pictures.BYTES_MAX // 1024 // 1024,
         ),
     )
@@ -137,13 +137,13 @@ class ProfileForm(forms.Form):
         empty_value=None,
         choices=[("", _("Automatic")), *enumerate(HUE_NAMES)],
         widget=forms.RadioSelect,
-        help_text=_("Behind your initials, where there is no picture."),
+        help_text=_("Background for your initials if you have no picture."),
     )
     theme = forms.ChoiceField(label=_("Theme"), choices=Theme.choices)
     contrast = forms.ChoiceField(
         label=_("Contrast"),
         choices=Contrast.choices,
-        help_text=_("High: darker words, lines around everything."),
+        help_text=_("High: stronger text and borders."),
     )
     language = forms.ChoiceField(label=_("Language"), required=False)
     time_zone = forms.ChoiceField(
@@ -151,7 +151,7 @@ class ProfileForm(forms.Form):
         required=False,
         # A script offers the browser's own zone beside this list.
         widget=forms.Select(attrs={"data-time-zone": "offer"}),
-        help_text=_("Times are shown as they are there."),
+        help_text=_("Used for all times and dates."),
     )
 
     def __init__(
@@ -160,9 +160,9 @@ class ProfileForm(forms.Form):
         initial = {name: getattr(user, name) for name in self.base_fields if name != "picture"}
         super().__init__(data, files, initial=initial)
         languages = cast(forms.ChoiceField, self.fields["language"])
-        languages.choices = [("", _("As this browser says")), *settings.LANGUAGES]
+        languages.choices = [("", _("Browser default")), *settings.LANGUAGES]
         zones = cast(forms.ChoiceField, self.fields["time_zone"])
-        zones.choices = [("", _("The server's")), *_zones_by_region(user.time_zone)]
+        zones.choices = [("", _("Server default")), *_zones_by_region(user.time_zone)]
 
     def picture_given(self) -> bytes | None:
         """The file, None when none was chosen. Raises ChatError when it is too big to be read."""

@@ -29,7 +29,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         given = {name: form.cleaned_data[name] for name in actions.CLEANED}
         picture, remove = form.picture_given(), "remove_picture" in request.POST
         actions.update_profile(user, picture=picture, remove_picture=remove, **given)
-        messages.success(request, _("Your profile is saved."))
+        messages.success(request, _("Profile saved."))
 
     return form_response(
         request, "accounts/profile.html", form, change, to=resolve_url("accounts:profile")
@@ -50,7 +50,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
             address=client_address(request),
         )
         messages.success(
-            request, _("Your password is changed. Everywhere else you are signed out now.")
+            request, _("Password changed. You’ve been signed out on all other devices.")
         )
 
     return form_response(
@@ -77,7 +77,7 @@ def sign_ins(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_sign_in(request: HttpRequest, sid: str) -> HttpResponse:
     actions.end_own_sign_in(current_user(request), sid)
-    messages.success(request, _("That sign-in is ended."))
+    messages.success(request, _("Session ended."))
     return SeeOther(resolve_url("accounts:sign_ins"))
 
 
@@ -85,5 +85,5 @@ def end_sign_in(request: HttpRequest, sid: str) -> HttpResponse:
 @require_POST
 def end_other_sign_ins(request: HttpRequest) -> HttpResponse:
     actions.end_sign_ins(current_user(request), except_sid=request.session[SID_KEY])
-    messages.success(request, _("Everywhere else you are signed out now."))
+    messages.success(request, _("You’ve been signed out on all other devices."))
     return SeeOther(resolve_url("accounts:sign_ins"))

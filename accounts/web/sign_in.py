@@ -113,7 +113,7 @@ def password_reset_confirm(request: HttpRequest, uid: str, token: str) -> HttpRe
 
     def change() -> None:
         actions.reset_password_by_link(uid, token, new=form.cleaned_data["new_password"])
-        messages.success(request, _("Your new password is set. Sign in with it."))
+        messages.success(request, _("Password changed. Sign in with your new password."))
 
     done = resolve_url("accounts:sign_in")
     return form_response(
@@ -124,5 +124,5 @@ def password_reset_confirm(request: HttpRequest, uid: str, token: str) -> HttpRe
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
-    messages.success(request, _("You are signed out."))
+    messages.success(request, _("You’re signed out."))
     return SeeOther(resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL))

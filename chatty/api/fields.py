@@ -26,9 +26,9 @@ class StrictSerializer(serializers.Serializer[Any]):
             faults = {}
             for name in sorted(data):
                 if name not in self.fields:
-                    faults[name] = [_("There is no such field here.")]
+                    faults[name] = [_("Unknown field.")]
                 elif self.fields[name].read_only:
-                    faults[name] = [_("This field cannot be set here.")]
+                    faults[name] = [_("This field is read-only.")]
             if faults:
                 raise serializers.ValidationError(faults)
         return super().to_internal_value(data)
@@ -53,9 +53,9 @@ class StrictQuery(serializers.Serializer[Any]):
         faults = {}
         for name, values in data.lists():
             if name not in self.fields:
-                faults[name] = [_("There is no such parameter here.")]
+                faults[name] = [_("Unknown parameter.")]
             elif len(values) > 1:
-                faults[name] = [_("This parameter may stand here only once.")]
+                faults[name] = [_("This parameter can be given only once.")]
         if faults:
             raise serializers.ValidationError(faults)
         return super().to_internal_value(data.dict())

@@ -63,6 +63,6 @@ def _read(cursor: str, shape: type[Place]) -> Place:
         place = msgspec.json.decode(raw, type=shape)
         json.check(list(place))  # type: ignore[call-overload]
     except (binascii.Error, UnicodeError, ValueError, msgspec.MsgspecError, ChatError):
-        detail = _("This cursor is none of Chatty's.")
+        detail = _("Invalid cursor.")
         raise ChatError("invalid", detail, fields={"cursor": [detail]}) from None
     return place

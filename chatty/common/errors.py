@@ -40,47 +40,45 @@ class Code:
 CODES: dict[str, Code] = {
     # The words themselves
     "bad_frame": Code(400, "That could not be understood."),
-    "invalid": Code(400, _("Some of what you sent is not valid.")),
-    "empty": Code(400, _("Please write something first.")),
-    "too_long": Code(400, _("That is too long.")),
-    "bad_text": Code(400, _("The text contains characters that cannot be stored.")),
+    "invalid": Code(400, _("Some fields are invalid.")),
+    "empty": Code(400, _("Write a message first.")),
+    "too_long": Code(400, _("That’s too long.")),
+    "bad_text": Code(400, _("The text contains characters that can’t be stored.")),
     # Who is asking
-    "unauthenticated": Code(401, _("Please sign in.")),
-    "wrong_credentials": Code(401, _("That e-mail address and password do not match an account.")),
-    "token_invalid": Code(401, _("This token is not valid or has expired. Please sign in again.")),
-    "account_closed": Code(403, _("This account has been closed.")),
-    "sign_up_closed": Code(403, _("Signing up is not open here.")),
-    "foreign_origin": Code(403, _("This page may not use Chatty.")),
-    "csrf": Code(403, _("This form could not be checked. Reload the page and send it again.")),
+    "unauthenticated": Code(401, _("Sign in to continue.")),
+    "wrong_credentials": Code(401, _("Wrong email address or password.")),
+    "token_invalid": Code(401, _("This token is invalid or has expired. Sign in again.")),
+    "account_closed": Code(403, _("This account has been deactivated.")),
+    "sign_up_closed": Code(403, _("Sign-up is closed.")),
+    "foreign_origin": Code(403, _("Requests from this site aren’t allowed.")),
+    "csrf": Code(403, _("This form has expired. Reload the page and try again.")),
     # What they may do. Missing and forbidden look alike on purpose: see access.py.
-    "not_found": Code(404, _("There is no such thing here, or it is not yours to see.")),
-    "not_allowed": Code(403, _("You may not do that here.")),
+    "not_found": Code(404, _("This doesn’t exist, or you don’t have access to it.")),
+    "not_allowed": Code(403, _("You don’t have permission to do that.")),
     "removed": Code(
         403,
         _(
-            "You were removed from this conversation. "
-            "An owner or admin has to let you back in before you can join."
+            "You were removed from this conversation. An owner or admin has to allow "
+            "you to join again."
         ),
     ),
-    "reason_required": Code(403, _("Give a reason for looking into this conversation first.")),
-    "archived": Code(409, _("This conversation is archived. Nothing can be changed in it.")),
+    "reason_required": Code(403, _("Give a reason before you view this conversation.")),
+    "archived": Code(409, _("This conversation is archived and can’t be changed.")),
     "deleted": Code(409, _("This message was deleted.")),
-    "edit_conflict": Code(409, _("This message was changed elsewhere after you began to edit it.")),
-    "direct_fixed": Code(409, _("A direct conversation cannot be changed like that.")),
-    "last_owner": Code(409, _("A conversation needs an owner. Make somebody else owner first.")),
+    "edit_conflict": Code(409, _("This message was edited elsewhere while you were editing it.")),
+    "direct_fixed": Code(409, _("You can’t do that in a direct message.")),
+    "last_owner": Code(409, _("A conversation needs an owner. Make someone else an owner first.")),
     "already_member": Code(409, _("This person is already a member.")),
-    "key_reused": Code(409, _("This key already belongs to a different message.")),
-    "too_many": Code(409, _("There is no room for more of these.")),
-    "method_not_allowed": Code(405, _("That is not done this way.")),
-    "unsupported_media": Code(415, _("Please send JSON.")),
-    "too_big": Code(413, _("That is too big.")),
+    "key_reused": Code(409, _("This key was already used for a different message.")),
+    "too_many": Code(409, _("You’ve reached the limit.")),
+    "method_not_allowed": Code(405, _("Method not allowed.")),
+    "unsupported_media": Code(415, _("Send JSON.")),
+    "too_big": Code(413, _("That’s too big.")),
     # Try again
-    "slow_down": Code(429, _("That was too fast. Please wait a moment."), retry=True),
-    "busy": Code(503, _("Chatty is busy. Please try again in a moment."), retry=True),
-    "unavailable": Code(
-        503, _("Chatty could not save that just now. Please try again."), retry=True
-    ),
-    "server_error": Code(500, _("Something went wrong here. It has been noted."), retry=True),
+    "slow_down": Code(429, _("You’re doing that too often. Try again in a moment."), retry=True),
+    "busy": Code(503, _("Chatty is busy. Try again in a moment."), retry=True),
+    "unavailable": Code(503, _("Couldn’t save. Try again."), retry=True),
+    "server_error": Code(500, _("Something went wrong. The error was logged."), retry=True),
 }
 
 

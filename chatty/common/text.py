@@ -88,7 +88,7 @@ def _measured(text: str, *, field: str, max_length: int) -> str:
 
 def too_long(length: int, max_length: int) -> Sentence:
     return format_lazy(
-        _("That is too long: {length} characters, {max} are allowed."),
+        _("That’s too long: {length} characters (max {max})."),
         length=counted(length),
         max=counted(max_length),
     )

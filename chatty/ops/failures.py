@@ -24,7 +24,7 @@ from chatty.common.errors import ChatError
 log = logging.getLogger("chatty.database")
 
 UNWRITABLE = _(
-    "Chatty cannot store anything just now: its disk is full or read-only. Please try again later."
+    "Chatty can’t save anything right now because its disk is full or read-only. Try again later."
 )
 _URL = "DATABASE_URL"
 _REPORT_SECONDS = 10.0  # a full disk is told that often, however many try to write

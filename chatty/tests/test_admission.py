@@ -196,7 +196,7 @@ async def test_rest_is_refused_in_its_own_words():
     await turns()
     assert json.loads(refused.body) == {
         "code": "busy",
-        "detail": "Chatty is busy. Please try again in a moment.",
+        "detail": "Chatty is busy. Try again in a moment.",
         "fields": {},
         "retry": True,
         "retry_after": 2,

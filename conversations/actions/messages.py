@@ -108,7 +108,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
     _require(access.can_react(membership, message), message, membership)
     there = set(message.reactions.values_list("emoji", flat=True).distinct())
     if emoji not in there and len(there) >= limits.REACTIONS_MAX:
-        raise ChatError("too_many", _("This message has as many different reactions as fit."))
+        raise ChatError("too_many", _("This message has too many different reactions."))
     _reaction, made = Reaction.objects.get_or_create(
         message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": timestamps.now()}
     )

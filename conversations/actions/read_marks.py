@@ -57,7 +57,7 @@ def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
 def set_level(user: User, conversation_id: int, level: str) -> Membership:
     """Choose what to be notified of: all, mentions, nothing. Raises ChatError: invalid, not_found."""
     if level not in Membership.Level.values:
-        raise ChatError("invalid", fields={"level": [_("There is no such level.")]})
+        raise ChatError("invalid", fields={"level": [_("Unknown notification level.")]})
     membership = access.member_of(user, conversation_id)
     if membership.level == level:
         return membership

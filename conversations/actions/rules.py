@@ -25,18 +25,18 @@ def clean_topic(topic: str) -> str:
 
 def check_access(value: str) -> None:
     if value not in Conversation.Access.values:
-        raise ChatError("invalid", fields={"access": [_("Choose open or closed.")]})
+        raise ChatError("invalid", fields={"access": [_("Choose public or private.")]})
 
 
 def check_role(value: str) -> None:
     if value not in Membership.Role.values:
-        raise ChatError("invalid", fields={"role": [_("There is no such role.")]})
+        raise ChatError("invalid", fields={"role": [_("Unknown role.")]})
 
 
 def clean_ids(ids: Iterable[int]) -> set[int]:
     found = set(ids)
     if len(found) > limits.ADD_MAX:
-        detail = _("At most {max} people can be added in one go.")
+        detail = _("You can add up to {max} people at once.")
         raise ChatError("too_many", format_lazy(detail, max=limits.ADD_MAX))
     return found
 
@@ -58,7 +58,7 @@ def active_users(ids: set[int]) -> list[User]:
     """Raises ChatError("not_found") unless every one is somebody with an open account."""
     people = list(User.objects.filter(pk__in=ids, is_active=True).order_by("pk"))
     if len(people) != len(ids):
-        raise ChatError("not_found", _("There is nobody of that description here."))
+        raise ChatError("not_found", _("User not found."))
     return people
 
 
@@ -66,7 +66,7 @@ def get_member(conversation: Conversation, user_id: int) -> Membership:
     members = memberships_of(conversation).select_related("user")
     target = members.filter(user_id=user_id).first()
     if target is None:
-        raise ChatError("not_found", _("This person is not a member."))
+        raise ChatError("not_found", _("This person isn’t a member."))
     target.conversation = conversation
     return target
 
@@ -102,14 +102,14 @@ def require_another_owner(membership: Membership) -> None:
 
 def require_room_for_members(conversation: Conversation, more: int) -> None:
     if memberships_of(conversation).count() + more > limits.MEMBERS_MAX:
-        detail = _("A conversation has {max} members at most.")
+        detail = _("A conversation can have up to {max} members.")
         raise ChatError("too_many", format_lazy(detail, max=counted(limits.MEMBERS_MAX)))
 
 
 def require_room_to_join(user_id: int) -> None:
     """Raises ChatError("too_many") if the person cannot open or join one more conversation."""
     if not has_room_to_join(user_id):
-        detail = _("You are in {max} conversations, which is the limit. Leave some first.")
+        detail = _("You’re in {max} conversations, which is the limit. Leave one first.")
         raise ChatError("too_many", format_lazy(detail, max=counted(limits.CONVERSATIONS_MAX)))
 
 
@@ -123,8 +123,8 @@ def require_room_to_be_added(people: Collection[User]) -> None:
     full = _names_with_unopened(people, Conversation.Kind.GROUP, limits.UNOPENED_GROUPS_MAX)
     if full:
         detail = _(
-            "Not added: {names} already has many conversations waiting to be opened. "
-            "Try again when they have looked at some of them."
+            "Not added: {names} has too many new conversations. Try again after they’ve"
+            " opened some of them."
         )
         raise ChatError("too_many", format_lazy(detail, names=", ".join(full)))
 
@@ -132,9 +132,7 @@ def require_room_to_be_added(people: Collection[User]) -> None:
 def require_room_for_direct(person: User) -> None:
     """Raises ChatError("too_many") if too many people have started to write to the person."""
     if _names_with_unopened([person], Conversation.Kind.DIRECT, limits.UNOPENED_DIRECTS_MAX):
-        detail = _(
-            "{name} already has many direct conversations waiting to be opened. Try again later."
-        )
+        detail = _("{name} has too many new direct messages. Try again later.")
         raise ChatError("too_many", format_lazy(detail, name=person.name))
 
 

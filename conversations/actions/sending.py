@@ -245,7 +245,7 @@ def _check_membership(
     if not access.can_post(membership):
         return ChatError("archived")
     if draft.reply_to is not None and reply_to is None:
-        detail = _("The message you reply to is not in this conversation.")
+        detail = _("The message you’re replying to isn’t in this conversation.")
         return ChatError("not_found", detail, fields={"reply_to": [detail]})
     return membership
 

@@ -33,14 +33,14 @@ MEMBERS_SHOWN = 200
 
 
 class AddMemberForm(forms.Form):
-    person = forms.CharField(label=_("E-mail address or number"), max_length=254)
+    person = forms.CharField(label=_("Email address or ID"), max_length=254)
 
     def clean_person(self) -> User:
         text = self.cleaned_data["person"]
         number = parse_number(text)
         person = user_by_email(text) if number is None else User.objects.filter(pk=number).first()
         if person is None:
-            raise forms.ValidationError(_("Nobody here has this address or number."))
+            raise forms.ValidationError(_("No account has this email address or ID."))
         return person
 
 
@@ -49,16 +49,16 @@ class RevealForm(forms.Form):
         label=_("Reason"),
         max_length=limits.REASON_MAX,
         widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
-        help_text=_("Kept for ever, with your name, for everybody of the staff to read."),
+        help_text=_("Kept permanently with your name. All administrators can see it."),
     )
 
 
 class ArchivedFilter(admin.SimpleListFilter):
-    title = _("archive")
+    title = _("status")
     parameter_name = "archived"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("no", _("open for words")), ("yes", _("archived"))]
+        return [("no", _("active")), ("yes", _("archived"))]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Conversation]
@@ -76,7 +76,9 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "access", ArchivedFilter)
     show_facets = admin.ShowFacets.NEVER  # each would count every conversation
     search_fields = ("name",)  # more is searched below
-    search_help_text = _("By name; direct conversations by the name or e-mail address of a person.")
+    search_help_text = _(
+        "Search by name. Find direct messages by a person’s name or email address."
+    )
     sortable_by = ("title", "entries", "last_text_at", "archived_at")
     ordering = ("-last_text_at", "-id")
     fields = (
@@ -123,7 +125,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     def members(self, conversation: Conversation) -> SafeString:
         count = Membership.objects.filter(conversation=conversation).count()
         url = reverse("admin:conversations_conversation_moderate", args=[conversation.pk])
-        return format_html('{} · <a href="{}">{}</a>', count, url, _("See and change them"))
+        return format_html('{} · <a href="{}">{}</a>', count, url, _("View and change"))
 
     @admin.display(description=_("messages"))
     def message_list(self, conversation: Conversation) -> SafeString:
@@ -131,7 +133,7 @@ class ConversationAdmin(ReadOnlyAdmin):
             '{} · <a href="{}">{}</a>',
             conversation.last_seq,
             messages_url(conversation.pk),
-            _("Look"),
+            _("View"),
         )
 
     @admin.action(description=_("Archive"), permissions=["moderate"])
@@ -140,20 +142,18 @@ class ConversationAdmin(ReadOnlyAdmin):
         done = self.each(request, live, actions.moderate_archive)
         for conversation in done:
             self.log_change(request, conversation, "Archived.")
-        sentence = ngettext(
-            "%d conversation is archived.", "%d conversations are archived.", len(done)
-        )
+        sentence = ngettext("Archived %d conversation.", "Archived %d conversations.", len(done))
         self.message_user(request, sentence % len(done))
 
-    @admin.action(description=_("Take out of the archive"), permissions=["moderate"])
+    @admin.action(description=_("Unarchive"), permissions=["moderate"])
     def unarchive_selected(self, request: HttpRequest, rows: QuerySet[Conversation]) -> None:
         archived = list(rows.filter(archived_at__isnull=False))
         done = self.each(request, archived, actions.moderate_unarchive)
         for conversation in done:
             self.log_change(request, conversation, "Taken out of the archive.")
         sentence = ngettext(
-            "%d conversation is open for words again.",
-            "%d conversations are open for words again.",
+            "Unarchived %d conversation.",
+            "Unarchived %d conversations.",
             len(done),
         )
         self.message_user(request, sentence % len(done))
@@ -219,7 +219,7 @@ class ConversationAdmin(ReadOnlyAdmin):
             return str(_("Archived."))
         if action == "unarchive":
             actions.moderate_unarchive(staff, conversation.pk)
-            return str(_("Taken out of the archive."))
+            return str(_("Unarchived."))
         if action == "add":
             if not form.is_valid():
                 raise ChatError("invalid")
@@ -236,7 +236,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         if action == "role":
             role = request.POST.get("role", "")
             actions.moderate_change_role(staff, conversation.pk, person.pk, role)
-            sentence = _("%(whom)s has a new role: %(role)s.")
+            sentence = _("Changed the role of %(whom)s to %(role)s.")
             return sentence % {"whom": person, "role": Membership.Role(role).label}
         raise ChatError("invalid")
 
@@ -251,7 +251,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         return self.page(
             request,
             "conversation/moderate.html",
-            title=_("Members and archive"),
+            title=_("Members and status"),
             original=conversation,
             called=self.title(conversation),
             form=form,
@@ -288,7 +288,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         return self.page(
             request,
             "conversation/reveal.html",
-            title=_("Look into a conversation"),
+            title=_("View a conversation"),
             original=conversation,
             called=self.title(conversation),
             form=form,

@@ -46,7 +46,7 @@ class MessageSearch(forms.Form):
     until = forms.DateField(
         label=_("Until"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
-    words = forms.CharField(label=_("Words"), required=False, max_length=200)
+    words = forms.CharField(label=_("Text"), required=False, max_length=200)
 
     def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         if not self.is_valid():
@@ -160,7 +160,7 @@ class MessageAdmin(ReadOnlyAdmin):
     def text(self, message: Message) -> str | SafeString:
         return staff_text(message, at_most=None)
 
-    @admin.display(description=_("in answer to"))
+    @admin.display(description=_("reply to"))
     def reply_to_link(self, message: Message) -> str | SafeString:
         if message.reply_to_id is None:
             return "-"
@@ -173,13 +173,13 @@ class MessageAdmin(ReadOnlyAdmin):
         may = request.user.has_perm("conversations.delete_message")
         return may and (obj is None or (obj.is_text and not obj.is_deleted))
 
-    @admin.action(description=_("Delete: a tombstone stays"), permissions=["delete"])
+    @admin.action(description=_("Delete (a “Message deleted” note stays)"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, rows: QuerySet[Message]) -> HttpResponse | None:
         # "All on all pages" is not offered, and not taken either.
         chosen = list(rows.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME)))
         doomed = [row for row in chosen if self.has_delete_permission(request, row)]
         if not doomed:
-            self.message_user(request, _("There was nothing to delete."), messages.WARNING)
+            self.message_user(request, _("Nothing to delete."), messages.WARNING)
             return None
         if "confirm" not in request.POST:
             return self._ask(request, doomed)
@@ -211,7 +211,7 @@ class MessageAdmin(ReadOnlyAdmin):
     def _delete(self, request: HttpRequest, doomed: list[Message]) -> None:
         done = self.each(request, doomed, actions.moderate_delete_message)
         self.log_deletions(request, cast(Any, done))
-        sentence = ngettext("%d message is deleted.", "%d messages are deleted.", len(done))
+        sentence = ngettext("Deleted %d message.", "Deleted %d messages.", len(done))
         if done:
             self.message_user(request, sentence % len(done))
 
@@ -231,6 +231,6 @@ def staff_text(message: Message, *, at_most: int | None) -> str | SafeString:
             _("hidden"),
             url,
             message.pk,
-            _("Give a reason to read it"),
+            _("Give a reason to view it"),
         )
     return words if at_most is None else Truncator(words).chars(at_most)

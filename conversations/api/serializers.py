@@ -245,7 +245,7 @@ class HistoryQuery(StrictQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         several = sorted(set(attrs) - {"limit"})
         if len(several) > 1:
-            sentence = _("Ask for one of these at a time.")
+            sentence = _("Use only one of these parameters.")
             raise serializers.ValidationError({name: [sentence] for name in several})
         return attrs
 

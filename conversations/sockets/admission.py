@@ -30,7 +30,7 @@ def take_places(counted: Counter[str], address: str) -> tuple[str, ...]:
     network, most = network_of(address), settings.SOCKETS_PER_ADDRESS
     places = {address: most, network: most * NETWORK_TIMES}
     if any(counted[each] >= place for each, place in places.items()):
-        detail = gettext_lazy("There are too many connections from your address.")
+        detail = gettext_lazy("Too many connections from your network.")
         raise ChatError("too_many", detail)
     taken = tuple(places)
     counted.update(taken)
@@ -47,9 +47,7 @@ def release_places(counted: Counter[str], taken: tuple[str, ...]) -> None:
 def require_spare_socket(open_sockets: int) -> None:
     """Raise ChatError("too_many") when a user has as many sockets open as they may have."""
     if open_sockets >= settings.SOCKETS_PER_USER:
-        raise ChatError(
-            "too_many", gettext_lazy("There are too many open windows of yours already.")
-        )
+        raise ChatError("too_many", gettext_lazy("You have Chatty open in too many windows."))
 
 
 def close_code(error: ChatError) -> int:

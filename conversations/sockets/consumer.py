@@ -138,7 +138,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         on which an open page of that version offers to load it again."""
         with translation.override(socket_auth.language(self.scope)):
             frame = protocol.upgrade(
-                detail=gettext("Chatty was updated. Reload the page, or update your program.")
+                detail=gettext("Chatty was updated. Reload the page or update your app.")
             )
         self.send_buffer.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
 

@@ -446,7 +446,7 @@ def test_a_tombstone_and_a_notice_cannot_be_deleted(admin, root, alice, opened):
         {"action": "delete_selected", "_selected_action": [message.pk], "confirm": "yes"},
         follow=True,
     ).content.decode()
-    assert "There was nothing to delete." in html
+    assert "Nothing to delete." in html
     assert not LogEntry.objects.exists()
 
 

@@ -665,9 +665,9 @@ def test_a_key_used_for_other_words_keeps_the_text_and_brings_a_fresh_one(browse
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
-        ("", 400, "Please write something first."),
-        ("  \n\t ", 400, "Please write something first."),
-        ("x" * 4001, 400, "That is too long: 4,001 characters, 4,000 are allowed."),
+        ("", 400, "Write a message first."),
+        ("  \n\t ", 400, "Write a message first."),
+        ("x" * 4001, 400, "That’s too long: 4,001 characters (max 4,000)."),
         ("zero\x00byte", 400, "characters that cannot be stored"),
     ],
 )
@@ -863,7 +863,7 @@ def test_a_reaction_goes_on_to_pages_of_ours_only(browser, group, bobs_message, 
 def test_what_is_no_emoji_is_told_so_and_kept(emoji, browser, bobs_message, alice):
     response = browser(alice).post(url("react", bobs_message.pk), {"emoji": emoji, "on": "1"})
     assert response.status_code == 400
-    assert "A reaction is exactly one emoji." in text_of(response)
+    assert "A reaction must be exactly one emoji." in text_of(response)
     assert not Reaction.objects.exists()
 
 

@@ -68,18 +68,18 @@ def faces(page: str) -> set[int]:
 def test_the_head_counts_who_is_here_and_names_them(alice, bob, mia, group, page_of, present):
     assert here(page_of(group)) is None
     present |= {alice.pk, bob.pk, mia.pk}
-    assert here(page_of(group)) == "3 here: Here now: Bob, Mia, You"
+    assert here(page_of(group)) == "3 here: Online: Bob, Mia, You"
 
 
 def test_a_direct_conversation_says_it_in_words_and_with_a_dot(alice, bob, page_of, present):
     direct = actions.open_direct(alice, bob.pk)
     page = page_of(direct)
     assert faces(page) == set()
-    assert words(one(page, "#online-direct")) == "Direct conversation"
+    assert words(one(page, "#online-direct")) == "Direct message"
     present.add(bob.pk)
     page = page_of(direct)
     assert faces(page) == {bob.pk}
-    assert words(one(page, "#online-direct")) == "Here now"
+    assert words(one(page, "#online-direct")) == "Online"
 
 
 def test_nobody_is_here_in_a_place_of_ones_own(alice, page_of, present):
@@ -87,7 +87,7 @@ def test_nobody_is_here_in_a_place_of_ones_own(alice, page_of, present):
     notes = actions.open_direct(alice, alice.pk)
     say(alice, notes)
     page = page_of(notes)
-    assert words(one(page, "#online-direct")) == "Direct conversation"
+    assert words(one(page, "#online-direct")) == "Direct message"
     assert seen(page) is None
 
 
@@ -137,7 +137,7 @@ def test_in_a_group_some_are_named(alice, page_of):
         "Seen by Bob and Carol",
         "Seen by Bob, Carol and Dan",
         "Seen by Bob, Carol and 2 more",
-        "Seen by everybody",
+        "Seen by everyone",
     ]
 
 
@@ -191,4 +191,4 @@ def test_the_names_of_people_are_no_markup(alice, page_of, present):
     present.add(mean.pk)
     page = page_of(room)
     assert not [bold for bold in parse(page).select("b") if "Eve" in bold.get_text()]
-    assert one(page, "#online a")["title"] == 'Here now: "><b>Eve, You'
+    assert one(page, "#online a")["title"] == 'Online: "><b>Eve, You'

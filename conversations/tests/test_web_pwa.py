@@ -124,7 +124,7 @@ def test_the_settings_list_what_each_conversation_is_worth(alices, alice, bob, p
     page = one(alices.get("/settings/notifications/"), "main")
     levels = [words(level) for level in page.select(".people__about")]
     # Of a direct conversation there is no less than all of it but nothing.
-    assert sorted(levels) == ["Every message", "Nothing"]
+    assert sorted(levels) == ["All messages", "Nothing"]
     assert one(page, f'a[href="/c/{pair.pk}/settings/#level"]')
 
 

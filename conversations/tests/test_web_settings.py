@@ -312,7 +312,7 @@ def test_the_owner_adds_people(browser, alice, carol, group):
     response = client.post(url("members", group.pk), {"people": [carol.pk]})
     assert response.status_code == 303
     assert role_of(carol, group) == "member"
-    assert "1 person added." in text_of(client.get(response.headers["Location"]))
+    assert "Added 1 person." in text_of(client.get(response.headers["Location"]))
 
 
 @pytest.mark.parametrize("people", [[], ["x"], ["999999"], ["9" * 30]])

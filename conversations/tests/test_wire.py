@@ -97,19 +97,19 @@ def test_notices_are_told_in_words_and_data(alice, bob, carol, pair):
     actions.unarchive(alice, pair.pk)
     notices = [wire_of(message) for message in log_of(pair)]
     assert [wire["notice"]["text"] for wire in notices] == [
-        "Alice opened this conversation.",
+        "Alice created this conversation.",
         "Alice added Bob.",
         "Alice added Carol.",
         "Alice made Carol an admin.",
         "Alice removed Carol.",
         "Alice renamed the conversation to “Orchard”.",
         "Alice set the topic: Apples",
-        "Alice opened this conversation to everybody.",
+        "Alice made this conversation public.",
         "Alice removed the topic.",
-        "Alice closed this conversation: by invitation only.",
+        "Alice made this conversation private.",
         "Bob left.",
         "Alice archived this conversation.",
-        "Alice took this conversation out of the archive.",
+        "Alice unarchived this conversation.",
     ]
     assert all((wire["key"], wire["body"], wire["html"]) == (None, "", "") for wire in notices)
     assert notices[3]["notice"]["data"] == {"user": carol.pk, "name": "Carol", "role": "admin"}
@@ -136,7 +136,7 @@ def test_every_kind_of_notice_has_its_sentence():
 )
 def test_a_notice_of_a_version_to_come_is_told_as_such(kind, data):
     told = notices.sentence(kind, author="Alice", data=data)
-    assert told == "Alice did something that this version of Chatty has no words for."
+    assert told == "Alice did something this version of Chatty doesn’t support."
 
 
 def test_who_is_gone_after_a_notice():

@@ -12,12 +12,12 @@ from chatty.common.pages import ShortField
 from conversations.models import Conversation, Membership
 
 ACCESS = [
-    (Conversation.Access.CLOSED, _("Closed: only people who are added can read and write")),
-    (Conversation.Access.OPEN, _("Open: anybody signed in may find it and join")),
+    (Conversation.Access.CLOSED, _("Private: members only")),
+    (Conversation.Access.OPEN, _("Public: anyone here can join")),
 ]
 LEVELS = [
-    (Membership.Level.ALL, _("Every message")),
-    (Membership.Level.MENTIONS, _("Only when I am mentioned")),
+    (Membership.Level.ALL, _("All messages")),
+    (Membership.Level.MENTIONS, _("Mentions only")),
     (Membership.Level.NOTHING, _("Nothing")),
 ]
 
@@ -48,10 +48,10 @@ class ConversationForm(forms.Form):
         label=_("Topic"),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text=_("One line about what belongs here."),
+        help_text=_("What is this about?"),
     )
     access = forms.ChoiceField(
-        label=_("Who may take part"),
+        label=_("Access"),
         choices=ACCESS,
         widget=forms.RadioSelect,
         initial=Conversation.Access.CLOSED,
@@ -74,9 +74,7 @@ class LevelForm(forms.Form):
 class DeleteForm(forms.Form):
     """Typing the name is the last chance to notice which conversation this is about."""
 
-    name = Line(
-        label=_("Name of the conversation"), widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+    name = Line(label=_("Conversation name"), widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
     def __init__(self, data: Any = None, *, expected: str) -> None:
         super().__init__(data)
@@ -85,5 +83,5 @@ class DeleteForm(forms.Form):
     def clean_name(self) -> str:
         typed: str = self.cleaned_data["name"]
         if " ".join(unicodedata.normalize("NFC", typed).split()) != self.expected:
-            raise forms.ValidationError(_("That is not its name. Nothing has been deleted."))
+            raise forms.ValidationError(_("The name doesn’t match. Nothing was deleted."))
         return typed

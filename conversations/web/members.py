@@ -45,9 +45,9 @@ def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def _add(request: HttpRequest, membership: Membership) -> HttpResponse:
     ids = parse_ids(request.POST.getlist("people"))
     if not ids:
-        raise ChatError("invalid", _("Choose who to add."))
+        raise ChatError("invalid", _("Choose someone to add."))
     added = actions.add_members(membership.user, membership.conversation_id, ids)
-    text = ngettext("%(count)d person added.", "%(count)d people added.", len(added))
+    text = ngettext("Added %(count)d person.", "Added %(count)d people.", len(added))
     messages.success(request, text % {"count": len(added)})
     return redirect_to(membership.conversation_id, "members")
 
@@ -117,7 +117,7 @@ def allow_to_join(request: HttpRequest, conversation_id: int, user_id: int) -> H
         request,
         conversation_id,
         lambda: actions.allow_to_join(current_user(request), conversation_id, user_id),
-        _("They can join again."),
+        _("They can join again now."),
         to=redirect_to(conversation_id, "members"),
         error_page=_members_page,
     )
@@ -130,7 +130,7 @@ def change_role(request: HttpRequest, conversation_id: int, user_id: int) -> Htt
         request,
         conversation_id,
         lambda: actions.change_role(current_user(request), conversation_id, user_id, role),
-        _("The role is changed."),
+        _("Role changed."),
         to=redirect_to(conversation_id, "members"),
         error_page=_members_page,
     )

@@ -32,7 +32,7 @@ def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
         actions.leave(current_user(request), conversation_id)
 
     name = membership.conversation.name
-    left = _("You have left “%(name)s”.") % {"name": name}
+    left = _("You left “%(name)s”.") % {"name": name}
     home = SeeOther(reverse("conversations:home"))
     return run_action(request, conversation_id, go, left, to=home)
 

@@ -74,7 +74,7 @@ def new_direct(request: HttpRequest) -> HttpResponse:
         try:
             other = parse_id(request.POST.get("user"), least=1)
             if other is None:
-                raise ChatError("invalid", _("Choose who to write to."))
+                raise ChatError("invalid", _("Choose someone to message."))
             return redirect_to(actions.open_direct(user, other).pk)
         except ChatError as chat_error:
             error = chat_error

@@ -61,9 +61,9 @@ def online_summary(participants: Participants) -> OnlineSummary:
         if other.user_id in participants.online
     ]
     count = len(names) + 1
-    text = ngettext("%(count)d here", "%(count)d here", count) % {"count": count}
+    text = ngettext("%(count)d online", "%(count)d online", count) % {"count": count}
     return OnlineSummary(
-        len(names), text, _("Here now: %(names)s") % {"names": ", ".join([*names, _("You")])}
+        len(names), text, _("Online: %(names)s") % {"names": ", ".join([*names, _("You")])}
     )
 
 
@@ -93,7 +93,7 @@ def _receipt_text(participants: Participants, names: list[str]) -> str:
     if participants.is_direct:
         return _("Seen")
     if participants.others and len(names) == len(participants.others) > 1:
-        return _("Seen by everybody")
+        return _("Seen by everyone")
     shown, more = names, len(names) - NAMES_SHOWN + 1
     if more > 1:
         rest = ngettext("%(count)d more", "%(count)d more", more) % {"count": more}

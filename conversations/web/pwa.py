@@ -47,7 +47,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
             "id": home,
             "name": "Chatty",
             "short_name": "Chatty",
-            "description": _("Conversations for your team, on your own server."),
+            "description": _("Chat for your team, on your own server."),
             "lang": translation.get_language() or settings.LANGUAGE_CODE,
             "dir": "rtl" if translation.get_language_bidi() else "ltr",
             "start_url": home,
@@ -63,7 +63,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
                 {**_image("img/icon-maskable-512.png", "512x512"), "purpose": "maskable"},
             ],
             "shortcuts": [
-                {"name": _("Message somebody"), "url": reverse("conversations:direct")},
+                {"name": _("New direct message"), "url": reverse("conversations:direct")},
                 {"name": _("New conversation"), "url": reverse("conversations:new")},
             ],
             "share_target": {

@@ -75,7 +75,7 @@ def archive(request: HttpRequest, conversation_id: int) -> HttpResponse:
         request,
         conversation_id,
         lambda: actions.archive(current_user(request), conversation_id),
-        _("The conversation is archived. It can still be read."),
+        _("Conversation archived. You can still read it."),
     )
 
 
@@ -85,7 +85,7 @@ def unarchive(request: HttpRequest, conversation_id: int) -> HttpResponse:
         request,
         conversation_id,
         lambda: actions.unarchive(current_user(request), conversation_id),
-        _("The conversation is out of the archive."),
+        _("Conversation unarchived."),
     )
 
 
@@ -100,7 +100,7 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         actions.delete_conversation(membership.user, conversation_id)
-        gone = _("“%(name)s” and everything in it is deleted.") % {"name": conversation.name}
+        gone = _("Deleted “%(name)s” and all its messages.") % {"name": conversation.name}
         messages.success(request, gone)
         return SeeOther(reverse("conversations:home"))
     context = {"conversation": conversation, "title": conversation.name, "form": form}

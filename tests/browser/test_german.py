@@ -112,7 +112,7 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
         "PATCH", f"/api/conversations/{room['id']}/", {"topic": "Boote"}
     )
     assert status == 200
-    expect(page.locator("#messages")).to_contain_text("Alice hat das Thema gesetzt: Boote")
+    expect(page.locator("#messages")).to_contain_text("Alice hat das Thema festgelegt: Boote")
     expect(other.locator("#messages")).to_contain_text("Alice set the topic: Boote")
 
     page.locator("#composer-body").fill("Ahoi")

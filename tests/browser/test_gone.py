@@ -128,7 +128,7 @@ def test_discarding_empties_the_locked_composer(
     expect(bob.locator("#composer-body")).to_have_value("")
     expect(bob.locator("#composer-body")).to_be_hidden()
     expect(bar).not_to_contain_text("kept here")
-    away = bar.get_by_role("link", name="Go to your conversations")
+    away = bar.get_by_role("link", name="Go to conversations")
     expect(away).to_be_focused()
     away.click()
     expect(bob.locator(".unsent")).to_have_count(0)
@@ -153,7 +153,7 @@ def test_a_sign_in_that_ended_while_offline_moves_nobody_into_another_form(
     bob.keyboard.type(" and my password")
     expect(bob).to_have_url(f"{server.url}{room.path}")
     expect(box).to_have_value("Dear garden")
-    bob.locator("#locked-bar").get_by_role("link", name="Load the page again").click()
+    bob.locator("#locked-bar").get_by_role("link", name="Reload").click()
     expect(bob).to_have_url(re.compile("/sign-in/"))
 
 
@@ -294,7 +294,7 @@ def test_an_open_conversation_left_elsewhere_offers_to_join_it_again(
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"access": "open"})
     bob = bob_typing(visit, server, room, "Dear garden")
     leave(room)
-    bob.locator("#locked-bar").get_by_role("button", name="Join again").click()
+    bob.locator("#locked-bar").get_by_role("button", name="Rejoin").click()
     expect(bob.locator("#composer-body")).to_be_editable()
     expect(bob).to_have_url(f"{server.url}{room.path}")
     expect(bob.locator("#composer-body")).to_have_value("Dear garden")
@@ -313,7 +313,7 @@ def test_who_may_not_join_is_not_offered_to(
         end(room)
     expect(bob.locator("#locked-bar")).to_be_visible()
     bob.wait_for_load_state("networkidle")
-    expect(bob.get_by_role("button", name="Join again")).to_have_count(0)
+    expect(bob.get_by_role("button", name="Rejoin")).to_have_count(0)
 
 
 @pytest.mark.parametrize("rest", ["", "members/"])
@@ -371,7 +371,7 @@ def test_what_was_written_before_a_restore_is_offered_and_not_sent(
     expect(bar).to_contain_text("restored from a backup")
     bob.keyboard.type(", and so on")
     expect(box).to_have_value("Half a thought")
-    bar.get_by_role("link", name="Load the page again").click()
+    bar.get_by_role("link", name="Reload").click()
     kept = bob.locator(".unsent")
     expect(kept).to_have_count(2)
     expect(kept.first).to_contain_text("before Chatty was restored from a backup")

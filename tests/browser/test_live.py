@@ -144,7 +144,7 @@ def test_in_an_archived_conversation_one_can_mark_unread_from_a_message_on(
     menu = bubble(plain, "Old 2").locator("details.menu")
     menu.locator("summary").click()
     expect(menu.get_by_role("button", name="Copy text")).to_be_hidden()
-    menu.get_by_role("button", name="Unread from here").click()
+    menu.get_by_role("button", name="Mark unread").click()
     expect(row.locator("[data-slot=unread-count]")).to_have_text("1")
 
 
@@ -267,7 +267,7 @@ def test_what_the_server_refuses_is_said_in_words_and_nothing_is_lost(alice: Pag
     failed = bubble(alice, "Odd")
     expect(failed).to_have_class(re.compile("message--failed"))
     expect(failed.locator(".message__failure")).to_have_text(
-        "The text contains characters that cannot be stored."
+        "The text contains characters that can’t be stored."
     )
     write(alice, "The next one goes on")
     expect(bubble(alice, "The next one")).to_have_attribute("data-message-id", re.compile(r"\d"))
@@ -403,7 +403,7 @@ def test_a_server_killed_and_started_again_is_found_again_by_itself(
         write(alice, "Meanwhile")
         expect(alice.locator("#connection")).to_have_text("Connecting…")
         expect(bubble(alice, "Meanwhile").locator("[data-slot=status]")).to_have_text(
-            "Waiting to be sent"
+            "Waiting to send"
         )
         server.start()
         expect(bubble(bob, "Meanwhile")).to_be_visible(timeout=20_000)

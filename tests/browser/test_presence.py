@@ -61,9 +61,9 @@ def test_who_comes_and_goes_is_shown_without_blinking(
     bobs = visit(server, "Bob")
     bob = enter(bobs, room)
     expect(face).to_have_class(HERE)
-    expect(row.get_by_role("link", name=re.compile("Here now: .*Bob"))).to_be_visible()
+    expect(row.get_by_role("link", name=re.compile("Online: .*Bob"))).to_be_visible()
     expect(alice.locator("#online")).to_contain_text("2 here")
-    expect(alice.locator("#online a")).to_have_attribute("title", "Here now: Bob, You")
+    expect(alice.locator("#online a")).to_have_attribute("title", "Online: Bob, You")
     alice.evaluate(
         "window.blinks = 0; new MutationObserver(() => (window.blinks += 1))"
         ".observe(document.getElementById('online'), {subtree: true, attributes: true, childList: true})"
@@ -147,7 +147,7 @@ def test_in_a_direct_conversation_it_says_seen_and_after_a_reload_as_well(
     bob = visit(server, "Bob").goto(direct)
     bob.bring_to_front()
     expect(seen(alice)).to_have_text("Seen")
-    expect(alice.locator("#online-direct")).to_have_text("Here now")
+    expect(alice.locator("#online-direct")).to_have_text("Online")
     alice.reload()
     expect(bubble(alice, f"Hello {room.id}").locator("#seen")).to_have_text("Seen")
 
@@ -180,7 +180,7 @@ def test_who_is_added_joins_those_who_may_have_seen_it(
     is_stored(alice)
     for each in (room.bob, carol):
         each.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
-    expect(seen(alice)).to_have_text("Seen by everybody")
+    expect(seen(alice)).to_have_text("Seen by everyone")
 
 
 def test_who_comes_before_the_page_can_count_is_counted(

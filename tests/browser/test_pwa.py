@@ -103,7 +103,7 @@ def test_forms_redirects_and_signing_out_go_past_the_service_worker(
     page = enter(visitor, room)
     wait_for_worker(page)
     page.goto(room.server.url + f"{room.path}settings/")  # a redirect after a form
-    page.get_by_label("Only when I am mentioned").check()
+    page.get_by_label("Mentions only").check()
     page.locator("form[action$='/level/'] button").click()
     expect(page.locator(".flash")).to_contain_text("Saved")
     page.goto(room.server.url + "/")

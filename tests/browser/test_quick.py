@@ -314,7 +314,7 @@ def test_everything_a_key_does_is_a_named_button_too(alice: Page, room: Room) ->
         "all => all.map(each => (each.getAttribute('aria-label') || each.textContent).trim())"
     )
     assert set(names) == {
-        *("React", "Reply", "Edit", "Copy text", "Copy link", "Unread from here", "Delete")
+        *("React", "Reply", "Edit", "Copy text", "Copy link", "Mark unread", "Delete")
     }
 
 

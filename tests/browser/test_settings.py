@@ -28,7 +28,7 @@ TOO_BIG: FilePayload = {
 
 def saved(page: Page) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    expect(page.get_by_text("Profile saved.")).to_be_visible()
 
 
 def background(page: Page) -> str:
@@ -53,7 +53,7 @@ def test_a_picture_is_put_up_and_taken_away(
     assert face.evaluate("each => each.decode().then(() => each.naturalWidth)") == 192
     page.get_by_label("Your name").fill("Alice")
     page.get_by_role("button", name="Remove picture").click()
-    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    expect(page.get_by_text("Profile saved.")).to_be_visible()
     expect(face).to_have_count(0)
     expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
 
@@ -91,9 +91,7 @@ def test_a_picture_is_shown_before_it_is_saved_and_one_too_big_is_told_at_once(
     field.set_input_files(TOO_BIG)
     expect(face).to_have_count(0)
     page.get_by_role("button", name="Save", exact=True).click()
-    assert field.evaluate("each => each.validationMessage") == (
-        "This file is too big. A picture may have 5 MB."
-    )
+    assert field.evaluate("each => each.validationMessage") == ("This file is too big (max 5 MB).")
     field.set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
     expect(face).to_have_count(0)
     assert field.evaluate("each => each.validity.valid")
@@ -108,7 +106,7 @@ def test_without_scripts_a_file_too_big_is_told_in_the_form(
     page.get_by_label("Your name").fill("Alice in between")
     page.get_by_label("Picture").set_input_files(TOO_BIG)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("This file is too big. A picture may have 5 MB.")).to_be_visible()
+    expect(page.get_by_text("This file is too big (max 5 MB).")).to_be_visible()
     expect(page.get_by_label("Your name")).to_have_value("Alice in between")
 
 
@@ -137,8 +135,8 @@ def test_a_theme_holds_from_the_first_moment_against_what_the_device_says(
     assert dark not in (light, "rgb(0, 0, 0)")
     page.emulate_media(contrast="more")
     assert background(page) == dark
-    page.get_by_label("Contrast").select_option("As this device has it")
-    page.get_by_label("Theme").select_option("As this device has it")
+    page.get_by_label("Contrast").select_option("System default")
+    page.get_by_label("Theme").select_option("System default")
     saved(page)
     assert background(page) == "rgb(255, 255, 255)"
     page.emulate_media(contrast="no-preference", color_scheme="dark")
@@ -156,20 +154,20 @@ def test_the_tabs_stand_in_even_rows_on_a_phone(visit: Visit, server: ChatServer
 def test_a_forgotten_password_is_replaced_without_scripts(visit: Visit, server: ChatServer) -> None:
     server.manage("shell", "-v", "0", "-c", _FORGETFUL)
     page = visit(server, javascript=False).goto("/sign-in/")
-    page.get_by_role("link", name="Forgotten your password?").click()
-    page.get_by_label("E-mail address").fill("dora@example.org")
-    page.get_by_role("button", name="Send me a link").click()
-    expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+    page.get_by_role("link", name="Forgot your password?").click()
+    page.get_by_label("Email address").fill("dora@example.org")
+    page.get_by_role("button", name="Send link").click()
+    expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
     # Without a mail server mails are printed.
     eventually(lambda: "/password/reset/" in server.output())
     found = re.search(rf"{server.url}(/password/reset/\S+)", server.output())
     assert found, server.output()
     page.goto(server.url + found[1])
     page.get_by_label("New password", exact=True).fill("another blue teapot")
-    page.get_by_label("New password once more").fill("another blue teapot")
+    page.get_by_label("Confirm new password").fill("another blue teapot")
     page.get_by_role("button", name="Set new password").click()
     expect(page.get_by_text("Your new password is set.")).to_be_visible()
-    page.get_by_label("E-mail address").fill("dora@example.org")
+    page.get_by_label("Email address").fill("dora@example.org")
     page.get_by_label("Password", exact=True).fill("another blue teapot")
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator(".sidebar__my-name")).to_have_text("Dora")

@@ -60,7 +60,7 @@ def test_what_a_former_version_kept_is_sent_once_and_in_order(visit: Visit, room
         hello = json.loads(socket.recv(timeout=10))
     me = hello["user"]["id"]
     scope = f"{me}.{hello['epoch']}"
-    failure = {"code": "too_long", "detail": "That is too long."}
+    failure = {"code": "too_long", "detail": "That’s too long."}
     records = [
         record(room, "answer-lost", "one"),
         record(room, "second", "two"),
@@ -111,7 +111,7 @@ def test_a_page_of_a_former_version_offers_to_be_reloaded_and_loses_nothing(
     expect(bubble(page, "Waits")).to_have_count(1)
     page.locator("#composer-body").fill("A draft")
     visitor.context.unroute_all()
-    bar.get_by_role("link", name="Load the page again").click()
+    bar.get_by_role("link", name="Reload").click()
     wait_for_line(page)
     expect(bar).to_have_count(0)
     expect(page.locator("[data-state]")).to_have_count(0)

@@ -48,7 +48,7 @@ async function makeOutbox(connection, { scope = newScope(), storage, ...options 
 }
 
 const RETRY = { code: "busy", detail: "Busy.", retry: true };
-const REFUSED = { code: "too_long", detail: "That is too long.", retry: false };
+const REFUSED = { code: "too_long", detail: "That’s too long.", retry: false };
 
 export async function test_words_leave_in_the_order_they_were_written() {
   const connection = makeConnection();
@@ -103,7 +103,7 @@ export async function test_what_is_refused_fails_in_words_and_the_next_goes_on()
   await until(() => connection.stored.length === 1 && outbox.size === 1);
   equal(connection.bodies(), ["good"]);
   const [failed] = outbox.entries(1);
-  equal([failed.key, failed.state, failed.failure.detail], [record.key, "failed", "That is too long."]);
+  equal([failed.key, failed.state, failed.failure.detail], [record.key, "failed", "That’s too long."]);
   await outbox.retry(record.key);
   await until(() => connection.stored.length === 2);
   equal(connection.stored[1].key, record.key);

@@ -19,10 +19,10 @@ class Command(BaseCommand):
             raise CommandError("There is no secret yet. Run this first: python manage.py setup")
         failures.require_database()
         databases.accept_secret()
-        self.stdout.write(_("The present secret belongs to this database from now on."))
+        self.stdout.write(_("This database now uses the current SECRET_KEY."))
         self.stdout.write(
             _(
-                "Sign-ins made with another secret have ended. To keep them the next time, set the old "
-                "secret as SECRET_KEY_FALLBACKS for a while."
+                "Sessions signed with another key have ended. To keep them next time, "
+                "add the old key to SECRET_KEY_FALLBACKS for a while."
             )
         )

@@ -64,10 +64,10 @@ class Command(BaseCommand):
             self.say(_("Your account:   %s") % admin.email)
             if password_file is not None:
                 write_password(password_file, password)
-                self.say(_("Its password is in %s") % password_file)
+                self.say(_("The password is in %s") % password_file)
                 return
             self.say(
-                _("Its password:   %s   (shown this once; change it in the settings)") % password
+                _("Password:       %s   (shown only once; change it in the settings)") % password
             )
 
     def say(self, text: str) -> None:
@@ -154,8 +154,8 @@ def welcome(admin: User) -> None:
         access=Conversation.Access.OPEN,
     )
     sentences = [
-        _("Welcome to Chatty! This conversation is open: everyone here can find it and join."),
-        _("Start a conversation of your own with the plus sign, or write to one person directly."),
+        _("Welcome to Chatty! This conversation is public: anyone here can join."),
+        _("Use the plus sign to start a conversation or send someone a direct message."),
     ]
     for number, sentence in enumerate(sentences):
         actions.send_message(admin, conversation.pk, key=f"welcome-{number}", body=sentence)

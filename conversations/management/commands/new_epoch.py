@@ -18,11 +18,10 @@ class Command(BaseCommand):
         self.stdout.write(_("The new epoch is %s.") % epoch)
         self.stdout.write(
             _(
-                "Every browser and program that connects from now on forgets how far it had read "
-                "along, and loads its conversations anew; messages it had not sent yet under the old "
-                "epoch are not sent. A browser shows them, and drafts, to whoever wrote them, to copy."
+                "Every browser and app that connects from now on reloads its "
+                "conversations. Messages that weren’t sent before the restore aren’t "
+                "sent. Browsers show them, and older drafts, to their author to copy or"
+                " discard."
             )
         )
-        self.stdout.write(
-            _("Servers that are running notice within seconds, and have all sockets come in anew.")
-        )
+        self.stdout.write(_("Running servers notice within seconds and reconnect all clients."))

@@ -35,7 +35,7 @@ export class Announcer {
 
   #textOf(message) {
     if (message.kind !== "text") return noticeText(message);
-    return t("announce", { name: message.author?.name ?? "", words: excerpt(plain(message)) });
+    return t("announce", { name: message.author?.name ?? "", text: excerpt(plain(message)) });
   }
 
   #announce() {

@@ -204,8 +204,8 @@ export class Notifier {
     const title = count > 1 ? `${row.name} (${count}${more})` : row.name;
     const message = this.#latest.get(row.id);
     if (!message) return { title, body: tn("new", count, { n: `${count}${more}` }) };
-    const words = excerpt(plain(message), BODY);
-    if (row.kind === "direct") return { title, body: words };
-    return { title, body: t("notify.says", { name: message.author?.name ?? "", words }) };
+    const text = excerpt(plain(message), BODY);
+    if (row.kind === "direct") return { title, body: text };
+    return { title, body: t("notify.says", { name: message.author?.name ?? "", text }) };
   }
 }

@@ -125,7 +125,7 @@ class Switcher {
     for (const [index, option] of options.entries()) option.id = `option-${index}`;
     this.#choose(options.find((option) => option.dataset.is === chosen) ?? options[0]);
     if (this.#isEntered) this.#enter();
-    const none = this.#text && !options.length ? t("switcher.none", { words: this.#text }) : "";
+    const none = this.#text && !options.length ? t("switcher.none", { text: this.#text }) : "";
     fill(this.#dialog, "status", this.#error || none);
   }
 
