@@ -59,7 +59,7 @@ class Member(Person):
         return dict(text.get("message", text))
 
     def read_messages(self, conversation: int) -> list[Frame]:
-        """Every message of a conversation, notices included, oldest first."""
+        """All messages of a conversation, notices included, oldest first."""
         messages: list[Frame] = []
         while True:
             after = messages[-1]["seq"] if messages else 0

@@ -127,14 +127,14 @@ class TestRefusing:
         ("given", "code", "sentence"),
         [
             (b"", "empty", "empty"),
-            (b"no picture", "invalid", "no picture"),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "invalid", "no picture"),
-            (file("BMP"), "invalid", "no picture"),
-            (file("TIFF"), "invalid", "no picture"),
-            (file("PNG")[:60], "invalid", "no picture"),
+            (b"no picture", "invalid", "can’t read this image"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "invalid", "can’t read this image"),
+            (file("BMP"), "invalid", "can’t read this image"),
+            (file("TIFF"), "invalid", "can’t read this image"),
+            (file("PNG")[:60], "invalid", "can’t read this image"),
             (b"x" * (pictures.BYTES_MAX + 1), "too_big", "5 MB"),
-            (file("PNG", colour=Image.new("1", (5001, 5000))), "too_big", "25 million pixels"),
-            (bomb(), "too_big", "25 million pixels"),
+            (file("PNG", colour=Image.new("1", (5001, 5000))), "too_big", "25 megapixels"),
+            (bomb(), "too_big", "25 megapixels"),
         ],
         ids=["empty", "text", "svg", "bmp", "tiff", "torn", "bytes", "pixels", "bomb"],
     )
@@ -204,7 +204,7 @@ class TestPage:
     @pytest.mark.parametrize(
         ("given", "status", "sentence"),
         [
-            (b"no picture", 400, "no picture Chatty can read"),
+            (b"no picture", 400, "can’t read this image"),
             (b"", 400, "This file is empty."),
             (b"x" * (pictures.BYTES_MAX + 1), 413, "too big"),
         ],

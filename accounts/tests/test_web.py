@@ -108,7 +108,7 @@ class TestSignUp:
         assert "d@example.org" in response.content.decode()
 
     @pytest.mark.parametrize(
-        ("how", "word"), [("closed", "closed here"), ("invited", "need an invitation")]
+        ("how", "word"), [("closed", "Sign-up is closed"), ("invited", "need an invitation")]
     )
     def test_where_it_is_closed_a_sentence_says_so(self, client, settings, how, word):
         settings.SIGN_UP = how
@@ -133,7 +133,7 @@ class TestSignIn:
             assert response.status_code == 400
             pages.append(text(response))
         assert pages[0] == pages[1]
-        assert "do not match an account" in pages[0]
+        assert "Wrong email address or password" in pages[0]
 
     def test_what_was_typed_is_kept_but_for_the_password(self, client, alice):
         response = client.post("/sign-in/", {"email": "x@example.org", "password": "secret-x"})

@@ -39,7 +39,7 @@ class Code:
 
 CODES: dict[str, Code] = {
     # The words themselves
-    "bad_frame": Code(400, "That could not be understood."),
+    "bad_frame": Code(400, "The frame couldn’t be read."),
     "invalid": Code(400, _("Some fields are invalid.")),
     "empty": Code(400, _("Write a message first.")),
     "too_long": Code(400, _("That’s too long.")),

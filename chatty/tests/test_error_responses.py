@@ -153,7 +153,7 @@ def test_a_form_without_its_token_is_refused_with_what_to_do():
     careful = Client(enforce_csrf_checks=True)
     page = careful.post("/sign-in/", {"email": "alice@example.org", "password": "x"})
     assert page.status_code == 403
-    assert "reload the page and send it again" in page.content.decode()
+    assert "reload the page and try again" in page.content.decode()
 
 
 def test_a_foreign_host_is_refused(stranger):
@@ -240,7 +240,7 @@ def test_a_host_chatty_does_not_go_by_is_named_in_the_log_with_the_setting(
     for asked in ("/sign-in/", "/api/me/"):
         answer = Client().get(asked, headers={"host": "127.0.0.1:8000"})
         assert answer.status_code == 400
-        assert "does not answer under this name" in answer.content.decode()
+        assert "available at this address. Check the address" in answer.content.decode()
     text = [
         record.getMessage() for record in caplog.records if record.name == "chatty.error_responses"
     ]

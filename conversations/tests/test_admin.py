@@ -520,7 +520,7 @@ def test_a_direct_conversation_is_not_archived_and_staff_are_told_why(admin, dir
     response = admin.post(
         url, {"action": "archive_selected", "_selected_action": [direct.pk]}, follow=True
     )
-    assert "cannot be changed like that" in response.content.decode()
+    assert "can’t do that in a direct message" in response.content.decode()
     direct.refresh_from_db()
     assert not direct.is_archived
     assert not LogEntry.objects.exists()
@@ -586,9 +586,9 @@ def test_staff_add_people_to_open_conversations_without_a_reason(admin, carol, o
 def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, root, closed):
     actions.reveal(root, closed.pk, "A complaint")
     for person, sentence in [
-        ("nobody@example.org", "Nobody here has this address"),
+        ("nobody@example.org", "No account has this email address"),
         ("bob@example.org", "already a member"),
-        ("#99999999999999999999999", "Nobody here has this address"),
+        ("#99999999999999999999999", "No account has this email address"),
     ]:
         html = moderate(admin, closed, action="add", person=person).content.decode()
         assert sentence in html

@@ -28,7 +28,7 @@ def test_a_new_epoch_is_another_one_and_stays():
 
 
 def test_it_says_what_follows():
-    assert "all sockets come in anew" in new_epoch()
+    assert "reconnect all clients" in new_epoch()
 
 
 def test_it_works_before_anybody_has_asked_for_the_epoch():

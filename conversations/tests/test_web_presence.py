@@ -68,7 +68,7 @@ def faces(page: str) -> set[int]:
 def test_the_head_counts_who_is_here_and_names_them(alice, bob, mia, group, page_of, present):
     assert here(page_of(group)) is None
     present |= {alice.pk, bob.pk, mia.pk}
-    assert here(page_of(group)) == "3 here: Online: Bob, Mia, You"
+    assert here(page_of(group)) == "3 online: Online: Bob, Mia, You"
 
 
 def test_a_direct_conversation_says_it_in_words_and_with_a_dot(alice, bob, page_of, present):

@@ -102,7 +102,7 @@ def test_who_is_not_signed_in_comes_back_with_what_was_shared(stranger, alice):
 
 
 def test_sharing_nothing_says_so(alices):
-    assert "nothing to share" in alices.get("/share/").content.decode()
+    assert "Nothing to share" in alices.get("/share/").content.decode()
 
 
 def test_shared_words_stand_in_the_box_and_are_not_said_yet(alices, alice, pair):

@@ -237,7 +237,7 @@ def archive(room: Room) -> None:
     ("end", "why"),
     [
         (remove, "Not sent: you’re no longer in this conversation."),
-        (archive, "Not sent: this conversation is archived."),
+        (archive, "Archived Not sent: this conversation."),
     ],
 )
 def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
