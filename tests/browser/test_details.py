@@ -155,7 +155,7 @@ def test_what_cannot_be_had_is_said_and_tried_again(visit: Visit, room: Room) ->
     page = enter(visitor, room)
     visitor.page.route(re.compile("/members/"), lambda route: route.abort())
     door(page, "members").click()
-    expect(details(page).get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(details(page).get_by_role("alert")).to_contain_text("Can’t reach Chatty")
     visitor.page.unroute(re.compile("/members/"))
     details(page).get_by_role("button", name="Try again").click()
     expect(details(page)).to_contain_text("Bob")

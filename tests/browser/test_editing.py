@@ -125,7 +125,7 @@ def test_the_edit_of_a_message_deleted_meanwhile_is_offered(alice: Page, room: R
     assert room.alice.call("DELETE", f"/api/messages/{gone['id']}/")[0] == 200
     alice.goto(room.server.url + room.path)
     expect(alice.locator("#composer-body")).to_have_value("Hello, and a long thought")
-    expect(alice.locator(".toast")).to_contain_text("deleted meanwhile")
+    expect(alice.locator(".toast")).to_contain_text("deleted while you were editing")
     assert alice.evaluate(KEPT) == 0
 
 
@@ -152,7 +152,7 @@ def test_an_edit_over_a_later_edit_shows_both_and_saves_what_one_chooses(
     change(room, message["id"], "Dinner at **eight**")
     page.locator("#editor-body").press("Enter")
     editor = page.locator(".editor")
-    expect(editor.locator("[data-slot=error]")).to_contain_text("changed elsewhere")
+    expect(editor.locator("[data-slot=error]")).to_contain_text("edited elsewhere")
     expect(editor.locator(".conflict__other strong")).to_have_text("eight")
     expect(page.locator("#editor-body")).to_have_value("Dinner at seven")
     assert violations(page) == []

@@ -123,7 +123,7 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
     page.locator("#composer-body").fill("x" * 4100)
     expect(page.locator("#composer")).to_contain_text("100 Zeichen zu lang")
     page.locator("#composer-body").press("Enter")
-    expect(page.locator("#composer")).to_contain_text("4.000 Zeichen sind erlaubt")
+    expect(page.locator("#composer")).to_contain_text("höchstens 4.000 Zeichen")
     page.locator("#composer-body").fill("")
 
     assert english_on(page) == ""
@@ -134,16 +134,16 @@ def test_a_refusal_by_socket_is_told_in_the_language_of_the_page(
 ) -> None:
     """The writer refuses in a thread that has no language, and for people of several."""
     page = alice.goto(f"/c/{room['id']}/")
-    assert refused_by_socket(page).startswith("So etwas gibt es hier nicht")
+    assert refused_by_socket(page).startswith("Das gibt es nicht")
 
     # The profile counts more than the browser, for pages and sockets alike.
     carol = visit(server, "Carol")
-    assert refused_by_socket(carol.goto("/?list")).startswith("There is no such thing")
+    assert refused_by_socket(carol.goto("/?list")).startswith("This doesn’t exist")
     page = carol.goto("/settings/profile/")
     page.locator("select[name=language]").select_option(label="Deutsch")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("html")).to_have_attribute("lang", "de")
-    assert refused_by_socket(page).startswith("So etwas gibt es hier nicht")
+    assert refused_by_socket(page).startswith("Das gibt es nicht")
 
 
 def refused_by_socket(page: Page) -> str:

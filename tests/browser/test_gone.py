@@ -86,7 +86,7 @@ def test_text_for_a_lost_conversation_is_offered_until_it_is_discarded(
 ) -> None:
     bob = bob_typing(visit, server, room, "Dear garden")
     remove(room)
-    expect(bob.locator("#locked-bar")).to_contain_text("kept here")
+    expect(bob.locator("#locked-bar")).to_contain_text("saved here")
     bob.goto(f"{server.url}/?list")
     kept = bob.locator(".unsent")
     expect(kept).to_contain_text("It wasn’t sent.")
@@ -127,7 +127,7 @@ def test_discarding_empties_the_locked_composer(
     bar.get_by_role("button", name="Discard").click()
     expect(bob.locator("#composer-body")).to_have_value("")
     expect(bob.locator("#composer-body")).to_be_hidden()
-    expect(bar).not_to_contain_text("kept here")
+    expect(bar).not_to_contain_text("saved here")
     away = bar.get_by_role("link", name="Go to conversations")
     expect(away).to_be_focused()
     away.click()
@@ -237,7 +237,7 @@ def archive(room: Room) -> None:
     ("end", "why"),
     [
         (remove, "Not sent: you’re no longer in this conversation."),
-        (archive, "Archived Not sent: this conversation."),
+        (archive, "Not sent: this conversation is archived."),
     ],
 )
 def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
@@ -379,7 +379,7 @@ def test_what_was_written_before_a_restore_is_offered_and_not_sent(
     expect(box).to_have_value("")
     bob.get_by_role("button", name="Sign out").click()
     dialog = bob.locator("dialog")
-    expect(dialog).to_contain_text("2 messages or drafts have not been sent.")
+    expect(dialog).to_contain_text("2 messages or drafts haven’t been sent.")
     dialog.get_by_role("button", name="Cancel").click()
     for _ in range(2):
         kept.first.get_by_role("button", name="Discard").click()
@@ -396,7 +396,7 @@ def test_a_draft_in_an_archived_conversation_is_offered_after_a_reload(
     bob = enter(visit(server, "Bob"), room)
     bob.locator("#composer-body").press_sequentially("Half a thought")
     archive(room)
-    expect(bob.locator("#locked-bar")).to_contain_text("kept here")
+    expect(bob.locator("#locked-bar")).to_contain_text("saved here")
     bob.reload()
     kept = bob.locator(".unsent")
     expect(kept).to_contain_text("before this conversation was archived")

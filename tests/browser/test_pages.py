@@ -155,7 +155,7 @@ def test_everything_is_done_by_hand_without_scripts(visit: Visit, server: ChatSe
     page.get_by_role("link", name="Delete…").click()
     page.get_by_label("Conversation name").fill("By hand")
     page.get_by_role("button", name="Delete permanently").click()
-    expect(page.get_by_text("is deleted")).to_be_visible()
+    expect(page.get_by_text("and all its messages")).to_be_visible()
     bob.allow("404")
     expect(bob.goto(path).get_by_role("heading", name="Page not found")).to_be_visible()
 

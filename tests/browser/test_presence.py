@@ -62,7 +62,7 @@ def test_who_comes_and_goes_is_shown_without_blinking(
     bob = enter(bobs, room)
     expect(face).to_have_class(HERE)
     expect(row.get_by_role("link", name=re.compile("Online: .*Bob"))).to_be_visible()
-    expect(alice.locator("#online")).to_contain_text("2 here")
+    expect(alice.locator("#online")).to_contain_text("2 online")
     expect(alice.locator("#online a")).to_have_attribute("title", "Online: Bob, You")
     alice.evaluate(
         "window.blinks = 0; new MutationObserver(() => (window.blinks += 1))"
@@ -161,7 +161,7 @@ def test_without_scripts_the_page_says_the_same(
     room.bob.call("POST", f"/api/conversations/{room.id}/read/", {"seq": message["seq"]})
     page = visit(server, "Alice", phone=True, javascript=False).goto(room.path)
     expect(seen(page)).to_have_text("Seen by Bob")
-    expect(page.locator("#online")).to_contain_text("2 here")
+    expect(page.locator("#online")).to_contain_text("2 online")
 
 
 def test_who_is_added_joins_those_who_may_have_seen_it(
@@ -388,7 +388,7 @@ def test_who_opened_a_conversation_alone_sees_the_others_come_and_go(
     assert room.alice.call("POST", path, {"users": [room.bob_id]})[0] < 300
     expect(people).to_have_text("2 people")
     bobs.goto(f"{server.url}/c/{made['id']}/")
-    expect(alice.locator("#online")).to_contain_text("2 here")
+    expect(alice.locator("#online")).to_contain_text("2 online")
     write(alice, "are you there?")
     expect(seen(alice)).to_have_text("Seen by Bob")
     assert room.alice.call("DELETE", f"{path}{room.bob_id}/")[0] < 300

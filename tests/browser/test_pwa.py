@@ -227,7 +227,7 @@ def test_blocked_notifications_are_explained(visit: Visit, server: ChatServer) -
         """Object.defineProperty(Notification, "permission", { get: () => "denied" });"""
     )
     page = visitor.goto("/settings/notifications/")
-    expect(page.get_by_text("cannot ask again")).to_be_visible()
+    expect(page.get_by_text("Your browser blocks notifications")).to_be_visible()
     expect(page.get_by_role("button", name="Turn on notifications")).to_be_hidden()
 
 
@@ -378,7 +378,7 @@ def test_a_sound_can_be_heard_and_turned_off(listening: Enter, room: Room) -> No
     eventually(lambda: [words for _title, words in banners(page)] == ["Bob: Three"])
     assert page.evaluate("tones") == 1  # not again within seconds
     page.goto(room.server.url + "/settings/notifications/")
-    page.get_by_label("Play a short sound").uncheck()
+    page.get_by_label("Play a sound").uncheck()
     page.goto(room.server.url + room.path)
     wait_for_line(page)
     page.evaluate(_COUNT_TONES)

@@ -69,7 +69,7 @@ def test_what_is_no_picture_is_told_and_nothing_else_is_lost(
     junk: FilePayload = {"name": "me.png", "mimeType": "image/png", "buffer": b"no picture"}
     page.get_by_label("Picture").set_input_files(junk)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("This is no picture Chatty can read")).to_be_visible()
+    expect(page.get_by_text("Chatty can’t read this image")).to_be_visible()
     expect(page.get_by_label("Your name")).to_have_value("Alice in between")
     expect(page.get_by_label("Teal")).to_be_checked()
     expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
@@ -166,7 +166,7 @@ def test_a_forgotten_password_is_replaced_without_scripts(visit: Visit, server: 
     page.get_by_label("New password", exact=True).fill("another blue teapot")
     page.get_by_label("Confirm new password").fill("another blue teapot")
     page.get_by_role("button", name="Set new password").click()
-    expect(page.get_by_text("Your new password is set.")).to_be_visible()
+    expect(page.get_by_text("Password changed.")).to_be_visible()
     page.get_by_label("Email address").fill("dora@example.org")
     page.get_by_label("Password", exact=True).fill("another blue teapot")
     page.get_by_role("button", name="Sign in").click()

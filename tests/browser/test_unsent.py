@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Later, Room, enter, wait_for_line
 
-KEPT = "Text that was not sent is kept in this browser."
+KEPT = "Unsent text is saved in this browser."
 
 
 def end_all_sign_ins(room: Room) -> None:
@@ -41,7 +41,7 @@ def test_signing_out_in_one_tab_asks_about_a_draft_in_another(visit: Visit, room
     wait_for_line(two)
     draft(one, "A draft")
     sign_out(two)
-    expect(two.locator("dialog")).to_contain_text("1 message or draft has not been sent.")
+    expect(two.locator("dialog")).to_contain_text("1 message or draft hasn’t been sent.")
     answer(two, "Cancel")
     expect(one.locator("#composer-body")).to_have_value("A draft")
     sign_out(two)
@@ -49,7 +49,7 @@ def test_signing_out_in_one_tab_asks_about_a_draft_in_another(visit: Visit, room
     two.wait_for_url("**/sign-in/**")
     expect(two.locator("#unsent")).to_be_hidden()
     expect(one.locator(".connection-bar")).to_contain_text("You’ve been signed out.")
-    expect(one.locator(".connection-bar")).not_to_contain_text("kept here")
+    expect(one.locator(".connection-bar")).not_to_contain_text("saved in this browser")
     visitor.sign_in("Alice")
     page = enter(visitor, room)
     expect(page.locator("#composer-body")).to_have_value("")
@@ -63,7 +63,9 @@ def test_a_sign_in_that_ends_elsewhere_leaves_drafts_for_their_writer_only(
     page = enter(visitor, room)
     draft(page, "Only mine")
     end_all_sign_ins(room)
-    expect(page.locator(".connection-bar")).to_contain_text("What you wrote is kept here.")
+    expect(page.locator(".connection-bar")).to_contain_text(
+        "Your drafts are saved in this browser."
+    )
     page.get_by_role("link", name="Sign in again").click()
     expect(page.locator("#unsent")).to_contain_text(KEPT)
     visitor.sign_in("Bob")
@@ -86,7 +88,7 @@ def test_signing_out_before_its_script_has_come_says_what_is_kept_and_removes_it
     page.wait_for_url("**/sign-in/**")
     expect(page.locator("#unsent")).to_contain_text(KEPT)
     page.get_by_role("button", name="Discard").click()
-    expect(page.locator("#unsent")).to_contain_text("Removed.")
+    expect(page.locator("#unsent")).to_contain_text("Discarded.")
     names = page.evaluate("Object.keys(localStorage)")
     assert not [name for name in names if re.match(r"chatty\.draft", name)]
     page.reload()

@@ -99,7 +99,7 @@ def test_a_page_of_a_former_version_offers_to_be_reloaded_and_loses_nothing(
     speak_version_1(visitor)
     page = visitor.goto(room.path)
     bar = page.locator(".connection-bar")
-    expect(bar).to_contain_text("What you wrote is kept.")
+    expect(bar).to_contain_text("Your text is saved.")
     write(page, "Sent by the old page")
     expect(bubble(page, "Sent by the old page")).to_have_count(1)
     expect(page.locator("[data-state]")).to_have_count(0)

@@ -7,7 +7,7 @@ import { Server } from "tests/server.js";
 const ME = 1;
 const GRACE = 20;
 
-const WORDS = '<template id="translations"><span data-i18n="notify.says">{name}: {words}</span></template>';
+const WORDS = '<template id="translations"><span data-i18n="notify.says">{name}: {text}</span></template>';
 
 /** Conversation 7 as one person's window sees it; `banners` are those that stand on the screen. */
 class Window {
