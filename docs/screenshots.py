@@ -83,7 +83,8 @@ def main(folder: Path) -> None:
         found = re.search(r"Password of each: (\S+)", installation.manage("demo", "--force"))
         assert found, "The demo tells its password in other words than it did."
         server = installation.serve()
-        path = chromium.find(playwright.chromium.executable_path)
+        # The offer of notifications is not made where there are none, as in a headless shell.
+        path = chromium.find(playwright.chromium.executable_path, whole=True)
         with playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS) as browser:
             for look, options in LOOKS.items():
                 photograph(browser, server, found[1], look, options, folder)

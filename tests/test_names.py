@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import itertools
 import keyword
 import re
 import subprocess
@@ -12,10 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
+
+from tests import catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 BANNED = tomllib.loads((ROOT / "tests/banned.toml").read_text())
 LANGUAGES = {"python": ".py", "javascript": ".js", "css": ".css"}
+_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\w'\"])//[^\n]*", re.DOTALL)
 _NOT_CODE = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*|'[^'\n]*'|\"[^\"\n]*\"", re.DOTALL)
 _JAVASCRIPT_NAME = re.compile(r"(?<![\w$-])[A-Za-z_$][\w$]*(?![\w-])")
 _CSS_NAME = re.compile(r"(?<=[.#])[A-Za-z_][\w-]*|--[\w-]+")
@@ -67,17 +73,101 @@ def test_no_banned_name_is_used(language: str) -> None:
     assert not found, "\n".join(found)
 
 
+def prose_in(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield each line that people read in a file, and its number: of code, comments and docstrings."""
+    text = path.read_text()
+    if path.suffix == ".py":
+        yield from _python_prose(text)
+    elif path.suffix in {".js", ".css"}:
+        for found in _COMMENT.finditer(text):
+            start = text.count("\n", 0, found.start()) + 1
+            yield from zip(found[0].split("\n"), itertools.count(start), strict=False)
+    else:
+        yield from zip(text.split("\n"), itertools.count(1), strict=False)
+
+
+def _python_prose(text: str) -> Iterator[tuple[str, int]]:
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string, token.start[0]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = node.body[:1] and ast.get_docstring(node, clean=False)
+            if docstring:
+                first = node.body[0].lineno
+                yield from zip(docstring.split("\n"), itertools.count(first), strict=False)
+
+
+def phrases_in(text: str, banned: dict[str, str]) -> list[tuple[str, str]]:
+    """Return (phrase, replacement) of each banned phrase. Case and line breaks do not matter."""
+    joined = " ".join(text.split())
+    return [
+        (phrase, new)
+        for phrase, new in banned.items()
+        if re.search(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", joined, re.IGNORECASE)
+    ]
+
+
+def documents() -> Iterator[Path]:
+    """Yield what is written to be read; STYLE.md and the glossary quote what is not to be written."""
+    for suffix in (".md", ".html", ".txt", ".py", ".js", ".css", ".env.example"):
+        for path in sources(suffix):
+            if path.name not in {"STYLE.md", "glossary.md"}:
+                yield path
+
+
 def test_no_banned_phrase_is_written() -> None:
-    assert BANNED["phrases"]
+    banned = BANNED["phrases"]
     found = []
-    for path in [*ROOT.glob("*.md"), ROOT / "benchmarks/README.md", *(ROOT / "docs").rglob("*.md")]:
-        if path.name == "CHANGELOG.md":  # says what was
-            continue
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            for phrase, new in BANNED["phrases"].items():
-                if re.search(rf"\b{re.escape(phrase)}\b", line, re.IGNORECASE):
-                    found.append(f"{path.relative_to(ROOT)}:{number}: {phrase} -> {new}")
+    for path in documents():
+        lines = list(prose_in(path))
+        # Most files have none: their lines are searched only when the whole has one.
+        if phrases_in("\n".join(line for line, _ in lines), banned):
+            found += [
+                f"{path.relative_to(ROOT)}:{number}: {phrase} -> {new}"
+                for line, number in lines
+                for phrase, new in phrases_in(line, banned)
+            ] or [f"{path.relative_to(ROOT)}: a phrase across lines"]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("language", "banned"), [("en", "phrases"), ("de", "phrases_de")])
+def test_no_banned_phrase_is_in_a_catalogue(language: str, banned: str) -> None:
+    found = []
+    for path in catalogue.catalogues():
+        if language in ("en", catalogue.language(path)):
+            with path.open("rb") as file:
+                for message in read_po(file):
+                    strings = message.id if language == "en" else message.string
+                    for text in [strings] if isinstance(strings, str) else strings:
+                        found += [(text, each) for each in phrases_in(text, BANNED[banned])]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("page.html", "<p>\n{% translate 'Ask Whoever\nruns it.' %}</p>"),
+        ("guide.md", "Ask whoever runs it."),
+        ("code.py", "x = 1  # whoever runs it"),
+        ("code.py", 'def f():\n    """Ask\n    whoever runs it."""'),
+        ("code.js", "let a = 1; // whoever runs it"),
+        ("code.css", "/* for\n whoever runs it */"),
+    ],
+)
+def test_a_banned_phrase_is_found(name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    banned = {"whoever": "anyone who"}
+    assert [new for line, _ in prose_in(path) for _, new in phrases_in(line, banned)] == [
+        "anyone who"
+    ]
+
+
+def test_code_is_not_prose(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("whoever = 'whoever'\n")
+    (tmp_path / "code.js").write_text("const whoever = 'whoever';\n")
+    assert [*prose_in(tmp_path / "code.py"), *prose_in(tmp_path / "code.js")] == []
 
 
 def test_whole_names_are_found_with_their_line() -> None:
