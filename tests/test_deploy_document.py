@@ -227,7 +227,7 @@ def install_and_restore(host: Host) -> int:
     host.configure(blocks("One machine", "env")[0])
     output = host.run(start)
     assert "you@example.org" in output
-    assert re.search(r"password: +\S{19}", output)
+    assert re.search(r"Password: +\S{19}", output)
     host.listens()
     host.site.start()
     room = talk(host.site)

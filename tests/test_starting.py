@@ -245,7 +245,7 @@ def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
     output = [written for _code, written in ended]
     assert [code for code, _written in ended] == [0, 0, 0], output
     assert sum("Preparing the database" in each for each in output) == 1
-    assert sum("Its password" in each for each in output) == 1
+    assert sum("Password: " in each for each in output) == 1
     assert [path.name for path in tmp_path.glob(".secret*")] == []
 
 
