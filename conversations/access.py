@@ -1,8 +1,10 @@
-"""Who may what. Every door comes in through the user, so that *missing* and *forbidden* are one
-answer: ChatError("not_found"). Nobody learns that a conversation exists by asking for it.
+"""Permissions.
 
-`lock=True` is for writing transactions: it locks the conversation's row first (two rows in order of
-id where two are needed), so that what is decided here still holds when the transaction commits.
+Conversations and messages are always looked up for a user, and ChatError("not_found") is raised whether
+they are missing or not accessible. Otherwise the answer would reveal that a private conversation exists.
+
+`lock=True` is for writing transactions. It locks the conversation row first (several rows in order of
+id), so that a permission checked here still holds when the transaction commits.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from conversations.models import Conversation, Membership, Message
 
 
 def member_of(user: User, conversation_id: int, *, lock: bool = False) -> Membership:
-    """Return the user's membership, its conversation and user loaded. One query, two with lock.
+    """Return the user's membership with its conversation and user. One query, two with `lock`.
 
-    Raises ChatError("not_found"), or "account_closed" when the account was closed meanwhile.
+    Raises ChatError("not_found"), or ChatError("account_closed") for a deactivated account.
     """
     if lock:
         lock_conversation(conversation_id)
@@ -39,32 +41,32 @@ def member_of(user: User, conversation_id: int, *, lock: bool = False) -> Member
 
 @contextmanager
 def reading(user: User, conversation_id: int) -> Iterator[Membership]:
-    """Let a member read in the block what is said; both ends raise as member_of does.
+    """Check before and after the block that the user is a member. Raises ChatError as member_of() does.
 
-    Asked before, so that nobody has us read who may not; and again after: who is removed while
-    rows are being read must not see what was said from then on.
+    The second check is needed because the rows are read without a lock: if the user is removed at the
+    same time, they could include messages that were sent after the removal.
     """
     yield member_of(user, conversation_id)
     member_of(user, conversation_id)
 
 
 def message_for(user: User, message_id: int, *, lock: bool = False) -> tuple[Message, Membership]:
-    """Return a message the user may read and the membership that lets them.
+    """Return a message that the user can read, and their membership in its conversation.
 
-    Raises ChatError("not_found") as member_of does.
+    Raises ChatError as member_of() does.
     """
     membership = member_of(user, conversation_id_of(message_id), lock=lock)
-    # Read after the lock: another writer may have changed it while we waited.
+    # Read it after locking: another writer may have changed it while we waited for the lock.
     rows = Message.objects.select_related("author")
     message = rows.filter(pk=message_id, conversation__deleted_at=None).first()
-    if message is None:  # its conversation was deleted since
+    if message is None:  # its conversation has just been deleted
         raise ChatError("not_found")
     message.conversation = membership.conversation
     return message, membership
 
 
 def conversation_id_of(message_id: int) -> int:
-    """Return where a message stands. Raises ChatError("not_found"). Asks nothing about access."""
+    """Return the conversation of a message, without checking access. Raises ChatError("not_found")."""
     rows = Message.objects.filter(pk=message_id)
     conversation_id: int | None = rows.values_list("conversation_id", flat=True).first()
     if conversation_id is None:
@@ -73,10 +75,10 @@ def conversation_id_of(message_id: int) -> int:
 
 
 def lock_conversation(conversation_id: int) -> Conversation:
-    """Return the locked row. Raises ChatError("not_found") for a missing or deleted one.
+    """Lock a conversation and return it. Raises ChatError("not_found") if it is missing or deleted.
 
-    FOR NO KEY UPDATE: a plain FOR UPDATE would also block every insert that refers to the row.
-    On SQLite the transaction itself is exclusive.
+    Uses FOR NO KEY UPDATE, because FOR UPDATE would also block every insert with a foreign key to the
+    row. On SQLite, which has no row locks, writing transactions are exclusive.
     """
     rows: Any = Conversation.objects.select_for_update(no_key=True)
     conversation: Conversation | None = rows.filter(pk=conversation_id, deleted_at=None).first()
@@ -90,7 +92,7 @@ def can_post(membership: Membership) -> bool:
 
 
 def can_manage(membership: Membership) -> bool:
-    """Rename, topic, access, archive, add and remove members, make admins."""
+    """Whether the member can rename, archive, change topic and access, and add and remove members."""
     return not membership.conversation.is_direct and membership.role in (
         Membership.Role.OWNER,
         Membership.Role.ADMIN,
@@ -116,7 +118,7 @@ def can_react(membership: Membership, message: Message) -> bool:
 
 
 def can_change_role(membership: Membership, target: Membership, role: str) -> bool:
-    """Owners give and take every role; admins make and unmake admins, but touch no owner."""
+    """Owners can change every role. Admins can appoint and dismiss admins, but can't change owners."""
     if not can_manage(membership):
         return False
     owner = Membership.Role.OWNER

@@ -1,12 +1,11 @@
-"""What the channel layer carries from one process to the others.
+"""The events that processes send each other through the channel layer.
 
-The vocabulary is closed and each event is complete: whoever hears one needs no other. An event of a
-kind this process does not know (a newer version runs beside it) is ignored, never an error.
+Each event is complete: a process can handle it without having received any other. Events of an unknown
+kind, from a newer version during an upgrade, are ignored.
 
-LAYER_TYPE names a version. Events carry finished frames, so it changes whenever the subprotocol does
-(protocol.SUBPROTOCOL), and whenever the same event would mean something else. Processes of two
-versions then ignore each other's events, and the tick of each reads from the database what the
-others changed.
+LAYER_TYPE contains a version. Events carry encoded frames, so change it together with the subprotocol
+(protocol.SUBPROTOCOL), and whenever the meaning of an event changes. Processes of two versions then
+ignore each other's events, and each finds the other's changes in the database with the next tick.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-LAYER_TYPE = "chatty.event.v2"  # the `type` of every layer message: one handler for all kinds
-ALL_PROCESSES = "everybody"  # the group of every process
+LAYER_TYPE = "chatty.event.v2"  # the `type` of every layer message
+ALL_PROCESSES = "everybody"  # the group that every process subscribes to
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="kind"):
-    """Any event. `group` names who is to hear it."""
+    """Base class of all events. `group` is the channel layer group it is sent to."""
 
     @property
     def group(self) -> str:
@@ -30,9 +29,9 @@ class Event(msgspec.Struct, frozen=True, tag_field="kind"):
 
 
 class ConversationChanged(Event, frozen=True, tag="changed"):
-    """One version of a conversation: `text` is the finished `message` frame.
+    """One version of a conversation. `text` is the encoded `message` frame.
 
-    `gone`: users who are no longer members once this has been passed.
+    `gone`: ids of users who are no longer members after this version.
     """
 
     conversation: int
@@ -46,8 +45,6 @@ class ConversationChanged(Event, frozen=True, tag="changed"):
 
 
 class ConversationDeleted(Event, frozen=True, tag="deleted"):
-    """A conversation was deleted for good."""
-
     conversation: int
 
     @property
@@ -56,7 +53,7 @@ class ConversationDeleted(Event, frozen=True, tag="deleted"):
 
 
 class EphemeralEvent(Event, frozen=True, tag="ephemeral"):
-    """Something fleeting in a conversation (typing). May be lost, is never repaired."""
+    """A frame for the members of a conversation that is not stored (typing). If lost, it is not resent."""
 
     conversation: int
     text: str
@@ -67,7 +64,7 @@ class EphemeralEvent(Event, frozen=True, tag="ephemeral"):
 
 
 class UserFrame(Event, frozen=True, tag="user_frame"):
-    """A finished frame for all sockets of one user."""
+    """An encoded frame for all sockets of one user."""
 
     user: int
     text: str
@@ -78,8 +75,8 @@ class UserFrame(Event, frozen=True, tag="user_frame"):
 
 
 class MembershipChanged(Event, frozen=True, tag="membership"):
-    """A user's place in a conversation changed (added | removed | role | level | deleted): read
-    their memberships again and tell their sockets. Only hurries what the clock would show."""
+    """A user's membership changed (added | removed | role | level | deleted): receivers read their
+    memberships again and update their sockets. If lost, the next tick finds it by the user's clock."""
 
     user: int
     conversation: int
@@ -91,7 +88,7 @@ class MembershipChanged(Event, frozen=True, tag="membership"):
 
 
 class ReadMarkMoved(Event, frozen=True, tag="read_mark"):
-    """Somebody's read mark moved: for the others. May be lost, is never repaired."""
+    """A member's read mark moved, for the other members. If lost, it is not resent."""
 
     conversation: int
     user: int
@@ -102,9 +99,9 @@ class ReadMarkMoved(Event, frozen=True, tag="read_mark"):
 
 
 class PresenceLease(Event, frozen=True, tag="presence"):
-    """These people have sockets at the process that says so; it says so again while they do.
+    """These users have sockets on the sending process, which repeats this while they do.
 
-    `moved`: what they belong to changed, so others than before may be to know.
+    `moved`: their memberships changed, so the set of people who see their presence may have changed.
     """
 
     users: tuple[int, ...]
@@ -116,7 +113,7 @@ class PresenceLease(Event, frozen=True, tag="presence"):
 
 
 class ProfileChanged(Event, frozen=True, tag="profile"):
-    """Somebody has another name or face. May be lost: pages are drawn with what is true."""
+    """A user changed their name or avatar. May be lost: pages are rendered with the current profile."""
 
     user: int
 
@@ -126,7 +123,7 @@ class ProfileChanged(Event, frozen=True, tag="profile"):
 
 
 class SignedOut(Event, frozen=True, tag="signed_out"):
-    """Sign-ins of a user ended: `sids`, or all when None, but never `except_sid`."""
+    """Sessions of a user ended: those in `sids`, or all if None, but never `except_sid`."""
 
     user: int
     code: int
@@ -160,12 +157,12 @@ def user_group(user_id: int) -> str:
 
 
 def to_layer(events: Sequence[Event], origin: str) -> dict[str, Any]:
-    """Return the layer's message that carries events of one group, in order."""
+    """Return a channel layer message with these events, which must all be for the same group."""
     return {"type": LAYER_TYPE, "origin": origin, "events": msgspec.json.encode(events).decode()}
 
 
 def from_layer(message: dict[str, Any]) -> tuple[Event, ...]:
-    """Return its events, without any that this process does not understand."""
+    """Return the events of a message, without those of kinds that this version doesn't know."""
     if message.get("type") != LAYER_TYPE:
         return ()
     try:

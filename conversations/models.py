@@ -1,12 +1,12 @@
-"""The rows of what is said, and the promises the database keeps about them.
+"""Conversations, memberships and messages, with the invariants that the database enforces.
 
-Two numbers order everything. `seq` is a message's place in its conversation: 1, 2, 3, no holes, never
-reused. `version` is the conversation's clock: every change (a new message, an edit, a deletion, a
-reaction, a notice) takes the next number and stamps it on the row it changed. Both counters stand on
-the conversation row, which each writing transaction locks first; so the order of allocation is the
-order of commit, and "what changed after version V" can never miss a row.
+Two numbers order everything. `seq` numbers the messages of a conversation: 1, 2, 3, without gaps, never
+reused. `version` counts the changes in a conversation: every change (a new message, an edit, a
+deletion, a reaction, a notice) takes the next number and stores it on the message it changed. Both
+counters are columns of the conversation row, which every writing transaction locks first. Numbers are
+therefore allocated in the order of the commits, and "what changed after version V" never misses a row.
 
-Nothing here announces anything: `actions` writes and tells.
+Models publish no events: only `actions` writes and publishes.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ def new_epoch() -> str:
 
 
 class Instance(models.Model):
-    """The one row about this installation.
+    """The single row about this installation.
 
-    `epoch` tells clients whose numbers they hold: restoring a backup changes it (`new_epoch`), and
-    everybody's positions, which may lie ahead of the restored rows, are thrown away.
+    `epoch` identifies the history that positions refer to. After restoring a backup it is changed
+    (`manage.py new_epoch`), so that clients discard positions that may be ahead of the restored rows.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.CharField(max_length=32, default=new_epoch)
-    # Of the secret in use, see chatty/ops/databases.py; "" until the first start.
+    # Fingerprint of SECRET_KEY, see chatty/ops/databases.py; "" until the first start.
     secret_fingerprint = models.CharField(max_length=120, default="", blank=True)
-    # Written by /readyz to see whether the database can be written.
+    # /readyz writes this to check that the database is writable.
     probed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -66,13 +66,13 @@ class Conversation(models.Model):
     )
     created_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True, blank=True)
-    # Set in the transaction that ends it for everybody; the rows then go in batches.
+    # Set in the transaction that deletes it for everyone; its rows are removed in batches afterwards.
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0, editable=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
-    last_text_at = models.DateTimeField(editable=False)  # order of the sidebar
-    # "3-8": the two user ids of a direct conversation, lower first; unique, so two people who open
-    # one at the same moment get the same one.
+    last_text_at = models.DateTimeField(editable=False)  # the sidebar is sorted by this
+    # "3-8": the two user ids of a direct message, lower first. Unique, so that two people who start
+    # one at the same moment get the same conversation.
     direct_key = models.CharField(max_length=48, null=True, unique=True, editable=False)
 
     class Meta:
@@ -90,13 +90,13 @@ class Conversation(models.Model):
             ),
         ]
         indexes = [
-            # Browsing: open groups by name.
+            # Browsing: public groups by name.
             models.Index(
                 fields=["name", "id"],
                 condition=Q(access="open", archived_at=None, deleted_at=None),
                 name="conversation_browse",
             ),
-            # What a crash in the middle of a deletion left behind.
+            # Finds deleted conversations whose rows are not removed yet, also after a crash.
             models.Index(
                 fields=["id"], condition=Q(deleted_at__isnull=False), name="conversation_to_purge"
             ),
@@ -139,9 +139,9 @@ class Membership(models.Model):
     joined_at = models.DateTimeField()
     last_read_seq = models.PositiveBigIntegerField(default=0)
     level = models.CharField(max_length=8, choices=Level, default=Level.ALL)
-    # Added by someone else and not opened yet. These have limits of their own, so that being added
-    # never uses up the room for what people open and join themselves. The database has the default
-    # too: a process of an older version may still be inserting rows during an upgrade.
+    # Added by someone else and not opened yet. These have their own limits, so that being added never
+    # uses up the limit for conversations that people create and join themselves. The default is in the
+    # database too, because during an upgrade processes of the previous version still insert rows.
     unopened = models.BooleanField(default=False, db_default=False)
 
     class Meta:
@@ -164,16 +164,16 @@ class Membership(models.Model):
 
 
 class Removal(models.Model):
-    """Someone was removed from a group: they cannot join it again until someone lets them.
+    """A person who was removed from a group. They can't join it again while this row exists.
 
-    Adding them back deletes the row, and so does allowing them to join. Leaving creates none.
+    Adding them back or allowing them to join deletes the row. Leaving creates none.
     """
 
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="removals"
     )
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    # NULL when the installation itself did it.
+    # NULL if Chatty itself removed them.
     removed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -189,7 +189,7 @@ class Removal(models.Model):
 
 
 class Message(models.Model):
-    """One entry of a conversation's log: words of a person, or a notice of what happened to it."""
+    """One entry of a conversation: a message from a person, or a notice (a system message)."""
 
     class Kind(models.TextChoices):
         TEXT = "text", _("text")
@@ -211,22 +211,22 @@ class Message(models.Model):
     seq = models.PositiveBigIntegerField()
     version = models.PositiveBigIntegerField()
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.TEXT)
-    # Of a notice: whoever did it; NULL when the installation itself did.
+    # Of a notice: the person who did it; NULL if Chatty itself did.
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
-    # Made by the client, one per message it means to send. Unique per author, for ever: however
-    # often and by whatever door it is sent again, there is one row. NULL for notices.
+    # Idempotency key, generated by the client for each message. Unique per author and kept permanently,
+    # so sending a message again creates no second row, through any API. NULL for notices.
     key = models.CharField(max_length=64, null=True)
-    # Keyed hash of what was first sent under the key; NULL (deleted) matches anything.
+    # Keyed hash of what was first sent with the key; NULL (of a deleted message) matches anything.
     fingerprint = models.BinaryField(max_length=16, null=True)
     body = models.TextField(blank=True)  # Markdown, as written
-    html = models.TextField(blank=True)  # rendered and sanitised once, when written
-    # markdown.VERSION of then; NULL by a renderer older than this column, and of notices. What is
-    # stored stays valid when it rises.
+    html = models.TextField(blank=True)  # rendered and sanitised once, when the message is stored
+    # markdown.VERSION that rendered it; NULL for notices and for messages older than this column.
+    # Stored HTML stays valid when the version is raised.
     renderer = models.PositiveSmallIntegerField(null=True, editable=False)
-    data = models.JSONField(null=True)  # of a notice: see notices.py
-    # Ids of the members whom the words call by name, found when they were written; NULL for nobody.
+    data = models.JSONField(null=True)  # notices only: see notices.py
+    # Ids of the mentioned members, looked up when the text was stored; NULL if there are none.
     mentions = models.JSONField(null=True)
     reply_to = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="replies"
@@ -256,13 +256,13 @@ class Message(models.Model):
             ),
         ]
         indexes = [
-            # Unread counts: living words after a place, and whose they are.
+            # Unread counts: undeleted messages after a seq, with their authors.
             models.Index(
                 fields=["conversation", "seq", "author"],
                 condition=Q(kind="text", deleted_at=None),
                 name="message_living_text",
             ),
-            # Unread words that call somebody.
+            # Unread mentions.
             models.Index(
                 fields=["conversation", "seq"],
                 condition=Q(mentions__isnull=False),
@@ -283,8 +283,8 @@ class Message(models.Model):
 
     @cached_property
     def reacted(self) -> list[tuple[str, int]]:
-        """(emoji, user id) of each reaction, the first first. One query; queries.read() asks once for
-        many messages."""
+        """(emoji, user id) of each reaction, oldest first. One query; queries.read() fills this for many
+        messages at once."""
         rows = Reaction.objects.filter(message=self).order_by("pk")
         return list(rows.values_list("emoji", "user_id"))
 
@@ -305,10 +305,10 @@ class Reaction(models.Model):
 
 
 class Reveal(models.Model):
-    """A person of the staff looked into a closed or direct conversation, and said why.
+    """An audit record: an administrator viewed a private conversation, and gave a reason.
 
-    Written once, never changed, kept for ever: also when the conversation is deleted for good. So
-    nothing in the database ties it to that row, and what it was called then is written beside it.
+    Never changed and never deleted, not even with the conversation. Therefore there is no foreign key
+    constraint, and the conversation's title at the time is stored with it.
     """
 
     staff = models.ForeignKey(

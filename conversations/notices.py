@@ -1,6 +1,6 @@
-"""Notices: the entries of a conversation's log that say what happened to it.
+"""Notices: the system messages of a conversation.
 
-`Message.data` of a notice, by kind (ids and names as they were then):
+`Message.data` of a notice, by kind (with ids and names as they were at the time):
     joined, left, created, archived, unarchived   {}
     added, removed     {"user": id, "name": "Bob"}
     role               {"user": id, "name": "Bob", "role": "admin"}
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 Data = dict[str, Any]
 
 
-# By kind, and by what it came to where that makes another sentence: see _name.
+# By kind, or by kind and new value where the sentences differ: see _name().
 _SENTENCES = {
     "created": _("%(who)s created this conversation."),
     "joined": _("%(who)s joined."),
@@ -35,12 +35,12 @@ _SENTENCES = {
     "archived": _("%(who)s archived this conversation."),
     "unarchived": _("%(who)s unarchived this conversation."),
 }
-# A newer version runs beside this one, or ran here before: what it wrote can still be read past.
+# For kinds that a newer version has stored: it runs at the same time, or ran here before a downgrade.
 _UNKNOWN = _("%(who)s did something this version of Chatty doesn’t support.")
 
 
 def sentence(kind: str, *, author: str | None, data: Data) -> str:
-    """Return the notice in words: "Alice added Bob.". `author` None: the installation did it."""
+    """Return the text of a notice, such as "Alice added Bob.". `author`: None if there is no person."""
     if kind == "text":
         raise ValueError("no sentence for what people wrote themselves")
     return str(_SENTENCES.get(_name(kind, data), _UNKNOWN)) % {
@@ -51,8 +51,8 @@ def sentence(kind: str, *, author: str | None, data: Data) -> str:
 
 
 def patterns() -> dict[str, str]:
-    """Return every sentence by its name, with {gaps}, for scripts: one event goes to people of all
-    languages, so a page says what happened in its own (static/js/views/i18n.js)."""
+    """Return all sentences by name, with {placeholders}, for scripts. An event is encoded once for people
+    of all languages, so each page renders its notices in its own (static/js/views/i18n.js)."""
     gaps = {name: f"{{{name}}}" for name in ("who", "whom", "new")}
     return {name: str(pattern) % gaps for name, pattern in _SENTENCES.items()}
 
@@ -67,7 +67,7 @@ def _name(kind: str, data: Data) -> str:
 
 
 def people_gone(kind: str, *, author_id: int | None, data: Data) -> tuple[int, ...]:
-    """Return the ids of users who are no longer members once this notice has been passed."""
+    """Return the ids of users who are no longer members after this notice."""
     if kind == "removed":
         return (data["user"],)
     if kind == "left" and author_id is not None:

@@ -1,7 +1,7 @@
-"""The words on the wire: what a client may say, and the frames Chatty says itself.
+"""The WebSocket protocol: frames from clients, frames from the server, close codes.
 
-Parsing is pure: bytes or text in, a typed frame out, or a ChatError. Nothing a client sends can raise
-anything else, so a bad frame costs its sender an answer and nobody a socket.
+Parsing has no side effects: it returns a typed frame or raises ChatError. It raises nothing else
+whatever a client sends, so a bad frame is answered with an error and the socket stays open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 
 SUBPROTOCOL = "chatty.v2"
-FORMER_SUBPROTOCOLS = ("chatty.v1",)  # clients that offer only these are told to upgrade
+FORMER_SUBPROTOCOLS = ("chatty.v1",)  # clients that offer only these get an `upgrade` frame
 FRAME_EXTENSION = "chatty.frame"  # offered by chatty/server/uvicorn_protocols.py
 FRAME_MAX = 64 * 1024  # bytes of one incoming frame
 DEPTH_MAX = 32
@@ -32,28 +32,28 @@ CLOSE_UNAUTHENTICATED = 4401
 # ... after waiting ...
 CLOSE_SLOW_DOWN = 4429
 # ... and never after these.
-CLOSE_BAD_CLIENT = 4400  # also a client of a former version: see `upgrade`
+CLOSE_BAD_CLIENT = 4400  # also for clients of a former version: see `upgrade`
 CLOSE_SIGNED_OUT = 4001
 CLOSE_ACCOUNT_CLOSED = 4403
 CLOSE_TOO_MANY = 4409
 
 
 def choose_subprotocol(offered: Sequence[str]) -> str | None:
-    """Return what a client that offers these is answered with; None if Chatty knows none of them."""
+    """Return the subprotocol to accept; None if none of those offered is known."""
     for known in (SUBPROTOCOL, *FORMER_SUBPROTOCOLS):
         if known in offered:
             return known
     return None
 
 
-# --- a client says ---------------------------------------------------------------------------------
+# --- from clients ----------------------------------------------------------------------------------
 
 Id = msgspec.Meta(ge=1, le=NUMBER_MAX)
 Version = msgspec.Meta(ge=0, le=NUMBER_MAX)
 
 
 class ClientFrame(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=True):
-    """Any frame a client may say."""
+    """Base class of all frames from clients."""
 
 
 class Send(ClientFrame, tag="send", frozen=True):
@@ -89,7 +89,7 @@ _decoder = msgspec.json.Decoder(Send | Read | Typing | Sync | Auth | Ping, stric
 
 
 def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
-    """Return the frame a client said. Raises ChatError("bad_frame" | "too_big")."""
+    """Return the typed frame. Raises ChatError("bad_frame" | "too_big")."""
     if text is None:
         raise ChatError("bad_frame", "Frames are JSON text; this one was binary.")
     try:
@@ -102,7 +102,7 @@ def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
     try:
         frame: ClientFrame = _decoder.decode(raw)
     except msgspec.ValidationError as error:
-        # Its text names fields and expected types; of values only an unknown `type`, to its sender.
+        # Safe to send: it names fields and expected types. The only value it repeats is an unknown `type`.
         raise ChatError("bad_frame", f"That is no frame Chatty knows: {error}.") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ChatError("bad_frame", "The frame is not valid JSON.") from None
@@ -110,9 +110,9 @@ def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
 
 
 def check_depth(raw: bytes) -> None:
-    """Refuse JSON nested deeper than DEPTH_MAX before any parser sees it.
+    """Raise ChatError("bad_frame") for JSON nested deeper than DEPTH_MAX.
 
-    Raises ChatError("bad_frame"). Counts brackets outside of strings, in one pass.
+    Runs before the parser, which could otherwise exhaust the stack. Counts brackets outside of strings.
     """
     if raw.count(b"[") + raw.count(b"{") <= DEPTH_MAX:
         return
@@ -137,12 +137,12 @@ def check_depth(raw: bytes) -> None:
 
 
 def frame_address(text: str | None) -> dict[str, Any]:
-    """Return the `key` and `conversation` of a refused frame, as far as they can be told, so that
-    the answer can say which message it is about."""
+    """Return the `key` and `conversation` of a rejected frame, where they can be found, so that the
+    client knows which message the error is about."""
     try:
         frame = _address_decoder.decode(text or "")
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        # Not JSON (a lone surrogate in the body is enough): the key may still stand there plainly.
+        # Not valid JSON (a lone surrogate in the body is enough), but the key may still be readable.
         found = _KEY.search(text or "")
         return {"key": found[1]} if found else {}
     return {name: value for name, value in msgspec.to_builtins(frame).items() if value is not None}
@@ -157,7 +157,7 @@ _KEY = re.compile(r'"key"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 _address_decoder = msgspec.json.Decoder(_Address)
 
 
-# --- Chatty says -----------------------------------------------------------------------------------
+# --- from the server -------------------------------------------------------------------------------
 
 Frame = dict[str, Any]
 _encoder = msgspec.json.Encoder()
@@ -168,8 +168,8 @@ def encode(frame: Frame) -> str:
 
 
 class EncodedFrames:
-    """Encoded frames, one or more, on their way to any number of sockets of this process: framed at
-    most once, and written to each of them at once."""
+    """One or more JSON frames for any number of sockets of this process. Their WebSocket framing is
+    computed at most once, and each socket gets them in one write."""
 
     __slots__ = ("_wire_bytes", "texts")
 
@@ -183,14 +183,14 @@ class EncodedFrames:
 
     @property
     def wire_bytes(self) -> bytes:
-        """The WebSocket frames, one after another."""
+        """The concatenated WebSocket frames."""
         if self._wire_bytes is None:
             self._wire_bytes = b"".join(map(_websocket_frame, self.texts))
         return self._wire_bytes
 
 
 def _websocket_frame(text: str) -> bytes:
-    """Return the WebSocket frame (RFC 6455, 5.2): final, text, unmasked, as servers send them."""
+    """Return a final, unmasked text frame (RFC 6455, section 5.2)."""
     payload = text.encode()
     size = len(payload)
     if size < 126:
@@ -225,7 +225,8 @@ def sent(*, key: str, conversation: int, message: int, seq: int, version: int) -
 
 
 def message(*, message: Frame, change: Frame) -> Frame:
-    """`message`: wire.message_to_wire. `change`: {"action", "user"} and, of a reaction, emoji, on."""
+    """`message`: from wire.message_to_wire(). `change`: {"action", "user"}, for reactions also "emoji"
+    and "on"."""
     return {
         "type": "message",
         "conversation": message["conversation"],
@@ -290,7 +291,7 @@ def upgrade(*, detail: str) -> Frame:
 
 
 def error(error: ChatError, **about: Any) -> Frame:
-    """`about`: the key and conversation of the refused frame, where known."""
+    """`about`: the key and conversation of the rejected frame, where known."""
     frame = {
         "type": "error",
         "code": error.code,

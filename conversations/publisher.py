@@ -1,7 +1,8 @@
-"""The one teller. Grep `publisher.` to find everything Chatty announces.
+"""Publishes events to this process's relay and, through the channel layer, to other processes.
 
-Only what is committed is told. Telling never blocks the one who tells, and never fails them: the
-database is the truth and this is the doorbell; what a lost event leaves open, the relays' ticks close.
+All events go through here: search for `publisher.` to find every place that publishes. Events are
+published after the commit. Publishing never blocks and never raises. Events may be lost; the relay of
+each process finds missing changes in the database with its next tick.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from conversations.events import Event, to_layer
 logger = logging.getLogger(__name__)
 
 QUEUE_MAX = 10_000  # events waiting for the layer; beyond that the oldest are dropped
-GATHERED_MAX = 200  # events looked through at once; a `text` may have 30 KB
-PUBLISH_SECONDS = 1.0  # a layer that takes longer is treated as gone
+GATHERED_MAX = 200  # events grouped at a time; each `text` can have 30 KB
+PUBLISH_SECONDS = 1.0  # timeout of one call to the layer
 
 
 class Subscriber(Protocol):
     def offer(self, events: tuple[Event, ...]) -> None:
-        """Take events from any thread. Must return at once."""
+        """Receive events, from any thread. Must not block."""
 
 
-# Replaced, never changed in place: tell() may be walking it in another thread.
+# Replaced, never modified: publish() may be iterating over it in another thread.
 _subscribers: tuple[Subscriber, ...] = ()
 
 
@@ -44,12 +45,12 @@ def disconnect(subscriber: Subscriber) -> None:
 
 
 def publish(*events: Event) -> None:
-    """Tell this process's relay at once, and the other processes through the layer."""
+    """Pass events to the subscribers: this process's relay, and the Publisher for other processes."""
     for subscriber in _subscribers:
         try:
             subscriber.offer(events)
         except Exception:
-            # The words are stored; whoever missed the bell finds them by the tick.
+            # The change is committed, and relays find it with their next tick: don't fail the request.
             logger.exception("an outlet refused events")
 
 
@@ -58,10 +59,10 @@ def publish_after_commit(*events: Event) -> None:
 
 
 class Publisher:
-    """Passes events on to the channel layer, each group's in order, from one task.
+    """Sends events to the channel layer from one task, in order within each group.
 
-    Belongs to one event loop. `origin` names its process, whose own relay has heard it all before.
-    A hung or dead layer costs events, never a sender's time.
+    Belongs to one event loop. `origin` identifies this process, so that its relay ignores the events it
+    has already handled. If the layer hangs or fails, events are dropped and senders don't wait.
     """
 
     def __init__(self, layer: Any, *, origin: str) -> None:
@@ -87,7 +88,6 @@ class Publisher:
         return len(self._queue)
 
     async def run(self) -> None:
-        """Publish for ever."""
         while True:
             await self._filled.wait()
             while self._queue:
@@ -96,8 +96,8 @@ class Publisher:
             self._filled.clear()
 
     def _take_by_group(self) -> dict[str, list[Event]]:
-        """Take what waits, group by group. A trip to Redis costs the same for ten events as for one,
-        and each process that hears it pays again; so what queues up behind a trip shares the next."""
+        """Take events from the queue, by group. A round trip to Redis costs the same for ten events as for
+        one, and so does receiving them, so events that queue up are sent in one message."""
         groups: dict[str, list[Event]] = {}
         for _ in range(min(len(self._queue), GATHERED_MAX)):
             event = self._queue.popleft()
@@ -111,6 +111,6 @@ class Publisher:
         except Exception as error:
             before, self._failed = self._failed, self._failed + len(events)
             metrics.PUBLISHER_FAILURES.inc(len(events))
-            # The first, the second, the 4th, the 8th...: say it, do not flood the log.
+            # Log failures 1, 2, 4, 8 and so on, to keep the log short during an outage.
             if before.bit_length() != self._failed.bit_length():
                 logger.warning("channel layer: %s event(s) not passed on (%r)", self._failed, error)

@@ -1,7 +1,7 @@
-"""Rows -> dicts: the one shape of a message for sockets, REST and the live page.
+"""Messages, conversations and people as JSON-compatible dicts, for sockets, REST and the page.
 
-It holds nothing that depends on who is looking, so one encoding serves everybody. Beside it what a
-socket tells its user of their own conversations.
+A message contains nothing that depends on the reader, so it is encoded once for everyone. A
+conversation in the sidebar is specific to its member.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from conversations.models import Message
 from conversations.queries import SidebarRow
 
 EXCERPT = 140  # code points of a quoted message
-# Characters of the HTML that nearly always hold the whole excerpt. Reading all of a long message instead
+# Characters of the HTML that nearly always contain the whole excerpt. Reading all of a long message
 # took 74 µs, and every delivery and every message of a page needs an excerpt.
 _BEGINNING = 8 * EXCERPT
-# The HTML is our own: nothing but tags has a "<" or ">". A parser takes milliseconds for a long message,
-# and this is computed for every delivery.
+# A regular expression is enough: the renderer escapes "<" and ">" everywhere but in tags. A parser takes
+# milliseconds for a long message, and this is computed for every delivery.
 _TAG = re.compile(r"<[^>]*>")
 _LIST_TAG = re.compile(r'<(/?[ou]l|li)(?: (?:start|value)="(\d+)")?>')
 
@@ -30,8 +30,8 @@ Wire = dict[str, Any]
 
 
 def message_to_wire(message: Message) -> Wire:
-    """Return the message as it is now. Reads `author`, `reply_to.author` and `reacted`: have them
-    loaded (queries.read does), or each costs a query."""
+    """Return a message. Load `author`, `reply_to.author` and `reacted` first (queries.read() does), or
+    each of them costs a query."""
     return {
         "id": message.pk,
         "conversation": message.conversation_id,
@@ -56,7 +56,7 @@ def message_to_wire(message: Message) -> Wire:
 
 
 def sidebar_to_wire(row: SidebarRow) -> Wire:
-    """Return a conversation as its member sees it: unlike a message, this is theirs alone."""
+    """Return a conversation as one member sees it. Never send this to anyone else."""
     return {
         "id": row.id,
         "kind": row.kind,
@@ -76,7 +76,7 @@ def sidebar_to_wire(row: SidebarRow) -> Wire:
 
 
 def person_to_wire(user: User) -> Wire:
-    """Return what is shown of somebody: a name and a face. No query: it all stands in their row."""
+    """Return a person's public profile. No query."""
     return {"id": user.pk, "name": user.name, "hue": user.hue, "picture": user.picture_url}
 
 
@@ -85,7 +85,7 @@ def _person(user: User | None) -> Wire | None:
 
 
 def timestamp(at: datetime | None) -> str | None:
-    """Return "2026-11-23T15:38:19.123Z": UTC, milliseconds, what a browser's Date reads."""
+    """Return "2026-11-23T15:38:19.123Z": UTC with milliseconds, as JavaScript's Date parses it."""
     if at is None:
         return None
     return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
@@ -103,18 +103,20 @@ def reaction_groups(reactions: Iterable[tuple[str, int]]) -> list[Wire]:
 
 
 def excerpt(message: Message) -> str:
-    """Return the beginning of what a message says in one line, without its Markdown: what a quote of
-    it shows. List numbers are part of what it says. Never empty when the message is not."""
+    """Return the beginning of a message as one line of plain text, for quotes.
+
+    Includes list numbers. Empty only if the message is.
+    """
     line = _line(_beginning(message.html))
     if len(line) <= EXCERPT and len(message.html) > _BEGINNING:
         line = _line(message.html)
-    if not line:  # rendered by an older version, which could leave nothing
+    if not line:  # older versions could render HTML without any text
         line = " ".join(message.body.split())
     return line if len(line) <= EXCERPT else line[: EXCERPT - 1].rstrip() + "…"
 
 
 def _beginning(html: str) -> str:
-    """Return the first _BEGINNING characters, without a tag or a character reference cut in two."""
+    """Return the first _BEGINNING characters, without a partial tag or character reference at the end."""
     part = html[:_BEGINNING]
     if len(part) < len(html):
         for start, end in ("<>", "&;"):
@@ -130,8 +132,8 @@ def _line(html: str) -> str:
 
 
 def _numbered(html: str) -> str:
-    """Return the HTML with the numbers of ordered lists written out, as a browser shows them."""
-    next_numbers: list[int | None] = []  # of each open list; None: it has no numbers
+    """Return the HTML with the numbers of ordered lists as text, as a browser shows them."""
+    next_numbers: list[int | None] = []  # for each open list; None: it has no numbers
 
     def replaced(found: re.Match[str]) -> str:
         tag, number = found[1], found[2]
