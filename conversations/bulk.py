@@ -1,9 +1,12 @@
-"""Statements about many rows at once that the ORM says slowly or not at all.
+"""SQL for many rows at once, where the ORM is too slow or can't express it.
 
-As an OR of pairs, a CASE of values and an INSERT with a placeholder for each value, Django and psycopg
-spent more time on building these than PostgreSQL on running them. There, many rows are one parameter
-for each column (arrays), or one altogether (JSON), so the statement is the same however many there
-are. SQLite knows neither, and builds its own quickly. Values go in as parameters only.
+With an OR of pairs, a CASE of values, or an INSERT with a placeholder for each value, Django and psycopg
+needed more time to build the statement than PostgreSQL to run it. On PostgreSQL, rows are therefore
+passed as one array per column or as one JSON document, and the statement is the same for any number of
+rows. SQLite has no arrays; it gets VALUES with placeholders, which is fast enough there.
+
+All SQL here is built from our own table and column names, numbers and placeholders. Values must only be
+passed as parameters, never formatted into a statement.
 """
 
 from __future__ import annotations
@@ -27,8 +30,8 @@ from conversations.models import Conversation, Membership, Message
 
 @dataclass(frozen=True, slots=True)
 class SendContext:
-    """What drafts are judged by. `memberships`: by (conversation id, user id), with their users.
-    `known`: ids of the messages that have one of the keys already."""
+    """The rows that decide whether drafts can be stored. `memberships`: by (conversation id, user id), with
+    users. `known`: ids of existing messages with one of the keys."""
 
     conversations: dict[int, Conversation]
     memberships: dict[tuple[int, int], Membership]
@@ -43,21 +46,24 @@ def lock_send_context(
     lock_seconds: float | None,
     skip_locked: bool,
 ) -> SendContext:
-    """Lock living conversations, in order of id, so that two batches which share some cannot wait for
-    each other. Then read the memberships (conversation id, user id), and which (author id, key) are
-    taken: after the lock, so that a repetition that waited for it sees the row it repeats.
+    """Lock conversations, then read the memberships (conversation id, user id) and the existing messages
+    of (author id, key).
 
-    `lock_seconds`: wait so long (PostgreSQL; None: as long as the connection's own limit says).
-    `skip_locked`: leave out what somebody else holds.
+    Locks are taken in order of id, so that two batches with common conversations can't deadlock. The rest
+    is read after the locks: a retry that waited for the first attempt must see its row.
+
+    `lock_seconds`: how long to wait for locks (PostgreSQL only; None: the timeout of the connection).
+    `skip_locked`: leave out conversations that other transactions have locked.
     """
     if connection.vendor != "postgresql":
         return _read_send_context(conversations, memberships, keys)
-    # One trip. Each statement sees what was committed before it began, as if asked one by one.
+    # Three statements in one round trip. In READ COMMITTED each has its own snapshot, so the second and
+    # the third see everything that was committed before the locks were obtained.
     pairs, members = _rows(memberships, ("bigint", "bigint"))
     owned, taken = _rows(keys, ("bigint", "text"))
     wait = "" if lock_seconds is None else f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f};"
     with connection.cursor() as cursor:
-        cursor.execute(  # of our own names, numbers and placeholders
+        cursor.execute(  # built from our own names, numbers and placeholders
             f"""{wait}
             SELECT {columns_of(Conversation, "c")} FROM conversations_conversation c
             WHERE c.id = ANY(%s::bigint[]) AND c.deleted_at IS NULL
@@ -86,7 +92,7 @@ def _read_send_context(
     memberships: Collection[tuple[int, int]],
     keys: Collection[tuple[int, str]],
 ) -> SendContext:
-    """For SQLite: no row locks, and none to skip, since its transactions are exclusive anyway."""
+    """For SQLite, which has no row locks: writing transactions are exclusive."""
     rows = Conversation.objects.filter(pk__in=conversations, deleted_at=None)
     members = Membership.objects.filter(
         _pairs(Membership, "conversation_id", "user_id", memberships)
@@ -100,8 +106,8 @@ def _read_send_context(
 
 
 def store(messages: Sequence[Message], conversations: Iterable[Conversation]) -> None:
-    """Store new messages, give each its id, and write the counters of their locked conversations, and
-    the moment of their last words. Raises what the database raises, as the ORM does."""
+    """Insert messages, set their ids, and update the counters and `last_text_at` of their conversations,
+    which must be locked. Raises database errors like the ORM."""
     update, counters = _counters(conversations, last_text_at=messages[-1].created_at)
     if connection.vendor == "postgresql":
         _insert(messages, f"; {update}", counters)
@@ -119,7 +125,7 @@ def _counters(
     rows, parameters = _rows(values, ("bigint", "bigint", "bigint"))
     field = Conversation._meta.get_field("last_text_at")
     moment = field.get_db_prep_save(last_text_at, connection)
-    sql = (  # of our own names and placeholders
+    sql = (  # built from our own names and placeholders
         f"UPDATE {table} SET last_seq = new.column2, version = new.column3, last_text_at = %s"  # noqa: S608
         f" FROM ({rows}) AS new WHERE {table}.id = new.column1"
     )
@@ -127,7 +133,7 @@ def _counters(
 
 
 def insert_messages(messages: Sequence[Message]) -> None:
-    """Store new messages and give each its id. Raises what the database raises, as the ORM does."""
+    """Insert messages and set their ids. Raises database errors like the ORM."""
     if connection.vendor == "postgresql":
         _insert(messages)
     else:
@@ -135,7 +141,7 @@ def insert_messages(messages: Sequence[Message]) -> None:
 
 
 def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[Any] = ()) -> None:
-    """Store on PostgreSQL. `then`: what follows in the same trip."""
+    """Insert messages on PostgreSQL. `then`: more SQL for the same round trip."""
     meta = Message._meta
     columns = ", ".join(str(field.column) for field in _FIELDS)
     typed = ", ".join(f"{field.column} {field.db_type(connection)!s}" for field in _FIELDS)
@@ -147,7 +153,7 @@ def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[An
         for each in messages
     ]
     with connection.cursor() as cursor:
-        cursor.execute(  # of our own names
+        cursor.execute(  # built from our own names
             f"INSERT INTO {meta.db_table} ({columns}) SELECT {columns}"  # noqa: S608
             f" FROM json_to_recordset(%s::json) AS new({typed})"
             f" RETURNING conversation_id, seq, id{then}",
@@ -163,14 +169,17 @@ def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[An
 def changed_values(
     model: type[Model], column: str, known: Mapping[int, int], *, alive: str
 ) -> dict[int, int | None]:
-    """Return id -> the column's value of those rows where it is not the known one any more, None of
-    those that are not `alive` (a condition on `t`). One query, which returns nothing while nothing
-    happens, however many are asked for."""
+    """Return id -> current value of a column, for rows where it differs from the known value; None for
+    rows that are missing or not `alive`. One query, which returns no rows if nothing has changed.
+
+    `alive` is a condition on the table `t`. It is inserted into the statement as it is, so it must be a
+    literal in our code.
+    """
     if not known:
         return {}
     rows, parameters = _rows(list(known.items()), ("bigint", "bigint"))
     with connection.cursor() as cursor:
-        cursor.execute(  # of our own names and placeholders
+        cursor.execute(  # built from our own names and placeholders
             f"SELECT k.column1, t.{column} FROM ({rows}) AS k"  # noqa: S608
             f" LEFT JOIN {model._meta.db_table} t ON t.id = k.column1 AND {alive}"
             f" WHERE t.{column} IS NULL OR t.{column} <> k.column2",
@@ -182,9 +191,9 @@ def changed_values(
 def names_of_members(
     conversations: Collection[int], beginnings: Collection[str] | None
 ) -> list[tuple[int, int, str]]:
-    """Return (conversation id, user id, name) of the members who have an account, in order of their ids.
+    """Return (conversation id, user id, name) of active members, sorted by user id. One query.
 
-    `beginnings`: only those whose names begin with one of these characters. One query.
+    `beginnings`: only return names that begin with one of these characters (None: all).
     """
     rows, parameters = _rows([(each,) for each in conversations], ("bigint",))
     narrowed = ""
@@ -193,7 +202,7 @@ def names_of_members(
         narrowed = f"AND substr(u.name, 1, 1) IN ({letters})"
         parameters += more
     with connection.cursor() as cursor:
-        cursor.execute(  # of our own names and placeholders
+        cursor.execute(  # built from our own names and placeholders
             f"""SELECT m.conversation_id, m.user_id, u.name
             FROM {Membership._meta.db_table} m JOIN {User._meta.db_table} u ON u.id = m.user_id
             WHERE m.conversation_id IN ({rows}) AND u.is_active {narrowed}
@@ -205,8 +214,8 @@ def names_of_members(
 
 
 _FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]
-# What these hold is written to JSON as it is; any other field, a subclass of one of these included,
-# prepares its values itself.
+# Values of exactly these field classes are written to JSON unchanged. All other fields, including their
+# subclasses, convert their values: see _prepare_value().
 _JSON_FIELDS = {
     models.BigIntegerField,
     models.BooleanField,
@@ -219,7 +228,7 @@ _JSON_FIELDS = {
     models.SmallIntegerField,
     models.TextField,
 }
-# (column, attribute, the field where its values must be converted).
+# (column, attribute, the field if its values must be converted, else None).
 _WRITTEN = [
     (
         str(field.column),
@@ -231,19 +240,19 @@ _WRITTEN = [
 
 
 def _prepare_value(field: models.Field[Any, Any], value: Any) -> Any:
-    """Return what the field stores, in a form that PostgreSQL reads out of JSON."""
-    if value is None:  # NULL for every kind of field; most messages have neither data nor mentions
+    """Return the value to store, in a form that PostgreSQL can read from JSON."""
+    if value is None:  # NULL for every field; most messages have neither data nor mentions
         return None
-    # Of these two it would only be wrapped for psycopg, and unwrapped again below. Every message has one.
+    # A shortcut for two common fields: get_db_prep_save() would only wrap the value for psycopg.
     if type(field) is models.BinaryField:
-        return f"\\x{value.hex()}"  # as bytea is written in text
+        return f"\\x{value.hex()}"  # the text format of bytea
     if type(field) is models.JSONField:
         return msgspec.Raw(json.dumps(value, cls=field.encoder).encode())
     value = field.get_db_prep_save(value, connection)
     if isinstance(value, Jsonb):
         text = (value.dumps or json.dumps)(value.obj)
         return msgspec.Raw(text if isinstance(text, bytes) else text.encode())
-    if hasattr(value, "obj"):  # what psycopg calls Binary
+    if hasattr(value, "obj"):  # psycopg.Binary
         value = value.obj
     if isinstance(value, bytes | bytearray | memoryview):
         return f"\\x{value.hex()}"
@@ -253,7 +262,7 @@ def _prepare_value(field: models.Field[Any, Any], value: Any) -> Any:
 def _pairs(
     model: type[Model], first: str, second: str, pairs: Collection[tuple[Any, Any]]
 ) -> RawSQL:
-    """Return SQLite's condition on a model's rows: exactly these pairs."""
+    """Return a condition for SQLite that matches rows with one of these pairs of values."""
     table = model._meta.db_table
     rows, parameters = _rows(pairs, ("", ""))
     sql = f"({table}.{first}, {table}.{second}) IN ({rows})"
@@ -261,10 +270,10 @@ def _pairs(
 
 
 def _rows(values: Collection[tuple[Any, ...]], types: tuple[str, ...]) -> tuple[str, list[Any]]:
-    """Return a table of rows, its columns called column1, column2..., and its parameters.
+    """Return (sql, parameters) of a table with these rows. Its columns are column1, column2 and so on.
 
-    Arrays, not JSON, since PostgreSQL's planner sees how many rows they make, and looks few up in
-    an index.
+    Uses arrays rather than JSON, because PostgreSQL's planner knows their length and then uses an index
+    for a few rows.
     """
     if connection.vendor != "postgresql":
         row = ", ".join(["%s"] * len(types))
@@ -272,11 +281,15 @@ def _rows(values: Collection[tuple[Any, ...]], types: tuple[str, ...]) -> tuple[
         return "VALUES " + ", ".join([f"({row})"] * len(values)), flat
     names = ", ".join(f"column{number}" for number in range(1, len(types) + 1))
     arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-    sql = f"SELECT {names} FROM unnest({arrays}) AS new({names})"  # noqa: S608 - of our own names
+    sql = f"SELECT {names} FROM unnest({arrays}) AS new({names})"  # noqa: S608 - our own names
     return sql, [_array(column) for column in zip(*values, strict=True)]
 
 
 def _array(column: Iterable[Any]) -> str:
-    """Return an array as PostgreSQL reads it; psycopg would look at every element by itself."""
+    """Return an array as PostgreSQL's text literal, because psycopg adapts each element separately.
+
+    Must stay a parameter. Every element is quoted, and quotes and backslashes are escaped. NULL is not
+    supported.
+    """
     quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in column)
     return '{"' + '","'.join(quoted) + '"}'

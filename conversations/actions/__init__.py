@@ -1,12 +1,13 @@
-"""Every deed in a conversation: one transaction that locks, allows and saves; then it is told.
+"""Everything that changes conversations: each action locks, checks permission and saves in one
+transaction, then publishes.
 
-All doors (socket, form, REST, admin, commands) come through here, so a rule is written once. What is
-to be told is put together inside the transaction, from the rows as this version has them, and told
-only after the commit. Inputs are checked before the first lock: nothing slow happens under one.
+Sockets, forms, REST, the administration and commands all use these, so each rule exists once. Events are
+built inside the transaction, from the rows of exactly that version, but published after the commit. Inputs
+are validated before the first lock, because nothing slow may happen while other writers wait for it.
 
-Raises ChatError for every refusal, and nothing else that an entrance would have to know of.
+Every rejection is a ChatError; callers need not handle anything else.
 
-A file holds what belongs together; everybody else imports from here.
+Import actions from this package, not from its modules.
 """
 
 from conversations.actions.conversations import create_conversation, open_direct

@@ -1,4 +1,4 @@
-"""Opening conversations: groups, and the one direct conversation of two people."""
+"""Creating groups and direct messages."""
 
 from __future__ import annotations
 
@@ -35,10 +35,9 @@ def create_conversation(
     access: str = Conversation.Access.CLOSED,
     member_ids: Iterable[int] = (),
 ) -> Conversation:
-    """Open a group: its maker owns it, the named people are added.
+    """Create a group owned by the user, and add people to it.
 
-    Raises ChatError: empty, too_long, bad_text, invalid, too_many, slow_down, not_found (of a
-    person).
+    Raises ChatError: empty, too_long, bad_text, invalid, too_many, slow_down, not_found (a person).
     """
     name = clean_name(name)
     topic = clean_topic(topic)
@@ -66,10 +65,10 @@ def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Co
 
 
 def open_direct(user: User, other_id: int) -> Conversation:
-    """Return the one conversation of two people, making it at first need; with oneself: notes.
+    """Return the direct message of two people, or create it. With one's own id: notes to yourself.
 
-    It appears for the other with its first message. Raises ChatError: not_found, too_many, and
-    slow_down for who starts too many in a day.
+    It appears for the other person with its first message. Raises ChatError: not_found, too_many, and
+    slow_down when the user has started too many in a day.
     """
     existing = _direct(user, other_id)
     if existing is not None:

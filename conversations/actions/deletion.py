@@ -1,4 +1,4 @@
-"""The end of a group, with every word in it."""
+"""Deleting groups with all their messages."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from conversations.models import Conversation, Message, Reaction
 
 @in_transaction
 def delete_conversation(user: User, conversation_id: int) -> None:
-    """Delete a group for good, with everything in it. Raises ChatError: not_found, not_allowed.
+    """Permanently delete a group and its messages. Raises ChatError: not_found, not_allowed.
 
-    This ends it for everyone and returns at once. Its rows, however many, are removed afterwards in
-    batches by conversations/realtime/purge.py, so that neither the person nor a lock waits for them.
+    This hides it from everyone and returns at once. realtime/purge.py removes its rows afterwards in
+    batches, so that a large group keeps neither the request nor other writers waiting.
     """
     membership = access.member_of(user, conversation_id, lock=True)
     if not access.can_delete_conversation(membership):
@@ -43,22 +43,23 @@ def purge_deleted() -> int:
 
 @in_transaction
 def purge_batch() -> int | None:
-    """Remove some messages of one deleted conversation, and then the conversation itself.
+    """Remove a batch of messages of a deleted conversation, or the conversation if it has none left.
 
-    Returns how many messages were removed, None when there is nothing to do. Processes that purge at
-    the same time take different conversations.
+    Returns how many messages were removed, None if there is nothing to do. Processes that do this at the
+    same time work on different conversations (SKIP LOCKED).
     """
     ended = Conversation.objects.filter(deleted_at__isnull=False).order_by("pk")
     conversation = ended.select_for_update(skip_locked=True).first()
     if conversation is None:
         return None
-    # Newest first: a message quoted by a later one goes after it.
+    # Newest first, because replies refer to older messages.
     rows = Message.objects.filter(conversation=conversation).order_by("-seq")
     ids = list(rows.values_list("pk", flat=True)[: limits.PURGE_BATCH])
     if not ids:
         conversation.delete()
         return 0
     Reaction.objects.filter(message_id__in=ids).delete()
-    # The raw delete leaves out what Django would look up for each row; nothing refers to these now.
+    # A raw delete skips Django's search for related rows. That is safe here: the reactions are deleted
+    # above, and replies to these messages were deleted before, being newer.
     Message.objects.filter(pk__in=ids)._raw_delete(using="default")
     return len(ids)

@@ -1,4 +1,4 @@
-"""A conversation's log: the next entry of it, and how a change of it is told."""
+"""New entries of a conversation, and the events that publish changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from conversations.events import ConversationChanged, MembershipChanged
 from conversations.models import Conversation, Message
 from conversations.wire import message_to_wire
 
-# Of all fields, in order. Django takes as long to look them up for a new message as for all the rest.
+# Default values of all fields, in order. Looking them up for each new message doubles the time that
+# Django needs to create it.
 DEFAULTS = tuple(field.get_default() for field in Message._meta.concrete_fields)
 
 
@@ -25,10 +26,10 @@ def write_notice(
     came: tuple[int, ...] = (),
     gone: tuple[int, ...] = (),
 ) -> Message:
-    """Write a notice into the log of a locked conversation and have it told.
+    """Add a notice to a locked conversation and publish it.
 
-    Name, roles and members change only together with one, so they stand in the same order as the
-    words. `came` and `gone`: whose membership this changes.
+    Name, roles and members only change together with a notice, so these changes and the messages have
+    one order. `came` and `gone`: ids of the users who became members or are none any more.
     """
     message = next_message(conversation, author)
     message.kind, message.data = kind, data or {}
@@ -45,7 +46,7 @@ def write_notice(
 
 
 def next_message(conversation: Conversation, author: User | None) -> Message:
-    """Return the next entry of a conversation's log, its counters moved on: both still unsaved."""
+    """Increment the conversation's counters and return its next entry. The caller saves both."""
     conversation.last_seq += 1
     conversation.version += 1
     message = Message(*DEFAULTS)
@@ -56,7 +57,7 @@ def next_message(conversation: Conversation, author: User | None) -> Message:
 
 
 def set_no_reactions(message: Message) -> None:
-    """Have a new message told as what it is, one nobody has reacted to, without a query."""
+    """Fill the cache of a new message's reactions, which saves a query when it is published."""
     message.reacted = []
 
 

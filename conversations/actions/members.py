@@ -1,4 +1,4 @@
-"""Who belongs to a group, and as what."""
+"""Members of groups and their roles."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from conversations.models import Conversation, Membership, Message, Removal
 
 @in_transaction
 def join(user: User, conversation_id: int) -> Membership:
-    """Become a member of an open conversation. Joining again changes nothing.
+    """Join a public conversation. Joining again changes nothing.
 
-    Raises ChatError("not_found") for closed ones as for missing ones; removed; archived; too_many.
+    Raises ChatError: not_found (also for private ones), removed, archived, too_many.
     """
     conversation = access.lock_conversation(conversation_id)
     user = require_open_account(user)
@@ -50,7 +50,7 @@ def join(user: User, conversation_id: int) -> Membership:
     require_not_archived(conversation)
     require_room_for_members(conversation, 1)
     require_room_to_join(user.pk)
-    # A group everybody has left belongs to whoever comes back first.
+    # The first person to join a group without members becomes its owner.
     deserted = not memberships_of(conversation).exists()
     role = Membership.Role.OWNER if deserted else Membership.Role.MEMBER
     membership = make_member(conversation, user, role)
@@ -60,7 +60,7 @@ def join(user: User, conversation_id: int) -> Membership:
 
 @in_transaction
 def leave(user: User, conversation_id: int) -> None:
-    """Stop being a member. Raises ChatError: not_found, direct_fixed, last_owner."""
+    """Leave a group. Raises ChatError: not_found, direct_fixed, last_owner."""
     membership = access.member_of(user, conversation_id, lock=True)
     conversation = membership.conversation
     require_group(conversation)
@@ -70,10 +70,10 @@ def leave(user: User, conversation_id: int) -> None:
 
 
 def add_members(user: User, conversation_id: int, user_ids: Iterable[int]) -> list[Membership]:
-    """Add people to a group; who is in it already is passed over. Returns the new memberships.
+    """Add people to a group and return the new memberships. Members are skipped.
 
-    Someone who was removed earlier is let back in by this. Raises ChatError: not_found (the
-    conversation, or a person), not_allowed, archived, too_many, slow_down.
+    People who were removed earlier can be added again. Raises ChatError: not_found (the conversation or
+    a person), not_allowed, archived, too_many, slow_down.
     """
     ids = clean_ids(user_ids)
     with take_additions(user, len(ids)):
@@ -82,10 +82,10 @@ def add_members(user: User, conversation_id: int, user_ids: Iterable[int]) -> li
 
 @contextmanager
 def take_additions(user: User, number: int) -> Iterator[None]:
-    """Count people against the daily limit of who adds them. What is refused does not count.
+    """Count added people against the user's daily limit. If the block raises ChatError, they don't count.
 
-    Outside the transaction: the limiter may have to wait for Redis, which nobody should do under
-    a lock. Raises ChatError("slow_down").
+    Call this outside the transaction: the limiter may have to wait for Redis, which must not happen while
+    a lock is held. Raises ChatError("slow_down").
     """
     if not number:
         yield
@@ -112,7 +112,7 @@ def _add_members(user: User, conversation_id: int, ids: set[int]) -> list[Member
 
 @in_transaction
 def remove_member(user: User, conversation_id: int, user_id: int) -> None:
-    """Take somebody out of a group. Oneself: leave() instead.
+    """Remove a member from a group. To leave, use leave().
 
     Raises ChatError: not_found, not_allowed, direct_fixed.
     """
@@ -127,7 +127,7 @@ def remove_member(user: User, conversation_id: int, user_id: int) -> None:
 
 @in_transaction
 def allow_to_join(user: User, conversation_id: int, user_id: int) -> None:
-    """Let someone who was removed join again by themselves. Twice changes nothing.
+    """Allow someone who was removed to join again. Repeating it changes nothing.
 
     Raises ChatError: not_found, not_allowed, direct_fixed.
     """
@@ -138,8 +138,7 @@ def allow_to_join(user: User, conversation_id: int, user_id: int) -> None:
 
 @in_transaction
 def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Membership:
-    """Make a member owner, admin or member. Raises ChatError: invalid, not_found, not_allowed,
-    last_owner, archived."""
+    """Change a member's role. Raises ChatError: invalid, not_found, not_allowed, last_owner, archived."""
     check_role(role)
     membership = access.member_of(user, conversation_id, lock=True)
     target = get_member(require_managed(membership), user_id)
@@ -151,7 +150,7 @@ def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Me
 
 
 def add_membership(conversation: Conversation, person: User, *, by: User) -> Membership:
-    """Add a person to a locked group, and forget that they were removed from it."""
+    """Add a person to a locked group, and delete the record of an earlier removal."""
     Removal.objects.filter(conversation=conversation, user=person).delete()
     membership = make_member(conversation, person, Membership.Role.MEMBER, unopened=True)
     data = {"user": person.pk, "name": person.name}
@@ -160,7 +159,7 @@ def add_membership(conversation: Conversation, person: User, *, by: User) -> Mem
 
 
 def remove_membership(target: Membership, *, by: User) -> None:
-    """Remove a member from a locked group. They cannot join again until someone lets them."""
+    """Remove a member from a locked group, and keep them from joining again."""
     user_id = target.user_id
     data = {"user": user_id, "name": target.user.name}
     target.delete()
@@ -173,7 +172,7 @@ def remove_membership(target: Membership, *, by: User) -> None:
 
 
 def set_role(target: Membership, role: str, *, by: User) -> Membership:
-    """Make a member something else. What they are already changes nothing."""
+    """Change a member's role in a locked group. Setting the current role changes nothing."""
     if target.role == role:
         return target
     target.role = role
@@ -190,8 +189,8 @@ def set_role(target: Membership, role: str, *, by: User) -> Membership:
 def make_member(
     conversation: Conversation, user: User, role: str, *, unopened: bool = False
 ) -> Membership:
-    """`unopened`: someone else makes them a member."""
-    # What was said before one came is there to be read, but not "unread".
+    """`unopened`: they were added by someone else."""
+    # Messages from before they joined are visible, but don't count as unread.
     return Membership.objects.create(
         conversation=conversation,
         user=user,

@@ -1,4 +1,4 @@
-"""Changing what was said: edit, delete, react."""
+"""Changing messages: edit, delete, react."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from conversations.models import Membership, Message, Reaction
 
 
 class Unchecked(Enum):
-    """What an edit began from when nobody says it: the message as it is now, whatever it says."""
+    """Default of `base`: save the edit without checking for conflicts."""
 
     UNCHECKED = "unchecked"
 
 
 Base = datetime | Unchecked | None
 
-# What programs and pages are told of a moment has milliseconds.
+# The API and pages show timestamps in milliseconds.
 _TICK = timedelta(milliseconds=1)
 
 
 class EditConflictError(ChatError):
-    """The text was changed after the edit began. `current` is the message as it is now, detailed."""
+    """The text was changed after the edit began. `current`: the message as it is now, with details."""
 
     def __init__(self, current: Message) -> None:
         super().__init__("edit_conflict")
@@ -42,10 +42,10 @@ class EditConflictError(ChatError):
 def edit_message(
     user: User, message_id: int, body: str, *, base: Base = Unchecked.UNCHECKED
 ) -> Message:
-    """Replace the text of one's own message. The same text again changes nothing.
+    """Replace the text of the user's own message. Saving the same text changes nothing.
 
-    `base` is the `edited_at` of the message the edit began from (None: it had never been edited).
-    When the text has been changed since, nothing is saved. Reactions are no such change.
+    `base`: the `edited_at` of the message when the edit began (None: it had never been edited). If the
+    text has changed since then, nothing is saved. Reactions don't count as changes.
 
     Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text;
     EditConflictError.
@@ -58,13 +58,14 @@ def edit_message(
 def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Message:
     message, membership = access.message_for(user, message_id, lock=True)
     _require(access.can_edit(membership, message), message, membership)
-    if message.body == body:  # also an edit that is sent again because its answer was lost
+    if message.body == body:  # also a retry of an edit whose response was lost
         return queries.with_details(message)
     if base is not Unchecked.UNCHECKED and _ticks(base) != _ticks(message.edited_at):
         raise EditConflictError(queries.with_details(message))
     edited_at = timestamps.now()
     if message.edited_at:
-        # Each edit has an `edited_at` of its own, whatever the clock does: see `base`.
+        # Conflicts are found by `edited_at`, so it must increase with each edit, even if the clock is
+        # set back.
         edited_at = max(edited_at, message.edited_at + _TICK)
     message.body, message.html, message.edited_at = body, html, edited_at
     message.renderer = markdown.VERSION
@@ -76,7 +77,7 @@ def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Mess
 
 @in_transaction
 def delete_message(user: User, message_id: int) -> Message:
-    """Take back a message: its own author, or who manages the group. A tombstone stays.
+    """Delete a message, as its author or as an owner or admin of the group. A tombstone remains.
 
     Deleting it again changes nothing. Raises ChatError: not_found, not_allowed, archived.
     """
@@ -99,7 +100,7 @@ def tombstone_message(message: Message, user: User) -> Message:
 
 @in_transaction
 def react(user: User, message_id: int, emoji: str) -> Message:
-    """Put one's emoji on a message. A second time changes nothing.
+    """Add the user's reaction to a message. Adding it again changes nothing.
 
     Raises ChatError: invalid, not_found, deleted, archived, not_allowed, too_many.
     """
@@ -119,7 +120,7 @@ def react(user: User, message_id: int, emoji: str) -> Message:
 
 @in_transaction
 def unreact(user: User, message_id: int, emoji: str) -> Message:
-    """Take one's emoji off a message. One that is not there changes nothing."""
+    """Remove the user's reaction from a message. If there is none, nothing changes."""
     emoji = limits.valid_emoji(emoji)
     message, membership = access.message_for(user, message_id, lock=True)
     _require(access.can_react(membership, message), message, membership)
@@ -143,7 +144,10 @@ def _require(allowed: bool, message: Message, membership: Membership) -> None:
 
 
 def _save_change(message: Message, action: str, user: User, *changed: str, **about: Any) -> Message:
-    """Take the next version for a change of this message, save it, have it told and return it."""
+    """Save a changed message with the next version, publish the change, and return the message.
+
+    Its conversation must be locked.
+    """
     conversation = message.conversation
     conversation.version += 1
     message.version = conversation.version

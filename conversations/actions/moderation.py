@@ -1,4 +1,4 @@
-"""Deeds of staff, from the administration: no membership is asked for."""
+"""Actions of administrators. They need no membership in the conversation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from conversations.models import Conversation, Instance, Membership, Message, Re
 
 @in_transaction
 def moderate_delete_message(staff: User, message_id: int) -> Message:
-    """Delete any message, as staff: no membership asked for. Raises ChatError("not_found")."""
+    """Delete any message. Raises ChatError: not_found, not_allowed (for notices)."""
     message = _message_for_staff(message_id)
     return (
         queries.with_details(message) if message.is_deleted else tombstone_message(message, staff)
@@ -49,11 +49,11 @@ def moderate_unarchive(staff: User, conversation_id: int) -> Conversation:
 
 @in_transaction
 def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Membership:
-    """Add someone, as staff.
+    """Add someone to a group.
 
-    To add anyone to a closed conversation, oneself or an account one has the password of, is a way
-    to read it: it needs a reason on record. Raises ChatError: not_found, direct_fixed,
-    already_member, too_many, reason_required.
+    Adding oneself, or an account whose password one knows, would be a way to read a private conversation.
+    Therefore adding anyone to one requires a recorded reason, as reading it does. Raises ChatError:
+    not_found, direct_fixed, already_member, too_many, reason_required.
     """
     conversation = access.lock_conversation(conversation_id)
     require_group(conversation)
@@ -69,7 +69,10 @@ def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Memb
 
 @in_transaction
 def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> None:
-    """Raises ChatError: not_found, direct_fixed. The last owner may go: staff can add another."""
+    """Remove anyone, even the last owner: administrators can appoint another.
+
+    Raises ChatError: not_found, direct_fixed.
+    """
     conversation = access.lock_conversation(conversation_id)
     require_group(conversation)
     remove_membership(get_member(conversation, user_id), by=staff)
@@ -77,7 +80,7 @@ def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> N
 
 @in_transaction
 def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: str) -> Membership:
-    """Change someone's role, as staff. One's own needs a reason on record, like reading does.
+    """Change someone's role. Changing one's own requires a recorded reason, as reading does.
 
     Raises ChatError: invalid, not_found, direct_fixed, reason_required.
     """
@@ -91,8 +94,8 @@ def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: 
 
 @in_transaction
 def reveal(staff: User, conversation_id: int, reason: str) -> Reveal:
-    """Show this person of the staff what is said in a closed or direct conversation, for
-    limits.REVEAL_SECONDS. The reason is kept for ever.
+    """Let an administrator view a private conversation for limits.REVEAL_SECONDS, and record the reason
+    permanently.
 
     Raises ChatError: not_allowed, not_found, empty, too_long, bad_text (fields "reason").
     """
@@ -105,20 +108,20 @@ def reveal(staff: User, conversation_id: int, reason: str) -> Reveal:
         conversation=conversation,
         title=queries.title_for_staff(conversation),
         reason=reason,
-        # The real time, whatever clock talk is told by: this opens a door and closes it again.
+        # Not timestamps.now(), which can be overridden: access expires by real time.
         at=timezone.now(),
     )
 
 
 def _require_reveal(staff: User, conversation: Conversation) -> None:
-    """Raises ChatError("reason_required") unless they gave a reason that still counts."""
+    """Raise ChatError("reason_required") unless they gave a reason that has not expired."""
     if not queries.is_revealed(staff, conversation.pk):
         raise ChatError("reason_required")
 
 
 @in_transaction
 def renew_epoch() -> str:
-    """Begin a new epoch and return it: every client forgets the positions it holds."""
+    """Start a new epoch and return it. Clients then discard their positions and reload."""
     instance, _made = Instance.objects.update_or_create(pk=1, defaults={"epoch": new_epoch()})
     return instance.epoch
 

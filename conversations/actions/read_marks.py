@@ -1,4 +1,4 @@
-"""One's own view of a conversation: how far it was read, what to be notified of."""
+"""A member's own state in a conversation: read mark and notification level."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from conversations.models import Membership
 
 @in_transaction
 def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
-    """Note that everything up to `seq` was seen. Never goes back; a seq beyond the last is the last.
+    """Mark everything up to `seq` as read. Never moves back; a larger `seq` than the last is accepted.
 
-    Takes no lock on the conversation: readers must not stand in the writers' way.
+    Takes no lock on the conversation, so that readers never block writers.
     """
     membership = access.member_of(user, conversation_id)
     mark_opened(membership)
@@ -32,10 +32,10 @@ def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
 
 
 def mark_opened(membership: Membership) -> None:
-    """Note that a person has looked at a conversation others put them in: it is now their own.
+    """Note that a person has opened a conversation they were added to, so that it counts as their own.
 
-    Where their own are at the limit it stays among those not opened, and can be read all the same:
-    so looking at what others added never takes room from what a person wants to join.
+    If they have reached the limit of their own, it stays unopened, which does not restrict reading.
+    Otherwise being added by others could keep people from joining what they want.
     """
     if membership.unopened and has_room_to_join(membership.user_id):
         Membership.objects.filter(pk=membership.pk).update(unopened=False)
@@ -44,7 +44,7 @@ def mark_opened(membership: Membership) -> None:
 
 @in_transaction
 def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
-    """Make the message at `seq`, and all after it, unread again."""
+    """Mark the message with this `seq` and all later ones as unread."""
     membership = access.member_of(user, conversation_id)
     seq = max(0, min(seq, membership.conversation.last_seq) - 1)
     Membership.objects.filter(pk=membership.pk).update(last_read_seq=seq)
@@ -55,7 +55,7 @@ def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
 
 @in_transaction
 def set_level(user: User, conversation_id: int, level: str) -> Membership:
-    """Choose what to be notified of: all, mentions, nothing. Raises ChatError: invalid, not_found."""
+    """Set the notification level: all, mentions, nothing. Raises ChatError: invalid, not_found."""
     if level not in Membership.Level.values:
         raise ChatError("invalid", fields={"level": [_("Unknown notification level.")]})
     membership = access.member_of(user, conversation_id)
@@ -68,7 +68,8 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
 
 
 def _publish_read_mark(membership: Membership) -> None:
-    """The reader's own sockets at once, whose tabs and devices are to agree; the others soon."""
+    """Update the reader's other tabs and devices at once. Other members get it with the next round of
+    realtime/read_marks.py."""
     frame = protocol.read(
         conversation=membership.conversation_id,
         user=membership.user_id,

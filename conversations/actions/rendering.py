@@ -1,4 +1,4 @@
-"""Rendering what a person wrote, before any lock is taken, and counting what it costs them."""
+"""Rendering Markdown before any lock is taken, with a limit on the CPU time of each author."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from conversations import markdown
 
 
 def render_for(user_id: int, body: str) -> str:
-    """Return the HTML of a clean body, and charge the milliseconds of CPU it takes to its author.
+    """Return the HTML of a clean body, and count the milliseconds of CPU time against its author's limit.
 
-    Plain text is free, and a short body counts as the most it can take: to measure either would cost
-    more than rendering it. Counted in this process alone. Raises ChatError("slow_down") when they have
-    used up what LIMIT_RENDERING allows.
+    Plain text is free, and a short body counts as the maximum for short ones, because measuring either
+    would cost more than rendering it. Each process counts separately. Raises ChatError("slow_down") when
+    LIMIT_RENDERING is exceeded.
     """
     html = markdown.render_without_parser(body)
     if html is not None:

@@ -1,4 +1,4 @@
-"""Small rules that several deeds share."""
+"""Checks that several actions share."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def clean_ids(ids: Iterable[int]) -> set[int]:
 
 
 def require_open_account(user: User) -> User:
-    """Return who is acting, read anew. Raises ChatError("account_closed")."""
+    """Return the acting user, reloaded. Raises ChatError("account_closed") if deactivated."""
     found = User.objects.filter(pk=user.pk, is_active=True).first()
     if found is None:
         raise ChatError("account_closed")
@@ -55,7 +55,7 @@ def active_user(user_id: int) -> User:
 
 
 def active_users(ids: set[int]) -> list[User]:
-    """Raises ChatError("not_found") unless every one is somebody with an open account."""
+    """Return users by id. Raises ChatError("not_found") if one does not exist or is deactivated."""
     people = list(User.objects.filter(pk__in=ids, is_active=True).order_by("pk"))
     if len(people) != len(ids):
         raise ChatError("not_found", _("User not found."))
@@ -92,7 +92,7 @@ def require_not_archived(conversation: Conversation) -> None:
 
 
 def require_another_owner(membership: Membership) -> None:
-    """A group of several must keep an owner; the last person may simply go."""
+    """Raise ChatError("last_owner") if this owner's group would be left with members but no owner."""
     if not membership.is_owner:
         return
     others = memberships_of(membership.conversation).exclude(pk=membership.pk)
@@ -107,7 +107,7 @@ def require_room_for_members(conversation: Conversation, more: int) -> None:
 
 
 def require_room_to_join(user_id: int) -> None:
-    """Raises ChatError("too_many") if the person cannot open or join one more conversation."""
+    """Raise ChatError("too_many") if the person can't create or join another conversation."""
     if not has_room_to_join(user_id):
         detail = _("You’re in {max} conversations, which is the limit. Leave one first.")
         raise ChatError("too_many", format_lazy(detail, max=counted(limits.CONVERSATIONS_MAX)))
@@ -119,7 +119,7 @@ def has_room_to_join(user_id: int) -> bool:
 
 
 def require_room_to_be_added(people: Collection[User]) -> None:
-    """Raises ChatError("too_many") with the names of those who have too many groups to look at."""
+    """Raise ChatError("too_many") with the names of people who have too many unopened groups."""
     full = _names_with_unopened(people, Conversation.Kind.GROUP, limits.UNOPENED_GROUPS_MAX)
     if full:
         detail = _(
@@ -130,14 +130,14 @@ def require_room_to_be_added(people: Collection[User]) -> None:
 
 
 def require_room_for_direct(person: User) -> None:
-    """Raises ChatError("too_many") if too many people have started to write to the person."""
+    """Raise ChatError("too_many") if the person has too many unopened direct messages."""
     if _names_with_unopened([person], Conversation.Kind.DIRECT, limits.UNOPENED_DIRECTS_MAX):
         detail = _("{name} has too many new direct messages. Try again later.")
         raise ChatError("too_many", format_lazy(detail, name=person.name))
 
 
 def _names_with_unopened(people: Collection[User], kind: str, most: int) -> list[str]:
-    """Return the names of those who have not opened `most` conversations of this kind."""
+    """Return the names of people with `most` or more unopened conversations of this kind."""
     rows = Membership.objects.filter(user__in=people, unopened=True, conversation__kind=kind)
     full = set(
         rows.values("user_id")

@@ -1,4 +1,4 @@
-"""Saying something: many drafts, one transaction, one row per (author, key) for ever."""
+"""Sending messages: many drafts in one transaction, and at most one row per (author, key)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ from conversations.events import Event, MembershipChanged
 from conversations.models import Conversation, Membership, Message
 
 
-# Structs, since a frozen dataclass takes ten times as long to make.
+# Structs, because creating a frozen dataclass takes ten times as long.
 class Draft(msgspec.Struct, frozen=True):
-    """A message somebody means to send, as it came in: nothing of it has been checked.
-
-    With `html` (see rendered()) its body is clean.
-    """
+    """A message to be sent, as received. Nothing is validated yet, except that with `html` (set by
+    render_draft()) the body is clean."""
 
     user_id: int
     conversation_id: int
@@ -39,7 +37,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The stored message. `created` is False when the key had been used for it before."""
+    """The stored message. `created` is False if it was stored earlier, with the same key."""
 
     message: Message
     created: bool
@@ -55,7 +53,7 @@ class _Checked(msgspec.Struct, frozen=True):
 def send_message(
     user: User, conversation_id: int, *, key: str, body: str, reply_to: int | None = None
 ) -> Sent:
-    """Say something. The same key again, by whatever door, returns the first row.
+    """Send a message. If its key was used before, through any API, return the message stored then.
 
     Raises ChatError: empty, too_long, bad_text, invalid, key_reused, not_found, archived...
     """
@@ -67,10 +65,8 @@ def send_message(
 
 
 def render_draft(draft: Draft) -> Draft:
-    """Return the draft with its body clean and its HTML. One that will be refused is returned as it is,
-    for send_messages to refuse.
-
-    Raises ChatError("slow_down").
+    """Return the draft with a clean body and its HTML. An invalid one is returned unchanged: then
+    send_messages() rejects it. Raises ChatError("slow_down").
     """
     try:
         body = clean_body(draft.body, max_length=limits.BODY_MAX)
@@ -83,12 +79,12 @@ def render_draft(draft: Draft) -> Draft:
 def send_messages(
     drafts: Sequence[Draft], *, lock_seconds: float | None = None, skip_locked: bool = False
 ) -> list[Sent | ChatError]:
-    """Store drafts in one transaction and return, in their order, what became of each.
+    """Store drafts in one transaction and return the result of each, in the same order.
 
-    One refused draft does not hold up the others. `skip_locked`: drafts for conversations that
-    somebody else holds locked are answered ChatError("busy") instead of waited for. `lock_seconds`:
-    wait so long for locks (PostgreSQL; None: as long as the connection's own limit says).
-    Raises ChatError as in_transaction does, for all of them together.
+    A rejected draft does not affect the others. `skip_locked`: don't wait for conversations that are
+    locked; their drafts get ChatError("busy"). `lock_seconds`: how long to wait for locks (PostgreSQL
+    only; None: the timeout of the connection). Raises ChatError as in_transaction() does; then nothing
+    is stored.
     """
     checked = [_check(draft) for draft in drafts]
     good = [each for each in checked if isinstance(each, _Checked)]
@@ -111,8 +107,8 @@ def _check(draft: Draft) -> _Checked | ChatError:
 
 
 def _fingerprint(draft: Draft, body: str) -> bytes:
-    """Return a keyed hash of what is said where: tells a repetition from another message under the
-    same key, and gives away nothing about a text that has been deleted since."""
+    """Return a hash of the content, which distinguishes a retry from a different message with the same
+    key. It is keyed with SECRET_KEY, so that a text can't be guessed from the hash in the database."""
     text = json.dumps([draft.conversation_id, body, draft.reply_to]).encode()
     keyed = _keyed_hash(settings.SECRET_KEY).copy()
     keyed.update(text)
@@ -121,7 +117,7 @@ def _fingerprint(draft: Draft, body: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _keyed_hash(secret: str) -> hashlib.blake2b:
-    """Return the hash of nothing yet. Only copies of it may be fed."""
+    """Return an empty keyed hash. It is shared: update copies of it only."""
     key = hashlib.blake2b(secret.encode(), digest_size=32).digest()
     return hashlib.blake2b(key=key, digest_size=16, person=b"chatty.message")
 
@@ -130,7 +126,14 @@ def _keyed_hash(secret: str) -> hashlib.blake2b:
 def _store(
     checked: list[_Checked], *, lock_seconds: float | None, skip_locked: bool
 ) -> list[Sent | ChatError]:
-    """Expected refusals are decided by SELECTs before anything is written; no savepoints."""
+    """Store checked drafts, in four phases:
+
+    1. Look up mentions, before any lock is taken.
+    2. Lock the conversations and read all that is needed: memberships, used keys, quoted messages.
+    3. Decide about each draft from what was read. Expected rejections therefore never fail a statement,
+       and the batch needs no savepoints.
+    4. Insert the accepted messages, update the counters, and publish after the commit.
+    """
     drafts = [each.draft for each in checked]
     called = queries.find_mentions([(each.draft.conversation_id, each.html) for each in checked])
     context = bulk.lock_send_context(
@@ -151,8 +154,8 @@ def _store(
         draft = each.draft
         who_and_key = (draft.user_id, draft.key)
         membership = memberships.get((draft.conversation_id, draft.user_id))
-        # "Once" comes before every other question: who was a member when the message was
-        # accepted gets the same answer after leaving, and nobody gets a second row.
+        # Check the key before the permission: someone who has left since then gets the same answer
+        # to a retry as before, and no draft is ever stored twice.
         if who_and_key in known:
             results.append(_answer_repetition(known[who_and_key], each, membership))
             continue
@@ -198,7 +201,7 @@ def _store(
 
 
 def _read_known(ids: list[int]) -> dict[tuple[int, str], Message]:
-    if not ids:  # as nearly always: repetitions are rare
+    if not ids:  # nearly always, because retries are rare
         return {}
     rows = queries.read(Message.objects.filter(pk__in=ids))
     return {(message.author_id or 0, message.key or ""): message for message in rows}
@@ -219,7 +222,7 @@ def _answer_repetition(
     if stored is not None and bytes(stored) != again.fingerprint:
         return ChatError("key_reused")
     if membership is None:
-        # No member any more: theirs to know that it is stored, not what others say and do since.
+        # Not a member any more: they learn that it is stored, but not what others have done since.
         message.reply_to = None
         set_no_reactions(message)
     return Sent(message, False)
@@ -233,13 +236,14 @@ def _check_membership(
     reply_to: Message | None,
     skip_locked: bool,
 ) -> Membership | ChatError:
-    """Return the membership under which a draft may be stored, or why it may not."""
+    """Return the membership that permits to store the draft, or the reason to reject it."""
     if membership is None:
         return ChatError("not_found")
     if not membership.user.is_active:
         return ChatError("account_closed")
     if conversation is None:
-        # A member, but the row is not among the locked ones: held by somebody else, or deleted.
+        # A member, but the conversation is not among the locked ones: locked by another transaction, or
+        # deleted.
         return ChatError("busy", retry_after=1) if skip_locked else ChatError("not_found")
     membership.conversation = conversation
     if not access.can_post(membership):
@@ -251,7 +255,7 @@ def _check_membership(
 
 
 def _first_message_events(conversations: Iterable[Conversation]) -> list[Event]:
-    """A direct conversation appears for both with its first words."""
+    """A direct message appears in both sidebars with its first message."""
     return [
         MembershipChanged(int(user_id), conversation.pk, "added")
         for conversation in conversations

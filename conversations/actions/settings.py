@@ -1,4 +1,4 @@
-"""What a group is like: its name, topic and access, and whether it is archived."""
+"""Settings of groups: name, topic, access, archiving."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def update_conversation(
     access: str | None = None,
     archived: bool | None = None,
 ) -> Conversation:
-    """Change name, topic or access, archive it or take it out (None: leave as it is): all of it or
-    nothing, with one notice for each real change.
+    """Change name, topic or access, archive or unarchive (None: no change), in one transaction and with
+    one notice for each value that really changes.
 
     Raises ChatError: empty, too_long, bad_text, invalid, not_found, not_allowed, archived.
     """
@@ -75,12 +75,11 @@ def _update(
 
 
 def archive(user: User, conversation_id: int) -> Conversation:
-    """Close a group for every change but reading. Archiving again changes nothing."""
+    """Make a group read-only. Archiving it again changes nothing."""
     return update_conversation(user, conversation_id, archived=True)
 
 
 def unarchive(user: User, conversation_id: int) -> Conversation:
-    """Open an archived group again."""
     return update_conversation(user, conversation_id, archived=False)
 
 

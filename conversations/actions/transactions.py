@@ -1,4 +1,4 @@
-"""How a deed becomes a transaction, and what to answer when the database will not."""
+"""Runs actions in transactions and turns database failures into ChatErrors."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a deed as one transaction. A deadlock, or a race two people lose to a unique constraint,
-    is tried once more: the second time the other's row is there to be seen.
+    """Run an action in one transaction, and retry it once after a deadlock or a violated unique
+    constraint: two people did the same at once, and the second attempt sees the other's row.
 
-    Raises ChatError("unavailable") when the database cannot be reached (the outcome is then
-    unknown) and ChatError("busy") when a lock was not to be had in time.
+    Raises ChatError("unavailable") if the database can't be reached (the transaction may or may not have
+    been committed), and ChatError("busy") if a lock was not available in time.
     """
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        # Inside somebody else's transaction a failed statement spoils theirs: no second try there.
+        # No retry inside an outer transaction: PostgreSQL aborts it with the first failed statement.
         tries = 1 if connection.in_atomic_block else 2
         while True:
             tries -= 1
@@ -54,7 +54,7 @@ def is_worth_retrying(error: Exception) -> bool:
 
 
 def database_chat_error(error: Exception) -> ChatError | None:
-    """Return what to answer for a failure of the database, None for a failure of ours."""
+    """Return the ChatError for a database failure, None if the error is a bug of ours."""
     if isinstance(error, IntegrityError):
         return None
     if sqlstate(error) == LOCK_NOT_AVAILABLE or "database is locked" in str(error):
@@ -65,5 +65,5 @@ def database_chat_error(error: Exception) -> ChatError | None:
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's code behind a database error, None when there is none."""
+    """Return PostgreSQL's SQLSTATE of a database error, None if it has none."""
     return getattr(error.__cause__, "sqlstate", None)

@@ -1,4 +1,4 @@
-"""The shapes the API takes and gives. The rules are in actions and limits."""
+"""Request and response formats of the API. Values are validated by actions and limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from conversations.models import Conversation, Membership, Message
 
 
 def _text_of(most: int, least: int = 1) -> Any:
-    """Describe a text whose length the actions check: here it is only told."""
+    """Document the length of a text. This doesn't enforce it: the actions do."""
     return extend_schema_field({"type": "string", "minLength": least, "maxLength": most})
 
 
@@ -46,73 +46,76 @@ class Key(StrictText):
     pass
 
 
-# --- what the API gives --------------------------------------------------------------------------
+# --- responses -----------------------------------------------------------------------------------
 
 
 class WhoSerializer(serializers.Serializer[Any]):
-    """wire.person_to_wire makes it in messages; a User is described alike."""
+    """A person. The same format as wire.person_to_wire(), which messages use."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
-    hue = serializers.IntegerField(help_text="Colour of the face, 0 to 11.")
+    hue = serializers.IntegerField(help_text="Avatar colour, 0 to 11.")
     picture = serializers.CharField(
         source="picture_url",
         allow_null=True,
-        help_text="Address of the picture; null: initials on the colour.",
+        help_text="URL of the picture. Null: show initials on the avatar colour.",
     )
 
 
 class ConversationSerializer(serializers.Serializer[Any]):
-    """A conversation as its member sees it: queries.SidebarRow."""
+    """A conversation as its member sees it. Serializes queries.SidebarRow."""
 
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(Conversation.Kind.choices)
     access = serializers.ChoiceField(Conversation.Access.choices)
-    name = serializers.CharField(help_text="Of a direct conversation: the other person's.")
+    name = serializers.CharField(help_text="In a direct message, the other person's name.")
     topic = serializers.CharField(allow_blank=True)
     archived = serializers.BooleanField()
-    version = serializers.IntegerField(help_text="The conversation's clock: see since_version.")
+    version = serializers.IntegerField(
+        help_text="Counts the changes in the conversation: see since_version."
+    )
     last_seq = serializers.IntegerField()
     last_text_at = serializers.DateTimeField()
-    role = serializers.ChoiceField(Membership.Role.choices, help_text="Your own.")
-    level = serializers.ChoiceField(Membership.Level.choices, help_text="What you are notified of.")
+    role = serializers.ChoiceField(Membership.Role.choices, help_text="Your role.")
+    level = serializers.ChoiceField(
+        Membership.Level.choices, help_text="Which messages you are notified of."
+    )
     last_read_seq = serializers.IntegerField()
     unread = serializers.IntegerField(
-        help_text="Others' messages among the first 200 entries after last_read_seq."
+        help_text="Number of messages from others in the 200 entries after last_read_seq."
     )
-    unread_more = serializers.BooleanField(help_text="There are entries beyond those 200.")
+    unread_more = serializers.BooleanField(help_text="There are more than those 200 entries.")
     mentions = serializers.ListField(
-        child=serializers.IntegerField(), help_text="The seqs of unread ones that call you by name."
+        child=serializers.IntegerField(), help_text="The seqs of unread messages that mention you."
     )
-    other = WhoSerializer(allow_null=True, help_text="The other person of a direct one.")
+    other = WhoSerializer(
+        allow_null=True, help_text="The other person in a direct message. Null for groups."
+    )
 
 
 @extend_schema_serializer(component_name="OpenConversation")
 class FoundSerializer(serializers.Serializer[Any]):
-    """An open conversation, for people who are not in it too."""
+    """A public conversation, as people who are not members can see it."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
     topic = serializers.CharField(allow_blank=True)
     members_count = serializers.IntegerField()
-    joined = serializers.BooleanField(help_text="You are a member already.")
-    removed = serializers.BooleanField(help_text="You were removed and cannot join by yourself.")
+    joined = serializers.BooleanField(help_text="You are a member.")
+    removed = serializers.BooleanField(help_text="You were removed and can't join again.")
 
 
 class MemberSerializer(serializers.Serializer[Any]):
-    """A membership.
-
-    `shows_presence` and `online` (user ids) of the context: see serialize_members() in views.py.
-    """
+    """A membership. Needs `shows_presence` and `online` in its context: see serialize_members()."""
 
     user = WhoSerializer()
     role = serializers.ChoiceField(Membership.Role.choices)
     joined_at = serializers.DateTimeField()
     last_read_seq = serializers.SerializerMethodField(
-        help_text="How far they have read; null where that is not told."
+        help_text="The last message they have read. Null in large conversations."
     )
     online = serializers.SerializerMethodField(
-        help_text="They have Chatty open; null where that is not told."
+        help_text="They have Chatty open. Null in large conversations."
     )
 
     def get_last_read_seq(self, member: Membership) -> int | None:
@@ -148,13 +151,15 @@ class MembersSerializer(serializers.Serializer[Any]):
 
 class NoticeSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="What happened, as a sentence.")
-    data = serializers.DictField(help_text="The same for programs: whom, which role, old and new.")  # type: ignore[assignment]
+    data = serializers.DictField(  # type: ignore[assignment]
+        help_text="The same as data, such as the user, the role, or the old and new value."
+    )
 
 
 class QuoteSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     seq = serializers.IntegerField()
-    version = serializers.IntegerField(help_text="The version of the quoted message shown here.")
+    version = serializers.IntegerField(help_text="The version of the quoted message.")
     author = WhoSerializer(allow_null=True)
     excerpt = serializers.CharField(allow_blank=True)
     deleted = serializers.BooleanField()
@@ -164,28 +169,34 @@ class ReactionGroupSerializer(serializers.Serializer[Any]):
     emoji = serializers.CharField()
     count = serializers.IntegerField()
     users = serializers.ListField(
-        child=serializers.IntegerField(), help_text="The first 20 who used it."
+        child=serializers.IntegerField(), help_text="Ids of the first 20 users who added it."
     )
 
 
 class MessageSerializer(serializers.Serializer[Any]):
-    """wire.message_to_wire makes it, here and on the sockets; this only describes it."""
+    """Documentation only: wire.message_to_wire() builds messages for REST and for sockets."""
 
     id = serializers.IntegerField()
     conversation = serializers.IntegerField()
-    seq = serializers.IntegerField(help_text="Its place: 1, 2, 3... without holes.")
-    version = serializers.IntegerField(help_text="The conversation's clock when it last changed.")
+    seq = serializers.IntegerField(
+        help_text="Its number in the conversation: 1, 2, 3 and so on, without gaps."
+    )
+    version = serializers.IntegerField(
+        help_text="The conversation's version after the message last changed."
+    )
     kind = serializers.ChoiceField(Message.Kind.choices)
     author = WhoSerializer(allow_null=True)
     key = serializers.CharField(allow_null=True)
     body = serializers.CharField(allow_blank=True, help_text="Markdown, as written.")
-    html = serializers.CharField(allow_blank=True, help_text="Sanitised.")
+    html = serializers.CharField(allow_blank=True, help_text="The body as sanitised HTML.")
     excerpt = serializers.CharField(
-        allow_blank=True, help_text="Its beginning as one line of plain text: what a quote shows."
+        allow_blank=True, help_text="The beginning as one line of plain text, for quotes."
     )
-    notice = NoticeSerializer(allow_null=True, help_text="Of every kind but text.")
+    notice = NoticeSerializer(
+        allow_null=True, help_text="Null for kind text; set for all other kinds."
+    )
     mentions = serializers.ListField(
-        child=serializers.IntegerField(), help_text="The members it calls by name."
+        child=serializers.IntegerField(), help_text="Ids of the members it mentions."
     )
     reply_to = QuoteSerializer(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -195,26 +206,28 @@ class MessageSerializer(serializers.Serializer[Any]):
 
 
 class HistorySerializer(serializers.Serializer[Any]):
-    """queries.History"""
+    """Serializes queries.History."""
 
     messages = MessageSerializer(many=True, help_text="Oldest first.")
     position = serializers.IntegerField(
-        help_text="All of this is known as of this version: ask since_version from here."
+        help_text="The version this page reflects. Pass it as since_version to get later changes."
     )
     has_older = serializers.BooleanField()
     has_newer = serializers.BooleanField()
 
 
 class ChangesSerializer(serializers.Serializer[Any]):
-    """queries.Changes"""
+    """Serializes queries.Changes."""
 
-    messages = MessageSerializer(many=True, help_text="In order of version.")
-    version = serializers.IntegerField(help_text="Your position, once you have applied them.")
-    more = serializers.BooleanField(help_text="Ask again from that version.")
-    reset = serializers.BooleanField(help_text="Too far behind: load the latest page instead.")
+    messages = MessageSerializer(many=True, help_text="Sorted by version.")
+    version = serializers.IntegerField(help_text="Your position after applying these changes.")
+    more = serializers.BooleanField(help_text="There are more: repeat the request from version.")
+    reset = serializers.BooleanField(
+        help_text="You are too far behind: load the latest page instead."
+    )
 
 
-# --- what the API takes --------------------------------------------------------------------------
+# --- requests ------------------------------------------------------------------------------------
 
 
 class PageQuery(StrictQuery):
@@ -227,18 +240,18 @@ class BrowseQuery(PageQuery):
         default="",
         allow_blank=True,
         max_length=limits.NAME_MAX,
-        help_text="Words of name or topic.",
+        help_text="Search terms for name and topic.",
     )
 
 
 class HistoryQuery(StrictQuery):
-    """A page of history by place, or what changed since a version: one of these at most."""
+    """A page of history, or the changes since a version. At most one parameter besides `limit`."""
 
-    before = QueryInt(required=False, help_text="The page before this seq.")
-    after = QueryInt(required=False, min_value=0, help_text="The page after this seq.")
-    around = QueryInt(required=False, help_text="The page around this seq.")
+    before = QueryInt(required=False, help_text="Return the page before this seq.")
+    after = QueryInt(required=False, min_value=0, help_text="Return the page after this seq.")
+    around = QueryInt(required=False, help_text="Return the page around this seq.")
     since_version = QueryInt(
-        required=False, min_value=0, help_text="What changed after this version."
+        required=False, min_value=0, help_text="Return the changes after this version."
     )
     limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
 
@@ -255,7 +268,7 @@ class NewConversation(StrictSerializer):
     topic = Topic(default="")
     access = StrictChoice(Conversation.Access.choices, default=Conversation.Access.CLOSED)
     members = serializers.ListField(
-        child=StrictInt(), default=list, help_text=f"User ids, {limits.ADD_MAX} at most."
+        child=StrictInt(), default=list, help_text=f"User ids, at most {limits.ADD_MAX}."
     )
 
 
@@ -267,12 +280,12 @@ class ConversationChange(StrictSerializer):
 
 
 class NewDirect(StrictSerializer):
-    user = StrictInt(help_text="The other person's id; your own opens a place for notes.")
+    user = StrictInt(help_text="The other person's id, or your own for notes to yourself.")
 
 
 class NewMembers(StrictSerializer):
     users = serializers.ListField(
-        child=StrictInt(), allow_empty=False, help_text=f"User ids, {limits.ADD_MAX} at most."
+        child=StrictInt(), allow_empty=False, help_text=f"User ids, at most {limits.ADD_MAX}."
     )
 
 
@@ -285,17 +298,21 @@ class LevelChange(StrictSerializer):
 
 
 class ReadMark(StrictSerializer):
-    seq = StrictInt(min_value=0, help_text="The last one seen.")
+    seq = StrictInt(min_value=0, help_text="The seq of the last message read.")
 
 
 class UnreadMark(StrictSerializer):
-    seq = StrictInt(help_text="The first one that is to be unread again.")
+    seq = StrictInt(help_text="The seq of the first message to mark as unread.")
 
 
 class NewMessage(StrictSerializer):
-    key = Key(help_text="Made by you, one per message: sending it again is safe.")
+    key = Key(
+        help_text="A unique key that you generate for each message, so that retries are safe."
+    )
     body = Body()
-    reply_to = StrictInt(allow_null=True, default=None, help_text="Id of a message here.")
+    reply_to = StrictInt(
+        allow_null=True, default=None, help_text="Id of a message in this conversation."
+    )
 
 
 class MessageChange(StrictSerializer):
@@ -303,6 +320,6 @@ class MessageChange(StrictSerializer):
     edited_at = serializers.DateTimeField(
         required=False,
         allow_null=True,
-        help_text="As it was in the message the edit began from. An edit made since then is not "
-        "written over: the answer is edit_conflict.",
+        help_text="The edited_at of the message that was edited. If the text has changed since, the "
+        "error is edit_conflict and nothing is saved.",
     )

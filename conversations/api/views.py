@@ -1,4 +1,4 @@
-"""REST doors to conversations. They read through queries, write through actions, and answer."""
+"""REST views of conversations and messages. They read with queries and write with actions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MESSAGE = {200: serializers.MessageSerializer}
 
 
 class ChatAPIView(StrictAPIView):
-    """What all of them share: nobody knocks too fast."""
+    """Base class: limits the request rate of each user."""
 
     def check_throttles(self, request: Request) -> None:
         limiter.check_local("requests", str(current_user(request).pk))
@@ -44,7 +44,7 @@ class ConversationsView(ChatAPIView):
         responses=serializers.ConversationsSerializer,
     )
     def get(self, request: Request) -> Response:
-        """Your conversations, the one with the latest message first."""
+        """List your conversations, latest message first."""
         limit, cursor = self.query["limit"], self.query.get("cursor")
         after = paging.read_moment_cursor(cursor) if cursor else None
         rows = queries.sidebar(current_user(request), limit=limit + 1, after=after)
@@ -58,7 +58,7 @@ class ConversationsView(ChatAPIView):
         responses={201: serializers.ConversationSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Open a group. It is yours."""
+        """Create a group. You become its owner."""
         given = validated_body(request, serializers.NewConversation)
         conversation = actions.create_conversation(
             current_user(request),
@@ -82,7 +82,7 @@ class BrowseView(ChatAPIView):
         responses=serializers.FoundPageSerializer,
     )
     def get(self, request: Request) -> Response:
-        """The open conversations of this Chatty by name."""
+        """List the public conversations by name."""
         limit, cursor = self.query["limit"], self.query.get("cursor")
         after = paging.read_name_cursor(cursor) if cursor else None
         rows = queries.browse(
@@ -97,9 +97,9 @@ class BrowseView(ChatAPIView):
 class DirectView(ChatAPIView):
     @extend_schema(request=serializers.NewDirect, responses=_CONVERSATION)
     def post(self, request: Request) -> Response:
-        """The one conversation of you and somebody, opened at first need.
+        """Get the direct message with a person, or start it.
 
-        It appears for the other with its first message.
+        It appears for the other person with the first message.
         """
         given = validated_body(request, serializers.NewDirect)
         return conversation_response(
@@ -110,19 +110,19 @@ class DirectView(ChatAPIView):
 class ConversationView(ChatAPIView):
     @extend_schema(responses=_CONVERSATION)
     def get(self, request: Request, conversation: int) -> Response:
-        """One of your conversations."""
+        """Get one of your conversations."""
         return conversation_response(request, conversation)
 
     @extend_schema(request=serializers.ConversationChange, responses=_CONVERSATION)
     def patch(self, request: Request, conversation: int) -> Response:
-        """Change name, topic or access, archive it or take it out: all of it or nothing."""
+        """Change name, topic or access, archive or unarchive. If one change fails, none is made."""
         given = validated_body(request, serializers.ConversationChange)
         actions.update_conversation(current_user(request), conversation, **given)
         return conversation_response(request, conversation)
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int) -> Response:
-        """Delete a group for good, with every word in it."""
+        """Permanently delete a group with all its messages."""
         actions.delete_conversation(current_user(request), conversation)
         return no_content()
 
@@ -132,7 +132,7 @@ class JoinView(ChatAPIView):
 
     @extend_schema(request=None, responses=_CONVERSATION)
     def post(self, request: Request, conversation: int) -> Response:
-        """Become a member of an open conversation."""
+        """Join a public conversation."""
         actions.join(current_user(request), conversation)
         return conversation_response(request, conversation)
 
@@ -142,7 +142,7 @@ class LeaveView(ChatAPIView):
 
     @extend_schema(request=None, responses=_NOTHING)
     def post(self, request: Request, conversation: int) -> Response:
-        """Stop being a member."""
+        """Leave a group."""
         actions.leave(current_user(request), conversation)
         return no_content()
 
@@ -152,14 +152,14 @@ class MembersView(ChatAPIView):
         operation_id="conversations_members_list", responses=serializers.MembersSerializer
     )
     def get(self, request: Request, conversation: int) -> Response:
-        """All members: owners, admins and members, each by name."""
+        """List all members: owners, then admins, then members, each by name."""
         with access.reading(current_user(request), conversation) as membership:
             rows = queries.members(membership.conversation)
             return Response({"results": serialize_members(conversation, rows)})
 
     @extend_schema(request=serializers.NewMembers, responses={200: serializers.MembersSerializer})
     def post(self, request: Request, conversation: int) -> Response:
-        """Add people; who is in it already is passed over. Answers with those who came."""
+        """Add people. Members are skipped; the response contains the new members only."""
         given = validated_body(request, serializers.NewMembers)
         rows = actions.add_members(current_user(request), conversation, given["users"])
         return Response({"results": serialize_members(conversation, rows)})
@@ -168,14 +168,14 @@ class MembersView(ChatAPIView):
 class MemberView(ChatAPIView):
     @extend_schema(request=serializers.RoleChange, responses={200: serializers.MemberSerializer})
     def patch(self, request: Request, conversation: int, user: int) -> Response:
-        """Make a member owner, admin or member."""
+        """Change a member's role."""
         given = validated_body(request, serializers.RoleChange)
         member = actions.change_role(current_user(request), conversation, user, given["role"])
         return Response(serialize_members(conversation, [member])[0])
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int, user: int) -> Response:
-        """Take somebody out. Yourself: leave/ instead."""
+        """Remove a member. Use leave/ to leave yourself."""
         actions.remove_member(current_user(request), conversation, user)
         return no_content()
 
@@ -185,7 +185,7 @@ class RemovalsView(ChatAPIView):
         operation_id="conversations_removals_list", responses=serializers.RemovalsSerializer
     )
     def get(self, request: Request, conversation: int) -> Response:
-        """Who was removed and cannot join again. For owners and admins."""
+        """List the people who were removed and can't join again. For owners and admins."""
         membership = access.member_of(current_user(request), conversation)
         if not access.can_manage(membership):
             raise ChatError("not_allowed")
@@ -196,7 +196,7 @@ class RemovalsView(ChatAPIView):
 class RemovalView(ChatAPIView):
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int, user: int) -> Response:
-        """Let someone who was removed join again by themselves."""
+        """Allow someone who was removed to join again."""
         actions.allow_to_join(current_user(request), conversation, user)
         return no_content()
 
@@ -204,7 +204,7 @@ class RemovalView(ChatAPIView):
 class ReadView(ChatAPIView):
     @extend_schema(request=serializers.ReadMark, responses=_CONVERSATION)
     def post(self, request: Request, conversation: int) -> Response:
-        """Everything up to this seq was seen. Never goes back."""
+        """Mark everything up to a seq as read. The read mark never moves back."""
         given = validated_body(request, serializers.ReadMark)
         actions.mark_read(current_user(request), conversation, given["seq"])
         return conversation_response(request, conversation)
@@ -213,7 +213,7 @@ class ReadView(ChatAPIView):
 class UnreadView(ChatAPIView):
     @extend_schema(request=serializers.UnreadMark, responses=_CONVERSATION)
     def post(self, request: Request, conversation: int) -> Response:
-        """Make the message at this seq, and all after it, unread again."""
+        """Mark the message with this seq and all later ones as unread."""
         given = validated_body(request, serializers.UnreadMark)
         actions.mark_unread(current_user(request), conversation, given["seq"])
         return conversation_response(request, conversation)
@@ -222,7 +222,7 @@ class UnreadView(ChatAPIView):
 class LevelView(ChatAPIView):
     @extend_schema(request=serializers.LevelChange, responses=_CONVERSATION)
     def patch(self, request: Request, conversation: int) -> Response:
-        """Choose what you are notified of."""
+        """Change which messages you are notified of."""
         given = validated_body(request, serializers.LevelChange)
         actions.set_level(current_user(request), conversation, given["level"])
         return conversation_response(request, conversation)
@@ -243,7 +243,7 @@ class MessagesView(ChatAPIView):
         },
     )
     def get(self, request: Request, conversation: int) -> Response:
-        """A page of history (without parameters: the latest), or what changed since a version."""
+        """Get a page of messages (by default the latest), or the changes since a version."""
         with access.reading(current_user(request), conversation) as membership:
             if "since_version" in self.query:
                 return self._changes(membership.conversation_id)
@@ -260,7 +260,7 @@ class MessagesView(ChatAPIView):
     def _changes(self, conversation: int) -> Response:
         version, limit = self.query["since_version"], self.query["limit"]
         changes = queries.changes_since(conversation, version, limit=limit)
-        if changes is None:  # deleted since we looked
+        if changes is None:  # deleted after the membership was checked
             raise ChatError("not_found")
         return Response(
             {
@@ -276,7 +276,7 @@ class MessagesView(ChatAPIView):
         responses={201: serializers.MessageSerializer, 200: serializers.MessageSerializer},
     )
     def post(self, request: Request, conversation: int) -> Response:
-        """Say something: 201. The same key again answers 200 with the message as it is now."""
+        """Send a message (201). If the key was used before, return that message as it is now (200)."""
         given = validated_body(request, serializers.NewMessage)
         sent = actions.send_message(current_user(request), conversation, **given)
         if not sent.created:
@@ -288,16 +288,16 @@ class MessagesView(ChatAPIView):
 class MessageView(ChatAPIView):
     @extend_schema(responses=_MESSAGE)
     def get(self, request: Request, message: int) -> Response:
-        """One message, as it is now."""
+        """Get a message."""
         found, membership = access.message_for(current_user(request), message)
         answer = message_response(queries.with_details(found))
-        # As access.reading(): who was removed meanwhile must not see what it says since.
+        # Check again, as access.reading() does: the user may have been removed before this was read.
         access.member_of(current_user(request), membership.conversation_id)
         return answer
 
     @extend_schema(request=serializers.MessageChange, responses=_MESSAGE)
     def patch(self, request: Request, message: int) -> Response:
-        """Replace the text of a message of yours."""
+        """Edit one of your messages."""
         given = validated_body(request, serializers.MessageChange)
         base = {"base": given["edited_at"]} if "edited_at" in given else {}
         try:
@@ -310,7 +310,7 @@ class MessageView(ChatAPIView):
 
     @extend_schema(responses=_MESSAGE)
     def delete(self, request: Request, message: int) -> Response:
-        """Take back a message. Answers with the tombstone that stays in its place."""
+        """Delete a message. Returns the tombstone that remains."""
         return message_response(actions.delete_message(current_user(request), message))
 
 
@@ -320,16 +320,16 @@ class ReactionView(ChatAPIView):
 
     @extend_schema(request=None, responses=_MESSAGE)
     def put(self, request: Request, message: int, emoji: str) -> Response:
-        """Put your emoji on a message."""
+        """Add your reaction to a message."""
         return message_response(actions.react(current_user(request), message, emoji))
 
     @extend_schema(responses=_MESSAGE)
     def delete(self, request: Request, message: int, emoji: str) -> Response:
-        """Take your emoji off a message."""
+        """Remove your reaction from a message."""
         return message_response(actions.unreact(current_user(request), message, emoji))
 
 
-# --- what they share -------------------------------------------------------------------------------
+# --- helpers ---------------------------------------------------------------------------------------
 
 
 def validated_body(request: Request, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
@@ -341,7 +341,7 @@ def validated_body(request: Request, serializer_class: type[StrictSerializer]) -
 def conversation_response(
     request: Request, conversation_id: int, code: int = status.HTTP_200_OK, **headers: str
 ) -> Response:
-    """Answer with a conversation as the one who asks sees it."""
+    """Return a response with the conversation as the requesting user sees it."""
     row = queries.sidebar_row(current_user(request), conversation_id, even_unspoken=True)
     if row is None:
         raise ChatError("not_found")
@@ -349,7 +349,7 @@ def conversation_response(
 
 
 def serialize_members(conversation_id: int, members: list[Membership]) -> list[Any]:
-    """Return members as others of the conversation see them."""
+    """Return members as other members see them: presence and read marks only in small conversations."""
     shows_presence = bool(
         queries.small_conversations([conversation_id], most=settings.PRESENCE_MEMBERS)
     )

@@ -1,6 +1,6 @@
-"""Reading. Each function's cost is bounded and the same at a thousand and at a million messages.
+"""Queries. The cost of each is bounded, and does not grow with the number of messages.
 
-A file holds what belongs together; everybody else imports from here.
+Import queries from this package, not from its modules.
 """
 
 from conversations.queries.conversation_list import (

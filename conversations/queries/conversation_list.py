@@ -1,4 +1,4 @@
-"""The list of somebody's conversations, and what each is called."""
+"""The sidebar: a user's conversations with titles, unread counts and mentions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from conversations.queries.memberships import memberships_of
 
 @dataclass(frozen=True, slots=True)
 class SidebarRow:
-    """One conversation as its member sees it in a list. `name`: the other's, of a direct one.
+    """One conversation as its member sees it. `name`: in a direct message, the other person's.
 
-    `unread` counts others' living messages among the first UNREAD_WINDOW after the last one read;
-    `unread_more` says that there are entries beyond them, shown as a "+". `mentions`: the seqs of
-    those that call the member by name (of a group).
+    `unread`: number of undeleted messages from others among the first UNREAD_WINDOW entries after the
+    read mark. `unread_more`: there are more entries, shown as a "+". `mentions`: the seqs of unread
+    messages that mention the member; always empty for direct messages. `other`: the other person in a
+    direct message, else None.
     """
 
     id: int
@@ -46,9 +47,9 @@ class SidebarRow:
 def sidebar(
     user: User, *, limit: int = 200, after: tuple[datetime, int] | None = None
 ) -> list[SidebarRow]:
-    """Return the user's latest conversations, last message first. Two queries at most.
+    """Return the user's conversations, latest message first. At most two queries.
 
-    `after`: (last_text_at, id) of the last one of the page before.
+    `after`: (last_text_at, id) of the last conversation on the previous page.
     """
     condition = _SPOKEN_IN
     parameters: list[Any] = [user.pk]
@@ -61,10 +62,10 @@ def sidebar(
 def sidebar_row(
     user: User, conversation_id: int, *, even_unspoken: bool = False
 ) -> SidebarRow | None:
-    """Return one conversation as the sidebar shows it, None when the user is not a member.
+    """Return one conversation as the sidebar shows it, None if the user is not a member.
 
-    `even_unspoken`: also a direct one that the other opened and nobody has spoken in, which no
-    list shows: for who asks for it by its id.
+    `even_unspoken`: include a direct message without messages that the other person started. Lists don't
+    show it, but it can be requested by id.
     """
     condition, parameters = "c.id = %s", [conversation_id]
     if not even_unspoken:
@@ -76,10 +77,10 @@ def sidebar_row(
 def sidebar_and_versions(
     user: User, *, limit: int = 200
 ) -> tuple[list[SidebarRow], dict[int, int]]:
-    """Return the sidebar, and id -> version of every conversation of the user, listed or not.
+    """Return the sidebar, and id -> version of all conversations of the user, listed or not.
 
-    Each row is among the versions, and no version is older than what its row shows. Two queries at
-    most for who has up to `limit` conversations, four for the rest.
+    Every row has a version, which is never older than the row. At most two queries for users with up to
+    `limit` conversations, four for others.
     """
     found = _memberships(user, "TRUE", [], limit + 1)
     if len(found) <= limit:
@@ -91,12 +92,17 @@ def sidebar_and_versions(
     return [row for row in rows if row.id in versions], versions
 
 
-# Directs without a word in them appear for the other with their first.
+# A direct message appears for the other person with its first message.
 _SPOKEN_IN = "(c.kind <> 'direct' OR c.last_seq > 0 OR c.created_by_id = %s)"
 
-# One statement for all that a sidebar shows, since every socket and every page begins with it: the ORM
-# took four times as long to build it as a database to answer it. Both count no further than the
-# window, and only where there is something after the mark.
+# One statement for the whole sidebar, because every page and every socket needs it first: the ORM took four
+# times as long to build the query as the database to run it. Both subqueries are bounded by the window,
+# and the CASEs skip them if there is nothing after the read mark.
+#
+# The template is formatted twice. _memberships() fills in %(window)s, %(list)s, %(called)s and
+# %(condition)s, which must only ever be our own SQL. That turns each %%s into a %s, for a parameter of the
+# driver: the user id, then the parameters of the condition, then the limit. A literal percent sign would
+# have to be written %%%%.
 _UNREAD = """
     FROM conversations_message x
     WHERE x.conversation_id = m.conversation_id
@@ -114,7 +120,7 @@ FROM conversations_membership m
 JOIN conversations_conversation c ON c.id = m.conversation_id
 WHERE m.user_id = %%s AND c.deleted_at IS NULL AND %(condition)s
 ORDER BY c.last_text_at DESC, c.id DESC
-LIMIT %%s"""  # noqa: S608 - names and placeholders of our own
+LIMIT %%s"""  # noqa: S608 - our own names and placeholders
 _IN_WORDS_OF = {
     "postgresql": {
         "list": "string_agg(x.seq::text, ',')",
@@ -129,7 +135,7 @@ _IN_WORDS_OF = {
 
 @dataclass(frozen=True, slots=True)
 class _Membership:
-    """What one row of the statement holds, in its order."""
+    """One row of the statement. The fields must be in the order of its columns."""
 
     id: int
     kind: str
@@ -169,7 +175,7 @@ def _as_rows(user: User, found: list[_Membership]) -> list[SidebarRow]:
 
 def _as_row(found: _Membership, other: User | None) -> SidebarRow:
     at = found.last_text_at
-    if timezone.is_naive(at):  # as SQLite keeps moments: in UTC, without saying so
+    if timezone.is_naive(at):  # SQLite returns UTC without a time zone
         at = at.replace(tzinfo=UTC)
     return SidebarRow(
         id=found.id,
@@ -199,7 +205,7 @@ def _others(user: User, direct_keys: Mapping[int, str]) -> dict[int, User]:
 
 
 def other_in(conversation: Conversation, user_id: int) -> int:
-    """Return the id of the other person of a direct conversation (oneself, of a note to self)."""
+    """Return the id of the other person in a direct message (the user's own, for notes to yourself)."""
     return _other_of(conversation.direct_key or "", user_id)
 
 
@@ -209,14 +215,14 @@ def _other_of(direct_key: str, user_id: int) -> int:
 
 
 def other_person(conversation: Conversation, user: User) -> User | None:
-    """Return the other person of a direct conversation (oneself, of a note to self), None of a group.
-    One query for a direct one."""
+    """Return the other person in a direct message (the user, for notes to yourself), None for a group.
+    One query for a direct message."""
     if not conversation.direct_key:
         return None
     return _others(user, {conversation.pk: conversation.direct_key})[conversation.pk]
 
 
 def title(conversation: Conversation, user: User) -> str:
-    """Return what a conversation is called by this member. One query for a direct one."""
+    """Return the title of a conversation for this member. One query for a direct message."""
     other = other_person(conversation, user)
     return other.name if other else conversation.name

@@ -15,7 +15,7 @@ from conversations.models import Conversation, Membership, Removal
 def people(
     *, text: str = "", limit: int = 20, exclude_members_of: Conversation | None = None
 ) -> list[User]:
-    """Return people as accounts.queries.find_people() does, so many at most."""
+    """Return at most `limit` people found by accounts.queries.find_people()."""
     found = account_queries.find_people(text)
     if exclude_members_of is not None:
         inside = Membership.objects.filter(conversation=exclude_members_of, user_id=OuterRef("pk"))
@@ -26,10 +26,10 @@ def people(
 def browse(
     user: User, *, text: str = "", limit: int = 50, after: tuple[str, int] | None = None
 ) -> list[Conversation]:
-    """Return open conversations by name, with `members_count`, `joined` and `removed`: whether the
-    person was removed and cannot join.
+    """Return public conversations by name, annotated with `members_count`, `joined` and `removed` (the
+    user was removed and can't join).
 
-    `after`: (name, id) of the last one of the page before.
+    `after`: (name, id) of the last conversation on the previous page.
     """
     found = _open_groups(user).filter(archived_at=None)
     for word in text.split():
@@ -41,7 +41,7 @@ def browse(
 
 
 def open_group(user: User, conversation_id: int) -> Conversation | None:
-    """Return an open conversation as browse() does, also an archived one; None for any other."""
+    """Return a public conversation, even if archived, with the annotations of browse(); else None."""
     return _open_groups(user).filter(pk=conversation_id).first()
 
 

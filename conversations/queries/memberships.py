@@ -1,4 +1,4 @@
-"""Who belongs to a conversation, and what those in one know of each other."""
+"""Members of conversations, and which of them see each other's presence and read marks."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.models import User
 from conversations.models import Conversation, Membership, Removal
 
-REMOVALS_SHOWN = 100  # people who were removed, on one page
+REMOVALS_SHOWN = 100  # removed people listed on a page
 
 
 def members(conversation: Conversation) -> list[Membership]:
-    """Return all members with their users: owners, admins, members, each by name. One query."""
+    """Return all members with users: owners, then admins, then members, each by name. One query."""
     rank = {"owner": 0, "admin": 1, "member": 2}
     memberships = Membership.objects.filter(conversation=conversation).select_related("user")
     return sorted(memberships, key=lambda m: (rank[m.role], m.user.name.casefold(), m.user_id))
 
 
 def removals(conversation: Conversation) -> list[Removal]:
-    """Return who was removed and cannot join, with their users, the latest first. One query."""
+    """Return the removals of active users, with users, latest first. One query."""
     rows = Removal.objects.filter(conversation=conversation, user__is_active=True)
     return list(rows.select_related("user").order_by("-removed_at", "-pk")[:REMOVALS_SHOWN])
 
 
 def leavable(user: User, *, limit: int, before: int | None = None) -> list[Membership]:
-    """Return a person's memberships of groups, those not opened yet first, then the latest joined.
+    """Return a user's memberships of groups, with conversations: unopened first, then latest first.
 
-    With their conversations. `before`: the id of the last one of the page before.
+    `before`: the id of the last membership on the previous page.
     """
     rows = Membership.objects.filter(
         user=user,
@@ -45,13 +45,13 @@ def leavable(user: User, *, limit: int, before: int | None = None) -> list[Membe
 
 
 def shows_presence(members_count: int) -> bool:
-    """Say whether so many members are told of each other: who is here, who has read."""
+    """Whether members of a conversation of this size see each other's presence and read marks."""
     return members_count <= settings.PRESENCE_MEMBERS
 
 
 def members_if_small(conversation: Conversation) -> list[Membership] | None:
-    """Return the members with their users, by name; None where they are too many to be told of each
-    other. One query."""
+    """Return the members with users, by name; None if the conversation is too large for presence. One
+    query."""
     rows = Membership.objects.filter(conversation=conversation).select_related("user")
     found = list(rows[: settings.PRESENCE_MEMBERS + 1])
     if not shows_presence(len(found)):
@@ -60,8 +60,8 @@ def members_if_small(conversation: Conversation) -> list[Membership] | None:
 
 
 def presence_peers(user_ids: Collection[int], *, most: int) -> list[tuple[int, int]]:
-    """Return (user, other) of everybody with an open account who shares a conversation of at most
-    `most` members with one of these users. One query."""
+    """Return (user, other) for all active users who share a conversation of at most `most` members with
+    one of these users. One query."""
     found = Membership.objects.filter(
         ~_is_large(OuterRef("conversation_id"), most),
         user_id__in=user_ids,
@@ -73,7 +73,8 @@ def presence_peers(user_ids: Collection[int], *, most: int) -> list[tuple[int, i
 
 
 def small_conversations(conversation_ids: Collection[int], *, most: int) -> set[int]:
-    """Return which of these have at most `most` members. One query, that counts no further."""
+    """Return those of these conversations that have at most `most` members. One query, which stops
+    counting there."""
     found = Conversation.objects.filter(~_is_large(OuterRef("pk"), most), pk__in=conversation_ids)
     return set(found.values_list("pk", flat=True))
 
@@ -81,8 +82,8 @@ def small_conversations(conversation_ids: Collection[int], *, most: int) -> set[
 def read_marks_of(
     readers: Mapping[int, Collection[int]], *, most: int
 ) -> dict[int, dict[int, int]]:
-    """Return conversation -> user -> how far they have read, of these readers of each conversation
-    of at most `most` members. Two queries."""
+    """Return conversation id -> user id -> last_read_seq, for these readers of each conversation. Leaves
+    out conversations of more than `most` members. Two queries."""
     marks: dict[int, dict[int, int]] = {}
     rows = Membership.objects.filter(
         conversation_id__in=small_conversations(readers, most=most),
@@ -102,6 +103,6 @@ def _is_large(conversation_id: Any, most: int) -> Exists:
 
 
 def memberships_of(user_ids: Collection[int]) -> Iterable[tuple[int, int, int]]:
-    """Return (user, conversation, version) of everything these users belong to. One query."""
+    """Return (user id, conversation id, version) of all memberships of these users. One query."""
     rows = Membership.objects.filter(user_id__in=user_ids, conversation__deleted_at=None)
     return rows.values_list("user_id", "conversation_id", "conversation__version")

@@ -1,4 +1,4 @@
-"""Whom messages call by name."""
+"""Finds the members that messages mention."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from conversations import bulk, mentions
 
-MENTION_LETTERS = 100  # different first letters one statement looks for
+MENTION_LETTERS = 100  # with more different first letters, all names are read
 
 
 def find_mentions(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
-    """Return, for each (conversation id, HTML), the ids of members whom it calls by name, or None.
-    One query, none where there is no "@"."""
+    """Return, for each (conversation id, HTML), the ids of the mentioned members, or None if there are
+    none. One query, none without any "@"."""
     calls = [mentions.find_calls(rendered) for _conversation, rendered in messages]
     calling = {
         conversation for (conversation, _), each in zip(messages, calls, strict=True) if each
     }
     if not calling:
         return [None] * len(messages)
-    # Of a large group only those whose names begin alike.
+    # Only read names with a matching first letter, because groups can be large.
     first = {call[0] for each in calls for call in each}
     narrowed = len(first) <= MENTION_LETTERS
     beginnings = set[str]().union(*map(mentions.first_letters, first)) if narrowed else None

@@ -1,4 +1,4 @@
-"""Messages: pages of history, and what changed since a version."""
+"""Pages of messages, and the changes since a version."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from conversations.models import Conversation, Membership, Message
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A page of messages, oldest first, and what lies around it.
+    """A page of messages, oldest first.
 
-    `position`: the version as of which these rows are known. Every later change to them, and every
-    message after the newest one there was, has a higher version.
+    `position`: the version that these rows reflect. Every later change to them and every newer message
+    has a higher version.
     """
 
     messages: list[Message]
@@ -30,10 +30,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed after a version: each changed message once, as it is now, in order of version.
+    """The messages that changed after a version: each once, as it is now, sorted by version.
 
-    `version`: the client's position once it has applied them. `more`: ask again from there.
-    `reset`: too far behind (or ahead of us): nothing is listed, load the latest page instead.
+    `version`: the client's position after applying them. `more`: there are more changes after it.
+    `reset`: the client is too far behind, or ahead of the database. It has to load the latest page;
+    `messages` is empty.
     """
 
     messages: list[Message]
@@ -42,8 +43,9 @@ class Changes:
     reset: bool
 
 
-# One statement sees one state of the database, two may see what happened between them: a row of one
-# version with reactions of a later one. A whole page of thousands of reactions is one JSON array a row.
+# Reactions are read in the same statement as their message, so that both are of the same version: a second
+# statement could see later reactions. Aggregated to one JSON array per message, because a page can have
+# thousands of reactions.
 _REACTED = {
     "postgresql": """(SELECT json_agg(json_build_array(r.emoji, r.user_id) ORDER BY r.id)::text
         FROM conversations_reaction r WHERE r.message_id = conversations_message.id)""",
@@ -54,9 +56,9 @@ _REACTED = {
 
 
 def read(rows: QuerySet[Message]) -> list[Message]:
-    """Return the messages with what message_to_wire reads: author, quoted message and its author,
-    reactions. One query, so that each message is as it was at its version."""
-    statement = _REACTED[connection.vendor]  # ours, without parameters
+    """Return messages with all that message_to_wire() needs: author, reactions, quoted message and its
+    author. A single query, so that each message is consistent with its version."""
+    statement = _REACTED[connection.vendor]  # a constant, without parameters
     reactions = RawSQL(statement, [], output_field=TextField())  # noqa: S611
     messages: list[Message] = []
     whole = rows.select_related("author", "reply_to__author").annotate(reactions_read=reactions)
@@ -68,7 +70,7 @@ def read(rows: QuerySet[Message]) -> list[Message]:
 
 
 def with_details(message: Message) -> Message:
-    """Return the message read anew, with what message_to_wire needs."""
+    """Reload a message with all that message_to_wire() needs."""
     (found,) = read(Message.objects.filter(pk=message.pk))
     return found
 
@@ -81,12 +83,12 @@ def history(
     around: int | None = None,
     limit: int = limits.PAGE_SIZE,
 ) -> History:
-    """Return the latest page, or the one before / after / around a seq. One query.
+    """Return the latest page, or the page before, after or around a seq. One query.
 
-    `conversation`: as just read (access.member_of); its counters are what the page stands on.
+    `conversation` must have just been read (access.member_of()), because its counters are used.
     """
-    # The head was read first, the rows are read after it: a change that falls between is then in
-    # the rows or still ahead of the position, never lost. The other way round it could be both.
+    # The counters were read before the rows. A change in between is then in the rows and is sent again,
+    # which does no harm. In the reverse order it could be missed: not in the rows, but below the position.
     version, last_seq = conversation.version, conversation.last_seq
     limit = max(1, min(limit, limits.PAGE_MAX))
     if around is not None:
@@ -98,7 +100,7 @@ def history(
         if before is not None:
             rows = rows.filter(seq__lt=before)
         messages = read(rows.order_by("-seq")[:limit])[::-1]
-    # An empty page lies before the first message, or behind the last.
+    # An empty page is before the first message or after the last one.
     place = last_seq + 1 if before is None else min(before, last_seq + 1)
     first = messages[0].seq if messages else place
     last = messages[-1].seq if messages else place - 1
@@ -110,7 +112,7 @@ def history(
 def changes_since(
     conversation_id: int, version: int, *, limit: int = limits.SYNC_PAGE
 ) -> Changes | None:
-    """Return what changed after `version`, or None when there is no such conversation."""
+    """Return the changes after `version`, None if the conversation doesn't exist."""
     head = (
         Conversation.objects.filter(pk=conversation_id, deleted_at=None)
         .values_list("version", flat=True)
@@ -127,20 +129,20 @@ def changes_since(
     if len(messages) > limit:
         messages = messages[:limit]
         return Changes(messages=messages, version=messages[-1].version, more=True, reset=False)
-    # Rows may have been stamped after the head was read; the last page reaches to the later one.
+    # Rows may have changed after the head was read: return the higher of both versions.
     last = messages[-1].version if messages else head
     return Changes(messages=messages, version=max(head, last), more=False, reset=False)
 
 
 def first_unread_seq(membership: Membership) -> int | None:
-    """Return the seq of the oldest living message of others that the member has not read."""
+    """Return the seq of the oldest undeleted message from others that the member has not read."""
     unread = _unread(membership.conversation_id, membership.last_read_seq, membership.user_id)
     return unread.order_by("seq").values_list("seq", flat=True).first()
 
 
 def _unread(conversation_id: Any, last_read_seq: Any, user_id: int) -> QuerySet[Message]:
-    """Return others' living messages among the first UNREAD_WINDOW entries after the last one read.
-    The first two may be expressions."""
+    """Return undeleted messages from others among the first UNREAD_WINDOW entries after the read mark.
+    The first two arguments can be expressions."""
     return Message.objects.filter(
         conversation_id=conversation_id,
         seq__gt=last_read_seq,

@@ -1,4 +1,4 @@
-"""What staff see of conversations and messages."""
+"""Queries for the administration."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from accounts.models import User
 from conversations import limits
 from conversations.models import Conversation, Membership, Message, Reveal
 
-LOOK_STEP = 20_000  # ids looked through in one statement
-LOOK_SECONDS = 1.0  # after which a search stops where it is
+LOOK_STEP = 20_000  # ids searched in one statement
+LOOK_SECONDS = 1.0  # a search stops after this time and can be continued
 
 
 def titles_for_staff(conversations: Collection[Conversation]) -> dict[int, str]:
-    """Return id -> name; of direct ones, who talks there. One query."""
+    """Return id -> name; for direct messages, the names of both people. One query."""
     found = {conversation.pk: conversation.name for conversation in conversations}
     directs = [conversation.pk for conversation in conversations if conversation.is_direct]
     people: dict[int, list[str]] = {pk: [] for pk in directs}
@@ -33,11 +33,11 @@ def title_for_staff(conversation: Conversation) -> str:
 
 
 def messages_for_staff(staff: User) -> QuerySet[Message]:
-    """Return all messages, each with `readable` (bool) and `words` (None where not readable).
+    """Return all messages, annotated with `readable` and with `words`: the text, None if not readable.
 
-    What is said in closed and direct conversations does not even leave the database, unless this
-    person has given a reason for looking into the conversation lately. Body and html are deferred:
-    read `words`.
+    The text of private conversations and direct messages is only read from the database if this
+    administrator has recently recorded a reason. `body` and `html` are deferred and must not be used,
+    because accessing them would load the text without this check.
     """
     looked = _current_reveals(staff).filter(conversation_id=OuterRef("conversation_id"))
     is_open = Q(
@@ -57,7 +57,7 @@ def messages_for_staff(staff: User) -> QuerySet[Message]:
 
 
 def is_revealed(staff: User, conversation_id: int) -> bool:
-    """Tell whether this person gave a reason for looking into the conversation that still counts."""
+    """Whether this administrator gave a reason for viewing the conversation that has not expired."""
     return _current_reveals(staff).filter(conversation_id=conversation_id).exists()
 
 
@@ -69,11 +69,11 @@ def _current_reveals(staff: User) -> QuerySet[Reveal]:
 def latest_matching(
     rows: QuerySet[Message], *, before: int | None, limit: int
 ) -> tuple[list[Message], int | None]:
-    """Return up to `limit` of `rows`, newest id first, from below the id `before` (None: from the
-    newest), and the id to go on before; None when there is nothing older.
+    """Return at most `limit` of `rows` with ids below `before` (None: any), newest first, and the `before`
+    of the next page (None: there are no more).
 
-    However rare a match is and however many messages there are, this takes about LOOK_SECONDS at
-    most: it goes down the ids step by step and stops where it is.
+    Searches the ids in steps and stops after about LOOK_SECONDS, so that a search without matches
+    doesn't read millions of messages. A page can therefore be short, or empty, although more follow.
     """
     newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     top = newest + 1 if before is None else min(before, newest + 1)

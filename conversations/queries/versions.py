@@ -1,4 +1,4 @@
-"""Versions and clocks, which the engine compares with its own."""
+"""Versions, clocks and the epoch, which the realtime engine polls."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from conversations.models import Conversation, Instance
 
 
 def epoch() -> str:
-    """Return the epoch, making the one row of this installation at first need."""
+    """Return the epoch. Creates it with the first call."""
     instance, _made = Instance.objects.get_or_create(pk=1)
     return instance.epoch
 
 
 def changed_versions(known: Mapping[int, int]) -> dict[int, int | None]:
-    """Return id -> version of those conversations that have another than the known one, None of
-    those that are gone. One query; at most 4,000 ids."""
+    """Return id -> version of the conversations whose version is not the known one; None for deleted
+    ones. One query; at most 4,000 ids."""
     return bulk.changed_values(Conversation, "version", known, alive="t.deleted_at IS NULL")
 
 
 def changed_clocks(known: Mapping[int, int]) -> dict[int, int | None]:
-    """Return id -> clock of those users who have another than the known one, None of those whose
-    account is closed. One query; at most 4,000 ids."""
+    """Return id -> clock of the users whose clock is not the known one; None for deactivated accounts.
+    One query; at most 4,000 ids."""
     return bulk.changed_values(User, "clock", known, alive="t.is_active")
 
 
 def clocks(user_ids: Collection[int]) -> dict[int, int]:
-    """Return id -> clock of users with an open account. One query; at most 1,000 ids."""
+    """Return id -> clock of active users. One query; at most 1,000 ids."""
     rows = User.objects.filter(pk__in=user_ids, is_active=True)
     return dict(rows.values_list("pk", "clock"))
