@@ -1,12 +1,12 @@
-"""Markdown, as written by people, to HTML that is safe to show to others.
+"""Renders Markdown as HTML that is safe to show to others.
 
-The parser (pyromark) gives events with their place in the source; the HTML is made here, from escaped
-text and a few tags, and then sanitised again with explicit lists of tags, attributes and schemes.
-Rendered once, when a message is written. Where this differs from CommonMark and why: docs/markdown.md.
+The parser (pyromark) returns events with their offsets in the source. The HTML is built here from escaped
+text and a few tags, and then sanitised with explicit lists of tags, attributes and schemes. A message is
+rendered once, when it is stored. docs/markdown.md lists the differences from CommonMark and their reasons.
 
-Before parsing, what must not be read as Markdown is set apart with control characters, which no body
-contains (clean_body refuses them): MARK or GAP in front of characters that would begin a construct, and
-OPEN number CLOSE in place of an address. `Source.restore` takes both out again.
+Before parsing, text that must not be parsed as Markdown is marked with control characters, which clean_body()
+rejects in bodies: MARK or GAP before characters that would begin a construct, and OPEN number CLOSE in
+place of an address. Source.restore() reverts both.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from conversations import limits
 from conversations.markdown.events import AsWritten, Renderer
 from conversations.markdown.source import EVENTS_MAX, REL, Source, escape, trimmed
 
-# Stored with each message. Raise it when the same body gives other HTML. NULL: by markdown-it-py.
+# Stored with each message. Increase it when the HTML of some body changes. NULL means markdown-it-py.
 VERSION = 2
-_LINES_MAX = EVENTS_MAX // 2  # a line is two events or more
+_LINES_MAX = EVENTS_MAX // 2  # each line causes at least two events
 
 QUICK_MS = 0.5
 _QUICK_LENGTH = 500
 _QUICK_MARKS = 30
-_COSTLY = re.compile(r"[-+*_~`<>&#@:\[\]\\\n]")  # what may begin an element or a link
+_COSTLY = re.compile(r"[-+*_~`<>&#@:\[\]\\\n]")  # characters that can begin an element or a link
 
 _TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 _ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "li": {"value"}}
@@ -39,10 +39,10 @@ _sanitiser = nh3.Cleaner(
     link_rel=REL,
 )
 
-# Letters, digits and punctuation that no rule of the parser reacts to.
+# Only letters, digits and punctuation that have no meaning to the parser.
 _PLAIN = re.compile(r"(?:[^\W_]++|[ ,;'\"?!()€%$…–—“”„‘’\n]++|[.](?=\s|\Z))*+")
-# The same in one line, with bold words, "@" before a name, and addresses of ASCII. Each stands apart
-# from what is around it, so that no rule of the parser can read it in another way.
+# The same in one line, and also bold text, "@" before a name, and ASCII addresses. Each of these must be
+# separated from the text around it, so that the parser would render it in the same way.
 _SIMPLE = re.compile(
     r"(?:(?<![^ ])https?://(?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+\.)++[A-Za-z]{2,}+"
     r"(?:/[A-Za-z0-9./?=%#+,;-]*+)?[,;?!]*+\.?(?![^ ])"
@@ -50,22 +50,22 @@ _SIMPLE = re.compile(
     r"|(?<![^ ])\*\*[^\W_](?:[^\W_]|[ ,](?=[^\W_]))*+\*\*(?![^ ,;?!]))*+"
 )
 _SIMPLE_MARK = re.compile(r"\*\*([^*]+)\*\*|(https?://\S+)")
-_SIMPLE_LINKS = 20  # so that the HTML stays far below its limit
-_STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)](?:\s|\Z)|^\s")  # also one without a word in it
+_SIMPLE_LINKS = 20  # keeps the HTML far below HTML_MAX
+_STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)](?:\s|\Z)|^\s")  # also an empty list item
 
 _MARKS = re.compile(r"[\s>*+\-_=#~`]*")
 
 
 def render(body: str) -> str:
-    """Return sanitised HTML of at most HTML_MAX bytes in which everything written can be seen.
+    """Return sanitised HTML of at most HTML_MAX bytes that shows all of the text.
 
-    What is too deep, too intricate or too big as HTML, or shows nothing, is shown as it was written.
+    A body whose HTML would be nested too deeply, too complex, too large or blank is shown as plain text.
     """
     return render_without_parser(body) or render_with_parser(body)
 
 
 def render_with_parser(body: str) -> str:
-    """Return what render() does for a body that render_without_parser() leaves alone."""
+    """Return the result of render() for a body for which render_without_parser() returns None."""
     try:
         rendered = Renderer(Source(body)).result()
     except AsWritten:
@@ -77,10 +77,10 @@ def render_with_parser(body: str) -> str:
 
 
 def render_without_parser(body: str) -> str | None:
-    """Return what render() does for the simplest bodies, None for the rest.
+    """Return the result of render() for simple bodies, None for all others.
 
-    These are plain text, one line in which bold words, names and addresses are the only marks, marks
-    alone and very many lines.
+    Simple are: plain text; one line with nothing but bold text, names and addresses; only Markdown
+    characters; and bodies with so many lines that they are shown as plain text.
     """
     if _is_plain(body) or _MARKS.fullmatch(body) or body.count("\n") > _LINES_MAX:
         return _plain(body)
@@ -89,14 +89,14 @@ def render_without_parser(body: str) -> str | None:
 
 
 def is_quick(body: str) -> bool:
-    """Say whether rendering takes so little time (QUICK_MS at most) that the event loop can do it."""
+    """Whether rendering takes at most QUICK_MS, so that it can be done in the event loop."""
     return len(body) <= _QUICK_LENGTH and len(_COSTLY.findall(body)) <= _QUICK_MARKS
 
 
 def _simple(body: str) -> str:
     """Return the HTML of a body that matches _SIMPLE.
 
-    It has no character to be escaped and no tag to be sanitised but those written here.
+    Nothing needs to be escaped or sanitised: _SIMPLE excludes the special characters of HTML.
     """
     parts = _SIMPLE_MARK.split(body)
     for index in range(1, len(parts), 3):
@@ -113,7 +113,7 @@ def _simple(body: str) -> str:
 
 
 def _is_plain(body: str) -> bool:
-    """Most messages are a few plain words: for them the parser is a slow way to say <p>."""
+    """Whether a body is plain text. Most messages are, and the parser would only wrap them in <p>."""
     return bool(_PLAIN.fullmatch(body)) and not _STARTS_LIST.search(body)
 
 

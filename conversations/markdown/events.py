@@ -1,4 +1,4 @@
-"""HTML from the events of the parser."""
+"""Builds HTML from the parser's events."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pyromark
 from chatty.common.text import is_blank
 from conversations.markdown.source import EVENTS_MAX, OPEN, Source, anchor, escape, without_marks
 
-_DEPTH_MAX = 30  # elements within each other
+_DEPTH_MAX = 30  # nested elements
 
 _parser = pyromark.Markdown(options=pyromark.Options.ENABLE_STRIKETHROUGH)
-# Whole addresses only: "//evil.example" would lead abroad, "/sign-out/" around in here, and neither
-# looks like it. What is no link stays the text it was.
+# Absolute URLs only. "//evil.example" would lead to another site and "/sign-out/" to one of our own pages,
+# without looking like it. Other links are shown as text.
 _ADDRESS = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _NUMBER = re.compile(rb"\d{1,9}")
 
@@ -22,23 +22,23 @@ _INLINE = {"Strong": "strong", "Emphasis": "em", "Strikethrough": "s"}
 
 
 class AsWritten(Exception):  # noqa: N818 - not an error
-    """Show the body as it was written."""
+    """Raised to show the body as plain text."""
 
 
 class Renderer:
-    """Makes HTML of the events of one body. Used once."""
+    """Builds the HTML of one body. Can be used once."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._out: list[str] = []
-        self._text: list[str] = []  # since the last tag: addresses may be split by events
-        self._end = 0  # of the last event within a paragraph
-        self._seen = 0  # how many visible pieces there are so far
-        # For each open element: its closing tag, where it begins, what was seen before it, and how
-        # long the output was then.
+        self._text: list[str] = []  # since the last tag, because an address can span several events
+        self._end = 0  # end of the last event within a paragraph
+        self._seen = 0  # number of visible pieces so far
+        # For each open element: its closing tag, the offset of its start, and the values of _seen and
+        # len(_out) before it.
         self._open: list[tuple[str, int, int, int]] = []
-        self._numbers: list[int | None] = []  # what the next item of each open list is called
-        self._links = 0  # open ones: their text has no links of its own
+        self._numbers: list[int | None] = []  # for each open list, the number of the next item
+        self._links = 0  # number of open links: there are no links within links
 
     def result(self) -> str:
         events = _parser.events_with_range(self._source.text)
@@ -71,7 +71,7 @@ class Renderer:
             self._start(value, start, end)
         elif kind == "End":
             self._finish(start, end)
-        else:  # nothing else is expected; whatever it is, show it
+        else:  # unexpected: show its source
             self._flush()
             self._put(escape(self._source.cut(start, end)))
             self._seen += 1
@@ -80,14 +80,14 @@ class Renderer:
     def _take_break(self, event: str, start: int, end: int) -> None:
         if (
             event == "Rule"
-        ):  # none is, with lines of marks set apart: for a parser that thinks otherwise
+        ):  # not expected, because Source marks such lines, but a parser update could change that
             self._put(f"<p>{escape(self._source.cut(start, end).strip())}</p>\n")
             self._seen += 1
             return
         if self._source.is_kept(start):
             self._text.append("\\")
         self._flush()
-        self._put("<br>\n")  # a line break in a chat is meant
+        self._put("<br>\n")  # in a chat, line breaks are intended
         self._end = end
 
     def _take_text(self, text: str, start: int, end: int) -> None:
@@ -113,17 +113,17 @@ class Renderer:
             case "Paragraph" | "Heading":
                 opening, closing = "<p>", "</p>\n"
             case "Strikethrough" if self._source.data[start : start + 2] != b"~~":
-                self._text.append("~")  # "~5 to ~10" means about
+                self._text.append("~")  # "~5 to ~10": single tildes mean "about"
             case "Strong" | "Emphasis" | "Strikethrough":
                 tag = _INLINE[name]
                 opening, closing = f"<{tag}>", f"</{tag}>"
-                self._end = end  # its marks are not text
+                self._end = end  # its delimiters are not text
             case "BlockQuote":
                 opening, closing = "<blockquote>\n", "</blockquote>\n"
             case "CodeBlock":
                 opening, closing = "<pre><code>", "</code></pre>\n"
                 info = self._source.restore(about["Fenced"]) if isinstance(about, dict) else ""
-                if " " in info.strip():  # a language is one word; more is meant to be read
+                if " " in info.strip():  # a language is one word, so this is text: show it
                     opening += escape(info) + "\n"
                     self._seen += 1
             case "List":
@@ -139,7 +139,7 @@ class Renderer:
         self._open.append((closing, start, seen, size))
 
     def _value(self, start: int) -> str:
-        """Return the attribute of an item that is not called what a browser would call it."""
+        """Return a value attribute if the item's number is not the one that a browser would show."""
         expected = self._numbers[-1]
         if expected is None:
             return ""
@@ -163,7 +163,7 @@ class Renderer:
 
     def _finish(self, start: int, end: int) -> None:
         closing, begun, seen, size = self._open.pop()
-        if not closing:  # a link that leads nowhere: its text was taken, this is the rest of it
+        if not closing:  # a link that is not allowed: show the source after its text
             self._text.append(self._rest(begun, end))
             self._end = end
             self._flush()
@@ -174,7 +174,7 @@ class Renderer:
         if closing == "</a>":
             self._links -= 1
         if self._seen == seen and closing not in ("</li>\n", "</p>\n"):
-            # Nothing in it can be seen, so what was written is shown.
+            # It would be invisible, so show its source.
             del self._out[size:]
             written = escape(self._source.cut(begun, end).strip("\n")).replace("\n", "<br>\n")
             self._put(written if closing[-1] == ">" else f"<p>{written}</p>\n")
@@ -184,11 +184,11 @@ class Renderer:
             self._end = end
 
     def _rest(self, begun: int, end: int) -> str:
-        """Return what a link has after its text, such as "](/here)"."""
+        """Return the source of a link after its text, such as "](/here)"."""
         return self._source.data[max(self._end, begun + 1) : end].decode()
 
     def _flush(self) -> None:
-        """Put out the text since the last tag."""
+        """Output the text since the last tag."""
         if not self._text:
             return
         text = "".join(self._text)

@@ -1,4 +1,4 @@
-"""A body, made ready for the parser, and the addresses in it."""
+"""Prepares a body for the parser, and turns addresses into links."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import html
 import re
 from urllib.parse import quote
 
-EVENTS_MAX = 800  # so that the worst body costs what a long ordinary one does
-_LINKS_MAX = 200  # of one message; what follows is text
+EVENTS_MAX = 800  # keeps the cost of the worst body at that of a long ordinary one
+_LINKS_MAX = 200  # links in one message; further addresses are shown as text
 REL = "noopener noreferrer nofollow ugc"
 
 _MARK, OPEN, _CLOSE = "\x04", "\x02", "\x03"
-_GAP = "\x85"  # as MARK, but white space to the parser, so that the marks after it close nothing
+_GAP = "\x85"  # like MARK, but white space to the parser: delimiters after it can't close anything
 _OWN = re.compile("[\x02-\x04\x85]")
 _MARK_OR_GAP = re.compile("[\x04\x85]")
 _PLACE = re.compile(r"\x02(\d+)\x03")
-# An address ends before white space, quotation marks, brackets and full-width punctuation, and before
-# characters that change the direction of what follows. Not one that is a link's target already.
-# Both begin with a plain character, which is what makes searching fast; what must not stand before it
-# is looked at after it.
+# An address ends before white space, quotation marks, brackets, full-width punctuation and characters that
+# change the text direction. Addresses that are the target of a Markdown link don't match. Both alternatives
+# begin with a literal character and check what is before it afterwards, because that makes searching fast.
 _URL = re.compile(
     r"<(?<!\]\(<)([hH][tT][tT][pP][sS]?://[^\s<>\x02-\x04]+)>"
     r"|([hH](?<!\]\([hH])(?<!\]\(<[hH])(?<![^\W_][hH])"
@@ -26,24 +25,25 @@ _URL = re.compile(
     r"[^\s<>\[\]`\"\\^{|}\x00-\x1f\u00ab\u00bb\u2018-\u201f\u2039\u203a\u3000-\u301f\uff01-\uff0f"
     r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]*)"
 )
-_AFTER_URL = "?!.,:;'*_~"  # a sentence's or Markdown's, not the address's
+_AFTER_URL = "?!.,:;'*_~"  # part of the sentence or of Markdown, not of the address
 _BEFORE_MAIL = re.compile(r".*[^\w.+-]", re.DOTALL)
 _MAIL_LOCAL_MAX = 64
 _MAIL_HOST = re.compile(r"@[^\W_](?:[\w-]{0,62}\.)+[^\W\d_]{2,24}(?![\w-]|\.\w)")
-# Lines of list numbers and of marks alone; headings; long numbers and those that begin with 0.
+# Lines with nothing but list numbers and Markdown characters; headings; list numbers that are long or begin
+# with 0.
 _MARKS_ALONE = re.compile(
     r"(?m)^([ \t>]*)(?=(?:[-+*_=#]+|\d{1,9}[.)])(?:[ \t]+(?:[-+*_=#]+|\d{1,9}[.)]))*[ \t]*$)"
 )
-_LINE_MARK = re.compile(r"(?m)^[ \t>]*[-+*_=#\d]")  # what each line has that these three match
+_LINE_MARK = re.compile(r"(?m)^[ \t>]*[-+*_=#\d]")  # matches if any of the three others can match
 _HEADING = re.compile(r"(?m)^((?:[ \t>]|[-+*][ \t]|\d{1,9}[.)][ \t])*)(?=#{1,6}[ \t])")
 _LONG_NUMBER = re.compile(r"(?m)^([ \t>]*)(?=(?:\d{4,9}|0\d{1,8})[.)][ \t])")
-# "<" that begins no address begins nothing: there is no HTML in messages.
+# "<" that does not begin an address is text, because messages can't contain HTML.
 _HTML = re.compile(
     r"<(?=[A-Za-z/!?])(?!mailto:|https?:|[^\s<>@]{1,64}@[^\s<>]{1,255}>)", re.IGNORECASE
 )
 _ENTITY = re.compile(r"&(?=[A-Za-z#])")
 _DEFINITION = re.compile(r"\](?=:)")
-# Words in which a backslash is a backslash: C:\_new, \\server\_share, a\b, and the shrug.
+# Words in which backslashes are not escapes: C:\_new, \\server\_share, a\b, and the shrug.
 _WORD = re.compile(rb"\S+")
 _PATH = re.compile(rb"\\[A-Za-z0-9\x80-\xff]|[A-Za-z]:\\|\xc2\xaf\\_")
 _UNSAFE_IN_HREF = re.compile(
@@ -62,13 +62,15 @@ def anchor(href: str, shown: str) -> str:
 
 
 class Source:
-    """A body, made ready for the parser. Offsets are in bytes of `data`."""
+    """A body prepared for the parser. Offsets are in bytes of `data`."""
 
     def __init__(self, body: str) -> None:
         if _OWN.search(body):
             body = _OWN.sub("\ufffd", body)
         self._links = 0
-        self._addresses: list[tuple[str, str]] = []  # as written, and without the marks around it
+        self._addresses: list[
+            tuple[str, str]
+        ] = []  # (as written, without the "<" and ">" around it)
         if "://" in body:
             body = _URL.sub(self._set_apart, body)
         if "]:" in body:
@@ -82,7 +84,7 @@ class Source:
                 body = pattern.sub(rf"\1{_GAP}", body)
         self.text = body
         self.data = body.encode()
-        self._kept: set[int] = set()  # where backslashes are that are shown
+        self._kept: set[int] = set()  # offsets of backslashes that are not escapes
         if "\\" in body:
             for word in _WORD.finditer(self.data):
                 if _PATH.search(word[0]):
@@ -105,7 +107,7 @@ class Source:
         return offset in self._kept
 
     def cut(self, start: int, end: int) -> str:
-        """Return what was written there."""
+        """Return the part of the body between two offsets."""
         return self.restore(self.data[start:end].decode())
 
     def restore(self, text: str) -> str:
@@ -115,7 +117,7 @@ class Source:
         return text
 
     def linked(self, text: str) -> str:
-        """Return HTML of text, its addresses as links."""
+        """Return text as HTML, with links for its addresses."""
         text = without_marks(text)
         if OPEN not in text:
             return self._mails_linked(text)
@@ -131,7 +133,7 @@ class Source:
         return "".join(parts)
 
     def may_link(self) -> bool:
-        """Count a link; say whether there may be one more."""
+        """Count a link, and return whether it is within the limit."""
         self._links += 1
         return self._links <= _LINKS_MAX
 
@@ -159,7 +161,7 @@ def without_marks(text: str) -> str:
 
 
 def trimmed(url: str) -> str:
-    """Return an address without the punctuation of the sentence around it."""
+    """Return an address without trailing punctuation that belongs to the sentence."""
     opened, closed = url.count("("), url.count(")")
     end = len(url)
     while end:
@@ -173,11 +175,12 @@ def trimmed(url: str) -> str:
 
 
 def _mail_start(text: str, at: int, done: int) -> int | None:
-    """Return where the e-mail address begins whose "@" is there. Looks back a bounded way."""
+    """Return the start of the email address with its "@" at this index. Looks back at most
+    _MAIL_LOCAL_MAX characters."""
     first = max(done, at - _MAIL_LOCAL_MAX)
     before = _BEFORE_MAIL.match(text, first, at)
     if before is None and first > done:
-        return None  # longer than any name of a mailbox
+        return None  # too long for the local part of an address
     start = before.end() if before else first
     while start < at and text[start] in ".-+":
         start += 1

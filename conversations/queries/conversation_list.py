@@ -198,7 +198,7 @@ def _as_row(found: _Membership, other: User | None) -> SidebarRow:
 
 
 def _others(user: User, direct_keys: Mapping[int, str]) -> dict[int, User]:
-    """Return conversation id -> the other person, for direct ones; oneself when alone in it."""
+    """Return conversation id -> the other person; for notes to yourself, the user."""
     other_id = {pk: _other_of(key, user.pk) for pk, key in direct_keys.items()}
     people = User.objects.in_bulk({pk for pk in other_id.values() if pk != user.pk})
     return {conversation: people.get(pk, user) for conversation, pk in other_id.items()}

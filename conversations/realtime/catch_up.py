@@ -1,4 +1,4 @@
-"""Catching up: "what changed in this conversation after version V", as a `synced` frame."""
+"""Builds `synced` frames: the changes in a conversation after a version."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from conversations.wire import Wire, message_to_wire
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """One page. `text`: the finished frame; `version`: the position after it; `gone`: who ceased
-    to be a member according to its notices; `more`: there is another page after `version`."""
+    """One page. `text`: the encoded frame; `version`: the position after it; `gone`: ids of users whose
+    membership ended according to its notices; `more`: there is another page after `version`."""
 
     text: str
     version: int
@@ -22,9 +22,10 @@ class CatchUp:
 
 
 def catch_up(conversation_id: int, version: int) -> CatchUp | None:
-    """Return the changes after `version`, at most SYNC_PAGE messages and about SYNC_BYTES.
+    """Return the changes after `version`, at most SYNC_PAGE messages and about SYNC_BYTES. None if the
+    conversation doesn't exist.
 
-    None when there is no such conversation. Asks nothing about access: callers have.
+    Does not check access: callers must.
     """
     changes = queries.changes_since(conversation_id, version)
     if changes is None:

@@ -1,7 +1,7 @@
-"""The engine room: what runs beside the sockets of a process, started together, ended together.
+"""The engine: all background tasks of a process, started and stopped together.
 
-One engine per event loop. uvicorn starts it through the lifespan; on a server without one (Daphne)
-the first socket does. Each part is supervised: a failure is logged and the part started again.
+There is one engine per event loop. uvicorn starts it in its lifespan; on servers without lifespan support
+(Daphne) the first socket does. Each task is supervised: failures are logged and the task is restarted.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from conversations.realtime.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS = 0.5  # before a part that failed is started again
-NUMBERS_SECONDS = 1.0  # how old they are at most when another worker is asked for them
+RESTART_SECONDS = 0.5  # before a failed task is restarted
+NUMBERS_SECONDS = 1.0  # maximum age of metrics when another worker is scraped
 
 
 class Engine:
@@ -50,7 +50,7 @@ class Engine:
         self.read_marks = ReadMarks(self.relay, self.threads, most=settings.PRESENCE_MEMBERS)
         self.profiles = Profiles(self.relay, self.threads)
         self.purge = Purge(self.threads)
-        self.addresses: Counter[str] = Counter()  # of sockets, those not let in yet included
+        self.addresses: Counter[str] = Counter()  # sockets per address, also unauthenticated ones
         publisher.connect(self.relay)
         publisher.connect(self.purge)
         self._epoch = ""
@@ -70,26 +70,26 @@ class Engine:
             parts["database log"] = DatabaseLog(self.threads).run
         self.publisher: publisher.Publisher | None = None
         if settings.REDIS_URL:
-            # A layer inside this process has nobody else to tell.
+            # Without Redis there are no other processes to publish to.
             self.publisher = publisher.Publisher(layer, origin=origin)
             publisher.connect(self.publisher)
             parts["publisher"] = self.publisher.run
         self._tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
 
     async def epoch(self) -> str:
-        """Return the epoch of this installation: a query the first time, then the watched one."""
+        """Return the epoch. Only the first call needs a query; _watch_epoch() keeps it up to date."""
         if not self._epoch:
             self._epoch = await self.threads.run(queries.epoch)
         return self._epoch
 
     async def close_sockets(self) -> None:
-        """Store what was taken, then end every socket with 1012."""
+        """Store accepted messages, then close every socket with 1012."""
         await self.writer.drain()
         for socket in list(self.relay.sockets()):
             socket.end(protocol.CLOSE_RESTART)
 
     async def stop(self) -> None:
-        """The same, and end every part: requests that change anything are told to nobody then."""
+        """Close the sockets and stop all tasks. After this, changes are not published any more."""
         await self.close_sockets()
         self.presence.close()
         publisher.disconnect(self.relay)
@@ -103,7 +103,7 @@ class Engine:
         await loop.run_in_executor(None, self.threads.close)
 
     async def _beat(self) -> None:
-        """Say `heartbeat` to every socket, a share of them each second."""
+        """Send `heartbeat` to every socket. Spread over the interval: some sockets each second."""
         second = 0
         while True:
             await asyncio.sleep(1)
@@ -113,7 +113,7 @@ class Engine:
                     socket.write(protocol.HEARTBEAT)
 
     async def _watch_epoch(self) -> None:
-        """After a restore everybody's positions are worthless: have all come in anew."""
+        """Close all sockets when the epoch changes: after a restore, all positions are invalid."""
         while True:
             await asyncio.sleep(settings.TICK_SECONDS)
             before, self._epoch = self._epoch, await self.threads.run(queries.epoch)
@@ -128,7 +128,7 @@ class Engine:
             self.collect_metrics()
 
     def collect_metrics(self) -> None:
-        """Bring to the metrics what is not counted there as it happens."""
+        """Update the metrics that are not counted as events happen."""
         metrics.collect_pool_metrics()
         metrics.DELIVERIES.inc(self.relay.take_deliveries())
         metrics.WRITER_QUEUE.set(self.writer.waiting)
@@ -139,7 +139,7 @@ class Engine:
 
 
 async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a part for ever, whatever happens to it."""
+    """Run a task, and restart it whenever it ends or fails."""
     while True:
         try:
             await run()
@@ -153,8 +153,8 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
 async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
     """Cancel tasks until they are done.
 
-    Once is not enough: Python 3.11's wait_for(), which the Redis client uses, swallows a
-    cancellation that comes together with its answer, and the server would never end.
+    Once is not enough. wait_for() in Python 3.11, which the Redis client uses, swallows a cancellation
+    that coincides with its result, and the server would never exit.
     """
     waiting = set(tasks)
     while waiting:
@@ -167,7 +167,7 @@ _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictiona
 
 
 def current() -> Engine:
-    """Return the engine of the running loop, starting it at first need."""
+    """Return the engine of the running loop. The first call starts it."""
     loop = asyncio.get_running_loop()
     engine = _engines.get(loop)
     if engine is None:
@@ -180,14 +180,14 @@ async def start() -> None:
 
 
 def collect_metrics() -> None:
-    """Bring the numbers of the running loop's engine up to date, if there is one."""
+    """Update the metrics of the running loop's engine, if there is one."""
     engine = _engines.get(asyncio.get_running_loop())
     if engine is not None:
         engine.collect_metrics()
 
 
 def layer_state() -> str:
-    """Return "ok", "down" or "unused": without REDIS_URL, or before the first socket (Daphne)."""
+    """Return "ok", "down" or "unused" (without REDIS_URL, or on Daphne before the first socket)."""
     engine = _engines.get(asyncio.get_running_loop())
     if engine is None or engine.publisher is None:
         return "unused"
@@ -195,7 +195,7 @@ def layer_state() -> str:
 
 
 async def close_sockets() -> None:
-    """End the sockets of the running loop's engine; the rest goes on until stop()."""
+    """Close the sockets of the running loop's engine. Its tasks run until stop()."""
     engine = _engines.get(asyncio.get_running_loop())
     if engine is not None:
         await engine.close_sockets()

@@ -1,6 +1,6 @@
-"""The connection of this process to the channel layer: its groups, what arrives, whether it works.
+"""The connection of this process to the channel layer: subscriptions, received events, health.
 
-A layer that fails or hangs costs no more than time: what it loses is read from the database.
+If the layer fails or hangs, events are only delayed: lost ones are read from the database.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from conversations.events import ALL_PROCESSES, LAYER_TYPE, Event, from_layer
 
 logger = logging.getLogger(__name__)
 
-LAYER_SECONDS = 1.0  # a layer that takes longer is treated as gone
-REBUILD_SECONDS = 10.0  # silence of the layer after which its connections are made anew
+LAYER_SECONDS = 1.0  # timeout of one call to the layer
+REBUILD_SECONDS = 10.0  # reconnect after receiving nothing for this long
 
 
 class LayerConnection:
-    """`handle` is called with the events of another process, `subscribed` with each group that this
-    process has just been subscribed to."""
+    """`handle`: called with events of other processes. `subscribed`: called with each group after
+    subscribing to it."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class LayerConnection:
         self._handle = handle
         self._on_subscribed = subscribed
         self._channel: str | None = None
-        self._wanted: set[str] = {ALL_PROCESSES}  # groups to be subscribed to
+        self._wanted: set[str] = {ALL_PROCESSES}  # groups to subscribe to
         self._subscribed: set[str] = set()
         self._subscriptions_moved = asyncio.Event()
         self._probe_received_at = time.monotonic()
@@ -55,12 +55,12 @@ class LayerConnection:
         self._subscriptions_moved.set()
 
     def retry_subscriptions(self) -> None:
-        """Try again what has failed so far."""
+        """Retry subscriptions that have failed."""
         if self._wanted != self._subscribed:
             self._subscriptions_moved.set()
 
     async def run_subscriptions(self) -> None:
-        """Keep the layer's groups as they are wanted, for ever. What fails, the tick retries."""
+        """Subscribe and unsubscribe as needed. The tick retries failures."""
         while True:
             await self._subscriptions_moved.wait()
             self._subscriptions_moved.clear()
@@ -68,7 +68,7 @@ class LayerConnection:
                 continue
             try:
                 await self._settle_subscriptions(self._channel)
-            except Exception as error:  # that the layer is away, check_if_back() says once
+            except Exception as error:  # check_if_back() logs a warning, once per outage
                 logger.debug("channel layer: groups not settled (%r)", error)
 
     async def _settle_subscriptions(self, channel: str) -> None:
@@ -82,10 +82,10 @@ class LayerConnection:
             async with asyncio.timeout(LAYER_SECONDS):
                 await self._layer.group_discard(group, channel)
 
-    # --- what arrives ----------------------------------------------------------------------------
+    # --- receiving -------------------------------------------------------------------------------
 
     async def run_receivers(self) -> None:
-        """Hear the other processes, for ever. A new start makes the layer's connections anew."""
+        """Receive events from other processes. Each start uses new connections."""
         self._channel = None
         self._subscribed.clear()
         try:
@@ -93,7 +93,7 @@ class LayerConnection:
                 self._channel = await self._layer.new_channel("relay.")
         except Exception as error:
             logger.debug("channel layer: still away (%r)", error)
-            return  # and started again in a moment
+            return  # the engine restarts this in a moment
         self._wanted.add(self._probe_group)
         self._probe_received_at = time.monotonic()
         self._subscriptions_moved.set()
@@ -102,7 +102,7 @@ class LayerConnection:
                 async with asyncio.timeout(REBUILD_SECONDS):
                     message = await self._layer.receive(self._channel)
             except TimeoutError:
-                # The probe comes every few seconds: such silence means deaf, not quiet.
+                # Our own probe should arrive every few seconds, so the connection must be dead.
                 async with asyncio.timeout(LAYER_SECONDS):
                     await self._layer.flush()
                 raise
@@ -114,14 +114,14 @@ class LayerConnection:
         elif message.get("origin") != self._origin:
             self._handle(from_layer(message))
 
-    # --- whether it works ------------------------------------------------------------------------
+    # --- health ----------------------------------------------------------------------------------
 
     @property
     def is_up(self) -> bool:
         return time.monotonic() - self._probe_received_at < self._tick_seconds + 2 * LAYER_SECONDS
 
     def check_if_back(self) -> bool:
-        """Log when the layer falls silent or works again. Return whether it has just come back."""
+        """Log when the layer goes down or is back. Return whether it has just come back."""
         up, was_up = self.is_up, self._was_up
         self._was_up = up
         if up and not was_up:
@@ -135,7 +135,7 @@ class LayerConnection:
         return f"relay.{self._origin}"
 
     async def probe(self) -> None:
-        """Send ourselves a word through the layer: whether it comes back tells whether it is up."""
+        """Send a message to this process through the layer. The layer is up if it arrives."""
         try:
             async with asyncio.timeout(LAYER_SECONDS):
                 message = {"type": LAYER_TYPE, "kind": "probe"}

@@ -1,12 +1,12 @@
-"""Who is here: has at least one open socket, at whatever process.
+"""Presence: a person is online while they have an open socket on any process.
 
-Each process renews a lease for everybody with a socket at it, for itself and, through the layer, for
-the others; somebody whose lease has run out is gone. So nothing is counted that could drift, a process
-that is killed takes its people along within the lease, and a reload does not blink. Without the layer
-each process knows its own people.
+Each process renews a lease for everyone with a socket on it, locally and through the channel layer. When
+a lease expires, the person is offline. There are no counters that could drift, the people of a killed
+process go offline when their leases expire, and a page reload causes no flicker. Without the channel
+layer, each process only knows its own people.
 
-Told once a second at most, whatever happened meanwhile, to those who share a conversation of few
-enough members; no message costs anything.
+Changes are sent at most once a second, to people who share a small enough conversation. Sending messages
+costs nothing extra.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
-BEATS = 3  # within a lease: one of them may be lost
+BEATS = 3  # renewals within a lease, so that a lost one does no harm
 FRAME_IDS_MAX = 1_000  # ids in one frame, and in one event
-QUERY_IDS_MAX = 50  # people whose companions one query looks for
+QUERY_IDS_MAX = 50  # people whose peers are read in one query
 
-# Replaced, never changed in place: views ask from their threads.
+# Replaced, never modified, because views read it from other threads.
 _open: tuple[Presence, ...] = ()
 
 
 def online_users(user_ids: Iterable[int]) -> set[int]:
-    """Return which of these people are here. From any thread, at no cost.
+    """Return those of these people who are online. Cheap, and callable from any thread.
 
-    Nobody asks for whom it is shown: see to it that they share a conversation.
+    Does not check who can see this: only pass people who share a small conversation with the reader.
     """
     if settings.PRESENCE_MEMBERS < 2:
         return set()
@@ -67,13 +67,13 @@ class Presence:
         self._lease = lease
         self._most = most
         self._clock = clock
-        self._until: dict[int, float] = {}  # user -> when their lease runs out
-        self._known: set[int] = set()  # who is here, as sockets of this process know it
-        self._moved: set[int] = set()  # of them others may have to know who did not before
-        self._fresh: set[Socket] = set()  # to be told of everybody
-        self._announced: set[int] = set()  # of whom others have heard since the last beat
+        self._until: dict[int, float] = {}  # user id -> when their lease expires
+        self._known: set[int] = set()  # who is online, as last sent to sockets
+        self._moved: set[int] = set()  # online people whose memberships have changed
+        self._fresh: set[Socket] = set()  # new sockets, which need the complete state
+        self._announced: set[int] = set()  # published to other processes since the last beat
         self._beat_at = clock()
-        # A process that just began has not heard everybody yet, and would tell of a house deserted.
+        # A new process has not received the leases of the others yet, and would show people as offline.
         self._settled_at = clock() + lease / 2
         relay.listen(PresenceLease, self._renew)
         relay.listen(MembershipChanged, self._announce)
@@ -91,11 +91,11 @@ class Presence:
         return len(self._until)
 
     def add_socket(self, socket: Socket) -> None:
-        """Tell a socket that was let in who is here, with the next round."""
+        """Send the complete state to a new socket, in the next round."""
         self._until[socket.user_id] = self._clock() + self._lease
         self._fresh.add(socket)
 
-    # --- what others say ---------------------------------------------------------------------------
+    # --- events ------------------------------------------------------------------------------------
 
     def _renew(self, event: PresenceLease) -> None:
         until = self._clock() + self._lease
@@ -106,14 +106,13 @@ class Presence:
                 self._fresh.update(self._relay.sockets_of(user_id))
 
     def _announce(self, event: MembershipChanged) -> None:
-        """Somebody came into a conversation, or left it: they and its members see others now."""
+        """When someone joins or leaves a conversation, they and its members may see different people."""
         if event.change in ("added", "removed") and self._relay.sockets_of(event.user):
             publisher.publish(PresenceLease((event.user,), moved=True))
 
     # --- rounds --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Renew, expire and tell, for ever."""
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             await self.round()
@@ -131,11 +130,11 @@ class Presence:
             try:
                 await self._publish()
             except DATABASE_ERRORS as error:
-                # Nothing was told, so the next round tries again.
+                # Nothing was sent, so the next round retries.
                 logger.warning("who is here could not be told: %s", type(error).__name__)
 
     def _renew_leases(self, own: set[int], now: float) -> None:
-        """Tell the other processes of everybody here, beat by beat; in between of who has come."""
+        """Publish leases: with each beat for everyone on this process, in between for new people."""
         if now - self._beat_at >= self._lease / BEATS:
             self._beat_at = now
             self._announced = set()
@@ -160,7 +159,7 @@ class Presence:
             self._write({socket}, peers[socket.user_id] & here, set(), reset=True)
 
     def _news(self, moved: set[int], peers: dict[int, set[int]]) -> dict[int, set[int]]:
-        """Return of whom each person with sockets here is to hear."""
+        """Return user id -> the changed people they can see, for people with sockets on this process."""
         news: dict[int, set[int]] = defaultdict(set)
         connected = self._relay.people()
         for user_id in moved:

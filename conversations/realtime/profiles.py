@@ -1,8 +1,8 @@
-"""A new name or face, told to the pages that show it.
+"""Sends changed names and avatars to the pages that show them.
 
-`accounts` says whose; it is told once a second at most, as it stands by then. So somebody who changes
-their mind over and over costs a frame a second, whichever process hears of which change first. It may
-be lost: whatever is drawn afterwards is drawn with what is true.
+`accounts` signals which user has changed. The current profile is read and sent at most once a second, so
+repeated changes cost one frame a second, and the order in which events arrive doesn't matter. Events may
+be lost: pages rendered later show the current profile.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ class Profiles:
         self._changed.add(event.user)
 
     async def run(self) -> None:
-        """Tell of names and faces, for ever."""
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             await self.round()
@@ -60,13 +59,13 @@ class Profiles:
             people, shared = await self._threads.run(_read, changed)
         except DATABASE_ERRORS as error:
             logger.warning("names could not be told: %s", type(error).__name__)
-            self._changed |= changed  # the next round tries again
+            self._changed |= changed  # the next round retries
             return
         for person in people:
             sockets = set(self._relay.sockets_of(person.pk))
             for socket in sockets:
                 socket.name = person.name
-            # Once to each socket, however many conversations it shares with that person.
+            # A set, so that a socket that shares several conversations with the person gets one frame.
             for conversation_id in shared[person.pk]:
                 sockets.update(self._relay.sockets_in(conversation_id))
             text = protocol.encode(protocol.person(user=person_to_wire(person)))

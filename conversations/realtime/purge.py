@@ -1,4 +1,4 @@
-"""Removes the rows of deleted conversations, in small batches beside everyone else's work."""
+"""Removes the rows of deleted conversations in the background, in small batches."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
-# How often to look for what another process left behind when it died.
+# How often to look for conversations that a killed process did not finish.
 SWEEP_SECONDS = 600.0
 
 
 class Purge:
-    """Woken by a deletion in this process; looks by itself at the start and from time to time."""
+    """Runs at the start, after each deletion in this process, and every SWEEP_SECONDS."""
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
@@ -25,7 +25,7 @@ class Purge:
         self._wake = asyncio.Event()
 
     def offer(self, events: tuple[Event, ...]) -> None:
-        """Take events from any thread (publisher.Subscriber)."""
+        """Receive events, from any thread (publisher.Subscriber)."""
         if any(isinstance(event, ConversationDeleted) for event in events):
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -49,5 +49,5 @@ class Purge:
             if batch is None:
                 return gone
             gone += batch
-            # As long as it took: at most half of the database's time for writing is spent on this.
+            # Pause as long as the batch took, so that this uses at most half of the time for writes.
             await asyncio.sleep(min(time.monotonic() - started, 1.0))

@@ -1,9 +1,9 @@
-"""Who has read up to where, told to the others of a conversation.
+"""Sends read marks to the other members of a conversation.
 
-Marks are collected and told once a second: one frame for each conversation, with the mark of each
-reader as it stands by then. So what a thousand readers cost is a thousand frames and not a million, and
-of two marks of one reader it does not matter which is heard of first. They may be lost: the next mark,
-or whoever loads the members, brings them up to date.
+Marks are collected and sent once a second, in one frame per conversation with the current mark of each
+reader. A thousand readers thus cost a thousand frames instead of a million, and the order in which the
+events of one reader arrive doesn't matter. Marks may be lost: the next mark or loading the members
+corrects them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from conversations.realtime.threads import DatabaseThreads
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
-# What was told so lately is told once more to a socket that is let in: its page may have been drawn
-# before, and the socket opened after.
+# Marks that were sent this recently are sent again to a new socket: its page may have been rendered before,
+# and the socket opened after they were sent.
 LATELY_SECONDS = 10.0
 
 
@@ -42,15 +42,15 @@ class ReadMarks:
         self._threads = threads
         self._most = most
         self._clock = clock
-        self._moved: dict[int, set[int]] = defaultdict(set)  # conversation -> users
-        # conversation -> user -> seq, and when it was told
+        self._moved: dict[int, set[int]] = defaultdict(set)  # conversation id -> user ids
+        # conversation id -> user id -> (seq, when it was sent)
         self._lately: dict[int, dict[int, tuple[int, float]]] = {}
         self._fresh: set[Socket] = set()
         if most >= 2:
             relay.listen(ReadMarkMoved, self._note)
 
     def add_socket(self, socket: Socket) -> None:
-        """Tell a socket that was let in what it may just have missed, with the next round."""
+        """Send a new socket the marks it may just have missed, in the next round."""
         self._fresh.add(socket)
 
     def _note(self, event: ReadMarkMoved) -> None:
@@ -58,7 +58,6 @@ class ReadMarks:
             self._moved[event.conversation].add(event.user)
 
     async def run(self) -> None:
-        """Tell of marks, for ever."""
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             try:

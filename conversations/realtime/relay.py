@@ -1,14 +1,19 @@
-"""The relay: one per process. Hears what happens and passes it to this process's sockets, in order.
+"""The relay of a process: receives events and delivers them to the process's sockets in order.
 
-It takes events in and composes what does the work: rooms.py puts events in order and holds early ones
-for a moment; repairs.py then reads what is missing from the database, to be sent as `synced`; standing.py
-reads what people may hear; layer.py hears the other processes. So whatever the channel layer loses,
-doubles or reorders, every socket hears every version, once, in order.
+It combines these parts:
 
-Lost *last* events reveal themselves by nothing. The tick finds them: every few seconds it compares the
-rooms' versions, and the clocks of the people, with the database.
+- rooms.py puts events in order and holds early ones for a moment.
+- repairs.py reads versions that are still missing from the database, and sends them as `synced`.
+- standing.py reads which conversations people can access.
+- layer.py receives the events of other processes.
 
-Everything here runs in one event loop; other threads come in by `offer` alone.
+Every socket thus gets every version once and in order, even if the channel layer loses, duplicates or
+reorders events.
+
+A lost event is noticed when a later one arrives, but the last one has none after it. Therefore the tick
+compares the versions of rooms and the clocks of people with the database every few seconds.
+
+Everything runs in one event loop. From other threads, only offer() may be called.
 """
 
 from __future__ import annotations
@@ -53,7 +58,7 @@ class Relay:
 
     @property
     def parts(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        """Return what is to be kept running beside it, by the name that is used in the log."""
+        """Return the coroutines that the engine has to keep running, by their names in the log."""
         return {
             "ears": self._layer.run_receivers,
             "subscriptions": self._layer.run_subscriptions,
@@ -62,22 +67,22 @@ class Relay:
             "tick": self._run_tick,
         }
 
-    # --- sockets come and go ---------------------------------------------------------------------
+    # --- sockets ---------------------------------------------------------------------------------
 
     def register(self, socket: Socket, *, clock: int) -> None:
-        """Take note of a socket that is being let in; see Rooms.register()."""
+        """Register a socket before its memberships are read; see Rooms.register()."""
         self._rooms.register(socket, clock=clock)
 
     def join(self, socket: Socket, versions: dict[int, int]) -> dict[int, int]:
-        """Put a socket into its rooms; see Rooms.join()."""
+        """Add a socket to its rooms; see Rooms.join()."""
         return self._rooms.join(socket, versions)
 
     def unregister(self, socket: Socket) -> None:
-        """Take a socket out of everything. Doing it again changes nothing."""
+        """Remove a socket from everything. Repeating it changes nothing."""
         self._rooms.unregister(socket)
 
     def people(self) -> Collection[int]:
-        """Return who has sockets here."""
+        """Return the ids of users with sockets on this process."""
         return self._rooms.people.keys()
 
     def sockets_of(self, user_id: int) -> Collection[Socket]:
@@ -90,14 +95,14 @@ class Relay:
         return self._rooms.sockets()
 
     def write(self, sockets: Collection[Socket], *texts: str) -> None:
-        """Write frames, encoded once, to these sockets of this process."""
+        """Write frames to sockets. They are encoded once."""
         self._rooms.write(sockets, *texts)
 
     def take_deliveries(self) -> int:
-        """Return how many there were since this was asked last."""
+        """Return the number of deliveries since the last call."""
         return self._rooms.take_deliveries()
 
-    # --- what rooms ask for (rooms.Requests) -----------------------------------------------------
+    # --- rooms.Requests --------------------------------------------------------------------------
 
     def subscribe(self, group: str) -> None:
         self._layer.subscribe(group)
@@ -112,26 +117,26 @@ class Relay:
         self._repairs.repair_later(room)
 
     def recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
-        """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
+        """Schedule reading a user's memberships again. `notes`: (change, conversation id) to send to them."""
         self._rechecks.add(user_id, *notes)
 
-    # --- hearing ---------------------------------------------------------------------------------
+    # --- events ----------------------------------------------------------------------------------
 
     def listen(self, kind: type[Event], work: Callable[[Any], None]) -> None:
-        """Call `work(event)` with each event of this kind, after what the relay itself does."""
+        """Call `work(event)` for each event of this kind, after the relay has handled it."""
         self._listeners[kind].append(work)
 
     def offer(self, events: tuple[Event, ...]) -> None:
-        """publisher.Subscriber: take this process's own events, from any thread."""
+        """Receive this process's own events, from any thread (publisher.Subscriber)."""
         self._loop.call_soon_threadsafe(self._handle_all, events)
 
     def _handle_all(self, events: Iterable[Event]) -> None:
-        """Hear events that came together, such as those of one commit. What they say in the same
-        conversation is written to a socket at once: writing is what a delivery costs."""
+        """Handle events that arrived together, such as those of one commit. Their frames for the same
+        conversation are written at once, because writes are most of the cost of a delivery."""
         for event in events:
             try:
                 if not isinstance(event, ConversationChanged):
-                    self._rooms.flush()  # whatever else is said stays in its place among them
+                    self._rooms.flush()  # keeps other frames in order with the messages
                 self._handle(event)
             except Exception:
                 logger.exception("an event could not be passed on")
@@ -159,7 +164,7 @@ class Relay:
     # --- the tick ----------------------------------------------------------------------------------
 
     async def _run_tick(self) -> None:
-        """Find what the layer lost, for ever: every `tick` seconds, every second while it is down."""
+        """Find lost events every `tick` seconds, and every second while the layer is down."""
         while True:
             up = self.layer_is_up
             seconds = self._tick_seconds if up else min(1.0, self._tick_seconds)
@@ -167,11 +172,11 @@ class Relay:
             await self.tick()
 
     async def tick(self) -> None:
-        """Compare everything this process follows with the database."""
+        """Compare all rooms and people of this process with the database."""
         self._rooms.drop_lingering()
         if self._layer.check_if_back():
             self._repairs.check_all()
-        self._spawn(self._layer.probe())  # not waited for: a hung layer must not make repairs late
+        self._spawn(self._layer.probe())  # not awaited: a hanging layer must not delay repairs
         self._layer.retry_subscriptions()
         await self._repairs.compare_versions()
         await self._rechecks.compare_clocks()
@@ -179,7 +184,7 @@ class Relay:
     # --- the layer -----------------------------------------------------------------------------------
 
     def _check_group(self, group: str) -> None:
-        """What was published before the subscription stood has passed us by."""
+        """Check a room after subscribing: events published before that were missed."""
         kind, _, pk = group.partition(".")
         if kind == "conversation":
             self._repairs.check_soon(int(pk))

@@ -1,4 +1,4 @@
-"""Repairs: what rooms have missed is read from the database and sent as `synced`."""
+"""Reads versions that rooms have missed from the database, and sends them as `synced`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from conversations.realtime.catch_up import catch_up
 from conversations.realtime.rooms import Room, Rooms
 from conversations.realtime.threads import IDS_MAX, DatabaseThreads
 
-HOLD_SECONDS = 0.25  # how long an early event waits for the one before it
+HOLD_SECONDS = 0.25  # how long an early event waits for the previous one
 
 
 class Repairs:
-    """`spawn` runs a coroutine in a task of its own."""
+    """`spawn`: starts a coroutine as a task."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Repairs:
         self._threads = threads
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
-        self._unverified: set[int] = set()  # rooms to be compared with the database soon
+        self._unverified: set[int] = set()  # ids of rooms to compare with the database
         self._unverified_filled = asyncio.Event()
         self.count = 0
 
@@ -46,7 +46,7 @@ class Repairs:
         self._spawn(self._repair(room))
 
     async def _repair(self, room: Room) -> None:
-        """Send what the room missed, page by page, then what arrived meanwhile."""
+        """Send the missed versions page by page, then the events that arrived during the repair."""
         self.count += 1
         metrics.REPAIRS.inc()
         try:
@@ -61,7 +61,7 @@ class Repairs:
                 self._rooms.deliver_page(room, page)
                 more = page.more
         finally:
-            # A failure leaves the room behind: the next tick tries again.
+            # After a failure the room is still behind, so the next tick retries.
             self._rooms.end_repair(room)
         self._rooms.deliver_held(room)
 
@@ -76,7 +76,7 @@ class Repairs:
         self._unverified_filled.set()
 
     async def run_checks(self) -> None:
-        """Compare unsure rooms with the database, many at a time, for ever."""
+        """Compare unverified rooms with the database, many at a time."""
         while True:
             if not self._unverified:
                 await self._unverified_filled.wait()
@@ -91,7 +91,7 @@ class Repairs:
                 self._start_repair(room)
 
     async def _rooms_behind(self, ids: list[int]) -> list[Room]:
-        """Return the rooms the database is ahead of. Those it has no longer are closed."""
+        """Return the rooms that are behind the database, and close those that were deleted from it."""
         known = {pk: room.last for pk in ids if (room := self._rooms.by_id.get(pk)) is not None}
         behind: list[Room] = []
         for pk, version in (await self._threads.run(queries.changed_versions, known)).items():
@@ -109,7 +109,7 @@ class Repairs:
         for start in range(0, len(ids), IDS_MAX):
             behind += await self._rooms_behind(ids[start : start + IDS_MAX])
         if behind:
-            # Most likely their events are on the way: behind means still behind in a moment.
+            # Their events are probably on their way: repair only rooms that don't advance in a moment.
             lasts = {room.id: room.last for room in behind}
             await asyncio.sleep(HOLD_SECONDS)
             self._unverified.update(r.id for r in behind if r.last == lasts[r.id] and r.sockets)

@@ -1,11 +1,11 @@
-"""What the relay knows: rooms, the people in them and their sockets.
+"""The state of the relay: rooms, people and their sockets.
 
-For each conversation that somebody here belongs to there is a Room: the last version passed on, and the
-sockets. Events of exactly the next version pass; older ones are doubles; newer ones are held until what
-is missing has come.
+There is a Room for each conversation with a member connected to this process. It has the last delivered
+version and the sockets. An event is delivered if it has exactly the next version. Older ones are
+duplicates and are ignored; newer ones are held until the missing versions have arrived.
 
-Nothing here waits, reads the database or knows the channel layer. What needs one of these is asked for
-through Requests.
+This module does no I/O: it never awaits, and uses neither the database nor the channel layer. It asks for
+such work through Requests. Therefore nothing runs between reading and changing its state.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LINGER_SECONDS = 60.0  # how long a room without sockets keeps its subscription
-# Characters of one write to a socket: the most that somebody who reads nothing costs on top.
+LINGER_SECONDS = 60.0  # how long a room without sockets stays subscribed
+# Characters of one write to a socket. A client that reads nothing can exceed its send buffer by this much.
 WRITE_MAX = 64 * 1024
 
 
 class Socket(Protocol):
-    """What the relay needs of a consumer."""
+    """The interface of a consumer that the relay needs."""
 
     user_id: int
-    name: str  # of its user, as it was last read
+    name: str  # the user's name when it was last read
     sid: str
     rooms: set[int]
-    has_joined: bool  # join() has put it into its first rooms
-    is_stale: bool  # its memberships changed while it was still being let in
+    has_joined: bool  # join() has added it to its rooms
+    is_stale: bool  # the user's memberships changed after it was registered
 
     def write(self, frames: EncodedFrames) -> None: ...
 
@@ -45,32 +45,32 @@ class Socket(Protocol):
 
 
 class Requests(Protocol):
-    """What rooms ask for and do not wait for. Each only takes note, and returns at once."""
+    """Work that rooms ask for. The methods only schedule it and return at once."""
 
     def subscribe(self, group: str) -> None:
-        """Have the events of this group come here."""
+        """Receive the events of this group."""
 
     def unsubscribe(self, group: str) -> None: ...
 
     def check_soon(self, conversation_id: int) -> None:
-        """Compare a room with the database: it may have missed something."""
+        """Compare a room's version with the database, because it may have missed events."""
 
     def repair_later(self, room: Room) -> None:
-        """Read what a room misses, unless that has come in a moment."""
+        """Read missing versions from the database, unless they arrive within a moment."""
 
     def recheck(self, user_id: int, *notes: tuple[str, int]) -> None:
-        """Read a user's memberships again. `notes`: (change, conversation) to tell them."""
+        """Read a user's memberships again. `notes`: (change, conversation id) to send to their sockets."""
 
 
 @dataclass(slots=True, eq=False)
 class Room:
-    """A conversation as this process follows it. `last`: the version passed on to the sockets."""
+    """A conversation that this process follows. `last`: the last version delivered to its sockets."""
 
     id: int
     last: int
     sockets: set[Socket] = field(default_factory=set)
     early: dict[int, ConversationChanged] = field(default_factory=dict)
-    pending: list[str] = field(default_factory=list)  # on to the sockets, with the next write
+    pending: list[str] = field(default_factory=list)  # frames for the next write
     pending_length: int = 0
     repairing: bool = False
     empty_since: float | None = None
@@ -78,7 +78,7 @@ class Room:
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody with sockets here. `clock`: of what their sockets' rooms were read."""
+    """A user with sockets on this process. `clock`: their clock when the rooms were read."""
 
     id: int
     clock: int
@@ -86,7 +86,7 @@ class Person:
 
 
 class Rooms:
-    """All rooms of a process. `now` returns the time in seconds, from any start."""
+    """All rooms of a process. `now` returns a monotonic time in seconds."""
 
     def __init__(self, requests: Requests, *, now: Callable[[], float]) -> None:
         self.by_id: dict[int, Room] = {}
@@ -94,25 +94,25 @@ class Rooms:
         self._requests = requests
         self._now = now
         self._deliveries = 0
-        self._unwritten: list[Room] = []  # while events are being heard, and never after
+        self._unwritten: list[Room] = []  # rooms with pending frames; flush() empties it
 
-    # --- sockets come and go ---------------------------------------------------------------------
+    # --- sockets ---------------------------------------------------------------------------------
 
     def register(self, socket: Socket, *, clock: int) -> None:
-        """Take note of a socket that is being let in: from now on, what concerns its user marks it
-        stale, so that memberships read meanwhile are read again."""
+        """Register a socket before its memberships are read. If they change from now on, the socket is
+        marked stale and they are read again."""
         person = self.people.get(socket.user_id)
         if person is None:
             person = self.people[socket.user_id] = Person(socket.user_id, clock)
             self._requests.subscribe(user_group(socket.user_id))
-        # The older clock: what it misses is read again, a newer one might hide a change.
+        # Keep the older clock: that costs a recheck at worst, while a newer one could hide a change.
         person.clock = min(person.clock, clock)
         person.sockets.add(socket)
 
     def join(self, socket: Socket, versions: dict[int, int]) -> dict[int, int]:
-        """Put a socket into its rooms. `versions`: of the conversations, as just read.
+        """Add a socket to its rooms. `versions`: conversation id -> version, as just read.
 
-        Returns the version each room has passed on already. The socket hears every later one.
+        Returns the last delivered version of each room. The socket gets every later one.
         """
         delivered: dict[int, int] = {}
         for conversation_id, version in versions.items():
@@ -120,7 +120,7 @@ class Rooms:
             if room is None:
                 room = self.by_id[conversation_id] = Room(conversation_id, version)
                 self._requests.subscribe(conversation_group(conversation_id))
-                # What happened between that reading and now passed us by.
+                # Events between reading the version and subscribing are lost.
                 self._requests.check_soon(conversation_id)
             elif version > room.last:
                 self._requests.check_soon(conversation_id)
@@ -140,7 +140,7 @@ class Rooms:
                 room.empty_since = self._now()
 
     def unregister(self, socket: Socket) -> None:
-        """Take a socket out of everything. Doing it again changes nothing."""
+        """Remove a socket from everything. Repeating it changes nothing."""
         for conversation_id in list(socket.rooms):
             self.leave(socket, conversation_id)
         person = self.people.get(socket.user_id)
@@ -177,11 +177,11 @@ class Rooms:
         self.write(room.sockets, protocol.encode(frame))
         for socket in room.sockets:
             socket.rooms.discard(conversation_id)
-        room.sockets.clear()  # a repair may still hold the room
+        room.sockets.clear()  # a running repair may still have a reference to the room
         self._requests.unsubscribe(conversation_group(conversation_id))
 
     def drop_lingering(self) -> None:
-        """Forget rooms that have had no sockets for long."""
+        """Drop rooms that have had no sockets for LINGER_SECONDS."""
         horizon = self._now() - LINGER_SECONDS
         for room in list(self.by_id.values()):
             if room.empty_since is not None and room.empty_since < horizon and not room.repairing:
@@ -191,7 +191,7 @@ class Rooms:
     # --- events ----------------------------------------------------------------------------------
 
     def receive(self, event: ConversationChanged) -> None:
-        """Pass an event on in its order. Sockets hear it with the next flush()."""
+        """Deliver an event, or hold it until it is next. Sockets get it with the next flush()."""
         room = self.by_id.get(event.conversation)
         if room is None:
             for user_id in event.gone:
@@ -206,7 +206,7 @@ class Rooms:
 
     def _deliver(self, room: Room, event: ConversationChanged) -> None:
         if event.gone:
-            # They hear what came before, then they go, then the words follow.
+            # Former members get the earlier frames, but not this one: write those before removing them.
             self.flush()
             for user_id in event.gone:
                 self._remove_from_room(user_id, room)
@@ -229,15 +229,15 @@ class Rooms:
             for socket in person.sockets:
                 if room.id in socket.rooms:
                     self.leave(socket, room.id)
-            # They may have been added again since: ask.
+            # Ask the database, because they may have been added again since.
             self._requests.recheck(user_id, ("removed", room.id))
 
     # --- repairs ---------------------------------------------------------------------------------
 
     def deliver_page(self, room: Room, page: CatchUp) -> None:
-        """Send one page of what a room missed."""
+        """Send a page of the versions that a room missed."""
         if page.reset:
-            # Nobody read through what lies between: ask the database who is still a member.
+            # The skipped versions may contain removals: ask the database who is still a member.
             for user_id in {socket.user_id for socket in room.sockets}:
                 self._requests.recheck(user_id)
         for user_id in page.gone:
@@ -252,7 +252,7 @@ class Rooms:
             del room.early[version]
 
     def deliver_held(self, room: Room) -> None:
-        """Send what arrived during a repair, as far as it follows."""
+        """Deliver events that were held during a repair, as far as they are next."""
         self._deliver_early(room)
         self.flush()
         if room.early:
@@ -261,24 +261,24 @@ class Rooms:
     # --- writing ---------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write what was received: each room's in one go, since writing is what a delivery costs."""
+        """Write the pending frames, those of each room at once: writes are most of the cost of a delivery."""
         rooms, self._unwritten = self._unwritten, []
         for room in rooms:
             texts, room.pending, room.pending_length = room.pending, [], 0
             self.write(room.sockets, *texts)
 
     def write(self, sockets: Collection[Socket], *texts: str) -> None:
-        """Write frames, encoded once, to these sockets of this process."""
+        """Write frames to sockets. They are encoded once."""
         frames = EncodedFrames(*texts)
         self._deliveries += len(sockets) * len(texts)
         for socket in sockets:
             try:
                 socket.write(frames)
             except Exception:
-                # Whatever is wrong with this one, the others are to hear it.
+                # A broken socket must not keep the others from getting the frames.
                 logger.exception("a socket could not be written to")
 
     def take_deliveries(self) -> int:
-        """Return how many there were since this was asked last."""
+        """Return the number of deliveries since the last call."""
         taken, self._deliveries = self._deliveries, 0
         return taken

@@ -1,4 +1,4 @@
-"""Ended sign-ins and closed accounts, told by `accounts`, become closed sockets."""
+"""Closes sockets when `accounts` signals that sessions have ended or an account was deactivated."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def close_sockets(
     *, user_id: int, sids: list[str] | None, except_sid: str | None, code: int, **_: Any
 ) -> None:
     ended = None if sids is None else tuple(sids)
-    # Sent after commit already: see accounts.signals.
+    # The signal is only sent after the commit: see accounts.signals.
     publisher.publish(SignedOut(user_id, code, ended, except_sid))

@@ -1,7 +1,7 @@
-"""Where people stand: what they may hear, and whether they are still signed in.
+"""Rechecks what connected people can access, and whether they are still signed in.
 
-It is read from the database, in threads, whenever something says that it changed. Their sockets then
-join rooms, leave rooms or are closed.
+This is read from the database, in threads, whenever an event or a clock shows that it may have changed.
+Their sockets then join rooms, leave rooms or are closed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from conversations.realtime.rooms import Rooms
 from conversations.realtime.threads import IDS_MAX, DatabaseThreads
 from conversations.wire import sidebar_to_wire
 
-RECHECK_MAX = 100  # people read again together
+RECHECK_MAX = 100  # people rechecked together
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where people stand. `clocks`: of open accounts only; `versions`: user -> conversation ->
-    version of all they belong to; `valid_sids`: the sign-ins among those asked for that live."""
+    """What people can access. `clocks`: of active accounts only; `versions`: user id -> conversation id
+    -> version of all memberships; `valid_sids`: those of the given sessions that are still valid."""
 
     clocks: dict[int, int]
     versions: dict[int, dict[int, int]]
@@ -35,7 +35,7 @@ class Standing:
 
 
 def read_standing(user_ids: list[int], sids: Collection[str]) -> Standing:
-    # The clocks first: what changes after that moves them again and is found by the next tick.
+    # Read the clocks first: a later change increments them again, so the next tick finds it.
     clocks = queries.clocks(user_ids)
     versions: dict[int, dict[int, int]] = defaultdict(dict)
     for user_id, conversation_id, version in queries.memberships_of(user_ids):
@@ -44,9 +44,9 @@ def read_standing(user_ids: list[int], sids: Collection[str]) -> Standing:
 
 
 def standing_frames(known: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
-    """Return (user, frame) for each (user, change, conversation), as each of them sees it now.
+    """Return (user id, frame) for each (user id, change, conversation id), as each user sees it now.
 
-    A direct conversation nobody has spoken in yet does not appear, so there is nothing to tell.
+    There is no frame for a direct message without messages, because it is not in the sidebar yet.
     """
     users = User.objects.in_bulk({user_id for user_id, _change, _pk in known})
     frames = []
@@ -56,7 +56,7 @@ def standing_frames(known: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
             seen: dict[str, Any] = {"id": conversation_id}
         elif row is not None:
             seen = sidebar_to_wire(row)
-            change = "added" if change == "removed" else change  # and added again meanwhile
+            change = "added" if change == "removed" else change  # they were added again since
         else:
             continue
         frame = protocol.conversation(change=change, conversation=seen)
@@ -65,23 +65,23 @@ def standing_frames(known: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
 
 
 class Rechecks:
-    """People whose memberships and sign-ins are to be read again."""
+    """A queue of people whose memberships and sessions have to be read again."""
 
     def __init__(self, rooms: Rooms, threads: DatabaseThreads) -> None:
         self._rooms = rooms
         self._threads = threads
-        self._notes: dict[int, list[tuple[str, int]]] = {}  # user -> (change, conversation)
+        self._notes: dict[int, list[tuple[str, int]]] = {}  # user id -> (change, conversation id)
         self._filled = asyncio.Event()
 
     def add(self, user_id: int, *notes: tuple[str, int]) -> None:
-        """Have a user's memberships read again soon. `notes`: (change, conversation) to tell them."""
+        """Schedule reading a user's memberships again. `notes`: (change, conversation id) to send to them."""
         if user_id in self._rooms.people:
             self._rooms.mark_stale(user_id)
             self._notes.setdefault(user_id, []).extend(notes)
             self._filled.set()
 
     def sign_out(self, event: SignedOut) -> None:
-        """Close the sockets of sign-ins that have ended."""
+        """Close the sockets of ended sessions."""
         person = self._rooms.people.get(event.user)
         if person is None:
             return
@@ -91,7 +91,6 @@ class Rechecks:
                 socket.end(event.code)
 
     async def run(self) -> None:
-        """Read again what changed for people, for ever."""
         while True:
             if not self._notes:
                 await self._filled.wait()
@@ -103,7 +102,7 @@ class Rechecks:
             except Exception:
                 for user_id, about in notes.items():
                     self.add(user_id, *about)
-                raise  # to be logged; we are started again in a moment
+                raise  # the engine logs it and restarts this task
 
     async def _recheck(self, notes: dict[int, list[tuple[str, int]]]) -> None:
         sids = {s.sid for pk in notes if (p := self._rooms.people.get(pk)) for s in p.sockets}
@@ -125,7 +124,7 @@ class Rechecks:
                     socket.end(protocol.CLOSE_SIGNED_OUT)
                     continue
                 if not socket.has_joined:
-                    continue  # marked stale: whoever lets it in reads again
+                    continue  # it is marked stale, so the consumer reads its memberships again
                 for conversation in socket.rooms - allowed.keys():
                     self._rooms.leave(socket, conversation)
                     changes.setdefault(conversation, "removed")
@@ -139,7 +138,7 @@ class Rechecks:
                 self._rooms.write(person.sockets, text)
 
     async def compare_clocks(self) -> None:
-        """Find the people of whom a change was not heard."""
+        """Find people whose memberships changed without an event."""
         ids = list(self._rooms.people)
         for start in range(0, len(ids), IDS_MAX):
             some = ids[start : start + IDS_MAX]

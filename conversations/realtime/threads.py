@@ -1,8 +1,8 @@
-"""Threads for the database work of sockets.
+"""A thread pool for the database queries of sockets.
 
-Channels gives all sockets of a process one thread, so that one slow query stalls everybody; and a
-thread per task would take a connection per task. Here is one small pool, whose size is part of the
-connection budget.
+With Channels' database_sync_to_async() all sockets of a process share one thread, and one slow query
+blocks everyone. A thread per task would need a connection per task. The size of this pool is part of the
+budget of database connections.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from chatty.common.call_stack import call_with_room
 P = ParamSpec("P")
 R = TypeVar("R")
 
-IDS_MAX = 4_000  # of one statement
+IDS_MAX = 4_000  # ids in one statement
 
 
 class DatabaseThreads:
-    """Runs functions that use the ORM; the only way from coroutines to the database."""
+    """Runs functions that use the ORM. Coroutines must not use the database in any other way."""
 
     def __init__(self, size: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix=name)
 
     async def run(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the job returns. Cancelling the wait does not stop the job."""
+        """Run a job and return its result. Cancelling this does not stop the job."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: _tidily(job, *args, **kwargs))
 
     def close(self) -> None:
-        """Let running jobs end, start none of the waiting ones."""
+        """Wait for running jobs, and cancel those that are queued."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -43,7 +43,7 @@ def _tidily(job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return call_with_room(job, *args, **kwargs)
     finally:
         for connection in connections.all(initialized_only=True):
-            # SQLite's is this thread's own and dear to open: it stays until something goes wrong.
-            # PostgreSQL's goes back to the pool.
+            # A connection to SQLite belongs to this thread and is expensive to open: keep it until an
+            # error occurs. A connection to PostgreSQL returns to the pool.
             if connection.vendor != "sqlite" or connection.errors_occurred:
                 connection.close_if_unusable_or_obsolete()

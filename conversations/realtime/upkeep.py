@@ -1,5 +1,5 @@
-"""Runs what the apps have registered in chatty.common.upkeep, at the start and every hour, and empties
-SQLite's log every minute."""
+"""Runs the purges registered in chatty.common.upkeep at the start and every hour, and truncates SQLite's
+write-ahead log every minute."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from conversations.realtime.threads import DatabaseThreads
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 3600.0
-PAUSE_SECONDS = 0.05  # after each transaction, for everybody else's
-LOG_SECONDS = 60.0  # between two times that SQLite's log is emptied
-LOG_WARNING_AFTER = 10  # times in a row that it could not be
+PAUSE_SECONDS = 0.05  # after each transaction, so that others get their turn
+LOG_SECONDS = 60.0  # between two attempts to truncate SQLite's log
+LOG_WARNING_AFTER = 10  # failed attempts in a row
 
 
 class Upkeep:
@@ -30,7 +30,7 @@ class Upkeep:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def purge(self) -> None:
-        """Run every purge once. One that fails keeps none of the others back."""
+        """Run every purge once. If one fails, the others still run."""
         for name, purge in upkeep.registered().items():
             gone = 0
             try:
@@ -47,7 +47,7 @@ class Upkeep:
 
 
 class DatabaseLog:
-    """Empties SQLite's log, so that deleted text does not stay in it."""
+    """Truncates SQLite's write-ahead log, so that deleted text does not remain in it."""
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
@@ -59,7 +59,7 @@ class DatabaseLog:
             await self.truncate()
 
     async def truncate(self) -> None:
-        """Try once. Says so in the log of the program when it has not worked for long."""
+        """Try once. After LOG_WARNING_AFTER failures in a row, log a warning."""
         reason = "another program reads the database"
         try:
             if await self._threads.run(erasing.truncate_log):

@@ -1,14 +1,14 @@
-"""Group commit: what many sockets send at the same time becomes one transaction.
+"""Group commit: messages from many sockets are stored in one transaction.
 
-A commit costs a disk's flush, however little is in it. While one runs, arriving sends queue; the next
-takes all of them. One refused, broken or blocked message never costs the others theirs:
+Each commit costs a disk flush, regardless of its size. Messages that arrive during a commit are queued,
+and the next transaction stores all of them. One bad message must not affect the others:
 
-- expected refusals are answered one by one by actions.send_messages;
-- a statement the database refuses: the batch is halved until the culprit is alone;
-- a conversation somebody else holds locked: the others are stored without it, it goes back to the
-  head of the queue, and is answered `busy` after BUSY_SECONDS;
-- no database: everybody is answered `unavailable`. Whether a commit got through is then unknown,
-  and sending again with the same key settles it.
+- Expected rejections: actions.send_messages() returns an error for each rejected message.
+- A statement fails: the batch is split in halves until the message that causes it is alone.
+- A conversation is locked by another transaction: the rest of the batch is stored. The messages for that
+  conversation return to the head of the queue, and fail with `busy` after BUSY_SECONDS.
+- The database is down: all messages fail with `unavailable`. Some may have been committed; clients find
+  out by sending them again with the same key.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from conversations.realtime.threads import DatabaseThreads
 logger = logging.getLogger(__name__)
 
 BATCH_MAX = 256
-QUEUE_MAX = 4_096  # drafts; beyond that senders are told to wait
-LOCK_SECONDS = 0.5  # how long a batch waits for a locked conversation before it goes without
-BUSY_SECONDS = 3.0  # how long a draft waits for its conversation altogether
+QUEUE_MAX = 4_096  # drafts; when full, senders get `busy`
+LOCK_SECONDS = 0.5  # how long a batch waits for locks before it skips locked conversations
+BUSY_SECONDS = 3.0  # how long a draft waits for its conversation in total
 DRAIN_SECONDS = 10.0
 
 Result = Sent | ChatError
 
 for _outcome in ("stored", "busy", "unavailable"):
-    metrics.SENDS.labels(_outcome)  # there from the start, to be watched
+    metrics.SENDS.labels(_outcome)  # export these from the start, so that alerts can use them
 
 
 @dataclass(slots=True)
@@ -48,7 +48,10 @@ class _Waiting:
 
 
 class Writer:
-    """The one way from sockets to the database. Belongs to one event loop."""
+    """Stores messages from sockets. Belongs to one event loop.
+
+    Only one batch is stored at a time, which keeps the messages in a conversation in order.
+    """
 
     def __init__(self) -> None:
         self._threads = DatabaseThreads(1, "chatty-writer")
@@ -59,9 +62,9 @@ class Writer:
         self._open = True
 
     def offer(self, draft: Draft, answer: Callable[[Result], None]) -> None:
-        """Queue a draft; `answer` is called in the event loop once its fate is known.
+        """Queue a draft. `answer` is called in the event loop with the result.
 
-        Raises ChatError("busy") when the queue is full or the process is about to end.
+        Raises ChatError("busy") if the queue is full or the process is shutting down.
         """
         if not self._open or len(self._queue) >= QUEUE_MAX:
             metrics.SENDS.labels("busy").inc()
@@ -75,7 +78,6 @@ class Writer:
         return len(self._queue)
 
     async def run(self) -> None:
-        """Store batches for ever."""
         while True:
             await self._filled.wait()
             self._filled.clear()
@@ -84,7 +86,7 @@ class Writer:
             self._idle.set()
 
     async def drain(self) -> None:
-        """Take nothing more and wait until all that was taken is stored."""
+        """Accept no more drafts, and wait until the queued ones are stored."""
         self._open = False
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -118,11 +120,14 @@ class Writer:
         if again:
             self._queue.extendleft(reversed(again))
             if len(again) == len(self._queue):
-                await asyncio.sleep(0.05)  # nothing else to do than to wait for those locks
+                await asyncio.sleep(0.05)  # only locked conversations are left: don't spin
 
 
 def store(drafts: Sequence[Draft]) -> list[Result]:
-    """Store drafts together as far as the database allows; return what became of each, in order."""
+    """Store drafts and return the result of each, in order. Never raises.
+
+    Tries them all together first, then without locked conversations, then in halves.
+    """
     try:
         return actions.send_messages(drafts, lock_seconds=LOCK_SECONDS)
     except ChatError as chat_error:
@@ -140,7 +145,7 @@ def store(drafts: Sequence[Draft]) -> list[Result]:
 
 def _store_halves(drafts: Sequence[Draft], error: Exception) -> list[Result]:
     if len(drafts) == 1:
-        # Alone and still refused: ours to mend. The words are the sender's, the log gets none.
+        # It fails even alone, so this is a bug. Log the type only: the error can contain the message.
         logger.error("a message could not be stored (%s)", type(error).__name__)
         return [ChatError("server_error")]
     middle = len(drafts) // 2

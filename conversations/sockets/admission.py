@@ -1,4 +1,4 @@
-"""How a socket is let in or turned away: the places of its address, and what it is closed with."""
+"""Limits on the number of sockets, and close codes of rejected ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _CLOSE_CODES = {
 
 
 def take_places(counted: Counter[str], address: str) -> tuple[str, ...]:
-    """Take one of the places of the address and of its network. Before anything is asked: a crowd of
-    strangers from one address keeps neither database nor memory busy.
+    """Count a socket for its address and network. This comes before authentication, so that a flood of
+    connections from one address can't exhaust the database or memory.
 
-    Returns what to give back with release_places(). Raises ChatError("too_many").
+    Returns the value to pass to release_places(). Raises ChatError("too_many").
     """
     if address.startswith(LOCAL_ADDRESSES):
         return ()
@@ -45,11 +45,11 @@ def release_places(counted: Counter[str], taken: tuple[str, ...]) -> None:
 
 
 def require_spare_socket(open_sockets: int) -> None:
-    """Raise ChatError("too_many") when a user has as many sockets open as they may have."""
+    """Raise ChatError("too_many") if a user has reached the limit of open sockets."""
     if open_sockets >= settings.SOCKETS_PER_USER:
         raise ChatError("too_many", gettext_lazy("You have Chatty open in too many windows."))
 
 
 def close_code(error: ChatError) -> int:
-    """Return the code that closes a socket which was not let in."""
+    """Return the close code for a rejected socket."""
     return _CLOSE_CODES.get(error.code, protocol.CLOSE_UNAUTHENTICATED)

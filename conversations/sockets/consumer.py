@@ -1,4 +1,4 @@
-"""The socket of one client: lets it in, understands what it says, writes what it is to hear."""
+"""The WebSocket consumer: authenticates a client, handles its frames, and writes frames to it."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.user_id = 0
         self.name = ""
         self.sid = ""
-        self._addresses: tuple[str, ...] = ()  # its own and its network, while it is counted
-        self.language = ""  # the profile's; without one, what the handshake asked for
+        self._addresses: tuple[str, ...] = ()  # the address and network it is counted for
+        self.language = ""  # of the profile; if "", that of the handshake is used
         self._timers: list[asyncio.TimerHandle] = []
         self._client_limits = ClientLimits()
         self._answers: list[str] = []
-        self._reads: dict[int, int] = {}  # conversation -> seq still to be noted
+        self._reads: dict[int, int] = {}  # conversation id -> seq, not saved yet
         self._reading = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve the socket from handshake to end.
+        """Serve the socket from the handshake to the end.
 
-        The clean-up stands here and not in disconnect(): an exception anywhere skips disconnect()
-        on every server, and a socket that stayed in the relay would be written to for ever.
+        Cleans up here and not in disconnect(), because no server calls disconnect() after an exception.
+        The socket would then stay registered in the relay, which would write to it permanently.
         """
         self.scope, self.base_send = scope, send
         self._main = asyncio.current_task()
@@ -83,7 +83,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except StopConsumer:
             pass
         except asyncio.CancelledError:
-            # We gave up on a client that does not read, or the server is going down.
+            # _give_up() cancelled this task; any other cancellation means that the server stops.
             if not self._over:
                 raise
         finally:
@@ -98,11 +98,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case "websocket.disconnect":
                 raise StopConsumer
 
-    # --- in and out ------------------------------------------------------------------------------
+    # --- connecting and leaving ------------------------------------------------------------------
 
     async def connect(self) -> None:
         if socket_auth.origin_verdict(self.scope) == "foreign":
-            # The one refusal before accept: HTTP 403, nothing of ours for a foreign page to read.
+            # Rejected with HTTP 403 before accepting, so that a foreign page can't read anything. All other
+            # rejections come after accepting, because browsers don't reveal why a handshake failed.
             await self.close()
             raise StopConsumer
         spoken = protocol.choose_subprotocol(self.scope.get("subprotocols", []))
@@ -134,8 +135,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.send_buffer.close(protocol.CLOSE_INTERNAL, last_frames)
 
     def _ask_to_upgrade(self) -> None:
-        """Close the socket of a client of a former version. The code is one that client knows, and
-        on which an open page of that version offers to load it again."""
+        """Close the socket of an outdated client. With this code, open pages of the former version offer
+        to reload."""
         with translation.override(socket_auth.language(self.scope)):
             frame = protocol.upgrade(
                 detail=gettext("Chatty was updated. Reload the page or update your app.")
@@ -149,7 +150,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.language = user.language
         require_spare_socket(len(relay.sockets_of(user.pk)))
         self.user_id, self.name, self.sid = user.pk, user.name, self.identity.sid
-        # Registered first, with the outbox held, read afterwards: nothing falls in between.
+        # Register before reading, with frames held back in the send buffer. In the reverse order, events
+        # between reading and registering would be lost.
         relay.register(self, clock=user.clock)
         conversations = await self.join(user)
         hello = protocol.hello(
@@ -164,8 +166,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._watch_expiry()
 
     async def join(self, user: User) -> list[dict[str, Any]]:
-        """Put this socket into the groups of its user's conversations, which the relay holds for
-        the whole process. Returns the latest of them, for `hello`."""
+        """Add this socket to the rooms of its user's conversations. Returns the latest conversations, for
+        `hello`."""
         for _ in range(MEMBERSHIP_READS):
             self.is_stale = False
             rows, versions = await self.engine.threads.run(read_rooms, user)
@@ -190,7 +192,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.engine.relay.unregister(self)
 
     def _give_up(self) -> None:
-        """End this socket's task: nothing more can be said to the client."""
+        """End this socket's task, because nothing more can be sent to the client."""
         if not self._over and self._main is not None:
             self._over = True
             self._main.cancel()
@@ -202,8 +204,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         loop = asyncio.get_running_loop()
         left = self.identity.expires_at - time.time()
         if self.identity.kind == "token" and left > 0:
-            # Of a token that has less than that left, half-way: at once would have a client whose
-            # tokens are all short renew without end.
+            # If the token expires sooner than that, send the notice half-way. At once, a client whose tokens
+            # are all short-lived would renew them continuously.
             notice = EXPIRY_NOTICE_SECONDS if left > EXPIRY_NOTICE_SECONDS else left / 2
             self._timers.append(loop.call_later(left - notice, self._write_expiry, notice))
         self._timers.append(
@@ -214,20 +216,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
         frame = protocol.auth_expiring(seconds=math.ceil(seconds))
         self.write(EncodedFrames.of(frame))
 
-    # --- what the relay needs (rooms.Socket) ---------------------------------------------------------
+    # --- rooms.Socket --------------------------------------------------------------------------------
 
-    write: Callable[[EncodedFrames], None]  # the outbox's own put: this is called once per delivery
+    write: Callable[
+        [EncodedFrames], None
+    ]  # set to send_buffer.put, saving a call for each delivery
 
     def end(self, code: int) -> None:
         self.send_buffer.close(code)
 
-    # --- what the client says ------------------------------------------------------------------------
+    # --- frames from the client ----------------------------------------------------------------------
 
     async def _handle_message(self, message: dict[str, Any]) -> None:
-        """The one place where frames come in: whatever is in them costs an answer, not the socket."""
+        """Handle a frame. Errors are sent to the client; the socket stays open unless there are too many."""
         text = message.get("text")
         if self.send_buffer.closing:
-            return  # refused or signed out: what still comes is nobody's
+            return  # rejected or signed out: ignore frames that still arrive
         try:
             if not await self._is_within_limit():
                 return
@@ -238,7 +242,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if is_bad and self._client_limits.note_bad_frame(time.monotonic()):
                 self.end(protocol.CLOSE_BAD_CLIENT)
         except DATABASE_ERRORS as error:
-            # Nothing is wrong with this socket: it may ask again when the database is back.
+            # Doesn't count as a failure: the client can retry when the database is back.
             logger.warning("a frame could not be served: %s", type(error).__name__)
             self._write_error(
                 ChatError("unavailable", retry_after=1), **protocol.frame_address(text)
@@ -250,11 +254,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self.end(protocol.CLOSE_INTERNAL)
 
     async def _is_within_limit(self) -> bool:
-        """Tell whether the frame just received may be handled; the socket is closed if not.
+        """Apply the rate limit. Returns whether to handle the frame; if not, the socket is closed.
 
-        Over the limit the client is warned once, and not read for a while: the server stops reading
-        a socket whose frame is being handled. The frame is then handled like any other. A client
-        that is too fast again soon after is closed.
+        A client that exceeds the limit is warned, and its frame is handled after a pause. The server reads
+        no further frames from the socket in this time. If the client exceeds the limit again soon
+        afterwards, its socket is closed.
         """
         try:
             limiter.check_local("frames", str(self.user_id))
@@ -271,7 +275,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.write(self._error_frames(error, **about))
 
     def _error_frames(self, error: ChatError, **about: Any) -> EncodedFrames:
-        """A refusal in the language of whoever opened this socket, wherever it was found out."""
+        """Return an error frame in the user's language."""
         with translation.override(self.language or socket_auth.language(self.scope)):
             return EncodedFrames.of(protocol.error(error, **about))
 
@@ -291,10 +295,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self.write(protocol.PONG)
 
     async def _send_message(self, frame: protocol.Send) -> None:
-        """Render it, hand it to the writer and go on: the answer comes with the commit.
+        """Render a message and queue it for the writer. The client gets the answer after the commit.
 
-        A long or intricate one is rendered in a thread. This socket's next frame waits, which
-        keeps their order.
+        Long or complex messages are rendered in a thread. The socket's next frame is not read before, so
+        messages stay in order.
         """
         draft = Draft(self.user_id, frame.conversation, frame.key, frame.body, frame.reply_to)
         if markdown.is_quick(frame.body):
@@ -317,7 +321,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         self._answers.append(protocol.encode(answer))
         if len(self._answers) == 1:
-            # One commit answers several of them: written at once, after the last.
+            # A commit answers several messages: collect the answers and write them at once.
             asyncio.get_running_loop().call_soon(self._write_answers)
 
     def _write_answers(self) -> None:
@@ -325,7 +329,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.write(EncodedFrames(*answers))
 
     def _note_read(self, frame: protocol.Read) -> None:
-        """Of many marks in a row only the last of each conversation is written."""
+        """Save a read mark. If several arrive in a row, only the last one of each conversation is saved."""
         self._reads[frame.conversation] = max(self._reads.get(frame.conversation, 0), frame.seq)
         if not self._reading:
             self._reading = True
@@ -367,7 +371,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             self.identity = await self.engine.threads.run(socket_auth.renew, token, self.identity)
         except ChatError as error:
-            # A clear answer; the socket itself lives on until its old token's end.
+            # The socket stays open until the old token expires.
             self._write_error(error)
             return
         self._watch_expiry()

@@ -1,4 +1,4 @@
-"""What the sockets read from the database, in threads."""
+"""Database reads for sockets. They run in threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conversations.wire import sidebar_to_wire
 
 
 def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """Return the latest conversations, and the versions of all."""
+    """Return the latest conversations for `hello`, and id -> version of all the user's conversations."""
     rows, versions = queries.sidebar_and_versions(user)
     return [sidebar_to_wire(row) for row in rows], versions
 

@@ -1,10 +1,12 @@
-"""What is still to be written to one socket: in order, bounded, never waited for.
+"""Send buffers: the frames that a socket has not taken yet, in order and with limits.
 
-A client that does not read costs its own connection; not the process's memory, and nobody's time.
-Two kinds behind one shape. Servers that offer the ASGI extension `chatty.frame`
-(chatty/server/uvicorn_protocols.py) take finished frames straight into the connection's buffer, and
-what waits there for all sockets together is bounded: beyond that those furthest behind are closed.
-Every other server is served from a queue.
+Writing to a buffer never blocks. A client that doesn't read loses its connection; it can neither use up
+memory nor delay others. There are two implementations:
+
+- DirectSendBuffer, for servers with the ASGI extension `chatty.frame` (chatty/server/uvicorn_protocols.py),
+  writes encoded frames directly to the connection's buffer. The total of all sockets is limited, too: when
+  it is exceeded, the sockets that are furthest behind are closed.
+- QueuedSendBuffer, for all other servers, sends frames from a queue.
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ from conversations.protocol import EncodedFrames
 
 SEND_BUFFER_FRAMES = 1_000
 SEND_BUFFER_BYTES = 1024 * 1024
-UNREAD_MAX = 32 * 1024 * 1024  # bytes that wait for all sockets of this process together
-UNREAD_LEFT = UNREAD_MAX * 3 // 4  # that may stay when those furthest behind have been closed
-SMALL_FRAME = 4096  # bytes; one such frame for a client that reads is not worth counting
-CLOSE_SECONDS = 5.0  # for a close to get through to a client that does not read
-# What was still to be said to them does not concern them any more, or will not be read.
+UNREAD_MAX = 32 * 1024 * 1024  # bytes buffered for all sockets of this process
+UNREAD_LEFT = UNREAD_MAX * 3 // 4  # sockets are closed until this is reached
+SMALL_FRAME = 4096  # bytes; not worth counting if the client has read everything else
+CLOSE_SECONDS = 5.0  # how long to wait for a client that doesn't read, when closing
+# With these codes, buffered frames are discarded: the client must not get them any more, or won't read them.
 DISCARDING_CODES = {
     protocol.CLOSE_TOO_SLOW,
     protocol.CLOSE_UNAUTHENTICATED,
@@ -32,39 +34,41 @@ DISCARDING_CODES = {
     protocol.CLOSE_ACCOUNT_CLOSED,
 }
 
-metrics.CLOSES.labels(protocol.CLOSE_TOO_SLOW)  # there from the start, to be watched
+metrics.CLOSES.labels(
+    protocol.CLOSE_TOO_SLOW
+)  # export it from the start, so that alerts can use it
 
 Extension = dict[str, Callable[..., Any]]
 
 
 class SendBuffer(Protocol):
-    """Holds everything back until `release`. After `close` nothing more is taken."""
+    """Holds all frames until release(). Ignores frames after close()."""
 
     @property
     def closing(self) -> bool: ...
 
     def put(self, frames: EncodedFrames) -> None:
-        """Write in order; a client too far behind is closed with 4408 instead."""
+        """Write frames. If the client is too far behind, close the socket with 4408 instead."""
 
     def release(self, first: EncodedFrames) -> None:
-        """Write `first`, then what was held back."""
+        """Write `first`, then the held frames."""
 
     def close(self, code: int, last_frames: EncodedFrames | None = None) -> None:
-        """Write what waits, say the last words, close. The first code counts.
+        """Write the buffered frames and `last_frames`, then close. Only the first call has an effect.
 
-        What waits is dropped when the client does not read it, or may not hear it (any more).
+        Frames that are still held, and with DISCARDING_CODES all buffered ones, are discarded.
         """
 
     def stop(self) -> None:
-        """The socket is gone. Called once."""
+        """Clean up after the socket has disconnected. Called once."""
 
 
 class Unread:
-    """What waits for the sockets whose clients are behind, all together.
+    """Counts the bytes buffered for all sockets whose clients are behind.
 
-    Counts are as of the last frame for a socket, so they may be too high until they are taken again.
-    Taking them costs a look at every socket that is behind; UNREAD_LEFT is so far below UNREAD_MAX
-    that it happens once for many megabytes written, not for every frame.
+    A count is from the last write to its socket, so it may be too high until _make_room() reads it again.
+    That is expensive, because it visits every socket that is behind. UNREAD_LEFT is far enough below
+    UNREAD_MAX that it happens once per many megabytes, not for every frame.
     """
 
     def __init__(self) -> None:
@@ -72,7 +76,7 @@ class Unread:
         self.total = 0
 
     def count(self, buffer: DirectSendBuffer, unread: int) -> None:
-        """Note how many bytes wait for a socket, and close those furthest behind if that is too much."""
+        """Set the bytes buffered for a socket. If the total is too high, close those furthest behind."""
         self.total += unread - self._counts.pop(buffer, 0)
         if unread:
             self._counts[buffer] = unread
@@ -94,7 +98,7 @@ UNREAD = Unread()
 
 
 class DirectSendBuffer:
-    """Writes through `chatty.frame`: the connection's own buffer is the queue."""
+    """Writes with `chatty.frame` to the connection's buffer, without a queue of its own."""
 
     def __init__(self, extension: Extension) -> None:
         self._write = extension["write"]
@@ -121,14 +125,14 @@ class DirectSendBuffer:
             return
         frame = frames.wire_bytes
         self._write(frame)
-        # Nearly every client has read everything: then this is all that counting costs.
+        # Nearly every client has read everything; skip counting for those.
         if unread or self._is_counted or len(frame) > SMALL_FRAME:
             unread = self.unread()
             self._is_counted = unread > 0
             UNREAD.count(self, unread)
 
     def unread(self) -> int:
-        """Return the bytes that wait for the client."""
+        """Return the number of bytes that the client has not read."""
         waiting: int = self._buffered()
         return waiting
 
@@ -153,7 +157,7 @@ class DirectSendBuffer:
 
 
 class QueuedSendBuffer:
-    """Sends from a task of its own. `give_up` ends the socket when nothing more can be said."""
+    """Sends from a task. `give_up` ends the consumer after closing, or if the client is gone."""
 
     def __init__(self, send: Callable[[dict[str, Any]], Any], give_up: Callable[[], None]) -> None:
         self._send = send
@@ -216,13 +220,13 @@ class QueuedSendBuffer:
                     self._give_up()
                     return
         except Exception:
-            # Each server has its own way to say that the client is gone.
+            # The client is gone. Each server raises a different exception for that.
             self._give_up()
 
     async def _send_close(self, code: int) -> None:
         try:
             await self._send({"type": "websocket.close", "code": code})
         except Exception:
-            # Daphne says no standard code but 1000. To clients it means the same as those we use:
-            # come back.
+            # Of the standard codes, Daphne only accepts 1000. Clients treat it like those we use: they
+            # reconnect.
             await self._send({"type": "websocket.close", "code": 1000})
