@@ -1,9 +1,9 @@
-"""Conversations and messages in the administration. Every deed goes through actions, as at any door.
+"""Conversations and messages in the administration. All changes go through actions, as everywhere else.
 
-What is said in closed and direct conversations is not shown to staff, nor found by searching for it,
-until they have given a reason; that is recorded for ever. No lookup from the address is believed
-(Django's own would let `?body__startswith=` be asked letter by letter): the search form is the one
-way to narrow the list of messages.
+Administrators can neither see nor search the text of private conversations and direct messages until they
+have given a reason, which is recorded permanently. Lookups in the query string are ignored: with Django's
+own, `?body__startswith=` would reveal a hidden text letter by letter. Messages can only be filtered with
+the search form.
 """
 
 from conversations.admin.conversations import ConversationAdmin

@@ -1,4 +1,4 @@
-"""What the pages of the administration share."""
+"""Base class and helpers of the administration's pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatty.common.errors import ChatError
 
 
 class ReadOnlyAdmin(OwnFiltersOnly, admin.ModelAdmin):
-    """Rows that nobody adds, changes or deletes by hand."""
+    """An admin without Django's forms for adding, changing and deleting rows."""
 
     show_full_result_count = False
 
@@ -42,7 +42,7 @@ class ReadOnlyAdmin(OwnFiltersOnly, admin.ModelAdmin):
     def each(
         self, request: HttpRequest, rows: Sequence[Any], action: Callable[[User, int], Any]
     ) -> list[Any]:
-        """Do it to each row, say what was refused, return those it was done to."""
+        """Run an action on each row and show its errors. Returns the rows for which it succeeded."""
         done = []
         for row in rows:
             try:

@@ -1,4 +1,4 @@
-"""Conversations in the administration: members, roles, the archive, and looking into one."""
+"""Conversations in the administration: members, roles, archiving, access to private ones."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_display = ("title", "kind", "access_value", "entries", "last_text_at", "archived_at")
     list_display_links = ("title",)
     list_filter = ("kind", "access", ArchivedFilter)
-    show_facets = admin.ShowFacets.NEVER  # each would count every conversation
-    search_fields = ("name",)  # more is searched below
+    show_facets = admin.ShowFacets.NEVER  # each facet would count all conversations
+    search_fields = ("name",)  # get_search_results() searches more
     search_help_text = _(
         "Search by name. Find direct messages by a person’s name or email address."
     )
@@ -109,13 +109,13 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("name"), ordering="name")
     def title(self, conversation: Conversation) -> str:
-        # Put there for a whole list at once, looked up for a single one.
+        # Set by get_changelist_instance() for a whole list; looked up for a single conversation.
         title: str = getattr(conversation, "staff_title", "")
         return title or queries.title_for_staff(conversation)
 
     @admin.display(description=_("access"), ordering="access")
     def access_value(self, conversation: Conversation) -> str:
-        return conversation.access  # one word; the choice's label is a sentence
+        return conversation.access  # one word, because the choice's label is a sentence
 
     @admin.display(description=_("messages"), ordering="last_seq")
     def entries(self, conversation: Conversation) -> int:
@@ -182,7 +182,7 @@ class ConversationAdmin(ReadOnlyAdmin):
             raise Http404
         return conversation
 
-    # Members, roles, archive: one page with one form for each deed.
+    # Members, roles, archiving: one page with a form for each action.
 
     def moderate_view(self, request: HttpRequest, conversation_id: int) -> HttpResponse:
         if not self.has_moderate_permission(request):
@@ -201,7 +201,7 @@ class ConversationAdmin(ReadOnlyAdmin):
             if not form.is_bound:
                 self.show_error(request, error)
             else:
-                if form.is_valid():  # else it says itself what is wrong
+                if form.is_valid():  # otherwise it shows its own errors
                     add_form_error(form, error)
                 return with_status(self._moderate_page(request, conversation, form), error)
         else:
@@ -212,7 +212,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     def _moderate(
         self, request: HttpRequest, conversation: Conversation, form: AddMemberForm
     ) -> str:
-        """Do what a form of the page asks for and return it in a sentence."""
+        """Run the submitted action and return a message about it."""
         staff, action = current_user(request), request.POST.get("action")
         if action == "archive":
             actions.moderate_archive(staff, conversation.pk)
@@ -261,10 +261,10 @@ class ConversationAdmin(ReadOnlyAdmin):
             roles=Membership.Role.choices,
         )
 
-    # Looking into a closed or direct conversation.
+    # Access to private conversations and direct messages.
 
     def reveal_view(self, request: HttpRequest, conversation_id: int) -> HttpResponse:
-        """Ask for a reason, record it, and go on to what was to be read."""
+        """Ask for a reason, record it, and redirect to the requested page."""
         if not may_reveal(request):
             raise PermissionDenied
         conversation = self.require_conversation(request, conversation_id)
@@ -296,7 +296,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         )
 
     def _revealed(self, request: HttpRequest, conversation: Conversation) -> str:
-        """Back to the message one came from (?message=7) or to the members (?members), else to all
+        """Return the URL to continue with: the members (?members), the message (?message=7), or else all
         messages of the conversation."""
         if "members" in request.GET:
             return reverse("admin:conversations_conversation_moderate", args=[conversation.pk])
@@ -308,7 +308,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 
 def named_condition(text: str) -> Q:
-    """Return the condition for conversations found by a name: theirs, or a person's in a direct."""
+    """Return the condition for a search: by id ("#7"), by name, or by a person in a direct message."""
     number = parse_number(text) if text.startswith("#") else None
     if number is not None:
         return Q(pk=number)
@@ -318,7 +318,7 @@ def named_condition(text: str) -> Q:
 
 
 def messages_url(conversation_id: int) -> str:
-    """Return where all messages of a conversation are listed."""
+    """Return the URL of the list of all messages of a conversation."""
     where = urlencode({"conversation": f"#{conversation_id}"})
     return f"{reverse('admin:conversations_message_changelist')}?{where}"
 

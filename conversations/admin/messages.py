@@ -1,4 +1,4 @@
-"""Messages in the administration: searched, read where that is allowed, deleted."""
+"""Messages in the administration: searching, reading where permitted, deleting."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from conversations.admin.base import ReadOnlyAdmin, parse_number
 from conversations.admin.conversations import named_condition
 from conversations.models import Conversation, Message
 
-NARROWED_TO = 100  # conversations or people one search may be narrowed to
+NARROWED_TO = 100  # maximum number of matching conversations or people in a search
 LIST_EXCERPT = 300  # characters of a message in the list
 
 
 class MessageSearch(forms.Form):
-    """What the list of messages is narrowed by."""
+    """The filters of the list of messages."""
 
     conversation = forms.CharField(
         label=_("Conversation"), required=False, max_length=limits.NAME_MAX
@@ -61,7 +61,7 @@ class MessageSearch(forms.Form):
         if data["until"]:
             rows = rows.filter(created_at__lt=midnight(data["until"] + timedelta(days=1)))
         if data["words"]:
-            # Of what may not be read, nothing is to be learned by asking for it either.
+            # Only search readable messages: a match alone would reveal part of a hidden text.
             rows = rows.filter(readable=True, body__icontains=data["words"])
         return rows
 
@@ -84,11 +84,11 @@ def find_people(text: str) -> list[int]:
 
 
 class MessageList(ChangeList):
-    """A page of messages, newest first, without counting them all: there may be millions."""
+    """A page of messages, newest first. Doesn't count all rows, because there can be millions."""
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         self.narrowed = MessageSearch(request.GET)
-        self.older = ""  # the query string of the next page, "" when there is none
+        self.older = ""  # the query string of the next page, "" if there is none
         super().__init__(request, *args)
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class MessageList(ChangeList):
         self.full_result_count = None
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(rows)
-        # Never asked for its count.
+        # Django requires a paginator, but nothing here uses its count.
         self.paginator = self.model_admin.get_paginator(
             request, self.queryset.order_by("-pk"), self.list_per_page
         )
@@ -167,7 +167,7 @@ class MessageAdmin(ReadOnlyAdmin):
         url = reverse("admin:conversations_message_change", args=[message.reply_to_id])
         return format_html('<a href="{}">#{}</a>', url, message.reply_to_id)
 
-    # Deleting leaves a tombstone and is told live, as when the author does it.
+    # Deleting goes through actions: it leaves a tombstone and is published, as when the author deletes it.
 
     def has_delete_permission(self, request: HttpRequest, obj: Message | None = None) -> bool:
         may = request.user.has_perm("conversations.delete_message")
@@ -175,7 +175,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Delete (a “Message deleted” note stays)"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, rows: QuerySet[Message]) -> HttpResponse | None:
-        # "All on all pages" is not offered, and not taken either.
+        # Ignore Django's "select all on all pages", which this list doesn't offer.
         chosen = list(rows.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME)))
         doomed = [row for row in chosen if self.has_delete_permission(request, row)]
         if not doomed:
@@ -217,7 +217,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
 
 def staff_text(message: Message, *, at_most: int | None) -> str | SafeString:
-    """Return what staff get to see of a message: its source, a notice's sentence, or a mask."""
+    """Return the text of a message or notice for an administrator, or a link to give a reason first."""
     if not message.is_text:
         author = message.author.name if message.author else None
         return notices.sentence(message.kind, author=author, data=message.data or {})

@@ -1,4 +1,4 @@
-"""Who of the staff looked into which conversation, and why."""
+"""The audit log: which administrator viewed which private conversation, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RevealAdmin(ReadOnlyAdmin):
     search_fields = ("staff__name", "staff__email", "title", "reason")
     ordering = ("-id",)
     sortable_by = ()
-    # Never the conversation itself: it may have been deleted since.
+    # Without the conversation itself, because it may have been deleted since.
     fields = ("at", "staff", "looked_into", "reason")
     readonly_fields = fields
 

@@ -1,4 +1,4 @@
-"""What the templates of every page need beyond Django's own tags."""
+"""Template tags and filters for pages of all apps."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ register = template.Library()
 
 @register.simple_tag
 def icon(name: str, size: int = 20) -> SafeString:
-    """One decorative lucide icon. Whatever it stands for is said in words beside it."""
+    """A lucide icon. It is hidden from screen readers, so there must be a text label as well."""
     return _icon(str(name), size)
 
 
 @lru_cache(maxsize=256)
 def _icon(name: str, size: int) -> SafeString:
-    # Kept, because lucide parses and prints the drawing anew each time, and a page has dozens.
+    # Cached, because lucide parses and serialises the SVG with each call, and a page has dozens.
     attributes = {"class": "icon", "aria-hidden": "true", "focusable": "false"}
     return mark_safe(lucide(name, size=size, **attributes))
 
 
 @register.simple_tag
 def symbol(name: str) -> SafeString:
-    """The same drawing as a <symbol id="i-…">: drawn once for the whole page, used many times."""
+    """An icon as <symbol id="i-…">, for the sprite of a page."""
     drawing = _icon(str(name), 24)
     inside = drawing[drawing.index(">") + 1 : drawing.rindex("</svg>")]
     return format_html(
@@ -54,7 +54,7 @@ def symbol(name: str) -> SafeString:
 
 @register.simple_tag
 def use_icon(name: str) -> SafeString:
-    """An icon of the page's sprite (templates/_sprite.html must hold it)."""
+    """An icon of the page's sprite. It must be in templates/_sprite.html."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>',
         name,
@@ -68,7 +68,7 @@ def version() -> str:
 
 @register.filter
 def initials(name: str) -> str:
-    """Up to two letters that stand for a name: "Ada Lovelace" AL, "bob" B, "李明" 李."""
+    """Up to two initials: AL for "Ada Lovelace", B for "bob", 李 for "李明"."""
     words = [word for word in name.split() if word[0].isalnum()] or name.split()
     letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words[:1]]
     return "".join(letters).upper()[:2]
@@ -76,8 +76,8 @@ def initials(name: str) -> str:
 
 @register.filter
 def autofocus(field: BoundField) -> BoundField:
-    """Have a page open with this field ready to be typed into, unless its form came back with a
-    reason: that is read first."""
+    """Focus this field when the page loads, unless the form was submitted: then users should read its
+    errors first."""
     if not field.form.is_bound:
         field.field.widget.attrs["autofocus"] = True
     return field
@@ -85,15 +85,15 @@ def autofocus(field: BoundField) -> BoundField:
 
 @register.filter
 def timestamp(at: datetime) -> str:
-    """What <time datetime> holds: UTC and milliseconds, for HTML knows no finer fractions."""
+    """A value for <time datetime>: UTC with milliseconds, because HTML allows no more digits."""
     return wire.timestamp(at) or ""
 
 
 @register.simple_tag
 def avatar(person: User | None, *, size: str = "", slot: str = "") -> SafeString:
-    """Somebody's face: initials on their colour, and their picture on top once it has come.
+    """A person's avatar: initials on their colour, covered by their picture once it has loaded.
 
-    The live page draws the same (static/js/views/avatar.js). `slot`: its data-slot, for scripts.
+    static/js/views/avatar.js builds the same. `slot`: its data-slot, for scripts.
     """
     return format_html(
         '<span class="avatar{} avatar--h{}"{} aria-hidden="true">{}{}</span>',
@@ -113,9 +113,9 @@ def _picture(url: str | None) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def import_map(context: Context) -> SafeString:
-    """Names the page's modules: "chatty/chat/store.js" -> the hashed file that is served for it.
+    """The import map: "chatty/chat/store.js" -> the URL of the hashed file.
 
-    Modules import these bare names only, so that every file may be cached for ever.
+    Modules only import these names, so that every file can be cached permanently.
     """
     imports = _imports() if not settings.DEBUG else _imports.__wrapped__()
     script = json_script({"imports": imports}).replace(
@@ -134,7 +134,7 @@ def _imports() -> dict[str, str]:
 
 @register.inclusion_tag("conversations/_sidebar.html", takes_context=True)
 def sidebar(context: Context) -> dict[str, Any]:
-    """The list of conversations, for pages of every app."""
+    """The sidebar, for pages of all apps."""
     request = context["request"]
     match = request.resolver_match
     return {
@@ -148,16 +148,19 @@ def sidebar(context: Context) -> dict[str, Any]:
 
 @register.simple_tag(takes_context=True)
 def app_data(context: Context) -> SafeString:
-    """<script id="app-data">: what the page's scripts get to know. See shell.app_data."""
+    """<script id="app-data">: data for the page's scripts, see layout.app_data()."""
     return json_script(layout.app_data(context["request"], context.get("page_data")), "app-data")
 
 
 @register.simple_tag
 def message_actions(row: MessageRow) -> SafeString:
-    """What this reader may do with a message. Drawn anew for each of a page it was half its cost."""
+    """The actions that the reader can take on a message.
+
+    The HTML is cached with placeholders: rendering it for each message was half the cost of a page.
+    """
     draw = _actions.__wrapped__ if settings.DEBUG else _actions
     drawn = draw(get_language(), row.can_add, row.can_edit, row.can_delete)
-    # Addresses of our own making: numbers and nothing to escape.
+    # Safe without escaping: URLs that we build from numbers, and a number.
     for gap, value in (("@url@", row.url), ("@reply@", row.reply_url), ("@seq@", row.message.seq)):
         drawn = drawn.replace(gap, str(value))
     return mark_safe(drawn)
@@ -165,7 +168,7 @@ def message_actions(row: MessageRow) -> SafeString:
 
 @lru_cache(maxsize=64)
 def _actions(language: str | None, can_add: bool, can_edit: bool, can_delete: bool) -> str:
-    """`language` is the active one: words are drawn in it."""
+    """`language`: the active one. It is part of the cache key, because the HTML contains labels."""
     gaps = {"url": "@url@", "reply_url": "@reply@", "seq": "@seq@"}
     allowed = {"can_add": can_add, "can_edit": can_edit, "can_delete": can_delete}
     return render_to_string("conversations/_actions.html", {**gaps, **allowed}).strip()
@@ -173,13 +176,13 @@ def _actions(language: str | None, can_add: bool, can_edit: bool, can_delete: bo
 
 @register.simple_tag
 def quick_emoji() -> tuple[str, ...]:
-    """The reactions offered at once, on the page and in the live picker."""
+    """The suggested reactions, on the page and in the emoji picker."""
     return messages.QUICK_EMOJI[:8]
 
 
 @register.simple_tag
 def notice_sentences() -> dict[str, str]:
-    """What happens to a conversation, in the page's language, for scripts to fill in."""
+    """The sentences of notices in the page's language, with placeholders for scripts."""
     return notices.patterns()
 
 
@@ -189,6 +192,6 @@ def csp_nonce(context: Context) -> str:
 
 
 def _nonce(context: Context) -> str:
-    # The nonce is drawn when it is first printed; asking whether it is there would not draw it.
+    # The nonce is lazy and must be converted to a string: testing its truth would not generate it.
     request: Any = context.get("request")
     return str(getattr(request, "csp_nonce", ""))

@@ -1,9 +1,17 @@
-"""The pages. They read through queries, write through actions, and work without any script.
+"""The server-rendered pages. They read with queries, write with actions, and work without JavaScript.
 
-shell     who may come in, and what stands around every page: the list, the data for scripts
-timeline  messages -> what the template of a conversation shows
-reading   home, browse, conversation, permalink
-writing   send, edit, delete, react
-managing  opening conversations, members, settings, one's own view of them
-device    manifest, service worker, the page without a connection, sharing, notifications
+signed_in          the decorator of all views for signed-in users
+layout             sidebar and data for scripts, on every page
+home               first page and browsing public conversations
+conversation_page  a conversation, permalinks of messages
+timeline           messages as the entries that the template shows
+presence           who is online, read receipts
+messages           send, edit, delete, react
+new_conversations  new groups and direct messages
+members            members of a conversation
+membership         joining, leaving, read marks, notification level
+settings           settings of a conversation, archiving, deleting
+people_search      searching for people
+pwa                manifest, service worker, offline page, sharing, notifications
+forms, urls
 """

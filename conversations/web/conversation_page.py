@@ -1,4 +1,4 @@
-"""The page of a conversation, and the place of one message in it."""
+"""The page of a conversation, and permalinks of messages."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from conversations.web.signed_in import member_view, parse_id
 
 @dataclass
 class Composer:
-    """What stands in the box: a fresh one, a reply begun, or a refused message kept."""
+    """The state of the message box: empty, with a reply, with a shared text, or with a rejected message."""
 
     body: str = ""
     reply_to: int | None = None
     quote: timeline.Quote | None = None
     error: str = ""
-    shared: bool = False  # by another app: stands below a draft that scripts have kept
-    # Made here, not by the database: the same form sent twice is the same message.
+    shared: bool = False  # from another app: scripts append it to a saved draft
+    # Generated when the form is rendered, so that submitting it twice sends one message.
     key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
 
 
 @member_view("GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    text = request.GET.get("text", "")  # see pwa.share
+    text = request.GET.get("text", "")  # see pwa.share()
     reply_to = parse_id(request.GET.get("reply_to"), least=1)
     composer = Composer(text, reply_to, shared=bool(text))
     try:
@@ -46,7 +46,7 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
 
 @member_view("GET")
 def message(request: HttpRequest, message_id: int) -> HttpResponse:
-    """The permalink: the conversation, opened at this message."""
+    """The permalink of a message: redirects to it in its conversation."""
     try:
         found, _membership = access.message_for(current_user(request), message_id)
     except ChatError as error:
@@ -55,9 +55,8 @@ def message(request: HttpRequest, message_id: int) -> HttpResponse:
 
 
 def _join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> HttpResponse:
-    """Return what someone who is not a member sees of an open conversation: what Browse shows.
-
-    Joining leads back to the address that was asked for. Raises the refusal for any other one.
+    """Return the page of a public conversation for people who are not members. Joining leads back to the
+    requested URL. For any other conversation, raises `error`.
     """
     found = queries.open_group(current_user(request), conversation_id)
     if error.code != "not_found" or found is None:
@@ -67,7 +66,7 @@ def _join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> 
 
 
 def message_url(message: Message) -> str:
-    """Return the address of a message in its conversation (loaded: access.message_for)."""
+    """Return the URL of a message in its conversation, which must be loaded."""
     page = reverse("conversations:conversation", args=[message.conversation_id])
     is_recent = message.conversation.last_seq - message.seq < limits.PAGE_SIZE
     return f"{page}#m{message.pk}" if is_recent else f"{page}?around={message.seq}#m{message.pk}"
@@ -76,14 +75,14 @@ def message_url(message: Message) -> str:
 def conversation_page(
     request: HttpRequest, membership: Membership, composer: Composer
 ) -> HttpResponse:
-    """Return the page of a conversation; also what a refused message comes back to.
+    """Return the page of a conversation, also after a rejected message.
 
-    To be called inside access.reading(), whose membership it is given.
+    Call this inside access.reading(), with its membership.
     """
     user = current_user(request)
     conversation = membership.conversation
     history = queries.history(conversation, **_history_window(request))
-    if not history.messages:  # an address beyond either end
+    if not history.messages:  # the URL is for a seq that doesn't exist
         history = queries.history(conversation)
     listed = _sidebar_item(request, conversation.pk)
     unread = _count_unread(listed, membership)
@@ -103,7 +102,7 @@ def conversation_page(
         "conversation": conversation,
         "membership": membership,
         "title": other.name if other else conversation.name,
-        # A refused message is shown at an address that takes messages alone: links say where they go.
+        # After a rejected message this page has the URL for sending: links must be absolute.
         "url": url,
         "page_url": url if request.method == "POST" else request.get_full_path(),
         "person": other,
@@ -129,7 +128,7 @@ def conversation_page(
 
 
 def _details(request: HttpRequest, conversation: Conversation) -> str:
-    """Return the address of what stood beside the last conversation, or "" (static/js/views/details.js)."""
+    """Return the URL of the panel beside the conversation, as it was last, or "" (js/views/details.js)."""
     name = request.COOKIES.get("details")
     if name == "settings" or (name == "members" and not conversation.is_direct):
         return reverse(f"conversations:{name}", args=[conversation.pk])
@@ -137,7 +136,7 @@ def _details(request: HttpRequest, conversation: Conversation) -> str:
 
 
 def _history_window(request: HttpRequest) -> dict[str, int]:
-    """Return which page of the history the address asks for; anything odd asks for the latest."""
+    """Return the page of history in the URL. Invalid values mean the latest."""
     if request.method != "POST":
         for name in ("around", "before", "after"):
             seq = parse_id(request.GET.get(name))
@@ -156,7 +155,7 @@ class _Unread:
 
 
 def _sidebar_item(request: HttpRequest, conversation_id: int) -> SidebarItem | None:
-    """The list beside the page knows whose it is and what is unread, unless it ends before."""
+    """Return the conversation in the sidebar, which saves queries; None if it is not listed there."""
     return next((row for row in get_sidebar(request).rows if row.id == conversation_id), None)
 
 
@@ -179,7 +178,7 @@ def _unread_bar(
 
 
 def _set_quote(composer: Composer, membership: Membership, shown: list[Message]) -> None:
-    """Find the message that is replied to: usually on the page, else by one query more."""
+    """Set the quoted message. A query is only needed if it is not on the page."""
     if composer.reply_to is None:
         return
     quoted = next((each for each in shown if each.pk == composer.reply_to), None)
@@ -194,10 +193,10 @@ def _set_quote(composer: Composer, membership: Membership, shown: list[Message])
 
 
 def _page_data(context: dict[str, Any], history: queries.History) -> dict[str, Any]:
-    """Return what scripts get to know of the open conversation.
+    """Return the data of the open conversation for scripts.
 
-    `version`: the position they hold from here on. It is the conversation's clock, read before the
-    rows, so it may only be used with a page that reaches the end (`has_newer` false).
+    `version`: the position from which they continue. It was read before the rows, so it is only valid for
+    a page that includes the latest message (`has_newer` is false).
     """
     conversation, membership = context["conversation"], context["membership"]
     return {

@@ -1,4 +1,4 @@
-"""The shapes of the forms. Rules live in actions and limits, which say what is wrong per field."""
+"""Forms. Values are validated by actions and limits, which raise errors for each field."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LEVELS = [
 
 
 class Line(ShortField):
-    """Any text of one line, as it was typed: actions clean it and say what is wrong with it.
+    """A line of text exactly as typed. Actions clean and validate it.
 
-    Django's own field would refuse a NUL before the text could be kept, in other words than ours.
+    Django's CharField would reject NUL characters itself, with another message and without keeping the text.
     """
 
     default_validators: list[Any] = []
@@ -41,7 +41,7 @@ class Line(ShortField):
 
 
 class ConversationForm(forms.Form):
-    """Name, topic and access: for a new one and for one that is changed."""
+    """Name, topic and access, for creating and editing."""
 
     name = Line(label=_("Name"), widget=forms.TextInput(attrs={"autocomplete": "off"}))
     topic = Line(
@@ -62,7 +62,7 @@ class LevelForm(forms.Form):
     level = forms.ChoiceField(label=_("Notify me of"), choices=LEVELS, widget=forms.RadioSelect)
 
     def __init__(self, *, level: str, is_direct: bool) -> None:
-        """In a direct conversation everything is for its reader: mentions are the same as all."""
+        """Direct messages have no mentions, so this level is not offered and shown as "all"."""
         choices = LEVELS
         if is_direct:
             choices = [each for each in LEVELS if each[0] != Membership.Level.MENTIONS]
@@ -72,7 +72,7 @@ class LevelForm(forms.Form):
 
 
 class DeleteForm(forms.Form):
-    """Typing the name is the last chance to notice which conversation this is about."""
+    """Requires the conversation's name, so that people don't delete the wrong one."""
 
     name = Line(label=_("Conversation name"), widget=forms.TextInput(attrs={"autocomplete": "off"}))
 

@@ -15,7 +15,7 @@ BROWSE_PAGE = 50
 
 @member_view("GET")
 def home(request: HttpRequest) -> HttpResponse:
-    """The latest conversation; on a phone, or asked for with ?list, the list of all."""
+    """Redirect to the latest conversation. On phones and with ?list, show the list instead."""
     rows = get_sidebar(request).rows
     if rows and "list" not in request.GET and not _is_phone(request):
         return HttpResponseRedirect(rows[0].url)
@@ -23,7 +23,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _is_phone(request: HttpRequest) -> bool:
-    """A guess that costs nothing when wrong: the other screen is one press away."""
+    """A guess. It does little harm if wrong, because the other page is one click away."""
     return "Mobi" in request.headers.get("User-Agent", "")
 
 

@@ -1,4 +1,4 @@
-"""What is around every page of somebody signed in, and what scripts get to know."""
+"""The sidebar and the data for scripts, on all pages for signed-in users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIDEBAR_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class SidebarItem:
-    """One conversation of the list, as _sidebar_row.html shows it."""
+    """A conversation in the sidebar, for _sidebar_row.html."""
 
     id: int
     kind: str
@@ -39,14 +39,15 @@ class SidebarItem:
 
     @property
     def level_in_force(self) -> str:
-        """Directs know no mentions: everything in one is for its reader (conversation_list.js: levelOf)."""
+        """The effective level. In direct messages there are no mentions, so "mentions" means "all". The same
+        as levelOf() in conversation_list.js."""
         asks_mentions = self.level == Membership.Level.MENTIONS
         is_direct = self.kind == Conversation.Kind.DIRECT
         return Membership.Level.ALL if asks_mentions and is_direct else self.level
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing in it asks for a notification (conversation_list.js: notifiableCount)."""
+        """Whether it has nothing to notify of, as notifiableCount() in conversation_list.js."""
         match self.level_in_force:
             case Membership.Level.ALL:
                 return not self.unread
@@ -67,7 +68,7 @@ class Sidebar:
 
 
 def get_sidebar(request: HttpRequest) -> Sidebar:
-    """Return the list for this request; asked for twice, it is read once."""
+    """Return the sidebar for this request. It is read once and cached on the request."""
     kept: Sidebar | None = getattr(request, "_sidebar", None)
     if kept is None:
         limit = limits.CONVERSATIONS_MAX if "all" in request.GET else SIDEBAR_ROWS
@@ -102,11 +103,11 @@ def _sidebar_item(row: queries.SidebarRow, current: bool, online: set[int]) -> S
 
 
 def writer_of(user: User) -> str:
-    """Return what a browser tells the same person by after the database was restored or set up anew.
+    """Return an identifier of the person for text that is stored in the browser.
 
-    A new account may then have an old id, so text kept in the browser is not told apart by ids. Two
-    marks, either of which is enough: the account, whatever its address is by then, and the address,
-    whatever its account.
+    A user id is not enough: after the database was restored or created again, it may belong to someone else.
+    The identifier has two hashes, one of the account and one of the email address. If either matches, it is
+    the same person.
     """
     account = f"{user.pk} {user.date_joined.timestamp()}"
     return " ".join(
@@ -115,9 +116,9 @@ def writer_of(user: User) -> str:
 
 
 def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what #app-data holds.
+    """Return the content of #app-data.
 
-    `conversation`: of the open one, see conversation_page.py; None elsewhere.
+    `conversation`: data of the open conversation, see conversation_page.py; None on other pages.
     """
     user = current_user(request)
     return {

@@ -1,4 +1,4 @@
-"""The people of a conversation."""
+"""The page of a conversation's members."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMBERS_PAGE = 50
 
 @member_view("GET", "POST")
 def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """GET: who is in it, `q` finds others. POST `people`: add them."""
+    """GET: list the members; `q` searches for others. POST `people`: add them."""
     user = current_user(request)
     membership = access.member_of(user, conversation_id)
     if membership.conversation.is_direct:

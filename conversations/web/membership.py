@@ -1,4 +1,4 @@
-"""One's own part in a conversation: joining, leaving, what is read, what to be told of."""
+"""The user's own membership: joining, leaving, read marks, notification level."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LEAVE_PAGE = 100
 
 @member_view("GET", "POST")
 def leave_many(request: HttpRequest) -> HttpResponse:
-    """Leave many groups at once; those one was added to and has not opened come first."""
+    """Leave several groups at once. Unopened ones are listed first."""
     user = current_user(request)
     error: ChatError | None = None
     if request.method == "POST":
@@ -64,14 +64,14 @@ def leave_many(request: HttpRequest) -> HttpResponse:
 
 
 def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
-    """Each by itself: one that cannot be left, as its last owner, keeps nobody in the others."""
+    """Leave each group separately: if one fails (for its last owner), the others are still left."""
     left = 0
     for conversation_id in dict.fromkeys(ids):
         try:
             name = access.member_of(current_user(request), conversation_id).conversation.name
             actions.leave(current_user(request), conversation_id)
         except ChatError as error:
-            if error.code != "not_found":  # else left already, in another window
+            if error.code != "not_found":  # not_found: already left, in another window
                 messages.error(request, f"{name}: {error.detail}")
         else:
             left += 1
@@ -94,7 +94,7 @@ def read(request: HttpRequest, conversation_id: int) -> HttpResponse:
 
 @member_view("POST")
 def unread(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Make a message unread again, and go away: staying would show it as read the next moment."""
+    """Mark a message as unread, and leave the page: staying there would mark it as read at once."""
     seq = parse_id(request.POST.get("seq"), least=1)
     if seq is None:
         raise ChatError("invalid")

@@ -1,4 +1,4 @@
-"""Forms for saying something and for changing what was said."""
+"""Forms for sending, editing, deleting and reacting to messages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from conversations.wire import timestamp
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
 
-# Under the same key the server knows an earlier message: this text needs one of its own.
+# With these errors the key can't be used, or was used for another message: a retry needs a new one.
 NEEDS_FRESH_KEY = {"key_reused", "invalid"}
 
 
 @member_view("POST")
 def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Post a message. Posting says that one has read what stands above it."""
+    """Send a message, and mark everything before it as read."""
     user = current_user(request)
     body, key = request.POST.get("body", ""), request.POST.get("key", "")
     reply_to = parse_id(request.POST.get("reply_to"), least=1)
@@ -57,7 +57,7 @@ def _send_error_page(
 
 
 def unsent(request: HttpRequest, body: str, error: ChatError) -> HttpResponse:
-    """Give back words that have nowhere to go: the page they were for is closed to their author."""
+    """Show a message that can't be sent to its author, so that they can copy it."""
     context = {"body": body, "detail": error.detail, "code": error.code}
     return with_status(render(request, "conversations/unsent.html", context), error)
 
@@ -80,8 +80,8 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
 
 
 def _base(text: str) -> datetime | None:
-    """Return the `edited_at` a form carries. One that cannot be read matches no message, so that
-    nothing is overwritten unseen."""
+    """Return the `edited_at` of a form, None for "". An invalid one becomes a time that matches no message,
+    so that a newer version is never overwritten."""
     if not text:
         return None
     try:
@@ -101,7 +101,7 @@ def _edit_error_page(
     if not access.can_edit(membership, message) or membership.conversation.is_archived:
         return unsent(request, body, error)
     if isinstance(error, actions.EditConflictError):
-        # Whoever has seen the other version may save over it.
+        # The user now sees the other version, so saving again overwrites it.
         seen = timestamp(error.current.edited_at)
         page = _edit_page(request, message, body, seen, other=error.current)
     else:
@@ -120,7 +120,7 @@ def _edit_page(
     *,
     other: Message | None = None,
 ) -> HttpResponse:
-    """`edited_at`: what the edit began from; `other`: what somebody else made of it meanwhile."""
+    """`edited_at`: of the message when the edit began. `other`: the newer version, after a conflict."""
     context = {
         "message_row": message,
         "body": body,
@@ -185,7 +185,7 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
 
 
 def _action_error(message: Message, *, allowed: bool) -> ChatError | None:
-    """Return what the action would say, before somebody fills in a form in vain."""
+    """Return the error that the action would raise, to show it instead of a form."""
     if message.conversation.is_archived:
         return ChatError("archived")
     if message.is_deleted:
@@ -194,5 +194,5 @@ def _action_error(message: Message, *, allowed: bool) -> ChatError | None:
 
 
 def _with_conversation(message: Message) -> Message:
-    """An action gives back the message as it is told; its place needs its conversation's last seq."""
+    """Reload a message with its conversation, whose last_seq message_url() needs."""
     return Message.objects.select_related("conversation").get(pk=message.pk)

@@ -1,4 +1,4 @@
-"""Opening groups and direct conversations."""
+"""Creating groups and starting direct messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from conversations.web.signed_in import member_view, parse_id, parse_ids
 
 @member_view("GET", "POST")
 def new_group(request: HttpRequest) -> HttpResponse:
-    """Looking for people is a press of another button of the same form, so nothing typed is lost."""
+    """Create a group. Searching for people is another button of the same form, so that no input is lost."""
     user = current_user(request)
     creating = request.method == "POST" and "find" not in request.POST
     chosen = parse_ids(request.POST.getlist("people"))
@@ -51,7 +51,7 @@ def _posted_fields(request: HttpRequest) -> dict[str, str]:
 
 
 def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]:
-    """Those chosen already come first and stay ticked; then who was looked for."""
+    """Return the selected people, who stay selected, and the search results."""
     me = current_user(request).pk
     text = request.POST.get("q", "")[:NAME_MAX]
     ticked = list(active_users(chosen[:100]).exclude(pk=me))

@@ -1,4 +1,4 @@
-"""Looking for people by name."""
+"""Searching for people by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ PEOPLE_FOUND = 20
 
 
 def search_people(request: HttpRequest, text: str, **options: Any) -> list[User]:
-    """Look for people by name, not faster than people can."""
+    """Return people by name. Searches are limited per user, so that scripts can't copy the directory.
+
+    Raises ChatError("slow_down"). `options`: of queries.people().
+    """
     text = text[:NAME_MAX]
     if text:
         limiter.check("people", str(current_user(request).pk))

@@ -1,6 +1,6 @@
-"""Who else is in a conversation, as its page shows it: who is here, who has seen the last own words.
+"""Presence and read receipts on the page of a conversation.
 
-The live page says the same (static/js/chat/presence.js, static/js/views/presence.js).
+The scripts show the same (static/js/chat/presence.js, static/js/views/presence.js).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from conversations.models import Membership, Message
 from conversations.realtime.presence import online_users
 from conversations.web.timeline import Entry, MessageRow, ReadReceipt
 
-NAMES_SHOWN = 3  # in the words under a message; of more people two, and how many more
+NAMES_SHOWN = 3  # in a read receipt; if there are more people, two names and a number
 
 
 @dataclass(frozen=True, slots=True)
 class Participants:
-    """The others with open accounts, by name; None where people are not told of each other.
+    """The participants of a conversation.
 
-    `members_count`: all members.
+    `others`: the other active members, by name; None if the conversation is too large for presence.
+    `members_count`: the number of all members.
     """
 
     others: list[Membership] | None
@@ -34,7 +35,7 @@ class Participants:
 
 
 def load_participants(membership: Membership) -> Participants:
-    """Return the company of a member. One query, two where they are too many to be told."""
+    """Return the participants as a member sees them. One query, two for large conversations."""
     conversation = membership.conversation
     members = queries.members_if_small(conversation)
     if members is None:
@@ -47,7 +48,8 @@ def load_participants(membership: Membership) -> Participants:
 
 @dataclass(frozen=True, slots=True)
 class OnlineSummary:
-    """How many are here, with oneself, and who: for the head of a page."""
+    """Who is online, for the header of a page. `count` is without the reader, `text` and `names` are
+    with them."""
 
     count: int
     text: str
@@ -68,19 +70,19 @@ def online_summary(participants: Participants) -> OnlineSummary:
 
 
 def last_own_message(entries: Sequence[Entry]) -> MessageRow | None:
-    """Return the last of one's own messages that stands."""
+    """Return the reader's last message that is not deleted."""
     own = (e for e in reversed(entries) if isinstance(e, MessageRow) and e.is_own and not e.deleted)
     return next(own, None)
 
 
 def read_receipt(participants: Participants, message: Message) -> ReadReceipt | None:
-    """Return what stands under one's last message; None where there is nobody to see it."""
+    """Return the read receipt of the reader's last message; None if there are no others, or too many."""
     if not participants.others:
         return None
     readers = [
         other
         for other in participants.others
-        # Who came later may read it, and has read on; nothing tells that they did read it.
+        # Those who joined later start with a newer read mark, which doesn't mean that they saw it.
         if other.last_read_seq >= message.seq and other.joined_at <= message.created_at
     ]
     names = [reader.user.name for reader in readers]
@@ -112,7 +114,7 @@ def _join_names(names: list[str]) -> str:
 def participants_data(
     participants: Participants, last: Message | None
 ) -> list[dict[str, Any]] | None:
-    """Return the others as scripts get to know them. `since`: no word before it counts as seen."""
+    """Return the others for scripts. `since`: earlier messages don't count as seen by this person."""
     if participants.others is None:
         return None
     return [

@@ -1,7 +1,7 @@
-"""What makes a device take Chatty for an app of its own: manifest, service worker, what is shared with it.
+"""Chatty as an installed app: manifest, service worker, offline page, share target, notifications.
 
-The first two and the page for when there is no connection are the same for everybody: they ask
-neither the database nor who one is.
+Manifest, service worker and offline page are the same for everyone. They need neither the database nor a
+signed-in user.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from conversations.web.forms import LEVELS
 from conversations.web.layout import get_sidebar
 from conversations.web.signed_in import member_view
 
-# What the page without a connection is made of. With "?offline" these addresses are its own: the
-# service worker answers for them, and every other page gets its files past it.
+# The files of the offline page. It requests them with "?offline", so that the service worker can serve just
+# these from its cache and doesn't handle the files of other pages.
 OFFLINE_FILES = (
     "css/reset.css",
     "css/tokens.css",
@@ -40,7 +40,7 @@ OFFLINE_FILES = (
 
 @require_safe
 def manifest(request: HttpRequest) -> HttpResponse:
-    """What the device is told. It knows no second set of colours for the dark: pages bring theirs."""
+    """The web app manifest. Manifests have no colours for dark mode; pages set theirs themselves."""
     home = reverse("conversations:home")
     answer = JsonResponse(
         {
@@ -85,7 +85,7 @@ def _image(path: str, sizes: str, kind: str = "image/png") -> dict[str, str]:
 
 @require_safe
 def service_worker(request: HttpRequest) -> HttpResponse:
-    """The script, with what it is to keep; another text, and so another worker, when that changes."""
+    """The service worker, with its files to cache. Browsers update it when this text changes."""
     answer = HttpResponse(_worker(), content_type="text/javascript; charset=utf-8")
     answer.headers["Cache-Control"] = "no-cache"
     answer.headers["Service-Worker-Allowed"] = reverse("conversations:home")
@@ -110,17 +110,17 @@ def _offline_files() -> dict[str, str]:
 
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
-    """Kept by the service worker, and shown in place of a page that cannot be had."""
+    """The page that the service worker caches and shows when a page can't be loaded."""
     return render(request, "offline.html", {"files": _offline_files()})
 
 
 @member_view("GET")
 def share(request: HttpRequest) -> HttpResponse:
-    """Where other apps send what is shared with this one: choose a conversation, then say it there."""
+    """The share target for other apps: choose the conversation for the shared text."""
     parts: list[str] = []
     for name in ("title", "text", "url"):
         part = request.GET.get(name, "").strip()
-        # Many apps put the address into the text as well.
+        # Many apps repeat the URL in the text.
         if part and not any(part in earlier for earlier in parts):
             parts.append(part)
     rows = [row for row in get_sidebar(request).rows if not row.archived]
@@ -131,7 +131,7 @@ def share(request: HttpRequest) -> HttpResponse:
 
 @member_view("GET")
 def notifications(request: HttpRequest) -> HttpResponse:
-    """What this browser is to do, which scripts know, and what each conversation is worth."""
+    """Notification settings: of this browser, which scripts fill in, and of each conversation."""
     labels = {str(level): label for level, label in LEVELS}
     rows = [(row, labels[row.level_in_force]) for row in get_sidebar(request).rows]
     return render(request, "conversations/notifications.html", {"rows": rows})

@@ -1,4 +1,4 @@
-"""What a conversation is like: its settings, its archive, its end."""
+"""Settings of a conversation, archiving and deleting it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def redirect_to(conversation_id: int, page: str = "conversation") -> SeeOther:
 
 @member_view("GET", "POST")
 def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Name, topic and access for who manages; for everybody the way out and what to be told of."""
+    """For owners and admins: name, topic and access. For everyone: notifications and leaving."""
     membership = access.member_of(current_user(request), conversation_id)
     if request.method != "POST":
         return _settings_page(request, membership)
@@ -33,7 +33,7 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
     error: ChatError | None = None
     if form.is_valid():
         try:
-            # What the form did not change is left alone: somebody else may have changed it meanwhile.
+            # Only save what was changed in the form: someone else may have changed the other values.
             changed = {
                 k: v for k, v in form.cleaned_data.items() if v != request.POST.get(f"was_{k}")
             }
@@ -52,7 +52,7 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def _settings_page(
     request: HttpRequest, membership: Membership, form: ConversationForm | None = None
 ) -> HttpResponse:
-    """`form`: a refused one, shown again whatever has become of who may change what."""
+    """`form`: a rejected form to show again, even if the user can't manage the conversation any more."""
     conversation = membership.conversation
     now = {name: getattr(conversation, name) for name in ConversationForm.base_fields}
     context = {
@@ -60,7 +60,7 @@ def _settings_page(
         "membership": membership,
         "title": queries.title(conversation, membership.user),
         "form": form or ConversationForm(initial=now),
-        # What the page began with, also after a refusal: the changes are counted from there.
+        # The original values, kept after a rejection: changes are detected by comparing with these.
         "was": {name: request.POST.get(f"was_{name}", value) for name, value in now.items()},
         "level_form": LevelForm(level=membership.level, is_direct=conversation.is_direct),
         "can_manage": access.can_manage(membership),
@@ -117,9 +117,9 @@ def run_action(
     to: SeeOther | None = None,
     error_page: Callable[[HttpRequest, Membership], HttpResponse] = _settings_page,
 ) -> HttpResponse:
-    """Do something that has no form to be shown again, and say what it came to.
+    """Run an action without a form, show a message about the result, and redirect to `to`.
 
-    A refusal is told on the page `shown`, with its status; not_found as a 404.
+    Errors are shown on `error_page`, with their status; not_found is raised.
     """
     try:
         action()
@@ -128,7 +128,7 @@ def run_action(
             raise
         membership = access.member_of(current_user(request), conversation_id)
         if membership.conversation.is_direct:
-            error_page = _settings_page  # it has no other
+            error_page = _settings_page  # direct messages have no other page for this
         messages.error(request, error.detail)
         return with_status(error_page(request, membership), error)
     messages.success(request, success)

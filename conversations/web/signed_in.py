@@ -1,4 +1,4 @@
-"""What every view of somebody signed in begins with: who they are, and what an address may say."""
+"""The decorator of all views for signed-in users, and helpers to parse ids from URLs and forms."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def member_view(*methods: str) -> Callable[[View[P]], View[P]]:
-    """Let in only people who are signed in, and only these methods (HEAD goes with GET).
+    """Require a signed-in user and one of these methods (GET includes HEAD).
 
-    Whoever is not signed in is asked to, and comes back to the page: after a refused POST to the
-    page it belongs to, since an address that takes only POST shows nothing. Words are given back.
+    Others are redirected to sign in and then return to the page. After a POST they return to the page that
+    it belongs to, because the URL itself may only accept POST. A submitted message is shown to be copied.
     """
     allowed = {*methods, *({"HEAD"} if "GET" in methods else ())}
 
@@ -35,7 +35,9 @@ def member_view(*methods: str) -> Callable[[View[P]], View[P]]:
                 return _method_not_allowed(request, allowed)
             if request.user.is_authenticated:
                 if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
-                    raise ChatError("not_found")  # no row can have it: databases refuse to look
+                    raise ChatError(
+                        "not_found"
+                    )  # no row has such an id, and databases raise errors
                 return view(request, *args, **kwargs)
             if request.method == "POST":
                 return _sign_in_response(request, redirect_to_login(_page_of(kwargs)).url)
@@ -47,7 +49,7 @@ def member_view(*methods: str) -> Callable[[View[P]], View[P]]:
 
 
 def _sign_in_response(request: HttpRequest, sign_in: str) -> HttpResponse:
-    """Ask to sign in; words that came along are given back first, or they would be lost there."""
+    """Redirect to sign in. A submitted message is shown first, because the redirect would lose it."""
     body = request.POST.get("body", "")
     if not body.strip():
         return SeeOther(sign_in)
@@ -73,7 +75,7 @@ def _page_of(kwargs: dict[str, Any]) -> str:
 
 
 def parse_id(text: object, *, least: int = 0) -> int | None:
-    """Return a number from an address or a form; None for anything a row cannot have."""
+    """Return an id or seq from a URL or form; None if it is not a number that a row can have."""
     if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > 19:
         return None
     number = int(text)
@@ -85,7 +87,7 @@ def parse_ids(texts: list[str]) -> list[int]:
 
 
 def safe_next(request: HttpRequest, otherwise: str) -> str:
-    """Return where the form says to go on, if that is a page of ours."""
+    """Return the form's `next` URL if it is on this site, else `otherwise`."""
     url = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -1,8 +1,8 @@
-"""Messages -> the entries a conversation's template shows: days, notices, bubbles, the New line.
+"""Turns messages into the entries of a conversation's page: days, notices, messages, the New line.
 
-The live page follows the same rules (static/js/views/timeline.js): a message is "continued" when the
-one before it is by the same author, on the same day of the reader, at most five minutes older, a
-message too (not a notice), and no New line stands between them.
+static/js/views/timeline.js follows the same rules. A message is "continued" (shown without a header) if the
+previous entry is a message by the same author, on the same day in the reader's time zone, and at most five
+minutes older.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from conversations import access, wire
 from conversations.models import Membership, Message
 
 GROUP_WITHIN = timedelta(minutes=5)
-NAMES_SHOWN = 6  # of those who reacted, in the words of a chip
-NAMES_LOOKED_UP = 500  # people of one page; the others are "and 3 more"
+NAMES_SHOWN = 6  # names in the label of a reaction
+NAMES_LOOKED_UP = 500  # people on one page; others are only counted ("3 more")
 
-# A few emoji alone are meant as a picture. Not arrows and signs: "→" is a word.
+# Messages of a few emoji are shown larger. Arrows and other signs don't count as emoji here.
 _ONLY_EMOJI = re.compile(
     "[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff\\s]{1,24}"
 )
@@ -71,7 +71,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class ReadReceipt:
-    """Who has seen a message: in a few words, which may be none yet, and all the names."""
+    """Who has seen a message. `text`: a short version, "" if no one has. `names`: all names."""
 
     text: str
     names: str
@@ -104,7 +104,7 @@ Entry = Day | NewLine | Notice | MessageRow
 
 
 def blank_row(membership: Membership) -> MessageRow:
-    """Return the row of <template id="message-template">: everything there, nothing in it."""
+    """Return a row for <template id="message-template">: empty, but with all elements."""
     return MessageRow(
         message=Message(pk=0, seq=0, version=0, author_id=None),
         created="",
@@ -124,15 +124,15 @@ BLANK_CHIP = Chip(emoji="", count=0, is_mine=False, names="")
 def entries(
     messages: Sequence[Message], membership: Membership, *, first_unread: int | None
 ) -> list[Entry]:
-    """Return what to show for a page of messages (oldest first), in the active time zone.
+    """Return the entries for a page of messages (oldest first), in the active time zone.
 
-    `first_unread`: the seq before which the New line goes, if it is among these.
+    `first_unread`: the seq before which to insert the New line, if it is on this page.
     """
     names = _names_of_reactors(messages)
     result: list[Entry] = []
     today = timezone.localdate()
     day: date | None = None
-    before: Message | None = None  # whose bubble the next one may continue
+    before: Message | None = None  # the message that the next one may continue
     for message in messages:
         its_day = timezone.localtime(message.created_at).date()
         if its_day != day:
@@ -230,7 +230,7 @@ def _names_text(ids: Sequence[int], user_id: int, names: dict[int, str]) -> str:
 
 
 def _names_of_reactors(messages: Iterable[Message]) -> dict[int, str]:
-    """One query, none without reactions."""
+    """Return user id -> name. One query, none without reactions."""
     shown: dict[str, list[int]]
     wanted: set[int] = set()
     for message in messages:

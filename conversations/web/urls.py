@@ -1,4 +1,4 @@
-"""Addresses of the pages. Those that take only POST stand below the page they belong to."""
+"""URLs of the pages. Those that only accept POST are below the page they belong to."""
 
 from django.urls import include, path
 

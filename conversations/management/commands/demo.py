@@ -1,4 +1,4 @@
-"""Fills a new Chatty with a believable team and a month of its talk."""
+"""Fills a new installation with demo data: a team and a month of its conversations."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 "If you mean it: manage.py demo --force"
             )
         password = secrets.token_urlsafe(12)
-        # Hashed here: it takes long enough to hold everybody up who waits for the transaction.
+        # Hash it before the transaction: that is slow, and others would have to wait for it.
         encoded = make_password(password)
         with tqdm(unit="deed", disable=None, leave=False) as bar:
 

@@ -1,4 +1,4 @@
-"""Makes every client forget what it holds: to be run after the database was restored from a backup."""
+"""Makes all clients discard their positions. Run it after restoring the database from a backup."""
 
 from __future__ import annotations
 

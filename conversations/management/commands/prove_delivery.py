@@ -1,4 +1,4 @@
-"""Proves on real servers that nothing said is lost, doubled, reordered or shown to the wrong people."""
+"""Tests on real servers that messages are not lost, duplicated, reordered or shown to the wrong people."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from proof.services import MissingServiceError
 from proof.trial import Plan, Progress, Verdict, run_trial
 
 _NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL and Redis"}
-_OVERHEAD_SECONDS = 12.0  # of each trial: opening, settling, checking
-_SHOWN = 5  # further counter-examples
+_OVERHEAD_SECONDS = 12.0  # of each trial: starting, settling, checking
+_SHOWN = 5  # further counter-examples in the output
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         "lines are cut, then check that everything said arrived once, in order, and only where it "
         "should. Uses an installation of its own; nothing of yours is touched."
     )
-    requires_system_checks = []  # this installation is not looked at
+    requires_system_checks = []  # it creates its own installation and doesn't use this one
 
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
@@ -110,7 +110,7 @@ class Command(BaseCommand):
 
 
 async def interruptible(plan: Plan, progress: Progress) -> Verdict:
-    """Run a trial; SIGTERM ends it as Ctrl+C does, so that no server outlives it."""
+    """Run a trial. Treats SIGTERM like Ctrl+C, so that the servers it started are stopped."""
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -125,7 +125,7 @@ async def interruptible(plan: Plan, progress: Progress) -> Verdict:
 
 @contextlib.contextmanager
 def shown_progress(plan: Plan) -> Any:
-    """A bar of the seconds of talk; nothing where there is no terminal."""
+    """Show a progress bar of the trial's seconds. Without a terminal, nothing is shown."""
     total = round(plan.seconds)
     form = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} s{postfix}"
     with tqdm(total=total, bar_format=form, disable=None, leave=False) as bar:

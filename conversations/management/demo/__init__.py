@@ -1,5 +1,5 @@
-"""A believable team and a month of its talk, for looking around and for pictures.
+"""Demo data: a team and a month of its conversations, for trying Chatty out and for screenshots.
 
-`talk/` holds what is said, one conversation a file; `script.py` reads it; `stage.py` has it said
-through the same actions as everything else.
+`talk/` has a file for each conversation, `script.py` parses them, and `stage.py` stores their messages with
+the normal actions.
 """

@@ -1,16 +1,16 @@
-"""Reads the files of `talk/`. Pure: text and the present moment in, scenes with their times out.
+"""Parses the files of `talk/` into scenes, with times relative to now. Has no side effects.
 
-A file begins with its heading, `name: value` a line, up to the first empty line (`direct: ann bob`
-alone for a direct conversation). Then:
+A file begins with a header of `name: value` lines, up to the first empty line (just `direct: ann bob` for a
+direct message). Then:
 
-    -- 14 09:10                  14 working days ago, from ten past nine; `-- now 50`: 50 minutes ago
-    ann: Words                   said a moment after the line before
-    ann #a ^b +20: Words         labelled a, in answer to b, 20 minutes later
-        more of the same         further lines, indented by four
+    -- 14 09:10                  14 working days ago, starting at 09:10; `-- now 50`: 50 minutes ago
+    ann: Text                    a message from ann, a moment after the previous line
+    ann #a ^b +20: Text          with the label a, replying to b, 20 minutes later
+        more text                further lines of the message, indented by four
       + 👍 bob cat               reactions
-      ~ Other words              edited to these soon after
-      x                          deleted soon after; `x bob`: by bob
-    ! ann adds bob cat           a deed: VERBS
+      ~ Other text               edited to this soon afterwards
+      x                          deleted soon afterwards; `x bob`: by bob
+    ! ann adds bob cat           another action, see VERBS
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 TALK = Path(__file__).parent / "talk"
-OFFICE = ZoneInfo("Europe/Berlin")  # whose clock the files go by
+OFFICE = ZoneInfo("Europe/Berlin")  # the time zone of the files
 VERBS = frozenset({"adds", "archives", "joins", "makes", "renames"})
 
 _BLOCK = re.compile(r"-- (?:(?P<days>\d+) (?P<clock>\d\d:\d\d)|now (?P<minutes>\d+))")
@@ -34,14 +34,14 @@ _ACTION = re.compile(r"! (?P<who>[a-z]+) (?P<verb>[a-z]+)(?: (?P<rest>.*))?")
 
 @dataclass(slots=True)
 class Say:
-    """Something said, and what became of it."""
+    """A message and its changes."""
 
     at: datetime
     who: str
     body: str
     label: str = ""
     answers: str = ""
-    reactions: list[tuple[str, str]] = field(default_factory=list)  # (emoji, who)
+    reactions: list[tuple[str, str]] = field(default_factory=list)  # (emoji, handle)
     edited_to: str = ""
     deleted_by: str = ""
 
@@ -56,14 +56,14 @@ class Do:
 
 @dataclass(slots=True)
 class Scene:
-    """One conversation from beginning to end. `owner`, of a direct one: who opened it."""
+    """A conversation. `owner`: for a direct message, the person who started it."""
 
     key: str
     owner: str
     members: list[str]
-    name: str = ""  # "" of a direct one
+    name: str = ""  # "" for a direct message
     topic: str = ""
-    access: str = "closed"  # as a direct one is
+    access: str = "closed"  # also for direct messages
     lines: list[Say | Do] = field(default_factory=list)
 
     @property
@@ -76,11 +76,11 @@ class Scene:
 
 
 class ScriptError(ValueError):
-    """A line that cannot be understood."""
+    """A line of a script is invalid."""
 
 
 def scenes(now: datetime) -> list[Scene]:
-    """Return every conversation of the demo, as a month of talk that ends at `now`."""
+    """Return all conversations of the demo, with times in the month before `now`."""
     return [read(path.stem, path.read_text("utf-8"), now) for path in sorted(TALK.glob("*.txt"))]
 
 
@@ -116,7 +116,7 @@ def _headed(key: str, heading: str) -> Scene:
 
 
 def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say | None:
-    """Take in one line and return what the next one may belong to."""
+    """Parse a line. Returns the message that the next line may belong to, if any."""
     if said is not None and (not line or line.startswith("    ")):
         said.body += f"\n{line[4:]}"
         return said
@@ -159,7 +159,7 @@ def _take_note(said: Say, note: str) -> None:
 
 
 class _Clock:
-    """Tells when each line was said: as long after the last one as people take to write it."""
+    """Computes the time of each line: as long after the previous one as it takes to write."""
 
     def __init__(self, now: datetime, dice: random.Random) -> None:
         self._now = now
@@ -180,7 +180,7 @@ class _Clock:
 
 
 def _working_day(today: datetime, ago: int) -> datetime:
-    """Return the day so many working days before today; 1 is the latest before it."""
+    """Return the day that is this many working days ago. 1 is the last working day before today."""
     day = today
     while ago:
         day -= timedelta(days=1)
@@ -189,6 +189,6 @@ def _working_day(today: datetime, ago: int) -> datetime:
 
 
 def bodies(of: list[Scene]) -> Iterator[str]:
-    """Yield everything that is said, as it was first said."""
+    """Yield the original text of all messages."""
     for scene in of:
         yield from (line.body for line in scene.lines if isinstance(line, Say))

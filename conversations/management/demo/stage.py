@@ -1,4 +1,4 @@
-"""Has the demo's talk said, through the same actions as everything else, under the clock of then."""
+"""Stores the demo's messages with the normal actions, and with times in the past."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from conversations.management.demo.people import CAST, EMAILS
 from conversations.management.demo.script import Do, Say, Scene, bodies, scenes
 from conversations.models import Conversation, Membership, Message
 
-CROWD = "Everything at once"  # the conversation that grows to any size
+CROWD = "Everything at once"  # the conversation for any number of messages
 SPAN = timedelta(days=30)
-STALE = timedelta(hours=3)  # what is older has been read by everybody
+STALE = timedelta(hours=3)  # older messages have been read by everyone
 
-Progress = Callable[[int], object]  # told how many more deeds or messages are done
+Progress = Callable[[int], object]  # called with the number of steps done since the last call
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cue:
-    """When something happens. Ties go in the order in which it was written."""
+    """An action and its time. Actions at the same time run in the order of the script."""
 
     at: datetime
     number: int
@@ -40,17 +40,17 @@ def is_there() -> bool:
 
 
 def has_real_messages() -> bool:
-    """Whether anybody but the demo's people and `setup` has ever said anything."""
+    """Whether there are messages from anyone but the demo's people and `setup`."""
     text = Message.objects.filter(kind=Message.Kind.TEXT).exclude(author__email__in=EMAILS)
     return text.exclude(key__startswith="welcome-").exists()
 
 
 @transaction.atomic
 def perform(*, password: str, now: datetime, plan: Callable[[int], Progress]) -> None:
-    """Bring in the people and all they say, or nothing at all.
+    """Create the people and their conversations, in one transaction.
 
-    `password`: hashed already. `plan` is told how many deeds there are and returns who to tell of
-    each that is done. One transaction may be this long: nobody is in these conversations yet.
+    `password`: already hashed. `plan`: called with the number of steps, returns the function to call after
+    each. A transaction this long is acceptable, because no one else is in these conversations yet.
     """
     stage = Stage(create_people(password, now), now)
     cues = sorted(cue for scene in scenes(now) for cue in stage.cues(scene))
@@ -67,7 +67,7 @@ def _standing(at: datetime) -> timestamps.Clock:
 
 
 def create_people(password: str, now: datetime) -> dict[str, User]:
-    """Store the people and return them by handle."""
+    """Create the people and return them by handle."""
     return {
         person.handle: User.objects.create(
             email=person.email,
@@ -81,7 +81,7 @@ def create_people(password: str, now: datetime) -> dict[str, User]:
 
 
 class Stage:
-    """Turns written lines into deeds, and remembers which rows they have made."""
+    """Turns the lines of a script into actions, and remembers the rows they created."""
 
     def __init__(self, people: dict[str, User], now: datetime) -> None:
         self._people = people
@@ -93,7 +93,7 @@ class Stage:
 
     def cues(self, scene: Scene) -> Iterator[Cue]:
         yield self._cue(scene.begins, partial(self._open, scene))
-        # After a conversation is archived nobody reacts in it.
+        # Reactions must come before the conversation is archived.
         ends = next((each.at for each in scene.lines if _ends(each)), self._now)
         for number, line in enumerate(scene.lines):
             if isinstance(line, Do):
@@ -179,7 +179,7 @@ def _ends(line: Say | Do) -> bool:
 
 
 def catch_up_reading(now: datetime) -> None:
-    """Everybody has read the older talk and their own words; the latest is left to be read."""
+    """Mark older messages and everyone's own messages as read, so that only the latest are unread."""
     for membership in Membership.objects.filter(user__email__in=EMAILS).select_related("user"):
         here = Message.objects.filter(conversation_id=membership.conversation_id)
         old = here.filter(created_at__lt=now - STALE).aggregate(last=Max("seq"))["last"]
@@ -191,7 +191,7 @@ def catch_up_reading(now: datetime) -> None:
 
 
 def crowd() -> Conversation:
-    """Return the conversation that grows to any size, making it at first need."""
+    """Return the conversation for any number of messages. The first call creates it."""
     owner, *others = User.objects.filter(email__in=EMAILS).order_by("pk")
     found = Conversation.objects.filter(name=CROWD, created_by=owner, deleted_at=None).first()
     if found is not None:
@@ -207,10 +207,10 @@ def crowd() -> Conversation:
 
 
 def grow(conversation: Conversation, size: int, progress: Progress) -> None:
-    """Have things said until there are `size` entries, in transactions of at most limits.BULK.
+    """Add messages until there are `size` entries, in transactions of at most limits.BULK.
 
-    Their times go evenly from the latest one until now. Going on after an interruption is safe.
-    Raises ChatError when somebody refuses it, say by archiving the conversation.
+    Their times are evenly spread from the latest message until now. After an interruption, call it again.
+    Raises ChatError if messages are rejected, for example because the conversation is archived.
     """
     lines = list(bodies(scenes(timestamps.now())))
     members = Membership.objects.filter(conversation=conversation, user__email__in=EMAILS)
@@ -233,7 +233,7 @@ def grow(conversation: Conversation, size: int, progress: Progress) -> None:
 
 
 def _evenly(since: datetime, until: datetime, count: int) -> Iterator[datetime]:
-    """Yield `count` moments between the two, then `until` for ever."""
+    """Yield `count` evenly spread times between the two, then always `until`."""
     step = max(until - since, timedelta()) / (count + 1)
     at = since
     while True:
