@@ -34,7 +34,7 @@ REASON_MAX = 500  # code points of an administrator's reason for viewing a priva
 REVEAL_TITLE_MAX = 200  # enough for the two names of a direct message
 REVEAL_SECONDS = 3_600  # how long an administrator can then view it
 BULK = 500  # rows changed in one transaction
-PURGE_BATCH = 200  # messages of deleted conversations removed in one transaction
+PURGE_BATCH = 200  # messages of a deleted conversation removed in one transaction
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

@@ -23,15 +23,15 @@ FRAME_MAX = 64 * 1024  # bytes of one incoming frame
 DEPTH_MAX = 32
 HEARTBEAT_SECONDS = 25
 
-# Reconnect after these, with jittered back-off ...
+# After these, clients reconnect with jittered back-off,
 CLOSE_RESTART = 1012
 CLOSE_INTERNAL = 1011
 CLOSE_TOO_SLOW = 4408
-# ... after renewing credentials ...
+# ... after renewing their credentials,
 CLOSE_UNAUTHENTICATED = 4401
-# ... after waiting ...
+# ... after waiting as long as the error says,
 CLOSE_SLOW_DOWN = 4429
-# ... and never after these.
+# ... and after these not at all.
 CLOSE_BAD_CLIENT = 4400  # also for clients of a former version: see `upgrade`
 CLOSE_SIGNED_OUT = 4001
 CLOSE_ACCOUNT_CLOSED = 4403

@@ -15,7 +15,8 @@ from chatty.ops import failures
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SERIALIZATION_FAILURES = ("40001", "40P01")  # serialization failure, deadlock: trying again helps
+# Serialization failure and deadlock: a retry can succeed.
+SERIALIZATION_FAILURES = ("40001", "40P01")
 LOCK_NOT_AVAILABLE = "55P03"
 
 

@@ -1,4 +1,7 @@
-"""Request and response formats of the API. Values are validated by actions and limits."""
+"""Request and response formats of the API. Values are validated by actions and limits.
+
+Docstrings of serializers appear in the published API schema, so notes for developers are comments.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,9 @@ class Key(StrictText):
 
 
 class WhoSerializer(serializers.Serializer[Any]):
-    """A person. The same format as wire.person_to_wire(), which messages use."""
+    """A person."""
 
+    # Must match wire.person_to_wire(), which builds the authors of messages.
     id = serializers.IntegerField()
     name = serializers.CharField()
     hue = serializers.IntegerField(help_text="Avatar colour, 0 to 11.")
@@ -63,8 +67,9 @@ class WhoSerializer(serializers.Serializer[Any]):
 
 
 class ConversationSerializer(serializers.Serializer[Any]):
-    """A conversation as its member sees it. Serializes queries.SidebarRow."""
+    """A conversation as you see it as a member."""
 
+    # Serializes queries.SidebarRow.
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(Conversation.Kind.choices)
     access = serializers.ChoiceField(Conversation.Access.choices)
@@ -106,8 +111,9 @@ class FoundSerializer(serializers.Serializer[Any]):
 
 
 class MemberSerializer(serializers.Serializer[Any]):
-    """A membership. Needs `shows_presence` and `online` in its context: see serialize_members()."""
+    """A member of a conversation."""
 
+    # Needs `shows_presence` and `online` (user ids) in its context: see serialize_members() in views.py.
     user = WhoSerializer()
     role = serializers.ChoiceField(Membership.Role.choices)
     joined_at = serializers.DateTimeField()
@@ -136,13 +142,17 @@ class RemovalsSerializer(serializers.Serializer[Any]):
 
 class ConversationsSerializer(serializers.Serializer[Any]):
     results = ConversationSerializer(many=True)
-    next = serializers.URLField(allow_null=True, help_text="The next page.")
+    next = serializers.URLField(
+        allow_null=True, help_text="URL of the next page. Null on the last page."
+    )
 
 
 @extend_schema_serializer(component_name="OpenConversationPage")
 class FoundPageSerializer(serializers.Serializer[Any]):
     results = FoundSerializer(many=True)
-    next = serializers.URLField(allow_null=True, help_text="The next page.")
+    next = serializers.URLField(
+        allow_null=True, help_text="URL of the next page. Null on the last page."
+    )
 
 
 class MembersSerializer(serializers.Serializer[Any]):
@@ -174,8 +184,9 @@ class ReactionGroupSerializer(serializers.Serializer[Any]):
 
 
 class MessageSerializer(serializers.Serializer[Any]):
-    """Documentation only: wire.message_to_wire() builds messages for REST and for sockets."""
+    """A message, or a notice about something that happened in the conversation."""
 
+    # Only for the schema: wire.message_to_wire() builds messages, for REST and for sockets.
     id = serializers.IntegerField()
     conversation = serializers.IntegerField()
     seq = serializers.IntegerField(
@@ -206,8 +217,9 @@ class MessageSerializer(serializers.Serializer[Any]):
 
 
 class HistorySerializer(serializers.Serializer[Any]):
-    """Serializes queries.History."""
+    """A page of messages."""
 
+    # The fields of queries.History.
     messages = MessageSerializer(many=True, help_text="Oldest first.")
     position = serializers.IntegerField(
         help_text="The version this page reflects. Pass it as since_version to get later changes."
@@ -217,8 +229,9 @@ class HistorySerializer(serializers.Serializer[Any]):
 
 
 class ChangesSerializer(serializers.Serializer[Any]):
-    """Serializes queries.Changes."""
+    """The messages that changed after a version."""
 
+    # The fields of queries.Changes.
     messages = MessageSerializer(many=True, help_text="Sorted by version.")
     version = serializers.IntegerField(help_text="Your position after applying these changes.")
     more = serializers.BooleanField(help_text="There are more: repeat the request from version.")

@@ -97,7 +97,7 @@ class Renderer:
             self._seen += not is_blank(text)
             return
         if start > self._end and self._source.is_kept(start - 1):
-            self._text.append("\\")  # the parser took it for an escape
+            self._text.append("\\")  # the parser removed it as an escape
         self._text.append(text)
         self._end = end
 

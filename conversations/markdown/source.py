@@ -68,9 +68,8 @@ class Source:
         if _OWN.search(body):
             body = _OWN.sub("\ufffd", body)
         self._links = 0
-        self._addresses: list[
-            tuple[str, str]
-        ] = []  # (as written, without the "<" and ">" around it)
+        # (as written, without the "<" and ">" around it)
+        self._addresses: list[tuple[str, str]] = []
         if "://" in body:
             body = _URL.sub(self._set_apart, body)
         if "]:" in body:

@@ -37,7 +37,7 @@ DRAIN_SECONDS = 10.0
 Result = Sent | ChatError
 
 for _outcome in ("stored", "busy", "unavailable"):
-    metrics.SENDS.labels(_outcome)  # export these from the start, so that alerts can use them
+    metrics.SENDS.labels(_outcome)  # export them from the start, for alerts
 
 
 @dataclass(slots=True)

@@ -218,9 +218,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     # --- rooms.Socket --------------------------------------------------------------------------------
 
-    write: Callable[
-        [EncodedFrames], None
-    ]  # set to send_buffer.put, saving a call for each delivery
+    write: Callable[[EncodedFrames], None]  # is send_buffer.put, which saves a call per delivery
 
     def end(self, code: int) -> None:
         self.send_buffer.close(code)

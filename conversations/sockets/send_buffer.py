@@ -34,9 +34,7 @@ DISCARDING_CODES = {
     protocol.CLOSE_ACCOUNT_CLOSED,
 }
 
-metrics.CLOSES.labels(
-    protocol.CLOSE_TOO_SLOW
-)  # export it from the start, so that alerts can use it
+metrics.CLOSES.labels(protocol.CLOSE_TOO_SLOW)  # export it from the start, for alerts
 
 Extension = dict[str, Callable[..., Any]]
 

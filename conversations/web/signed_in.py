@@ -35,15 +35,13 @@ def member_view(*methods: str) -> Callable[[View[P]], View[P]]:
                 return _method_not_allowed(request, allowed)
             if request.user.is_authenticated:
                 if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
-                    raise ChatError(
-                        "not_found"
-                    )  # no row has such an id, and databases raise errors
+                    raise ChatError("not_found")  # no row has it, and databases would raise errors
                 return view(request, *args, **kwargs)
             if request.method == "POST":
                 return _sign_in_response(request, redirect_to_login(_page_of(kwargs)).url)
             return redirect_to_login(request.get_full_path())
 
-        return guarded  # type: ignore[return-value]  # wraps() forgets that `request` may go by place
+        return guarded  # type: ignore[return-value]  # wraps() loses that `request` is positional
 
     return decorate
 

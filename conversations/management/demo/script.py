@@ -87,7 +87,7 @@ def scenes(now: datetime) -> list[Scene]:
 def read(key: str, text: str, now: datetime) -> Scene:
     heading, _, talk = text.partition("\n\n")
     scene = _headed(key, heading)
-    clock = _Clock(now, random.Random(key))  # noqa: S311 - the same talk every time
+    clock = _Clock(now, random.Random(key))  # noqa: S311 - must give the same data every time
     said: Say | None = None
     for number, line in enumerate(talk.splitlines(), start=heading.count("\n") + 3):
         try:

@@ -89,7 +89,7 @@ class Stage:
         self._conversations: dict[str, int] = {}
         self._said: dict[str, int] = {}
         self._count = 0
-        self._dice = random.Random("demo")  # noqa: S311 - the same talk every time
+        self._dice = random.Random("demo")  # noqa: S311 - must give the same data every time
 
     def cues(self, scene: Scene) -> Iterator[Cue]:
         yield self._cue(scene.begins, partial(self._open, scene))
@@ -244,7 +244,7 @@ def _evenly(since: datetime, until: datetime, count: int) -> Iterator[datetime]:
 def _anything(
     conversation_id: int, seq: int, speakers: list[int], lines: list[str]
 ) -> actions.Draft:
-    dice = random.Random(seq)  # noqa: S311 - the same talk every time
+    dice = random.Random(seq)  # noqa: S311 - must give the same data every time
     return actions.Draft(
         user_id=dice.choice(speakers),
         conversation_id=conversation_id,
