@@ -172,8 +172,8 @@ def changed_values(
     """Return id -> current value of a column, for rows where it differs from the known value; None for
     rows that are missing or not `alive`. One query, which returns no rows if nothing has changed.
 
-    `alive` is a condition on the table `t`. It is inserted into the statement as it is, so it must be a
-    literal in our code.
+    `column` and `alive` (a condition on the table `t`) are inserted verbatim into the statement, so they
+    must be literals in our code.
     """
     if not known:
         return {}

@@ -283,8 +283,7 @@ class Message(models.Model):
 
     @cached_property
     def reacted(self) -> list[tuple[str, int]]:
-        """(emoji, user id) of each reaction, oldest first. One query; queries.read() fills this for many
-        messages at once."""
+        """(emoji, user id) of each reaction, oldest first. A query, unless queries.read() has loaded them."""
         rows = Reaction.objects.filter(message=self).order_by("pk")
         return list(rows.values_list("emoji", "user_id"))
 

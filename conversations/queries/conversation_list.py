@@ -23,7 +23,7 @@ class SidebarRow:
     `unread`: number of undeleted messages from others among the first UNREAD_WINDOW entries after the
     read mark. `unread_more`: there are more entries, shown as a "+". `mentions`: the seqs of unread
     messages that mention the member; always empty for direct messages. `other`: the other person in a
-    direct message, else None.
+    direct message (the user, for notes to yourself), else None.
     """
 
     id: int
@@ -100,9 +100,9 @@ _SPOKEN_IN = "(c.kind <> 'direct' OR c.last_seq > 0 OR c.created_by_id = %s)"
 # and the CASEs skip them if there is nothing after the read mark.
 #
 # The template is formatted twice. _memberships() fills in %(window)s, %(list)s, %(called)s and
-# %(condition)s, which must only ever be our own SQL. That turns each %%s into a %s, for a parameter of the
-# driver: the user id, then the parameters of the condition, then the limit. A literal percent sign would
-# have to be written %%%%.
+# %(condition)s, which must only ever be our own SQL. This also turns each %%s into a %s for the driver. Its
+# parameters are the user id, those of the condition, and the limit, in this order. A literal percent sign
+# would have to be written %%%%.
 _UNREAD = """
     FROM conversations_message x
     WHERE x.conversation_id = m.conversation_id

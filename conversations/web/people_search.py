@@ -15,9 +15,9 @@ PEOPLE_FOUND = 20
 
 
 def search_people(request: HttpRequest, text: str, **options: Any) -> list[User]:
-    """Return people by name. Searches are limited per user, so that scripts can't copy the directory.
+    """Return people by name. `options`: of queries.people().
 
-    Raises ChatError("slow_down"). `options`: of queries.people().
+    Raises ChatError("slow_down") if LIMIT_PEOPLE is exceeded, which only scripts should reach.
     """
     text = text[:NAME_MAX]
     if text:
