@@ -29,7 +29,7 @@ CLOSE_INTERNAL = 1011
 CLOSE_TOO_SLOW = 4408
 # ... after renewing their credentials,
 CLOSE_UNAUTHENTICATED = 4401
-# ... after waiting as long as the error says,
+# ... after waiting for the `retry_after` of the last error,
 CLOSE_SLOW_DOWN = 4429
 # ... and after these not at all.
 CLOSE_BAD_CLIENT = 4400  # also for clients of a former version: see `upgrade`
