@@ -82,7 +82,7 @@ def read_receipt(participants: Participants, message: Message) -> ReadReceipt | 
     readers = [
         other
         for other in participants.others
-        # Those who joined later start with a newer read mark, which doesn't mean that they saw it.
+        # People who joined later start with a newer read mark, which doesn't mean that they saw it.
         if other.last_read_seq >= message.seq and other.joined_at <= message.created_at
     ]
     names = [reader.user.name for reader in readers]
