@@ -13,8 +13,8 @@ PYTEST := $(BIN)/python -m pytest
 # What checks JavaScript and CSS. Node itself comes with requirements-dev.txt.
 NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
-# Tests also wait for servers and for time to pass. With more workers, some of them time out.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+# Tests also wait for servers and for time to pass, so there are more workers than processors.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 # .mdformat.toml says how they are wrapped.
 DOCUMENTS := *.md benchmarks/*.md docs
 # Without byte code every worker, server and command compiles everything anew.

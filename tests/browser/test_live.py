@@ -442,7 +442,9 @@ def test_without_any_socket_words_go_by_plain_requests_and_the_page_says_what_to
     visitor.page.route_web_socket(re.compile("/ws/"), lambda route: route.close(code=1000))
     page = visitor.goto(room.path)
     write(page, "By another way")
-    expect(page.locator(".connection-bar")).to_contain_text("Live updates are blocked", timeout=15_000)
+    expect(page.locator(".connection-bar")).to_contain_text(
+        "Live updates are blocked", timeout=15_000
+    )
     expect(bubble(page, "By another way")).to_have_attribute(
         "data-message-id", re.compile(r"\d"), timeout=15_000
     )
