@@ -99,12 +99,19 @@ def _python_prose(text: str) -> Iterator[tuple[str, int]]:
 
 
 def phrases_in(text: str, banned: dict[str, str]) -> list[tuple[str, str]]:
-    """Return (phrase, replacement) of each banned phrase. Case and line breaks do not matter."""
+    """Return (phrase, replacement) of each banned phrase, whatever its line breaks.
+
+    Case matters where the phrase has a capital: German "Sie" is not "sie".
+    """
     joined = " ".join(text.split())
     return [
         (phrase, new)
         for phrase, new in banned.items()
-        if re.search(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", joined, re.IGNORECASE)
+        if re.search(
+            rf"(?<![\w-]){re.escape(phrase)}(?![\w-])",
+            joined,
+            0 if phrase != phrase.lower() else re.IGNORECASE,
+        )
     ]
 
 
