@@ -171,7 +171,7 @@ def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
 
 
 def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, servers, call):
-    there = installation.serve(PRESENCE_SECONDS="6")
+    there = installation.serve(PRESENCE_SECONDS="3")
     alice, guest = new_member(servers[0]), new_member(there)
     tea = alice.create_conversation(guest)
     hers, theirs = call(alice), call(guest)
@@ -185,7 +185,7 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, 
     marked = {"user": alice.id, "seq": seq}
     theirs.take_if("mark", lambda f: f["type"] == "seen" and marked in f["marks"], BY_ITSELF)
     tab.close()
-    hers.expect_nothing(7, "presence", offline=[guest.id])  # another window is open, elsewhere
+    hers.expect_nothing(4, "presence", offline=[guest.id])  # another window is open, elsewhere
     began = time.monotonic()
     there.kill()
     hers.take("presence", 10, offline=[guest.id])
