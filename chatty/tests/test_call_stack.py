@@ -34,7 +34,7 @@ def least_seconds_at(depth: int, *, room: bool) -> float:
 
 
 @pytest.mark.parametrize("room", [True, False])
-def test_calls_cost_the_same_at_any_depth_where_there_is_room(room: bool):
+def test_call_cost_does_not_depend_on_stack_depth_with_room(room: bool):
     with ThreadPoolExecutor(1) as pool:  # a stack of its own
         found = list(pool.map(lambda depth: least_seconds_at(depth, room=room), DEPTHS))
     worst = max(found) / statistics.median(found)
@@ -44,7 +44,7 @@ def test_calls_cost_the_same_at_any_depth_where_there_is_room(room: bool):
         assert worst > 10, "This Python needs no room any more: remove call_stack.py."
 
 
-def test_arguments_results_and_errors_pass():
+def test_arguments_results_and_errors_are_passed_on():
     assert call_with_room(divmod, 7, 2) == (3, 1)
     assert call_with_room(sorted, [1, 2], reverse=True) == [2, 1]
     with pytest.raises(ZeroDivisionError):

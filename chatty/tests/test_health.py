@@ -118,7 +118,7 @@ async def ask(endpoint, path, client="127.0.0.1", host="127.0.0.1:8000", **heade
         (False, "down", 503, {"status": "unavailable", "database": "down", "layer": "down"}),
     ],
 )
-async def test_ready_means_that_the_database_answers(database, well, layer, status, told):
+async def test_readyz_depends_on_the_database(database, well, layer, status, told):
     database(well)
     answered, headers, body = await ask(probe_router(layer), "/readyz")
     assert (answered, json.loads(body)) == (status, told)
@@ -126,21 +126,21 @@ async def test_ready_means_that_the_database_answers(database, well, layer, stat
     assert headers[b"cache-control"] == b"no-store"
 
 
-async def test_a_process_that_answers_is_alive_whatever_became_of_its_database(database):
+async def test_healthz_does_not_query_the_database(database):
     asked = database(False)
     answered, _headers, body = await ask(probe_router(), "/healthz")
     assert (answered, json.loads(body)) == (200, {"status": "ok"})
     assert len(asked) == 0
 
 
-async def test_a_crowd_of_probes_is_one_question_a_second(database):
+async def test_concurrent_probes_share_one_query_per_second(database):
     asked = database(True)
     answers = await asyncio.gather(*(ask(probe_router(), "/readyz") for _ in range(100)))
     assert {status for status, _headers, _body in answers} == {200}
     assert len(asked) == 1
 
 
-async def test_a_database_that_hangs_is_down_soon_and_holds_one_thread(hung_database):
+async def test_hung_database_is_reported_down_and_blocks_one_thread(hung_database):
     began = time.monotonic()
     for _ in range(3):
         status, _headers, body = await ask(probe_router(), "/readyz")
@@ -149,7 +149,7 @@ async def test_a_database_that_hangs_is_down_soon_and_holds_one_thread(hung_data
     assert len(hung_database) == 1
 
 
-async def test_probes_pass_when_all_places_are_taken(database):
+async def test_probes_bypass_the_concurrency_limit(database):
     database(True)
     full = asyncio.Event()
 
@@ -183,7 +183,7 @@ async def test_probes_pass_when_all_places_are_taken(database):
         ("::ffff:127.0.0.1", "localhost"),
     ],
 )
-async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
+async def test_metrics_without_a_token_are_readable_from_localhost(client, host):
     taken = []
     status, headers, body = await ask(probe_router(taken=taken), "/metrics", client, host)
     assert status == 200
@@ -206,7 +206,7 @@ async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
         ("127.0.0.1", "127.0.0.1:8000", {"forwarded": "for=203.0.113.9"}),
     ],
 )
-async def test_without_a_token_nobody_else_may(client, host, headers):
+async def test_metrics_without_a_token_are_not_readable_from_elsewhere(client, host, headers):
     taken = []
     answered, sent, body = await ask(probe_router(taken=taken), "/metrics", client, host, **headers)
     assert (answered, json.loads(body)["code"]) == (401, "unauthenticated")
@@ -222,7 +222,7 @@ async def test_without_a_token_nobody_else_may(client, host, headers):
         ("TRUSTED_PROXIES", [ipaddress.ip_network("127.0.0.1")]),
     ],
 )
-async def test_behind_a_proxy_there_is_no_way_without_a_token(settings, name, value):
+async def test_metrics_behind_a_proxy_require_a_token(settings, name, value):
     setattr(settings, name, value)
     trusted = value if name == "TRUSTED_PROXIES" else ()
     front = probe_router(trusted=trusted)
@@ -238,7 +238,7 @@ async def test_behind_a_proxy_there_is_no_way_without_a_token(settings, name, va
     "shown",
     ["", TOKEN, "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer é"],
 )
-async def test_a_token_once_set_is_asked_of_everybody(settings, shown):
+async def test_metrics_token_is_required_of_everyone_once_set(settings, shown):
     settings.METRICS_TOKEN = TOKEN
     headers = {"authorization": shown} if shown else {}
     status, _headers, body = await ask(probe_router(), "/metrics", **headers)
@@ -276,9 +276,7 @@ def full_database(db, monkeypatch):
         yield fill
 
 
-def test_a_database_that_takes_no_writes_is_not_ready_and_the_log_has_the_cause(
-    full_database, caplog
-):
+def test_unwritable_database_is_reported_and_the_cause_is_logged(full_database, caplog):
     assert health._ask_database() == "ok"
     full_database()
     assert health._ask_database() == "unwritable"
@@ -292,7 +290,7 @@ def test_a_database_that_takes_no_writes_is_not_ready_and_the_log_has_the_cause(
     assert health._ask_database() == "ok"
 
 
-def test_a_larger_write_that_failed_is_remembered_for_a_while(full_database, monkeypatch):
+def test_failed_write_is_remembered_as_unwritable(full_database, monkeypatch):
     monkeypatch.setattr(health, "_WRITE_SECONDS", 60.0)
     cause = sqlite3.OperationalError("database or disk is full")
     cause.sqlite_errorname = "SQLITE_FULL"
