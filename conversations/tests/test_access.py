@@ -151,13 +151,13 @@ def traces(conversation: Conversation) -> tuple[Any, ...]:
     )
 
 
-def test_the_tables_know_every_deed():
+def test_tables_cover_every_action():
     assert set(INSIDE) == set(ARCHIVED) == set(ACTIONS)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("who", ["alice", "ann", "bob"])
-def test_members_may_what_their_role_allows(action, who, request, scene, published):
+def test_roles_determine_the_allowed_actions(action, who, request, scene, published):
     expected = INSIDE[action][["alice", "ann", "bob"].index(who)]
     before = traces(scene.conversation)
     with published() as events:
@@ -172,9 +172,7 @@ def test_members_may_what_their_role_allows(action, who, request, scene, publish
     ("who", "answer"),
     [("carol", "not_found"), ("rita", "not_found"), ("clive", "account_closed")],
 )
-def test_outside_everything_looks_as_if_it_were_not_there(
-    action, who, answer, request, scene, published
-):
+def test_non_members_get_not_found_for_every_action(action, who, answer, request, scene, published):
     before = traces(scene.conversation)
     with published() as events:
         assert attempt(ACTIONS[action], request.getfixturevalue(who), scene) == answer
@@ -183,9 +181,7 @@ def test_outside_everything_looks_as_if_it_were_not_there(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_in_an_archived_conversation_nothing_changes_but_who_is_in_it(
-    action, alice, scene, published
-):
+def test_archived_conversation_rejects_most_actions(action, alice, scene, published):
     actions.archive(alice, scene.pk)
     before = traces(scene.conversation)
     with published() as events:
@@ -196,7 +192,7 @@ def test_in_an_archived_conversation_nothing_changes_but_who_is_in_it(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_of_a_missing_conversation_everything_is_not_found(action, alice, scene):
+def test_deleted_conversation_is_not_found_for_every_action(action, alice, scene):
     actions.delete_conversation(alice, scene.pk)
     assert attempt(ACTIONS[action], alice, scene) == "not_found"
 
@@ -218,7 +214,7 @@ def test_of_a_missing_conversation_everything_is_not_found(action, alice, scene)
         (lambda u, c: actions.moderate_remove_member(u, c.pk, u.pk), "direct_fixed"),
     ],
 )
-def test_a_direct_conversation_stays_as_it_is(action, answer, alice, bob, published):
+def test_direct_message_rejects_changes(action, answer, alice, bob, published):
     direct = actions.open_direct(alice, bob.pk)
     before = traces(direct)
     with published() as events, raises_chat_error(answer):
@@ -227,7 +223,7 @@ def test_a_direct_conversation_stays_as_it_is(action, answer, alice, bob, publis
     assert traces(direct) == before
 
 
-def test_in_a_direct_conversation_nobody_deletes_the_others_words(alice, bob):
+def test_only_authors_delete_messages_in_direct_messages(alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     message = say(alice, direct, "Mine")
     with raises_chat_error("not_allowed"):
@@ -235,7 +231,7 @@ def test_in_a_direct_conversation_nobody_deletes_the_others_words(alice, bob):
     assert actions.delete_message(alice, message.pk).is_deleted
 
 
-def test_an_outsider_cannot_enter_a_direct_conversation(alice, bob, carol):
+def test_outsider_cannot_join_a_direct_message(alice, bob, carol):
     direct = actions.open_direct(alice, bob.pk)
     for enter in (actions.join, access.member_of):
         with raises_chat_error("not_found"):
@@ -244,7 +240,7 @@ def test_an_outsider_cannot_enter_a_direct_conversation(alice, bob, carol):
     assert direct.memberships.count() == 2
 
 
-def test_who_was_removed_sees_nothing_more_and_who_is_added_again_sees_all(alice, bob, pair):
+def test_removed_member_loses_access_until_added_again(alice, bob, pair):
     message = say(alice, pair, "Before")
     actions.remove_member(alice, pair.pk, bob.pk)
     with raises_chat_error("not_found"):
@@ -256,7 +252,7 @@ def test_who_was_removed_sees_nothing_more_and_who_is_added_again_sees_all(alice
     assert found.body == "Before"
 
 
-def test_a_lock_is_taken_before_the_membership_is_read(alice, pair, django_assert_num_queries):
+def test_member_of_locks_before_reading_the_membership(alice, pair, django_assert_num_queries):
     with django_assert_num_queries(1):
         access.member_of(alice, pair.pk)
     with django_assert_num_queries(2) as queries_made:
@@ -267,14 +263,14 @@ def test_a_lock_is_taken_before_the_membership_is_read(alice, pair, django_asser
         access.member_of(alice, 2**40, lock=True)
 
 
-def test_missing_and_foreign_messages_look_alike(carol, hello):
+def test_missing_and_inaccessible_messages_raise_the_same_error(carol, hello):
     for pk in (hello.pk, 2**40):
         with raises_chat_error("not_found") as caught:
             access.message_for(carol, pk)
         assert caught.value.as_dict() == ChatError("not_found").as_dict()
 
 
-def test_a_message_whose_conversation_is_deleted_while_one_asks_is_missing(
+def test_message_of_a_concurrently_deleted_conversation_is_not_found(
     alice, bob, pair, hello, monkeypatch
 ):
     allow = access.member_of
@@ -290,7 +286,7 @@ def test_a_message_whose_conversation_is_deleted_while_one_asks_is_missing(
         access.message_for(bob, hello.pk)
 
 
-def test_version_is_untouched_by_ones_own_view_of_it(bob, pair, hello):
+def test_personal_settings_do_not_change_the_version(bob, pair, hello):
     before = version_of(pair)
     actions.mark_read(bob, pair.pk, 3)
     actions.mark_unread(bob, pair.pk, 1)

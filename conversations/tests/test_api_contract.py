@@ -80,7 +80,7 @@ def examine(operation: Any, mode: GenerationMode, headers: dict[str, str], **ids
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["alice", "bob", "carol", "nobody"])
-def test_every_answer_is_one_the_description_tells_of(who, request, described, alice, bob, pair):
+def test_responses_conform_to_the_schema(who, request, described, alice, bob, pair):
     message = say(alice if who == "alice" else bob, pair, "Hello")
     actions.react(alice, message.pk, "👍")
     user = None if who == "nobody" else request.getfixturevalue(who)
@@ -107,7 +107,7 @@ def test_every_answer_is_one_the_description_tells_of(who, request, described, a
         assert 200 in answered["DELETE /api/messages/{message}/"]
 
 
-def test_the_description_is_complete_and_valid(tmp_path, db):
+def test_schema_is_complete_and_valid(tmp_path, db):
     path = tmp_path / "schema.yml"
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(path))
     assert "/api/conversations/{conversation}/messages/" in path.read_text()

@@ -108,7 +108,7 @@ def wrong_values(shape: dict[str, Any]) -> Iterator[Any]:
         yield from ([value] for value in WRONG[shape["items"]["type"]])
 
 
-def test_every_endpoint_is_described():
+def test_every_endpoint_is_in_the_schema():
     described = {operation.path.replace("{", "<").replace("}", ">") for operation in OPERATIONS}
     routes = set()
     for route, kinds in patterns():
@@ -121,7 +121,7 @@ def test_every_endpoint_is_described():
     assert len(OPERATIONS) > 35
 
 
-def test_an_unknown_parameter_is_refused_everywhere(ask):
+def test_unknown_parameters_are_rejected_everywhere(ask):
     others = [Operation("GET", path, {}, {}, []) for path in ("/api/schema/", "/api/docs/")]
     passed = []
     for operation in OPERATIONS + others:
@@ -138,7 +138,7 @@ def is_json_or_yaml(answer: Any, name: str) -> bool:
     return is_error(answer, name)
 
 
-def test_a_known_parameter_is_refused_twice_and_with_a_wrong_value(ask):
+def test_repeated_and_invalid_parameters_are_rejected(ask):
     passed = []
     for operation in OPERATIONS:
         for name, shape in operation.query.items():
@@ -150,7 +150,7 @@ def test_a_known_parameter_is_refused_twice_and_with_a_wrong_value(ask):
     assert passed == []
 
 
-def test_an_unknown_field_is_refused_everywhere(ask):
+def test_unknown_fields_are_rejected_everywhere(ask):
     passed = []
     for operation in OPERATIONS:
         binary = bool(operation.kinds) and "application/json" not in operation.kinds
@@ -168,7 +168,7 @@ def test_an_unknown_field_is_refused_everywhere(ask):
     assert passed == []
 
 
-def test_a_field_of_another_type_is_refused_everywhere(ask):
+def test_fields_of_the_wrong_type_are_rejected_everywhere(ask):
     passed = []
     for operation in OPERATIONS:
         for name, shape in operation.body.get("properties", {}).items():

@@ -38,7 +38,7 @@ class FakeSendBuffer:
         (RuntimeError("broken"), "server_error", protocol.CLOSE_INTERNAL),
     ],
 )
-async def test_a_database_that_is_away_costs_answers_and_no_socket(
+async def test_database_outage_sends_errors_and_keeps_the_socket(
     failure, code, closed, monkeypatch
 ):
     async def fail(self, frame):
@@ -57,7 +57,7 @@ async def test_a_database_that_is_away_costs_answers_and_no_socket(
     assert ear.code == closed
 
 
-def test_who_is_removed_while_changes_are_read_sees_none_of_them(
+def test_changes_are_not_sent_to_a_member_removed_while_reading(
     alice: User, bob: User, group: Conversation, monkeypatch
 ):
     read = queries.changes_since
@@ -75,7 +75,7 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
 
 
 @pytest.mark.parametrize("door", ["messages", "message"])
-def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
+def test_api_returns_404_to_a_member_removed_while_reading(
     door: str, alice: User, bob: User, group: Conversation, api_of, monkeypatch
 ):
     client = api_of(bob)
@@ -100,7 +100,7 @@ def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
 
 
 @pytest.mark.parametrize("conversations", [2, 12])
-def test_letting_a_socket_in_costs_the_same_however_many_conversations_it_joins(
+def test_query_count_of_a_handshake_is_constant(
     conversations: int, alice: User, bob: User, django_assert_num_queries
 ):
     for number in range(conversations):

@@ -82,13 +82,13 @@ def visitor(alice: Any, settings: Any) -> Visitor:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_is_answered_everywhere(method, visitor, pair, hello):
+def test_every_url_handles_every_method(method, visitor, pair, hello):
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         visitor.ask(method, path, b"{}" if method in ("POST", "PUT", "PATCH") else b"")
     assert visitor.faults == []
 
 
-def test_head_answers_as_get_does_without_the_body(visitor, pair, hello):
+def test_head_matches_get_without_a_body(visitor, pair, hello):
     differing = []
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         got, head = visitor.ask("GET", path), visitor.ask("HEAD", path)
@@ -97,7 +97,7 @@ def test_head_answers_as_get_does_without_the_body(visitor, pair, hello):
     assert differing == []
 
 
-def test_options_of_the_api_says_what_may_be_done(visitor, pair):
+def test_options_returns_the_allowed_methods(visitor, pair):
     path = reverse("api:messages", args=[pair.pk])
     answer = visitor.ask("OPTIONS", path)
     assert (answer.status_code, answer.json()) == (
@@ -110,7 +110,7 @@ def test_options_of_the_api_says_what_may_be_done(visitor, pair):
 # --- the last slash -------------------------------------------------------------------------------
 
 
-def test_the_last_slash_of_an_api_path_may_be_left_out(visitor, pair, hello):
+def test_trailing_slash_of_api_urls_is_optional(visitor, pair, hello):
     differing = []
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         if not path.startswith("/api/"):
@@ -128,13 +128,13 @@ def test_the_last_slash_of_an_api_path_may_be_left_out(visitor, pair, hello):
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/conversations/x"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_not_there_is_json_below_api(path, method, visitor):
+def test_unknown_api_url_returns_json(path, method, visitor):
     answer = visitor.ask(method, path, b"{}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/api/me/sign-ins/%00/", "/api/users/1/picture/%00/"])
-def test_a_nul_in_an_address_is_not_found(path, alice, api_of):
+def test_nul_in_a_url_is_not_found(path, alice, api_of):
     """PostgreSQL would not even look for it."""
     for method in ("DELETE", "GET"):
         answer = api_of(alice).generic(method, path)

@@ -89,7 +89,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_in_an_address(method, visitor, pair):
+def test_hostile_values_in_urls(method, visitor, pair):
     texts = ["a%00b", "%ED%A0%80%FF%C0%AF", "9" * 30]
     hostile = {
         "int": ["0", "9" * 30, str(2**63)],
@@ -102,13 +102,13 @@ def test_in_an_address(method, visitor, pair):
     assert visitor.faults == []
 
 
-def test_in_the_parameters_of_pages(visitor, pair, hello, read):
+def test_hostile_values_in_query_parameters_of_pages(visitor, pair, hello, read):
     for path, query in pages_and_values(visitor, pair, read, "GET"):
         visitor.ask("GET", f"{path}?{query}")
     assert visitor.faults == []
 
 
-def test_lists_of_the_administration_take_their_own_filters_only(visitor, pair, hello):
+def test_admin_changelists_accept_only_their_own_filters(visitor, pair, hello):
     hostile = [
         *("exact=" + "9" * 30, "exact=%00", "isnull=x", "isempty=%5B"),
         *("regex=%5B", "year=-1", "range=9", "startswith=p"),
@@ -130,13 +130,13 @@ def test_lists_of_the_administration_take_their_own_filters_only(visitor, pair, 
     assert visitor.faults == []
 
 
-def test_in_the_fields_of_forms(visitor, pair, hello, read):
+def test_hostile_values_in_form_fields(visitor, pair, hello, read):
     for path, form in pages_and_values(visitor, pair, read, "POST"):
         visitor.ask("POST", path, form.encode(), FORM)
     assert visitor.faults == []
 
 
-def test_in_the_parameters_of_the_api(visitor, pair, hello):
+def test_hostile_values_in_query_parameters_of_the_api(visitor, pair, hello):
     for operation in OPERATIONS:
         for name in operation.query:
             for value in ESCAPED:
@@ -146,7 +146,7 @@ def test_in_the_parameters_of_the_api(visitor, pair, hello):
     assert visitor.faults == []
 
 
-def test_in_the_json_of_the_api(visitor, pair, hello):
+def test_hostile_values_in_json_of_the_api(visitor, pair, hello):
     good = {"string": b'"x"', "integer": b"1", "boolean": b"true", "array": b"[1]"}
     for operation in OPERATIONS:
         path = filled(operation.path, pair, hello)
@@ -229,7 +229,7 @@ def asked_with(header: str, value: str) -> list[str]:
     return faults
 
 
-def test_in_cookies(db):
+def test_hostile_values_in_cookies(db):
     faults = []
     for name in NAMES:
         for value in COOKIES:
@@ -237,14 +237,14 @@ def test_in_cookies(db):
     assert faults == []
 
 
-def test_in_headers(db):
+def test_hostile_values_in_headers(db):
     assert [
         f for name, values in HEADERS.items() for v in values for f in asked_with(name, v)
     ] == []
 
 
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "utf-16", "latin-1"])
-def test_no_charset_makes_half_of_a_surrogate_pair(charset, visitor, pair):
+def test_charset_cannot_smuggle_a_lone_surrogate(charset, visitor, pair):
     """+2AA- in UTF-7 and \\ud800 in Python's own are U+D800."""
     path = f"/c/{pair.pk}/messages/"
     parts = b'--x\r\nContent-Disposition: form-data; name="body"\r\n\r\n+2AA-\\ud800\r\n--x--\r\n'
@@ -273,7 +273,7 @@ def frames() -> list[type[protocol.ClientFrame]]:
 
 
 @pytest.mark.parametrize("kind", frames(), ids=lambda kind: kind.__struct_config__.tag)
-def test_in_a_frame(kind):
+def test_hostile_values_in_frames(kind):
     hints = typing.get_type_hints(kind)
     good = {name: b'"x"' if hint is str else b"1" for name, hint in hints.items()}
     values = {**TEXTS, **NUMBERS, **NESTED}
@@ -291,7 +291,7 @@ def test_in_a_frame(kind):
             assert type(getattr(text, name)) is (int if told == "the largest we take" else str)
 
 
-def test_in_a_handshake(db):
+def test_hostile_values_in_handshakes(db):
     for name in NAMES:
         for value in COOKIES:
             cookie = f"{name}={value}".encode("latin-1")

@@ -167,7 +167,7 @@ def caught_up(conversation: Conversation, known: dict[int, Any], position: int, 
     away=st.integers(0, 39),
     limit=st.integers(1, 5),
 )
-def test_everybody_ends_up_knowing_the_same(
+def test_all_clients_converge_to_the_same_state(
     steps, asks_every, away, limit, alice, bob, carol, mia, published
 ):
     with transaction.atomic():
