@@ -80,7 +80,7 @@ def beat(person, client):
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.long)])
-def test_a_line_that_swallows_everything_costs_a_second_try(seconds, server, line):
+def test_black_hole_to_the_database_causes_only_retries(seconds, server, line):
     people = [Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
     alice, bob, carol = people
     tea = alice.create_conversation(bob, carol)

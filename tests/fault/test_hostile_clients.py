@@ -230,7 +230,7 @@ def is_gone(line: socket.socket, seconds: float = 15) -> bool:
     return True
 
 
-def test_requests_sent_ahead_are_not_piled_up(talk):
+def test_pipelined_requests_do_not_accumulate(talk):
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with lines(talk, 3) as several, contextlib.ExitStack() as stack:
         for line in several:
@@ -239,7 +239,7 @@ def test_requests_sent_ahead_are_not_piled_up(talk):
         assert talk.grown() < 32 * MIB  # it was a gigabyte
 
 
-def test_a_few_requests_sent_ahead_are_answered_in_order(talk):
+def test_pipelined_requests_are_answered_in_order(talk):
     paths = ["/healthz", "/api/me/", "/sign-in/", "/healthz"]
     with lines(talk, 1) as (line,):
         line.sendall(
@@ -252,7 +252,7 @@ def test_a_few_requests_sent_ahead_are_answered_in_order(talk):
         assert re.findall(rb"HTTP/1\.1 (\d+)", heard) == [b"200", b"401", b"200", b"200"]
 
 
-def test_answers_nobody_reads_hold_no_place(talk, mallory):
+def test_unread_responses_take_no_slot(talk, mallory):
     """Twelve requests are worked on at once. Of these twelve none is ever read."""
     path = f"/api/conversations/{talk.long_room}/messages/"
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer(mallory.token)}\r\n\r\n"
@@ -268,7 +268,7 @@ def test_answers_nobody_reads_hold_no_place(talk, mallory):
         assert all(is_gone(line) for line in several)
 
 
-def test_a_client_that_reads_slowly_gets_its_whole_answer(talk, mallory):
+def test_slow_reader_gets_the_complete_response(talk, mallory):
     path = f"/api/conversations/{talk.long_room}/messages/"
     with lines(talk, 1) as (line,):
         line.sendall(
@@ -288,7 +288,7 @@ def test_a_client_that_reads_slowly_gets_its_whole_answer(talk, mallory):
         assert len(body) == size > 300_000
 
 
-def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(talk, mallory):
+def test_handshake_pipelined_after_an_unread_response_is_rejected(talk, mallory):
     """The answer would be kept for ever: nobody would hear any more that the client has gone."""
     path = f"/api/conversations/{talk.long_room}/messages/"
     head = f"Host: 127.0.0.1\r\n{bearer(mallory.token)}\r\n"
@@ -308,7 +308,7 @@ def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(talk, mallory):
     talk.goes_on()
 
 
-def test_bodies_that_never_end_are_bounded_together(talk):
+def test_incomplete_bodies_are_limited_in_total(talk):
     busy = talk.refused("busy")
     head = (
         b"POST /api/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -325,7 +325,7 @@ def test_bodies_that_never_end_are_bounded_together(talk):
         assert all(is_gone(line) for line in several)
 
 
-def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(talk):
+def test_trickling_body_is_aborted_but_a_slow_one_is_not(talk):
     head = (
         b"POST /api/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n"
@@ -354,7 +354,7 @@ def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(talk)
     ],
     ids=["pings", "large pings", "pongs", "fragments"],
 )
-def test_frames_the_application_never_sees_are_counted_too(talk, mallory, frame):
+def test_control_frames_and_fragments_are_limited(talk, mallory, frame):
     """Whoever sends them does not read either: nothing is piled up for them."""
     with contextlib.closing(sleeper(mallory)) as line:
         with pushing(line, frame * (60_000 // len(frame) + 1)):
@@ -364,7 +364,7 @@ def test_frames_the_application_never_sees_are_counted_too(talk, mallory, frame)
 
 
 @pytest.mark.parametrize("text", [b'{"type": "ping"}', b"{", b""], ids=["ping", "broken", "empty"])
-def test_who_sends_as_fast_as_possible_is_not_read_and_then_closed(talk, mallory, text):
+def test_flooding_client_is_paused_and_closed(talk, mallory, text):
     with contextlib.closing(sleeper(mallory)) as line:
         with pushing(line, masked(1, text) * 1000):
             talk.goes_on()
@@ -372,7 +372,7 @@ def test_who_sends_as_fast_as_possible_is_not_read_and_then_closed(talk, mallory
         assert is_gone(line)
 
 
-def test_a_client_is_warned_once_then_closed_with_4429(mallory):
+def test_flooding_client_is_warned_once_then_closed_with_4429(mallory):
     with open_sockets() as call:
         flood = call(mallory)
         for _ in range(1500):
@@ -386,7 +386,7 @@ def test_a_client_is_warned_once_then_closed_with_4429(mallory):
         assert 400 <= pongs <= 700  # what came before, and what was sent after the pause
 
 
-def test_an_outbox_of_hundreds_and_a_hundred_conversations_are_no_flood(talk):
+def test_large_outbox_and_many_syncs_are_not_a_flood(talk):
     """What a page says after hours without a connection, as fast as it can."""
     mallory, other = talk.stranger(), talk.stranger()
     conversation = mallory.create_conversation(other)
@@ -423,7 +423,7 @@ def again_and_again(ask: Callable[[int], tuple[int, Any]]) -> Iterator[Counter[i
         thread.join()
 
 
-def test_costly_markdown_holds_up_nobody(talk, mallory):
+def test_expensive_markdown_does_not_slow_down_others(talk, mallory):
     path = f"/api/conversations/{talk.long_room}/messages/"
 
     def post(number: int) -> tuple[int, Any]:
@@ -436,7 +436,7 @@ def test_costly_markdown_holds_up_nobody(talk, mallory):
     assert statuses[201]
 
 
-def test_who_adds_everybody_again_and_again_is_refused_and_holds_up_nobody(talk, mallory):
+def test_mass_additions_are_limited_and_do_not_slow_down_others(talk, mallory):
     def add(number: int) -> tuple[int, Any]:
         about = {"name": f"Spam {number}", "members": talk.people}
         return mallory.call("POST", "/api/conversations/", about)
@@ -449,7 +449,7 @@ def test_who_adds_everybody_again_and_again_is_refused_and_holds_up_nobody(talk,
     assert status == 201
 
 
-def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(installation):
+def test_unknown_uvicorn_version_causes_a_warning_only(installation):
     server = installation.serve(failing=NEWER_UVICORN)
     with talking(server) as talk:
         talk.goes_on(0.5)
@@ -459,7 +459,7 @@ def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(installation):
     assert "Traceback" not in output
 
 
-def test_an_e_mail_of_a_megabyte_is_refused_and_not_kept(talk):
+def test_email_of_a_megabyte_is_rejected_and_not_stored(talk):
     body = json.dumps({"email": "x" * 1_000_000 + "@example.org", "password": "p"})
     connection = http.client.HTTPConnection("127.0.0.1", talk.server.port, timeout=20)
     with contextlib.closing(connection):

@@ -32,7 +32,7 @@ def talk(hers, his, conversation):
     return time.monotonic() - began
 
 
-def test_a_redis_that_is_full_is_no_reason_to_be_silent(production_installation, call):
+def test_full_redis_does_not_stop_messages(production_installation, call):
     here, there = production_installation.serve(), production_installation.serve()
     alice, bob = Member(here, "Alice").sign_in(), Member(there, "Bob").sign_in()
     tea = alice.create_conversation(bob)
@@ -47,9 +47,7 @@ def test_a_redis_that_is_full_is_no_reason_to_be_silent(production_installation,
     talk(hers, his, tea)
 
 
-def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(
-    production_installation, call
-):
+def test_server_without_redis_still_delivers_messages(production_installation, call):
     here = production_installation.serve()
     there = production_installation.serve(REDIS_URL="redis://127.0.0.1:1/0")  # nobody listens there
     alice, bob = Member(here, "Alice").sign_in(), Member(there, "Bob").sign_in()
@@ -62,7 +60,7 @@ def test_a_server_that_cannot_reach_redis_is_part_of_the_chat_all_the_same(
 
 
 @pytest.mark.long
-def test_after_a_minute_of_silence_everybody_still_hears(production_installation, call):
+def test_events_are_delivered_after_a_minute_of_silence(production_installation, call):
     here, there = production_installation.serve(), production_installation.serve()
     alice, bob = Member(here, "Alice").sign_in(), Member(there, "Bob").sign_in()
     tea = alice.create_conversation(bob)

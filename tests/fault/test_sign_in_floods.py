@@ -53,7 +53,7 @@ def resident(place: ChatServer) -> int:
 
 
 @pytest.mark.parametrize("limit", ["10/5m", "10000/m"])
-def test_pages_are_served_while_one_account_signs_in_in_a_loop(installation, limit):
+def test_pages_are_served_during_a_sign_in_flood(installation, limit):
     """Also without the limit: then the bound on hashing alone keeps threads free."""
     place = installation.serve(LIMIT_SIGN_IN=limit, **REAL_HASHER)
     assert (
@@ -80,7 +80,7 @@ def test_pages_are_served_while_one_account_signs_in_in_a_loop(installation, lim
         assert codes[200] <= 22
 
 
-def test_megabytes_of_address_are_kept_nowhere(installation):
+def test_overlong_emails_do_not_fill_memory(installation):
     place = installation.serve(LIMIT_SIGN_IN="10/5m", **REAL_HASHER)
     sign_in(place, "a" * 950_000, "x")
     before = resident(place)

@@ -28,7 +28,7 @@ def line(server):
         yield line
 
 
-def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server, line):
+def test_messages_over_a_slow_line_arrive_once_in_order_and_in_time(server, line):
     far = copy.copy(server)
     far.port = line.port
     alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))

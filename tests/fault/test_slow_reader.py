@@ -53,7 +53,7 @@ def ports_connected_to(pid, port):
     }
 
 
-def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(installation):
+def test_client_that_stops_reading_is_dropped(installation):
     server = installation.serve(LIMIT_FRAMES="100000/s")
     alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     tea = alice.create_conversation(bob, carol)

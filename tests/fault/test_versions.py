@@ -64,7 +64,7 @@ def whisper(conversation, text, **more):
     return {"kind": "ephemeral", "conversation": conversation, "text": words, **more}
 
 
-def test_events_nobody_here_knows_are_passed_over(people, call, server, publish):
+def test_unknown_events_are_ignored(people, call, server, publish):
     alice, bob, _carol = people
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
@@ -108,7 +108,7 @@ def test_events_nobody_here_knows_are_passed_over(people, call, server, publish)
     [("tomorrow", {"planet": "Mars"}), ("role", {"user": 3, "name": "Bob", "role": "poet"})],
     ids=["a kind", "a role"],
 )
-def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, people, call, server):
+def test_unknown_system_message_is_shown_with_a_fallback(kind, data, people, call, server):
     alice, bob, carol = people
     tea = alice.create_conversation(bob, carol)
     hers, his = call(alice), call(bob)
