@@ -249,13 +249,13 @@ def install_and_restore(host: Host) -> int:
     return room
 
 
-def test_the_document_followed_on_one_machine_to_a_backup_and_back(host):
+def test_install_back_up_and_restore_on_one_machine(host):
     install_and_restore(host)
     assert " ERROR " not in host.output()
 
 
 @pytest.mark.long
-def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host):
+def test_install_move_to_postgresql_upgrade_and_go_back(host):
     data, backups = host.home / "var/lib/chatty", host.home / "var/backups/chatty"
     (backup,) = blocks("Backups")
     _on_sqlite, on_postgres = blocks("Restoring")

@@ -122,19 +122,19 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Container:
     return Container(tmp_path_factory.mktemp("container"))
 
 
-def test_the_first_stage_installs_what_chatty_runs_on():
+def test_first_stage_installs_the_requirements():
     output = "\n".join(f"{name} {rest}" for name, rest in stages()[0])
     assert "COPY requirements.txt ." in output
     assert "/venv/bin/pip install --no-cache-dir -r requirements.txt" in output
 
 
-def test_the_ignored_paths_are_the_ones_left_out_here():
+def test_dockerignore_matches_the_paths_ignored_here():
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert {"**/__pycache__", "**/tests", ".env", "var"} <= set(ignored)
 
 
 @pytest.mark.servers
-def test_the_container_serves_in_german_and_keeps_the_password_out_of_its_log(container):
+def test_container_serves_german_pages_and_does_not_log_the_password(container):
     port = free_port()
     # The port is the one thing an image can be sure of and a test cannot.
     changes = {"PORT": str(port), "HOST": "127.0.0.1", "ADMIN_EMAIL": "you@example.org"}

@@ -79,13 +79,13 @@ def examples() -> list[Frame]:
 # --- what a client says ------------------------------------------------------------------------------
 
 
-def test_every_example_of_a_client_is_understood():
+def test_client_frame_examples_can_be_parsed():
     for block in blocks("json client"):
         for line in filter(None, block.splitlines()):
             assert isinstance(protocol.parse(line), protocol.ClientFrame)
 
 
-def test_every_frame_of_a_client_has_an_example_with_all_its_fields():
+def test_every_client_frame_has_an_example_with_all_fields():
     shown = {
         frame["type"]: set(frame) - {"type"} for frame in map(json.loads, blocks("json client"))
     }
@@ -191,7 +191,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_what_is_heard_and_what_is_written_here_look_alike(people):
+def test_real_frames_match_the_documented_examples(people):
     heard, shown = eventful_life(*people), examples()
 
     def alike(real: Frame, one: Frame) -> bool:
@@ -203,7 +203,7 @@ def test_what_is_heard_and_what_is_written_here_look_alike(people):
     assert dreamt == []
 
 
-def test_every_frame_chatty_can_say_has_an_example():
+def test_every_server_frame_has_an_example():
     made = {"heartbeat", "pong"} | {
         name
         for name, value in vars(protocol).items()
@@ -212,7 +212,7 @@ def test_every_frame_chatty_can_say_has_an_example():
     assert made == {frame["type"] for frame in examples()}
 
 
-def test_every_kind_of_notice_is_listed():
+def test_every_kind_of_system_message_is_listed():
     rows = table("Kind")
     assert sorted(names(rows)) == sorted(set(Message.Kind.values) - {"text"})
     for _kind, data in rows:
@@ -221,7 +221,7 @@ def test_every_kind_of_notice_is_listed():
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_data_of_notices_is_as_listed(people):
+def test_data_of_system_messages_is_as_listed(people):
     alice, bob, carol = people
     room = alice.create_conversation(bob, name="Tea", access="open")
     path = f"/api/conversations/{room}/"
@@ -246,7 +246,7 @@ def test_every_close_code_is_listed():
     assert {code for code in listed if code >= 4000} == {code for code in ours if code >= 4000}
 
 
-def test_the_live_page_does_what_the_table_of_close_codes_says():
+def test_page_handles_close_codes_as_listed():
     script = (ROOT / "static/js/chat/protocol.js").read_text()
     constants = dict(re.findall(r"export const ([A-Z_]+) = (\d+);", script))
     pairs = re.findall(r"\[(\w+), \"(\w+)\"\]", script)
@@ -256,7 +256,7 @@ def test_the_live_page_does_what_the_table_of_close_codes_says():
     assert {code: does.get(code, "reconnect") for code in listed} == listed
 
 
-def test_every_refusal_is_listed_as_it_is():
+def test_every_error_code_is_listed():
     text = PROTOCOL[PROTOCOL.index("## Refusals") :]
     listed = {row[0].strip("`"): tuple(row[1:]) for row in table("Code", text)}
     assert listed == {
@@ -268,7 +268,7 @@ def test_every_refusal_is_listed_as_it_is():
 # --- REST --------------------------------------------------------------------------------------------
 
 
-def test_every_route_of_the_api_is_listed():
+def test_every_api_endpoint_is_listed():
     schema = SchemaGenerator().get_schema(public=True)
     doors = {
         f"{method.upper()} {path}" for path, ways in schema["paths"].items() for method in ways
@@ -278,7 +278,7 @@ def test_every_route_of_the_api_is_listed():
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_example_of_a_refusal_is_what_rest_answers(people):
+def test_error_example_matches_the_api(people):
     (example,) = (json.loads(block) for block in blocks("json rest"))
     alice = people[0]
     path = f"/api/conversations/{alice.create_conversation()}/messages/"
@@ -289,7 +289,7 @@ def test_the_example_of_a_refusal_is_what_rest_answers(people):
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_examples_with_curl_work(place):
+def test_curl_examples_work(place):
     account = {"EMAIL": "robin@example.org", "PASSWORD": "a long and winding road"}
     output = run(["bash", "-euo", "pipefail", "-c", "\n".join(blocks("bash"))], place, account)
     assert "<strong>beans</strong>" in output
@@ -299,7 +299,7 @@ def test_the_examples_with_curl_work(place):
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_example_of_a_client_works(place):
+def test_example_client_works(place):
     (program,) = blocks("python")
     account = {"EMAIL": "alice@example.org", "PASSWORD": PASSWORD}
     output = run([sys.executable, "-c", program], place, account)
@@ -326,7 +326,7 @@ def pair_of(number: int, *, seconds: int) -> dict[str, str]:
     return {"access": access, "refresh": f"refresh {number}"}
 
 
-def test_the_example_sends_the_same_refresh_token_again_when_an_answer_is_lost():
+def test_example_client_repeats_the_refresh_token_after_a_lost_response():
     asked = []
 
     def call(path, body):
@@ -340,7 +340,7 @@ def test_the_example_sends_the_same_refresh_token_again_when_an_answer_is_lost()
     assert asked == [("/api/token/refresh/", "refresh 1")] * 3
 
 
-def test_the_example_refreshes_once_for_all_its_threads():
+def test_example_client_refreshes_once_for_all_threads():
     asked = []
 
     def call(path, body):
@@ -365,7 +365,7 @@ def run(command: list[str], place: ChatServer, account: dict[str, str]) -> str:
 # --- files, commands ---------------------------------------------------------------------------------
 
 
-def test_the_table_of_layers_is_the_contracts():
+def test_table_of_layers_matches_the_contracts():
     """Each folder of a contract is in the table, higher ones in higher rows."""
     rows = table("Layer", (ROOT / "docs/architecture.md").read_text())
     row_of = {
@@ -391,7 +391,7 @@ def slug(heading: str) -> str:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_link_is_dead(path):
+def test_links_are_not_dead(path):
     dead = []
     prose = re.sub(r"^ *```.*?^ *```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", prose):
@@ -416,7 +416,7 @@ def test_every_decision_is_in_the_index():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_file_a_document_names_is_there(path):
+def test_files_named_in_documents_exist(path):
     """`conversations/access.py`, `static/js/`: whatever stands in back-ticks and begins like one."""
     tops = {entry.name for entry in ROOT.iterdir()} - {"var"}
     gone = [
@@ -428,8 +428,8 @@ def test_every_file_a_document_names_is_there(path):
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
-def test_every_name_in_a_file_is_there(name):
-    """`send_message` in `conversations/actions/sending.py`, `tests/test_docs.py::test_no_link_is_dead`."""
+def test_names_in_documents_exist_in_their_files(name):
+    """`send_message` in `conversations/actions/sending.py`, `tests/test_docs.py::test_links_are_not_dead`."""
     text = " ".join((ROOT / name).read_text().split())
     one = r"`#?\w+`"
     several = rf"({one}(?:(?:, | and |, and | of ){one})*) in `([\w./-]+\.\w+)`"
@@ -448,7 +448,7 @@ def test_every_name_in_a_file_is_there(name):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_command_a_document_names_exists(path):
+def test_commands_in_documents_exist(path):
     text = path.read_text()
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     code = "\n".join(

@@ -79,13 +79,13 @@ def is_entrance(name: str) -> bool:
     return any(belongs(name, entrance) for entrance in ENTRANCES)
 
 
-def test_imports_keep_the_contracts():
+def test_imports_follow_the_contracts():
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_walk_sees_the_packages():
+def test_modules_are_found():
     names = {module.name for module in MODULES}
     assert {"accounts.models", "conversations.actions", "chatty.settings"} <= names
     actions = next(module for module in MODULES if module.name == "conversations.actions.log")
@@ -104,7 +104,7 @@ def test_the_walk_sees_the_packages():
         ("uvicorn", ["chatty.server"]),
     ],
 )
-def test_libraries_stay_in_their_rooms(library, rooms):
+def test_libraries_are_used_only_in_their_packages(library, rooms):
     wrong = [
         f"{module.name} imports {name}"
         for module in MODULES
@@ -126,7 +126,7 @@ def calls_of(*names: str) -> set[str]:
     }
 
 
-def test_only_the_fanout_sends_to_groups():
+def test_only_the_publisher_sends_to_groups():
     """But for the relay's probe, which tells nothing: it asks whether the layer still carries."""
     senders = {
         (module.name, ast.unparse(node.args[0]))
@@ -140,7 +140,7 @@ def test_only_the_fanout_sends_to_groups():
     assert telling == {"conversations.publisher"}
 
 
-def test_the_rooms_of_the_relay_are_pure():
+def test_relay_rooms_import_nothing_with_side_effects():
     """They wait for nothing and read nothing, not even the time."""
     rooms = next(module for module in MODULES if module.name == "conversations.realtime.rooms")
     ours = {"conversations.events", "conversations.protocol"}
@@ -149,12 +149,12 @@ def test_the_rooms_of_the_relay_are_pure():
     assert set(rooms.imports()) <= ours | others
 
 
-def test_models_never_announce():
+def test_models_do_not_publish():
     imported = {name for m in MODULES if m.name.endswith(".models") for name in m.imports()}
     assert not {name for name in imported if "realtime" in name or name == "channels.layers"}
 
 
-def test_views_and_rest_never_write_rows():
+def test_views_and_api_do_not_write_rows():
     """Rows change in actions, under their locks and with their announcements."""
     writers = calls_of("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create")
     commands = ("conversations.management",)  # they bring what happened before
@@ -162,7 +162,7 @@ def test_views_and_rest_never_write_rows():
     assert {name for name in doors if not any(belongs(name, c) for c in commands)} == set()
 
 
-def test_the_store_of_the_live_page_touches_no_page():
+def test_store_js_does_not_touch_the_page():
     source = (ROOT / "static/js/chat/store.js").read_text()
     code = re.sub(r"//[^\n]*|/\*.*?\*/", "", source, flags=re.DOTALL)
     assert "export" in code
@@ -170,7 +170,7 @@ def test_the_store_of_the_live_page_touches_no_page():
     assert touched == []
 
 
-def test_pages_have_no_scripts_handlers_or_styles_inside():
+def test_templates_have_no_inline_scripts_handlers_or_styles():
     """The Content-Security-Policy would stop them; here one hears of it before a browser does."""
     inside = re.compile(
         r"<style\b|<script(?![^>]*\b(?:src|nonce)=)|\son[a-z]+\s*=|\sstyle\s*=", re.IGNORECASE
@@ -183,7 +183,7 @@ def test_pages_have_no_scripts_handlers_or_styles_inside():
     assert wrong == []
 
 
-def test_every_file_the_pages_name_exists():
+def test_static_files_named_in_templates_exist():
     """A missing one would be a 500 wherever the files' hashed names are looked up."""
     named = {
         (path.name, match.group(1))
@@ -194,7 +194,7 @@ def test_every_file_the_pages_name_exists():
     assert [pair for pair in named if finders.find(pair[1]) is None] == []
 
 
-def test_every_file_the_styles_name_exists():
+def test_files_named_in_stylesheets_exist():
     missing = [
         f"{path.relative_to(ROOT)}: {match.group(1)}"
         for path in sorted((ROOT / "static").rglob("*.css"))

@@ -30,11 +30,11 @@ PAGE = '<!doctype html><html lang="en"><title>Tea</title><body>{}</body></html>'
         ('<time datetime="2026-11-25T17:45:29.424476Z">now</time>', "is no moment"),
     ],
 )
-def test_what_is_wrong_is_said(part: str, fault: str) -> None:
+def test_faults_are_found(part: str, fault: str) -> None:
     assert fault in "\n".join(faults(PAGE.format(part)))
 
 
-def test_what_is_right_is_left_alone() -> None:
+def test_valid_markup_has_no_faults() -> None:
     part = """
         <label for="q">Q</label> <input id="q" form="f" aria-describedby="h"> <form id="f"></form>
         <p id="h"><a href="#q"><span>words</span></a> <time datetime="2026-11-25T17:45:29.424Z"></time></p>
@@ -47,13 +47,13 @@ def test_what_is_right_is_left_alone() -> None:
     assert faults(PAGE.format(part)) == []
 
 
-def test_a_page_needs_a_language_and_a_title() -> None:
+def test_page_needs_a_language_and_a_title() -> None:
     output = "\n".join(faults("<!doctype html><p>Tea</p>"))
     assert "names no language" in output
     assert "has no title" in output
 
 
-def test_lines_of_templates_are_short_enough_to_read() -> None:
+def test_template_lines_are_short() -> None:
     """HTML may be broken inside of tags, a sentence inside of blocktranslate with "trimmed"."""
     paths = sorted(TEMPLATES.rglob("*.html"))
     assert len(paths) > 50

@@ -62,7 +62,7 @@ def found_in(text: str, language: str, banned: dict[str, str]) -> list[tuple[int
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_banned_name_is_used(language: str) -> None:
+def test_banned_names_are_not_used(language: str) -> None:
     banned = BANNED[language]
     assert banned
     found = [
@@ -124,7 +124,7 @@ def documents() -> Iterator[Path]:
                 yield path
 
 
-def test_no_banned_phrase_is_written() -> None:
+def test_banned_phrases_are_not_used() -> None:
     banned = BANNED["phrases"]
     found = []
     for path in documents():
@@ -178,7 +178,7 @@ def test_code_is_not_prose(tmp_path: Path) -> None:
     assert [*prose_in(tmp_path / "code.py"), *prose_in(tmp_path / "code.js")] == []
 
 
-def test_whole_names_are_found_with_their_line() -> None:
+def test_found_in_matches_whole_names_with_their_line() -> None:
     banned = {"deed": "action", "old-class": "new-class"}
     text = "# deed\ndeeds = 'deed'\n\nx.deed(indeed, deed=1)\n"
     assert [line for line, *_ in found_in(text, "python", banned)] == [4, 4]
@@ -188,7 +188,7 @@ def test_whole_names_are_found_with_their_line() -> None:
     assert [line for line, *_ in found_in(text, "css", banned)] == [2]
 
 
-def test_replacements_are_names() -> None:
+def test_replacements_are_valid_names() -> None:
     for language in LANGUAGES:
         for name, new in BANNED[language].items():
             assert language == "css" or new.isidentifier(), name

@@ -58,7 +58,7 @@ def pooled_url(production_installation, tmp_path_factory):
         log.close()
 
 
-def test_it_is_refused_with_the_setting_that_accepts_it(production_installation, pooled_url):
+def test_pgbouncer_is_rejected_with_the_setting_to_change(production_installation, pooled_url):
     for command in ("setup", "serve"):
         output = production_installation.manage(
             command, check=False, DATABASE_URL=pooled_url, PORT="0"
@@ -67,7 +67,7 @@ def test_it_is_refused_with_the_setting_that_accepts_it(production_installation,
         assert "Traceback" not in output
 
 
-def test_everything_works_through_it_with_that_setting(production_installation, pooled_url, person):
+def test_pgbouncer_works_with_prepare_off(production_installation, pooled_url, person):
     changes = {"DATABASE_URL": pooled_url, "DATABASE_PREPARE": "off", "STATEMENT_SECONDS": "1"}
     assert production_installation.manage("setup", **changes) == ""
     servers = [production_installation.serve(**changes) for _ in range(2)]

@@ -165,7 +165,7 @@ def url(request, tmp_path):
         yield url
 
 
-def test_everything_that_uses_redis_reaches_it(url):
+def test_limiter_cache_and_channel_layer_reach_redis(url):
     assert redis_clients.fault(url) is None
     buckets = RedisBuckets(url)
     ada = [Bucket("people", b"ada", parse_rate("1/h"))]
@@ -234,7 +234,7 @@ def test_clients_follow_sentinel_to_the_next_master(tmp_path):
 # --- what is wrong with it is told ------------------------------------------------------------------
 
 
-def test_a_wrong_password_is_told(tmp_path):
+def test_wrong_password_is_reported(tmp_path):
     with redis_server(tmp_path, "--requirepass", PASSWORD) as (port, _):
         eventually(lambda: answers(f"redis://:{QUOTED}@127.0.0.1:{port}"))
         for user in ("", ":S3CRET@", "ada:S3CRET@"):
@@ -244,7 +244,7 @@ def test_a_wrong_password_is_told(tmp_path):
             assert not may_pass
 
 
-def test_a_sentinel_taken_for_redis_is_told(tmp_path):
+def test_sentinel_and_replica_are_reported(tmp_path):
     with sentinel_and_two(tmp_path) as (url, _, second):
         eventually(lambda: answers(url))
         port = url.rpartition("/mymaster")[0].rpartition(":")[2]
@@ -257,7 +257,7 @@ def test_a_sentinel_taken_for_redis_is_told(tmp_path):
         assert "no Sentinel knows the master" in sentence
 
 
-def test_a_certificate_nobody_vouches_for_is_told(tmp_path):
+def test_untrusted_certificate_is_reported(tmp_path):
     with with_tls(tmp_path) as url:
         eventually(lambda: answers(url))
         sentence, may_pass = redis_clients.fault(url.partition("?")[0])
@@ -265,7 +265,7 @@ def test_a_certificate_nobody_vouches_for_is_told(tmp_path):
         assert not may_pass
 
 
-def test_a_redis_that_is_away_may_come_back():
+def test_unreachable_redis_is_reported_as_temporary():
     sentence, may_pass = redis_clients.fault("redis://127.0.0.1:1")
     assert "does not answer" in sentence
     assert "REDIS_URL" in sentence
@@ -288,7 +288,7 @@ def test_a_redis_that_is_away_may_come_back():
         ("rediss://h?ssl_ca_certs=/nowhere", "/nowhere cannot be read"),
     ],
 )
-def test_addresses_that_make_no_sense_are_refused(url, said):
+def test_invalid_redis_urls_are_rejected(url, said):
     with pytest.raises(ImproperlyConfigured, match=said) as refused:
         redis_clients.target(url)
     assert "CRET" not in str(refused.value)

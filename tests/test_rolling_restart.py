@@ -211,7 +211,7 @@ def machine(production_installation: Installation, tmp_path: Path) -> Iterator[M
 
 @pytest.mark.parametrize("program", PROXIES)
 @pytest.mark.parametrize("seconds", [10, pytest.param(40, marks=pytest.mark.long)])
-def test_nobody_notices_processes_that_restart_one_by_one(machine, tmp_path, program, seconds):
+def test_rolling_restart_causes_no_errors(machine, tmp_path, program, seconds):
     if path_of(program) is None:
         pytest.skip(f"{program} is not installed: apt-get install {program}")
     with proxy(program, tmp_path / program, machine.ports) as site:
@@ -243,7 +243,7 @@ def test_nobody_notices_processes_that_restart_one_by_one(machine, tmp_path, pro
     assert " ERROR " not in machine.output()
 
 
-def test_idle_connections_of_a_proxy_carry_a_last_request_while_chatty_stops(installation):
+def test_idle_proxy_connections_get_a_last_response_during_shutdown(installation):
     server = installation.serve(TRUSTED_PROXIES="127.0.0.1")
     alice = Person(server, "Alice").sign_in()
     kept, other = (http.client.HTTPConnection("127.0.0.1", server.port, timeout=5) for _ in "ab")
@@ -270,7 +270,7 @@ def test_idle_connections_of_a_proxy_carry_a_last_request_while_chatty_stops(ins
     assert time.monotonic() - began < IDLE_SECONDS
 
 
-def test_whoever_checks_regularly_hears_of_the_end_before_the_listener_closes(installation):
+def test_readyz_reports_stopping_before_the_listener_closes(installation):
     server = installation.serve()
     ready = f"{server.url}/readyz"
     with urllib.request.urlopen(ready) as answer:

@@ -99,7 +99,7 @@ def read(model: type[models.Model], pk: Any) -> models.Model:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_a_row_read_by_hand_is_what_the_orm_reads(model):
+def test_instance_from_row_equals_the_orm(model):
     if model.__name__ == "Instance":
         model.objects.all().delete()
     row = stored(filled(model))
@@ -110,7 +110,7 @@ def test_a_row_read_by_hand_is_what_the_orm_reads(model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_empty_fields_are_read_as_the_orm_reads_them(model):
+def test_instance_from_row_reads_empty_fields_like_the_orm(model):
     if model.__name__ == "Instance":
         model.objects.all().delete()
     row = filled(model)
@@ -121,7 +121,7 @@ def test_empty_fields_are_read_as_the_orm_reads_them(model):
     assert held(read(model, row.pk)) == held(model.objects.get(pk=row.pk))
 
 
-def test_messages_inserted_in_bulk_are_what_the_orm_stores():
+def test_insert_messages_stores_the_same_as_the_orm():
     """Every field filled, then every field that may be empty left empty."""
     full = filled(Message)
     bare = filled(Message)
@@ -141,7 +141,7 @@ def test_messages_inserted_in_bulk_are_what_the_orm_stores():
         assert held(Message.objects.get(pk=row.pk)) == values
 
 
-def test_counters_are_stored_with_the_moment_of_the_last_words():
+def test_store_updates_counters_and_last_text_at():
     conversation = stored(filled(Conversation))
     assert isinstance(conversation, Conversation)
     words = message()

@@ -96,7 +96,7 @@ def assert_heard_through_layer(
     raise AssertionError(f"Nothing came through the layer in {seconds} s.")
 
 
-def test_people_on_either_server_talk_with_each_other(alice, bob, people, call):
+def test_members_on_both_servers_can_chat(alice, bob, people, call):
     tea = alice.create_conversation(bob)
     hers, his, outside = call(alice), call(bob), call(people[2])
     assert_heard_through_layer(hers, his, tea, 5)
@@ -110,7 +110,7 @@ def test_people_on_either_server_talk_with_each_other(alice, bob, people, call):
     assert outside.received("message", conversation=tea) == []
 
 
-def test_one_key_at_both_servers_is_one_message(alice, bob, servers, call):
+def test_key_is_idempotent_across_servers(alice, bob, servers, call):
     tea = alice.create_conversation(bob)
     elsewhere = alice.again(servers[1])
     here, there, his = call(alice), call(elsewhere), call(bob)
@@ -126,7 +126,7 @@ def test_one_key_at_both_servers_is_one_message(alice, bob, servers, call):
     assert len(his.received("message", conversation=tea, message__kind="text")) == 19
 
 
-def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call):
+def test_both_servers_deliver_messages_in_the_same_order(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     count = 150
@@ -145,7 +145,7 @@ def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call
     assert [m["seq"] for m in alice.read_messages(tea)] == list(range(1, 2 * count + 3))
 
 
-def test_removal_and_return_take_effect_on_the_other_server(alice, bob, call):
+def test_removal_and_readmission_take_effect_on_the_other_server(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     assert_heard_through_layer(hers, his, tea, 5)
@@ -160,7 +160,7 @@ def test_removal_and_return_take_effect_on_the_other_server(alice, bob, call):
     his.expect_message(tea, "with him", 2)
 
 
-def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
+def test_signing_out_at_one_server_closes_sockets_at_the_other(servers, call):
     guest = new_member(servers[0])
     client = call(guest)
     elsewhere = Member(servers[1], guest.name, guest.token)
@@ -170,7 +170,7 @@ def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
     assert time.monotonic() - began < AT_ONCE
 
 
-def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, servers, call):
+def test_presence_is_shared_between_servers_until_one_is_killed(installation, servers, call):
     there = installation.serve(PRESENCE_SECONDS="6")
     alice, guest = new_member(servers[0]), new_member(there)
     tea = alice.create_conversation(guest)
@@ -197,7 +197,7 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, 
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
-def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
+def test_presence_is_per_server_without_redis_and_recovers(
     installation, servers, call, stopped, how
 ):
     alice, guest = new_member(servers[0]), new_member(servers[1])
@@ -216,7 +216,9 @@ def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
 
 
 @pytest.mark.parametrize("what", ["flushed", "clients killed"])
-def test_what_happens_to_redis_is_nobodys_business(what, installation, servers, alice, bob, call):
+def test_flushing_redis_or_killing_its_clients_loses_nothing(
+    what, installation, servers, alice, bob, call
+):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     assert_heard_through_layer(hers, his, tea, 5)
@@ -235,7 +237,7 @@ def test_what_happens_to_redis_is_nobodys_business(what, installation, servers, 
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
-def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
+def test_messages_arrive_within_seconds_without_redis(
     installation, servers, alice, bob, call, stopped, how
 ):
     tea = alice.create_conversation(bob)
@@ -276,7 +278,7 @@ def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
-def test_without_redis_removal_and_sign_out_take_seconds(
+def test_removal_and_sign_out_take_effect_within_seconds_without_redis(
     installation, servers, alice, bob, call, stopped, how
 ):
     guest = new_member(servers[0])
