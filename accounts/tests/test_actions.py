@@ -39,7 +39,7 @@ def raising(error):
 
 @pytest.fixture
 def hashes(monkeypatch):
-    """One entry for every password that is hashed."""
+    """One entry for each password hash computed."""
     counted = []
 
     def counting(real):
@@ -196,7 +196,7 @@ class TestAuthenticate:
             with raises_chat_error("wrong_credentials"):
                 sign_in(password="wrong")
         with raises_chat_error("slow_down"):
-            sign_in()  # not even the right one, or guessing would go on
+            sign_in()  # not even with the correct password, or guessing would continue
         assert sign_in(address="192.0.2.99") == alice
 
     def test_email_spellings_share_a_rate_limit(self, alice, settings):
@@ -224,7 +224,7 @@ class TestAuthenticate:
         assert sign_in(address="192.0.2.99") == alice
 
     def test_correct_passwords_count_towards_the_limit(self, alice, settings, hashes):
-        """A loop of right passwords is a loop of hashes."""
+        """Each sign-in costs a hash, also with the correct password."""
         settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
         for _ in range(3):
             assert sign_in() == alice
@@ -290,7 +290,7 @@ class TestAuthenticate:
 
 
 class TestKnownDevice:
-    """Strangers in any number use up what is there for all; somebody who was here before gets in."""
+    """Requests from unknown clients can exhaust the global limit; known devices can still sign in."""
 
     DEVICE = "192.0.2.99"
 

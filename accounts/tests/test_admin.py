@@ -20,7 +20,7 @@ SIGN_INS = "/admin/accounts/signin/"
 
 @pytest.fixture
 def staff(db) -> User:
-    """May look after people, but is not above anybody on the staff."""
+    """Can manage accounts, but not those of other staff."""
     user = User.objects.create_user("staff@example.org", PASSWORD, name="Staff", is_staff=True)
     wanted = Permission.objects.filter(content_type__app_label="accounts")
     user.user_permissions.set(wanted)

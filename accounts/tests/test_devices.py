@@ -1,4 +1,4 @@
-"""The cookie that tells in which browser somebody has signed in before."""
+"""The cookie that remembers who has signed in with this browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A failed sign-in is one line in the log, which the filter in deploy/fail2ban/ reads."""
+"""Each failed sign-in is one line in the log, which the filter in deploy/fail2ban/ matches."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ JSON = (
     '{{"time": "2026-11-28T02:50:00.123Z", "level": "WARNING", "logger": "accounts.failures",'
     ' "message": "Failed sign-in from {} by form: {}", "request": "abc"}}'
 )
-JOURNAL = "chat python[4711]: "  # what fail2ban makes of an entry's fields
+JOURNAL = "chat python[4711]: "  # how fail2ban renders the fields of a journal entry
 
 
 @pytest.fixture
 def lines(caplog):
-    """What has been logged of failed sign-ins."""
+    """Return the logged lines about failed sign-ins."""
     return lambda: [r.getMessage() for r in caplog.records if r.name == "accounts.failures"]
 
 
@@ -114,7 +114,7 @@ READ = [
     (JSON, "2001:db8::7"),
     (JOURNAL + JSON, "192.0.2.7"),
 ]
-# Somebody who writes such a line into a name, a path or a header bans nobody.
+# Writing such a line into a name, a path or a header must not ban anyone.
 NOT_READ = [
     "2026-11-28T02:50:00.123Z INFO chatty.access GET / agent=" + LINE.format("192.0.2.7", "x"),
     "2026-11-28T02:50:00.123Z INFO chatty.access agent=" + LINE[25:].format("192.0.2.7", "x"),
@@ -126,7 +126,7 @@ NOT_READ = [
 
 class TestFilter:
     def patterns(self) -> list[re.Pattern[str]]:
-        """The filter's expressions, with fail2ban's own abbreviations spelt out."""
+        """Return the filter's expressions, with fail2ban's abbreviations expanded."""
         parser = configparser.ConfigParser()
         parser.read(FILTER)
         wanted = parser["Definition"]["failregex"].strip().splitlines()

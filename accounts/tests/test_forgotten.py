@@ -1,4 +1,4 @@
-"""A forgotten password: who gets a mail, what it says, and what its link opens, once."""
+"""Password reset: who gets an email, what it contains, and what its link allows, once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHOICE = {"new_password": NEW, "again": NEW}
 
 @pytest.fixture(autouse=True)
 def _posted_at_once(request, monkeypatch):
-    """But for tests about the thread it happens in the test's own, and so in its transaction."""
+    """Send in the test's thread, and so in its transaction, except in tests of the background thread."""
     if "postman" in request.fixturenames:
         return
 
@@ -44,7 +44,7 @@ def _posted_at_once(request, monkeypatch):
 
 @pytest.fixture
 def postman():
-    """Wait until what was posted has been dealt with."""
+    """Wait until all queued emails are handled."""
     return lambda: mails._executor.submit(lambda: None).result(10)
 
 
@@ -127,7 +127,7 @@ def test_email_is_in_the_users_language(alice, mailoutbox, settings, monkeypatch
 class TestAccountsAreNotRevealed:
     @pytest.fixture
     def people(self, alice, bob, root) -> list[str]:
-        """One with an account, one closed, one whose password staff took, one who never was."""
+        """An active account, a deactivated one, one whose password staff disabled, and an unknown address."""
         actions.close_account(bob)
         actions.remove_password(root)
         return ["alice@example.org", "bob@example.org", "root@example.org", "x@example.org"]
@@ -184,7 +184,7 @@ class TestLink:
 
     def test_works_once(self, alice, link):
         assert Client().get(link).status_code == 200
-        assert Client().get(link).status_code == 200  # whatever looks at mails before people do
+        assert Client().get(link).status_code == 200  # mail scanners open links before people do
         assert Client().post(link, CHOICE).status_code == 303
         assert self.over(link)
         alice.refresh_from_db()
@@ -197,7 +197,8 @@ class TestLink:
         def make_password(new):
             encoded = real(new)
             hashed.append(new)
-            if len(hashed) == 1:  # the other comes in between the look at the link and the change
+            # The other reset comes between the check of the link and the change.
+            if len(hashed) == 1:
                 actions.reset_password_by_link(uid, token, new="the other was quicker")
             return encoded
 

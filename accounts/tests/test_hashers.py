@@ -101,7 +101,7 @@ def test_full_queue_raises_busy_at_once_to_keep_threads_free(monkeypatch):
     for thread in threads:
         thread.start()
     assert entered.acquire(timeout=10)
-    # One hashes, two wait; the others have been told at once, although nobody has finished.
+    # One hashes and two wait. The others were rejected at once, although none has finished.
     for thread in threads:
         thread.join(timeout=0.2)
     assert codes == [("busy", True)] * 7

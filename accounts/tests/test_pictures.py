@@ -1,4 +1,4 @@
-"""Pictures of people: what is taken, what is made of it, who gets to see it."""
+"""Profile pictures: which files are accepted, how they are converted, and who can see them."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class TestReencode:
 
 
 def bomb() -> bytes:
-    """A PNG of a few kilobytes that says it is 30,000 pixels wide and high."""
+    """A PNG of a few kilobytes that claims to be 30,000 pixels wide and high."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return (
@@ -148,7 +148,7 @@ class TestRejected:
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
         with raises_chat_error("too_big", field="picture"):
             pictures.reencode(given)
-        with pytest.raises(pytest.fail.Exception):  # else this would have proved nothing
+        with pytest.raises(pytest.fail.Exception):  # otherwise the test would prove nothing
             pictures.reencode(file())
 
     def test_corrupt_files_only_raise_chat_errors(self):
@@ -183,7 +183,7 @@ class TestPage:
         alice.refresh_from_db()
         assert alice.picture_url
         page = browser.get(PAGE).content.decode()
-        # Beside the form, and in the side bar.
+        # Beside the form, and in the sidebar.
         assert len(parse(page).select(f'img[src="{alice.picture_url}"]')) == 2
         assert "Remove picture" in page
         shown = browser.get(alice.picture_url)
@@ -235,7 +235,8 @@ def test_uploads_are_rate_limited(browser, pictured, settings):
     response = browser.post(PAGE, {**given, "name": "Alice B", "picture": green})
     assert response.status_code == 429
     assert one(response, "input[name=name]")["value"] == "Alice B"
-    assert browser.post(PAGE, given).status_code == 303  # without a picture nothing is counted
+    # Without a picture the limit does not apply.
+    assert browser.post(PAGE, given).status_code == 303
 
 
 class TestPictureView:

@@ -1,4 +1,4 @@
-"""Every combination of what a handshake may show: whence it comes and what it carries."""
+"""Every combination of Origin and credentials in a handshake."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def cookie_of(client):
 
 
 def answer(handshake):
-    """How a consumer answers: refused before accept, the code it closes for, or who it is."""
+    """How a consumer responds: rejected before accept, an error code to close with, or the user."""
     if origin_verdict(handshake) == "foreign":
         return "foreign"
     try:
@@ -79,7 +79,7 @@ class TestOrigin:
             ("CHAT.example.org", "ws", "http://chat.Example.org", "same"),
             ("chat.example.org", "ws", "https://chat.example.org", "foreign"),
             ("chat.example.org:8000", "ws", "http://chat.example.org", "foreign"),
-            ("evil.example", "ws", "http://evil.example", "foreign"),  # a name nobody allowed
+            ("evil.example", "ws", "http://evil.example", "foreign"),  # not in ALLOWED_HOSTS
             (None, "wss", OWN, "foreign"),
             ("chat.example.org", "wss", OWN + "/", "foreign"),
             ("chat.example.org", "wss", "https://chat.example.org.evil.example", "foreign"),
@@ -116,7 +116,7 @@ class TestOrigin:
 
 
 class Shown:
-    """What a handshake may carry, by name."""
+    """Credentials of a handshake, by name."""
 
     def __init__(self, alice: User) -> None:
         def browser() -> Client:
@@ -156,7 +156,7 @@ class Shown:
         }
 
 
-# What is shown -> the answer beside an own Origin, and without any. Foreign origins: always refused.
+# Credentials -> the result with our own Origin, and without any. Foreign origins are always rejected.
 EXPECTED = {
     "nothing": ("unauthenticated", "unauthenticated"),
     "cookie": ("Alice by web", "unauthenticated"),
@@ -230,7 +230,7 @@ class TestIdentify:
         settings.SECRET_KEY = "n" * 50
         assert answer(scope(OWN, cookie=cookie)) == "Alice by web"
         settings.SECRET_KEY_FALLBACKS = []
-        # Without the old key the session cannot be read. It is refused, and left alone.
+        # Without the old key the session cannot be read. It is rejected, but not deleted.
         assert answer(scope(OWN, cookie=cookie)) == "unauthenticated"
         assert Session.objects.values_list().get() == before
 

@@ -25,7 +25,7 @@ def claims(token):
 
 
 def signed(payload, key=None, **options):
-    """A token with these claims, signed as we would."""
+    """A token with these claims, signed with our key."""
     from django.conf import settings
 
     return jwt.encode(payload, key or derive_key(settings.SECRET_KEY, "jwt"), **options)
@@ -40,7 +40,7 @@ def without(token, claim):
 
 
 def answer_to(token):
-    """ "accepted", or the code of the refusal."""
+    """Return "accepted", or the code of the error."""
     try:
         tokens.identify(token)
     except ChatError as error:
@@ -99,7 +99,7 @@ class TestAccessToken:
         }
         answers = {name: answer_to(token) for name, token in bad.items()}
         accepted = {name for name, answer in answers.items() if answer != "token_invalid"}
-        # When it was made is nothing we rely on; everything else is missed.
+        # Nothing depends on `iat`; every other claim is required.
         assert accepted == {"without iat"}
         assert tokens.identify(pair.access)
 
@@ -156,7 +156,7 @@ class TestRefresh:
         assert ended == [
             {"user_id": alice.pk, "sids": [sid], "except_sid": None, "code": SIGNED_OUT}
         ]
-        assert tokens.identify(other.access)  # the other program has nothing to do with it
+        assert tokens.identify(other.access)  # the other sign-in is not affected
 
     def test_access_token_cannot_refresh(self, pair):
         with raises_chat_error("token_invalid"):
@@ -174,11 +174,11 @@ class TestRefresh:
         tokens.end(pair.refresh)
         with raises_chat_error("token_invalid"):
             tokens.identify(fresh.access)
-        tokens.end(pair.refresh)  # again: nothing to do, nothing wrong
+        tokens.end(pair.refresh)  # a second time is harmless
 
 
 class TestLostResponse:
-    """The answer to a refresh does not arrive, or two tasks of a program refresh at once."""
+    """The response to a refresh is lost, or two tasks of a program refresh at once."""
 
     def test_repeated_refresh_returns_the_same_pair(self, pair):
         fresh = tokens.rotate(pair.refresh)

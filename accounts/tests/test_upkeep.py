@@ -1,4 +1,4 @@
-"""Sessions and sign-ins that ran out are removed, in short transactions."""
+"""Expired sessions and sign-ins are removed, in short transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing up, in and out and one's settings, as a browser without JavaScript does it."""
+"""Signing up, in and out, and settings, as a browser without JavaScript uses them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHANGE = {"old_password": PASSWORD, "new_password": NEW, "again": NEW}
 
 
 def text(response):
-    """What a reader sees, roughly."""
+    """Return roughly what a reader sees."""
     return words(parse(response))
 
 
@@ -82,7 +82,7 @@ class TestSignUp:
         assert list(response.context["form"].errors) == [field]
         for name in ("name", "email"):
             assert response.context["form"][name].value() == typed[name]
-        assert NEW not in response.content.decode()  # never a password back into a page
+        assert NEW not in response.content.decode()  # never put a password back into a page
         assert not User.objects.exists()
         assert "chatty-session" not in response.cookies
 
@@ -407,7 +407,7 @@ class TestSessions:
         settings.SECRET_KEY = "n" * 50
         assert is_in(browser)
         settings.SECRET_KEY_FALLBACKS = []
-        assert is_in(browser)  # the session was signed anew meanwhile
+        assert is_in(browser)  # the session was signed with the new key in between
         assert browser.session["_auth_user_hash"] != before
         assert browser.session.session_key != key
 
