@@ -1,4 +1,4 @@
-"""The ASGI application: whom to believe about the client, how much HTTP at once, where sockets go."""
+"""The ASGI application: proxy headers, the limits on concurrent HTTP requests, and routing of sockets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_headers_of_untrusted_clients_are_removed(trusted):
 def test_client_is_the_nearest_untrusted_address():
     told = [("x-forwarded-for", "6.6.6.6, 198.51.100.7"), ("x-forwarded-for", "10.1.1.1")]
     seen = apply_proxy_headers(scope(client="10.0.0.2", headers=told), PROXY)
-    assert seen["client"][0] == "198.51.100.7"  # 6.6.6.6 is what the client itself wrote
+    assert seen["client"][0] == "198.51.100.7"  # the client itself sent 6.6.6.6
 
 
 @pytest.mark.parametrize("nonsense", ["", "unknown", "10.0.0.3", "a,b", "1.2.3.4.5", "[::1"])
@@ -98,7 +98,7 @@ def test_root_path_header_is_ignored():
 
 
 class Line:
-    """One HTTP request to an ASGI application: send the body, read the answer."""
+    """One HTTP request to an ASGI application: sends the body and collects the response."""
 
     def __init__(self, application, chunks=(b"",), path="/", headers=()):
         self.messages = [
@@ -133,7 +133,7 @@ class Line:
 
 
 class Slow:
-    """An application that answers when told to, and counts how many it works on."""
+    """An application that responds on request and counts its concurrent requests."""
 
     def __init__(self):
         self.go = asyncio.Event()
@@ -175,7 +175,7 @@ async def test_requests_over_the_limit_wait_or_get_503():
     assert slow.most == 2
     late = Line(door)
     await late.task
-    assert late.status == 200  # and nobody is shut out afterwards
+    assert late.status == 200  # no one stays locked out
 
 
 async def test_slot_is_released_after_an_exception():
@@ -228,7 +228,7 @@ async def test_slow_upload_takes_no_slot():
     await other.task
     assert other.status == 200
     assert sender.status is None
-    sender.gone.set()  # and when the client goes before the end, nothing is worked on
+    sender.gone.set()  # if the client disconnects before the end, the request is not processed
     await sender.task
     assert slow.bodies == [b""]
 
@@ -255,7 +255,7 @@ async def test_upload_paths_accept_a_few_large_bodies_at_once():
 
     refused = [
         line(path="/elsewhere/"),
-        line(headers=()),  # who does not say how much there is gets no more than everybody
+        line(headers=()),  # without a Content-Length the ordinary limit applies
         line(headers=[("content-length", "3001")], size=3001),
         line(headers=[("content-length", "2500")], size=3001),
     ]
@@ -294,7 +294,7 @@ async def test_slow_but_steady_body_is_accepted(monkeypatch):
     sent = []
 
     async def receive():
-        await asyncio.sleep(0.3)  # altogether longer than body_seconds
+        await asyncio.sleep(0.3)  # longer than body_seconds in total
         return chunks.pop(0)
 
     async def send(message):
@@ -311,7 +311,7 @@ async def test_largest_incomplete_body_is_dropped_first():
     door = bound(slow, bodies_max=1500)
     lines = [Line(door, chunks=[b"x" * size, b"x"]) for size in (700, 600, 20)]
     for line in lines:
-        line.messages.pop()  # the rest never comes
+        line.messages.pop()  # the rest never arrives
     await turns()
     assert [line.status for line in lines] == [None] * 3
     small = Line(door, chunks=[b"x" * 300])
@@ -325,7 +325,7 @@ async def test_largest_incomplete_body_is_dropped_first():
 
 
 def ask_and_take_nothing(application, taking, **more):
-    """Ask for an answer of which nothing is taken before `taking` is set."""
+    """Send a request and read nothing of the response before `taking` is set."""
 
     async def receive():
         return {"type": "http.request", "body": b""}
@@ -353,7 +353,7 @@ async def test_unread_response_takes_no_slot():
 
 
 async def test_unread_response_keeps_its_slot_without_the_cut_extension():
-    """Else nothing would bound how many answers are kept for those who do not take them."""
+    """Otherwise nothing would limit the number of responses kept for clients that do not read."""
     slow = Slow()
     slow.go.set()
     door = bound(slow, running=1, waiting=0)
@@ -501,4 +501,4 @@ async def test_untrusted_proxy_gets_a_hint_instead_of_a_redirect_loop():
         assert passed.status == 200
     plain = Line(router(http=page, https=True))
     await plain.task
-    assert plain.status == 200  # Django sends it on to https
+    assert plain.status == 200  # Django redirects it to https

@@ -1,4 +1,4 @@
-"""What is joined into one file does what its modules did."""
+"""A bundle does what its modules did."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_circular_import_is_an_error() -> None:
 def test_modules_keep_their_scope_and_exports() -> None:
     text = bundle(["voice.js", "names.js", "greet.js"], MODULES.__getitem__)
     assert "import" not in text
-    assert text.count("const OWN =") == 2  # each within its own braces
+    assert text.count("const OWN =") == 2  # each in its own block
     assert "const cry = $$shout, whisper = $$whisper;" in text
     names = ("shout", "whisper", "name", "LOUD", "greet")
     exported = ", ".join(f"$${name} as {name}" for name in names)

@@ -1,4 +1,4 @@
-"""What a call costs does not depend on how deep it stands."""
+"""The cost of a call does not depend on the depth of the stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def nothing() -> None:
 
 
 def seconds_at(depth: int) -> float:
-    """What some thousand calls take at this depth."""
+    """Return the seconds that 2,000 calls take at this depth."""
     if depth:
         return seconds_at(depth - 1)
     began = time.perf_counter()

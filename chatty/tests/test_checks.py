@@ -1,4 +1,4 @@
-"""The checks before serving: what each refuses, what it lets pass, and `check --deploy` as a whole."""
+"""The system checks: what each reports, what it accepts, and `check --deploy` as a whole."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def check_deploy(**environment):
         cwd=env.BASE_DIR,
         env={
             "PATH": os.environ["PATH"],
-            "DATABASE_URL": "postgres://chatty@127.0.0.1:1/chatty",  # nobody there: checks do not ask
+            # Nothing listens there: checks do not connect.
+            "DATABASE_URL": "postgres://chatty@127.0.0.1:1/chatty",
             "REDIS_URL": "redis://127.0.0.1:1/0",
             "SECRET_KEY": GOOD * 2,
             **environment,

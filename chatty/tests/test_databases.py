@@ -52,7 +52,7 @@ def test_concurrent_read_write_transactions_are_serialized():
     assert User.objects.get().name == "160"
 
 
-# --- the secret and the code that fit the database --------------------------------------------------
+# --- secret and version of the database -------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -90,7 +90,7 @@ def test_database_of_a_newer_version_is_rejected():
         databases.require_no_newer_migrations(MigrationLoader(connection))
 
 
-# --- what another row has already -------------------------------------------------------------------
+# --- unique constraints -----------------------------------------------------------------------------
 
 
 def refused_by_database(**changes):
@@ -118,7 +118,7 @@ def test_not_null_violation_is_not_a_race():
 
 @pytest.mark.django_db
 def test_sign_up_raises_integrity_errors_other_than_duplicates(monkeypatch):
-    """As with a column that only newer code fills."""
+    """For example a column that only newer code fills."""
     save = User.save
 
     def save_without_name(user, **options):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def given(monkeypatch):
-    """given(NAME="value"): the environment, for one test."""
+    """given(NAME="value") sets environment variables for one test."""
 
     def given(**values):
         for name, value in values.items():
@@ -183,7 +183,7 @@ def test_sign_up_by_invitation_is_not_yet_supported(given):
 
 @pytest.fixture
 def dotenv(tmp_path, monkeypatch):
-    """dotenv("HOST=x"): reads a file with that; the environment is put back afterwards."""
+    """dotenv("HOST=x") reads a file with this content; the environment is restored afterwards."""
     for name in ("HOST", "DATABASE_URL"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -226,7 +226,7 @@ def test_invalid_env_file_is_rejected_with_the_line(dotenv, content, said):
 
 
 def test_unreadable_env_file_is_rejected(tmp_path):
-    (tmp_path / ".env").mkdir()  # root may read any file
+    (tmp_path / ".env").mkdir()  # permissions would not stop root
     with pytest.raises(ImproperlyConfigured, match="cannot be read: Is a directory"):
         env.read_file(tmp_path / ".env")
 
@@ -251,7 +251,7 @@ def test_misspelled_setting_is_rejected_with_a_suggestion(name, meant):
 
 
 def test_unrelated_environment_variables_are_ignored():
-    """Among them what shells, CI, containers, proxies and other programs set."""
+    """Including those that shells, CI, containers, proxies and other programs set."""
     others = (
         "HOSTNAME HOSTS HOME PATH PWD LANG LC_ALL TERM USER SHELL POST PORTS LOGLEVEL DATADIR VHOST "
         "http_proxy port host debug PGHOST PGPORT REDIS_HOST REDIS_PORT DATABASE_HOST SMTP_HOST MAIL_URL "
@@ -280,7 +280,7 @@ def test_derived_keys_are_stable_and_differ_by_purpose():
 
 
 def read_by_settings():
-    """Names of the settings read one by one, with their defaults; None where they depend on others."""
+    """Return each setting that is read, with its default; None if the default is computed."""
     found = {}
     for path in ("chatty/settings.py", "chatty/conf/env.py"):
         for node in ast.walk(ast.parse((env.BASE_DIR / path).read_text())):

@@ -1,4 +1,4 @@
-"""Errors as pages and as JSON: a code, a sentence, a request id, nothing of ours inside."""
+"""Errors as HTML pages and as JSON: a code, a message and a request id, but no internals."""
 
 from __future__ import annotations
 
@@ -240,6 +240,6 @@ def test_unknown_host_is_logged_once_with_the_setting_to_change(settings, caplog
     text = [
         record.getMessage() for record in caplog.records if record.name == "chatty.error_responses"
     ]
-    assert len(text) == 1  # strangers may ask as often as they like
+    assert len(text) == 1  # logged once, however often it happens
     assert "the host '127.0.0.1:8000'" in text[0]
     assert "PUBLIC_URL=https://chat.example.org" in text[0]

@@ -1,4 +1,4 @@
-"""Requests of different clients take turns, however many of them one client sends."""
+"""Requests of different clients are interleaved, however many one client sends."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ANN, BEN, CLEO = (Client((name,), f"192.0.2.{number}") for number, name in enume
 
 
 class Line:
-    """Requests that wait or are worked on, and who began in which order."""
+    """A queue that records the order in which requests begin."""
 
     def __init__(self, *, running: int, waiting: int = 100, of_client: int | None = None) -> None:
-        """`of_client`: how many places one client may hold, instead of its share of `running`."""
+        """`of_client`: how many slots one client can hold, instead of its share of `running`."""
         self.turns = FairQueue(running=running, waiting=waiting)
         if of_client:
             self.turns.of_client_max = of_client
@@ -59,7 +59,7 @@ async def test_changing_credentials_does_not_bring_more_slots():
     waiting = [task for client in made_up for task in await line.comes(client)][2:]
     assert line.begun == made_up[:2]
     await line.comes(BEN, 3)
-    assert line.begun[2:] == [BEN, BEN]  # and the third has a place in the line
+    assert line.begun[2:] == [BEN, BEN]  # the third one waits in the queue
     assert isinstance(waiting[-1].exception(), ChatError)
 
 
@@ -90,7 +90,7 @@ async def test_free_slot_goes_to_the_client_with_fewest_then_first():
     await line.ends(ANN)
     assert line.begun[3:] == [CLEO]
     await line.ends(CLEO)
-    assert line.begun[4:] == [ANN]  # one place each for Ann and Ben, and Ann was first
+    assert line.begun[4:] == [ANN]  # Ann and Ben have one slot each, and Ann was first
     await line.ends(ANN)
     assert line.begun[5:] == [ANN]
 
@@ -112,7 +112,7 @@ async def test_client_with_as_many_requests_is_rejected_when_full():
     await line.comes(BEN)
     refused = await line.comes(BEN)
     assert refused[0].exception().code == "busy"
-    refused = await line.comes(CLEO)  # everybody has one
+    refused = await line.comes(CLEO)  # everyone has one
     assert refused[0].exception().code == "busy"
 
 
@@ -128,8 +128,8 @@ async def test_cancelled_waiter_takes_no_slot():
 async def test_slot_of_a_waiter_cancelled_after_release_is_passed_on():
     line = Line(running=2, of_client=2)
     *_, waiting = await line.comes(ANN, 3)
-    line.turns.end(ANN)  # the place is given, and
-    waiting.cancel()  # before that is noticed
+    line.turns.end(ANN)  # the slot is handed over, but
+    waiting.cancel()  # the waiter is cancelled before it notices
     await line.comes(BEN)
     assert line.begun == [ANN, ANN, BEN]
     assert waiting.cancelled()

@@ -1,4 +1,4 @@
-"""What machines ask: how long they wait at most, what they are told, and who may read the numbers."""
+"""Endpoints for monitoring: their timeouts, their responses, and who can read the metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def nothing_asked_yet(monkeypatch):
 
 @pytest.fixture
 def database(monkeypatch):
-    """database(True | False | "unwritable") is what it answers; the list counts how often it was asked."""
+    """database(True | False | "unwritable") sets its state; the list counts the checks."""
     asked = []
 
     def answers(well):
@@ -44,7 +44,7 @@ def database(monkeypatch):
 
 @pytest.fixture
 def hung_database(monkeypatch):
-    """One that does not answer until the test is over; the list counts the threads that wait."""
+    """A database that does not respond until the test ends; the list counts waiting threads."""
     monkeypatch.setattr(health, "_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(health, "_FRESH_SECONDS", 0.0)
     waiting, over = [], threading.Event()
@@ -81,7 +81,7 @@ def probe_router(layer="unused", taken=None, http=nothing, trusted=()):
 
 
 async def ask(endpoint, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
-    """Returns (status, headers, body)."""
+    """Return (status, headers, body)."""
     sent = []
 
     async def receive():
@@ -227,7 +227,7 @@ async def test_metrics_behind_a_proxy_require_a_token(settings, name, value):
     trusted = value if name == "TRUSTED_PROXIES" else ()
     front = probe_router(trusted=trusted)
     assert (await ask(front, "/metrics"))[0] == 401
-    # A client that calls itself one of us, through the proxy.
+    # A client that claims through the proxy to be local.
     assert (await ask(front, "/metrics", x_forwarded_for="127.0.0.1"))[0] == 401
     settings.METRICS_TOKEN = TOKEN
     shown = {"authorization": f"Bearer {TOKEN}", "x_forwarded_for": "203.0.113.9"}
@@ -248,12 +248,12 @@ async def test_metrics_token_is_required_of_everyone_once_set(settings, shown):
     assert (await ask(probe_router(), "/metrics", "203.0.113.9", "x", **right))[0] == 200
 
 
-# --- what cannot be written -------------------------------------------------------------------------
+# --- an unwritable database -------------------------------------------------------------------------
 
 
 @pytest.fixture
 def full_database(db, monkeypatch):
-    """One that takes no write; full_database() makes it so, and full_database(False) ends that."""
+    """full_database() makes the database reject writes; full_database(False) ends that."""
     monkeypatch.setattr(failures, "_unwritable_at", None)
     monkeypatch.setattr(failures, "_reported_at", {})
     monkeypatch.setattr(health, "_written", -100.0)

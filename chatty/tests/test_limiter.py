@@ -173,7 +173,7 @@ def test_long_keys_take_no_more_memory(limiter, settings):
     try:
         for n in range(20):
             knock(n)
-            knock(n)  # refused
+            knock(n)  # rejected
         kept, _most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -314,7 +314,7 @@ def redis_url():
 class TestWithRedis:
     @pytest.fixture
     def processes(self, settings, redis_url, request):
-        """Two processes that share one Redis, and buckets no other test uses."""
+        """Two processes that share one Redis, with buckets that no other test uses."""
         settings.REDIS_URL = redis_url
         settings.LIMITS = {request.node.name: "3/m"}
         return request.node.name, Limiter(), Limiter()

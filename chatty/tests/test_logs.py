@@ -1,4 +1,4 @@
-"""What a log line shows, and what it never does."""
+"""What a log line contains, and what it must never contain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatty.ops import logs
 
 @pytest.fixture
 def line():
-    """line(message, *args, **kwargs): what stands in the log for a call of log.error."""
+    """line(message, *args, **kwargs) returns the line that log.error() would write."""
 
     def line(message, *args, error=None, **extra):
         exc_info = (type(error), error, error.__traceback__) if error else None

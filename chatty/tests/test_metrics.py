@@ -1,4 +1,4 @@
-"""The numbers: each with words that say what it counts, and those of several workers as one."""
+"""Metrics: each has a description, and those of several workers are combined."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_metric_has_a_description():
     ours = [family for family in families if family.name.startswith("chatty_")]
     assert len(ours) >= 15
     assert [family.name for family in ours if len(family.documentation) < 20] == []
-    # What is measured in seconds says so; what counts things says what.
+    # Metrics in seconds have it in their name.
     assert [f.name for f in ours if f.type == "histogram" and "_size" not in f.name] == [
         "chatty_message_send_duration_seconds",
         "chatty_message_commit_duration_seconds",
@@ -52,7 +52,7 @@ print(__import__("os").getpid())
 
 
 def work(directory, up):
-    """One worker's life; returns its number."""
+    """Run one worker to its end; return its process id."""
     done = subprocess.run(
         [sys.executable, "-c", WORKER.format(up=up)],
         cwd=ROOT,
@@ -98,7 +98,8 @@ def test_metrics_of_several_workers_are_combined(tmp_path, monkeypatch):
     assert numbers["chatty_deliveries_total"] == 6
     assert numbers["chatty_websocket_connections"] == 4
     assert numbers["chatty_message_send_duration_seconds_count"] == 2
-    assert numbers["chatty_channel_layer_up"] == 0  # one that is deaf is enough to look into it
+    # One disconnected worker is enough to be reported.
+    assert numbers["chatty_channel_layer_up"] == 0
     metrics.forget_worker(dead)
     numbers = together(tmp_path, monkeypatch)
     assert numbers["chatty_websocket_connections"] == 2

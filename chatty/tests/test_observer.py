@@ -1,4 +1,4 @@
-"""What every HTTP answer carries, and what is noted of each request."""
+"""Headers of every HTTP response, and the log of requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def nothing():
 
 
 async def ask(application, path="/", scheme="http"):
-    """Returns the messages that an application behind the router answers with."""
+    """Return the messages that an application behind the router sends."""
     messages = []
 
     async def send(message):
@@ -110,7 +110,7 @@ def test_route_class():
 
 @pytest.fixture
 def lines(monkeypatch):
-    """lines(form): the access log is on; returns the list its lines go to."""
+    """lines(form) enables the access log and returns the list of its lines."""
     log = logging.getLogger("chatty.access")
 
     def opened(form):

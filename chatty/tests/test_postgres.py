@@ -1,4 +1,4 @@
-"""A pooled connection that was hung up on is found out before it is used."""
+"""A broken connection in the pool is detected before it is used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def watched():
 
 
 def statements(watched: WatchedConnection) -> str:
-    """What the server was asked last on this connection."""
+    """Return the last query on this connection."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT query FROM pg_stat_activity WHERE pid = %s", [watched.info.backend_pid]
@@ -54,7 +54,7 @@ def test_connection_with_pending_data_is_queried(watched):
     watched.execute("LISTEN t")
     with connection.cursor() as cursor:
         cursor.execute("NOTIFY t")
-    select.select([watched], [], [], 5)  # it takes a moment to get here
+    select.select([watched], [], [], 5)  # it takes a moment to arrive
     assert watched.execute("") is not None
 
 
@@ -64,7 +64,7 @@ def test_unanswered_connection_is_closed_after_the_timeout():
     with pytest.raises(psycopg.OperationalError):
         silent.execute("SELECT pg_sleep(5)")
     assert silent.closed
-    silent.rollback()  # of what is gone there is nothing to
+    silent.rollback()  # nothing is left to roll back
     assert time.monotonic() - began < 2
 
 

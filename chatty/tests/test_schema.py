@@ -1,4 +1,4 @@
-"""The description of the API, asked for by many at once."""
+"""The OpenAPI schema under concurrent requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANY = 24
 
 @pytest.fixture
 def made(monkeypatch):
-    """How many times the description is made, from a process that has not made it yet."""
+    """Count how often the schema is built, starting without a cached one."""
     monkeypatch.setattr(SharedSchemaGenerator, "_made", {})
     calls = []
     make = SchemaGenerator.get_schema

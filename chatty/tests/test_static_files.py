@@ -1,4 +1,4 @@
-"""Files are served whole; scripts in few files, without what only people read."""
+"""Static files are served from memory; scripts come in few files, without comments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODULES = sorted(SCRIPTS.rglob("*.js"))
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory) -> BundlingManifestStorage:
-    """Our own files as `collectstatic` leaves them."""
+    """Our own files, as `collectstatic` leaves them."""
     storage = BundlingManifestStorage(
         location=str(tmp_path_factory.mktemp("collected")), base_url="/static/"
     )
@@ -54,7 +54,7 @@ def test_scripts_are_served_without_comments(collected):
 
 
 def test_modules_are_served_in_bundles(collected):
-    """Every module of a bundle goes by the name of the bundle, in this process and the next."""
+    """Every module of a bundle has the URL of the bundle, in this process and in a new one."""
     again = BundlingManifestStorage(location=collected.location, base_url="/static/")
     for module, bundle in [
         ("chat/store", "first"),
@@ -94,7 +94,7 @@ def test_scripts_loaded_when_idle_stay_small(collected):
         "views/notifier",
         "views/system_notifications",
         "views/notification_sound",
-    ]  # for who wants to be notified
+    ]  # for users who want notifications
     later = [text_of(collected, name) for name in [LATER, *(f"js/{name}.js" for name in idle)]]
     assert weight(*_at_once(collected), *later) <= 45_000
 
@@ -108,7 +108,7 @@ def test_scripts_loaded_on_demand_stay_small(collected):
 
 @pytest.fixture
 def shelf(tmp_path, settings):
-    """Answers for one collected file, /static/words.<hash>.css."""
+    """Respond with one collected file, /static/words.css."""
     settings.STATIC_ROOT = tmp_path
     settings.STATIC_URL = "/static/"
     (tmp_path / "words.css").write_text("p { color: green }")
