@@ -1,6 +1,6 @@
-"""Who may do what: every deed by everybody, in a group, in an archived one, in a direct one.
+"""Permissions: every action by every role, in a group, an archived group and a direct message.
 
-What is refused leaves no trace: no version, no row, nothing told.
+A rejected action leaves no trace: no version, no row, no event.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ INSIDE = {
     "mark unread": (OK, OK, OK),
     "set level": (OK, OK, OK),
 }
-# Of the owner, who may do most; nobody else may do more.
+# For the owner, who can do the most.
 ARCHIVED = {
     **dict.fromkeys(ACTIONS, "archived"),
     **dict.fromkeys(("read", "read a message", "join", "remove Mia", "archive", "unarchive"), OK),
@@ -142,7 +142,7 @@ def attempt(action: Action, user: User, scene: Scene) -> str:
 
 
 def traces(conversation: Conversation) -> tuple[Any, ...]:
-    """Everything a deed could have left behind."""
+    """Return everything that an action could change."""
     return (
         list(Conversation.objects.filter(pk=conversation.pk).values_list()),
         list(Membership.objects.filter(conversation=conversation).order_by("pk").values_list()),

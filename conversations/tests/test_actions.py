@@ -1,4 +1,4 @@
-"""What each deed does to the rows, what it tells, and what it costs."""
+"""What each action stores, what it publishes, and how many queries it takes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def clock_of(user: User) -> int:
     return User.objects.values_list("clock", flat=True).get(pk=user.pk)
 
 
-# --- saying ----------------------------------------------------------------------------------------
+# --- sending ---------------------------------------------------------------------------------------
 
 
 def test_message_takes_the_next_seq_and_is_published_once(bob, pair, published):
@@ -207,7 +207,7 @@ def test_each_draft_of_a_batch_gets_its_own_result(alice, bob, carol, pair, publ
 
 
 def test_query_count_of_a_batch_is_constant(bob, pair, django_assert_max_num_queries):
-    say(bob, pair)  # has opened it
+    say(bob, pair)  # marks it as opened
     with django_assert_max_num_queries(10):
         actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
     assert_consistent(pair)
@@ -271,7 +271,7 @@ def test_deactivated_account_cannot_send(alice, bob, pair):
         say(bob, pair)
 
 
-# --- telling ---------------------------------------------------------------------------------------
+# --- publishing ------------------------------------------------------------------------------------
 
 
 def test_events_are_published_after_commit(alice, recorder):
@@ -341,7 +341,7 @@ def test_change_frame_names_the_actor_and_the_action(alice, bob, hello, publishe
     ]
 
 
-# --- changing what was said ------------------------------------------------------------------------
+# --- changing messages -----------------------------------------------------------------------------
 
 
 def test_edit_takes_a_new_version_and_keeps_its_seq(bob, pair, hello):
@@ -430,7 +430,7 @@ def test_query_count_of_an_edit_is_constant(bob, pair, django_assert_num_queries
         actions.edit_message(bob, first.pk, "Twice")
 
 
-# --- opening ---------------------------------------------------------------------------------------
+# --- creating conversations ------------------------------------------------------------------------
 
 
 def test_new_group_starts_with_system_messages(alice, bob, carol, published):
@@ -611,7 +611,7 @@ def test_number_of_members_is_limited(alice, carol, pair, open_group, monkeypatc
 def test_number_of_conversations_per_user_is_limited(
     alice, bob, carol, pair, open_group, monkeypatch
 ):
-    """Alice is in two. She can be added to a third and written to, and read both."""
+    """Alice has two conversations. She can be added to a third and get a direct message, and read both."""
     elsewhere = actions.create_conversation(carol, name="Elsewhere", access="open")
     another = actions.create_conversation(carol, name="Another", access="open")
     monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 2)
@@ -652,13 +652,13 @@ def test_users_with_many_unopened_groups_cannot_be_added(alice, ann, bob, pair, 
         assert "Bob" in caught.value.detail
         assert "Alice" not in caught.value.detail
     assert role_of(alice, third) is None
-    actions.open_direct(ann, bob.pk)  # counted apart
+    actions.open_direct(ann, bob.pk)  # counted separately
     actions.mark_read(bob, second.pk, 1)
     actions.add_members(ann, third.pk, [bob.pk])
 
 
 def test_sending_a_message_marks_the_conversation_as_opened(alice, bob, pair, monkeypatch):
-    """A bot that only answers marks nothing as read."""
+    """A bot that only replies never marks anything as read."""
     monkeypatch.setattr(limits, "UNOPENED_GROUPS_MAX", 1)
     say(bob, pair)
     assert not Membership.objects.get(conversation=pair, user=bob).unopened
@@ -684,7 +684,7 @@ def test_additions_per_day_are_limited(alice, ann, bob, carol, mia, pair, settin
     with raises_chat_error("slow_down"):
         actions.create_conversation(alice, name="Two more", member_ids=[bob.pk, carol.pk])
     with raises_chat_error("not_found"):
-        actions.add_members(alice, pair.pk, [2**40])  # nobody was added: does not count
+        actions.add_members(alice, pair.pk, [2**40])  # no one was added: does not count
     direct = actions.open_direct(alice, mia.pk)
     for refused_act in (
         lambda: actions.add_members(alice, pair.pk, [carol.pk]),
@@ -761,7 +761,7 @@ def test_change_role_adds_a_system_message_and_bumps_the_clock(alice, bob, pair,
         actions.change_role(alice, pair.pk, bob.pk, "king")
 
 
-# --- what a conversation is like -------------------------------------------------------------------
+# --- settings of a conversation --------------------------------------------------------------------
 
 
 def test_each_change_of_settings_adds_a_system_message(alice, pair):
@@ -858,7 +858,7 @@ def test_deleted_conversations_are_purged_in_batches(alice, bob, pair, monkeypat
     assert not Conversation.objects.filter(pk=pair.pk).exists()
 
 
-# --- one's own view of it --------------------------------------------------------------------------
+# --- personal settings -----------------------------------------------------------------------------
 
 
 def test_mark_read_only_moves_forward_up_to_the_end(alice, bob, pair, published):
@@ -934,11 +934,11 @@ def test_invalid_moderation_is_rejected(alice, bob, pair):
         actions.moderate_change_role(alice, pair.pk, bob.pk, "king")
 
 
-# --- when the database fails -----------------------------------------------------------------------
+# --- database errors -------------------------------------------------------------------------------
 
 
 def failure(kind: type[Exception], sqlstate: str = "", text: str = "") -> Exception:
-    """An error of Django's as it wraps the driver's own."""
+    """An error of Django that wraps one of the driver, as in production."""
     error, driver = kind(text), Exception(text)
     driver.sqlstate = sqlstate
     error.__cause__ = driver

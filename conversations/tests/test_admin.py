@@ -1,4 +1,4 @@
-"""Staff in the administration: what they see, what stays hidden, and that every deed is told."""
+"""Staff in the administration: what they see, what stays hidden, and that every action is published."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTED = "admin:conversations_message_changelist"
 
 
 class RecordingSubscriber:
-    """Hears what the sockets' side would be told."""
+    """Records what sockets would get."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -39,7 +39,7 @@ class RecordingSubscriber:
         self.events += events
 
     def actions(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return (deed, message) of each change heard."""
+        """Return (action, message) of each change."""
         frames = [
             msgspec.json.decode(e.text) for e in self.events if isinstance(e, ConversationChanged)
         ]
@@ -97,7 +97,7 @@ def look(client: Client, conversation: Conversation, reason: str = "A complaint"
     return client.post(url, {"reason": reason}, query_params=asked)
 
 
-# --- hidden words --------------------------------------------------------------------------------
+# --- hidden text ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["closed", "direct"])
@@ -151,7 +151,7 @@ def test_search_does_not_match_hidden_text(admin, alice, closed, opened):
     ],
 )
 def test_url_lookups_cannot_probe_hidden_text(lookup, admin, alice, closed):
-    """A filter that matches shows something else than one that does not: an oracle."""
+    """A matching filter gives another result than one that does not match: an oracle."""
     say(alice, closed, SECRET)
     if lookup == "words":
         assert listed(admin, words="the") == listed(admin, words="xyz") == []
@@ -179,7 +179,7 @@ def test_changelist_cannot_be_sorted_by_text(admin, alice, closed):
     assert listed(admin, o="6") == listed(admin, o="-6") == listed(admin)
 
 
-# --- looking in ----------------------------------------------------------------------------------
+# --- reveals -------------------------------------------------------------------------------------
 
 
 def test_reveal_with_a_reason_shows_the_conversation_and_is_recorded(admin, root, alice, closed):
@@ -550,7 +550,7 @@ def test_members_can_be_added_promoted_and_removed(admin, root, bob, carol, clos
     ],
 )
 def test_adding_to_a_private_conversation_requires_a_reveal(who, form, alice, carol, closed):
-    """Else adding oneself, or an account one has the password of, would be a way to read unseen."""
+    """Otherwise staff could read unnoticed by adding themselves, or an account whose password they set."""
     staff = staff_with("view_conversation", "change_conversation", "view_message", "add_reveal")
     if who == "inside":
         actions.add_members(alice, closed.pk, [staff.pk])

@@ -1,4 +1,4 @@
-"""The REST doors: what they answer, to whom, and at what cost."""
+"""The REST API: responses, permissions and query counts."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_direct_message_is_the_same_for_both_people(alices, bobs, alice, bob):
     assert one.json()["id"] == two.json()["id"]
     assert one.json()["other"] == person_to_wire(bob)
     assert two.json()["name"] == "Alice"
-    # Nobody has spoken: only who opened it has it in the list.
+    # There are no messages yet: only the person who created it sees it in the list.
     assert len(alices.get(at("conversations")).json()["results"]) == 1
     assert bobs.get(at("conversations")).json()["results"] == []
 
@@ -188,7 +188,7 @@ def test_members_can_be_listed_added_promoted_and_removed(alices, bobs, alice, b
     assert error_of(last) == (409, "last_owner")
 
 
-# --- one's own view --------------------------------------------------------------------------------
+# --- personal settings -----------------------------------------------------------------------------
 
 
 def test_read_unread_and_level(alices, bobs, alice, bob, pair):
@@ -330,7 +330,7 @@ def test_get_requests_write_nothing(bobs, bob, pair, hello, django_assert_max_nu
         assert all(query["sql"].startswith("SELECT") for query in made.captured_queries), path
 
 
-# --- costs -----------------------------------------------------------------------------------------
+# --- query counts ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["conversations", "browse", "messages", "members"])
@@ -355,7 +355,7 @@ def test_query_count_of_a_page_is_constant(
         assert alices.get(path).status_code == 200
 
 
-# --- who may come in -------------------------------------------------------------------------------
+# --- permissions -----------------------------------------------------------------------------------
 
 EMOJI = quote("👍")
 ENDPOINTS = [
@@ -663,7 +663,7 @@ def test_lists_do_not_create_conversations(alices, bob):
     assert not Conversation.objects.exists()
 
 
-# --- who is here, who has read -----------------------------------------------------------------------
+# --- presence and read marks -------------------------------------------------------------------------
 
 
 def test_member_list_includes_presence_and_read_marks(
@@ -686,7 +686,7 @@ def test_member_list_is_not_found_for_outsiders(carols, bob, group):
     assert carols.get(f"/api/conversations/{group.pk}/members/").status_code == 404
 
 
-# --- an edit over an edit ---------------------------------------------------------------------------
+# --- edit conflicts ---------------------------------------------------------------------------------
 
 
 def test_conflicting_edit_is_rejected_with_the_current_message(bobs, hello):

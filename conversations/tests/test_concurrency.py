@@ -1,4 +1,4 @@
-"""Many at once, with real threads and real commits: one row per key, no hole in a row of numbers."""
+"""Concurrency with real threads and real commits: one row per key, no gap in seq or version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def codes(results: list[object]) -> list[str]:
-    """The code of each refusal, "ok" for what went through; anything else fails the test."""
+    """Return the code of each error, or "ok"; any other exception fails the test."""
     for result in results:
         if isinstance(result, Exception) and not isinstance(result, ChatError):
             raise result
@@ -186,7 +186,7 @@ def test_readers_never_see_a_gap_during_writes(alice, bob, pair):
                 actions.edit_message(alice, message.pk, f"{number} edited")
 
     def follow() -> dict[int, str]:
-        """What a client knows that asks again and again: the whole log, whenever it asked."""
+        """Return what a client knows that polls for changes: the complete log."""
         known: dict[int, tuple[int, str]] = {}
         page = queries.history(pair, limit=limits.PAGE_MAX)
         known.update({m.seq: (m.version, m.body) for m in page.messages})
@@ -253,7 +253,7 @@ def test_locked_conversation_does_not_block_others(alice, bob, pair):
 
 
 def test_message_version_has_the_same_content_in_every_response(alice, bob, pair):
-    """Somebody reacts between any two statements of whoever reads."""
+    """Someone reacts between any two statements of a reader."""
     message = say(bob, pair, "React to me")
     once: dict[tuple[int, int], object] = {}
 

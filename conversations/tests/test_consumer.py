@@ -1,4 +1,4 @@
-"""What one socket does by itself: frames while the database is away, reading while one is removed."""
+"""A single socket: frames during a database outage, and reads while its user is removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conversations.tests.helpers import raises_chat_error, say
 
 
 class FakeSendBuffer:
-    """An outbox that keeps what is written."""
+    """A send buffer that keeps what is written."""
 
     closing = False
 
@@ -107,7 +107,8 @@ def test_query_count_of_a_handshake_is_constant(
         say(alice, actions.open_direct(alice, bob.pk) if number == 0 else _room(alice, bob))
     access_token = tokens.begin(bob, client="a program").access
     scope = {"headers": [(b"authorization", f"Bearer {access_token}".encode())]}
-    with django_assert_num_queries(3):  # sign-in, list with its versions, names of the others
+    # The sign-in, the list with its versions, and the names of the others.
+    with django_assert_num_queries(3):
         identity = socket_auth.identify(scope)
         rows, versions = reads.read_rooms(identity.user)
     assert len(rows) == len(versions) == conversations

@@ -1,4 +1,4 @@
-"""The demo is never mixed with real talk; its growing conversation; how its script is read."""
+"""`manage.py demo`: it is not mixed with real messages, its growing conversation, and its script format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def demo(*words: str, **options) -> str:
     return output.getvalue()
 
 
-# --- beside real talk ------------------------------------------------------------------------------
+# --- beside real messages --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_invalid_script_line_rolls_back_everything(db, monkeypatch):
 
 @pytest.fixture
 def people(db):
-    """The people alone, without their month."""
+    """The demo users, without their messages."""
     return stage.create_people("-", timezone.now())
 
 
@@ -113,7 +113,7 @@ def test_invalid_number_is_rejected(number, db):
     assert not User.objects.exists()
 
 
-# --- reading the script ----------------------------------------------------------------------------
+# --- parsing the script ----------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 HEAD = "name: Test\naccess: open\nowner: ann\nmembers: bob\n\n"

@@ -1,4 +1,4 @@
-"""The month of talk that `manage.py demo` brings in."""
+"""The month of messages that `manage.py demo` creates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def demo() -> str:
 
 @pytest.fixture(scope="module")
 def month(django_db_setup, django_db_blocker):
-    """What the command printed. It takes seconds, so all tests here look at the same month."""
+    """The output of the command. It takes seconds, so all tests here share the same month."""
     with django_db_blocker.unblock(), transaction.atomic():
         yield demo()
         transaction.set_rollback(True)

@@ -1,4 +1,4 @@
-"""The engine ends when it is told to."""
+"""Shutdown of the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conversations.realtime.engine import end_all
 
 
 async def _deaf(times: int) -> None:
-    """Swallows so many cancellations, as libraries on Python 3.11 sometimes do."""
+    """Swallow this many cancellations, as libraries on Python 3.11 sometimes do."""
     for _ in range(times):
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""What is deleted can no longer be read in SQLite's files or in a backup."""
+"""Deleted data can no longer be read in SQLite's files or in a backup."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ on_sqlite = pytest.mark.skipif(
 )
 
 CANARY = "Zyzzogeton"
-LONG = f"{CANARY} " * 360  # more than fits on one page of the database
+LONG = f"{CANARY} " * 360  # does not fit on one page of the database
 
 
 def files() -> list[Path]:

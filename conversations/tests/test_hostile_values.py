@@ -1,7 +1,7 @@
-"""Values that no database, header or parser can take, in every place of a request: never a fault.
+"""Values that no database, header or parser accepts, in every part of a request: never a server error.
 
-Addresses come from the URLconf and the fields of JSON from the OpenAPI description. Which parameters and
-fields a page reads is found out by watching it. So what is new is tried as well.
+URLs come from the URLconf, and JSON fields from the OpenAPI schema. Which parameters and fields a page reads
+is found by watching it, so new ones are tested too.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from conversations.tests.test_every_address import ORDINARY, Visitor, addresses,
 __all__ = ["visitor"]
 
 FORM = "application/x-www-form-urlencoded"
-# As they stand in an address or in a form.
+# Escaped as in a URL or a form.
 ESCAPED = [
-    "a%00b%FF%ED%A0%80",  # a NUL, no UTF-8, half of a surrogate pair
+    "a%00b%FF%ED%A0%80",  # a NUL, invalid UTF-8, a lone surrogate
     "9" * 30,
     "x" * 8000,
 ]
-# As they stand in JSON, for a field of either type.
+# As in JSON, for a field of either type.
 TEXTS = {
     "NUL": rb'"a\u0000b"',
     "half of a surrogate pair": rb'"\ud800"',
@@ -55,7 +55,7 @@ NESTED = {"deep": b"[" * 40 + b"]" * 40, "very deep": b'{"a":' * 100_000}
 
 
 def pages_and_values(visitor: Visitor, pair: Any, read: set[str], method: str) -> Iterator[Any]:
-    """Each page with hostile values for everything it reads: another one for each name each time."""
+    """Yield each page with hostile values for everything it reads, rotating the values among the names."""
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         if path.startswith("/api/"):
             continue
@@ -69,7 +69,7 @@ def pages_and_values(visitor: Visitor, pair: Any, read: set[str], method: str) -
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The names that are looked for in query strings and forms, as they are looked for."""
+    """Record the names that are looked up in query strings and forms."""
     names: set[str] = set()
 
     def watch(kind: type, method: str) -> None:
@@ -124,7 +124,7 @@ def test_admin_changelists_accept_only_their_own_filters(visitor, pair, hello):
                 answer = visitor.ask("GET", f"{path}?{column.name}__{lookup}")
                 if answer.status_code != 400:
                     passed.add(column.name)
-        if shown.get_changelist(None) is ChangeList:  # others read parameters of their own alone
+        if shown.get_changelist(None) is ChangeList:  # others read only their own parameters
             assert passed <= {*filters}
         passed.clear()
     assert visitor.faults == []
@@ -182,11 +182,11 @@ def filled(path: str, pair: Any, hello: Any) -> str:
 # --- headers --------------------------------------------------------------------------------------
 
 COOKIES = [
-    '"a\\000b' + "x" * 30 + '"',  # quoted, with a NUL by its number
+    '"a\\000b' + "x" * 30 + '"',  # quoted, with a NUL as an octal escape
     "\xff\xfe" + "x" * 30,
     "9" * 40,
     "[" * 3000 + ":a:b",
-    ".eJwLy:1:1",  # said to be compressed
+    ".eJwLy:1:1",  # claims to be compressed
     "x" * 8000,
     "",
 ]
@@ -209,7 +209,7 @@ HEADERS = {
 
 
 def asked_with(header: str, value: str) -> list[str]:
-    """Returns the faults of some requests with this header, from nobody who is signed in."""
+    """Return the failures of some anonymous requests with this header."""
     client = Client(raise_request_exception=False, enforce_csrf_checks=True)
     account = b'{"email": "a@example.org", "password": "x"}'
     requests = [
@@ -245,7 +245,7 @@ def test_hostile_values_in_headers(db):
 
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "utf-16", "latin-1"])
 def test_charset_cannot_smuggle_a_lone_surrogate(charset, visitor, pair):
-    """+2AA- in UTF-7 and \\ud800 in Python's own are U+D800."""
+    r"""+2AA- in UTF-7 and \ud800 in unicode_escape both are U+D800."""
     path = f"/c/{pair.pk}/messages/"
     parts = b'--x\r\nContent-Disposition: form-data; name="body"\r\n\r\n+2AA-\\ud800\r\n--x--\r\n'
     kinds = [
@@ -261,7 +261,8 @@ def test_charset_cannot_smuggle_a_lone_surrogate(charset, visitor, pair):
         assert answer.status_code in (400, 415)
         assert "UTF-8" in answer.content.decode()
     answer = visitor.ask("POST", path, parts, "multipart/form-data; boundary=x; charset=UTF8")
-    assert "+2AA-\\ud800" in answer.content.decode()  # without a key it is shown again, as it was
+    # Without a key the text is shown again, unchanged.
+    assert "+2AA-\\ud800" in answer.content.decode()
     assert visitor.faults == []
 
 
@@ -286,7 +287,7 @@ def test_hostile_values_in_frames(kind):
                 text = protocol.parse(frame.decode("utf-8", "surrogateescape"))
             except ChatError:
                 continue
-            # What is a text of JSON is judged where it is used, as on every other way in.
+            # Text in JSON is validated where it is used, as everywhere else.
             assert told in ("the largest we take", "NUL", "no character"), told
             assert type(getattr(text, name)) is (int if told == "the largest we take" else str)
 

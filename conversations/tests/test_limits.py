@@ -1,4 +1,4 @@
-"""The shapes of keys and emoji."""
+"""Validation of keys and emoji."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markdown -> HTML that can be shown to others: what is formatted, and what can never come through."""
+"""Markdown to HTML that is safe to show: what is formatted, and what can never get through."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ ALLOWED = {
 
 
 class Reader(HTMLParser):
-    """Reads HTML as a browser would and keeps its tags and text."""
+    """Parses HTML as a browser would, and keeps its tags and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -228,7 +228,7 @@ LINES = st.lists(
 @example("1. **one**")
 @example("Well, **this** is @Bob 1 at https://example.org/page. And **that**")
 def test_rendering_without_the_parser_gives_the_same_result(body):
-    """Most messages skip the parser: nobody may see a difference."""
+    """Most messages skip the parser, which must not make a visible difference."""
     body = body.strip()
     quick = None if is_blank(body) else markdown.render_without_parser(body)
     if quick is None:
@@ -244,11 +244,11 @@ def test_simple_line_is_rendered_without_the_parser():
     assert markdown.render_without_parser(body) is not None
 
 
-# --- nothing that was written is lost ----------------------------------------------------------------
+# --- no text is lost ---------------------------------------------------------------------------------
 
 
 def shown(body: str) -> str:
-    """Return the text of a body's HTML in one line."""
+    """Return the text of a rendered body in one line."""
     return " ".join(Reader(render(body)).text.split())
 
 
@@ -294,7 +294,7 @@ def test_nonblank_body_renders_nonblank(body):
 @settings(deadline=None, max_examples=300)
 @given(st.text(LETTERS, max_size=120))
 def test_letters_and_digits_are_never_lost(body):
-    """Except in what has a meaning of its own: entities and the numbers and languages of blocks."""
+    """Except in syntax: entities, list numbers and languages of code blocks."""
     body = body.translate(str.maketrans("", "", "&()0123456789[]`~"))
     assert sorted(filter(str.isalnum, shown(body))) == sorted(filter(str.isalnum, body))
 
@@ -376,7 +376,7 @@ def test_bidi_controls_are_escaped_in_links():
     assert "https://example.org/%E2%80%AEa" in hrefs
 
 
-# --- what it costs ----------------------------------------------------------------------------------
+# --- cost -------------------------------------------------------------------------------------------
 
 PIECES = [
     "[", "]", "(", ")", "](", "![", "[a](", "[a](https://x)", "[a]: ", "*", "**", "_", "~~",
@@ -387,14 +387,14 @@ PIECES = [
     "\n> -\nb", "\n> -\n[a]: ", "\n- ", "\n> > a", "\n# a",
 ]  # fmt: skip
 BEST_OF = 7
-# CPU time stretches where cores share caches and clock with others.
+# CPU time grows where cores share caches and clock speed with other processes.
 SLACK = 2
 LONGEST_SECONDS = 0.005
 SHORT_SECONDS = 0.0005
 
 
 def seconds(body: str, *, enough: float) -> float:
-    """Return the best of several measurements of this thread's CPU time: others may be busy."""
+    """Return the lowest of several measurements of this thread's CPU time: the machine may be busy."""
     best = float("inf")
     for _ in range(BEST_OF):
         began = time.thread_time()

@@ -1,4 +1,4 @@
-"""Who a message calls: recognised when it is written, told with it, counted while it is unread."""
+"""Mentions: found when a message is stored, sent with it, and counted while it is unread."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_number_of_mentions_is_limited() -> None:
 def test_message_lists_the_members_it_mentions(alice, bob, carol, pair):
     assert message_to_wire(say(alice, pair, "@Bob @Carol @Alice"))["mentions"] == [bob.pk, alice.pk]
     assert message_to_wire(say(alice, pair, "Nobody"))["mentions"] == []
-    # SQL's NULL, not JSON's: the index of those that call somebody goes by it.
+    # SQL's NULL, not JSON's: the partial index of mentions depends on it.
     assert Message.objects.filter(mentions__isnull=False).count() == 1
 
 
@@ -173,7 +173,7 @@ def test_changed_level_is_published_to_the_user(bob, pair, published):
     assert events == []
 
 
-# tests/js/mentions.test.js goes through the same file, in the browser.
+# tests/js/mentions.test.js runs the same cases in the browser.
 CASES = json.loads((settings.BASE_DIR / "tests/js/mentions.json").read_text())
 
 

@@ -1,4 +1,5 @@
-"""Who is here, has read, has another name, with a clock that tests turn: who hears it, how often, who not."""
+"""Presence, read marks and renames, with a clock that tests control: who gets them, how often, and who does
+not."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ BEFORE_IT_SETTLES = LEASE / 2 - 1
 
 
 class Wire:
-    """Carries events between the processes of a test, through their encoding; it may be cut."""
+    """Carries encoded events between the processes of a test. It can be cut."""
 
     def __init__(self) -> None:
         self.processes: list[FakeProcess] = []
@@ -59,7 +60,7 @@ class Wire:
 
 @dataclass(eq=False)
 class FakeProcess:
-    """One process: a relay, and what tells of people."""
+    """One process: a relay, with presence, read marks and profiles."""
 
     relay: Relay
     presence: Presence
@@ -85,7 +86,7 @@ class FakeProcess:
 
 @dataclass
 class FakeProcesses:
-    """Two processes and the clock they share."""
+    """Two processes and their shared clock."""
 
     here: FakeProcess
     there: FakeProcess
@@ -125,14 +126,14 @@ async def two_processes(most: int = 100, *, settled: bool = True) -> AsyncIterat
 
 
 def take_frames(socket: FakeSocket, kind: str = "presence") -> list[dict[str, Any]]:
-    """What a socket heard of this kind, taken."""
+    """Remove and return the frames of this kind that a socket got."""
     frames = [frame for frame in socket.received if frame["type"] == kind]
     socket.received = [frame for frame in socket.received if frame["type"] != kind]
     return frames
 
 
 async def moves(both: FakeProcesses, reader: User, room: Conversation, seq: int) -> None:
-    """Somebody's mark stands at `seq` now, and all processes hear of it."""
+    """Set someone's read mark to `seq` and publish it to all processes."""
     mark = Membership.objects.filter(conversation=room, user=reader)
     await do(mark.update)(last_read_seq=seq)
     both.wire.offer((ReadMarkMoved(room.pk, reader.pk),))
@@ -145,7 +146,7 @@ def presence(*here: User, gone: tuple[User, ...] = (), reset: bool = False) -> d
     return {"type": "presence", "online": ids(here), "offline": ids(gone), "reset": reset}
 
 
-# --- who is here -----------------------------------------------------------------------------------
+# --- presence --------------------------------------------------------------------------------------
 
 
 async def test_connecting_sends_presence_to_the_user_and_to_others(alice, bob, carol, pair):
@@ -202,7 +203,7 @@ async def test_users_of_a_killed_process_go_offline_within_the_lease(alice, bob,
         await both.there.connect(bob, pair)
         await both.advance(2)
         assert take_frames(hers)[-1] == presence(bob)
-        both.wire.processes.remove(both.there)  # says nothing any more, not even goodbye
+        both.wire.processes.remove(both.there)  # sends nothing any more, not even an end
         await both.advance(LEASE + 1)
         assert take_frames(hers) == [presence(gone=(bob,))]
 
@@ -229,7 +230,7 @@ async def test_restarted_process_does_not_report_everyone_offline(alice, bob, pa
     async with two_processes(settled=False) as both:
         hers = await both.here.connect(alice, pair)
         await both.advance(BEFORE_IT_SETTLES)
-        await both.here.connect(bob, pair)  # comes back a little later
+        await both.here.connect(bob, pair)  # reconnects a little later
         assert take_frames(hers) == []
         await both.advance(2)
         assert take_frames(hers) == [presence(bob, reset=True)]
@@ -356,7 +357,7 @@ async def test_messages_do_not_renew_leases(alice, bob, pair):
         assert beats <= 2 * (3 + 1)
 
 
-# --- who has read ----------------------------------------------------------------------------------
+# --- read marks ------------------------------------------------------------------------------------
 
 
 async def test_read_marks_are_batched_per_second(alice, bob, pair):
@@ -390,7 +391,7 @@ async def test_out_of_order_read_marks_send_the_stored_one(alice, bob, pair):
 
 @contextlib.contextmanager
 def recorded(wire: Wire) -> Iterator[list[Event]]:
-    """What is told meanwhile waits: the events."""
+    """Hold back what is published inside the block; gives the events."""
     text: list[Event] = []
     recorder = SimpleNamespace(offer=text.extend)
     publisher.disconnect(wire)
@@ -462,7 +463,7 @@ async def test_removed_member_gets_no_read_marks(alice, bob, pair):
 async def test_mark_read_and_mark_unread_are_published(alice, bob, pair, recorder):
     await do(actions.mark_unread)(bob, pair.pk, 1)
     await do(actions.mark_read)(bob, pair.pk, 1)
-    await do(actions.mark_read)(bob, pair.pk, 1)  # moves nothing
+    await do(actions.mark_read)(bob, pair.pk, 1)  # changes nothing
     marks = [event for event in recorder.events if isinstance(event, ReadMarkMoved)]
     assert marks == [ReadMarkMoved(pair.pk, bob.pk)] * 2
 
@@ -477,7 +478,7 @@ async def test_role_and_level_changes_do_not_refresh_presence(alice, bob, pair):
         assert both.wire.said == []
 
 
-# --- who has another name --------------------------------------------------------------------------
+# --- renames ---------------------------------------------------------------------------------------
 
 
 async def test_renames_are_batched_and_sent_to_people_who_share_a_conversation(

@@ -1,4 +1,4 @@
-"""The words on the wire: whatever comes in, a typed frame or a ChatError comes out."""
+"""The wire protocol: any input gives a typed frame or a ChatError."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_frame_address_identifies_a_rejected_frame(text, about):
 
 
 def refused_or_understood(text: str) -> bool:
-    """Any other exception than a ChatError would have cost a client its socket."""
+    """Any exception other than a ChatError would have closed the socket."""
     try:
         return isinstance(protocol.parse(text), protocol.ClientFrame)
     except ChatError as error:
@@ -144,7 +144,7 @@ EVENTS = [
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_events_survive_the_channel_layer(event: events.Event):
     message = events.to_layer([event, EVENTS[0]], "origin")
-    carried = json.loads(json.dumps(message))  # plain data: any layer can carry it
+    carried = json.loads(json.dumps(message))  # plain data: any channel layer can carry it
     assert events.from_layer(carried) == (event, EVENTS[0])
 
 
@@ -195,7 +195,7 @@ def test_known_events_are_kept_among_unknown_ones():
 
 
 class Books(InMemoryChannelLayer):
-    """A layer that notes what is sent, and holds the first until it is let go."""
+    """A channel layer that records what is sent, and blocks until it is released."""
 
     def __init__(self) -> None:
         super().__init__()

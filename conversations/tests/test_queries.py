@@ -1,4 +1,4 @@
-"""Reading: what is on a page, what is unread, what changed; and that it costs the same when there is much."""
+"""Reads: history, unread counts and changes, with a constant number of queries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def seqs(messages: list[Message]) -> list[int]:
 
 @pytest.fixture
 def long(alice, pair) -> Conversation:
-    """120 entries: two notices and 118 messages."""
+    """120 rows: two system messages and 118 messages."""
     fill(alice, pair, 118)
     pair.refresh_from_db()
     return pair
@@ -123,7 +123,7 @@ def test_pages_are_read_by_index(alice, long):
 
 
 def test_concurrent_change_is_not_missed_after_a_page(alice, bob, pair, monkeypatch):
-    """Whoever asks from the position of a page hears of everything the page did not show."""
+    """A client that asks from the position of a page gets everything that the page did not show."""
     message = say(bob, pair, "Before")
     original = queries.read
 
@@ -214,7 +214,7 @@ def test_unread_counts_messages_of_others_after_the_mark(alice, bob, carol, pair
     actions.mark_read(bob, pair.pk, read.seq)
     one = say(alice, pair, "One")
     say(bob, pair, "My own")
-    actions.add_members(alice, pair.pk, [carol.pk])  # a notice
+    actions.add_members(alice, pair.pk, [carol.pk])  # a system message
     gone = say(alice, pair, "Gone")
     say(carol, pair, "Two")
     actions.delete_message(alice, gone.pk)

@@ -1,4 +1,4 @@
-"""The relay: whatever the layer does to the events, every socket hears every version, in order."""
+"""The relay: whatever the channel layer does to events, every socket gets every version, in order."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ THREADS = 2
 
 @dataclass(eq=False)
 class FakeSocket(BaseFakeSocket):
-    """A socket that remembers what it was told, and applies it as a client does."""
+    """A socket that remembers what it got, and applies it as a client does."""
 
     received: list[dict[str, Any]] = field(default_factory=list)
-    writes: list[int] = field(default_factory=list)  # frames of each
+    writes: list[int] = field(default_factory=list)  # number of frames in each
     code: int | None = None
 
     def write(self, frames: EncodedFrames) -> None:
@@ -56,7 +56,7 @@ class FakeSocket(BaseFakeSocket):
         return [frame["version"] for frame in self.received if frame["type"] == "message"]
 
     def transcript(self, start: int) -> tuple[dict[int, dict[str, Any]], int]:
-        """What a client that knew everything up to `start` knows now: rows and position."""
+        """Return what a client that knew everything up to `start` knows now: rows and position."""
         rows: dict[int, dict[str, Any]] = {}
         position = start
         for frame in self.received:
@@ -73,7 +73,7 @@ class FakeSocket(BaseFakeSocket):
 
 
 class Recorder(helpers.Recorder):
-    """Collects what is told, to be passed on when and how a test likes."""
+    """Collects what is published, so that a test can pass it on when and how it likes."""
 
     def changes(self) -> list[ConversationChanged]:
         return [event for event in self.events if isinstance(event, ConversationChanged)]
@@ -116,7 +116,7 @@ async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator
     threads = DatabaseThreads(THREADS, "test-relay")
     relay = Relay(layer or InMemoryChannelLayer(), threads, origin="here", tick=tick)
     parts = relay.parts
-    del parts["tick"]  # tests call it
+    del parts["tick"]  # tests call it themselves
     tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
     try:
         yield relay
@@ -129,7 +129,7 @@ async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator
 
 
 async def connect(relay: Relay, user: User, *rooms: Conversation) -> FakeSocket:
-    """A socket of the user, signed in, in the rooms, knowing everything there is."""
+    """Return a joined socket of a signed-in user who knows everything there is."""
     socket = FakeSocket(user.pk, await do(sign_in)(user))
     relay.register(socket, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
     relay.join(socket, await do(versions)([room.pk for room in rooms]))
@@ -138,8 +138,8 @@ async def connect(relay: Relay, user: User, *rooms: Conversation) -> FakeSocket:
 
 
 async def settle(relay: Relay) -> None:
-    """Let the comparisons that joining asks for run out: under load they would find what a test
-    writes next before its events do."""
+    """Wait for the checks that joining requests. Under load, they would otherwise find what a test writes
+    next before its events arrive."""
     layer = relay._layer
     mute = isinstance(layer._layer, MuteLayer) and not layer._layer.works
     await until(
@@ -244,7 +244,7 @@ async def test_lost_last_event_is_found_by_the_tick(people: People, recorder: Re
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a")
-        assert recorder.take()  # and nobody is told
+        assert recorder.take()  # published to no one
         await relay.tick()
         await until(lambda: socket.received)
         rows, position = socket.transcript(people.room.version)
@@ -258,7 +258,7 @@ async def test_event_between_reading_and_joining_is_delivered(people: People, re
         relay.register(socket, clock=people.bob.clock)
         read = await do(versions)([people.room.pk])
         await do(say)(people.alice, people.room, "between")
-        relay._handle_all(recorder.take())  # the room is not known here yet: dropped
+        relay._handle_all(recorder.take())  # the room is not known yet: dropped
         assert relay.join(socket, read) == read
         await until(lambda: socket.received)
         assert [row["body"] for row in socket.transcript(read[people.room.pk])[0].values()] == [
@@ -355,7 +355,7 @@ async def test_joining_socket_gets_no_membership_frames(people: People, recorder
         await until(lambda: joined.received)
         assert waiting.rooms == set()
         assert [frame["change"] for frame in joined.received] == ["role"]
-        # Let in with what was read before: asked again, it is put where it belongs.
+        # It joined with an outdated list. After a recheck it is in the right rooms.
         relay.join(waiting, {})
         relay.recheck(people.bob.pk)
         await until(lambda: people.room.pk in waiting.rooms)
@@ -483,7 +483,7 @@ async def test_failed_repair_is_retried_by_the_tick(
 
 
 class MuteLayer(InMemoryChannelLayer):
-    """A layer that refuses everything until it is told to work."""
+    """A channel layer that fails until it is told to work."""
 
     works = False
     refused = 0
@@ -578,8 +578,8 @@ async def test_unregistered_socket_is_not_written_to(people: People, recorder: R
 def test_every_socket_gets_the_same_transcript_for_any_interleaving(
     people: People, data: st.DataObject
 ):
-    """Sends, edits, deletions, reactions; their bells lost, doubled and shuffled; sockets that come
-    at any time: in the end everybody knows what a fresh reading of the database says."""
+    """Sends, edits, deletions and reactions, with events lost, duplicated and shuffled, and sockets that
+    connect at any time: in the end everyone knows what a fresh read of the database returns."""
     recorder = Recorder()
     publisher.connect(recorder)
     try:
@@ -604,7 +604,7 @@ async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -
                 starts.append((await do(versions)([people.room.pk]))[people.room.pk])
                 ears.append(await connect(relay, people.bob, people.room))
             elif action == "send" or not written:
-                # Of this example alone: all write into one room, and a repetition rings no bell.
+                # Unique: all examples write into one room, and a repeated key publishes nothing.
                 key = helpers.new_key()
                 sent = await do(actions.send_message)(
                     people.alice, people.room.pk, key=key, body=f"step {step}"
@@ -643,5 +643,5 @@ async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -
 def _transcript(conversation: Conversation) -> dict[int, dict[str, Any]]:
     from conversations.wire import message_to_wire
 
-    page = queries.history(conversation, limit=100)  # more than one example makes
+    page = queries.history(conversation, limit=100)  # more than one example creates
     return {message.pk: message_to_wire(message) for message in page.messages}

@@ -1,4 +1,4 @@
-"""Rooms: order, doubles, holes and who hears what. No event loop, no database, no channel layer."""
+"""Rooms: order, duplicates, gaps and recipients. No event loop, no database, no channel layer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FakeSocket(BaseFakeSocket):
 
 
 class FakeRequests:
-    """Notes what rooms ask for."""
+    """Records what rooms request."""
 
     def __init__(self) -> None:
         self.groups: set[str] = set()
@@ -64,7 +64,7 @@ class FakeRequests:
 
 
 class Setting:
-    """Rooms, what they asked for, and a clock that a test moves."""
+    """Rooms, their requests, and a clock that a test controls."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -136,7 +136,7 @@ def test_early_event_is_held_until_its_predecessor(setting: Setting):
     socket = setting.connect(BOB, {TEA: 5})
     setting.receive(change(8), change(7))
     assert socket.texts == []
-    assert setting.requests.repairs == [setting.rooms.by_id[TEA]]  # asked for once
+    assert setting.requests.repairs == [setting.rooms.by_id[TEA]]  # requested once
     setting.receive(change(6))
     assert socket.texts == ["10:6", "10:7", "10:8"]
     assert setting.rooms.by_id[TEA].early == {}
@@ -184,7 +184,7 @@ def test_deliveries_are_counted_per_socket_and_frame(setting: Setting):
     assert setting.rooms.take_deliveries() == 0
 
 
-# --- sockets come and go -------------------------------------------------------------------------
+# --- sockets connect and disconnect --------------------------------------------------------------
 
 
 def test_first_socket_subscribes_and_checks_its_room(setting: Setting):
@@ -228,7 +228,7 @@ def test_unregister_stops_events_and_is_idempotent(setting: Setting):
     assert setting.rooms.people == {}
     assert not setting.rooms.sockets_of(BOB)
     assert list(setting.rooms.sockets()) == []
-    assert setting.requests.groups == {"conversation.10"}  # for a while
+    assert setting.requests.groups == {"conversation.10"}  # kept for a while
 
 
 def test_unregistering_one_of_two_sockets_keeps_the_other(setting: Setting):
@@ -381,13 +381,13 @@ def test_reset_restarts_the_room_and_rechecks_its_users(setting: Setting):
     assert sorted(setting.requests.rechecks) == [(ALICE,), (BOB,)]
 
 
-# --- all of it -----------------------------------------------------------------------------------
+# --- everything together -------------------------------------------------------------------------
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_version_is_delivered_once_in_order_for_any_events(data: st.DataObject):
-    """Lost, doubled and shuffled events and repairs at any time. Carol is removed on the way."""
+    """Lost, duplicated and shuffled events, and repairs at any time. Carol is removed in between."""
     setting = Setting()
     bob = setting.connect(BOB, {TEA: 0})
     carol = setting.connect(CAROL, {TEA: 0})
@@ -421,6 +421,6 @@ def test_every_version_is_delivered_once_in_order_for_any_events(data: st.DataOb
     assert heard == [f"10:{v}" for v in range(1, head + 1)]
     assert room.early == {}
     carols = [text for texts in carol.texts for text in texts.split(",")]
-    # A page that holds the notice of her removal is not hers at all.
+    # She does not get the page that contains her removal at all.
     assert carols == [f"10:{v}" for v in range(1, len(carols) + 1)]
     assert len(carols) < removed_at

@@ -1,4 +1,4 @@
-"""Where messages are rendered, and what that costs their authors."""
+"""Where messages are rendered, and how rendering time is limited."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_rendering_time_is_limited_per_author(way, alice, bob, pair, settings, m
     message.refresh_from_db()
     assert Message.objects.count() == count + (2 if way == "send" else 0)
     assert message.body == ("Hello" if way == "send" else f"{LONG}2")
-    say(bob, pair, "**1**")  # others are not held up
+    say(bob, pair, "**1**")  # others are not affected
 
 
 def test_short_messages_have_a_fixed_cost_and_plain_text_none(alice, pair, settings):

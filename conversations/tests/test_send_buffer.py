@@ -1,4 +1,4 @@
-"""What waits for one socket: in order, bounded, and never anybody else's problem."""
+"""The send buffer of a socket: ordered, bounded, and without effect on other sockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def words(text: str) -> EncodedFrames:
 
 
 class Connection:
-    """The extension `chatty.frame`, remembering what went through it."""
+    """The extension `chatty.frame`, which records what is written."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -45,7 +45,7 @@ class Connection:
 
 
 def unframed(raw: bytes) -> str:
-    """Read the one frame there is as a client does."""
+    """Decode the only frame, as a client does."""
     (text,) = all_unframed(raw)
     return text
 
@@ -64,7 +64,7 @@ def all_unframed(raw: bytes) -> list[str]:
 
 
 def finished(reading: Generator[None, None, T]) -> T:
-    """What a parser returns that need not wait for more."""
+    """Return the result of a parser that has all its input."""
     try:
         next(reading)
     except StopIteration as end:
@@ -128,7 +128,7 @@ class TestTotalLimit:
 
     @staticmethod
     def behind(*waiting: int) -> list[tuple[Connection, DirectSendBuffer]]:
-        """Sockets for which so many bytes wait, in this order."""
+        """Open sockets with this many unsent bytes, in this order."""
         found = []
         for size in waiting:
             connection = Connection()
@@ -196,7 +196,7 @@ def test_rejected_handshake_sends_the_reason_only():
 
 
 class Server:
-    """An ASGI server's send, which waits for its client while `reads` is not set."""
+    """The `send` of an ASGI server, which blocks while `reads` is not set."""
 
     def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
@@ -257,7 +257,7 @@ async def test_client_with_a_full_queue_is_dropped(many: str, monkeypatch):
     server.reads.set()
     await until(lambda: server.codes())
     assert server.codes() == [protocol.CLOSE_TOO_SLOW]
-    assert len(server.texts()) <= 2  # what was on its way, nothing of the queue
+    assert len(server.texts()) <= 2  # what was already being sent, nothing of the queue
 
 
 async def test_queued_frames_are_sent_before_a_restart_closes():

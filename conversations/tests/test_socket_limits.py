@@ -1,4 +1,4 @@
-"""What one client may do only so often, counted without a socket."""
+"""The limits on one client, without a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine runs what apps have registered to be purged."""
+"""The engine runs the registered purges."""
 
 from __future__ import annotations
 

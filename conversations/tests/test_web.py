@@ -1,4 +1,4 @@
-"""The pages as they come from the server: who gets in, what stands there, what a form answers."""
+"""The pages as the server renders them: permissions, contents and forms."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def text_of(response) -> str:
 
 
 def row_of(conversation: Conversation) -> str:
-    """The selector of its row in the list."""
+    """Return the selector of its row in the list."""
     return f'li.row[data-conversation="{conversation.pk}"]'
 
 
 def typed(response, name: str = "textarea[name=body]") -> str:
-    """What stands in a box for words, which must not be read as markup."""
+    """Return the content of a text box, which must not be parsed as markup."""
     box = one(visible(response), name)
     assert not box.find_all()
     return box.get_text()
@@ -54,7 +54,7 @@ def bodies(conversation: Conversation) -> list[str]:
 
 @pytest.fixture
 def group(alice, bob) -> Conversation:
-    """Alice owns it, Bob is a member; Carol is outside."""
+    """Alice is the owner, Bob a member; Carol is not in it."""
     made = actions.create_conversation(alice, name="Harbour", member_ids=[bob.pk])
     made.refresh_from_db()
     return made
@@ -67,7 +67,7 @@ def say():
 
 @pytest.fixture
 def browser():
-    """browser(user): a browser in which they are signed in."""
+    """browser(user): a browser in which this user is signed in."""
 
     def signed_in(user: User) -> Client:
         client = Client()
@@ -77,7 +77,7 @@ def browser():
     return signed_in
 
 
-# --- the doors -----------------------------------------------------------------------------------
+# --- permissions ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def bobs_message(say, bob, group) -> Message:
 
 
 def every_page(group: Conversation, message: Message, user_id: int) -> dict[str, str]:
-    """Every address with the methods it takes: one more route without a row here fails a test."""
+    """Return every view with its methods. A route that is missing here fails a test."""
     return {
         "home": "GET",
         "browse": "GET",
@@ -239,7 +239,7 @@ def test_outsiders_get_the_same_page_for_private_and_missing(
 
 @pytest.fixture
 def harbour(alice, bob) -> Conversation:
-    """An open conversation of Alice and Bob; Carol is outside."""
+    """A public group of Alice and Bob; Carol is not in it."""
     return actions.create_conversation(
         alice, name="Harbour", topic="Boats", access="open", member_ids=[bob.pk]
     )
@@ -289,7 +289,7 @@ def test_deleted_public_conversation_is_not_found(browser, harbour, alice, carol
 
 
 def without_noise(response) -> str:
-    """The page without what differs from one request to the next."""
+    """Return the page without what differs between requests."""
     page = parse(response)
     for element in page.select("[nonce]"):
         del element["nonce"]
@@ -328,7 +328,7 @@ def test_get_requests_never_write(browser, group, bobs_message, alice):
     from django.test.utils import CaptureQueriesContext
 
     client = browser(alice)
-    client.get("/?list")  # the session and the instance's row are there now
+    client.get("/?list")  # creates the session and the Instance row
     for name, methods in ALL:
         if "GET" not in methods:
             continue
@@ -348,7 +348,7 @@ def test_pages_are_not_cached(browser, group, alice):
     assert response.headers["Cache-Control"] == "private, no-store"
 
 
-# --- the first page ------------------------------------------------------------------------------
+# --- the home page -------------------------------------------------------------------------------
 
 
 def test_home_redirects_to_the_latest_conversation(browser, group, alice, say):
@@ -383,7 +383,7 @@ def test_list_is_ordered_by_last_message_with_unread_counts(browser, group, alic
     number = '[data-slot="unread"]:not([hidden]) [data-slot="unread-count"]'
     assert [words(each) for each in parse(page).select(number)] == ["3"]
     assert words(one(page, f"{row_of(group)} {number}")) == "3"
-    # One's own words are never unread.
+    # Your own messages are never unread.
     page = visible(browser(bob).get(url("conversation", group.pk)))
     assert parse(page).select(row_of(group))
     assert not parse(page).select(f"{row_of(group)} {number}")
@@ -581,7 +581,7 @@ def test_writer_of_identifies_the_user_by_more_than_the_id(alice, bob):
     mine = marks(alice)
     assert len(mine) == 2
     assert not mine & marks(bob)
-    # After a restore: a new account with the old id; the same person, whatever changed meanwhile.
+    # After a restore: a new account with the old id, and the same person with changed data.
     other = User(pk=alice.pk, email="dora@example.org", date_joined=bob.date_joined)
     assert not mine & marks(other)
     moved = User(pk=alice.pk, email="alice@example.com", date_joined=alice.date_joined)
@@ -602,7 +602,7 @@ def test_import_map_has_the_nonce(browser, group, alice):
     )
 
 
-# --- saying something ----------------------------------------------------------------------------
+# --- sending -------------------------------------------------------------------------------------
 
 
 def test_posted_message_is_shown_after_the_redirect(browser, group, alice, bob):
@@ -714,7 +714,7 @@ def test_text_for_an_archived_conversation_is_given_back(browser, group, alice, 
     assert not parse(page).select("#composer")
 
 
-# --- changing what was said ----------------------------------------------------------------------
+# --- changing messages ---------------------------------------------------------------------------
 
 
 def test_edited_message_is_marked(browser, group, bobs_message, bob, alice):
@@ -902,7 +902,7 @@ def test_user_input_is_escaped_everywhere(attack, browser, alice, bob, say):
             assert "style" not in attributes, (name, attributes)
             link = str(attributes.get("href") or attributes.get("action") or "")
             assert not re.match(r"\s*(javascript|data|vbscript):", link, re.IGNORECASE), link
-        # "49" would be a template that ran.
+        # "49" would mean that the template code was executed.
         assert "49{%" not in page
         assert all(
             "nonce" in attributes or attributes.get("type") == "application/json"
@@ -911,7 +911,7 @@ def test_user_input_is_escaped_everywhere(attack, browser, alice, bob, say):
         )
 
 
-# --- cost ----------------------------------------------------------------------------------------
+# --- query counts --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["group", "direct"])
@@ -940,8 +940,7 @@ def test_query_count_of_a_conversation_is_constant(
         )
     with django_assert_max_num_queries(12) as many:
         assert client.get(url("conversation", room.pk)).status_code == 200
-    # With reactions there are names to look up, with directs the others', and among what is unread
-    # those that call one: one query each.
+    # One query each: names of people who reacted, the other people of direct messages, and unread mentions.
     assert len(many) <= len(few) + 3
 
 
@@ -963,7 +962,7 @@ def test_avatars_are_shown_wherever_people_are(browser, group, alice, bob, carol
             shown.append(address.split("/")[-2][0])
         return shown
 
-    beside = ["b"]  # the direct conversation in the list
+    beside = ["b"]  # the direct message in the list
     assert pictures(url("conversation", group.pk)) == [*beside, "b"]
     assert pictures(url("conversation", direct.pk)) == [*beside, "b", "b", "b"]
     assert pictures(url("members", group.pk)) == [*beside, "c", "b"]

@@ -1,4 +1,4 @@
-"""What pages show of others without any script: who is here, who has seen one's last words."""
+"""Presence and read receipts on pages without scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRESENT: set[int] = set()
 
 @pytest.fixture(autouse=True)
 def present(monkeypatch):
-    """Whoever is put in here has a window open."""
+    """Everyone in this set is online."""
     PRESENT.clear()
     for view in ("presence", "members", "layout"):
         name = f"conversations.web.{view}.online_users"
@@ -30,7 +30,7 @@ def present(monkeypatch):
 
 @pytest.fixture
 def page_of(alice):
-    """page_of(conversation): its page (or `name`) as Alice sees it."""
+    """page_of(conversation): this page, or the one called `name`, as Alice sees it."""
     client = Client()
     client.force_login(alice)
 
@@ -44,14 +44,14 @@ def page_of(alice):
 
 
 def seen(page: str) -> str | None:
-    """The words under one's last message, None where there is no place for them."""
+    """Return the text below the last own message, or None if there is no place for it."""
     found = parse(visible(page)).select("article p.message__seen")
     assert len(found) <= 1
     return words(found[0]) if found else None
 
 
 def here(page: str) -> str | None:
-    """How many are said to be here at the head, None when it is not said."""
+    """Return how many are online according to the header, or None if it is hidden."""
     place = one(page, "span#online")
     if place.has_attr("hidden"):
         return None
@@ -61,7 +61,7 @@ def here(page: str) -> str | None:
 
 
 def faces(page: str) -> set[int]:
-    """Whose face has a dot."""
+    """Return the ids of the people with a presence dot."""
     return {int(pk) for pk in values(page, ".presence.presence--online", "data-person")}
 
 
@@ -118,7 +118,7 @@ def test_seen_is_shown_below_the_last_own_message(alice, bob, page_of):
     last = say(alice, direct)
     say(bob, direct, "Bob's own words do not count")
     page = page_of(direct)
-    assert seen(page) == ""  # its place is kept
+    assert seen(page) == ""  # its place is reserved
     assert one(visible(page), "#seen").find_parent("article")["id"] == f"m{last.pk}"
 
 

@@ -1,4 +1,4 @@
-"""What makes a device take Chatty for an app: manifest, service worker, sharing, settings."""
+"""Chatty as an installable app: manifest, service worker, sharing, notification settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def alices(client, alice) -> Client:
     return client
 
 
-# --- for everybody -------------------------------------------------------------------------------
+# --- without signing in --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["manifest", "service_worker", "offline"])
@@ -111,7 +111,7 @@ def test_shared_text_is_put_in_the_composer_but_not_sent(alices, alice, pair):
     assert not pair.messages.filter(kind="text").exists()
 
 
-# --- what one is told of -----------------------------------------------------------------------------
+# --- notification levels -----------------------------------------------------------------------------
 
 
 def test_notification_settings_list_the_level_of_each_conversation(alices, alice, bob, pair):
@@ -121,7 +121,7 @@ def test_notification_settings_list_the_level_of_each_conversation(alices, alice
     actions.set_level(alice, direct.pk, "mentions")
     page = one(alices.get("/settings/notifications/"), "main")
     levels = [words(level) for level in page.select(".people__about")]
-    # Of a direct conversation there is no less than all of it but nothing.
+    # A direct message has only two levels: all or nothing.
     assert sorted(levels) == ["All messages", "Nothing"]
     assert one(page, f'a[href="/c/{pair.pk}/settings/#level"]')
 

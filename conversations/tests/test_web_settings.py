@@ -1,4 +1,4 @@
-"""The forms of a group: opening it, its people, its settings, its end, and one's own view of it."""
+"""Forms for groups: creating, joining, members, settings, deleting, and personal settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def text_of(response) -> str:
 
 @pytest.fixture
 def group(alice, bob) -> Conversation:
-    """Alice owns it, Bob is a member; Carol is outside."""
+    """Alice is the owner, Bob a member; Carol is not in it."""
     made = actions.create_conversation(alice, name="Harbour", topic="Boats", member_ids=[bob.pk])
     made.refresh_from_db()
     return made
@@ -42,7 +42,7 @@ def browser():
     return signed_in
 
 
-# --- opening -------------------------------------------------------------------------------------
+# --- creating conversations ----------------------------------------------------------------------
 
 
 def test_new_group_has_its_creator_and_the_chosen_people(browser, alice, bob, carol):
@@ -68,7 +68,7 @@ def test_invalid_name_keeps_the_other_fields(name, browser, alice, bob):
     assert values(page, "input[name=access][checked]") == ["open"]
     assert values(page, "input[name=people][checked]") == [str(bob.pk)]
     if name.strip():
-        # A browser reads U+0000 as the character that stands for what cannot be shown.
+        # Browsers turn U+0000 into the replacement character.
         assert one(page, "input[name=name]")["value"] == name.replace("\x00", "\ufffd")
     assert not Conversation.objects.exists()
 
@@ -161,7 +161,7 @@ def test_browse_is_paged(browser, alice, bob):
     assert seen == [f"Place {number:03d} & co" for number in range(60)]
 
 
-# --- coming and going ----------------------------------------------------------------------------
+# --- joining and leaving -------------------------------------------------------------------------
 
 
 def test_public_group_can_be_joined(browser, alice, carol):
@@ -300,7 +300,7 @@ def test_deleted_group_is_gone_for_everyone(browser, alice, bob, group):
     assert "Deleted “" in text_of(client.get("/?list"))
 
 
-# --- people --------------------------------------------------------------------------------------
+# --- members -------------------------------------------------------------------------------------
 
 
 def test_owner_can_add_people(browser, alice, carol, group):
@@ -383,7 +383,7 @@ def test_member_list_is_paged_with_a_constant_query_count(
     )
 
 
-# --- one's own view of it ------------------------------------------------------------------------
+# --- personal settings ---------------------------------------------------------------------------
 
 
 def unread_of(client: Client, group: Conversation) -> str | None:
@@ -401,7 +401,7 @@ def test_mark_read_and_unread(browser, alice, bob, group):
     client = browser(alice)
     assert unread_of(client, group) == "2"
     client.get(url("conversation", group.pk))
-    assert unread_of(client, group) == "2"  # looking at it without a script says nothing
+    assert unread_of(client, group) == "2"  # without scripts, viewing does not mark it as read
     assert client.post(url("read", group.pk), {"seq": "99999"}).status_code == 303
     assert unread_of(client, group) is None
     assert client.post(url("unread", group.pk), {"seq": first.seq}).status_code == 303
@@ -437,7 +437,7 @@ def test_topic_of_maximum_length_is_accepted(browser, alice):
     assert browser(alice).post(url("new"), form).status_code == 303
 
 
-# --- removed people, and leaving many at once ------------------------------------------------------
+# --- removed users, and leaving several at once ----------------------------------------------------
 
 
 def test_removed_user_cannot_rejoin_until_allowed(browser, alice, bob):
@@ -459,7 +459,7 @@ def test_removed_user_cannot_rejoin_until_allowed(browser, alice, bob):
     )
     assert bobs.post(url("join", market.pk)).status_code == 303
     assert role_of(bob, market) == "member"
-    # Members who do not manage see nothing of who was removed.
+    # Only owners and admins see who was removed.
     actions.join(alice, market.pk)
     assert "Removed" not in text_of(bobs.get(url("members", market.pk)))
 

@@ -1,4 +1,4 @@
-"""Message -> dict: what everybody gets to see of a message, and what nobody does."""
+"""The wire format of messages: what everyone sees of a message, and what no one sees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.cast import create_extra
 
 def wire_of(message: Message) -> dict:
     wire = message_to_wire(queries.with_details(message))
-    json.dumps(wire)  # it holds nothing that JSON has no word for
+    json.dumps(wire)  # everything in it can be encoded as JSON
     return wire
 
 

@@ -1,4 +1,4 @@
-"""Group commit: together as far as the database allows, and nobody pays for another's message."""
+"""Group commit: messages are stored together where possible, and one message never delays another."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def running_writer() -> AsyncIterator[Writer]:
 
 
 async def send(writer: Writer, *drafts: Draft) -> list[Result]:
-    """Offer all at once; return the answers in the order of the drafts."""
+    """Offer all drafts at once; return the results in the same order."""
     loop = asyncio.get_running_loop()
     answers: list[asyncio.Future[Result]] = [loop.create_future() for _ in drafts]
     for each, answer in zip(drafts, answers, strict=True):
@@ -79,7 +79,7 @@ async def test_simultaneous_messages_are_stored_in_batches_in_order(
         results = await send(writer, *[draft(alice, room, f"k{n}", f"{n}") for n in range(300)])
     assert batches == [256, 44]
     seqs = [result.message.seq for result in results if isinstance(result, Sent)]
-    assert seqs == list(range(2, 302))  # 1 is the notice of its making
+    assert seqs == list(range(2, 302))  # 1 is the system message of its creation
     bodies = await do(
         lambda: list(Message.objects.order_by("seq").values_list("body", flat=True))
     )()
@@ -133,7 +133,7 @@ def test_message_rejected_by_the_database_is_isolated(alice: User, room: Convers
     drafts[7] = draft(alice, room, "culprit")
     results = store(drafts)
     assert codes(results) == ["sent"] * 7 + ["server_error"] + ["sent"] * 2
-    assert len(calls) < 12  # halving, not one by one
+    assert len(calls) < 12  # by halving, not one by one
     seqs = list(Message.objects.filter(kind="text").order_by("seq").values_list("key", flat=True))
     assert seqs == [f"k{n}" for n in range(10) if n != 7]
 
@@ -170,7 +170,7 @@ async def test_database_outage_returns_unavailable_to_everyone(
             results = await send(writer, *[draft(alice, room, f"k{n}") for n in range(3)])
             assert codes(results) == ["unavailable"] * 3
             assert all(result.retry for result in results if isinstance(result, ChatError))
-        # The same keys again settle it.
+        # Sending them again with the same keys succeeds.
         results = await send(writer, *[draft(alice, room, f"k{n}") for n in range(3)])
         assert codes(results) == ["sent"] * 3
 
@@ -218,7 +218,7 @@ async def test_failing_callback_does_not_affect_the_others(alice: User, room: Co
 
 @contextlib.contextmanager
 def held(room: Conversation):
-    """The conversation's row, locked by another connection."""
+    """Lock the row of the conversation from another connection."""
     locked, release = threading.Event(), threading.Event()
 
     def hold() -> None:
