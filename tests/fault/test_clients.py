@@ -1,4 +1,4 @@
-"""Clients that flood, lie, go silent or come all at once cost nobody else anything."""
+"""Clients that flood, break the protocol, vanish or reconnect all at once do not affect others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_flood_of_messages_does_not_slow_down_others(people, call):
 
 
 def masked(opcode, payload, *, final=True, mask=True):
-    """One frame as a client sends it (RFC 6455, 5.2), or as it must not."""
+    """Return one frame as a client sends it (RFC 6455, 5.2), or as it must not."""
     size = len(payload)
     head = bytes([(0x80 if final else 0) | opcode])
     bit = 0x80 if mask else 0
@@ -59,7 +59,7 @@ def masked(opcode, payload, *, final=True, mask=True):
 
 
 def closed_with(line):
-    """The code of the close frame that ends the connection; 0 when it ended without one."""
+    """Return the code of the close frame that ends the connection, or 0 if there is none."""
     line.settimeout(15)
     heard = b""
     with contextlib.suppress(ConnectionResetError):
@@ -77,7 +77,7 @@ def closed_with(line):
         (masked(3, b"what is three"), {1002}),
         (masked(0, b"the end of nothing"), {1002}),
         (masked(9, b"p" * 126), {1002}),
-        # What it still sends after the close may have the connection reset before that is read.
+        # If it keeps sending after the close, the connection may be reset before the close is read.
         (masked(1, b"x" * 1_048_576), {1009, 0}),
     ],
     ids=["bad utf-8", "unmasked", "unknown opcode", "loose end", "long ping", "a megabyte"],

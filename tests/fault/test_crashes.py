@@ -1,4 +1,4 @@
-"""Everything acknowledged is stored, once and in order, whatever ends in between."""
+"""Every acknowledged message is stored, once and in order, whatever crashes in between."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gather(server, **changes):
 
 
 def gather_apart(here, there):
-    """Alice at one server, the others at the other."""
+    """Alice is at one server, the others are at the other."""
     seats = ((here, "Alice"), (there, "Bob"), (there, "Carol"))
     return Workload(*(Member(server, name).sign_in() for server, name in seats))
 
@@ -85,7 +85,7 @@ def test_database_crash_loses_nothing(own_installation):
     own_installation.postgres.crash()
     before = sum(len(speaker.sent) for speaker in workload.speakers)
     headers = {"Authorization": f"Bearer {workload.alice.token}"}
-    assert try_connect(server, headers) == 1011  # come back later
+    assert try_connect(server, headers) == 1011  # try again later
     status, answer = workload.alice.call("GET", "/api/conversations/")
     assert (status, answer["code"]) == (503, "unavailable")
     assert sum(len(speaker.sent) for speaker in workload.speakers) == before
@@ -94,7 +94,7 @@ def test_database_crash_loses_nothing(own_installation):
     codes = {code for speaker in workload.speakers for code in speaker.retries}
     assert codes <= {"unavailable", "busy"}
     assert "unavailable" in codes
-    # Nobody's socket had to go for it.
+    # No socket was closed.
     assert [speaker.calls for speaker in workload.speakers] == [1] * 20
 
 
@@ -106,6 +106,6 @@ def test_hung_server_loses_nothing(seconds, any_installation):
     workload.wait_until_said(0.3)
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
-    workload.follower.join(seconds)  # all that while nobody is answered
+    workload.follower.join(seconds)  # no one gets a response in this time
     server.process.send_signal(signal.SIGCONT)
     workload.assert_nothing_lost_nothing_twice()

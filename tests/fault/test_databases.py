@@ -1,4 +1,4 @@
-"""Databases that hang, hang up, fill up or are fought over: it costs time, and nothing else."""
+"""Databases that hang, disconnect, fill up or are contended: delays, but no losses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cast(server):
 
 
 def processes_of(postmaster):
-    """The server and its backends, which are its children."""
+    """Return the server and its backends, which are its children."""
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
     return [postmaster, *map(int, children.split())]
 
@@ -73,7 +73,7 @@ def test_hung_database_delays_messages_but_keeps_sockets(own_installation):
 
 
 def test_slow_queries_are_rejected_and_sockets_stay_open(production_installation):
-    # Of 16 requests an address may have 12 in work, of which a sign-in may have one.
+    # Of 16 requests one address can have 12 in progress, of which one sign-in can have one.
     server = production_installation.serve(
         **FAST, DATABASE_POOL="12", HTTP_RUNNING="16", STATEMENT_SECONDS="1"
     )
@@ -156,7 +156,7 @@ def test_sqlite_stays_intact_when_killed_while_writing(times, installation):
         with contextlib.closing(open_socket(alice)) as hers:
             for _ in range(40):
                 hers.send(tea, "w" * 500, new_key())
-            # In the middle of it, sooner or later each time.
+            # In the middle of the writes, at a different point each time.
             stored.update(hers.take("sent")["key"] for _ in range(1 + number % 20))
             server.kill()
         with contextlib.closing(sqlite3.connect(installation.home / "chatty.db")) as file:
@@ -175,7 +175,7 @@ def test_full_disk_delays_messages_but_not_reading(installation):
     alice.post_message(tea, "before")
     with open_sockets() as call:
         hers, his = call(alice), call(bob)
-        # No file of the server may grow beyond what the database's log has now.
+        # No file of the server can grow beyond the current size of the WAL.
         size = (installation.home / "chatty.db-wal").stat().st_size
         before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, -1))
         keys = []

@@ -1,4 +1,4 @@
-"""The worst moments to die in: around a commit. Sending again with the same key settles each."""
+"""Crashes around a commit. Sending again with the same key resolves each."""
 
 from __future__ import annotations
 
