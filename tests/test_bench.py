@@ -1,4 +1,4 @@
-"""`make bench`: each scenario runs and counts what it should. What things cost is not asked here."""
+"""`make bench`: each scenario runs and counts correctly. The costs are not checked here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_faults_distinguish_missing_doubled_and_disordered():
 
 
 class Pieces:
-    """A socket that gives what it is told to, as if the network had cut it there."""
+    """A socket that returns the given pieces, as if the network had split the data there."""
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)
@@ -68,7 +68,7 @@ def test_pings_are_answered():
 
 
 class Refusing:
-    """A server that turns away the first `refusals` who come, by 503 or by hanging up."""
+    """A server that rejects the first `refusals` clients, with 503 or by disconnecting."""
 
     def __init__(self, refusals: int) -> None:
         self.refusals = refusals
@@ -175,7 +175,7 @@ def test_invalid_options_are_rejected(capsys):
 
 
 def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[str, Any]]:
-    """Run the benchmarks beside nobody else; return what was printed, and the JSON."""
+    """Run the benchmarks with nothing else running; return the output and the JSON."""
     figures = tmp_path / "figures.json"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--alone", "--json", str(figures), *options],

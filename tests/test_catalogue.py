@@ -1,4 +1,4 @@
-"""Whoever reads German finds nothing else: every string has its translation, with the same gaps."""
+"""Translations are complete: every string is translated, with the same placeholders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_language_except_english_has_a_catalogue():
 
 @pytest.mark.parametrize("path", catalogue.catalogues(), ids=catalogue.language)
 def test_catalogue_is_complete_and_compiled(path, strings):
-    """`python -m tests.catalogue` mends what can be mended without knowing the language."""
+    """`python -m tests.catalogue` fixes what can be fixed without knowing the language."""
     assert list(catalogue.problems(path, strings)) == []
 
 
@@ -82,17 +82,17 @@ def test_templates_have_no_untranslated_text(path):
 
 
 def _bare_words(path: Path) -> list[str]:
-    """What a page would say in every language: texts and attributes outside of tags that translate."""
+    """Return what a page would show in every language: text and attributes outside translation tags."""
     page = path.read_text()
     page = re.sub(r"{%\s*blocktranslate.*?endblocktranslate\s*%}", "", page, flags=re.DOTALL)
     page = re.sub(r"{#.*?#}|{%\s*comment.*?endcomment\s*%}", "", page, flags=re.DOTALL)
-    # Names of classes and the like, which a block may hold.
+    # Class names and the like, which a block can contain.
     page = re.sub(r"{% block (body_class)\b.*?endblock[^%]*%}", "", page)
     page = re.sub(r"{%.*?%}|{{.*?}}", "", page, flags=re.DOTALL)
     page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
     spoken = re.findall(r'\s(?:aria-label|title|placeholder|alt)="([^"]*)"', page)
     spoken += re.split(r"<[^>]*>", page)
-    # One letter alone is a key, which is the same everywhere.
+    # A single letter is a key on the keyboard, which needs no translation.
     return [
         text.strip() for text in spoken if re.search(r"[^\W\d_]{2}", text.replace("Chatty", ""))
     ]

@@ -1,4 +1,4 @@
-"""The files in deploy/ agree with what they are in front of, or around."""
+"""The files in deploy/ match the servers that they configure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNITS = sorted((ROOT / "deploy").glob("*.service"))
 
 
 def directive(name: str, text: str = NGINX) -> list[list[str]]:
-    """The arguments of each `name a b;`."""
+    """Return the arguments of each `name a b;`."""
     return [found.split() for found in re.findall(rf"\b{name}\s+([^;{{}}]+);", text)]
 
 
@@ -50,7 +50,7 @@ def test_proxies_add_security_headers():
     assert set(added) == set(wanted)
     for name, value in wanted.items():
         variable, always = added[name]
-        assert always == "always"  # also with errors
+        assert always == "always"  # also for errors
         assert f"?{name} {value}\n" in CADDY
         upstream = name.lower().replace("-", "_")
         (mapped,) = re.findall(
@@ -70,7 +70,7 @@ def test_nginx_upgrades_only_websockets():
 
 
 def test_nginx_overwrites_every_trusted_header():
-    """A header that is passed on as the client wrote it would be believed, too."""
+    """Otherwise Chatty would trust a header that nginx passes on from the client."""
     source = Path(proxy_headers.__file__).read_text()
     believed = set(re.findall(r'headers(?:\.get\(|, )b"([\w-]+)"', source))
     assert believed == {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
@@ -128,12 +128,12 @@ def test_unit_stop_timeout_allows_a_graceful_shutdown(path):
     unit = dict(
         line.split("=", 1) for line in path.read_text().splitlines() if re.match(r"\w+=", line)
     )
-    # The parent of workers waits five seconds longer than they do.
+    # The parent waits five seconds longer than its workers.
     longest = writer.DRAIN_SECONDS + health.NOTICE_SECONDS + uvicorn_server.IDLE_SECONDS
     longest += settings.SHUTDOWN_SECONDS + 5
     assert int(unit["TimeoutStopSec"]) > longest
     assert unit["KillMode"] == "mixed"
-    assert "KillSignal" not in unit  # SIGTERM, by itself
+    assert "KillSignal" not in unit  # SIGTERM by default
     assert " manage.py serve" in unit["ExecStart"]
     assert unit["User"] == "chatty"
     assert unit["ProtectSystem"] == "strict"
@@ -205,7 +205,7 @@ def test_every_metric_is_in_the_dashboard_or_listed_as_left_out():
     assert {name for name in ours if name not in board} == left_out
 
 
-# --- what nginx logs ----------------------------------------------------------------------------------
+# --- the log of nginx ---------------------------------------------------------------------------------
 
 
 def test_nginx_logs_no_secrets_of_links():

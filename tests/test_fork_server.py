@@ -1,4 +1,4 @@
-"""Programs started by the fork server behave as those of a new Python."""
+"""Programs started by the fork server behave like those of a new Python."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def forks():
 
 @pytest.fixture
 def run(forks: ForkServer, tmp_path: Path):
-    """Starts a script; its output is in the file it is started with."""
+    """Start a script; return it and the file with its output."""
 
     def start(script: str, *arguments: str, **env: str) -> tuple[ForkedProcess, Path]:
         program, output = tmp_path / "program.py", tmp_path / "output"
@@ -112,7 +112,7 @@ def test_wait_times_out_and_signals_arrive(run):
     assert process.poll() is None
     process.terminate()
     assert process.wait(10) == 5
-    process.kill()  # of one that has ended: nothing
+    process.kill()  # does nothing after its end
 
 
 def test_process_group_can_be_killed(run):

@@ -1,6 +1,6 @@
-"""What import-linter cannot say about the layers; its contracts are in pyproject.toml.
+"""What import-linter cannot check about the layers. Its contracts are in pyproject.toml.
 
-docs/architecture.md says what lives in each. What is read here is the source.
+docs/architecture.md describes the layers. These tests read the source.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Module:
     tree: ast.Module
 
     def imports(self) -> Iterator[str]:
-        """Names of imported modules; those for type checkers alone do not count."""
+        """Yield the names of imported modules, except those imported only for type checking."""
         for node in _running(self.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -115,7 +115,7 @@ def test_libraries_are_used_only_in_their_packages(library, rooms):
 
 
 def calls_of(*names: str) -> set[str]:
-    """Modules in which something.<name>(...) is called."""
+    """Return the modules that call something.<name>(...)."""
     return {
         module.name
         for module in MODULES
@@ -127,7 +127,7 @@ def calls_of(*names: str) -> set[str]:
 
 
 def test_only_the_publisher_sends_to_groups():
-    """But for the relay's probe, which tells nothing: it asks whether the layer still carries."""
+    """Except the relay's probe, which only checks whether the channel layer works."""
     senders = {
         (module.name, ast.unparse(node.args[0]))
         for module in MODULES
@@ -141,7 +141,7 @@ def test_only_the_publisher_sends_to_groups():
 
 
 def test_relay_rooms_import_nothing_with_side_effects():
-    """They wait for nothing and read nothing, not even the time."""
+    """They do not wait and read nothing, not even the time."""
     rooms = next(module for module in MODULES if module.name == "conversations.realtime.rooms")
     ours = {"conversations.events", "conversations.protocol"}
     assert {name for name in rooms.imports() if name.startswith("conversations")} == ours
@@ -155,9 +155,9 @@ def test_models_do_not_publish():
 
 
 def test_views_and_api_do_not_write_rows():
-    """Rows change in actions, under their locks and with their announcements."""
+    """Only actions change rows, with their locks and events."""
     writers = calls_of("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create")
-    commands = ("conversations.management",)  # they bring what happened before
+    commands = ("conversations.management",)  # they create past data
     doors = {name for name in writers if is_entrance(name)}
     assert {name for name in doors if not any(belongs(name, c) for c in commands)} == set()
 
@@ -171,7 +171,7 @@ def test_store_js_does_not_touch_the_page():
 
 
 def test_templates_have_no_inline_scripts_handlers_or_styles():
-    """The Content-Security-Policy would stop them; here one hears of it before a browser does."""
+    """The Content-Security-Policy would block them; this test finds them before a browser does."""
     inside = re.compile(
         r"<style\b|<script(?![^>]*\b(?:src|nonce)=)|\son[a-z]+\s*=|\sstyle\s*=", re.IGNORECASE
     )
@@ -184,7 +184,7 @@ def test_templates_have_no_inline_scripts_handlers_or_styles():
 
 
 def test_static_files_named_in_templates_exist():
-    """A missing one would be a 500 wherever the files' hashed names are looked up."""
+    """A missing one would cause a 500 where hashed file names are looked up."""
     named = {
         (path.name, match.group(1))
         for path in sorted((ROOT / "templates").rglob("*.html"))

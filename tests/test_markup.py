@@ -1,4 +1,4 @@
-"""The judge of pages sees what is wrong with them, and nothing in what is right."""
+"""The HTML checker finds faults, and none in valid pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.markup import faults
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
-LINE_MAX = 120  # as in pyproject.toml, for djlint, which does not count
+LINE_MAX = 120  # as in pyproject.toml for djlint, which does not enforce it
 PAGE = '<!doctype html><html lang="en"><title>Tea</title><body>{}</body></html>'
 
 
@@ -54,7 +54,7 @@ def test_page_needs_a_language_and_a_title() -> None:
 
 
 def test_template_lines_are_short() -> None:
-    """HTML may be broken inside of tags, a sentence inside of blocktranslate with "trimmed"."""
+    """HTML can be wrapped inside of tags, and sentences inside of blocktranslate with "trimmed"."""
     paths = sorted(TEMPLATES.rglob("*.html"))
     assert len(paths) > 50
     long = [

@@ -1,4 +1,4 @@
-"""Names and phrases that went do not come back: tests/banned.toml says which, and what to say instead."""
+"""Banned names and phrases do not come back: tests/banned.toml lists them with their replacements."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sources(suffix: str) -> Iterator[Path]:
 
 
 def names_in(text: str, language: str) -> Iterator[tuple[str, int]]:
-    """Yield each name of a source and its line."""
+    """Yield each name of a source with its line."""
     if language == "python":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.NAME:

@@ -1,4 +1,4 @@
-"""Probes and numbers of real servers: what they say while people talk, and when something is away."""
+"""Health checks and metrics of real servers, during a chat and during outages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ready(server):
 
 
 def numbers(server, **headers):
-    """Returns {name or name{label}: value}."""
+    """Return {name or name{label}: value}."""
     status, text = get(server, "/metrics", **headers)
     assert status == 200, text
     return {
@@ -105,7 +105,7 @@ def test_missing_database_is_reported_as_unavailable(own_installation):
     own_installation.postgres.crash()
     eventually(lambda: ready(server)[0] == 503)
     assert ready(server)[1] == {"status": "unavailable", "database": "down", "layer": "ok"}
-    assert get(server, "/metrics")[0] == 200  # now of all times
+    assert get(server, "/metrics")[0] == 200  # metrics matter most now
     own_installation.postgres.start()
     eventually(lambda: ready(server)[0] == 200)
 
@@ -134,7 +134,7 @@ def test_every_worker_reports_the_metrics_of_all(production_installation):
         def told():
             return {
                 tuple(numbers(server, **shown)[f"chatty_{name}"] for name in names)
-                for _ in range(6)  # one connection each, so the workers take turns
+                for _ in range(6)  # one connection each, so the workers alternate
             }
 
         names = (
@@ -150,7 +150,5 @@ def test_every_worker_reports_the_metrics_of_all(production_installation):
     os.kill(workers[0], signal.SIGKILL)
     eventually(lambda: workers[0] not in children(server.process.pid))
     eventually(lambda: numbers(server, **shown)["chatty_websocket_connections"] == 0)
-    assert (
-        numbers(server, **shown)["chatty_message_sends_total{stored}"] == 6
-    )  # what was counted stays
+    assert numbers(server, **shown)["chatty_message_sends_total{stored}"] == 6  # counts remain
     assert server.terminate() == 0

@@ -1,4 +1,4 @@
-"""The proof of delivery: short trials on real servers, and that it notices what it is there to notice."""
+"""The proof of delivery: short trials on real servers, and that it detects violations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tried(**about) -> Verdict:
     ("kind", "fault"), [("sqlite", "servers killed"), ("postgres", "Redis killed")]
 )
 def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
-    monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests have the machine as well
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests also use the machine
     verdict = tried(kind=kind, seconds=6)
     assert verdict.findings == []
     assert verdict.settled is not None
@@ -58,7 +58,7 @@ def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
     ],
 )
 def test_sabotaged_server_is_detected(kind, sabotage, wrong, seconds, monkeypatch):
-    monkeypatch.setattr(trial, "SETTLE_SECONDS", 4.0)  # what is not there by then never comes
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 4.0)  # what has not arrived by then never will
     verdict = tried(kind=kind, sabotage=sabotage, seconds=seconds)
     assert verdict.by_kind[wrong] > 0
     if wrong != "leaked":
@@ -171,7 +171,7 @@ def test_unchanged_text_must_be_kept():
 
 
 def comings(*events):
-    """Rows of a conversation in which Bob came and went: "+", "-", and "." for words."""
+    """Return rows of a conversation with Bob joining ("+"), leaving ("-") and messages (".")."""
     made = {
         "+": {"kind": "added", "data": {"user": BOB}, "key": None},
         "-": {"kind": "removed", "data": {"user": BOB}, "key": None},
@@ -184,7 +184,7 @@ def comings(*events):
     ("log", "stays", "sight", "leaks"),
     [
         (".+..", [Stay(10)], (4, 11), False),
-        (".+..", [Stay(10)], (1, 11), False),  # members may read the past
+        (".+..", [Stay(10)], (1, 11), False),  # members can read the history
         (".+..", [], (4, 11), True),
         ("....", [], (4, 11), True),
         (".+.-.", [Stay(10, True)], (3, 20), False),
@@ -263,7 +263,7 @@ def test_device_updates_quotes_in_any_order():
 
 
 def heard(*versions, stays=None):
-    """What is found when one socket passes on these versions after a hello at 4."""
+    """Return the findings for one socket that gets these versions after a hello at 4."""
     history = History(stays={(TEA, ALICE): stays or [Stay(0.0)]})
     device = Device(Person(ALICE, "Alice", ""), "A", [], history, random.Random(1))
     device._on_hello({"conversations": [{"id": TEA, "version": 4}]})
@@ -301,7 +301,7 @@ def test_device_advances_its_position_only_without_gaps():
     assert view.position == 9
 
 
-# --- the line ----------------------------------------------------------------------------------------
+# --- the proxy ---------------------------------------------------------------------------------------
 
 
 async def test_proxy_forwards_holds_and_cuts():
@@ -326,7 +326,7 @@ async def test_proxy_forwards_holds_and_cuts():
     with pytest.raises(ConnectionResetError):
         while await asyncio.wait_for(reader.read(100), 5):
             pass
-        raise ConnectionResetError  # an orderly end is an end too
+        raise ConnectionResetError  # an orderly close is fine too
     writer.close()
     await proxy.close()
     server.close()
@@ -351,7 +351,7 @@ async def test_truncated_response_counts_as_no_answer(raw):
 
 
 def proved(monkeypatch, *findings, **options):
-    """What the command writes when each trial comes to these findings, and what was tried."""
+    """Return the output of the command for these findings of each trial, and the plans."""
     plans = []
 
     async def fake_trial(plan, progress):
@@ -401,7 +401,7 @@ def test_redis_in_use_is_not_touched():
         mine = services.Redis()
         try:
             await mine.start()
-            given = services.Redis(mine.url)  # nobody uses it yet
+            given = services.Redis(mine.url)  # not in use yet
             await given.start()
             await given.close()
             with services.redis.Redis.from_url(mine.url) as client:

@@ -1,4 +1,4 @@
-"""Statements written by hand store and read what the ORM would, field by field, for every model."""
+"""Raw SQL stores and reads the same as the ORM, for every field of every model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 MODELS = [
     model for model in apps.get_models() if model._meta.app_label in ("accounts", "conversations")
 ]
-# What constraints ask for, where any value would not do.
+# Values that constraints require.
 VALUES: dict[tuple[str, str], Any] = {
     ("Instance", "id"): 1,
     ("User", "chosen_hue"): 5,
@@ -32,7 +32,7 @@ _numbers = count(3)
 
 
 def filled(model: type[models.Model]) -> models.Model:
-    """Return an object of the model, not stored, with a value in every field."""
+    """Return an unsaved object with a value in every field."""
     found: dict[str, Any] = {}
     for field in model._meta.concrete_fields:
         known = (model.__name__, field.name)
@@ -69,7 +69,7 @@ def value_of(field: models.Field[Any, Any]) -> Any:
 
 
 def message() -> Message:
-    """A message that replies to none, so that filling one ends."""
+    """Return a message that is not a reply, to end the recursion."""
     VALUES["Message", "reply_to"] = None
     try:
         made_up = filled(Message)
@@ -85,7 +85,7 @@ def stored(row: models.Model) -> models.Model:
 
 
 def held(row: models.Model) -> dict[str, Any]:
-    """Return what a row's fields hold, with the types."""
+    """Return the values of a row's fields, with their types."""
     values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields}
     plain = {k: bytes(v) if isinstance(v, memoryview) else v for k, v in values.items()}
     return {name: (type(value), value) for name, value in plain.items()}
@@ -122,7 +122,7 @@ def test_instance_from_row_reads_empty_fields_like_the_orm(model):
 
 
 def test_insert_messages_stores_the_same_as_the_orm():
-    """Every field filled, then every field that may be empty left empty."""
+    """With every field filled, then with every optional field empty."""
     full = filled(Message)
     bare = filled(Message)
     deleted = message()

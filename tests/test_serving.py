@@ -1,4 +1,4 @@
-"""Real server processes: how they start, refuse to start, stop, and come back."""
+"""Real server processes: how they start, refuse to start, stop, and restart."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_memory_of_password_hashing_is_returned_to_the_system(installation):
         for way in ("plain", "tuned")
     }
     assert grown["tuned"] < 4 * 2**20
-    assert grown["plain"] > 15 * 2**20  # or there would be nothing to set
+    assert grown["plain"] > 15 * 2**20  # otherwise the setting would be useless
 
 
 def test_serve_before_setup_is_rejected_and_creates_no_database(installation, tmp_path):
@@ -204,7 +204,7 @@ def test_stopping_server_closes_sockets_with_1012(server, person):
 
 
 def test_stopping_server_finishes_requests_in_progress(server):
-    """A body that arrives slowly: the request is on its way when SIGTERM comes."""
+    """A body that arrives slowly: the request is in progress when SIGTERM comes."""
     body = json.dumps({"email": "alice@example.org", "password": "wrong"}).encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         head = (
@@ -212,7 +212,7 @@ def test_stopping_server_finishes_requests_in_progress(server):
             f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         line.sendall(head.encode())
-        assert line.recv(1000).startswith(b"HTTP/1.1 100 ")  # it has begun to read
+        assert line.recv(1000).startswith(b"HTTP/1.1 100 ")  # it has started to read
         line.sendall(body[:10])
         server.process.terminate()
         eventually(lambda: nobody_listens(server.port))
@@ -245,7 +245,7 @@ def test_workers_share_one_port(production_installation, person):
     conversation = conversation_of(alice, bob.call("GET", "/api/me/")[1]["id"])
     with bob.socket() as ear:
         ear.recv(timeout=10)
-        for number in range(6):  # the two workers take turns
+        for number in range(6):  # the two workers alternate
             body = {"key": f"k{number}", "body": f"word {number}"}
             path = f"/api/conversations/{conversation}/messages/"
             assert alice.call("POST", path, body)[0] == 201
@@ -264,7 +264,7 @@ def test_stopping_workers_close_the_listener(production_installation):
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert line.recv(1000).startswith(b"HTTP/1.1 200")
         server.process.terminate()
-        # An idle connection of a proxy keeps them for IDLE_SECONDS.
+        # An idle connection of a proxy keeps them running for IDLE_SECONDS.
         eventually(lambda: nobody_listens(server.port), 2.5)
         assert server.process.poll() is None
     assert server.terminate() == 0
@@ -275,11 +275,11 @@ def test_request_with_endless_headers_is_aborted(installation):
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = b""
-        while not answer.endswith(b"}"):  # head and body may come apart
+        while not answer.endswith(b"}"):  # head and body may arrive separately
             answer += line.recv(1000)
         assert answer.startswith(b"HTTP/1.1 200")
         began = time.monotonic()
-        line.sendall(b"GET / HTTP/1.1\r\nHost: local")  # the second one on this line
+        line.sendall(b"GET / HTTP/1.1\r\nHost: local")  # the second request of this connection
         assert line.recv(100) == b""
         assert 0.9 < time.monotonic() - began < 5
 

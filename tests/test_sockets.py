@@ -1,7 +1,7 @@
-"""The protocol as a client meets it, at every kind of server: the same tests, real processes.
+"""The protocol from a client's point of view: the same tests with every kind of real server.
 
-Alice owns, Bob is a member, Carol is outside. `serve` on SQLite, `serve` on PostgreSQL and Redis, and
-Daphne have to answer alike.
+Alice is the owner, Bob a member, Carol is not in it. `serve` on SQLite, `serve` on PostgreSQL and Redis, and
+Daphne must behave alike.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.sockets import (
 
 pytestmark = pytest.mark.servers
 
-# All tests of one place run in one worker, which starts it once.
+# All tests with one server run in one worker, which starts it once.
 PLACES = [
     pytest.param(name, marks=pytest.mark.xdist_group(name))
     for name in ("serve-sqlite", "serve-postgres", "daphne-sqlite")
@@ -40,7 +40,7 @@ PLACES = [
 
 @pytest.fixture(scope="module", params=PLACES)
 def place(request, builder):
-    """A server; its name says which. What another process changes it finds within a second."""
+    """A server, described by its name. It finds changes of other processes within a second."""
     kind, database = request.param.split("-")
     make = builder.sqlite if database == "sqlite" else builder.production
     with contextlib.closing(make()) as installation:
@@ -57,7 +57,7 @@ def people(place):
 
 @pytest.fixture(scope="module")
 def patient(people):
-    """A socket that says nothing while all the others talk."""
+    """A socket that stays idle while all others are in use."""
     client = open_socket(people[2])
     yield client
     client.close()
@@ -80,13 +80,13 @@ def carol(people):
 
 @pytest.fixture
 def call():
-    """call(person): a socket of theirs, closed at the end of the test."""
+    """call(person): a socket of this person, closed at the end of the test."""
     with open_sockets() as opened:
         yield opened
 
 
 def texts(client, conversation):
-    """The words a client heard live, in order, notices left out."""
+    """Return the bodies of text messages that a client got live, in order."""
     frames = client.received("message", conversation=conversation, message__kind="text")
     return [frame["message"]["body"] for frame in frames]
 
@@ -125,7 +125,7 @@ def test_handshake_credentials(place):
 
 
 def end_everything(place, left, closed):
-    """Ends all sign-ins of one and closes the account of the other, as staff would."""
+    """End all sign-ins of one and deactivate the other, as staff would."""
     place.manage(
         "shell",
         "-c",
@@ -150,7 +150,7 @@ def test_foreign_origins_are_rejected(place, alice):
     )
     for origin in foreign:
         headers = {"Origin": origin, "Authorization": f"Bearer {alice.token}"}
-        # Daphne answers what is no origin at all by itself.
+        # Daphne itself rejects values that are not origins.
         assert try_connect(place, headers) in ((403,) if place.kind == "serve" else (403, 400)), (
             origin
         )
@@ -221,7 +221,7 @@ def test_sockets_per_address_are_limited_before_authentication(installation):
         assert try_connect(server, {**bearer, **full}) == 4409
         assert try_connect(server, full) == 4409
         assert try_connect(server, free) == 4401
-        for _ in range(4):  # from the machine itself
+        for _ in range(4):  # from the loopback address
             stack.enter_context(connect(server, bearer))
         assert try_connect(server, {**bearer, **free}) == "hello"
         kept[0].close()
@@ -240,7 +240,7 @@ def test_sockets_per_network_are_limited_to_ten_addresses(installation):
         assert try_connect(server, {**bearer, "X-Forwarded-For": "2001:db8:2:1::1"}) == "hello"
 
 
-# --- saying ------------------------------------------------------------------------------------------
+# --- sending -----------------------------------------------------------------------------------------
 
 
 def test_message_is_sent_to_members_only(alice, bob, carol, call):
@@ -266,7 +266,7 @@ def test_messages_arrive_in_order_without_version_gaps(alice, bob, call):
         hers.send(tea, f"word {number}")
     sent = [hers.take("sent", conversation=tea) for _ in range(150)]
     assert [s["seq"] for s in sent] == list(range(sent[0]["seq"], sent[0]["seq"] + 150))
-    his.expect_message(tea, "word 149")  # waits for the last, and takes it
+    his.expect_message(tea, "word 149")  # waits for the last one, and takes it
     heard = his.received("message", conversation=tea, message__kind="text")
     assert [f["message"]["body"] for f in heard] == [f"word {number}" for number in range(149)]
     versions = [f["version"] for f in heard]
@@ -306,7 +306,7 @@ def test_key_of_another_message_is_rejected(alice, bob, call):
         hers.send(conversation, body, key)
         error = hers.take("error", key=key)
         assert (error["code"], error["retry"]) == ("key_reused", False)
-    assert call(bob).send_and_wait(tea, "second", key)["key"] == key  # keys are everybody's own
+    assert call(bob).send_and_wait(tea, "second", key)["key"] == key  # keys are per user
     bodies = [m["body"] for m in alice.read_messages(tea) if m["kind"] == "text"]
     assert bodies == ["first", "second"]
 
@@ -399,7 +399,7 @@ def test_bad_frames_get_an_error_and_the_socket_stays_open(place, alice, bob, ca
     tea = alice.create_conversation(bob)
     his = call(bob)
     for names in (list(BAD_FRAMES)[:11], list(BAD_FRAMES)[11:]):
-        hers = call(alice)  # a second socket: twenty in a minute would be too many for one
+        hers = call(alice)  # a second socket: twenty per minute would be too many for one
         for name in names:
             hers.connection.send(BAD_FRAMES[name])
             error = hers.take("error")
@@ -441,7 +441,7 @@ def test_frames_are_limited_to_64_kib(place, alice, call):
 def assert_too_big(place, client):
     if place.kind == "serve":
         assert client.close_code() == 1009
-    else:  # Daphne knows no limit, so the frame comes as far as the consumer
+    else:  # Daphne has no limit, so the frame gets to the consumer
         assert client.take("error")["code"] == "too_big"
         assert client.is_open()
 
@@ -468,7 +468,7 @@ def test_archived_conversation_rejects_messages(alice, bob, call):
     assert his.send_and_wait(tea, "in time again")["seq"]
 
 
-# --- fleeting things ---------------------------------------------------------------------------------
+# --- typing, names, read marks, presence -------------------------------------------------------------
 
 
 def test_typing_is_sent_to_other_members_only(alice, bob, carol, call):
@@ -479,7 +479,7 @@ def test_typing_is_sent_to_other_members_only(alice, bob, carol, call):
     frame = his.take("typing", conversation=tea)
     assert frame["user"] == {"id": alice.id, "name": "Alice"}
     assert hers.is_open()
-    assert his.received("typing") == []  # the second one came too soon to be told
+    assert his.received("typing") == []  # the second one came too soon
     assert outside.received("typing") == []
 
 
@@ -490,7 +490,7 @@ def test_rename_is_sent_once_to_people_who_share_a_conversation(alice, bob, caro
     alice.ask("PATCH", "/api/me/", {"name": "Alice Liddell"})
     assert his.take("person")["user"]["name"] == "Alice Liddell"
     assert hers.take("person")["user"]["id"] == alice.id
-    alice.ask("PATCH", "/api/me/", {"theme": "dark"})  # nobody else's business
+    alice.ask("PATCH", "/api/me/", {"theme": "dark"})  # not sent to others
     alice.ask("PATCH", "/api/me/", {"hue": 3, "name": "Alice"})
     changed = his.take("person")["user"]
     assert (changed["hue"], changed["name"]) == (3, "Alice")
@@ -543,7 +543,7 @@ def test_presence_is_sent_to_people_who_share_a_conversation(place, alice, call)
 
 
 def here_of(asker, conversation, member):
-    """What REST says of somebody: whether they are here."""
+    """Return whether someone is online according to the API."""
     rows = asker.ask("GET", f"/api/conversations/{conversation}/members/")["results"]
     (here,) = (row["online"] for row in rows if row["user"]["id"] == member.id)
     return here
@@ -621,7 +621,7 @@ def test_sync_resets_when_too_far_behind_or_ahead(place, alice, bob, call):
     assert (behind["reset"], behind["version"]) == (True, head + limits.SYNC_REACH)
 
 
-# --- what happens by REST is heard at once -------------------------------------------------------------
+# --- changes through the API arrive immediately --------------------------------------------------------
 
 
 def test_edits_deletions_and_reactions_are_sent_with_their_change(alice, bob, carol, call):
@@ -819,7 +819,7 @@ def test_expiring_token_is_announced_and_can_be_renewed(place, call):
     guest.token = guest.new_token(exp=int(time.time()) + 62)
     client = call(guest)
     assert client.take("auth_expiring")["seconds"] == 60
-    client.say("auth", token=hasty.token)  # somebody else's
+    client.say("auth", token=hasty.token)  # of another user
     assert client.take("error")["code"] == "token_invalid"
     client.say("auth", token="nonsense")
     assert client.take("error")["code"] == "token_invalid"
@@ -848,7 +848,7 @@ def test_renewed_token_keeps_the_socket_open(place, call):
 
 
 def group_send(place, group, message):
-    """Sends as any other program with Channels would."""
+    """Send as any other program with Channels would."""
 
     async def send():
         layer = RedisPubSubChannelLayer(hosts=[place.installation.redis.url], prefix="chatty")
@@ -871,7 +871,7 @@ def test_known_events_of_other_processes_are_delivered_and_unknown_ones_ignored(
     whisper = to_layer(
         [EphemeralEvent(tea, json.dumps({"type": "typing", "conversation": tea}))], "other"
     )
-    deadline = time.monotonic() + 5  # until the group is subscribed to
+    deadline = time.monotonic() + 5  # until the group is subscribed
     while not his.received("typing", conversation=tea):
         assert time.monotonic() < deadline
         group_send(place, group, whisper)
@@ -891,7 +891,7 @@ def test_known_events_of_other_processes_are_delivered_and_unknown_ones_ignored(
     assert " ERROR " not in place.output()
 
 
-# --- and all the while ---------------------------------------------------------------------------------
+# --- heartbeat and epoch -------------------------------------------------------------------------------
 
 
 def test_quiet_socket_gets_a_heartbeat(patient):

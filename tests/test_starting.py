@@ -1,4 +1,4 @@
-"""What keeps Chatty from starting is said in a sentence, whatever starts it, and repeats no secret."""
+"""Whatever keeps Chatty from starting is explained in a sentence, for every command, without secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WAYS = {
 
 
 def output_of(installation, way, **changes):
-    """What starting this way wrote; it must have failed without a traceback."""
+    """Return the output of this command, which must have failed without a traceback."""
     code, output = installation.run(*WAYS[way], **{"PORT": "0", "SECRET_KEY": "", **changes})
     assert code != 0, output
     assert "Traceback" not in output
@@ -101,11 +101,11 @@ def test_non_ascii_host_is_served(installation):
         connection.close()
 
 
-# --- the database and what is around it -------------------------------------------------------------
+# --- the database and its files ---------------------------------------------------------------------
 
 
 def as_ordinary_user():
-    """What to begin a command with so that the modes of files count for it."""
+    """Return a command prefix that makes file permissions apply."""
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
@@ -220,7 +220,7 @@ def test_code_older_than_the_database_is_rejected(installation):
 
 def test_setup_does_not_migrate_a_served_sqlite_database(installation):
     server = installation.serve()
-    assert installation.manage("setup") == ""  # nothing to do: harmless
+    assert installation.manage("setup") == ""  # nothing to do
     with contextlib.closing(sqlite3.connect(installation.home / "chatty.db")) as database:
         newest = "SELECT max(id) FROM django_migrations WHERE app = 'conversations'"
         database.execute(f"DELETE FROM django_migrations WHERE id = ({newest})")
@@ -249,7 +249,7 @@ def test_concurrent_setups_run_once(kind, builder, tmp_path):
     assert [path.name for path in tmp_path.glob(".secret*")] == []
 
 
-# --- a disk that fills up while it serves -----------------------------------------------------------
+# --- a disk that fills up ---------------------------------------------------------------------------
 
 
 def test_full_disk_is_reported_in_log_readyz_and_error_frames(installation, person):
@@ -259,7 +259,7 @@ def test_full_disk_is_reported_in_log_readyz_and_error_frames(installation, pers
     assert status == 201, made
     with alice.socket() as line:
         line.recv(timeout=10)
-        # The process may let no file grow any further: what a full disk is, and can be undone.
+        # The process cannot let files grow any further: like a full disk, but reversible.
         log = (installation.home / "chatty.db-wal").stat().st_size
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (log, limits[1]))
@@ -294,7 +294,7 @@ def ready(server):
 
 
 def others_may_use(directory):
-    """What below `directory` anybody else on the machine may read, write or enter, itself included."""
+    """Return the paths in and including `directory` that other users can read, write or enter."""
     return [path for path in (directory, *directory.rglob("*")) if path.stat().st_mode & 0o077]
 
 
@@ -306,7 +306,7 @@ def test_data_is_private_from_the_first_start(installation, tmp_path):
     names = {path.name for path in data.iterdir()}
     assert names >= {"chatty.db", "chatty.db-wal", "chatty.db-shm", "chatty.db.lock", "secret_key"}
     assert others_may_use(data) == []
-    # A proxy may serve these.
+    # A proxy can serve these.
     unreadable = [
         path
         for path in (static, *static.rglob("*"))
@@ -332,7 +332,7 @@ def test_permissions_of_readable_data_are_tightened(installation, kind):
 def test_ready_is_logged_when_every_worker_serves(production_installation):
     server = production_installation.serve("--workers", "3")
     eventually(lambda: "Chatty is ready" in server.output(), seconds=60)
-    # Each writes numbers of its own as soon as it serves; the files are named after processes.
+    # Each worker writes its own metrics as soon as it serves; file names contain the process id.
     numbers = production_installation.home / "metrics" / str(server.process.pid)
     serving = {path.stem.rpartition("_")[2] for path in numbers.glob("*.db")}
     assert len(serving) == 3
@@ -354,7 +354,7 @@ def test_metrics_of_killed_workers_are_removed_at_the_next_start(tmp_path):
         with (left / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             clear_up(base)
-            assert left.exists()  # somebody else's, who lives
+            assert left.exists()  # belongs to a running process
         clear_up(base)
         assert own.exists()
         assert not left.exists()

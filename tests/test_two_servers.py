@@ -1,6 +1,6 @@
-"""Two `serve` processes on one PostgreSQL and one Redis are one chat, also while Redis is away.
+"""Two `serve` processes on one PostgreSQL and one Redis are one chat, also during an outage of Redis.
 
-Alice is at the first server, Bob at the second, Carol is outside.
+Alice is at the first server, Bob at the second, Carol is not in it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tests.sockets import Client, Member, new_key, new_member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("two servers")]
 
-AT_ONCE = 1.0  # seconds, with the layer
-BY_ITSELF = 6.0  # without
+AT_ONCE = 1.0  # seconds, with the channel layer
+BY_ITSELF = 6.0  # without it
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def servers(installation):
     )
     yield pair
     for server in pair:
-        assert " ERROR " not in server.output()  # outages are no alarm
+        assert " ERROR " not in server.output()  # outages are not errors
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def call():
 
 @pytest.fixture
 def stopped(installation):
-    """stopped("killed" | "hanging") takes Redis away; at the end it is there again."""
+    """stopped("killed" | "hanging") makes Redis unavailable; it is restored at the end."""
 
     def stop(how):
         installation.redis.stop() if how == "killed" else installation.redis.hang()
@@ -72,21 +72,21 @@ def stopped(installation):
 
 
 def started(installation):
-    """Whatever became of Redis, it is there."""
+    """Make Redis available again."""
     installation.redis.start()
     installation.redis.wake()
 
 
 def count_reports(servers, state):
-    """How often each server has told of the layer: "silent", "back again"."""
+    """Return how often each server has logged this state of the channel layer: "silent", "back again"."""
     return [server.output().count(f"channel layer: {state}") for server in servers]
 
 
 def assert_heard_through_layer(
     speaker: Client, listener: Client, conversation: int, seconds: float
 ):
-    """Waits until typing passes between them: only the layer carries that from one process to
-    another. Returns how long it took."""
+    """Wait until a typing frame gets through: only the channel layer carries those between processes. Return
+    how long it took."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         speaker.say("typing", conversation=conversation)
@@ -185,7 +185,8 @@ def test_presence_is_shared_between_servers_until_one_is_killed(installation, se
     marked = {"user": alice.id, "seq": seq}
     theirs.take_if("mark", lambda f: f["type"] == "seen" and marked in f["marks"], BY_ITSELF)
     tab.close()
-    hers.expect_nothing(7, "presence", offline=[guest.id])  # another window is open, elsewhere
+    # Another window is open at the other server.
+    hers.expect_nothing(7, "presence", offline=[guest.id])
     began = time.monotonic()
     there.kill()
     hers.take("presence", 10, offline=[guest.id])
@@ -250,7 +251,7 @@ def test_messages_arrive_within_seconds_without_redis(
     for number in range(3):
         began = time.monotonic()
         hers.send_and_wait(tea, f"dark {number}", key=new_key())
-        assert time.monotonic() - began < AT_ONCE  # a sender never waits for the layer
+        assert time.monotonic() - began < AT_ONCE  # senders never wait for the channel layer
         his.expect_body(tea, f"dark {number}", BY_ITSELF)
     began = time.monotonic()
     late = call(bob)  # a new socket
