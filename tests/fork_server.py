@@ -182,8 +182,8 @@ def _serve(requests: socket.socket) -> list[str]:
             channel, output = files
             pid = os.fork()
             if pid == 0:
-                # Explicitly: when the garbage collector closed them later, their numbers would belong to
-                # other files.
+                # Explicitly: if garbage collection closed them later, their numbers could belong to other
+                # files.
                 waiting.close()
                 requests.close()
                 _set_up_child(env, output)

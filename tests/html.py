@@ -33,7 +33,7 @@ def visible(page: Any) -> str:
 def one(part: Any, selector: str) -> Tag:
     """Return the only element of a page, or of a part of it, that matches the selector."""
     found = (part if isinstance(part, Tag) else parse(part)).select(selector)
-    assert len(found) == 1, f"{len(found)} elements are {selector}"
+    assert len(found) == 1, f"{len(found)} elements match {selector}"
     return found[0]
 
 

@@ -45,7 +45,7 @@ def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
     """Wait for a condition. Raise AssertionError if it does not become true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
 
 

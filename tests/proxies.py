@@ -52,7 +52,7 @@ def path_of(program: str) -> str | None:
 
 
 def replaced(text: str, old: str, new: str) -> str:
-    assert re.search(old, text, re.MULTILINE), f"the shipped file has no {old!r}"
+    assert re.search(old, text, re.MULTILINE), f"the shipped file does not contain {old!r}"
     return re.sub(old, lambda _: new, text, flags=re.MULTILINE)
 
 

@@ -65,7 +65,7 @@ def value_of(field: models.Field[Any, Any]) -> Any:
             return next(value for value, _label in field.flatchoices)
         case models.CharField() | models.TextField():
             return f'{number} é"\\'[: field.max_length]
-    raise AssertionError(f"this test cannot fill {field!r}: teach it")
+    raise AssertionError(f"value_of() cannot fill {field!r} yet")
 
 
 def message() -> Message:

@@ -24,7 +24,7 @@ OWN = "https://chat.example.org"
 ORIGINS = {
     "none": (None, "absent"),
     "own": (OWN, "same"),
-    "own, port told": ("https://chat.example.org:443", "same"),
+    "own, with port": ("https://chat.example.org:443", "same"),
     "trusted": ("https://app.example.net:8443", "same"),
     "other port": ("https://chat.example.org:8443", "foreign"),
     "http": ("http://chat.example.org", "foreign"),

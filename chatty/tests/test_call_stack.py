@@ -41,7 +41,7 @@ def test_call_cost_does_not_depend_on_stack_depth_with_room(room: bool):
     if room:
         assert worst < 10
     else:
-        assert worst > 10, "This Python needs no room any more: remove call_stack.py."
+        assert worst > 10, "This Python does not need call_stack.py any more: remove it."
 
 
 def test_arguments_results_and_errors_are_passed_on():

@@ -60,7 +60,7 @@ def hung_database(monkeypatch):
 
 
 async def nothing(*_):
-    raise AssertionError("this is not for Django")
+    raise AssertionError("this request must not reach Django")
 
 
 def probe_router(layer="unused", taken=None, http=nothing, trusted=()):

@@ -120,7 +120,7 @@ class Reader(HTMLParser):
         self.text += data
 
     def handle_comment(self, data):
-        raise AssertionError("a comment came through")
+        raise AssertionError("a comment got through")
 
 
 def assert_harmless(rendered: str) -> Reader:

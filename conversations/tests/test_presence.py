@@ -203,7 +203,7 @@ async def test_users_of_a_killed_process_go_offline_within_the_lease(alice, bob,
         await both.there.connect(bob, pair)
         await both.advance(2)
         assert take_frames(hers)[-1] == presence(bob)
-        both.wire.processes.remove(both.there)  # sends nothing any more, not even an end
+        both.wire.processes.remove(both.there)  # sends nothing any more, not even that it ends
         await both.advance(LEASE + 1)
         assert take_frames(hers) == [presence(gone=(bob,))]
 

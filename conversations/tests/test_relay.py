@@ -61,11 +61,11 @@ class FakeSocket(BaseFakeSocket):
         position = start
         for frame in self.received:
             if frame["type"] == "message":
-                assert frame["version"] <= position + 1, f"a hole after {position}: {frame}"
+                assert frame["version"] <= position + 1, f"a gap after {position}: {frame}"
                 rows[frame["message"]["id"]] = frame["message"]
                 position = max(position, frame["version"])
             elif frame["type"] == "synced":
-                assert frame["from"] <= position, f"a hole after {position}: {frame}"
+                assert frame["from"] <= position, f"a gap after {position}: {frame}"
                 for message in frame["messages"]:
                     rows[message["id"]] = message
                 position = max(position, frame["version"])

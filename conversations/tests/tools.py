@@ -52,5 +52,7 @@ async def until(condition: Callable[[], object], seconds: float = 5) -> None:
     """Wait for a condition. Raise AssertionError if it does not become true in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not come to that"
+        assert asyncio.get_running_loop().time() < deadline, (
+            "the condition did not become true in time"
+        )
         await asyncio.sleep(0.01)

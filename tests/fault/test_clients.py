@@ -80,7 +80,14 @@ def closed_with(line):
         # If it keeps sending after the close, the connection may be reset before the close is read.
         (masked(1, b"x" * 1_048_576), {1009, 0}),
     ],
-    ids=["bad utf-8", "unmasked", "unknown opcode", "loose end", "long ping", "a megabyte"],
+    ids=[
+        "bad utf-8",
+        "unmasked",
+        "unknown opcode",
+        "stray continuation",
+        "long ping",
+        "a megabyte",
+    ],
 )
 def test_protocol_violation_closes_only_that_client(raw, codes, people, server, call):
     alice, bob, carol = people
