@@ -42,7 +42,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
 class _Catalogue(Catalog):
     """A catalogue without dates and tools in its header, which would only cause merge conflicts."""
 
-    @property  # type: ignore[misc]  # nobody sets them
+    @property  # type: ignore[misc]  # no one sets them
     def mime_headers(self) -> list[tuple[str, str]]:
         return [
             ("Language", str(self.locale)),

@@ -74,7 +74,7 @@ def test_banned_names_are_not_used(language: str) -> None:
 
 
 def prose_in(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield each line that people read in a file, and its number: of code, comments and docstrings."""
+    """Yield each line of prose with its number. In code, only comments and docstrings are prose."""
     text = path.read_text()
     if path.suffix == ".py":
         yield from _python_prose(text)
@@ -119,7 +119,7 @@ def documents() -> Iterator[Path]:
     """Yield what people read, except where the phrases are quoted as examples."""
     for suffix in (".md", ".html", ".txt", ".py", ".js", ".css", ".env.example"):
         for path in sources(suffix):
-            # Nor is the talk of the demo written by Chatty.
+            # The messages of the demo are content.
             if path.name not in {"STYLE.md", "glossary.md"} and path.parent.name != "talk":
                 yield path
 
@@ -129,7 +129,7 @@ def test_banned_phrases_are_not_used() -> None:
     found = []
     for path in documents():
         lines = list(prose_in(path))
-        # Most files have none: their lines are searched only when the whole has one.
+        # Most files contain none: search line by line only if the whole file contains one.
         if phrases_in("\n".join(line for line, _ in lines), banned):
             found += [
                 f"{path.relative_to(ROOT)}:{number}: {phrase} -> {new}"
@@ -140,7 +140,7 @@ def test_banned_phrases_are_not_used() -> None:
 
 
 @pytest.mark.parametrize(("language", "banned"), [("en", "phrases"), ("de", "phrases_de")])
-def test_no_banned_phrase_is_in_a_catalogue(language: str, banned: str) -> None:
+def test_banned_phrases_are_not_in_catalogues(language: str, banned: str) -> None:
     found = []
     for path in catalogue.catalogues():
         if language in ("en", catalogue.language(path)):
@@ -163,7 +163,7 @@ def test_no_banned_phrase_is_in_a_catalogue(language: str, banned: str) -> None:
         ("code.css", "/* for\n whoever runs it */"),
     ],
 )
-def test_a_banned_phrase_is_found(name: str, text: str, tmp_path: Path) -> None:
+def test_phrases_in_finds_banned_phrases(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text)
     banned = {"whoever": "anyone who"}
@@ -172,7 +172,7 @@ def test_a_banned_phrase_is_found(name: str, text: str, tmp_path: Path) -> None:
     ]
 
 
-def test_code_is_not_prose(tmp_path: Path) -> None:
+def test_prose_in_skips_code(tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("whoever = 'whoever'\n")
     (tmp_path / "code.js").write_text("const whoever = 'whoever';\n")
     assert [*prose_in(tmp_path / "code.py"), *prose_in(tmp_path / "code.js")] == []

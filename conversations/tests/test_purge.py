@@ -1,4 +1,4 @@
-"""Rows of deleted conversations are purged in the background, whoever deleted them and when."""
+"""Rows of deleted conversations are purged in the background, even if their event was lost."""
 
 from __future__ import annotations
 

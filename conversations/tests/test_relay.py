@@ -483,7 +483,7 @@ async def test_failed_repair_is_retried_by_the_tick(
 
 
 class MuteLayer(InMemoryChannelLayer):
-    """A channel layer that fails until it is told to work."""
+    """A channel layer that fails until a test enables it."""
 
     works = False
     refused = 0
