@@ -1,8 +1,9 @@
-"""The people in tests, the same in all of them.
+"""The users in tests, always the same.
 
-Each has the address NAME@example.org and PASSWORD. In conversations Alice is the owner, Ann an admin, Bob
-and Mia are members; Carol is outside, Rita was removed, Clive was a member until his account was closed.
-Root administers everything. Test installations (tests/installations.py) have only those in SERVED.
+Each has the email NAME@example.org and the password PASSWORD. In conversations Alice is the owner, Ann an
+admin, Bob and Mia are members. Carol is not a member, Rita was removed, and Clive was a member until his
+account was deactivated. Root is a superuser. Test installations (tests/installations.py) have only those in
+SERVED.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def email_of(name: str) -> str:
 
 
 def create_user(name: str, **fields: Any) -> User:
-    """One of the cast. There can be only one of this name."""
+    """Create one of the cast. A name can be used only once."""
     return get_user_model().objects.create_user(email_of(name), PASSWORD, name=name, **fields)
 
 
@@ -34,6 +35,6 @@ def create_root() -> User:
 
 
 def create_extra(name: str, **fields: Any) -> User:
-    """Somebody beside the cast, without a password. Several may have one name."""
+    """Create a user outside the cast, without a password. Several can have the same name."""
     email = f"{name.lower()}-{next(_numbers)}@example.org"
     return get_user_model().objects.create_user(email, name=name, **fields)

@@ -1,12 +1,12 @@
-"""The catalogues of translated strings in locale/: brought up to date, and judged.
+"""Update and check the catalogues of translated strings in locale/.
 
 `python -m tests.catalogue` collects every string of the code and the templates, merges them into each
-locale/*/LC_MESSAGES/django.po and compiles it to the .mo beside it. What is new gets an empty
-translation, what nobody says any more goes. Then it prints what is left to do: fill that in and run it
-again. After a merge with conflicts in a catalogue, keep the strings of both sides and run it: the
-order, doubles and the .mo come out right whichever side was taken.
+locale/*/LC_MESSAGES/django.po and compiles it to the .mo beside it. New strings get an empty translation, and
+unused ones are removed. Then it prints what is left to do: fix that and run it again. After a merge conflict
+in a catalogue, keep the strings of both sides and run it: the order, duplicates and the .mo are corrected
+whichever side was taken.
 
-Both files are committed: a fresh machine has no gettext tools.
+Both files are committed, because a new machine has no gettext tools.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
 }
 _GLUED = re.compile(r"[.!?][A-ZÄÖÜ„]")
-# What code fills in: %(name)s, %s, {name}.
+# Placeholders: %(name)s, %s, {name}.
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
 
 
 class _Catalogue(Catalog):
-    """A catalogue whose head says no dates and tools: two branches would differ in nothing else."""
+    """A catalogue without dates and tools in its header, which would only cause merge conflicts."""
 
-    @property  # type: ignore[misc]  # nobody sets them
+    @property  # type: ignore[misc]  # no one sets them
     def mime_headers(self) -> list[tuple[str, str]]:
         return [
             ("Language", str(self.locale)),
@@ -61,12 +61,12 @@ def language(path: Path) -> str:
 
 
 def said() -> Catalog:
-    """Return every string that code and templates ask a translation for."""
+    """Return every string that code and templates translate."""
     found = _Catalogue()
     for path in _sources():
         text = path.read_text()
         if path.suffix in TEMPLATES:
-            # The tags become Python's calls, on lines indented like the page.
+            # The tags become Python calls, on lines indented like the page.
             text = "\n".join(line.strip() for line in templatize(text).splitlines())
         source = io.BytesIO(text.encode())
         for _line, string, comments, context in extract(
@@ -78,7 +78,7 @@ def said() -> Catalog:
 
 
 def merged(path: Path, strings: Catalog) -> Catalog:
-    """Return the strings with the translations that stand in `path`."""
+    """Return the strings with their translations from `path`."""
     with path.open("rb") as file:
         before = read_po(file, locale=language(path))
     after = _Catalogue(
@@ -90,7 +90,7 @@ def merged(path: Path, strings: Catalog) -> Catalog:
             message.id,
             known.string if known and _same_kind(known, message) else None,
             message.locations,
-            # A guess stays marked as one until somebody has looked at it.
+            # A fuzzy translation stays fuzzy until someone has checked it.
             {flag for flag in (known.flags if known else ()) if flag == "fuzzy"},
             auto_comments=message.auto_comments,
             user_comments=known.user_comments if known else (),
@@ -100,7 +100,7 @@ def merged(path: Path, strings: Catalog) -> Catalog:
 
 
 def as_po(catalogue: Catalog) -> bytes:
-    """By file, without lines: what branches say anew seldom meets, and moving code changes nothing."""
+    """Sorted by file and without line numbers: branches seldom conflict, and moving code changes nothing."""
     file = io.BytesIO()
     write_po(file, catalogue, width=100, include_lineno=False, sort_by_file=True)
     return file.getvalue()
@@ -113,7 +113,7 @@ def as_mo(catalogue: Catalog) -> bytes:
 
 
 def problems(path: Path, strings: Catalog) -> Iterator[str]:
-    """Return a line for whatever is wrong with a catalogue and its compiled form."""
+    """Yield a line for each problem of a catalogue and its compiled form."""
     wanted = merged(path, strings)
     for message in _messages(wanted):
         yield from _wrong(message)
@@ -131,7 +131,7 @@ def problems(path: Path, strings: Catalog) -> Iterator[str]:
 def _sources() -> Iterable[Path]:
     for directory in SOURCES:
         for path in sorted((ROOT / directory).rglob("*")):
-            # Text elsewhere is somebody's, like the talk of the demo.
+            # Other text is content, like the messages of the demo.
             is_template = path.suffix == ".html" or directory == "templates"
             is_source = path.suffix == ".py" or (path.suffix in TEMPLATES and is_template)
             if is_source and "tests" not in path.parts[-3:]:
@@ -168,7 +168,7 @@ def _forms(string: str | Iterable[str]) -> list[str]:
 
 
 def _is_doubled(string: str, original: str) -> bool:
-    """True where a merge put two translations together: the same twice, or sentences without a gap."""
+    """Return True if a merge joined two translations: the same one twice, or sentences without a space."""
     middle = len(string) // 2
     same = middle > 3 and string[:middle].strip() == string[middle:].strip()
     return same or bool(_GLUED.search(string) and not _GLUED.search(original))

@@ -16,7 +16,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     base = tmp_path_factory.mktemp("servers")
     run = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        run = run.parent  # of all workers
+        run = run.parent  # shared by all workers
     shared = run / "templates"
     shared.mkdir(exist_ok=True)
     with contextlib.closing(Builder(base, shared)) as builder:
@@ -25,21 +25,21 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 
 @pytest.fixture
 def installation(builder: Builder) -> Iterator[Installation]:
-    """A fresh installation on SQLite with Alice, Bob and Carol; serve it with installation.serve()."""
+    """A new installation on SQLite with Alice, Bob and Carol; start it with installation.serve()."""
     with contextlib.closing(builder.sqlite()) as installation:
         yield installation
 
 
 @pytest.fixture
 def production_installation(builder: Builder) -> Iterator[Installation]:
-    """A fresh installation on PostgreSQL and Redis; any number of servers may serve it."""
+    """A new installation on PostgreSQL and Redis; several servers can serve it."""
     with contextlib.closing(builder.production()) as installation:
         yield installation
 
 
 @pytest.fixture
 def own_installation(builder: Builder) -> Iterator[Installation]:
-    """The same with a PostgreSQL that no other installation uses, to be crashed."""
+    """The same with its own PostgreSQL, which the test can crash."""
     with (
         builder.new_postgres() as postgres,
         contextlib.closing(builder.production(postgres)) as installation,
@@ -49,7 +49,7 @@ def own_installation(builder: Builder) -> Iterator[Installation]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def any_installation(request: pytest.FixtureRequest) -> Installation:
-    """The same test in both kinds of installation."""
+    """Runs the test with both kinds of installation."""
     name = "installation" if request.param == "sqlite" else "production_installation"
     installation: Installation = request.getfixturevalue(name)
     return installation
@@ -62,5 +62,5 @@ def server(installation: Installation) -> ChatServer:
 
 @pytest.fixture
 def person() -> Callable[[ChatServer, str], Person]:
-    """person(server, "Alice"): signed in with a token, for REST and sockets."""
+    """person(server, "Alice"): signed in with a token, for the API and sockets."""
     return lambda server, name: Person(server, name).sign_in()

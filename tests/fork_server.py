@@ -1,9 +1,9 @@
-"""Starts Python programs faster: as forks of a process that has imported what they all import.
+"""Starts Python programs faster, by forking a process that has already imported their packages.
 
-Most of what a command of manage.py costs is importing Django and other packages. ForkServer starts one
-process that imports them once, without settings, and forks a child for each program. The child gets
-its own environment, output and session, and runs the program as `python` would. No module of Chatty is
-imported before the fork, so each child reads its settings like a new process. Linux only.
+Most of the time of a manage.py command is spent on importing Django and other packages. ForkServer starts one
+process that imports them once, without settings, and forks a child for each program. The child gets its own
+environment, output and session, and runs the program as `python` would. No module of Chatty is imported
+before the fork, so each child reads its settings like a new process. Linux only.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-# What programs of this project import before or without settings. One that is missing here costs
-# each of them the time of its import, and nothing else.
+# What programs of this project import before or without settings. A missing one costs each of them only the
+# time of its import.
 _IMPORTED_ONCE = (
     "argon2",
     "channels.layers",
@@ -88,7 +88,7 @@ _LONGEST_REQUEST = 1 << 17  # bytes of JSON: arguments and environment
 
 
 class ForkServer:
-    """The process that forks. Close it when its children have ended; it ends none of them."""
+    """The process that forks. Close it after its children have ended: it does not end them."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -102,10 +102,10 @@ class ForkServer:
             )
 
     def start(self, arguments: list[str], env: dict[str, str], output: IO[Any]) -> ForkedProcess:
-        """Run `python ARGUMENTS` in the project's directory, in a session of its own.
+        """Run `python ARGUMENTS` in the project's directory, in its own session.
 
-        `arguments`: a script and what follows, or "-m", a module and what follows. `output` takes
-        errors, too.
+        `arguments`: a script with its arguments, or "-m" and a module with its arguments. `output` also gets
+        stderr.
         """
         request = json.dumps([arguments, env]).encode()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -119,7 +119,7 @@ class ForkServer:
 
 
 class ForkedProcess:
-    """What tests need of subprocess.Popen, for a child of the fork server."""
+    """The parts of subprocess.Popen that tests need, for a child of the fork server."""
 
     def __init__(self, arguments: list[str], channel: socket.socket) -> None:
         self.args = arguments
@@ -128,13 +128,13 @@ class ForkedProcess:
         self.pid = self._receive_number()
 
     def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal, or None while it runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.wait(timeout=0)
         return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code. Raises subprocess.TimeoutExpired."""
+        """Return the exit code. Raises subprocess.TimeoutExpired."""
         if self.returncode is None:
             self._channel.settimeout(timeout)
             try:
@@ -145,7 +145,7 @@ class ForkedProcess:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Does nothing once it has ended."""
+        """Does nothing after it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -156,7 +156,7 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
     def _receive_number(self) -> int:
-        """First the process id, later the exit code."""
+        """Return the process id the first time, then the exit code."""
         received = self._channel.recv(32)
         if not received:
             raise RuntimeError("The fork server has ended.")
@@ -166,7 +166,7 @@ class ForkedProcess:
 def _serve(requests: socket.socket) -> list[str]:
     """Fork a child for each request until the other end is closed.
 
-    Returns only in the children, each with the arguments of its program.
+    Returns only in the children, with the arguments of their program.
     """
     waiting = selectors.DefaultSelector()
     waiting.register(requests, selectors.EVENT_READ)
@@ -177,12 +177,13 @@ def _serve(requests: socket.socket) -> list[str]:
                 continue
             request, files, _flags, _address = socket.recv_fds(requests, _LONGEST_REQUEST, 2)
             if not request:
-                os._exit(0)  # there is nothing to clean up, and children may still run
+                os._exit(0)  # nothing to clean up, and children may still run
             arguments, env = json.loads(request)
             channel, output = files
             pid = os.fork()
             if pid == 0:
-                # By name: what closes itself later would close a file that has its number by then.
+                # Explicitly: if garbage collection closed them later, their numbers could belong to other
+                # files.
                 waiting.close()
                 requests.close()
                 _set_up_child(env, output)
@@ -197,7 +198,7 @@ def _report_exit(waiting: selectors.BaseSelector, key: selectors.SelectorKey) ->
     _pid, status = os.waitpid(pid, 0)
     waiting.unregister(key.fileobj)
     os.close(key.fd)
-    with contextlib.suppress(OSError):  # whoever started it has closed its end
+    with contextlib.suppress(OSError):  # the process that started it has closed its end
         os.write(channel, str(os.waitstatus_to_exitcode(status)).encode())
     os.close(channel)
 
@@ -237,7 +238,7 @@ def _main() -> None:
         for name in _IMPORTED_ONCE:
             importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # a collection in a child would copy what it shares with the others
+    gc.freeze()  # a collection in a child would copy the memory it shares with the others
     _run(_serve(socket.socket(fileno=int(sys.argv[1]))))
 
 

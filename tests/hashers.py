@@ -1,4 +1,4 @@
-"""Hashes of passwords for real servers in tests."""
+"""A password hasher for real servers in tests."""
 
 from __future__ import annotations
 

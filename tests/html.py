@@ -1,4 +1,4 @@
-"""Pages as a browser reads them: tests ask for elements, however the lines of a template are broken."""
+"""Parse pages as a browser does, so that tests do not depend on the formatting of templates."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 
 
 def parse(page: Any) -> BeautifulSoup:
-    """Return the whole page of a response, or of its text, including the content of templates.
+    """Parse a response or its text, including the contents of <template>.
 
-    lxml takes a fifth of html5lib's time. Whether a page is valid HTML is tests/markup.py's business.
+    lxml takes a fifth of html5lib's time. tests/markup.py checks whether pages are valid HTML.
     """
     source = page if isinstance(page, str) else page.content.decode()
     soup = BeautifulSoup(source, "lxml")
@@ -23,7 +23,7 @@ def parse(page: Any) -> BeautifulSoup:
 
 
 def visible(page: Any) -> str:
-    """The page without its templates, which hold one of everything."""
+    """Return the page without its <template> elements."""
     soup = parse(page)
     for template in soup.select("template"):
         template.extract()
@@ -31,18 +31,18 @@ def visible(page: Any) -> str:
 
 
 def one(part: Any, selector: str) -> Tag:
-    """The only element in a page, or in a part of it, that the selector finds."""
+    """Return the only element of a page, or of a part of it, that matches the selector."""
     found = (part if isinstance(part, Tag) else parse(part)).select(selector)
-    assert len(found) == 1, f"{len(found)} elements are {selector}"
+    assert len(found) == 1, f"{len(found)} elements match {selector}"
     return found[0]
 
 
 def words(part: Tag) -> str:
-    """What an element says, in one line."""
+    """Return the text of an element in one line."""
     return " ".join(part.get_text().split())
 
 
 def values(part: Any, selector: str, attribute: str = "value") -> list[str]:
-    """What this attribute says on each element that the selector finds, in their order."""
+    """Return this attribute of each element that matches the selector, in order."""
     soup = part if isinstance(part, Tag) else parse(part)
     return [str(element[attribute]) for element in soup.select(selector)]

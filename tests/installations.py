@@ -1,7 +1,7 @@
-"""Real Chatties for tests: set up in a directory of their own, served by real processes.
+"""Real installations for tests, each in its own directory, served by real processes.
 
 An Installation has a database, a secret and the people of cast.SERVED. A ChatServer is one process that
-serves it; there may be several.
+serves it; there can be several.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Process = subprocess.Popen[bytes] | ForkedProcess
 ROOT = Path(__file__).resolve().parent.parent
 _CAST_SCRIPT = "from tests import cast; [cast.create_user(name) for name in cast.SERVED]"
 _TEMPLATE_DATABASE = "chatty_template"
-# What tests do in seconds, people do in hours.
+# Tests do in seconds what people do in hours.
 _GENEROUS = dict.fromkeys(
     ("LIMIT_SIGN_IN", "LIMIT_SIGN_IN_ADDRESS", "LIMIT_PASSWORDS", "LIMIT_SIGN_UP", "LIMIT_PEOPLE"),
     "10000/m",
@@ -42,33 +42,33 @@ _GENEROUS = dict.fromkeys(
 
 
 def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
-    """Waits for a condition; an AssertionError when it does not come true in time."""
+    """Wait for a condition. Raise AssertionError if it does not become true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
 
 
 @dataclass
 class Installation:
-    """One installation. `env` is everything its processes know of the outside."""
+    """One installation. `env` is the whole environment of its processes."""
 
     home: Path
     env: dict[str, str]
     postgres: Postgres | None = None
     redis: Redis | None = None
     servers: list[ChatServer] = field(default_factory=list)
-    # What starts its processes. None: each is a new Python.
+    # Starts its processes. None: each is a new Python.
     forks: ForkServer | None = None
-    root: Path = ROOT  # the checkout its processes run, each with its own packages
+    root: Path = ROOT  # the checkout that its processes run, each with its own packages
 
     @property
     def python(self) -> str:
         return sys.executable if self.root == ROOT else str(self.root / ".venv/bin/python")
 
     def start(self, *arguments: str, output: IO[Any], **changes: str) -> Process:
-        """Starts `python ARGUMENTS` with its environment and a session of its own, so that a kill
-        of the group leaves no worker behind. `output` takes errors, too."""
+        """Start `python ARGUMENTS` with its environment and in its own session, so that killing the group
+        leaves no worker behind. `output` also gets stderr."""
         env = {**self.env, **changes}
         if self.forks is not None:
             return self.forks.start(list(arguments), env, output)
@@ -83,7 +83,7 @@ class Installation:
         )
 
     def run(self, *arguments: str, **changes: str) -> tuple[int, str]:
-        """Runs `python ARGUMENTS` to its end; returns the exit code and what it wrote."""
+        """Run `python ARGUMENTS`; return the exit code and the output."""
         with tempfile.TemporaryFile() as output:
             process = self.start(*arguments, output=output, **changes)
             try:
@@ -94,7 +94,7 @@ class Installation:
             return code, output.read().decode()
 
     def manage(self, *arguments: str, check: bool = True, **changes: str) -> str:
-        """Runs manage.py; returns what it wrote. Raises AssertionError with it when it fails."""
+        """Run manage.py; return its output. Raise AssertionError with it on failure."""
         code, written = self.run("manage.py", *arguments, **changes)
         assert not check or code == 0, written
         return written
@@ -102,15 +102,15 @@ class Installation:
     def serve(
         self, *arguments: str, kind: str = "serve", failing: str = "", **changes: str
     ) -> ChatServer:
-        """A server that has started; `kind` is "serve", "daphne" or "runserver". `failing`: when it
-        is to die, see tests/fault/failing.py."""
+        """Return a started server; `kind` is "serve", "daphne" or "runserver". `failing`: when it crashes,
+        see tests/fault/failing.py."""
         server = ChatServer(self, kind, arguments, changes, failing)
         self.servers.append(server)
         server.start()
         return server
 
     def close(self) -> None:
-        """Ends its servers and its Redis. Its PostgreSQL may serve other installations, too."""
+        """End its servers and its Redis. Its PostgreSQL may serve other installations."""
         for server in self.servers:
             server.kill()
         if self.redis is not None:
@@ -118,7 +118,7 @@ class Installation:
 
 
 class ChatServer:
-    """One serving process on a port it keeps over restarts."""
+    """One serving process on a port that it keeps across restarts."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class ChatServer:
         raise AssertionError(f"The server did not start within {seconds} s:\n{self.output()}")
 
     def terminate(self, seconds: float = 20) -> int:
-        """SIGTERM, and wait. Returns the exit code."""
+        """Send SIGTERM and wait. Return the exit code."""
         assert self.process is not None
         self.process.terminate()
         code = self.process.wait(seconds)
@@ -176,7 +176,7 @@ class ChatServer:
         return code
 
     def kill(self) -> None:
-        """kill -9, together with workers. Does nothing when it is not running."""
+        """kill -9, including workers. Does nothing if it is not running."""
         if self.process is not None:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -192,7 +192,7 @@ class ChatServer:
 
 @dataclass
 class Person:
-    """One of these people as a program sees them: REST and sockets with an access token."""
+    """One of the cast as an API client: REST and sockets with an access token."""
 
     server: ChatServer
     name: str
@@ -209,7 +209,7 @@ class Person:
         return self
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Returns (status, decoded answer or None)."""
+        """Return (status, decoded response or None)."""
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -226,7 +226,7 @@ class Person:
         return status, json.loads(raw) if raw else None
 
     def socket(self, **options: Any) -> websockets.sync.client.ClientConnection:
-        """An open socket. Use it with `with`; recv(timeout=...) gives text frames."""
+        """Return an open socket. Use it with `with`; recv(timeout=...) returns text frames."""
         return websockets.sync.client.connect(
             self.server.url.replace("http", "ws") + "/ws/",
             subprotocols=[websockets.Subprotocol("chatty.v2")],
@@ -237,9 +237,9 @@ class Person:
 
 
 class Builder:
-    """Builds installations quickly: one template is set up, each installation is a copy of it.
+    """Builds installations quickly: a template is set up once, and each installation is a copy of it.
 
-    `shared`: a directory for the templates, which other processes may use at the same time.
+    `shared`: a directory for the templates, which other processes can use at the same time.
     """
 
     def __init__(self, base: Path, shared: Path | None = None) -> None:
@@ -250,16 +250,16 @@ class Builder:
         self._postgres: Postgres | None = None
 
     def sqlite(self) -> Installation:
-        """An installation nothing was configured for."""
+        """Return an installation with the default configuration."""
         template = self._template("sqlite", self._set_up_sqlite)
         home = self._new_home()
         shutil.copytree(template, home, dirs_exist_ok=True)
         return self.not_set_up(home)
 
     def production(self, postgres: Postgres | None = None) -> Installation:
-        """An installation on PostgreSQL, with a Redis of its own that may be stopped.
+        """Return an installation on PostgreSQL, with its own Redis, which can be stopped.
 
-        `postgres`: a new_postgres(); by default it is one for all.
+        `postgres`: a new_postgres(); by default all installations share one.
         """
         if postgres is None:
             if self._postgres is None:
@@ -272,7 +272,7 @@ class Builder:
         return self.not_set_up(home, postgres, redis, DATABASE_URL=url, REDIS_URL=redis.url)
 
     def new_postgres(self) -> Postgres:
-        """A server on which production() can make databases; whoever asked for it closes it."""
+        """Return a server on which production() can create databases; the caller closes it."""
         return Postgres(self._template("postgres", self._set_up_postgres))
 
     def close(self) -> None:
@@ -282,9 +282,9 @@ class Builder:
             self.forks.close()
 
     def _template(self, kind: str, set_up: Callable[[Path], None]) -> Path:
-        """Where the template of this kind is. The first process to ask makes it, others wait.
+        """Return the path of the template of this kind. The first process creates it, others wait.
 
-        One lock for all kinds: each set-up collects static files into the same directory.
+        There is one lock for all kinds, because each setup collects static files into the same directory.
         """
         template = self.shared / kind
         with (self.shared / "lock").open("w") as lock:
@@ -322,7 +322,7 @@ class Builder:
         redis: Redis | None = None,
         **more: str,
     ) -> Installation:
-        """An installation in an empty directory that is still to be set up."""
+        """Return an installation in an empty directory that is not set up yet."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         env = {
             **kept,

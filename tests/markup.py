@@ -1,7 +1,8 @@
-"""What is wrong with the HTML of a page: parse errors, and the rules that pages break most easily.
+"""Check the HTML of a page: parse errors, and the rules that are broken most easily.
 
-The parser follows the standard and is Python, so that this runs wherever the tests do. It is no whole
-validator: `npx vnu-jar` and `npx html-validate` know more rules, and found nothing else on these pages.
+The parser follows the standard and is written in Python, so that it runs wherever the tests do. It is not a
+complete validator: `npx vnu-jar` and `npx html-validate` know more rules, and found nothing else on these
+pages.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 
-# What holds phrasing only, and what must not stand anywhere in it. A link holds what its parent may.
+# Elements that contain only phrasing content, and those that must not be in them. A link can contain what its
+# parent can.
 _PHRASING_ONLY = re.compile("p|h[1-6]|span|button|label|strong|em|small|code|time|pre")
 _BLOCK = re.compile(
     "address|article|aside|blockquote|details|dialog|div|dl|fieldset|figure|footer|form|h[1-6]|header|hr"
@@ -35,7 +37,7 @@ _REFERENCES = (
     "aria-controls",
     "aria-owns",
 )
-# https://html.spec.whatwg.org/#valid-global-date-and-time-string, and a date alone.
+# https://html.spec.whatwg.org/#valid-global-date-and-time-string, or only a date.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:?\d\d))?")
 
 
@@ -55,7 +57,7 @@ def faults(source: str) -> list[str]:
 
 
 def _scope(root: Element) -> Iterator[str]:
-    """The rules within a page; what a template holds is a page of its own, to be filled in later."""
+    """Check the rules within a page. The content of a <template> is a page of its own, filled in later."""
     elements = list(_within(root))
     ids = Counter(element.get("id", "") for element in elements if "id" in element.attrib)
     for name, count in ids.items():

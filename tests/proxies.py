@@ -1,7 +1,7 @@
-"""nginx and Caddy as they are shipped in deploy/, on ports of their own and without root.
+"""nginx and Caddy as shipped in deploy/, on their own ports and without root.
 
-Only addresses, paths and the certificate are changed in the shipped files; each change has to find
-what it replaces.
+Only addresses, paths and the certificate are changed in the shipped files. Each replacement must find its
+text.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def path_of(program: str) -> str | None:
 
 
 def replaced(text: str, old: str, new: str) -> str:
-    assert re.search(old, text, re.MULTILINE), f"the shipped file has no {old!r}"
+    assert re.search(old, text, re.MULTILINE), f"the shipped file does not contain {old!r}"
     return re.sub(old, lambda _: new, text, flags=re.MULTILINE)
 
 
 class Proxy:
-    """One running proxy. People reach it at https://localhost:<port>."""
+    """One running proxy, at https://localhost:<port>."""
 
     def __init__(self, program: str, home: Path, chatties: Sequence[int], site: str = "") -> None:
         home.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def proxy(program: str, home: Path, chatties: Sequence[int]) -> Iterator[Proxy]:
 
 
 def make_certificate(home: Path) -> Path:
-    """A certificate for localhost that signs itself; its key lies beside it as .key."""
+    """Create a self-signed certificate for localhost; its key is beside it as .key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,6 +1,6 @@
-"""Settings of real servers in tests: those of Chatty, with hashes of passwords that cost little.
+"""Settings of real servers in tests: those of Chatty, with a cheap password hasher.
 
-Tests about what hashing costs set DJANGO_SETTINGS_MODULE to chatty.settings.
+Tests about the cost of hashing set DJANGO_SETTINGS_MODULE to chatty.settings.
 """
 
 from __future__ import annotations

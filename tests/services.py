@@ -1,7 +1,7 @@
-"""Real services for tests: those of the proof, for code that does not wait in an event loop.
+"""Real services for tests: those of the proof, for code without an event loop.
 
-`python -m tests.services COMMAND...` runs COMMAND with TEST_DATABASE_URL and TEST_REDIS_URL set to
-a fresh pair of them.
+`python -m tests.services COMMAND...` runs COMMAND with TEST_DATABASE_URL and TEST_REDIS_URL set to a new pair
+of them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from proof.services import OwnPostgres, copy_tree, free_port, redis_command, url
 
 
 class Postgres(OwnPostgres):
-    """One PostgreSQL server with any number of databases, which forgets a little when it crashes.
+    """One PostgreSQL server with any number of databases. A crash loses the latest commits.
 
-    `data`: what an earlier one has left with stop_and_copy(), to start with.
+    `data`: the data that an earlier server left with stop_and_copy().
     """
 
     def __init__(self, data: Path | None = None) -> None:
@@ -35,30 +35,30 @@ class Postgres(OwnPostgres):
 
     @property
     def pid(self) -> int:
-        """Of the server, whose backends are its children."""
+        """Of the server; its backends are its children."""
         return int(self._server.get_pid())
 
     @property
     def programs(self) -> Path:
-        """The directory of its createdb, pg_dump and psql, which are of its own version."""
-        # The first line of postmaster.opts is the server's own command.
+        """The directory of createdb, pg_dump and psql in the server's own version."""
+        # The first line of postmaster.opts is the server's command.
         command = (Path(self._server.pgdata) / "postmaster.opts").read_text()
         return Path(command.split()[0]).parent
 
     def create(self, database: str, template: str = "template1") -> str:
-        """Creates a database like `template` and returns its url."""
+        """Create a database from `template` and return its URL."""
         self._run(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return url_of(database, self.url)
 
     def stop_and_copy(self, target: Path) -> None:
-        """Stop it and leave a copy of its data, for others to start with."""
+        """Stop it and leave a copy of its data for other servers to start with."""
         self._server.stop()
         copy_tree(Path(self._server.pgdata), target)
-        # Who uses it: with us still named in it, nobody would ever be the last to leave.
+        # Lists its users. If it still named this process, no user would ever be the last one.
         (target / ".handle_pids.json").unlink()
 
     def keep_promises(self) -> None:
-        """What is committed outlives crash(): as in real life, and slower than tests need."""
+        """Make commits survive crash(), as in production. This is slower than most tests need."""
         self._run("ALTER SYSTEM SET synchronous_commit = on", "SELECT pg_reload_conf()")
 
     def _run(self, *statements: str) -> None:
@@ -74,7 +74,7 @@ class Postgres(OwnPostgres):
 
 
 class Redis:
-    """One redis-server on a free port; after stop() start() brings an empty one back on the same."""
+    """One redis-server on a free port; start() after stop() starts an empty one on the same port."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -87,11 +87,11 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Starting it again changes nothing."""
+        """Does nothing if it is running."""
         if self._process is not None:
             return
         self._process = subprocess.Popen(
-            # One database for each worker of the suite.
+            # One database for each xdist worker.
             [*redis_command(self.port, self._directory), "--databases", "256"],
             stdout=subprocess.DEVNULL,
         )
@@ -104,7 +104,7 @@ class Redis:
             self._process = None
 
     def hang(self) -> None:
-        """Still there, still connected, answers nothing."""
+        """Stop responding, but keep all connections."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -144,7 +144,7 @@ def both() -> Iterator[dict[str, str]]:
 
 
 def main(command: list[str]) -> int:
-    # SIGTERM unwinds like Ctrl+C does, so that no server outlives its tests.
+    # Let SIGTERM unwind like Ctrl+C, so that no server outlives its tests.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with both() as environment:
         return subprocess.call(command, env={**os.environ, **environment})

@@ -1,7 +1,7 @@
-"""Settings of the test-suite: the real ones in a directory of their own, with time-outs shortened.
+"""Settings of the test suite: the real ones in their own directory, with shorter timeouts.
 
-Which database and which Redis comes from TEST_DATABASE_URL and TEST_REDIS_URL (`make test-postgres`
-sets them); nothing of the developer's own environment or .env is believed.
+TEST_DATABASE_URL and TEST_REDIS_URL choose the database and Redis (`make test-postgres` sets them). The
+developer's own environment and .env are ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NUMBER = int(_WORKER.removeprefix("gw"))
 
 
 def _own_database(redis_url: str) -> str:
-    """Each worker has a database of the one Redis: a test empties it before it begins."""
+    """Each worker has its own database of the one Redis, because tests empty it before they start."""
     return redis_url and f"{redis_url.rpartition('/')[0]}/{_NUMBER}"
 
 
@@ -43,14 +43,14 @@ from chatty.settings import *  # noqa: E402,F403
 from chatty.settings import CHANNEL_LAYERS, DATABASES, STORAGES  # noqa: E402
 
 if "sqlite" in DATABASES["default"]["ENGINE"]:
-    # A file: threads must see one database, and those in memory know no WAL.
+    # A file, because threads must share one database, and in-memory databases have no WAL.
     DATABASES["default"]["TEST"] = {"NAME": str(_HOME / "test.db")}
 
 if os.environ["REDIS_URL"]:
-    # Pub/sub knows no database numbers.
+    # Pub/sub does not depend on the database number.
     CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = f"chatty-{_WORKER}"
 
-# Argon2 costs 20 ms by design; the tests of accounts/hashers.py ask for it by name.
+# Argon2 takes 20 ms by design; the tests of accounts/hashers.py select it explicitly.
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher",
     "accounts.hashers.Argon2idHasher",

@@ -1,4 +1,4 @@
-"""Clients for tests: people with REST and sockets, and sockets that remember what they heard."""
+"""Clients for tests: API users, and sockets that remember their frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _numbers = itertools.count(1)
 
 
 class Member(Person):
-    """A Person who knows their own id and refresh token, and how to say things."""
+    """A Person who knows their id and refresh token, and can chat."""
 
     id: int = 0
     refresh: str = ""
@@ -38,28 +38,28 @@ class Member(Person):
         return self
 
     def again(self, server: ChatServer | None = None) -> Member:
-        """The same person signed in once more, as from another device (or at another server)."""
+        """Return the same person signed in once more, as on another device (or at another server)."""
         return Member(server or self.server, self.name).sign_in()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What REST answers; anything but a success fails the test."""
+        """Return the response of the API; any error fails the test."""
         status, answer = self.call(method, path, body)
         assert status < 300, (method, path, status, answer)
         return answer
 
     def create_conversation(self, *members: Member, **about: Any) -> int:
-        """Opens a group with these members and returns its id."""
+        """Create a group with these members and return its id."""
         body = {"name": "Tea", "members": [member.id for member in members], **about}
         return int(self.ask("POST", "/api/conversations/", body)["id"])
 
     def post_message(self, conversation: int, body: str, key: str | None = None) -> Frame:
-        """Says something through REST and returns the message."""
+        """Send a message through the API and return it."""
         path = f"/api/conversations/{conversation}/messages/"
         text: Frame = self.ask("POST", path, {"key": key or new_key(), "body": body})
         return dict(text.get("message", text))
 
     def read_messages(self, conversation: int) -> list[Frame]:
-        """All messages of a conversation, notices included, oldest first."""
+        """Return every message of a conversation, including system messages, oldest first."""
         messages: list[Frame] = []
         while True:
             after = messages[-1]["seq"] if messages else 0
@@ -70,14 +70,14 @@ class Member(Person):
                 return messages
 
     def new_token(self, **changes: Any) -> str:
-        """One's own access token with other claims, signed with the installation's key."""
+        """Return the access token with other claims, signed with the installation's key."""
         secret = derive_key(self.server.installation.env["SECRET_KEY"], "jwt")
         claims = jwt.decode(self.token, options={"verify_signature": False})
         return jwt.encode({**claims, **changes}, secret, algorithm="HS256")
 
     def cookie(self, user_agent: str = "tests") -> str:
-        """Signs in as a browser does, by the form; returns the Cookie header."""
-        secret = uuid.uuid4().hex  # whoever holds the cookie may repeat it in the form
+        """Sign in with the form, as a browser does; return the Cookie header."""
+        secret = uuid.uuid4().hex  # the form must repeat the cookie's value
         form = {"email": self.email, "password": PASSWORD, "csrfmiddlewaretoken": secret}
         headers = {
             "Cookie": f"chatty-csrf={secret}",
@@ -96,7 +96,7 @@ class Member(Person):
 
 
 def new_member(server: ChatServer) -> Member:
-    """Somebody nobody else knows, for tests that end sign-ins, change passwords, close accounts."""
+    """Register a user for tests that end sign-ins, change passwords or deactivate accounts."""
     somebody = Member(server, f"Guest{next(_numbers)}x{uuid.uuid4().hex[:6]}")
     about = {"email": somebody.email, "password": PASSWORD, "name": somebody.name}
     somebody.ask("POST", "/api/register/", about)
@@ -110,7 +110,7 @@ def new_key() -> str:
 class Client:
     """One socket. It remembers every frame until a test takes it.
 
-    The newest frames are always read (no back-pressure), so that one client never slows the server.
+    All frames are read immediately (no back-pressure), so that a client never slows the server down.
     """
 
     def __init__(self, connection: websockets.sync.client.ClientConnection) -> None:
@@ -121,7 +121,7 @@ class Client:
         self.connection.send(json.dumps({"type": kind, **fields}))
 
     def send(self, conversation: int, body: str, key: str | None = None, **more: Any) -> str:
-        """Says a message without waiting for the answer; returns its key."""
+        """Send a message without waiting for the response; return its key."""
         key = key or new_key()
         self.say("send", conversation=conversation, key=key, body=body, **more)
         return key
@@ -129,19 +129,19 @@ class Client:
     def send_and_wait(
         self, conversation: int, body: str, key: str | None = None, **more: Any
     ) -> Frame:
-        """Says a message and returns the `sent` it is answered with."""
+        """Send a message and return the `sent` frame."""
         key = self.send(conversation, body, key, **more)
         return self.take("sent", key=key)
 
     def take(self, kind: str, seconds: float = 6, **wanted: Any) -> Frame:
-        """The first frame of this kind with these values, waiting for it; it counts as taken.
+        """Wait for the first frame of this kind with these values, remove it and return it.
 
-        `wanted` may reach into frames: message__body="hi".
+        `wanted` can look inside frames: message__body="hi".
         """
         return self.take_if(f"{kind} {wanted}", lambda f: _fits(f, kind, wanted), seconds)
 
     def take_if(self, what: str, fits: Callable[[Frame], bool], seconds: float = 6) -> Frame:
-        """The first frame that fits, waiting for it; `what` names it in a failure."""
+        """Wait for the first frame that fits, remove it and return it; `what` describes it in a failure."""
         deadline = time.monotonic() + seconds
         looked = 0
         while True:
@@ -159,7 +159,7 @@ class Client:
         return self.take("message", seconds, conversation=conversation, message__body=body)
 
     def expect_body(self, conversation: int, body: str, seconds: float = 6) -> None:
-        """Waits for these words, live or in a repair, and takes the frame."""
+        """Wait for a message with this text, live or in a repair, and remove the frame."""
         self.take_if(
             f"words {body!r}",
             lambda frame: (
@@ -172,8 +172,8 @@ class Client:
         )
 
     def received(self, kind: str | None = None, **wanted: Any) -> list[Frame]:
-        """What was heard and not taken. A ping is the fence: what one process has passed on
-        before it answers, it has passed on to this socket too."""
+        """Return the frames that were not taken. A ping is a fence: all events that its process has sent
+        before the pong have arrived."""
         self.say("ping")
         self.take("pong")
         return [frame for frame in self.frames if _fits(frame, kind, wanted)]
@@ -181,9 +181,9 @@ class Client:
     def transcript(
         self, conversation: int, count: int, seconds: float = 20
     ) -> list[tuple[int, str]]:
-        """(seq, words) of the first `count` messages people wrote, live or repaired, as they came.
+        """Return (seq, body) of the first `count` text messages, live or repaired, in order of arrival.
 
-        Asserts that no version came twice, or before an older one.
+        Asserts that no version arrives twice, or before an older one.
         """
         heard: list[tuple[int, str]] = []
         last = 0
@@ -204,14 +204,14 @@ class Client:
         return heard
 
     def listen(self, deadline: float) -> None:
-        """Hears one more frame. Raises TimeoutError, ConnectionClosed."""
+        """Read one more frame. Raises TimeoutError, ConnectionClosed."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
         self.frames.append(json.loads(self.connection.recv(timeout=left)))
 
     def expect_nothing(self, seconds: float, kind: str | None = None, **wanted: Any) -> None:
-        """Asserts silence, where no fence can help."""
+        """Assert that no such frame arrives, where a fence cannot help."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(TimeoutError):
             while True:
@@ -219,7 +219,7 @@ class Client:
         assert [frame for frame in self.frames if _fits(frame, kind, wanted)] == []
 
     def close_code(self, seconds: float = 6) -> int:
-        """Waits until the server has closed; returns with which code."""
+        """Wait until the server closes; return the code."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -264,7 +264,7 @@ def connect(
 
 
 def open_socket(person: Person) -> Client:
-    """An open socket of theirs; its `hello` stands first in what it heard."""
+    """Return an open socket of this person; its first frame is `hello`."""
     client = Client(connect(person.server, {"Authorization": f"Bearer {person.token}"}))
     try:
         client.frames.append(client.take("hello", seconds=15))
@@ -275,7 +275,7 @@ def open_socket(person: Person) -> Client:
 
 
 def try_connect(server: ChatServer, headers: dict[str, str]) -> str | int:
-    """What a handshake with these headers comes to: "hello", an HTTP status or a close code."""
+    """Return the result of a handshake with these headers: "hello", an HTTP status or a close code."""
     try:
         connection = connect(server, headers)
     except InvalidStatus as error:
@@ -294,7 +294,7 @@ def try_connect(server: ChatServer, headers: dict[str, str]) -> str | int:
 
 @contextlib.contextmanager
 def open_sockets() -> Iterator[Any]:
-    """Gives open_socket(); whatever it opened is closed at the end."""
+    """Gives open_socket(); all its sockets are closed at the end."""
     with contextlib.ExitStack() as stack:
 
         def opened(person: Person) -> Client:

@@ -1,9 +1,9 @@
-"""Stands in for systemctl where there is no systemd: starts and stops the units in a directory.
+"""Replaces systemctl where there is no systemd: starts and stops the units in a directory.
 
-The units are read as systemd reads them, as far as Chatty's use it: Environment, UMask, ExecStart,
-WorkingDirectory, StateDirectory with its mode, %i. What only a kernel under systemd can do
-(ProtectSystem and its like) and the user are left out. CHATTY_TEST_UNITS names the directory, whose
-`run` keeps the numbers of the processes and their output; CHATTY_TEST_PATHS lists `from=to` pairs.
+The units are read like systemd does, as far as Chatty's use it: Environment, UMask, ExecStart,
+WorkingDirectory, StateDirectory with its mode, %i. Users and everything that needs a kernel under systemd
+(ProtectSystem and the like) are left out. CHATTY_TEST_UNITS is the directory; its `run` contains process ids
+and output. CHATTY_TEST_PATHS lists `from=to` pairs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def relocated(text: str) -> str:
 
 
 def read_unit(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Returns (the [Service] section, its Environment) of `chatty` or `chatty@8000`."""
+    """Return (the [Service] section, its Environment) of `chatty` or `chatty@8000`."""
     base, at, instance = name.partition("@")
     path = UNITS / f"{base}{at}.service"
     dropin = UNITS / f"{base}{at}.service.d/override.conf"
@@ -92,7 +92,7 @@ def stop(name: str) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether it runs: one that ended and was not waited for does not."""
+    """Return whether it runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""`make bench`: each scenario runs and counts what it should. What things cost is not asked here."""
+"""`make bench`: each scenario runs and counts correctly. The costs are not checked here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from benchmarks.scenarios import SCENARIOS
 from tests.installations import ROOT
 
 
-def test_faults_of_deliveries_are_told_apart():
+def test_faults_distinguish_missing_doubled_and_disordered():
     faults = Faults()
     faults.compare(array("L", [1, 2, 3, 4]), range(1, 5))
     assert faults == Faults()
@@ -38,7 +38,7 @@ def test_faults_of_deliveries_are_told_apart():
 
 
 class Pieces:
-    """A socket that gives what it is told to, as if the network had cut it there."""
+    """A socket that returns the given pieces, as if the network had split the data there."""
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = list(pieces)
@@ -47,7 +47,7 @@ class Pieces:
         return self.pieces.pop(0)
 
 
-def test_a_number_cut_in_two_counts_once():
+def test_number_split_across_reads_counts_once():
     text = b"".join(b'{"body":"%s hello"}' % number_of(n).encode() for n in range(20))
     for cut in range(1, len(text)):
         clients = LoadClients()
@@ -68,7 +68,7 @@ def test_pings_are_answered():
 
 
 class Refusing:
-    """A server that turns away the first `refusals` who come, by 503 or by hanging up."""
+    """A server that rejects the first `refusals` clients, with 503 or by disconnecting."""
 
     def __init__(self, refusals: int) -> None:
         self.refusals = refusals
@@ -90,7 +90,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize(("refusals", "seated"), [(0, 10), (5, 10), (6, 0)])
-def test_whoever_is_refused_is_counted_and_comes_again(refusals, seated):
+def test_refused_clients_are_counted_and_retried(refusals, seated):
     server = Refusing(refusals)
     port = server.listener.getsockname()[1]
     with server.listener, LoadClients() as clients:
@@ -102,7 +102,7 @@ def test_whoever_is_refused_is_counted_and_comes_again(refusals, seated):
                 clients.connect(port, [b"hi"] * 10, ((b"hello", b""),), at_once=3)
 
 
-def test_graphs_show_every_contender_and_the_longest_bar_is_the_dearest(tmp_path, capsys):
+def test_graphs_show_every_contender_sorted_by_cost(tmp_path, capsys):
     sheet = Sheet()
     for graph in GRAPHS:
         for contender, cost in (("Chatty", 8.0), ("bare <send>", 4.0), ("slow", 800.0)):
@@ -123,7 +123,7 @@ def test_graphs_show_every_contender_and_the_longest_bar_is_the_dearest(tmp_path
     assert "No figures of fan-out to 200" in capsys.readouterr().err
 
 
-def test_every_way_of_saying_a_message_is_heard():
+def test_heard_matches_every_message_format():
     for text in (
         b'{"body":"n00000007 x"}',
         b'{"body": "n00000007 x"}',
@@ -133,7 +133,7 @@ def test_every_way_of_saying_a_message_is_heard():
     assert HEARD.findall(b'{"key":"n00000007","html":"<p>n00000007</p>"}') == []
 
 
-def test_the_clock_of_another_process_counts_its_work():
+def test_cpu_seconds_measures_another_process():
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         try:
             before = cpu_seconds(busy.pid)
@@ -144,7 +144,7 @@ def test_the_clock_of_another_process_counts_its_work():
             busy.kill()
 
 
-def test_a_sheet_shows_medians_and_each_table_once():
+def test_sheet_shows_medians_and_each_table_once():
     sheet = Sheet()
     for value in (3.0, 1.0, 2.0):
         sheet.note("tea", "time", "Chatty", value, "ms")
@@ -154,7 +154,7 @@ def test_a_sheet_shows_medians_and_each_table_once():
     assert percentile(range(100), 0.99) == 99
 
 
-def test_ratios_are_of_the_same_round():
+def test_ratios_compare_the_same_round():
     sheet = Sheet()
     for ours, theirs in ((1.0, 2.0), (10.0, 20.0), (2.0, 4.0)):
         sheet.note("tea", "CPU", "Chatty", ours, "µs")
@@ -164,7 +164,7 @@ def test_ratios_are_of_the_same_round():
     assert (ratio.contender, ratio.values) == ("peer", [0.5, 0.5, 0.5])
 
 
-def test_what_cannot_be_run_is_refused(capsys):
+def test_invalid_options_are_rejected(capsys):
     for wrong in (["--only", "tea"], ["--rounds", "0"], ["--against", "/nowhere"]):
         with pytest.raises(SystemExit) as error:
             bench.parsed(wrong)
@@ -175,7 +175,7 @@ def test_what_cannot_be_run_is_refused(capsys):
 
 
 def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[str, Any]]:
-    """Run the benchmarks beside nobody else; return what was printed, and the JSON."""
+    """Run the benchmarks with nothing else running; return the output and the JSON."""
     figures = tmp_path / "figures.json"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--alone", "--json", str(figures), *options],
@@ -195,7 +195,7 @@ def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[s
     [["fanout", "sends"], pytest.param(list(SCENARIOS), marks=pytest.mark.long)],
     ids=["two", "all"],
 )
-def test_scenarios_run_and_lose_nothing(tmp_path: Path, scenarios: list[str]):
+def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
     options = ("--quick", "--rounds", "1", "--only", ",".join(scenarios))
     printed, found = measured(tmp_path, *options, seconds=180)
     assert found["quick"]
@@ -213,7 +213,7 @@ def test_scenarios_run_and_lose_nothing(tmp_path: Path, scenarios: list[str]):
 
 @pytest.mark.servers
 @pytest.mark.long
-def test_another_checkout_takes_turns_in_every_scenario_but_the_hostile(tmp_path: Path):
+def test_another_checkout_runs_in_every_scenario_but_hostile(tmp_path: Path):
     scenarios = [name for name in SCENARIOS if name != "hostile"]
     options = ("--quick", "--rounds", "1", "--against", ".", "--only", ",".join(scenarios))
     _, found = measured(tmp_path, *options, seconds=300)
@@ -229,7 +229,7 @@ def test_another_checkout_takes_turns_in_every_scenario_but_the_hostile(tmp_path
 
 @pytest.mark.servers
 @pytest.mark.long
-def test_four_hostile_clients_cost_fifty_people_little(tmp_path: Path):
+def test_four_hostile_clients_barely_affect_fifty_people(tmp_path: Path):
     _, found = measured(tmp_path, "--rounds", "3", "--only", "hostile", seconds=400)
     noted = {each["what"]: each["median"] for each in found["figures"]}
     assert noted["p99 against without"] <= 2
@@ -238,7 +238,7 @@ def test_four_hostile_clients_cost_fifty_people_little(tmp_path: Path):
     assert noted["missing"] == noted["doubled"] == noted["out of order"] == 0
 
 
-def test_the_length_of_another_frame_is_answered_no_pong():
+def test_frame_length_is_not_mistaken_for_a_ping():
     ours, theirs = socket.socketpair()
     with ours, theirs:
         line = Line(ours)

@@ -1,4 +1,4 @@
-"""Whoever reads German finds nothing else: every string has its translation, with the same gaps."""
+"""Translations are complete: every string is translated, with the same placeholders."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def strings() -> Catalog:
     return catalogue.said()
 
 
-def test_every_language_but_english_has_a_catalogue():
+def test_every_language_except_english_has_a_catalogue():
     offered = {code for code, _ in settings.LANGUAGES} - {"en"}
     assert {catalogue.language(path) for path in catalogue.catalogues()} == offered
 
 
 @pytest.mark.parametrize("path", catalogue.catalogues(), ids=catalogue.language)
-def test_a_catalogue_is_whole_and_compiled(path, strings):
-    """`python -m tests.catalogue` mends what can be mended without knowing the language."""
+def test_catalogue_is_complete_and_compiled(path, strings):
+    """`python -m tests.catalogue` fixes what can be fixed without knowing the language."""
     assert list(catalogue.problems(path, strings)) == []
 
 
@@ -49,7 +49,7 @@ def test_a_catalogue_is_whole_and_compiled(path, strings):
         ('"Beendet"', '"Beendet.Beendet."', "two translations"),
     ],
 )
-def test_a_catalogue_with_a_hole_is_noticed(before, after, said, tmp_path):
+def test_problems_in_a_catalogue_are_found(before, after, said, tmp_path):
     strings = Catalog()
     for string in ("Ended", "%(who)s joined", ("{n} new", "{n} new ones")):
         strings.add(string, locations=[("page.html", 0)])
@@ -69,7 +69,7 @@ def test_a_catalogue_with_a_hole_is_noticed(before, after, said, tmp_path):
     assert said in "\n".join(catalogue.problems(path, strings))
 
 
-def test_strings_of_both_kinds_of_source_are_found(strings):
+def test_strings_of_python_and_templates_are_found(strings):
     assert strings.get("Sign in to continue.")  # gettext_lazy in Python
     assert strings.get("Skip to main content")  # {% translate %}
     assert strings.get("%(counter)s person")  # {% blocktranslate count %}
@@ -77,28 +77,28 @@ def test_strings_of_both_kinds_of_source_are_found(strings):
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_has_no_words_of_its_own(path):
+def test_templates_have_no_untranslated_text(path):
     assert _bare_words(path) == []
 
 
 def _bare_words(path: Path) -> list[str]:
-    """What a page would say in every language: texts and attributes outside of tags that translate."""
+    """Return what a page would show in every language: text and attributes outside translation tags."""
     page = path.read_text()
     page = re.sub(r"{%\s*blocktranslate.*?endblocktranslate\s*%}", "", page, flags=re.DOTALL)
     page = re.sub(r"{#.*?#}|{%\s*comment.*?endcomment\s*%}", "", page, flags=re.DOTALL)
-    # Names of classes and the like, which a block may hold.
+    # Class names and the like, which a block can contain.
     page = re.sub(r"{% block (body_class)\b.*?endblock[^%]*%}", "", page)
     page = re.sub(r"{%.*?%}|{{.*?}}", "", page, flags=re.DOTALL)
     page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
     spoken = re.findall(r'\s(?:aria-label|title|placeholder|alt)="([^"]*)"', page)
     spoken += re.split(r"<[^>]*>", page)
-    # One letter alone is a key, which is the same everywhere.
+    # A single letter is a key on the keyboard, which needs no translation.
     return [
         text.strip() for text in spoken if re.search(r"[^\W\d_]{2}", text.replace("Chatty", ""))
     ]
 
 
-def test_a_refusal_speaks_the_language_of_whoever_hears_it():
+def test_error_messages_follow_the_active_language():
     with pytest.raises(ChatError) as caught:
         clean_body("x" * 5000, max_length=4000)
     assert caught.value.detail == "That’s too long: 5,000 characters (max 4,000)."
@@ -108,13 +108,13 @@ def test_a_refusal_speaks_the_language_of_whoever_hears_it():
 
 
 @pytest.mark.parametrize("code", sorted(set(CODES) - {"bad_frame"}))
-def test_every_refusal_is_translated(code):
+def test_error_messages_are_translated(code):
     english = ChatError(code).detail
     with translation.override("de"):
         assert ChatError(code).detail != english
 
 
-def test_a_page_gets_the_sentence_of_every_notice_with_its_gaps():
+def test_system_message_patterns_are_translated_with_placeholders():
     with translation.override("de"):
         assert notices.patterns()["added"] == "{who} hat {whom} hinzugefügt."
         assert notices.patterns()["renamed"] == "{who} hat die Unterhaltung in „{new}“ umbenannt."

@@ -1,4 +1,4 @@
-"""The files in deploy/ agree with what they are in front of, or around."""
+"""The files in deploy/ match the servers that they configure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNITS = sorted((ROOT / "deploy").glob("*.service"))
 
 
 def directive(name: str, text: str = NGINX) -> list[list[str]]:
-    """The arguments of each `name a b;`."""
+    """Return the arguments of each `name a b;`."""
     return [found.split() for found in re.findall(rf"\b{name}\s+([^;{{}}]+);", text)]
 
 
@@ -39,7 +39,7 @@ def sent_on() -> dict[str, str]:
     return {name.lower(): value for name, value in directive("proxy_set_header")}
 
 
-def test_answers_of_the_proxies_have_security_headers_of_their_own():
+def test_proxies_add_security_headers():
     policy = "\"default-src 'none'; frame-ancestors 'none'\""
     wanted = {
         "X-Content-Type-Options": "nosniff",
@@ -50,7 +50,7 @@ def test_answers_of_the_proxies_have_security_headers_of_their_own():
     assert set(added) == set(wanted)
     for name, value in wanted.items():
         variable, always = added[name]
-        assert always == "always"  # also with errors
+        assert always == "always"  # also for errors
         assert f"?{name} {value}\n" in CADDY
         upstream = name.lower().replace("-", "_")
         (mapped,) = re.findall(
@@ -59,7 +59,7 @@ def test_answers_of_the_proxies_have_security_headers_of_their_own():
         assert mapped.strip('"') == value.strip('"')
 
 
-def test_nginx_lets_sockets_through_and_upgrades_nothing_else():
+def test_nginx_upgrades_only_websockets():
     assert directive("proxy_http_version") == [["1.1"]]
     assert sent_on()["upgrade"] == "$chatty_upgrade"
     assert sent_on()["connection"] == "$chatty_connection"
@@ -69,8 +69,8 @@ def test_nginx_lets_sockets_through_and_upgrades_nothing_else():
         assert seconds(directive(name)[0][0]) > 2 * protocol.HEARTBEAT_SECONDS
 
 
-def test_nginx_says_itself_whatever_chatty_believes_of_a_proxy():
-    """A header that is passed on as the client wrote it would be believed, too."""
+def test_nginx_overwrites_every_trusted_header():
+    """Otherwise Chatty would trust a header that nginx passes on from the client."""
     source = Path(proxy_headers.__file__).read_text()
     believed = set(re.findall(r'headers(?:\.get\(|, )b"([\w-]+)"', source))
     assert believed == {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
@@ -82,7 +82,7 @@ def test_nginx_says_itself_whatever_chatty_believes_of_a_proxy():
     assert sent_on()["host"] == "$http_host"
 
 
-def test_proxies_carry_bodies_as_large_as_chatty_takes():
+def test_proxies_allow_bodies_as_large_as_chatty():
     assert settings.HTTP_BODY_MAX + pictures.BYTES_MAX == 6 * 1024 * 1024
     assert directive("client_max_body_size") == [["6m"]]
     assert re.search(r"max_size 6MiB\b", CADDY)
@@ -90,7 +90,7 @@ def test_proxies_carry_bodies_as_large_as_chatty_takes():
     assert seconds(directive("client_header_timeout")[0][0]) == settings.HTTP_HEADER_SECONDS
 
 
-def test_proxies_give_up_idle_connections_before_chatty_does():
+def test_proxies_close_idle_connections_before_chatty():
     chatty = min(uvicorn_server.configuration().timeout_keep_alive, uvicorn_server.IDLE_SECONDS)
     assert seconds(directive("keepalive_timeout")[0][0]) < chatty
     kept = re.search(r"keepalive (\d+s)", CADDY)
@@ -98,13 +98,13 @@ def test_proxies_give_up_idle_connections_before_chatty_does():
     assert seconds(kept[1]) < chatty
 
 
-def test_caddy_hears_that_a_process_stops_before_it_does():
+def test_caddy_notices_a_stopping_process_in_time():
     interval = re.search(r"health_uri /readyz\s+health_interval (\d+)ms", CADDY)
     assert interval
     assert int(interval[1]) / 1000 * 2 < health.NOTICE_SECONDS
 
 
-def test_nginx_sends_no_request_twice_and_leaves_no_process_out():
+def test_nginx_retries_only_failed_connections():
     assert directive("proxy_next_upstream") == [["error", "timeout"]]
     lines = re.findall(
         r"^\s*#?(server 127.*);", (ROOT / "deploy/nginx.conf").read_text(), re.MULTILINE
@@ -113,7 +113,7 @@ def test_nginx_sends_no_request_twice_and_leaves_no_process_out():
     assert all(line.endswith(" max_fails=0") for line in lines)
 
 
-def test_the_numbers_are_not_public():
+def test_metrics_and_readyz_are_not_public():
     for path in ("/metrics", "/readyz"):
         assert re.search(rf"location = {path}\s*{{ return 404; }}", NGINX)
     assert re.search(r"@machines path /metrics /readyz\s+respond @machines 404", CADDY)
@@ -124,16 +124,16 @@ def test_there_are_two_units():
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
-def test_a_unit_waits_for_what_chatty_has_taken(path):
+def test_unit_stop_timeout_allows_a_graceful_shutdown(path):
     unit = dict(
         line.split("=", 1) for line in path.read_text().splitlines() if re.match(r"\w+=", line)
     )
-    # The parent of workers waits five seconds longer than they do.
+    # The parent waits five seconds longer than its workers.
     longest = writer.DRAIN_SECONDS + health.NOTICE_SECONDS + uvicorn_server.IDLE_SECONDS
     longest += settings.SHUTDOWN_SECONDS + 5
     assert int(unit["TimeoutStopSec"]) > longest
     assert unit["KillMode"] == "mixed"
-    assert "KillSignal" not in unit  # SIGTERM, by itself
+    assert "KillSignal" not in unit  # SIGTERM by default
     assert " manage.py serve" in unit["ExecStart"]
     assert unit["User"] == "chatty"
     assert unit["ProtectSystem"] == "strict"
@@ -143,7 +143,7 @@ def test_a_unit_waits_for_what_chatty_has_taken(path):
     assert unit["UMask"] == "0077"
 
 
-def test_the_two_units_differ_in_nothing_but_their_processes():
+def test_units_differ_only_in_their_processes():
     one, each = ({*path.read_text().partition("[Unit]")[2].splitlines()} for path in UNITS)
     differing = {line.partition("=")[0] for line in one ^ each if not line.startswith("#")}
     assert differing == {"Description", "Environment", "ExecStart"}
@@ -178,14 +178,14 @@ def expressions() -> list[str]:
     return found + [target["expr"] for panel in board["panels"] for target in panel["targets"]]
 
 
-def test_alerts_and_dashboard_ask_for_numbers_there_are():
+def test_alerts_and_dashboard_use_existing_metrics():
     asked = [(expression, series_in(expression)) for expression in expressions()]
     assert len(asked) > 20
     assert [expression for expression, series in asked if not series] == []
     assert set().union(*(series for _expression, series in asked)) <= known_series()
 
 
-def test_alerts_and_dashboard_ask_for_labels_there_are():
+def test_alerts_and_dashboard_use_existing_labels():
     assert set().union(*(label_values(e, "route") for e in expressions())) <= {
         route_class(path) for path in ("/", "/api/", "/static/x", "/admin/", "/healthz")
     }
@@ -194,7 +194,7 @@ def test_alerts_and_dashboard_ask_for_labels_there_are():
     assert set().union(*(label_values(e, "code") for e in expressions())) <= set(CODES)
 
 
-def test_every_number_of_ours_is_in_the_dashboard_or_said_not_to_be():
+def test_every_metric_is_in_the_dashboard_or_listed_as_left_out():
     left_out = {
         "chatty_gap_resets_total", "chatty_http_requests_refused_total", "chatty_publish_drops_total",
         "chatty_database_pool_request_errors", "chatty_message_batch_size_bucket",
@@ -205,10 +205,10 @@ def test_every_number_of_ours_is_in_the_dashboard_or_said_not_to_be():
     assert {name for name in ours if name not in board} == left_out
 
 
-# --- what nginx logs ----------------------------------------------------------------------------------
+# --- the log of nginx ---------------------------------------------------------------------------------
 
 
-def test_nginx_logs_no_secret_of_a_link():
+def test_nginx_logs_no_secrets_of_links():
     (form,) = re.findall(r"log_format chatty(.*?);", NGINX, re.DOTALL)
     logged = set(re.findall(r"\$(\w+)", form))
     assert not logged & {"request", "request_uri", "args", "query_string", "http_referer", "uri"}

@@ -1,8 +1,8 @@
-"""docs/deploy.md is followed exactly: its own blocks of commands are run as they are written there.
+"""docs/deploy.md is followed literally: its own blocks of commands are run as they are written.
 
-What a test cannot have stands in for itself: no packages are installed, no accounts made, systemctl is
-tests/systemctl.py, sudo changes the PostgreSQL user only, paths lie in a directory of the test. nginx,
-PostgreSQL, Redis, the proxy's site, the units and every command of Chatty are the real ones.
+Some things are replaced: no packages are installed, no accounts are created, systemctl is tests/systemctl.py,
+sudo changes only the PostgreSQL user, and paths are in a directory of the test. nginx, PostgreSQL, Redis, the
+proxy's site, the units and every command of Chatty are real.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = (ROOT / "docs/deploy.md").read_text()
 pytestmark = pytest.mark.servers
 
-# sudo and install do as they are told but for the accounts; the others are not for a test to do.
+# sudo and install work except for the accounts; the others do nothing, or use what is here.
 _STAND_INS = {
     "apt-get": "exit 0",
     "useradd": "exit 0",
@@ -111,7 +111,7 @@ class Host:
         }
 
     def run(self, *scripts: str) -> str:
-        """Runs blocks of the document, each in a shell of its own; returns what they wrote."""
+        """Run blocks of the document, each in its own shell; return the output."""
         output = ""
         for script in scripts:
             for old, new in self.changes.items():
@@ -129,7 +129,7 @@ class Host:
         return output
 
     def configure(self, text: str) -> None:
-        """Appends a block of settings to .env."""
+        """Append a block of settings to .env."""
         for old, new in self.changes.items():
             text = text.replace(old, new)
         with (self.home / "opt/chatty/.env").open("a") as file:
@@ -150,7 +150,7 @@ class Host:
         return "\n".join(path.read_text() for path in self.home.glob("units/run/*.log"))
 
     def rows(self) -> dict[tuple[str, str], Any]:
-        """Every row of the database by model and key."""
+        """Return every row of the database by model and key."""
         dumped = self.manage("dumpdata", "--exclude=contenttypes", "--exclude=auth.permission")
         rows = json.loads(dumped)
         return {
@@ -170,7 +170,7 @@ def host() -> Iterator[Host]:
     if path_of("nginx") is None:
         pytest.skip("nginx is not installed: apt-get install nginx")
     home = Path(tempfile.mkdtemp(prefix="chatty-host-"))
-    home.chmod(0o755)  # so that nobody is stopped by what Chatty itself keeps closed
+    home.chmod(0o755)  # so that only Chatty's own permissions keep others out
     with Postgres() as postgres, Redis() as redis:
         made = Host(home, postgres, redis)
         try:
@@ -181,7 +181,7 @@ def host() -> Iterator[Host]:
 
 
 def nobody_reads(*directories: Path) -> None:
-    """Asserts that other accounts get nothing of these directories."""
+    """Assert that other accounts can read nothing in these directories."""
     for directory in directories:
         assert directory.stat().st_mode & 0o077 == 0, directory
         if os.geteuid() == 0:
@@ -193,7 +193,7 @@ def nobody_reads(*directories: Path) -> None:
 
 
 def talk(site: Proxy) -> int:
-    """Two people, a conversation, messages, a reaction and a picture; returns the conversation."""
+    """Two people, a conversation, messages and a reaction; return the conversation's id."""
     stranger = Visitor.__new__(Visitor)
     stranger.site, stranger.connection, stranger.token = site, site.connection(), ""
     for name in ("Alice", "Bob"):
@@ -218,7 +218,7 @@ def say(someone: Visitor, room: int, body: str) -> None:
 
 
 def install_and_restore(host: Host) -> int:
-    """Follows the document on one machine, to a backup and back to it; returns a conversation."""
+    """Follow the document on one machine, including a backup and a restore; return a conversation's id."""
     data, backups = host.home / "var/lib/chatty", host.home / "var/backups/chatty"
 
     # One machine, on SQLite.
@@ -233,7 +233,7 @@ def install_and_restore(host: Host) -> int:
     room = talk(host.site)
     nobody_reads(data)
 
-    # A backup, twice on one day, and back to it.
+    # Two backups on one day, and a restore.
     (backup,) = blocks("Backups")
     host.run(backup, backup)
     assert len(list(backups.glob("*.db"))) == 2
@@ -249,19 +249,19 @@ def install_and_restore(host: Host) -> int:
     return room
 
 
-def test_the_document_followed_on_one_machine_to_a_backup_and_back(host):
+def test_install_back_up_and_restore_on_one_machine(host):
     install_and_restore(host)
     assert " ERROR " not in host.output()
 
 
 @pytest.mark.long
-def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host):
+def test_install_move_to_postgresql_upgrade_and_go_back(host):
     data, backups = host.home / "var/lib/chatty", host.home / "var/backups/chatty"
     (backup,) = blocks("Backups")
     _on_sqlite, on_postgres = blocks("Restoring")
     room = install_and_restore(host)
 
-    # To PostgreSQL and Redis, with everything that was said.
+    # Move to PostgreSQL and Redis, with all data.
     before = host.rows()
     create, each = blocks("Several workers")
     host.run(create)
@@ -275,10 +275,10 @@ def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host
     assert {kind for kind, _key in before} >= {"accounts.user", "conversations.message"}
     assert after == before
     alice = Visitor(host.site, "alice")
-    say(alice, room, "the first on PostgreSQL")  # a sequence that was not set would refuse it
+    say(alice, room, "the first on PostgreSQL")  # fails if a sequence was not set
     assert alice.call("POST", "/api/conversations/", {"name": "Coffee"})[0] == 201
 
-    # Two processes that restart one by one, under traffic.
+    # Two processes that restart in turn, under traffic.
     host.run(each)
     host.listens(*host.ports)
     with Traffic(host.site, room) as traffic:
@@ -288,7 +288,7 @@ def test_the_document_followed_from_bare_packages_to_two_processes_and_back(host
     alice = Visitor(host.site, "alice")
     assert traffic.sent <= stored_words(alice, room)
 
-    # A backup of PostgreSQL, an upgrade, and back to the version and the backup from before.
+    # A backup of PostgreSQL, an upgrade, and back to the previous version and backup.
     host.run(backup)
     nobody_reads(backups)
     words = stored_words(alice, room)

@@ -1,7 +1,7 @@
-"""The Dockerfile's steps, run in a plain folder: there is no engine to build an image with.
+"""The steps of the Dockerfile, run in a plain directory, because there is no engine to build an image.
 
-COPY, ENV, RUN, HEALTHCHECK and CMD are taken from the file. The virtualenv of the tests stands in for the
-one the first stage installs from the same requirements, and no account is made.
+COPY, ENV, RUN, HEALTHCHECK and CMD are taken from the file. The virtualenv of the tests replaces the one that
+the first stage installs from the same requirements, and no account is created.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
 def instructions() -> list[tuple[str, str]]:
-    """(name, the rest) of each instruction, continued lines joined, comments left out."""
+    """Return (name, the rest) of each instruction, with continued lines joined and without comments."""
     lines = [line for line in DOCKERFILE.splitlines() if not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [
@@ -47,7 +47,7 @@ def stages() -> list[list[tuple[str, str]]]:
 
 
 class Container:
-    """What the last stage makes, in a folder."""
+    """The result of the last stage, in a directory."""
 
     def __init__(self, home: Path) -> None:
         self.places = {f"/{name}": str(home / name) for name in ("data", "app", "tmp")}
@@ -91,7 +91,7 @@ class Container:
             variable, _, value = pair.partition("=")
             if variable == "PATH":
                 assert value == "/venv/bin:$PATH"
-                # Of this machine, wherever the project lies: nothing in it is of the image.
+                # The tests' own virtualenv, not one of the image.
                 self.env["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
                 continue
             self.env[variable] = self._relocated(value)
@@ -100,7 +100,7 @@ class Container:
         *sources, target = words
         if sources[0].startswith("--from"):
             return  # the virtualenv
-        ignored = shutil.ignore_patterns("__pycache__", "tests")  # .dockerignore has them
+        ignored = shutil.ignore_patterns("__pycache__", "tests")  # as in .dockerignore
         for source in sources:
             if (ROOT / source).is_dir():
                 shutil.copytree(ROOT / source, self.app / target, ignore=ignored)
@@ -122,21 +122,21 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Container:
     return Container(tmp_path_factory.mktemp("container"))
 
 
-def test_the_first_stage_installs_what_chatty_runs_on():
+def test_first_stage_installs_the_requirements():
     output = "\n".join(f"{name} {rest}" for name, rest in stages()[0])
     assert "COPY requirements.txt ." in output
     assert "/venv/bin/pip install --no-cache-dir -r requirements.txt" in output
 
 
-def test_the_ignored_paths_are_the_ones_left_out_here():
+def test_dockerignore_matches_the_paths_ignored_here():
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert {"**/__pycache__", "**/tests", ".env", "var"} <= set(ignored)
 
 
 @pytest.mark.servers
-def test_the_container_serves_in_german_and_keeps_the_password_out_of_its_log(container):
+def test_container_serves_german_pages_and_does_not_log_the_password(container):
     port = free_port()
-    # The port is the one thing an image can be sure of and a test cannot.
+    # An image can rely on its port, a test cannot.
     changes = {"PORT": str(port), "HOST": "127.0.0.1", "ADMIN_EMAIL": "you@example.org"}
     server = container.start(container.command, **changes)
     try:
@@ -163,7 +163,7 @@ def test_the_container_serves_in_german_and_keeps_the_password_out_of_its_log(co
 
 # --- compose ------------------------------------------------------------------------------------------
 
-# What the image or the other services decide.
+# Set by the image or the other services.
 NOT_PASSED = {"DATA_DIR", "STATIC_ROOT", "HOST", "PORT"}
 
 

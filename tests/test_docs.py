@@ -1,4 +1,4 @@
-"""The documents say what is true: their examples are sent, their tables compared with the code."""
+"""The documents match the code: examples are sent, tables are compared, links and names are checked."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ DOCUMENTS = sorted(
     if path.name not in {"AGENTS.md", "CLAUDE.md"}
 )
 
-FRAMES_AT_ONCE = 50  # fewer than anybody is granted in earnest, so that one can be too fast quickly
+FRAMES_AT_ONCE = 50  # far below the default, so that the limit is reached quickly
 
 Frame = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def place(builder) -> Iterator[ChatServer]:
-    """A real server, where people are easily too fast."""
+    """A real server with a low frame limit."""
     with contextlib.closing(builder.sqlite()) as installation:
         yield installation.serve(
             TICK_SECONDS="1", LIMIT_FRAMES=f"{FRAMES_AT_ONCE}/m", PRESENCE_SECONDS="3"
@@ -54,12 +54,12 @@ def place(builder) -> Iterator[ChatServer]:
 
 
 def blocks(language: str, text: str = PROTOCOL) -> list[str]:
-    """The code blocks fenced as ```language."""
+    """Return the code blocks fenced as ```language."""
     return re.findall(rf"^```{re.escape(language)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def table(heading: str, text: str = PROTOCOL) -> list[list[str]]:
-    """The rows of the first table whose first heading this is, without the two of its head."""
+    """Return the rows of the first table with this first heading, without the header."""
     found = re.search(
         rf"^\| {re.escape(heading)} \|.*\n\|[-| ]+\n((?:\|.*\n)+)", text, re.MULTILINE
     )
@@ -76,16 +76,16 @@ def examples() -> list[Frame]:
     return [json.loads(block) for block in blocks("json server")]
 
 
-# --- what a client says ------------------------------------------------------------------------------
+# --- frames of clients -------------------------------------------------------------------------------
 
 
-def test_every_example_of_a_client_is_understood():
+def test_client_frame_examples_can_be_parsed():
     for block in blocks("json client"):
         for line in filter(None, block.splitlines()):
             assert isinstance(protocol.parse(line), protocol.ClientFrame)
 
 
-def test_every_frame_of_a_client_has_an_example_with_all_its_fields():
+def test_every_client_frame_has_an_example_with_all_fields():
     shown = {
         frame["type"]: set(frame) - {"type"} for frame in map(json.loads, blocks("json client"))
     }
@@ -96,11 +96,11 @@ def test_every_frame_of_a_client_has_an_example_with_all_its_fields():
     assert shown == spoken
 
 
-# --- what Chatty says --------------------------------------------------------------------------------
+# --- frames of the server ----------------------------------------------------------------------------
 
 
 def variety(frame: Frame) -> tuple[Any, ...]:
-    """What makes two frames of one type look different."""
+    """Return what distinguishes frames of one type with different forms."""
     match frame["type"]:
         case "message":
             return ("message", frame["change"]["action"])
@@ -116,9 +116,9 @@ def variety(frame: Frame) -> tuple[Any, ...]:
 
 
 def fits(real: Any, shown: Any, path: str = "") -> bool:
-    """Whether two frames have the same names with values of the same kinds."""
+    """Return whether two frames have the same names with values of the same types."""
     if path.endswith(".notice.data"):
-        return True  # differs by kind: see its table
+        return True  # depends on the kind: see its table
     if real is None or shown is None:
         return True
     if isinstance(real, dict) and isinstance(shown, dict):
@@ -126,7 +126,7 @@ def fits(real: Any, shown: Any, path: str = "") -> bool:
             fits(real[name], shown[name], f"{path}.{name}") for name in real
         )
     if isinstance(real, list) and isinstance(shown, list):
-        # Either may be empty; whatever stands in both has to look alike.
+        # Either can be empty; all items must look like the first.
         return all(fits(one, shown[0], path) for one in real) if shown else True
     return type(real) is type(shown)
 
@@ -137,7 +137,7 @@ def people(place) -> list[Member]:
 
 
 def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
-    """Returns what everybody heard."""
+    """Use every feature once; return all frames that were sent."""
     with open_sockets() as opened:
         room = alice.create_conversation(bob, name="Tea")
         path = f"/api/conversations/{room}/"
@@ -165,7 +165,7 @@ def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
         third.frames.append(third.take("conversation", change="removed"))
         alice.ask("PATCH", "/api/me/", {"hue": 5})
         his.frames.append(his.take("person"))
-        again = opened(bob)  # now there is something for hello to say
+        again = opened(bob)  # now `hello` lists a conversation
         alice.ask("DELETE", path)
         his.frames.append(his.take("conversation", change="deleted"))
 
@@ -181,7 +181,7 @@ def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
         for _ in range(FRAMES_AT_ONCE + 1):
             hasty.say("ping")
         frames += [hasty.take("pong"), hasty.take("error", code="slow_down"), question]
-    # What every socket hears within 25 seconds; tests/test_sockets.py waits for it.
+    # Every socket gets it within 25 seconds; tests/test_sockets.py waits for it.
     return [*frames, *map(json.loads, protocol.HEARTBEAT.texts)]
 
 
@@ -191,7 +191,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_what_is_heard_and_what_is_written_here_look_alike(people):
+def test_real_frames_match_the_documented_examples(people):
     heard, shown = eventful_life(*people), examples()
 
     def alike(real: Frame, one: Frame) -> bool:
@@ -203,7 +203,7 @@ def test_what_is_heard_and_what_is_written_here_look_alike(people):
     assert dreamt == []
 
 
-def test_every_frame_chatty_can_say_has_an_example():
+def test_every_server_frame_has_an_example():
     made = {"heartbeat", "pong"} | {
         name
         for name, value in vars(protocol).items()
@@ -212,7 +212,7 @@ def test_every_frame_chatty_can_say_has_an_example():
     assert made == {frame["type"] for frame in examples()}
 
 
-def test_every_kind_of_notice_is_listed():
+def test_every_kind_of_system_message_is_listed():
     rows = table("Kind")
     assert sorted(names(rows)) == sorted(set(Message.Kind.values) - {"text"})
     for _kind, data in rows:
@@ -221,7 +221,7 @@ def test_every_kind_of_notice_is_listed():
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_data_of_notices_is_as_listed(people):
+def test_data_of_system_messages_is_as_listed(people):
     alice, bob, carol = people
     room = alice.create_conversation(bob, name="Tea", access="open")
     path = f"/api/conversations/{room}/"
@@ -246,7 +246,7 @@ def test_every_close_code_is_listed():
     assert {code for code in listed if code >= 4000} == {code for code in ours if code >= 4000}
 
 
-def test_the_live_page_does_what_the_table_of_close_codes_says():
+def test_page_handles_close_codes_as_listed():
     script = (ROOT / "static/js/chat/protocol.js").read_text()
     constants = dict(re.findall(r"export const ([A-Z_]+) = (\d+);", script))
     pairs = re.findall(r"\[(\w+), \"(\w+)\"\]", script)
@@ -256,7 +256,7 @@ def test_the_live_page_does_what_the_table_of_close_codes_says():
     assert {code: does.get(code, "reconnect") for code in listed} == listed
 
 
-def test_every_refusal_is_listed_as_it_is():
+def test_every_error_code_is_listed():
     text = PROTOCOL[PROTOCOL.index("## Refusals") :]
     listed = {row[0].strip("`"): tuple(row[1:]) for row in table("Code", text)}
     assert listed == {
@@ -268,7 +268,7 @@ def test_every_refusal_is_listed_as_it_is():
 # --- REST --------------------------------------------------------------------------------------------
 
 
-def test_every_route_of_the_api_is_listed():
+def test_every_api_endpoint_is_listed():
     schema = SchemaGenerator().get_schema(public=True)
     doors = {
         f"{method.upper()} {path}" for path, ways in schema["paths"].items() for method in ways
@@ -278,7 +278,7 @@ def test_every_route_of_the_api_is_listed():
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_example_of_a_refusal_is_what_rest_answers(people):
+def test_error_example_matches_the_api(people):
     (example,) = (json.loads(block) for block in blocks("json rest"))
     alice = people[0]
     path = f"/api/conversations/{alice.create_conversation()}/messages/"
@@ -289,7 +289,7 @@ def test_the_example_of_a_refusal_is_what_rest_answers(people):
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_examples_with_curl_work(place):
+def test_curl_examples_work(place):
     account = {"EMAIL": "robin@example.org", "PASSWORD": "a long and winding road"}
     output = run(["bash", "-euo", "pipefail", "-c", "\n".join(blocks("bash"))], place, account)
     assert "<strong>beans</strong>" in output
@@ -299,7 +299,7 @@ def test_the_examples_with_curl_work(place):
 
 @pytest.mark.servers
 @pytest.mark.xdist_group("documents")
-def test_the_example_of_a_client_works(place):
+def test_example_client_works(place):
     (program,) = blocks("python")
     account = {"EMAIL": "alice@example.org", "PASSWORD": PASSWORD}
     output = run([sys.executable, "-c", program], place, account)
@@ -308,13 +308,13 @@ def test_the_example_of_a_client_works(place):
 
 
 def keeper_of_the_example(call) -> Any:
-    """The `Tokens` of the example, which asks `call` instead of a server and waits for nothing."""
+    """Return the `Tokens` of the example, which use `call` instead of a server and do not wait."""
     (program,) = blocks("python")
     parts: list[ast.stmt] = [
         node for node in ast.parse(program).body if isinstance(node, ast.Import | ast.ClassDef)
     ]
     names: dict[str, Any] = {}
-    exec(compile(ast.Module(parts, []), "protocol.md", "exec"), names)  # our own
+    exec(compile(ast.Module(parts, []), "protocol.md", "exec"), names)  # our own code
     names["call"] = call
     names["time"] = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None)
     return names["Tokens"]
@@ -326,7 +326,7 @@ def pair_of(number: int, *, seconds: int) -> dict[str, str]:
     return {"access": access, "refresh": f"refresh {number}"}
 
 
-def test_the_example_sends_the_same_refresh_token_again_when_an_answer_is_lost():
+def test_example_client_repeats_the_refresh_token_after_a_lost_response():
     asked = []
 
     def call(path, body):
@@ -340,7 +340,7 @@ def test_the_example_sends_the_same_refresh_token_again_when_an_answer_is_lost()
     assert asked == [("/api/token/refresh/", "refresh 1")] * 3
 
 
-def test_the_example_refreshes_once_for_all_its_threads():
+def test_example_client_refreshes_once_for_all_threads():
     asked = []
 
     def call(path, body):
@@ -355,18 +355,18 @@ def test_the_example_refreshes_once_for_all_its_threads():
 
 
 def run(command: list[str], place: ChatServer, account: dict[str, str]) -> str:
-    """Run an example against a server; return what it wrote."""
+    """Run an example against a server; return its output."""
     env = {**os.environ, **account, "CHATTY": place.url, "no_proxy": "*", "NO_PROXY": "*"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-# --- files, commands ---------------------------------------------------------------------------------
+# --- files and commands ------------------------------------------------------------------------------
 
 
-def test_the_table_of_layers_is_the_contracts():
-    """Each folder of a contract is in the table, higher ones in higher rows."""
+def test_table_of_layers_matches_the_contracts():
+    """Each package of a contract is in the table, higher ones in higher rows."""
     rows = table("Layer", (ROOT / "docs/architecture.md").read_text())
     row_of = {
         path.removesuffix(".py").rstrip("/").replace("/", "."): number
@@ -377,7 +377,7 @@ def test_the_table_of_layers_is_the_contracts():
     for contract in settings["contracts"]:
         for container in contract.get("containers", []):
             if container == "accounts":
-                continue  # one row for all of it
+                continue  # one row for the whole app
             layers = [re.split(r" [|:] ", layer) for layer in contract["layers"]]
             rows_of_layers = [{row_of[f"{container}.{name}"] for name in layer} for layer in layers]
             for higher, lower in itertools.pairwise(rows_of_layers):
@@ -385,13 +385,13 @@ def test_the_table_of_layers_is_the_contracts():
 
 
 def slug(heading: str) -> str:
-    """The anchor a heading gets on the usual hosts."""
+    """Return the anchor of a heading on the usual hosts."""
     kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
     return kept.replace(" ", "-")
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_link_is_dead(path):
+def test_links_are_not_dead(path):
     dead = []
     prose = re.sub(r"^ *```.*?^ *```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", prose):
@@ -416,8 +416,9 @@ def test_every_decision_is_in_the_index():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_file_a_document_names_is_there(path):
-    """`conversations/access.py`, `static/js/`: whatever stands in back-ticks and begins like one."""
+def test_files_named_in_documents_exist(path):
+    """`conversations/access.py`, `static/js/`: paths in backticks that start with a file or directory of the
+    project."""
     tops = {entry.name for entry in ROOT.iterdir()} - {"var"}
     gone = [
         name
@@ -428,8 +429,8 @@ def test_every_file_a_document_names_is_there(path):
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
-def test_every_name_in_a_file_is_there(name):
-    """`send_message` in `conversations/actions/sending.py`, `tests/test_docs.py::test_no_link_is_dead`."""
+def test_names_in_documents_exist_in_their_files(name):
+    """`send_message` in `conversations/actions/sending.py`, `tests/test_docs.py::test_links_are_not_dead`."""
     text = " ".join((ROOT / name).read_text().split())
     one = r"`#?\w+`"
     several = rf"({one}(?:(?:, | and |, and | of ){one})*) in `([\w./-]+\.\w+)`"
@@ -448,7 +449,7 @@ def test_every_name_in_a_file_is_there(name):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_command_a_document_names_exists(path):
+def test_commands_in_documents_exist(path):
     text = path.read_text()
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     code = "\n".join(

@@ -1,4 +1,4 @@
-"""Programs started by the fork server behave as those of a new Python."""
+"""Programs started by the fork server behave like those of a new Python."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def forks():
 
 @pytest.fixture
 def run(forks: ForkServer, tmp_path: Path):
-    """Starts a script; its output is in the file it is started with."""
+    """Start a script; return it and the file with its output."""
 
     def start(script: str, *arguments: str, **env: str) -> tuple[ForkedProcess, Path]:
         program, output = tmp_path / "program.py", tmp_path / "output"
@@ -51,12 +51,12 @@ def run(forks: ForkServer, tmp_path: Path):
         ("import os; os._exit(7)", 7),
     ],
 )
-def test_exit_codes_are_those_of_python(run, script, code):
+def test_exit_codes_match_python(run, script, code):
     process, _output = run(script)
     assert process.wait(10) == process.poll() == process.returncode == code
 
 
-def test_a_program_gets_its_arguments_environment_and_directory_and_nothing_else(run):
+def test_program_gets_only_its_arguments_environment_and_directory(run):
     process, output = run(
         """
 import json, os, sys
@@ -80,7 +80,7 @@ print("an error", file=sys.stderr)
     assert error == "an error"
 
 
-def test_a_module_is_run_as_by_python_m(forks, tmp_path):
+def test_module_is_run_like_python_m(forks, tmp_path):
     output = tmp_path / "output"
     with output.open("wb") as file:
         process = forks.start(["-m", "json.tool", "--help"], ENV, file)
@@ -88,7 +88,7 @@ def test_a_module_is_run_as_by_python_m(forks, tmp_path):
     assert output.read_text().startswith("usage: ")
 
 
-def test_the_zone_and_buffering_follow_the_environment(run):
+def test_time_zone_and_buffering_follow_the_environment(run):
     script = "import time; print(time.strftime('%z'), flush=False); time.sleep(60)"
     process, output = run(script, TZ="Asia/Tokyo", PYTHONUNBUFFERED="1")
     try:
@@ -98,7 +98,7 @@ def test_the_zone_and_buffering_follow_the_environment(run):
         process.wait(10)
 
 
-def test_waiting_ends_in_time_and_signals_arrive(run):
+def test_wait_times_out_and_signals_arrive(run):
     process, output = run(
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
@@ -112,10 +112,10 @@ def test_waiting_ends_in_time_and_signals_arrive(run):
     assert process.poll() is None
     process.terminate()
     assert process.wait(10) == 5
-    process.kill()  # of one that has ended: nothing
+    process.kill()  # does nothing after its end
 
 
-def test_its_whole_group_can_be_killed(run):
+def test_process_group_can_be_killed(run):
     process, output = run(
         "import os, time\npid = os.fork()\nif pid: print(pid, flush=True)\ntime.sleep(60)"
     )
@@ -125,7 +125,7 @@ def test_its_whole_group_can_be_killed(run):
     eventually(lambda: not _is_alive(int(output.read_text())))
 
 
-def test_nothing_of_chatty_and_no_settings_are_there_before_the_program_begins(run):
+def test_chatty_and_settings_are_not_loaded_before_the_program_starts(run):
     process, output = run(
         "import sys\nfrom django.conf import settings\n"
         "ours = [m for m in sys.modules if m.split('.')[0] in ('chatty', 'accounts', 'conversations')]\n"
@@ -147,7 +147,7 @@ def test_random_numbers_differ_between_programs(run):
     assert len(drawn) == 9
 
 
-def test_children_go_on_when_the_server_ends(tmp_path):
+def test_children_survive_the_fork_server(tmp_path):
     server = ForkServer()
     program, output = tmp_path / "program.py", tmp_path / "output"
     program.write_text("import time; print('on', flush=True); time.sleep(60)")
@@ -173,7 +173,7 @@ def _is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_what_a_program_does_not_find_is_told_as_by_python(run, tmp_path):
+def test_import_error_is_reported_like_python(run, tmp_path):
     process, output = run("import no_such_module")
     assert process.wait(10) == 1
     expected = subprocess.run(

@@ -1,6 +1,6 @@
-"""What import-linter cannot say about the layers; its contracts are in pyproject.toml.
+"""What import-linter cannot check about the layers. Its contracts are in pyproject.toml.
 
-docs/architecture.md says what lives in each. What is read here is the source.
+docs/architecture.md describes the layers. These tests read the source.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Module:
     tree: ast.Module
 
     def imports(self) -> Iterator[str]:
-        """Names of imported modules; those for type checkers alone do not count."""
+        """Yield the names of imported modules, except those imported only for type checking."""
         for node in _running(self.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -79,13 +79,13 @@ def is_entrance(name: str) -> bool:
     return any(belongs(name, entrance) for entrance in ENTRANCES)
 
 
-def test_imports_keep_the_contracts():
+def test_imports_follow_the_contracts():
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_walk_sees_the_packages():
+def test_modules_are_found():
     names = {module.name for module in MODULES}
     assert {"accounts.models", "conversations.actions", "chatty.settings"} <= names
     actions = next(module for module in MODULES if module.name == "conversations.actions.log")
@@ -104,7 +104,7 @@ def test_the_walk_sees_the_packages():
         ("uvicorn", ["chatty.server"]),
     ],
 )
-def test_libraries_stay_in_their_rooms(library, rooms):
+def test_libraries_are_used_only_in_their_packages(library, rooms):
     wrong = [
         f"{module.name} imports {name}"
         for module in MODULES
@@ -115,7 +115,7 @@ def test_libraries_stay_in_their_rooms(library, rooms):
 
 
 def calls_of(*names: str) -> set[str]:
-    """Modules in which something.<name>(...) is called."""
+    """Return the modules that call something.<name>(...)."""
     return {
         module.name
         for module in MODULES
@@ -126,8 +126,8 @@ def calls_of(*names: str) -> set[str]:
     }
 
 
-def test_only_the_fanout_sends_to_groups():
-    """But for the relay's probe, which tells nothing: it asks whether the layer still carries."""
+def test_only_the_publisher_sends_to_groups():
+    """Except the relay's probe, which only checks whether the channel layer works."""
     senders = {
         (module.name, ast.unparse(node.args[0]))
         for module in MODULES
@@ -140,8 +140,8 @@ def test_only_the_fanout_sends_to_groups():
     assert telling == {"conversations.publisher"}
 
 
-def test_the_rooms_of_the_relay_are_pure():
-    """They wait for nothing and read nothing, not even the time."""
+def test_relay_rooms_import_nothing_with_side_effects():
+    """They do not wait and read nothing, not even the time."""
     rooms = next(module for module in MODULES if module.name == "conversations.realtime.rooms")
     ours = {"conversations.events", "conversations.protocol"}
     assert {name for name in rooms.imports() if name.startswith("conversations")} == ours
@@ -149,20 +149,20 @@ def test_the_rooms_of_the_relay_are_pure():
     assert set(rooms.imports()) <= ours | others
 
 
-def test_models_never_announce():
+def test_models_do_not_publish():
     imported = {name for m in MODULES if m.name.endswith(".models") for name in m.imports()}
     assert not {name for name in imported if "realtime" in name or name == "channels.layers"}
 
 
-def test_views_and_rest_never_write_rows():
-    """Rows change in actions, under their locks and with their announcements."""
+def test_views_and_api_do_not_write_rows():
+    """Only actions change rows, with their locks and events."""
     writers = calls_of("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create")
-    commands = ("conversations.management",)  # they bring what happened before
+    commands = ("conversations.management",)  # they create past data
     doors = {name for name in writers if is_entrance(name)}
     assert {name for name in doors if not any(belongs(name, c) for c in commands)} == set()
 
 
-def test_the_store_of_the_live_page_touches_no_page():
+def test_store_js_does_not_touch_the_page():
     source = (ROOT / "static/js/chat/store.js").read_text()
     code = re.sub(r"//[^\n]*|/\*.*?\*/", "", source, flags=re.DOTALL)
     assert "export" in code
@@ -170,8 +170,8 @@ def test_the_store_of_the_live_page_touches_no_page():
     assert touched == []
 
 
-def test_pages_have_no_scripts_handlers_or_styles_inside():
-    """The Content-Security-Policy would stop them; here one hears of it before a browser does."""
+def test_templates_have_no_inline_scripts_handlers_or_styles():
+    """The Content-Security-Policy would block them; this test finds them before a browser does."""
     inside = re.compile(
         r"<style\b|<script(?![^>]*\b(?:src|nonce)=)|\son[a-z]+\s*=|\sstyle\s*=", re.IGNORECASE
     )
@@ -183,8 +183,8 @@ def test_pages_have_no_scripts_handlers_or_styles_inside():
     assert wrong == []
 
 
-def test_every_file_the_pages_name_exists():
-    """A missing one would be a 500 wherever the files' hashed names are looked up."""
+def test_static_files_named_in_templates_exist():
+    """A missing one would cause a 500 where hashed file names are looked up."""
     named = {
         (path.name, match.group(1))
         for path in sorted((ROOT / "templates").rglob("*.html"))
@@ -194,7 +194,7 @@ def test_every_file_the_pages_name_exists():
     assert [pair for pair in named if finders.find(pair[1]) is None] == []
 
 
-def test_every_file_the_styles_name_exists():
+def test_files_named_in_stylesheets_exist():
     missing = [
         f"{path.relative_to(ROOT)}: {match.group(1)}"
         for path in sorted((ROOT / "static").rglob("*.css"))

@@ -1,4 +1,4 @@
-"""The judge of pages sees what is wrong with them, and nothing in what is right."""
+"""The HTML checker finds faults, and none in valid pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.markup import faults
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
-LINE_MAX = 120  # as in pyproject.toml, for djlint, which does not count
+LINE_MAX = 120  # as in pyproject.toml for djlint, which does not enforce it
 PAGE = '<!doctype html><html lang="en"><title>Tea</title><body>{}</body></html>'
 
 
@@ -30,11 +30,11 @@ PAGE = '<!doctype html><html lang="en"><title>Tea</title><body>{}</body></html>'
         ('<time datetime="2026-11-25T17:45:29.424476Z">now</time>', "is no moment"),
     ],
 )
-def test_what_is_wrong_is_said(part: str, fault: str) -> None:
+def test_faults_are_found(part: str, fault: str) -> None:
     assert fault in "\n".join(faults(PAGE.format(part)))
 
 
-def test_what_is_right_is_left_alone() -> None:
+def test_valid_markup_has_no_faults() -> None:
     part = """
         <label for="q">Q</label> <input id="q" form="f" aria-describedby="h"> <form id="f"></form>
         <p id="h"><a href="#q"><span>words</span></a> <time datetime="2026-11-25T17:45:29.424Z"></time></p>
@@ -47,14 +47,14 @@ def test_what_is_right_is_left_alone() -> None:
     assert faults(PAGE.format(part)) == []
 
 
-def test_a_page_needs_a_language_and_a_title() -> None:
+def test_page_needs_a_language_and_a_title() -> None:
     output = "\n".join(faults("<!doctype html><p>Tea</p>"))
     assert "names no language" in output
     assert "has no title" in output
 
 
-def test_lines_of_templates_are_short_enough_to_read() -> None:
-    """HTML may be broken inside of tags, a sentence inside of blocktranslate with "trimmed"."""
+def test_template_lines_are_short() -> None:
+    """HTML can be wrapped inside of tags, and sentences inside of blocktranslate with "trimmed"."""
     paths = sorted(TEMPLATES.rglob("*.html"))
     assert len(paths) > 50
     long = [

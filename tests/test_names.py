@@ -1,4 +1,4 @@
-"""Names and phrases that went do not come back: tests/banned.toml says which, and what to say instead."""
+"""Banned names and phrases do not come back: tests/banned.toml lists them with their replacements."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sources(suffix: str) -> Iterator[Path]:
 
 
 def names_in(text: str, language: str) -> Iterator[tuple[str, int]]:
-    """Yield each name of a source and its line."""
+    """Yield each name of a source with its line."""
     if language == "python":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.NAME:
@@ -62,7 +62,7 @@ def found_in(text: str, language: str, banned: dict[str, str]) -> list[tuple[int
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_banned_name_is_used(language: str) -> None:
+def test_banned_names_are_not_used(language: str) -> None:
     banned = BANNED[language]
     assert banned
     found = [
@@ -74,7 +74,7 @@ def test_no_banned_name_is_used(language: str) -> None:
 
 
 def prose_in(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield each line that people read in a file, and its number: of code, comments and docstrings."""
+    """Yield each line of prose with its number. In code, only comments and docstrings are prose."""
     text = path.read_text()
     if path.suffix == ".py":
         yield from _python_prose(text)
@@ -119,17 +119,17 @@ def documents() -> Iterator[Path]:
     """Yield what people read, except where the phrases are quoted as examples."""
     for suffix in (".md", ".html", ".txt", ".py", ".js", ".css", ".env.example"):
         for path in sources(suffix):
-            # Nor is the talk of the demo written by Chatty.
+            # The messages of the demo are content.
             if path.name not in {"STYLE.md", "glossary.md"} and path.parent.name != "talk":
                 yield path
 
 
-def test_no_banned_phrase_is_written() -> None:
+def test_banned_phrases_are_not_used() -> None:
     banned = BANNED["phrases"]
     found = []
     for path in documents():
         lines = list(prose_in(path))
-        # Most files have none: their lines are searched only when the whole has one.
+        # Most files contain none: search line by line only if the whole file contains one.
         if phrases_in("\n".join(line for line, _ in lines), banned):
             found += [
                 f"{path.relative_to(ROOT)}:{number}: {phrase} -> {new}"
@@ -140,7 +140,7 @@ def test_no_banned_phrase_is_written() -> None:
 
 
 @pytest.mark.parametrize(("language", "banned"), [("en", "phrases"), ("de", "phrases_de")])
-def test_no_banned_phrase_is_in_a_catalogue(language: str, banned: str) -> None:
+def test_banned_phrases_are_not_in_catalogues(language: str, banned: str) -> None:
     found = []
     for path in catalogue.catalogues():
         if language in ("en", catalogue.language(path)):
@@ -163,7 +163,7 @@ def test_no_banned_phrase_is_in_a_catalogue(language: str, banned: str) -> None:
         ("code.css", "/* for\n whoever runs it */"),
     ],
 )
-def test_a_banned_phrase_is_found(name: str, text: str, tmp_path: Path) -> None:
+def test_phrases_in_finds_banned_phrases(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text)
     banned = {"whoever": "anyone who"}
@@ -172,13 +172,13 @@ def test_a_banned_phrase_is_found(name: str, text: str, tmp_path: Path) -> None:
     ]
 
 
-def test_code_is_not_prose(tmp_path: Path) -> None:
+def test_prose_in_skips_code(tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("whoever = 'whoever'\n")
     (tmp_path / "code.js").write_text("const whoever = 'whoever';\n")
     assert [*prose_in(tmp_path / "code.py"), *prose_in(tmp_path / "code.js")] == []
 
 
-def test_whole_names_are_found_with_their_line() -> None:
+def test_found_in_matches_whole_names_with_their_line() -> None:
     banned = {"deed": "action", "old-class": "new-class"}
     text = "# deed\ndeeds = 'deed'\n\nx.deed(indeed, deed=1)\n"
     assert [line for line, *_ in found_in(text, "python", banned)] == [4, 4]
@@ -188,7 +188,7 @@ def test_whole_names_are_found_with_their_line() -> None:
     assert [line for line, *_ in found_in(text, "css", banned)] == [2]
 
 
-def test_replacements_are_names() -> None:
+def test_replacements_are_valid_names() -> None:
     for language in LANGUAGES:
         for name, new in BANNED[language].items():
             assert language == "css" or new.isidentifier(), name

@@ -28,14 +28,14 @@ pytestmark = [
 
 @pytest.fixture
 def pooled_url(production_installation, tmp_path_factory):
-    """The URL of the database through PgBouncer with two sessions, which ignores `options`."""
+    """The URL of the database through PgBouncer with two connections, which ignores `options`."""
     given = urlsplit(production_installation.env["DATABASE_URL"])
     name, directory = given.path[1:], given.query.removeprefix("host=")
     port = free_port()
     home = tmp_path_factory.mktemp("pgbouncer")
     config = home / "pgbouncer.ini"
     user = ""
-    if os.geteuid() == 0:  # which PgBouncer refuses to run as
+    if os.geteuid() == 0:  # PgBouncer does not run as root
         owner = Path(directory).owner()
         user = f"user = {owner if owner != 'root' else 'nobody'}\n"
     config.write_text(
@@ -58,7 +58,7 @@ def pooled_url(production_installation, tmp_path_factory):
         log.close()
 
 
-def test_it_is_refused_with_the_setting_that_accepts_it(production_installation, pooled_url):
+def test_pgbouncer_is_rejected_with_the_setting_to_change(production_installation, pooled_url):
     for command in ("setup", "serve"):
         output = production_installation.manage(
             command, check=False, DATABASE_URL=pooled_url, PORT="0"
@@ -67,7 +67,7 @@ def test_it_is_refused_with_the_setting_that_accepts_it(production_installation,
         assert "Traceback" not in output
 
 
-def test_everything_works_through_it_with_that_setting(production_installation, pooled_url, person):
+def test_pgbouncer_works_with_prepare_off(production_installation, pooled_url, person):
     changes = {"DATABASE_URL": pooled_url, "DATABASE_PREPARE": "off", "STATEMENT_SECONDS": "1"}
     assert production_installation.manage("setup", **changes) == ""
     servers = [production_installation.serve(**changes) for _ in range(2)]
@@ -86,7 +86,7 @@ def test_everything_works_through_it_with_that_setting(production_installation, 
             frame = json.loads(ear.recv(timeout=20))
             heard += frame["type"] == "message" and frame["message"]["kind"] == "text"
 
-    # A lock that somebody holds ends a transaction here after 0.6 s, not after the whole statement.
+    # A lock held by someone else ends a transaction after 0.6 s, not after the whole statement timeout.
     with psycopg.connect(production_installation.env["DATABASE_URL"]) as other:
         other.execute("SELECT 1 FROM conversations_conversation FOR UPDATE")
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Probes and numbers of real servers: what they say while people talk, and when something is away."""
+"""Health checks and metrics of real servers, during a chat and during outages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ready(server):
 
 
 def numbers(server, **headers):
-    """Returns {name or name{label}: value}."""
+    """Return {name or name{label}: value}."""
     status, text = get(server, "/metrics", **headers)
     assert status == 200, text
     return {
@@ -43,7 +43,7 @@ def numbers(server, **headers):
     }
 
 
-def test_what_people_do_is_counted(installation):
+def test_activity_is_counted(installation):
     server = installation.serve()
     assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "unused"})
     alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
@@ -83,7 +83,7 @@ def test_what_people_do_is_counted(installation):
     assert numbers(server)["chatty_websocket_closes_total{4001}"] == 1
 
 
-def test_a_layer_that_is_gone_is_told_and_is_not_fatal(production_installation):
+def test_missing_channel_layer_is_reported_as_degraded(production_installation):
     server = production_installation.serve(TICK_SECONDS="0.5")
     assert ready(server) == (200, {"status": "ok", "database": "ok", "layer": "ok"})
     assert numbers(server)["chatty_channel_layer_up"] == 1
@@ -99,13 +99,13 @@ def test_a_layer_that_is_gone_is_told_and_is_not_fatal(production_installation):
     eventually(lambda: ready(server)[1]["layer"] == "ok")
 
 
-def test_a_database_that_is_gone_is_fatal_until_it_is_back(own_installation):
+def test_missing_database_is_reported_as_unavailable(own_installation):
     server = own_installation.serve()
     assert ready(server)[0] == 200
     own_installation.postgres.crash()
     eventually(lambda: ready(server)[0] == 503)
     assert ready(server)[1] == {"status": "unavailable", "database": "down", "layer": "ok"}
-    assert get(server, "/metrics")[0] == 200  # now of all times
+    assert get(server, "/metrics")[0] == 200  # metrics matter most now
     own_installation.postgres.start()
     eventually(lambda: ready(server)[0] == 200)
 
@@ -118,7 +118,7 @@ def is_worker(pid):
     return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def test_whichever_worker_is_asked_answers_for_all(production_installation):
+def test_every_worker_reports_the_metrics_of_all(production_installation):
     server = production_installation.serve("--workers", "2", METRICS_TOKEN=TOKEN)
     shown = {"Authorization": f"Bearer {TOKEN}"}
     assert get(server, "/metrics")[0] == 401
@@ -134,7 +134,7 @@ def test_whichever_worker_is_asked_answers_for_all(production_installation):
         def told():
             return {
                 tuple(numbers(server, **shown)[f"chatty_{name}"] for name in names)
-                for _ in range(6)  # one connection each, so the workers take turns
+                for _ in range(6)  # one connection each, so the workers alternate
             }
 
         names = (
@@ -150,7 +150,5 @@ def test_whichever_worker_is_asked_answers_for_all(production_installation):
     os.kill(workers[0], signal.SIGKILL)
     eventually(lambda: workers[0] not in children(server.process.pid))
     eventually(lambda: numbers(server, **shown)["chatty_websocket_connections"] == 0)
-    assert (
-        numbers(server, **shown)["chatty_message_sends_total{stored}"] == 6
-    )  # what was counted stays
+    assert numbers(server, **shown)["chatty_message_sends_total{stored}"] == 6  # counts remain
     assert server.terminate() == 0

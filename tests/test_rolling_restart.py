@@ -1,6 +1,6 @@
-"""Processes restart one by one behind a real nginx and a real Caddy, and nobody notices.
+"""Rolling restarts behind a real nginx and a real Caddy are not noticed by users.
 
-The steps are those of docs/deploy.md, run as they stand there, with the shipped sites and units.
+The steps are those of docs/deploy.md, run literally, with the shipped sites and units.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def documented_steps() -> str:
 
 
 class Machine:
-    """Two units of Chatty, and the documented commands run where systemctl is our stand-in."""
+    """Two units of Chatty. Documented commands run with our replacement for systemctl."""
 
     def __init__(self, installation: Installation, home: Path) -> None:
         self.ports = sorted((free_port(), free_port()))
@@ -88,7 +88,7 @@ class Machine:
 
 
 class Visitor:
-    """Somebody signed in through the proxy, whose requests go over one connection."""
+    """A user signed in through the proxy, whose requests use one connection."""
 
     def __init__(self, site: Proxy, name: str) -> None:
         self.site = site
@@ -112,15 +112,15 @@ class Visitor:
 
     @contextlib.asynccontextmanager
     async def socket(self) -> AsyncIterator[ClientConnection]:
-        """A socket that was welcomed. The synchronous client of websockets would read and write one TLS
-        connection in two threads: with Python 3.11, up to six of 960 handshakes got no answer."""
+        """An open socket after its hello. The synchronous client of websockets would read and write one TLS
+        connection in two threads: with Python 3.11, up to six of 960 handshakes got no response."""
         async with connect(
             self.site.url.replace("https", "wss") + "/ws/",
             subprotocols=[websockets.Subprotocol("chatty.v2")],
             additional_headers={"Authorization": f"Bearer {self.token}"},
             proxy=None,
             ssl=self.site.context(),
-            open_timeout=30,  # slow beside other tests; how long sockets are away is asserted
+            open_timeout=30,  # slow beside other tests; the time without a socket is asserted
             close_timeout=1,
         ) as connection:
             async with asyncio.timeout(10):
@@ -129,7 +129,7 @@ class Visitor:
 
 
 class Traffic:
-    """People who read and write over REST, and sockets that come back as the page does."""
+    """Users who read and write through the API, and sockets that reconnect like the page does."""
 
     def __init__(self, site: Proxy, room: int) -> None:
         self.site = site
@@ -139,7 +139,7 @@ class Traffic:
         self.failures: list[str] = []
         self.sent: set[str] = set()
         self.away: list[float] = []
-        # Signed in one after the other: twelve at once are told to wait while passwords are hashed.
+        # Signed in one by one: twelve at once would have to wait for password hashing.
         visitors = [Visitor(site, ("alice", "bob")[number % 2]) for number in range(12)]
         self.threads = [
             threading.Thread(target=self.talk if number < 4 else self.listen, args=(visitor,))
@@ -213,7 +213,7 @@ def machine(production_installation: Installation, tmp_path: Path) -> Iterator[M
     ("program", "seconds"),
     [("nginx", 10), *(pytest.param(each, 40, marks=pytest.mark.long) for each in PROXIES)],
 )
-def test_nobody_notices_processes_that_restart_one_by_one(machine, tmp_path, program, seconds):
+def test_rolling_restart_causes_no_errors(machine, tmp_path, program, seconds):
     if path_of(program) is None:
         pytest.skip(f"{program} is not installed: apt-get install {program}")
     with proxy(program, tmp_path / program, machine.ports) as site:
@@ -233,19 +233,19 @@ def test_nobody_notices_processes_that_restart_one_by_one(machine, tmp_path, pro
             until = time.monotonic() + seconds
             time.sleep(1)
             machine.run(documented_steps())
-            while time.monotonic() < until - 15:  # the long one restarts them again and again
+            while time.monotonic() < until - 15:  # the long one restarts them repeatedly
                 machine.run(documented_steps())
             time.sleep(max(1, until - time.monotonic()))
         assert traffic.failures == []
         assert traffic.refused() == []
         assert len(traffic.answers) > 100
-        assert len(traffic.away) >= 8  # everybody had to come back
+        assert len(traffic.away) >= 8  # everyone had to reconnect
         assert max(traffic.away) <= AWAY_SECONDS
         assert traffic.sent <= stored_words(alice, room)
     assert " ERROR " not in machine.output()
 
 
-def test_idle_connections_of_a_proxy_carry_a_last_request_while_chatty_stops(installation):
+def test_idle_proxy_connections_get_a_last_response_during_shutdown(installation):
     server = installation.serve(TRUSTED_PROXIES="127.0.0.1")
     alice = Person(server, "Alice").sign_in()
     kept, other = (http.client.HTTPConnection("127.0.0.1", server.port, timeout=5) for _ in "ab")
@@ -261,18 +261,18 @@ def test_idle_connections_of_a_proxy_carry_a_last_request_while_chatty_stops(ins
     answer = kept.getresponse()
     assert answer.status == 201
     assert answer.headers["Connection"] == "close"
-    # A socket is not begun any more: without an answer a proxy asks another process.
+    # New sockets are not accepted any more: without a response a proxy asks another process.
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     other.request(
         "GET", "/ws/", headers={**upgrade, "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
     )
     with pytest.raises(http.client.RemoteDisconnected):
         other.getresponse()
-    assert server.terminate() == 0  # as soon as they are gone
+    assert server.terminate() == 0  # as soon as they are closed
     assert time.monotonic() - began < IDLE_SECONDS
 
 
-def test_whoever_checks_regularly_hears_of_the_end_before_the_listener_closes(installation):
+def test_readyz_reports_stopping_before_the_listener_closes(installation):
     server = installation.serve()
     ready = f"{server.url}/readyz"
     with urllib.request.urlopen(ready) as answer:
@@ -311,6 +311,6 @@ def stored_words(someone: Visitor, room: int) -> set[str]:
         _status, page = someone.call("GET", path)
         words += [message["body"] for message in page["messages"] if message["kind"] == "text"]
         if not page["has_newer"]:
-            assert len(words) == len(set(words))  # nothing twice
+            assert len(words) == len(set(words))  # no duplicates
             return set(words)
         after = page["messages"][-1]["seq"]

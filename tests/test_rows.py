@@ -1,4 +1,4 @@
-"""Statements written by hand store and read what the ORM would, field by field, for every model."""
+"""Raw SQL stores and reads the same as the ORM, for every field of every model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 MODELS = [
     model for model in apps.get_models() if model._meta.app_label in ("accounts", "conversations")
 ]
-# What constraints ask for, where any value would not do.
+# Values that constraints require.
 VALUES: dict[tuple[str, str], Any] = {
     ("Instance", "id"): 1,
     ("User", "chosen_hue"): 5,
@@ -32,7 +32,7 @@ _numbers = count(3)
 
 
 def filled(model: type[models.Model]) -> models.Model:
-    """Return an object of the model, not stored, with a value in every field."""
+    """Return an unsaved object with a value in every field."""
     found: dict[str, Any] = {}
     for field in model._meta.concrete_fields:
         known = (model.__name__, field.name)
@@ -65,11 +65,11 @@ def value_of(field: models.Field[Any, Any]) -> Any:
             return next(value for value, _label in field.flatchoices)
         case models.CharField() | models.TextField():
             return f'{number} é"\\'[: field.max_length]
-    raise AssertionError(f"this test cannot fill {field!r}: teach it")
+    raise AssertionError(f"value_of() cannot fill {field!r} yet")
 
 
 def message() -> Message:
-    """A message that replies to none, so that filling one ends."""
+    """Return a message that is not a reply, to end the recursion."""
     VALUES["Message", "reply_to"] = None
     try:
         made_up = filled(Message)
@@ -85,7 +85,7 @@ def stored(row: models.Model) -> models.Model:
 
 
 def held(row: models.Model) -> dict[str, Any]:
-    """Return what a row's fields hold, with the types."""
+    """Return the values of a row's fields, with their types."""
     values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields}
     plain = {k: bytes(v) if isinstance(v, memoryview) else v for k, v in values.items()}
     return {name: (type(value), value) for name, value in plain.items()}
@@ -99,7 +99,7 @@ def read(model: type[models.Model], pk: Any) -> models.Model:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_a_row_read_by_hand_is_what_the_orm_reads(model):
+def test_instance_from_row_equals_the_orm(model):
     if model.__name__ == "Instance":
         model.objects.all().delete()
     row = stored(filled(model))
@@ -110,7 +110,7 @@ def test_a_row_read_by_hand_is_what_the_orm_reads(model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_empty_fields_are_read_as_the_orm_reads_them(model):
+def test_instance_from_row_reads_empty_fields_like_the_orm(model):
     if model.__name__ == "Instance":
         model.objects.all().delete()
     row = filled(model)
@@ -121,8 +121,8 @@ def test_empty_fields_are_read_as_the_orm_reads_them(model):
     assert held(read(model, row.pk)) == held(model.objects.get(pk=row.pk))
 
 
-def test_messages_inserted_in_bulk_are_what_the_orm_stores():
-    """Every field filled, then every field that may be empty left empty."""
+def test_insert_messages_stores_the_same_as_the_orm():
+    """With every field filled, then with every optional field empty."""
     full = filled(Message)
     bare = filled(Message)
     deleted = message()
@@ -141,7 +141,7 @@ def test_messages_inserted_in_bulk_are_what_the_orm_stores():
         assert held(Message.objects.get(pk=row.pk)) == values
 
 
-def test_counters_are_stored_with_the_moment_of_the_last_words():
+def test_store_updates_counters_and_last_text_at():
     conversation = stored(filled(Conversation))
     assert isinstance(conversation, Conversation)
     words = message()

@@ -1,4 +1,4 @@
-"""Real server processes: how they start, refuse to start, stop, and come back."""
+"""Real server processes: how they start, refuse to start, stop, and restart."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def conversation_of(person, *members):
     return conversation["id"]
 
 
-def test_a_server_says_where_it_is_and_that_it_is_well(server):
+def test_server_logs_its_address_and_is_healthy(server):
     answer, body = get(server.port)
     assert (answer.status, json.loads(body)) == (200, {"status": "ok"})
     assert f"Chatty is ready: http://127.0.0.1:{server.port}" in server.output()
@@ -73,7 +73,7 @@ print(resident_bytes(os.getpid()) - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no mallopt to set")
-def test_what_a_hash_of_a_password_took_goes_back_to_the_system(installation):
+def test_memory_of_password_hashing_is_returned_to_the_system(installation):
     grown = {
         way: int(
             subprocess.run(
@@ -88,41 +88,41 @@ def test_what_a_hash_of_a_password_took_goes_back_to_the_system(installation):
         for way in ("plain", "tuned")
     }
     assert grown["tuned"] < 4 * 2**20
-    assert grown["plain"] > 15 * 2**20  # or there would be nothing to set
+    assert grown["plain"] > 15 * 2**20  # otherwise the setting would be useless
 
 
-def test_serve_refuses_before_set_up_and_leaves_no_empty_database(installation, tmp_path):
+def test_serve_before_setup_is_rejected_and_creates_no_database(installation, tmp_path):
     output = installation.manage("serve", check=False, DATA_DIR=str(tmp_path), SECRET_KEY="")
     assert "Chatty is not set up yet. Run this first: python manage.py setup" in output
     assert list(tmp_path.iterdir()) == []
 
 
-def test_serve_refuses_a_database_that_is_behind(installation):
+def test_serve_rejects_an_outdated_database(installation):
     installation.manage("migrate", "conversations", "zero", "--verbosity", "0")
     output = installation.manage("serve", check=False, PORT="0")
     assert "behind this version of Chatty. Run this first: python manage.py setup" in output
 
 
-def test_serve_refuses_a_second_process_on_sqlite(installation, server):
+def test_serve_rejects_a_second_process_on_sqlite(installation, server):
     output = installation.manage("serve", check=False, PORT="0")
     assert "Chatty is already served from" in output
     assert f"(process {server.process.pid})" in output
     assert get(server.port)[0].status == 200
 
 
-def test_a_killed_server_leaves_no_lock_behind(server):
+def test_killed_server_leaves_no_lock_behind(server):
     server.kill()
     server.start()
     assert get(server.port)[0].status == 200
 
 
-def test_serve_refuses_several_workers_on_sqlite(installation):
+def test_serve_rejects_several_workers_on_sqlite(installation):
     output = installation.manage("serve", "--workers", "2", check=False, PORT="0")
     assert "without Redis" in output
     assert "cannot share SQLite" in output
 
 
-def test_an_answer_to_what_is_no_http_has_security_headers(installation):
+def test_response_to_malformed_http_has_security_headers(installation):
     server = installation.serve()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         line.sendall(b"NONSENSE\r\n\r\n")
@@ -133,7 +133,7 @@ def test_an_answer_to_what_is_no_http_has_security_headers(installation):
     assert {name + b": " + value.lower() for name, value in SECURITY_HEADERS.items()} <= set(lines)
 
 
-def test_serve_refuses_a_taken_port(installation, server):
+def test_serve_rejects_a_port_in_use(installation, server):
     other = installation.manage(
         "serve", check=False, PORT=str(server.port), DATA_DIR=str(installation.home)
     )
@@ -145,12 +145,12 @@ def test_serve_refuses_a_taken_port(installation, server):
     assert f"Port {port} is taken by another program. Choose another: PORT={port + 1}" in output
 
 
-def test_serve_refuses_a_sample_secret(installation):
+def test_serve_rejects_a_sample_secret_key(installation):
     output = installation.manage("serve", check=False, SECRET_KEY="django-insecure-" + "x1y2z3" * 8)
     assert "SECRET_KEY is a sample" in output
 
 
-def test_serve_refuses_more_connections_than_there_are(production_installation):
+def test_serve_rejects_more_connections_than_postgresql_allows(production_installation):
     output = production_installation.manage(
         "serve", "--workers", "4", check=False, DATABASE_POOL="100"
     )
@@ -158,7 +158,7 @@ def test_serve_refuses_more_connections_than_there_are(production_installation):
     assert "DATABASE_POOL=" in output
 
 
-def test_serve_says_when_the_database_is_away(production_installation):
+def test_serve_reports_an_unreachable_database(production_installation):
     port = free_port()
     url = f"postgres://nobody:secret@127.0.0.1:{port}/nowhere"
     output = production_installation.manage("serve", check=False, DATABASE_URL=url)
@@ -167,11 +167,11 @@ def test_serve_says_when_the_database_is_away(production_installation):
     assert "Traceback" not in output
 
 
-def test_set_up_again_changes_nothing(installation):
+def test_second_setup_changes_nothing(installation):
     assert installation.manage("setup") == ""
 
 
-def test_a_first_set_up_makes_a_secret_only_its_owner_can_read(installation, tmp_path):
+def test_first_setup_creates_a_secret_readable_only_by_its_owner(installation, tmp_path):
     output = installation.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
     secret = tmp_path / "secret_key"
     assert secret.stat().st_mode & 0o777 == 0o600
@@ -182,7 +182,7 @@ def test_a_first_set_up_makes_a_secret_only_its_owner_can_read(installation, tmp
 
 
 @pytest.mark.parametrize("kind", ["serve", "daphne", "runserver"])
-def test_every_way_of_serving_answers_pages_rest_and_sockets(installation, person, kind):
+def test_every_kind_of_server_serves_pages_api_and_sockets(installation, person, kind):
     debug = {"DEBUG": "1"} if kind == "runserver" else {}
     server = installation.serve(kind=kind, **debug)
     assert get(server.port, "/sign-in/")[0].status == 200
@@ -191,7 +191,7 @@ def test_every_way_of_serving_answers_pages_rest_and_sockets(installation, perso
         assert json.loads(connection.recv(timeout=10))["type"] == "hello"
 
 
-def test_a_stopping_server_tells_sockets_to_come_back(server, person):
+def test_stopping_server_closes_sockets_with_1012(server, person):
     with person(server, "Alice").socket() as connection:
         connection.recv(timeout=10)
         ended = threading.Thread(target=server.terminate)
@@ -203,8 +203,8 @@ def test_a_stopping_server_tells_sockets_to_come_back(server, person):
     assert closed.value.rcvd.code == 1012
 
 
-def test_a_stopping_server_finishes_the_request_it_is_working_on(server):
-    """A body that arrives slowly: the request is on its way when SIGTERM comes."""
+def test_stopping_server_finishes_requests_in_progress(server):
+    """A body that arrives slowly: the request is in progress when SIGTERM comes."""
     body = json.dumps({"email": "alice@example.org", "password": "wrong"}).encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         head = (
@@ -212,7 +212,7 @@ def test_a_stopping_server_finishes_the_request_it_is_working_on(server):
             f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         line.sendall(head.encode())
-        assert line.recv(1000).startswith(b"HTTP/1.1 100 ")  # it has begun to read
+        assert line.recv(1000).startswith(b"HTTP/1.1 100 ")  # it has started to read
         line.sendall(body[:10])
         server.process.terminate()
         eventually(lambda: nobody_listens(server.port))
@@ -223,7 +223,7 @@ def test_a_stopping_server_finishes_the_request_it_is_working_on(server):
     server.process.wait(10)
 
 
-def test_what_was_said_before_a_kill_is_there_after_it(server, person):
+def test_acknowledged_messages_survive_a_kill(server, person):
     alice = person(server, "Alice")
     conversation = conversation_of(alice)
     with alice.socket() as connection:
@@ -239,13 +239,13 @@ def test_what_was_said_before_a_kill_is_there_after_it(server, person):
     assert [m["body"] for m in page["messages"] if m["kind"] == "text"] == ["still here"]
 
 
-def test_workers_share_one_port_and_come_back(production_installation, person):
+def test_workers_share_one_port(production_installation, person):
     server = production_installation.serve("--workers", "2")
     alice, bob = person(server, "Alice"), person(server, "Bob")
     conversation = conversation_of(alice, bob.call("GET", "/api/me/")[1]["id"])
     with bob.socket() as ear:
         ear.recv(timeout=10)
-        for number in range(6):  # the two workers take turns
+        for number in range(6):  # the two workers alternate
             body = {"key": f"k{number}", "body": f"word {number}"}
             path = f"/api/conversations/{conversation}/messages/"
             assert alice.call("POST", path, body)[0] == 201
@@ -258,33 +258,33 @@ def test_workers_share_one_port_and_come_back(production_installation, person):
     assert server.terminate() == 0
 
 
-def test_workers_that_are_stopping_let_nobody_wait_for_an_answer(production_installation):
+def test_stopping_workers_close_the_listener(production_installation):
     server = production_installation.serve("--workers", "2", TRUSTED_PROXIES="127.0.0.1")
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert line.recv(1000).startswith(b"HTTP/1.1 200")
         server.process.terminate()
-        # An idle connection of a proxy keeps them for IDLE_SECONDS.
+        # An idle connection of a proxy keeps them running for IDLE_SECONDS.
         eventually(lambda: nobody_listens(server.port), 2.5)
         assert server.process.poll() is None
     assert server.terminate() == 0
 
 
-def test_a_request_whose_headers_never_end_is_cut_off(installation):
+def test_request_with_endless_headers_is_aborted(installation):
     server = installation.serve(HTTP_HEADER_SECONDS="1")
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = b""
-        while not answer.endswith(b"}"):  # head and body may come apart
+        while not answer.endswith(b"}"):  # head and body may arrive separately
             answer += line.recv(1000)
         assert answer.startswith(b"HTTP/1.1 200")
         began = time.monotonic()
-        line.sendall(b"GET / HTTP/1.1\r\nHost: local")  # the second one on this line
+        line.sendall(b"GET / HTTP/1.1\r\nHost: local")  # the second request of this connection
         assert line.recv(100) == b""
         assert 0.9 < time.monotonic() - began < 5
 
 
-def test_headers_too_big_are_refused(server):
+def test_large_headers_are_rejected(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
         line.sendall(b"X-Filler: " + b"x" * 8_000 + b"\r\n")
@@ -301,7 +301,7 @@ def test_headers_too_big_are_refused(server):
     assert get(server.port)[0].status == 200
 
 
-def test_logs_hold_no_words_tokens_cookies_or_queries(server, person):
+def test_logs_contain_no_messages_tokens_cookies_or_queries(server, person):
     alice = person(server, "Alice")
     conversation = conversation_of(alice)
     canaries = ["CANARYBODY", "CANARYQUERY", "CANARYCOOKIE", "CANARYPASSWORD", alice.token]

@@ -1,7 +1,7 @@
-"""The protocol as a client meets it, at every kind of server: the same tests, real processes.
+"""The protocol from a client's point of view: the same tests with every kind of real server.
 
-Alice owns, Bob is a member, Carol is outside. `serve` on SQLite, `serve` on PostgreSQL and Redis, and
-Daphne have to answer alike.
+Alice is the owner, Bob a member, Carol is not in it. `serve` on SQLite, `serve` on PostgreSQL and Redis, and
+Daphne must behave alike.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.sockets import (
 
 pytestmark = pytest.mark.servers
 
-# All tests of one place run in one worker, which starts it once.
+# All tests with one server run in one worker, which starts it once.
 PLACES = [
     pytest.param(name, marks=pytest.mark.xdist_group(name))
     for name in ("serve-sqlite", "serve-postgres", "daphne-sqlite")
@@ -40,7 +40,7 @@ PLACES = [
 
 @pytest.fixture(scope="module", params=PLACES)
 def place(request, builder):
-    """A server; its name says which. What another process changes it finds within a second."""
+    """A server, described by its name. It finds changes of other processes within a second."""
     kind, database = request.param.split("-")
     make = builder.sqlite if database == "sqlite" else builder.production
     with contextlib.closing(make()) as installation:
@@ -57,7 +57,7 @@ def people(place):
 
 @pytest.fixture(scope="module")
 def patient(people):
-    """A socket that says nothing while all the others talk."""
+    """A socket that stays idle while all others are in use."""
     client = open_socket(people[2])
     yield client
     client.close()
@@ -80,13 +80,13 @@ def carol(people):
 
 @pytest.fixture
 def call():
-    """call(person): a socket of theirs, closed at the end of the test."""
+    """call(person): a socket of this person, closed at the end of the test."""
     with open_sockets() as opened:
         yield opened
 
 
 def texts(client, conversation):
-    """The words a client heard live, in order, notices left out."""
+    """Return the bodies of text messages that a client got live, in order."""
     frames = client.received("message", conversation=conversation, message__kind="text")
     return [frame["message"]["body"] for frame in frames]
 
@@ -94,7 +94,7 @@ def texts(client, conversation):
 # --- the handshake ---------------------------------------------------------------------------------
 
 
-def test_who_may_open_a_socket(place):
+def test_handshake_credentials(place):
     guest, left, closed = (new_member(place) for _ in range(3))
     cookie, left_cookie, closed_cookie = (each.cookie() for each in (guest, left, closed))
     expired = guest.new_token(exp=int(time.time()) - 5)
@@ -125,7 +125,7 @@ def test_who_may_open_a_socket(place):
 
 
 def end_everything(place, left, closed):
-    """Ends all sign-ins of one and closes the account of the other, as staff would."""
+    """End all sign-ins of one and deactivate the other, as staff would."""
     place.manage(
         "shell",
         "-c",
@@ -135,7 +135,7 @@ def end_everything(place, left, closed):
     )
 
 
-def test_a_foreign_page_is_refused_before_it_may_read_anything(place, alice):
+def test_foreign_origins_are_rejected(place, alice):
     port = place.port
     foreign = (
         "https://evil.example",
@@ -150,13 +150,13 @@ def test_a_foreign_page_is_refused_before_it_may_read_anything(place, alice):
     )
     for origin in foreign:
         headers = {"Origin": origin, "Authorization": f"Bearer {alice.token}"}
-        # Daphne answers what is no origin at all by itself.
+        # Daphne itself rejects values that are not origins.
         assert try_connect(place, headers) in ((403,) if place.kind == "serve" else (403, 400)), (
             origin
         )
 
 
-def test_the_subprotocol_is_spoken_when_it_is_offered(place, alice):
+def test_subprotocol_is_selected_when_offered(place, alice):
     headers = {"Authorization": f"Bearer {alice.token}"}
     for offered, spoken in (
         (("chatty.v2",), "chatty.v2"),
@@ -172,7 +172,7 @@ def test_the_subprotocol_is_spoken_when_it_is_offered(place, alice):
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_a_client_of_the_version_before_is_asked_to_upgrade(place, alice, language):
+def test_client_of_the_previous_version_is_asked_to_upgrade(place, alice, language):
     headers = {"Authorization": f"Bearer {alice.token}", "Accept-Language": language}
     connection = connect(place, headers, subprotocols=("chatty.v1", "other.v9"))
     assert connection.subprotocol == "chatty.v1"
@@ -184,7 +184,7 @@ def test_a_client_of_the_version_before_is_asked_to_upgrade(place, alice, langua
     assert frame == {"type": "upgrade", "subprotocols": ["chatty.v2"]}
 
 
-def test_hello_says_where_everything_stands(place, alice, bob, call):
+def test_hello_contains_user_limits_and_conversations(place, alice, bob, call):
     tea = alice.create_conversation(bob)
     alice.post_message(tea, "one")
     alice.post_message(tea, "two")
@@ -203,7 +203,7 @@ def test_hello_says_where_everything_stands(place, alice, bob, call):
     assert row["unread"] == 0
 
 
-def test_too_many_sockets_of_one_person_are_refused(place):
+def test_sockets_per_user_are_limited(place):
     guest = new_member(place)
     with open_sockets() as opened:
         first, *_ = [opened(guest) for _ in range(20)]
@@ -211,7 +211,7 @@ def test_too_many_sockets_of_one_person_are_refused(place):
         assert first.is_open()
 
 
-def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_it_is(installation):
+def test_sockets_per_address_are_limited_before_authentication(installation):
     server = installation.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="3")
     guest = new_member(server)
     bearer = {"Authorization": f"Bearer {guest.token}"}
@@ -221,14 +221,14 @@ def test_too_many_sockets_from_one_address_are_refused_before_anybody_asks_who_i
         assert try_connect(server, {**bearer, **full}) == 4409
         assert try_connect(server, full) == 4409
         assert try_connect(server, free) == 4401
-        for _ in range(4):  # from the machine itself
+        for _ in range(4):  # from the loopback address
             stack.enter_context(connect(server, bearer))
         assert try_connect(server, {**bearer, **free}) == "hello"
         kept[0].close()
         eventually(lambda: try_connect(server, {**bearer, **full}) == "hello")
 
 
-def test_a_whole_network_has_ten_times_the_places_of_an_address(installation):
+def test_sockets_per_network_are_limited_to_ten_addresses(installation):
     server = installation.serve(TRUSTED_PROXIES="127.0.0.1", SOCKETS_PER_ADDRESS="1")
     guest = new_member(server)
     bearer = {"Authorization": f"Bearer {guest.token}"}
@@ -240,10 +240,10 @@ def test_a_whole_network_has_ten_times_the_places_of_an_address(installation):
         assert try_connect(server, {**bearer, "X-Forwarded-For": "2001:db8:2:1::1"}) == "hello"
 
 
-# --- saying ------------------------------------------------------------------------------------------
+# --- sending -----------------------------------------------------------------------------------------
 
 
-def test_a_message_reaches_every_member_and_nobody_else(alice, bob, carol, call):
+def test_message_is_sent_to_members_only(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     hers, tab, his, outside = call(alice), call(alice), call(bob), call(carol)
     sent = hers.send_and_wait(tea, "Hello **Bob**")
@@ -259,21 +259,21 @@ def test_a_message_reaches_every_member_and_nobody_else(alice, bob, carol, call)
     assert tab.received("sent") == []
 
 
-def test_many_messages_arrive_in_order_with_versions_without_holes(alice, bob, call):
+def test_messages_arrive_in_order_without_version_gaps(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     for number in range(150):
         hers.send(tea, f"word {number}")
     sent = [hers.take("sent", conversation=tea) for _ in range(150)]
     assert [s["seq"] for s in sent] == list(range(sent[0]["seq"], sent[0]["seq"] + 150))
-    his.expect_message(tea, "word 149")  # waits for the last, and takes it
+    his.expect_message(tea, "word 149")  # waits for the last one, and takes it
     heard = his.received("message", conversation=tea, message__kind="text")
     assert [f["message"]["body"] for f in heard] == [f"word {number}" for number in range(149)]
     versions = [f["version"] for f in heard]
     assert versions == list(range(versions[0], versions[0] + 149))
 
 
-def test_the_same_key_by_socket_or_rest_is_one_message(alice, bob, call):
+def test_key_is_idempotent_across_socket_and_api(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, other, his = call(alice), call(alice), call(bob)
     key = new_key()
@@ -298,7 +298,7 @@ def test_the_same_key_by_socket_or_rest_is_one_message(alice, bob, call):
     ]
 
 
-def test_a_key_of_another_message_is_refused(alice, bob, call):
+def test_key_of_another_message_is_rejected(alice, bob, call):
     tea, cake = alice.create_conversation(bob), alice.create_conversation(bob)
     hers = call(alice)
     key = hers.send_and_wait(tea, "first")["key"]
@@ -306,12 +306,12 @@ def test_a_key_of_another_message_is_refused(alice, bob, call):
         hers.send(conversation, body, key)
         error = hers.take("error", key=key)
         assert (error["code"], error["retry"]) == ("key_reused", False)
-    assert call(bob).send_and_wait(tea, "second", key)["key"] == key  # keys are everybody's own
+    assert call(bob).send_and_wait(tea, "second", key)["key"] == key  # keys are per user
     bodies = [m["body"] for m in alice.read_messages(tea) if m["kind"] == "text"]
     assert bodies == ["first", "second"]
 
 
-def test_a_reply_quotes_and_only_from_the_same_conversation(alice, bob, call):
+def test_reply_quotes_only_messages_of_the_same_conversation(alice, bob, call):
     tea, cake = alice.create_conversation(bob), alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     quoted = hers.send_and_wait(tea, "Milk?")["id"]
@@ -325,7 +325,7 @@ def test_a_reply_quotes_and_only_from_the_same_conversation(alice, bob, call):
 # --- bad input ---------------------------------------------------------------------------------------
 
 
-def test_bad_words_are_answered_with_code_and_key_and_cost_nobody_anything(alice, bob, carol, call):
+def test_invalid_messages_get_an_error_with_code_and_key(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     theirs = carol.create_conversation()
@@ -352,7 +352,7 @@ def test_bad_words_are_answered_with_code_and_key_and_cost_nobody_anything(alice
     assert hers.received("error") == []
 
 
-def test_someone_elses_conversation_looks_as_if_it_did_not_exist(alice, carol, call):
+def test_inaccessible_and_missing_conversations_get_the_same_error(alice, carol, call):
     theirs = carol.create_conversation()
     client = call(alice)
     for kind, more in (("send", {"key": "k", "body": "x"}), ("sync", {"version": 0})):
@@ -395,11 +395,11 @@ BAD_FRAMES = {
 }
 
 
-def test_bad_frames_are_answered_and_the_socket_stays_open(place, alice, bob, call):
+def test_bad_frames_get_an_error_and_the_socket_stays_open(place, alice, bob, call):
     tea = alice.create_conversation(bob)
     his = call(bob)
     for names in (list(BAD_FRAMES)[:11], list(BAD_FRAMES)[11:]):
-        hers = call(alice)  # a second socket: twenty in a minute would be too many for one
+        hers = call(alice)  # a second socket: twenty per minute would be too many for one
         for name in names:
             hers.connection.send(BAD_FRAMES[name])
             error = hers.take("error")
@@ -413,14 +413,14 @@ def test_bad_frames_are_answered_and_the_socket_stays_open(place, alice, bob, ca
     assert " ERROR " not in place.output()
 
 
-def test_a_binary_frame_is_answered(alice, call):
+def test_binary_frame_gets_an_error(alice, call):
     client = call(alice)
     client.connection.send(b'{"type":"ping"}')
     assert client.take("error")["code"] == "bad_frame"
     assert client.received("pong") == []
 
 
-def test_a_hundred_thousand_brackets_hurt_nobody_else(place, alice, bob, call):
+def test_deeply_nested_frame_does_not_affect_others(place, alice, bob, call):
     tea = alice.create_conversation(bob)
     bad, hers, his = call(alice), call(alice), call(bob)
     bad.connection.send("[" * 100_000)
@@ -429,7 +429,7 @@ def test_a_hundred_thousand_brackets_hurt_nobody_else(place, alice, bob, call):
     his.expect_message(tea, "never mind")
 
 
-def test_a_frame_of_64_kib_is_read_and_one_byte_more_is_not(place, alice, call):
+def test_frames_are_limited_to_64_kib(place, alice, call):
     padded = '{"type":"ping"}' + " " * (protocol.FRAME_MAX - len('{"type":"ping"}'))
     client = call(alice)
     client.connection.send(padded)
@@ -441,12 +441,12 @@ def test_a_frame_of_64_kib_is_read_and_one_byte_more_is_not(place, alice, call):
 def assert_too_big(place, client):
     if place.kind == "serve":
         assert client.close_code() == 1009
-    else:  # Daphne knows no limit, so the frame comes as far as the consumer
+    else:  # Daphne has no limit, so the frame gets to the consumer
         assert client.take("error")["code"] == "too_big"
         assert client.is_open()
 
 
-def test_twenty_bad_frames_in_a_minute_end_the_socket(alice, bob, call):
+def test_twenty_bad_frames_in_a_minute_close_the_socket(alice, bob, call):
     tea = alice.create_conversation(bob)
     bad, hers, his = call(alice), call(alice), call(bob)
     for _ in range(20):
@@ -457,7 +457,7 @@ def test_twenty_bad_frames_in_a_minute_end_the_socket(alice, bob, call):
     his.expect_message(tea, "the others talk on")
 
 
-def test_an_archived_conversation_takes_no_words(alice, bob, call):
+def test_archived_conversation_rejects_messages(alice, bob, call):
     tea = alice.create_conversation(bob)
     his = call(bob)
     alice.ask("PATCH", f"/api/conversations/{tea}/", {"archived": True})
@@ -468,10 +468,10 @@ def test_an_archived_conversation_takes_no_words(alice, bob, call):
     assert his.send_and_wait(tea, "in time again")["seq"]
 
 
-# --- fleeting things ---------------------------------------------------------------------------------
+# --- typing, names, read marks, presence -------------------------------------------------------------
 
 
-def test_typing_reaches_the_others_and_no_outsider(alice, bob, carol, call):
+def test_typing_is_sent_to_other_members_only(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     hers, his, outside = call(alice), call(bob), call(carol)
     hers.say("typing", conversation=tea)
@@ -479,18 +479,18 @@ def test_typing_reaches_the_others_and_no_outsider(alice, bob, carol, call):
     frame = his.take("typing", conversation=tea)
     assert frame["user"] == {"id": alice.id, "name": "Alice"}
     assert hers.is_open()
-    assert his.received("typing") == []  # the second one came too soon to be told
+    assert his.received("typing") == []  # the second one came too soon
     assert outside.received("typing") == []
 
 
-def test_a_new_name_reaches_those_who_share_a_conversation_once(alice, bob, carol, call):
+def test_rename_is_sent_once_to_people_who_share_a_conversation(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     alice.create_conversation(bob)
     hers, his, others = call(alice), call(bob), call(carol)
     alice.ask("PATCH", "/api/me/", {"name": "Alice Liddell"})
     assert his.take("person")["user"]["name"] == "Alice Liddell"
     assert hers.take("person")["user"]["id"] == alice.id
-    alice.ask("PATCH", "/api/me/", {"theme": "dark"})  # nobody else's business
+    alice.ask("PATCH", "/api/me/", {"theme": "dark"})  # not sent to others
     alice.ask("PATCH", "/api/me/", {"hue": 3, "name": "Alice"})
     changed = his.take("person")["user"]
     assert (changed["hue"], changed["name"]) == (3, "Alice")
@@ -502,9 +502,7 @@ def test_a_new_name_reaches_those_who_share_a_conversation_once(alice, bob, caro
     assert others.received("person") == []
 
 
-def test_a_read_mark_reaches_ones_own_other_sockets_at_once_and_the_others_soon(
-    alice, bob, carol, call
-):
+def test_read_mark_is_sent_to_own_sockets_and_other_members(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     seq = alice.post_message(tea, "read this")["seq"]
     his, tab, hers, outside = call(bob), call(bob), call(alice), call(carol)
@@ -521,7 +519,7 @@ def test_a_read_mark_reaches_ones_own_other_sockets_at_once_and_the_others_soon(
     assert outside.received("seen") == []
 
 
-def test_who_is_here_is_told_to_those_who_share_a_conversation(place, alice, call):
+def test_presence_is_sent_to_people_who_share_a_conversation(place, alice, call):
     guest, friend = new_member(place), new_member(place)
     tea = alice.create_conversation(guest)
     hers = call(alice)
@@ -545,7 +543,7 @@ def test_who_is_here_is_told_to_those_who_share_a_conversation(place, alice, cal
 
 
 def here_of(asker, conversation, member):
-    """What REST says of somebody: whether they are here."""
+    """Return whether someone is online according to the API."""
     rows = asker.ask("GET", f"/api/conversations/{conversation}/members/")["results"]
     (here,) = (row["online"] for row in rows if row["user"]["id"] == member.id)
     return here
@@ -554,7 +552,7 @@ def here_of(asker, conversation, member):
 # --- catching up -------------------------------------------------------------------------------------
 
 
-def test_sync_brings_what_was_missed_once_and_in_order(alice, bob, call):
+def test_sync_returns_missed_changes_once_in_order(alice, bob, call):
     tea = alice.create_conversation(bob)
     before = alice.post_message(tea, "before")
     kept = [alice.post_message(tea, f"missed {n}") for n in range(3)]
@@ -573,7 +571,7 @@ def test_sync_brings_what_was_missed_once_and_in_order(alice, bob, call):
     assert (again["messages"], again["version"]) == ([], synced["version"])
 
 
-def test_sync_comes_in_pages_that_fit_together(alice, bob, call):
+def test_sync_is_paged(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers = call(alice)
     for number in range(230):
@@ -594,7 +592,7 @@ def test_sync_comes_in_pages_that_fit_together(alice, bob, call):
     assert pages == 3
 
 
-def test_long_messages_make_shorter_pages(alice, bob, call):
+def test_sync_pages_are_limited_in_bytes(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers = call(alice)
     for _ in range(60):
@@ -606,7 +604,7 @@ def test_long_messages_make_shorter_pages(alice, bob, call):
     assert len(json.dumps(page, ensure_ascii=False).encode()) < 2 * limits.SYNC_BYTES
 
 
-def test_too_far_behind_or_ahead_of_everything_means_start_afresh(place, alice, bob, call):
+def test_sync_resets_when_too_far_behind_or_ahead(place, alice, bob, call):
     tea = alice.create_conversation(bob)
     head = alice.post_message(tea, "only this")["version"]
     his = call(bob)
@@ -623,10 +621,10 @@ def test_too_far_behind_or_ahead_of_everything_means_start_afresh(place, alice, 
     assert (behind["reset"], behind["version"]) == (True, head + limits.SYNC_REACH)
 
 
-# --- what happens by REST is heard at once -------------------------------------------------------------
+# --- changes through the API arrive immediately --------------------------------------------------------
 
 
-def test_edits_deletes_and_reactions_appear_live_with_what_changed(alice, bob, carol, call):
+def test_edits_deletions_and_reactions_are_sent_with_their_change(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     his, outside = call(bob), call(carol)
     message = alice.post_message(tea, "Tee?")
@@ -657,7 +655,7 @@ def test_edits_deletes_and_reactions_appear_live_with_what_changed(alice, bob, c
     assert outside.received("message", conversation=tea) == []
 
 
-def test_notices_appear_live_as_sentences(alice, bob, call):
+def test_system_messages_are_sent_as_sentences(alice, bob, call):
     tea = alice.create_conversation(bob)
     his = call(bob)
     alice.ask("PATCH", f"/api/conversations/{tea}/", {"name": "Coffee", "topic": "Beans"})
@@ -671,7 +669,7 @@ def test_notices_appear_live_as_sentences(alice, bob, call):
 # --- membership ----------------------------------------------------------------------------------------
 
 
-def test_a_removed_member_hears_nothing_more(alice, bob, call):
+def test_removed_member_gets_no_more_events(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     alice.ask("DELETE", f"/api/conversations/{tea}/members/{bob.id}/")
@@ -689,7 +687,7 @@ def test_a_removed_member_hears_nothing_more(alice, bob, call):
     assert his.take("error")["code"] == "not_found"
 
 
-def test_a_removed_member_who_is_added_again_hears_all_again(alice, bob, call):
+def test_removed_member_added_again_gets_events(alice, bob, call):
     tea = alice.create_conversation(bob)
     his = call(bob)
     for round_ in range(3):
@@ -701,7 +699,7 @@ def test_a_removed_member_who_is_added_again_hears_all_again(alice, bob, call):
         assert heard["version"]
 
 
-def test_an_added_member_hears_at_once(alice, bob, carol, call):
+def test_added_member_gets_events_immediately(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     hers = call(carol)
     assert tea not in [row["id"] for row in hers.take("hello")["conversations"]]
@@ -714,7 +712,7 @@ def test_an_added_member_hears_at_once(alice, bob, carol, call):
     assert hers.send_and_wait(tea, "thank you")["seq"] == message["seq"] + 1
 
 
-def test_joining_and_leaving_take_effect_at_once(alice, bob, carol, call):
+def test_joining_and_leaving_take_effect_immediately(alice, bob, carol, call):
     tea = alice.create_conversation(bob, access="open")
     hers, his = call(carol), call(bob)
     carol.ask("POST", f"/api/conversations/{tea}/join/")
@@ -731,7 +729,7 @@ def test_joining_and_leaving_take_effect_at_once(alice, bob, carol, call):
     assert hers.received("message", message__body="she left") == []
 
 
-def test_a_role_is_told_to_the_person_it_concerns(alice, bob, call):
+def test_role_change_is_sent_to_the_affected_user(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     alice.ask("PATCH", f"/api/conversations/{tea}/members/{bob.id}/", {"role": "admin"})
@@ -741,7 +739,7 @@ def test_a_role_is_told_to_the_person_it_concerns(alice, bob, call):
     assert hers.received("conversation", change="role") == []
 
 
-def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, carol, call):
+def test_deleted_conversation_is_gone_for_everyone(alice, bob, carol, call):
     tea = alice.create_conversation(bob)
     alice.post_message(tea, "soon forgotten")
     hers, his, outside = call(alice), call(bob), call(carol)
@@ -754,7 +752,7 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, carol, call):
     assert outside.received("conversation", conversation__id=tea) == []
 
 
-def test_a_direct_conversation_appears_for_the_other_with_its_first_words(place, call):
+def test_direct_message_appears_for_the_other_person_with_its_first_message(place, call):
     dora, emil = new_member(place), new_member(place)
     hers, his = call(dora), call(emil)
     direct = dora.ask("POST", "/api/conversations/direct/", {"user": emil.id})["id"]
@@ -773,7 +771,7 @@ def test_a_direct_conversation_appears_for_the_other_with_its_first_words(place,
 # --- sign-ins ------------------------------------------------------------------------------------------
 
 
-def test_signing_out_ends_the_sockets_of_that_sign_in_within_a_second(place, call):
+def test_signing_out_closes_the_sockets_of_that_sign_in(place, call):
     guest = new_member(place)
     other = guest.again()
     here, there = call(guest), call(other)
@@ -784,7 +782,7 @@ def test_signing_out_ends_the_sockets_of_that_sign_in_within_a_second(place, cal
     assert there.is_open()
 
 
-def test_a_page_loses_its_socket_when_another_device_ends_its_sign_in(place):
+def test_ending_a_sign_in_closes_the_socket_of_its_page(place):
     guest = new_member(place)
     client = Client(connect(place, {"Origin": place.url, "Cookie": guest.cookie()}))
     with contextlib.closing(client):
@@ -795,7 +793,7 @@ def test_a_page_loses_its_socket_when_another_device_ends_its_sign_in(place):
         assert client.close_code() == 4001
 
 
-def test_a_new_password_ends_every_other_sign_in(place, call):
+def test_changing_the_password_closes_sockets_of_other_sign_ins(place, call):
     guest = new_member(place)
     other = guest.again()
     here, there = call(guest), call(other)
@@ -805,7 +803,7 @@ def test_a_new_password_ends_every_other_sign_in(place, call):
     assert here.is_open()
 
 
-def test_a_closed_account_loses_its_sockets(place, call):
+def test_deactivating_closes_all_sockets(place, call):
     left, closed = new_member(place), new_member(place)
     one, two = call(left), call(closed)
     end_everything(place, left, closed)  # by another process: found by the tick
@@ -815,13 +813,13 @@ def test_a_closed_account_loses_its_sockets(place, call):
         open_socket(closed)
 
 
-def test_a_token_that_runs_out_is_announced_and_can_be_renewed(place, call):
+def test_expiring_token_is_announced_and_can_be_renewed(place, call):
     guest, hasty = new_member(place), new_member(place)
     token = guest.token
     guest.token = guest.new_token(exp=int(time.time()) + 62)
     client = call(guest)
     assert client.take("auth_expiring")["seconds"] == 60
-    client.say("auth", token=hasty.token)  # somebody else's
+    client.say("auth", token=hasty.token)  # of another user
     assert client.take("error")["code"] == "token_invalid"
     client.say("auth", token="nonsense")
     assert client.take("error")["code"] == "token_invalid"
@@ -837,7 +835,7 @@ def test_a_token_that_runs_out_is_announced_and_can_be_renewed(place, call):
     assert client.is_open()
 
 
-def test_renewing_in_time_keeps_the_socket_open(place, call):
+def test_renewed_token_keeps_the_socket_open(place, call):
     guest = new_member(place)
     token, guest.token = guest.token, guest.new_token(exp=int(time.time()) + 3)
     client = call(guest)
@@ -850,7 +848,7 @@ def test_renewing_in_time_keeps_the_socket_open(place, call):
 
 
 def group_send(place, group, message):
-    """Sends as any other program with Channels would."""
+    """Send as any other program with Channels would."""
 
     async def send():
         layer = RedisPubSubChannelLayer(hosts=[place.installation.redis.url], prefix="chatty")
@@ -860,7 +858,7 @@ def group_send(place, group, message):
     asyncio.run(send())
 
 
-def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobody(
+def test_known_events_of_other_processes_are_delivered_and_unknown_ones_ignored(
     place, alice, bob, call
 ):
     if place.installation.redis is None:
@@ -873,7 +871,7 @@ def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobod
     whisper = to_layer(
         [EphemeralEvent(tea, json.dumps({"type": "typing", "conversation": tea}))], "other"
     )
-    deadline = time.monotonic() + 5  # until the group is subscribed to
+    deadline = time.monotonic() + 5  # until the group is subscribed
     while not his.received("typing", conversation=tea):
         assert time.monotonic() < deadline
         group_send(place, group, whisper)
@@ -893,10 +891,10 @@ def test_a_known_event_of_another_process_reaches_a_socket_and_others_hurt_nobod
     assert " ERROR " not in place.output()
 
 
-# --- and all the while ---------------------------------------------------------------------------------
+# --- heartbeat and epoch -------------------------------------------------------------------------------
 
 
-def test_after_a_new_epoch_everybody_comes_in_anew(place, alice, call):
+def test_new_epoch_reconnects_everyone(place, alice, call):
     client = call(alice)
     before = client.take("hello")["epoch"]
     place.manage("shell", "-c", "from conversations import actions; actions.renew_epoch()")
@@ -904,7 +902,7 @@ def test_after_a_new_epoch_everybody_comes_in_anew(place, alice, call):
     assert call(alice).take("hello")["epoch"] != before
 
 
-def test_a_quiet_socket_hears_a_heartbeat(patient):
-    """The last test of a place: most of the time has passed by then."""
+def test_quiet_socket_gets_a_heartbeat(patient):
+    """Last in this module: most of the wait is over by then."""
     assert patient.take("heartbeat", seconds=protocol.HEARTBEAT_SECONDS + 5)
     assert patient.is_open()

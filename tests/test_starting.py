@@ -1,4 +1,4 @@
-"""What keeps Chatty from starting is said in a sentence, whatever starts it, and repeats no secret."""
+"""Whatever keeps Chatty from starting is explained in a sentence, for every command, without secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WAYS = {
 
 
 def output_of(installation, way, **changes):
-    """What starting this way wrote; it must have failed without a traceback."""
+    """Return the output of this command, which must have failed without a traceback."""
     code, output = installation.run(*WAYS[way], **{"PORT": "0", "SECRET_KEY": "", **changes})
     assert code != 0, output
     assert "Traceback" not in output
@@ -45,13 +45,13 @@ def output_of(installation, way, **changes):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_setting_that_makes_no_sense_is_told(installation, way):
+def test_invalid_setting_is_reported(installation, way):
     output = output_of(installation, way, DATABASE_URL=f"postgres://u:1/{SECRET}@h/d")
     assert "DATABASE_URL should look like" in output
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_database_that_is_away_is_told(installation, way):
+def test_unreachable_database_is_reported(installation, way):
     port = free_port()
     url = f"postgres://u:{SECRET}@127.0.0.1:{port}/d"
     output = output_of(
@@ -77,11 +77,11 @@ def test_a_database_that_is_away_is_told(installation, way):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_each_cause_has_its_own_sentence(installation, changes, expected):
+def test_each_cause_has_its_own_message(installation, changes, expected):
     assert expected in output_of(installation, "setup", **changes)
 
 
-def test_a_server_says_what_it_runs_on(production_installation):
+def test_server_logs_its_configuration(production_installation):
     server = production_installation.serve()
     output = server.output()
     assert (
@@ -92,7 +92,7 @@ def test_a_server_says_what_it_runs_on(production_installation):
     assert f"Listening on: 127.0.0.1:{server.port}" in output
 
 
-def test_a_name_that_is_not_ascii_is_served(installation):
+def test_non_ascii_host_is_served(installation):
     server = installation.serve(PUBLIC_URL="http://münchen.example")
     for host, status in (("xn--mnchen-3ya.example", 200), ("other.example", 400)):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
@@ -101,16 +101,16 @@ def test_a_name_that_is_not_ascii_is_served(installation):
         connection.close()
 
 
-# --- the database and what is around it -------------------------------------------------------------
+# --- the database and its files ---------------------------------------------------------------------
 
 
 def as_ordinary_user():
-    """What to begin a command with so that the modes of files count for it."""
+    """Return a command prefix that makes file permissions apply."""
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
 @pytest.mark.parametrize("way", ["setup", "serve", "another command", "daphne"])
-def test_a_database_file_one_may_not_write_is_told(installation, way):
+def test_read_only_database_file_is_reported(installation, way):
     path = installation.home / "chatty.db"
     path.chmod(0o400)
     if os.geteuid() == 0:
@@ -132,14 +132,14 @@ def test_a_database_file_one_may_not_write_is_told(installation, way):
 
 
 @pytest.mark.parametrize("command", ["demo", "new_epoch", "accept_secret", "changepassword"])
-def test_commands_before_set_up_are_told_to_wait_for_it(installation, tmp_path, command):
+def test_commands_before_setup_ask_to_run_it(installation, tmp_path, command):
     arguments = ["a@example.org"] if command == "changepassword" else []
     output = installation.manage(command, *arguments, check=False, DATA_DIR=str(tmp_path))
     assert "Run this first: python manage.py setup" in output
     assert "Traceback" not in output
 
 
-def test_a_file_that_is_no_database_is_told(installation):
+def test_file_that_is_not_a_database_is_reported(installation):
     (installation.home / "chatty.db").write_bytes(b"no database" * 1000)
     assert "is not an SQLite database" in installation.manage("serve", check=False, PORT="0")
 
@@ -159,7 +159,7 @@ def test_a_file_that_is_no_database_is_told(installation):
         ),
     ],
 )
-def test_what_postgresql_says_is_told(production_installation, url, expected):
+def test_postgresql_errors_are_explained(production_installation, url, expected):
     given = urlsplit(production_installation.env["DATABASE_URL"])
     host = given.query.removeprefix("host=")
     changed = url.format(name=given.path[1:], host=host)
@@ -172,7 +172,7 @@ def test_what_postgresql_says_is_told(production_installation, url, expected):
         assert "Traceback" not in output
 
 
-def test_a_wrong_password_for_postgresql_is_told(own_installation):
+def test_wrong_postgresql_password_is_reported(own_installation):
     given = urlsplit(own_installation.env["DATABASE_URL"])
     with psycopg.connect(own_installation.postgres.url, autocommit=True) as connection:
         connection.execute("CREATE ROLE locked LOGIN PASSWORD 'right'")
@@ -189,7 +189,7 @@ def test_a_wrong_password_for_postgresql_is_told(own_installation):
         assert "Traceback" not in output
 
 
-def test_another_secret_is_refused_with_the_command_that_accepts_it(installation):
+def test_changed_secret_key_is_rejected_with_the_command_to_accept_it(installation):
     other = "another-key-0123456789-abcdefghijklmnopqrstuvwxyz-ABC"
     for command in ("serve", "setup"):
         output = installation.manage(command, check=False, PORT="0", SECRET_KEY=other)
@@ -211,16 +211,16 @@ def record_migration(installation, name):
     installation.manage("shell", "-c", script)
 
 
-def test_code_older_than_the_database_is_refused(installation):
+def test_code_older_than_the_database_is_rejected(installation):
     record_migration(installation, "9999_from_the_future")
     for way in ("serve", "setup", "daphne"):
         output = output_of(installation, way, SECRET_KEY=installation.env["SECRET_KEY"])
         assert "newer version of Chatty" in output
 
 
-def test_setup_does_not_migrate_under_a_server_on_sqlite(installation):
+def test_setup_does_not_migrate_a_served_sqlite_database(installation):
     server = installation.serve()
-    assert installation.manage("setup") == ""  # nothing to do: harmless
+    assert installation.manage("setup") == ""  # nothing to do
     with contextlib.closing(sqlite3.connect(installation.home / "chatty.db")) as database:
         newest = "SELECT max(id) FROM django_migrations WHERE app = 'conversations'"
         database.execute(f"DELETE FROM django_migrations WHERE id = ({newest})")
@@ -234,7 +234,7 @@ def test_setup_does_not_migrate_under_a_server_on_sqlite(installation):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
+def test_concurrent_setups_run_once(kind, builder, tmp_path):
     empty = builder.not_set_up(tmp_path, SECRET_KEY="")
     if kind == "postgres":
         with contextlib.closing(builder.production()) as grown:
@@ -249,17 +249,17 @@ def test_two_set_ups_at_once_do_the_work_once(kind, builder, tmp_path):
     assert [path.name for path in tmp_path.glob(".secret*")] == []
 
 
-# --- a disk that fills up while it serves -----------------------------------------------------------
+# --- a disk that fills up ---------------------------------------------------------------------------
 
 
-def test_a_full_disk_is_told_in_the_log_by_readyz_and_to_who_sends(installation, person):
+def test_full_disk_is_reported_in_log_readyz_and_error_frames(installation, person):
     server = installation.serve()
     alice = person(server, "Alice")
     status, made = alice.call("POST", "/api/conversations/", {"name": "Tea", "members": []})
     assert status == 201, made
     with alice.socket() as line:
         line.recv(timeout=10)
-        # The process may let no file grow any further: what a full disk is, and can be undone.
+        # The process cannot let files grow any further: like a full disk, but reversible.
         log = (installation.home / "chatty.db-wal").stat().st_size
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (log, limits[1]))
@@ -294,11 +294,11 @@ def ready(server):
 
 
 def others_may_use(directory):
-    """What below `directory` anybody else on the machine may read, write or enter, itself included."""
+    """Return the paths in and including `directory` that other users can read, write or enter."""
     return [path for path in (directory, *directory.rglob("*")) if path.stat().st_mode & 0o077]
 
 
-def test_nobody_else_can_read_the_data_from_the_first_start(installation, tmp_path):
+def test_data_is_private_from_the_first_start(installation, tmp_path):
     data, static = tmp_path / "data", tmp_path / "static"
     env = {"DATA_DIR": str(data), "STATIC_ROOT": str(static), "SECRET_KEY": ""}
     installation.manage("setup", **env)
@@ -306,7 +306,7 @@ def test_nobody_else_can_read_the_data_from_the_first_start(installation, tmp_pa
     names = {path.name for path in data.iterdir()}
     assert names >= {"chatty.db", "chatty.db-wal", "chatty.db-shm", "chatty.db.lock", "secret_key"}
     assert others_may_use(data) == []
-    # A proxy may serve these.
+    # A proxy can serve these.
     unreadable = [
         path
         for path in (static, *static.rglob("*"))
@@ -316,7 +316,7 @@ def test_nobody_else_can_read_the_data_from_the_first_start(installation, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["serve", "daphne"])
-def test_data_that_others_could_read_is_closed_to_them(installation, kind):
+def test_permissions_of_readable_data_are_tightened(installation, kind):
     installation.home.chmod(0o755)
     (installation.home / "chatty.db").chmod(0o644)
     server = installation.serve(kind=kind)
@@ -329,10 +329,10 @@ def test_data_that_others_could_read_is_closed_to_them(installation, kind):
 # --- several workers --------------------------------------------------------------------------------
 
 
-def test_ready_is_said_when_every_worker_serves(production_installation):
+def test_ready_is_logged_when_every_worker_serves(production_installation):
     server = production_installation.serve("--workers", "3")
     eventually(lambda: "Chatty is ready" in server.output(), seconds=60)
-    # Each writes numbers of its own as soon as it serves; the files are named after processes.
+    # Each worker writes its own metrics as soon as it serves; file names contain the process id.
     numbers = production_installation.home / "metrics" / str(server.process.pid)
     serving = {path.stem.rpartition("_")[2] for path in numbers.glob("*.db")}
     assert len(serving) == 3
@@ -341,7 +341,7 @@ def test_ready_is_said_when_every_worker_serves(production_installation):
     assert [path.name for path in (production_installation.home / "metrics").iterdir()] == ["lock"]
 
 
-def test_what_killed_workers_leave_is_cleared_up_at_the_next_start(tmp_path):
+def test_metrics_of_killed_workers_are_removed_at_the_next_start(tmp_path):
     base = tmp_path / "metrics"
     dead = base / "1"
     dead.mkdir(parents=True)
@@ -354,7 +354,7 @@ def test_what_killed_workers_leave_is_cleared_up_at_the_next_start(tmp_path):
         with (left / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             clear_up(base)
-            assert left.exists()  # somebody else's, who lives
+            assert left.exists()  # belongs to a running process
         clear_up(base)
         assert own.exists()
         assert not left.exists()

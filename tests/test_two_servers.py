@@ -1,6 +1,6 @@
-"""Two `serve` processes on one PostgreSQL and one Redis are one chat, also while Redis is away.
+"""Two `serve` processes on one PostgreSQL and one Redis are one chat, also during an outage of Redis.
 
-Alice is at the first server, Bob at the second, Carol is outside.
+Alice is at the first server, Bob at the second, Carol is not in it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tests.sockets import Client, Member, new_key, new_member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("two servers")]
 
-AT_ONCE = 1.0  # seconds, with the layer
-BY_ITSELF = 6.0  # without
+AT_ONCE = 1.0  # seconds, with the channel layer
+BY_ITSELF = 6.0  # without it
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def servers(installation):
     )
     yield pair
     for server in pair:
-        assert " ERROR " not in server.output()  # outages are no alarm
+        assert " ERROR " not in server.output()  # outages are not errors
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def call():
 
 @pytest.fixture
 def stopped(installation):
-    """stopped("killed" | "hanging") takes Redis away; at the end it is there again."""
+    """stopped("killed" | "hanging") makes Redis unavailable; it is restored at the end."""
 
     def stop(how):
         installation.redis.stop() if how == "killed" else installation.redis.hang()
@@ -72,21 +72,21 @@ def stopped(installation):
 
 
 def started(installation):
-    """Whatever became of Redis, it is there."""
+    """Make Redis available again."""
     installation.redis.start()
     installation.redis.wake()
 
 
 def count_reports(servers, state):
-    """How often each server has told of the layer: "silent", "back again"."""
+    """Return how often each server has logged this state of the channel layer: "silent", "back again"."""
     return [server.output().count(f"channel layer: {state}") for server in servers]
 
 
 def assert_heard_through_layer(
     speaker: Client, listener: Client, conversation: int, seconds: float
 ):
-    """Waits until typing passes between them: only the layer carries that from one process to
-    another. Returns how long it took."""
+    """Wait until a typing frame gets through: only the channel layer carries those between processes. Return
+    how long it took."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         speaker.say("typing", conversation=conversation)
@@ -96,7 +96,7 @@ def assert_heard_through_layer(
     raise AssertionError(f"Nothing came through the layer in {seconds} s.")
 
 
-def test_people_on_either_server_talk_with_each_other(alice, bob, people, call):
+def test_members_on_both_servers_can_chat(alice, bob, people, call):
     tea = alice.create_conversation(bob)
     hers, his, outside = call(alice), call(bob), call(people[2])
     assert_heard_through_layer(hers, his, tea, 5)
@@ -110,7 +110,7 @@ def test_people_on_either_server_talk_with_each_other(alice, bob, people, call):
     assert outside.received("message", conversation=tea) == []
 
 
-def test_one_key_at_both_servers_is_one_message(alice, bob, servers, call):
+def test_key_is_idempotent_across_servers(alice, bob, servers, call):
     tea = alice.create_conversation(bob)
     elsewhere = alice.again(servers[1])
     here, there, his = call(alice), call(elsewhere), call(bob)
@@ -126,7 +126,7 @@ def test_one_key_at_both_servers_is_one_message(alice, bob, servers, call):
     assert len(his.received("message", conversation=tea, message__kind="text")) == 19
 
 
-def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call):
+def test_both_servers_deliver_messages_in_the_same_order(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     count = 150
@@ -145,7 +145,7 @@ def test_both_servers_tell_everybody_the_same_in_the_same_order(alice, bob, call
     assert [m["seq"] for m in alice.read_messages(tea)] == list(range(1, 2 * count + 3))
 
 
-def test_removal_and_return_take_effect_on_the_other_server(alice, bob, call):
+def test_removal_and_readmission_take_effect_on_the_other_server(alice, bob, call):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     assert_heard_through_layer(hers, his, tea, 5)
@@ -160,7 +160,7 @@ def test_removal_and_return_take_effect_on_the_other_server(alice, bob, call):
     his.expect_message(tea, "with him", 2)
 
 
-def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
+def test_signing_out_at_one_server_closes_sockets_at_the_other(servers, call):
     guest = new_member(servers[0])
     client = call(guest)
     elsewhere = Member(servers[1], guest.name, guest.token)
@@ -170,7 +170,7 @@ def test_signing_out_at_one_server_ends_sockets_at_the_other(servers, call):
     assert time.monotonic() - began < AT_ONCE
 
 
-def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, servers, call):
+def test_presence_is_shared_between_servers_until_one_is_killed(installation, servers, call):
     there = installation.serve(PRESENCE_SECONDS="3")
     alice, guest = new_member(servers[0]), new_member(there)
     tea = alice.create_conversation(guest)
@@ -185,7 +185,8 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, 
     marked = {"user": alice.id, "seq": seq}
     theirs.take_if("mark", lambda f: f["type"] == "seen" and marked in f["marks"], BY_ITSELF)
     tab.close()
-    hers.expect_nothing(4, "presence", offline=[guest.id])  # another window is open, elsewhere
+    # Another window is open at the other server.
+    hers.expect_nothing(4, "presence", offline=[guest.id])
     began = time.monotonic()
     there.kill()
     hers.take("presence", 10, offline=[guest.id])
@@ -197,7 +198,7 @@ def test_who_is_here_is_known_at_both_servers_until_one_is_killed(installation, 
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
-def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
+def test_presence_is_per_server_without_redis_and_recovers(
     installation, servers, call, stopped, how
 ):
     alice, guest = new_member(servers[0]), new_member(servers[1])
@@ -216,7 +217,9 @@ def test_without_redis_each_server_knows_its_own_people_and_then_all_again(
 
 
 @pytest.mark.parametrize("what", ["flushed", "clients killed"])
-def test_what_happens_to_redis_is_nobodys_business(what, installation, servers, alice, bob, call):
+def test_flushing_redis_or_killing_its_clients_loses_nothing(
+    what, installation, servers, alice, bob, call
+):
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
     assert_heard_through_layer(hers, his, tea, 5)
@@ -235,7 +238,7 @@ def test_what_happens_to_redis_is_nobodys_business(what, installation, servers, 
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
-def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
+def test_messages_arrive_within_seconds_without_redis(
     installation, servers, alice, bob, call, stopped, how
 ):
     tea = alice.create_conversation(bob)
@@ -248,7 +251,7 @@ def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
     for number in range(3):
         began = time.monotonic()
         hers.send_and_wait(tea, f"dark {number}", key=new_key())
-        assert time.monotonic() - began < AT_ONCE  # a sender never waits for the layer
+        assert time.monotonic() - began < AT_ONCE  # senders never wait for the channel layer
         his.expect_body(tea, f"dark {number}", BY_ITSELF)
     began = time.monotonic()
     late = call(bob)  # a new socket
@@ -276,7 +279,7 @@ def test_without_redis_words_arrive_within_seconds_and_with_it_at_once_again(
 
 
 @pytest.mark.parametrize("how", ["killed", pytest.param("hanging", marks=pytest.mark.long)])
-def test_without_redis_removal_and_sign_out_take_seconds(
+def test_removal_and_sign_out_take_effect_within_seconds_without_redis(
     installation, servers, alice, bob, call, stopped, how
 ):
     guest = new_member(servers[0])

@@ -1,4 +1,4 @@
-"""What tests of accounts use: Alice's browser and programs, and limits of their own."""
+"""Fixtures for tests of accounts: Alice's browser, her API client, and local rate limits."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from accounts.signals import sign_ins_ended
 
 @pytest.fixture(autouse=True)
 def _limits_of_this_process(settings):
-    """Tests beside this one may share a Redis: count here alone."""
+    """Count in this process only: tests running in parallel may share a Redis."""
     settings.REDIS_URL = ""
 
 
 @pytest.fixture
 def browser(alice) -> Client:
-    """Alice's browser, signed in."""
+    """A browser in which Alice is signed in."""
     client = Client()
     client.force_login(alice)
     return client
@@ -38,7 +38,7 @@ def pair(alice) -> tokens.Pair:
 
 @pytest.fixture
 def ended() -> Iterator[list[dict[str, Any]]]:
-    """Every announcement of ended sign-ins, as it is heard by the sockets' side."""
+    """Every `sign_ins_ended` signal, as its receivers get it."""
     heard: list[dict[str, Any]] = []
 
     def listen(sender: Any, signal: Any, **said: Any) -> None:

@@ -1,4 +1,4 @@
-"""What tests of accounts say again and again."""
+"""Helpers for tests of accounts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def bearer(token: str) -> dict[str, Any]:
 
 
 def raises_chat_error(code: str, *, field: str | None = None) -> Any:
-    """A context like pytest.raises: ChatError of this code, naming this field."""
+    """Like pytest.raises: expect a ChatError with this code, naming this field."""
     return pytest.raises(
         ChatError, check=lambda e: e.code == code and (field is None or field in e.fields)
     )

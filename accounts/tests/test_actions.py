@@ -39,7 +39,7 @@ def raising(error):
 
 @pytest.fixture
 def hashes(monkeypatch):
-    """One entry for every password that is hashed."""
+    """One entry for each password hash computed."""
     counted = []
 
     def counting(real):
@@ -63,7 +63,7 @@ def web(user, sid="web", **fields):
 class TestRegister:
     pytestmark = pytest.mark.django_db
 
-    def test_it_opens_an_account_that_can_be_signed_in_to(self):
+    def test_creates_an_account_that_can_sign_in(self):
         user = register(email=" Carol@Example.org", name="  Carol   C ", time_zone="Europe/Paris")
         assert (user.email, user.name, user.time_zone) == (
             "carol@example.org",
@@ -96,26 +96,26 @@ class TestRegister:
             ("invalid", "password", {"password": ""}),
         ],
     )
-    def test_it_refuses_with_the_field_and_a_sentence(self, code, field, changes):
+    def test_invalid_input_is_rejected_with_a_field_error(self, code, field, changes):
         with raises_chat_error(code, field=field) as caught:
             register(**changes)
         assert all(caught.value.fields[field])
         assert not User.objects.exists()
 
-    def test_a_password_may_have_256_characters(self):
+    def test_password_can_have_256_characters(self):
         long = "correct horse " * 18 + "batt"
         assert len(long) == 256
         register(password=long)
         assert sign_in("carol@example.org", long)
 
-    def test_a_taken_address_is_said_plainly_and_changes_nothing(self, alice):
+    def test_taken_email_is_rejected_and_changes_nothing(self, alice):
         with raises_chat_error("invalid", field="email"):
             register(email="ALICE@example.org", name="Impostor")
         alice.refresh_from_db()
         assert alice.name == "Alice"
         assert sign_in() == alice
 
-    def test_asking_again_and_again_is_limited_per_address(self, settings):
+    def test_sign_ups_are_rate_limited_per_address(self, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_up": "2/h"}
         for n in range(2):
             register(email=f"c{n}@example.org")
@@ -126,13 +126,13 @@ class TestRegister:
         assert User.objects.count() == 3
 
     @pytest.mark.parametrize("how", ["closed", "invited"])
-    def test_it_is_closed_to_strangers_where_the_settings_say_so(self, settings, how):
+    def test_is_rejected_when_sign_up_is_closed_or_by_invitation(self, settings, how):
         settings.SIGN_UP = how
         with raises_chat_error("sign_up_closed"):
             register()
         assert not User.objects.exists()
 
-    def test_an_invitation_opens_where_one_is_needed_and_only_there(self, settings):
+    def test_invitation_is_accepted_only_when_sign_up_is_by_invitation(self, settings):
         settings.SIGN_UP = "invited"
         assert register(invited=True)
         settings.SIGN_UP = "closed"
@@ -141,7 +141,7 @@ class TestRegister:
 
 
 class TestAuthenticate:
-    def test_the_right_password_finds_the_person(self, alice):
+    def test_correct_password_returns_the_user(self, alice):
         assert sign_in() == alice
 
     @pytest.mark.parametrize(
@@ -156,14 +156,16 @@ class TestAuthenticate:
             ("", ""),
         ],
     )
-    def test_wrong_address_and_wrong_password_get_the_same_answer(self, alice, email, password):
+    def test_wrong_email_and_wrong_password_raise_the_same_error(self, alice, email, password):
         with raises_chat_error("wrong_credentials") as caught:
             sign_in(email, password)
         assert caught.value.detail == "Wrong email address or password."
         assert caught.value.fields == {}
 
     @pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org"])
-    def test_each_attempt_costs_one_hash_whoever_it_is_for(self, settings, monkeypatch, db, email):
+    def test_failed_attempts_hash_once_for_known_and_unknown_emails(
+        self, settings, monkeypatch, db, email
+    ):
         from accounts.hashers import Argon2idHasher
 
         settings.PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
@@ -181,23 +183,23 @@ class TestAuthenticate:
             sign_in(email, "wrong")
         assert len(hashes) == 1
 
-    def test_a_closed_account_is_told_only_to_its_owner(self, alice):
+    def test_deactivation_is_revealed_only_with_the_correct_password(self, alice):
         actions.close_account(alice)
         with raises_chat_error("account_closed"):
             sign_in()
         with raises_chat_error("wrong_credentials"):
             sign_in(password="wrong")
 
-    def test_guessing_is_stopped_but_locks_nobody_else_out(self, alice, settings):
+    def test_guessing_is_rate_limited_without_locking_out_other_addresses(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
         for _ in range(3):
             with raises_chat_error("wrong_credentials"):
                 sign_in(password="wrong")
         with raises_chat_error("slow_down"):
-            sign_in()  # not even the right one, or guessing would go on
+            sign_in()  # not even with the correct password, or guessing would continue
         assert sign_in(address="192.0.2.99") == alice
 
-    def test_other_spellings_of_the_address_are_the_same_bucket(self, alice, settings):
+    def test_email_spellings_share_a_rate_limit(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
         for email in ("alice@example.org", " ALICE@example.org "):
             with raises_chat_error("wrong_credentials"):
@@ -205,7 +207,7 @@ class TestAuthenticate:
         with raises_chat_error("slow_down"):
             sign_in("Alice@example.org")
 
-    def test_trying_many_accounts_from_one_address_is_stopped(self, alice, settings):
+    def test_many_accounts_from_one_address_are_rate_limited(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in_address": "5/5m"}
         for n in range(5):
             with raises_chat_error("wrong_credentials"):
@@ -214,15 +216,15 @@ class TestAuthenticate:
             sign_in()
         assert sign_in(address="192.0.2.99") == alice
 
-    def test_one_address_alone_cannot_use_up_what_is_there_for_all(self, alice, settings):
+    def test_one_address_cannot_exhaust_the_global_limit(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in_address": "5/5m", "sign_in_all": "10/5m"}
         for n in range(50):
             with pytest.raises(ChatError):
                 sign_in(f"p{n}@example.org")
         assert sign_in(address="192.0.2.99") == alice
 
-    def test_the_right_password_costs_a_place_too(self, alice, settings, hashes):
-        """A loop of right passwords is a loop of hashes."""
+    def test_correct_passwords_count_towards_the_limit(self, alice, settings, hashes):
+        """Each sign-in costs a hash, also with the correct password."""
         settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
         for _ in range(3):
             assert sign_in() == alice
@@ -231,7 +233,7 @@ class TestAuthenticate:
                 sign_in()
         assert len(hashes) == 3
 
-    def test_right_passwords_of_many_accounts_are_limited_per_address(self, settings, db, hashes):
+    def test_correct_passwords_are_rate_limited_per_address(self, settings, db, hashes):
         settings.LIMITS = {**settings.LIMITS, "passwords": "5/5m"}
         for n in range(9):
             User.objects.create_user(f"p{n}@example.org", PASSWORD, name="P")
@@ -243,11 +245,11 @@ class TestAuthenticate:
         assert len(hashes) == 5
         assert sign_in("p8@example.org", address="198.51.100.1")
 
-    def test_five_devices_one_after_the_other_are_welcome(self, alice):
+    def test_five_devices_can_sign_in_in_a_row(self, alice):
         for _ in range(5):
             assert sign_in() == alice
 
-    def test_the_right_password_uses_up_nothing_of_what_is_there_for_others(self, alice, settings):
+    def test_correct_passwords_do_not_use_up_shared_limits(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in_address": "2/5m", "sign_in_all": "2/5m"}
         for _ in range(10):
             assert sign_in() == alice
@@ -261,7 +263,7 @@ class TestAuthenticate:
             ("password", {"password": "x" * 1_000_000}),
         ],
     )
-    def test_what_is_too_long_is_neither_hashed_nor_counted(
+    def test_overlong_input_is_neither_hashed_nor_counted(
         self, alice, settings, hashes, field, given
     ):
         settings.LIMITS = {**settings.LIMITS, "sign_in_all": "1/h", "sign_in": "1/h"}
@@ -271,14 +273,14 @@ class TestAuthenticate:
         assert hashes == []
         assert sign_in() == alice
 
-    def test_a_whole_48_cannot_use_up_what_is_there_for_all(self, alice, settings):
+    def test_one_ipv6_48_cannot_exhaust_the_global_limit(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in_address": "1/5m", "sign_in_all": "20/5m"}
         for n in range(100):
             with pytest.raises(ChatError):
                 sign_in(f"p{n}@example.org", address=f"2001:db8:1:{n:x}::/64")
         assert sign_in(address="192.0.2.99") == alice
 
-    def test_a_place_is_given_back_when_nothing_could_be_hashed(self, alice, settings, monkeypatch):
+    def test_limit_is_refunded_when_hashing_was_busy(self, alice, settings, monkeypatch):
         settings.LIMITS = {**settings.LIMITS, "sign_in_all": "1/h"}
         with monkeypatch.context() as patched:
             patched.setattr(User, "check_password", raising(ChatError("busy")))
@@ -287,8 +289,8 @@ class TestAuthenticate:
         assert sign_in() == alice
 
 
-class TestKnownHere:
-    """Strangers in any number use up what is there for all; somebody who was here before gets in."""
+class TestKnownDevice:
+    """Requests from unknown clients can exhaust the global limit; known devices can still sign in."""
 
     DEVICE = "192.0.2.99"
 
@@ -303,24 +305,24 @@ class TestKnownHere:
         with raises_chat_error("slow_down"):
             sign_in(address="198.51.100.1")
 
-    def test_from_a_browser_that_signed_in_before(self, alice):
+    def test_known_browser_can_sign_in(self, alice):
         self.use_up()
         device = Device("phone", (alice.pk,))
         assert sign_in(address="198.51.100.1", device=device) == alice
 
-    def test_but_not_to_another_account(self, alice, bob):
+    def test_known_browser_cannot_sign_in_to_another_account(self, alice, bob):
         self.use_up()
         with raises_chat_error("slow_down"):
             sign_in("bob@example.org", device=Device("phone", (alice.pk,)))
 
-    def test_from_an_address_where_a_program_signed_in_before(self, alice):
+    def test_known_address_of_a_program_can_sign_in(self, alice):
         tokens.begin(alice, client="bot", address=HERE)
         self.use_up()
         assert sign_in(address=HERE) == alice
         with raises_chat_error("slow_down"):
             sign_in("bob@example.org", address=HERE)
 
-    def test_guessing_from_there_is_limited_too(self, alice, settings, hashes):
+    def test_guessing_from_known_devices_is_rate_limited(self, alice, settings, hashes):
         settings.LIMITS = {**settings.LIMITS, "sign_in_devices": "5/5m"}
         self.use_up()
         hashes.clear()
@@ -331,7 +333,7 @@ class TestKnownHere:
                     sign_in(password="wrong", address="198.51.100.1", device=device)
         assert len(hashes) == 5
 
-    def test_a_mail_about_a_forgotten_password_too(self, alice, settings, monkeypatch):
+    def test_known_device_can_request_a_password_reset(self, alice, settings, monkeypatch):
         posted = []
         monkeypatch.setattr(mails, "send_in_background", posted.append)
         settings.LIMITS = {**settings.LIMITS, "reset_all": "3/h", "reset": "3/h"}
@@ -353,8 +355,8 @@ class TestKnownHere:
         assert len(posted) == 6
 
 
-class TestEnding:
-    def test_ending_one_announces_exactly_that_one_after_commit(
+class TestEndSignIn:
+    def test_signal_is_sent_after_commit_with_that_sign_in(
         self, alice, ended, django_capture_on_commit_callbacks
     ):
         web(alice, "one")
@@ -369,9 +371,7 @@ class TestEnding:
         alice.refresh_from_db()
         assert alice.clock == 1
 
-    def test_ending_one_twice_says_nothing_the_second_time(
-        self, alice, ended, django_capture_on_commit_callbacks
-    ):
+    def test_ending_twice_sends_one_signal(self, alice, ended, django_capture_on_commit_callbacks):
         web(alice, "one")
         with django_capture_on_commit_callbacks(execute=True):
             assert actions.end_sign_in("one")
@@ -379,9 +379,7 @@ class TestEnding:
             assert not actions.end_sign_in("never was")
         assert len(ended) == 1
 
-    def test_a_rolled_back_ending_is_not_announced(
-        self, alice, ended, django_capture_on_commit_callbacks
-    ):
+    def test_rollback_sends_no_signal(self, alice, ended, django_capture_on_commit_callbacks):
         web(alice, "one")
         with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
             actions.end_sign_in("one")
@@ -389,7 +387,7 @@ class TestEnding:
         assert ended == []
         assert queries.valid_sids(["one"]) == {"one"}
 
-    def test_ending_all_but_one_leaves_that_one_and_other_people_alone(
+    def test_ending_all_but_one_keeps_it_and_other_users(
         self, alice, bob, ended, django_capture_on_commit_callbacks
     ):
         for sid in ("one", "two", "three"):
@@ -404,13 +402,13 @@ class TestEnding:
         bob.refresh_from_db()
         assert bob.clock == 0
 
-    def test_one_cannot_end_somebody_elses(self, alice, bob):
+    def test_users_cannot_end_sign_ins_of_others(self, alice, bob):
         web(bob, "bob's")
         with raises_chat_error("not_found"):
             actions.end_own_sign_in(alice, "bob's")
         assert queries.valid_sids(["bob's"]) == {"bob's"}
 
-    def test_a_listener_that_fails_spoils_nothing(
+    def test_failing_signal_receiver_is_logged(
         self, alice, ended, django_capture_on_commit_callbacks, caplog
     ):
         def broken(**said):
@@ -426,19 +424,19 @@ class TestEnding:
         assert len(ended) == 1
         assert "broken" in caplog.text
 
-    def test_what_ran_out_is_over_without_anybody_ending_it(self, alice):
+    def test_expired_sign_in_is_invalid(self, alice):
         web(alice, "old", expires_at=timezone.now() - timedelta(seconds=1))
         assert queries.valid_sids(["old"]) == set()
 
-    def test_asking_about_many_sign_ins_is_few_queries(self, alice, django_assert_num_queries):
+    def test_valid_sids_batches_its_queries(self, alice, django_assert_num_queries):
         web(alice, "one")
         with django_assert_num_queries(3):
             asked = [str(n) for n in range(2500)] + ["one"]
             assert queries.valid_sids(asked) == {"one"}
 
 
-class TestMany:
-    def test_a_program_that_always_signs_in_anew_ends_its_oldest_and_no_browser(
+class TestSignInLimit:
+    def test_new_token_ends_the_oldest_token_but_no_browser_session(
         self, alice, monkeypatch, ended, django_capture_on_commit_callbacks
     ):
         monkeypatch.setattr(sign_ins, "SIGN_INS_MAX", 3)
@@ -453,7 +451,7 @@ class TestMany:
         assert queries.valid_sids(["browser"]) == {"browser"}
         assert len(ended) == 1
 
-    def test_a_browser_that_always_signs_in_anew_ends_its_oldest_and_no_program(
+    def test_new_browser_session_ends_the_oldest_one_but_no_token(
         self, alice, pair, monkeypatch, rf
     ):
         monkeypatch.setattr(sign_ins, "SIGN_INS_MAX", 3)
@@ -466,20 +464,18 @@ class TestMany:
         assert live == {"web3", "web4", request.session["sid"]}
         assert tokens.identify(pair.access)
 
-    def test_sign_ins_that_are_over_do_not_pile_up(self, alice, monkeypatch):
+    def test_ended_sign_ins_do_not_accumulate(self, alice, monkeypatch):
         monkeypatch.setattr(sign_ins, "SIGN_INS_MAX", 3)
         for _ in range(20):
             tokens.begin(alice, client="")
         assert SignIn.objects.count() == 6
 
 
-class TestPasswords:
+class TestChangePassword:
     def change(self, user, old=PASSWORD, new=NEW, keep=None):
         actions.change_password(user, old=old, new=new, keep_sid=keep, address=HERE)
 
-    def test_changing_it_ends_everything_but_the_sign_in_it_was_done_from(
-        self, alice, pair, ended, django_capture_on_commit_callbacks
-    ):
+    def test_ends_all_other_sign_ins(self, alice, pair, ended, django_capture_on_commit_callbacks):
         web(alice, "here")
         web(alice, "there")
         with django_capture_on_commit_callbacks(execute=True):
@@ -498,20 +494,20 @@ class TestPasswords:
         with raises_chat_error("wrong_credentials"):
             sign_in(password=PASSWORD)
 
-    def test_the_present_one_must_be_right(self, alice, ended):
+    def test_requires_the_current_password(self, alice, ended):
         with raises_chat_error("invalid", field="old_password"):
             self.change(alice, old="wrong")
         assert sign_in() == alice
         assert ended == []
 
-    def test_a_weak_one_is_refused_and_nothing_ends(self, alice):
+    def test_weak_password_is_rejected_and_ends_no_sign_in(self, alice):
         web(alice, "there")
         with raises_chat_error("invalid", field="new_password"):
             self.change(alice, new="12345678")
         assert queries.valid_sids(["there"]) == {"there"}
         assert sign_in() == alice
 
-    def test_guessing_the_present_one_is_limited(self, alice, settings):
+    def test_guessing_the_current_password_is_rate_limited(self, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
         for _ in range(2):
             with raises_chat_error("invalid"):
@@ -519,7 +515,7 @@ class TestPasswords:
         with raises_chat_error("slow_down"):
             self.change(alice)
 
-    def test_a_sign_in_that_knew_the_old_password_cannot_slip_in_afterwards(self, alice):
+    def test_sign_in_checked_before_a_reset_is_rejected(self, alice):
         checked = sign_in()
         actions.reset_password(User.objects.get(pk=alice.pk), NEW)
         with raises_chat_error("wrong_credentials"):
@@ -527,8 +523,8 @@ class TestPasswords:
         assert not SignIn.objects.exists()
 
 
-class TestClosing:
-    def test_it_ends_everything_and_says_why(
+class TestCloseAccount:
+    def test_ends_all_sign_ins_with_the_reason(
         self, alice, pair, ended, django_capture_on_commit_callbacks
     ):
         web(alice, "one")
@@ -549,7 +545,7 @@ class TestClosing:
             {"user_id": alice.pk, "sids": None, "except_sid": None, "code": ACCOUNT_CLOSED}
         ]
 
-    def test_open_again_the_old_sign_ins_stay_ended(self, alice, pair):
+    def test_reactivating_does_not_restore_sign_ins(self, alice, pair):
         web(alice, "one")
         actions.close_account(alice)
         actions.reopen_account(alice)
@@ -562,14 +558,14 @@ class TestClosing:
         assert sign_in() == alice
 
 
-class TestProfile:
-    def test_it_changes_what_is_given_and_nothing_else(self, alice):
+class TestUpdateProfile:
+    def test_changes_only_the_given_fields(self, alice):
         actions.update_profile(alice, time_zone="Asia/Tokyo")
         actions.update_profile(alice, name=" Alice  A ")
         alice.refresh_from_db()
         assert (alice.name, alice.time_zone) == ("Alice A", "Asia/Tokyo")
 
-    def test_a_bad_field_changes_nothing_at_all(self, alice):
+    def test_invalid_field_changes_nothing(self, alice):
         with raises_chat_error("invalid", field="time_zone"):
             actions.update_profile(alice, name="Other", time_zone="../etc/passwd")
         assert alice.name == "Alice"
@@ -578,7 +574,7 @@ class TestProfile:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_parallel_sign_ups_with_one_address_one_wins():
+def test_only_one_of_parallel_sign_ups_with_one_email_succeeds():
     together = threading.Barrier(6)
     answers: list[int | str] = []
 

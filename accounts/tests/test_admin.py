@@ -20,7 +20,7 @@ SIGN_INS = "/admin/accounts/signin/"
 
 @pytest.fixture
 def staff(db) -> User:
-    """May look after people, but is not above anybody on the staff."""
+    """Can manage accounts, but not those of other staff."""
     user = User.objects.create_user("staff@example.org", PASSWORD, name="Staff", is_staff=True)
     wanted = Permission.objects.filter(content_type__app_label="accounts")
     user.user_permissions.set(wanted)
@@ -45,35 +45,35 @@ def fields(person, **changes):
     return {**given, **changes}
 
 
-class TestAccess:
-    def test_it_is_the_one_everybody_uses_so_that_the_limiter_stands_before_it(self, client):
+class TestSignInPage:
+    def test_admin_redirects_to_the_rate_limited_sign_in_page(self, client):
         first = client.get("/admin/")
         second = client.get(first["Location"])
         assert second["Location"] == "/sign-in/?next=/admin/"
         assert client.post("/admin/login/", {"username": "root@example.org"}).status_code == 302
 
-    def test_whoever_is_no_staff_is_refused_without_a_second_try(self, browser):
+    def test_non_staff_get_403_instead_of_a_second_sign_in(self, browser):
         response = browser.get("/admin/", follow=True)
         assert response.status_code == 403
 
-    def test_ones_own_password_changes_where_everybodys_does(self, root):
+    def test_password_change_redirects_to_the_settings(self, root):
         response = office(root).get("/admin/password_change/")
         assert response["Location"] == "/settings/password/"
 
-    def test_leaving_ends_the_sign_in(self, root):
+    def test_logout_ends_the_sign_in(self, root):
         client = office(root)
         client.post("/admin/logout/")
         assert not SignIn.objects.live().exists()
 
 
 class TestPeople:
-    def test_they_are_found_by_name_and_address(self, root, alice, bob):
+    def test_search_finds_name_and_email(self, root, alice, bob):
         page = office(root).get(PEOPLE, {"q": "alice@"})
         assert [row.name for row in page.context["cl"].result_list] == ["Alice"]
         page = office(root).get(PEOPLE, {"q": "Bo"})
         assert [row.name for row in page.context["cl"].result_list] == ["Bob"]
 
-    def test_closing_shuts_out_at_once_and_is_told_to_the_sockets(
+    def test_deactivating_signs_out_and_notifies_sockets(
         self, root, alice, pair, ended, django_capture_on_commit_callbacks
     ):
         hers = office(alice)
@@ -89,26 +89,26 @@ class TestPeople:
         alice.refresh_from_db()
         assert alice.is_active
 
-    def test_nobody_closes_themselves(self, root):
+    def test_staff_cannot_deactivate_themselves(self, root):
         page = act(office(root), PEOPLE, "close_accounts", root.pk)
         root.refresh_from_db()
         assert root.is_active
         assert "You don’t have permission to do that to Root." in page.content.decode()
 
-    def test_nobody_is_deleted(self, root, alice):
+    def test_users_cannot_be_deleted(self, root, alice):
         client = office(root)
         assert client.post(f"{PEOPLE}{alice.pk}/delete/", {"post": "yes"}).status_code == 403
         act(client, PEOPLE, "delete_selected", alice.pk)
         assert User.objects.filter(pk=alice.pk).exists()
 
-    def test_no_hash_is_shown(self, root, alice):
+    def test_password_hash_is_not_shown(self, root, alice):
         page = office(root).get(f"{PEOPLE}{alice.pk}/change/").content.decode()
         assert "alice@example.org" in page
         _, salt, digest = alice.password.split("$")
         assert salt not in page
         assert digest not in page
 
-    def test_a_new_password_ends_all_sign_ins(
+    def test_setting_a_password_ends_all_sign_ins(
         self, root, alice, pair, ended, django_capture_on_commit_callbacks
     ):
         given = {"password1": NEW, "password2": NEW, "usable_password": "true"}
@@ -122,7 +122,7 @@ class TestPeople:
         assert [(end["user_id"], end["code"]) for end in ended] == [(alice.pk, SIGNED_OUT)]
 
     @pytest.mark.parametrize("new", ["short", "q" * 257, ""])
-    def test_a_password_nobody_could_sign_in_with_is_refused_at_its_field(self, root, alice, new):
+    def test_invalid_password_is_a_field_error(self, root, alice, new):
         client = office(root)
         given = {"email": "new@example.org", "name": "New", "password1": new, "password2": new}
         made = client.post(f"{PEOPLE}add/", given)
@@ -134,7 +134,7 @@ class TestPeople:
         alice.refresh_from_db()
         assert alice.check_password(PASSWORD)
 
-    def test_a_password_taken_away_ends_all_sign_ins(self, root, alice, pair):
+    def test_disabling_the_password_ends_all_sign_ins(self, root, alice, pair):
         given = {"password1": "", "password2": "", "usable_password": "false"}
         form = {**given, "unset-password": "Disable password-based authentication"}
         assert office(root).post(f"{PEOPLE}{alice.pk}/password/", form).status_code == 302
@@ -143,7 +143,7 @@ class TestPeople:
         with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
 
-    def test_saving_changes_what_was_typed_and_not_the_clock(self, root, alice):
+    def test_saving_does_not_overwrite_the_clock(self, root, alice):
         client = office(root)
         actions.bump_clock([alice.pk])
         given = fields(alice, name="Alicia", email="ALICIA@example.org")
@@ -156,12 +156,12 @@ class TestPeople:
     @pytest.mark.parametrize(
         "changes", [{"name": "\u202eAlice"}, {"email": "x"}, {"email": "bob@example.org"}]
     )
-    def test_staff_keep_to_the_same_rules(self, root, alice, bob, changes):
+    def test_staff_input_is_validated_like_users_input(self, root, alice, bob, changes):
         response = office(root).post(f"{PEOPLE}{alice.pk}/change/", fields(alice, **changes))
         assert response.status_code == 200
         assert list(response.context["adminform"].form.errors) == list(changes)
 
-    def test_a_new_person_can_sign_in(self, root):
+    def test_added_user_can_sign_in(self, root):
         given = {"email": "New@example.org", "name": "New", "password1": NEW, "password2": NEW}
         assert office(root).post(f"{PEOPLE}add/", given).status_code == 302
         user = User.objects.get(email="new@example.org")
@@ -169,13 +169,13 @@ class TestPeople:
         assert not user.is_staff
 
 
-class TestStaffThatIsNotAboveAll:
-    def test_may_look_after_people(self, staff, alice):
+class TestStaffWithoutSuperuser:
+    def test_can_deactivate_users(self, staff, alice):
         act(office(staff), PEOPLE, "close_accounts", alice.pk)
         alice.refresh_from_db()
         assert not alice.is_active
 
-    def test_cannot_take_over_those_above(self, staff, root):
+    def test_cannot_change_a_superuser(self, staff, root):
         client = office(staff)
         given = {"password1": NEW, "password2": NEW, "usable_password": "true"}
         assert client.post(f"{PEOPLE}{root.pk}/password/", given).status_code == 403
@@ -185,7 +185,7 @@ class TestStaffThatIsNotAboveAll:
         assert root.is_active
         assert root.check_password(PASSWORD)
 
-    def test_cannot_raise_itself(self, staff):
+    def test_cannot_make_themselves_superuser(self, staff):
         given = fields(staff, name="Boss", is_superuser="on")
         assert office(staff).post(f"{PEOPLE}{staff.pk}/change/", given).status_code == 302
         staff.refresh_from_db()
@@ -194,7 +194,7 @@ class TestStaffThatIsNotAboveAll:
 
 
 class TestSignIns:
-    def test_they_can_be_ended_and_not_edited(self, root, alice, pair):
+    def test_can_be_ended_but_not_edited(self, root, alice, pair):
         client = office(root)
         sid = SignIn.objects.get(user=alice).sid
         page = client.get(f"{SIGN_INS}{sid}/change/").content.decode()
@@ -206,7 +206,7 @@ class TestSignIns:
         act(client, SIGN_INS, "end_now", sid)
         assert not SignIn.objects.live().filter(sid=sid).exists()
 
-    def test_staff_end_no_sign_ins_of_people_with_rights(self, root, alice):
+    def test_staff_cannot_end_sign_ins_of_privileged_users(self, root, alice):
         staff = User.objects.create_user("sam@example.org", "-", name="Sam", is_staff=True)
         rights = Permission.objects.filter(codename__in=["view_signin", "change_signin"])
         staff.user_permissions.set(rights)
@@ -217,9 +217,7 @@ class TestSignIns:
             act(client, SIGN_INS, "end_now", sid)
             assert SignIn.objects.live().filter(sid=sid).exists() == (person == root)
 
-    def test_a_thousand_of_them_are_a_list_of_few_queries(
-        self, root, alice, django_assert_max_num_queries
-    ):
+    def test_list_query_count_is_constant(self, root, alice, django_assert_max_num_queries):
         for _ in range(20):
             tokens.begin(alice, client="x")
         client = office(root)
@@ -227,7 +225,7 @@ class TestSignIns:
             assert client.get(SIGN_INS).status_code == 200
 
 
-def test_the_command_that_changes_a_password_ends_all_sign_ins(alice, pair, monkeypatch):
+def test_changepassword_command_ends_all_sign_ins(alice, pair, monkeypatch):
     from accounts.management.commands.changepassword import Command
 
     monkeypatch.setattr(Command, "_get_pass", lambda self, *args: NEW)

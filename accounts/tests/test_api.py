@@ -33,7 +33,7 @@ def says(response, status, code, field=None):
 
 
 class TestRegister:
-    def test_one_can_sign_up_and_in_and_be_somebody(self, api):
+    def test_sign_up_sign_in_and_profile(self, api):
         given = {"email": "Carol@example.org", "password": NEW, "name": "Carol"}
         made = post(api, "/api/register/", given)
         assert made.status_code == 201
@@ -54,7 +54,7 @@ class TestRegister:
         assert api.get("/api/me/", **bearer(pair["access"])).json() == me
 
     @pytest.mark.parametrize("field", ["is_staff", "is_superuser", "id", "clock", "frob"])
-    def test_nobody_makes_themselves_staff(self, api, field):
+    def test_staff_fields_are_rejected(self, api, field):
         given = {"email": "c@example.org", "password": NEW, "name": "C"}
         assert says(post(api, "/api/register/", {**given, field: 1}), 400, "invalid", field)
         assert not User.objects.exists()
@@ -71,31 +71,31 @@ class TestRegister:
             ({"time_zone": "Mars/Olympus"}, "time_zone"),
         ],
     )
-    def test_bad_input_is_told_by_field(self, api, changes, field):
+    def test_invalid_input_is_reported_by_field(self, api, changes, field):
         given = {"email": "c@example.org", "password": NEW, "name": "C", **changes}
         assert says(post(api, "/api/register/", given), 400, "invalid", field)
         assert not User.objects.exists()
 
-    def test_missing_fields_are_told_all_at_once(self, api):
+    def test_all_missing_fields_are_reported(self, api):
         response = post(api, "/api/register/")
         assert says(response, 400, "invalid")
         assert set(response.json()["fields"]) == {"email", "password", "name"}
 
     @pytest.mark.parametrize("body", ["[]", "7", "null", '"x"'])
-    def test_what_is_no_object_is_refused(self, api, body):
+    def test_non_object_json_is_rejected(self, api, body):
         response = api.post("/api/register/", body, content_type="application/json")
         assert says(response, 400, "invalid")
 
     @pytest.mark.parametrize("body", ["", "{", "[" * 100_000, "\xff", '{"a": NaN}'])
-    def test_what_is_no_json_is_refused(self, api, body):
+    def test_malformed_json_is_rejected(self, api, body):
         response = api.post("/api/register/", body, content_type="application/json")
         assert response.status_code == 400
 
-    def test_closed_sign_up_says_so_before_it_looks_at_anything(self, api, settings):
+    def test_closed_sign_up_is_reported_before_validation(self, api, settings):
         settings.SIGN_UP = "closed"
         assert says(post(api, "/api/register/"), 403, "sign_up_closed")
 
-    def test_the_limit_answers_429_with_when_to_come_back(self, api, settings):
+    def test_rate_limit_returns_429_with_retry_after(self, api, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_up": "1/h"}
         given = {"email": "c@example.org", "password": NEW, "name": "C"}
         assert post(api, "/api/register/", given).status_code == 201
@@ -106,23 +106,23 @@ class TestRegister:
 
 
 class TestToken:
-    def test_wrong_address_and_wrong_password_answer_alike(self, api, alice):
+    def test_wrong_email_and_wrong_password_get_the_same_response(self, api, alice):
         wrong = [token(api, password="wrong"), token(api, "nobody@example.org")]
         for response in wrong:
             assert says(response, 401, "wrong_credentials")
         assert wrong[0].content == wrong[1].content
 
-    def test_a_password_is_taken_as_typed(self, api, alice):
+    def test_password_is_not_stripped(self, api, alice):
         actions.reset_password(alice, f" {NEW} ")
         assert token(api, password=f" {NEW} ").status_code == 200
         assert token(api, password=NEW).status_code == 401
 
-    def test_a_closed_account_gets_no_tokens(self, api, alice):
+    def test_deactivated_account_gets_no_tokens(self, api, alice):
         actions.close_account(alice)
         assert says(token(api), 403, "account_closed")
         assert not SignIn.objects.exists()
 
-    def test_guessing_is_limited_whatever_the_headers_claim(self, api, alice, settings):
+    def test_rate_limit_ignores_forged_forwarded_headers(self, api, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "3/5m"}
         answers = [
             token(api, password="wrong", HTTP_X_FORWARDED_FOR=f"10.0.0.{n}").status_code
@@ -130,14 +130,14 @@ class TestToken:
         ]
         assert answers == [401, 401, 401, 429, 429]
 
-    def test_the_client_is_remembered_without_tricks(self, api, alice):
+    def test_stored_user_agent_is_sanitized(self, api, alice):
         token(api, HTTP_USER_AGENT="cli/1.0\r\n\x00\u202e" + "x" * 500)
         sign_in = SignIn.objects.get()
         assert sign_in.client.startswith("cli/1.0")
         assert sign_in.client.isprintable()
         assert len(sign_in.client) <= 200
 
-    def test_refreshing_works_once_but_a_lost_answer_is_given_again(self, api, pair):
+    def test_refresh_can_be_repeated_only_after_a_lost_response(self, api, pair):
         first = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert first.status_code == 200
         assert set(first.json()) == {"access", "refresh"}
@@ -149,72 +149,72 @@ class TestToken:
         access = bearer(first.json()["access"])
         assert says(api.get("/api/me/", **access), 401, "token_invalid")
 
-    def test_refreshing_after_the_account_was_closed_says_so(self, api, alice, pair):
+    def test_refresh_of_a_deactivated_account_is_rejected(self, api, alice, pair):
         actions.close_account(alice)
         response = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert says(response, 403, "account_closed")
         assert says(api.get("/api/me/", **bearer(pair.access)), 403, "account_closed")
 
-    def test_refreshing_for_a_deleted_person_is_no_fault_of_the_server(self, api, alice, pair):
+    def test_refresh_of_a_deleted_user_is_rejected(self, api, alice, pair):
         alice.delete()
         response = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert says(response, 401, "token_invalid")
 
     @pytest.mark.parametrize("bad", ["", "x", 7, None, "\ud800", ["a"], "a" * 5000])
-    def test_nonsense_for_a_refresh_token_is_refused(self, api, db, bad):
+    def test_malformed_refresh_token_is_rejected(self, api, db, bad):
         response = post(api, "/api/token/refresh/", {"refresh": bad})
         assert response.status_code in {400, 401}
         assert response.json()["code"] in {"invalid", "token_invalid", "bad_frame", "bad_text"}
 
 
 class TestLogout:
-    def test_the_refresh_token_ends_its_sign_in(self, api, pair):
+    def test_refresh_token_ends_its_sign_in(self, api, pair):
         assert post(api, "/api/token/logout/", {"refresh": pair.refresh}).status_code == 204
         assert says(api.get("/api/me/", **bearer(pair.access)), 401, "token_invalid")
         response = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert says(response, 401, "token_invalid")
 
-    def test_it_does_so_beside_an_access_token_that_ran_out(self, api, pair):
+    def test_refresh_token_works_with_an_expired_access_token(self, api, pair):
         gone = bearer("x.y.z")
         response = post(api, "/api/token/logout/", {"refresh": pair.refresh}, **gone)
         assert response.status_code == 204
         assert SignIn.objects.live().count() == 0
 
-    def test_the_bearer_alone_will_do(self, api, alice, pair):
+    def test_access_token_alone_is_enough(self, api, alice, pair):
         other = tokens.begin(alice, client="")
         assert post(api, "/api/token/logout/", **bearer(pair.access)).status_code == 204
         assert says(api.get("/api/me/", **bearer(pair.access)), 401, "token_invalid")
         assert api.get("/api/me/", **bearer(other.access)).status_code == 200
 
-    def test_without_either_there_is_nobody_to_log_out(self, api, pair):
+    def test_requires_a_token(self, api, pair):
         assert says(post(api, "/api/token/logout/"), 401, "unauthenticated")
         assert says(post(api, "/api/token/logout/", {"refresh": "x"}), 401, "token_invalid")
         assert api.get("/api/me/", **bearer(pair.access)).status_code == 200
 
 
-class TestWhoIsAsking:
-    def test_nobody_gets_401_with_the_scheme(self, api):
+class TestAuthentication:
+    def test_anonymous_request_gets_401_with_www_authenticate(self, api):
         for path in ("/api/me/", "/api/users/", "/api/me/sign-ins/"):
             assert says(api.get(path), 401, "unauthenticated")
 
     @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-    def test_the_scheme_is_written_as_one_likes(self, api, pair, scheme):
+    def test_bearer_scheme_is_case_insensitive(self, api, pair, scheme):
         response = api.get("/api/me/", HTTP_AUTHORIZATION=f"{scheme} {pair.access}")
         assert response.status_code == 200
 
     @pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "Bearer x"])
-    def test_a_bad_token_is_refused_even_beside_a_good_cookie(self, browser, header):
+    def test_invalid_token_is_rejected_despite_a_valid_cookie(self, browser, header):
         response = browser.get("/api/me/", HTTP_AUTHORIZATION=header)
         assert says(response, 401, "token_invalid")
 
-    def test_a_token_in_the_address_is_no_token(self, api, pair):
+    def test_token_in_the_query_string_is_ignored(self, api, pair):
         response = api.get(f"/api/me/?token={pair.access}&access={pair.access}")
         assert says(response, 401, "unauthenticated")
 
-    def test_a_page_may_read_by_its_session(self, browser, alice):
+    def test_session_cookie_can_read(self, browser, alice):
         assert browser.get("/api/me/").json()["id"] == alice.pk
 
-    def test_a_page_may_change_only_with_its_csrf_token(self, alice):
+    def test_session_cookie_requires_a_csrf_token_for_changes(self, alice):
         client = Client(enforce_csrf_checks=True)
         client.force_login(alice)
         change, kind = {"name": "Mallory"}, "application/json"
@@ -225,7 +225,7 @@ class TestWhoIsAsking:
         good = client.patch("/api/me/", change, content_type=kind, HTTP_X_CSRFTOKEN=token)
         assert good.status_code == 200
 
-    def test_a_bearer_needs_no_csrf_token(self, api, alice, pair):
+    def test_bearer_token_needs_no_csrf_token(self, api, alice, pair):
         response = api.patch(
             "/api/me/",
             {"name": "Alicia"},
@@ -234,7 +234,7 @@ class TestWhoIsAsking:
         )
         assert response.json()["name"] == "Alicia"
 
-    def test_an_ended_session_opens_nothing(self, browser):
+    def test_ended_session_is_rejected(self, browser):
         actions.end_sign_in(SignIn.objects.get().sid)
         assert says(browser.get("/api/me/"), 401, "unauthenticated")
 
@@ -243,7 +243,7 @@ class TestMe:
     def change(self, api, pair, **data):
         return api.patch("/api/me/", data, content_type="application/json", **bearer(pair.access))
 
-    def test_ones_settings_can_be_changed(self, api, alice, pair):
+    def test_profile_can_be_changed(self, api, alice, pair):
         changes = {"hue": 3, "time_zone": "Europe/Paris", "language": "en", "theme": "dark"}
         response = self.change(api, pair, name=" Alice  A ", **changes, contrast="more")
         assert response.json() == {
@@ -256,13 +256,13 @@ class TestMe:
         }
 
     @pytest.mark.parametrize("field", ["email", "picture", "id", "is_staff", "nmae"])
-    def test_what_cannot_be_changed_is_told_and_nothing_changes(self, api, alice, pair, field):
+    def test_read_only_fields_are_rejected_and_nothing_changes(self, api, alice, pair, field):
         response = self.change(api, pair, name="Alicia", **{field: "x"})
         assert says(response, 400, "invalid", field)
         alice.refresh_from_db()
         assert alice.name == "Alice"
 
-    def test_a_colour_can_be_left_to_the_id_again(self, api, alice, pair):
+    def test_hue_can_be_reset_to_the_default(self, api, alice, pair):
         assert self.change(api, pair, hue=3).json()["hue"] == 3
         assert self.change(api, pair, hue=None).json()["hue"] == alice.pk * 7 % 12
 
@@ -280,10 +280,10 @@ class TestMe:
             ({"hue": "red"}, "invalid"),
         ],
     )
-    def test_bad_values_are_told(self, api, pair, data, code):
+    def test_invalid_values_are_reported(self, api, pair, data, code):
         assert says(self.change(api, pair, **data), 400, code, next(iter(data)))
 
-    def test_the_password_can_be_changed_and_this_sign_in_stays(self, api, alice, pair):
+    def test_changing_the_password_keeps_this_sign_in(self, api, alice, pair):
         other = tokens.begin(alice, client="")
         data = {"old_password": PASSWORD, "new_password": NEW}
         assert post(api, "/api/me/password/", data, **bearer(pair.access)).status_code == 204
@@ -291,17 +291,17 @@ class TestMe:
         assert says(api.get("/api/me/", **bearer(other.access)), 401, "token_invalid")
         assert token(api, password=NEW).status_code == 200
 
-    def test_a_page_that_changes_it_stays_signed_in_too(self, browser):
+    def test_changing_the_password_keeps_the_browser_signed_in(self, browser):
         data = {"old_password": PASSWORD, "new_password": NEW}
         assert post(browser, "/api/me/password/", data).status_code == 204
         assert browser.get("/api/me/").status_code == 200
 
-    def test_a_wrong_present_password_is_told(self, api, pair):
+    def test_wrong_current_password_is_reported(self, api, pair):
         data = {"old_password": "wrong", "new_password": NEW}
         response = post(api, "/api/me/password/", data, **bearer(pair.access))
         assert says(response, 400, "invalid", "old_password")
 
-    def test_one_sees_and_ends_ones_own_sign_ins_only(self, api, alice, bob, pair):
+    def test_users_see_and_end_only_their_own_sign_ins(self, api, alice, bob, pair):
         other, foreign = tokens.begin(alice, client="phone"), tokens.begin(bob, client="")
         rows = api.get("/api/me/sign-ins/", **bearer(pair.access)).json()["results"]
         assert {row["client"]: row["current"] for row in rows} == {
@@ -324,7 +324,7 @@ class TestPeople:
     def find(self, api, pair, query=""):
         return api.get(f"/api/users/{query}", **bearer(pair.access)).json()
 
-    def test_people_are_names_and_faces_and_never_addresses(self, api, alice, bob, pair):
+    def test_user_list_never_contains_emails(self, api, alice, bob, pair):
         def shown(user, name):
             return {"id": user.pk, "name": name, "hue": user.pk * 7 % 12, "picture": None}
 
@@ -334,23 +334,23 @@ class TestPeople:
         }
 
     @pytest.mark.parametrize("query", ["bob@", "example.org", "%", "_", "\\", "%00", "B%00ob@"])
-    def test_neither_addresses_nor_wildcards_find_anybody(self, api, bob, pair, query):
+    def test_search_ignores_emails_and_wildcards(self, api, bob, pair, query):
         from urllib.parse import quote
 
         assert self.find(api, pair, f"?q={quote(query)}")["results"] == []
 
-    def test_part_of_a_name_finds_whoever_is_still_here(self, api, bob, pair):
+    def test_search_finds_part_of_a_name_of_active_users(self, api, bob, pair):
         assert [p["name"] for p in self.find(api, pair, "?q=BO")["results"]] == ["Bob"]
         actions.close_account(bob)
         assert self.find(api, pair, "?q=bo")["results"] == []
 
-    def test_words_may_be_of_any_part_of_a_name(self, api, bob, pair):
+    def test_search_terms_match_any_part_of_a_name(self, api, bob, pair):
         bob.name = "Bob van Dyke"
         bob.save()
         assert [p["name"] for p in self.find(api, pair, "?q=dyk%20bo")["results"]] == [bob.name]
         assert self.find(api, pair, "?q=dyk%20ann")["results"] == []
 
-    def test_pages_follow_each_other_without_hole_or_double(self, api, pair):
+    def test_pages_have_no_gaps_or_duplicates(self, api, pair):
         User.objects.bulk_create(
             [User(email=f"p{n}@example.org", name="Same name") for n in range(120)]
         )
@@ -362,18 +362,18 @@ class TestPeople:
         assert len(found) == len(set(found)) == 121
 
     @pytest.mark.parametrize("cursor", ["nonsense", "cD0lMDA", "cD0lMDA=", "bz14", "/w=="])
-    def test_a_bad_cursor_is_no_fault_of_the_server(self, api, pair, cursor):
+    def test_invalid_cursor_is_rejected(self, api, pair, cursor):
         response = api.get("/api/users/", {"cursor": cursor}, **bearer(pair.access))
         assert says(response, 400, "invalid", "cursor")
 
-    def test_searching_is_limited(self, api, pair, settings):
+    def test_search_is_rate_limited(self, api, pair, settings):
         settings.LIMITS = {**settings.LIMITS, "people": "2/h"}
         for _ in range(2):
             assert "results" in self.find(api, pair)
         assert says(api.get("/api/users/", **bearer(pair.access)), 429, "slow_down")
 
 
-def test_a_search_longer_than_any_name_is_told_so(client, alice):
+def test_overlong_search_is_rejected(client, alice):
     client.force_login(alice)
     assert client.get("/api/users/", {"q": "a" * 60}).status_code == 200
     assert says(client.get("/api/users/", {"q": "a" * 60_000}), 400, "too_long", "q")

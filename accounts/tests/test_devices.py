@@ -1,4 +1,4 @@
-"""The cookie that tells in which browser somebody has signed in before."""
+"""The cookie that remembers who has signed in with this browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def device_in(client, rf):
     return devices.device_of(request)
 
 
-def test_signing_in_leaves_a_cookie_no_script_can_read(client, alice, rf):
+def test_sign_in_sets_an_httponly_cookie(client, alice, rf):
     assert device_in(client, rf) is None
     client.post("/sign-in/", {**SIGN_IN, "password": "wrong"})
     assert COOKIE not in client.cookies
@@ -31,13 +31,13 @@ def test_signing_in_leaves_a_cookie_no_script_can_read(client, alice, rf):
     assert device_in(client, rf).knows(alice)
 
 
-def test_signing_up_too(client, rf):
+def test_sign_up_sets_the_cookie(client, rf):
     account = {"name": "C", "email": "c@example.org", "password": PASSWORD, "again": PASSWORD}
     client.post("/sign-up/", account)
     assert device_in(client, rf) is not None
 
 
-def test_it_outlives_signing_out_and_knows_everybody_who_signed_in_here(client, alice, bob, rf):
+def test_cookie_survives_sign_out_and_lists_all_users_of_the_browser(client, alice, bob, rf):
     client.post("/sign-in/", SIGN_IN)
     first = device_in(client, rf)
     client.post("/sign-out/")
@@ -49,20 +49,20 @@ def test_it_outlives_signing_out_and_knows_everybody_who_signed_in_here(client, 
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "a:b:c", "x" * 100_000, "\x00"])
-def test_what_is_not_ours_is_nobodys(rf, cookie):
+def test_invalid_cookie_is_ignored(rf, cookie):
     request = rf.get("/")
     request.COOKIES = {COOKIE: cookie}
     assert devices.device_of(request) is None
 
 
-def test_it_opens_nothing_by_itself(client, alice):
+def test_cookie_alone_does_not_authenticate(client, alice):
     client.post("/sign-in/", SIGN_IN)
     thief = Client()
     thief.cookies[COOKIE] = client.cookies[COOKIE].value
     assert thief.get("/settings/profile/").status_code == 302
 
 
-def test_a_changed_secret_is_believed_while_it_is_a_fallback(client, alice, rf, settings):
+def test_cookie_is_valid_while_its_secret_is_a_fallback(client, alice, rf, settings):
     client.post("/sign-in/", SIGN_IN)
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "n" * 50
     assert device_in(client, rf).knows(alice)
@@ -70,7 +70,7 @@ def test_a_changed_secret_is_believed_while_it_is_a_fallback(client, alice, rf, 
     assert device_in(client, rf) is None
 
 
-def test_it_gets_somebody_in_while_strangers_use_up_what_is_there_for_all(client, alice, settings):
+def test_known_device_can_sign_in_while_the_global_limit_is_exhausted(client, alice, settings):
     settings.LIMITS = {**settings.LIMITS, "sign_in_all": "3/h"}
     client.post("/sign-in/", SIGN_IN)
     client.post("/sign-out/")
@@ -81,7 +81,7 @@ def test_it_gets_somebody_in_while_strangers_use_up_what_is_there_for_all(client
     assert answer.status_code == 303
 
 
-def test_a_megabyte_is_not_sent_back(client, db):
+def test_overlong_input_is_not_echoed(client, db):
     for path in ("/sign-in/", "/sign-up/", "/password/forgotten/"):
         answer = client.post(path, {"email": '"' * 900_000, "name": "<" * 100_000})
         assert answer.status_code == 400

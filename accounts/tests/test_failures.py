@@ -1,4 +1,4 @@
-"""A failed sign-in is one line in the log, which the filter in deploy/fail2ban/ reads."""
+"""Each failed sign-in is one line in the log, which the filter in deploy/fail2ban/ matches."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ JSON = (
     '{{"time": "2026-11-28T02:50:00.123Z", "level": "WARNING", "logger": "accounts.failures",'
     ' "message": "Failed sign-in from {} by form: {}", "request": "abc"}}'
 )
-JOURNAL = "chat python[4711]: "  # what fail2ban makes of an entry's fields
+JOURNAL = "chat python[4711]: "  # how fail2ban renders the fields of a journal entry
 
 
 @pytest.fixture
 def lines(caplog):
-    """What has been logged of failed sign-ins."""
+    """Return the logged lines about failed sign-ins."""
     return lambda: [r.getMessage() for r in caplog.records if r.name == "accounts.failures"]
 
 
@@ -44,19 +44,19 @@ def api(path, **data):
 class TestLines:
     pytestmark = pytest.mark.django_db
 
-    def test_by_form(self, alice, lines):
+    def test_failed_form_sign_in_is_logged(self, alice, lines):
         client = Client(REMOTE_ADDR="2001:db8::7")
         for given in ({"password": "wrong"}, {"email": "nobody@example.org"}):
             client.post("/sign-in/", {"email": alice.email, "password": PASSWORD, **given})
         line = "Failed sign-in from 2001:db8::7 by form: wrong_credentials"
         assert lines() == [line, line]
 
-    def test_the_administration_signs_in_by_the_same_form(self, db):
+    def test_admin_uses_the_same_form(self, db):
         answer = Client().post("/admin/login/", {"username": "x", "password": "y"})
         assert answer.status_code == 302
         assert answer["Location"].startswith("/sign-in/")
 
-    def test_by_api(self, alice, lines):
+    def test_failed_api_sign_in_is_logged(self, alice, lines):
         api("/api/token/", email=alice.email, password="wrong")
         api("/api/token/", email=alice.email, password="x" * 300)
         actions.close_account(alice)
@@ -66,26 +66,26 @@ class TestLines:
             for code in ("wrong_credentials", "too_long", "account_closed")
         ]
 
-    def test_whoever_is_told_to_slow_down_is_counted_on(self, alice, lines, settings):
+    def test_rate_limited_attempts_are_logged(self, alice, lines, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "1/h"}
         for _ in range(2):
             api("/api/token/", email=alice.email, password="wrong")
         assert lines()[1:] == ["Failed sign-in from 192.0.2.7 by api: slow_down"]
 
     @pytest.mark.parametrize("forged", ["x", "a.b.c", "ä", "x" * 5000])
-    def test_by_forged_tokens(self, alice, lines, forged):
+    def test_forged_tokens_are_logged(self, alice, lines, forged):
         api("/api/token/refresh/", refresh=forged)
         Client(REMOTE_ADDR="192.0.2.7").get("/api/me/", **bearer(forged))
         line = "Failed sign-in from 192.0.2.7 by api: token_invalid"
         assert lines() == [line, line]
 
-    def test_by_socket(self, db, lines):
+    def test_socket_with_invalid_token_is_logged(self, db, lines):
         header = (b"authorization", b"Bearer a.b.c")
         with raises_chat_error("token_invalid"):
             socket_auth.identify({"headers": [header], "client": ("192.0.2.7", 1)})
         assert lines() == ["Failed sign-in from 192.0.2.7 by socket: token_invalid"]
 
-    def test_what_honest_people_do_all_the_time_is_none(self, alice, pair, lines):
+    def test_ordinary_requests_are_not_logged(self, alice, pair, lines):
         late = altered(pair.access, exp=int(time.time()) - 1)
         Client().get("/api/me/", **bearer(late))
         actions.end_sign_in(tokens.identify(pair.access).sign_in.sid)
@@ -95,12 +95,12 @@ class TestLines:
         Client().get("/api/me/")
         assert lines() == []
 
-    def test_nobody_is_named(self, alice, caplog):
+    def test_emails_are_not_logged(self, alice, caplog):
         with caplog.at_level(logging.DEBUG):
             api("/api/token/", email=alice.email, password="wrong")
         assert alice.email not in caplog.text
 
-    def test_it_is_logged_whatever_the_level(self):
+    def test_failures_are_logged_at_any_log_level(self):
         assert logs.configuration("error", debug=False)["loggers"]["accounts.failures"] == {
             "level": "WARNING"
         }
@@ -114,7 +114,7 @@ READ = [
     (JSON, "2001:db8::7"),
     (JOURNAL + JSON, "192.0.2.7"),
 ]
-# Somebody who writes such a line into a name, a path or a header bans nobody.
+# Writing such a line into a name, a path or a header must not ban anyone.
 NOT_READ = [
     "2026-11-28T02:50:00.123Z INFO chatty.access GET / agent=" + LINE.format("192.0.2.7", "x"),
     "2026-11-28T02:50:00.123Z INFO chatty.access agent=" + LINE[25:].format("192.0.2.7", "x"),
@@ -126,23 +126,23 @@ NOT_READ = [
 
 class TestFilter:
     def patterns(self) -> list[re.Pattern[str]]:
-        """The filter's expressions, with fail2ban's own abbreviations spelt out."""
+        """Return the filter's expressions, with fail2ban's abbreviations expanded."""
         parser = configparser.ConfigParser()
         parser.read(FILTER)
         wanted = parser["Definition"]["failregex"].strip().splitlines()
         return [re.compile(each.replace("<ADDR>", "(?P<ip>[0-9a-f.:]+)")) for each in wanted]
 
     @pytest.mark.parametrize(("form", "address"), READ)
-    def test_it_reads_the_address(self, form, address):
+    def test_filter_matches_the_address(self, form, address):
         line = form.format(address, "wrong_credentials")
         found = [match["ip"] for each in self.patterns() if (match := each.search(line))]
         assert found == [address]
 
     @pytest.mark.parametrize("line", NOT_READ)
-    def test_nobody_has_somebody_else_banned(self, line):
+    def test_filter_ignores_forged_lines(self, line):
         assert [match for each in self.patterns() if (match := each.search(line))] == []
 
-    def test_it_reads_what_is_really_written(self):
+    def test_filter_matches_the_real_log_formats(self):
         for formatter in (logs.LineFormatter, getattr(logs, "JsonFormatter", logs.LineFormatter)):
             record = logging.makeLogRecord(
                 {
@@ -158,7 +158,7 @@ class TestFilter:
             ]
 
     @pytest.mark.skipif(shutil.which("fail2ban-regex") is None, reason="needs fail2ban")
-    def test_fail2ban_agrees(self, tmp_path):
+    def test_fail2ban_matches_the_same_lines(self, tmp_path):
         log = tmp_path / "chatty.log"
         read = [form.format(address, "wrong_credentials") for form, address in READ]
         read = [f"Nov 28 02:50:00 {line}" if line.startswith(JOURNAL) else line for line in read]
@@ -172,7 +172,7 @@ class TestFilter:
         )
         assert done.stdout.split() == [address for _form, address in READ]
 
-    def test_the_jail_uses_it(self):
+    def test_jail_uses_the_filter(self):
         parser = configparser.ConfigParser()
         parser.read(JAIL)
         assert parser["chatty"]["filter"] == FILTER.stem

@@ -1,4 +1,4 @@
-"""A forgotten password: who gets a mail, what it says, and what its link opens, once."""
+"""Password reset: who gets an email, what it contains, and what its link allows, once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHOICE = {"new_password": NEW, "again": NEW}
 
 @pytest.fixture(autouse=True)
 def _posted_at_once(request, monkeypatch):
-    """But for tests about the thread it happens in the test's own, and so in its transaction."""
+    """Send in the test's thread, and so in its transaction, except in tests of the background thread."""
     if "postman" in request.fixturenames:
         return
 
@@ -44,7 +44,7 @@ def _posted_at_once(request, monkeypatch):
 
 @pytest.fixture
 def postman():
-    """Wait until what was posted has been dealt with."""
+    """Wait until all queued emails are handled."""
     return lambda: mails._executor.submit(lambda: None).result(10)
 
 
@@ -59,7 +59,7 @@ def link(alice, mailoutbox) -> str:
     return link_in(mailoutbox[-1])
 
 
-def test_the_way_leads_from_the_sign_in_page_to_a_new_password(client, alice, mailoutbox):
+def test_password_reset_from_sign_in_page_to_new_password(client, alice, mailoutbox):
     assert one(client.get("/sign-in/"), f'a[href="{ASK}"]')
     response = client.post(ASK, {"email": " Alice@Example.org "}, follow=True)
     assert "we’ve sent it an email" in text(response)
@@ -73,7 +73,7 @@ def test_the_way_leads_from_the_sign_in_page_to_a_new_password(client, alice, ma
     assert Client().post("/sign-in/", SIGN_IN).status_code == 400
 
 
-def test_everybody_who_was_signed_in_as_that_person_is_out(
+def test_reset_ends_all_sign_ins(
     browser, alice, pair, link, ended, django_capture_on_commit_callbacks
 ):
     assert is_in(browser)
@@ -84,7 +84,7 @@ def test_everybody_who_was_signed_in_as_that_person_is_out(
     assert (ended[-1]["user_id"], ended[-1]["sids"]) == (alice.pk, None)
 
 
-def test_a_mail_says_where_it_comes_from_in_plain_words(alice, mailoutbox, settings):
+def test_email_is_plain_text_and_names_the_site(alice, mailoutbox, settings):
     settings.PUBLIC_URL = "https://chat.example.org"
     User.objects.filter(pk=alice.pk).update(name="Alice <b>&")
     Client().post(ASK, {"email": alice.email})
@@ -95,20 +95,20 @@ def test_a_mail_says_where_it_comes_from_in_plain_words(alice, mailoutbox, setti
     assert "If it wasn’t you, you can ignore this email" in mail.body
 
 
-def test_a_link_leads_to_the_public_address_whatever_the_request_said(alice, mailoutbox, settings):
+def test_link_uses_public_url_instead_of_the_host_header(alice, mailoutbox, settings):
     settings.PUBLIC_URL = "https://chat.example.org"
     settings.ALLOWED_HOSTS = ["*"]
     Client().post(ASK, {"email": alice.email}, headers={"host": "evil.example"})
     assert "evil" not in mailoutbox[0].body
 
 
-def test_without_a_public_address_a_foreign_host_gets_no_mail_sent(alice, mailoutbox):
+def test_foreign_host_sends_no_email_without_public_url(alice, mailoutbox):
     response = Client().post(ASK, {"email": alice.email}, headers={"host": "evil.example"})
     assert response.status_code == 400
     assert mailoutbox == []
 
 
-def test_the_mail_speaks_the_language_of_its_reader(alice, mailoutbox, settings, monkeypatch):
+def test_email_is_in_the_users_language(alice, mailoutbox, settings, monkeypatch):
     settings.LANGUAGES = [("en", "English"), ("de", "German")]
     spoken = []
 
@@ -124,15 +124,15 @@ def test_the_mail_speaks_the_language_of_its_reader(alice, mailoutbox, settings,
     assert spoken == ["de", "en"]
 
 
-class TestNobodyLearnsAnything:
+class TestAccountsAreNotRevealed:
     @pytest.fixture
     def people(self, alice, bob, root) -> list[str]:
-        """One with an account, one closed, one whose password staff took, one who never was."""
+        """An active account, a deactivated one, one whose password staff disabled, and an unknown address."""
         actions.close_account(bob)
         actions.remove_password(root)
         return ["alice@example.org", "bob@example.org", "root@example.org", "x@example.org"]
 
-    def test_the_answer_and_what_it_costs_are_the_same(
+    def test_response_and_query_count_do_not_depend_on_the_account(
         self, people, monkeypatch, django_assert_num_queries
     ):
         posted = []
@@ -145,15 +145,13 @@ class TestNobodyLearnsAnything:
         assert len(set(answers)) == 1
         assert len(posted) == len(people)
 
-    def test_a_mail_goes_to_open_accounts_alone(self, people, mailoutbox):
+    def test_only_active_accounts_get_an_email(self, people, mailoutbox):
         for email in people:
             Client().post(ASK, {"email": email})
         assert [mail.to for mail in mailoutbox] == [["alice@example.org"]]
 
     @pytest.mark.parametrize("limit", ["reset", "reset_address", "reset_all"])
-    def test_asking_again_and_again_is_limited_the_same_way(
-        self, people, mailoutbox, settings, limit
-    ):
+    def test_rate_limits_do_not_depend_on_the_account(self, people, mailoutbox, settings, limit):
         settings.LIMITS = {**settings.LIMITS, limit: "2/h"}
         for email in ("x@example.org", "alice@example.org"):
             limiter.clear()
@@ -161,7 +159,7 @@ class TestNobodyLearnsAnything:
             assert statuses == [303, 303, 429]
         assert len(mailoutbox) == 2
 
-    def test_one_mailbox_is_not_filled_from_many_addresses(self, people, mailoutbox, settings):
+    def test_emails_to_one_account_are_limited_across_addresses(self, people, mailoutbox, settings):
         settings.LIMITS = {**settings.LIMITS, "reset": "2/h"}
         for number in range(5):
             Client(REMOTE_ADDR=f"203.0.113.{number}").post(ASK, {"email": people[0]})
@@ -171,7 +169,7 @@ class TestNobodyLearnsAnything:
 @pytest.mark.parametrize(
     "email", ["", "no address", "a@b", "x" * 300 + "@example.org", "a\0@b.org"]
 )
-def test_what_is_no_address_is_told_and_kept(client, db, email):
+def test_invalid_email_is_a_field_error_and_stays_in_the_form(client, db, email):
     response = client.post(ASK, {"email": email})
     assert response.status_code == 400
     assert list(response.context["form"].errors) == ["email"]
@@ -184,22 +182,23 @@ class TestLink:
         assert answers[0].status_code == answers[1].status_code
         return answers[0].status_code == 404 and "has expired" in text(answers[0])
 
-    def test_it_works_once(self, alice, link):
+    def test_works_once(self, alice, link):
         assert Client().get(link).status_code == 200
-        assert Client().get(link).status_code == 200  # whatever looks at mails before people do
+        assert Client().get(link).status_code == 200  # mail scanners open links before people do
         assert Client().post(link, CHOICE).status_code == 303
         assert self.over(link)
         alice.refresh_from_db()
         assert alice.check_password(NEW)
 
-    def test_of_two_at_once_one_wins(self, alice, link, monkeypatch):
+    def test_only_one_of_two_concurrent_resets_succeeds(self, alice, link, monkeypatch):
         uid, token = link.strip("/").split("/")[-2:]
         real, hashed = passwords.make_password, []
 
         def make_password(new):
             encoded = real(new)
             hashed.append(new)
-            if len(hashed) == 1:  # the other comes in between the look at the link and the change
+            # The other reset comes between the check of the link and the change.
+            if len(hashed) == 1:
                 actions.reset_password_by_link(uid, token, new="the other was quicker")
             return encoded
 
@@ -209,25 +208,25 @@ class TestLink:
         alice.refresh_from_db()
         assert alice.check_password("the other was quicker")
 
-    def test_it_dies_with_a_change_of_the_password(self, alice, link):
+    def test_is_invalid_after_a_password_change(self, alice, link):
         actions.reset_password(alice, "a third purple saucer")
         assert self.over(link)
 
-    def test_it_dies_when_the_person_signs_in_after_all(self, link):
+    def test_is_invalid_after_a_sign_in(self, link):
         assert Client().post("/sign-in/", SIGN_IN).status_code == 303
         assert self.over(link)
 
-    def test_it_dies_with_the_account(self, alice, link):
+    def test_is_invalid_after_deactivation(self, alice, link):
         actions.close_account(alice)
         assert self.over(link)
 
-    def test_it_runs_out_after_an_hour(self, link, monkeypatch):
+    def test_expires_after_an_hour(self, link, monkeypatch):
         for minutes, over in ((59, False), (61, True)):
             moment = datetime.now() + timedelta(minutes=minutes)  # noqa: DTZ005  # as Django asks
             monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda _, at=moment: at)
             assert (Client().get(link).status_code == 404) is over
 
-    def test_it_opens_nobody_elses_account(self, alice, bob, link):
+    def test_does_not_work_for_another_account(self, alice, bob, link):
         uid, token = link.strip("/").split("/")[-2:]
         theirs = urlsafe_base64_encode(str(bob.pk).encode())
         assert theirs != uid
@@ -236,7 +235,7 @@ class TestLink:
     @pytest.mark.parametrize(
         "uid", ["x", "MQ", "LTE", "OTk5OTk5OTk5OTk5OTk5OTk5OTk", "%00", "é", "w6k"]
     )
-    def test_no_made_up_one_works(self, db, uid):
+    def test_forged_links_do_not_work(self, db, uid):
         assert self.over(f"/password/reset/{uid}/c0ffee-0123456789abcdef/")
 
     @pytest.mark.parametrize(
@@ -249,7 +248,7 @@ class TestLink:
             ({"again": ""}, "again"),
         ],
     )
-    def test_the_rules_hold_and_a_mistake_uses_nothing_up(self, alice, link, changes, field):
+    def test_invalid_password_does_not_use_up_the_link(self, alice, link, changes, field):
         response = Client().post(link, {**CHOICE, **changes})
         assert response.status_code == 400
         assert list(response.context["form"].errors) == [field]
@@ -260,15 +259,13 @@ class TestLink:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestPostman:
-    def test_the_mail_goes_out_beside_the_request(self, alice, mailoutbox, postman):
+class TestEmailThread:
+    def test_email_is_sent_in_the_background(self, alice, mailoutbox, postman):
         assert Client().post(ASK, {"email": alice.email}).status_code == 303
         postman()
         assert len(mailoutbox) == 1
 
-    def test_nobody_waits_for_a_mail_server_and_a_crowd_is_told_to_come_back(
-        self, alice, mailoutbox, postman
-    ):
+    def test_full_email_queue_returns_503_without_waiting(self, alice, mailoutbox, postman):
         go = threading.Event()
         try:
             for _ in range(mails.WAITING_MAX):
@@ -281,7 +278,7 @@ class TestPostman:
         postman()
         assert len(mailoutbox) == 1
 
-    def test_a_mail_server_that_is_away_is_logged_without_a_name(
+    def test_unreachable_mail_server_is_logged_without_the_email(
         self, alice, postman, caplog, settings
     ):
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -295,7 +292,7 @@ class TestPostman:
         assert failed.get() == before + 1
 
 
-def test_busy_is_a_refusal_like_others(monkeypatch, client, db):
+def test_busy_error_is_rendered_with_retry_after(monkeypatch, client, db):
     def full(email):
         raise ChatError("busy", retry_after=10)
 

@@ -29,7 +29,7 @@ def _argon(settings):
     settings.PASSWORD_HASHERS = ARGON
 
 
-def test_passwords_are_argon2id_with_19_mib_two_passes_and_one_lane():
+def test_passwords_use_argon2id_with_19_mib_two_passes_and_one_lane():
     encoded = make_password("a quiet copper kettle")
     found = extract_parameters(encoded.removeprefix("argon2"))
     assert (found.type, found.memory_cost, found.time_cost, found.parallelism) == (
@@ -42,13 +42,13 @@ def test_passwords_are_argon2id_with_19_mib_two_passes_and_one_lane():
     assert not check_password("a quiet copper kettlE", encoded)
 
 
-def test_production_uses_this_hasher_alone():
+def test_production_uses_only_this_hasher():
     from chatty import settings as real
 
     assert real.PASSWORD_HASHERS == ARGON
 
 
-def test_only_so_many_are_hashed_at_a_time(monkeypatch):
+def test_parallel_hashes_are_limited(monkeypatch):
     monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(2))
     monkeypatch.setattr(hashers, "_line", threading.BoundedSemaphore(8))
     inside, most = [], []
@@ -75,7 +75,7 @@ def test_only_so_many_are_hashed_at_a_time(monkeypatch):
     assert max(most) <= 2
 
 
-def test_whoever_finds_no_place_in_time_is_told_busy(monkeypatch):
+def test_waiting_too_long_raises_busy(monkeypatch):
     monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(1))
     monkeypatch.setattr(hashers, "WAIT_SECONDS", 0.01)
     with place_to_hash(), raises_chat_error("busy"):
@@ -83,7 +83,7 @@ def test_whoever_finds_no_place_in_time_is_told_busy(monkeypatch):
     assert make_password("x")
 
 
-def test_a_crowd_that_signs_in_leaves_threads_to_everybody_else(monkeypatch):
+def test_full_queue_raises_busy_at_once_to_keep_threads_free(monkeypatch):
     monkeypatch.setattr(hashers, "_places", threading.BoundedSemaphore(1))
     monkeypatch.setattr(hashers, "_line", threading.BoundedSemaphore(3))
     entered, release = threading.Semaphore(0), threading.Event()
@@ -101,7 +101,7 @@ def test_a_crowd_that_signs_in_leaves_threads_to_everybody_else(monkeypatch):
     for thread in threads:
         thread.start()
     assert entered.acquire(timeout=10)
-    # One hashes, two wait; the others have been told at once, although nobody has finished.
+    # One hashes and two wait. The others were rejected at once, although none has finished.
     for thread in threads:
         thread.join(timeout=0.2)
     assert codes == [("busy", True)] * 7
@@ -112,7 +112,7 @@ def test_a_crowd_that_signs_in_leaves_threads_to_everybody_else(monkeypatch):
     assert max(hashers.PARALLEL_HASHES + 1, settings.HTTP_RUNNING // 2) >= hashers.PLACES_MAX
 
 
-def test_one_processor_is_left_to_everything_else():
+def test_one_processor_is_left_free():
     assert max(1, (os.cpu_count() or 2) - 1) >= hashers.PARALLEL_HASHES
 
 
@@ -129,16 +129,14 @@ def signed_in(alice):
     return tokens.begin(user, client="a program")
 
 
-def test_an_old_hash_is_renewed_by_the_next_sign_in(alice_with_an_old_hash):
+def test_old_hash_is_upgraded_on_sign_in(alice_with_an_old_hash):
     signed_in(alice_with_an_old_hash)
     alice_with_an_old_hash.refresh_from_db()
     assert alice_with_an_old_hash.password.startswith("md5$")
 
 
 @pytest.mark.parametrize("now", [PASSWORD, "another blue teapot"])
-def test_a_hash_that_another_renews_or_changes_meanwhile_is_checked_again(
-    now, alice_with_an_old_hash, monkeypatch
-):
+def test_concurrently_changed_hash_is_checked_again(now, alice_with_an_old_hash, monkeypatch):
     alice = alice_with_an_old_hash
     others = make_password(now)
 

@@ -1,4 +1,4 @@
-"""Pictures of people: what is taken, what is made of it, who gets to see it."""
+"""Profile pictures: which files are accepted, how they are converted, and who can see them."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def two_halves() -> Image.Image:
     return image
 
 
-class TestMaking:
+class TestReencode:
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
-    def test_whatever_is_taken_becomes_a_small_square_of_one_format(self, kind):
+    def test_accepted_formats_become_a_small_webp_square(self, kind):
         made = opened(pictures.reencode(file(kind)))
         assert (made.format, made.size, made.mode) == ("WEBP", (pictures.SIDE,) * 2, "RGB")
         assert almost(made.getpixel((96, 96)), RED)
 
-    def test_nothing_is_left_of_what_the_file_said_besides(self):
+    def test_metadata_is_removed(self):
         exif = Image.Exif()
         exif[0x010E] = "SECRET PLACE"
         for kind in ("JPEG", "PNG", "WEBP"):
@@ -78,21 +78,21 @@ class TestMaking:
         ("orientation", "left", "right", "top"),
         [(1, RED, BLUE, None), (2, BLUE, RED, None), (3, BLUE, RED, None), (6, None, None, RED)],
     )
-    def test_a_camera_held_otherwise_makes_no_difference(self, orientation, left, right, top):
+    def test_exif_orientation_is_applied(self, orientation, left, right, top):
         exif = Image.Exif()
         exif[0x0112] = orientation
         made = opened(pictures.reencode(file("JPEG", colour=two_halves(), exif=exif)))
         places = {(20, 96): left, (170, 96): right, (96, 20): top}
         assert all(almost(made.getpixel(at), wanted) for at, wanted in places.items() if wanted)
 
-    def test_of_a_moving_picture_the_first_moment_is_kept(self):
+    def test_animation_keeps_only_the_first_frame(self):
         frames = [Image.new("RGB", (50, 50), colour) for colour in ("red", "blue")]
         moving = file("GIF", colour=frames[0], save_all=True, append_images=frames[1:])
         made = opened(pictures.reencode(moving))
         assert getattr(made, "n_frames", 1) == 1
         assert almost(made.getpixel((96, 96)), RED)
 
-    def test_what_is_transparent_becomes_white_and_the_middle_is_taken(self):
+    def test_transparency_becomes_white_and_the_image_is_cropped(self):
         clear = Image.new("RGBA", (900, 300), (0, 0, 0, 0))
         clear.paste((255, 0, 0, 255), (400, 100, 500, 200))
         made = opened(pictures.reencode(file("PNG", colour=clear)))
@@ -100,16 +100,16 @@ class TestMaking:
         assert almost(made.getpixel((5, 5)), WHITE)
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16"])
-    def test_uncommon_kinds_of_pixels_are_read_too(self, mode):
+    def test_uncommon_pixel_modes_are_accepted(self, mode):
         assert opened(pictures.reencode(file(colour=Image.new(mode, (20, 30))))).mode == "RGB"
 
-    def test_the_same_picture_has_the_same_digest_and_another_another(self):
+    def test_digest_depends_on_the_content(self):
         one, same, other = (pictures.reencode(file(colour=c)) for c in ("red", "red", "blue"))
         assert pictures.digest(one) == pictures.digest(same) != pictures.digest(other)
 
 
 def bomb() -> bytes:
-    """A PNG of a few kilobytes that says it is 30,000 pixels wide and high."""
+    """A PNG of a few kilobytes that claims to be 30,000 pixels wide and high."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return (
@@ -122,7 +122,7 @@ def bomb() -> bytes:
     )
 
 
-class TestRefusing:
+class TestRejected:
     @pytest.mark.parametrize(
         ("given", "code", "sentence"),
         [
@@ -138,20 +138,20 @@ class TestRefusing:
         ],
         ids=["empty", "text", "svg", "bmp", "tiff", "torn", "bytes", "pixels", "bomb"],
     )
-    def test_anything_else_is_refused_with_a_sentence(self, given, code, sentence):
+    def test_invalid_files_raise_an_error_with_a_reason(self, given, code, sentence):
         with raises_chat_error(code, field="picture") as raised:
             pictures.reencode(given)
         assert sentence in raised.value.detail
 
-    def test_too_many_pixels_are_never_decoded(self, monkeypatch):
+    def test_large_images_are_never_decoded(self, monkeypatch):
         given = file("PNG", colour=Image.new("1", (5001, 5000)))
         monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
         with raises_chat_error("too_big", field="picture"):
             pictures.reencode(given)
-        with pytest.raises(pytest.fail.Exception):  # else this would have proved nothing
+        with pytest.raises(pytest.fail.Exception):  # otherwise the test would prove nothing
             pictures.reencode(file())
 
-    def test_whatever_bytes_come_nothing_but_a_refusal_happens(self):
+    def test_corrupt_files_only_raise_chat_errors(self):
         chance = random.Random(14)
         for kind in ("PNG", "JPEG", "WEBP", "GIF"):
             whole = bytearray(file(kind, size=(40, 40)))
@@ -164,7 +164,7 @@ class TestRefusing:
                 except ChatError as error:
                     assert error.code in ("invalid", "too_big")  # noqa: PT017
 
-    def test_one_is_decoded_at_a_time_and_a_crowd_is_told_to_come_back(self, monkeypatch):
+    def test_only_one_image_is_decoded_at_a_time(self, monkeypatch):
         monkeypatch.setattr(pictures, "_PATIENCE", 0.01)
         with pictures._decoding, raises_chat_error("busy"):
             pictures.reencode(file())
@@ -177,23 +177,23 @@ def pictured(alice) -> User:
 
 
 class TestPage:
-    def test_a_picture_is_put_up_and_shown(self, browser, alice):
+    def test_uploaded_picture_is_shown(self, browser, alice):
         response = browser.post(PAGE, {**PROFILE, "picture": uploaded(file())})
         assert response.status_code == 303
         alice.refresh_from_db()
         assert alice.picture_url
         page = browser.get(PAGE).content.decode()
-        # Beside the form, and in the side bar.
+        # Beside the form, and in the sidebar.
         assert len(parse(page).select(f'img[src="{alice.picture_url}"]')) == 2
         assert "Remove picture" in page
         shown = browser.get(alice.picture_url)
         assert opened(shown.content).size == (pictures.SIDE,) * 2
 
-    def test_saving_the_rest_keeps_the_picture(self, browser, pictured):
+    def test_saving_other_fields_keeps_the_picture(self, browser, pictured):
         assert browser.post(PAGE, {**PROFILE, "name": "Al"}).status_code == 303
         assert User.objects.get().picture == pictured.picture
 
-    def test_it_is_removed_and_what_else_was_typed_is_saved(self, browser, pictured):
+    def test_removing_the_picture_saves_other_fields(self, browser, pictured):
         given = {**PROFILE, "name": "Alice A", "remove_picture": "1"}
         assert browser.post(PAGE, given).status_code == 303
         user = User.objects.get()
@@ -209,7 +209,7 @@ class TestPage:
             (b"x" * (pictures.BYTES_MAX + 1), 413, "too big"),
         ],
     )
-    def test_a_bad_file_loses_nothing_else(self, browser, pictured, given, status, sentence):
+    def test_invalid_file_keeps_the_other_fields(self, browser, pictured, given, status, sentence):
         changes = {**PROFILE, "name": "Alice Another", "theme": "dark"}
         response = browser.post(PAGE, {**changes, "picture": uploaded(given)})
         assert response.status_code == status
@@ -220,13 +220,13 @@ class TestPage:
         user = User.objects.get()
         assert (user.name, user.picture) == ("Alice", pictured.picture)
 
-    def test_a_mistake_elsewhere_keeps_the_old_picture(self, browser, pictured):
+    def test_invalid_field_keeps_the_old_picture(self, browser, pictured):
         given = {**PROFILE, "name": "", "picture": uploaded(file(colour="blue"))}
         assert browser.post(PAGE, given).status_code == 400
         assert User.objects.get().picture == pictured.picture
 
 
-def test_putting_up_one_after_another_is_limited(browser, pictured, settings):
+def test_uploads_are_rate_limited(browser, pictured, settings):
     settings.LIMITS = {**settings.LIMITS, "pictures": "1/h"}
     limiter.clear()
     given = {**PROFILE, "name": "Alice A"}
@@ -235,25 +235,26 @@ def test_putting_up_one_after_another_is_limited(browser, pictured, settings):
     response = browser.post(PAGE, {**given, "name": "Alice B", "picture": green})
     assert response.status_code == 429
     assert one(response, "input[name=name]")["value"] == "Alice B"
-    assert browser.post(PAGE, given).status_code == 303  # without a picture nothing is counted
+    # Without a picture the limit does not apply.
+    assert browser.post(PAGE, given).status_code == 303
 
 
-class TestSeeing:
-    def test_it_is_kept_for_ever_and_taken_for_nothing_else(self, browser, pictured):
+class TestPictureView:
+    def test_response_is_cached_forever_and_not_sniffed(self, browser, pictured):
         response = browser.get(pictured.picture_url)
         assert response["Content-Type"] == "image/webp"
         assert response["Cache-Control"] == "private, max-age=31536000, immutable"
         assert response["X-Content-Type-Options"] == "nosniff"
         assert response["Cross-Origin-Resource-Policy"] == "same-origin"
 
-    def test_another_picture_has_another_address_and_the_old_one_is_gone(self, browser, pictured):
+    def test_new_picture_has_a_new_url_and_the_old_one_is_gone(self, browser, pictured):
         before = pictured.picture_url
         actions.update_profile(pictured, picture=file(colour="blue"))
         assert pictured.picture_url != before
         assert browser.get(before).status_code == 404
         assert browser.get(pictured.picture_url).status_code == 200
 
-    def test_only_who_is_signed_in_sees_it(self, pictured, bob, pair):
+    def test_requires_sign_in(self, pictured, bob, pair):
         assert Client().get(pictured.picture_url).status_code == 401
         program = Client().get(pictured.picture_url, **bearer(pair.access))
         assert program["Content-Type"] == "image/webp"
@@ -261,20 +262,20 @@ class TestSeeing:
         bobs.force_login(bob)
         assert bobs.get(pictured.picture_url).status_code == 200
 
-    def test_a_browser_asks_for_pictures_alone(self, browser, pictured):
+    def test_browser_accept_header_for_images_works(self, browser, pictured):
         accepted = "image/avif,image/webp"
         assert browser.get(pictured.picture_url, headers={"accept": accepted}).status_code == 200
 
     @pytest.mark.parametrize("digest", ["0" * 32, "%00", "..", "é", "x" * 300])
-    def test_no_other_address_leads_anywhere(self, browser, pictured, digest):
+    def test_unknown_urls_return_404(self, browser, pictured, digest):
         for pk in (pictured.pk, 2**70):
             assert browser.get(f"/api/users/{pk}/picture/{digest}/").status_code == 404
 
-    def test_the_address_is_the_one_the_paths_know(self, pictured):
+    def test_picture_url_matches_the_url_pattern(self, pictured):
         known = reverse("api:user_picture", args=[pictured.pk, pictured.picture])
         assert pictured.picture_url == known
 
-    def test_a_colour_is_the_same_for_ever_until_one_is_chosen(self, alice):
+    def test_hue_is_constant_until_one_is_chosen(self, alice):
         assert alice.hue == alice.pk * 7 % 12
         assert actions.update_profile(alice, chosen_hue=0).hue == 0
 
@@ -284,7 +285,7 @@ class TestApi:
         content = file() if content is None else content
         return api.put(PICTURE_URL, content, content_type=kind, **bearer(pair.access))
 
-    def test_a_program_puts_one_up_and_takes_it_away(self, api, alice, pair):
+    def test_picture_can_be_uploaded_and_deleted(self, api, alice, pair):
         response = self.put(api, pair)
         assert response.status_code == 200
         alice.refresh_from_db()
@@ -304,19 +305,19 @@ class TestApi:
             (file(), "text/html", 415, "unsupported_media"),
         ],
     )
-    def test_anything_else_is_refused(self, api, alice, pair, content, kind, status, code):
+    def test_invalid_uploads_are_rejected(self, api, alice, pair, content, kind, status, code):
         response = self.put(api, pair, content, kind)
         assert (response.status_code, response.json()["code"]) == (status, code)
         assert "JSON" not in response.json()["detail"]
         alice.refresh_from_db()
         assert alice.picture == ""
 
-    def test_nobody_signed_in_has_no_picture(self, api, db):
+    def test_anonymous_requests_get_401(self, api, db):
         assert api.put(PICTURE_URL, file(), content_type="image/png").status_code == 401
         assert api.delete(PICTURE_URL).status_code == 401
 
 
-def test_staff_take_a_picture_away_but_not_that_of_someone_above(browser, pictured, root):
+def test_staff_cannot_remove_the_picture_of_a_superuser(browser, pictured, root):
     actions.update_profile(root, picture=file(colour="blue"))
     pictured.is_staff = True
     pictured.save()

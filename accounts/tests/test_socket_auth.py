@@ -1,4 +1,4 @@
-"""Every combination of what a handshake may show: whence it comes and what it carries."""
+"""Every combination of Origin and credentials in a handshake."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN = "https://chat.example.org"
 ORIGINS = {
     "none": (None, "absent"),
     "own": (OWN, "same"),
-    "own, port told": ("https://chat.example.org:443", "same"),
+    "own, with port": ("https://chat.example.org:443", "same"),
     "trusted": ("https://app.example.net:8443", "same"),
     "other port": ("https://chat.example.org:8443", "foreign"),
     "http": ("http://chat.example.org", "foreign"),
@@ -55,7 +55,7 @@ def cookie_of(client):
 
 
 def answer(handshake):
-    """How a consumer answers: refused before accept, the code it closes for, or who it is."""
+    """How a consumer responds: rejected before accept, an error code to close with, or the user."""
     if origin_verdict(handshake) == "foreign":
         return "foreign"
     try:
@@ -67,7 +67,7 @@ def answer(handshake):
 
 class TestOrigin:
     @pytest.mark.parametrize(("origin", "verdict"), ORIGINS.values(), ids=ORIGINS)
-    def test_scheme_host_and_port_all_count(self, origin, verdict):
+    def test_scheme_host_and_port_must_match(self, origin, verdict):
         assert origin_verdict(scope(origin)) == verdict
 
     @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ class TestOrigin:
             ("CHAT.example.org", "ws", "http://chat.Example.org", "same"),
             ("chat.example.org", "ws", "https://chat.example.org", "foreign"),
             ("chat.example.org:8000", "ws", "http://chat.example.org", "foreign"),
-            ("evil.example", "ws", "http://evil.example", "foreign"),  # a name nobody allowed
+            ("evil.example", "ws", "http://evil.example", "foreign"),  # not in ALLOWED_HOSTS
             (None, "wss", OWN, "foreign"),
             ("chat.example.org", "wss", OWN + "/", "foreign"),
             ("chat.example.org", "wss", "https://chat.example.org.evil.example", "foreign"),
@@ -92,31 +92,31 @@ class TestOrigin:
             ("chat.example.org", "wss", "chat.example.org", "foreign"),
         ],
     )
-    def test_spellings(self, host, scheme, origin, verdict):
+    def test_origin_is_compared_strictly(self, host, scheme, origin, verdict):
         assert origin_verdict(scope(origin, host=host, scheme=scheme)) == verdict
 
-    def test_an_address_of_version_six_is_a_host_too(self, settings):
+    def test_ipv6_host_is_accepted(self, settings):
         settings.ALLOWED_HOSTS = ["[::1]"]
         given = scope("http://[::1]:8000", host="[::1]:8000", scheme="ws")
         assert origin_verdict(given) == "same"
 
-    def test_two_origins_or_two_hosts_are_none_of_ours(self):
+    def test_duplicate_origin_or_host_headers_are_foreign(self):
         assert origin_verdict(scope(OWN, more=[(b"origin", OWN.encode())])) == "foreign"
         assert origin_verdict(scope(OWN, more=[(b"host", b"chat.example.org")])) == "foreign"
 
-    def test_trusted_subdomains_are_below_the_domain_and_only_there(self, settings):
+    def test_wildcard_origin_matches_only_subdomains(self, settings):
         settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.net"]
         assert origin_verdict(scope("https://a.b.example.net")) == "same"
         for other in ("https://example.net", "https://evilexample.net", "http://a.example.net"):
             assert origin_verdict(scope(other)) == "foreign"
 
-    def test_it_asks_the_database_nothing(self, db, django_assert_num_queries):
+    def test_makes_no_queries(self, db, django_assert_num_queries):
         with django_assert_num_queries(0):
             origin_verdict(scope(OWN, cookie="x", token="y"))
 
 
 class Shown:
-    """What a handshake may carry, by name."""
+    """Credentials of a handshake, by name."""
 
     def __init__(self, alice: User) -> None:
         def browser() -> Client:
@@ -156,7 +156,7 @@ class Shown:
         }
 
 
-# What is shown -> the answer beside an own Origin, and without any. Foreign origins: always refused.
+# Credentials -> the result with our own Origin, and without any. Foreign origins are always rejected.
 EXPECTED = {
     "nothing": ("unauthenticated", "unauthenticated"),
     "cookie": ("Alice by web", "unauthenticated"),
@@ -186,11 +186,11 @@ EXPECTED = {
         (((b"accept-language", b"\xff;q=;;"),), "en"),
     ],
 )
-def test_a_socket_speaks_the_language_a_page_would(more, language):
+def test_socket_language_matches_that_of_pages(more, language):
     assert socket_language(scope(more=more)) == language
 
 
-def test_every_handshake_gets_exactly_its_answer(alice):
+def test_every_combination_of_origin_and_credentials(alice):
     given = {}
     expected = {}
     for name, shown in Shown(alice).all.items():
@@ -203,7 +203,7 @@ def test_every_handshake_gets_exactly_its_answer(alice):
 
 
 class TestIdentify:
-    def test_a_session_costs_two_queries_and_a_token_one(
+    def test_session_takes_two_queries_and_token_one(
         self, browser, pair, django_assert_num_queries
     ):
         with django_assert_num_queries(2):
@@ -214,48 +214,48 @@ class TestIdentify:
         assert found.sid == claims(pair.access)["sid"]
         assert found.expires_at == claims(pair.access)["exp"]
 
-    def test_a_session_ends_the_socket_when_it_runs_out(self, browser):
+    def test_expires_at_is_that_of_the_session(self, browser):
         found = identify(scope(OWN, cookie=cookie_of(browser)))
         session = Session.objects.get()
         assert found.expires_at == pytest.approx(session.expire_date.timestamp(), abs=2)
 
-    def test_a_foreign_pages_cookie_counts_for_nothing(self, browser):
+    def test_cookie_with_a_foreign_origin_is_ignored(self, browser):
         with raises_chat_error("unauthenticated"):
             identify(scope("https://evil.example", cookie=cookie_of(browser)))
 
-    def test_opening_a_socket_writes_nothing_and_signs_nobody_out(self, browser, settings):
+    def test_does_not_write_to_the_session(self, browser, settings):
         cookie = cookie_of(browser)
         before = Session.objects.values_list().get()
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
         settings.SECRET_KEY = "n" * 50
         assert answer(scope(OWN, cookie=cookie)) == "Alice by web"
         settings.SECRET_KEY_FALLBACKS = []
-        # Without the old key the session cannot be read. It is refused, and left alone.
+        # Without the old key the session cannot be read. It is rejected, but not deleted.
         assert answer(scope(OWN, cookie=cookie)) == "unauthenticated"
         assert Session.objects.values_list().get() == before
 
-    def test_a_session_from_before_a_changed_password_is_nobody(self, browser, alice):
+    def test_session_from_before_a_password_change_is_rejected(self, browser, alice):
         cookie = cookie_of(browser)
         User.objects.filter(pk=alice.pk).update(password="changed behind our back")
         assert answer(scope(OWN, cookie=cookie)) == "unauthenticated"
         assert Session.objects.count() == 1
 
-    def test_a_session_that_ran_out_is_nobody(self, browser):
+    def test_expired_session_is_rejected(self, browser):
         cookie = cookie_of(browser)
         Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
         assert answer(scope(OWN, cookie=cookie)) == "unauthenticated"
 
-    def test_two_authorizations_are_one_too_many(self, pair):
+    def test_duplicate_authorization_headers_are_rejected(self, pair):
         twice = scope(token=pair.access, more=[(b"authorization", b"Bearer x")])
         assert answer(twice) == "token_invalid"
 
-    def test_an_authorization_of_another_kind_is_the_proxys_business(self, browser):
+    def test_other_authorization_schemes_are_ignored(self, browser):
         basic = [(b"authorization", b"Basic eDp5")]
         assert answer(scope(OWN, cookie=cookie_of(browser), more=basic)) == "Alice by web"
         assert answer(scope(more=basic)) == "unauthenticated"
 
     @pytest.mark.parametrize("raw", [b"\xff\xfe=\x00", b";;;===", b"chatty-session", b"=" * 5000])
-    def test_a_broken_cookie_header_is_no_cookie(self, db, raw):
+    def test_malformed_cookie_header_is_ignored(self, db, raw):
         assert answer(scope(OWN, more=[(b"cookie", raw)])) == "unauthenticated"
 
 
@@ -265,7 +265,7 @@ class TestRenew:
         sooner = altered(pair.access, exp=int(time.time()) + 30)
         return identify(scope(token=sooner))
 
-    def test_a_later_token_of_the_same_sign_in_moves_the_end(self, identity, pair):
+    def test_later_token_of_the_same_sign_in_extends_the_socket(self, identity, pair):
         fresh = tokens.rotate(pair.refresh)
         renewed = renew(fresh.access, identity)
         assert renewed.expires_at == claims(fresh.access)["exp"] > identity.expires_at
@@ -275,7 +275,7 @@ class TestRenew:
             "token",
         )
 
-    def test_anything_else_does_not(self, identity, pair, alice, bob, browser):
+    def test_any_other_token_is_rejected(self, identity, pair, alice, bob, browser):
         web = identify(scope(OWN, cookie=cookie_of(browser)))
         bad = {
             "another sign-in": (tokens.begin(alice, client="").access, identity),
@@ -290,14 +290,14 @@ class TestRenew:
             with raises_chat_error("token_invalid"):
                 renew(token, whom)
 
-    def test_a_closed_account_is_not_renewed(self, identity, pair, alice):
+    def test_deactivated_account_is_rejected(self, identity, pair, alice):
         fresh = tokens.rotate(pair.refresh)
         actions.close_account(alice)
         with raises_chat_error("account_closed"):
             renew(fresh.access, identity)
 
 
-def test_the_tick_learns_which_sign_ins_are_over(alice, bob, browser, pair):
+def test_valid_sids_excludes_ended_sign_ins(alice, bob, browser, pair):
     web, program = browser.session["sid"], claims(pair.access)["sid"]
     bobs = claims(tokens.begin(bob, client="").access)["sid"]
     everybody = [web, program, bobs, "unknown"]

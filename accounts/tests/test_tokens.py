@@ -25,7 +25,7 @@ def claims(token):
 
 
 def signed(payload, key=None, **options):
-    """A token with these claims, signed as we would."""
+    """A token with these claims, signed with our key."""
     from django.conf import settings
 
     return jwt.encode(payload, key or derive_key(settings.SECRET_KEY, "jwt"), **options)
@@ -40,7 +40,7 @@ def without(token, claim):
 
 
 def answer_to(token):
-    """ "accepted", or the code of the refusal."""
+    """Return "accepted", or the code of the error."""
     try:
         tokens.identify(token)
     except ChatError as error:
@@ -48,25 +48,25 @@ def answer_to(token):
     return "accepted"
 
 
-class TestAccess:
-    def test_it_tells_whom_it_speaks_for_in_one_query(self, alice, pair, django_assert_num_queries):
+class TestAccessToken:
+    def test_identify_takes_one_query(self, alice, pair, django_assert_num_queries):
         with django_assert_num_queries(1):
             bearer = tokens.identify(pair.access)
         assert bearer.sign_in.user == alice
         assert bearer.sign_in.sid == claims(pair.access)["sid"]
         assert bearer.expires_at == claims(pair.access)["exp"]
 
-    def test_it_lives_ten_minutes_and_a_refresh_token_thirty_days(self, pair):
+    def test_lifetimes_are_ten_minutes_and_thirty_days(self, pair):
         for token, seconds in ((pair.access, 600), (pair.refresh, 30 * 86400)):
             found = claims(token)
             assert found["exp"] - found["iat"] == seconds
             assert (found["aud"], found["iss"]) == ("chatty", "chatty")
 
-    def test_it_tells_nothing_about_the_person_but_the_id(self, pair):
+    def test_claims_contain_no_personal_data(self, pair):
         names = {"token_type", "exp", "iat", "jti", "user_id", "sid", "aud", "iss"}
         assert set(claims(pair.access)) == set(claims(pair.refresh)) == names
 
-    def test_forged_and_foreign_ones_are_refused(self, pair, bob):
+    def test_forged_and_foreign_tokens_are_rejected(self, pair, bob):
         head, body, mark = pair.access.split(".")
         unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
         other = base64.urlsafe_b64encode(
@@ -99,23 +99,23 @@ class TestAccess:
         }
         answers = {name: answer_to(token) for name, token in bad.items()}
         accepted = {name for name, answer in answers.items() if answer != "token_invalid"}
-        # When it was made is nothing we rely on; everything else is missed.
+        # Nothing depends on `iat`; every other claim is required.
         assert accepted == {"without iat"}
         assert tokens.identify(pair.access)
 
-    def test_it_dies_with_its_sign_in(self, pair):
+    def test_is_invalid_after_its_sign_in_ended(self, pair):
         actions.end_sign_in(claims(pair.access)["sid"])
         with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
 
-    def test_it_dies_with_the_person(self, alice, pair):
+    def test_is_invalid_after_the_user_is_deleted(self, alice, pair):
         alice.delete()
         with raises_chat_error("token_invalid"):
             tokens.identify(pair.access)
         with raises_chat_error("token_invalid"):
             tokens.rotate(pair.refresh)
 
-    def test_a_browsers_sign_in_has_no_tokens(self, alice, pair):
+    def test_browser_sign_in_cannot_be_used_by_tokens(self, alice, pair):
         web = SignIn.objects.create(
             user=alice, kind="web", expires_at=timezone.now() + timedelta(days=1)
         )
@@ -123,9 +123,7 @@ class TestAccess:
             with raises_chat_error("token_invalid"):
                 use(altered(token, sid=web.sid))
 
-    def test_a_rotated_secret_keeps_programs_signed_in_until_it_is_forgotten(
-        self, settings, alice, pair
-    ):
+    def test_tokens_survive_a_secret_key_rotation(self, settings, alice, pair):
         old, settings.SECRET_KEY = settings.SECRET_KEY, "n" * 50
         settings.SECRET_KEY_FALLBACKS = ["m" * 50, old]
         assert tokens.identify(pair.access).sign_in.user == alice
@@ -137,7 +135,7 @@ class TestAccess:
 
 
 class TestRefresh:
-    def test_it_gives_a_new_pair_of_the_same_sign_in(self, alice, pair):
+    def test_returns_a_new_pair_of_the_same_sign_in(self, alice, pair):
         fresh = tokens.rotate(pair.refresh)
         assert claims(fresh.refresh)["jti"] != claims(pair.refresh)["jti"]
         assert claims(fresh.refresh)["sid"] == claims(pair.refresh)["sid"]
@@ -145,9 +143,7 @@ class TestRefresh:
         assert tokens.rotate(fresh.refresh)
         assert SignIn.objects.count() == 1
 
-    def test_used_again_later_it_ends_the_sign_in_and_says_so(
-        self, alice, pair, ended, django_capture_on_commit_callbacks
-    ):
+    def test_reuse_ends_the_sign_in(self, alice, pair, ended, django_capture_on_commit_callbacks):
         fresh = tokens.rotate(pair.refresh)
         tokens.identify(fresh.access)
         other = tokens.begin(alice, client="another program")
@@ -160,42 +156,42 @@ class TestRefresh:
         assert ended == [
             {"user_id": alice.pk, "sids": [sid], "except_sid": None, "code": SIGNED_OUT}
         ]
-        assert tokens.identify(other.access)  # the other program has nothing to do with it
+        assert tokens.identify(other.access)  # the other sign-in is not affected
 
-    def test_an_access_token_refreshes_nothing(self, pair):
+    def test_access_token_cannot_refresh(self, pair):
         with raises_chat_error("token_invalid"):
             tokens.rotate(pair.access)
         assert tokens.rotate(pair.refresh)
 
-    def test_one_that_ran_out_ends_nothing(self, pair):
+    def test_expired_refresh_token_does_not_end_the_sign_in(self, pair):
         late = altered(pair.refresh, exp=int(time.time()) - 1)
         with raises_chat_error("token_invalid"):
             tokens.rotate(late)
         assert tokens.identify(pair.access)
 
-    def test_logging_out_ends_it_even_with_a_token_already_traded(self, pair):
+    def test_logout_accepts_a_rotated_refresh_token(self, pair):
         fresh = tokens.rotate(pair.refresh)
         tokens.end(pair.refresh)
         with raises_chat_error("token_invalid"):
             tokens.identify(fresh.access)
-        tokens.end(pair.refresh)  # again: nothing to do, nothing wrong
+        tokens.end(pair.refresh)  # a second time is harmless
 
 
-class TestLostAnswer:
-    """The answer to a refresh does not arrive, or two tasks of a program refresh at once."""
+class TestLostResponse:
+    """The response to a refresh is lost, or two tasks of a program refresh at once."""
 
-    def test_the_same_token_gets_the_same_pair_again(self, pair):
+    def test_repeated_refresh_returns_the_same_pair(self, pair):
         fresh = tokens.rotate(pair.refresh)
         assert tokens.rotate(pair.refresh) == fresh
         assert tokens.identify(fresh.access)
         assert tokens.rotate(fresh.refresh)
 
-    def test_also_when_the_answer_is_lost_twice(self, pair):
+    def test_repeated_twice_returns_the_same_pair(self, pair):
         fresh = tokens.rotate(pair.refresh)
         assert tokens.rotate(pair.refresh) == tokens.rotate(pair.refresh) == fresh
         assert tokens.rotate(fresh.refresh)
 
-    def test_also_when_the_secret_changes_in_between(self, settings, pair):
+    def test_repeated_after_a_secret_key_change_returns_the_same_claims(self, settings, pair):
         fresh = tokens.rotate(pair.refresh)
         settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "n" * 50
         again = tokens.rotate(pair.refresh)
@@ -204,64 +200,64 @@ class TestLostAnswer:
         settings.SECRET_KEY_FALLBACKS = []
         assert tokens.identify(again.access)
 
-    def test_not_after_a_minute(self, pair):
+    def test_repeat_after_a_minute_ends_the_sign_in(self, pair):
         fresh = tokens.rotate(pair.refresh)
         late = timezone.now() - timedelta(seconds=tokens.REPEAT_SECONDS)
         SignIn.objects.update(rotated_at=late)
         self.assert_ends_it(pair.refresh, fresh)
 
-    def test_not_after_the_new_access_token_was_used(self, pair):
+    def test_repeat_after_use_of_the_new_token_ends_the_sign_in(self, pair):
         fresh = tokens.rotate(pair.refresh)
         tokens.identify(fresh.access)
         self.assert_ends_it(pair.refresh, fresh)
 
-    def test_not_after_the_new_access_token_opened_a_socket(self, pair):
+    def test_repeat_after_the_new_token_opened_a_socket_ends_the_sign_in(self, pair):
         fresh = tokens.rotate(pair.refresh)
         header = (b"authorization", f"Bearer {fresh.access}".encode())
         socket_auth.identify({"headers": [header]})
         self.assert_ends_it(pair.refresh, fresh)
 
-    def test_not_after_the_new_access_token_renewed_a_socket(self, pair):
+    def test_repeat_after_the_new_token_renewed_a_socket_ends_the_sign_in(self, pair):
         header = (b"authorization", f"Bearer {altered(pair.access, exp=time.time() + 9)}".encode())
         identity = socket_auth.identify({"headers": [header]})
         fresh = tokens.rotate(pair.refresh)
         socket_auth.renew(fresh.access, identity)
         self.assert_ends_it(pair.refresh, fresh)
 
-    def test_not_two_steps_back(self, pair):
+    def test_repeat_of_the_token_before_last_ends_the_sign_in(self, pair):
         second = tokens.rotate(pair.refresh)
         third = tokens.rotate(second.refresh)
         self.assert_ends_it(pair.refresh, third)
 
-    def test_one_step_back_again_after_the_next_step(self, pair):
+    def test_latest_rotation_can_be_repeated(self, pair):
         second = tokens.rotate(pair.refresh)
         third = tokens.rotate(second.refresh)
         assert tokens.rotate(second.refresh) == third
 
-    def test_using_the_old_access_token_proves_nothing(self, pair):
+    def test_use_of_the_old_access_token_allows_a_repeat(self, pair):
         fresh = tokens.rotate(pair.refresh)
         tokens.identify(pair.access)
         assert tokens.rotate(pair.refresh) == fresh
 
-    def test_a_thief_who_is_first_is_noticed(self, pair):
+    def test_reuse_after_theft_ends_the_sign_in_when_the_thief_is_first(self, pair):
         stolen = tokens.rotate(pair.refresh)
         tokens.identify(stolen.access)
         self.assert_ends_it(pair.refresh, stolen)
 
-    def test_a_thief_who_is_second_is_noticed(self, pair):
+    def test_reuse_after_theft_ends_the_sign_in_when_the_thief_is_second(self, pair):
         fresh = tokens.rotate(pair.refresh)
         stolen = tokens.rotate(pair.refresh)
         last = tokens.rotate(fresh.refresh)
         tokens.identify(last.access)
         self.assert_ends_it(stolen.refresh, last)
 
-    def test_nobody_is_answered_once_the_sign_in_has_ended(self, pair):
+    def test_repeat_after_the_sign_in_ended_is_rejected(self, pair):
         tokens.rotate(pair.refresh)
         actions.end_sign_in(claims(pair.refresh)["sid"])
         with raises_chat_error("token_invalid"):
             tokens.rotate(pair.refresh)
 
-    def test_a_token_is_noted_as_used_once(self, pair, django_assert_num_queries):
+    def test_first_use_is_recorded_only_once(self, pair, django_assert_num_queries):
         fresh = tokens.rotate(pair.refresh)
         tokens.identify(fresh.access)
         with django_assert_num_queries(1):
@@ -278,7 +274,7 @@ class TestLostAnswer:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ten_parallel_refreshes_get_one_pair():
+def test_parallel_refreshes_return_one_pair():
     alice = User.objects.create_user("alice@example.org", PASSWORD, name="Alice")
     pair = tokens.begin(alice, client="")
     together = threading.Barrier(10)
@@ -317,11 +313,11 @@ def test_ten_parallel_refreshes_get_one_pair():
         ("Bearerabc", None),
     ],
 )
-def test_the_token_is_read_from_the_header(header, token):
+def test_bearer_of_reads_the_token(header, token):
     assert tokens.bearer_of(header) == token
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "bearer "])
-def test_a_bearer_header_that_cannot_be_read_is_no_absent_one(header):
+def test_malformed_bearer_header_is_rejected(header):
     with raises_chat_error("token_invalid"):
         tokens.bearer_of(header)

@@ -1,4 +1,4 @@
-"""Sessions and sign-ins that ran out are removed, in short transactions."""
+"""Expired sessions and sign-ins are removed, in short transactions."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def sign_in(user, sid, **fields):
     )
 
 
-def test_sessions_that_ran_out_are_removed():
+def test_expired_sessions_are_removed():
     for days in (-400, -1, 1):
         session(days)
     assert sum(purge_sessions()) == 2
     assert Session.objects.get().expire_date > timezone.now()
 
 
-def test_sign_ins_that_were_over_long_ago_are_removed(alice):
+def test_old_sign_ins_are_removed(alice):
     now = timezone.now()
     sign_in(alice, "good")
     sign_in(alice, "ran out lately", expires_at=now - 29 * DAY)
@@ -58,7 +58,7 @@ def test_sign_ins_that_were_over_long_ago_are_removed(alice):
     assert queries.valid_sids(["good"]) == {"good"}
 
 
-def test_refresh_tokens_that_ran_out_go_with_their_sign_in(pair):
+def test_expired_refresh_tokens_are_removed_with_their_sign_in(pair):
     assert sum(purge_sign_ins()) == 0
     SignIn.objects.update(expires_at=timezone.now() - 31 * DAY)
     assert sum(purge_sign_ins()) == 1
@@ -66,7 +66,7 @@ def test_refresh_tokens_that_ran_out_go_with_their_sign_in(pair):
         tokens.rotate(pair.refresh)
 
 
-def test_a_step_is_one_short_transaction(monkeypatch):
+def test_each_step_is_one_short_transaction(monkeypatch):
     monkeypatch.setattr(upkeep, "BATCH", 3)
     monkeypatch.setattr(upkeep, "FOUND_MAX", 5)
     for days in range(1, 12):
@@ -80,7 +80,7 @@ def test_a_step_is_one_short_transaction(monkeypatch):
     assert not Session.objects.exists()
 
 
-def test_a_row_that_was_prolonged_meanwhile_stays(monkeypatch):
+def test_renewed_session_is_not_removed(monkeypatch):
     monkeypatch.setattr(upkeep, "BATCH", 1)
     session(-1)
     session(-2)
@@ -93,7 +93,7 @@ def test_a_row_that_was_prolonged_meanwhile_stays(monkeypatch):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_of_two_processes_one_purges():
+def test_only_one_process_purges_at_a_time():
     session(-1)
     other = connection.copy()
     try:

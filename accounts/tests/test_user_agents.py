@@ -35,5 +35,5 @@ KHTML = " AppleWebKit/537.36 (KHTML, like Gecko) "
         ("", "Unknown app"),
     ],
 )
-def test_a_client_is_told_so_that_its_owner_knows_it(said, told):
+def test_user_agent_is_described_as_browser_and_system(said, told):
     assert describe_client(said) == told

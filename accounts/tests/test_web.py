@@ -1,4 +1,4 @@
-"""Signing up, in and out and one's settings, as a browser without JavaScript does it."""
+"""Signing up, in and out, and settings, as a browser without JavaScript uses them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHANGE = {"old_password": PASSWORD, "new_password": NEW, "again": NEW}
 
 
 def text(response):
-    """What a reader sees, roughly."""
+    """Return roughly what a reader sees."""
     return words(parse(response))
 
 
@@ -46,7 +46,7 @@ def is_in(client):
 
 
 class TestSignUp:
-    def test_one_is_in_at_once(self, client):
+    def test_signs_in_immediately(self, client):
         response = client.post("/sign-up/", SIGN_UP)
         assert (response.status_code, response["Location"]) == (303, "/")
         user = User.objects.get()
@@ -55,7 +55,7 @@ class TestSignUp:
         sign_in = SignIn.objects.get()
         assert (sign_in.user, sign_in.kind) == (user, "web")
 
-    def test_the_browsers_zone_is_taken_if_it_is_known_and_never_complained_about(self, client):
+    def test_unknown_browser_time_zone_is_ignored(self, client):
         for n, (sent, kept) in enumerate({"Asia/Tokyo": "Asia/Tokyo", "Mars/One": ""}.items()):
             email = f"c{n}@example.org"
             Client().post("/sign-up/", {**SIGN_UP, "email": email, "time_zone": sent})
@@ -75,31 +75,29 @@ class TestSignUp:
             ({"password": "q" * 257}, "password"),
         ],
     )
-    def test_a_mistake_is_told_at_its_field_and_what_was_typed_is_kept(
-        self, client, changes, field
-    ):
+    def test_field_error_keeps_the_input_but_no_password(self, client, changes, field):
         typed = {**SIGN_UP, **changes}
         response = client.post("/sign-up/", typed)
         assert response.status_code == 400
         assert list(response.context["form"].errors) == [field]
         for name in ("name", "email"):
             assert response.context["form"][name].value() == typed[name]
-        assert NEW not in response.content.decode()  # never a password back into a page
+        assert NEW not in response.content.decode()  # never put a password back into a page
         assert not User.objects.exists()
         assert "chatty-session" not in response.cookies
 
-    def test_an_empty_form_sent_is_told_everything_it_lacks(self, client):
+    def test_empty_form_reports_all_missing_fields(self, client):
         response = client.post("/sign-up/")
         assert response.status_code == 400
         assert set(response.context["form"].errors) == {"name", "email", "password", "again"}
 
-    def test_a_taken_address_is_said_plainly(self, client, alice):
+    def test_taken_email_is_reported(self, client, alice):
         response = client.post("/sign-up/", {**SIGN_UP, "email": "Alice@example.org"})
         assert response.status_code == 400
         assert "There’s already an account with this email address." in text(response)
         assert not is_in(client)
 
-    def test_asking_too_often_is_told_with_when_to_come_back(self, client, settings):
+    def test_rate_limit_returns_429_with_retry_after(self, client, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_up": "1/h"}
         Client().post("/sign-up/", SIGN_UP)
         response = client.post("/sign-up/", {**SIGN_UP, "email": "d@example.org"})
@@ -110,7 +108,7 @@ class TestSignUp:
     @pytest.mark.parametrize(
         ("how", "word"), [("closed", "Sign-up is closed"), ("invited", "need an invitation")]
     )
-    def test_where_it_is_closed_a_sentence_says_so(self, client, settings, how, word):
+    def test_closed_sign_up_shows_the_reason_and_no_form(self, client, settings, how, word):
         settings.SIGN_UP = how
         for response in (client.get("/sign-up/"), client.post("/sign-up/", SIGN_UP)):
             assert response.status_code == 403
@@ -121,12 +119,12 @@ class TestSignUp:
 
 
 class TestSignIn:
-    def test_the_right_password_signs_in(self, client, alice):
+    def test_correct_password_signs_in(self, client, alice):
         response = client.post("/sign-in/", {**SIGN_IN, "email": " ALICE@example.org "})
         assert (response.status_code, response["Location"]) == (303, "/")
         assert is_in(client)
 
-    def test_wrong_address_and_wrong_password_look_the_same(self, alice):
+    def test_wrong_email_and_wrong_password_render_the_same_page(self, alice):
         pages = []
         for wrong in ({**SIGN_IN, "password": "x"}, {**SIGN_IN, "email": "alicx@example.org"}):
             response = Client().post("/sign-in/", wrong)
@@ -135,21 +133,19 @@ class TestSignIn:
         assert pages[0] == pages[1]
         assert "Wrong email address or password" in pages[0]
 
-    def test_what_was_typed_is_kept_but_for_the_password(self, client, alice):
+    def test_error_page_keeps_the_email_but_not_the_password(self, client, alice):
         response = client.post("/sign-in/", {"email": "x@example.org", "password": "secret-x"})
         assert b"x@example.org" in response.content
         assert b"secret-x" not in response.content
 
-    def test_a_closed_account_is_told_so(self, client, alice):
+    def test_deactivated_account_is_reported(self, client, alice):
         actions.close_account(alice)
         response = client.post("/sign-in/", SIGN_IN)
         assert response.status_code == 403
         assert "This account has been deactivated." in text(response)
         assert not is_in(client)
 
-    def test_an_account_closed_after_the_password_was_checked_is_not_signed_in(
-        self, client, alice, monkeypatch
-    ):
+    def test_account_deactivated_during_sign_in_is_not_signed_in(self, client, alice, monkeypatch):
         real = actions.authenticate
 
         def authenticate(**given):
@@ -163,7 +159,7 @@ class TestSignIn:
         assert not is_in(client)
         assert not SignIn.objects.exists()
 
-    def test_the_session_key_changes_so_that_nobody_can_plant_one(self, client, alice):
+    def test_session_key_changes_to_prevent_fixation(self, client, alice):
         session = client.session
         session["planted"] = 1
         session.save()
@@ -184,9 +180,7 @@ class TestSignIn:
             ("", "/"),
         ],
     )
-    def test_it_leads_where_one_wanted_to_go_but_never_off_this_site(
-        self, client, alice, asked, goes
-    ):
+    def test_next_redirects_only_within_this_site(self, client, alice, asked, goes):
         page = client.get("/sign-in/", {"next": asked})
         carried = page.context["next"]
         response = client.post("/sign-in/", {**SIGN_IN, "next": carried})
@@ -194,26 +188,26 @@ class TestSignIn:
         other = Client().post("/sign-in/", {**SIGN_IN, "next": asked})
         assert other["Location"] == goes
 
-    def test_whoever_is_in_already_is_led_on(self, browser):
+    def test_signed_in_user_is_redirected(self, browser):
         for path in ("/sign-in/", "/sign-up/"):
             assert browser.get(path)["Location"] == "/"
 
-    def test_a_second_person_in_one_browser_ends_the_first_ones_sign_in(self, browser, bob):
+    def test_signing_in_as_another_user_ends_the_first_sign_in(self, browser, bob):
         first = browser.session["sid"]
         browser.post("/sign-in/", {**SIGN_IN, "email": "bob@example.org"})
         assert queries.valid_sids([first]) == set()
         assert browser.get("/settings/profile/").context["user"] == bob
 
-    def test_signing_in_twice_in_one_browser_stays_one_sign_in(self, browser):
+    def test_signing_in_twice_keeps_one_sign_in(self, browser):
         browser.post("/sign-in/", SIGN_IN)
         assert SignIn.objects.live().count() == 1
 
-    def test_a_page_for_members_leads_to_sign_in_and_back(self, client):
+    def test_protected_page_redirects_to_sign_in_with_next(self, client):
         response = client.get("/settings/profile/")
         assert response.status_code == 302
         assert response["Location"] == "/sign-in/?next=/settings/profile/"
 
-    def test_guessing_is_answered_429(self, client, alice, settings):
+    def test_guessing_returns_429(self, client, alice, settings):
         settings.LIMITS = {**settings.LIMITS, "sign_in": "2/5m"}
         answers = [
             client.post("/sign-in/", {**SIGN_IN, "password": "x"}).status_code for _ in range(3)
@@ -222,7 +216,7 @@ class TestSignIn:
 
 
 class TestSignOut:
-    def test_the_cookie_is_worth_nothing_afterwards(
+    def test_cookie_is_invalid_afterwards(
         self, browser, alice, ended, django_capture_on_commit_callbacks
     ):
         cookie, sid = browser.cookies["chatty-session"].value, browser.session["sid"]
@@ -235,11 +229,11 @@ class TestSignOut:
         assert not Session.objects.filter(session_key=cookie).exists()
         assert [(text["sids"], text["code"]) for text in ended] == [([sid], 4001)]
 
-    def test_a_link_signs_nobody_out(self, browser):
+    def test_get_request_does_not_sign_out(self, browser):
         assert browser.get("/sign-out/").status_code == 405
         assert is_in(browser)
 
-    def test_other_browsers_stay(self, browser, alice):
+    def test_other_browsers_stay_signed_in(self, browser, alice):
         other = Client()
         other.force_login(alice)
         browser.post("/sign-out/")
@@ -247,7 +241,7 @@ class TestSignOut:
 
 
 class TestSettings:
-    def test_the_password_changes_here_and_everything_else_ends(self, browser, alice, pair):
+    def test_changing_the_password_ends_other_sign_ins(self, browser, alice, pair):
         other = Client()
         other.force_login(alice)
         before = browser.session.session_key
@@ -268,7 +262,7 @@ class TestSettings:
             ({"old_password": ""}, "old_password"),
         ],
     )
-    def test_a_mistake_changes_nothing(self, browser, alice, changes, field):
+    def test_invalid_password_change_changes_nothing(self, browser, alice, changes, field):
         other = Client()
         other.force_login(alice)
         response = browser.post("/settings/password/", {**CHANGE, **changes})
@@ -277,7 +271,7 @@ class TestSettings:
         assert NEW not in response.content.decode()
         assert is_in(other)
 
-    def test_everything_that_can_be_set_is_set(self, browser, alice):
+    def test_all_profile_fields_are_saved(self, browser, alice):
         given = {
             "name": "Alice A",
             "chosen_hue": "5",
@@ -293,7 +287,7 @@ class TestSettings:
         assert values(page, "select[name=time_zone] option[selected]") == ["Asia/Tokyo"]
         assert one(page, '[data-time-zone="offer"]')
 
-    def test_a_bad_profile_is_told_and_kept(self, browser, alice):
+    def test_invalid_profile_shows_errors_and_keeps_the_input(self, browser, alice):
         wrong = {
             "name": "A" * 61,
             "chosen_hue": "12",
@@ -309,7 +303,7 @@ class TestSettings:
         alice.refresh_from_db()
         assert alice.name == "Alice"
 
-    def test_one_sees_where_one_is_signed_in_and_can_end_it(self, browser, alice, bob):
+    def test_sign_ins_are_listed_and_can_be_ended(self, browser, alice, bob):
         other = Client(headers={"user-agent": "Old <b>phone</b>"})
         other.post("/sign-in/", SIGN_IN)
         page = browser.get("/settings/sign-ins/")
@@ -319,14 +313,14 @@ class TestSettings:
         assert not is_in(other)
         assert is_in(browser)
 
-    def test_one_cannot_end_somebody_elses(self, browser, bob):
+    def test_users_cannot_end_sign_ins_of_others(self, browser, bob):
         other = Client()
         other.force_login(bob)
         sid = other.session["sid"]
         assert browser.post(f"/settings/sign-ins/{sid}/end/").status_code == 404
         assert is_in(other)
 
-    def test_everywhere_else_at_once(self, browser, alice, pair):
+    def test_all_other_sign_ins_can_be_ended(self, browser, alice, pair):
         other = Client()
         other.force_login(alice)
         assert browser.post("/settings/sign-ins/end-others/").status_code == 303
@@ -348,7 +342,7 @@ class TestCsrf:
     }
 
     @pytest.mark.parametrize("path", FORMS)
-    def test_no_form_is_taken_without_its_token(self, alice, pair, path):
+    def test_form_without_csrf_token_is_rejected(self, alice, pair, path):
         client = Client(enforce_csrf_checks=True)
         if not path.startswith("/sign-up") and not path.startswith("/sign-in"):
             client.force_login(alice)
@@ -368,13 +362,13 @@ class TestCsrf:
             "sign-u" not in path[:7]
         )
 
-    def test_every_unsafe_path_of_accounts_is_in_this_list(self):
+    def test_all_account_urls_are_covered(self):
         from accounts.web.urls import urlpatterns
 
         ours = {"/" + re.sub(r"<str:(\w+)>", r"{\1}", str(p.pattern)) for p in urlpatterns}
         assert ours - set(self.FORMS) == {"/settings/sign-ins/", "/password/forgotten/sent/"}
 
-    def test_with_its_token_a_form_is_taken(self, alice):
+    def test_form_with_csrf_token_is_accepted(self, alice):
         client = Client(enforce_csrf_checks=True)
         token = values(client.get("/sign-in/"), "input[name=csrfmiddlewaretoken]")[0]
         given = {**SIGN_IN, "csrfmiddlewaretoken": token}
@@ -382,23 +376,21 @@ class TestCsrf:
 
 
 class TestSessions:
-    def test_a_sign_in_ended_elsewhere_shuts_the_browser_out_and_forgets_its_session(self, browser):
+    def test_ending_a_sign_in_signs_out_the_browser_and_deletes_its_session(self, browser):
         key = browser.session.session_key
         actions.end_sign_in(browser.session["sid"])
         assert not is_in(browser)
         assert not Session.objects.filter(session_key=key).exists()
 
-    def test_so_does_a_closed_account(self, browser, alice):
+    def test_deactivating_signs_out_the_browser(self, browser, alice):
         actions.close_account(alice)
         assert not is_in(browser)
 
-    def test_a_session_without_a_sign_in_is_nobodys(self, browser):
+    def test_session_without_a_sign_in_is_anonymous(self, browser):
         SignIn.objects.all().delete()
         assert not is_in(browser)
 
-    def test_a_session_that_points_at_another_ones_sign_in_or_a_programs_is_nobodys(
-        self, alice, bob, pair
-    ):
+    def test_session_with_a_foreign_sign_in_is_anonymous(self, alice, bob, pair):
         theirs = Client()
         theirs.force_login(bob)
         for sid in (theirs.session["sid"], SignIn.objects.get(kind="token").sid):
@@ -409,19 +401,17 @@ class TestSessions:
             session.save()
             assert not is_in(client)
 
-    def test_a_rotated_secret_signs_nobody_out(self, browser, settings):
+    def test_sessions_survive_a_secret_key_rotation(self, browser, settings):
         before, key = browser.session["_auth_user_hash"], browser.session.session_key
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
         settings.SECRET_KEY = "n" * 50
         assert is_in(browser)
         settings.SECRET_KEY_FALLBACKS = []
-        assert is_in(browser)  # the session was signed anew meanwhile
+        assert is_in(browser)  # the session was signed with the new key in between
         assert browser.session["_auth_user_hash"] != before
         assert browser.session.session_key != key
 
-    def test_use_keeps_it_alive_and_a_page_in_between_writes_nothing(
-        self, browser, django_assert_num_queries
-    ):
+    def test_expiry_is_extended_at_most_once_per_interval(self, browser, django_assert_num_queries):
         sign_in = SignIn.objects.get()
         is_in(browser)
         again = SignIn.objects.get()
@@ -439,29 +429,31 @@ class TestSessions:
         assert used.expires_at > month
         assert Session.objects.get().expire_date > month
 
-    def test_who_one_is_costs_two_queries(self, browser, django_assert_num_queries):
+    def test_authentication_takes_two_queries(self, browser, django_assert_num_queries):
         with django_assert_num_queries(2):
             assert browser.get("/sign-in/").status_code == 303
 
-    def test_a_stranger_costs_none_and_gets_no_session(self, client, django_assert_num_queries):
+    def test_anonymous_request_makes_no_query_and_no_session(
+        self, client, django_assert_num_queries
+    ):
         with django_assert_num_queries(0):
             response = client.get("/sign-in/")
         assert response.status_code == 200
         assert "chatty-session" not in response.cookies
 
-    def test_times_are_shown_in_the_readers_zone(self, browser, alice):
+    def test_times_are_shown_in_the_users_time_zone(self, browser, alice):
         SignIn.objects.update(created_at="2026-01-01T20:30:00Z")
         assert "1 Jan 2026, 20:30" in text(browser.get("/settings/sign-ins/"))
         actions.update_profile(alice, time_zone="Asia/Tokyo")
         assert "2 Jan 2026, 05:30" in text(browser.get("/settings/sign-ins/"))
 
-    def test_a_zone_this_machine_has_forgotten_breaks_no_page(self, browser, alice):
+    def test_unknown_time_zone_does_not_break_pages(self, browser, alice):
         User.objects.update(time_zone="Gone/Away")
         assert is_in(browser)
         page = browser.get("/settings/profile/")
         assert values(page, "select[name=time_zone] option[selected]") == ["Gone/Away"]
 
-    def test_asynchronous_views_see_the_same_person(self, browser, alice, rf):
+    def test_async_views_get_the_same_user(self, browser, alice, rf):
         from accounts.middleware import SignInMiddleware
 
         def seen():
@@ -476,7 +468,7 @@ class TestSessions:
 
 
 class TestPreferences:
-    def test_looks_are_those_of_the_profile_on_every_page(self, browser, alice):
+    def test_theme_and_contrast_apply_to_every_page(self, browser, alice):
         actions.update_profile(alice, theme="dark", contrast="more")
         for path in ("/settings/password/", "/no/such/page/", "/?list"):
             page = browser.get(path)
@@ -484,7 +476,7 @@ class TestPreferences:
             assert values(page, "meta[name=color-scheme]", "content") == ["dark"]
             assert len(parse(page).select("meta[name=theme-color]")) == 1
 
-    def test_who_says_nothing_and_who_is_not_signed_in_gets_the_devices(self, browser, alice):
+    def test_theme_defaults_to_the_system(self, browser, alice):
         for page in (browser.get("/settings/password/"), Client().get("/sign-in/")):
             assert one(page, 'html[data-theme="system"][data-contrast="system"]')
             assert values(page, "meta[name=color-scheme]", "content") == ["light dark"]
@@ -496,7 +488,7 @@ class TestPreferences:
         assert response["Content-Language"] == text
         return text
 
-    def test_the_language_is_the_one_chosen_else_the_browsers(self, browser, alice):
+    def test_profile_language_overrides_the_browsers(self, browser, alice):
         wish = {"accept_language": "de, en;q=0.5"}
         assert self.language(browser, **wish) == "de"
         assert self.language(Client(), "/sign-in/", **wish) == "de"
@@ -506,16 +498,16 @@ class TestPreferences:
         assert self.language(browser, accept_language="en") == "de"
         assert self.language(Client(), "/sign-in/", accept_language="en") == "en"
 
-    def test_languages_are_offered_in_their_own_words(self, browser):
+    def test_languages_are_listed_by_their_native_names(self, browser):
         choices = one(browser.get("/settings/profile/"), "select[name=language]")
         assert words(one(choices, 'option[value="de"]:not([selected])')) == "Deutsch"
         assert words(one(choices, 'option[value=""][selected]')) == "Browser default"
 
-    def test_a_language_that_is_gone_leaves_it_to_the_browser(self, browser, alice):
+    def test_unsupported_language_falls_back_to_the_browsers(self, browser, alice):
         User.objects.filter(pk=alice.pk).update(language="tlh")
         assert self.language(browser) == "en"
 
-    def test_zones_are_listed_by_region_each_place_once(self, browser):
+    def test_time_zones_are_grouped_by_region_without_duplicates(self, browser):
         zones = one(browser.get("/settings/profile/"), "select[name=time_zone]")
         berlin = one(zones, 'optgroup[label="Europe"] > option[value="Europe/Berlin"]')
         assert words(berlin) == "Berlin"
@@ -524,12 +516,12 @@ class TestPreferences:
         assert len(places) == len(set(places))
         assert not {"US/Eastern", "Etc/GMT+5", "Cuba", "posixrules"} & set(places)
 
-    def test_a_zone_chosen_by_an_older_name_stays_choosable(self, browser, alice):
+    def test_deprecated_time_zone_stays_selectable(self, browser, alice):
         User.objects.filter(pk=alice.pk).update(time_zone="US/Eastern")
         zones = one(browser.get("/settings/profile/"), "select[name=time_zone]")
         assert words(one(zones, 'option[value="US/Eastern"][selected]')) == "US, Eastern"
 
 
-def test_the_settings_tell_the_version(client, alice):
+def test_settings_show_the_version(client, alice):
     client.force_login(alice)
     assert f"Chatty {__version__}" in client.get("/settings/profile/").content.decode()

@@ -1,4 +1,4 @@
-"""The ASGI application: whom to believe about the client, how much HTTP at once, where sockets go."""
+"""The ASGI application: proxy headers, the limits on concurrent HTTP requests, and routing of sockets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FORWARDED = [
 ]
 
 
-def test_a_trusted_proxy_is_believed():
+def test_headers_of_a_trusted_proxy_are_applied():
     seen = apply_proxy_headers(scope(client="10.0.0.2", headers=FORWARDED), PROXY)
     assert seen["client"] == ["198.51.100.7", 0]
     assert seen["scheme"] == "https"
@@ -47,13 +47,13 @@ def test_a_trusted_proxy_is_believed():
     assert header(seen, "x-forwarded-for") == []
 
 
-def test_sockets_behind_a_proxy_are_secure_too():
+def test_forwarded_https_makes_sockets_wss():
     seen = apply_proxy_headers(scope("websocket", client="fd00::1", headers=FORWARDED), PROXY)
     assert seen["scheme"] == "wss"
 
 
 @pytest.mark.parametrize("trusted", [PROXY, []])
-def test_a_stranger_who_claims_to_be_a_proxy_is_not_believed(trusted):
+def test_headers_of_untrusted_clients_are_removed(trusted):
     seen = apply_proxy_headers(scope(headers=FORWARDED), trusted)
     assert seen["client"][0] == "203.0.113.9"
     assert seen["scheme"] == "http"
@@ -61,14 +61,14 @@ def test_a_stranger_who_claims_to_be_a_proxy_is_not_believed(trusted):
     assert not [name for name, _ in seen["headers"] if name.startswith(b"x-forwarded")]
 
 
-def test_the_client_is_the_nearest_address_that_is_no_proxy_of_ours():
+def test_client_is_the_nearest_untrusted_address():
     told = [("x-forwarded-for", "6.6.6.6, 198.51.100.7"), ("x-forwarded-for", "10.1.1.1")]
     seen = apply_proxy_headers(scope(client="10.0.0.2", headers=told), PROXY)
-    assert seen["client"][0] == "198.51.100.7"  # 6.6.6.6 is what the client itself wrote
+    assert seen["client"][0] == "198.51.100.7"  # the client itself sent 6.6.6.6
 
 
 @pytest.mark.parametrize("nonsense", ["", "unknown", "10.0.0.3", "a,b", "1.2.3.4.5", "[::1"])
-def test_a_proxy_that_says_nothing_useful_changes_no_address(nonsense):
+def test_malformed_forwarded_for_is_ignored(nonsense):
     told = [("x-forwarded-for", nonsense)]
     seen = apply_proxy_headers(scope(client="10.0.0.2", headers=told), PROXY)
     assert seen["client"][0] in {"10.0.0.2", "::1"}
@@ -82,13 +82,13 @@ def test_a_proxy_that_says_nothing_useful_changes_no_address(nonsense):
         ("::ffff:198.51.100.7", "198.51.100.7"),
     ],
 )
-def test_addresses_with_ports_and_mapped_ones_are_understood(entry, address):
+def test_forwarded_addresses_with_ports_and_mapped_ones_are_parsed(entry, address):
     told = [("x-forwarded-for", entry)]
     seen = apply_proxy_headers(scope(client="10.0.0.2", headers=told), PROXY)
     assert seen["client"][0] == address
 
 
-def test_a_root_path_is_never_taken_from_the_client():
+def test_root_path_header_is_ignored():
     given = scope(
         headers=[("daphne-root-path", "/foo"), ("x_forwarded_for", "1.1.1.1")], root_path="/foo"
     )
@@ -98,7 +98,7 @@ def test_a_root_path_is_never_taken_from_the_client():
 
 
 class Line:
-    """One HTTP request to an ASGI application: send the body, read the answer."""
+    """One HTTP request to an ASGI application: sends the body and collects the response."""
 
     def __init__(self, application, chunks=(b"",), path="/", headers=()):
         self.messages = [
@@ -133,7 +133,7 @@ class Line:
 
 
 class Slow:
-    """An application that answers when told to, and counts how many it works on."""
+    """An application that responds on request and counts its concurrent requests."""
 
     def __init__(self):
         self.go = asyncio.Event()
@@ -160,7 +160,7 @@ async def turns(count=20):
         await asyncio.sleep(0)
 
 
-async def test_so_many_run_so_many_wait_and_the_rest_are_told_to_come_back():
+async def test_requests_over_the_limit_wait_or_get_503():
     slow = Slow()
     door = bound(slow)
     lines = [Line(door) for _ in range(7)]
@@ -175,10 +175,10 @@ async def test_so_many_run_so_many_wait_and_the_rest_are_told_to_come_back():
     assert slow.most == 2
     late = Line(door)
     await late.task
-    assert late.status == 200  # and nobody is shut out afterwards
+    assert late.status == 200  # no one stays locked out
 
 
-async def test_a_place_is_free_again_after_an_application_failed():
+async def test_slot_is_released_after_an_exception():
     async def broken(scope, receive, send):
         raise RuntimeError
 
@@ -188,7 +188,7 @@ async def test_a_place_is_free_again_after_an_application_failed():
             await Line(door).task
 
 
-async def test_rest_is_refused_in_its_own_words():
+async def test_busy_error_of_the_api_is_json():
     slow = Slow()
     door = bound(slow, running=1, waiting=0)
     Line(door)
@@ -204,7 +204,7 @@ async def test_rest_is_refused_in_its_own_words():
     slow.go.set()
 
 
-async def test_static_files_pass_when_all_places_are_taken():
+async def test_static_files_bypass_the_limit():
     slow = Slow()
     door = bound(slow, running=1, waiting=0)
     Line(door)
@@ -217,7 +217,7 @@ async def test_static_files_pass_when_all_places_are_taken():
     assert passing.status == 200
 
 
-async def test_a_slow_sender_holds_no_place():
+async def test_slow_upload_takes_no_slot():
     slow = Slow()
     slow.go.set()
     door = bound(slow, running=1, waiting=0)
@@ -228,12 +228,12 @@ async def test_a_slow_sender_holds_no_place():
     await other.task
     assert other.status == 200
     assert sender.status is None
-    sender.gone.set()  # and when the client goes before the end, nothing is worked on
+    sender.gone.set()  # if the client disconnects before the end, the request is not processed
     await sender.task
     assert slow.bodies == [b""]
 
 
-async def test_bodies_too_big_are_refused_whether_announced_or_not():
+async def test_large_bodies_get_413_with_and_without_content_length():
     slow = Slow()
     slow.go.set()
     door = bound(slow)
@@ -245,7 +245,7 @@ async def test_bodies_too_big_are_refused_whether_announced_or_not():
     assert slow.bodies == [b"x" * 1000]
 
 
-async def test_a_larger_body_is_taken_where_files_go_and_only_a_few_at_once():
+async def test_upload_paths_accept_a_few_large_bodies_at_once():
     slow = Slow()
     door = bound(slow, running=30, large={"/picture/": 3000})
     big = [("content-length", "2500")]
@@ -255,7 +255,7 @@ async def test_a_larger_body_is_taken_where_files_go_and_only_a_few_at_once():
 
     refused = [
         line(path="/elsewhere/"),
-        line(headers=()),  # who does not say how much there is gets no more than everybody
+        line(headers=()),  # without a Content-Length the ordinary limit applies
         line(headers=[("content-length", "3001")], size=3001),
         line(headers=[("content-length", "2500")], size=3001),
     ]
@@ -275,7 +275,7 @@ async def test_a_larger_body_is_taken_where_files_go_and_only_a_few_at_once():
     assert late.status == 200
 
 
-async def test_a_body_that_never_ends_is_given_up():
+async def test_stalled_body_is_aborted():
     slow = Slow()
     line = Line(bound(slow, body_seconds=0.05), chunks=[b"x"])
     line.messages[0]["more_body"] = True
@@ -284,7 +284,7 @@ async def test_a_body_that_never_ends_is_given_up():
     assert slow.bodies == []
 
 
-async def test_a_body_that_goes_on_arriving_is_not_given_up(monkeypatch):
+async def test_slow_but_steady_body_is_accepted(monkeypatch):
     monkeypatch.setattr("chatty.server.admission.PROGRESS_BYTES", 10)
     slow = Slow()
     slow.go.set()
@@ -294,7 +294,7 @@ async def test_a_body_that_goes_on_arriving_is_not_given_up(monkeypatch):
     sent = []
 
     async def receive():
-        await asyncio.sleep(0.3)  # altogether longer than body_seconds
+        await asyncio.sleep(0.3)  # longer than body_seconds in total
         return chunks.pop(0)
 
     async def send(message):
@@ -305,13 +305,13 @@ async def test_a_body_that_goes_on_arriving_is_not_given_up(monkeypatch):
     assert slow.bodies == [b"x" * 50]
 
 
-async def test_of_bodies_on_their_way_the_largest_is_dropped():
+async def test_largest_incomplete_body_is_dropped_first():
     slow = Slow()
     slow.go.set()
     door = bound(slow, bodies_max=1500)
     lines = [Line(door, chunks=[b"x" * size, b"x"]) for size in (700, 600, 20)]
     for line in lines:
-        line.messages.pop()  # the rest never comes
+        line.messages.pop()  # the rest never arrives
     await turns()
     assert [line.status for line in lines] == [None] * 3
     small = Line(door, chunks=[b"x" * 300])
@@ -325,7 +325,7 @@ async def test_of_bodies_on_their_way_the_largest_is_dropped():
 
 
 def ask_and_take_nothing(application, taking, **more):
-    """Ask for an answer of which nothing is taken before `taking` is set."""
+    """Send a request and read nothing of the response before `taking` is set."""
 
     async def receive():
         return {"type": "http.request", "body": b""}
@@ -336,7 +336,7 @@ def ask_and_take_nothing(application, taking, **more):
     return asyncio.create_task(application(scope("http", path="/", **more), receive, send))
 
 
-async def test_an_answer_nobody_takes_holds_no_place():
+async def test_unread_response_takes_no_slot():
     slow = Slow()
     slow.go.set()
     door = bound(slow, running=1, waiting=0)
@@ -352,8 +352,8 @@ async def test_an_answer_nobody_takes_holds_no_place():
     assert (door._answers, door._answers_size) == (set(), 0)
 
 
-async def test_where_the_server_cannot_cut_a_connection_its_answer_keeps_the_place():
-    """Else nothing would bound how many answers are kept for those who do not take them."""
+async def test_unread_response_keeps_its_slot_without_the_cut_extension():
+    """Otherwise nothing would limit the number of responses kept for clients that do not read."""
     slow = Slow()
     slow.go.set()
     door = bound(slow, running=1, waiting=0)
@@ -367,7 +367,7 @@ async def test_where_the_server_cannot_cut_a_connection_its_answer_keeps_the_pla
     await unread
 
 
-async def test_of_answers_nobody_takes_the_largest_is_cut():
+async def test_largest_unread_response_is_cut_first():
     def page(size):
         async def application(scope, receive, send):
             await receive()
@@ -440,7 +440,7 @@ def router(**changes):
     return Router(**{**parts, **changes})
 
 
-async def test_a_socket_to_nowhere_is_closed():
+async def test_socket_with_an_unknown_path_is_closed():
     assert await close_unknown_socket(router(), "/ws/other/") == [
         {"type": "websocket.close", "code": 4404}
     ]
@@ -461,7 +461,7 @@ async def lifespan(door):
     return sent
 
 
-async def test_the_engine_lives_as_long_as_the_server():
+async def test_lifespan_starts_and_stops_the_engine():
     deeds = []
 
     async def start():
@@ -475,7 +475,7 @@ async def test_the_engine_lives_as_long_as_the_server():
     assert deeds == ["start", "stop"]
 
 
-async def test_a_server_whose_engine_cannot_start_hears_of_it():
+async def test_failed_engine_start_fails_the_lifespan():
     async def start():
         raise RuntimeError
 
@@ -483,7 +483,7 @@ async def test_a_server_whose_engine_cannot_start_hears_of_it():
     assert sent[0] == "lifespan.startup.failed"
 
 
-async def test_a_proxy_nobody_trusts_is_told_what_to_set_instead_of_going_round_for_ever():
+async def test_untrusted_proxy_gets_a_hint_instead_of_a_redirect_loop():
     async def page(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
@@ -501,4 +501,4 @@ async def test_a_proxy_nobody_trusts_is_told_what_to_set_instead_of_going_round_
         assert passed.status == 200
     plain = Line(router(http=page, https=True))
     await plain.task
-    assert plain.status == 200  # Django sends it on to https
+    assert plain.status == 200  # Django redirects it to https

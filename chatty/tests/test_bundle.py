@@ -1,4 +1,4 @@
-"""What is joined into one file does what its modules did."""
+"""A bundle does what its modules did."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ export function whisper(text) { return text; }
 }
 
 
-def test_what_is_imported_comes_before_what_imports_it() -> None:
+def test_needed_lists_imports_first() -> None:
     assert needed(["main.js"], MODULES.__getitem__) == [
         "voice.js",
         "names.js",
@@ -45,7 +45,7 @@ def test_what_is_imported_comes_before_what_imports_it() -> None:
     ]
 
 
-def test_a_circle_is_told() -> None:
+def test_circular_import_is_an_error() -> None:
     circle = {
         "a.js": 'import { b } from "chatty/b.js";\n',
         "b.js": 'import { a } from "chatty/a.js";\n',
@@ -54,17 +54,17 @@ def test_a_circle_is_told() -> None:
         needed(["a.js"], circle.__getitem__)
 
 
-def test_modules_keep_their_own_names_and_export_the_same() -> None:
+def test_modules_keep_their_scope_and_exports() -> None:
     text = bundle(["voice.js", "names.js", "greet.js"], MODULES.__getitem__)
     assert "import" not in text
-    assert text.count("const OWN =") == 2  # each within its own braces
+    assert text.count("const OWN =") == 2  # each in its own block
     assert "const cry = $$shout, whisper = $$whisper;" in text
     names = ("shout", "whisper", "name", "LOUD", "greet")
     exported = ", ".join(f"$${name} as {name}" for name in names)
     assert text.endswith(f"export {{ {exported} }};\n")
 
 
-def test_what_is_in_another_file_is_imported_once() -> None:
+def test_external_module_is_imported_once() -> None:
     modules = {
         name: f'import {{ x }} from "chatty/x.js";\nexport const {name} = x;\n' for name in "ab"
     }
@@ -85,18 +85,18 @@ def test_what_is_in_another_file_is_imported_once() -> None:
         "export let x = 1;",
     ],
 )
-def test_what_it_does_not_know_is_told_and_never_served(line: str) -> None:
+def test_unsupported_syntax_is_an_error(line: str) -> None:
     with pytest.raises(ValueError, match=re.escape("a.js cannot be joined")):
         bundle(["a.js"], {"a.js": line}.__getitem__)
 
 
-def test_two_of_one_name_are_told() -> None:
+def test_duplicate_export_is_an_error() -> None:
     modules = dict.fromkeys(("a.js", "b.js"), "export const x = 1;\n")
     with pytest.raises(ValueError, match=re.escape("a.js and b.js both export x")):
         bundle(["a.js", "b.js"], modules.__getitem__)
 
 
-def test_what_is_imported_and_not_there_is_told() -> None:
+def test_missing_export_is_an_error() -> None:
     modules = {
         "a.js": "export const x = 1, y = 2;\n",
         "b.js": 'import { x, y as z } from "chatty/a.js";\n',

@@ -1,4 +1,4 @@
-"""What a call costs does not depend on how deep it stands."""
+"""The cost of a call does not depend on the depth of the stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def nothing() -> None:
 
 
 def seconds_at(depth: int) -> float:
-    """What some thousand calls take at this depth."""
+    """Return the seconds that 2,000 calls take at this depth."""
     if depth:
         return seconds_at(depth - 1)
     began = time.perf_counter()
@@ -34,17 +34,17 @@ def least_seconds_at(depth: int, *, room: bool) -> float:
 
 
 @pytest.mark.parametrize("room", [True, False])
-def test_calls_cost_the_same_at_any_depth_where_there_is_room(room: bool):
+def test_call_cost_does_not_depend_on_stack_depth_with_room(room: bool):
     with ThreadPoolExecutor(1) as pool:  # a stack of its own
         found = list(pool.map(lambda depth: least_seconds_at(depth, room=room), DEPTHS))
     worst = max(found) / statistics.median(found)
     if room:
         assert worst < 10
     else:
-        assert worst > 10, "This Python needs no room any more: remove call_stack.py."
+        assert worst > 10, "This Python does not need call_stack.py any more: remove it."
 
 
-def test_arguments_results_and_errors_pass():
+def test_arguments_results_and_errors_are_passed_on():
     assert call_with_room(divmod, 7, 2) == (3, 1)
     assert call_with_room(sorted, [1, 2], reverse=True) == [2, 1]
     with pytest.raises(ZeroDivisionError):

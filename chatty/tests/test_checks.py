@@ -1,4 +1,4 @@
-"""The checks before serving: what each refuses, what it lets pass, and `check --deploy` as a whole."""
+"""The system checks: what each reports, what it accepts, and `check --deploy` as a whole."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ids(faults):
         ("ab" * 30, ["chatty.E002"]),
     ],
 )
-def test_a_weak_secret_is_refused(settings, key, found):
+def test_weak_secret_key_is_an_error(settings, key, found):
     settings.SECRET_KEY = key
     assert ids(checks.secret_is_strong(None)) == found
 
@@ -44,7 +44,7 @@ def test_a_weak_secret_is_refused(settings, key, found):
         (True, "", "0.0.0.0", ["chatty.E004"]),
     ],
 )
-def test_debug_is_refused_where_strangers_come(monkeypatch, settings, debug, public, host, found):
+def test_debug_is_an_error_on_public_addresses(monkeypatch, settings, debug, public, host, found):
     monkeypatch.setenv("PUBLIC_URL", public)
     settings.PUBLIC_ADDRESS = env.get_public_address()
     settings.DEBUG = debug
@@ -52,7 +52,7 @@ def test_debug_is_refused_where_strangers_come(monkeypatch, settings, debug, pub
     assert ids(checks.debug_is_local(None)) == found
 
 
-def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
+def test_several_processes_require_redis_and_postgresql(monkeypatch, settings):
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
     settings.REDIS_URL = ""
     monkeypatch.setattr(checks, "uses_sqlite", lambda: True)
@@ -65,7 +65,7 @@ def test_several_processes_need_redis_and_postgresql(monkeypatch, settings):
     assert ids(checks.channel_layer_is_shared(None)) == []
 
 
-def test_a_pool_too_small_for_the_threads_is_pointed_out(monkeypatch, settings):
+def test_pool_smaller_than_the_threads_is_a_warning(monkeypatch, settings):
     settings.HTTP_RUNNING, settings.SOCKET_THREADS = 12, 8
     for size, found in ((23, []), (22, ["chatty.W004"])):
         options = {"pool": {"max_size": size}}
@@ -73,7 +73,7 @@ def test_a_pool_too_small_for_the_threads_is_pointed_out(monkeypatch, settings):
         assert ids(checks.pool_is_large_enough(None)) == found
 
 
-def test_every_fault_says_how_to_mend_it(settings):
+def test_every_check_message_has_a_hint(settings):
     settings.SECRET_KEY = "short"
     settings.DEBUG = True
     settings.HOST = "0.0.0.0"
@@ -94,7 +94,8 @@ def check_deploy(**environment):
         cwd=env.BASE_DIR,
         env={
             "PATH": os.environ["PATH"],
-            "DATABASE_URL": "postgres://chatty@127.0.0.1:1/chatty",  # nobody there: checks do not ask
+            # Nothing listens there: checks do not connect.
+            "DATABASE_URL": "postgres://chatty@127.0.0.1:1/chatty",
             "REDIS_URL": "redis://127.0.0.1:1/0",
             "SECRET_KEY": GOOD * 2,
             **environment,
@@ -104,7 +105,7 @@ def check_deploy(**environment):
     )
 
 
-def test_a_production_setting_is_clean_without_any_connection():
+def test_check_deploy_passes_for_production_without_connections():
     done = check_deploy(
         PUBLIC_URL="https://chat.example.org",
         TRUSTED_PROXIES="127.0.0.1",
@@ -113,7 +114,7 @@ def test_a_production_setting_is_clean_without_any_connection():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_public_address_without_tls_or_trusted_proxy_is_warned_about():
+def test_check_deploy_warns_about_missing_tls_proxies_and_email():
     plain = check_deploy(PUBLIC_URL="http://chat.example.org")
     assert plain.returncode == 1
     assert "chatty.W002" in plain.stderr

@@ -17,7 +17,7 @@ KEYS = [f"{letter}-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789" for letter 
 
 @pytest.mark.sqlite
 @pytest.mark.django_db
-def test_sqlite_stores_for_good_before_it_answers():
+def test_sqlite_is_durable():
     with connection.cursor() as cursor:
         pragmas = {
             name: cursor.execute(f"PRAGMA {name}").fetchone()[0]
@@ -27,7 +27,7 @@ def test_sqlite_stores_for_good_before_it_answers():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_threads_that_read_and_then_write_wait_for_each_other():
+def test_concurrent_read_write_transactions_are_serialized():
     User.objects.create(email="alice@example.org", name="0")
     failures = []
 
@@ -52,11 +52,11 @@ def test_threads_that_read_and_then_write_wait_for_each_other():
     assert User.objects.get().name == "160"
 
 
-# --- the secret and the code that fit the database --------------------------------------------------
+# --- secret and version of the database -------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_another_secret_than_the_databases_is_refused_until_it_is_accepted(settings):
+def test_changed_secret_key_is_rejected_until_accepted(settings):
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = KEYS[0], []
     databases.compare_secret()
     databases.compare_secret()
@@ -71,7 +71,7 @@ def test_another_secret_than_the_databases_is_refused_until_it_is_accepted(setti
 
 
 @pytest.mark.django_db
-def test_a_secret_whose_predecessor_is_a_fallback_takes_its_place(settings):
+def test_new_secret_key_with_the_old_one_as_fallback_is_accepted(settings):
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = KEYS[0], []
     databases.compare_secret()
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = KEYS[1], [KEYS[2], KEYS[0]]
@@ -83,14 +83,14 @@ def test_a_secret_whose_predecessor_is_a_fallback_takes_its_place(settings):
 
 
 @pytest.mark.django_db
-def test_a_database_of_a_newer_version_is_refused():
+def test_database_of_a_newer_version_is_rejected():
     databases.require_no_newer_migrations(MigrationLoader(connection))
     MigrationRecorder(connection).record_applied("conversations", "9999_from_the_future")
     with pytest.raises(ImproperlyConfigured, match=r"conversations\.9999_from_the_future"):
         databases.require_no_newer_migrations(MigrationLoader(connection))
 
 
-# --- what another row has already -------------------------------------------------------------------
+# --- unique constraints -----------------------------------------------------------------------------
 
 
 def refused_by_database(**changes):
@@ -101,7 +101,7 @@ def refused_by_database(**changes):
 
 
 @pytest.mark.django_db
-def test_a_value_that_is_taken_is_told_from_one_that_is_missing():
+def test_unique_violation_is_recognized():
     taken = refused_by_database(email="ada@example.org")
     assert is_taken(taken, User, "email")
     assert not is_taken(taken, User, "name")
@@ -110,15 +110,15 @@ def test_a_value_that_is_taken_is_told_from_one_that_is_missing():
 
 
 @pytest.mark.django_db
-def test_a_value_that_is_missing_is_a_defect():
+def test_not_null_violation_is_not_a_race():
     missing = refused_by_database(name=None)
     assert not is_taken(missing, User, "email")
     assert not may_be_a_race(missing)
 
 
 @pytest.mark.django_db
-def test_sign_up_does_not_take_every_refusal_for_a_double(monkeypatch):
-    """As with a column that only newer code fills."""
+def test_sign_up_raises_integrity_errors_other_than_duplicates(monkeypatch):
+    """For example a column that only newer code fills."""
     save = User.save
 
     def save_without_name(user, **options):

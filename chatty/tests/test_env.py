@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def given(monkeypatch):
-    """given(NAME="value"): the environment, for one test."""
+    """given(NAME="value") sets environment variables for one test."""
 
     def given(**values):
         for name, value in values.items():
@@ -37,7 +37,7 @@ def given(monkeypatch):
         ("http://chat_app:8000", "http://chat_app:8000", "chat_app"),
     ],
 )
-def test_the_public_address_is_what_browsers_call_the_origin(given, value, origin, host):
+def test_public_url_is_normalized_to_an_origin(given, value, origin, host):
     given(PUBLIC_URL=value)
     address = env.get_public_address()
     assert (address.origin, address.host) == (origin, host)
@@ -51,13 +51,13 @@ def test_the_public_address_is_what_browsers_call_the_origin(given, value, origi
         *("https://x:port", "https://a b", "https://a,b", "http://xn--ü"),
     ],
 )
-def test_a_public_address_that_is_none_is_refused_with_a_sentence(given, value):
+def test_invalid_public_url_is_rejected(given, value):
     given(PUBLIC_URL=value)
     with pytest.raises(ImproperlyConfigured, match="should look like"):
         env.get_public_address()
 
 
-def test_values_that_make_no_sense_are_refused_by_name(given):
+def test_invalid_values_are_rejected_by_name(given):
     given(A="maybe", B="many", C="1.5", D="blue", E="10.0.0.0/99", F="99")
     for call in (
         lambda: env.get_bool("A"),
@@ -71,7 +71,7 @@ def test_values_that_make_no_sense_are_refused_by_name(given):
             call()
 
 
-def test_an_empty_value_is_like_none(given):
+def test_empty_value_means_the_default(given):
     given(A="", B=" ")
     assert env.get_bool("A", default=True) is True
     assert env.get_int("B", 7) == 7
@@ -79,7 +79,7 @@ def test_an_empty_value_is_like_none(given):
     assert env.get_networks("B") == []
 
 
-def test_networks_are_read_with_commas_and_blanks(given):
+def test_networks_are_separated_by_commas_or_spaces(given):
     given(A="10.0.0.1, fd00::/8 192.168.1.7/24")
     assert env.get_networks("A") == [
         ipaddress.ip_network("10.0.0.1/32"),
@@ -88,14 +88,14 @@ def test_networks_are_read_with_commas_and_blanks(given):
     ]
 
 
-def test_a_value_may_stand_in_a_file(given, tmp_path):
+def test_value_is_read_from_a_file(given, tmp_path):
     file = tmp_path / "secret"
     file.write_text("from-a-file\n")
     given(Z_FILE=str(file))
     assert env.get_str("Z") == "from-a-file"
 
 
-def test_postgresql_gets_a_pool_that_is_checked(given, tmp_path):
+def test_postgresql_url_configures_a_checked_pool(given, tmp_path):
     given(DATABASE_URL="postgres://chatty:pass@db.example.org:5433/chat", DATABASE_POOL="7")
     config = env.get_database(tmp_path)
     assert config["ENGINE"] == "django.db.backends.postgresql"
@@ -112,7 +112,7 @@ def test_postgresql_gets_a_pool_that_is_checked(given, tmp_path):
     assert (config["CONN_MAX_AGE"], config["CONN_HEALTH_CHECKS"]) == (0, True)
 
 
-def test_nothing_given_means_a_file_in_the_data_directory(given, tmp_path):
+def test_default_database_is_sqlite_in_the_data_directory(given, tmp_path):
     given(DATABASE_URL="")
     config = env.get_database(tmp_path)
     assert config["ENGINE"] == "chatty.sqlite"
@@ -134,7 +134,7 @@ def test_nothing_given_means_a_file_in_the_data_directory(given, tmp_path):
         "postgres://u:S3CRET@h/d?sslmod=require",
     ],
 )
-def test_databases_chatty_cannot_use_are_refused_without_the_password(given, tmp_path, url):
+def test_invalid_database_url_is_rejected_without_showing_the_password(given, tmp_path, url):
     given(DATABASE_URL=url)
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as refused:
         env.get_database(tmp_path)
@@ -152,14 +152,14 @@ def test_databases_chatty_cannot_use_are_refused_without_the_password(given, tmp
         "smtp://u:S3/CRET@h",
     ],
 )
-def test_mail_servers_that_are_none_are_refused_without_the_password(given, url):
+def test_invalid_email_url_is_rejected_without_showing_the_password(given, url):
     given(EMAIL_URL=url)
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL should look like") as refused:
         env.get_email("")
     assert "CRET" not in str(refused.value)
 
 
-def test_origins_of_others_are_checked_and_in_ascii(given):
+def test_origins_are_validated_and_converted_to_ascii(given):
     given(A="https://www.example.org:8443/, https://*.münchen.example")
     assert env.get_origins("A") == [
         "https://www.example.org:8443",
@@ -170,7 +170,7 @@ def test_origins_of_others_are_checked_and_in_ascii(given):
         env.get_origins("A")
 
 
-def test_invitations_are_refused_until_there_are_some(given):
+def test_sign_up_by_invitation_is_not_yet_supported(given):
     given(SIGN_UP="invited")
     with pytest.raises(ImproperlyConfigured, match="no invitations"):
         env.get_sign_up()
@@ -183,7 +183,7 @@ def test_invitations_are_refused_until_there_are_some(given):
 
 @pytest.fixture
 def dotenv(tmp_path, monkeypatch):
-    """dotenv("HOST=x"): reads a file with that; the environment is put back afterwards."""
+    """dotenv("HOST=x") reads a file with this content; the environment is restored afterwards."""
     for name in ("HOST", "DATABASE_URL"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -196,13 +196,13 @@ def dotenv(tmp_path, monkeypatch):
     return dotenv
 
 
-def test_a_file_of_settings_is_read(dotenv):
+def test_env_file_is_read(dotenv):
     dotenv("\ufeffHOST=0.0.0.0\n\n  # a comment\nexport DATABASE_URL='sqlite:////x'\n")
     assert env.get_str("HOST") == "0.0.0.0"
     assert env.get_str("DATABASE_URL") == "sqlite:////x"
 
 
-def test_no_file_of_settings_is_no_fault(tmp_path):
+def test_missing_env_file_is_ignored(tmp_path):
     env.read_file(tmp_path / ".env")
 
 
@@ -219,14 +219,14 @@ def test_no_file_of_settings_is_no_fault(tmp_path):
         (b"HOST=\xff", "not text in UTF-8"),
     ],
 )
-def test_a_file_of_settings_with_a_fault_is_refused(dotenv, content, said):
+def test_invalid_env_file_is_rejected_with_the_line(dotenv, content, said):
     with pytest.raises(ImproperlyConfigured, match=said) as refused:
         dotenv(content)
     assert "S3CRET" not in str(refused.value)
 
 
-def test_a_file_of_settings_that_cannot_be_read_is_refused(tmp_path):
-    (tmp_path / ".env").mkdir()  # root may read any file
+def test_unreadable_env_file_is_rejected(tmp_path):
+    (tmp_path / ".env").mkdir()  # permissions would not stop root
     with pytest.raises(ImproperlyConfigured, match="cannot be read: Is a directory"):
         env.read_file(tmp_path / ".env")
 
@@ -245,13 +245,13 @@ def test_a_file_of_settings_that_cannot_be_read_is_refused(tmp_path):
         ("DEBG", "DEBUG"),
     ],
 )
-def test_a_slip_in_the_environment_is_refused(name, meant):
+def test_misspelled_setting_is_rejected_with_a_suggestion(name, meant):
     with pytest.raises(ImproperlyConfigured, match=f"has {name}, .* Did you mean {meant}\\?"):
         env.require_known_names({name: "x"})
 
 
-def test_what_others_set_in_the_environment_is_ignored():
-    """Among them what shells, CI, containers, proxies and other programs set."""
+def test_unrelated_environment_variables_are_ignored():
+    """Including those that shells, CI, containers, proxies and other programs set."""
     others = (
         "HOSTNAME HOSTS HOME PATH PWD LANG LC_ALL TERM USER SHELL POST PORTS LOGLEVEL DATADIR VHOST "
         "http_proxy port host debug PGHOST PGPORT REDIS_HOST REDIS_PORT DATABASE_HOST SMTP_HOST MAIL_URL "
@@ -262,7 +262,7 @@ def test_what_others_set_in_the_environment_is_ignored():
     env.require_known_names(dict.fromkeys(known_settings.NAMES, "x"))
 
 
-def test_a_setting_given_twice_is_refused(given, tmp_path):
+def test_setting_given_as_value_and_file_is_rejected(given, tmp_path):
     given(Y="x", Y_FILE=str(tmp_path / "a"))
     with pytest.raises(ImproperlyConfigured, match="Y and Y_FILE are both set"):
         env.get_str("Y")
@@ -271,7 +271,7 @@ def test_a_setting_given_twice_is_refused(given, tmp_path):
         env.get_str("Y")
 
 
-def test_keys_for_different_purposes_are_different_and_lasting():
+def test_derived_keys_are_stable_and_differ_by_purpose():
     one = env.derive_key("secret", "jwt")
     assert one == env.derive_key("secret", "jwt")
     assert one != env.derive_key("secret", "other")
@@ -280,7 +280,7 @@ def test_keys_for_different_purposes_are_different_and_lasting():
 
 
 def read_by_settings():
-    """Names of the settings read one by one, with their defaults; None where they depend on others."""
+    """Return each setting that is read, with its default; None if the default is computed."""
     found = {}
     for path in ("chatty/settings.py", "chatty/conf/env.py"):
         for node in ast.walk(ast.parse((env.BASE_DIR / path).read_text())):
@@ -295,7 +295,7 @@ def read_by_settings():
     return found
 
 
-def test_the_list_of_settings_has_what_is_read_with_its_default():
+def test_settings_list_matches_the_code_and_its_defaults():
     read = read_by_settings()
     limits = {name for name in SETTINGS if name.startswith("LIMIT_")}
     assert {"DATABASE_URL", "SECRET_KEY", "DEBUG"} <= read.keys()
@@ -306,7 +306,7 @@ def test_the_list_of_settings_has_what_is_read_with_its_default():
             assert SETTINGS[name].default == f"{written}", name
 
 
-def test_every_setting_is_described():
+def test_every_setting_has_a_description():
     for setting in SETTINGS.values():
         assert re.fullmatch(r"[A-Z].{10,70}\.", setting.description), setting
         assert setting.kind in (
@@ -315,7 +315,7 @@ def test_every_setting_is_described():
         )
 
 
-def test_the_example_lists_every_setting_once_and_no_other():
+def test_env_example_lists_every_setting_once():
     example = (env.BASE_DIR / ".env.example").read_text()
     listed = re.findall(r"^#?([A-Z][A-Z_]+)=(.*)", example, re.MULTILINE)
     assert sorted(name for name, _ in listed) == sorted(SETTINGS)

@@ -1,4 +1,4 @@
-"""Errors as pages and as JSON: a code, a sentence, a request id, nothing of ours inside."""
+"""Errors as HTML pages and as JSON: a code, a message and a request id, but no internals."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def stranger():
         ("mine", 404, "not_found"),
     ],
 )
-def test_a_refusal_is_a_page_for_people_and_json_for_programs(stranger, name, status, code):
+def test_errors_are_html_pages_or_json(stranger, name, status, code):
     page = stranger.get(f"/{name}/")
     assert page.status_code == status
     assert page.headers["Content-Type"].startswith("text/html")
@@ -93,14 +93,14 @@ def test_a_refusal_is_a_page_for_people_and_json_for_programs(stranger, name, st
     assert SECRET not in answer.content.decode()
 
 
-def test_who_should_come_back_is_told_when(stranger):
+def test_retry_after_header_is_sent(stranger):
     assert stranger.get("/busy/").headers["Retry-After"] == "2"
     assert stranger.get("/api/away/").headers["Retry-After"] == "2"
     assert "Retry-After" not in stranger.get("/archived/").headers
 
 
 @pytest.mark.parametrize("address", ["/away/", "/api/away/", "/api/read/"])
-def test_a_database_that_is_away_is_logged_whoever_asks(stranger, address, caplog):
+def test_database_outage_is_logged_and_returns_503(stranger, address, caplog):
     answer = stranger.get(address)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     noted = [record for record in caplog.records if record.name == "chatty.error_responses"]
@@ -110,9 +110,7 @@ def test_a_database_that_is_away_is_logged_whoever_asks(stranger, address, caplo
 
 
 @pytest.mark.parametrize("address", ["/", "/away/", "/api/me/"])
-def test_a_database_that_is_away_before_there_is_a_view_is_told_as_such(
-    stranger, address, monkeypatch
-):
+def test_database_outage_in_middleware_returns_503(stranger, address, monkeypatch):
     def away(session):
         raise FAULTS["away"]
 
@@ -123,7 +121,7 @@ def test_a_database_that_is_away_before_there_is_a_view_is_told_as_such(
     assert SECRET not in answer.content.decode()
 
 
-def test_a_broken_page_names_the_request_it_is_logged_under(stranger):
+def test_error_page_shows_the_request_id(stranger):
     page = stranger.get("/broken/")
     identity = page.headers["X-Request-ID"]
     assert re.fullmatch(r"[0-9a-f]{12}", identity)
@@ -131,12 +129,12 @@ def test_a_broken_page_names_the_request_it_is_logged_under(stranger):
     assert stranger.get("/broken/").headers["X-Request-ID"] != identity
 
 
-def test_a_request_cannot_choose_its_id(stranger):
+def test_request_id_header_of_the_client_is_ignored(stranger):
     page = stranger.get("/mine/", headers={"X-Request-ID": "chosen"})
     assert page.headers["X-Request-ID"] != "chosen"
 
 
-def test_pages_about_errors_are_as_guarded_as_any(stranger):
+def test_error_pages_have_security_headers(stranger):
     for name in ("broken", "mine", "archived", "nowhere"):
         page = stranger.get(f"/{name}/")
         policy = page.headers["Content-Security-Policy"]
@@ -149,20 +147,20 @@ def test_pages_about_errors_are_as_guarded_as_any(stranger):
         assert "no-store" in page.headers["Cache-Control"]
 
 
-def test_a_form_without_its_token_is_refused_with_what_to_do():
+def test_csrf_error_page_explains_what_to_do():
     careful = Client(enforce_csrf_checks=True)
     page = careful.post("/sign-in/", {"email": "alice@example.org", "password": "x"})
     assert page.status_code == 403
     assert "reload the page and try again" in page.content.decode()
 
 
-def test_a_foreign_host_is_refused(stranger):
+def test_unknown_host_is_rejected(stranger):
     page = stranger.get("/sign-in/", headers={"Host": "evil.example.org"})
     assert page.status_code == 400
     assert "evil.example.org" not in page.content.decode()
 
 
-def test_unknown_rest_paths_answer_in_json(stranger):
+def test_unknown_api_path_returns_a_json_404(stranger):
     answer = stranger.get("/api/nowhere/")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -180,17 +178,17 @@ def test_unknown_rest_paths_answer_in_json(stranger):
         (b'{"a":"\\u0000"}', "bad_text"),
     ],
 )
-def test_bad_json_is_a_400_with_a_code(stranger, body, code):
+def test_malformed_json_returns_400_with_a_code(stranger, body, code):
     answer = stranger.post("/api/echo/", body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-def test_good_json_arrives(stranger):
+def test_valid_json_is_parsed(stranger):
     answer = stranger.post("/api/echo/", '{"a": [1, "\\u00e9"]}', content_type="application/json")
     assert answer.json() == {"a": [1, "é"]}
 
 
-def test_other_media_and_methods_are_refused_in_json(stranger):
+def test_unsupported_media_type_and_method_are_json_errors(stranger):
     media = stranger.post("/api/echo/", "a=1", content_type="application/x-www-form-urlencoded")
     assert (media.status_code, media.json()["code"]) == (415, "unsupported_media")
     method = stranger.put("/api/echo/", "{}", content_type="application/json")
@@ -198,41 +196,39 @@ def test_other_media_and_methods_are_refused_in_json(stranger):
     assert "POST" in method.headers["Allow"]
 
 
-def test_who_is_not_signed_in_hears_how_programs_do_it(stranger):
+def test_anonymous_api_request_gets_www_authenticate_bearer(stranger):
     answer = stranger.get("/api/me/")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_wrong_fields_are_named(stranger):
+def test_invalid_fields_are_named(stranger):
     answer = stranger.post("/api/register/", json.dumps({}), content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid"
     assert set(answer.json()["fields"]) >= {"email", "password"}
 
 
-def test_rest_never_allows_other_origins(stranger):
+def test_api_sends_no_cors_headers(stranger):
     answer = stranger.options("/api/me/", headers={"Origin": "https://evil.example.org"})
     assert not [name for name in answer.headers if name.startswith("Access-Control")]
 
 
-def test_the_description_of_rest_covers_every_path(stranger):
+def test_schema_covers_paths_and_errors(stranger):
     schema = stranger.get("/api/schema/?format=json").json()
     assert {"/api/register/", "/api/token/", "/api/me/"} <= set(schema["paths"])
     refusals = schema["paths"]["/api/me/"]["get"]["responses"]["4XX"]
     assert refusals["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
 
 
-def test_nobody_sees_the_administration_but_staff(client):
+def test_administration_is_for_staff_only(client):
     bob = User.objects.create_user("bob@example.org", "pw", name="Bob")
     client.force_login(bob)
     assert client.get("/admin/").status_code in {302, 403, 404}
 
 
 @pytest.mark.django_db
-def test_a_host_chatty_does_not_go_by_is_named_in_the_log_with_the_setting(
-    settings, caplog, monkeypatch
-):
+def test_unknown_host_is_logged_once_with_the_setting_to_change(settings, caplog, monkeypatch):
     monkeypatch.setattr(failures, "_reported_at", {})
     settings.PUBLIC_URL = "https://chat.example.org"
     settings.ALLOWED_HOSTS = ["chat.example.org"]
@@ -244,6 +240,6 @@ def test_a_host_chatty_does_not_go_by_is_named_in_the_log_with_the_setting(
     text = [
         record.getMessage() for record in caplog.records if record.name == "chatty.error_responses"
     ]
-    assert len(text) == 1  # strangers may ask as often as they like
+    assert len(text) == 1  # logged once, however often it happens
     assert "the host '127.0.0.1:8000'" in text[0]
     assert "PUBLIC_URL=https://chat.example.org" in text[0]

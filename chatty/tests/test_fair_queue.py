@@ -1,4 +1,4 @@
-"""Requests of different clients take turns, however many of them one client sends."""
+"""Requests of different clients are interleaved, however many one client sends."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ANN, BEN, CLEO = (Client((name,), f"192.0.2.{number}") for number, name in enume
 
 
 class Line:
-    """Requests that wait or are worked on, and who began in which order."""
+    """A queue that records the order in which requests begin."""
 
     def __init__(self, *, running: int, waiting: int = 100, of_client: int | None = None) -> None:
-        """`of_client`: how many places one client may hold, instead of its share of `running`."""
+        """`of_client`: how many slots one client can hold, instead of its share of `running`."""
         self.turns = FairQueue(running=running, waiting=waiting)
         if of_client:
             self.turns.of_client_max = of_client
@@ -39,7 +39,7 @@ class Line:
         await asyncio.sleep(0)
 
 
-async def test_one_client_leaves_places_to_the_others():
+async def test_one_client_leaves_slots_for_others():
     line = Line(running=12)
     await line.comes(ANN, 20)
     assert line.begun == [ANN]
@@ -47,23 +47,23 @@ async def test_one_client_leaves_places_to_the_others():
     assert line.begun == [ANN, BEN]
 
 
-async def test_of_many_places_one_client_has_a_twelfth():
+async def test_one_client_gets_a_twelfth_of_the_slots():
     line = Line(running=24)
     await line.comes(ANN, 20)
     assert line.begun == [ANN, ANN]
 
 
-async def test_made_up_credentials_beside_the_real_one_bring_no_more_places():
+async def test_changing_credentials_does_not_bring_more_slots():
     line = Line(running=12, waiting=4, of_client=2)
     made_up = [Client((f"made up {number}", "a"), ANN.address) for number in range(6)]
     waiting = [task for client in made_up for task in await line.comes(client)][2:]
     assert line.begun == made_up[:2]
     await line.comes(BEN, 3)
-    assert line.begun[2:] == [BEN, BEN]  # and the third has a place in the line
+    assert line.begun[2:] == [BEN, BEN]  # the third one waits in the queue
     assert isinstance(waiting[-1].exception(), ChatError)
 
 
-async def test_one_address_leaves_places_to_the_others_whatever_it_signs_in_with():
+async def test_one_address_leaves_slots_for_others_with_any_credentials():
     line = Line(running=12)
     for number in range(20):
         await line.comes(Client((f"token {number}",), "192.0.2.9"))
@@ -72,7 +72,7 @@ async def test_one_address_leaves_places_to_the_others_whatever_it_signs_in_with
     assert line.begun[-1] == BEN
 
 
-async def test_strangers_behind_one_address_are_not_one_client():
+async def test_anonymous_requests_are_limited_by_address():
     line = Line(running=12)
     await line.comes(Client((), "192.0.2.9"), 20)
     assert len(line.begun) == 9
@@ -80,7 +80,7 @@ async def test_strangers_behind_one_address_are_not_one_client():
     assert line.begun[-1] == BEN
 
 
-async def test_a_free_place_goes_to_whoever_holds_fewest_then_to_the_first():
+async def test_free_slot_goes_to_the_client_with_fewest_then_first():
     line = Line(running=3, of_client=2)
     await line.comes(ANN, 4)
     await line.comes(BEN, 1)
@@ -90,12 +90,12 @@ async def test_a_free_place_goes_to_whoever_holds_fewest_then_to_the_first():
     await line.ends(ANN)
     assert line.begun[3:] == [CLEO]
     await line.ends(CLEO)
-    assert line.begun[4:] == [ANN]  # one place each for Ann and Ben, and Ann was first
+    assert line.begun[4:] == [ANN]  # Ann and Ben have one slot each, and Ann was first
     await line.ends(ANN)
     assert line.begun[5:] == [ANN]
 
 
-async def test_who_has_most_in_a_full_line_gives_way():
+async def test_client_with_most_requests_in_a_full_queue_loses_one():
     line = Line(running=2, waiting=4, of_client=2)
     waiting = (await line.comes(ANN, 6))[2:]
     assert len(line.begun) == 2
@@ -106,17 +106,17 @@ async def test_who_has_most_in_a_full_line_gives_way():
     assert line.begun[2:] == [BEN]
 
 
-async def test_nobody_gives_way_to_somebody_with_as_many():
+async def test_client_with_as_many_requests_is_rejected_when_full():
     line = Line(running=2, waiting=2, of_client=2)
     await line.comes(ANN, 3)
     await line.comes(BEN)
     refused = await line.comes(BEN)
     assert refused[0].exception().code == "busy"
-    refused = await line.comes(CLEO)  # everybody has one
+    refused = await line.comes(CLEO)  # everyone has one
     assert refused[0].exception().code == "busy"
 
 
-async def test_who_goes_while_waiting_takes_no_place():
+async def test_cancelled_waiter_takes_no_slot():
     line = Line(running=2, of_client=2)
     *_, waiting = await line.comes(ANN, 3)
     waiting.cancel()
@@ -125,17 +125,17 @@ async def test_who_goes_while_waiting_takes_no_place():
     assert line.begun == [ANN, ANN, BEN]
 
 
-async def test_a_place_given_to_somebody_who_just_went_is_given_on():
+async def test_slot_of_a_waiter_cancelled_after_release_is_passed_on():
     line = Line(running=2, of_client=2)
     *_, waiting = await line.comes(ANN, 3)
-    line.turns.end(ANN)  # the place is given, and
-    waiting.cancel()  # before that is noticed
+    line.turns.end(ANN)  # the slot is handed over, but
+    waiting.cancel()  # the waiter is cancelled before it notices
     await line.comes(BEN)
     assert line.begun == [ANN, ANN, BEN]
     assert waiting.cancelled()
 
 
-async def test_nothing_is_kept_of_who_has_gone():
+async def test_finished_clients_leave_no_state():
     line = Line(running=2, of_client=2)
     await line.comes(ANN, 2)
     await line.ends(ANN)
@@ -167,14 +167,14 @@ async def test_nothing_is_kept_of_who_has_gone():
         ([(b"authorization", b"")], [], True),
     ],
 )
-def test_a_client_is_what_it_signs_in_with_or_its_address(one, other, same):
+def test_client_is_identified_by_credentials_or_address(one, other, same):
     first, second = (client_of({"client": ["192.0.2.1", 1], "headers": h}) for h in (one, other))
     assert (first == second) is same
     assert first.address == "192.0.2.1"
     assert "Bearer" not in repr(first)
 
 
-def test_of_thousands_of_credentials_in_one_head_two_count():
+def test_only_two_credentials_of_a_request_are_read():
     head = [(b"authorization", b"%d" % n) for n in range(2000)]
     head += [(b"cookie", b"chatty-session=%d" % n) for n in range(2000)]
     assert len(client_of({"client": ["192.0.2.1", 1], "headers": head}).credentials) == 2

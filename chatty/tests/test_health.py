@@ -1,4 +1,4 @@
-"""What machines ask: how long they wait at most, what they are told, and who may read the numbers."""
+"""Endpoints for monitoring: their timeouts, their responses, and who can read the metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def nothing_asked_yet(monkeypatch):
 
 @pytest.fixture
 def database(monkeypatch):
-    """database(True | False | "unwritable") is what it answers; the list counts how often it was asked."""
+    """database(True | False | "unwritable") sets its state; the list counts the checks."""
     asked = []
 
     def answers(well):
@@ -44,7 +44,7 @@ def database(monkeypatch):
 
 @pytest.fixture
 def hung_database(monkeypatch):
-    """One that does not answer until the test is over; the list counts the threads that wait."""
+    """A database that does not respond until the test ends; the list counts waiting threads."""
     monkeypatch.setattr(health, "_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(health, "_FRESH_SECONDS", 0.0)
     waiting, over = [], threading.Event()
@@ -60,7 +60,7 @@ def hung_database(monkeypatch):
 
 
 async def nothing(*_):
-    raise AssertionError("this is not for Django")
+    raise AssertionError("this request must not reach Django")
 
 
 def probe_router(layer="unused", taken=None, http=nothing, trusted=()):
@@ -81,7 +81,7 @@ def probe_router(layer="unused", taken=None, http=nothing, trusted=()):
 
 
 async def ask(endpoint, path, client="127.0.0.1", host="127.0.0.1:8000", **headers):
-    """Returns (status, headers, body)."""
+    """Return (status, headers, body)."""
     sent = []
 
     async def receive():
@@ -118,7 +118,7 @@ async def ask(endpoint, path, client="127.0.0.1", host="127.0.0.1:8000", **heade
         (False, "down", 503, {"status": "unavailable", "database": "down", "layer": "down"}),
     ],
 )
-async def test_ready_means_that_the_database_answers(database, well, layer, status, told):
+async def test_readyz_depends_on_the_database(database, well, layer, status, told):
     database(well)
     answered, headers, body = await ask(probe_router(layer), "/readyz")
     assert (answered, json.loads(body)) == (status, told)
@@ -126,21 +126,21 @@ async def test_ready_means_that_the_database_answers(database, well, layer, stat
     assert headers[b"cache-control"] == b"no-store"
 
 
-async def test_a_process_that_answers_is_alive_whatever_became_of_its_database(database):
+async def test_healthz_does_not_query_the_database(database):
     asked = database(False)
     answered, _headers, body = await ask(probe_router(), "/healthz")
     assert (answered, json.loads(body)) == (200, {"status": "ok"})
     assert len(asked) == 0
 
 
-async def test_a_crowd_of_probes_is_one_question_a_second(database):
+async def test_concurrent_probes_share_one_query_per_second(database):
     asked = database(True)
     answers = await asyncio.gather(*(ask(probe_router(), "/readyz") for _ in range(100)))
     assert {status for status, _headers, _body in answers} == {200}
     assert len(asked) == 1
 
 
-async def test_a_database_that_hangs_is_down_soon_and_holds_one_thread(hung_database):
+async def test_hung_database_is_reported_down_and_blocks_one_thread(hung_database):
     began = time.monotonic()
     for _ in range(3):
         status, _headers, body = await ask(probe_router(), "/readyz")
@@ -149,7 +149,7 @@ async def test_a_database_that_hangs_is_down_soon_and_holds_one_thread(hung_data
     assert len(hung_database) == 1
 
 
-async def test_probes_pass_when_all_places_are_taken(database):
+async def test_probes_bypass_the_concurrency_limit(database):
     database(True)
     full = asyncio.Event()
 
@@ -183,7 +183,7 @@ async def test_probes_pass_when_all_places_are_taken(database):
         ("::ffff:127.0.0.1", "localhost"),
     ],
 )
-async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
+async def test_metrics_without_a_token_are_readable_from_localhost(client, host):
     taken = []
     status, headers, body = await ask(probe_router(taken=taken), "/metrics", client, host)
     assert status == 200
@@ -206,7 +206,7 @@ async def test_without_a_token_this_machine_may_read_the_numbers(client, host):
         ("127.0.0.1", "127.0.0.1:8000", {"forwarded": "for=203.0.113.9"}),
     ],
 )
-async def test_without_a_token_nobody_else_may(client, host, headers):
+async def test_metrics_without_a_token_are_not_readable_from_elsewhere(client, host, headers):
     taken = []
     answered, sent, body = await ask(probe_router(taken=taken), "/metrics", client, host, **headers)
     assert (answered, json.loads(body)["code"]) == (401, "unauthenticated")
@@ -222,12 +222,12 @@ async def test_without_a_token_nobody_else_may(client, host, headers):
         ("TRUSTED_PROXIES", [ipaddress.ip_network("127.0.0.1")]),
     ],
 )
-async def test_behind_a_proxy_there_is_no_way_without_a_token(settings, name, value):
+async def test_metrics_behind_a_proxy_require_a_token(settings, name, value):
     setattr(settings, name, value)
     trusted = value if name == "TRUSTED_PROXIES" else ()
     front = probe_router(trusted=trusted)
     assert (await ask(front, "/metrics"))[0] == 401
-    # A client that calls itself one of us, through the proxy.
+    # A client that claims through the proxy to be local.
     assert (await ask(front, "/metrics", x_forwarded_for="127.0.0.1"))[0] == 401
     settings.METRICS_TOKEN = TOKEN
     shown = {"authorization": f"Bearer {TOKEN}", "x_forwarded_for": "203.0.113.9"}
@@ -238,7 +238,7 @@ async def test_behind_a_proxy_there_is_no_way_without_a_token(settings, name, va
     "shown",
     ["", TOKEN, "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer é"],
 )
-async def test_a_token_once_set_is_asked_of_everybody(settings, shown):
+async def test_metrics_token_is_required_of_everyone_once_set(settings, shown):
     settings.METRICS_TOKEN = TOKEN
     headers = {"authorization": shown} if shown else {}
     status, _headers, body = await ask(probe_router(), "/metrics", **headers)
@@ -248,12 +248,12 @@ async def test_a_token_once_set_is_asked_of_everybody(settings, shown):
     assert (await ask(probe_router(), "/metrics", "203.0.113.9", "x", **right))[0] == 200
 
 
-# --- what cannot be written -------------------------------------------------------------------------
+# --- an unwritable database -------------------------------------------------------------------------
 
 
 @pytest.fixture
 def full_database(db, monkeypatch):
-    """One that takes no write; full_database() makes it so, and full_database(False) ends that."""
+    """full_database() makes the database reject writes; full_database(False) ends that."""
     monkeypatch.setattr(failures, "_unwritable_at", None)
     monkeypatch.setattr(failures, "_reported_at", {})
     monkeypatch.setattr(health, "_written", -100.0)
@@ -276,9 +276,7 @@ def full_database(db, monkeypatch):
         yield fill
 
 
-def test_a_database_that_takes_no_writes_is_not_ready_and_the_log_has_the_cause(
-    full_database, caplog
-):
+def test_unwritable_database_is_reported_and_the_cause_is_logged(full_database, caplog):
     assert health._ask_database() == "ok"
     full_database()
     assert health._ask_database() == "unwritable"
@@ -292,7 +290,7 @@ def test_a_database_that_takes_no_writes_is_not_ready_and_the_log_has_the_cause(
     assert health._ask_database() == "ok"
 
 
-def test_a_larger_write_that_failed_is_remembered_for_a_while(full_database, monkeypatch):
+def test_failed_write_is_remembered_as_unwritable(full_database, monkeypatch):
     monkeypatch.setattr(health, "_WRITE_SECONDS", 60.0)
     cause = sqlite3.OperationalError("database or disk is full")
     cause.sqlite_errorname = "SQLITE_FULL"

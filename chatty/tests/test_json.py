@@ -21,12 +21,12 @@ pytestmark = pytest.mark.once
         (b'{"x\\u0000y":1}', "bad_text"),
     ],
 )
-def test_bad_json_is_refused_with_a_code(raw, code):
+def test_malformed_json_is_rejected_with_a_code(raw, code):
     with pytest.raises(ChatError) as error:
         json.decode(raw)
     assert error.value.code == code
 
 
-def test_good_json_is_read_down_to_the_allowed_depth():
+def test_valid_json_is_decoded_up_to_the_maximum_depth():
     assert json.decode(b'{"a":[1,null,"\\ud83d\\ude00"]}') == {"a": [1, None, "😀"]}
     assert json.decode(b"[" * 32 + b"]" * 32)

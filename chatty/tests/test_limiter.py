@@ -51,23 +51,23 @@ TEN_IN_FIVE_MINUTES = Rate(10, 10 / 300)
     ("text", "rate"),
     [("10/5m", Rate(10, 10 / 300)), ("3/s", Rate(3, 3.0)), ("100/2h", Rate(100, 100 / 7200))],
 )
-def test_a_rate_is_read_as_people_write_it(text, rate):
+def test_parse_rate(text, rate):
     assert parse_rate(text) == rate
 
 
 @pytest.mark.parametrize("text", ["", "10", "10/", "/m", "0/m", "5/0m", "-1/m", "1.5/m", "5/w"])
-def test_what_is_no_rate_is_refused(text):
+def test_parse_rate_rejects_invalid_rates(text):
     with pytest.raises(ValueError, match=r"limit|through"):
         parse_rate(text)
 
 
-def test_a_bucket_gives_its_burst_and_then_says_how_long_to_wait(buckets):
+def test_bucket_allows_a_burst_and_then_returns_the_wait(buckets):
     waits = [buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) for _ in range(11)]
     assert waits[:10] == [0.0] * 10
     assert waits[10] == pytest.approx(30)
 
 
-def test_a_bucket_refills_evenly_and_not_above_its_burst(buckets, clock):
+def test_bucket_refills_evenly_up_to_its_burst(buckets, clock):
     for _ in range(10):
         buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1)
     clock.now += 29
@@ -82,14 +82,14 @@ def test_a_bucket_refills_evenly_and_not_above_its_burst(buckets, clock):
     ]
 
 
-def test_a_refusal_costs_nothing(buckets, clock):
+def test_rejected_requests_cost_nothing(buckets, clock):
     for _ in range(50):
         buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1)
     clock.now += 31
     assert buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1) == 0
 
 
-def test_what_is_put_back_can_be_taken_again_but_never_overflows(buckets):
+def test_put_back_refills_the_bucket_up_to_its_burst(buckets):
     for _ in range(10):
         buckets.take([Bucket("a", b"k", TEN_IN_FIVE_MINUTES)], 1)
     for _ in range(3):
@@ -98,7 +98,7 @@ def test_what_is_put_back_can_be_taken_again_but_never_overflows(buckets):
     assert taken == [0, 0, 0, pytest.approx(30)]
 
 
-def test_buckets_of_other_names_and_keys_are_others(limiter):
+def test_buckets_are_separate_by_name_and_key(limiter):
     for _ in range(3):
         limiter.check("knock", "alice")
     limiter.check("knock", "bob")
@@ -107,13 +107,13 @@ def test_buckets_of_other_names_and_keys_are_others(limiter):
         limiter.check("knock", "alice")
 
 
-def test_memory_is_bounded_whatever_keys_strangers_invent(buckets):
+def test_number_of_buckets_is_bounded(buckets):
     for n in range(1000):
         buckets.take([Bucket("a", str(n).encode(), TEN_IN_FIVE_MINUTES)], 1)
     assert len(buckets) == 100
 
 
-def test_a_full_bucket_is_refused_with_the_code_and_whole_seconds(limiter):
+def test_exhausted_bucket_raises_slow_down_with_whole_seconds(limiter):
     for _ in range(3):
         limiter.check("knock", "k")
     with pytest.raises(ChatError) as caught:
@@ -122,7 +122,7 @@ def test_a_full_bucket_is_refused_with_the_code_and_whole_seconds(limiter):
     assert caught.value.retry_after == 20
 
 
-async def test_coroutines_and_threads_drink_from_the_same_bucket(limiter):
+async def test_coroutines_and_threads_share_buckets(limiter):
     await limiter.acheck("knock", "k")
     limiter.check("knock", "k")
     limiter.check_local("knock", "k")
@@ -130,7 +130,7 @@ async def test_coroutines_and_threads_drink_from_the_same_bucket(limiter):
         await limiter.acheck("knock", "k")
 
 
-def test_parallel_takers_never_get_more_than_the_burst(limiter, settings):
+def test_parallel_threads_never_exceed_the_burst(limiter, settings):
     settings.LIMITS = {"knock": "25/h"}
     gone_through = []
 
@@ -150,18 +150,18 @@ def test_parallel_takers_never_get_more_than_the_burst(limiter, settings):
     assert len(gone_through) == 25
 
 
-def test_an_unknown_bucket_is_a_fault_of_ours_and_not_let_through(limiter):
+def test_unknown_limit_raises_key_error(limiter):
     with pytest.raises(KeyError):
         limiter.check("nobody_named_this", "k")
 
 
-def test_what_costs_more_than_a_bucket_holds_is_refused_from_the_first_time_on():
+def test_cost_above_the_burst_is_always_rejected():
     buckets = LocalBuckets()
     assert buckets.take([Bucket("a", b"k", Rate(1, 1 / 60))], 2) == pytest.approx(60)
     assert len(buckets) == 0
 
 
-def test_one_megabyte_of_key_costs_no_more_than_a_short_one(limiter, settings):
+def test_long_keys_take_no_more_memory(limiter, settings):
     settings.LIMITS = {"knock": "1/h"}
 
     def knock(n):
@@ -173,14 +173,14 @@ def test_one_megabyte_of_key_costs_no_more_than_a_short_one(limiter, settings):
     try:
         for n in range(20):
             knock(n)
-            knock(n)  # refused
+            knock(n)  # rejected
         kept, _most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert kept < 50_000
 
 
-def test_a_table_that_is_full_has_the_size_it_says(buckets):
+def test_full_table_takes_bounded_memory(buckets):
     table = LocalBuckets(size=2_000)
     tracemalloc.start()
     try:
@@ -194,7 +194,7 @@ def test_a_table_that_is_full_has_the_size_it_says(buckets):
     assert kept / 2_000 < 400
 
 
-def test_what_is_refused_stores_nothing_and_takes_from_no_bucket(limiter):
+def test_rejected_take_changes_no_bucket(limiter):
     for _ in range(3):
         limiter.check("knock", "k")
     before = len(limiter._local)
@@ -206,7 +206,7 @@ def test_what_is_refused_stores_nothing_and_takes_from_no_bucket(limiter):
         limiter.check("other", "0")
 
 
-def test_whoever_goes_on_asking_is_not_forgotten(clock):
+def test_active_bucket_is_not_evicted(clock):
     table = LocalBuckets(clock=lambda: clock.now, size=10)
     guesser = [Bucket("a", b"guesser", Rate(1, 1 / 3600))]
     table.take(guesser, 1)
@@ -215,11 +215,11 @@ def test_whoever_goes_on_asking_is_not_forgotten(clock):
         table.take([Bucket("a", str(n).encode(), TEN_IN_FIVE_MINUTES)], 1)
 
 
-def test_a_key_may_hold_what_cannot_be_encoded(limiter):
+def test_key_can_contain_surrogates(limiter):
     limiter.check("knock", "\ud800")
 
 
-def test_a_network_is_a_limit_of_its_own(limiter):
+def test_check_address_also_limits_the_network(limiter):
     """One customer with a /48 has 65,536 addresses."""
     taken = 0
     with pytest.raises(ChatError):
@@ -234,7 +234,7 @@ def test_a_network_is_a_limit_of_its_own(limiter):
     limiter.check_address("knock", "198.51.100.1")
 
 
-def test_an_address_alone_does_not_use_up_its_network(limiter):
+def test_one_address_does_not_exhaust_its_network(limiter):
     for _ in range(3):
         limiter.check_address("knock", "2001:db8:1:1::/64")
     for _ in range(100):
@@ -251,7 +251,7 @@ def test_an_address_alone_does_not_use_up_its_network(limiter):
         ("unknown", ""),
     ],
 )
-def test_the_network_of_an_address(address, network):
+def test_network_of(address, network):
     assert network_of(address) == network
 
 
@@ -266,29 +266,29 @@ def test_the_network_of_an_address(address, network):
         (["192.0.2.7\nFailed", 1], "unknown"),
     ],
 )
-def test_a_host_is_one_ip_address(client, host):
+def test_client_host(client, host):
     assert client_host({"client": client}) == host
 
 
-class TestWithoutItsRedis:
+class TestRedisDown:
     @pytest.fixture
     def lonely(self, limiter, settings):
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
         return limiter
 
-    def test_it_counts_in_the_process(self, lonely):
+    def test_falls_back_to_local_buckets(self, lonely):
         for _ in range(3):
             lonely.check("knock", "k")
         with pytest.raises(ChatError):
             lonely.check("knock", "k")
 
-    async def test_so_does_a_coroutine(self, lonely):
+    async def test_async_falls_back_to_local_buckets(self, lonely):
         for _ in range(3):
             await lonely.acheck("knock", "k")
         with pytest.raises(ChatError):
             await lonely.acheck("knock", "k")
 
-    def test_it_asks_redis_again_only_after_a_rest(self, lonely, monkeypatch):
+    def test_redis_is_retried_after_a_pause(self, lonely, monkeypatch):
         asked = []
         real = module.RedisBuckets.take
 
@@ -314,12 +314,12 @@ def redis_url():
 class TestWithRedis:
     @pytest.fixture
     def processes(self, settings, redis_url, request):
-        """Two processes that share one Redis, and buckets no other test uses."""
+        """Two processes that share one Redis, with buckets that no other test uses."""
         settings.REDIS_URL = redis_url
         settings.LIMITS = {request.node.name: "3/m"}
         return request.node.name, Limiter(), Limiter()
 
-    def test_all_processes_drink_from_one_bucket(self, processes):
+    def test_processes_share_buckets(self, processes):
         name, one, two = processes
         one.check(name, "k")
         two.check(name, "k")
@@ -330,7 +330,7 @@ class TestWithRedis:
             assert caught.value.retry_after == pytest.approx(20, abs=1)
         two.check(name, "other")
 
-    async def test_coroutines_of_all_processes_too(self, processes):
+    async def test_coroutines_of_processes_share_buckets(self, processes):
         name, one, two = processes
         await one.acheck(name, "k")
         await two.acheck(name, "k")
@@ -338,7 +338,7 @@ class TestWithRedis:
         with pytest.raises(ChatError):
             await two.acheck(name, "k")
 
-    def test_what_is_put_back_is_there_for_all(self, processes):
+    def test_put_back_is_shared(self, processes):
         name, one, two = processes
         for _ in range(3):
             one.check(name, "k")
@@ -347,7 +347,7 @@ class TestWithRedis:
         with pytest.raises(ChatError):
             two.check(name, "k")
 
-    def test_what_is_refused_takes_from_no_bucket(self, processes):
+    def test_rejected_take_changes_no_redis_bucket(self, processes):
         name, one, two = processes
         for _ in range(3):
             one.check(name, "full")
@@ -358,21 +358,21 @@ class TestWithRedis:
         for _ in range(3):
             one.check(name, "k")
 
-    def test_a_network_is_a_limit_of_its_own(self, processes):
+    def test_check_address_also_limits_the_network(self, processes):
         name, one, _ = processes
         for n in range(3 * NETWORK_TIMES):
             one.check_address(name, f"2001:db8:1:{n:x}::/64")
         with pytest.raises(ChatError):
             one.check_address(name, "2001:db8:1:ffff::/64")
 
-    def test_no_key_stands_in_redis_in_clear(self, processes, redis_url):
+    def test_keys_are_hashed_in_redis(self, processes, redis_url):
         name, one, _ = processes
         one.check(name, "alice@example.org 10.0.0.1")
         names = redis.from_url(redis_url).keys("*")
         assert names
         assert not any(b"alice" in found for found in names)
 
-    def test_a_bucket_is_forgotten_once_it_would_be_full_again(self, processes, redis_url):
+    def test_bucket_expires_when_it_would_be_full(self, processes, redis_url):
         name, one, _ = processes
         one.check(name, "k")
         client = redis.from_url(redis_url)
@@ -392,16 +392,16 @@ class TestWithRedis:
         (["not an address", 1], "unknown"),
     ],
 )
-def test_an_address_is_what_one_customer_has(client, address):
+def test_client_address_groups_ipv6_by_64(client, address):
     assert client_address({"client": client}) == address
 
 
-def test_a_request_is_known_by_its_socket_and_not_by_what_it_says():
+def test_client_address_ignores_forwarded_headers():
     request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.7", HTTP_X_FORWARDED_FOR="10.9.9.9")
     assert client_address(request) == "192.0.2.7"
 
 
-def test_a_limit_nobody_can_read_is_found_before_the_server_starts(settings):
+def test_invalid_limit_fails_the_system_check(settings):
     settings.LIMITS = {"knock": "3/m", "other": "often"}
     found = limits_can_be_read(None)
     assert [(error.id, "LIMIT_OTHER" in error.msg) for error in found] == [("chatty.E008", True)]

@@ -1,4 +1,4 @@
-"""What a log line shows, and what it never does."""
+"""What a log line contains, and what it must never contain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatty.ops import logs
 
 @pytest.fixture
 def line():
-    """line(message, *args, **kwargs): what stands in the log for a call of log.error."""
+    """line(message, *args, **kwargs) returns the line that log.error() would write."""
 
     def line(message, *args, error=None, **extra):
         exc_info = (type(error), error, error.__traceback__) if error else None
@@ -37,21 +37,21 @@ def raised(error):
         return caught
 
 
-def test_a_line_has_time_level_name_message_and_values(line):
+def test_line_has_time_level_logger_message_and_values(line):
     text = line("%s sockets", 3, conversation=7)
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z ERROR chatty 3 sockets conversation=7", text
     )
 
 
-def test_nobody_writes_lines_of_his_own(line):
+def test_line_breaks_are_escaped(line):
     text = line("hello %s", "x\nERROR forged\r\x1b[31m", who="a\nb")
     assert "\n" not in text
     assert "\x1b" not in text
     assert r"x\nERROR forged" in text
 
 
-def test_what_an_exception_quotes_is_left_out(line):
+def test_exception_messages_are_omitted(line):
     for error in (
         ValueError("invalid literal: 'CANARY'"),
         KeyError("CANARY"),
@@ -64,14 +64,14 @@ def test_what_an_exception_quotes_is_left_out(line):
         assert "test_logs.py" in text
 
 
-def test_the_details_of_the_database_are_left_out(line):
+def test_database_error_details_are_omitted(line):
     words = 'duplicate key violates "one"\nDETAIL:  Failing row contains (CANARY).'
     text = line("failed", error=raised(IntegrityError(words)))
     assert 'IntegrityError: duplicate key violates "one"' in text
     assert "CANARY" not in text
 
 
-def test_causes_are_told_too(line):
+def test_exception_causes_are_logged(line):
     try:
         try:
             raise OSError("disk full")
@@ -83,7 +83,7 @@ def test_causes_are_told_too(line):
     assert "OSError: disk full" in text
 
 
-def test_a_future_nobody_awaited_keeps_its_contents_to_itself(line):
+def test_repr_of_an_unretrieved_task_is_omitted(line):
     text = line("Task exception was never retrieved\nfuture: <Task CANARY>", name="asyncio")
     assert "never retrieved" in text
     assert "CANARY" not in text
@@ -91,7 +91,7 @@ def test_a_future_nobody_awaited_keeps_its_contents_to_itself(line):
 
 @pytest.mark.django_db
 @pytest.mark.urls("chatty.tests.test_error_responses")
-def test_a_failing_request_is_logged_by_route_and_id(caplog):
+def test_failed_request_is_logged_without_its_query(caplog):
     stranger = Client(raise_request_exception=False)
     with caplog.at_level("ERROR", "django.request"):
         page = stranger.get("/broken/?token=QUERY")
@@ -103,13 +103,13 @@ def test_a_failing_request_is_logged_by_route_and_id(caplog):
     assert "QUERY" not in text
 
 
-def test_strangers_and_their_paths_are_not_worth_a_line(settings):
+def test_client_errors_are_not_logged(settings):
     loggers = settings.LOGGING["loggers"]
     assert loggers["django.request"]["level"] == "ERROR"
     assert loggers["uvicorn"]["level"] in {"WARNING", "ERROR"}
 
 
-def test_json_is_one_object_with_all_a_line_has():
+def test_json_line_has_all_fields():
     error = raised(ValueError("CANARY"))
     record = logging.makeLogRecord(
         {
@@ -137,7 +137,7 @@ def test_json_is_one_object_with_all_a_line_has():
         ("json", "on", (logs.JsonFormatter, logs.JsonFormatter)),
     ],
 )
-def test_the_settings_choose_the_form(form, access, kinds):
+def test_settings_choose_the_formatters(form, access, kinds):
     fields = logs.configuration("info", debug=False, form=form, access=access)
     used = (fields["handlers"]["stderr"]["formatter"], fields["handlers"]["access"]["formatter"])
     assert tuple(fields["formatters"][name]["()"] for name in used) == kinds

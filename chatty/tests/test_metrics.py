@@ -1,4 +1,4 @@
-"""The numbers: each with words that say what it counts, and those of several workers as one."""
+"""Metrics: each has a description, and those of several workers are combined."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from chatty.version import __version__
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_number_says_what_it_counts():
+def test_every_metric_has_a_description():
     families = list(text_string_to_metric_families(metrics.text().decode()))
     ours = [family for family in families if family.name.startswith("chatty_")]
     assert len(ours) >= 15
     assert [family.name for family in ours if len(family.documentation) < 20] == []
-    # What is measured in seconds says so; what counts things says what.
+    # Metrics in seconds have it in their name.
     assert [f.name for f in ours if f.type == "histogram" and "_size" not in f.name] == [
         "chatty_message_send_duration_seconds",
         "chatty_message_commit_duration_seconds",
@@ -30,7 +30,7 @@ def test_every_number_says_what_it_counts():
     ]
 
 
-def test_every_number_is_explained_for_whoever_runs_it():
+def test_every_metric_is_documented():
     text = (ROOT / "docs/deploy.md").read_text()
     named = set(re.findall(r"`(chatty_\w+)", text))
     real = {
@@ -52,7 +52,7 @@ print(__import__("os").getpid())
 
 
 def work(directory, up):
-    """One worker's life; returns its number."""
+    """Run one worker to its end; return its process id."""
     done = subprocess.run(
         [sys.executable, "-c", WORKER.format(up=up)],
         cwd=ROOT,
@@ -74,11 +74,11 @@ def together(directory, monkeypatch):
     }
 
 
-def test_the_version_is_a_number_of_its_own():
+def test_build_info_has_the_version():
     assert f'chatty_build_info{{version="{__version__}"}} 1.0' in metrics.text().decode()
 
 
-def test_manage_tells_the_version():
+def test_version_command_prints_the_version():
     done = subprocess.run(
         [sys.executable, "manage.py", "version"],
         cwd=ROOT,
@@ -91,14 +91,15 @@ def test_manage_tells_the_version():
     assert re.search(rf"^## {re.escape(__version__)} \(\d{{4}}-\d\d-\d\d\)$", changes, re.MULTILINE)
 
 
-def test_the_numbers_of_several_workers_are_one(tmp_path, monkeypatch):
+def test_metrics_of_several_workers_are_combined(tmp_path, monkeypatch):
     work(tmp_path, up=1)
     dead = work(tmp_path, up=0)
     numbers = together(tmp_path, monkeypatch)
     assert numbers["chatty_deliveries_total"] == 6
     assert numbers["chatty_websocket_connections"] == 4
     assert numbers["chatty_message_send_duration_seconds_count"] == 2
-    assert numbers["chatty_channel_layer_up"] == 0  # one that is deaf is enough to look into it
+    # One disconnected worker is enough to be reported.
+    assert numbers["chatty_channel_layer_up"] == 0
     metrics.forget_worker(dead)
     numbers = together(tmp_path, monkeypatch)
     assert numbers["chatty_websocket_connections"] == 2
@@ -106,7 +107,7 @@ def test_the_numbers_of_several_workers_are_one(tmp_path, monkeypatch):
     assert numbers["chatty_deliveries_total"] == 6
 
 
-def test_a_token_that_could_be_guessed_is_refused(settings):
+def test_short_metrics_token_is_an_error(settings):
     for token, found in (("", []), ("x" * 31, ["chatty.E009"]), ("x" * 32, [])):
         settings.METRICS_TOKEN = token
         assert [fault.id for fault in checks.metrics_token_is_strong(None)] == found

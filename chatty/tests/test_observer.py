@@ -1,4 +1,4 @@
-"""What every HTTP answer carries, and what is noted of each request."""
+"""Headers of every HTTP response, and the log of requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def nothing():
 
 
 async def ask(application, path="/", scheme="http"):
-    """Returns the messages that an application behind the router answers with."""
+    """Return the messages that an application behind the router sends."""
     messages = []
 
     async def send(message):
@@ -68,20 +68,20 @@ async def gone(scope, receive, send):
 @pytest.mark.parametrize(
     ("application", "path"), [(refused, "/"), (refused, "/api/"), (page, "/healthz")]
 )
-async def test_answers_made_before_django_have_security_headers(application, path):
+async def test_responses_made_before_django_have_security_headers(application, path):
     headers = dict((await ask(application, path))[0]["headers"])
     assert {name: headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
     assert b"strict-transport-security" not in headers
 
 
-async def test_over_https_browsers_are_told_to_stay_there(settings):
+async def test_hsts_is_sent_over_https_only(settings):
     settings.SECURE_HSTS_SECONDS = 60
     headers = dict((await ask(refused, scheme="https"))[0]["headers"])
     assert headers[b"strict-transport-security"] == b"max-age=60"
     assert b"strict-transport-security" not in dict((await ask(refused))[0]["headers"])
 
 
-async def test_what_an_answer_says_itself_is_kept():
+async def test_existing_headers_are_kept():
     messages = (await ask(page))[0]["headers"]
     assert [value for name, value in messages if name.lower() == b"content-security-policy"] == [
         b"own"
@@ -92,7 +92,7 @@ def counted(route, status):
     return metrics.HTTP_RESPONSES.labels(route, str(status))._value.get()
 
 
-async def test_answers_are_counted_by_route_and_status():
+async def test_responses_are_counted_by_route_and_status():
     before = [counted("page", 201), counted("api", 503), counted("page", CLIENT_GONE)]
     await ask(page)
     await ask(refused, "/api/me/")
@@ -101,7 +101,7 @@ async def test_answers_are_counted_by_route_and_status():
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1]
 
 
-def test_there_are_few_classes_of_routes():
+def test_route_class():
     paths = ("/", "/c/1/", "/api/me/", "/static/x.js", "/admin/", "/metrics", "/wp-login.php")
     assert [route_class(path) for path in paths] == [
         "page", "page", "api", "static", "admin", "probe", "page",
@@ -110,7 +110,7 @@ def test_there_are_few_classes_of_routes():
 
 @pytest.fixture
 def lines(monkeypatch):
-    """lines(form): the access log is on; returns the list its lines go to."""
+    """lines(form) enables the access log and returns the list of its lines."""
     log = logging.getLogger("chatty.access")
 
     def opened(form):
@@ -126,7 +126,7 @@ def lines(monkeypatch):
     log.setLevel(logging.WARNING)
 
 
-async def test_a_line_of_the_access_log_tells_who_asked_for_what(lines):
+async def test_access_log_line(lines):
     kept = lines("line")
     await ask(page, "/c/7/")
     assert re.fullmatch(
@@ -135,7 +135,7 @@ async def test_a_line_of_the_access_log_tells_who_asked_for_what(lines):
     )
 
 
-async def test_the_access_log_as_json(lines):
+async def test_access_log_as_json(lines):
     kept = lines("json")
     await ask(page, "/c/7/")
     told = json.loads(kept[0])
@@ -147,7 +147,7 @@ async def test_the_access_log_as_json(lines):
     }  # fmt: skip
 
 
-async def test_the_access_log_holds_no_query_no_secret_and_no_forged_line(lines):
+async def test_access_log_omits_queries_and_secrets_and_escapes_line_breaks(lines):
     kept = lines("line")
     await ask(page, "/password/reset/Mg/c0ffee-5ecret/")
     await ask(page, "/x\nforged")
@@ -156,7 +156,7 @@ async def test_the_access_log_holds_no_query_no_secret_and_no_forged_line(lines)
     assert not [line for line in kept if "secret=" in line or "5ecret" in line or "\n" in line]
 
 
-def test_every_address_with_a_secret_is_cut():
+def test_every_url_with_a_token_is_a_secret_path():
     patterns = [str(pattern) for pattern in flat(get_resolver().url_patterns)]
     secret = [pattern for pattern in patterns if "token" in re.findall(r":(\w+)>", pattern)]
     assert secret
@@ -173,6 +173,6 @@ def flat(patterns, before=""):
             yield here
 
 
-async def test_nothing_is_written_while_the_access_log_is_off(caplog):
+async def test_access_log_is_off_by_default(caplog):
     await ask(page)
     assert caplog.records == []

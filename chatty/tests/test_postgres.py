@@ -1,4 +1,4 @@
-"""A pooled connection that was hung up on is found out before it is used."""
+"""A broken connection in the pool is detected before it is used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def watched():
 
 
 def statements(watched: WatchedConnection) -> str:
-    """What the server was asked last on this connection."""
+    """Return the last query on this connection."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT query FROM pg_stat_activity WHERE pid = %s", [watched.info.backend_pid]
@@ -35,13 +35,13 @@ def statements(watched: WatchedConnection) -> str:
         return cursor.fetchone()[0]
 
 
-def test_a_living_connection_is_not_asked(watched):
+def test_living_connection_is_checked_without_a_query(watched):
     watched.execute("SELECT 7")
     watched.execute("")
     assert statements(watched) == "SELECT 7"
 
 
-def test_one_that_was_hung_up_on_says_so_at_the_first_question(watched):
+def test_terminated_connection_fails_the_check(watched):
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [watched.info.backend_pid])
     with pytest.raises(psycopg.OperationalError):
@@ -50,25 +50,25 @@ def test_one_that_was_hung_up_on_says_so_at_the_first_question(watched):
         watched.execute("")
 
 
-def test_one_that_has_something_to_say_is_asked(watched):
+def test_connection_with_pending_data_is_queried(watched):
     watched.execute("LISTEN t")
     with connection.cursor() as cursor:
         cursor.execute("NOTIFY t")
-    select.select([watched], [], [], 5)  # it takes a moment to get here
+    select.select([watched], [], [], 5)  # it takes a moment to arrive
     assert watched.execute("") is not None
 
 
-def test_one_that_is_not_answered_in_time_is_given_up():
+def test_unanswered_connection_is_closed_after_the_timeout():
     silent = giving_up_after(0.3).connect(**given())
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
         silent.execute("SELECT pg_sleep(5)")
     assert silent.closed
-    silent.rollback()  # of what is gone there is nothing to
+    silent.rollback()  # nothing is left to roll back
     assert time.monotonic() - began < 2
 
 
-def test_what_the_server_itself_refuses_costs_no_connection():
+def test_server_side_error_keeps_the_connection():
     with giving_up_after(5).connect(**given(), options="-c statement_timeout=100") as patient:
         with pytest.raises(psycopg.errors.QueryCanceled):
             patient.execute("SELECT pg_sleep(5)")
@@ -76,7 +76,7 @@ def test_what_the_server_itself_refuses_costs_no_connection():
         assert patient.execute("SELECT 7").fetchone() == (7,)
 
 
-def test_the_pool_is_counted():
+def test_pool_metrics_are_collected():
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     metrics.collect_pool_metrics()

@@ -1,4 +1,4 @@
-"""The description of the API, asked for by many at once."""
+"""The OpenAPI schema under concurrent requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANY = 24
 
 @pytest.fixture
 def made(monkeypatch):
-    """How many times the description is made, from a process that has not made it yet."""
+    """Count how often the schema is built, starting without a cached one."""
     monkeypatch.setattr(SharedSchemaGenerator, "_made", {})
     calls = []
     make = SchemaGenerator.get_schema
@@ -28,7 +28,7 @@ def made(monkeypatch):
     return calls
 
 
-def test_many_at_once_get_the_same_description_made_once(made):
+def test_concurrent_requests_build_the_schema_once(made):
     start = threading.Barrier(MANY)
 
     def ask(_number):
@@ -43,13 +43,13 @@ def test_many_at_once_get_the_same_description_made_once(made):
     assert len(made) == 1
 
 
-def test_it_is_made_once_for_each_language_and_for_no_other(made, client):
+def test_schema_is_built_once_per_supported_language(made, client):
     for language, status in (("en", 200), ("de", 200), ("xx", 400), ("\x00", 400), ("de", 200)):
         assert client.get("/api/schema/", {"lang": language}).status_code == status
     assert len(made) == 2
 
 
-def test_it_comes_in_the_format_that_is_asked_for(made, client):
+def test_schema_format_can_be_chosen(made, client):
     assert client.get("/api/schema/", {"format": "json"}).json()["info"]["title"] == "Chatty"
     assert client.get("/api/schema/", {"format": "yaml"}).content.startswith(b"openapi:")
     refused = client.get("/api/schema/", {"format": "xml"}, HTTP_ACCEPT="application/json")
@@ -57,7 +57,7 @@ def test_it_comes_in_the_format_that_is_asked_for(made, client):
 
 
 @pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
-def test_there_is_one_version_and_none_to_ask_for(path, made, client):
+def test_version_parameter_is_rejected(path, made, client):
     for version in ("9", "a\nb", "\x00"):
         assert client.get(path, {"version": version}).status_code == 400
     assert made == []

@@ -1,4 +1,4 @@
-"""Files are served whole; scripts in few files, without what only people read."""
+"""Static files are served from memory; scripts come in few files, without comments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODULES = sorted(SCRIPTS.rglob("*.js"))
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory) -> BundlingManifestStorage:
-    """Our own files as `collectstatic` leaves them."""
+    """Our own files, as `collectstatic` leaves them."""
     storage = BundlingManifestStorage(
         location=str(tmp_path_factory.mktemp("collected")), base_url="/static/"
     )
@@ -45,7 +45,7 @@ def weight(*texts: str) -> int:
     return sum(len(gzip.compress(text.encode(), 9)) for text in texts)
 
 
-def test_a_script_is_served_without_what_only_people_read(collected):
+def test_scripts_are_served_without_comments(collected):
     picture = (SCRIPTS / "views" / "avatar_preview.js").read_text()
     served = text_of(collected, "js/views/avatar_preview.js")
     assert "// " in picture
@@ -53,8 +53,8 @@ def test_a_script_is_served_without_what_only_people_read(collected):
     assert len(served) < len(picture) * 0.8
 
 
-def test_what_a_page_needs_comes_in_a_few_files(collected):
-    """Every module of a bundle goes by the name of the bundle, in this process and the next."""
+def test_modules_are_served_in_bundles(collected):
+    """Every module of a bundle has the URL of the bundle, in this process and in a new one."""
     again = BundlingManifestStorage(location=collected.location, base_url="/static/")
     for module, bundle in [
         ("chat/store", "first"),
@@ -69,7 +69,7 @@ def test_what_a_page_needs_comes_in_a_few_files(collected):
         assert again.stored_name(f"js/{module}.js").startswith(f"js/{module}.")
 
 
-def test_collecting_again_changes_nothing(collected):
+def test_collecting_twice_is_idempotent(collected):
     before = dict(collected.hashed_files)
     source = FileSystemStorage(location=settings.BASE_DIR / "static")
     paths = {f"js/{module.relative_to(SCRIPTS)}" for module in MODULES}
@@ -85,21 +85,21 @@ def _at_once(collected):
     return [Path(collected.path(name)).read_text() for name in names]
 
 
-def test_what_a_page_loads_until_one_can_read_and_write_stays_small(collected):
+def test_initial_scripts_stay_small(collected):
     assert weight(*_at_once(collected)) <= 30_000
 
 
-def test_what_a_page_has_loaded_when_it_is_idle_stays_small(collected):
+def test_scripts_loaded_when_idle_stay_small(collected):
     idle = [
         "views/notifier",
         "views/system_notifications",
         "views/notification_sound",
-    ]  # for who wants to be notified
+    ]  # for users who want notifications
     later = [text_of(collected, name) for name in [LATER, *(f"js/{name}.js" for name in idle)]]
     assert weight(*_at_once(collected), *later) <= 45_000
 
 
-def test_what_is_loaded_on_demand_comes_in_small_pieces(collected):
+def test_scripts_loaded_on_demand_stay_small(collected):
     alone = {f"js/{module.relative_to(SCRIPTS)}" for module in MODULES} - set(collected.holders)
     assert "js/views/notifier.js" in alone
     for module in alone:
@@ -108,7 +108,7 @@ def test_what_is_loaded_on_demand_comes_in_small_pieces(collected):
 
 @pytest.fixture
 def shelf(tmp_path, settings):
-    """Answers for one collected file, /static/words.<hash>.css."""
+    """Respond with one collected file, /static/words.css."""
     settings.STATIC_ROOT = tmp_path
     settings.STATIC_URL = "/static/"
     (tmp_path / "words.css").write_text("p { color: green }")
@@ -121,7 +121,7 @@ def shelf(tmp_path, settings):
     return answer
 
 
-def test_a_file_is_served_whole_with_its_headers(shelf):
+def test_file_is_served_with_its_headers(shelf):
     response = shelf()
     assert not response.streaming
     assert response.content == b"p { color: green }"
@@ -130,26 +130,26 @@ def test_a_file_is_served_whole_with_its_headers(shelf):
     assert "max-age" in response.headers["Cache-Control"]
 
 
-def test_a_file_the_browser_has_is_not_sent_again(shelf):
+def test_unmodified_file_returns_304(shelf):
     known = shelf().headers["Last-Modified"]
     response = shelf(**{"If-Modified-Since": known})
     assert (response.status_code, response.content) == (304, b"")
     assert "Content-Type" not in response.headers
 
 
-def test_only_the_head_of_a_file_is_sent_to_who_asks_for_it(shelf):
+def test_head_request_has_no_body(shelf):
     response = shelf("HEAD")
     assert (response.status_code, response.content) == (200, b"")
     assert response.headers["Content-Length"] == "18"
 
 
-def test_a_part_of_a_file_is_served_to_who_asks_for_it(shelf):
+def test_range_request_returns_206(shelf):
     response = shelf(Range="bytes=4-8")
     assert (response.status_code, response.content) == (206, b"color")
     assert response.headers["Content-Range"] == "bytes 4-8/18"
 
 
-def test_serving_a_file_does_not_say_that_the_request_has_ended(shelf):
+def test_serving_a_file_does_not_send_request_finished(shelf):
     ended = []
 
     def note(**signal: object) -> None:
@@ -163,11 +163,11 @@ def test_serving_a_file_does_not_say_that_the_request_has_ended(shelf):
     assert ended == []
 
 
-def test_whatever_is_no_file_goes_on_to_the_pages(shelf):
+def test_unknown_file_is_passed_to_the_views(shelf):
     assert shelf(path="/static/none.css").content == b"a page"
 
 
-def test_the_list_of_all_files_is_not_served(tmp_path, settings):
+def test_manifest_is_not_served(tmp_path, settings):
     (tmp_path / "staticfiles.json").write_text("{}")
     (tmp_path / "a.css").write_text("a{}")
     settings.STATIC_ROOT = tmp_path
@@ -177,7 +177,7 @@ def test_the_list_of_all_files_is_not_served(tmp_path, settings):
     assert "/static/staticfiles.json" not in files
 
 
-def test_files_are_for_this_origin(tmp_path, settings):
+def test_files_have_no_cors_headers(tmp_path, settings):
     (tmp_path / "a.css").write_text("a{}")
     settings.STATIC_ROOT = tmp_path
     settings.WHITENOISE_AUTOREFRESH = False

@@ -1,4 +1,4 @@
-"""Conversations of the cast, and what is heard of them. See tests/cast.py."""
+"""Conversations of the cast, and the events they publish. See tests/cast.py."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Published = Callable[[], AbstractContextManager[list[Event]]]
 
 @pytest.fixture
 def pair(alice, bob) -> Conversation:
-    """A closed group of Alice and Bob."""
+    """A private group of Alice and Bob."""
     return actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
 
 
 @pytest.fixture
 def group(alice, ann, bob, mia, rita, clive, carol) -> Conversation:
-    """A closed group of the whole cast."""
+    """A private group of the whole cast."""
     inside = [ann.pk, bob.pk, mia.pk, rita.pk, clive.pk]
     conversation = actions.create_conversation(alice, name="Garden", member_ids=inside)
     actions.change_role(alice, conversation.pk, ann.pk, "admin")
@@ -40,19 +40,19 @@ def group(alice, ann, bob, mia, rita, clive, carol) -> Conversation:
 
 @pytest.fixture
 def open_group(alice) -> Conversation:
-    """Open to everybody, with Alice alone in it."""
+    """A public group with Alice as its only member."""
     return actions.create_conversation(alice, name="Market", access="open")
 
 
 @pytest.fixture
 def hello(bob, pair) -> Message:
-    """Bob's words in the pair's conversation."""
+    """A message of Bob in the group of Alice and Bob."""
     return say(bob, pair, "Hello")
 
 
 @pytest.fixture
 def published(django_capture_on_commit_callbacks: Any) -> Published:
-    """`with told() as events:` gathers what is told once the block's work is committed."""
+    """`with published() as events:` collects what is published once the block has committed."""
 
     @contextmanager
     def listen() -> Iterator[list[Event]]:
@@ -69,7 +69,7 @@ def published(django_capture_on_commit_callbacks: Any) -> Published:
 
 @pytest.fixture
 def recorder(transactional_db: Any) -> Iterator[Recorder]:
-    """What is told after real commits."""
+    """Collects what is published after real commits."""
     recorder = Recorder()
     publisher.connect(recorder)
     yield recorder
@@ -78,7 +78,7 @@ def recorder(transactional_db: Any) -> Iterator[Recorder]:
 
 @pytest.fixture
 def api_of() -> Callable[[User], Client]:
-    """A program of somebody, with a Bearer token."""
+    """api_of(user): an API client of this user, with a Bearer token."""
 
     def client_of(user: User) -> Client:
         pair = tokens.begin(user, client="a program")

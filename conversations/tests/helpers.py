@@ -1,4 +1,4 @@
-"""What tests of conversations say again and again."""
+"""Helpers for tests of conversations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def say(user: User, conversation: Conversation, body: str = "Hello", **more: Any
 
 
 def raises_chat_error(code: str, *, field: str | None = None) -> Any:
-    """A context like pytest.raises: ChatError of this code, naming this field."""
+    """Like pytest.raises: expect a ChatError with this code, naming this field."""
     return pytest.raises(
         ChatError, check=lambda e: e.code == code and (field is None or field in e.fields)
     )
@@ -40,7 +40,7 @@ def log_of(conversation: Conversation) -> list[Message]:
 
 
 def notices_of(conversation: Conversation) -> list[tuple[str, int | None, dict[str, Any]]]:
-    """(kind, author's id, data) of each notice, in order."""
+    """Return (kind, author's id, data) of each system message, in order."""
     rows = log_of(conversation)
     return [(row.kind, row.author_id, row.data or {}) for row in rows if row.kind != "text"]
 
@@ -55,13 +55,13 @@ def role_of(user: User, conversation: Conversation) -> str | None:
 
 
 def published_versions(events: Iterable[Event], conversation: Conversation) -> list[int]:
-    """The versions of a conversation that were told, in the order of telling."""
+    """Return the published versions of a conversation, in the order of publishing."""
     changes = [e for e in events if isinstance(e, ConversationChanged)]
     return [e.version for e in changes if e.conversation == conversation.pk]
 
 
 def assert_consistent(conversation: Conversation) -> None:
-    """Assert what every conversation promises, whatever was done to it."""
+    """Assert the invariants of every conversation."""
     conversation.refresh_from_db()
     rows = log_of(conversation)
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
@@ -72,7 +72,7 @@ def assert_consistent(conversation: Conversation) -> None:
 
 
 class Recorder:
-    """An outlet of fanout that keeps what it is told, from whatever thread."""
+    """A subscriber that records events, from any thread."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -84,7 +84,7 @@ class Recorder:
 
 
 def run_concurrently(functions: Iterable[Callable[[], Any]]) -> list[Any]:
-    """Do all of these in threads that start together; return what each returned or raised."""
+    """Run these in threads that start together; return what each returned or raised."""
     todo = list(functions)
     results: list[Any] = [None] * len(todo)
     start = threading.Barrier(len(todo))

@@ -1,6 +1,6 @@
-"""Who may do what: every deed by everybody, in a group, in an archived one, in a direct one.
+"""Permissions: every action by every role, in a group, an archived group and a direct message.
 
-What is refused leaves no trace: no version, no row, nothing told.
+A rejected action leaves no trace: no version, no row, no event.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ ACTIONS: dict[str, Action] = {
     "delete Alice's": lambda u, s: actions.delete_message(u, s.of_alice.pk),
     "react": lambda u, s: actions.react(u, s.of_bob.pk, "🎉"),
     "unreact": lambda u, s: actions.unreact(u, s.of_bob.pk, "👍"),
-    "edit a notice": lambda u, s: actions.edit_message(u, s.notice.pk, "Changed"),
-    "delete a notice": lambda u, s: actions.delete_message(u, s.notice.pk),
-    "react to a notice": lambda u, s: actions.react(u, s.notice.pk, "👍"),
+    "edit a system message": lambda u, s: actions.edit_message(u, s.notice.pk, "Changed"),
+    "delete a system message": lambda u, s: actions.delete_message(u, s.notice.pk),
+    "react to a system message": lambda u, s: actions.react(u, s.notice.pk, "👍"),
     "join": lambda u, s: actions.join(u, s.pk),
     "leave": lambda u, s: actions.leave(u, s.pk),
     "add Carol": lambda u, s: actions.add_members(u, s.pk, [s.carol.pk]),
@@ -74,11 +74,11 @@ ACTIONS: dict[str, Action] = {
     "remove Carol": lambda u, s: actions.remove_member(u, s.pk, s.carol.pk),
     "make Mia admin": lambda u, s: actions.change_role(u, s.pk, s.mia.pk, "admin"),
     "make Mia owner": lambda u, s: actions.change_role(u, s.pk, s.mia.pk, "owner"),
-    "unmake Alice": lambda u, s: actions.change_role(u, s.pk, s.alice.pk, "member"),
+    "demote Alice": lambda u, s: actions.change_role(u, s.pk, s.alice.pk, "member"),
     "make Carol admin": lambda u, s: actions.change_role(u, s.pk, s.carol.pk, "admin"),
     "rename": lambda u, s: actions.update_conversation(u, s.pk, name="Orchard"),
     "set topic": lambda u, s: actions.update_conversation(u, s.pk, topic="Apples"),
-    "open it": lambda u, s: actions.update_conversation(u, s.pk, access="open"),
+    "make it public": lambda u, s: actions.update_conversation(u, s.pk, access="open"),
     "archive": lambda u, s: actions.archive(u, s.pk),
     "unarchive": lambda u, s: actions.unarchive(u, s.pk),
     "delete it": lambda u, s: actions.delete_conversation(u, s.pk),
@@ -99,9 +99,9 @@ INSIDE = {
     "delete Alice's": (OK, OK, "not_allowed"),
     "react": (OK, OK, OK),
     "unreact": (OK, OK, OK),
-    "edit a notice": ("not_allowed", "not_allowed", "not_allowed"),
-    "delete a notice": ("not_allowed", "not_allowed", "not_allowed"),
-    "react to a notice": ("not_allowed", "not_allowed", "not_allowed"),
+    "edit a system message": ("not_allowed", "not_allowed", "not_allowed"),
+    "delete a system message": ("not_allowed", "not_allowed", "not_allowed"),
+    "react to a system message": ("not_allowed", "not_allowed", "not_allowed"),
     "join": (OK, OK, OK),
     "leave": ("last_owner", OK, OK),
     "add Carol": (OK, OK, "not_allowed"),
@@ -110,11 +110,11 @@ INSIDE = {
     "remove Carol": ("not_found", "not_found", "not_found"),
     "make Mia admin": (OK, OK, "not_allowed"),
     "make Mia owner": (OK, "not_allowed", "not_allowed"),
-    "unmake Alice": ("last_owner", "not_allowed", "not_allowed"),
+    "demote Alice": ("last_owner", "not_allowed", "not_allowed"),
     "make Carol admin": ("not_found", "not_found", "not_allowed"),
     "rename": (OK, OK, "not_allowed"),
     "set topic": (OK, OK, "not_allowed"),
-    "open it": (OK, OK, "not_allowed"),
+    "make it public": (OK, OK, "not_allowed"),
     "archive": (OK, OK, "not_allowed"),
     "unarchive": (OK, OK, "not_allowed"),
     "delete it": (OK, "not_allowed", "not_allowed"),
@@ -122,7 +122,7 @@ INSIDE = {
     "mark unread": (OK, OK, OK),
     "set level": (OK, OK, OK),
 }
-# Of the owner, who may do most; nobody else may do more.
+# For the owner, who can do the most.
 ARCHIVED = {
     **dict.fromkeys(ACTIONS, "archived"),
     **dict.fromkeys(("read", "read a message", "join", "remove Mia", "archive", "unarchive"), OK),
@@ -142,7 +142,7 @@ def attempt(action: Action, user: User, scene: Scene) -> str:
 
 
 def traces(conversation: Conversation) -> tuple[Any, ...]:
-    """Everything a deed could have left behind."""
+    """Return everything that an action could change."""
     return (
         list(Conversation.objects.filter(pk=conversation.pk).values_list()),
         list(Membership.objects.filter(conversation=conversation).order_by("pk").values_list()),
@@ -151,13 +151,13 @@ def traces(conversation: Conversation) -> tuple[Any, ...]:
     )
 
 
-def test_the_tables_know_every_deed():
+def test_tables_cover_every_action():
     assert set(INSIDE) == set(ARCHIVED) == set(ACTIONS)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("who", ["alice", "ann", "bob"])
-def test_members_may_what_their_role_allows(action, who, request, scene, published):
+def test_roles_determine_the_allowed_actions(action, who, request, scene, published):
     expected = INSIDE[action][["alice", "ann", "bob"].index(who)]
     before = traces(scene.conversation)
     with published() as events:
@@ -172,9 +172,7 @@ def test_members_may_what_their_role_allows(action, who, request, scene, publish
     ("who", "answer"),
     [("carol", "not_found"), ("rita", "not_found"), ("clive", "account_closed")],
 )
-def test_outside_everything_looks_as_if_it_were_not_there(
-    action, who, answer, request, scene, published
-):
+def test_non_members_get_not_found_for_every_action(action, who, answer, request, scene, published):
     before = traces(scene.conversation)
     with published() as events:
         assert attempt(ACTIONS[action], request.getfixturevalue(who), scene) == answer
@@ -183,9 +181,7 @@ def test_outside_everything_looks_as_if_it_were_not_there(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_in_an_archived_conversation_nothing_changes_but_who_is_in_it(
-    action, alice, scene, published
-):
+def test_archived_conversation_rejects_most_actions(action, alice, scene, published):
     actions.archive(alice, scene.pk)
     before = traces(scene.conversation)
     with published() as events:
@@ -196,7 +192,7 @@ def test_in_an_archived_conversation_nothing_changes_but_who_is_in_it(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_of_a_missing_conversation_everything_is_not_found(action, alice, scene):
+def test_deleted_conversation_is_not_found_for_every_action(action, alice, scene):
     actions.delete_conversation(alice, scene.pk)
     assert attempt(ACTIONS[action], alice, scene) == "not_found"
 
@@ -218,7 +214,7 @@ def test_of_a_missing_conversation_everything_is_not_found(action, alice, scene)
         (lambda u, c: actions.moderate_remove_member(u, c.pk, u.pk), "direct_fixed"),
     ],
 )
-def test_a_direct_conversation_stays_as_it_is(action, answer, alice, bob, published):
+def test_direct_message_rejects_changes(action, answer, alice, bob, published):
     direct = actions.open_direct(alice, bob.pk)
     before = traces(direct)
     with published() as events, raises_chat_error(answer):
@@ -227,7 +223,7 @@ def test_a_direct_conversation_stays_as_it_is(action, answer, alice, bob, publis
     assert traces(direct) == before
 
 
-def test_in_a_direct_conversation_nobody_deletes_the_others_words(alice, bob):
+def test_only_authors_delete_messages_in_direct_messages(alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     message = say(alice, direct, "Mine")
     with raises_chat_error("not_allowed"):
@@ -235,7 +231,7 @@ def test_in_a_direct_conversation_nobody_deletes_the_others_words(alice, bob):
     assert actions.delete_message(alice, message.pk).is_deleted
 
 
-def test_an_outsider_cannot_enter_a_direct_conversation(alice, bob, carol):
+def test_outsider_cannot_join_a_direct_message(alice, bob, carol):
     direct = actions.open_direct(alice, bob.pk)
     for enter in (actions.join, access.member_of):
         with raises_chat_error("not_found"):
@@ -244,7 +240,7 @@ def test_an_outsider_cannot_enter_a_direct_conversation(alice, bob, carol):
     assert direct.memberships.count() == 2
 
 
-def test_who_was_removed_sees_nothing_more_and_who_is_added_again_sees_all(alice, bob, pair):
+def test_removed_member_loses_access_until_added_again(alice, bob, pair):
     message = say(alice, pair, "Before")
     actions.remove_member(alice, pair.pk, bob.pk)
     with raises_chat_error("not_found"):
@@ -256,7 +252,7 @@ def test_who_was_removed_sees_nothing_more_and_who_is_added_again_sees_all(alice
     assert found.body == "Before"
 
 
-def test_a_lock_is_taken_before_the_membership_is_read(alice, pair, django_assert_num_queries):
+def test_member_of_locks_before_reading_the_membership(alice, pair, django_assert_num_queries):
     with django_assert_num_queries(1):
         access.member_of(alice, pair.pk)
     with django_assert_num_queries(2) as queries_made:
@@ -267,14 +263,14 @@ def test_a_lock_is_taken_before_the_membership_is_read(alice, pair, django_asser
         access.member_of(alice, 2**40, lock=True)
 
 
-def test_missing_and_foreign_messages_look_alike(carol, hello):
+def test_missing_and_inaccessible_messages_raise_the_same_error(carol, hello):
     for pk in (hello.pk, 2**40):
         with raises_chat_error("not_found") as caught:
             access.message_for(carol, pk)
         assert caught.value.as_dict() == ChatError("not_found").as_dict()
 
 
-def test_a_message_whose_conversation_is_deleted_while_one_asks_is_missing(
+def test_message_of_a_concurrently_deleted_conversation_is_not_found(
     alice, bob, pair, hello, monkeypatch
 ):
     allow = access.member_of
@@ -290,7 +286,7 @@ def test_a_message_whose_conversation_is_deleted_while_one_asks_is_missing(
         access.message_for(bob, hello.pk)
 
 
-def test_version_is_untouched_by_ones_own_view_of_it(bob, pair, hello):
+def test_personal_settings_do_not_change_the_version(bob, pair, hello):
     before = version_of(pair)
     actions.mark_read(bob, pair.pk, 3)
     actions.mark_unread(bob, pair.pk, 1)

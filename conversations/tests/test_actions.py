@@ -1,4 +1,4 @@
-"""What each deed does to the rows, what it tells, and what it costs."""
+"""What each action stores, what it publishes, and how many queries it takes."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def clock_of(user: User) -> int:
     return User.objects.values_list("clock", flat=True).get(pk=user.pk)
 
 
-# --- saying ----------------------------------------------------------------------------------------
+# --- sending ---------------------------------------------------------------------------------------
 
 
-def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, published):
+def test_message_takes_the_next_seq_and_is_published_once(bob, pair, published):
     pair.refresh_from_db()
     with published() as events:
         sent = actions.send_message(bob, pair.pk, key="k", body="Hello **all**")
@@ -63,19 +63,19 @@ def test_a_message_takes_the_next_place_and_is_told_once(bob, pair, published):
     assert_consistent(pair)
 
 
-def test_new_messages_share_no_default_that_could_be_changed():
+def test_message_defaults_are_immutable():
     assert {type(value) for value in log.DEFAULTS} <= {type(None), bool, int, str, Message.Kind}
     assert list(log.DEFAULTS) == [field.get_default() for field in Message._meta.concrete_fields]
 
 
-def test_a_message_moves_its_conversation_to_the_top(alice, pair):
+def test_message_moves_its_conversation_to_the_top(alice, pair):
     later = actions.create_conversation(alice, name="Later")
     assert [row.id for row in queries.sidebar(alice)] == [later.pk, pair.pk]
     say(alice, pair)
     assert [row.id for row in queries.sidebar(alice)] == [pair.pk, later.pk]
 
 
-def test_a_clock_that_jumps_changes_neither_order_nor_numbers(alice, bob, pair):
+def test_clock_changes_do_not_affect_message_order(alice, bob, pair):
     actions.mark_read(bob, pair.pk, version_of(pair))
     before = pair.last_seq
     for number, hours in enumerate((0, -1, 1, -24)):
@@ -95,7 +95,7 @@ def test_a_clock_that_jumps_changes_neither_order_nor_numbers(alice, bob, pair):
     assert_consistent(pair)
 
 
-def test_the_same_key_again_is_the_same_message_and_silence(bob, pair, published):
+def test_repeated_key_returns_the_message_and_publishes_nothing(bob, pair, published):
     first = actions.send_message(bob, pair.pk, key="k", body="Hello")
     before = version_of(pair)
     with published() as events:
@@ -106,12 +106,12 @@ def test_the_same_key_again_is_the_same_message_and_silence(bob, pair, published
 
 
 @pytest.mark.parametrize("again", ["Hello", "Hello  \n", "\n\nHello"])
-def test_a_repetition_is_told_by_what_would_have_been_stored(bob, pair, again):
+def test_repeated_send_compares_the_normalized_body(bob, pair, again):
     first = actions.send_message(bob, pair.pk, key="k", body="Hello")
     assert actions.send_message(bob, pair.pk, key="k", body=again).message == first.message
 
 
-def test_the_same_key_with_other_words_place_or_reply_is_refused(alice, bob, pair):
+def test_reused_key_with_different_content_is_rejected(alice, bob, pair):
     elsewhere = actions.create_conversation(bob, name="Elsewhere")
     quoted = say(alice, pair, "Quote me")
     actions.send_message(bob, pair.pk, key="k", body="Hello")
@@ -125,13 +125,13 @@ def test_the_same_key_with_other_words_place_or_reply_is_refused(alice, bob, pai
     assert log_of(pair) == before
 
 
-def test_two_people_may_use_the_same_key(alice, bob, pair):
+def test_keys_are_unique_per_author(alice, bob, pair):
     one = say(alice, pair, "Hello", key="k")
     two = say(bob, pair, "Hello", key="k")
     assert one.pk != two.pk
 
 
-def test_after_an_edit_the_key_still_stands_for_what_was_sent(bob, pair):
+def test_key_still_matches_the_sent_body_after_an_edit(bob, pair):
     message = say(bob, pair, "Hello", key="k")
     actions.edit_message(bob, message.pk, "Goodbye")
     again = actions.send_message(bob, pair.pk, key="k", body="Hello")
@@ -140,7 +140,7 @@ def test_after_an_edit_the_key_still_stands_for_what_was_sent(bob, pair):
         actions.send_message(bob, pair.pk, key="k", body="Goodbye")
 
 
-def test_after_a_deletion_the_key_answers_the_tombstone_whatever_is_sent(bob, pair, published):
+def test_key_of_a_deleted_message_returns_the_tombstone(bob, pair, published):
     message = say(bob, pair, "Hello", key="k")
     actions.delete_message(bob, message.pk)
     with published() as events:
@@ -150,7 +150,7 @@ def test_after_a_deletion_the_key_answers_the_tombstone_whatever_is_sent(bob, pa
     assert events == []
 
 
-def test_after_leaving_or_archiving_a_repetition_still_gets_its_answer(alice, bob, pair):
+def test_repeated_send_succeeds_after_leaving_or_archiving(alice, bob, pair):
     message = say(bob, pair, "Hello", key="k")
     actions.archive(alice, pair.pk)
     assert actions.send_message(bob, pair.pk, key="k", body="Hello").message == message
@@ -160,7 +160,7 @@ def test_after_leaving_or_archiving_a_repetition_still_gets_its_answer(alice, bo
         actions.send_message(bob, pair.pk, key="k2", body="Hello")
 
 
-def test_a_repetition_shows_who_has_left_nothing_that_others_said_or_did_since(alice, bob, pair):
+def test_repeated_send_after_leaving_shows_no_later_changes(alice, bob, pair):
     quoted = say(alice, pair, "Tea?")
     sent = {"key": "k", "body": "Yes!", "reply_to": quoted.pk}
     message = actions.send_message(bob, pair.pk, **sent).message
@@ -176,7 +176,7 @@ def test_a_repetition_shows_who_has_left_nothing_that_others_said_or_did_since(a
     assert message.reply_to_id == quoted.pk
 
 
-def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, published):
+def test_each_draft_of_a_batch_gets_its_own_result(alice, bob, carol, pair, published):
     archived = actions.create_conversation(alice, name="Old")
     actions.archive(alice, archived.pk)
     drafts = [
@@ -206,14 +206,14 @@ def test_in_a_batch_each_draft_gets_its_own_answer(alice, bob, carol, pair, publ
     assert_consistent(pair)
 
 
-def test_a_batch_costs_the_same_however_many_it_holds(bob, pair, django_assert_max_num_queries):
-    say(bob, pair)  # has opened it
+def test_query_count_of_a_batch_is_constant(bob, pair, django_assert_max_num_queries):
+    say(bob, pair)  # marks it as opened
     with django_assert_max_num_queries(10):
         actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
     assert_consistent(pair)
 
 
-def test_a_reply_quotes_a_message_of_the_same_conversation_only(alice, bob, pair):
+def test_reply_must_quote_a_message_of_the_same_conversation(alice, bob, pair):
     elsewhere = actions.create_conversation(bob, name="Elsewhere")
     foreign = say(bob, elsewhere)
     quoted = say(alice, pair, "Quote me")
@@ -240,9 +240,7 @@ def test_a_reply_quotes_a_message_of_the_same_conversation_only(alice, bob, pair
         (7, "bad_text"),
     ],
 )
-def test_words_that_cannot_be_said_are_refused_on_sending_and_editing(
-    body, code, bob, pair, published
-):
+def test_invalid_body_is_rejected_when_sending_and_editing(body, code, bob, pair, published):
     message = say(bob, pair, "Hello")
     with published() as events:
         with raises_chat_error(code, field="body"):
@@ -256,27 +254,27 @@ def test_words_that_cannot_be_said_are_refused_on_sending_and_editing(
 @pytest.mark.parametrize(
     "body", ["x" * limits.BODY_MAX, "👩‍👩‍👧‍👦" * 500, "שלום\nعالم", "\ta\n\n b"]
 )
-def test_unusual_words_come_back_as_they_were_written(body, bob, pair):
+def test_unusual_text_is_stored_unchanged(body, bob, pair):
     body = body.rstrip()
     assert queries.with_details(say(bob, pair, body)).body == body
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 65, "a\n", None, 7])
-def test_a_key_has_a_shape(key, bob, pair):
+def test_invalid_key_is_rejected_when_sending(key, bob, pair):
     with raises_chat_error("invalid", field="key"):
         actions.send_message(bob, pair.pk, key=key, body="Hello")
 
 
-def test_a_closed_account_says_nothing_more(alice, bob, pair):
+def test_deactivated_account_cannot_send(alice, bob, pair):
     account_actions.close_account(bob)
     with raises_chat_error("account_closed"):
         say(bob, pair)
 
 
-# --- telling ---------------------------------------------------------------------------------------
+# --- publishing ------------------------------------------------------------------------------------
 
 
-def test_nothing_is_told_before_the_commit(alice, recorder):
+def test_events_are_published_after_commit(alice, recorder):
     conversation = actions.create_conversation(alice, name="Garden")
     recorder.events.clear()
     with transaction.atomic():
@@ -288,7 +286,7 @@ def test_nothing_is_told_before_the_commit(alice, recorder):
     assert not any(recorder.inside_transaction)
 
 
-def test_what_is_rolled_back_was_never_told(alice, recorder):
+def test_rolled_back_events_are_not_published(alice, recorder):
     conversation = actions.create_conversation(alice, name="Garden")
     recorder.events.clear()
     before = version_of(conversation)
@@ -299,7 +297,7 @@ def test_what_is_rolled_back_was_never_told(alice, recorder):
     assert version_of(conversation) == before
 
 
-def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, published):
+def test_every_version_is_published_exactly_once(alice, ann, bob, mia, group, carol, published):
     before = version_of(group)
     with published() as events:
         message = say(bob, group)
@@ -328,7 +326,7 @@ def test_every_version_is_told_exactly_once(alice, ann, bob, mia, group, carol, 
     assert_consistent(group)
 
 
-def test_a_deed_names_who_did_it_and_what(alice, bob, hello, published):
+def test_change_frame_names_the_actor_and_the_action(alice, bob, hello, published):
     with published() as events:
         actions.edit_message(bob, hello.pk, "Changed")
         actions.react(alice, hello.pk, "👍")
@@ -343,10 +341,10 @@ def test_a_deed_names_who_did_it_and_what(alice, bob, hello, published):
     ]
 
 
-# --- changing what was said ------------------------------------------------------------------------
+# --- changing messages -----------------------------------------------------------------------------
 
 
-def test_an_edit_takes_a_version_and_keeps_its_place(bob, pair, hello):
+def test_edit_takes_a_new_version_and_keeps_its_seq(bob, pair, hello):
     later = say(bob, pair, "Later")
     edited = actions.edit_message(bob, hello.pk, "Changed *here*")
     assert (edited.seq, edited.version) == (hello.seq, later.version + 1)
@@ -355,14 +353,14 @@ def test_an_edit_takes_a_version_and_keeps_its_place(bob, pair, hello):
     assert_consistent(pair)
 
 
-def test_the_same_words_again_are_no_edit(bob, pair, hello, published):
+def test_edit_without_changes_is_ignored(bob, pair, hello, published):
     with published() as events:
         same = actions.edit_message(bob, hello.pk, "Hello\n")
     assert (same.version, same.edited_at) == (hello.version, None)
     assert events == []
 
 
-def test_a_deleted_message_leaves_an_empty_tombstone(alice, bob, pair, hello):
+def test_deleted_message_leaves_an_empty_tombstone(alice, bob, pair, hello):
     actions.react(alice, hello.pk, "👍")
     gone = actions.delete_message(bob, hello.pk)
     assert (gone.body, gone.html, gone.fingerprint) == ("", "", None)
@@ -372,7 +370,7 @@ def test_a_deleted_message_leaves_an_empty_tombstone(alice, bob, pair, hello):
     assert_consistent(pair)
 
 
-def test_nothing_can_be_done_to_a_tombstone_but_delete_it_again(alice, bob, pair, hello, published):
+def test_tombstone_can_only_be_deleted_again(alice, bob, pair, hello, published):
     gone = actions.delete_message(bob, hello.pk)
     with published() as events:
         with raises_chat_error("deleted"):
@@ -385,12 +383,12 @@ def test_nothing_can_be_done_to_a_tombstone_but_delete_it_again(alice, bob, pair
     assert events == []
 
 
-def test_a_reply_to_a_tombstone_can_be_sent(alice, bob, pair, hello):
+def test_reply_to_a_tombstone_can_be_sent(alice, bob, pair, hello):
     actions.delete_message(bob, hello.pk)
     assert say(alice, pair, "Why?", reply_to=hello.pk).reply_to == hello
 
 
-def test_reactions_count_each_person_and_emoji_once(alice, bob, hello):
+def test_reactions_are_unique_per_user_and_emoji(alice, bob, hello):
     for _ in range(2):
         actions.react(alice, hello.pk, "👍")
     actions.react(bob, hello.pk, "👍")
@@ -405,7 +403,7 @@ def test_reactions_count_each_person_and_emoji_once(alice, bob, hello):
     assert rows.filter(emoji="👍").count() == 1
 
 
-def test_a_message_carries_so_many_different_emoji(alice, bob, hello):
+def test_number_of_different_reactions_is_limited(alice, bob, hello):
     for number in range(limits.REACTIONS_MAX):
         actions.react(alice, hello.pk, chr(0x1F400 + number))
     with raises_chat_error("too_many"):
@@ -415,14 +413,14 @@ def test_a_message_carries_so_many_different_emoji(alice, bob, hello):
 
 
 @pytest.mark.parametrize("emoji", ["", "a", "👍👍", "1", "👍 ", "<b>", "\x00", None])
-def test_only_one_emoji_is_a_reaction(emoji, alice, hello):
+def test_reaction_must_be_a_single_emoji(emoji, alice, hello):
     with raises_chat_error("invalid", field="emoji"):
         actions.react(alice, hello.pk, emoji)
     with raises_chat_error("invalid", field="emoji"):
         actions.unreact(alice, hello.pk, emoji)
 
 
-def test_an_edit_costs_the_same_in_a_long_conversation(bob, pair, django_assert_num_queries):
+def test_query_count_of_an_edit_is_constant(bob, pair, django_assert_num_queries):
     first = say(bob, pair, "First")
     with CaptureQueriesContext(connection) as one:
         actions.edit_message(bob, first.pk, "Once")
@@ -432,10 +430,10 @@ def test_an_edit_costs_the_same_in_a_long_conversation(bob, pair, django_assert_
         actions.edit_message(bob, first.pk, "Twice")
 
 
-# --- opening ---------------------------------------------------------------------------------------
+# --- creating conversations ------------------------------------------------------------------------
 
 
-def test_a_new_group_begins_with_its_notices(alice, bob, carol, published):
+def test_new_group_starts_with_system_messages(alice, bob, carol, published):
     with published() as events:
         group = actions.create_conversation(
             alice, name="  Garden  party ", topic="Apples", member_ids=[bob.pk, alice.pk, bob.pk]
@@ -469,14 +467,14 @@ def test_a_new_group_begins_with_its_notices(alice, bob, carol, published):
         ({"member_ids": range(1, limits.ADD_MAX + 2)}, "too_many", None),
     ],
 )
-def test_a_group_that_cannot_be_is_not_opened(given, code, field, alice, published):
+def test_invalid_group_is_not_created(given, code, field, alice, published):
     with published() as events, raises_chat_error(code, field=field):
         actions.create_conversation(alice, **{"name": "Garden", **given})
     assert events == []
     assert not Conversation.objects.exists()
 
 
-def test_a_closed_account_cannot_be_added_and_opens_nothing(alice, bob):
+def test_deactivated_account_cannot_be_added_or_create_conversations(alice, bob):
     account_actions.close_account(bob)
     with raises_chat_error("not_found"):
         actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
@@ -489,7 +487,7 @@ def test_a_closed_account_cannot_be_added_and_opens_nothing(alice, bob):
     assert not Conversation.objects.exists()
 
 
-def test_two_people_have_one_direct_conversation(alice, bob, carol):
+def test_two_people_share_one_direct_message(alice, bob, carol):
     direct = actions.open_direct(alice, bob.pk)
     assert actions.open_direct(bob, alice.pk) == direct
     assert actions.open_direct(alice, bob.pk) == direct
@@ -498,7 +496,7 @@ def test_two_people_have_one_direct_conversation(alice, bob, carol):
     assert notices_of(direct) == []
 
 
-def test_a_direct_conversation_appears_for_the_other_with_its_first_words(alice, bob, published):
+def test_direct_message_appears_for_the_other_person_with_its_first_message(alice, bob, published):
     with published() as events:
         direct = actions.open_direct(alice, bob.pk)
     assert events == [MembershipChanged(alice.pk, direct.pk, "added")]
@@ -516,7 +514,7 @@ def test_a_direct_conversation_appears_for_the_other_with_its_first_words(alice,
     assert not [e for e in events if isinstance(e, MembershipChanged)]
 
 
-def test_a_direct_conversation_with_oneself_is_for_notes(alice):
+def test_direct_message_with_yourself_has_one_member(alice):
     notes = actions.open_direct(alice, alice.pk)
     say(alice, notes, "Remember the milk")
     (row,) = queries.sidebar(alice)
@@ -524,7 +522,7 @@ def test_a_direct_conversation_with_oneself_is_for_notes(alice):
     assert notes.memberships.count() == 1
 
 
-def test_a_direct_conversation_with_a_closed_account_stays_readable(alice, bob):
+def test_direct_message_with_a_deactivated_account_stays_readable(alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     say(bob, direct, "Farewell")
     account_actions.close_account(bob)
@@ -535,7 +533,7 @@ def test_a_direct_conversation_with_a_closed_account_stays_readable(alice, bob):
 # --- membership ------------------------------------------------------------------------------------
 
 
-def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice, published):
+def test_joining_adds_a_system_message_and_nothing_unread(bob, open_group, alice, published):
     say(alice, open_group, "Welcome")
     before = clock_of(bob)
     with published() as events:
@@ -550,13 +548,13 @@ def test_who_joins_comes_with_a_notice_and_nothing_unread(bob, open_group, alice
     assert clock_of(bob) == before + 1
 
 
-def test_joining_again_changes_nothing(alice, open_group, published):
+def test_joining_twice_changes_nothing(alice, open_group, published):
     with published() as events:
         assert actions.join(alice, open_group.pk).role == "owner"
     assert events == []
 
 
-def test_who_leaves_is_gone_and_told_so(alice, bob, pair, published):
+def test_leaving_removes_the_membership_and_publishes_it(alice, bob, pair, published):
     with published() as events:
         actions.leave(bob, pair.pk)
     assert role_of(bob, pair) is None
@@ -566,7 +564,7 @@ def test_who_leaves_is_gone_and_told_so(alice, bob, pair, published):
     assert MembershipChanged(bob.pk, pair.pk, "removed") in events
 
 
-def test_the_last_owner_stays_until_there_is_another(alice, bob, pair):
+def test_last_owner_cannot_leave(alice, bob, pair):
     with raises_chat_error("last_owner"):
         actions.leave(alice, pair.pk)
     with raises_chat_error("last_owner"):
@@ -577,14 +575,14 @@ def test_the_last_owner_stays_until_there_is_another(alice, bob, pair):
     assert_consistent(pair)
 
 
-def test_the_last_person_may_go_and_who_comes_back_first_owns_it(alice, bob, carol, open_group):
+def test_first_to_rejoin_an_empty_group_becomes_owner(alice, bob, carol, open_group):
     actions.leave(alice, open_group.pk)
     actions.join(bob, open_group.pk)
     actions.join(carol, open_group.pk)
     assert (role_of(bob, open_group), role_of(carol, open_group)) == ("owner", "member")
 
 
-def test_adding_passes_over_who_is_there(alice, bob, carol, pair, published):
+def test_add_members_skips_existing_members(alice, bob, carol, pair, published):
     with published() as events:
         came = actions.add_members(alice, pair.pk, [bob.pk, carol.pk, alice.pk])
     assert [membership.user for membership in came] == [carol]
@@ -592,14 +590,14 @@ def test_adding_passes_over_who_is_there(alice, bob, carol, pair, published):
     assert len(published_versions(events, pair)) == 1
 
 
-def test_adding_somebody_unknown_adds_nobody(alice, bob, carol, pair, published):
+def test_add_members_with_an_unknown_id_adds_no_one(alice, bob, carol, pair, published):
     with published() as events, raises_chat_error("not_found"):
         actions.add_members(alice, pair.pk, [carol.pk, 2**40])
     assert events == []
     assert role_of(carol, pair) is None
 
 
-def test_a_group_has_so_many_members_at_most(alice, carol, pair, open_group, monkeypatch):
+def test_number_of_members_is_limited(alice, carol, pair, open_group, monkeypatch):
     monkeypatch.setattr(limits, "MEMBERS_MAX", 2)
     with raises_chat_error("too_many"):
         actions.add_members(alice, pair.pk, [carol.pk])
@@ -610,10 +608,10 @@ def test_a_group_has_so_many_members_at_most(alice, carol, pair, open_group, mon
         actions.join(carol, open_group.pk)
 
 
-def test_a_person_opens_and_joins_so_many_conversations_at_most(
+def test_number_of_conversations_per_user_is_limited(
     alice, bob, carol, pair, open_group, monkeypatch
 ):
-    """Alice is in two. She can be added to a third and written to, and read both."""
+    """Alice has two conversations. She can be added to a third and get a direct message, and read both."""
     elsewhere = actions.create_conversation(carol, name="Elsewhere", access="open")
     another = actions.create_conversation(carol, name="Another", access="open")
     monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 2)
@@ -634,16 +632,14 @@ def test_a_person_opens_and_joins_so_many_conversations_at_most(
     actions.join(alice, another.pk)
 
 
-def test_being_added_takes_no_room_from_what_one_joins(alice, bob, pair, open_group, monkeypatch):
+def test_being_added_does_not_count_towards_the_limit(alice, bob, pair, open_group, monkeypatch):
     for number in range(5):
         actions.create_conversation(alice, name=f"{number}", member_ids=[bob.pk])
     monkeypatch.setattr(limits, "CONVERSATIONS_MAX", 1)
     actions.join(bob, open_group.pk)
 
 
-def test_who_has_opened_too_few_of_what_others_added_is_not_added(
-    alice, ann, bob, pair, monkeypatch
-):
+def test_users_with_many_unopened_groups_cannot_be_added(alice, ann, bob, pair, monkeypatch):
     monkeypatch.setattr(limits, "UNOPENED_GROUPS_MAX", 2)
     second = actions.create_conversation(ann, name="Second", member_ids=[bob.pk])
     third = actions.create_conversation(ann, name="Third")
@@ -656,22 +652,20 @@ def test_who_has_opened_too_few_of_what_others_added_is_not_added(
         assert "Bob" in caught.value.detail
         assert "Alice" not in caught.value.detail
     assert role_of(alice, third) is None
-    actions.open_direct(ann, bob.pk)  # counted apart
+    actions.open_direct(ann, bob.pk)  # counted separately
     actions.mark_read(bob, second.pk, 1)
     actions.add_members(ann, third.pk, [bob.pk])
 
 
-def test_a_message_counts_as_opening(alice, bob, pair, monkeypatch):
-    """A bot that only answers marks nothing as read."""
+def test_sending_a_message_marks_the_conversation_as_opened(alice, bob, pair, monkeypatch):
+    """A bot that only replies never marks anything as read."""
     monkeypatch.setattr(limits, "UNOPENED_GROUPS_MAX", 1)
     say(bob, pair)
     assert not Membership.objects.get(conversation=pair, user=bob).unopened
     actions.create_conversation(alice, name="Second", member_ids=[bob.pk])
 
 
-def test_so_many_people_can_start_to_write_to_one_who_never_looks(
-    alice, ann, bob, carol, monkeypatch
-):
+def test_number_of_unopened_direct_messages_is_limited(alice, ann, bob, carol, monkeypatch):
     monkeypatch.setattr(limits, "UNOPENED_DIRECTS_MAX", 2)
     first = actions.open_direct(alice, bob.pk)
     actions.open_direct(ann, bob.pk)
@@ -684,13 +678,13 @@ def test_so_many_people_can_start_to_write_to_one_who_never_looks(
     assert actions.open_direct(carol, bob.pk).is_direct
 
 
-def test_one_adds_so_many_people_a_day(alice, ann, bob, carol, mia, pair, settings):
+def test_additions_per_day_are_limited(alice, ann, bob, carol, mia, pair, settings):
     settings.LIMITS = {**settings.LIMITS, "additions": "3/d"}
     actions.create_conversation(alice, name="Two", member_ids=[bob.pk, carol.pk])
     with raises_chat_error("slow_down"):
         actions.create_conversation(alice, name="Two more", member_ids=[bob.pk, carol.pk])
     with raises_chat_error("not_found"):
-        actions.add_members(alice, pair.pk, [2**40])  # nobody was added: does not count
+        actions.add_members(alice, pair.pk, [2**40])  # no one was added: does not count
     direct = actions.open_direct(alice, mia.pk)
     for refused_act in (
         lambda: actions.add_members(alice, pair.pk, [carol.pk]),
@@ -703,7 +697,7 @@ def test_one_adds_so_many_people_a_day(alice, ann, bob, carol, mia, pair, settin
     assert actions.create_conversation(alice, name="Nobody added")
 
 
-def test_who_was_removed_joins_again_only_when_let_in(alice, bob, carol, open_group, published):
+def test_removed_user_can_rejoin_only_when_allowed(alice, bob, carol, open_group, published):
     actions.join(bob, open_group.pk)
     actions.remove_member(alice, open_group.pk, bob.pk)
     for _ in range(2):
@@ -721,7 +715,7 @@ def test_who_was_removed_joins_again_only_when_let_in(alice, bob, carol, open_gr
     assert queries.removals(open_group) == []
 
 
-def test_who_is_added_back_may_leave_and_join_again(alice, bob, open_group):
+def test_user_added_back_can_leave_and_rejoin(alice, bob, open_group):
     actions.join(bob, open_group.pk)
     actions.remove_member(alice, open_group.pk, bob.pk)
     actions.add_members(alice, open_group.pk, [bob.pk])
@@ -729,7 +723,7 @@ def test_who_is_added_back_may_leave_and_join_again(alice, bob, open_group):
     actions.join(bob, open_group.pk)
 
 
-def test_a_removal_from_a_closed_group_holds_when_it_becomes_open(alice, bob, pair):
+def test_removal_from_a_private_group_persists_when_it_becomes_public(alice, bob, pair):
     actions.remove_member(alice, pair.pk, bob.pk)
     with raises_chat_error("not_found"):
         actions.join(bob, pair.pk)
@@ -738,7 +732,7 @@ def test_a_removal_from_a_closed_group_holds_when_it_becomes_open(alice, bob, pa
         actions.join(bob, pair.pk)
 
 
-def test_an_admin_removes_members_and_admins_but_no_owner(alice, ann, bob, mia, group):
+def test_admin_can_remove_members_and_admins_but_not_owners(alice, ann, bob, mia, group):
     actions.change_role(alice, group.pk, mia.pk, "admin")
     actions.remove_member(ann, group.pk, mia.pk)
     actions.remove_member(ann, group.pk, bob.pk)
@@ -749,13 +743,13 @@ def test_an_admin_removes_members_and_admins_but_no_owner(alice, ann, bob, mia, 
     assert notices_of(group)[-1] == ("removed", ann.pk, {"user": bob.pk, "name": "Bob"})
 
 
-def test_an_owner_removes_another_owner(alice, bob, pair):
+def test_owner_can_remove_another_owner(alice, bob, pair):
     actions.change_role(alice, pair.pk, bob.pk, "owner")
     actions.remove_member(alice, pair.pk, bob.pk)
     assert role_of(bob, pair) is None
 
 
-def test_a_role_changes_with_a_notice_and_the_persons_clock(alice, bob, pair, published):
+def test_change_role_adds_a_system_message_and_bumps_the_clock(alice, bob, pair, published):
     before = clock_of(bob)
     with published() as events:
         actions.change_role(alice, pair.pk, bob.pk, "admin")
@@ -767,10 +761,10 @@ def test_a_role_changes_with_a_notice_and_the_persons_clock(alice, bob, pair, pu
         actions.change_role(alice, pair.pk, bob.pk, "king")
 
 
-# --- what a conversation is like -------------------------------------------------------------------
+# --- settings of a conversation --------------------------------------------------------------------
 
 
-def test_each_real_change_has_its_notice(alice, pair):
+def test_each_change_of_settings_adds_a_system_message(alice, pair):
     before = len(log_of(pair))
     actions.update_conversation(alice, pair.pk, name="Orchard", topic="Apples", access="open")
     actions.update_conversation(alice, pair.pk, name="Orchard ", topic="Apples")
@@ -785,7 +779,7 @@ def test_each_real_change_has_its_notice(alice, pair):
     assert_consistent(pair)
 
 
-def test_a_revision_with_one_fault_changes_nothing(alice, pair, published):
+def test_update_with_one_invalid_field_changes_nothing(alice, pair, published):
     with published() as events:
         with raises_chat_error("too_long", field="topic"):
             actions.update_conversation(
@@ -798,7 +792,7 @@ def test_a_revision_with_one_fault_changes_nothing(alice, pair, published):
     assert (pair.name, pair.is_archived) == ("Garden", False)
 
 
-def test_archiving_and_renaming_go_together_in_the_order_that_can_be(alice, pair):
+def test_archiving_and_renaming_can_be_combined(alice, pair):
     actions.update_conversation(alice, pair.pk, name="Old garden", archived=True)
     with raises_chat_error("archived"):
         actions.update_conversation(alice, pair.pk, name="Orchard", archived=True)
@@ -810,7 +804,7 @@ def test_archiving_and_renaming_go_together_in_the_order_that_can_be(alice, pair
     assert (pair.name, pair.is_archived) == ("New garden", False)
 
 
-def test_an_archived_conversation_can_be_read_and_left_but_not_joined(alice, bob, carol, pair):
+def test_archived_conversation_can_be_read_and_left_but_not_joined(alice, bob, carol, pair):
     say(bob, pair, "Before")
     actions.update_conversation(alice, pair.pk, access="open", archived=True)
     assert "Before" in [m.body for m in queries.history(pair).messages]
@@ -820,7 +814,7 @@ def test_an_archived_conversation_can_be_read_and_left_but_not_joined(alice, bob
     assert role_of(bob, pair) is None
 
 
-def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, published):
+def test_deleted_conversation_is_gone_for_everyone(alice, bob, pair, published):
     other = actions.create_conversation(alice, name="Other")
     quoted = say(bob, pair, "Hello")
     say(alice, pair, "Yes?", reply_to=quoted.pk)
@@ -843,9 +837,7 @@ def test_a_deleted_conversation_is_gone_for_everybody(alice, bob, pair, publishe
     assert [row.id for row in queries.sidebar(alice)] == [other.pk]
 
 
-def test_deleting_takes_as_many_queries_however_long_the_conversation(
-    alice, bob, pair, django_assert_num_queries
-):
+def test_query_count_of_a_deletion_is_constant(alice, bob, pair, django_assert_num_queries):
     other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
     actions.send_messages([Draft(alice.pk, pair.pk, f"k{n}", "More") for n in range(300)])
     with CaptureQueriesContext(connection) as short:
@@ -854,7 +846,7 @@ def test_deleting_takes_as_many_queries_however_long_the_conversation(
         actions.delete_conversation(alice, pair.pk)
 
 
-def test_rows_of_deleted_conversations_are_removed_in_batches(alice, bob, pair, monkeypatch):
+def test_deleted_conversations_are_purged_in_batches(alice, bob, pair, monkeypatch):
     monkeypatch.setattr(limits, "PURGE_BATCH", 7)
     first = say(alice, pair, "First")
     for number in range(20):
@@ -866,10 +858,10 @@ def test_rows_of_deleted_conversations_are_removed_in_batches(alice, bob, pair, 
     assert not Conversation.objects.filter(pk=pair.pk).exists()
 
 
-# --- one's own view of it --------------------------------------------------------------------------
+# --- personal settings -----------------------------------------------------------------------------
 
 
-def test_reading_never_goes_back_and_never_beyond_the_end(alice, bob, pair, published):
+def test_mark_read_only_moves_forward_up_to_the_end(alice, bob, pair, published):
     for number in range(5):
         say(alice, pair, f"{number}")
     pair.refresh_from_db()
@@ -886,7 +878,7 @@ def test_reading_never_goes_back_and_never_beyond_the_end(alice, bob, pair, publ
     assert Membership.objects.get(user=bob, conversation=pair).last_read_seq == pair.last_seq
 
 
-def test_marking_unread_brings_the_number_back(alice, bob, pair):
+def test_mark_unread_restores_the_unread_count(alice, bob, pair):
     messages = [say(alice, pair, f"{number}") for number in range(4)]
     actions.mark_read(bob, pair.pk, messages[-1].seq)
     assert queries.sidebar(bob)[0].unread == 0
@@ -897,7 +889,7 @@ def test_marking_unread_brings_the_number_back(alice, bob, pair):
     assert queries.sidebar(bob)[0].unread == 1
 
 
-def test_the_level_is_ones_own(alice, bob, pair):
+def test_notification_level_is_per_member(alice, bob, pair):
     actions.set_level(bob, pair.pk, "nothing")
     assert [row.level for row in queries.sidebar(bob)] == ["nothing"]
     assert [row.level for row in queries.sidebar(alice)] == ["all"]
@@ -908,9 +900,7 @@ def test_the_level_is_ones_own(alice, bob, pair):
 # --- staff -----------------------------------------------------------------------------------------
 
 
-def test_staff_moderate_without_being_members_and_in_their_own_name(
-    carol, alice, bob, pair, published
-):
+def test_staff_can_moderate_without_being_members(carol, alice, bob, pair, published):
     staff = create_extra("Staff", is_staff=True)
     actions.reveal(staff, pair.pk, "A complaint")
     message = say(bob, pair, "Rude")
@@ -931,7 +921,7 @@ def test_staff_moderate_without_being_members_and_in_their_own_name(
     assert_consistent(pair)
 
 
-def test_staff_are_refused_what_cannot_be(alice, bob, pair):
+def test_invalid_moderation_is_rejected(alice, bob, pair):
     with raises_chat_error("already_member"):
         actions.moderate_add_member(alice, pair.pk, bob.pk)
     with raises_chat_error("not_found"):
@@ -944,11 +934,11 @@ def test_staff_are_refused_what_cannot_be(alice, bob, pair):
         actions.moderate_change_role(alice, pair.pk, bob.pk, "king")
 
 
-# --- when the database fails -----------------------------------------------------------------------
+# --- database errors -------------------------------------------------------------------------------
 
 
 def failure(kind: type[Exception], sqlstate: str = "", text: str = "") -> Exception:
-    """An error of Django's as it wraps the driver's own."""
+    """An error of Django that wraps one of the driver, as in production."""
     error, driver = kind(text), Exception(text)
     driver.sqlstate = sqlstate
     error.__cause__ = driver
@@ -967,7 +957,7 @@ def failure(kind: type[Exception], sqlstate: str = "", text: str = "") -> Except
         (failure(InterfaceError), 1, "unavailable"),
     ],
 )
-def test_what_helps_is_tried_once_more_and_the_rest_is_told(error, tries, code):
+def test_only_transient_database_errors_are_retried(error, tries, code):
     tried = []
 
     @transactions.in_transaction
@@ -982,7 +972,7 @@ def test_what_helps_is_tried_once_more_and_the_rest_is_told(error, tries, code):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_first_run(recorder):
+def test_integrity_error_is_retried_without_publishing_the_first_run(recorder):
     tried = []
 
     @transactions.in_transaction
@@ -998,7 +988,7 @@ def test_a_race_lost_to_a_constraint_is_run_again_and_nothing_is_told_of_the_fir
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_constraint_that_stays_broken_is_a_fault_of_ours():
+def test_repeated_integrity_error_is_raised():
     @transactions.in_transaction
     def action() -> None:
         raise IntegrityError
@@ -1007,7 +997,7 @@ def test_a_constraint_that_stays_broken_is_a_fault_of_ours():
         action()
 
 
-def test_inside_another_transaction_there_is_no_second_try(db):
+def test_errors_inside_an_outer_transaction_are_not_retried(db):
     tried = []
 
     @transactions.in_transaction

@@ -1,4 +1,4 @@
-"""Staff in the administration: what they see, what stays hidden, and that every deed is told."""
+"""Staff in the administration: what they see, what stays hidden, and that every action is published."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTED = "admin:conversations_message_changelist"
 
 
 class RecordingSubscriber:
-    """Hears what the sockets' side would be told."""
+    """Records what sockets would get."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -39,7 +39,7 @@ class RecordingSubscriber:
         self.events += events
 
     def actions(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return (deed, message) of each change heard."""
+        """Return (action, message) of each change."""
         frames = [
             msgspec.json.decode(e.text) for e in self.events if isinstance(e, ConversationChanged)
         ]
@@ -97,13 +97,11 @@ def look(client: Client, conversation: Conversation, reason: str = "A complaint"
     return client.post(url, {"reason": reason}, query_params=asked)
 
 
-# --- hidden words --------------------------------------------------------------------------------
+# --- hidden text ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["closed", "direct"])
-def test_words_of_closed_and_direct_conversations_are_hidden_from_staff(
-    kind, request, admin, alice
-):
+def test_private_and_direct_messages_are_hidden_from_staff(kind, request, admin, alice):
     message = say(alice, request.getfixturevalue(kind), SECRET)
     one = "admin:conversations_message_change"
     for html in (
@@ -119,7 +117,7 @@ def test_words_of_closed_and_direct_conversations_are_hidden_from_staff(
     assert "hidden" in page(admin, one, message.pk)
 
 
-def test_hidden_words_do_not_even_leave_the_database(alice, root, closed):
+def test_hidden_text_is_not_read_from_the_database(alice, root, closed):
     say(alice, closed, SECRET)
     (message,) = queries.messages_for_staff(root).filter(kind="text")
     assert message.words is None
@@ -127,19 +125,19 @@ def test_hidden_words_do_not_even_leave_the_database(alice, root, closed):
     assert "html" not in message.__dict__
 
 
-def test_words_of_open_conversations_are_shown(admin, alice, opened):
+def test_public_messages_are_shown(admin, alice, opened):
     message = say(alice, opened, SECRET)
     assert SECRET in page(admin, LISTED)
     assert SECRET in page(admin, "admin:conversations_message_change", message.pk)
 
 
-def test_a_group_that_closes_hides_its_words(admin, alice, opened):
+def test_messages_are_hidden_when_a_group_becomes_private(admin, alice, opened):
     say(alice, opened, SECRET)
     actions.update_conversation(alice, opened.pk, access="closed")
     assert "vault" not in page(admin, LISTED)
 
 
-def test_hidden_words_are_not_found_by_searching_for_them(admin, alice, closed, opened):
+def test_search_does_not_match_hidden_text(admin, alice, closed, opened):
     say(alice, closed, SECRET)
     said_openly = say(alice, opened, SECRET, key="k2")
     assert listed(admin, words="VAULT") == [said_openly.pk]
@@ -152,8 +150,8 @@ def test_hidden_words_are_not_found_by_searching_for_them(admin, alice, closed, 
         *("reply_to__body__contains", "conversation__messages__body__contains"),
     ],
 )
-def test_no_lookup_in_the_address_asks_for_hidden_words(lookup, admin, alice, closed):
-    """A filter that matches shows something else than one that does not: an oracle."""
+def test_url_lookups_cannot_probe_hidden_text(lookup, admin, alice, closed):
+    """A matching filter gives another result than one that does not match: an oracle."""
     say(alice, closed, SECRET)
     if lookup == "words":
         assert listed(admin, words="the") == listed(admin, words="xyz") == []
@@ -162,7 +160,7 @@ def test_no_lookup_in_the_address_asks_for_hidden_words(lookup, admin, alice, cl
 
 
 @pytest.mark.parametrize("model", ["conversation", "reveal"])
-def test_no_other_list_answers_questions_about_words(model, admin, alice, closed):
+def test_other_changelists_reject_lookups_on_text(model, admin, alice, closed):
     say(alice, closed, SECRET)
     look(admin, closed)
     Reveal.objects.update(at=timezone.now() - timedelta(days=1))
@@ -175,16 +173,16 @@ def test_no_other_list_answers_questions_about_words(model, admin, alice, closed
         assert response.status_code in (302, 400)
 
 
-def test_words_cannot_be_sorted_by(admin, alice, closed):
+def test_changelist_cannot_be_sorted_by_text(admin, alice, closed):
     say(alice, closed, "b")
     say(alice, closed, "a", key="k2")
     assert listed(admin, o="6") == listed(admin, o="-6") == listed(admin)
 
 
-# --- looking in ----------------------------------------------------------------------------------
+# --- reveals -------------------------------------------------------------------------------------
 
 
-def test_a_reason_opens_a_conversation_and_is_recorded(admin, root, alice, closed):
+def test_reveal_with_a_reason_shows_the_conversation_and_is_recorded(admin, root, alice, closed):
     message = say(alice, closed, SECRET)
     response = look(admin, closed, "Complaint 12", message=message.pk)
     assert response.status_code == 303
@@ -200,7 +198,7 @@ def test_a_reason_opens_a_conversation_and_is_recorded(admin, root, alice, close
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "\u200b", "x" * (limits.REASON_MAX + 1)])
-def test_without_a_proper_reason_nothing_is_shown_nor_recorded(reason, admin, alice, closed):
+def test_reveal_without_a_valid_reason_is_rejected(reason, admin, alice, closed):
     say(alice, closed, SECRET)
     response = look(admin, closed, reason)
     assert response.status_code == 400
@@ -209,11 +207,11 @@ def test_without_a_proper_reason_nothing_is_shown_nor_recorded(reason, admin, al
     assert "vault" not in page(admin, LISTED)
 
 
-def test_a_refused_reason_is_kept_in_the_form(admin, closed):
+def test_rejected_reason_stays_in_the_form(admin, closed):
     assert "y" * 600 in look(admin, closed, "y" * 600).content.decode()
 
 
-def test_looking_in_opens_one_conversation_for_one_person(admin, alice, closed, direct):
+def test_reveal_applies_to_one_conversation_and_one_user(admin, alice, closed, direct):
     say(alice, closed, SECRET)
     say(alice, direct, "a word between two", key="k2")
     look(admin, closed)
@@ -223,7 +221,7 @@ def test_looking_in_opens_one_conversation_for_one_person(admin, alice, closed, 
     assert "vault" not in page(other, LISTED)
 
 
-def test_it_closes_again_after_an_hour(admin, alice, closed):
+def test_reveal_expires_after_an_hour(admin, alice, closed):
     say(alice, closed, SECRET)
     look(admin, closed)
     soon = timezone.now() - timedelta(seconds=limits.REVEAL_SECONDS - 60)
@@ -234,19 +232,19 @@ def test_it_closes_again_after_an_hour(admin, alice, closed):
     assert Reveal.objects.count() == 1
 
 
-def test_reading_the_page_records_nothing(admin, closed):
+def test_reveal_page_records_nothing(admin, closed):
     page(admin, "admin:conversations_conversation_reveal", closed.pk)
     assert not Reveal.objects.exists()
 
 
-def test_looking_in_takes_the_csrf_token(root, closed):
+def test_reveal_requires_a_csrf_token(root, closed):
     client = Client(enforce_csrf_checks=True)
     client.force_login(root)
     assert look(client, closed).status_code == 403
     assert not Reveal.objects.exists()
 
 
-def test_a_record_is_never_changed_nor_deleted(admin, root, closed):
+def test_reveal_cannot_be_changed_or_deleted(admin, root, closed):
     reveal = actions.reveal(root, closed.pk, "Complaint 12")
     reveal.reason = "none"
     with pytest.raises(TypeError):
@@ -261,7 +259,7 @@ def test_a_record_is_never_changed_nor_deleted(admin, root, closed):
     assert Reveal.objects.get().reason == "Complaint 12"
 
 
-def test_a_record_outlives_the_conversation(admin, root, alice, closed):
+def test_reveal_outlives_the_conversation(admin, root, alice, closed):
     reveal = actions.reveal(root, closed.pk, "Complaint 12")
     actions.delete_conversation(alice, closed.pk)
     actions.purge_deleted()
@@ -271,13 +269,13 @@ def test_a_record_outlives_the_conversation(admin, root, alice, closed):
     assert "Complaint 12" in html
 
 
-def test_only_staff_look_in(alice, closed):
+def test_reveal_is_for_staff_only(alice, closed):
     with pytest.raises(Exception, match="not_allowed"):
         actions.reveal(alice, closed.pk, "Curious")
     assert not Reveal.objects.exists()
 
 
-def test_staff_without_the_right_may_not_look_in(alice, closed):
+def test_reveal_requires_the_permission(alice, closed):
     client = Client()
     client.force_login(staff_with("view_message", "view_conversation"))
     say(alice, closed, SECRET)
@@ -287,7 +285,7 @@ def test_staff_without_the_right_may_not_look_in(alice, closed):
 
 
 @pytest.mark.parametrize("who", ["alice", None])
-def test_others_do_not_get_in_at_all(who, request, alice, closed):
+def test_non_staff_cannot_open_the_administration(who, request, alice, closed):
     client = Client()
     if who:
         client.force_login(request.getfixturevalue(who))
@@ -304,7 +302,9 @@ def staff_with(*rights: str) -> User:
 # --- finding messages ----------------------------------------------------------------------------
 
 
-def test_messages_are_found_by_conversation_author_and_date(admin, alice, bob, closed, opened):
+def test_messages_can_be_filtered_by_conversation_author_and_date(
+    admin, alice, bob, closed, opened
+):
     first = say(alice, closed, "one")
     second = say(bob, closed, "two")
     third = say(alice, opened, "three", key="k3")
@@ -326,14 +326,14 @@ def test_messages_are_found_by_conversation_author_and_date(admin, alice, bob, c
     assert found(conversation="nowhere") == set()
 
 
-def test_a_direct_conversation_is_found_by_its_people(admin, alice, direct):
+def test_direct_message_is_found_by_its_members(admin, alice, direct):
     message = say(alice, direct, SECRET)
     assert listed(admin, conversation="bob") == [message.pk]
     html = page(admin, "admin:conversations_conversation_changelist", q="bob@example")
     assert "Alice, Bob" in html
 
 
-def test_a_search_that_makes_no_sense_is_refused_in_words(admin, alice, opened):
+def test_invalid_search_shows_errors(admin, alice, opened):
     say(alice, opened, SECRET)
     html = page(admin, LISTED, since="yesterday", conversation="a\0b")
     assert "Enter a valid date" in html
@@ -341,7 +341,7 @@ def test_a_search_that_makes_no_sense_is_refused_in_words(admin, alice, opened):
     assert SECRET not in html
 
 
-def test_all_messages_are_paged_without_counting_them(admin, alice, opened, monkeypatch):
+def test_messages_are_paged_without_counting(admin, alice, opened, monkeypatch):
     monkeypatch.setattr(staff_queries, "LOOK_STEP", 4)
     monkeypatch.setattr("conversations.admin.messages.MessageAdmin.list_per_page", 3)
     expected = [say(alice, opened, "x", key=f"k{n}").pk for n in range(8)]
@@ -360,7 +360,7 @@ def test_all_messages_are_paged_without_counting_them(admin, alice, opened, monk
     assert seen == expected
 
 
-def test_a_search_for_something_rare_stops_and_can_go_on(admin, alice, opened, monkeypatch):
+def test_slow_search_stops_and_can_be_continued(admin, alice, opened, monkeypatch):
     monkeypatch.setattr(staff_queries, "LOOK_STEP", 2)
     monkeypatch.setattr(staff_queries, "LOOK_SECONDS", -1)
     rare = say(alice, opened, "rare")
@@ -379,7 +379,7 @@ def test_a_search_for_something_rare_stops_and_can_go_on(admin, alice, opened, m
     assert len(pages) > 1
 
 
-def test_a_full_list_costs_a_fixed_number_of_queries(admin, alice, bob, opened, direct):
+def test_query_count_of_the_changelist_is_constant(admin, alice, bob, opened, direct):
     def cost() -> int:
         with CaptureQueriesContext(connection) as captured:
             admin.get(reverse(LISTED))
@@ -398,7 +398,7 @@ def test_a_full_list_costs_a_fixed_number_of_queries(admin, alice, bob, opened, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_deleting_leaves_a_tombstone_and_is_told_live(admin, root, alice, closed, subscriber):
+def test_delete_leaves_a_tombstone_and_is_published(admin, root, alice, closed, subscriber):
     message = say(alice, closed, SECRET)
     subscriber.events.clear()
     url = reverse("admin:conversations_message_delete", args=[message.pk])
@@ -416,7 +416,7 @@ def test_deleting_leaves_a_tombstone_and_is_told_live(admin, root, alice, closed
 
 
 @pytest.mark.django_db(transaction=True)
-def test_several_are_deleted_from_the_list_after_a_question(admin, alice, opened, subscriber):
+def test_bulk_delete_asks_for_confirmation(admin, alice, opened, subscriber):
     doomed = [say(alice, opened, "x", key=f"k{n}").pk for n in range(2)]
     spared = say(alice, opened, "y", key="y")
     notice = Message.objects.get(kind="created")
@@ -435,7 +435,7 @@ def test_several_are_deleted_from_the_list_after_a_question(admin, alice, opened
     assert LogEntry.objects.count() == 2
 
 
-def test_a_tombstone_and_a_notice_cannot_be_deleted(admin, root, alice, opened):
+def test_tombstones_and_system_messages_cannot_be_deleted(admin, root, alice, opened):
     message = say(alice, opened, "x")
     actions.moderate_delete_message(root, message.pk)
     for one in (message, Message.objects.get(kind="created")):
@@ -450,7 +450,7 @@ def test_a_tombstone_and_a_notice_cannot_be_deleted(admin, root, alice, opened):
     assert not LogEntry.objects.exists()
 
 
-def test_staff_without_the_right_delete_nothing(alice, opened):
+def test_delete_requires_the_permission(alice, opened):
     client = Client()
     client.force_login(staff_with("view_message"))
     message = say(alice, opened, "x")
@@ -465,7 +465,7 @@ def test_staff_without_the_right_delete_nothing(alice, opened):
 
 
 @pytest.mark.parametrize("model", ["conversation", "message"])
-def test_nothing_is_added_changed_or_really_deleted_by_hand(model, admin, alice, opened):
+def test_rows_cannot_be_added_changed_or_deleted_directly(model, admin, alice, opened):
     say(alice, opened, "x")
     row = {"conversation": opened.pk, "message": Message.objects.get(kind="text").pk}[model]
     assert admin.get(reverse(f"admin:conversations_{model}_add")).status_code == 403
@@ -486,7 +486,7 @@ def moderate(client: Client, conversation: Conversation, **form: Any):
     return client.post(url, form, follow=True)
 
 
-def test_conversations_are_found_and_filtered(admin, alice, closed, opened):
+def test_conversations_can_be_searched_and_filtered(admin, alice, closed, opened):
     actions.archive(alice, opened.pk)
 
     def found(**asked: Any) -> set[int]:
@@ -503,7 +503,9 @@ def test_conversations_are_found_and_filtered(admin, alice, closed, opened):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_archiving_from_the_list_is_a_notice_that_is_told(admin, root, closed, opened, subscriber):
+def test_bulk_archive_adds_system_messages_and_is_published(
+    admin, root, closed, opened, subscriber
+):
     url = reverse("admin:conversations_conversation_changelist")
     ids = [closed.pk, opened.pk]
     subscriber.events.clear()
@@ -515,7 +517,7 @@ def test_archiving_from_the_list_is_a_notice_that_is_told(admin, root, closed, o
     assert not any(c.is_archived for c in Conversation.objects.all())
 
 
-def test_a_direct_conversation_is_not_archived_and_staff_are_told_why(admin, direct):
+def test_direct_message_cannot_be_archived(admin, direct):
     url = reverse("admin:conversations_conversation_changelist")
     response = admin.post(
         url, {"action": "archive_selected", "_selected_action": [direct.pk]}, follow=True
@@ -527,7 +529,7 @@ def test_a_direct_conversation_is_not_archived_and_staff_are_told_why(admin, dir
 
 
 @pytest.mark.django_db(transaction=True)
-def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, closed, subscriber):
+def test_members_can_be_added_promoted_and_removed(admin, root, bob, carol, closed, subscriber):
     actions.reveal(root, closed.pk, "A complaint")
     subscriber.events.clear()
     moderate(admin, closed, action="add", person="carol@example.org")
@@ -547,10 +549,8 @@ def test_members_are_added_given_roles_and_removed(admin, root, bob, carol, clos
         ("inside", {"action": "role", "role": "owner"}),
     ],
 )
-def test_staff_give_a_reason_before_they_let_anyone_into_a_closed_conversation(
-    who, form, alice, carol, closed
-):
-    """Else adding oneself, or an account one has the password of, would be a way to read unseen."""
+def test_adding_to_a_private_conversation_requires_a_reveal(who, form, alice, carol, closed):
+    """Otherwise staff could read unnoticed by adding themselves, or an account whose password they set."""
     staff = staff_with("view_conversation", "change_conversation", "view_message", "add_reveal")
     if who == "inside":
         actions.add_members(alice, closed.pk, [staff.pk])
@@ -570,7 +570,7 @@ def test_staff_give_a_reason_before_they_let_anyone_into_a_closed_conversation(
     assert Reveal.objects.get().staff == staff
 
 
-def test_staff_who_may_not_look_into_conversations_add_nobody_to_closed_ones(closed, carol):
+def test_adding_to_a_private_conversation_requires_the_reveal_permission(closed, carol):
     client = Client()
     client.force_login(staff_with("view_conversation", "change_conversation"))
     response = moderate(client, closed, action="add", person="carol@example.org")
@@ -578,12 +578,12 @@ def test_staff_who_may_not_look_into_conversations_add_nobody_to_closed_ones(clo
     assert Membership.objects.filter(conversation=closed).count() == 2
 
 
-def test_staff_add_people_to_open_conversations_without_a_reason(admin, carol, opened):
+def test_adding_to_a_public_conversation_requires_no_reveal(admin, carol, opened):
     moderate(admin, opened, action="add", person="carol@example.org")
     assert Membership.objects.filter(conversation=opened, user=carol).exists()
 
 
-def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, root, closed):
+def test_add_member_errors_are_shown_on_the_form(admin, root, closed):
     actions.reveal(root, closed.pk, "A complaint")
     for person, sentence in [
         ("nobody@example.org", "No account has this email address"),
@@ -607,7 +607,7 @@ def test_a_member_who_cannot_be_added_is_said_at_the_form(admin, root, closed):
         {},
     ],
 )
-def test_a_deed_that_makes_no_sense_changes_nothing(form, admin, closed):
+def test_invalid_moderation_form_changes_nothing(form, admin, closed):
     response = moderate(admin, closed, **form)
     assert response.status_code == 200
     assert "errornote" in response.content.decode() or "error" in response.content.decode()
@@ -615,7 +615,7 @@ def test_a_deed_that_makes_no_sense_changes_nothing(form, admin, closed):
     assert not LogEntry.objects.exists()
 
 
-def test_staff_who_may_only_look_moderate_nothing(closed):
+def test_view_permission_does_not_allow_moderation(closed):
     client = Client()
     client.force_login(staff_with("view_conversation"))
     assert page(client, "admin:conversations_conversation_change", closed.pk)
@@ -624,14 +624,14 @@ def test_staff_who_may_only_look_moderate_nothing(closed):
     assert not closed.is_archived
 
 
-def test_a_deleted_conversation_is_gone_for_staff_too(admin, closed):
+def test_deleted_conversation_is_not_found_for_staff(admin, closed):
     Conversation.objects.update(deleted_at=timezone.now())
     assert listed(admin) == []
     url = reverse("admin:conversations_conversation_moderate", args=[closed.pk])
     assert admin.get(url).status_code == 404
 
 
-def test_pages_of_the_administration_need_no_inline_script_or_style(admin, alice, closed, opened):
+def test_admin_pages_have_no_inline_scripts_or_styles(admin, alice, closed, opened):
     message = say(alice, opened, "x")
     for html in (
         page(admin, LISTED),
@@ -648,7 +648,7 @@ def test_pages_of_the_administration_need_no_inline_script_or_style(admin, alice
         assert not [name for tag in soup.find_all() for name in tag.attrs if name.startswith("on")]
 
 
-def test_a_reason_is_held_to_the_rules_of_the_model(root, closed):
+def test_reveal_reason_is_normalized_and_validated(root, closed):
     reveal = actions.reveal(root, closed.pk, "  Complaint \n 12 ")
     assert reveal.reason == "Complaint 12"
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""The REST doors: what they answer, to whom, and at what cost."""
+"""The REST API: responses, permissions and query counts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def carols(carol, api_of) -> Client:
 # --- conversations ---------------------------------------------------------------------------------
 
 
-def test_a_program_opens_a_group_and_finds_it_in_its_list(alices, alice, bob, bobs):
+def test_created_group_appears_in_the_list(alices, alice, bob, bobs):
     made = send(
         alices,
         "POST",
@@ -79,12 +79,12 @@ def test_a_program_opens_a_group_and_finds_it_in_its_list(alices, alice, bob, bo
     assert (row["id"], row["role"]) == (answer["id"], "member")
 
 
-def test_what_is_left_out_of_a_new_group_is_the_careful_choice(alices):
+def test_new_group_is_private_by_default(alices):
     made = send(alices, "POST", at("conversations"), {"name": "Garden"}).json()
     assert (made["access"], made["topic"]) == ("closed", "")
 
 
-def test_the_list_is_read_page_by_page_latest_first(alices, alice):
+def test_list_is_paginated_latest_first(alices, alice):
     groups = [actions.create_conversation(alice, name=f"Group {n}") for n in range(7)]
     say(alice, groups[0])
     wanted = [groups[0].pk, *(group.pk for group in reversed(groups[1:]))]
@@ -97,7 +97,7 @@ def test_the_list_is_read_page_by_page_latest_first(alices, alice):
     assert pages == [wanted[:3], wanted[3:6], wanted[6:]]
 
 
-def test_open_conversations_are_found_by_words_page_by_page(alices, bobs, alice, bob):
+def test_browse_search_is_paginated(alices, bobs, alice, bob):
     for name in ("Apple trees", "Apple pie", "apples", "Pears", "Apple juice"):
         actions.create_conversation(alice, name=name, access="open")
     actions.create_conversation(alice, name="Apple secrets")
@@ -118,19 +118,19 @@ def test_open_conversations_are_found_by_words_page_by_page(alices, bobs, alice,
     assert pears["joined"] is True
 
 
-def test_a_direct_conversation_is_the_same_from_both_sides(alices, bobs, alice, bob):
+def test_direct_message_is_the_same_for_both_people(alices, bobs, alice, bob):
     one = send(alices, "POST", at("direct"), {"user": bob.pk})
     two = send(bobs, "POST", at("direct"), {"user": alice.pk})
     assert (one.status_code, two.status_code) == (200, 200)
     assert one.json()["id"] == two.json()["id"]
     assert one.json()["other"] == person_to_wire(bob)
     assert two.json()["name"] == "Alice"
-    # Nobody has spoken: only who opened it has it in the list.
+    # There are no messages yet: only the person who created it sees it in the list.
     assert len(alices.get(at("conversations")).json()["results"]) == 1
     assert bobs.get(at("conversations")).json()["results"] == []
 
 
-def test_a_conversation_is_changed_all_or_nothing(alices, pair):
+def test_conversation_update_is_all_or_nothing(alices, pair):
     path = at("conversation", pair.pk)
     changed = send(alices, "PATCH", path, {"name": "Orchard", "topic": "Pears", "access": "open"})
     assert changed.status_code == 200
@@ -148,7 +148,7 @@ def test_a_conversation_is_changed_all_or_nothing(alices, pair):
     assert (both["archived"], both["name"]) == (False, "Field")
 
 
-def test_a_conversation_is_deleted_for_good(alices, bobs, pair):
+def test_conversation_can_be_deleted_by_its_owner(alices, bobs, pair):
     assert error_of(bobs.delete(at("conversation", pair.pk))) == (403, "not_allowed")
     gone = alices.delete(at("conversation", pair.pk))
     assert (gone.status_code, gone.content) == (204, b"")
@@ -158,7 +158,7 @@ def test_a_conversation_is_deleted_for_good(alices, bobs, pair):
 # --- members ---------------------------------------------------------------------------------------
 
 
-def test_joining_and_leaving(bobs, bob, open_group):
+def test_join_and_leave(bobs, bob, open_group):
     joined = send(bobs, "POST", at("join", open_group.pk))
     assert (joined.status_code, joined.json()["role"]) == (200, "member")
     assert send(bobs, "POST", at("join", open_group.pk)).status_code == 200
@@ -167,7 +167,7 @@ def test_joining_and_leaving(bobs, bob, open_group):
     assert error_of(send(bobs, "POST", at("leave", open_group.pk))) == (404, "not_found")
 
 
-def test_members_are_listed_added_promoted_and_removed(alices, bobs, alice, bob, carol, pair):
+def test_members_can_be_listed_added_promoted_and_removed(alices, bobs, alice, bob, carol, pair):
     added = send(alices, "POST", at("members", pair.pk), {"users": [carol.pk, bob.pk]})
     assert added.status_code == 200
     assert [row["user"] for row in added.json()["results"]] == [person_to_wire(carol)]
@@ -188,10 +188,10 @@ def test_members_are_listed_added_promoted_and_removed(alices, bobs, alice, bob,
     assert error_of(last) == (409, "last_owner")
 
 
-# --- one's own view --------------------------------------------------------------------------------
+# --- personal settings -----------------------------------------------------------------------------
 
 
-def test_reading_marks_and_level(alices, bobs, alice, bob, pair):
+def test_read_unread_and_level(alices, bobs, alice, bob, pair):
     messages = [say(alice, pair, f"{n}") for n in range(4)]
     path = at("conversation", pair.pk)
     assert bobs.get(path).json()["unread"] == 4
@@ -208,7 +208,7 @@ def test_reading_marks_and_level(alices, bobs, alice, bob, pair):
 # --- messages --------------------------------------------------------------------------------------
 
 
-def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, published):
+def test_posting_a_message_is_idempotent(bobs, bob, pair, published):
     text = {"key": "k", "body": "Hello *you*"}
     with published() as events:
         first = send(bobs, "POST", at("messages", pair.pk), text)
@@ -241,7 +241,7 @@ def test_a_message_is_sent_once_however_often_it_is_posted(bobs, bob, pair, publ
     assert error_of(other) == (409, "key_reused")
 
 
-def test_a_reply_carries_its_quote(alices, alice, pair, hello, bob):
+def test_reply_contains_the_quoted_message(alices, alice, pair, hello, bob):
     text = {"key": "k", "body": "Yes?", "reply_to": hello.pk}
     answer = send(alices, "POST", at("messages", pair.pk), text).json()
     assert answer["reply_to"] == {
@@ -254,7 +254,7 @@ def test_a_reply_carries_its_quote(alices, alice, pair, hello, bob):
     }
 
 
-def test_a_message_is_read_edited_reacted_to_and_deleted(alices, bobs, alice, hello):
+def test_message_can_be_read_edited_reacted_to_and_deleted(alices, bobs, alice, hello):
     path = at("message", hello.pk)
     assert alices.get(path).json()["body"] == "Hello"
     assert error_of(send(alices, "PATCH", path, {"body": "Mine"})) == (403, "not_allowed")
@@ -275,7 +275,7 @@ def test_a_message_is_read_edited_reacted_to_and_deleted(alices, bobs, alice, he
     assert error_of(alices.put(reaction)) == (409, "deleted")
 
 
-def test_history_is_paged_in_both_directions_and_around(bobs, bob, pair):
+def test_history_is_paged_before_after_and_around(bobs, bob, pair):
     actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", f"{n}") for n in range(3, 101)])
     path = at("messages", pair.pk)
 
@@ -298,7 +298,7 @@ def test_history_is_paged_in_both_directions_and_around(bobs, bob, pair):
     assert bobs.get(f"{path}?before=1").json()["has_older"] is False
 
 
-def test_what_changed_since_a_version(alices, bobs, bob, pair, hello):
+def test_since_version_returns_changed_messages(alices, bobs, bob, pair, hello):
     path = at("messages", pair.pk)
     position = bobs.get(path).json()["position"]
     quiet = bobs.get(f"{path}?since_version={position}").json()
@@ -314,7 +314,7 @@ def test_what_changed_since_a_version(alices, bobs, bob, pair, hello):
     assert (ahead["messages"], ahead["reset"]) == ([], True)
 
 
-def test_reading_writes_nothing(bobs, bob, pair, hello, django_assert_max_num_queries):
+def test_get_requests_write_nothing(bobs, bob, pair, hello, django_assert_max_num_queries):
     paths = [
         at("conversations"),
         at("browse"),
@@ -330,11 +330,11 @@ def test_reading_writes_nothing(bobs, bob, pair, hello, django_assert_max_num_qu
         assert all(query["sql"].startswith("SELECT") for query in made.captured_queries), path
 
 
-# --- costs -----------------------------------------------------------------------------------------
+# --- query counts ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["conversations", "browse", "messages", "members"])
-def test_a_page_costs_the_same_number_of_queries_however_full_it_is(
+def test_query_count_of_a_page_is_constant(
     name, alices, alice, bob, carol, pair, django_assert_num_queries
 ):
     path = at(name) if name in ("conversations", "browse") else at(name, pair.pk)
@@ -355,7 +355,7 @@ def test_a_page_costs_the_same_number_of_queries_however_full_it_is(
         assert alices.get(path).status_code == 200
 
 
-# --- who may come in -------------------------------------------------------------------------------
+# --- permissions -----------------------------------------------------------------------------------
 
 EMOJI = quote("👍")
 ENDPOINTS = [
@@ -399,7 +399,7 @@ def request_endpoint(client: Client, endpoint: tuple[str, str, Any], **ids: int)
     return send(client, method, "/api/" + path.format(**ids), body)
 
 
-def test_every_path_of_the_api_is_among_the_endpoints():
+def test_every_api_path_is_among_the_endpoints():
     def paths(patterns: Any, before: str = "") -> Any:
         for pattern in patterns:
             path = before + str(pattern.pattern)
@@ -420,7 +420,7 @@ def test_every_path_of_the_api_is_among_the_endpoints():
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
-def test_nobody_comes_in_without_signing_in(endpoint, bob, pair, hello):
+def test_endpoints_require_authentication(endpoint, bob, pair, hello):
     before = version_of(pair)
     answer = request_endpoint(Client(), endpoint, c=pair.pk, m=hello.pk, bob=bob.pk)
     assert error_of(answer) == (401, "unauthenticated")
@@ -430,7 +430,9 @@ def test_nobody_comes_in_without_signing_in(endpoint, bob, pair, hello):
 
 @pytest.mark.parametrize("endpoint", INSIDE, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
 @pytest.mark.parametrize("who", ["carol", "rita"])
-def test_an_outsider_cannot_tell_what_is_there(endpoint, who, request, api_of, bob, group):
+def test_outsiders_get_the_same_404_for_existing_and_missing(
+    endpoint, who, request, api_of, bob, group
+):
     client = api_of(request.getfixturevalue(who))
     message = say(bob, group)
     group.refresh_from_db()
@@ -443,7 +445,7 @@ def test_an_outsider_cannot_tell_what_is_there(endpoint, who, request, api_of, b
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
-def test_a_closed_account_is_refused_by_every_endpoint(endpoint, bob, bobs, pair, hello):
+def test_deactivated_account_is_rejected_by_every_endpoint(endpoint, bob, bobs, pair, hello):
     account_actions.close_account(bob)
     answer = request_endpoint(bobs, endpoint, c=pair.pk, m=hello.pk, bob=bob.pk)
     assert error_of(answer)[0] in (401, 403)
@@ -452,9 +454,7 @@ def test_a_closed_account_is_refused_by_every_endpoint(endpoint, bob, bobs, pair
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}")
-def test_a_page_of_a_signed_in_browser_may_write_only_with_its_csrf_token(
-    endpoint, alice, bob, group
-):
+def test_session_requests_require_a_csrf_token_to_write(endpoint, alice, bob, group):
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(alice)
     message = say(alice, group)
@@ -467,7 +467,7 @@ def test_a_page_of_a_signed_in_browser_may_write_only_with_its_csrf_token(
     assert version_of(group) == before
 
 
-def test_a_page_with_its_csrf_token_writes(alice, pair):
+def test_session_request_with_a_csrf_token_can_write(alice, pair):
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(alice)
     token = browser.get(reverse("accounts:profile")).cookies["chatty-csrf"].value
@@ -513,7 +513,7 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "code"), BAD_BODIES)
-def test_a_bad_message_is_refused_with_a_code_and_changes_nothing(body, code, bobs, pair):
+def test_invalid_message_is_rejected_with_a_code(body, code, bobs, pair):
     before = version_of(pair)
     assert error_of(send(bobs, "POST", at("messages", pair.pk), body)) == (400, code)
     assert version_of(pair) == before
@@ -533,7 +533,7 @@ def test_a_bad_message_is_refused_with_a_code_and_changes_nothing(body, code, bo
         (b"Hello", "text/plain", (415, "unsupported_media")),
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_refused(raw, content_type, answer, bobs, pair):
+def test_malformed_json_is_rejected(raw, content_type, answer, bobs, pair):
     path = at("messages", pair.pk)
     assert error_of(bobs.generic("POST", path, raw, content_type=content_type)) == answer
 
@@ -558,7 +558,7 @@ def test_what_is_no_json_is_refused(raw, content_type, answer, bobs, pair):
         ("befor=5", "befor"),
     ],
 )
-def test_a_bad_parameter_is_named(query, field, bobs, pair):
+def test_invalid_parameter_is_named(query, field, bobs, pair):
     answer = bobs.get(f"{at('messages', pair.pk)}?{query}")
     assert error_of(answer) == (400, "invalid")
     assert field in answer.json()["fields"]
@@ -572,14 +572,14 @@ def test_a_bad_parameter_is_named(query, field, bobs, pair):
         "WzkyMjMzNzIwMzY4NTQ3NzU4MDcsMV0",
     ],
 )
-def test_a_cursor_that_is_none_is_refused(name, cursor, bobs):
+def test_invalid_cursor_is_rejected(name, cursor, bobs):
     answer = bobs.get(f"{at(name)}?cursor={cursor}")
     assert error_of(answer) == (400, "invalid")
     assert list(answer.json()["fields"]) == ["cursor"]
 
 
 @pytest.mark.parametrize("query", ["q=%00", "q=" + "x" * 81, "limit=1000", "page=2"])
-def test_browsing_takes_no_bad_parameters(query, bobs):
+def test_browse_rejects_invalid_parameters(query, bobs):
     assert error_of(bobs.get(f"{at('browse')}?{query}")) == (400, "invalid")
 
 
@@ -601,7 +601,7 @@ def test_browsing_takes_no_bad_parameters(query, bobs):
         ("PATCH", "conversation", {"access": "secret"}, "access"),
     ],
 )
-def test_a_bad_field_is_named(method, name, body, field, alices, pair):
+def test_invalid_field_is_named(method, name, body, field, alices, pair):
     before = version_of(pair)
     answer = send(alices, method, at(name, pair.pk), body)
     assert error_of(answer) == (400, "invalid")
@@ -610,30 +610,30 @@ def test_a_bad_field_is_named(method, name, body, field, alices, pair):
 
 
 @pytest.mark.parametrize("emoji", ["a", "1", quote("👍👍"), "%00", "%F0%9F", "x" * 200])
-def test_only_one_emoji_is_a_reaction(emoji, alices, hello):
+def test_reaction_must_be_a_single_emoji(emoji, alices, hello):
     answer = alices.put(f"/api/messages/{hello.pk}/reactions/{emoji}/")
     assert error_of(answer) == (400, "invalid")
 
 
 @pytest.mark.parametrize("number", [0, 2**53, 2**63, 10**30])
-def test_numbers_no_row_can_have_are_not_found(number, alices):
+def test_impossible_ids_are_not_found(number, alices):
     for path in (f"conversations/{number}/", f"messages/{number}/"):
         assert error_of(alices.get(f"/api/{path}")) == (404, "not_found")
 
 
-def test_unknown_ways_are_refused_and_the_known_ones_named(alices, pair):
+def test_unsupported_method_returns_405_with_allow(alices, pair):
     answer = alices.put(at("conversation", pair.pk))
     assert error_of(answer) == (405, "method_not_allowed")
     assert {"GET", "PATCH", "DELETE"} <= set(answer["Allow"].split(", "))
 
 
-def test_what_the_api_says_of_a_message_is_what_the_sockets_say(bobs, hello, pair):
+def test_message_json_matches_the_wire_format(bobs, hello, pair):
     wire = message_to_wire(queries.with_details(hello))
     assert bobs.get(at("message", hello.pk)).json() == wire
     assert bobs.get(at("messages", pair.pk)).json()["messages"][-1] == wire
 
 
-def test_a_failing_database_is_told_as_something_to_try_again(bobs, bob, pair, monkeypatch):
+def test_database_error_returns_a_retryable_503(bobs, bob, pair, monkeypatch):
     from django.db import OperationalError
 
     def fail(*args: Any, **kwargs: Any) -> None:
@@ -646,7 +646,7 @@ def test_a_failing_database_is_told_as_something_to_try_again(bobs, bob, pair, m
     assert answer["Retry-After"]
 
 
-def test_who_knocks_too_fast_waits_and_nobody_else(alices, bobs, pair, settings):
+def test_requests_are_rate_limited_per_user(alices, bobs, pair, settings):
     settings.LIMITS = {**settings.LIMITS, "requests": "3/m"}
     path = at("conversation", pair.pk)
     assert [alices.get(path).status_code for _ in range(3)] == [200] * 3
@@ -657,16 +657,16 @@ def test_who_knocks_too_fast_waits_and_nobody_else(alices, bobs, pair, settings)
     assert bobs.get(path).status_code == 200
 
 
-def test_no_conversation_is_made_by_asking_for_it(alices, bob):
+def test_lists_do_not_create_conversations(alices, bob):
     for path in (at("conversations"), at("browse")):
         alices.get(path)
     assert not Conversation.objects.exists()
 
 
-# --- who is here, who has read -----------------------------------------------------------------------
+# --- presence and read marks -------------------------------------------------------------------------
 
 
-def test_members_tell_who_is_here_and_how_far_they_have_read(
+def test_member_list_includes_presence_and_read_marks(
     alices, bob, clive, group, monkeypatch, settings
 ):
     monkeypatch.setattr("conversations.api.views.online_users", lambda ids: {bob.pk} & set(ids))
@@ -682,14 +682,14 @@ def test_members_tell_who_is_here_and_how_far_they_have_read(
     assert {(row["online"], row["last_read_seq"]) for row in large} == {(None, None)}
 
 
-def test_outsiders_learn_of_nobody(carols, bob, group):
+def test_member_list_is_not_found_for_outsiders(carols, bob, group):
     assert carols.get(f"/api/conversations/{group.pk}/members/").status_code == 404
 
 
-# --- an edit over an edit ---------------------------------------------------------------------------
+# --- edit conflicts ---------------------------------------------------------------------------------
 
 
-def test_an_edit_over_a_later_edit_is_refused_and_shows_it(bobs, hello):
+def test_conflicting_edit_is_rejected_with_the_current_message(bobs, hello):
     path = at("message", hello.pk)
     assert send(bobs, "PATCH", path, {"body": "First", "edited_at": None}).status_code == 200
     answer = send(bobs, "PATCH", path, {"body": "Second", "edited_at": None})
@@ -702,7 +702,7 @@ def test_an_edit_over_a_later_edit_is_refused_and_shows_it(bobs, hello):
     assert (saved.status_code, saved.json()["body"]) == (200, "Second")
 
 
-def test_the_same_edit_again_is_no_conflict(bobs, hello):
+def test_repeated_edit_is_not_a_conflict(bobs, hello):
     path = at("message", hello.pk)
     edit = {"body": "First", "edited_at": None}
     first = send(bobs, "PATCH", path, edit).json()
@@ -710,19 +710,19 @@ def test_the_same_edit_again_is_no_conflict(bobs, hello):
     assert (answer.status_code, answer.json()) == (200, first)
 
 
-def test_a_reaction_is_no_conflict(alice, bobs, hello):
+def test_reaction_is_not_an_edit_conflict(alice, bobs, hello):
     actions.react(alice, hello.pk, "👍")
     edit = {"body": "First", "edited_at": None}
     assert send(bobs, "PATCH", at("message", hello.pk), edit).status_code == 200
 
 
-def test_an_edit_that_tells_no_base_is_saved(bobs, hello):
+def test_edit_without_edited_at_overwrites(bobs, hello):
     path = at("message", hello.pk)
     send(bobs, "PATCH", path, {"body": "First"})
     assert send(bobs, "PATCH", path, {"body": "Second"}).json()["body"] == "Second"
 
 
-def test_edits_at_the_same_moment_are_told_apart(bob, bobs, hello):
+def test_edits_at_the_same_time_get_different_timestamps(bob, bobs, hello):
     moment = hello.created_at
     with timestamps.use_clock(lambda: moment):
         first = actions.edit_message(bob, hello.pk, "First")
@@ -733,7 +733,7 @@ def test_edits_at_the_same_moment_are_told_apart(bob, bobs, hello):
 
 
 @pytest.mark.parametrize("edited_at", ["yesterday", 5, True, [], {}, "0001-01-01T00:00:00+23:59"])
-def test_what_an_edit_began_from_is_a_moment(edited_at, bobs, hello):
+def test_invalid_edited_at_is_rejected(edited_at, bobs, hello):
     edit = {"body": "First", "edited_at": edited_at}
     answer = send(bobs, "PATCH", at("message", hello.pk), edit)
     assert answer.status_code in {400, 409}

@@ -1,5 +1,5 @@
-"""The live description of the API against the API itself: whatever is sent, by whomever, the answer is
-one that /api/schema/ tells of, and never a fault of ours."""
+"""The API against its own schema: for any request by anyone, the response conforms to /api/schema/ and is
+never a server error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.negative_data_rejection,
 ]
-# Small, for there are two dozen doors, four people and two ways to knock.
+# Few, because there are two dozen endpoints, four users and two modes.
 EXAMPLES = examples(
     max_examples=4,
     deadline=None,
@@ -41,8 +41,8 @@ EXAMPLES = examples(
 @pytest.fixture
 def described(db: Any, settings: Any) -> Iterator[Any]:
     settings.LIMITS = {**settings.LIMITS, "requests": "100000/s"}
-    # The requests run in the test's own transaction: as Django's test client does, keep them from
-    # closing its connection.
+    # The requests run in the test's own transaction. Like Django's test client, keep them from closing its
+    # connection.
     request_started.disconnect(close_old_connections)
     request_finished.disconnect(close_old_connections)
     schema = schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
@@ -52,7 +52,7 @@ def described(db: Any, settings: Any) -> Iterator[Any]:
 
 
 def headers_of(user: Any) -> dict[str, str]:
-    headers = {"Accept-Encoding": "identity"}  # nothing unpacks on the way through WSGI
+    headers = {"Accept-Encoding": "identity"}  # nothing decompresses responses over WSGI
     if user is None:
         return headers
     bearer = tokens.begin(user, client="a program").access
@@ -60,7 +60,7 @@ def headers_of(user: Any) -> dict[str, str]:
 
 
 def examine(operation: Any, mode: GenerationMode, headers: dict[str, str], **ids: Any) -> list[int]:
-    """Knock with generated requests, each undone afterwards. Returns the statuses answered."""
+    """Send generated requests, each rolled back afterwards. Return the statuses of the responses."""
     statuses: list[int] = []
     of_this_path = {name: ids[name] for name in ids if f"{{{name}}}" in operation.path}
     fixed = {"path_parameters": of_this_path} if of_this_path else {}
@@ -80,7 +80,7 @@ def examine(operation: Any, mode: GenerationMode, headers: dict[str, str], **ids
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["alice", "bob", "carol", "nobody"])
-def test_every_answer_is_one_the_description_tells_of(who, request, described, alice, bob, pair):
+def test_responses_conform_to_the_schema(who, request, described, alice, bob, pair):
     message = say(alice if who == "alice" else bob, pair, "Hello")
     actions.react(alice, message.pk, "👍")
     user = None if who == "nobody" else request.getfixturevalue(who)
@@ -90,14 +90,14 @@ def test_every_answer_is_one_the_description_tells_of(who, request, described, a
     for result in described.get_all_operations():
         operation = result.ok()
         answered[operation.label] = examine(operation, GenerationMode.POSITIVE, headers, **ids)
-        # To everybody else most of this is refused before it is looked at.
+        # For everyone else most requests are rejected before they are validated.
         if who == "alice" and (operation.body or operation.query):
             examine(operation, GenerationMode.NEGATIVE, headers, **ids)
         if who == "alice" and "{" in operation.path:
-            # Not these rows: whatever the description allows to stand in the path.
+            # Not these rows: any value that the schema allows in the path.
             assert 200 not in examine(operation, GenerationMode.POSITIVE, headers)
     assert_consistent(pair)
-    # The doors were really walked through, and shut to whom they should be.
+    # The endpoints were really reached, and closed to those without access.
     assert len(answered) == 25
     if who == "nobody":
         assert {status for statuses in answered.values() for status in statuses} == {401}
@@ -107,7 +107,7 @@ def test_every_answer_is_one_the_description_tells_of(who, request, described, a
         assert 200 in answered["DELETE /api/messages/{message}/"]
 
 
-def test_the_description_is_complete_and_valid(tmp_path, db):
+def test_schema_is_complete_and_valid(tmp_path, db):
     path = tmp_path / "schema.yml"
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(path))
     assert "/api/conversations/{conversation}/messages/" in path.read_text()

@@ -1,6 +1,6 @@
-"""Nothing unknown and nothing of another type gets into the API, on any of its endpoints.
+"""Unknown fields and parameters and values of the wrong type are rejected by every endpoint.
 
-The endpoints come from the OpenAPI description, and that from the URLconf: a new one is tried as well.
+The endpoints come from the OpenAPI schema, and that from the URLconf, so new ones are tested too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatty.api.views import SharedSchemaGenerator
 from conversations.tests.test_every_address import patterns
 
 METHODS = ("get", "post", "put", "patch", "delete")
-# For each type of the description, values that other APIs would convert to it.
+# For each type of the schema, values that other APIs would convert to it.
 WRONG: dict[str, list[Any]] = {
     "string": [5, 5.0, True, [], {}, ["x"]],
     "integer": ["5", 5.0, True, [], {}, "", 10**30, -(10**30)],
@@ -32,7 +32,7 @@ class Operation(NamedTuple):
     path: str
     query: dict[str, Any]
     body: dict[str, Any]
-    kinds: list[str]  # media types of the body; empty where none is taken
+    kinds: list[str]  # media types of the body; empty if there is none
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -73,7 +73,8 @@ OPERATIONS = operations()
 
 @pytest.fixture
 def ask(alice: Any, bob: Any, pair: Any, hello: Any, settings: Any) -> Any:
-    """ask(operation, query, body): by Alice, whose own conversation and messages are in the path."""
+    """ask(operation, query, body) sends a request as Alice, with her own conversation and messages in the
+    path."""
     settings.LIMITS = dict.fromkeys(settings.LIMITS, "1000000/s")
     client = Client()
     client.force_login(alice)
@@ -108,7 +109,7 @@ def wrong_values(shape: dict[str, Any]) -> Iterator[Any]:
         yield from ([value] for value in WRONG[shape["items"]["type"]])
 
 
-def test_every_endpoint_is_described():
+def test_every_endpoint_is_in_the_schema():
     described = {operation.path.replace("{", "<").replace("}", ">") for operation in OPERATIONS}
     routes = set()
     for route, kinds in patterns():
@@ -121,7 +122,7 @@ def test_every_endpoint_is_described():
     assert len(OPERATIONS) > 35
 
 
-def test_an_unknown_parameter_is_refused_everywhere(ask):
+def test_unknown_parameters_are_rejected_everywhere(ask):
     others = [Operation("GET", path, {}, {}, []) for path in ("/api/schema/", "/api/docs/")]
     passed = []
     for operation in OPERATIONS + others:
@@ -138,7 +139,7 @@ def is_json_or_yaml(answer: Any, name: str) -> bool:
     return is_error(answer, name)
 
 
-def test_a_known_parameter_is_refused_twice_and_with_a_wrong_value(ask):
+def test_repeated_and_invalid_parameters_are_rejected(ask):
     passed = []
     for operation in OPERATIONS:
         for name, shape in operation.query.items():
@@ -150,7 +151,7 @@ def test_a_known_parameter_is_refused_twice_and_with_a_wrong_value(ask):
     assert passed == []
 
 
-def test_an_unknown_field_is_refused_everywhere(ask):
+def test_unknown_fields_are_rejected_everywhere(ask):
     passed = []
     for operation in OPERATIONS:
         binary = bool(operation.kinds) and "application/json" not in operation.kinds
@@ -168,7 +169,7 @@ def test_an_unknown_field_is_refused_everywhere(ask):
     assert passed == []
 
 
-def test_a_field_of_another_type_is_refused_everywhere(ask):
+def test_fields_of_the_wrong_type_are_rejected_everywhere(ask):
     passed = []
     for operation in OPERATIONS:
         for name, shape in operation.body.get("properties", {}).items():

@@ -1,4 +1,4 @@
-"""Many at once, with real threads and real commits: one row per key, no hole in a row of numbers."""
+"""Concurrency with real threads and real commits: one row per key, no gap in seq or version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def codes(results: list[object]) -> list[str]:
-    """The code of each refusal, "ok" for what went through; anything else fails the test."""
+    """Return the code of each error, or "ok"; any other exception fails the test."""
     for result in results:
         if isinstance(result, Exception) and not isinstance(result, ChatError):
             raise result
@@ -43,7 +43,7 @@ def assert_published_once(recorder: Recorder, conversation: Conversation) -> Non
     assert not any(recorder.inside_transaction)
 
 
-def test_fifty_sends_with_one_key_are_one_message_and_fifty_equal_answers(bob, pair, recorder):
+def test_concurrent_sends_with_one_key_store_one_message(bob, pair, recorder):
     send = partial(actions.send_message, bob, pair.pk, key="k", body="Hello")
     results = run_concurrently([send] * 50)
     assert codes(results) == ["ok"] * 50
@@ -56,7 +56,7 @@ def test_fifty_sends_with_one_key_are_one_message_and_fifty_equal_answers(bob, p
     assert_consistent(pair)
 
 
-def test_one_key_in_two_conversations_at_once_is_one_message(alice, bob, pair):
+def test_concurrent_sends_of_one_key_to_two_conversations_store_one_message(alice, bob, pair):
     other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
     places = [pair.pk, other.pk] * 8
     results = run_concurrently(
@@ -68,7 +68,7 @@ def test_one_key_in_two_conversations_at_once_is_one_message(alice, bob, pair):
     assert_consistent(other)
 
 
-def test_many_threads_in_one_conversation_leave_no_hole(alice, bob, recorder):
+def test_concurrent_changes_leave_no_gap_in_versions(alice, bob, recorder):
     shared = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
 
     def talk(user: User, name: str) -> None:
@@ -88,7 +88,7 @@ def test_many_threads_in_one_conversation_leave_no_hole(alice, bob, recorder):
     assert shared.last_seq == 2 + 8 * 10
 
 
-def test_batches_over_the_same_conversations_in_any_order_do_not_deadlock(alice, bob):
+def test_concurrent_batches_in_any_order_do_not_deadlock(alice, bob):
     groups = [
         actions.create_conversation(alice, name=f"Group {n}", member_ids=[bob.pk]) for n in range(4)
     ]
@@ -114,7 +114,7 @@ def test_batches_over_the_same_conversations_in_any_order_do_not_deadlock(alice,
         assert group.last_seq == 2 + 8 * 5
 
 
-def test_two_who_open_a_direct_conversation_at_once_get_the_same_one(alice, bob):
+def test_concurrent_open_direct_creates_one_conversation(alice, bob):
     functions = [
         partial(actions.open_direct, alice, bob.pk),
         partial(actions.open_direct, bob, alice.pk),
@@ -126,14 +126,14 @@ def test_two_who_open_a_direct_conversation_at_once_get_the_same_one(alice, bob)
     assert Membership.objects.count() == 2
 
 
-def test_joining_many_times_at_once_is_joining_once(alice, bob, open_group):
+def test_concurrent_joins_create_one_membership(alice, bob, open_group):
     results = run_concurrently([partial(actions.join, bob, open_group.pk)] * 8)
     assert codes(results) == ["ok"] * 8
     assert [kind for kind, *_ in notices_of(open_group)].count("joined") == 1
     assert_consistent(open_group)
 
 
-def test_reacting_many_times_at_once_is_reacting_once(alice, hello, pair):
+def test_concurrent_reactions_store_one(alice, hello, pair):
     results = run_concurrently([partial(actions.react, alice, hello.pk, "👍")] * 8)
     assert codes(results) == ["ok"] * 8
     assert Reaction.objects.count() == 1
@@ -141,7 +141,7 @@ def test_reacting_many_times_at_once_is_reacting_once(alice, hello, pair):
     assert pair.version == hello.version + 1
 
 
-def test_two_owners_who_leave_at_once_do_not_leave_the_rest_alone(alice, bob, carol, pair):
+def test_concurrently_leaving_owners_keep_one_owner(alice, bob, carol, pair):
     actions.add_members(alice, pair.pk, [carol.pk])
     actions.change_role(alice, pair.pk, bob.pk, "owner")
     results = run_concurrently([partial(actions.leave, user, pair.pk) for user in (alice, bob)])
@@ -150,7 +150,7 @@ def test_two_owners_who_leave_at_once_do_not_leave_the_rest_alone(alice, bob, ca
     assert_consistent(pair)
 
 
-def test_of_an_edit_and_a_deletion_at_once_the_deletion_stands(alice, bob, pair):
+def test_deletion_wins_over_a_concurrent_edit(alice, bob, pair):
     for round_ in range(5):
         message = say(bob, pair, f"Hello {round_}")
         results = run_concurrently(
@@ -165,7 +165,7 @@ def test_of_an_edit_and_a_deletion_at_once_the_deletion_stands(alice, bob, pair)
     assert_consistent(pair)
 
 
-def test_who_is_removed_while_sending_is_in_or_out_but_never_after_the_notice(alice, bob, pair):
+def test_no_message_is_stored_after_the_removal_of_its_author(alice, bob, pair):
     def talk() -> None:
         for number in range(30):
             say(bob, pair, f"{number}")
@@ -178,7 +178,7 @@ def test_who_is_removed_while_sending_is_in_or_out_but_never_after_the_notice(al
     assert_consistent(pair)
 
 
-def test_reading_while_others_write_never_shows_a_hole(alice, bob, pair):
+def test_readers_never_see_a_gap_during_writes(alice, bob, pair):
     def write() -> None:
         for number in range(40):
             message = say(alice, pair, f"{number}")
@@ -186,7 +186,7 @@ def test_reading_while_others_write_never_shows_a_hole(alice, bob, pair):
                 actions.edit_message(alice, message.pk, f"{number} edited")
 
     def follow() -> dict[int, str]:
-        """What a client knows that asks again and again: the whole log, whenever it asked."""
+        """Return what a client knows that polls for changes: the complete log."""
         known: dict[int, tuple[int, str]] = {}
         page = queries.history(pair, limit=limits.PAGE_MAX)
         known.update({m.seq: (m.version, m.body) for m in page.messages})
@@ -205,7 +205,7 @@ def test_reading_while_others_write_never_shows_a_hole(alice, bob, pair):
     assert one == two == {row.seq: row.body for row in log_of(pair)}
 
 
-def test_a_slow_purge_and_a_send_do_not_meet(alice, bob, pair):
+def test_concurrent_purge_and_send_leave_no_rows(alice, bob, pair):
     for number in range(20):
         say(bob, pair, f"{number}")
     results = run_concurrently(
@@ -221,7 +221,7 @@ def test_a_slow_purge_and_a_send_do_not_meet(alice, bob, pair):
 
 
 @pytest.mark.postgres
-def test_who_holds_one_conversation_locked_does_not_stall_the_others(alice, bob, pair):
+def test_locked_conversation_does_not_block_others(alice, bob, pair):
     other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
     locked, release = threading.Event(), threading.Event()
 
@@ -252,8 +252,8 @@ def test_who_holds_one_conversation_locked_does_not_stall_the_others(alice, bob,
     assert_consistent(other)
 
 
-def test_a_message_of_one_version_has_one_content_in_every_answer(alice, bob, pair):
-    """Somebody reacts between any two statements of whoever reads."""
+def test_message_version_has_the_same_content_in_every_response(alice, bob, pair):
+    """Someone reacts between any two statements of a reader."""
     message = say(bob, pair, "React to me")
     once: dict[tuple[int, int], object] = {}
 

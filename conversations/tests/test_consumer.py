@@ -1,4 +1,4 @@
-"""What one socket does by itself: frames while the database is away, reading while one is removed."""
+"""A single socket: frames during a database outage, and reads while its user is removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conversations.tests.helpers import raises_chat_error, say
 
 
 class FakeSendBuffer:
-    """An outbox that keeps what is written."""
+    """A send buffer that keeps what is written."""
 
     closing = False
 
@@ -38,7 +38,7 @@ class FakeSendBuffer:
         (RuntimeError("broken"), "server_error", protocol.CLOSE_INTERNAL),
     ],
 )
-async def test_a_database_that_is_away_costs_answers_and_no_socket(
+async def test_database_outage_sends_errors_and_keeps_the_socket(
     failure, code, closed, monkeypatch
 ):
     async def fail(self, frame):
@@ -57,7 +57,7 @@ async def test_a_database_that_is_away_costs_answers_and_no_socket(
     assert ear.code == closed
 
 
-def test_who_is_removed_while_changes_are_read_sees_none_of_them(
+def test_changes_are_not_sent_to_a_member_removed_while_reading(
     alice: User, bob: User, group: Conversation, monkeypatch
 ):
     read = queries.changes_since
@@ -75,7 +75,7 @@ def test_who_is_removed_while_changes_are_read_sees_none_of_them(
 
 
 @pytest.mark.parametrize("door", ["messages", "message"])
-def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
+def test_api_returns_404_to_a_member_removed_while_reading(
     door: str, alice: User, bob: User, group: Conversation, api_of, monkeypatch
 ):
     client = api_of(bob)
@@ -100,14 +100,15 @@ def test_who_is_removed_while_rest_reads_for_them_gets_nothing(
 
 
 @pytest.mark.parametrize("conversations", [2, 12])
-def test_letting_a_socket_in_costs_the_same_however_many_conversations_it_joins(
+def test_query_count_of_a_handshake_is_constant(
     conversations: int, alice: User, bob: User, django_assert_num_queries
 ):
     for number in range(conversations):
         say(alice, actions.open_direct(alice, bob.pk) if number == 0 else _room(alice, bob))
     access_token = tokens.begin(bob, client="a program").access
     scope = {"headers": [(b"authorization", f"Bearer {access_token}".encode())]}
-    with django_assert_num_queries(3):  # sign-in, list with its versions, names of the others
+    # The sign-in, the list with its versions, and the names of the others.
+    with django_assert_num_queries(3):
         identity = socket_auth.identify(scope)
         rows, versions = reads.read_rooms(identity.user)
     assert len(rows) == len(versions) == conversations

@@ -1,4 +1,4 @@
-"""The demo is never mixed with real talk; its growing conversation; how its script is read."""
+"""`manage.py demo`: it is not mixed with real messages, its growing conversation, and its script format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def demo(*words: str, **options) -> str:
     return output.getvalue()
 
 
-# --- beside real talk ------------------------------------------------------------------------------
+# --- beside real messages --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def talk(db) -> Message:
     return actions.send_message(alice, kitchen.pk, key="k", body="Really").message
 
 
-def test_it_does_not_mix_with_real_talk_unless_forced(talk, monkeypatch):
+def test_demo_requires_force_if_real_messages_exist(talk, monkeypatch):
     with pytest.raises(CommandError, match="--force"):
         demo()
     assert not User.objects.filter(email__in=EMAILS).exists()
@@ -42,12 +42,12 @@ def test_it_does_not_mix_with_real_talk_unless_forced(talk, monkeypatch):
     assert "Sign in as any of these" in demo(force=True)
 
 
-def test_the_welcome_of_the_set_up_is_no_real_talk(talk):
+def test_welcome_message_does_not_count_as_real(talk):
     Message.objects.filter(pk=talk.pk).update(key="welcome-0")
     assert not stage.has_real_messages()
 
 
-def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
+def test_invalid_script_line_rolls_back_everything(db, monkeypatch):
     heading = "name: Broken\naccess: open\nowner: mara\nmembers: tomas\n\n"
     bad = f"{heading}-- 2 09:00\nmara: Hello\nnoa: Not a member\n"
     monkeypatch.setattr(stage, "scenes", lambda now: [script.read("bad", bad, now)])
@@ -62,11 +62,11 @@ def test_one_bad_line_leaves_nothing_behind(db, monkeypatch):
 
 @pytest.fixture
 def people(db):
-    """The people alone, without their month."""
+    """The demo users, without their messages."""
     return stage.create_people("-", timezone.now())
 
 
-def test_one_conversation_grows_to_any_size(people, monkeypatch):
+def test_messages_option_grows_one_conversation(people, monkeypatch):
     monkeypatch.setattr(limits, "BULK", 20)
     assert "has 50 messages" in demo(messages=50)
     assert "has 75 messages" in demo(messages=75)
@@ -83,7 +83,7 @@ def test_one_conversation_grows_to_any_size(people, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_grows_in_transactions_of_bounded_size(people, monkeypatch):
+def test_messages_are_created_in_bounded_transactions(people, monkeypatch):
     sizes = []
     send = actions.send_messages
 
@@ -97,7 +97,7 @@ def test_it_grows_in_transactions_of_bounded_size(people, monkeypatch):
     assert len(sizes) == 2
 
 
-def test_it_stops_in_words_when_the_conversation_takes_no_more(people):
+def test_archived_conversation_stops_with_an_error(people):
     demo(messages=20)
     owner = people["mara"]
     actions.archive(owner, Conversation.objects.get().pk)
@@ -107,19 +107,19 @@ def test_it_stops_in_words_when_the_conversation_takes_no_more(people):
 
 
 @pytest.mark.parametrize("number", ["-1", "many"])
-def test_a_number_that_is_none_is_refused(number, db):
+def test_invalid_number_is_rejected(number, db):
     with pytest.raises(CommandError):
         demo("--messages", number)
     assert not User.objects.exists()
 
 
-# --- reading the script ----------------------------------------------------------------------------
+# --- parsing the script ----------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 HEAD = "name: Test\naccess: open\nowner: ann\nmembers: bob\n\n"
 
 
-def test_a_line_is_read_with_all_that_belongs_to_it():
+def test_script_lines_are_parsed_with_their_options():
     talk = HEAD + (
         "-- 1 09:00\n"
         "ann #a: One\n\n    more\n        code\n  + 👍 bob cat\n  ~ Two\n"
@@ -139,7 +139,7 @@ def test_a_line_is_read_with_all_that_belongs_to_it():
     assert second.at - first.at > timedelta(minutes=30)
 
 
-def test_nothing_is_said_in_the_future():
+def test_no_script_line_is_in_the_future():
     scene = script.read("t", HEAD + "-- now 1\n" + "ann: Words\n" * 50, NOW)
     assert all(line.at <= NOW for line in scene.lines)
 
@@ -147,12 +147,12 @@ def test_nothing_is_said_in_the_future():
 @pytest.mark.parametrize(
     "line", ["ann says", "-- 1", "! ann dances", "ann: x\n  ? bob", "-- 1 25:00", "  + 👍 bob"]
 )
-def test_a_line_that_makes_no_sense_is_named(line):
+def test_invalid_script_line_is_named(line):
     with pytest.raises(script.ScriptError, match="line"):
         script.read("t", HEAD + line, NOW)
 
 
-def test_the_clock_of_then_holds_inside_only():
+def test_use_clock_applies_only_inside_the_block():
     then = datetime(2020, 1, 1, tzinfo=UTC)
     with timestamps.use_clock(lambda: then):
         assert timestamps.now() == then

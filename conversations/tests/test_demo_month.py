@@ -1,4 +1,4 @@
-"""The month of talk that `manage.py demo` brings in."""
+"""The month of messages that `manage.py demo` creates."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def demo() -> str:
 
 @pytest.fixture(scope="module")
 def month(django_db_setup, django_db_blocker):
-    """What the command printed. It takes seconds, so all tests here look at the same month."""
+    """The output of the command. It takes seconds, so all tests here share the same month."""
     with django_db_blocker.unblock(), transaction.atomic():
         yield demo()
         transaction.set_rollback(True)
 
 
-def test_a_team_talks_for_a_month(month, db):
+def test_demo_covers_a_month(month, db):
     assert User.objects.filter(email__in=EMAILS).count() == len(CAST) == 8
     talk = Message.objects.filter(kind="text")
     assert talk.count() > 400
@@ -52,7 +52,7 @@ def test_a_team_talks_for_a_month(month, db):
     assert talk.values("author").distinct().count() == 8
 
 
-def test_its_messages_are_of_every_sort(month, db):
+def test_demo_has_every_kind_of_message(month, db):
     talk = Message.objects.filter(kind="text")
     assert talk.filter(reply_to__isnull=False).count() >= 5
     assert talk.filter(edited_at__isnull=False).count() >= 3
@@ -71,7 +71,7 @@ def test_its_messages_are_of_every_sort(month, db):
     )
 
 
-def test_its_counters_are_those_of_real_talk(month, db):
+def test_demo_counters_are_consistent(month, db):
     rows = Conversation.objects.annotate(
         said=Count("messages"), top=Max("messages__version"), last=Max("messages__seq")
     )
@@ -85,28 +85,28 @@ def test_its_counters_are_those_of_real_talk(month, db):
         assert times[-1] <= timezone.now()
 
 
-def test_what_happened_to_a_message_happened_after_it(month, db):
+def test_edits_deletions_and_reactions_follow_their_messages(month, db):
     assert not Message.objects.filter(edited_at__lt=F("created_at")).exists()
     assert not Message.objects.filter(deleted_at__lt=F("created_at")).exists()
     assert not Reaction.objects.filter(created_at__lt=F("message__created_at")).exists()
     assert not Reaction.objects.filter(created_at__gt=timezone.now()).exists()
 
 
-def test_a_member_finds_little_that_is_unread(month, db):
+def test_demo_member_has_few_unread_messages(month, db):
     mara = User.objects.get(email="mara@demo.example")
     unread = {row.name: row.unread for row in queries.sidebar(mara)}
     assert 0 < sum(unread.values()) < 30
     assert unread["Design corner"] == 0
 
 
-def test_it_prints_a_password_that_is_kept_nowhere_and_opens_every_account(month, db):
+def test_demo_prints_one_password_for_all_accounts(month, db):
     password = re.search(r"Password of each: (\S+)", month)[1]
     assert all(user.check_password(password) for user in User.objects.filter(email__in=EMAILS))
     for person in CAST:
         assert person.email in month
 
 
-def test_a_second_run_says_that_it_is_there_and_changes_nothing(month, db):
+def test_second_run_changes_nothing(month, db):
     before = Message.objects.count(), User.objects.count(), Conversation.objects.count()
     assert demo() == "The demo is there already.\n"
     assert (Message.objects.count(), User.objects.count(), Conversation.objects.count()) == before

@@ -1,4 +1,4 @@
-"""What is deleted can no longer be read in SQLite's files or in a backup."""
+"""Deleted data can no longer be read in SQLite's files or in a backup."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ on_sqlite = pytest.mark.skipif(
 )
 
 CANARY = "Zyzzogeton"
-LONG = f"{CANARY} " * 360  # more than fits on one page of the database
+LONG = f"{CANARY} " * 360  # does not fit on one page of the database
 
 
 def files() -> list[Path]:
@@ -100,7 +100,7 @@ CASES = [
 
 @on_sqlite
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_what_is_deleted_is_gone_from_the_file_and_the_log(case: Callable, alice, pair):
+def test_deleted_data_is_erased_from_the_database_and_the_wal(case: Callable, alice, pair):
     delete = case(alice, pair)
     assert is_on_disk()
     delete()
@@ -109,7 +109,7 @@ def test_what_is_deleted_is_gone_from_the_file_and_the_log(case: Callable, alice
 
 
 @on_sqlite
-def test_a_removed_picture_is_gone_from_the_file_and_the_log(alice):
+def test_removed_picture_is_erased_from_the_database_and_the_wal(alice):
     image = BytesIO()
     Image.effect_noise((200, 200), 90).save(image, "PNG")
     account_actions.update_profile(alice, picture=image.getvalue())
@@ -121,13 +121,13 @@ def test_a_removed_picture_is_gone_from_the_file_and_the_log(alice):
 
 
 @on_sqlite
-def test_freed_pages_are_overwritten_whatever_sqlite_was_built_with():
+def test_secure_delete_is_enabled():
     with connection.cursor() as cursor:
         assert cursor.execute("PRAGMA secure_delete").fetchone() == (1,)
 
 
 @on_sqlite
-async def test_a_server_empties_the_log_by_itself(monkeypatch):
+async def test_server_truncates_the_wal(monkeypatch):
     monkeypatch.setattr(upkeep, "LOG_SECONDS", 0.05)
     await engine.start()
     try:
@@ -145,7 +145,7 @@ async def test_a_server_empties_the_log_by_itself(monkeypatch):
 
 
 @on_sqlite
-def test_a_reader_of_an_older_state_is_not_waited_for(alice, pair):
+def test_truncate_log_does_not_wait_for_readers(alice, pair):
     message = say(alice, pair, CANARY)
     with closing(sqlite3.connect(files()[0], isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -160,7 +160,7 @@ def test_a_reader_of_an_older_state_is_not_waited_for(alice, pair):
 
 
 @on_sqlite
-def test_it_takes_its_turn_among_the_writers(alice, pair):
+def test_truncate_log_waits_for_writers(alice, pair):
     say(alice, pair, "Hello")
     done = threading.Event()
 
@@ -178,7 +178,7 @@ def test_it_takes_its_turn_among_the_writers(alice, pair):
     assert files()[1].stat().st_size == 0
 
 
-async def test_a_log_that_cannot_be_emptied_for_long_is_reported(caplog):
+async def test_repeatedly_failing_truncation_is_logged(caplog):
     class Threads:
         async def run(self, job):
             return False
@@ -191,7 +191,7 @@ async def test_a_log_that_cannot_be_emptied_for_long_is_reported(caplog):
 
 
 @on_sqlite
-def test_compacting_removes_what_an_older_version_left_in_unused_space(alice, pair, capsys):
+def test_compact_erases_unused_space_of_older_versions(alice, pair, capsys):
     with closing(sqlite3.connect(files()[0], isolation_level=None)) as older:
         older.execute("PRAGMA secure_delete=OFF")
         older.execute("CREATE TABLE former (text)")
@@ -206,12 +206,12 @@ def test_compacting_removes_what_an_older_version_left_in_unused_space(alice, pa
 
 @on_sqlite
 @pytest.mark.parametrize(("owner", "said"), [("process", "already served"), ("setup", "set up")])
-def test_compacting_is_refused_while_another_process_uses_the_database(owner, said):
+def test_compact_is_rejected_while_the_database_is_in_use(owner, said):
     with databases._server_lock(files()[0], owner), pytest.raises(CommandError, match=said):
         call_command("compact")
 
 
-def test_compacting_is_only_for_sqlite():
+def test_compact_is_only_for_sqlite():
     if connection.vendor == "sqlite":
         call_command("compact")
     else:
@@ -220,7 +220,7 @@ def test_compacting_is_only_for_sqlite():
 
 
 @on_sqlite
-def test_a_backup_holds_nothing_that_was_deleted_before(alice, pair, tmp_path):
+def test_backup_contains_no_deleted_data(alice, pair, tmp_path):
     for delete in [case(alice, pair) for case in CASES]:
         delete()
     say(alice, pair, "What is stored")

@@ -1,4 +1,4 @@
-"""Every address with every method: never a fault, and never HTML below /api/."""
+"""Every URL with every method: never a server error, and never HTML below /api/."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORDINARY = {"int": ["{pk}"], "str": ["x"], "slug": ["x"], "path": ["x"]}
 
 
 def patterns(found: Any = None, before: str = "/") -> Iterator[tuple[str, dict[str, str]]]:
-    """Every route of the URLconf and the kinds of its parameters."""
+    """Yield every route of the URLconf with the types of its parameters."""
     for pattern in found or get_resolver().url_patterns:
         if not hasattr(pattern.pattern, "_route"):
             continue
@@ -44,7 +44,7 @@ def addresses(values: dict[str, list[str]]) -> list[str]:
 
 
 class Visitor:
-    """Somebody who is signed in. What a request changes is taken back after it."""
+    """A signed-in user. The changes of each request are rolled back."""
 
     def __init__(self, user: Any) -> None:
         self.client = Client(raise_request_exception=False)
@@ -65,7 +65,7 @@ class Visitor:
         told = f"{method} {path[:80]}?{query[:80]} {body[:60]!r}: {response.status_code}"
         if response.status_code >= 500:
             self.faults.append(told)
-        # The pages of the API that are pages.
+        # The pages of the API that are HTML.
         is_page = path in (reverse("api:docs"), reverse("api:docs") + "?script=")
         if path.startswith("/api/") and not is_page and b"<html" in content.lower():
             self.faults.append(f"{told} answers with HTML")
@@ -82,13 +82,13 @@ def visitor(alice: Any, settings: Any) -> Visitor:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_is_answered_everywhere(method, visitor, pair, hello):
+def test_every_url_handles_every_method(method, visitor, pair, hello):
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         visitor.ask(method, path, b"{}" if method in ("POST", "PUT", "PATCH") else b"")
     assert visitor.faults == []
 
 
-def test_head_answers_as_get_does_without_the_body(visitor, pair, hello):
+def test_head_matches_get_without_a_body(visitor, pair, hello):
     differing = []
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         got, head = visitor.ask("GET", path), visitor.ask("HEAD", path)
@@ -97,7 +97,7 @@ def test_head_answers_as_get_does_without_the_body(visitor, pair, hello):
     assert differing == []
 
 
-def test_options_of_the_api_says_what_may_be_done(visitor, pair):
+def test_options_returns_the_allowed_methods(visitor, pair):
     path = reverse("api:messages", args=[pair.pk])
     answer = visitor.ask("OPTIONS", path)
     assert (answer.status_code, answer.json()) == (
@@ -107,10 +107,10 @@ def test_options_of_the_api_says_what_may_be_done(visitor, pair):
     assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
-# --- the last slash -------------------------------------------------------------------------------
+# --- the trailing slash ---------------------------------------------------------------------------
 
 
-def test_the_last_slash_of_an_api_path_may_be_left_out(visitor, pair, hello):
+def test_trailing_slash_of_api_urls_is_optional(visitor, pair, hello):
     differing = []
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         if not path.startswith("/api/"):
@@ -128,14 +128,14 @@ def test_the_last_slash_of_an_api_path_may_be_left_out(visitor, pair, hello):
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/conversations/x"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_is_not_there_is_json_below_api(path, method, visitor):
+def test_unknown_api_url_returns_json(path, method, visitor):
     answer = visitor.ask(method, path, b"{}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/api/me/sign-ins/%00/", "/api/users/1/picture/%00/"])
-def test_a_nul_in_an_address_is_not_found(path, alice, api_of):
-    """PostgreSQL would not even look for it."""
+def test_nul_in_a_url_is_not_found(path, alice, api_of):
+    """PostgreSQL rejects it in a query."""
     for method in ("DELETE", "GET"):
         answer = api_of(alice).generic(method, path)
         assert answer.status_code in (404, 405)

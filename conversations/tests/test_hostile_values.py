@@ -1,7 +1,7 @@
-"""Values that no database, header or parser can take, in every place of a request: never a fault.
+"""Values that no database, header or parser accepts, in every part of a request: never a server error.
 
-Addresses come from the URLconf and the fields of JSON from the OpenAPI description. Which parameters and
-fields a page reads is found out by watching it. So what is new is tried as well.
+URLs come from the URLconf, and JSON fields from the OpenAPI schema. Which parameters and fields a page reads
+is found by watching it, so new ones are tested too.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from conversations.tests.test_every_address import ORDINARY, Visitor, addresses,
 __all__ = ["visitor"]
 
 FORM = "application/x-www-form-urlencoded"
-# As they stand in an address or in a form.
+# Escaped as in a URL or a form.
 ESCAPED = [
-    "a%00b%FF%ED%A0%80",  # a NUL, no UTF-8, half of a surrogate pair
+    "a%00b%FF%ED%A0%80",  # a NUL, invalid UTF-8, a lone surrogate
     "9" * 30,
     "x" * 8000,
 ]
-# As they stand in JSON, for a field of either type.
+# As in JSON, for a field of either type.
 TEXTS = {
     "NUL": rb'"a\u0000b"',
     "half of a surrogate pair": rb'"\ud800"',
@@ -55,7 +55,7 @@ NESTED = {"deep": b"[" * 40 + b"]" * 40, "very deep": b'{"a":' * 100_000}
 
 
 def pages_and_values(visitor: Visitor, pair: Any, read: set[str], method: str) -> Iterator[Any]:
-    """Each page with hostile values for everything it reads: another one for each name each time."""
+    """Yield each page with hostile values for everything it reads, rotating the values among the names."""
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
         if path.startswith("/api/"):
             continue
@@ -69,7 +69,7 @@ def pages_and_values(visitor: Visitor, pair: Any, read: set[str], method: str) -
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The names that are looked for in query strings and forms, as they are looked for."""
+    """Record the names that are looked up in query strings and forms."""
     names: set[str] = set()
 
     def watch(kind: type, method: str) -> None:
@@ -89,7 +89,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_in_an_address(method, visitor, pair):
+def test_hostile_values_in_urls(method, visitor, pair):
     texts = ["a%00b", "%ED%A0%80%FF%C0%AF", "9" * 30]
     hostile = {
         "int": ["0", "9" * 30, str(2**63)],
@@ -102,13 +102,13 @@ def test_in_an_address(method, visitor, pair):
     assert visitor.faults == []
 
 
-def test_in_the_parameters_of_pages(visitor, pair, hello, read):
+def test_hostile_values_in_query_parameters_of_pages(visitor, pair, hello, read):
     for path, query in pages_and_values(visitor, pair, read, "GET"):
         visitor.ask("GET", f"{path}?{query}")
     assert visitor.faults == []
 
 
-def test_lists_of_the_administration_take_their_own_filters_only(visitor, pair, hello):
+def test_admin_changelists_accept_only_their_own_filters(visitor, pair, hello):
     hostile = [
         *("exact=" + "9" * 30, "exact=%00", "isnull=x", "isempty=%5B"),
         *("regex=%5B", "year=-1", "range=9", "startswith=p"),
@@ -124,19 +124,19 @@ def test_lists_of_the_administration_take_their_own_filters_only(visitor, pair, 
                 answer = visitor.ask("GET", f"{path}?{column.name}__{lookup}")
                 if answer.status_code != 400:
                     passed.add(column.name)
-        if shown.get_changelist(None) is ChangeList:  # others read parameters of their own alone
+        if shown.get_changelist(None) is ChangeList:  # others read only their own parameters
             assert passed <= {*filters}
         passed.clear()
     assert visitor.faults == []
 
 
-def test_in_the_fields_of_forms(visitor, pair, hello, read):
+def test_hostile_values_in_form_fields(visitor, pair, hello, read):
     for path, form in pages_and_values(visitor, pair, read, "POST"):
         visitor.ask("POST", path, form.encode(), FORM)
     assert visitor.faults == []
 
 
-def test_in_the_parameters_of_the_api(visitor, pair, hello):
+def test_hostile_values_in_query_parameters_of_the_api(visitor, pair, hello):
     for operation in OPERATIONS:
         for name in operation.query:
             for value in ESCAPED:
@@ -146,7 +146,7 @@ def test_in_the_parameters_of_the_api(visitor, pair, hello):
     assert visitor.faults == []
 
 
-def test_in_the_json_of_the_api(visitor, pair, hello):
+def test_hostile_values_in_json_of_the_api(visitor, pair, hello):
     good = {"string": b'"x"', "integer": b"1", "boolean": b"true", "array": b"[1]"}
     for operation in OPERATIONS:
         path = filled(operation.path, pair, hello)
@@ -182,11 +182,11 @@ def filled(path: str, pair: Any, hello: Any) -> str:
 # --- headers --------------------------------------------------------------------------------------
 
 COOKIES = [
-    '"a\\000b' + "x" * 30 + '"',  # quoted, with a NUL by its number
+    '"a\\000b' + "x" * 30 + '"',  # quoted, with a NUL as an octal escape
     "\xff\xfe" + "x" * 30,
     "9" * 40,
     "[" * 3000 + ":a:b",
-    ".eJwLy:1:1",  # said to be compressed
+    ".eJwLy:1:1",  # claims to be compressed
     "x" * 8000,
     "",
 ]
@@ -209,7 +209,7 @@ HEADERS = {
 
 
 def asked_with(header: str, value: str) -> list[str]:
-    """Returns the faults of some requests with this header, from nobody who is signed in."""
+    """Return the failures of some anonymous requests with this header."""
     client = Client(raise_request_exception=False, enforce_csrf_checks=True)
     account = b'{"email": "a@example.org", "password": "x"}'
     requests = [
@@ -229,7 +229,7 @@ def asked_with(header: str, value: str) -> list[str]:
     return faults
 
 
-def test_in_cookies(db):
+def test_hostile_values_in_cookies(db):
     faults = []
     for name in NAMES:
         for value in COOKIES:
@@ -237,15 +237,15 @@ def test_in_cookies(db):
     assert faults == []
 
 
-def test_in_headers(db):
+def test_hostile_values_in_headers(db):
     assert [
         f for name, values in HEADERS.items() for v in values for f in asked_with(name, v)
     ] == []
 
 
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "utf-16", "latin-1"])
-def test_no_charset_makes_half_of_a_surrogate_pair(charset, visitor, pair):
-    """+2AA- in UTF-7 and \\ud800 in Python's own are U+D800."""
+def test_charset_cannot_smuggle_a_lone_surrogate(charset, visitor, pair):
+    r"""+2AA- in UTF-7 and \ud800 in unicode_escape both are U+D800."""
     path = f"/c/{pair.pk}/messages/"
     parts = b'--x\r\nContent-Disposition: form-data; name="body"\r\n\r\n+2AA-\\ud800\r\n--x--\r\n'
     kinds = [
@@ -261,7 +261,8 @@ def test_no_charset_makes_half_of_a_surrogate_pair(charset, visitor, pair):
         assert answer.status_code in (400, 415)
         assert "UTF-8" in answer.content.decode()
     answer = visitor.ask("POST", path, parts, "multipart/form-data; boundary=x; charset=UTF8")
-    assert "+2AA-\\ud800" in answer.content.decode()  # without a key it is shown again, as it was
+    # Without a key the text is shown again, unchanged.
+    assert "+2AA-\\ud800" in answer.content.decode()
     assert visitor.faults == []
 
 
@@ -273,7 +274,7 @@ def frames() -> list[type[protocol.ClientFrame]]:
 
 
 @pytest.mark.parametrize("kind", frames(), ids=lambda kind: kind.__struct_config__.tag)
-def test_in_a_frame(kind):
+def test_hostile_values_in_frames(kind):
     hints = typing.get_type_hints(kind)
     good = {name: b'"x"' if hint is str else b"1" for name, hint in hints.items()}
     values = {**TEXTS, **NUMBERS, **NESTED}
@@ -286,12 +287,12 @@ def test_in_a_frame(kind):
                 text = protocol.parse(frame.decode("utf-8", "surrogateescape"))
             except ChatError:
                 continue
-            # What is a text of JSON is judged where it is used, as on every other way in.
+            # Text in JSON is validated where it is used, as everywhere else.
             assert told in ("the largest we take", "NUL", "no character"), told
             assert type(getattr(text, name)) is (int if told == "the largest we take" else str)
 
 
-def test_in_a_handshake(db):
+def test_hostile_values_in_handshakes(db):
     for name in NAMES:
         for value in COOKIES:
             cookie = f"{name}={value}".encode("latin-1")

@@ -1,4 +1,4 @@
-"""The shapes of keys and emoji."""
+"""Validation of keys and emoji."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from conversations.tests.helpers import raises_chat_error
 
 
 @pytest.mark.parametrize("key", ["a", "A-Z_09", "x" * 64, "0" * 36])
-def test_a_key_is_letters_digits_hyphens_underscores(key):
+def test_valid_keys_are_accepted(key):
     assert limits.valid_key(key) == key
 
 
 @pytest.mark.parametrize(
     "key", ["", " ", "a.b", "a/b", "ä", "a\n", "\na", "x" * 65, "٣", None, 1, b"a"]
 )
-def test_any_other_key_is_refused(key):
+def test_invalid_keys_are_rejected(key):
     with raises_chat_error("invalid", field="key"):
         limits.valid_key(key)
 
@@ -29,7 +29,7 @@ EMOJI = [
 
 
 @pytest.mark.parametrize("emoji", EMOJI)
-def test_one_emoji_is_a_reaction(emoji):
+def test_valid_emoji_are_accepted(emoji):
     assert limits.valid_emoji(emoji) == emoji
 
 
@@ -40,6 +40,6 @@ def test_one_emoji_is_a_reaction(emoji):
         *("👍\u200d", "👍" + "\U000e0061" * 40, "é", "漢", "\x00", "\ufe0f", None, 1, b"a"),
     ],
 )
-def test_anything_else_is_none(text):
+def test_invalid_emoji_are_rejected(text):
     with raises_chat_error("invalid", field="emoji"):
         limits.valid_emoji(text)

@@ -1,4 +1,4 @@
-"""Markdown -> HTML that can be shown to others: what is formatted, and what can never come through."""
+"""Markdown to HTML that is safe to show: what is formatted, and what can never get through."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.once
         ("snake_case_name", "<p>snake_case_name</p>"),
     ],
 )
-def test_what_people_write_is_formatted(body, expected):
+def test_common_markdown_is_rendered(body, expected):
     assert render(body) == expected
 
 
@@ -50,12 +50,12 @@ def test_what_people_write_is_formatted(body, expected):
         ("me@example.org", "mailto:me@example.org"),
     ],
 )
-def test_links_are_made_and_lead_nowhere_unguarded(body, href):
+def test_links_are_rendered_with_rel(body, href):
     assert f'<a href="{href}" rel="noopener noreferrer nofollow ugc">' in render(body)
 
 
 @pytest.mark.parametrize("body", ["example.org", "www.example.org", "file.py", "1.2.3.4", "a.b"])
-def test_what_only_looks_like_an_address_stays_text(body):
+def test_bare_domains_are_not_linked(body):
     assert "<a" not in render(body)
 
 
@@ -98,7 +98,7 @@ ALLOWED = {
 
 
 class Reader(HTMLParser):
-    """Reads HTML as a browser would and keeps its tags and text."""
+    """Parses HTML as a browser would, and keeps its tags and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -120,7 +120,7 @@ class Reader(HTMLParser):
         self.text += data
 
     def handle_comment(self, data):
-        raise AssertionError("a comment came through")
+        raise AssertionError("a comment got through")
 
 
 def assert_harmless(rendered: str) -> Reader:
@@ -134,12 +134,12 @@ def assert_harmless(rendered: str) -> Reader:
 
 
 @pytest.mark.parametrize("body", ATTACKS)
-def test_nothing_that_runs_comes_through(body):
+def test_attacks_render_harmlessly(body):
     assert_harmless(render(body))
 
 
 @pytest.mark.parametrize("body", ["<script>alert(1)</script>", "<b>bold</b>", "a <!-- b --> c"])
-def test_html_is_shown_as_it_was_written(body):
+def test_html_is_escaped(body):
     assert Reader(render(body)).text == body
 
 
@@ -151,7 +151,7 @@ LETTERS = st.one_of(
 
 @settings(deadline=None, max_examples=300)
 @given(st.text(LETTERS, max_size=200))
-def test_no_text_at_all_renders_to_anything_harmful(body):
+def test_random_text_renders_harmlessly(body):
     rendered = render(body)
     assert_harmless(rendered)
     assert len(rendered.encode()) <= limits.HTML_MAX
@@ -164,7 +164,7 @@ def test_no_text_at_all_renders_to_anything_harmful(body):
         max_size=6,
     ).map("".join)
 )
-def test_no_mixture_of_attacks_comes_through(body):
+def test_combined_attacks_render_harmlessly(body):
     assert_harmless(render(body))
 
 
@@ -227,8 +227,8 @@ LINES = st.lists(
 @example("1. one")
 @example("1. **one**")
 @example("Well, **this** is @Bob 1 at https://example.org/page. And **that**")
-def test_bodies_rendered_without_the_parser_look_as_it_would_make_them(body):
-    """Most messages skip the parser: nobody may see a difference."""
+def test_rendering_without_the_parser_gives_the_same_result(body):
+    """Most messages skip the parser, which must not make a visible difference."""
     body = body.strip()
     quick = None if is_blank(body) else markdown.render_without_parser(body)
     if quick is None:
@@ -239,16 +239,16 @@ def test_bodies_rendered_without_the_parser_look_as_it_would_make_them(body):
     assert words == expected
 
 
-def test_a_line_with_a_bold_word_a_name_and_an_address_skips_the_parser():
+def test_simple_line_is_rendered_without_the_parser():
     body = "The **quick** fox jumps over @Bob 1 and https://example.org/lazy/dog."
     assert markdown.render_without_parser(body) is not None
 
 
-# --- nothing that was written is lost ----------------------------------------------------------------
+# --- no text is lost ---------------------------------------------------------------------------------
 
 
 def shown(body: str) -> str:
-    """Return the text of a body's HTML in one line."""
+    """Return the text of a rendered body in one line."""
     return " ".join(Reader(render(body)).text.split())
 
 
@@ -263,11 +263,11 @@ def documented() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("body", "rendered"), documented(), ids=lambda text: text[:30])
-def test_what_differs_from_commonmark_is_as_documented(body, rendered):
+def test_differences_from_commonmark_are_as_documented(body, rendered):
     assert render(body).replace(f' rel="{REL}"', "") == rendered
 
 
-def test_the_table_of_differences_is_found():
+def test_table_of_differences_is_found():
     assert len(documented()) > 30
 
 
@@ -280,21 +280,21 @@ def test_the_table_of_differences_is_found():
         "- ```\n  ```", "**\u200b**", "[\u200b](https://x.org)",
     ],
 )  # fmt: skip
-def test_marks_alone_are_shown_as_typed(body):
+def test_markup_without_content_is_shown_as_typed(body):
     assert shown(body) == " ".join(body.split())
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.text(LETTERS, min_size=1, max_size=120))
-def test_a_message_that_says_something_shows_something(body):
+def test_nonblank_body_renders_nonblank(body):
     if not is_blank(body):
         assert not is_blank(shown(body))
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.text(LETTERS, max_size=120))
-def test_no_letter_or_digit_is_lost(body):
-    """Except in what has a meaning of its own: entities and the numbers and languages of blocks."""
+def test_letters_and_digits_are_never_lost(body):
+    """Except in syntax: entities, list numbers and languages of code blocks."""
     body = body.translate(str.maketrans("", "", "&()0123456789[]`~"))
     assert sorted(filter(str.isalnum, shown(body))) == sorted(filter(str.isalnum, body))
 
@@ -310,7 +310,7 @@ def test_no_letter_or_digit_is_lost(body):
         r"a\b\_c",
     ],
 )
-def test_a_backslash_in_a_path_is_kept(body):
+def test_backslash_in_a_path_is_kept(body):
     assert shown(body) == body
 
 
@@ -331,11 +331,11 @@ def test_a_backslash_in_a_path_is_kept(body):
         ("a\x02\x040\x03\x85b", "<p>a\ufffd\ufffd0\ufffd\ufffdb</p>"),
     ],
 )
-def test_what_is_set_apart_comes_back(body, rendered):
+def test_placeholders_are_restored(body, rendered):
     assert render(body) == rendered
 
 
-def test_a_backslash_escapes_a_mark_elsewhere():
+def test_backslash_escapes_markup_outside_paths():
     assert render(r"\*a\* snake\_case \[x](https://y)") == "<p>*a* snake_case [x](https://y)</p>"
 
 
@@ -362,21 +362,21 @@ def test_a_backslash_escapes_a_mark_elsewhere():
         ("me@example", []),
     ],
 )
-def test_where_links_begin_and_end(body, links):
+def test_link_boundaries(body, links):
     reader = Reader(render(body))
     assert [attributes["href"] for tag, attributes in reader.tags if tag == "a"] == links
     if not body.startswith("["):
         assert reader.text == body.strip("`*~")
 
 
-def test_no_character_that_reorders_text_gets_into_a_link():
+def test_bidi_controls_are_escaped_in_links():
     body = "https://example.org/\u202egpj.exe [x](https://example.org/\u202ea)"
     hrefs = [attributes.get("href") or "" for tag, attributes in Reader(render(body)).tags]
     assert not [href for href in hrefs if "\u202e" in href]
     assert "https://example.org/%E2%80%AEa" in hrefs
 
 
-# --- what it costs ----------------------------------------------------------------------------------
+# --- cost -------------------------------------------------------------------------------------------
 
 PIECES = [
     "[", "]", "(", ")", "](", "![", "[a](", "[a](https://x)", "[a]: ", "*", "**", "_", "~~",
@@ -387,14 +387,14 @@ PIECES = [
     "\n> -\nb", "\n> -\n[a]: ", "\n- ", "\n> > a", "\n# a",
 ]  # fmt: skip
 BEST_OF = 7
-# CPU time stretches where cores share caches and clock with others.
+# CPU time grows where cores share caches and clock speed with other processes.
 SLACK = 2
 LONGEST_SECONDS = 0.005
 SHORT_SECONDS = 0.0005
 
 
 def seconds(body: str, *, enough: float) -> float:
-    """Return the best of several measurements of this thread's CPU time: others may be busy."""
+    """Return the lowest of several measurements of this thread's CPU time: the machine may be busy."""
     best = float("inf")
     for _ in range(BEST_OF):
         began = time.thread_time()
@@ -411,7 +411,7 @@ def repeated(pieces: list[str], length: int) -> str:
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=repr)
-def test_repetitions_of_one_construct_are_rendered_in_bounded_time_and_size(piece):
+def test_repeated_constructs_render_in_bounded_time_and_size(piece):
     body = repeated([piece], limits.BODY_MAX)
     assert seconds(body, enough=LONGEST_SECONDS) < LONGEST_SECONDS * SLACK
     rendered = render(body)
@@ -421,20 +421,20 @@ def test_repetitions_of_one_construct_are_rendered_in_bounded_time_and_size(piec
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6))
-def test_repetitions_and_nests_are_rendered_in_bounded_time(pieces):
+def test_nested_constructs_render_in_bounded_time(pieces):
     body = repeated(pieces, limits.BODY_MAX)
     assert seconds(body, enough=LONGEST_SECONDS) < LONGEST_SECONDS * SLACK
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), st.integers(1, 500))
-def test_what_is_rendered_on_the_event_loop_takes_no_time(pieces, length):
+def test_quick_bodies_render_quickly(pieces, length):
     body = repeated(pieces, length)
     if markdown.is_quick(body):
         assert seconds(body, enough=SHORT_SECONDS) < SHORT_SECONDS * SLACK
 
 
-def test_ordinary_messages_are_rendered_on_the_event_loop_and_long_ones_are_not():
+def test_is_quick_accepts_ordinary_but_not_long_messages():
     words = "A **bold** word, @Ada, and https://example.org/a_b for `you`.\n"
     assert markdown.is_quick(words)
     assert markdown.is_quick("word " * 100)
@@ -442,7 +442,7 @@ def test_ordinary_messages_are_rendered_on_the_event_loop_and_long_ones_are_not(
     assert not markdown.is_quick("a@b.cc " * 60)
 
 
-def test_what_would_grow_too_big_is_shown_as_plain_text(monkeypatch):
+def test_oversized_html_falls_back_to_plain_text(monkeypatch):
     monkeypatch.setattr(limits, "HTML_MAX", 100)
     body = "https://example.org/_ " * 5
     rendered = render(body)

@@ -1,4 +1,4 @@
-"""Who a message calls: recognised when it is written, told with it, counted while it is unread."""
+"""Mentions: found when a message is stored, sent with it, and counted while it is unread."""
 
 from __future__ import annotations
 
@@ -67,25 +67,25 @@ def meant(body: str) -> list[int]:
         ("&#64;Ada <b>@Sam Hill</b>", [3]),
     ],
 )
-def test_an_at_sign_and_a_name_call_whoever_bears_it(body: str, ids: list[int]) -> None:
+def test_at_sign_and_name_mention_the_member(body: str, ids: list[int]) -> None:
     assert meant(body) == ids
 
 
-def test_of_very_many_calls_the_first_are_heard() -> None:
+def test_number_of_mentions_is_limited() -> None:
     crowd = [(number, f"P{number}") for number in range(1, 100)]
     calls = mentions.find_calls(markdown.render(" ".join(f"@{name}" for _, name in crowd)))
     assert mentions.MemberNames(crowd).find(calls) == list(range(1, limits.MENTIONS_MAX + 1))
     assert mentions.MemberNames((pk, "All") for pk, _ in crowd).find(["all"]) == list(range(1, 51))
 
 
-def test_a_message_tells_whom_of_the_members_it_calls(alice, bob, carol, pair):
+def test_message_lists_the_members_it_mentions(alice, bob, carol, pair):
     assert message_to_wire(say(alice, pair, "@Bob @Carol @Alice"))["mentions"] == [bob.pk, alice.pk]
     assert message_to_wire(say(alice, pair, "Nobody"))["mentions"] == []
-    # SQL's NULL, not JSON's: the index of those that call somebody goes by it.
+    # SQL's NULL, not JSON's: the partial index of mentions depends on it.
     assert Message.objects.filter(mentions__isnull=False).count() == 1
 
 
-def test_each_message_of_a_batch_calls_people_of_its_own_conversation(
+def test_each_message_of_a_batch_mentions_only_members_of_its_conversation(
     alice, bob, carol, pair, open_group
 ):
     actions.join(carol, open_group.pk)
@@ -98,7 +98,7 @@ def test_each_message_of_a_batch_calls_people_of_its_own_conversation(
     assert [each.message.mentions for each in sent] == [[bob.pk], [carol.pk], None]
 
 
-def test_names_beyond_ascii_are_found_whatever_their_case(alice, pair):
+def test_non_ascii_names_match_case_insensitively(alice, pair):
     emile = create_extra("Émile")
     actions.add_members(alice, pair.pk, [emile.pk])
     assert say(alice, pair, "@émile").mentions == [emile.pk]
@@ -106,7 +106,7 @@ def test_names_beyond_ascii_are_found_whatever_their_case(alice, pair):
 
 
 @pytest.mark.parametrize("first", ["'", '"', "\\", "%", "{", ",", "\U0001d400"])
-def test_names_that_begin_with_any_character_are_found(alice, pair, first):
+def test_names_with_special_first_characters_are_mentioned(alice, pair, first):
     member = create_extra(f"{first}x")
     actions.add_members(alice, pair.pk, [member.pk])
     draft = actions.Draft(alice.pk, pair.pk, "one", "", html=f"<p>@{html.escape(first)}x</p>")
@@ -114,18 +114,16 @@ def test_names_that_begin_with_any_character_are_found(alice, pair, first):
     assert sent.message.mentions == [member.pk]
 
 
-def test_who_left_is_not_called(alice, bob, pair):
+def test_former_member_is_not_mentioned(alice, bob, pair):
     actions.leave(bob, pair.pk)
     assert say(alice, pair, "@Bob").mentions is None
 
 
-def test_who_has_no_account_any_more_is_not_called(alice, clive, group):
+def test_deactivated_account_is_not_mentioned(alice, clive, group):
     assert say(alice, group, "@Clive").mentions is None
 
 
-def test_only_an_at_sign_costs_a_query_and_a_crowd_no_more_than_one(
-    alice, pair, django_assert_num_queries
-):
+def test_find_mentions_takes_at_most_one_query(alice, pair, django_assert_num_queries):
     many = [(pair.pk, f"<p>@{chr(0x4E00 + number)}</p>") for number in range(500)]
     with django_assert_num_queries(1):
         assert queries.find_mentions(many) == [None] * 500
@@ -133,7 +131,7 @@ def test_only_an_at_sign_costs_a_query_and_a_crowd_no_more_than_one(
         queries.find_mentions([(pair.pk, "<p>Hello</p>")] * 50)
 
 
-def test_editing_calls_anew_and_deleting_calls_nobody(alice, bob, pair):
+def test_edit_updates_mentions_and_deletion_removes_them(alice, bob, pair):
     message = say(alice, pair, "Hello")
     assert actions.edit_message(alice, message.pk, "Hello @Bob").mentions == [bob.pk]
     assert actions.edit_message(alice, message.pk, "Hello").mentions is None
@@ -147,7 +145,7 @@ def calls_of(user, conversation) -> list[int]:
     return row.mentions
 
 
-def test_unread_calls_stand_in_the_list_until_they_are_read(alice, bob, pair):
+def test_unread_mentions_are_listed_until_read(alice, bob, pair):
     first = say(alice, pair, "@Bob")
     say(alice, pair, "Nothing")
     second = say(alice, pair, "@bob again")
@@ -160,13 +158,13 @@ def test_unread_calls_stand_in_the_list_until_they_are_read(alice, bob, pair):
     assert calls_of(bob, pair) == []
 
 
-def test_a_new_name_is_called_from_then_on(alice, bob, pair):
+def test_renamed_user_is_mentioned_by_the_new_name(alice, bob, pair):
     account_actions.update_profile(bob, name="Robert Roe")
     assert say(alice, pair, "@Bob").mentions is None
     assert say(alice, pair, "@robert").mentions == [bob.pk]
 
 
-def test_a_changed_level_is_told_to_ones_own_windows(bob, pair, published):
+def test_changed_level_is_published_to_the_user(bob, pair, published):
     with published() as events:
         actions.set_level(bob, pair.pk, "mentions")
     assert events == [MembershipChanged(bob.pk, pair.pk, "level")]
@@ -175,12 +173,12 @@ def test_a_changed_level_is_told_to_ones_own_windows(bob, pair, published):
     assert events == []
 
 
-# tests/js/mentions.test.js goes through the same file, in the browser.
+# tests/js/mentions.test.js runs the same cases in the browser.
 CASES = json.loads((settings.BASE_DIR / "tests/js/mentions.json").read_text())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['name']} @{case['call']}")
-def test_a_member_is_mentioned_whatever_the_case_of_any_letter(alice, pair, case):
+def test_mentions_match_the_shared_test_cases(alice, pair, case):
     member = create_extra("Somebody")
     actions.add_members(alice, pair.pk, [member.pk])
     account_actions.update_profile(member, name=case["name"])
@@ -189,7 +187,7 @@ def test_a_member_is_mentioned_whatever_the_case_of_any_letter(alice, pair, case
     )
 
 
-def test_every_first_character_of_a_name_is_among_those_looked_for():
+def test_first_letters_include_every_character_that_folds_to_them():
     marks = (
         "",
         "\u0301",
@@ -213,9 +211,7 @@ def test_every_first_character_of_a_name_is_among_those_looked_for():
     assert missing == []
 
 
-def test_members_are_narrowed_by_their_first_letter_until_there_are_too_many_of_them(
-    alice, pair, django_assert_num_queries
-):
+def test_members_are_filtered_by_first_letter_up_to_a_limit(alice, pair, django_assert_num_queries):
     letters = [chr(0x4E00 + number) for number in range(queries.MENTION_LETTERS - 1)]
     some = [(pair.pk, f"<p>@{letter}</p>") for letter in [*letters, "i"]]
     with django_assert_num_queries(1) as few:

@@ -17,7 +17,7 @@ def new_epoch() -> str:
     return output.getvalue()
 
 
-def test_a_new_epoch_is_another_one_and_stays():
+def test_new_epoch_changes_the_epoch_for_good():
     before = queries.epoch()
     output = new_epoch()
     after = queries.epoch()
@@ -27,11 +27,11 @@ def test_a_new_epoch_is_another_one_and_stays():
     assert Instance.objects.count() == 1
 
 
-def test_it_says_what_follows():
+def test_new_epoch_explains_the_consequences():
     assert "reconnect all clients" in new_epoch()
 
 
-def test_it_works_before_anybody_has_asked_for_the_epoch():
+def test_new_epoch_works_before_the_first_epoch_exists():
     assert not Instance.objects.exists()
     assert queries.epoch() not in ("", None)
     Instance.objects.all().delete()

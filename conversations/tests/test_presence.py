@@ -1,4 +1,5 @@
-"""Who is here, has read, has another name, with a clock that tests turn: who hears it, how often, who not."""
+"""Presence, read marks and renames, with a clock that tests control: who gets them, how often, and who does
+not."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ BEFORE_IT_SETTLES = LEASE / 2 - 1
 
 
 class Wire:
-    """Carries events between the processes of a test, through their encoding; it may be cut."""
+    """Carries encoded events between the processes of a test. It can be cut."""
 
     def __init__(self) -> None:
         self.processes: list[FakeProcess] = []
@@ -59,7 +60,7 @@ class Wire:
 
 @dataclass(eq=False)
 class FakeProcess:
-    """One process: a relay, and what tells of people."""
+    """One process: a relay, with presence, read marks and profiles."""
 
     relay: Relay
     presence: Presence
@@ -85,7 +86,7 @@ class FakeProcess:
 
 @dataclass
 class FakeProcesses:
-    """Two processes and the clock they share."""
+    """Two processes and their shared clock."""
 
     here: FakeProcess
     there: FakeProcess
@@ -125,14 +126,14 @@ async def two_processes(most: int = 100, *, settled: bool = True) -> AsyncIterat
 
 
 def take_frames(socket: FakeSocket, kind: str = "presence") -> list[dict[str, Any]]:
-    """What a socket heard of this kind, taken."""
+    """Remove and return the frames of this kind that a socket got."""
     frames = [frame for frame in socket.received if frame["type"] == kind]
     socket.received = [frame for frame in socket.received if frame["type"] != kind]
     return frames
 
 
 async def moves(both: FakeProcesses, reader: User, room: Conversation, seq: int) -> None:
-    """Somebody's mark stands at `seq` now, and all processes hear of it."""
+    """Set someone's read mark to `seq` and publish it to all processes."""
     mark = Membership.objects.filter(conversation=room, user=reader)
     await do(mark.update)(last_read_seq=seq)
     both.wire.offer((ReadMarkMoved(room.pk, reader.pk),))
@@ -145,10 +146,10 @@ def presence(*here: User, gone: tuple[User, ...] = (), reset: bool = False) -> d
     return {"type": "presence", "online": ids(here), "offline": ids(gone), "reset": reset}
 
 
-# --- who is here -----------------------------------------------------------------------------------
+# --- presence --------------------------------------------------------------------------------------
 
 
-async def test_who_comes_hears_who_is_here_and_the_others_hear_of_them(alice, bob, carol, pair):
+async def test_connecting_sends_presence_to_the_user_and_to_others(alice, bob, carol, pair):
     async with two_processes() as both:
         hers = await both.here.connect(alice, pair)
         outside = await both.here.connect(carol)
@@ -165,7 +166,7 @@ async def test_who_comes_hears_who_is_here_and_the_others_hear_of_them(alice, bo
         assert online_users([alice.pk, bob.pk, 10**9]) == {alice.pk, bob.pk}
 
 
-async def test_a_reload_is_neither_going_nor_coming(alice, bob, pair):
+async def test_reload_does_not_change_presence(alice, bob, pair):
     async with two_processes() as both:
         hers = await both.here.connect(alice, pair)
         his = await both.here.connect(bob, pair)
@@ -179,7 +180,7 @@ async def test_a_reload_is_neither_going_nor_coming(alice, bob, pair):
         assert take_frames(hers) == []
 
 
-async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(alice, bob, pair):
+async def test_user_goes_offline_when_the_last_lease_expires(alice, bob, pair):
     async with two_processes() as both:
         hers = await both.here.connect(alice, pair)
         one, two = await both.here.connect(bob, pair), await both.there.connect(bob, pair)
@@ -196,18 +197,18 @@ async def test_who_closed_the_last_of_several_windows_is_gone_after_the_lease(al
         assert online_users([bob.pk]) == set()
 
 
-async def test_a_process_that_dies_takes_its_people_along_within_the_lease(alice, bob, pair):
+async def test_users_of_a_killed_process_go_offline_within_the_lease(alice, bob, pair):
     async with two_processes() as both:
         hers = await both.here.connect(alice, pair)
         await both.there.connect(bob, pair)
         await both.advance(2)
         assert take_frames(hers)[-1] == presence(bob)
-        both.wire.processes.remove(both.there)  # says nothing any more, not even goodbye
+        both.wire.processes.remove(both.there)  # sends nothing any more, not even that it ends
         await both.advance(LEASE + 1)
         assert take_frames(hers) == [presence(gone=(bob,))]
 
 
-async def test_without_the_layer_each_process_knows_its_own_and_with_it_all_again(alice, bob, mia):
+async def test_presence_recovers_when_the_channel_layer_returns(alice, bob, mia):
     async with two_processes() as both:
         room = await do(actions.create_conversation)(
             alice, name="Garden", member_ids=[bob.pk, mia.pk]
@@ -225,17 +226,17 @@ async def test_without_the_layer_each_process_knows_its_own_and_with_it_all_agai
         assert take_frames(hers) == [presence(bob)]
 
 
-async def test_a_process_that_just_started_does_not_say_that_everybody_left(alice, bob, pair):
+async def test_restarted_process_does_not_report_everyone_offline(alice, bob, pair):
     async with two_processes(settled=False) as both:
         hers = await both.here.connect(alice, pair)
         await both.advance(BEFORE_IT_SETTLES)
-        await both.here.connect(bob, pair)  # comes back a little later
+        await both.here.connect(bob, pair)  # reconnects a little later
         assert take_frames(hers) == []
         await both.advance(2)
         assert take_frames(hers) == [presence(bob, reset=True)]
 
 
-async def test_who_is_added_is_known_at_once_on_both_sides(alice, bob, carol, pair, recorder):
+async def test_adding_a_member_sends_presence_to_both_sides(alice, bob, carol, pair, recorder):
     async with two_processes() as both:
         hers = await both.here.connect(alice, pair)
         theirs = await both.there.connect(carol)
@@ -247,7 +248,7 @@ async def test_who_is_added_is_known_at_once_on_both_sides(alice, bob, carol, pa
         assert presence(carol) in take_frames(hers)
 
 
-async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
+async def test_removed_member_gets_no_more_presence(alice, bob, pair):
     async with two_processes() as both:
         hers = await both.here.connect(alice, pair)
         his = await both.there.connect(bob, pair)
@@ -261,7 +262,7 @@ async def test_who_is_removed_hears_no_more_of_the_others(alice, bob, pair):
         assert all(not frame["online"] and not frame["offline"] for frame in take_frames(his))
 
 
-async def test_a_closed_account_is_nowhere(alice, bob, pair):
+async def test_deactivated_account_is_not_online(alice, bob, pair):
     async with two_processes() as both:
         await both.here.connect(bob, pair)
         await both.advance(1)
@@ -271,7 +272,7 @@ async def test_a_closed_account_is_nowhere(alice, bob, pair):
         assert take_frames(late) == [presence(reset=True)]
 
 
-async def test_where_too_many_are_members_nobody_is_told(alice, bob, mia, pair):
+async def test_presence_is_not_sent_in_large_conversations(alice, bob, mia, pair):
     async with two_processes(most=2) as both:
         await do(actions.add_members)(alice, pair.pk, [mia.pk])
         hers, his = await both.here.connect(alice, pair), await both.here.connect(bob, pair)
@@ -281,7 +282,7 @@ async def test_where_too_many_are_members_nobody_is_told(alice, bob, mia, pair):
         assert take_frames(hers, "seen") == []
 
 
-async def test_switched_off_it_says_nothing_at_all(alice, bob, pair, settings):
+async def test_presence_can_be_disabled(alice, bob, pair, settings):
     settings.PRESENCE_MEMBERS = 0
     async with two_processes(most=0) as both:
         hers = await both.here.connect(alice, pair)
@@ -292,9 +293,7 @@ async def test_switched_off_it_says_nothing_at_all(alice, bob, pair, settings):
         assert online_users([bob.pk]) == set()
 
 
-async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
-    alice, bob, pair, monkeypatch
-):
+async def test_database_outage_only_delays_presence(alice, bob, pair, monkeypatch):
     def gone(*args, **kwargs):
         raise OperationalError("gone")
 
@@ -309,7 +308,7 @@ async def test_a_database_that_is_away_makes_it_late_and_nothing_else(
         assert take_frames(hers) == [presence(bob, reset=True)]
 
 
-async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
+async def test_many_simultaneous_connections_send_one_frame_each(alice):
     people = [await do(create_extra)(f"Person{n}") for n in range(30)]
     room = await do(actions.create_conversation)(
         alice, name="Hall", member_ids=[each.pk for each in people]
@@ -328,7 +327,7 @@ async def test_a_crowd_that_comes_together_costs_each_one_frame(alice):
         assert take_frames(hers) == [presence(gone=tuple(people))]
 
 
-async def test_a_long_list_comes_in_pieces():
+async def test_long_presence_list_is_split():
     async with two_processes() as both:
         socket = FakeSocket(1)
         both.here.presence._write({socket}, set(range(FRAME_IDS_MAX + 5)), {10**6}, reset=True)
@@ -338,7 +337,7 @@ async def test_a_long_list_comes_in_pieces():
         assert (len(second["online"]), second["offline"]) == (5, [10**6])
 
 
-async def test_messages_cost_nothing(alice, bob, pair):
+async def test_messages_do_not_renew_leases(alice, bob, pair):
     async with two_processes() as both:
         await both.here.connect(alice, pair)
         await both.there.connect(bob, pair)
@@ -358,10 +357,10 @@ async def test_messages_cost_nothing(alice, bob, pair):
         assert beats <= 2 * (3 + 1)
 
 
-# --- who has read ----------------------------------------------------------------------------------
+# --- read marks ------------------------------------------------------------------------------------
 
 
-async def test_marks_of_a_second_are_one_frame_with_the_newest_of_each(alice, bob, pair):
+async def test_read_marks_are_batched_per_second(alice, bob, pair):
     async with two_processes() as both:
         hers, his = await both.here.connect(alice, pair), await both.there.connect(bob, pair)
         await both.advance(1)
@@ -372,7 +371,7 @@ async def test_marks_of_a_second_are_one_frame_with_the_newest_of_each(alice, bo
         assert take_frames(hers, "seen") == take_frames(his, "seen") == [wanted]
 
 
-async def test_of_two_marks_the_one_that_holds_is_told_whichever_is_heard_of_last(alice, bob, pair):
+async def test_out_of_order_read_marks_send_the_stored_one(alice, bob, pair):
     async with two_processes() as both:
         hers = await both.here.connect(alice, pair)
         await both.advance(1)
@@ -392,7 +391,7 @@ async def test_of_two_marks_the_one_that_holds_is_told_whichever_is_heard_of_las
 
 @contextlib.contextmanager
 def recorded(wire: Wire) -> Iterator[list[Event]]:
-    """What is told meanwhile waits: the events."""
+    """Hold back what is published inside the block; gives the events."""
     text: list[Event] = []
     recorder = SimpleNamespace(offer=text.extend)
     publisher.disconnect(wire)
@@ -405,7 +404,7 @@ def recorded(wire: Wire) -> Iterator[list[Event]]:
 
 
 @pytest.mark.parametrize("count", [10, 40])
-async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(count, alice):
+async def test_burst_of_read_marks_sends_one_frame_per_member(count, alice):
     people = [await do(create_extra)(f"Reader{n}") for n in range(count)]
     room = await do(actions.create_conversation)(
         alice, name="Hall", member_ids=[each.pk for each in people]
@@ -425,9 +424,7 @@ async def test_a_burst_that_all_read_costs_each_member_a_frame_and_no_square(cou
         assert {mark["seq"] for mark in frames[0][0]["marks"]} == {5}
 
 
-def test_marks_of_any_number_of_readers_take_two_queries(
-    alice, bob, pair, group, django_assert_num_queries
-):
+def test_read_marks_of_takes_two_queries(alice, bob, pair, group, django_assert_num_queries):
     Membership.objects.filter(conversation=pair, user=bob).update(last_read_seq=2)
     readers = {pair.pk: {bob.pk}, group.pk: {alice.pk, bob.pk}}
     with django_assert_num_queries(2):
@@ -437,7 +434,7 @@ def test_marks_of_any_number_of_readers_take_two_queries(
     assert queries.read_marks_of(readers, most=2).keys() == {pair.pk}
 
 
-async def test_who_opens_a_page_just_then_hears_what_was_told_before_the_socket(alice, bob, pair):
+async def test_new_socket_gets_recent_read_marks(alice, bob, pair):
     async with two_processes() as both:
         await both.here.connect(bob, pair)
         await moves(both, bob, pair, 1)
@@ -453,7 +450,7 @@ async def test_who_opens_a_page_just_then_hears_what_was_told_before_the_socket(
         assert take_frames(later, "seen") == []
 
 
-async def test_who_is_removed_hears_of_no_mark_made_since(alice, bob, pair):
+async def test_removed_member_gets_no_read_marks(alice, bob, pair):
     async with two_processes() as both:
         his = await both.here.connect(bob, pair)
         await both.advance(1)
@@ -463,15 +460,15 @@ async def test_who_is_removed_hears_of_no_mark_made_since(alice, bob, pair):
         assert take_frames(his, "seen") == []
 
 
-async def test_reading_and_setting_back_are_told_to_the_others(alice, bob, pair, recorder):
+async def test_mark_read_and_mark_unread_are_published(alice, bob, pair, recorder):
     await do(actions.mark_unread)(bob, pair.pk, 1)
     await do(actions.mark_read)(bob, pair.pk, 1)
-    await do(actions.mark_read)(bob, pair.pk, 1)  # moves nothing
+    await do(actions.mark_read)(bob, pair.pk, 1)  # changes nothing
     marks = [event for event in recorder.events if isinstance(event, ReadMarkMoved)]
     assert marks == [ReadMarkMoved(pair.pk, bob.pk)] * 2
 
 
-async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
+async def test_role_and_level_changes_do_not_refresh_presence(alice, bob, pair):
     async with two_processes() as both:
         await both.here.connect(bob, pair)
         await both.advance(1)
@@ -481,10 +478,10 @@ async def test_only_who_comes_or_goes_stirs_the_others(alice, bob, pair):
         assert both.wire.said == []
 
 
-# --- who has another name --------------------------------------------------------------------------
+# --- renames ---------------------------------------------------------------------------------------
 
 
-async def test_names_of_a_second_are_one_frame_with_the_last_for_who_shares_a_conversation(
+async def test_renames_are_batched_and_sent_to_people_who_share_a_conversation(
     alice, bob, carol, pair
 ):
     tea = await do(actions.create_conversation)(alice, name="Tea", member_ids=[bob.pk])
@@ -506,7 +503,7 @@ async def test_names_of_a_second_are_one_frame_with_the_last_for_who_shares_a_co
         assert take_frames(his, "person") == []
 
 
-async def test_a_name_is_told_once_the_database_is_back(alice, bob, pair, monkeypatch):
+async def test_rename_is_sent_after_a_database_outage(alice, bob, pair, monkeypatch):
     def away(_ids):
         raise OperationalError("away")
 
@@ -521,9 +518,7 @@ async def test_a_name_is_told_once_the_database_is_back(alice, bob, pair, monkey
         assert [frame["user"]["name"] for frame in take_frames(his, "person")] == ["Alicia"]
 
 
-def test_telling_of_any_number_of_names_takes_two_queries(
-    alice, bob, pair, django_assert_num_queries
-):
+def test_publishing_renames_takes_two_queries(alice, bob, pair, django_assert_num_queries):
     with django_assert_num_queries(2):
         people, shared = _read({alice.pk, bob.pk})
     assert {each.pk for each in people} == set(shared) == {alice.pk, bob.pk}

@@ -1,5 +1,5 @@
-"""Whatever people do, in whatever order: the log has no hole, the clock is the newest change, unread is
-what counting by hand says, and whoever follows along (live, by catching up, or late) knows the same."""
+"""Whatever people do, in any order: the log has no gap, the version is that of the newest change, unread
+counts match a count by hand, and every client (live, catching up, or late) ends up with the same state."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from conversations.tests.helpers import assert_consistent, published_versions
 from conversations.tests.test_queries import brute_force_unread
 from conversations.wire import message_to_wire
 
-PEOPLE = range(4)  # Alice owns, Bob is a member, Carol and Mia come and go
+PEOPLE = range(4)  # Alice is the owner, Bob a member; Carol and Mia come and go
 Who = st.sampled_from(PEOPLE)
-Which = st.integers(0, 11)  # a message: the n-th from the end
+Which = st.integers(0, 11)  # the n-th message from the end
 Body = st.sampled_from(["Hello", "Hello *you*", "Well", "  ", "x" * 4001, "a\x00"])
 Emoji = st.sampled_from(["👍", "🎉"])
 Role = st.sampled_from(["owner", "admin", "member"])
@@ -119,7 +119,7 @@ def as_json(wire: Any) -> Any:
 
 
 def learn(known: dict[int, Any], message: Any) -> None:
-    """Keep a message by docs/protocol.md: the higher version wins, in quotes of it too."""
+    """Store a message as docs/protocol.md says: the higher version wins, also in quotes."""
     if message["id"] in known and known[message["id"]]["version"] >= message["version"]:
         return
     known[message["id"]] = message
@@ -132,7 +132,7 @@ def learn(known: dict[int, Any], message: Any) -> None:
 
 
 def heard(events: list[Event]) -> dict[int, Any]:
-    """What a client knows that heard every frame."""
+    """Return what a client knows that got every frame."""
     known: dict[int, Any] = {}
     for event in events:
         if isinstance(event, ConversationChanged):
@@ -141,7 +141,7 @@ def heard(events: list[Event]) -> dict[int, Any]:
 
 
 def caught_up(conversation: Conversation, known: dict[int, Any], position: int, limit: int) -> int:
-    """Let a client that knows everything up to `position` ask until there is no more."""
+    """Let a client that knows everything up to `position` ask for changes until there are no more."""
     while True:
         changes = queries.changes_since(conversation.pk, position, limit=limit)
         assert changes is not None
@@ -167,7 +167,7 @@ def caught_up(conversation: Conversation, known: dict[int, Any], position: int, 
     away=st.integers(0, 39),
     limit=st.integers(1, 5),
 )
-def test_everybody_ends_up_knowing_the_same(
+def test_all_clients_converge_to_the_same_state(
     steps, asks_every, away, limit, alice, bob, carol, mia, published
 ):
     with transaction.atomic():
@@ -176,7 +176,7 @@ def test_everybody_ends_up_knowing_the_same(
         world = World([alice, bob, carol, mia], group)
         by_asking: dict[int, Any] = {}
         position = 0
-        # Whoever loads no more than the latest page, goes away and comes back later.
+        # A client that loads only the latest page, disconnects, and returns later.
         returning: dict[int, Any] = {}
         left_at = group.version
         for number, what in enumerate(steps):
@@ -191,7 +191,7 @@ def test_everybody_ends_up_knowing_the_same(
                 try:
                     world.do(*what)
                 except ChatError:
-                    # Refused: then nothing happened and nothing is told.
+                    # A rejected action changes and publishes nothing.
                     assert more == []
             events += more
             after = Conversation.objects.values_list("version", flat=True).get(pk=group.pk)

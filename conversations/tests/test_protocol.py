@@ -1,4 +1,4 @@
-"""The words on the wire: whatever comes in, a typed frame or a ChatError comes out."""
+"""The wire protocol: any input gives a typed frame or a ChatError."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def said(**frame: object) -> str:
     return json.dumps(frame)
 
 
-def test_a_send_is_understood():
+def test_send_frame_is_parsed():
     frame = protocol.parse(said(type="send", conversation=7, key="k-1", body="hi"))
     assert frame == protocol.Send(conversation=7, key="k-1", body="hi", reply_to=None)
 
@@ -54,19 +54,19 @@ def test_a_send_is_understood():
         '{"type":"ping","a":' + "[" * 33 + "]" * 33 + "}",
     ],
 )
-def test_what_is_no_frame_is_refused_with_a_code_and_a_sentence(text: str):
+def test_invalid_frame_is_rejected(text: str):
     with pytest.raises(ChatError) as error:
         protocol.parse(text)
     assert error.value.code == "bad_frame"
     assert error.value.detail.endswith(".")
 
 
-def test_a_binary_frame_is_refused():
+def test_binary_frame_is_rejected():
     with pytest.raises(ChatError, match="bad_frame"):
         protocol.parse(None, b'{"type":"ping"}')
 
 
-def test_a_frame_over_the_limit_is_too_big_and_one_at_the_limit_is_not():
+def test_frame_size_is_limited():
     def frame_of(size: int) -> str:
         empty = len(said(type="auth", token=""))
         return said(type="auth", token="x" * (size - empty))
@@ -76,7 +76,7 @@ def test_a_frame_over_the_limit_is_too_big_and_one_at_the_limit_is_not():
         protocol.parse(frame_of(protocol.FRAME_MAX + 1))
 
 
-def test_brackets_inside_of_strings_are_no_nesting():
+def test_brackets_in_strings_do_not_count_as_nesting():
     body = "[{" * 500 + '"\\'
     frame = protocol.parse(said(type="send", conversation=1, key="k", body=body))
     assert isinstance(frame, protocol.Send)
@@ -94,12 +94,12 @@ def test_brackets_inside_of_strings_are_no_nesting():
         (None, {}),
     ],
 )
-def test_the_answer_to_a_refused_frame_says_which_message_it_is_about(text, about):
+def test_frame_address_identifies_a_rejected_frame(text, about):
     assert protocol.frame_address(text) == about
 
 
 def refused_or_understood(text: str) -> bool:
-    """Any other exception than a ChatError would have cost a client its socket."""
+    """Any exception other than a ChatError would have closed the socket."""
     try:
         return isinstance(protocol.parse(text), protocol.ClientFrame)
     except ChatError as error:
@@ -107,7 +107,7 @@ def refused_or_understood(text: str) -> bool:
 
 
 @given(st.text(max_size=300))
-def test_no_text_gets_anything_else_out_of_the_parser(text: str):
+def test_parse_raises_only_chat_errors_for_any_text(text: str):
     assert refused_or_understood(text)
     protocol.frame_address(text)
 
@@ -125,7 +125,7 @@ def test_no_text_gets_anything_else_out_of_the_parser(text: str):
         max_leaves=12,
     )
 )
-def test_no_json_gets_anything_else_out_of_the_parser(value: object):
+def test_parse_raises_only_chat_errors_for_any_json(value: object):
     assert refused_or_understood(json.dumps(value))
 
 
@@ -142,9 +142,9 @@ EVENTS = [
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
-def test_every_event_comes_through_the_layer_as_it_went_in(event: events.Event):
+def test_events_survive_the_channel_layer(event: events.Event):
     message = events.to_layer([event, EVENTS[0]], "origin")
-    carried = json.loads(json.dumps(message))  # plain data: any layer can carry it
+    carried = json.loads(json.dumps(message))  # plain data: any channel layer can carry it
     assert events.from_layer(carried) == (event, EVENTS[0])
 
 
@@ -166,11 +166,11 @@ def test_every_event_comes_through_the_layer_as_it_went_in(event: events.Event):
         },
     ],
 )
-def test_an_event_of_another_version_of_chatty_is_ignored(message):
+def test_events_of_another_version_are_ignored(message):
     assert events.from_layer(message) == ()
 
 
-def test_the_tag_of_events_changes_with_the_subprotocol():
+def test_layer_type_changes_with_the_subprotocol():
     assert events.LAYER_TYPE.rpartition(".")[2] == protocol.SUBPROTOCOL.rpartition(".")[2]
 
 
@@ -184,18 +184,18 @@ def test_the_tag_of_events_changes_with_the_subprotocol():
         ([], None),
     ],
 )
-def test_the_newest_version_a_client_offers_is_chosen(offered, chosen):
+def test_newest_offered_subprotocol_is_chosen(offered, chosen):
     assert protocol.choose_subprotocol(offered) == chosen
 
 
-def test_what_is_understood_is_heard_beside_what_is_not():
+def test_known_events_are_kept_among_unknown_ones():
     marks = events.to_layer([EVENTS[0]], "origin")
     marks["events"] = '[{"kind":"of_the_future","a":1},' + marks["events"][1:-1] + ",7]"
     assert events.from_layer(marks) == (EVENTS[0],)
 
 
 class Books(InMemoryChannelLayer):
-    """A layer that notes what is sent, and holds the first until it is let go."""
+    """A channel layer that records what is sent, and blocks until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -207,7 +207,7 @@ class Books(InMemoryChannelLayer):
         await self.open.wait()
 
 
-async def test_what_queues_up_for_a_group_goes_in_one_message_and_in_order():
+async def test_publisher_batches_queued_events_per_group_in_order():
     layer = Books()
     publisher = Publisher(layer, origin="here")
     task = asyncio.create_task(publisher.run())

@@ -1,4 +1,4 @@
-"""Rows of deleted conversations go away beside everything else, whoever deleted them and when."""
+"""Rows of deleted conversations are purged in the background, even if their event was lost."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ async def purge_until_gone(purge: Purge, threads: DatabaseThreads, conversation:
         task.cancel()
 
 
-async def test_what_was_deleted_before_the_start_is_removed(alice, pair, threads):
+async def test_conversations_deleted_before_the_start_are_purged(alice, pair, threads):
     await threads.run(say, alice, pair)
     await threads.run(actions.delete_conversation, alice, pair.pk)
     await purge_until_gone(Purge(threads), threads, pair)
     assert not await threads.run(Message.objects.filter(conversation_id=pair.pk).exists)
 
 
-async def test_a_deletion_wakes_the_purge(alice, pair, threads):
+async def test_deletion_wakes_the_purge(alice, pair, threads):
     purge = Purge(threads)
     publisher.connect(purge)
     try:

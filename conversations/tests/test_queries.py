@@ -1,4 +1,4 @@
-"""Reading: what is on a page, what is unread, what changed; and that it costs the same when there is much."""
+"""Reads: history, unread counts and changes, with a constant number of queries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def seqs(messages: list[Message]) -> list[int]:
 
 @pytest.fixture
 def long(alice, pair) -> Conversation:
-    """120 entries: two notices and 118 messages."""
+    """120 rows: two system messages and 118 messages."""
     fill(alice, pair, 118)
     pair.refresh_from_db()
     return pair
@@ -59,7 +59,7 @@ def long(alice, pair) -> Conversation:
         ({"limit": 0}, 120, 120, True, False),
     ],
 )
-def test_a_page_holds_what_was_asked_for(asked, first, last, older, newer, long):
+def test_history_page_boundaries(asked, first, last, older, newer, long):
     page = queries.history(long, **asked)
     assert seqs(page.messages) == list(range(first, last + 1))
     assert (page.has_older, page.has_newer) == (older, newer)
@@ -76,21 +76,19 @@ def test_a_page_holds_what_was_asked_for(asked, first, last, older, newer, long)
         ({"around": 10_000}, True, False),
     ],
 )
-def test_an_empty_page_still_says_where_the_messages_are(asked, older, newer, long):
+def test_empty_page_reports_older_and_newer(asked, older, newer, long):
     page = queries.history(long, **asked)
     assert page.messages == []
     assert (page.has_older, page.has_newer) == (older, newer)
 
 
 @pytest.mark.parametrize("asked", [{}, {"before": 5}, {"after": 0}, {"around": 3}])
-def test_where_nobody_has_spoken_there_is_nothing_on_either_side(asked, alice, bob):
+def test_empty_conversation_has_no_older_or_newer(asked, alice, bob):
     page = queries.history(actions.open_direct(alice, bob.pk), **asked)
     assert (page.messages, page.has_older, page.has_newer) == ([], False, False)
 
 
-def test_a_page_costs_the_same_queries_whatever_is_on_it(
-    alice, bob, pair, django_assert_num_queries
-):
+def test_query_count_of_a_page_is_constant(alice, bob, pair, django_assert_num_queries):
     quoted = say(bob, pair)
     for number in range(30):
         message = say(alice, pair, f"{number}", reply_to=quoted.pk)
@@ -105,7 +103,7 @@ def test_a_page_costs_the_same_queries_whatever_is_on_it(
 
 
 @pytest.mark.sqlite
-def test_pages_in_a_long_conversation_are_read_by_their_index(alice, long):
+def test_pages_are_read_by_index(alice, long):
     with CaptureQueriesContext(connection) as made:
         queries.history(long, before=60)
         queries.history(long, after=60)
@@ -124,8 +122,8 @@ def test_pages_in_a_long_conversation_are_read_by_their_index(alice, long):
             assert "USE TEMP B-TREE" not in plan, plan
 
 
-def test_a_change_between_head_and_rows_is_never_lost(alice, bob, pair, monkeypatch):
-    """Whoever asks from the position of a page hears of everything the page did not show."""
+def test_concurrent_change_is_not_missed_after_a_page(alice, bob, pair, monkeypatch):
+    """A client that asks from the position of a page gets everything that the page did not show."""
     message = say(bob, pair, "Before")
     original = queries.read
 
@@ -145,7 +143,7 @@ def test_a_change_between_head_and_rows_is_never_lost(alice, bob, pair, monkeypa
 # --- catching up -----------------------------------------------------------------------------------
 
 
-def test_changes_come_once_each_as_they_are_now_in_order_of_version(alice, bob, pair):
+def test_changes_since_returns_each_message_once_by_version(alice, bob, pair):
     position = version_of(pair)
     one, two = say(bob, pair, "One"), say(bob, pair, "Two")
     actions.edit_message(bob, one.pk, "One more")
@@ -157,7 +155,7 @@ def test_changes_come_once_each_as_they_are_now_in_order_of_version(alice, bob, 
     assert (changes.version, changes.more, changes.reset) == (gone.version, False, False)
 
 
-def test_changes_are_read_page_by_page_to_the_end(alice, pair):
+def test_changes_since_is_paged(alice, pair):
     fill(alice, pair, 25)
     position, found = 0, []
     for _page in range(3):
@@ -170,7 +168,7 @@ def test_changes_are_read_page_by_page_to_the_end(alice, pair):
     assert queries.changes_since(pair.pk, 16, limit=10).more is True
 
 
-def test_a_compacted_tail_still_reaches_the_head(bob, pair):
+def test_changes_since_reaches_the_latest_version(bob, pair):
     message = say(bob, pair)
     for number in range(5):
         actions.edit_message(bob, message.pk, f"{number}")
@@ -179,7 +177,7 @@ def test_a_compacted_tail_still_reaches_the_head(bob, pair):
     assert changes.version == version_of(pair)
 
 
-def test_too_far_behind_or_ahead_means_starting_afresh(alice, pair, monkeypatch):
+def test_changes_since_resets_when_too_far_behind_or_ahead(alice, pair, monkeypatch):
     monkeypatch.setattr(limits, "SYNC_REACH", 10)
     fill(alice, pair, 20)
     head = version_of(pair)
@@ -190,7 +188,7 @@ def test_too_far_behind_or_ahead_means_starting_afresh(alice, pair, monkeypatch)
     assert queries.changes_since(pair.pk, head) == queries.Changes([], head, False, False)
 
 
-def test_of_a_missing_or_deleted_conversation_there_are_no_changes(alice, pair):
+def test_changes_since_returns_none_for_a_deleted_conversation(alice, pair):
     assert queries.changes_since(2**40, 0) is None
     actions.delete_conversation(alice, pair.pk)
     assert queries.changes_since(pair.pk, 0) is None
@@ -211,12 +209,12 @@ def brute_force_unread(membership: Membership) -> int:
     )
 
 
-def test_unread_are_the_living_words_of_others_after_the_mark(alice, bob, carol, pair):
+def test_unread_counts_messages_of_others_after_the_mark(alice, bob, carol, pair):
     read = say(alice, pair, "Read")
     actions.mark_read(bob, pair.pk, read.seq)
     one = say(alice, pair, "One")
     say(bob, pair, "My own")
-    actions.add_members(alice, pair.pk, [carol.pk])  # a notice
+    actions.add_members(alice, pair.pk, [carol.pk])  # a system message
     gone = say(alice, pair, "Gone")
     say(carol, pair, "Two")
     actions.delete_message(alice, gone.pk)
@@ -231,7 +229,7 @@ def test_unread_are_the_living_words_of_others_after_the_mark(alice, bob, carol,
     assert queries.sidebar(bob)[0].unread == 0
 
 
-def test_unread_are_counted_up_to_the_window_and_then_more(alice, bob, pair):
+def test_unread_count_is_capped(alice, bob, pair):
     actions.mark_read(bob, pair.pk, version_of(pair))
     fill(alice, pair, limits.UNREAD_WINDOW)
     (row,) = queries.sidebar(bob)
@@ -241,7 +239,7 @@ def test_unread_are_counted_up_to_the_window_and_then_more(alice, bob, pair):
     assert (row.unread, row.unread_more) == (limits.UNREAD_WINDOW, True)
 
 
-def test_what_was_said_before_one_came_is_not_unread(alice, bob, carol, pair):
+def test_messages_before_joining_are_not_unread(alice, bob, carol, pair):
     fill(bob, pair, 5)
     actions.add_members(alice, pair.pk, [carol.pk])
     assert [row.unread for row in queries.sidebar(carol)] == [0]
@@ -252,7 +250,7 @@ def test_what_was_said_before_one_came_is_not_unread(alice, bob, carol, pair):
 # --- the sidebar -----------------------------------------------------------------------------------
 
 
-def test_the_sidebar_costs_two_queries_however_long_it_is(alice, django_assert_num_queries):
+def test_sidebar_takes_two_queries(alice, django_assert_num_queries):
     for number in range(12):
         other = create_extra(f"Friend{number}")
         say(other, actions.open_direct(other, alice.pk))
@@ -266,7 +264,7 @@ def test_the_sidebar_costs_two_queries_however_long_it_is(alice, django_assert_n
         assert len(queries.sidebar(alice, limit=5)) == 5
 
 
-def test_unread_calls_cost_the_sidebar_no_query_more(alice, bob, django_assert_num_queries):
+def test_unread_mentions_take_no_extra_query(alice, bob, django_assert_num_queries):
     for number in range(12):
         room = actions.create_conversation(bob, name=f"Group {number}", member_ids=[alice.pk])
         say(bob, room, "@Alice")
@@ -274,7 +272,7 @@ def test_unread_calls_cost_the_sidebar_no_query_more(alice, bob, django_assert_n
         assert [len(row.mentions) for row in queries.sidebar(alice)] == [1] * 12
 
 
-def test_the_versions_beside_the_sidebar_are_of_everything(alice, bob, django_assert_num_queries):
+def test_sidebar_and_versions_covers_all_conversations(alice, bob, django_assert_num_queries):
     room = actions.create_conversation(alice, name="Group", member_ids=[bob.pk])
     unspoken = actions.open_direct(bob, alice.pk)
     say(bob, room, "@Alice")
@@ -290,7 +288,7 @@ def test_the_versions_beside_the_sidebar_are_of_everything(alice, bob, django_as
     assert (rows, more) == (queries.sidebar(alice, limit=1), versions)
 
 
-def test_the_sidebar_is_in_order_of_last_words_and_notices_do_not_count(alice, bob, carol):
+def test_sidebar_is_ordered_by_last_message_ignoring_system_messages(alice, bob, carol):
     first = actions.create_conversation(alice, name="First")
     second = actions.create_conversation(alice, name="Second")
     direct = actions.open_direct(alice, bob.pk)
@@ -299,7 +297,7 @@ def test_the_sidebar_is_in_order_of_last_words_and_notices_do_not_count(alice, b
     assert [row.id for row in queries.sidebar(alice)] == [first.pk, direct.pk, second.pk]
 
 
-def test_the_sidebar_goes_on_after_any_row_also_of_the_same_moment(alice):
+def test_sidebar_paging_handles_equal_timestamps(alice):
     groups = [actions.create_conversation(alice, name=f"Group {n}") for n in range(5)]
     Conversation.objects.update(last_text_at=groups[0].last_text_at)
     everything = queries.sidebar(alice)
@@ -310,7 +308,7 @@ def test_the_sidebar_goes_on_after_any_row_also_of_the_same_moment(alice):
     assert queries.sidebar(alice, after=(groups[0].last_text_at - timedelta(days=1), 1)) == []
 
 
-def test_a_row_by_itself_is_the_row_of_the_list(alice, bob, pair):
+def test_sidebar_row_equals_the_row_of_the_sidebar(alice, bob, pair):
     say(bob, pair)
     (row,) = queries.sidebar(alice)
     assert queries.sidebar_row(alice, pair.pk) == row
@@ -318,7 +316,7 @@ def test_a_row_by_itself_is_the_row_of_the_list(alice, bob, pair):
     assert queries.sidebar_row(alice, 2**40) is None
 
 
-def test_an_unspoken_direct_is_shown_to_the_other_only_when_asked_for(alice, bob):
+def test_empty_direct_message_is_shown_only_on_request(alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     assert queries.sidebar_row(bob, direct.pk) is None
     row = queries.sidebar_row(bob, direct.pk, even_unspoken=True)
@@ -326,7 +324,7 @@ def test_an_unspoken_direct_is_shown_to_the_other_only_when_asked_for(alice, bob
     assert row.name == "Alice"
 
 
-def test_a_direct_is_called_by_the_other_persons_name_of_now(alice, bob):
+def test_direct_message_is_named_after_the_other_person(alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     say(bob, direct)
     account_actions.update_profile(bob, name="Robert")
@@ -338,7 +336,7 @@ def test_a_direct_is_called_by_the_other_persons_name_of_now(alice, bob):
 # --- people and browsing ---------------------------------------------------------------------------
 
 
-def test_members_stand_by_rank_and_name(
+def test_members_are_sorted_by_role_and_name(
     alice, ann, bob, mia, clive, group, django_assert_num_queries
 ):
     with django_assert_num_queries(1):
@@ -352,7 +350,7 @@ def test_members_stand_by_rank_and_name(
     ]
 
 
-def test_people_are_found_by_name_and_never_by_address(alice, ann, bob, clive, group):
+def test_people_search_matches_names_only(alice, ann, bob, clive, group):
     assert [user.name for user in queries.people(text="al")] == ["Alice"]
     assert queries.people(text="example.org") == []
     assert queries.people(text="Clive") == []
@@ -361,7 +359,7 @@ def test_people_are_found_by_name_and_never_by_address(alice, ann, bob, clive, g
     assert {"Carol", "Rita"} <= {user.name for user in inside}
 
 
-def test_browsing_shows_open_living_groups_and_whether_one_is_in(
+def test_browse_lists_public_groups_with_membership(
     alice, bob, open_group, pair, django_assert_num_queries
 ):
     actions.open_direct(alice, bob.pk)
@@ -377,7 +375,7 @@ def test_browsing_shows_open_living_groups_and_whether_one_is_in(
     assert queries.browse(bob, text="mark nothing") == []
 
 
-def test_browsing_goes_on_after_any_name_also_of_twins(alice):
+def test_browse_paging_handles_equal_names(alice):
     for name in ("Apples", "Apples", "Pears", "apples", "Äpfel"):
         actions.create_conversation(alice, name=name, access="open")
     everything = [row.pk for row in queries.browse(alice)]
@@ -392,7 +390,7 @@ def test_browsing_goes_on_after_any_name_also_of_twins(alice):
 # --- for the engine --------------------------------------------------------------------------------
 
 
-def test_the_epoch_is_made_once_and_renewed_on_purpose(db):
+def test_epoch_is_created_once_and_can_be_renewed(db):
     first = queries.epoch()
     assert queries.epoch() == first
     assert Instance.objects.count() == 1
@@ -400,7 +398,7 @@ def test_the_epoch_is_made_once_and_renewed_on_purpose(db):
     assert queries.epoch() != first
 
 
-def test_what_moved_is_found_in_one_query_and_what_did_not_is_not_returned(
+def test_changed_versions_and_clocks_take_one_query(
     alice, bob, clive, group, pair, django_assert_num_queries
 ):
     versions = {each.pk: version_of(each) for each in (group, pair)}
@@ -417,6 +415,6 @@ def test_what_moved_is_found_in_one_query_and_what_did_not_is_not_returned(
     assert queries.changed_versions({}) == queries.changed_clocks({}) == {}
 
 
-def test_as_many_as_a_statement_may_ask_for_are_asked_for_at_once(alice, pair):
+def test_changed_versions_accepts_thousands_of_ids(alice, pair):
     versions = {pair.pk: version_of(pair)} | dict.fromkeys(range(2**40, 2**40 + 3_999), 1)
     assert len(queries.changed_versions(versions)) == 3_999

@@ -1,4 +1,4 @@
-"""The relay: whatever the layer does to the events, every socket hears every version, in order."""
+"""The relay: whatever the channel layer does to events, every socket gets every version, in order."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ THREADS = 2
 
 @dataclass(eq=False)
 class FakeSocket(BaseFakeSocket):
-    """A socket that remembers what it was told, and applies it as a client does."""
+    """A socket that remembers what it got, and applies it as a client does."""
 
     received: list[dict[str, Any]] = field(default_factory=list)
-    writes: list[int] = field(default_factory=list)  # frames of each
+    writes: list[int] = field(default_factory=list)  # number of frames in each
     code: int | None = None
 
     def write(self, frames: EncodedFrames) -> None:
@@ -56,16 +56,16 @@ class FakeSocket(BaseFakeSocket):
         return [frame["version"] for frame in self.received if frame["type"] == "message"]
 
     def transcript(self, start: int) -> tuple[dict[int, dict[str, Any]], int]:
-        """What a client that knew everything up to `start` knows now: rows and position."""
+        """Return what a client that knew everything up to `start` knows now: rows and position."""
         rows: dict[int, dict[str, Any]] = {}
         position = start
         for frame in self.received:
             if frame["type"] == "message":
-                assert frame["version"] <= position + 1, f"a hole after {position}: {frame}"
+                assert frame["version"] <= position + 1, f"a gap after {position}: {frame}"
                 rows[frame["message"]["id"]] = frame["message"]
                 position = max(position, frame["version"])
             elif frame["type"] == "synced":
-                assert frame["from"] <= position, f"a hole after {position}: {frame}"
+                assert frame["from"] <= position, f"a gap after {position}: {frame}"
                 for message in frame["messages"]:
                     rows[message["id"]] = message
                 position = max(position, frame["version"])
@@ -73,7 +73,7 @@ class FakeSocket(BaseFakeSocket):
 
 
 class Recorder(helpers.Recorder):
-    """Collects what is told, to be passed on when and how a test likes."""
+    """Collects what is published, so that a test can pass it on when and how it likes."""
 
     def changes(self) -> list[ConversationChanged]:
         return [event for event in self.events if isinstance(event, ConversationChanged)]
@@ -116,7 +116,7 @@ async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator
     threads = DatabaseThreads(THREADS, "test-relay")
     relay = Relay(layer or InMemoryChannelLayer(), threads, origin="here", tick=tick)
     parts = relay.parts
-    del parts["tick"]  # tests call it
+    del parts["tick"]  # tests call it themselves
     tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
     try:
         yield relay
@@ -129,7 +129,7 @@ async def running_relay(layer: Any = None, *, tick: float = 60) -> AsyncIterator
 
 
 async def connect(relay: Relay, user: User, *rooms: Conversation) -> FakeSocket:
-    """A socket of the user, signed in, in the rooms, knowing everything there is."""
+    """Return a joined socket of a signed-in user who knows everything there is."""
     socket = FakeSocket(user.pk, await do(sign_in)(user))
     relay.register(socket, clock=await do(lambda: User.objects.get(pk=user.pk).clock)())
     relay.join(socket, await do(versions)([room.pk for room in rooms]))
@@ -138,8 +138,8 @@ async def connect(relay: Relay, user: User, *rooms: Conversation) -> FakeSocket:
 
 
 async def settle(relay: Relay) -> None:
-    """Let the comparisons that joining asks for run out: under load they would find what a test
-    writes next before its events do."""
+    """Wait for the checks that joining requests. Under load, they would otherwise find what a test writes
+    next before its events arrive."""
     layer = relay._layer
     mute = isinstance(layer._layer, MuteLayer) and not layer._layer.works
     await until(
@@ -160,7 +160,7 @@ def say(user: User, conversation: Conversation, *keys: str) -> None:
         actions.send_message(user, conversation.pk, key=key, body=f"words of {key}")
 
 
-async def test_events_in_order_pass_at_once(people: People, recorder: Recorder):
+async def test_events_in_order_are_delivered_immediately(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a", "b", "c")
@@ -170,9 +170,7 @@ async def test_events_in_order_pass_at_once(people: People, recorder: Recorder):
         assert relay._repairs.count == 0
 
 
-async def test_what_comes_together_is_written_together_and_all_else_stays_in_its_place(
-    people: People, recorder: Recorder
-):
+async def test_simultaneous_events_are_batched_in_order(people: People, recorder: Recorder):
     async with running_relay() as relay:
         other = await do(actions.create_conversation)(people.alice, name="Kitchen")
         alice = await connect(relay, people.alice, people.room, other)
@@ -197,9 +195,7 @@ async def test_what_comes_together_is_written_together_and_all_else_stays_in_its
         assert len(bob.writes) == 3
 
 
-async def test_one_write_holds_no_more_than_a_slow_reader_may_cost(
-    people: People, recorder: Recorder, monkeypatch
-):
+async def test_write_size_is_limited(people: People, recorder: Recorder, monkeypatch):
     monkeypatch.setattr(rooms, "WRITE_MAX", 1)
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
@@ -209,7 +205,7 @@ async def test_one_write_holds_no_more_than_a_slow_reader_may_cost(
         assert len(bob.versions()) == 3
 
 
-async def test_doubles_are_dropped(people: People, recorder: Recorder):
+async def test_duplicates_are_dropped(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a", "b")
@@ -219,7 +215,7 @@ async def test_doubles_are_dropped(people: People, recorder: Recorder):
         assert len(socket.versions()) == 2
 
 
-async def test_early_arrivals_wait_for_the_one_before(people: People, recorder: Recorder):
+async def test_early_events_wait_for_their_predecessors(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a", "b", "c")
@@ -231,7 +227,7 @@ async def test_early_arrivals_wait_for_the_one_before(people: People, recorder: 
         assert relay._repairs.count == 0
 
 
-async def test_a_lost_event_is_read_from_the_database(people: People, recorder: Recorder):
+async def test_lost_event_is_read_from_the_database(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a", "b", "c")
@@ -244,11 +240,11 @@ async def test_a_lost_event_is_read_from_the_database(people: People, recorder: 
         assert relay._repairs.count == 1
 
 
-async def test_a_lost_last_event_is_found_by_the_tick(people: People, recorder: Recorder):
+async def test_lost_last_event_is_found_by_the_tick(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         await do(say)(people.alice, people.room, "a")
-        assert recorder.take()  # and nobody is told
+        assert recorder.take()  # published to no one
         await relay.tick()
         await until(lambda: socket.received)
         rows, position = socket.transcript(people.room.version)
@@ -256,13 +252,13 @@ async def test_a_lost_last_event_is_found_by_the_tick(people: People, recorder: 
         assert position == people.room.version + 1
 
 
-async def test_what_falls_between_reading_and_joining_is_heard(people: People, recorder: Recorder):
+async def test_event_between_reading_and_joining_is_delivered(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = FakeSocket(people.bob.pk)
         relay.register(socket, clock=people.bob.clock)
         read = await do(versions)([people.room.pk])
         await do(say)(people.alice, people.room, "between")
-        relay._handle_all(recorder.take())  # the room is not known here yet: dropped
+        relay._handle_all(recorder.take())  # the room is not known yet: dropped
         assert relay.join(socket, read) == read
         await until(lambda: socket.received)
         assert [row["body"] for row in socket.transcript(read[people.room.pk])[0].values()] == [
@@ -270,9 +266,7 @@ async def test_what_falls_between_reading_and_joining_is_heard(people: People, r
         ]
 
 
-async def test_a_second_socket_is_told_how_far_the_room_has_come(
-    people: People, recorder: Recorder
-):
+async def test_join_returns_the_current_version_of_the_room(people: People, recorder: Recorder):
     async with running_relay() as relay:
         await connect(relay, people.bob, people.room)
         stale = await do(versions)([people.room.pk])
@@ -284,9 +278,7 @@ async def test_a_second_socket_is_told_how_far_the_room_has_come(
         assert heard[people.room.pk] == stale[people.room.pk] + 1
 
 
-async def test_a_removed_member_hears_nothing_from_the_notice_on(
-    people: People, recorder: Recorder
-):
+async def test_removed_member_gets_no_events_after_the_removal(people: People, recorder: Recorder):
     async with running_relay() as relay:
         alice = await connect(relay, people.alice, people.room)
         bob = await connect(relay, people.bob, people.room)
@@ -308,9 +300,7 @@ async def test_a_removed_member_hears_nothing_from_the_notice_on(
         assert len(alice.versions()) == 3
 
 
-async def test_a_removal_that_got_lost_takes_effect_with_the_repair(
-    people: People, recorder: Recorder
-):
+async def test_lost_removal_takes_effect_with_the_repair(people: People, recorder: Recorder):
     async with running_relay() as relay:
         alice = await connect(relay, people.alice, people.room)
         bob = await connect(relay, people.bob, people.room)
@@ -323,7 +313,7 @@ async def test_a_removal_that_got_lost_takes_effect_with_the_repair(
         assert "words of after" not in json.dumps(bob.received)
 
 
-async def test_a_removal_nobody_tells_of_is_found_by_the_clock(people: People, recorder: Recorder):
+async def test_unpublished_removal_is_found_by_the_clock(people: People, recorder: Recorder):
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
         await do(lambda: Membership.objects.filter(user=people.bob).delete())()
@@ -334,7 +324,7 @@ async def test_a_removal_nobody_tells_of_is_found_by_the_clock(people: People, r
         assert bob.received[-1]["change"] == "removed"
 
 
-async def test_an_added_member_hears_from_then_on(people: People, recorder: Recorder):
+async def test_added_member_gets_events_from_then_on(people: People, recorder: Recorder):
     async with running_relay() as relay:
         carol = await connect(relay, people.carol)
         await do(say)(people.alice, people.room, "before")
@@ -352,9 +342,7 @@ async def test_an_added_member_hears_from_then_on(people: People, recorder: Reco
         ]
 
 
-async def test_a_socket_still_being_let_in_is_told_of_no_additions(
-    people: People, recorder: Recorder
-):
+async def test_joining_socket_gets_no_membership_frames(people: People, recorder: Recorder):
     async with running_relay() as relay:
         waiting = FakeSocket(people.bob.pk, await do(sign_in)(people.bob))
         relay.register(waiting, clock=people.bob.clock)
@@ -367,13 +355,13 @@ async def test_a_socket_still_being_let_in_is_told_of_no_additions(
         await until(lambda: joined.received)
         assert waiting.rooms == set()
         assert [frame["change"] for frame in joined.received] == ["role"]
-        # Let in with what was read before: asked again, it is put where it belongs.
+        # It joined with an outdated list. After a recheck it is in the right rooms.
         relay.join(waiting, {})
         relay.recheck(people.bob.pk)
         await until(lambda: people.room.pk in waiting.rooms)
 
 
-async def test_somebody_removed_and_added_again_is_a_member(people: People, recorder: Recorder):
+async def test_member_removed_and_added_again_stays_connected(people: People, recorder: Recorder):
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
         await do(actions.remove_member)(people.alice, people.room.pk, people.bob.pk)
@@ -388,7 +376,7 @@ async def test_somebody_removed_and_added_again_is_a_member(people: People, reco
         await until(lambda: "words of welcome-back" in json.dumps(bob.received))
 
 
-async def test_a_deleted_conversation_ends_for_everybody(people: People, recorder: Recorder):
+async def test_deleted_conversation_ends_for_everyone(people: People, recorder: Recorder):
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
         await do(actions.delete_conversation)(people.alice, people.room.pk)
@@ -400,7 +388,7 @@ async def test_a_deleted_conversation_ends_for_everybody(people: People, recorde
         assert bob.received[-1]["change"] == "deleted"
 
 
-async def test_a_deletion_nobody_tells_of_is_found_by_the_tick(people: People, recorder: Recorder):
+async def test_unpublished_deletion_is_found_by_the_tick(people: People, recorder: Recorder):
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
         await do(actions.delete_conversation)(people.alice, people.room.pk)
@@ -409,7 +397,7 @@ async def test_a_deletion_nobody_tells_of_is_found_by_the_tick(people: People, r
         assert bob.received[0]["change"] == "deleted"
 
 
-async def test_an_ended_sign_in_ends_its_sockets_and_no_others(people: People, recorder: Recorder):
+async def test_ending_a_sign_in_closes_only_its_sockets(people: People, recorder: Recorder):
     async with running_relay() as relay:
         phone = await connect(relay, people.bob, people.room)
         laptop = await connect(relay, people.bob, people.room)
@@ -422,7 +410,7 @@ async def test_an_ended_sign_in_ends_its_sockets_and_no_others(people: People, r
         assert laptop.code == 4403
 
 
-async def test_an_ended_sign_in_nobody_tells_of_is_found_by_the_clock(
+async def test_unpublished_end_of_a_sign_in_is_found_by_the_clock(
     people: People, recorder: Recorder
 ):
     async with running_relay() as relay:
@@ -434,9 +422,7 @@ async def test_an_ended_sign_in_nobody_tells_of_is_found_by_the_clock(
         assert (one.code, two.code) == (None, 4001)
 
 
-async def test_a_closed_account_nobody_tells_of_is_found_by_the_tick(
-    people: People, recorder: Recorder
-):
+async def test_unpublished_deactivation_is_found_by_the_tick(people: People, recorder: Recorder):
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
         alice = await connect(relay, people.alice, people.room)
@@ -447,9 +433,7 @@ async def test_a_closed_account_nobody_tells_of_is_found_by_the_tick(
         assert alice.code is None
 
 
-async def test_who_is_far_behind_is_told_to_load_anew(
-    people: People, recorder: Recorder, monkeypatch
-):
+async def test_client_far_behind_gets_a_reset(people: People, recorder: Recorder, monkeypatch):
     monkeypatch.setattr("conversations.limits.SYNC_REACH", 3)
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
@@ -465,7 +449,7 @@ async def test_who_is_far_behind_is_told_to_load_anew(
         assert socket.versions() == [frame["version"] + 1]
 
 
-async def test_a_long_repair_comes_in_pages(people: People, recorder: Recorder, monkeypatch):
+async def test_long_repair_is_paged(people: People, recorder: Recorder, monkeypatch):
     monkeypatch.setattr("conversations.limits.SYNC_PAGE", 2)
     monkeypatch.setattr("conversations.queries.changes_since.__kwdefaults__", {"limit": 2})
     async with running_relay() as relay:
@@ -481,7 +465,7 @@ async def test_a_long_repair_comes_in_pages(people: People, recorder: Recorder, 
         assert position == people.room.version + 5
 
 
-async def test_a_failed_repair_is_made_good_by_the_tick(
+async def test_failed_repair_is_retried_by_the_tick(
     people: People, recorder: Recorder, monkeypatch
 ):
     monkeypatch.setattr(repairs, "catch_up", lambda *_: 1 / 0)
@@ -499,7 +483,7 @@ async def test_a_failed_repair_is_made_good_by_the_tick(
 
 
 class MuteLayer(InMemoryChannelLayer):
-    """A layer that refuses everything until it is told to work."""
+    """A channel layer that fails until a test enables it."""
 
     works = False
     refused = 0
@@ -511,7 +495,7 @@ class MuteLayer(InMemoryChannelLayer):
         await super().group_add(group, channel)
 
 
-async def test_a_subscription_that_failed_is_tried_again(people: People, recorder: Recorder):
+async def test_failed_subscription_is_retried(people: People, recorder: Recorder):
     layer = MuteLayer()
     async with running_relay(layer) as relay:
         socket = await connect(relay, people.bob, people.room)
@@ -526,7 +510,7 @@ async def test_a_subscription_that_failed_is_tried_again(people: People, recorde
         await until(lambda: socket.versions() == [people.room.version + 1])
 
 
-async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
+async def test_events_of_other_processes_are_delivered_but_not_own_echoes(
     people: People, recorder: Recorder
 ):
     layer = InMemoryChannelLayer()
@@ -544,7 +528,9 @@ async def test_what_other_processes_tell_is_heard_and_ones_own_echo_is_not(
         assert socket.received == [{"type": "typing"}]
 
 
-async def test_rooms_without_sockets_linger_and_go(people: People, recorder: Recorder, monkeypatch):
+async def test_empty_rooms_are_dropped_after_a_while(
+    people: People, recorder: Recorder, monkeypatch
+):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         relay.unregister(socket)
@@ -556,7 +542,7 @@ async def test_rooms_without_sockets_linger_and_go(people: People, recorder: Rec
         assert f"conversation.{people.room.pk}" not in relay._layer._wanted
 
 
-async def test_a_socket_that_fails_costs_nobody_else_a_word(
+async def test_failing_socket_does_not_affect_others(
     people: People, recorder: Recorder, monkeypatch
 ):
     async with running_relay() as relay:
@@ -572,7 +558,7 @@ async def test_a_socket_that_fails_costs_nobody_else_a_word(
         assert [len(socket.received) for socket in ears if socket is not broken] == [1, 1, 1]
 
 
-async def test_a_forgotten_socket_is_not_written_to(people: People, recorder: Recorder):
+async def test_unregistered_socket_is_not_written_to(people: People, recorder: Recorder):
     async with running_relay() as relay:
         socket = await connect(relay, people.bob, people.room)
         relay.unregister(socket)
@@ -589,11 +575,11 @@ async def test_a_forgotten_socket_is_not_written_to(people: People, recorder: Re
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_any_interleaving_gives_every_socket_the_same_transcript(
+def test_every_socket_gets_the_same_transcript_for_any_interleaving(
     people: People, data: st.DataObject
 ):
-    """Sends, edits, deletions, reactions; their bells lost, doubled and shuffled; sockets that come
-    at any time: in the end everybody knows what a fresh reading of the database says."""
+    """Sends, edits, deletions and reactions, with events lost, duplicated and shuffled, and sockets that
+    connect at any time: in the end everyone knows what a fresh read of the database returns."""
     recorder = Recorder()
     publisher.connect(recorder)
     try:
@@ -618,7 +604,7 @@ async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -
                 starts.append((await do(versions)([people.room.pk]))[people.room.pk])
                 ears.append(await connect(relay, people.bob, people.room))
             elif action == "send" or not written:
-                # Of this example alone: all write into one room, and a repetition rings no bell.
+                # Unique: all examples write into one room, and a repeated key publishes nothing.
                 key = helpers.new_key()
                 sent = await do(actions.send_message)(
                     people.alice, people.room.pk, key=key, body=f"step {step}"
@@ -657,5 +643,5 @@ async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -
 def _transcript(conversation: Conversation) -> dict[int, dict[str, Any]]:
     from conversations.wire import message_to_wire
 
-    page = queries.history(conversation, limit=100)  # more than one example makes
+    page = queries.history(conversation, limit=100)  # more than one example creates
     return {message.pk: message_to_wire(message) for message in page.messages}

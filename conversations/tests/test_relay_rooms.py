@@ -1,4 +1,4 @@
-"""Rooms: order, doubles, holes and who hears what. No event loop, no database, no channel layer."""
+"""Rooms: order, duplicates, gaps and recipients. No event loop, no database, no channel layer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FakeSocket(BaseFakeSocket):
 
 
 class FakeRequests:
-    """Notes what rooms ask for."""
+    """Records what rooms request."""
 
     def __init__(self) -> None:
         self.groups: set[str] = set()
@@ -64,7 +64,7 @@ class FakeRequests:
 
 
 class Setting:
-    """Rooms, what they asked for, and a clock that a test moves."""
+    """Rooms, their requests, and a clock that a test controls."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -103,13 +103,13 @@ def page(
 # --- order ---------------------------------------------------------------------------------------
 
 
-def test_events_of_one_room_are_written_together_and_in_order(setting: Setting):
+def test_events_of_one_room_are_batched_in_order(setting: Setting):
     socket = setting.connect(BOB, {TEA: 5})
     setting.receive(change(6), change(7))
     assert socket.writes == [("10:6", "10:7")]
 
 
-def test_nothing_is_written_before_the_flush(setting: Setting):
+def test_nothing_is_written_before_flush(setting: Setting):
     socket = setting.connect(BOB, {TEA: 5})
     setting.rooms.receive(change(6))
     assert socket.writes == []
@@ -118,13 +118,13 @@ def test_nothing_is_written_before_the_flush(setting: Setting):
     assert socket.writes == [("10:6",)]
 
 
-def test_rooms_are_written_in_the_order_in_which_they_were_spoken_in(setting: Setting):
+def test_rooms_are_written_in_order_of_their_first_event(setting: Setting):
     socket = setting.connect(BOB, {TEA: 0, KITCHEN: 0})
     setting.receive(change(1, KITCHEN), change(1, TEA), change(2, KITCHEN))
     assert socket.writes == [("20:1", "20:2"), ("10:1",)]
 
 
-def test_doubles_and_older_events_are_dropped(setting: Setting):
+def test_duplicate_and_older_events_are_dropped(setting: Setting):
     socket = setting.connect(BOB, {TEA: 5})
     setting.receive(change(4), change(5), change(6), change(6))
     setting.receive(change(6))
@@ -132,36 +132,36 @@ def test_doubles_and_older_events_are_dropped(setting: Setting):
     assert setting.requests.repairs == []
 
 
-def test_an_early_event_is_held_until_the_one_before_it(setting: Setting):
+def test_early_event_is_held_until_its_predecessor(setting: Setting):
     socket = setting.connect(BOB, {TEA: 5})
     setting.receive(change(8), change(7))
     assert socket.texts == []
-    assert setting.requests.repairs == [setting.rooms.by_id[TEA]]  # asked for once
+    assert setting.requests.repairs == [setting.rooms.by_id[TEA]]  # requested once
     setting.receive(change(6))
     assert socket.texts == ["10:6", "10:7", "10:8"]
     assert setting.rooms.by_id[TEA].early == {}
 
 
-def test_an_event_of_a_room_nobody_follows_is_ignored(setting: Setting):
+def test_event_of_an_unknown_room_is_ignored(setting: Setting):
     setting.receive(change(1))
     assert setting.rooms.by_id == {}
 
 
-def test_one_write_holds_no_more_than_a_slow_reader_may_cost(setting: Setting, monkeypatch):
+def test_write_size_is_limited(setting: Setting, monkeypatch):
     monkeypatch.setattr(rooms_module, "WRITE_MAX", 8)
     socket = setting.connect(BOB, {TEA: 0})
     setting.receive(change(1), change(2), change(3), change(4))
     assert socket.writes == [("10:1", "10:2", "10:3"), ("10:4",)]
 
 
-def test_a_socket_that_fails_costs_the_others_nothing(setting: Setting):
+def test_failing_socket_does_not_affect_other_sockets(setting: Setting):
     sockets = [setting.connect(BOB, {TEA: 0}) for _ in range(4)]
     next(iter(setting.rooms.sockets_in(TEA))).fails = True
     setting.receive(change(1))
     assert sorted(len(socket.writes) for socket in sockets) == [0, 1, 1, 1]
 
 
-def test_a_frame_is_encoded_once_for_all_sockets(setting: Setting, monkeypatch):
+def test_frame_is_encoded_once_for_all_sockets(setting: Setting, monkeypatch):
     made: list[EncodedFrames] = []
 
     class Counted(EncodedFrames):
@@ -176,7 +176,7 @@ def test_a_frame_is_encoded_once_for_all_sockets(setting: Setting, monkeypatch):
     assert len(made) == 1
 
 
-def test_deliveries_are_counted_for_each_socket_and_frame(setting: Setting):
+def test_deliveries_are_counted_per_socket_and_frame(setting: Setting):
     setting.connect(ALICE, {TEA: 0})
     setting.connect(BOB, {TEA: 0})
     setting.receive(change(1), change(2), change(3))
@@ -184,10 +184,10 @@ def test_deliveries_are_counted_for_each_socket_and_frame(setting: Setting):
     assert setting.rooms.take_deliveries() == 0
 
 
-# --- sockets come and go -------------------------------------------------------------------------
+# --- sockets connect and disconnect --------------------------------------------------------------
 
 
-def test_the_first_socket_opens_a_room_and_has_it_checked(setting: Setting):
+def test_first_socket_subscribes_and_checks_its_room(setting: Setting):
     socket = FakeSocket(BOB)
     setting.rooms.register(socket, clock=0)
     assert setting.rooms.join(socket, {TEA: 5}) == {TEA: 5}
@@ -197,7 +197,7 @@ def test_the_first_socket_opens_a_room_and_has_it_checked(setting: Setting):
     assert socket.rooms == {TEA}
 
 
-def test_a_later_socket_learns_how_far_its_room_has_come(setting: Setting):
+def test_later_socket_gets_the_current_version(setting: Setting):
     setting.connect(BOB, {TEA: 5})
     setting.receive(change(6))
     late = FakeSocket(ALICE)
@@ -206,20 +206,20 @@ def test_a_later_socket_learns_how_far_its_room_has_come(setting: Setting):
     assert setting.requests.checks == [TEA]
 
 
-def test_a_socket_that_read_more_than_its_room_has_passed_on_has_it_checked(setting: Setting):
+def test_socket_ahead_of_its_room_causes_a_check(setting: Setting):
     setting.connect(BOB, {TEA: 5})
     setting.connect(ALICE, {TEA: 7})
     assert setting.requests.checks == [TEA, TEA]
     assert setting.rooms.by_id[TEA].last == 5
 
 
-def test_the_oldest_clock_of_a_persons_sockets_counts(setting: Setting):
+def test_oldest_clock_of_a_users_sockets_is_kept(setting: Setting):
     for clock in (7, 3, 9):
         setting.rooms.register(FakeSocket(BOB), clock=clock)
     assert setting.rooms.people[BOB].clock == 3
 
 
-def test_a_socket_taken_out_hears_nothing_and_may_be_taken_out_again(setting: Setting):
+def test_unregister_stops_events_and_is_idempotent(setting: Setting):
     socket = setting.connect(BOB, {TEA: 0})
     setting.rooms.unregister(socket)
     setting.rooms.unregister(socket)
@@ -228,17 +228,17 @@ def test_a_socket_taken_out_hears_nothing_and_may_be_taken_out_again(setting: Se
     assert setting.rooms.people == {}
     assert not setting.rooms.sockets_of(BOB)
     assert list(setting.rooms.sockets()) == []
-    assert setting.requests.groups == {"conversation.10"}  # for a while
+    assert setting.requests.groups == {"conversation.10"}  # kept for a while
 
 
-def test_of_a_person_with_two_sockets_one_may_go(setting: Setting):
+def test_unregistering_one_of_two_sockets_keeps_the_other(setting: Setting):
     one, two = setting.connect(BOB, {TEA: 0}), setting.connect(BOB, {TEA: 0})
     setting.rooms.unregister(one)
     assert set(setting.rooms.sockets()) == {two}
     assert "user.2" in setting.requests.groups
 
 
-def test_a_room_without_sockets_goes_after_a_while(setting: Setting):
+def test_empty_room_is_dropped_after_a_while(setting: Setting):
     socket = setting.connect(BOB, {TEA: 0})
     setting.rooms.unregister(socket)
     setting.seconds += rooms_module.LINGER_SECONDS
@@ -250,7 +250,7 @@ def test_a_room_without_sockets_goes_after_a_while(setting: Setting):
     assert setting.requests.groups == set()
 
 
-def test_a_room_that_somebody_came_back_to_stays(setting: Setting):
+def test_room_with_a_new_socket_is_kept(setting: Setting):
     setting.rooms.unregister(setting.connect(BOB, {TEA: 0}))
     setting.connect(ALICE, {TEA: 0})
     setting.seconds += 2 * rooms_module.LINGER_SECONDS
@@ -258,7 +258,7 @@ def test_a_room_that_somebody_came_back_to_stays(setting: Setting):
     assert TEA in setting.rooms.by_id
 
 
-def test_a_room_that_somebody_is_still_in_stays(setting: Setting):
+def test_room_with_a_remaining_socket_is_kept(setting: Setting):
     setting.connect(ALICE, {TEA: 0})
     setting.rooms.unregister(setting.connect(BOB, {TEA: 0}))
     setting.seconds += 2 * rooms_module.LINGER_SECONDS
@@ -266,7 +266,7 @@ def test_a_room_that_somebody_is_still_in_stays(setting: Setting):
     assert TEA in setting.rooms.by_id
 
 
-def test_a_room_under_repair_does_not_go(setting: Setting):
+def test_room_under_repair_is_kept(setting: Setting):
     setting.rooms.unregister(setting.connect(BOB, {TEA: 0}))
     setting.rooms.by_id[TEA].repairing = True
     setting.seconds += 2 * rooms_module.LINGER_SECONDS
@@ -274,7 +274,7 @@ def test_a_room_under_repair_does_not_go(setting: Setting):
     assert TEA in setting.rooms.by_id
 
 
-def test_a_deleted_conversation_ends_with_a_frame(setting: Setting):
+def test_deleted_conversation_sends_a_frame(setting: Setting):
     socket = setting.connect(BOB, {TEA: 0, KITCHEN: 0})
     room = setting.rooms.by_id[TEA]
     setting.rooms.end(TEA)
@@ -290,7 +290,7 @@ def test_a_deleted_conversation_ends_with_a_frame(setting: Setting):
 # --- removals ------------------------------------------------------------------------------------
 
 
-def test_somebody_removed_hears_what_came_before_and_nothing_after(setting: Setting):
+def test_removed_user_gets_earlier_events_only(setting: Setting):
     alice, bob = setting.connect(ALICE, {TEA: 0}), setting.connect(BOB, {TEA: 0})
     setting.receive(change(1), change(2, gone=(BOB,)), change(3))
     assert bob.texts == ["10:1"]
@@ -300,7 +300,7 @@ def test_somebody_removed_hears_what_came_before_and_nothing_after(setting: Sett
     assert setting.requests.rechecks == [(BOB, ("removed", TEA))]
 
 
-def test_a_removal_that_was_held_back_takes_effect_in_its_place(setting: Setting):
+def test_held_removal_takes_effect_in_order(setting: Setting):
     bob = setting.connect(BOB, {TEA: 0})
     setting.receive(change(3), change(2, gone=(BOB,)))
     assert bob.texts == []
@@ -309,7 +309,7 @@ def test_a_removal_that_was_held_back_takes_effect_in_its_place(setting: Setting
     assert bob.texts == ["10:1"]
 
 
-def test_a_removal_from_a_room_nobody_is_in_yet_makes_their_sockets_stale(setting: Setting):
+def test_removal_from_an_unknown_room_makes_the_users_sockets_stale(setting: Setting):
     waiting, other = FakeSocket(BOB), FakeSocket(CAROL)
     setting.rooms.register(waiting, clock=0)
     setting.rooms.register(other, clock=0)
@@ -318,7 +318,7 @@ def test_a_removal_from_a_room_nobody_is_in_yet_makes_their_sockets_stale(settin
     assert not other.is_stale
 
 
-def test_somebody_without_sockets_is_not_asked_about(setting: Setting):
+def test_removed_user_without_sockets_is_not_rechecked(setting: Setting):
     setting.connect(ALICE, {TEA: 0})
     setting.receive(change(1, gone=(BOB,)))
     assert setting.requests.rechecks == []
@@ -333,7 +333,7 @@ def repairing(setting: Setting) -> Room:
     return room
 
 
-def test_what_arrives_during_a_repair_is_held_and_follows_it(setting: Setting):
+def test_events_during_a_repair_are_delivered_after_it(setting: Setting):
     socket = setting.connect(BOB, {TEA: 0})
     setting.receive(change(3))
     room = repairing(setting)
@@ -347,7 +347,7 @@ def test_what_arrives_during_a_repair_is_held_and_follows_it(setting: Setting):
     assert len(setting.requests.repairs) == 1
 
 
-def test_a_hole_during_a_repair_asks_for_another_when_it_is_over(setting: Setting):
+def test_gap_during_a_repair_causes_another_repair(setting: Setting):
     setting.connect(BOB, {TEA: 0})
     room = repairing(setting)
     setting.receive(change(9))
@@ -358,21 +358,21 @@ def test_a_hole_during_a_repair_asks_for_another_when_it_is_over(setting: Settin
     assert setting.requests.repairs == [room]
 
 
-def test_a_page_without_news_is_not_sent(setting: Setting):
+def test_page_without_news_is_not_sent(setting: Setting):
     socket = setting.connect(BOB, {TEA: 5})
     room = repairing(setting)
     setting.rooms.deliver_page(room, page(5))
     assert socket.texts == []
 
 
-def test_a_page_lets_those_go_who_are_gone_before_it_is_sent(setting: Setting):
+def test_page_is_not_sent_to_removed_users(setting: Setting):
     alice, bob = setting.connect(ALICE, {TEA: 0}), setting.connect(BOB, {TEA: 0})
     setting.rooms.deliver_page(repairing(setting), page(4, gone=(BOB,)))
     assert bob.texts == []
     assert alice.texts == ["synced:4"]
 
 
-def test_a_reset_starts_anew_and_asks_who_is_still_a_member(setting: Setting):
+def test_reset_restarts_the_room_and_rechecks_its_users(setting: Setting):
     alice, bob = setting.connect(ALICE, {TEA: 9}), setting.connect(BOB, {TEA: 9})
     room = repairing(setting)
     setting.rooms.deliver_page(room, page(4, reset=True))  # after a restore it may be lower
@@ -381,13 +381,13 @@ def test_a_reset_starts_anew_and_asks_who_is_still_a_member(setting: Setting):
     assert sorted(setting.requests.rechecks) == [(ALICE,), (BOB,)]
 
 
-# --- all of it -----------------------------------------------------------------------------------
+# --- everything together -------------------------------------------------------------------------
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_every_version_is_heard_once_and_in_order_whatever_happens_to_events(data: st.DataObject):
-    """Lost, doubled and shuffled events and repairs at any time. Carol is removed on the way."""
+def test_every_version_is_delivered_once_in_order_for_any_events(data: st.DataObject):
+    """Lost, duplicated and shuffled events, and repairs at any time. Carol is removed in between."""
     setting = Setting()
     bob = setting.connect(BOB, {TEA: 0})
     carol = setting.connect(CAROL, {TEA: 0})
@@ -421,6 +421,6 @@ def test_every_version_is_heard_once_and_in_order_whatever_happens_to_events(dat
     assert heard == [f"10:{v}" for v in range(1, head + 1)]
     assert room.early == {}
     carols = [text for texts in carol.texts for text in texts.split(",")]
-    # A page that holds the notice of her removal is not hers at all.
+    # She does not get the page that contains her removal at all.
     assert carols == [f"10:{v}" for v in range(1, len(carols) + 1)]
     assert len(carols) < removed_at

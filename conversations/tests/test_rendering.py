@@ -1,4 +1,4 @@
-"""Where messages are rendered, and what that costs their authors."""
+"""Where messages are rendered, and how rendering time is limited."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _fresh_limits():
     limiter.clear()
 
 
-def test_a_message_keeps_the_version_of_its_renderer(alice, pair):
+def test_renderer_version_is_stored(alice, pair):
     message = say(alice, pair, "**Hello**")
     notice = Message.objects.filter(conversation=pair).exclude(kind="text").first()
     assert Message.objects.get(pk=message.pk).renderer == markdown.VERSION
     assert notice is None or notice.renderer is None
 
 
-def test_an_edit_renders_with_the_present_renderer_and_others_keep_their_html(alice, pair):
+def test_edit_uses_the_current_renderer(alice, pair):
     old, edited = say(alice, pair, "+"), say(alice, pair, "+")
     Message.objects.update(html="<ul>\n<li></li>\n</ul>", renderer=None)
     actions.edit_message(alice, edited.pk, ">")
@@ -44,7 +44,7 @@ def test_an_edit_renders_with_the_present_renderer_and_others_keep_their_html(al
     assert (edited.html, edited.renderer) == ("<p>&gt;</p>", markdown.VERSION)
 
 
-def test_what_was_rendered_before_is_not_rendered_again(alice, pair, monkeypatch):
+def test_rendered_draft_is_not_rendered_again(alice, pair, monkeypatch):
     draft = actions.render_draft(Draft(alice.pk, pair.pk, new_key(), " **Hello** "))
 
     def fail(body):
@@ -56,7 +56,7 @@ def test_what_was_rendered_before_is_not_rendered_again(alice, pair, monkeypatch
     assert sent.message.html == "<p><strong>Hello</strong></p>"
 
 
-def test_a_body_that_is_refused_is_left_to_the_sending(alice, pair):
+def test_render_draft_leaves_invalid_bodies_unchanged(alice, pair):
     draft = Draft(alice.pk, pair.pk, new_key(), "\0")
     assert actions.render_draft(draft) is draft
     (error,) = actions.send_messages([draft])
@@ -65,7 +65,7 @@ def test_a_body_that_is_refused_is_left_to_the_sending(alice, pair):
 
 
 @pytest.mark.parametrize("way", ["send", "edit"])
-def test_rendering_is_charged_to_whoever_wrote(way, alice, bob, pair, settings, monkeypatch):
+def test_rendering_time_is_limited_per_author(way, alice, bob, pair, settings, monkeypatch):
     message = say(alice, pair)
     settings.LIMITS = {**settings.LIMITS, "rendering": "10/h"}
     limiter.clear()
@@ -88,10 +88,10 @@ def test_rendering_is_charged_to_whoever_wrote(way, alice, bob, pair, settings, 
     message.refresh_from_db()
     assert Message.objects.count() == count + (2 if way == "send" else 0)
     assert message.body == ("Hello" if way == "send" else f"{LONG}2")
-    say(bob, pair, "**1**")  # others are not held up
+    say(bob, pair, "**1**")  # others are not affected
 
 
-def test_a_short_message_is_charged_what_it_can_take_and_plain_text_nothing(alice, pair, settings):
+def test_short_messages_have_a_fixed_cost_and_plain_text_none(alice, pair, settings):
     settings.LIMITS = {**settings.LIMITS, "rendering": "1/h"}
     limiter.clear()
     for number in range(int(1 / markdown.QUICK_MS)):
@@ -102,9 +102,7 @@ def test_a_short_message_is_charged_what_it_can_take_and_plain_text_nothing(alic
 
 
 @pytest.mark.parametrize(("body", "on_the_loop"), [("An *important* word", True), (LONG, False)])
-async def test_sockets_render_short_messages_at_once_and_long_ones_in_a_thread(
-    body, on_the_loop, monkeypatch
-):
+async def test_sockets_render_long_messages_in_a_thread(body, on_the_loop, monkeypatch):
     rendered_in: list[threading.Thread] = []
     render = markdown.render_with_parser
 

@@ -1,4 +1,4 @@
-"""What waits for one socket: in order, bounded, and never anybody else's problem."""
+"""The send buffer of a socket: ordered, bounded, and without effect on other sockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def words(text: str) -> EncodedFrames:
 
 
 class Connection:
-    """The extension `chatty.frame`, remembering what went through it."""
+    """The extension `chatty.frame`, which records what is written."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -45,7 +45,7 @@ class Connection:
 
 
 def unframed(raw: bytes) -> str:
-    """Read the one frame there is as a client does."""
+    """Decode the only frame, as a client does."""
     (text,) = all_unframed(raw)
     return text
 
@@ -64,7 +64,7 @@ def all_unframed(raw: bytes) -> list[str]:
 
 
 def finished(reading: Generator[None, None, T]) -> T:
-    """What a parser returns that need not wait for more."""
+    """Return the result of a parser that has all its input."""
     try:
         next(reading)
     except StopIteration as end:
@@ -73,18 +73,18 @@ def finished(reading: Generator[None, None, T]) -> T:
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
-def test_a_frame_of_any_size_is_read_as_it_was_written(size: int):
+def test_frames_of_any_size_are_encoded_correctly(size: int):
     text = "é" * (size // 2) + "x" * (size % 2)
     assert len(text.encode()) == size
     assert unframed(EncodedFrames(text).wire_bytes) == text
 
 
-def test_words_are_framed_once_however_many_hear_them():
+def test_frames_are_encoded_only_once():
     text = words("hello")
     assert text.wire_bytes is text.wire_bytes
 
 
-def test_several_frames_are_written_at_once_and_read_one_by_one():
+def test_several_frames_are_written_together():
     connection = Connection()
     buffer = DirectSendBuffer(connection.extension)
     texts = ["hello", "x" * 200, "é" * 70_000, ""]
@@ -93,7 +93,7 @@ def test_several_frames_are_written_at_once_and_read_one_by_one():
     assert all_unframed(written) == texts
 
 
-def test_nothing_is_written_before_the_hello_and_everything_after_it_in_order():
+def test_frames_are_held_until_the_hello():
     connection = Connection()
     buffer = DirectSendBuffer(connection.extension)
     buffer.put(words("early"))
@@ -103,7 +103,7 @@ def test_nothing_is_written_before_the_hello_and_everything_after_it_in_order():
     assert connection.texts() == ["hello", "early", "late"]
 
 
-def test_who_does_not_read_is_closed_as_too_slow():
+def test_slow_client_is_closed():
     connection = Connection()
     buffer = DirectSendBuffer(connection.extension)
     buffer.release(words("hello"))
@@ -117,7 +117,7 @@ def test_who_does_not_read_is_closed_as_too_slow():
     assert connection.texts() == ["hello", "just fits"]
 
 
-class TestAllTogether:
+class TestTotalLimit:
     @pytest.fixture(autouse=True)
     def total(self, monkeypatch):
         monkeypatch.setattr(outbox_module, "UNREAD_MAX", 10_000)
@@ -128,7 +128,7 @@ class TestAllTogether:
 
     @staticmethod
     def behind(*waiting: int) -> list[tuple[Connection, DirectSendBuffer]]:
-        """Sockets for which so many bytes wait, in this order."""
+        """Open sockets with this many unsent bytes, in this order."""
         found = []
         for size in waiting:
             connection = Connection()
@@ -143,21 +143,21 @@ class TestAllTogether:
     def codes(sockets: list[tuple[Connection, DirectSendBuffer]]) -> list[int | None]:
         return [connection.code for connection, _outbox in sockets]
 
-    def test_those_furthest_behind_are_closed_and_nobody_else(self, total):
+    def test_only_the_slowest_sockets_are_closed(self, total):
         sockets = self.behind(1_000, 6_000, 0, 2_000, 1_000)
         assert self.codes(sockets) == [None] * 5
         sockets += self.behind(1)
         assert self.codes(sockets) == [None, protocol.CLOSE_TOO_SLOW, None, None, None, None]
         assert total.total == 4_001
 
-    def test_what_was_read_meanwhile_does_not_count(self, total):
+    def test_read_bytes_do_not_count(self, total):
         sockets = self.behind(5_000, 5_000)
         sockets[0][0].waiting = 0
         sockets += self.behind(2_000)
         assert self.codes(sockets) == [None, None, None]
         assert total.total == 7_000
 
-    def test_a_socket_that_catches_up_or_ends_counts_no_more(self, total):
+    def test_sockets_that_catch_up_or_end_do_not_count(self, total):
         (caught_up, its_outbox), (_, other), (_, third) = self.behind(3_000, 2_000, 1_000)
         caught_up.waiting = 0
         its_outbox.put(words("again"))
@@ -166,7 +166,7 @@ class TestAllTogether:
         third.stop()
         assert total.total == 0
 
-    def test_a_single_large_frame_counts_at_once(self, total):
+    def test_large_frame_counts_immediately(self, total):
         connection = Connection()
         buffer = DirectSendBuffer(connection.extension)
         buffer.release(words("hello"))
@@ -175,7 +175,7 @@ class TestAllTogether:
         assert total.total == connection.waiting > 5_000
 
 
-def test_the_first_close_counts_and_nothing_follows_the_last_words():
+def test_only_the_first_close_applies():
     connection = Connection()
     buffer = DirectSendBuffer(connection.extension)
     buffer.release(words("hello"))
@@ -187,7 +187,7 @@ def test_the_first_close_counts_and_nothing_follows_the_last_words():
     assert buffer.closing
 
 
-def test_a_refused_handshake_says_why_and_nothing_that_was_held_back():
+def test_rejected_handshake_sends_the_reason_only():
     connection = Connection()
     buffer = DirectSendBuffer(connection.extension)
     buffer.put(words("not for you"))
@@ -196,7 +196,7 @@ def test_a_refused_handshake_says_why_and_nothing_that_was_held_back():
 
 
 class Server:
-    """An ASGI server's send, which waits for its client while `reads` is not set."""
+    """The `send` of an ASGI server, which blocks while `reads` is not set."""
 
     def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
@@ -218,7 +218,7 @@ class Server:
         return [message["code"] for message in self.said if "code" in message]
 
 
-async def test_without_the_extension_a_task_sends_in_order():
+async def test_queued_buffer_sends_in_order():
     server = Server()
     buffer = QueuedSendBuffer(server.send, server.give_up)
     buffer.put(words("early"))
@@ -231,7 +231,7 @@ async def test_without_the_extension_a_task_sends_in_order():
     buffer.stop()
 
 
-async def test_without_the_extension_several_frames_are_sent_one_by_one():
+async def test_queued_buffer_sends_frames_one_by_one():
     server = Server()
     buffer = QueuedSendBuffer(server.send, server.give_up)
     buffer.put(EncodedFrames("c", "d"))
@@ -243,7 +243,7 @@ async def test_without_the_extension_several_frames_are_sent_one_by_one():
 
 
 @pytest.mark.parametrize("many", ["frames", "bytes"])
-async def test_a_full_queue_is_dropped_and_its_client_given_up(many: str, monkeypatch):
+async def test_client_with_a_full_queue_is_dropped(many: str, monkeypatch):
     monkeypatch.setattr(outbox_module, "CLOSE_SECONDS", 0.05)
     server = Server()
     buffer = QueuedSendBuffer(server.send, server.give_up)
@@ -257,10 +257,10 @@ async def test_a_full_queue_is_dropped_and_its_client_given_up(many: str, monkey
     server.reads.set()
     await until(lambda: server.codes())
     assert server.codes() == [protocol.CLOSE_TOO_SLOW]
-    assert len(server.texts()) <= 2  # what was on its way, nothing of the queue
+    assert len(server.texts()) <= 2  # what was already being sent, nothing of the queue
 
 
-async def test_answers_that_wait_are_said_before_a_restart_closes():
+async def test_queued_frames_are_sent_before_a_restart_closes():
     server = Server()
     buffer = QueuedSendBuffer(server.send, server.give_up)
     buffer.release(words("hello"))
@@ -271,7 +271,7 @@ async def test_answers_that_wait_are_said_before_a_restart_closes():
     assert server.given_up
 
 
-async def test_a_client_that_is_gone_ends_its_socket():
+async def test_disconnected_client_ends_its_socket():
     server = Server()
 
     async def gone(_message: dict[str, Any]) -> None:
@@ -282,6 +282,6 @@ async def test_a_client_that_is_gone_ends_its_socket():
     await until(lambda: server.given_up)
 
 
-def test_a_frame_of_the_server_is_json_text():
+def test_server_frame_is_json_text():
     frame = protocol.error(protocol.ChatError("busy", retry_after=1))
     assert json.loads(unframed(EncodedFrames.of(frame).wire_bytes))["code"] == "busy"

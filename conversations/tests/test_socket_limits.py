@@ -1,4 +1,4 @@
-"""What one client may do only so often, counted without a socket."""
+"""The limits on one client, without a socket."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from conversations.sockets.limits import (
 from conversations.tests.helpers import raises_chat_error
 
 
-def test_so_many_bad_frames_in_a_minute_are_too_many():
+def test_bad_frames_per_minute_are_limited():
     limits = ClientLimits()
     assert [limits.note_bad_frame(0.0) for _ in range(BAD_FRAMES - 1)] == [False] * (BAD_FRAMES - 1)
     assert limits.note_bad_frame(59.0)
 
 
-def test_bad_frames_now_and_then_are_none_too_many():
+def test_occasional_bad_frames_are_tolerated():
     limits = ClientLimits()
     pause = 61.0 / (BAD_FRAMES - 1)
     assert not any(limits.note_bad_frame(number * pause) for number in range(3 * BAD_FRAMES))
 
 
-def test_so_many_failures_of_ours_are_too_many():
+def test_server_failures_are_limited():
     limits = ClientLimits()
     assert [limits.note_failure() for _ in range(FAILURES)] == [False] * (FAILURES - 1) + [True]
 
 
-def test_a_client_is_warned_and_after_a_while_warned_again():
+def test_rate_limit_warning_is_repeated_after_a_while():
     limits = ClientLimits()
     assert not limits.note_too_fast(0.0)
     assert limits.note_too_fast(FORGIVEN_SECONDS - 1)
     assert not limits.note_too_fast(2 * FORGIVEN_SECONDS)
 
 
-def test_typing_is_shown_once_in_a_while_in_each_conversation():
+def test_typing_is_limited_per_conversation():
     limits = ClientLimits()
     assert limits.note_typing(7, 0.0)
     assert not limits.note_typing(7, TYPING_SECONDS - 0.1)
@@ -51,7 +51,7 @@ def test_typing_is_shown_once_in_a_while_in_each_conversation():
     assert limits.note_typing(7, TYPING_SECONDS)
 
 
-def test_an_address_and_its_network_have_places(settings):
+def test_connections_per_address_are_limited(settings):
     settings.SOCKETS_PER_ADDRESS = 2
     counted: Counter[str] = Counter()
     taken = [admission.take_places(counted, "192.0.2.1") for _ in range(2)]
@@ -64,7 +64,7 @@ def test_an_address_and_its_network_have_places(settings):
     assert counted == {}
 
 
-def test_this_machines_own_addresses_are_not_counted(settings):
+def test_loopback_addresses_are_not_counted(settings):
     settings.SOCKETS_PER_ADDRESS = 0
     counted: Counter[str] = Counter()
     assert admission.take_places(counted, "127.0.0.1") == ()
@@ -80,5 +80,5 @@ def test_this_machines_own_addresses_are_not_counted(settings):
         ("unauthenticated", protocol.CLOSE_UNAUTHENTICATED),
     ],
 )
-def test_a_socket_that_is_not_let_in_is_closed_with_a_code_that_says_why(code, close_code):
+def test_close_code_depends_on_the_error(code, close_code):
     assert admission.close_code(ChatError(code)) == close_code

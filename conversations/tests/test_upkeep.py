@@ -1,4 +1,4 @@
-"""The engine runs what apps have registered to be purged."""
+"""The engine runs the registered purges."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def purges(monkeypatch):
     return found
 
 
-async def test_every_purge_runs_to_its_end(threads, purges, caplog):
+async def test_all_registered_purges_run_to_completion(threads, purges, caplog):
     steps = []
 
     def purge(name, numbers):
@@ -56,7 +56,7 @@ async def test_every_purge_runs_to_its_end(threads, purges, caplog):
 
 
 @pytest.mark.parametrize("error", [ValueError, OperationalError])
-async def test_one_that_fails_keeps_none_of_the_others_back(threads, purges, caplog, error):
+async def test_failing_purge_does_not_stop_the_others(threads, purges, caplog, error):
     def fail():
         raise error
         yield 0
@@ -69,7 +69,7 @@ async def test_one_that_fails_keeps_none_of_the_others_back(threads, purges, cap
     assert caplog.messages[1:] == ["removed 1 teas that had run out"]
 
 
-async def test_it_goes_on_every_hour(threads, purges, monkeypatch):
+async def test_purges_are_repeated(threads, purges, monkeypatch):
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
     times, enough = [], asyncio.Event()
 
@@ -87,7 +87,7 @@ async def test_it_goes_on_every_hour(threads, purges, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_server_that_starts_removes_sessions_that_ran_out(threads):
+async def test_engine_start_purges_expired_sessions(threads):
     def prepare():
         past = timezone.now() - timedelta(days=1)
         Session.objects.create(session_key="old", session_data="", expire_date=past)

@@ -1,4 +1,4 @@
-"""The pages as they come from the server: who gets in, what stands there, what a form answers."""
+"""The pages as the server renders them: permissions, contents and forms."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def text_of(response) -> str:
 
 
 def row_of(conversation: Conversation) -> str:
-    """The selector of its row in the list."""
+    """Return the selector of its row in the list."""
     return f'li.row[data-conversation="{conversation.pk}"]'
 
 
 def typed(response, name: str = "textarea[name=body]") -> str:
-    """What stands in a box for words, which must not be read as markup."""
+    """Return the content of a text box, which must not be parsed as markup."""
     box = one(visible(response), name)
     assert not box.find_all()
     return box.get_text()
@@ -54,7 +54,7 @@ def bodies(conversation: Conversation) -> list[str]:
 
 @pytest.fixture
 def group(alice, bob) -> Conversation:
-    """Alice owns it, Bob is a member; Carol is outside."""
+    """Alice is the owner, Bob a member; Carol is not in it."""
     made = actions.create_conversation(alice, name="Harbour", member_ids=[bob.pk])
     made.refresh_from_db()
     return made
@@ -67,7 +67,7 @@ def say():
 
 @pytest.fixture
 def browser():
-    """browser(user): a browser in which they are signed in."""
+    """browser(user): a browser in which this user is signed in."""
 
     def signed_in(user: User) -> Client:
         client = Client()
@@ -77,7 +77,7 @@ def browser():
     return signed_in
 
 
-# --- the doors -----------------------------------------------------------------------------------
+# --- permissions ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def bobs_message(say, bob, group) -> Message:
 
 
 def every_page(group: Conversation, message: Message, user_id: int) -> dict[str, str]:
-    """Every address with the methods it takes: one more route without a row here fails a test."""
+    """Return every view with its methods. A route that is missing here fails a test."""
     return {
         "home": "GET",
         "browse": "GET",
@@ -132,7 +132,7 @@ def address(name: str, group: Conversation, message: Message, user_id: int) -> s
     return url(name, group.pk, user_id) if name in OF_A_PERSON else url(name, group.pk)
 
 
-def test_every_route_stands_in_the_table():
+def test_every_route_is_in_the_table():
     from conversations.web import urls
 
     names = {each.name for each in [*urls.conversation, *urls.message]}
@@ -141,7 +141,7 @@ def test_every_route_stands_in_the_table():
 
 
 @pytest.mark.parametrize(("name", "methods"), ALL)
-def test_a_stranger_is_asked_to_sign_in_everywhere(name, methods, group, bobs_message, bob):
+def test_anonymous_users_are_redirected_to_sign_in(name, methods, group, bobs_message, bob):
     before = Message.objects.count()
     for method in methods.split():
         response = getattr(Client(), method.lower())(address(name, group, bobs_message, bob.pk))
@@ -151,7 +151,7 @@ def test_a_stranger_is_asked_to_sign_in_everywhere(name, methods, group, bobs_me
 
 
 @pytest.mark.parametrize("refused", [False, True])
-def test_who_is_removed_while_the_page_is_read_sees_nothing_of_it(
+def test_page_is_not_shown_to_a_member_removed_while_reading(
     refused, browser, group, alice, bob, monkeypatch
 ):
     read = queries.history
@@ -173,9 +173,7 @@ def test_who_is_removed_while_the_page_is_read_sees_nothing_of_it(
 
 
 @pytest.mark.parametrize("name", ["send", "edit"])
-def test_words_of_somebody_signed_out_meanwhile_are_given_back(
-    name, browser, group, bobs_message, alice
-):
+def test_signed_out_user_gets_the_typed_text_back(name, browser, group, bobs_message, alice):
     client = browser(alice)
     client.logout()
     before = Message.objects.count()
@@ -189,7 +187,7 @@ def test_words_of_somebody_signed_out_meanwhile_are_given_back(
 
 
 @pytest.mark.parametrize(("name", "methods"), ALL)
-def test_other_methods_are_told_which_ones_there_are(
+def test_unsupported_methods_return_405_with_allow(
     name, methods, browser, group, bobs_message, alice
 ):
     client = browser(alice)
@@ -217,7 +215,7 @@ CLOSED_TO_OUTSIDERS = [(name, methods) for name, methods in ALL if name not in O
 
 
 @pytest.mark.parametrize(("name", "methods"), CLOSED_TO_OUTSIDERS)
-def test_to_an_outsider_somebody_elses_is_as_if_it_did_not_exist(
+def test_outsiders_get_the_same_page_for_private_and_missing(
     name, methods, browser, group, bobs_message, carol, bob
 ):
     client = browser(carol)
@@ -241,13 +239,13 @@ def test_to_an_outsider_somebody_elses_is_as_if_it_did_not_exist(
 
 @pytest.fixture
 def harbour(alice, bob) -> Conversation:
-    """An open conversation of Alice and Bob; Carol is outside."""
+    """A public group of Alice and Bob; Carol is not in it."""
     return actions.create_conversation(
         alice, name="Harbour", topic="Boats", access="open", member_ids=[bob.pk]
     )
 
 
-def test_a_link_to_an_open_conversation_offers_to_join_it(browser, harbour, carol, bob, say):
+def test_link_to_a_public_conversation_offers_to_join(browser, harbour, carol, bob, say):
     client = browser(carol)
     message = say(bob, harbour, "Words of Bob")
     for link in (url("conversation", harbour.pk), url("message", message.pk)):
@@ -263,27 +261,27 @@ def test_a_link_to_an_open_conversation_offers_to_join_it(browser, harbour, caro
     assert "Words of Bob" in text_of(client.get(url("message", message.pk), follow=True))
 
 
-def test_a_link_to_an_open_conversation_asks_strangers_to_sign_in(harbour):
+def test_link_to_a_public_conversation_asks_anonymous_users_to_sign_in(harbour):
     response = Client().get(url("conversation", harbour.pk))
     assert response.status_code == 302
     assert response.headers["Location"].startswith(reverse("accounts:sign_in"))
 
 
-def test_who_was_removed_is_told_and_cannot_join(browser, harbour, alice, bob):
+def test_removed_user_is_informed_and_cannot_join(browser, harbour, alice, bob):
     actions.remove_member(alice, harbour.pk, bob.pk)
     page = visible(browser(bob).get(url("conversation", harbour.pk)))
     assert "You were removed" in page
     assert url("join", harbour.pk) not in page
 
 
-def test_a_link_to_an_archived_conversation_says_so(browser, harbour, alice, carol):
+def test_link_to_an_archived_conversation_cannot_be_joined(browser, harbour, alice, carol):
     actions.archive(alice, harbour.pk)
     page = visible(browser(carol).get(url("conversation", harbour.pk)))
     assert "archived" in page
     assert url("join", harbour.pk) not in page
 
 
-def test_a_deleted_open_conversation_is_not_found(browser, harbour, alice, carol, say):
+def test_deleted_public_conversation_is_not_found(browser, harbour, alice, carol, say):
     message = say(alice, harbour, "Gone")
     actions.delete_conversation(alice, harbour.pk)
     for link in (url("conversation", harbour.pk), url("message", message.pk)):
@@ -291,7 +289,7 @@ def test_a_deleted_open_conversation_is_not_found(browser, harbour, alice, carol
 
 
 def without_noise(response) -> str:
-    """The page without what differs from one request to the next."""
+    """Return the page without what differs between requests."""
     page = parse(response)
     for element in page.select("[nonce]"):
         del element["nonce"]
@@ -303,9 +301,7 @@ def without_noise(response) -> str:
     return str(page)
 
 
-def test_a_removed_member_cannot_read_nor_post_and_gets_the_words_back(
-    browser, group, alice, bob, say
-):
+def test_removed_member_cannot_read_or_post_and_gets_the_text_back(browser, group, alice, bob, say):
     say(alice, group, "Secret")
     client = browser(bob)
     assert "Secret" in text_of(client.get(url("conversation", group.pk)))
@@ -318,7 +314,7 @@ def test_a_removed_member_cannot_read_nor_post_and_gets_the_words_back(
 
 
 @pytest.mark.parametrize("name", ["send", "edit", "join", "archive", "read", "react", "leave"])
-def test_a_form_without_its_token_changes_nothing(name, group, bobs_message, alice):
+def test_form_without_csrf_token_changes_nothing(name, group, bobs_message, alice):
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
     version = Conversation.objects.get(pk=group.pk).version
@@ -327,12 +323,12 @@ def test_a_form_without_its_token_changes_nothing(name, group, bobs_message, ali
     assert Conversation.objects.get(pk=group.pk).version == version
 
 
-def test_a_get_never_writes(browser, group, bobs_message, alice):
+def test_get_requests_never_write(browser, group, bobs_message, alice):
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
     client = browser(alice)
-    client.get("/?list")  # the session and the instance's row are there now
+    client.get("/?list")  # creates the session and the Instance row
     for name, methods in ALL:
         if "GET" not in methods:
             continue
@@ -347,15 +343,15 @@ def test_a_get_never_writes(browser, group, bobs_message, alice):
         assert written == [], name
 
 
-def test_pages_are_kept_by_nobody(browser, group, alice):
+def test_pages_are_not_cached(browser, group, alice):
     response = browser(alice).get(url("conversation", group.pk))
     assert response.headers["Cache-Control"] == "private, no-store"
 
 
-# --- the first page ------------------------------------------------------------------------------
+# --- the home page -------------------------------------------------------------------------------
 
 
-def test_the_first_page_leads_to_the_latest_conversation(browser, group, alice, say):
+def test_home_redirects_to_the_latest_conversation(browser, group, alice, say):
     other = actions.create_conversation(alice, name="Later")
     say(alice, other, "Later words")
     assert browser(alice).get("/").headers["Location"] == url("conversation", other.pk)
@@ -363,23 +359,21 @@ def test_the_first_page_leads_to_the_latest_conversation(browser, group, alice, 
     assert browser(alice).get("/").headers["Location"] == url("conversation", group.pk)
 
 
-def test_on_a_phone_the_first_page_is_the_list(browser, group, alice):
+def test_home_is_the_list_on_phones(browser, group, alice):
     phone = "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Mobile/15E148 Mobi"
     response = browser(alice).get("/", headers={"user-agent": phone})
     assert response.status_code == 200
     assert "shell--list" in text_of(response)
 
 
-def test_somebody_without_conversations_is_shown_ways_in(browser, carol):
+def test_home_without_conversations_shows_how_to_start(browser, carol):
     page = text_of(browser(carol).get("/"))
     assert "Welcome, Carol" in page
     assert url("browse") in page
     assert url("new") in page
 
 
-def test_the_list_is_in_order_of_the_last_message_with_unread_numbers(
-    browser, group, alice, bob, say
-):
+def test_list_is_ordered_by_last_message_with_unread_counts(browser, group, alice, bob, say):
     quiet = actions.create_conversation(alice, name="Quiet")
     for number in range(3):
         say(bob, group, f"Words {number}")
@@ -389,15 +383,13 @@ def test_the_list_is_in_order_of_the_last_message_with_unread_numbers(
     number = '[data-slot="unread"]:not([hidden]) [data-slot="unread-count"]'
     assert [words(each) for each in parse(page).select(number)] == ["3"]
     assert words(one(page, f"{row_of(group)} {number}")) == "3"
-    # One's own words are never unread.
+    # Your own messages are never unread.
     page = visible(browser(bob).get(url("conversation", group.pk)))
     assert parse(page).select(row_of(group))
     assert not parse(page).select(f"{row_of(group)} {number}")
 
 
-def test_a_direct_conversation_appears_for_the_other_with_its_first_message(
-    browser, alice, bob, say
-):
+def test_direct_message_appears_in_the_list_with_its_first_message(browser, alice, bob, say):
     direct = actions.open_direct(alice, bob.pk)
     row = row_of(direct)
     assert one(browser(alice).get("/?list"), row)
@@ -414,7 +406,7 @@ def seqs(response) -> list[int]:
     return [int(seq) for seq in values(visible(response), "#messages [data-seq]", "data-seq")]
 
 
-def test_history_comes_in_pages_of_fifty_without_a_hole(browser, group, alice, bob, say):
+def test_history_is_paged_by_fifty_without_gaps(browser, group, alice, bob, say):
     for number in range(120):
         say(bob, group, f"Message {number}")
     client = browser(alice)
@@ -437,7 +429,7 @@ def test_history_comes_in_pages_of_fifty_without_a_hole(browser, group, alice, b
     assert seqs(client.get(newer))[0] == seqs(page)[-1] + 1
 
 
-def test_a_permalink_opens_the_conversation_around_the_message(browser, group, alice, bob, say):
+def test_permalink_opens_the_conversation_around_the_message(browser, group, alice, bob, say):
     first = say(bob, group, "The first")
     client = browser(alice)
     assert client.get(url("message", first.pk)).headers["Location"] == (
@@ -455,21 +447,19 @@ def test_a_permalink_opens_the_conversation_around_the_message(browser, group, a
 @pytest.mark.parametrize(
     "query", ["before=x", "after=-1", "around=", "before=" + "9" * 40, "before=٣"]
 )
-def test_an_odd_place_in_the_address_shows_the_latest(query, browser, group, bobs_message, alice):
+def test_invalid_position_shows_the_latest_messages(query, browser, group, bobs_message, alice):
     response = browser(alice).get(url("conversation", group.pk) + "?" + query)
     assert response.status_code == 200
     assert seqs(response)[-1] == bobs_message.seq
 
 
 @pytest.mark.parametrize("number", ["99999999999999999999999", "9223372036854775807"])
-def test_an_impossible_id_is_not_found(number, browser, alice):
+def test_impossible_id_is_not_found(number, browser, alice):
     assert browser(alice).get(f"/c/{number}/").status_code == 404
     assert browser(alice).get(f"/m/{number}/").status_code == 404
 
 
-def test_the_new_line_stands_before_the_first_unread_message_of_others(
-    browser, group, alice, bob, say
-):
+def test_new_line_precedes_the_first_unread_message(browser, group, alice, bob, say):
     say(bob, group, "Read")
     actions.mark_read(alice, group.pk, 10**6)
     say(alice, group, "My own")
@@ -481,14 +471,14 @@ def test_the_new_line_stands_before_the_first_unread_message_of_others(
     assert words(one(page, "#unread-bar:not([hidden]) [data-slot=unread]")) == "1 new message"
 
 
-def test_without_anything_unread_there_is_no_line_and_no_bar(browser, group, bobs_message, alice):
+def test_no_new_line_or_bar_without_unread_messages(browser, group, bobs_message, alice):
     actions.mark_read(alice, group.pk, 10**6)
     page = visible(browser(alice).get(url("conversation", group.pk)))
     assert not parse(page).select("#new")
     assert one(page, "#unread-bar").has_attr("hidden")
 
 
-def test_days_are_those_of_the_readers_zone(browser, group, alice, bob, say):
+def test_days_follow_the_users_time_zone(browser, group, alice, bob, say):
     late = say(bob, group, "Late in Lisbon, early in Tokyo")
     at = datetime(2024, 3, 9, 23, 30, tzinfo=UTC)
     Message.objects.filter(pk=late.pk).update(created_at=at)
@@ -507,7 +497,7 @@ def test_days_are_those_of_the_readers_zone(browser, group, alice, bob, say):
     assert said_in("Europe/Lisbon") == ("2024-03-09", "Saturday 9 March 2024", "23:30", at_utc)
 
 
-def test_the_same_author_within_five_minutes_is_one_group(browser, group, alice, bob, say):
+def test_messages_of_one_author_within_five_minutes_are_grouped(browser, group, alice, bob, say):
     one, two, three, mine, four = (
         say(bob, group, "one"), say(bob, group, "two"), say(bob, group, "three"),
         say(alice, group, "mine"), say(bob, group, "four"),
@@ -521,14 +511,14 @@ def test_the_same_author_within_five_minutes_is_one_group(browser, group, alice,
     assert values(page, "article.message--continued", "id") == [f"m{two.pk}"]
 
 
-def test_own_words_stand_on_the_other_side(browser, group, alice, bob, say):
+def test_own_messages_are_marked(browser, group, alice, bob, say):
     mine, theirs = say(alice, group, "Mine"), say(bob, group, "Theirs")
     page = visible(browser(alice).get(url("conversation", group.pk)))
     assert one(page, f"article#m{mine.pk}")["class"] == ["message", "message--own"]
     assert one(page, f"article#m{theirs.pk}")["class"] == ["message"]
 
 
-def test_a_deleted_message_is_a_tombstone_without_its_text(browser, group, alice, bob, say):
+def test_deleted_message_is_shown_as_a_tombstone(browser, group, alice, bob, say):
     gone = say(bob, group, "Regretted")
     say(alice, group, "An answer", reply_to=gone.pk)
     actions.react(alice, gone.pk, "👍")
@@ -541,7 +531,7 @@ def test_a_deleted_message_is_a_tombstone_without_its_text(browser, group, alice
     assert not article.select("[data-action]")
 
 
-def test_a_reply_shows_what_it_answers(browser, group, alice, bob, say):
+def test_reply_shows_the_quoted_message(browser, group, alice, bob, say):
     asked = say(bob, group, "When is lunch?")
     page = visible(browser(alice).get(url("conversation", group.pk) + f"?reply_to={asked.pk}"))
     composer = one(page, "form#composer")
@@ -556,21 +546,21 @@ def test_a_reply_shows_what_it_answers(browser, group, alice, bob, say):
     assert "When is lunch?" in words(quote)
 
 
-def test_a_reply_to_a_message_of_elsewhere_is_not_begun(browser, group, alice, carol, say):
+def test_reply_to_a_message_of_another_conversation_is_ignored(browser, group, alice, carol, say):
     theirs = actions.create_conversation(carol, name="Hers")
     secret = say(carol, theirs, "Secret plan")
     page = visible(browser(alice).get(url("conversation", group.pk) + f"?reply_to={secret.pk}"))
     assert "Secret plan" not in page
 
 
-def test_notices_stand_in_the_log_in_words(browser, group, alice, bob):
+def test_system_messages_are_shown_as_sentences(browser, group, alice, bob):
     actions.update_conversation(alice, group.pk, topic="Boats & <ropes>")
     page = visible(browser(bob).get(url("conversation", group.pk)))
     assert "Alice added Bob." in page
     assert "Alice set the topic: Boats &amp; &lt;ropes&gt;" in page
 
 
-def test_scripts_get_to_know_where_they_are(browser, group, bobs_message, alice):
+def test_page_data_describes_the_conversation(browser, group, bobs_message, alice):
     import json
 
     response = browser(alice).get(url("conversation", group.pk))
@@ -584,14 +574,14 @@ def test_scripts_get_to_know_where_they_are(browser, group, bobs_message, alice)
     assert data["limits"]["body"] == limits.BODY_MAX
 
 
-def test_text_kept_in_a_browser_is_told_apart_by_more_than_an_id(alice, bob):
+def test_writer_of_identifies_the_user_by_more_than_the_id(alice, bob):
     def marks(user):
         return set(layout.writer_of(user).split())
 
     mine = marks(alice)
     assert len(mine) == 2
     assert not mine & marks(bob)
-    # After a restore: a new account with the old id; the same person, whatever changed meanwhile.
+    # After a restore: a new account with the old id, and the same person with changed data.
     other = User(pk=alice.pk, email="dora@example.org", date_joined=bob.date_joined)
     assert not mine & marks(other)
     moved = User(pk=alice.pk, email="alice@example.com", date_joined=alice.date_joined)
@@ -600,7 +590,7 @@ def test_text_kept_in_a_browser_is_told_apart_by_more_than_an_id(alice, bob):
     assert mine & marks(again)
 
 
-def test_scripts_are_named_by_an_import_map_that_carries_the_nonce(browser, group, alice):
+def test_import_map_has_the_nonce(browser, group, alice):
     response = browser(alice).get(url("conversation", group.pk))
     nonce = re.search(r"'nonce-([^']+)'", response.headers["Content-Security-Policy"])
     assert nonce
@@ -612,10 +602,10 @@ def test_scripts_are_named_by_an_import_map_that_carries_the_nonce(browser, grou
     )
 
 
-# --- saying something ----------------------------------------------------------------------------
+# --- sending -------------------------------------------------------------------------------------
 
 
-def test_a_posted_message_is_there_after_the_way_back(browser, group, alice, bob):
+def test_posted_message_is_shown_after_the_redirect(browser, group, alice, bob):
     client = browser(bob)
     response = post(client, group, "Hello\nworld & co")
     assert response.status_code == 303
@@ -625,7 +615,7 @@ def test_a_posted_message_is_there_after_the_way_back(browser, group, alice, bob
     assert bodies(group) == ["Hello\nworld & co"]
 
 
-def test_posting_says_that_one_has_read_what_stands_above(browser, group, alice, bob, say):
+def test_posting_marks_the_conversation_as_read(browser, group, alice, bob, say):
     say(alice, group, "Unread until now")
     post(browser(bob), group, "An answer")
     membership = Membership.objects.get(conversation=group, user=bob)
@@ -633,14 +623,14 @@ def test_posting_says_that_one_has_read_what_stands_above(browser, group, alice,
     assert membership.last_read_seq == group.last_seq
 
 
-def test_the_same_form_sent_twice_is_one_message(browser, group, bob):
+def test_submitting_a_form_twice_sends_one_message(browser, group, bob):
     client = browser(bob)
     assert post(client, group, "Once").status_code == 303
     assert post(client, group, "Once").status_code == 303
     assert bodies(group) == ["Once"]
 
 
-def test_every_page_brings_a_key_of_its_own(browser, group, bob):
+def test_every_page_has_its_own_key(browser, group, bob):
     client = browser(bob)
     keys = {
         one(client.get(url("conversation", group.pk)), "input[name=key]")["value"] for _ in range(3)
@@ -649,7 +639,7 @@ def test_every_page_brings_a_key_of_its_own(browser, group, bob):
     assert all(limits.KEY.fullmatch(key) for key in keys)
 
 
-def test_a_key_used_for_other_words_keeps_the_text_and_brings_a_fresh_one(browser, group, bob):
+def test_reused_key_keeps_the_text_and_brings_a_new_key(browser, group, bob):
     client = browser(bob)
     post(client, group, "First words")
     response = post(client, group, "Other words")
@@ -671,7 +661,7 @@ def test_a_key_used_for_other_words_keeps_the_text_and_brings_a_fresh_one(browse
         ("zero\x00byte", 400, "characters that can’t be stored"),
     ],
 )
-def test_a_refused_text_is_kept_with_the_reason(body, status, sentence, browser, group, bob):
+def test_rejected_text_is_kept_with_the_reason(body, status, sentence, browser, group, bob):
     response = post(browser(bob), group, body)
     assert response.status_code == status
     page = text_of(response)
@@ -682,7 +672,7 @@ def test_a_refused_text_is_kept_with_the_reason(body, status, sentence, browser,
     assert bodies(group) == []
 
 
-def test_the_page_of_a_refused_text_goes_on_working(browser, group, alice, bob, say):
+def test_links_work_on_the_page_of_a_rejected_text(browser, group, alice, bob, say):
     last = [say(alice, group, f"Word {number}") for number in range(120)][-1]
     actions.react(alice, last.pk, "🎉")
     client = browser(bob)
@@ -698,7 +688,7 @@ def test_the_page_of_a_refused_text_goes_on_working(browser, group, alice, bob, 
 
 
 @pytest.mark.parametrize("key", ["", "has a space", "x" * 65, "<b>"])
-def test_a_key_of_another_shape_is_refused_and_replaced(key, browser, group, bob):
+def test_invalid_key_is_rejected_and_replaced(key, browser, group, bob):
     response = post(browser(bob), group, "Words", key=key)
     assert response.status_code == 400
     assert typed(response) == "Words"
@@ -707,14 +697,14 @@ def test_a_key_of_another_shape_is_refused_and_replaced(key, browser, group, bob
     assert bodies(group) == []
 
 
-def test_a_reply_to_something_that_is_not_here_keeps_the_text(browser, group, bob):
+def test_reply_to_a_missing_message_keeps_the_text(browser, group, bob):
     response = post(browser(bob), group, "To whom?", reply_to=999_999)
     assert response.status_code == 404
     assert typed(response) == "To whom?"
     assert bodies(group) == []
 
 
-def test_words_for_an_archived_conversation_are_given_back(browser, group, alice, bob):
+def test_text_for_an_archived_conversation_is_given_back(browser, group, alice, bob):
     actions.archive(alice, group.pk)
     response = post(browser(bob), group, "Too late")
     assert response.status_code == 409
@@ -724,10 +714,10 @@ def test_words_for_an_archived_conversation_are_given_back(browser, group, alice
     assert not parse(page).select("#composer")
 
 
-# --- changing what was said ----------------------------------------------------------------------
+# --- changing messages ---------------------------------------------------------------------------
 
 
-def test_the_author_edits_and_the_mark_says_so(browser, group, bobs_message, bob, alice):
+def test_edited_message_is_marked(browser, group, bobs_message, bob, alice):
     client = browser(bob)
     assert typed(client.get(url("edit", bobs_message.pk))) == "Words of Bob"
     response = client.post(url("edit", bobs_message.pk), {"body": "Better words"})
@@ -739,12 +729,12 @@ def test_the_author_edits_and_the_mark_says_so(browser, group, bobs_message, bob
     assert not one(article, '[data-slot="edited"]').has_attr("hidden")
 
 
-def test_the_mark_is_hidden_on_what_was_not_edited(browser, group, bobs_message, alice):
+def test_edited_mark_is_hidden_on_unedited_messages(browser, group, bobs_message, alice):
     page = visible(browser(alice).get(url("conversation", group.pk)))
     assert one(page, f'#m{bobs_message.pk} [data-slot="edited"]').has_attr("hidden")
 
 
-def test_nobody_else_edits_not_even_the_owner(browser, bobs_message, alice):
+def test_only_the_author_can_edit(browser, bobs_message, alice):
     client = browser(alice)
     assert client.get(url("edit", bobs_message.pk)).status_code == 403
     answer = client.post(url("edit", bobs_message.pk), {"body": "Put into the mouth"})
@@ -754,7 +744,7 @@ def test_nobody_else_edits_not_even_the_owner(browser, bobs_message, alice):
     assert bobs_message.body == "Words of Bob"
 
 
-def test_an_edit_over_a_later_edit_shows_both_and_lets_one_choose(browser, bobs_message, bob):
+def test_conflicting_edit_shows_both_versions(browser, bobs_message, bob):
     client = browser(bob)
     form = {"body": "From the phone", "edited_at": ""}
     assert values(client.get(url("edit", bobs_message.pk)), "input[name=edited_at]") == [""]
@@ -774,9 +764,7 @@ def test_an_edit_over_a_later_edit_shows_both_and_lets_one_choose(browser, bobs_
 
 
 @pytest.mark.parametrize("edited_at", ["x", "2026-13-99T00:00", "2026-01-01T00:00:00", "\x00"])
-def test_an_edit_that_began_from_an_unknown_version_overwrites_nothing(
-    edited_at, browser, bobs_message, bob
-):
+def test_edit_with_an_invalid_edited_at_is_a_conflict(edited_at, browser, bobs_message, bob):
     form = {"body": "Better words", "edited_at": edited_at}
     answer = browser(bob).post(url("edit", bobs_message.pk), form)
     assert answer.status_code == 409
@@ -785,9 +773,7 @@ def test_an_edit_that_began_from_an_unknown_version_overwrites_nothing(
     assert bobs_message.body == "Words of Bob"
 
 
-def test_an_edit_refused_for_another_reason_still_knows_what_it_began_from(
-    browser, bobs_message, bob
-):
+def test_rejected_edit_keeps_its_edited_at(browser, bobs_message, bob):
     client = browser(bob)
     actions.edit_message(bob, bobs_message.pk, "From the desk")
     page = client.post(url("edit", bobs_message.pk), {"body": "", "edited_at": ""})
@@ -795,7 +781,7 @@ def test_an_edit_refused_for_another_reason_still_knows_what_it_began_from(
 
 
 @pytest.mark.parametrize("body", ["", "x" * 4001, "zero\x00byte"])
-def test_a_refused_edit_keeps_the_text(body, browser, bobs_message, bob):
+def test_rejected_edit_keeps_the_text(body, browser, bobs_message, bob):
     response = browser(bob).post(url("edit", bobs_message.pk), {"body": body})
     assert response.status_code == 400
     assert typed(response) == body.replace("\x00", "\ufffd")
@@ -803,7 +789,7 @@ def test_a_refused_edit_keeps_the_text(body, browser, bobs_message, bob):
     assert bobs_message.body == "Words of Bob"
 
 
-def test_deleting_asks_first(browser, bobs_message, bob):
+def test_delete_message_asks_for_confirmation(browser, bobs_message, bob):
     client = browser(bob)
     assert "Delete this message?" in text_of(client.get(url("delete_message", bobs_message.pk)))
     bobs_message.refresh_from_db()
@@ -813,7 +799,7 @@ def test_deleting_asks_first(browser, bobs_message, bob):
     assert bobs_message.body == ""
 
 
-def test_the_owner_deletes_others_words_and_a_member_does_not(
+def test_owner_can_delete_messages_of_others_but_a_member_cannot(
     browser, group, bobs_message, alice, bob, say
 ):
     of_alice = say(alice, group, "Words of Alice")
@@ -822,7 +808,7 @@ def test_the_owner_deletes_others_words_and_a_member_does_not(
     assert bodies(group) == ["", "Words of Alice"]
 
 
-def test_menus_offer_only_what_one_may_do(browser, group, bobs_message, alice, bob, say):
+def test_menus_offer_only_allowed_actions(browser, group, bobs_message, alice, bob, say):
     of_alice = say(alice, group, "Words of Alice")
 
     def offered(user, message) -> set[str]:
@@ -835,7 +821,7 @@ def test_menus_offer_only_what_one_may_do(browser, group, bobs_message, alice, b
     assert offered(alice, bobs_message) == everybody | {"delete"}
 
 
-def test_a_reaction_is_put_on_and_taken_off_by_its_chip(browser, group, bobs_message, alice, bob):
+def test_reaction_can_be_added_and_removed(browser, group, bobs_message, alice, bob):
     client = browser(alice)
     back = url("conversation", group.pk) + "?around=1"
     form = {"emoji": "🎉", "on": "1", "next": back}
@@ -853,14 +839,14 @@ def test_a_reaction_is_put_on_and_taken_off_by_its_chip(browser, group, bobs_mes
     assert list(Reaction.objects.values_list("user__name", "emoji")) == [("Bob", "🎉")]
 
 
-def test_a_reaction_goes_on_to_pages_of_ours_only(browser, group, bobs_message, alice):
+def test_reaction_redirects_only_within_this_site(browser, group, bobs_message, alice):
     form = {"emoji": "🎉", "on": "1", "next": "https://elsewhere.example/c/1/"}
     response = browser(alice).post(url("react", bobs_message.pk), form)
     assert response.headers["Location"] == f"/c/{group.pk}/#m{bobs_message.pk}"
 
 
 @pytest.mark.parametrize("emoji", ["", "ok", "👍👍👍", "<b>", "\x00"])
-def test_what_is_no_emoji_is_told_so_and_kept(emoji, browser, bobs_message, alice):
+def test_invalid_emoji_is_rejected(emoji, browser, bobs_message, alice):
     response = browser(alice).post(url("react", bobs_message.pk), {"emoji": emoji, "on": "1"})
     assert response.status_code == 400
     assert "A reaction must be exactly one emoji." in text_of(response)
@@ -887,7 +873,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_nothing_said_named_or_typed_becomes_markup(attack, browser, alice, bob, say):
+def test_user_input_is_escaped_everywhere(attack, browser, alice, bob, say):
     alice.name = attack[: limits.NAME_MAX - 20][:60]
     alice.save(update_fields=["name"])
     line = " ".join(attack.split())
@@ -916,7 +902,7 @@ def test_nothing_said_named_or_typed_becomes_markup(attack, browser, alice, bob,
             assert "style" not in attributes, (name, attributes)
             link = str(attributes.get("href") or attributes.get("action") or "")
             assert not re.match(r"\s*(javascript|data|vbscript):", link, re.IGNORECASE), link
-        # "49" would be a template that ran.
+        # "49" would mean that the template code was executed.
         assert "49{%" not in page
         assert all(
             "nonce" in attributes or attributes.get("type") == "application/json"
@@ -925,11 +911,11 @@ def test_nothing_said_named_or_typed_becomes_markup(attack, browser, alice, bob,
         )
 
 
-# --- cost ----------------------------------------------------------------------------------------
+# --- query counts --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["group", "direct"])
-def test_a_conversation_costs_the_same_whatever_is_in_it(
+def test_query_count_of_a_conversation_is_constant(
     kind, browser, group, alice, bob, say, django_assert_max_num_queries
 ):
     room = group if kind == "group" else actions.open_direct(alice, bob.pk)
@@ -954,12 +940,11 @@ def test_a_conversation_costs_the_same_whatever_is_in_it(
         )
     with django_assert_max_num_queries(12) as many:
         assert client.get(url("conversation", room.pk)).status_code == 200
-    # With reactions there are names to look up, with directs the others', and among what is unread
-    # those that call one: one query each.
+    # One query each: names of people who reacted, the other people of direct messages, and unread mentions.
     assert len(many) <= len(few) + 3
 
 
-def test_faces_are_shown_wherever_people_are(browser, group, alice, bob, carol, say):
+def test_avatars_are_shown_wherever_people_are(browser, group, alice, bob, carol, say):
     User.objects.filter(pk=bob.pk).update(picture="b" * 32, chosen_hue=5)
     User.objects.filter(pk=carol.pk).update(picture="c" * 32)
     say(bob, group, "Hello")
@@ -977,7 +962,7 @@ def test_faces_are_shown_wherever_people_are(browser, group, alice, bob, carol, 
             shown.append(address.split("/")[-2][0])
         return shown
 
-    beside = ["b"]  # the direct conversation in the list
+    beside = ["b"]  # the direct message in the list
     assert pictures(url("conversation", group.pk)) == [*beside, "b"]
     assert pictures(url("conversation", direct.pk)) == [*beside, "b", "b", "b"]
     assert pictures(url("members", group.pk)) == [*beside, "c", "b"]

@@ -1,4 +1,4 @@
-"""What pages show of others without any script: who is here, who has seen one's last words."""
+"""Presence and read receipts on pages without scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRESENT: set[int] = set()
 
 @pytest.fixture(autouse=True)
 def present(monkeypatch):
-    """Whoever is put in here has a window open."""
+    """Everyone in this set is online."""
     PRESENT.clear()
     for view in ("presence", "members", "layout"):
         name = f"conversations.web.{view}.online_users"
@@ -30,7 +30,7 @@ def present(monkeypatch):
 
 @pytest.fixture
 def page_of(alice):
-    """page_of(conversation): its page (or `name`) as Alice sees it."""
+    """page_of(conversation): this page, or the one called `name`, as Alice sees it."""
     client = Client()
     client.force_login(alice)
 
@@ -44,14 +44,14 @@ def page_of(alice):
 
 
 def seen(page: str) -> str | None:
-    """The words under one's last message, None where there is no place for them."""
+    """Return the text below the last own message, or None if there is no place for it."""
     found = parse(visible(page)).select("article p.message__seen")
     assert len(found) <= 1
     return words(found[0]) if found else None
 
 
 def here(page: str) -> str | None:
-    """How many are said to be here at the head, None when it is not said."""
+    """Return how many are online according to the header, or None if it is hidden."""
     place = one(page, "span#online")
     if place.has_attr("hidden"):
         return None
@@ -61,17 +61,17 @@ def here(page: str) -> str | None:
 
 
 def faces(page: str) -> set[int]:
-    """Whose face has a dot."""
+    """Return the ids of the people with a presence dot."""
     return {int(pk) for pk in values(page, ".presence.presence--online", "data-person")}
 
 
-def test_the_head_counts_who_is_here_and_names_them(alice, bob, mia, group, page_of, present):
+def test_header_counts_and_names_people_online(alice, bob, mia, group, page_of, present):
     assert here(page_of(group)) is None
     present |= {alice.pk, bob.pk, mia.pk}
     assert here(page_of(group)) == "3 online: Online: Bob, Mia, You"
 
 
-def test_a_direct_conversation_says_it_in_words_and_with_a_dot(alice, bob, page_of, present):
+def test_direct_message_shows_presence_as_text_and_dot(alice, bob, page_of, present):
     direct = actions.open_direct(alice, bob.pk)
     page = page_of(direct)
     assert faces(page) == set()
@@ -82,7 +82,7 @@ def test_a_direct_conversation_says_it_in_words_and_with_a_dot(alice, bob, page_
     assert words(one(page, "#online-direct")) == "Online"
 
 
-def test_nobody_is_here_in_a_place_of_ones_own(alice, page_of, present):
+def test_notes_to_yourself_show_no_presence(alice, page_of, present):
     present.add(alice.pk)
     notes = actions.open_direct(alice, alice.pk)
     say(alice, notes)
@@ -91,14 +91,14 @@ def test_nobody_is_here_in_a_place_of_ones_own(alice, page_of, present):
     assert seen(page) is None
 
 
-def test_the_list_of_people_has_dots(alice, bob, clive, group, page_of, present, settings):
+def test_member_list_shows_presence_dots(alice, bob, clive, group, page_of, present, settings):
     present |= {bob.pk, clive.pk}
     assert faces(page_of(group, "members")) == {bob.pk}
     settings.PRESENCE_MEMBERS = 3
     assert faces(page_of(group, "members")) == set()
 
 
-def test_a_closed_account_is_not_here_and_has_not_seen(alice, bob, page_of, present):
+def test_deactivated_account_has_no_presence_or_read_receipt(alice, bob, page_of, present):
     direct = actions.open_direct(alice, bob.pk)
     say(alice, direct)
     actions.mark_read(bob, direct.pk, 1)
@@ -109,7 +109,7 @@ def test_a_closed_account_is_not_here_and_has_not_seen(alice, bob, page_of, pres
     assert seen(page) is None
 
 
-def test_seen_stands_under_the_last_own_message(alice, bob, page_of):
+def test_seen_is_shown_below_the_last_own_message(alice, bob, page_of):
     direct = actions.open_direct(alice, bob.pk)
     assert seen(page_of(direct)) is None
     first = say(alice, direct)
@@ -118,11 +118,11 @@ def test_seen_stands_under_the_last_own_message(alice, bob, page_of):
     last = say(alice, direct)
     say(bob, direct, "Bob's own words do not count")
     page = page_of(direct)
-    assert seen(page) == ""  # its place is kept
+    assert seen(page) == ""  # its place is reserved
     assert one(visible(page), "#seen").find_parent("article")["id"] == f"m{last.pk}"
 
 
-def test_in_a_group_some_are_named(alice, page_of):
+def test_seen_names_some_members_in_groups(alice, page_of):
     people = [create_extra(name) for name in ("Bob", "Carol", "Dan", "Eve", "Finn")]
     room = actions.create_conversation(
         alice, name="Kitchen", member_ids=[each.pk for each in people]
@@ -141,7 +141,9 @@ def test_in_a_group_some_are_named(alice, page_of):
     ]
 
 
-def test_who_came_later_has_not_seen_what_was_said_before(alice, bob, carol, pair, page_of):
+def test_later_members_do_not_count_as_having_seen_earlier_messages(
+    alice, bob, carol, pair, page_of
+):
     say(alice, pair)
     actions.add_members(alice, pair.pk, [carol.pk])
     assert seen(page_of(pair)) == ""
@@ -150,13 +152,15 @@ def test_who_came_later_has_not_seen_what_was_said_before(alice, bob, carol, pai
     assert seen(page_of(pair)) == "Seen by Carol"
 
 
-def test_further_up_nothing_is_said_of_who_has_seen(alice, bob, pair, page_of):
+def test_seen_is_not_shown_on_older_pages(alice, bob, pair, page_of):
     for number in range(60):
         say(alice, pair, str(number))
     assert seen(page_of(pair, query="?before=10")) is None
 
 
-def test_where_too_many_are_members_nothing_is_told(alice, bob, group, page_of, present, settings):
+def test_large_conversations_show_no_presence_or_read_receipts(
+    alice, bob, group, page_of, present, settings
+):
     message = say(alice, group)
     actions.mark_read(bob, group.pk, message.seq)
     present.add(bob.pk)
@@ -167,7 +171,7 @@ def test_where_too_many_are_members_nothing_is_told(alice, bob, group, page_of, 
     assert words(one(page, "a#people")) == "5 people"
 
 
-def test_scripts_get_to_know_the_others(alice, bob, carol, pair, page_of, present):
+def test_page_data_describes_the_members(alice, bob, carol, pair, page_of, present):
     present.add(bob.pk)
     message = say(alice, pair)
     actions.add_members(alice, pair.pk, [carol.pk])
@@ -183,7 +187,7 @@ def data_of(page: str) -> dict:
     return json.loads(data)
 
 
-def test_the_names_of_people_are_no_markup(alice, page_of, present):
+def test_names_are_escaped(alice, page_of, present):
     mean = create_extra('"><b>Eve')
     room = actions.create_conversation(alice, name="Kitchen", member_ids=[mean.pk])
     message = say(alice, room)

@@ -1,4 +1,4 @@
-"""What makes a device take Chatty for an app: manifest, service worker, sharing, settings."""
+"""Chatty as an installable app: manifest, service worker, sharing, notification settings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,11 @@ def alices(client, alice) -> Client:
     return client
 
 
-# --- for everybody -------------------------------------------------------------------------------
+# --- without signing in --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["manifest", "service_worker", "offline"])
-def test_the_device_gets_its_files_without_a_sign_in_a_cookie_or_a_query(
-    name, stranger, db, django_assert_num_queries
-):
+def test_pwa_files_need_no_sign_in_cookie_or_query(name, stranger, db, django_assert_num_queries):
     with django_assert_num_queries(0):
         response = stranger.get(reverse(f"conversations:{name}"))
     assert response.status_code == 200
@@ -41,7 +39,7 @@ def test_the_device_gets_its_files_without_a_sign_in_a_cookie_or_a_query(
     assert stranger.post(reverse(f"conversations:{name}")).status_code == 405
 
 
-def test_the_manifest_says_what_an_installation_needs(stranger):
+def test_manifest_has_what_an_installation_needs(stranger):
     response = stranger.get("/manifest.webmanifest")
     assert response["Content-Type"] == "application/manifest+json"
     manifest = json.loads(response.content)
@@ -51,12 +49,12 @@ def test_the_manifest_says_what_an_installation_needs(stranger):
     assert manifest["share_target"]["action"] == reverse("conversations:share")
 
 
-def test_every_page_names_the_manifest(stranger, alices):
+def test_every_page_links_the_manifest(stranger, alices):
     for page in (stranger.get("/sign-in/"), alices.get("/?list"), stranger.get("/nowhere/")):
         assert values(page, "head link[rel=manifest]", "href") == ["/manifest.webmanifest"]
 
 
-def test_the_service_worker_is_asked_for_anew_and_may_stand_before_every_page(stranger):
+def test_service_worker_is_revalidated_and_has_root_scope(stranger):
     response = stranger.get("/service-worker.js")
     assert response["Content-Type"].startswith("text/javascript")
     assert response["Cache-Control"] == "no-cache"
@@ -64,7 +62,7 @@ def test_the_service_worker_is_asked_for_anew_and_may_stand_before_every_page(st
     assert "worker-src 'self'" in response["Content-Security-Policy"]
 
 
-def test_the_service_worker_keeps_the_page_without_a_connection_and_its_files_alone(stranger):
+def test_service_worker_caches_the_offline_page_and_its_files(stranger):
     script = stranger.get("/service-worker.js").content.decode()
     found = re.search(r"const \{ version, page, files \} = (.*);", script)
     assert found
@@ -75,7 +73,7 @@ def test_the_service_worker_keeps_the_page_without_a_connection_and_its_files_al
     assert all(address.endswith("?offline") for address in kept["files"])
 
 
-def test_the_service_worker_is_another_one_when_its_page_says_something_else(stranger, settings):
+def test_service_worker_changes_with_its_offline_page(stranger, settings):
     before = stranger.get("/service-worker.js").content
     assert stranger.get("/service-worker.js").content == before
     settings.LANGUAGE_CODE = "de"
@@ -85,7 +83,7 @@ def test_the_service_worker_is_another_one_when_its_page_says_something_else(str
 # --- sharing ---------------------------------------------------------------------------------------
 
 
-def test_what_is_shared_stands_there_once_with_the_conversations_to_choose_from(alices, alice, bob):
+def test_share_page_shows_the_text_once_and_active_conversations(alices, alice, bob):
     kept = actions.create_conversation(alice, name="Harbour")
     old = actions.create_conversation(alice, name="Old")
     actions.archive(alice, old.pk)
@@ -95,17 +93,17 @@ def test_what_is_shared_stands_there_once_with_the_conversations_to_choose_from(
     assert values(page, "[formaction]", "formaction") == [f"/c/{kept.pk}/"]
 
 
-def test_who_is_not_signed_in_comes_back_with_what_was_shared(stranger, alice):
+def test_share_survives_the_sign_in(stranger, alice):
     response = stranger.get("/share/", {"text": "a & b"})
     assert response.status_code == 302
     assert response["Location"] == "/sign-in/?next=/share/%3Ftext%3Da%2B%2526%2Bb"
 
 
-def test_sharing_nothing_says_so(alices):
+def test_sharing_nothing_shows_a_hint(alices):
     assert "Nothing to share" in alices.get("/share/").content.decode()
 
 
-def test_shared_words_stand_in_the_box_and_are_not_said_yet(alices, alice, pair):
+def test_shared_text_is_put_in_the_composer_but_not_sent(alices, alice, pair):
     given = '</textarea><script>alert("x")</script>'
     page = one(alices.get(f"/c/{pair.pk}/", {"text": given}), "form#composer[data-shared]")
     assert one(page, "textarea[name=body]").get_text() == given
@@ -113,22 +111,22 @@ def test_shared_words_stand_in_the_box_and_are_not_said_yet(alices, alice, pair)
     assert not pair.messages.filter(kind="text").exists()
 
 
-# --- what one is told of -----------------------------------------------------------------------------
+# --- notification levels -----------------------------------------------------------------------------
 
 
-def test_the_settings_list_what_each_conversation_is_worth(alices, alice, bob, pair):
+def test_notification_settings_list_the_level_of_each_conversation(alices, alice, bob, pair):
     direct = actions.open_direct(alice, bob.pk)
     say(bob, direct)
     actions.set_level(alice, pair.pk, "nothing")
     actions.set_level(alice, direct.pk, "mentions")
     page = one(alices.get("/settings/notifications/"), "main")
     levels = [words(level) for level in page.select(".people__about")]
-    # Of a direct conversation there is no less than all of it but nothing.
+    # A direct message has only two levels: all or nothing.
     assert sorted(levels) == ["All messages", "Nothing"]
     assert one(page, f'a[href="/c/{pair.pk}/settings/#level"]')
 
 
-def test_a_direct_conversation_offers_all_or_nothing():
+def test_direct_message_offers_all_or_nothing():
     group = LevelForm(level="mentions", is_direct=False)
     assert [value for value, _ in group.fields["level"].choices] == Membership.Level.values
     direct = LevelForm(level="mentions", is_direct=True)
@@ -145,9 +143,7 @@ def test_a_direct_conversation_offers_all_or_nothing():
         ("nothing", "@Alice", True, True),
     ],
 )
-def test_the_list_is_quiet_about_what_one_does_not_want_to_be_told_of(
-    level, body, quiet, called, alices, alice, bob, pair
-):
+def test_list_mutes_conversations_by_level(level, body, quiet, called, alices, alice, bob, pair):
     actions.set_level(alice, pair.pk, level)
     message = say(bob, pair, body)
     row = one(alices.get("/?list"), f'li[data-conversation="{pair.pk}"]')
@@ -156,7 +152,7 @@ def test_the_list_is_quiet_about_what_one_does_not_want_to_be_told_of(
     assert row["data-mentions"] == (str(message.seq) if called else "")
 
 
-def test_a_message_that_calls_me_is_marked_for_me_alone(alices, client, alice, bob, pair):
+def test_mention_is_highlighted_only_for_the_mentioned(alices, client, alice, bob, pair):
     message = say(bob, pair, "@Alice, look")
     bobs = Client()
     bobs.force_login(bob)

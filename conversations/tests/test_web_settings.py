@@ -1,4 +1,4 @@
-"""The forms of a group: opening it, its people, its settings, its end, and one's own view of it."""
+"""Forms for groups: creating, joining, members, settings, deleting, and personal settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def text_of(response) -> str:
 
 @pytest.fixture
 def group(alice, bob) -> Conversation:
-    """Alice owns it, Bob is a member; Carol is outside."""
+    """Alice is the owner, Bob a member; Carol is not in it."""
     made = actions.create_conversation(alice, name="Harbour", topic="Boats", member_ids=[bob.pk])
     made.refresh_from_db()
     return made
@@ -42,10 +42,10 @@ def browser():
     return signed_in
 
 
-# --- opening -------------------------------------------------------------------------------------
+# --- creating conversations ----------------------------------------------------------------------
 
 
-def test_a_new_group_begins_with_its_maker_and_the_people_chosen(browser, alice, bob, carol):
+def test_new_group_has_its_creator_and_the_chosen_people(browser, alice, bob, carol):
     form = {"name": " New   place ", "topic": "Things", "access": "open", "people": [bob.pk]}
     response = browser(alice).post(url("new"), form)
     made = Conversation.objects.get(name="New place")
@@ -58,7 +58,7 @@ def test_a_new_group_begins_with_its_maker_and_the_people_chosen(browser, alice,
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81, "zero\x00byte", "over\u202eride"])
-def test_a_refused_name_keeps_everything_typed(name, browser, alice, bob):
+def test_invalid_name_keeps_the_other_fields(name, browser, alice, bob):
     form = {"name": name, "topic": "A topic", "access": "open", "people": [bob.pk]}
     response = browser(alice).post(url("new"), form)
     assert response.status_code == 400
@@ -68,12 +68,12 @@ def test_a_refused_name_keeps_everything_typed(name, browser, alice, bob):
     assert values(page, "input[name=access][checked]") == ["open"]
     assert values(page, "input[name=people][checked]") == [str(bob.pk)]
     if name.strip():
-        # A browser reads U+0000 as the character that stands for what cannot be shown.
+        # Browsers turn U+0000 into the replacement character.
         assert one(page, "input[name=name]")["value"] == name.replace("\x00", "\ufffd")
     assert not Conversation.objects.exists()
 
 
-def test_looking_for_people_makes_nothing_and_loses_nothing(browser, alice, bob, carol):
+def test_people_search_keeps_the_form(browser, alice, bob, carol):
     form = {
         "name": "Half typed", "topic": "", "access": "open", "people": [bob.pk],
         "q": "Caro", "find": "1",
@@ -87,7 +87,7 @@ def test_looking_for_people_makes_nothing_and_loses_nothing(browser, alice, bob,
     assert not Conversation.objects.exists()
 
 
-def test_looking_for_people_too_fast_loses_nothing_either(browser, alice, bob, settings):
+def test_rate_limited_people_search_keeps_the_form(browser, alice, bob, settings):
     settings.LIMITS = {**settings.LIMITS, "people": "1/m"}
     form = {
         "name": "Half typed", "topic": "", "access": "open", "people": [bob.pk],
@@ -104,7 +104,7 @@ def test_looking_for_people_too_fast_loses_nothing_either(browser, alice, bob, s
     assert values(page, "input[name=people][checked]") == [str(bob.pk)]
 
 
-def test_nobody_is_found_by_their_address(browser, alice, bob):
+def test_people_search_ignores_emails(browser, alice, bob):
     for name in ("new", "direct"):
         page = parse(browser(alice).get(url(name), {"q": bob.email}))
         for box in page.select(f'input[value="{bob.email}"]'):
@@ -112,7 +112,7 @@ def test_nobody_is_found_by_their_address(browser, alice, bob):
         assert "@example.org" not in str(page).replace(f"“{bob.email}”", "")
 
 
-def test_a_direct_conversation_is_opened_once(browser, alice, bob):
+def test_direct_message_is_created_once(browser, alice, bob):
     first = browser(alice).post(url("direct"), {"user": bob.pk})
     again = browser(bob).post(url("direct"), {"user": alice.pk})
     assert first.status_code == again.status_code == 303
@@ -120,21 +120,21 @@ def test_a_direct_conversation_is_opened_once(browser, alice, bob):
     assert Conversation.objects.filter(kind="direct").count() == 1
 
 
-def test_notes_to_oneself_are_a_direct_conversation_of_one(browser, alice):
+def test_notes_to_yourself_are_a_direct_message(browser, alice):
     response = browser(alice).post(url("direct"), {"user": alice.pk})
     page = text_of(browser(alice).get(response.headers["Location"]))
     assert "Your private space" in page
 
 
 @pytest.mark.parametrize("user", ["", "x", "0", "-1", "999999", "9" * 30])
-def test_a_direct_conversation_with_nobody_is_told_so(user, browser, alice):
+def test_direct_message_with_an_invalid_user_is_an_error(user, browser, alice):
     response = browser(alice).post(url("direct"), {"user": user})
     assert response.status_code in (400, 404)
     assert words(one(visible(response), "[role=alert]"))
     assert not Conversation.objects.exists()
 
 
-def test_browsing_finds_open_groups_only(browser, alice, bob, group):
+def test_browse_finds_only_public_groups(browser, alice, bob, group):
     actions.create_conversation(bob, name="Market square", topic="Fruit", access="open")
     gone = actions.create_conversation(bob, name="Market old", access="open")
     actions.archive(bob, gone.pk)
@@ -147,7 +147,7 @@ def test_browsing_finds_open_groups_only(browser, alice, bob, group):
     assert "No results for" in text_of(client.get(url("browse"), {"q": "zzz"}))
 
 
-def test_browsing_goes_on_where_a_page_ends(browser, alice, bob):
+def test_browse_is_paged(browser, alice, bob):
     for number in range(60):
         actions.create_conversation(bob, name=f"Place {number:03d} & co", access="open")
     client, page, seen = browser(alice), url("browse"), []
@@ -161,10 +161,10 @@ def test_browsing_goes_on_where_a_page_ends(browser, alice, bob):
     assert seen == [f"Place {number:03d} & co" for number in range(60)]
 
 
-# --- coming and going ----------------------------------------------------------------------------
+# --- joining and leaving -------------------------------------------------------------------------
 
 
-def test_an_open_group_is_joined_from_the_list(browser, alice, carol):
+def test_public_group_can_be_joined(browser, alice, carol):
     market = actions.create_conversation(alice, name="Market", access="open")
     assert url("join", market.pk) in text_of(browser(carol).get(url("conversation", market.pk)))
     response = browser(carol).post(url("join", market.pk))
@@ -173,7 +173,7 @@ def test_an_open_group_is_joined_from_the_list(browser, alice, carol):
     assert role_of(carol, market) == "member"
 
 
-def test_who_leaves_a_closed_group_cannot_open_it(browser, bob, group):
+def test_former_member_cannot_open_a_private_group(browser, bob, group):
     client = browser(bob)
     response = client.post(url("leave", group.pk))
     assert response.headers["Location"] == url("home")
@@ -182,14 +182,14 @@ def test_who_leaves_a_closed_group_cannot_open_it(browser, bob, group):
     assert client.get(url("conversation", group.pk)).status_code == 404
 
 
-def test_the_last_owner_is_told_to_make_another_one_first(browser, alice, group):
+def test_last_owner_cannot_leave(browser, alice, group):
     response = browser(alice).post(url("leave", group.pk))
     assert response.status_code == 409
     assert "Make someone else an owner first" in text_of(response)
     assert role_of(alice, group) == "owner"
 
 
-def test_a_direct_conversation_has_no_members_page_and_no_way_out(browser, alice, bob):
+def test_direct_message_has_no_members_page_and_cannot_be_left(browser, alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     client = browser(alice)
     assert client.get(url("members", direct.pk)).status_code == 409
@@ -208,7 +208,7 @@ def changed(group: Conversation, **fields: str) -> dict[str, str]:
     return {**{f"was_{name}": value for name, value in was.items()}, **was, **fields}
 
 
-def test_the_owner_changes_name_topic_and_access(browser, alice, group):
+def test_owner_can_change_name_topic_and_access(browser, alice, group):
     form = changed(group, name="Port", topic="Ships", access="open")
     assert browser(alice).post(url("settings", group.pk), form).status_code == 303
     group.refresh_from_db()
@@ -216,7 +216,7 @@ def test_the_owner_changes_name_topic_and_access(browser, alice, group):
     assert [kind for kind, _a, _d in notices_of(group)][-3:] == ["renamed", "topic", "access"]
 
 
-def test_what_the_form_did_not_change_is_left_alone(browser, alice, group):
+def test_unchanged_fields_do_not_overwrite_concurrent_changes(browser, alice, group):
     form = changed(group, topic="Ships")
     actions.update_conversation(alice, group.pk, name="Renamed meanwhile")
     browser(alice).post(url("settings", group.pk), form)
@@ -224,7 +224,7 @@ def test_what_the_form_did_not_change_is_left_alone(browser, alice, group):
     assert (group.name, group.topic) == ("Renamed meanwhile", "Ships")
 
 
-def test_a_member_sees_settings_and_cannot_change_them(browser, bob, group):
+def test_member_can_see_but_not_change_settings(browser, bob, group):
     client = browser(bob)
     page = text_of(client.get(url("settings", group.pk)))
     assert "Leave conversation" in page
@@ -242,7 +242,7 @@ def test_a_member_sees_settings_and_cannot_change_them(browser, bob, group):
 
 
 @pytest.mark.parametrize("fields", [{"name": ""}, {"name": "x" * 81}, {"topic": "x" * 251}])
-def test_refused_settings_keep_what_was_typed(fields, browser, alice, group):
+def test_invalid_settings_keep_the_input(fields, browser, alice, group):
     response = browser(alice).post(url("settings", group.pk), changed(group, **fields))
     assert response.status_code == 400
     page = parse(response)
@@ -253,7 +253,7 @@ def test_refused_settings_keep_what_was_typed(fields, browser, alice, group):
     assert (group.name, group.topic) == ("Harbour", "Boats")
 
 
-def test_a_second_try_at_settings_still_leaves_alone_what_it_did_not_change(browser, alice, group):
+def test_resubmitted_settings_do_not_overwrite_concurrent_changes(browser, alice, group):
     client = browser(alice)
     actions.update_conversation(alice, group.pk, name="Renamed meanwhile")
     page = parse(client.post(url("settings", group.pk), changed(group, topic="x" * 251)))
@@ -265,9 +265,7 @@ def test_a_second_try_at_settings_still_leaves_alone_what_it_did_not_change(brow
     assert (group.name, group.topic) == ("Renamed meanwhile", "Ships")
 
 
-def test_settings_typed_while_the_group_was_archived_are_kept_with_the_reason(
-    browser, alice, group
-):
+def test_settings_of_an_archived_group_keep_the_input_with_the_reason(browser, alice, group):
     actions.archive(alice, group.pk)
     response = browser(alice).post(url("settings", group.pk), changed(group, topic="Typed words"))
     assert response.status_code == 409
@@ -275,7 +273,7 @@ def test_settings_typed_while_the_group_was_archived_are_kept_with_the_reason(
     assert "can’t be changed" in text_of(response)
 
 
-def test_an_archived_group_is_read_and_brought_back(browser, alice, bob, group):
+def test_archived_group_can_be_read_and_unarchived(browser, alice, bob, group):
     say(bob, group, "Still here")
     client = browser(alice)
     assert client.post(url("archive", group.pk)).status_code == 303
@@ -287,13 +285,13 @@ def test_an_archived_group_is_read_and_brought_back(browser, alice, bob, group):
 
 
 @pytest.mark.parametrize("typed", ["", "harbour", "Harbor", "Harbour\x00"])
-def test_deleting_for_good_wants_the_name(typed, browser, alice, group):
+def test_deleting_requires_the_name(typed, browser, alice, group):
     response = browser(alice).post(url("delete", group.pk), {"name": typed})
     assert response.status_code == 400
     assert Conversation.objects.filter(pk=group.pk, deleted_at=None).exists()
 
 
-def test_a_group_deleted_for_good_is_gone_for_everybody(browser, alice, bob, group):
+def test_deleted_group_is_gone_for_everyone(browser, alice, bob, group):
     say(bob, group, "Lost words")
     client = browser(alice)
     response = client.post(url("delete", group.pk), {"name": " Harbour "})
@@ -302,10 +300,10 @@ def test_a_group_deleted_for_good_is_gone_for_everybody(browser, alice, bob, gro
     assert "Deleted “" in text_of(client.get("/?list"))
 
 
-# --- people --------------------------------------------------------------------------------------
+# --- members -------------------------------------------------------------------------------------
 
 
-def test_the_owner_adds_people(browser, alice, carol, group):
+def test_owner_can_add_people(browser, alice, carol, group):
     client = browser(alice)
     found = client.get(url("members", group.pk), {"q": "caro"})
     assert values(found, "input[name=people]") == [str(carol.pk)]
@@ -316,14 +314,14 @@ def test_the_owner_adds_people(browser, alice, carol, group):
 
 
 @pytest.mark.parametrize("people", [[], ["x"], ["999999"], ["9" * 30]])
-def test_adding_nobody_is_told_so(people, browser, alice, group):
+def test_adding_no_one_is_an_error(people, browser, alice, group):
     response = browser(alice).post(url("members", group.pk), {"people": people})
     assert response.status_code in (400, 404)
     assert words(one(visible(response), "[role=alert]"))
     assert Membership.objects.filter(conversation=group).count() == 2
 
 
-def test_a_member_adds_removes_and_promotes_nobody(browser, alice, bob, carol, group):
+def test_member_cannot_add_remove_or_promote(browser, alice, bob, carol, group):
     client = browser(bob)
     page = parse(client.get(url("members", group.pk)))
     assert page.select(f"#person-{bob.pk}")
@@ -337,7 +335,7 @@ def test_a_member_adds_removes_and_promotes_nobody(browser, alice, bob, carol, g
     assert role_of(carol, group) is None
 
 
-def test_the_owner_removes_and_promotes(browser, alice, bob, group):
+def test_owner_can_remove_and_promote(browser, alice, bob, group):
     client = browser(alice)
     response = client.post(url("change_role", group.pk, bob.pk), {"role": "admin"})
     assert response.headers["Location"] == url("members", group.pk)
@@ -349,9 +347,7 @@ def test_the_owner_removes_and_promotes(browser, alice, bob, group):
 
 
 @pytest.mark.parametrize(("name", "status"), [("remove_member", 403), ("change_role", 409)])
-def test_the_people_shown_with_a_refusal_are_dealt_with_from_there(
-    name, status, browser, alice, carol, group
-):
+def test_member_forms_work_on_the_error_page(name, status, browser, alice, carol, group):
     refused = browser(alice).post(url(name, group.pk, alice.pk), {"role": "member"})
     assert refused.status_code == status
     page = one(refused, "main#main")
@@ -361,7 +357,7 @@ def test_the_people_shown_with_a_refusal_are_dealt_with_from_there(
     assert not page.select('form:not([action^="/"])')
 
 
-def test_addresses_of_people_stand_nowhere(browser, alice, bob, carol, group):
+def test_emails_are_not_shown(browser, alice, bob, carol, group):
     client = browser(alice)
     for page in ("members", "conversation", "settings"):
         text = text_of(client.get(url(page, group.pk)))
@@ -369,7 +365,7 @@ def test_addresses_of_people_stand_nowhere(browser, alice, bob, carol, group):
         assert carol.email not in text
 
 
-def test_many_people_come_in_pages_at_a_constant_cost(
+def test_member_list_is_paged_with_a_constant_query_count(
     browser, alice, group, django_assert_max_num_queries
 ):
     crowd = [create_extra(f"Person{number:03d}") for number in range(60)]
@@ -387,7 +383,7 @@ def test_many_people_come_in_pages_at_a_constant_cost(
     )
 
 
-# --- one's own view of it ------------------------------------------------------------------------
+# --- personal settings ---------------------------------------------------------------------------
 
 
 def unread_of(client: Client, group: Conversation) -> str | None:
@@ -400,12 +396,12 @@ def unread_of(client: Client, group: Conversation) -> str | None:
     return number
 
 
-def test_marking_read_and_unread(browser, alice, bob, group):
+def test_mark_read_and_unread(browser, alice, bob, group):
     first, _second = say(bob, group, "One"), say(bob, group, "Two")
     client = browser(alice)
     assert unread_of(client, group) == "2"
     client.get(url("conversation", group.pk))
-    assert unread_of(client, group) == "2"  # looking at it without a script says nothing
+    assert unread_of(client, group) == "2"  # without scripts, viewing does not mark it as read
     assert client.post(url("read", group.pk), {"seq": "99999"}).status_code == 303
     assert unread_of(client, group) is None
     assert client.post(url("unread", group.pk), {"seq": first.seq}).status_code == 303
@@ -414,14 +410,14 @@ def test_marking_read_and_unread(browser, alice, bob, group):
 
 @pytest.mark.parametrize("seq", ["", "x", "-3", "1.5", "9" * 40])
 @pytest.mark.parametrize("name", ["read", "unread"])
-def test_marking_at_no_place_is_refused(name, seq, browser, alice, bob, group):
+def test_mark_read_with_an_invalid_seq_is_rejected(name, seq, browser, alice, bob, group):
     say(bob, group, "One")
     client = browser(alice)
     assert client.post(url(name, group.pk), {"seq": seq}).status_code == 400
     assert unread_of(client, group) == "1"
 
 
-def test_the_level_is_ones_own(browser, alice, bob, group):
+def test_notification_level_is_per_member(browser, alice, bob, group):
     client = browser(bob)
     assert client.post(url("level", group.pk), {"level": "mentions"}).status_code == 303
     assert client.post(url("level", group.pk), {"level": "shouting"}).status_code == 400
@@ -429,22 +425,22 @@ def test_the_level_is_ones_own(browser, alice, bob, group):
     assert levels == {alice.pk: "all", bob.pk: "mentions"}
 
 
-def test_a_limit_on_looking_for_people(browser, alice, settings):
+def test_people_search_is_rate_limited(browser, alice, settings):
     settings.LIMITS = {**settings.LIMITS, "people": "2/m"}
     client = browser(alice)
     answers = [client.get(url("direct"), {"q": "bo"}).status_code for _ in range(3)]
     assert answers == [200, 200, 429]
 
 
-def test_topics_are_as_long_as_limits_say(browser, alice):
+def test_topic_of_maximum_length_is_accepted(browser, alice):
     form = {"name": "Long", "topic": "x" * limits.TOPIC_MAX, "access": "closed"}
     assert browser(alice).post(url("new"), form).status_code == 303
 
 
-# --- removed people, and leaving many at once ------------------------------------------------------
+# --- removed users, and leaving several at once ----------------------------------------------------
 
 
-def test_who_was_removed_sees_no_join_button_and_a_manager_lets_them_in(browser, alice, bob):
+def test_removed_user_cannot_rejoin_until_allowed(browser, alice, bob):
     market = actions.create_conversation(alice, name="Market", access="open")
     actions.join(bob, market.pk)
     actions.remove_member(alice, market.pk, bob.pk)
@@ -463,12 +459,12 @@ def test_who_was_removed_sees_no_join_button_and_a_manager_lets_them_in(browser,
     )
     assert bobs.post(url("join", market.pk)).status_code == 303
     assert role_of(bob, market) == "member"
-    # Members who do not manage see nothing of who was removed.
+    # Only owners and admins see who was removed.
     actions.join(alice, market.pk)
     assert "Removed" not in text_of(bobs.get(url("members", market.pk)))
 
 
-def test_many_conversations_are_left_at_once(browser, alice, bob, group):
+def test_several_conversations_can_be_left_at_once(browser, alice, bob, group):
     own = actions.create_conversation(bob, name="Own", member_ids=[alice.pk])
     added = [
         actions.create_conversation(alice, name=f"Group {n}", member_ids=[bob.pk]) for n in range(3)
@@ -489,7 +485,7 @@ def test_many_conversations_are_left_at_once(browser, alice, bob, group):
     assert "Choose the conversations" in text_of(response)
 
 
-def test_what_can_be_left_comes_in_pages(browser, alice, bob, monkeypatch):
+def test_leave_list_is_paged(browser, alice, bob, monkeypatch):
     monkeypatch.setattr("conversations.web.membership.LEAVE_PAGE", 2)
     for number in range(5):
         actions.create_conversation(alice, name=f"Group {number}", member_ids=[bob.pk])
@@ -503,7 +499,7 @@ def test_what_can_be_left_comes_in_pages(browser, alice, bob, monkeypatch):
     assert not page.context["more"]
 
 
-def test_a_megabyte_is_not_sent_back(browser, alice):
+def test_overlong_input_is_not_echoed(browser, alice):
     form = {"name": '"' * 400_000, "topic": "<" * 400_000, "q": '"' * 100_000, "access": "open"}
     response = browser(alice).post(url("new"), form)
     assert response.status_code == 400

@@ -1,4 +1,4 @@
-"""Message -> dict: what everybody gets to see of a message, and what nobody does."""
+"""The wire format of messages: what everyone sees of a message, and what no one sees."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.cast import create_extra
 
 def wire_of(message: Message) -> dict:
     wire = message_to_wire(queries.with_details(message))
-    json.dumps(wire)  # it holds nothing that JSON has no word for
+    json.dumps(wire)  # everything in it can be encoded as JSON
     return wire
 
 
-def test_a_message_just_stored_is_told_as_it_is_read_later(alice, bob, pair):
+def test_new_message_has_the_same_wire_format_as_a_loaded_one(alice, bob, pair):
     quoted = say(alice, pair, "Quote me")
     fresh = say(bob, pair, "Indeed", reply_to=quoted.pk)
     assert message_to_wire(fresh) == wire_of(fresh)
 
 
-def test_a_wire_costs_no_query_when_its_message_came_with_details(
+def test_message_to_wire_makes_no_query_for_loaded_messages(
     alice, bob, pair, django_assert_num_queries
 ):
     quoted = say(alice, pair)
@@ -51,7 +51,7 @@ def test_reactions_are_grouped_in_order_of_first_use(alice, bob, hello):
     ]
 
 
-def test_of_many_who_reacted_the_first_twenty_are_named(alice, pair, hello):
+def test_users_of_a_reaction_are_limited_to_twenty(alice, pair, hello):
     people = [create_extra(f"Fan{number}") for number in range(25)]
     actions.add_members(alice, pair.pk, [fan.pk for fan in people])
     for fan in people:
@@ -61,7 +61,7 @@ def test_of_many_who_reacted_the_first_twenty_are_named(alice, pair, hello):
     assert group["users"] == [fan.pk for fan in people[: limits.REACTION_USERS_SHOWN]]
 
 
-def test_nothing_of_a_deleted_message_is_left(alice, bob, pair, hello):
+def test_deleted_message_has_no_content(alice, bob, pair, hello):
     reply = say(alice, pair, "Secret reply", reply_to=hello.pk)
     actions.react(bob, reply.pk, "👍")
     actions.delete_message(alice, reply.pk)
@@ -71,7 +71,7 @@ def test_nothing_of_a_deleted_message_is_left(alice, bob, pair, hello):
     assert "Secret" not in json.dumps(wire)
 
 
-def test_a_quote_shows_the_quoted_as_it_is_now(alice, bob, pair, hello):
+def test_quote_shows_the_current_text(alice, bob, pair, hello):
     reply = say(alice, pair, "Yes?", reply_to=hello.pk)
     actions.edit_message(bob, hello.pk, "Changed")
     assert wire_of(reply)["reply_to"]["excerpt"] == "Changed"
@@ -80,13 +80,13 @@ def test_a_quote_shows_the_quoted_as_it_is_now(alice, bob, pair, hello):
     assert (quote["excerpt"], quote["deleted"]) == ("", True)
 
 
-def test_no_address_is_told(alice, bob, pair, hello):
+def test_wire_format_contains_no_emails(alice, bob, pair, hello):
     say(alice, pair, "Yes?", reply_to=hello.pk)
     for message in log_of(pair):
         assert "@" not in json.dumps(wire_of(message))
 
 
-def test_notices_are_told_in_words_and_data(alice, bob, carol, pair):
+def test_system_messages_have_text_and_data(alice, bob, carol, pair):
     actions.add_members(alice, pair.pk, [carol.pk])
     actions.change_role(alice, pair.pk, carol.pk, "admin")
     actions.remove_member(alice, pair.pk, carol.pk)
@@ -115,13 +115,13 @@ def test_notices_are_told_in_words_and_data(alice, bob, carol, pair):
     assert notices[3]["notice"]["data"] == {"user": carol.pk, "name": "Carol", "role": "admin"}
 
 
-def test_a_notice_keeps_the_name_of_then_and_its_author_the_name_of_now(alice, bob, pair):
+def test_system_message_keeps_stored_names_but_uses_the_current_author_name(alice, bob, pair):
     account_actions.update_profile(alice, name="Alicia")
     account_actions.update_profile(bob, name="Robert")
     assert wire_of(log_of(pair)[1])["notice"]["text"] == "Alicia added Bob."
 
 
-def test_every_kind_of_notice_has_its_sentence():
+def test_every_kind_of_system_message_has_a_sentence():
     data = {"name": "Bob", "role": "member", "new": "New", "access": "open", "user": 1}
     for kind in Message.Kind.values:
         if kind != "text":
@@ -134,18 +134,18 @@ def test_every_kind_of_notice_has_its_sentence():
     ("kind", "data"),
     [("tomorrow", {"planet": "Mars"}), ("role", {"role": "poet"}), ("access", {})],
 )
-def test_a_notice_of_a_version_to_come_is_told_as_such(kind, data):
+def test_unknown_system_message_has_a_fallback_sentence(kind, data):
     told = notices.sentence(kind, author="Alice", data=data)
     assert told == "Alice did something this version of Chatty doesn’t support."
 
 
-def test_who_is_gone_after_a_notice():
+def test_people_gone_after_a_system_message():
     assert notices.people_gone("removed", author_id=1, data={"user": 2}) == (2,)
     assert notices.people_gone("left", author_id=1, data={}) == (1,)
     assert notices.people_gone("joined", author_id=1, data={}) == ()
 
 
-def test_moments_are_told_in_utc_to_the_millisecond():
+def test_timestamps_are_utc_with_milliseconds():
     at = datetime(2026, 11, 23, 17, 38, 19, 123999, tzinfo=timezone(timedelta(hours=2)))
     assert timestamp(at) == "2026-11-23T15:38:19.123Z"
     assert timestamp(datetime(2026, 1, 2, 3, 4, 5, 999, tzinfo=UTC)) == "2026-01-02T03:04:05.000Z"
@@ -156,7 +156,7 @@ def excerpt_of(body: str) -> str:
     return excerpt(Message(body=body, html=markdown.render(body)))
 
 
-def test_an_excerpt_is_one_short_line():
+def test_excerpt_is_one_short_line():
     assert excerpt_of("One\n\n  two\tthree ") == "One two three"
     assert excerpt_of("x" * EXCERPT) == "x" * EXCERPT
     long = excerpt_of("word " * 100)
@@ -178,16 +178,16 @@ def test_an_excerpt_is_one_short_line():
         ("[](https://x)", "[](https://x)"),
     ],
 )
-def test_an_excerpt_keeps_list_numbers_and_is_never_empty(body, line):
+def test_excerpt_keeps_list_numbers_and_is_never_empty(body, line):
     assert excerpt_of(body) == line
 
 
-def test_an_excerpt_of_a_message_that_an_older_version_left_empty_is_what_was_written():
+def test_excerpt_of_empty_html_falls_back_to_the_body():
     html = "<ul>\n<li></li>\n</ul>"
     assert excerpt(Message(body="+", html=html)) == "+"
 
 
-def test_an_excerpt_says_the_words_and_not_their_markdown():
+def test_excerpt_contains_no_markdown():
     assert excerpt_of("**Bold**, `a < b && c`\n- [site](https://example.org)") == (
         "Bold, a < b && c site"
     )
@@ -199,7 +199,7 @@ PIECES += ["[site](https://example.org/?a=1&b=2) ", f"[.](https://example.org/{'
 
 
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=60), st.integers(1, 8))
-def test_an_excerpt_of_a_long_message_is_that_of_all_of_it(pieces, times):
+def test_excerpt_does_not_depend_on_the_length_read(pieces, times):
     message = Message(body="x", html=markdown.render("".join(pieces * times)[: limits.BODY_MAX]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wire, "_BEGINNING", 10**9)
@@ -210,7 +210,7 @@ def test_an_excerpt_of_a_long_message_is_that_of_all_of_it(pieces, times):
             assert excerpt(message) == whole
 
 
-def test_of_a_long_message_an_excerpt_reads_only_the_beginning(monkeypatch):
+def test_excerpt_reads_only_the_beginning_of_a_long_message(monkeypatch):
     lengths = []
     monkeypatch.setattr(wire, "unescape", lambda text: lengths.append(len(text)) or text)
     assert excerpt(Message(body="x", html=f"<p>{'word ' * 700}</p>")).endswith("word…")
@@ -218,9 +218,7 @@ def test_of_a_long_message_an_excerpt_reads_only_the_beginning(monkeypatch):
     assert max(lengths) <= wire._BEGINNING
 
 
-def test_a_face_comes_with_the_person_and_costs_no_query(
-    alice, bob, pair, django_assert_num_queries
-):
+def test_avatar_data_takes_no_extra_query(alice, bob, pair, django_assert_num_queries):
     account_actions.update_profile(bob, chosen_hue=5)
     User.objects.filter(pk=bob.pk).update(picture="0" * 32)
     quoted = say(bob, pair, "Look at me")

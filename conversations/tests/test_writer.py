@@ -1,4 +1,4 @@
-"""Group commit: together as far as the database allows, and nobody pays for another's message."""
+"""Group commit: messages are stored together where possible, and one message never delays another."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def running_writer() -> AsyncIterator[Writer]:
 
 
 async def send(writer: Writer, *drafts: Draft) -> list[Result]:
-    """Offer all at once; return the answers in the order of the drafts."""
+    """Offer all drafts at once; return the results in the same order."""
     loop = asyncio.get_running_loop()
     answers: list[asyncio.Future[Result]] = [loop.create_future() for _ in drafts]
     for each, answer in zip(drafts, answers, strict=True):
@@ -64,7 +64,7 @@ async def send(writer: Writer, *drafts: Draft) -> list[Result]:
         return await asyncio.gather(*answers)
 
 
-async def test_what_arrives_together_is_stored_together_and_in_order(
+async def test_simultaneous_messages_are_stored_in_batches_in_order(
     alice: User, room: Conversation, monkeypatch
 ):
     batches: list[int] = []
@@ -79,16 +79,14 @@ async def test_what_arrives_together_is_stored_together_and_in_order(
         results = await send(writer, *[draft(alice, room, f"k{n}", f"{n}") for n in range(300)])
     assert batches == [256, 44]
     seqs = [result.message.seq for result in results if isinstance(result, Sent)]
-    assert seqs == list(range(2, 302))  # 1 is the notice of its making
+    assert seqs == list(range(2, 302))  # 1 is the system message of its creation
     bodies = await do(
         lambda: list(Message.objects.order_by("seq").values_list("body", flat=True))
     )()
     assert bodies == ["", *[str(n) for n in range(300)]]
 
 
-def test_a_refused_message_does_not_hold_up_the_others(
-    alice: User, carol: User, room: Conversation
-):
+def test_rejected_message_does_not_affect_the_others(alice: User, carol: User, room: Conversation):
     results = store(
         [
             draft(alice, room, "one"),
@@ -120,9 +118,7 @@ def test_equal_keys_in_one_batch_share_one_row(alice: User, room: Conversation):
     assert Message.objects.filter(kind="text").count() == 1
 
 
-def test_a_message_the_database_refuses_is_found_and_answered_alone(
-    alice: User, room: Conversation, monkeypatch
-):
+def test_message_rejected_by_the_database_is_isolated(alice: User, room: Conversation, monkeypatch):
     real = actions.send_messages
     calls: list[int] = []
 
@@ -137,12 +133,12 @@ def test_a_message_the_database_refuses_is_found_and_answered_alone(
     drafts[7] = draft(alice, room, "culprit")
     results = store(drafts)
     assert codes(results) == ["sent"] * 7 + ["server_error"] + ["sent"] * 2
-    assert len(calls) < 12  # halving, not one by one
+    assert len(calls) < 12  # by halving, not one by one
     seqs = list(Message.objects.filter(kind="text").order_by("seq").values_list("key", flat=True))
     assert seqs == [f"k{n}" for n in range(10) if n != 7]
 
 
-def test_a_deadlock_is_tried_once_more(alice: User, room: Conversation, monkeypatch):
+def test_deadlock_is_retried_once(alice: User, room: Conversation, monkeypatch):
     class DeadlockError(Exception):
         sqlstate = "40P01"
 
@@ -161,7 +157,7 @@ def test_a_deadlock_is_tried_once_more(alice: User, room: Conversation, monkeypa
     assert Message.objects.filter(kind="text").count() == 1
 
 
-async def test_without_a_database_everybody_is_told_to_try_again(
+async def test_database_outage_returns_unavailable_to_everyone(
     alice: User, room: Conversation, monkeypatch
 ):
     async with running_writer() as writer:
@@ -174,14 +170,12 @@ async def test_without_a_database_everybody_is_told_to_try_again(
             results = await send(writer, *[draft(alice, room, f"k{n}") for n in range(3)])
             assert codes(results) == ["unavailable"] * 3
             assert all(result.retry for result in results if isinstance(result, ChatError))
-        # The same keys again settle it.
+        # Sending them again with the same keys succeeds.
         results = await send(writer, *[draft(alice, room, f"k{n}") for n in range(3)])
         assert codes(results) == ["sent"] * 3
 
 
-async def test_an_unforeseen_failure_is_answered_and_the_writer_goes_on(
-    alice: User, room: Conversation, monkeypatch
-):
+async def test_writer_survives_an_unexpected_error(alice: User, room: Conversation, monkeypatch):
     async with running_writer() as writer:
         with monkeypatch.context() as broken:
             broken.setattr(writer_module, "store", lambda drafts: 1 / 0)
@@ -189,7 +183,7 @@ async def test_an_unforeseen_failure_is_answered_and_the_writer_goes_on(
         assert codes(await send(writer, draft(alice, room, "k"))) == ["sent"]
 
 
-async def test_a_full_queue_says_busy(alice: User, room: Conversation, monkeypatch):
+async def test_full_queue_raises_busy(alice: User, room: Conversation, monkeypatch):
     monkeypatch.setattr(writer_module, "QUEUE_MAX", 2)
     writer = Writer()
     writer.offer(draft(alice, room, "a"), print)
@@ -199,9 +193,7 @@ async def test_a_full_queue_says_busy(alice: User, room: Conversation, monkeypat
     await do(writer.close)()
 
 
-async def test_at_the_end_what_was_taken_is_stored_and_nothing_more_is_taken(
-    alice: User, room: Conversation
-):
+async def test_drain_stores_accepted_messages_and_rejects_new_ones(alice: User, room: Conversation):
     answers: list[Result] = []
     async with running_writer() as writer:
         for n in range(20):
@@ -213,9 +205,7 @@ async def test_at_the_end_what_was_taken_is_stored_and_nothing_more_is_taken(
     assert await do(Message.objects.filter(kind="text").count)() == 20
 
 
-async def test_an_answer_that_cannot_be_given_costs_nobody_else_theirs(
-    alice: User, room: Conversation
-):
+async def test_failing_callback_does_not_affect_the_others(alice: User, room: Conversation):
     async with running_writer() as writer:
 
         def fails(_result: Result) -> None:
@@ -228,7 +218,7 @@ async def test_an_answer_that_cannot_be_given_costs_nobody_else_theirs(
 
 @contextlib.contextmanager
 def held(room: Conversation):
-    """The conversation's row, locked by another connection."""
+    """Lock the row of the conversation from another connection."""
     locked, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -251,7 +241,7 @@ def held(room: Conversation):
 
 
 @pytest.mark.postgres
-async def test_a_locked_conversation_does_not_hold_up_the_others(
+async def test_messages_to_other_conversations_do_not_wait_for_a_lock(
     alice: User, room: Conversation, other_room: Conversation
 ):
     async with running_writer() as writer:
@@ -267,7 +257,7 @@ async def test_a_locked_conversation_does_not_hold_up_the_others(
 
 
 @pytest.mark.postgres
-async def test_a_conversation_locked_for_long_is_answered_busy(
+async def test_conversation_locked_for_long_returns_busy(
     alice: User, room: Conversation, monkeypatch
 ):
     monkeypatch.setattr(writer_module, "BUSY_SECONDS", 0.8)

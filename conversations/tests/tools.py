@@ -1,4 +1,4 @@
-"""Small things for tests of what runs in an event loop."""
+"""Helpers for tests of asynchronous code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 @dataclass(eq=False)
 class BaseFakeSocket:
-    """What rooms note about a socket. What it does with frames is up to each test."""
+    """The attributes of a socket that rooms use. What it does with frames is up to each test."""
 
     user_id: int
     sid: str = "sid"
@@ -30,7 +30,7 @@ class BaseFakeSocket:
 
 
 def do(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
-    """Run a function in a thread, as any server does, and leave no connection open in it."""
+    """Run a function in a thread, as servers do, and close its connections."""
 
     @wraps(function)
     def tidily(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -43,14 +43,16 @@ def do(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
 
 
 def versions(conversation_ids: Iterable[int]) -> dict[int, int]:
-    """Return id -> version, as the database has it."""
+    """Return {id: version} from the database."""
     rows = Conversation.objects.filter(pk__in=conversation_ids)
     return dict(rows.values_list("pk", "version"))
 
 
 async def until(condition: Callable[[], object], seconds: float = 5) -> None:
-    """Wait for a condition; an AssertionError when it does not come true in time."""
+    """Wait for a condition. Raise AssertionError if it does not become true in time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not come to that"
+        assert asyncio.get_running_loop().time() < deadline, (
+            "the condition did not become true in time"
+        )
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""People at the `server` of each module, and their sockets."""
+"""Users of each module's `server`, and their sockets."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""A server that dies once, at the worst moment of storing "CRASH", and never again in its
-installation:
+"""A server that crashes once, at a critical moment of storing "CRASH", and never again in its installation:
 
     python -m tests.fault.failing MOMENT manage.py serve ...
 
-MOMENT: before-commit, after-commit (nobody has been told yet) or before-ack (all but the sender have).
-Or newer-uvicorn: it does not die, but finds a version of uvicorn that it does not know.
-Or former-version: it does not die, but speaks the version of the protocol before this one.
+MOMENT: before-commit, after-commit (no one has been notified yet) or before-ack (everyone but the sender has
+been).
+newer-uvicorn: it does not crash, but finds a version of uvicorn that it does not know.
+former-version: it does not crash, but speaks the previous version of the protocol.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def fail_at(moment: str) -> None:
 
         def told(*events: Any) -> None:
             if any(WORD in getattr(event, "text", "") for event in events):
-                transaction.on_commit(die_once)  # before what tell() has done on commit
+                transaction.on_commit(die_once)  # before the callbacks of tell()
             tell(*events)
 
         sending.publisher.publish_after_commit = told

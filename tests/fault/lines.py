@@ -1,4 +1,4 @@
-"""Lines that can be held up, slowed and mended, for tests that do not wait in an event loop."""
+"""Connections that can be held, slowed and restored, for tests without an event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _POSTGRES_PORT = 5432
 
 
 class Line:
-    """The proof's Proxy in a thread of its own. Use it with `with`."""
+    """The proof's Proxy, running in a thread. Use it with `with`."""
 
     def __init__(self, host: str, port: int) -> None:
         self._loop = asyncio.new_event_loop()
@@ -26,14 +26,14 @@ class Line:
         return self._proxy.port
 
     def hold_up(self) -> None:
-        """Every connection stays, new ones are taken, nothing passes; not even a goodbye."""
+        """Keep every connection and accept new ones, but forward nothing, not even a close."""
         self._loop.call_soon_threadsafe(self._proxy.hold_up)
 
     def flow(self) -> None:
         self._loop.call_soon_threadsafe(self._proxy.flow)
 
     def slow_down(self, delay: float, jitter: float) -> None:
-        """Seconds each piece of data takes."""
+        """Delay each piece of data by these seconds."""
         self._proxy.delay, self._proxy.jitter = delay, jitter
 
     def __enter__(self) -> Self:
@@ -59,11 +59,11 @@ class Line:
 
 
 def to_postgres(url: str) -> Line:
-    """A line to the server whose unix socket the url names."""
+    """Return a line to the server whose Unix socket is in the URL."""
     (directory,) = parse_qs(urlsplit(url).query)["host"]
     return Line(directory, _POSTGRES_PORT)
 
 
 def along(line: Line, url: str) -> str:
-    """The url of the same database at the other end of the line."""
+    """Return the URL of the same database through the line."""
     return urlsplit(url)._replace(netloc=f"postgres@127.0.0.1:{line.port}", query="").geturl()

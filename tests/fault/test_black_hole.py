@@ -1,4 +1,4 @@
-"""A line to the database that swallows everything: words are refused in time, nothing else stops."""
+"""A black hole between server and database: sends fail in time, everything else continues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.sockets import Member, new_key, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
-IN_TIME = 10.0  # 3 s for a statement that is not answered, and 5 s for a connection not to be had
+IN_TIME = 10.0  # 3 s for a statement without an answer, and 5 s to get a connection
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def line(production_installation):
 def server(production_installation, line):
     return production_installation.serve(
         DATABASE_URL=along(line, production_installation.env["DATABASE_URL"]),
-        HTTP_RUNNING="16",  # of which an address may have 12
+        HTTP_RUNNING="16",  # of which one address can have 12
         STATEMENT_SECONDS="1",
         TICK_SECONDS="1",
         LIMIT_FRAMES="100000/s",
@@ -39,7 +39,7 @@ def server(production_installation, line):
 
 
 def posted(server, path, body, headers):
-    """Returns (status, Retry-After, seconds)."""
+    """Return (status, Retry-After, seconds)."""
     began = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     with contextlib.closing(connection):
@@ -70,7 +70,7 @@ def by_rest(person, conversation, body, key):
 
 
 def beat(person, client):
-    """How long it takes to hear that the server lives, and from a socket."""
+    """Return the seconds until the health check and a socket have responded."""
     began = time.monotonic()
     assert person.call("GET", "/healthz")[0] == 200
     assert client.is_open()
@@ -80,11 +80,11 @@ def beat(person, client):
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.long)])
-def test_a_line_that_swallows_everything_costs_a_second_try(seconds, server, line):
+def test_black_hole_to_the_database_causes_only_retries(seconds, server, line):
     people = [Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol")]
     alice, bob, carol = people
     tea = alice.create_conversation(bob, carol)
-    # By form and by REST, each from a device of its own, since a device has one request at a time.
+    # By form and by API, each from its own device, because a device can have one request at a time.
     devices = [device for person in people for device in (person, person.again())]
     ways_of = [(device, cookie) for device in devices for cookie in (device.cookie(), "")]
     workload = Workload(*people, each=10)

@@ -1,4 +1,4 @@
-"""Clients that flood, lie, go silent or come all at once cost nobody else anything."""
+"""Clients that flood, break the protocol, vanish or reconnect all at once do not affect others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.sockets import Member, try_connect
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-def test_a_flood_of_messages_slows_down_nobody_else(people, call):
+def test_flood_of_messages_does_not_slow_down_others(people, call):
     alice, bob, carol = people
     tea, elsewhere = carol.create_conversation(alice), alice.create_conversation(bob)
     flood, hers, his = call(carol), call(alice), call(bob)
@@ -42,7 +42,7 @@ def test_a_flood_of_messages_slows_down_nobody_else(people, call):
 
 
 def masked(opcode, payload, *, final=True, mask=True):
-    """One frame as a client sends it (RFC 6455, 5.2), or as it must not."""
+    """Return one frame as a client sends it (RFC 6455, 5.2), or as it must not."""
     size = len(payload)
     head = bytes([(0x80 if final else 0) | opcode])
     bit = 0x80 if mask else 0
@@ -59,7 +59,7 @@ def masked(opcode, payload, *, final=True, mask=True):
 
 
 def closed_with(line):
-    """The code of the close frame that ends the connection; 0 when it ended without one."""
+    """Return the code of the close frame that ends the connection, or 0 if there is none."""
     line.settimeout(15)
     heard = b""
     with contextlib.suppress(ConnectionResetError):
@@ -77,12 +77,19 @@ def closed_with(line):
         (masked(3, b"what is three"), {1002}),
         (masked(0, b"the end of nothing"), {1002}),
         (masked(9, b"p" * 126), {1002}),
-        # What it still sends after the close may have the connection reset before that is read.
+        # If it keeps sending after the close, the connection may be reset before the close is read.
         (masked(1, b"x" * 1_048_576), {1009, 0}),
     ],
-    ids=["bad utf-8", "unmasked", "unknown opcode", "loose end", "long ping", "a megabyte"],
+    ids=[
+        "bad utf-8",
+        "unmasked",
+        "unknown opcode",
+        "stray continuation",
+        "long ping",
+        "a megabyte",
+    ],
 )
-def test_who_breaks_the_protocol_is_closed_and_nobody_else(raw, codes, people, server, call):
+def test_protocol_violation_closes_only_that_client(raw, codes, people, server, call):
     alice, bob, carol = people
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
@@ -95,7 +102,7 @@ def test_who_breaks_the_protocol_is_closed_and_nobody_else(raw, codes, people, s
     assert "Traceback" not in server.output()
 
 
-def test_words_in_pieces_are_one_frame(people):
+def test_fragmented_frame_is_reassembled(people):
     alice, bob, _carol = people
     tea = alice.create_conversation(bob)
     output = f'{{"type":"send","conversation":{tea},"key":"pieces","body":"in three"}}'.encode()
@@ -105,7 +112,7 @@ def test_words_in_pieces_are_one_frame(people):
         eventually(lambda: alice.read_messages(tea)[-1]["body"] == "in three")
 
 
-def test_without_a_free_descriptor_strangers_wait_and_members_talk(people, server, call):
+def test_full_descriptor_table_does_not_affect_open_sockets(people, server, call):
     alice, bob, carol = people
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
@@ -130,7 +137,7 @@ def test_without_a_free_descriptor_strangers_wait_and_members_talk(people, serve
 
 
 @pytest.mark.parametrize("crowd", [50, pytest.param(2_000, marks=pytest.mark.long)])
-def test_when_all_lose_their_line_at_once_all_come_back(crowd, installation):
+def test_all_clients_reconnect_after_a_restart(crowd, installation):
     server = installation.serve(SOCKETS_PER_USER="10000", LIMIT_FRAMES="100000/s")
     alice, bob, _carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     tea = alice.create_conversation(bob)
@@ -175,7 +182,7 @@ def test_when_all_lose_their_line_at_once_all_come_back(crowd, installation):
 
 
 @pytest.mark.long
-def test_a_client_that_vanished_is_let_go_within_a_minute_and_a_half(people, server):
+def test_vanished_client_is_dropped_within_90_seconds(people, server):
     line = sleeper(people[2])  # answers no ping
     with contextlib.closing(line):
         port = line.getsockname()[1]

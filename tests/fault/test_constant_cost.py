@@ -1,4 +1,4 @@
-"""The page of a conversation of 100,000 messages costs the server no more than one of 1,000."""
+"""The page of a conversation with 100,000 messages costs the server no more than one with 1,000."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.sockets import Member
 pytestmark = [pytest.mark.servers, pytest.mark.long]
 
 SMALL, BIG = 1_000, 100_000
-ROUNDS = 10  # in which the two take turns
+ROUNDS = 10  # in which the two alternate
 ALLOWED = 1.2
-# Rows as actions.send_messages would have written them, without a hundred thousand commits.
+# Rows as actions.send_messages would write them, without a hundred thousand commits.
 _FILL = """
 from datetime import timedelta
 from django.utils import timezone
@@ -61,9 +61,9 @@ def cost_of(server, path, headers, count):
 
 
 def compare(server, headers, small, big, requests):
-    """How many times as much CPU the big one takes as the small one, over so many requests."""
+    """Return the ratio of CPU time, big to small, over this many requests."""
     for path in (small, big):
-        cost_of(server, path, headers, 3)  # what is loaded at first need
+        cost_of(server, path, headers, 3)  # warm up caches
     costs = {small: 0.0, big: 0.0}
     for _ in range(ROUNDS):
         for path in costs:
@@ -71,7 +71,7 @@ def compare(server, headers, small, big, requests):
     return costs[big] / costs[small]
 
 
-def test_a_hundred_thousand_messages_cost_no_more_than_a_thousand(server):
+def test_cost_of_a_page_does_not_depend_on_the_number_of_messages(server):
     """Alice has read everything, Carol nothing."""
     alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     small, big = (alice.create_conversation(bob, carol, name=name) for name in ("Small", "Big"))
@@ -91,7 +91,7 @@ def test_a_hundred_thousand_messages_cost_no_more_than_a_thousand(server):
     ratios = {}
     for name, (headers, path, requests) in doors.items():
         paths = path.format(small, SMALL - 50), path.format(big, BIG - 50)
-        # A machine busy with something else may spoil one measurement, hardly three.
+        # A busy machine may spoil one measurement, but hardly three.
         for _ in range(3):
             ratio = compare(server, headers, *paths, requests)
             ratios[name] = min(ratio, ratios.get(name, ratio))

@@ -1,4 +1,4 @@
-"""Everything acknowledged is stored, once and in order, whatever ends in between."""
+"""Every acknowledged message is stored, once and in order, whatever crashes in between."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def gather(server, **changes):
 
 
 def gather_apart(here, there):
-    """Alice at one server, the others at the other."""
+    """Alice is at one server, the others are at the other."""
     seats = ((here, "Alice"), (there, "Bob"), (there, "Carol"))
     return Workload(*(Member(server, name).sign_in() for server, name in seats))
 
 
-def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_installation):
+def test_killed_server_loses_and_repeats_nothing(any_installation):
     server = any_installation.serve(**FAST)
     workload = gather(server)
     workload.start()
@@ -38,7 +38,7 @@ def test_a_killed_server_loses_nothing_it_acknowledged_and_repeats_nothing(any_i
     assert all(speaker.calls > 1 for speaker in workload.speakers if speaker.sent)
 
 
-def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_installation):
+def test_stopped_server_stores_accepted_messages_and_exits_cleanly(any_installation):
     server = any_installation.serve(**FAST)
     workload = gather(server)
     workload.start()
@@ -50,7 +50,7 @@ def test_a_server_told_to_stop_stores_what_it_took_and_ends_well(any_installatio
     assert " ERROR " not in server.output()
 
 
-def test_one_of_two_servers_is_killed_and_the_other_goes_on(production_installation):
+def test_killing_one_of_two_servers_does_not_affect_the_other(production_installation):
     here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
     workload = gather_apart(here, there)
     workload.start()
@@ -63,7 +63,7 @@ def test_one_of_two_servers_is_killed_and_the_other_goes_on(production_installat
     assert workload.follower.calls == 1
 
 
-def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(production_installation):
+def test_restarting_two_servers_in_turn_loses_nothing(production_installation):
     here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
     workload = gather_apart(here, there)
     workload.start()
@@ -76,7 +76,7 @@ def test_two_servers_are_restarted_in_turn_and_nobody_misses_a_word(production_i
         assert " ERROR " not in server.output()
 
 
-def test_a_database_that_crashes_costs_time_and_nothing_else(own_installation):
+def test_database_crash_loses_nothing(own_installation):
     own_installation.postgres.keep_promises()
     server = own_installation.serve(**FAST)
     workload = gather(server)
@@ -85,7 +85,7 @@ def test_a_database_that_crashes_costs_time_and_nothing_else(own_installation):
     own_installation.postgres.crash()
     before = sum(len(speaker.sent) for speaker in workload.speakers)
     headers = {"Authorization": f"Bearer {workload.alice.token}"}
-    assert try_connect(server, headers) == 1011  # come back later
+    assert try_connect(server, headers) == 1011  # try again later
     status, answer = workload.alice.call("GET", "/api/conversations/")
     assert (status, answer["code"]) == (503, "unavailable")
     assert sum(len(speaker.sent) for speaker in workload.speakers) == before
@@ -94,18 +94,18 @@ def test_a_database_that_crashes_costs_time_and_nothing_else(own_installation):
     codes = {code for speaker in workload.speakers for code in speaker.retries}
     assert codes <= {"unavailable", "busy"}
     assert "unavailable" in codes
-    # Nobody's socket had to go for it.
+    # No socket was closed.
     assert [speaker.calls for speaker in workload.speakers] == [1] * 20
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(120, marks=pytest.mark.long)])
-def test_a_server_that_hangs_for_a_while_loses_nothing(seconds, any_installation):
+def test_hung_server_loses_nothing(seconds, any_installation):
     server = any_installation.serve(**FAST)
     workload = gather(server, each=10)
     workload.start()
     workload.wait_until_said(0.3)
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
-    workload.follower.join(seconds)  # all that while nobody is answered
+    workload.follower.join(seconds)  # no one gets a response in this time
     server.process.send_signal(signal.SIGCONT)
     workload.assert_nothing_lost_nothing_twice()

@@ -1,4 +1,4 @@
-"""Databases that hang, hang up, fill up or are fought over: it costs time, and nothing else."""
+"""Databases that hang, disconnect, fill up or are contended: delays, but no losses."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def cast(server):
 
 
 def processes_of(postmaster):
-    """The server and its backends, which are its children."""
+    """Return the server and its backends, which are its children."""
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
     return [postmaster, *map(int, children.split())]
 
 
-def test_backends_that_are_ended_cost_a_second_try_and_no_socket(own_installation):
+def test_terminated_backends_cause_only_retries(own_installation):
     server = own_installation.serve(**FAST)
     workload = Workload(*cast(server))
     workload.start()
@@ -49,7 +49,7 @@ def test_backends_that_are_ended_cost_a_second_try_and_no_socket(own_installatio
     assert {code for each in workload.speakers for code in each.retries} <= {"unavailable"}
 
 
-def test_a_database_that_hangs_holds_up_words_and_no_socket(own_installation):
+def test_hung_database_delays_messages_but_keeps_sockets(own_installation):
     server = own_installation.serve(**FAST)
     workload = Workload(*cast(server), each=10)
     with contextlib.closing(open_socket(workload.alice.again())) as quiet:
@@ -72,8 +72,8 @@ def test_a_database_that_hangs_holds_up_words_and_no_socket(own_installation):
         workload.assert_nothing_lost_nothing_twice()
 
 
-def test_slow_queries_on_every_connection_are_refused_and_sockets_live(production_installation):
-    # Of 16 requests an address may have 12 in work, of which a sign-in may have one.
+def test_slow_queries_are_rejected_and_sockets_stay_open(production_installation):
+    # Of 16 requests one address can have 12 in progress, of which one sign-in can have one.
     server = production_installation.serve(
         **FAST, DATABASE_POOL="12", HTTP_RUNNING="16", STATEMENT_SECONDS="1"
     )
@@ -109,7 +109,7 @@ def test_slow_queries_on_every_connection_are_refused_and_sockets_live(productio
         his.expect_message(tea, "after")
 
 
-def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
+def test_sqlite_handles_many_writers_and_a_backup(installation, tmp_path):
     server = installation.serve(**FAST)
     workload = Workload(*cast(server))
     waits: list[float] = []
@@ -147,7 +147,7 @@ def test_many_writers_and_a_backup_share_sqlite(installation, tmp_path):
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.long)])
-def test_killed_while_writing_sqlite_stays_whole(times, installation):
+def test_sqlite_stays_intact_when_killed_while_writing(times, installation):
     server = installation.serve(**FAST)
     alice, bob, _carol = cast(server)
     tea = alice.create_conversation(bob)
@@ -156,7 +156,7 @@ def test_killed_while_writing_sqlite_stays_whole(times, installation):
         with contextlib.closing(open_socket(alice)) as hers:
             for _ in range(40):
                 hers.send(tea, "w" * 500, new_key())
-            # In the middle of it, sooner or later each time.
+            # In the middle of the writes, at a different point each time.
             stored.update(hers.take("sent")["key"] for _ in range(1 + number % 20))
             server.kill()
         with contextlib.closing(sqlite3.connect(installation.home / "chatty.db")) as file:
@@ -168,14 +168,14 @@ def test_killed_while_writing_sqlite_stays_whole(times, installation):
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
 
 
-def test_on_a_full_disk_words_wait_and_reading_goes_on(installation):
+def test_full_disk_delays_messages_but_not_reading(installation):
     server = installation.serve(**FAST)
     alice, bob, _carol = cast(server)
     tea = alice.create_conversation(bob)
     alice.post_message(tea, "before")
     with open_sockets() as call:
         hers, his = call(alice), call(bob)
-        # No file of the server may grow beyond what the database's log has now.
+        # No file of the server can grow beyond the current size of the WAL.
         size = (installation.home / "chatty.db-wal").stat().st_size
         before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, -1))
         keys = []

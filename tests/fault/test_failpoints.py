@@ -1,4 +1,4 @@
-"""The worst moments to die in: around a commit. Sending again with the same key settles each."""
+"""Crashes around a commit. Sending again with the same key resolves each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STORED = {"before-commit": False, "after-commit": True, "before-ack": True}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_dying_around_a_commit_leaves_one_message_and_no_gap(moment, any_installation):
+def test_crash_around_a_commit_leaves_one_message_and_no_gap(moment, any_installation):
     server = any_installation.serve(failing=moment, TICK_SECONDS="1")
     alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
     tea, key = alice.create_conversation(bob), new_key()
@@ -45,7 +45,9 @@ def test_dying_around_a_commit_leaves_one_message_and_no_gap(moment, any_install
 
 
 @pytest.mark.parametrize("moment", ["after-commit", "before-ack"])
-def test_another_server_finds_what_the_dead_one_told_nobody(moment, production_installation):
+def test_unpublished_message_of_a_crashed_server_is_found_by_another(
+    moment, production_installation
+):
     failing = production_installation.serve(failing=moment, TICK_SECONDS="1")
     other = production_installation.serve(TICK_SECONDS="1")
     alice, bob = Member(failing, "Alice").sign_in(), Member(other, "Bob").sign_in()

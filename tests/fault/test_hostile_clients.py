@@ -1,4 +1,4 @@
-"""A hostile client costs its own connection: beside each of them, fifty people talk as before."""
+"""A hostile client affects only its own connection: fifty people keep chatting normally."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.xdist_group("ho
 
 MIB = 1024 * 1024
 PEOPLE = 50
-RATE = 20  # messages a second, of all people together
-# For a message or a page while an attack goes on, on a machine that does other things too; a message
-# took 15 to 44. What it is on a quiet machine, `make bench ARGS="--only hostile"` measures.
+RATE = 20  # messages per second, of all people together
+# The limit for a message or a page during an attack, on a machine that is also busy with other things; a
+# message took 15 to 44. `make bench ARGS="--only hostile"` measures it on a quiet machine.
 SECONDS = 3.0
 HOSTILE = 40  # accounts for hostile clients
 LONG = "wörd " * 700
@@ -55,7 +55,7 @@ print("MADE", json.dumps(made))
 
 
 class Talk:
-    """Fifty people in one conversation, and what the server holds while they talk."""
+    """Fifty people in one conversation, and the memory of the server while they chat."""
 
     def __init__(
         self, server: ChatServer, made: dict[str, list[Any]], workload: LoadClients
@@ -79,16 +79,16 @@ class Talk:
         for number in range(50):
             writer.post_message(self.long_room, f"{number} {LONG}")
         threading.Thread(target=self._answer_pings, daemon=True).start()
-        self.goes_on()  # everything is loaded that a message and a page need
+        self.goes_on()  # loads everything that a message and a page need
 
     def stranger(self) -> Member:
-        """Return somebody whom no test has used before: limits are counted for each."""
+        """Return a user that no test has used before, because limits are per user."""
         talker = Member(self.server, "Mallory")
         talker.id, talker.token = next(self._hostile)
         return talker
 
     def goes_on(self, seconds: float = 1.5) -> None:
-        """Assert that people talk and load pages as they would without hostile clients."""
+        """Assert that people chat and load pages as if there were no hostile clients."""
         count = round(seconds * RATE)
         numbers = range(first := next(self._numbers) * 1000, first + count)
         pages: list[float] = []
@@ -108,7 +108,7 @@ class Talk:
         assert max(pages) < SECONDS
 
     def _answer_pings(self) -> None:
-        """Read what comes while nobody talks, or the server would take these people for gone."""
+        """Read what arrives while no one chats, or the server would drop these sockets."""
         with contextlib.suppress(ValueError, OSError):  # closed
             while True:
                 with self._pumping:
@@ -128,7 +128,7 @@ class Talk:
                 connection.request("GET", f"/c/{self.room}/", headers={"Cookie": self.cookie})
                 answer = connection.getresponse()
                 answer.read()
-            # Any other answer stands as a page that never came.
+            # Any other status counts as a page that never arrived.
             waits.append(time.monotonic() - began if answer.status == 200 else float("inf"))
             if stopping.wait(0.3):
                 return
@@ -168,7 +168,7 @@ def shared_talk(builder: Builder) -> Iterator[Talk]:
 
 @pytest.fixture
 def talk(shared_talk: Talk) -> Iterator[Talk]:
-    """The talk at the one server of this module: what it held before is where a test begins."""
+    """The talk on the shared server of this module, with its memory at the start of the test."""
     shared_talk.before = shared_talk.resident()
     yield shared_talk
     assert " ERROR " not in shared_talk.server.output()
@@ -185,7 +185,7 @@ def bearer(token: str) -> str:
 
 @contextlib.contextmanager
 def lines(talk: Talk, count: int) -> Iterator[list[socket.socket]]:
-    """Connections with small buffers, which are closed at the end."""
+    """Connections with small buffers, closed at the end."""
     with contextlib.ExitStack() as stack:
         found = []
         for _ in range(count):
@@ -198,7 +198,7 @@ def lines(talk: Talk, count: int) -> Iterator[list[socket.socket]]:
 
 @contextlib.contextmanager
 def pushing(line: socket.socket, data: bytes, most: int = 32 * MIB) -> Iterator[None]:
-    """Write the same over and over, as fast as it is taken, until the end or for `most` bytes."""
+    """Write the same data repeatedly, as fast as it is accepted, until the end or for `most` bytes."""
     stopping = threading.Event()
     line.settimeout(0.2)
 
@@ -222,7 +222,7 @@ def pushing(line: socket.socket, data: bytes, most: int = 32 * MIB) -> Iterator[
 
 
 def is_gone(line: socket.socket, seconds: float = 15) -> bool:
-    """Tell whether the server ends the connection within this time."""
+    """Return whether the server ends the connection within this time."""
     line.settimeout(seconds)
     with contextlib.suppress(ConnectionError):
         while line.recv(65_536):
@@ -230,7 +230,7 @@ def is_gone(line: socket.socket, seconds: float = 15) -> bool:
     return True
 
 
-def test_requests_sent_ahead_are_not_piled_up(talk):
+def test_pipelined_requests_do_not_accumulate(talk):
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with lines(talk, 3) as several, contextlib.ExitStack() as stack:
         for line in several:
@@ -239,7 +239,7 @@ def test_requests_sent_ahead_are_not_piled_up(talk):
         assert talk.grown() < 32 * MIB  # it was a gigabyte
 
 
-def test_a_few_requests_sent_ahead_are_answered_in_order(talk):
+def test_pipelined_requests_are_answered_in_order(talk):
     paths = ["/healthz", "/api/me/", "/sign-in/", "/healthz"]
     with lines(talk, 1) as (line,):
         line.sendall(
@@ -252,11 +252,12 @@ def test_a_few_requests_sent_ahead_are_answered_in_order(talk):
         assert re.findall(rb"HTTP/1\.1 (\d+)", heard) == [b"200", b"401", b"200", b"200"]
 
 
-def test_answers_nobody_reads_hold_no_place(talk, mallory):
-    """Twelve requests are worked on at once. Of these twelve none is ever read."""
+def test_unread_responses_take_no_slot(talk, mallory):
+    """Twelve requests are processed at once. None of these twelve responses is ever read."""
     path = f"/api/conversations/{talk.long_room}/messages/"
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer(mallory.token)}\r\n\r\n"
-    with ThreadPoolExecutor(16) as readers:  # what so many honest ones take at once stays taken
+    # The allocator keeps what as many well-behaved readers take.
+    with ThreadPoolExecutor(16) as readers:
         list(readers.map(lambda _: mallory.ask("GET", path), range(32)))
     talk.before, unread = talk.resident(), talk.refused("unread")
     with lines(talk, 16) as several:
@@ -268,7 +269,7 @@ def test_answers_nobody_reads_hold_no_place(talk, mallory):
         assert all(is_gone(line) for line in several)
 
 
-def test_a_client_that_reads_slowly_gets_its_whole_answer(talk, mallory):
+def test_slow_reader_gets_the_complete_response(talk, mallory):
     path = f"/api/conversations/{talk.long_room}/messages/"
     with lines(talk, 1) as (line,):
         line.sendall(
@@ -288,8 +289,8 @@ def test_a_client_that_reads_slowly_gets_its_whole_answer(talk, mallory):
         assert len(body) == size > 300_000
 
 
-def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(talk, mallory):
-    """The answer would be kept for ever: nobody would hear any more that the client has gone."""
+def test_handshake_pipelined_after_an_unread_response_is_rejected(talk, mallory):
+    """The response would be kept forever: no one would notice any more that the client has disconnected."""
     path = f"/api/conversations/{talk.long_room}/messages/"
     head = f"Host: 127.0.0.1\r\n{bearer(mallory.token)}\r\n"
     handshake = (
@@ -308,7 +309,7 @@ def test_a_socket_asked_for_while_an_answer_is_unread_is_refused(talk, mallory):
     talk.goes_on()
 
 
-def test_bodies_that_never_end_are_bounded_together(talk):
+def test_incomplete_bodies_are_limited_in_total(talk):
     busy = talk.refused("busy")
     head = (
         b"POST /api/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -325,7 +326,7 @@ def test_bodies_that_never_end_are_bounded_together(talk):
         assert all(is_gone(line) for line in several)
 
 
-def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(talk):
+def test_trickling_body_is_aborted_but_a_slow_one_is_not(talk):
     head = (
         b"POST /api/token/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n"
@@ -334,12 +335,12 @@ def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(talk)
         trickle.sendall(head % 100_000)
         slow.sendall(head % (5 * 16_384))
         for _ in range(5):
-            with contextlib.suppress(ConnectionError):  # once it was given up
+            with contextlib.suppress(ConnectionError):  # after it was aborted
                 trickle.sendall(b"x")
             slow.sendall(b"x" * 16_384)
-            time.sleep(0.7)  # altogether longer than HTTP_BODY_SECONDS
+            time.sleep(0.7)  # longer than HTTP_BODY_SECONDS in total
         slow.settimeout(10)
-        assert slow.recv(12) == b"HTTP/1.1 400"  # whole, and no JSON
+        assert slow.recv(12) == b"HTTP/1.1 400"  # complete, but not JSON
         trickle.settimeout(10)
         assert b"took too long" in trickle.recv(65_536)
 
@@ -354,8 +355,8 @@ def test_a_body_that_trickles_is_given_up_and_one_that_is_only_slow_is_not(talk)
     ],
     ids=["pings", "large pings", "pongs", "fragments"],
 )
-def test_frames_the_application_never_sees_are_counted_too(talk, mallory, frame):
-    """Whoever sends them does not read either: nothing is piled up for them."""
+def test_control_frames_and_fragments_are_limited(talk, mallory, frame):
+    """These clients do not read either: nothing must accumulate for them."""
     with contextlib.closing(sleeper(mallory)) as line:
         with pushing(line, frame * (60_000 // len(frame) + 1)):
             talk.goes_on()
@@ -364,7 +365,7 @@ def test_frames_the_application_never_sees_are_counted_too(talk, mallory, frame)
 
 
 @pytest.mark.parametrize("text", [b'{"type": "ping"}', b"{", b""], ids=["ping", "broken", "empty"])
-def test_who_sends_as_fast_as_possible_is_not_read_and_then_closed(talk, mallory, text):
+def test_flooding_client_is_paused_and_closed(talk, mallory, text):
     with contextlib.closing(sleeper(mallory)) as line:
         with pushing(line, masked(1, text) * 1000):
             talk.goes_on()
@@ -372,7 +373,7 @@ def test_who_sends_as_fast_as_possible_is_not_read_and_then_closed(talk, mallory
         assert is_gone(line)
 
 
-def test_a_client_is_warned_once_then_closed_with_4429(mallory):
+def test_flooding_client_is_warned_once_then_closed_with_4429(mallory):
     with open_sockets() as call:
         flood = call(mallory)
         for _ in range(1500):
@@ -383,11 +384,11 @@ def test_a_client_is_warned_once_then_closed_with_4429(mallory):
         errors = [frame for frame in flood.frames if frame["type"] == "error"]
         assert [error["retry_after"] for error in errors] == [30]
         pongs = sum(frame["type"] == "pong" for frame in flood.frames)
-        assert 400 <= pongs <= 700  # what came before, and what was sent after the pause
+        assert 400 <= pongs <= 700  # those before the pause, and those sent after it
 
 
-def test_an_outbox_of_hundreds_and_a_hundred_conversations_are_no_flood(talk):
-    """What a page says after hours without a connection, as fast as it can."""
+def test_large_outbox_and_many_syncs_are_not_a_flood(talk):
+    """What a page sends after hours offline, as fast as it can."""
     mallory, other = talk.stranger(), talk.stranger()
     conversation = mallory.create_conversation(other)
     with open_sockets() as call:
@@ -404,7 +405,7 @@ def test_an_outbox_of_hundreds_and_a_hundred_conversations_are_no_flood(talk):
 
 @contextlib.contextmanager
 def again_and_again(ask: Callable[[int], tuple[int, Any]]) -> Iterator[Counter[int]]:
-    """Ask the next as soon as an answer is there; count the answers by their status."""
+    """Send the next request after each response; count the responses by status."""
     statuses: Counter[int] = Counter()
     stopping = threading.Event()
 
@@ -423,7 +424,7 @@ def again_and_again(ask: Callable[[int], tuple[int, Any]]) -> Iterator[Counter[i
         thread.join()
 
 
-def test_costly_markdown_holds_up_nobody(talk, mallory):
+def test_expensive_markdown_does_not_slow_down_others(talk, mallory):
     path = f"/api/conversations/{talk.long_room}/messages/"
 
     def post(number: int) -> tuple[int, Any]:
@@ -436,7 +437,7 @@ def test_costly_markdown_holds_up_nobody(talk, mallory):
     assert statuses[201]
 
 
-def test_who_adds_everybody_again_and_again_is_refused_and_holds_up_nobody(talk, mallory):
+def test_mass_additions_are_limited_and_do_not_slow_down_others(talk, mallory):
     def add(number: int) -> tuple[int, Any]:
         about = {"name": f"Spam {number}", "members": talk.people}
         return mallory.call("POST", "/api/conversations/", about)
@@ -449,7 +450,7 @@ def test_who_adds_everybody_again_and_again_is_refused_and_holds_up_nobody(talk,
     assert status == 201
 
 
-def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(installation):
+def test_unknown_uvicorn_version_causes_a_warning_only(installation):
     server = installation.serve(failing=NEWER_UVICORN)
     with talking(server) as talk:
         talk.goes_on(0.5)
@@ -459,7 +460,7 @@ def test_with_a_uvicorn_it_does_not_know_chatty_warns_and_serves(installation):
     assert "Traceback" not in output
 
 
-def test_an_e_mail_of_a_megabyte_is_refused_and_not_kept(talk):
+def test_email_of_a_megabyte_is_rejected_and_not_stored(talk):
     body = json.dumps({"email": "x" * 1_000_000 + "@example.org", "password": "p"})
     connection = http.client.HTTPConnection("127.0.0.1", talk.server.port, timeout=20)
     with contextlib.closing(connection):

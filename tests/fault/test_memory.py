@@ -1,4 +1,4 @@
-"""Many who do not read and one who floods fit into the memory of the smallest machine there is."""
+"""Many clients that do not read, and one that floods, fit into the memory of a small server."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.sockets import Member, open_sockets
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 ENOUGH = 300 * 1024 * 1024  # for the whole process
-FLOOD = 800  # messages; of more than a thousand nobody is told one by one
-SLEEPERS = 40  # none of them reads; every other one asks for everything, over and over
+FLOOD = 800  # messages; beyond a thousand they are not sent one by one
+SLEEPERS = 40  # none of them reads; every other one repeatedly requests everything
 ASKED = 200  # times
-PAGE = 240_000  # bytes of an answer to that, at least
+PAGE = 240_000  # minimum bytes of a response to that
 
 
 def most_resident_bytes(pid):
-    """Of all its life so far."""
+    """Return the peak since the process started."""
     told = Path(f"/proc/{pid}/status").read_text()
     return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", told, re.MULTILINE)[1])
 
@@ -38,7 +38,7 @@ def closed_as_too_slow(server):
     )
 
 
-def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(installation):
+def test_memory_is_bounded_with_a_flood_and_many_non_readers(installation):
     server = installation.serve(LIMIT_FRAMES="100000/s", SOCKETS_PER_USER="100")
     alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     tea = alice.create_conversation(bob, carol)
@@ -53,7 +53,7 @@ def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(installation
         lines = [stack.enter_context(contextlib.closing(sleeper(carol))) for _ in range(SLEEPERS)]
         for number in range(FLOOD):
             hers.send(tea, f"{number} {BODY}")
-        heard = his.transcript(tea, FLOOD // 2)  # what there is to ask for
+        heard = his.transcript(tea, FLOOD // 2)  # so that there is something to request
         for line in lines[::2]:
             with contextlib.suppress(ConnectionError):
                 line.sendall(masked(1, everything) * ASKED)
@@ -61,7 +61,7 @@ def test_a_flood_and_many_who_do_not_read_it_fit_into_little_memory(installation
         his.say("sync", conversation=tea, version=0)
         eventually(is_over, 30)
         assert [int(body.split()[0]) for _seq, body in heard] == list(range(FLOOD))
-        # Kept for those who did not take it, it would not have fitted.
+        # If the server kept it for clients that do not read, it would not fit.
         answer = his.take("synced", conversation=tea)
         assert len(json.dumps(answer, ensure_ascii=False).encode()) > PAGE
         assert PAGE * ASKED * SLEEPERS / 2 > 3 * ENOUGH

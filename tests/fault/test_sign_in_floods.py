@@ -1,4 +1,4 @@
-"""Whoever signs in again and again, rightly or wrongly, slows nobody else and fills no memory."""
+"""Repeated sign-ins, successful or not, neither slow down others nor fill memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 SECONDS = 4
 PAGE_SECONDS = 2.0
-# With the password hasher of production: what it costs is what is tested here.
+# With the password hasher of production, because its cost matters here.
 REAL_HASHER = {"DJANGO_SETTINGS_MODULE": "chatty.settings"}
 
 
@@ -53,12 +53,12 @@ def resident(place: ChatServer) -> int:
 
 
 @pytest.mark.parametrize("limit", ["10/5m", "10000/m"])
-def test_pages_are_served_while_one_account_signs_in_in_a_loop(installation, limit):
-    """Also without the limit: then the bound on hashing alone keeps threads free."""
+def test_pages_are_served_during_a_sign_in_flood(installation, limit):
+    """Also without the limit: the limit on parallel hashes alone keeps threads free."""
     place = installation.serve(LIMIT_SIGN_IN=limit, **REAL_HASHER)
     assert (
         sign_in(place, "alice@example.org", PASSWORD) == 200
-    )  # renews her hash with the real hasher
+    )  # upgrades her hash to the real hasher
     until = time.monotonic() + SECONDS
     codes: Counter[int] = Counter()
 
@@ -76,11 +76,11 @@ def test_pages_are_served_while_one_account_signs_in_in_a_loop(installation, lim
     assert codes[200] >= 1
     assert set(codes) <= {200, 429, 503}
     if limit == "10/5m":
-        # As many again from where somebody has signed in, and what the limits give back meanwhile.
+        # As many again because the address is known, and what the limit refills in this time.
         assert codes[200] <= 22
 
 
-def test_megabytes_of_address_are_kept_nowhere(installation):
+def test_overlong_emails_do_not_fill_memory(installation):
     place = installation.serve(LIMIT_SIGN_IN="10/5m", **REAL_HASHER)
     sign_in(place, "a" * 950_000, "x")
     before = resident(place)

@@ -1,4 +1,4 @@
-"""Lines that take their time and sometimes stop: everything arrives late, and as on a good one."""
+"""Slow connections that sometimes stall: everything arrives, only later."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.sockets import Member, open_sockets
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 WORDS = 100
-PAUSE = 0.05  # between two of them
-STALLS = (range(20, 40), range(50, 70), range(80, 95))  # words said while nothing passes
-# There and back. A piece that comes while another is being carried waits for that one first.
+PAUSE = 0.05  # between two messages
+STALLS = (range(20, 40), range(50, 70), range(80, 95))  # messages sent while nothing gets through
+# Both ways. Data that arrives while other data is delayed waits for that first.
 LEAST, MOST = 2 * 0.2, 2 * 2 * 0.4
 LONGEST_STALL = 20 * PAUSE
-OWN = 1.0  # what may be the server's and this machine's
+OWN = 1.0  # for the server and this machine
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def line(server):
         yield line
 
 
-def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server, line):
+def test_messages_over_a_slow_line_arrive_once_in_order_and_in_time(server, line):
     far = copy.copy(server)
     far.port = line.port
     alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
@@ -37,7 +37,7 @@ def test_what_is_said_over_a_slow_line_arrives_once_in_order_and_in_time(server,
     output: dict[str, float] = {}
 
     def listen(client):
-        """Returns (words, when) as they come."""
+        """Return (text, time) in order of arrival."""
         heard: list[tuple[str, float]] = []
         while len(heard) < WORDS:
             arrived = client.transcript(tea, 1)

@@ -1,4 +1,4 @@
-"""A client that stops reading costs its own connection: nobody's time, and no memory."""
+"""A client that stops reading costs only its own connection: no delays for others, and no memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.sockets import Member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
-BODY = "wörd " * 799  # nearly as long as a message may be
-MESSAGES = 2_100  # with html each frame has some 10 KB: 20 MB
+BODY = "wörd " * 799  # nearly the maximum length of a message
+MESSAGES = 2_100  # with HTML each frame has about 10 KB: 20 MB
 IN_FLIGHT = 100
 
 
 def sleeper(person):
-    """An open socket with small buffers that never reads again after its handshake."""
+    """Return a socket with small buffers that never reads after its handshake."""
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     line.connect(("127.0.0.1", person.server.port))
@@ -40,7 +40,7 @@ def sleeper(person):
 
 
 def ports_connected_to(pid, port):
-    """The clients' ports of the connections this process has open."""
+    """Return the client ports of this process's open connections."""
     inodes = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -53,7 +53,7 @@ def ports_connected_to(pid, port):
     }
 
 
-def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(installation):
+def test_client_that_stops_reading_is_dropped(installation):
     server = installation.serve(LIMIT_FRAMES="100000/s")
     alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
     tea = alice.create_conversation(bob, carol)
@@ -78,7 +78,7 @@ def test_a_reader_that_stops_reading_is_dropped_and_holds_up_nobody(installation
             assert len(heard) == IN_FLIGHT
             assert time.monotonic() - began < 10
             hers.frames.clear()
-        assert most < 60 * 1024 * 1024  # five readers times 20 MB would be 100
+        assert most < 60 * 1024 * 1024  # five readers with 20 MB each would be 100
         deadline = time.monotonic() + 25
         while ports & ports_connected_to(pid, server.port):
             assert time.monotonic() < deadline, "The connections of sleepers are still there."

@@ -1,5 +1,5 @@
-"""Another version beside this one, as while machines are updated in turn: what it says and writes that
-nobody here knows costs nobody here anything, and what it does not say is found in the database."""
+"""Another version of Chatty beside this one, as in a rolling upgrade: unknown events and rows cause no
+errors, and events that are missing are found in the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.sockets import Client, Member, connect, open_socket
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
-# As a version to come stores it: one transaction, and a kind it alone knows.
+# As a later version might store it: in one transaction, with an unknown kind.
 _NOTICE = """
 from django.db import transaction
 from django.utils import timezone
@@ -39,7 +39,7 @@ def server(production_installation):
 
 @pytest.fixture
 def publish(production_installation):
-    """publish(group, message, ...): what another process says through Redis."""
+    """publish(group, message, ...) sends as another process would through Redis."""
 
     def published(group, *messages):
         async def say():
@@ -64,7 +64,7 @@ def whisper(conversation, text, **more):
     return {"kind": "ephemeral", "conversation": conversation, "text": words, **more}
 
 
-def test_events_nobody_here_knows_are_passed_over(people, call, server, publish):
+def test_unknown_events_are_ignored(people, call, server, publish):
     alice, bob, _carol = people
     tea = alice.create_conversation(bob)
     hers, his = call(alice), call(bob)
@@ -86,13 +86,13 @@ def test_events_nobody_here_knows_are_passed_over(people, call, server, publish)
             {"type": events.LAYER_TYPE, "kind": "tomorrow"},
             {"type": events.LAYER_TYPE, "origin": "tomorrow", "events": {"in": "another form"}},
             event(unknown),
-            # Known by name, and otherwise not.
+            # Known kinds with unknown contents.
             event(
                 {"kind": "changed", "conversation": str(tea)}, {"kind": "presence", "users": "all"}
             ),
             event({"kind": "membership", "user": bob.id, "conversation": tea, "change": "moved"}),
         )
-    # What stands beside it is heard, also with more in it than is known here.
+    # Known events beside them are delivered, also with additional fields.
     group = events.conversation_group(tea)
     publish(group, event(unknown, whisper(tea, "known", planet="Mars"), unknown))
     his.take("typing", text="known")
@@ -108,14 +108,14 @@ def test_events_nobody_here_knows_are_passed_over(people, call, server, publish)
     [("tomorrow", {"planet": "Mars"}), ("role", {"user": 3, "name": "Bob", "role": "poet"})],
     ids=["a kind", "a role"],
 )
-def test_a_notice_nobody_here_knows_is_shown_as_such(kind, data, people, call, server):
+def test_unknown_system_message_is_shown_with_a_fallback(kind, data, people, call, server):
     alice, bob, carol = people
     tea = alice.create_conversation(bob, carol)
     hers, his = call(alice), call(bob)
     his.send_and_wait(tea, "before")
     notice = _NOTICE.format(tea=tea, kind=kind, data=data, author=alice.id)
     server.manage("shell", "-c", notice)
-    # Nobody was told: it is found, and so read and put into words, by the tick.
+    # It was not published: the tick finds it, so it is read and rendered here.
     synced = his.take_if("the notice", lambda f: f["type"] == "synced" and f["messages"])
     (heard,) = synced["messages"]
     assert (heard["kind"], heard["notice"]["data"]) == (kind, data)
@@ -171,7 +171,7 @@ def test_two_versions_side_by_side_lose_nothing(production_installation, call):
     elsewhere.ask("POST", "/api/token/logout/", {"refresh": elsewhere.refresh})
     assert window.close_code() == protocol.CLOSE_SIGNED_OUT
 
-    lost = call_former(alice.again(present))  # the proxy may lead it to either
+    lost = call_former(alice.again(present))  # a proxy can route it to either
     assert lost.close_code() == protocol.CLOSE_BAD_CLIENT
     assert [frame["type"] for frame in lost.frames] == ["upgrade"]
 

@@ -1,4 +1,4 @@
-"""People who go on talking whatever happens to the server, as the pages' outbox and store do it."""
+"""Clients that keep chatting whatever happens to the server, like the outbox and the store of a page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from websockets.exceptions import WebSocketException
 from tests.sockets import Client, Frame, Member, new_key, open_socket
 
 GIVE_UP_SECONDS = 240  # for all clients: a workload that takes longer is stuck
-ANSWER_SECONDS = 12  # without an answer the same message is sent again
+ANSWER_SECONDS = 12  # without a response the same message is sent again
 
 
 class _Caller(threading.Thread):
-    """Holds one socket, and opens another whenever that one is gone."""
+    """Holds one socket, and opens another whenever it is lost."""
 
     def __init__(self, person: Member) -> None:
         super().__init__(daemon=True)
@@ -26,7 +26,7 @@ class _Caller(threading.Thread):
         self.stopping = threading.Event()
 
     def line(self) -> Client:
-        """The open socket. Raises OSError and the like while there is no server."""
+        """Return the open socket. Raise OSError and the like while there is no server."""
         if self.client is None:
             self.client = open_socket(self.person)
             self.calls += 1
@@ -56,7 +56,7 @@ class _Caller(threading.Thread):
 
 
 class Speaker(_Caller):
-    """Says `count` messages, one after the other, each until it is acknowledged; same key again."""
+    """Sends `count` messages one by one, retrying with the same key until each is acknowledged."""
 
     def __init__(self, person: Member, conversation: int, name: str, count: int) -> None:
         super().__init__(person)
@@ -65,8 +65,8 @@ class Speaker(_Caller):
         self.count = count
         self.run_id = new_key()
         self.sent: list[Frame] = []
-        self.retries: list[str] = []  # codes of errors after which it tried again
-        self.refused: list[Frame] = []  # errors that said trying again is no use
+        self.retries: list[str] = []  # codes of errors after which it retried
+        self.refused: list[Frame] = []  # errors that must not be retried
 
     def turn(self, client: Client) -> None:
         number = len(self.sent)
@@ -88,7 +88,7 @@ class Speaker(_Caller):
 
 
 class Follower(_Caller):
-    """Keeps a position, closes holes by `sync`, shows the newer version of each message."""
+    """Keeps a position, fills gaps with `sync`, and keeps the newer version of each message."""
 
     def __init__(self, person: Member, conversation: int) -> None:
         super().__init__(person)
@@ -96,8 +96,8 @@ class Follower(_Caller):
         self.position = 0
         self.messages: dict[int, Frame] = {}
         self.resets = 0
-        self._newest = 0  # the highest version heard of
-        self._asked_at = 0.0  # when the `sync` was sent that is not answered yet; 0: there is none
+        self._newest = 0  # the highest version seen
+        self._asked_at = 0.0  # when the pending `sync` was sent; 0: none is pending
 
     def greeted(self, client: Client) -> None:
         self._sync(client)
@@ -108,8 +108,8 @@ class Follower(_Caller):
                 client.listen(time.monotonic() + 1)
         if client.frames:
             self._hear(client.frames.pop(0))
-        # One question at a time. Each message asking its own would ask hundreds of times from the
-        # same position while the first answer is late, and then wait for all those answers.
+        # One request at a time. If each message sent its own, hundreds would ask from the same position while
+        # the first answer is late, and then all answers would be awaited.
         if self._newest > self.position and time.monotonic() - self._asked_at > ANSWER_SECONDS:
             self._sync(client)
 
@@ -141,7 +141,7 @@ class Follower(_Caller):
 
 @dataclass
 class Workload:
-    """Twenty speakers on two people's sockets and a follower, in one conversation."""
+    """Twenty speakers on the sockets of two people, and a follower, in one conversation."""
 
     alice: Member
     bob: Member
@@ -161,7 +161,7 @@ class Workload:
             thread.start()
 
     def wait_until_said(self, share: float) -> None:
-        """Until this share of everything is acknowledged."""
+        """Wait until this share of all messages is acknowledged."""
         wanted = share * self.each * len(self.speakers)
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while sum(len(speaker.sent) for speaker in self.speakers) < wanted:
@@ -170,7 +170,7 @@ class Workload:
             time.sleep(0.005)
 
     def assert_nothing_lost_nothing_twice(self) -> None:
-        """Waits for the end, then compares what was acknowledged, stored and followed."""
+        """Wait for the end, then compare what was acknowledged, stored and followed."""
         for speaker in self.speakers:
             speaker.join(GIVE_UP_SECONDS)
             assert speaker.refused == []

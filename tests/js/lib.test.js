@@ -95,7 +95,7 @@ export function test_initials_are_those_the_server_draws() {
   ]);
 }
 
-export function test_days_are_those_of_the_readers_zone() {
+export function test_days_follow_the_users_time_zone() {
   const moment = "2026-11-23T23:30:00.000Z";
   equal(new Times({ zone: "UTC" }).dayKey(moment), "2026-11-23");
   equal(new Times({ zone: "Asia/Tokyo" }).dayKey(moment), "2026-11-24");
