@@ -30,11 +30,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_collection_finish() -> None:
-    """Keep what was imported and collected out of every garbage collection: a tenth of the time."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    _require_groups(session)
+    # What was imported and collected stays: scanning it again and again is a tenth of the time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _require_groups(session: pytest.Session) -> None:
+    """Fail when a worker would ignore xdist_group: the servers of a group would start in each of them."""
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            marker = item.get_closest_marker("xdist_group")
+            if marker and not item.nodeid.endswith(f"@{marker.args[0]}"):
+                raise pytest.UsageError(
+                    "This pytest-xdist does not group the tests of this pytest."
+                )
 
 
 def pytest_report_header() -> str | None:

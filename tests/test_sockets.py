@@ -894,15 +894,14 @@ def test_known_events_of_other_processes_are_delivered_and_unknown_ones_ignored(
 # --- heartbeat and epoch -------------------------------------------------------------------------------
 
 
+def test_quiet_socket_gets_a_heartbeat(patient):
+    assert patient.take("heartbeat", seconds=protocol.HEARTBEAT_SECONDS + 5)
+    assert patient.is_open()
+
+
 def test_new_epoch_reconnects_everyone(place, alice, call):
     client = call(alice)
     before = client.take("hello")["epoch"]
     place.manage("shell", "-c", "from conversations import actions; actions.renew_epoch()")
     assert client.close_code() == (1012 if place.kind == "serve" else 1000)
     assert call(alice).take("hello")["epoch"] != before
-
-
-def test_quiet_socket_gets_a_heartbeat(patient):
-    """Last in this module: most of the wait is over by then."""
-    assert patient.take("heartbeat", seconds=protocol.HEARTBEAT_SECONDS + 5)
-    assert patient.is_open()
