@@ -1,61 +1,61 @@
-# Chatty, from a fresh clone: `make run` starts it, `make test` and `make check` prove it.
+# Chatty, from a fresh clone: `make run` starts it, `make test` and `make check` check it.
 # Needs Python 3.11 or newer and make; everything else is installed into .venv.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
-# The stamp's name holds the list's content: the same list is never installed twice.
+# The name of the stamp has the checksum of the list: the same list is not installed twice.
 sum = $(shell cksum < $(1) | tr -d ' ')
 INSTALLED := $(STAMPS)/run-$(call sum,requirements.txt)
 EQUIPPED := $(STAMPS)/dev-$(call sum,requirements.txt)-$(call sum,requirements-dev.txt)
 PYTEST := $(BIN)/python -m pytest
-# What checks JavaScript and CSS. Node itself comes with requirements-dev.txt.
+# The tools that check JavaScript and CSS. requirements-dev.txt installs Node itself.
 NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
-# Tests also wait for servers and for time to pass, so there are more workers than processors.
+# Tests also wait for servers and timers, so there are more workers than processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
-# .mdformat.toml says how they are wrapped.
+# Wrapped as .mdformat.toml says.
 DOCUMENTS := *.md benchmarks/*.md docs
-# Without byte code every worker, server and command compiles everything anew.
+# Without byte code, every worker, server and command compiles everything again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run install dev test test-sqlite test-postgres test-browser test-long bench screenshots check format clean
 
-help: ## this list
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
-run: $(INSTALLED) ## install what is missing, set up what is missing, serve on HOST:PORT
+run: $(INSTALLED) ## install and set up what is missing, then serve on HOST:PORT
 	@$(BIN)/python manage.py setup && exec $(BIN)/python manage.py serve
 
-install: $(INSTALLED) ## the virtualenv with what Chatty runs on
+install: $(INSTALLED) ## create the virtualenv and install what Chatty needs
 
-dev: $(EQUIPPED) ## the same with what its tests and checks need
+dev: $(EQUIPPED) ## also install what its tests and checks need
 
-test: test-sqlite test-postgres test-browser ## the whole suite
+test: test-sqlite test-postgres test-browser ## run all tests
 
-test-sqlite: $(EQUIPPED) ## everything that needs no browser, on SQLite
+test-sqlite: $(EQUIPPED) ## run the tests without a browser on SQLite
 	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not browser and not long" --ignore tests/browser
 
-test-postgres: $(EQUIPPED) ## what asks a database or Redis again, on PostgreSQL and Redis of its own
+test-postgres: $(EQUIPPED) ## run the tests of the database and Redis on PostgreSQL and Redis
 	$(BIN)/python -m tests.services $(PYTEST) -n $(WORKERS) -m "not browser and not servers and not long and not once" \
 		accounts chatty conversations
 
-test-browser: $(EQUIPPED) ## real Chromium against real servers
+test-browser: $(EQUIPPED) ## run the tests in Chromium
 	$(PYTEST) -n auto --dist loadscope -m "browser and not long" tests/browser
 
-test-long: $(EQUIPPED) ## more ways to fail, and tests at full length; takes many minutes
+test-long: $(EQUIPPED) ## run the long tests; takes many minutes
 	$(PYTEST) -m "long and not browser" --ignore tests/browser
 	$(PYTEST) -m "long and browser" tests/browser
 
-bench: $(EQUIPPED) ## what it costs, beside others; ARGS="--quick", see benchmarks/README.md
+bench: $(EQUIPPED) ## run the benchmarks; ARGS="--quick", see benchmarks/README.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-screenshots: $(EQUIPPED) ## every page and state, in light, dark and on a phone, into screenshots/
+screenshots: $(EQUIPPED) ## save screenshots of every page and state in screenshots/
 	@$(BIN)/python -m docs.screenshots
 
-check: $(NODE_TOOLS) ## formatting, lint, types, missing migrations, layers
+check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(NODE) node_modules/.bin/biome ci --error-on-warnings
@@ -67,13 +67,13 @@ check: $(NODE_TOOLS) ## formatting, lint, types, missing migrations, layers
 	$(BIN)/lint-imports --no-cache
 	$(PYTEST) -q tests/test_layers.py
 
-format: $(NODE_TOOLS) ## put everything into its agreed shape
+format: $(NODE_TOOLS) ## format everything
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(NODE) node_modules/.bin/biome check --write
 	$(BIN)/mdformat $(DOCUMENTS)
 
-clean: ## forget the virtualenv and collected files; data in var/ stays
+clean: ## remove the virtualenv and collected files, but not the data in var/
 	rm -rf $(VENV) node_modules staticfiles
 
 $(BIN)/python:
@@ -81,7 +81,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): | $(BIN)/python
-	@echo "Installing what Chatty runs on. This takes a minute or two, once."
+	@echo "Installing what Chatty needs. This takes a minute or two, the first time only."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/run-* && touch $@
 
@@ -92,6 +92,6 @@ $(NODE_TOOLS): $(EQUIPPED)
 	@$(NODE) npm ci --silent --no-audit --no-fund && touch $@
 
 $(EQUIPPED): | $(BIN)/python
-	@echo "Installing what its tests and checks need. This takes a minute or two, once."
+	@echo "Installing what tests and checks need. This takes a minute or two, the first time only."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/dev-* && touch $@

@@ -19,7 +19,9 @@ def main() -> None:
     try:
         from django.core.management import execute_from_command_line
     except ImportError:
-        sys.exit("Django is missing. `make run` installs it, or activate the virtualenv: .venv")
+        sys.exit(
+            "Django is not installed. Run `make run`, or activate the virtual environment .venv."
+        )
     try:
         execute_from_command_line(sys.argv)
     except Exception as error:

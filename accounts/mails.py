@@ -54,7 +54,7 @@ def _deliver(email: Callable[[], EmailMessage | None]) -> None:
     except Exception as error:
         metrics.MAILS.labels("failed").inc()
         # Whom it was for does not belong into a log.
-        log.error("A mail could not be sent: %s", logs.describe_error(error))
+        log.error("An email could not be sent: %s", logs.describe_error(error))
     finally:
         _places.release()
 

@@ -43,7 +43,7 @@ class UserManager(BaseUserManager["User"]):
         """Store a new account. Without a password nobody can sign in to it."""
         email = normal_email(email)
         if not email:
-            raise ValueError("An account needs an e-mail address.")
+            raise ValueError("An account needs an email address.")
         fields.setdefault("name", email.partition("@")[0][:NAME_MAX])
         user = self.model(email=email, **fields)
         user.set_password(password)

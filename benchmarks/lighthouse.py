@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
 def places(server: ChatServer, base: Path) -> Iterator[tuple[str, str, int]]:
     """Give each page's name and address with the port of a browser that may see it."""
     printed = server.manage("demo")
-    password = re.search(r"Password of each: (\S+)", printed)
+    password = re.search(r"Password for all of them: (\S+)", printed)
     assert password, printed
     with browser(base / "stranger") as (_, port):
         yield "sign-in", f"{server.url}/sign-in/", port

@@ -66,7 +66,7 @@ def _plain_page(context: dict[str, Any]) -> str:
     try:
         return loader.render_to_string("500.html", context)
     except Exception:
-        log.exception("The page about an error failed")
+        log.exception("The error page could not be rendered")
         return format_html(
             "<!doctype html><title>Chatty</title><p>{detail} ({request_id})", **context
         )
@@ -76,7 +76,7 @@ def database_error(error: Exception) -> ChatError:
     """Note that the database did not answer, and return what to say meanwhile."""
     if failures.note_unwritable(error):
         return ChatError("unavailable", failures.UNWRITABLE, retry_after=5)
-    log.warning("The database did not answer: %s", logs.describe_error(error))
+    log.warning("The database did not respond: %s", logs.describe_error(error))
     return ChatError("unavailable", retry_after=2)
 
 
@@ -90,11 +90,11 @@ def _foreign_host_error(request: HttpRequest) -> ChatError:
     """A name Chatty does not go by: most often a proxy does not pass Host on."""
     host = logs.one_line(request.META.get("HTTP_HOST", ""), 100)
     if not settings.PUBLIC_URL:
-        mend = "set PUBLIC_URL to the address people type"
+        mend = "set PUBLIC_URL to the address that people use"
     else:
-        mend = f"PUBLIC_URL={settings.PUBLIC_URL}: let the proxy pass Host on, or change PUBLIC_URL"
+        mend = f"make the proxy pass the Host header on, or change PUBLIC_URL={settings.PUBLIC_URL}"
     if failures.is_due("host"):
-        log.warning("Refused a request for the host %r; %s", host, mend)
+        log.warning("Rejected a request for the host %r: %s", host, mend)
     return ChatError(
         "invalid",
         _("Chatty isn’t available at this address. Check the address or ask your administrator."),

@@ -1,27 +1,25 @@
-"""Django's settings. Everything a person may change is read from the environment: see .env.example."""
+"""Django's settings. What operators can change is read from the environment: see docs/settings.md."""
 
 from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 
 from chatty.common import redis_clients
 from chatty.conf import env
-from chatty.conf.known_settings import SETTINGS
 from chatty.ops import logs
 
 BASE_DIR = env.BASE_DIR
-DATA_DIR = Path(env.get_str("DATA_DIR", str(BASE_DIR / "var"))).absolute()
+DATA_DIR = env.get_path("DATA_DIR").absolute()
 
 # --- Where Chatty is reached ----------------------------------------------------------------------
 
 DEBUG = env.get_bool("DEBUG")
-HOST = env.get_str("HOST", "127.0.0.1")
-PORT = env.get_int("PORT", 8000, least=0, most=65535)
+HOST = env.get_str("HOST")
+PORT = env.get_int("PORT")
 
 PUBLIC_ADDRESS = env.get_public_address()
 PUBLIC_URL = PUBLIC_ADDRESS.origin if PUBLIC_ADDRESS else ""
@@ -106,7 +104,7 @@ TEMPLATES: list[dict[str, Any]] = [
 # --- Data -----------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.get_database(DATA_DIR)}
-DATABASE_PREPARE = env.get_bool("DATABASE_PREPARE", True)
+DATABASE_PREPARE = env.get_bool("DATABASE_PREPARE")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.get_str("REDIS_URL")
@@ -140,7 +138,7 @@ else:
 
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["accounts.hashers.Argon2idHasher"]
-PASSWORD_MIN_LENGTH = env.get_int("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
+PASSWORD_MIN_LENGTH = env.get_int("PASSWORD_MIN_LENGTH")
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation." + name, "OPTIONS": options}
     for name, options in {
@@ -158,7 +156,7 @@ LOGIN_REDIRECT_URL = "conversations:home"
 LOGOUT_REDIRECT_URL = "accounts:sign_in"
 
 SESSION_ENGINE = "accounts.session_store"
-SESSION_COOKIE_AGE = env.get_int("SESSION_DAYS", 30, least=1, most=400) * 24 * 3600
+SESSION_COOKIE_AGE = env.get_int("SESSION_DAYS") * 24 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # A __Host- cookie cannot be planted by a neighbouring subdomain. Browsers take it over https only.
 SESSION_COOKIE_NAME = "__Host-chatty-session" if HTTPS else "chatty-session"
@@ -174,15 +172,15 @@ SIMPLE_JWT = {
     "SIGNING_KEY": env.derive_key(SECRET_KEY, "jwt"),
     "AUDIENCE": "chatty",
     "ISSUER": "chatty",
-    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env.get_int("ACCESS_TOKEN_SECONDS", 600, least=1)),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.get_int("REFRESH_TOKEN_DAYS", 30, least=1)),
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env.get_int("ACCESS_TOKEN_SECONDS")),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.get_int("REFRESH_TOKEN_DAYS")),
     "UPDATE_LAST_LOGIN": False,
 }
 
 # --- What browsers may do -------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_HSTS_SECONDS = env.get_int("HSTS_SECONDS", 31_536_000) if HTTPS else 0
+SECURE_HSTS_SECONDS = env.get_int("HSTS_SECONDS") if HTTPS else 0
 # Chatty speaks for its own host only; whoever owns the domain decides about its neighbours.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.get_bool("HSTS_SUBDOMAINS")
 SECURE_REFERRER_POLICY = "same-origin"
@@ -222,7 +220,7 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = Path(env.get_str("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = env.get_path("STATIC_ROOT")
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -244,38 +242,24 @@ EMAIL_TIMEOUT = 10
 
 # --- Limits ---------------------------------------------------------------------------------------
 
-HTTP_RUNNING = env.get_int("HTTP_RUNNING", 12, least=1, most=1000)
-HTTP_WAITING = env.get_int("HTTP_WAITING", 64, least=0, most=100_000)
-HTTP_HEADER_SECONDS = env.get_float("HTTP_HEADER_SECONDS", 15, least=0.5)
-HTTP_BODY_SECONDS = env.get_float("HTTP_BODY_SECONDS", 10, least=1)
-HTTP_BODY_MAX = env.get_int("HTTP_BODY_MAX", 1_048_576, least=65_536)
+HTTP_RUNNING = env.get_int("HTTP_RUNNING")
+HTTP_WAITING = env.get_int("HTTP_WAITING")
+HTTP_HEADER_SECONDS = env.get_float("HTTP_HEADER_SECONDS")
+HTTP_BODY_SECONDS = env.get_float("HTTP_BODY_SECONDS")
+HTTP_BODY_MAX = env.get_int("HTTP_BODY_MAX")
 DATA_UPLOAD_MAX_MEMORY_SIZE = HTTP_BODY_MAX
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
-SHUTDOWN_SECONDS = env.get_int("SHUTDOWN_SECONDS", 15, least=1, most=600)
-STATEMENT_SECONDS = env.get_float("STATEMENT_SECONDS", 5, least=0.1, most=3600)
+SHUTDOWN_SECONDS = env.get_int("SHUTDOWN_SECONDS")
+STATEMENT_SECONDS = env.get_float("STATEMENT_SECONDS")
+SOCKET_THREADS = env.get_int("SOCKET_THREADS", 8 if env.get_str("DATABASE_URL") else 4)
+SOCKETS_PER_USER = env.get_int("SOCKETS_PER_USER")
+SOCKETS_PER_ADDRESS = env.get_int("SOCKETS_PER_ADDRESS")
+TICK_SECONDS = env.get_float("TICK_SECONDS")
+PRESENCE_SECONDS = env.get_float("PRESENCE_SECONDS")
+PRESENCE_MEMBERS = env.get_int("PRESENCE_MEMBERS")
 
-# Threads, and so database connections, that serve the sockets of one process; one more writes.
-SOCKET_THREADS = env.get_int(
-    "SOCKET_THREADS", 8 if env.get_str("DATABASE_URL") else 4, least=1, most=64
-)
-SOCKETS_PER_USER = env.get_int("SOCKETS_PER_USER", 20, least=1, most=10_000)
-SOCKETS_PER_ADDRESS = env.get_int("SOCKETS_PER_ADDRESS", 500, least=1, most=100_000)
-# How often each process compares what it has passed on with the database; see relay.py.
-TICK_SECONDS = env.get_float("TICK_SECONDS", 5, least=0.05, most=60)
-
-# For how long somebody counts as here after the last sign of a socket of theirs, at whatever process.
-PRESENCE_SECONDS = env.get_float("PRESENCE_SECONDS", 15, least=2, most=600)
-# Who is here and who has read is told in conversations of so many members at most.
-PRESENCE_MEMBERS = env.get_int("PRESENCE_MEMBERS", 100, least=0, most=1000)
-
-# How often, per named bucket of chatty/common/limiter.py; known_settings.py lists them. "10/5m" is ten
-# at once and ten in any five minutes from then on. LIMIT_SIGN_IN=20/5m changes the one of "sign_in".
-# What is said of an address holds for its network (IPv6 /48, IPv4 /24) ten times.
-LIMITS = {
-    setting.name.removeprefix("LIMIT_").lower(): env.get_str(setting.name, setting.default)
-    for setting in SETTINGS.values()
-    if setting.kind == "rate"
-}
+# By the name of the bucket in chatty/common/limiter.py.
+LIMITS = env.get_rates()
 
 # --- REST -----------------------------------------------------------------------------------------
 
@@ -313,8 +297,8 @@ SPECTACULAR_SETTINGS = {
 # --- Logs -----------------------------------------------------------------------------------------
 
 LOGGING = logs.configuration(
-    env.get_choice("LOG_LEVEL", ("info", "debug", "warning", "error")),
+    env.get_choice("LOG_LEVEL"),
     DEBUG,
-    form=env.get_choice("LOG_FORMAT", ("line", "json")),
-    access=env.get_choice("ACCESS_LOG", ("off", "on", "json")),
+    form=env.get_choice("LOG_FORMAT"),
+    access=env.get_choice("ACCESS_LOG"),
 )

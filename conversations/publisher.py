@@ -51,7 +51,7 @@ def publish(*events: Event) -> None:
             subscriber.offer(events)
         except Exception:
             # The change is committed, and relays find it with their next tick: don't fail the request.
-            logger.exception("an outlet refused events")
+            logger.exception("An outlet failed to publish events")
 
 
 def publish_after_commit(*events: Event) -> None:
@@ -113,4 +113,4 @@ class Publisher:
             metrics.PUBLISHER_FAILURES.inc(len(events))
             # Log failures 1, 2, 4, 8 and so on, to keep the log short during an outage.
             if before.bit_length() != self._failed.bit_length():
-                logger.warning("channel layer: %s event(s) not passed on (%r)", self._failed, error)
+                logger.warning("Channel layer: %s event(s) not published (%r)", self._failed, error)

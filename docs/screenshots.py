@@ -80,8 +80,10 @@ def main(folder: Path) -> None:
         contextlib.closing(builder.sqlite()) as installation,
         sync_playwright() as playwright,
     ):
-        found = re.search(r"Password of each: (\S+)", installation.manage("demo", "--force"))
-        assert found, "The demo tells its password in other words than it did."
+        found = re.search(
+            r"Password for all of them: (\S+)", installation.manage("demo", "--force")
+        )
+        assert found, "The output of the demo has changed: no password found."
         server = installation.serve()
         # The offer of notifications is not made where there are none, as in a headless shell.
         path = chromium.find(playwright.chromium.executable_path, whole=True)

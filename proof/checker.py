@@ -117,15 +117,15 @@ def check_rows(truth: Truth) -> Iterator[Finding]:
     for pk, (last_seq, version) in truth.counters.items():
         if seqs[pk] != list(range(1, last_seq + 1)):
             hole = next(n for n, s in enumerate([*seqs[pk], 0], 1) if n != s)
-            yield Finding("lost", f"conversation {pk} has no place {hole} of {last_seq}")
+            yield Finding("lost", f"conversation {pk} has no message {hole} of {last_seq}")
         if max(versions[pk], default=0) != version:
-            yield Finding("lost", f"the last version of conversation {pk} is not on any row")
+            yield Finding("lost", f"no message has the last version of conversation {pk}")
         if len(set(versions[pk])) != len(versions[pk]):
-            yield Finding("duplicated", f"a version of conversation {pk} is on two rows")
+            yield Finding("duplicated", f"two messages have the same version in conversation {pk}")
     keys = Counter((row.author, row.key) for row in truth.rows if row.key)
     for (author, key), number in keys.items():
         if number > 1:
-            yield Finding("duplicated", f"{number} rows of user {author} have the key {key}")
+            yield Finding("duplicated", f"{number} messages of user {author} have the key {key}")
 
 
 def check_sayings(sayings: Iterable[Saying], truth: Truth) -> Iterator[Finding]:
@@ -135,15 +135,19 @@ def check_sayings(sayings: Iterable[Saying], truth: Truth) -> Iterator[Finding]:
         row = stored.get((saying.author, saying.key))
         what = f"{saying.device}'s message {saying.key} in conversation {saying.conversation}"
         if saying.outcome == "failed" and row is not None:
-            yield Finding("lost", f"{what} was refused, but stands at place {row.seq}")
+            yield Finding("lost", f"{what} was rejected, but is stored as number {row.seq}")
         if saying.outcome != "ok":
             continue
         if row is None:
-            yield Finding("lost", f"{what} was acknowledged at {saying.seq}, but is not stored")
+            yield Finding(
+                "lost", f"{what} was acknowledged as number {saying.seq}, but is not stored"
+            )
         elif (row.id, row.seq, row.conversation) != (saying.id, saying.seq, saying.conversation):
-            yield Finding("lost", f"{what} was acknowledged at {saying.seq}, but is at {row.seq}")
+            yield Finding(
+                "lost", f"{what} was acknowledged as number {saying.seq}, but is {row.seq}"
+            )
         elif row.version < saying.version:
-            yield Finding("lost", f"{what} went back from version {saying.version}")
+            yield Finding("lost", f"{what} has an older version than {saying.version}")
 
 
 def check_order(sayings: Iterable[Saying]) -> Iterator[Finding]:
@@ -156,8 +160,8 @@ def check_order(sayings: Iterable[Saying]) -> Iterator[Finding]:
         if before is not None and before.seq >= saying.seq:
             yield Finding(
                 "reordered",
-                f"{saying.device} said {before.key} before {saying.key} in conversation "
-                f"{saying.conversation}, but they stand at {before.seq} and {saying.seq}",
+                f"{saying.device} sent {before.key} before {saying.key} in conversation "
+                f"{saying.conversation}, but their numbers are {before.seq} and {saying.seq}",
             )
         last[saying.device, saying.conversation] = saying
 
@@ -209,7 +213,7 @@ def _check_untouched(
     for pk, saying in said.items():
         row = truth.by_id.get(pk)
         if row is not None and pk not in touched and row.body != saying.body:
-            yield Finding("lost", f"message {pk} says {row.body!r} instead of {saying.body!r}")
+            yield Finding("lost", f"message {pk} is {row.body!r} instead of {saying.body!r}")
 
 
 def check_pages(truth: Truth, pages: dict[int, list[dict[str, Any]]]) -> Iterator[Finding]:
@@ -219,7 +223,7 @@ def check_pages(truth: Truth, pages: dict[int, list[dict[str, Any]]]) -> Iterato
         stored[row.conversation].append((row.id, row.seq, row.version))
     for pk, messages in pages.items():
         if [(m["id"], m["seq"], m["version"]) for m in messages] != stored[pk]:
-            yield Finding("lost", f"REST does not give what is stored of conversation {pk}")
+            yield Finding("lost", f"REST does not return what is stored of conversation {pk}")
 
 
 def check_transcripts(
@@ -238,17 +242,17 @@ def _check_transcript(
     view = device.views.get(conversation)
     where = f"{device.name} in conversation {conversation}"
     if view is None:
-        yield Finding("lost", f"{where}: belongs to it, but does not know")
+        yield Finding("lost", f"{where}: is a member, but does not know it")
         return
     shown = view.messages
     for message in messages:
         seen = shown.get(message["id"])
         if seen is None:
-            yield Finding("lost", f"{where}: never saw message {message['id']}")
+            yield Finding("lost", f"{where}: never received message {message['id']}")
         elif seen != message:
             yield Finding("lost", f"{where}: shows {_short(seen)} instead of {_short(message)}")
     for pk in shown.keys() - {message["id"] for message in messages}:
-        yield Finding("duplicated", f"{where}: shows message {pk}, which is not there")
+        yield Finding("duplicated", f"{where}: shows message {pk}, which is not stored")
 
 
 def check_quotes(
@@ -298,14 +302,14 @@ def check_sights(history: History, truth: Truth) -> Iterator[Finding]:
         stays = ends.get((conversation, user), [])
         if len(asked) != len(stays) and asked:
             # A request given up as lost came through later: which stay is which, nobody knows.
-            history.counts["sights not judged"] += 1
+            history.counts["receptions not checked"] += 1
             continue
         begun = [end for stay, end in zip(asked, stays, strict=True) if stay.began <= at]
         if not begun or (begun[-1] is not None and version >= begun[-1]):
             when = "who was never a member" if not begun else f"a member until {begun[-1]}"
             yield Finding(
                 "leaked",
-                f"{how} (user {user}, {when}) saw message {message} of conversation "
+                f"{how} (user {user}, {when}) received message {message} of conversation "
                 f"{conversation} at version {version}",
             )
 

@@ -209,7 +209,7 @@ class Device:
                 if view.reloading:
                     continue
                 if view.hole_since is not None and now - view.hole_since > HOLE_SECONDS:
-                    self.history.counts["holes asked about"] += 1
+                    self.history.counts["gaps filled"] += 1
                     self._sync(conversation, view)
                 elif view.asked_at and now - view.asked_at > ANSWER_SECONDS:
                     self._sync(conversation, view)
@@ -287,8 +287,8 @@ class Device:
         if saying.outcome == "ok" and (saying.id, saying.seq) != (frame["id"], frame["seq"]):
             self.history.found(
                 "duplicated",
-                f"{saying.key} was acknowledged as message {saying.id} at place {saying.seq}, and "
-                f"again as {frame['id']} at place {frame['seq']}",
+                f"{saying.key} was acknowledged as message {saying.id}, number {saying.seq}, and "
+                f"again as {frame['id']}, number {frame['seq']}",
             )
         if not saying.settled:
             self._accept(saying, frame)
@@ -364,16 +364,22 @@ class Device:
         where = f"{self.name} in conversation {conversation}: version {version}"
         if version == stream.last:
             self.history.suspect(
-                conversation, self.person.id, "duplicated", f"{where} came twice on one socket"
+                conversation,
+                self.person.id,
+                "duplicated",
+                f"{where} was received twice on one socket",
             )
         elif version < stream.last:
             self.history.suspect(
-                conversation, self.person.id, "reordered", f"{where} came after {stream.last}"
+                conversation,
+                self.person.id,
+                "reordered",
+                f"{where} was received after {stream.last}",
             )
         elif stream.reach is not None and version > stream.reach + 1:
             self.history.suspect(
                 *(conversation, self.person.id, "reordered"),
-                f"{where} came with nothing between it and {stream.reach}",
+                f"{where} was received directly after {stream.reach}",
             )
         stream.last = version
         stream.reach = max(stream.reach or 0, version)

@@ -91,7 +91,7 @@ class Installation:
                 await process.wait()
         if process.returncode:
             raise InstallationError(
-                f"The database could not be prepared:\n{written.decode()[-2000:]}"
+                f"The database could not be set up:\n{written.decode()[-2000:]}"
             )
 
     async def add_server(self, kind: str, sabotage: str) -> None:
@@ -165,7 +165,7 @@ class Server:
                 while not await self._answers():
                     if self._process.returncode is not None:
                         raise InstallationError(
-                            f"A server ended:\n{self.installation.log()[-2000:]}"
+                            f"A server exited:\n{self.installation.log()[-2000:]}"
                         )
                     await asyncio.sleep(0.05)
         except TimeoutError:

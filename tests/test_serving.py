@@ -105,7 +105,7 @@ def test_serve_rejects_an_outdated_database(installation):
 
 def test_serve_rejects_a_second_process_on_sqlite(installation, server):
     output = installation.manage("serve", check=False, PORT="0")
-    assert "Chatty is already served from" in output
+    assert "Another Chatty server is using" in output
     assert f"(process {server.process.pid})" in output
     assert get(server.port)[0].status == 200
 
@@ -118,8 +118,8 @@ def test_killed_server_leaves_no_lock_behind(server):
 
 def test_serve_rejects_several_workers_on_sqlite(installation):
     output = installation.manage("serve", "--workers", "2", check=False, PORT="0")
-    assert "without Redis" in output
-    assert "cannot share SQLite" in output
+    assert "need Redis" in output
+    assert "can't share an SQLite database" in output
 
 
 def test_response_to_malformed_http_has_security_headers(installation):
@@ -137,12 +137,12 @@ def test_serve_rejects_a_port_in_use(installation, server):
     other = installation.manage(
         "serve", check=False, PORT=str(server.port), DATA_DIR=str(installation.home)
     )
-    assert "already served" in other
+    assert "Another Chatty server" in other
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server.terminate()
         output = installation.manage("serve", check=False, PORT=str(port))
-    assert f"Port {port} is taken by another program. Choose another: PORT={port + 1}" in output
+    assert f"Port {port} is used by another program. Choose another port: PORT={port + 1}" in output
 
 
 def test_serve_rejects_a_sample_secret_key(installation):
@@ -154,7 +154,7 @@ def test_serve_rejects_more_connections_than_postgresql_allows(production_instal
     output = production_installation.manage(
         "serve", "--workers", "4", check=False, DATABASE_POOL="100"
     )
-    assert "4 x 100 connections are more than PostgreSQL grants" in output
+    assert "4 x 100 connections are more than PostgreSQL allows" in output
     assert "DATABASE_POOL=" in output
 
 
@@ -162,7 +162,7 @@ def test_serve_reports_an_unreachable_database(production_installation):
     port = free_port()
     url = f"postgres://nobody:secret@127.0.0.1:{port}/nowhere"
     output = production_installation.manage("serve", check=False, DATABASE_URL=url)
-    assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in output
+    assert f"PostgreSQL does not respond at 127.0.0.1:{port}" in output
     assert "secret" not in output
     assert "Traceback" not in output
 

@@ -887,7 +887,7 @@ def test_known_events_of_other_processes_are_delivered_and_unknown_ones_ignored(
         group_send(place, group, odd)
     alice.post_message(tea, "after")
     his.expect_message(tea, "after")
-    assert "failed; starting it again" not in place.output()
+    assert "failed. Restarting it" not in place.output()
     assert " ERROR " not in place.output()
 
 

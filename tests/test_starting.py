@@ -47,7 +47,7 @@ def output_of(installation, way, **changes):
 @pytest.mark.parametrize("way", WAYS)
 def test_invalid_setting_is_reported(installation, way):
     output = output_of(installation, way, DATABASE_URL=f"postgres://u:1/{SECRET}@h/d")
-    assert "DATABASE_URL should look like" in output
+    assert "DATABASE_URL must look like" in output
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -57,7 +57,7 @@ def test_unreachable_database_is_reported(installation, way):
     output = output_of(
         installation, way, DATABASE_URL=url, SECRET_KEY=installation.env["SECRET_KEY"]
     )
-    assert f"PostgreSQL does not answer at 127.0.0.1:{port}" in output
+    assert f"PostgreSQL does not respond at 127.0.0.1:{port}" in output
     assert "Check DATABASE_URL" in output
 
 
@@ -65,15 +65,18 @@ def test_unreachable_database_is_reported(installation, way):
     ("changes", "expected"),
     [
         ({"DATABSE_URL": f"postgres://{SECRET}"}, "Did you mean DATABASE_URL?"),
-        ({"REDIS_URL": "127.0.0.1:6379"}, "REDIS_URL should look like redis://"),
-        ({"REDIS_URL": f"redis:{SECRET}"}, "REDIS_URL should look like redis://"),
-        ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL='chat.example.org' should look like"),
-        ({"PUBLIC_URL": f"https://u:{SECRET}@h"}, "PUBLIC_URL should look like"),
-        ({"EMAIL_URL": f"u:{SECRET}@h"}, "EMAIL_URL should look like"),
+        ({"REDIS_URL": "127.0.0.1:6379"}, "REDIS_URL must look like redis://"),
+        ({"REDIS_URL": f"redis:{SECRET}"}, "REDIS_URL must look like redis://"),
+        ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL='chat.example.org' must look like"),
+        ({"PUBLIC_URL": f"https://u:{SECRET}@h"}, "PUBLIC_URL must look like"),
+        ({"EMAIL_URL": f"u:{SECRET}@h"}, "EMAIL_URL must look like"),
         ({"SIGN_UP": "invited"}, "no invitations"),
-        ({"DATA_DIR": "/proc/chatty"}, "/proc/chatty cannot be used"),
-        ({"METRICS_TOKEN_FILE": "/nowhere"}, "METRICS_TOKEN_FILE=/nowhere cannot be read"),
-        ({"DATABASE_URL": f"postgres://u:{SECRET}@nowhere.invalid/d"}, "no host 'nowhere.invalid'"),
+        ({"DATA_DIR": "/proc/chatty"}, "Can't use /proc/chatty"),
+        ({"METRICS_TOKEN_FILE": "/nowhere"}, "Can't read METRICS_TOKEN_FILE=/nowhere"),
+        (
+            {"DATABASE_URL": f"postgres://u:{SECRET}@nowhere.invalid/d"},
+            "Can't find the host 'nowhere.invalid'",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -125,10 +128,10 @@ def test_read_only_database_file_is_reported(installation, way):
     )
     output = done.stdout + done.stderr
     assert done.returncode != 0
-    assert f"{path} may not be written" in output
+    assert f"{path} is not writable" in output
     assert "Traceback" not in output
     if os.geteuid() == 0:
-        assert "chatty.db belongs to nobody, and this is root" in output
+        assert "chatty.db belongs to nobody, but Chatty runs as root" in output
 
 
 @pytest.mark.parametrize("command", ["demo", "new_epoch", "accept_secret", "changepassword"])
@@ -155,7 +158,7 @@ def test_file_that_is_not_a_database_is_reported(installation):
         ),
         (
             "postgres://postgres@/{name}?host={host}&options=-c%20default_transaction_read_only%3Don",
-            "takes no writes",
+            "is read-only",
         ),
     ],
 )
@@ -167,7 +170,7 @@ def test_postgresql_errors_are_explained(production_installation, url, expected)
         output = production_installation.manage(
             command, check=False, DATABASE_URL=changed, PORT="0"
         )
-        if command == "serve" or "takes no" not in expected:
+        if command == "serve" or "read-only" not in expected:
             assert expected in output
         assert "Traceback" not in output
 
@@ -227,7 +230,7 @@ def test_setup_does_not_migrate_a_served_sqlite_database(installation):
         database.commit()
     output = installation.manage("setup", check=False)
     assert (
-        f"already served from {installation.home / 'chatty.db'} (process {server.process.pid})"
+        f"server is using {installation.home / 'chatty.db'} (process {server.process.pid})"
         in output
     )
     assert "Traceback" not in output
@@ -321,8 +324,14 @@ def test_permissions_of_readable_data_are_tightened(installation, kind):
     (installation.home / "chatty.db").chmod(0o644)
     server = installation.serve(kind=kind)
     output = server.output()
-    assert f"Others could use {installation.home} (755); now it is 700" in output
-    assert f"Others could use {installation.home / 'chatty.db'} (644); now it is 600" in output
+    assert (
+        f"Other users could access {installation.home} (mode 755). Changed the mode to 700"
+        in output
+    )
+    assert (
+        f"Other users could access {installation.home / 'chatty.db'} (mode 644). Changed the mode to 600"
+        in output
+    )
     assert [path.name for path in others_may_use(installation.home) if path != server.log] == []
 
 

@@ -287,7 +287,7 @@ class TestEmailThread:
         before = failed.get()
         assert Client().post(ASK, {"email": alice.email}).status_code == 303
         postman()
-        assert "A mail could not be sent: ConnectionRefusedError" in caplog.text
+        assert "An email could not be sent: ConnectionRefusedError" in caplog.text
         assert "alice" not in caplog.text.lower()
         assert failed.get() == before + 1
 

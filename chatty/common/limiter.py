@@ -86,10 +86,10 @@ def parse_rate(text: str) -> Rate:
     """Read "10/5m" (ten in five minutes), "3/s", "100/h". Raises ValueError."""
     match = _RATE.fullmatch(text.strip())
     if not match:
-        raise ValueError(f"{text!r} is not a limit. Write it like 10/5m, 3/s or 100/h.")
+        raise ValueError(f"{text!r} is not a rate. It must look like 10/5m, 3/s or 100/h.")
     burst, seconds = int(match[1]), int(match[2] or 1) * _UNITS[match[3]]
     if not burst or not seconds:
-        raise ValueError(f"{text!r} would let nothing through.")
+        raise ValueError(f"{text!r} would not allow anything.")
     return Rate(burst, burst / seconds)
 
 
@@ -303,7 +303,7 @@ class Limiter:
     def _pause_redis(self, error: Exception) -> None:
         self._paused_until = time.monotonic() + REDIS_PAUSE
         log.warning(
-            "limits are counted per process: Redis is away (%s); see REDIS_URL",
+            "Redis is unavailable (%s): each process counts rate limits on its own. Check REDIS_URL",
             type(error).__name__,
         )
 

@@ -31,9 +31,9 @@ _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _QUERY = {*_TLS_FILES, "ssl_check_hostname", "db", "sentinel_username", "sentinel_password"}
 _SHAPE = (
-    "REDIS_URL should look like redis://127.0.0.1:6379/0 (rediss:// with TLS, unix:///path for a "
-    "socket, redis+sentinel://host:26379/mymaster for Sentinel). A character such as / # ? or @ in "
-    "the password is written as %2F %23 %3F or %40."
+    "REDIS_URL must look like redis://127.0.0.1:6379/0 (rediss:// with TLS, unix:///path for a "
+    "socket, redis+sentinel://host:26379/mymaster for Sentinel). In a password, write / # ? and @ as "
+    "%2F %23 %3F and %40."
 )
 
 
@@ -71,7 +71,7 @@ def target(url: str) -> Target:
         raise ImproperlyConfigured(_SHAPE)
     if unknown := sorted(query.keys() - _QUERY):
         raise ImproperlyConfigured(
-            f"REDIS_URL has an option {unknown[0]}; there are {', '.join(sorted(_QUERY))}."
+            f"REDIS_URL has an unknown option {unknown[0]}. Known are: {', '.join(sorted(_QUERY))}."
         )
     user, _, rest = parts.netloc.rpartition("@")
     credentials = _credentials(*user.partition(":")[::2])
@@ -99,7 +99,7 @@ def _on_network(
     service = segments.pop(0) if sentinel and segments else ""
     if sentinel and not service:
         raise ImproperlyConfigured(
-            "REDIS_URL does not say which master: redis+sentinel://host:26379/mymaster"
+            "REDIS_URL must name the master: redis+sentinel://host:26379/mymaster"
         )
     hosts = tuple(
         _host(each, 26379 if sentinel else 6379) for each in netloc.split(",") if each
@@ -137,7 +137,7 @@ def _host(text: str, port: int) -> tuple[str, int]:
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise ImproperlyConfigured(f"REDIS_URL: the database is a number. {_SHAPE}")
+        raise ImproperlyConfigured(f"REDIS_URL: the database must be a number. {_SHAPE}")
     return int(text)
 
 
@@ -148,7 +148,7 @@ def _tls(query: Mapping[str, str]) -> dict[str, Any]:
             Path(path).open("rb").close()
         except OSError as error:
             raise ImproperlyConfigured(
-                f"REDIS_URL: {name}={path} cannot be read: {error.strerror}."
+                f"REDIS_URL: can't read {name}={path}: {error.strerror}."
             ) from None
     checked = query.get("ssl_check_hostname", "1").lower() not in {"0", "false", "no", "off"}
     return {"ssl": True, "ssl_check_hostname": checked, **files}
@@ -254,15 +254,18 @@ def fault(url: str) -> tuple[str, bool] | None:
     client = connect(url, socket_connect_timeout=2, socket_timeout=2)
     try:
         if client.info("server").get("redis_mode") == "sentinel":
-            return f"{at} is a Sentinel. Write REDIS_URL=redis+sentinel://host:26379/master", False
+            return f"{at} is a Sentinel. Set REDIS_URL=redis+sentinel://host:26379/master", False
         if client.role()[0] not in {"master", b"master"}:
-            return f"{at} is a replica. REDIS_URL has to lead to the master.", False
+            return f"{at} is a replica. REDIS_URL must point to the master.", False
         client.eval("return 1", 0)
         client.publish("chatty.start", "")
     except exceptions.AuthenticationError:
         return f"{at} does not accept the password. Check user and password in REDIS_URL.", False
     except exceptions.NoPermissionError as error:
-        return f"{at} does not let this user do what Chatty needs: {error}. See REDIS_URL.", False
+        return (
+            f"{at} denies permissions that Chatty needs: {error}. Check the user in REDIS_URL.",
+            False,
+        )
     except exceptions.RedisError as error:
         return _failing(at, error)
     finally:
@@ -273,11 +276,14 @@ def fault(url: str) -> tuple[str, bool] | None:
 def _failing(at: str, error: Exception) -> tuple[str, bool]:
     text = str(error)
     if "SSL" in text or "certificate" in text:
-        return f"No secure connection to {at}: {text} Check ssl_ca_certs in REDIS_URL.", False
+        return (
+            f"No secure connection to {at}: {text} Check ssl_ca_certs in REDIS_URL.",
+            False,
+        )
     if "No master found" in text:
         return f"{at}: no Sentinel knows the master. Check its name in REDIS_URL.", True
     if "Name or service" in text or "resolve" in text or "Errno -2" in text or "Errno -3" in text:
-        return f"{at}: there is no such host. Check REDIS_URL.", True
+        return f"{at}: the host can't be found. Check REDIS_URL.", True
     if "AUTH" in text or "NOAUTH" in text or "WRONGPASS" in text:
         return f"{at} does not accept the password. Check user and password in REDIS_URL.", False
-    return f"{at} does not answer: {text}. Check REDIS_URL, and that it is running.", True
+    return f"{at} does not respond: {text}. Check REDIS_URL and that Redis is running.", True

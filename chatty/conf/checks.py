@@ -1,6 +1,6 @@
-"""System checks that refuse unsafe or impossible deployments, each with the way to mend it.
+"""System checks that reject unsafe or impossible deployments, each with a hint how to fix it.
 
-They read settings only: no connection is opened, so they run before there is a database.
+They only read settings and open no connection, so they run before there is a database.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ def secret_is_strong(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if not settings.SECRET_IS_STORED:
         return
     mend = (
-        'Unset it to let `manage.py setup` make one, or take one of: python -c "import secrets; '
+        'Unset it and run `manage.py setup`, or generate a key: python -c "import secrets; '
         'print(secrets.token_urlsafe(50))"'
     )
     key = settings.SECRET_KEY.lower()
     if any(sample in key for sample in _SAMPLES):
-        yield Error("SECRET_KEY is a sample anybody can look up.", hint=mend, id="chatty.E001")
+        yield Error(
+            "SECRET_KEY is a sample value that anyone can look up.", hint=mend, id="chatty.E001"
+        )
     elif len(key) < SECRET_MIN or len(set(key)) < 8:
         yield Error("SECRET_KEY is too short or too simple.", hint=mend, id="chatty.E002")
 
@@ -38,8 +40,8 @@ def secret_is_strong(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
 def metrics_token_is_strong(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < SECRET_MIN:
         yield Error(
-            f"METRICS_TOKEN has fewer than {SECRET_MIN} characters: it could be guessed.",
-            hint="Make one with: openssl rand -hex 32",
+            f"METRICS_TOKEN is shorter than {SECRET_MIN} characters and could be guessed.",
+            hint="Generate one: openssl rand -hex 32",
             id="chatty.E009",
         )
 
@@ -51,13 +53,13 @@ def debug_is_local(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     public = settings.PUBLIC_ADDRESS
     if public and public.host not in settings.LOOPBACK:
         yield Error(
-            f"DEBUG is on at the public address {public.origin}: error pages would show secrets.",
+            f"DEBUG is on at the public address {public.origin}: error pages would reveal secrets.",
             hint="Set DEBUG=0, or unset PUBLIC_URL while developing on this machine.",
             id="chatty.E003",
         )
     if not is_loopback(settings.HOST):
         yield Error(
-            f"DEBUG is on while listening on {settings.HOST}.",
+            f"DEBUG is on while Chatty listens on {settings.HOST}: error pages would reveal secrets.",
             hint="Set DEBUG=0, or HOST=127.0.0.1 while developing.",
             id="chatty.E004",
         )
@@ -67,8 +69,8 @@ def debug_is_local(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
 def hosts_are_named(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS:
         yield Error(
-            "ALLOWED_HOSTS accepts every name, so links in mails could lead anywhere.",
-            hint="Set PUBLIC_URL; the host comes from it.",
+            "ALLOWED_HOSTS accepts every host name, so links in emails could lead anywhere.",
+            hint="Set PUBLIC_URL. Its host is then the only one allowed.",
             id="chatty.E005",
         )
 
@@ -81,7 +83,7 @@ def limits_can_be_read(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage
         except ValueError as error:
             yield Error(
                 f"LIMIT_{name.upper()}: {error}",
-                hint="10/5m is ten at once, and ten in any five minutes from then on.",
+                hint="10/5m allows ten at once, and then ten more every five minutes.",
                 id="chatty.E008",
             )
 
@@ -95,16 +97,16 @@ def channel_layer_is_shared(app_configs: Any, **kwargs: Any) -> Iterable[CheckMe
 
 
 def several_processes(count: int) -> Iterable[CheckMessage]:
-    """What is missing for `count` > 1 processes on the present settings."""
+    """What the settings lack for `count` > 1 processes."""
     if not settings.REDIS_URL:
         yield Error(
-            f"{count} processes would not hear each other without Redis.",
+            f"{count} processes need Redis to exchange events.",
             hint="Set REDIS_URL=redis://127.0.0.1:6379/0, or use one process.",
             id="chatty.E006",
         )
     if uses_sqlite():
         yield Error(
-            f"{count} processes cannot share SQLite: it has one writer, and a lock file keeps it so.",
+            f"{count} processes can't share an SQLite database: only one process can use it.",
             hint="Set DATABASE_URL=postgres://user:password@host/name, or use one process.",
             id="chatty.E007",
         )
@@ -112,13 +114,13 @@ def several_processes(count: int) -> Iterable[CheckMessage]:
 
 @register(Tags.compatibility)
 def pool_is_large_enough(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
-    """Whoever finds no connection waits, and is refused after five seconds."""
+    """A thread that gets no connection from the pool within five seconds fails."""
     pool = settings.DATABASES["default"].get("OPTIONS", {}).get("pool")
-    # Beside them: the writer of messages, the probe of /readyz and the thread that sends mails.
+    # Plus three: the message writer, the probe of /readyz and the thread that sends emails.
     needed = settings.HTTP_RUNNING + settings.SOCKET_THREADS + 3
     if pool and pool["max_size"] < needed:
         yield checks.Warning(
-            f"DATABASE_POOL={pool['max_size']} is less than the {needed} this process may need.",
+            f"DATABASE_POOL={pool['max_size']} is less than the {needed} connections each process can need.",
             hint=f"Set DATABASE_POOL={needed}, or lower HTTP_RUNNING or SOCKET_THREADS.",
             id="chatty.W004",
         )
@@ -128,25 +130,25 @@ def pool_is_large_enough(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessa
 def deployment_is_finished(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if not settings.SECRET_IS_STORED:
         yield checks.Warning(
-            "There is no secret yet: sign-ins would end with this process.",
+            "There is no secret key yet, so everyone is signed out when this process ends.",
             hint="Run `manage.py setup`, or set SECRET_KEY.",
             id="chatty.W001",
         )
     if settings.EMAIL_BACKEND.endswith(".console.EmailBackend"):
         yield checks.Warning(
-            "There is no mail server: who forgets a password gets no link to choose a new one.",
+            "No mail server is set, so password reset emails can't be sent.",
             hint="Set EMAIL_URL=smtp+tls://user:password@mail.example.org:587.",
             id="chatty.W005",
         )
     if not settings.HTTPS:
         yield checks.Warning(
-            "PUBLIC_URL is not an https:// address: passwords would travel in the clear.",
-            hint="Put Caddy, nginx or another proxy with TLS in front and set PUBLIC_URL=https://...",
+            "PUBLIC_URL is not an https:// address, so passwords are sent unencrypted.",
+            hint="Put Caddy, nginx or another TLS proxy in front and set PUBLIC_URL=https://...",
             id="chatty.W002",
         )
     elif is_loopback(settings.HOST) and not settings.TRUSTED_PROXIES:
         yield checks.Warning(
-            "PUBLIC_URL is https but no proxy is trusted: every page would redirect to itself.",
+            "PUBLIC_URL is https, but no proxy is trusted: every page would redirect to itself.",
             hint="Set TRUSTED_PROXIES=127.0.0.1 if the proxy runs on this machine.",
             id="chatty.W003",
         )

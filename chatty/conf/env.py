@@ -1,8 +1,8 @@
-"""Reads the environment: one place that turns its text into values, or says what is wrong with it.
+"""Reads settings from the environment: turns text into values, or says what is wrong with it.
 
-Any variable may also be given as a file (`SECRET_KEY_FILE=/run/secrets/key`), and all of them may
-stand in `.env` beside manage.py; what is really set in the environment wins. chatty/conf/known_settings.py
-lists them. Whatever is wrong raises ImproperlyConfigured with a sentence that repeats no secret.
+Each variable can also be given as a file (`SECRET_KEY_FILE=/run/secrets/key`), and all of them can be
+in `.env` beside manage.py; variables of the environment take precedence. The settings are declared in
+chatty/conf/known_settings.py. Errors raise ImproperlyConfigured with a message that contains no secret.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from psycopg.conninfo import make_conninfo
 
-from chatty.conf.known_settings import NAMES, SETTINGS, nearest, slip_of
+from chatty.conf.known_settings import NAMES, SETTINGS, UNBOUNDED, Setting
+from chatty.conf.names import nearest, slip_of
 from chatty.postgres import WatchedConnection
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -37,29 +38,29 @@ _LINE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=")
 
 
 def read_file(path: Path) -> None:
-    """Puts what stands in `path` into the environment, unless it is set there already.
+    """Set the variables of the file `path` in the environment, unless they are set there already.
 
-    Raises ImproperlyConfigured for a file that cannot be read or understood, and for unknown names.
+    Raises ImproperlyConfigured if the file cannot be read or parsed, or has unknown names.
     """
     try:
         content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ImproperlyConfigured(
-            f"{path} cannot be read: {reason}. The user who runs Chatty needs to read it; delete it "
-            "if nothing in it is needed."
+            f"Can't read {path}: {reason}. The user who runs Chatty must be able to read it. If you "
+            "don't need it, delete it."
         ) from None
     seen: set[str] = set()
     for number, name in _names_in(path, content):
         if name not in NAMES:
             raise ImproperlyConfigured(
-                f"{path}, line {number}: there is no setting {name}. Did you mean {nearest(name)}? "
-                ".env.example lists them all."
+                f"{path}, line {number}: unknown setting {name}. Did you mean {nearest(name)}? "
+                "All settings are listed in docs/settings.md."
             )
         if name in seen:
-            raise ImproperlyConfigured(f"{path}, line {number}: {name} stands there twice.")
+            raise ImproperlyConfigured(f"{path}, line {number}: {name} is set twice.")
         seen.add(name)
     FileAwareEnv.read_env(str(path), encoding="utf-8-sig")
 
@@ -70,21 +71,21 @@ def _names_in(path: Path, content: str) -> Iterator[tuple[int, str]]:
             continue
         match = _LINE.match(line)
         if match is None:
-            # Not repeated: it may hold a password.
+            # Not quoted: it can contain a password.
             raise ImproperlyConfigured(
-                f"{path}, line {number} should look like NAME=value, without blanks around the name."
+                f"{path}, line {number} must look like NAME=value, without spaces around the name."
             )
         yield number, match[1]
 
 
 def require_known_names(environment: Mapping[str, str]) -> None:
-    """Raises ImproperlyConfigured for a name that is almost one of ours. Others are not our business."""
+    """Raises ImproperlyConfigured for a name that looks like a misspelled setting."""
     for name in sorted(environment):
         meant = slip_of(name)
         if meant is not None:
             raise ImproperlyConfigured(
-                f"The environment has {name}, which is no setting. Did you mean {meant}? "
-                "Unset it if it belongs to something else."
+                f"The environment variable {name} is not a setting. Did you mean {meant}? "
+                "If other software needs it, unset it for Chatty."
             )
 
 
@@ -93,85 +94,121 @@ read_file(BASE_DIR / ".env")
 require_known_names(os.environ)
 
 
-def get_str(name: str, default: str = "") -> str:
-    """The value without surrounding blanks; `default` when it is missing or empty."""
-    if name not in SETTINGS:
-        raise LookupError(f"{name} is missing in chatty/conf/known_settings.py")
+def declared(name: str, *kinds: str) -> Setting:
+    """The declaration of a setting. Raises LookupError if there is none, or it is of another kind."""
+    setting = SETTINGS.get(name)
+    if setting is None:
+        raise LookupError(f"{name} is not declared in chatty/conf/known_settings.py")
+    if kinds and setting.kind not in kinds:
+        raise LookupError(f"{name} is declared as {setting.kind}, and read as {kinds[0]}")
+    return setting
+
+
+def get_str(name: str, default: str | None = None) -> str:
+    """The value without surrounding spaces, or the default if it is missing or empty.
+
+    `default` is only for settings whose default depends on others: the rest declare theirs.
+    """
+    setting = declared(name)
+    if default is None:
+        default = setting.default
     file = os.environ.get(f"{name}_FILE")
     if file and os.environ.get(name):
-        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one of them.")
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Remove one of them.")
     try:
         return str(env.str(name, default=default)).strip() or default
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise ImproperlyConfigured(f"{name}_FILE={file} cannot be read: {reason}.") from None
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ImproperlyConfigured(f"Can't read {name}_FILE={file}: {reason}.") from None
 
 
-def get_bool(name: str, default: bool = False) -> bool:
+def get_bool(name: str) -> bool:
+    declared(name, "flag")
     value = get_str(name).lower()
     if value in {"1", "true", "yes", "on"}:
         return True
     if value in {"0", "false", "no", "off"}:
         return False
-    if value:
-        raise ImproperlyConfigured(f"{name}={value!r} should be 1 or 0.")
-    return default
+    raise ImproperlyConfigured(f"{name}={value!r} must be 1 or 0.")
 
 
-def get_float(name: str, default: float, *, least: float = 0, most: float = 1e12) -> float:
-    value = get_str(name)
+def get_float(name: str, default: float | None = None) -> float:
+    setting = declared(name, "number", "whole number")
+    value = get_str(name, None if default is None else f"{default}")
     try:
-        result = float(value) if value else default
+        result = float(value)
     except ValueError:
-        raise ImproperlyConfigured(f"{name}={value!r} should be a number.") from None
-    if not least <= result <= most:
-        raise ImproperlyConfigured(f"{name}={value} should be between {least:g} and {most:g}.")
+        raise ImproperlyConfigured(f"{name}={value!r} must be a number.") from None
+    if not setting.least <= result <= setting.most:
+        limits = f"between {setting.least:g} and {setting.most:g}"
+        if setting.most == UNBOUNDED:
+            limits = f"at least {setting.least:g}"
+        raise ImproperlyConfigured(f"{name}={value} must be {limits}.")
     return result
 
 
-def get_int(name: str, default: int, *, least: int = 0, most: int = 10**12) -> int:
-    result = get_float(name, default, least=least, most=most)
+def get_int(name: str, default: int | None = None) -> int:
+    declared(name, "whole number")
+    result = get_float(name, default)
     if result != int(result):
-        raise ImproperlyConfigured(f"{name}={result} should be a whole number.")
+        raise ImproperlyConfigured(f"{name}={result} must be a whole number.")
     return int(result)
 
 
-def get_choice(name: str, allowed: tuple[str, ...]) -> str:
-    """One of `allowed`; the first is the default."""
-    value = get_str(name, allowed[0]).lower()
+def get_choice(name: str) -> str:
+    allowed = declared(name, "choice").choices
+    value = get_str(name).lower()
     if value not in allowed:
-        raise ImproperlyConfigured(f"{name}={value!r} should be one of: {', '.join(allowed)}.")
+        raise ImproperlyConfigured(f"{name}={value!r} must be one of: {', '.join(allowed)}.")
     return value
 
 
 def get_sign_up() -> str:
     if get_str("SIGN_UP").lower() == "invited":
         raise ImproperlyConfigured(
-            "SIGN_UP=invited does not work yet: this version of Chatty has no invitations. "
-            "Set SIGN_UP=closed and make accounts in the administration, or SIGN_UP=open."
+            "SIGN_UP=invited isn't supported yet, because this version of Chatty has no invitations. "
+            "Set SIGN_UP=closed and create accounts in the administration, or set SIGN_UP=open."
         )
-    return get_choice("SIGN_UP", ("open", "closed"))
+    return get_choice("SIGN_UP")
+
+
+def get_path(name: str) -> Path:
+    """A given path is relative to the working directory, the default to the directory of manage.py."""
+    default = declared(name, "path").default
+    value = get_str(name, "")
+    return Path(value) if value else BASE_DIR / default
+
+
+def get_rates() -> dict[str, str]:
+    """Rate limits by the name of their bucket: {"sign_in": "10/5m"} is LIMIT_SIGN_IN."""
+    return {
+        name.removeprefix("LIMIT_").lower(): get_str(name)
+        for name, setting in SETTINGS.items()
+        if setting.kind == "rate"
+    }
 
 
 def get_list(name: str) -> list[str]:
-    """Items separated by commas or blanks."""
+    """Items separated by commas or spaces."""
+    declared(name, "list", "networks", "origins")
     return get_str(name).replace(",", " ").split()
 
 
 def get_networks(name: str) -> list[Network]:
     """Addresses (10.0.0.2) and networks (10.0.0.0/8, ::1)."""
+    declared(name, "networks")
     try:
-        return [ipaddress.ip_network(word, strict=False) for word in get_list(name)]
+        return [ipaddress.ip_network(item, strict=False) for item in get_list(name)]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}.") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where people reach Chatty: PUBLIC_URL taken apart."""
+    """The parts of PUBLIC_URL."""
 
     scheme: str
-    host: str  # without port; IPv6 in brackets, as Django's ALLOWED_HOSTS wants it
+    host: str  # without port; IPv6 in brackets, as in Django's ALLOWED_HOSTS
     port: int | None
 
     @property
@@ -188,12 +225,13 @@ class Address:
 
 
 def get_public_address(name: str = "PUBLIC_URL") -> Address | None:
+    declared(name, "url")
     value = get_str(name).rstrip("/")
     if not value:
         return None
-    shown = name if "@" in value else f"{name}={value!r}"  # before an @ there may be a password
+    shown = name if "@" in value else f"{name}={value!r}"  # there can be a password before an @
     wrong = ImproperlyConfigured(
-        f"{shown} should look like https://chat.example.org (no path, no user)."
+        f"{shown} must look like https://chat.example.org, without a path or a user."
     )
     try:
         parts = urlsplit(value)
@@ -212,15 +250,16 @@ def get_public_address(name: str = "PUBLIC_URL") -> Address | None:
 
 def ascii_host(host: str) -> str:
     """The name as browsers send it: münchen.example is xn--mnchen-3ya.example. Raises ValueError."""
-    # Names of ASCII stay as they are: inside a network there are some with underscores.
+    # ASCII names are not encoded: names in private networks can have underscores.
     return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
 
 
 def get_origins(name: str) -> list[str]:
     """Origins such as https://example.org; a host may begin with `*.`."""
     found = []
+    declared(name, "origins")
     for word in get_list(name):
-        wrong = ImproperlyConfigured(f"{name}: {word!r} should look like https://www.example.org.")
+        wrong = ImproperlyConfigured(f"{name}: {word!r} must look like https://www.example.org.")
         try:
             parts = urlsplit(word.rstrip("/"))
             star = "*." if (parts.hostname or "").startswith("*.") else ""
@@ -244,13 +283,15 @@ def get_database(data_dir: Path) -> dict[str, Any]:
         path = "" if parts.netloc else env.db_url_config(url)["NAME"]
         if path in {"", ":memory:"}:
             raise ImproperlyConfigured(
-                "DATABASE_URL: SQLite needs a file, written like sqlite:////var/lib/chatty/chatty.db."
+                "DATABASE_URL: SQLite needs the path of a file: sqlite:////var/lib/chatty/chatty.db."
             )
         return get_sqlite(Path(path).absolute())
     config: dict[str, Any] = env.db_url_config(url)
     options = config.get("OPTIONS", {})
     if not config["NAME"] and "service" not in options:
-        raise ImproperlyConfigured("DATABASE_URL does not name a database: postgres://host/name.")
+        raise ImproperlyConfigured(
+            "DATABASE_URL has no database name. It must look like postgres://host/name."
+        )
     try:
         make_conninfo("", **options)
     except psycopg.ProgrammingError as error:
@@ -259,11 +300,10 @@ def get_database(data_dir: Path) -> dict[str, Any]:
 
 
 def _database_parts(url: str) -> SplitResult:
-    """Raises ImproperlyConfigured without repeating any of it: there is a password inside."""
+    """Raises ImproperlyConfigured without quoting the URL: it can contain a password."""
     wrong = ImproperlyConfigured(
-        "DATABASE_URL should look like postgres://user:password@host:5432/name or "
-        "sqlite:////path/to/file. A character such as / # ? or @ in the password is written as "
-        "%2F %23 %3F or %40."
+        "DATABASE_URL must look like postgres://user:password@host:5432/name or "
+        "sqlite:////path/to/file. In a password, write / # ? and @ as %2F %23 %3F and %40."
     )
     try:
         parts = urlsplit(url)
@@ -279,13 +319,12 @@ def _database_parts(url: str) -> SplitResult:
 
 
 def get_email(default_from: str) -> dict[str, Any]:
-    """Django's settings of mail."""
+    """Django's settings for mail. `default_from` is the sender if EMAIL_FROM is not set."""
     config: dict[str, Any] = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
     if url := get_str("EMAIL_URL"):
         wrong = ImproperlyConfigured(
-            "EMAIL_URL should look like smtp+tls://user:password@mail.example.org:587 (or smtp+ssl, "
-            "smtp, consolemail). A character such as / # ? or @ in the password is written as %2F "
-            "%23 %3F or %40."
+            "EMAIL_URL must look like smtp+tls://user:password@mail.example.org:587 (or smtp+ssl, "
+            "smtp, consolemail). In a password, write / # ? and @ as %2F %23 %3F and %40."
         )
         try:
             parts = urlsplit(url)
@@ -302,14 +341,14 @@ def get_sqlite(path: Path) -> dict[str, Any]:
         "ENGINE": "chatty.sqlite",
         "NAME": path,
         "OPTIONS": {
-            # A transaction that reads and then writes would fail at once under DEFERRED.
+            # With DEFERRED, a transaction that reads and then writes can fail at once.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            # FULL: with NORMAL a power cut could take back what we have acknowledged.
+            # FULL: with NORMAL, acknowledged writes could be lost in a power failure.
             "init_command": (
                 "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"
                 "PRAGMA cache_size=-16000;PRAGMA temp_store=MEMORY;"
-                # Deleted text is overwritten with zeros; FAST would leave it in freed pages.
+                # Overwrites deleted text with zeros; FAST would leave it in freed pages.
                 "PRAGMA secure_delete=ON;"
                 "PRAGMA journal_size_limit=67108864;"
             ),
@@ -318,17 +357,17 @@ def get_sqlite(path: Path) -> dict[str, Any]:
 
 
 def get_postgresql(config: dict[str, Any]) -> dict[str, Any]:
-    size = get_int("DATABASE_POOL", 24, least=2, most=1000)
+    size = get_int("DATABASE_POOL")
     options = {
         "connect_timeout": 5,
-        # A line that swallows everything hangs up on nobody: the kernel would go on sending for a
-        # quarter of an hour, and every thread with it. Milliseconds, and seconds.
+        # If the network drops everything silently, the kernel would retransmit for a quarter of an
+        # hour, and block a thread for as long. Milliseconds; the keepalives are in seconds.
         "tcp_user_timeout": 10_000,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 2,
         **config.get("OPTIONS", {}),
-        # Several threads per process; the one who finds no connection for 5 s is told to come back.
+        # Shared by the threads of a process. A thread that gets no connection for 5 s gives up.
         "pool": {
             "min_size": 2,
             "max_size": size,
@@ -339,16 +378,16 @@ def get_postgresql(config: dict[str, Any]) -> dict[str, Any]:
     return {
         **config,
         "ENGINE": "django.db.backends.postgresql",
-        "CONN_MAX_AGE": 0,  # the pool keeps them; anything else is refused beside a pool
-        # Cursors of a session, too, do not outlive a transaction behind such a pooler.
-        "DISABLE_SERVER_SIDE_CURSORS": not get_bool("DATABASE_PREPARE", True),
-        "CONN_HEALTH_CHECKS": True,  # or the pool hands out dead ones after a restart
+        "CONN_MAX_AGE": 0,  # the pool keeps them; Django accepts no other value with a pool
+        # Behind a transaction pooler, cursors of a session don't outlive a transaction either.
+        "DISABLE_SERVER_SIDE_CURSORS": not get_bool("DATABASE_PREPARE"),
+        "CONN_HEALTH_CHECKS": True,  # or the pool returns dead ones after a restart
         "OPTIONS": options,
     }
 
 
 def get_secret_key(data_dir: Path) -> tuple[str, bool]:
-    """Return (key, stored). Without a stored one a key of this process alone: enough to run `setup`."""
+    """Return (key, is_stored). Without a stored key, generates one: enough to run `setup`."""
     key = get_str("SECRET_KEY")
     if key:
         return key, True
@@ -357,14 +396,14 @@ def get_secret_key(data_dir: Path) -> tuple[str, bool]:
     except FileNotFoundError:
         return secrets.token_urlsafe(50), False
     except OSError as error:
-        raise ImproperlyConfigured(f"The secret cannot be read: {error}.") from None
+        raise ImproperlyConfigured(f"Can't read the secret key: {error}.") from None
     if not key:
         raise ImproperlyConfigured(
-            f"{data_dir / SECRET_FILE} is empty: delete it, run setup again."
+            f"{data_dir / SECRET_FILE} is empty. Delete it and run: python manage.py setup"
         )
     return key, True
 
 
 def derive_key(secret: str, purpose: str) -> str:
-    """A key of its own for `purpose`, so that one use of the secret tells nothing about another."""
+    """A key for `purpose`. Keys for different purposes can't be computed from each other."""
     return hmac.new(secret.encode(), f"chatty.{purpose}".encode(), hashlib.sha256).hexdigest()

@@ -112,10 +112,10 @@ def _server_lock(path: Path, owner: str) -> IO[str]:
 
 def _held_by(path: Path, holder: str) -> str:
     if holder.startswith("setup"):
-        return f"Chatty is being set up in {path} ({holder}). Start it when that has ended."
+        return f"`setup` is using {path} ({holder}). Start Chatty when it has finished."
     return (
-        f"Chatty is already served from {path} ({holder}). Stop that one first, or set "
-        "DATABASE_URL and REDIS_URL: PostgreSQL and Redis serve any number of processes."
+        f"Another Chatty server is using {path} ({holder}). Stop it first, or set DATABASE_URL and "
+        "REDIS_URL: with PostgreSQL and Redis, you can run any number of processes."
     )
 
 
@@ -136,11 +136,18 @@ def protect_files() -> None:
             had = stat.S_IMODE(path.stat().st_mode)
             if had & ~mode & 0o077:
                 path.chmod(had & mode)
-                log.warning("Others could use %s (%o); now it is %o", path, had, had & mode)
+                log.warning(
+                    "Other users could access %s (mode %o). Changed the mode to %o",
+                    path,
+                    had,
+                    had & mode,
+                )
         except FileNotFoundError:
             continue
         except OSError as error:
-            log.warning("Others can use %s, and that cannot be changed: %s", path, error.strerror)
+            log.warning(
+                "Other users can access %s, and its mode can't be changed: %s", path, error.strerror
+            )
 
 
 # --- set-up ---------------------------------------------------------------------------------------
@@ -170,7 +177,7 @@ def setting_up(say: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-_WAITING = "Another set-up is running. Waiting for it to end..."
+_WAITING = "Another setup is running. Waiting for it to finish..."
 
 
 @contextmanager
@@ -202,8 +209,8 @@ def require_no_newer_migrations(loader: MigrationLoader) -> None:
     )
     if unknown:
         raise ImproperlyConfigured(
-            f"The database belongs to a newer version of Chatty: this one does not know {unknown[-1]}. "
-            "Install that version again, or restore the backup from before the upgrade."
+            f"The database was set up by a newer version of Chatty: this version has no {unknown[-1]}. "
+            "Install the newer version, or restore the backup from before the upgrade."
         )
 
 
@@ -228,9 +235,10 @@ def compare_secret() -> None:
     former = settings.SECRET_KEY_FALLBACKS
     if stored and not any(hmac.compare_digest(fingerprint(key, salt), stored) for key in former):
         raise ImproperlyConfigured(
-            "The secret is not the one this database was used with: another SECRET_KEY, or another "
-            f"{SECRET_FILE} in DATA_DIR. Every process needs the same. If the old one is lost or given "
-            "up, everybody has to sign in again; accept the new one with: python manage.py accept_secret"
+            "The secret key is not the one that this database was used with. Check SECRET_KEY, or the "
+            f"file {SECRET_FILE} in DATA_DIR: all processes need the same key. If the old key is lost or "
+            "was replaced, accept the new one with: python manage.py accept_secret\n"
+            "Everyone then has to sign in again."
         )
     accept_secret()
 

@@ -36,8 +36,8 @@ _BEHIND = (
     "The database is not set up for this version of Chatty. Run this first: python manage.py setup"
 )
 _POOLER = (
-    "At {where} a pooler such as PgBouncer gives every transaction another session, and Chatty sets "
-    "time-outs for its sessions. Set DATABASE_PREPARE=off, or let {url} lead to PostgreSQL itself."
+    "A pooler such as PgBouncer at {where} runs in transaction mode, and Chatty sets time-outs for each "
+    "session. Set DATABASE_PREPARE=off, or point {url} to PostgreSQL itself."
 )
 
 # What PostgreSQL, libpq and psycopg say when they cannot connect, and what it means. They give no
@@ -57,11 +57,11 @@ _CONNECTING: list[tuple[str, str]] = [
     ),
     (
         r"no pg_hba\.conf entry|(Peer|Ident) authentication failed",
-        "PostgreSQL at {where} does not let {user!r} in from here: {reason}\nSee its pg_hba.conf.",
+        "PostgreSQL at {where} rejects {user!r} from this machine: {reason}\nCheck its pg_hba.conf.",
     ),
     (
         r"resolve host|translate host name|Name or service not known|getaddrinfo",
-        "There is no host {host!r}. Check the host in {url}.",
+        "Can't find the host {host!r}. Check the host in {url}.",
     ),
     (
         r"certificate|SSL|TLS",
@@ -69,11 +69,11 @@ _CONNECTING: list[tuple[str, str]] = [
     ),
     (
         r"too many clients|remaining connection slots|too many connections",
-        "PostgreSQL at {where} has no connection left. Lower DATABASE_POOL, or raise max_connections.",
+        "PostgreSQL at {where} has no connections left. Lower DATABASE_POOL, or raise max_connections.",
     ),
     (
         r"starting up|shutting down|in recovery mode|not yet accepting",
-        "PostgreSQL at {where} is just starting or stopping. Try again in a moment.",
+        "PostgreSQL at {where} is starting or stopping. Try again in a moment.",
     ),
     (
         r"unsupported startup parameter",
@@ -81,7 +81,7 @@ _CONNECTING: list[tuple[str, str]] = [
     ),
     (
         r"refused|No such file or directory|timeout|timed out|unreachable|closed the connection",
-        "PostgreSQL does not answer at {where}: {reason}\nCheck {url}, and that it is running.",
+        "PostgreSQL does not respond at {where}: {reason}\nCheck {url} and that PostgreSQL is running.",
     ),
 ]
 
@@ -108,12 +108,12 @@ def explain_file_error(error: OSError) -> str:
     """For a file or directory below DATA_DIR or STATIC_ROOT."""
     path = Path(str(error.filename))
     if error.errno == errno.ENOSPC:
-        return f"The disk is full: {path} cannot be written. Make room on it."
+        return f"The disk is full, so {path} can't be written. Free some space."
     if error.errno == errno.EROFS:
-        return f"The disk is read-only: {path} cannot be written. Mount it for writing."
+        return f"The disk is read-only, so {path} can't be written. Mount it read-write."
     return (
-        f"{path} cannot be used: {error.strerror}. {_ownership(path)}"
-        "Check DATA_DIR, STATIC_ROOT and who owns them."
+        f"Can't use {path}: {error.strerror}. {_ownership(path)}"
+        "Check DATA_DIR, STATIC_ROOT and their owner."
     )
 
 
@@ -187,17 +187,17 @@ def explain_sqlite_error(error: sqlite3.Error) -> str | None:
     path = Path(str(settings.DATABASES["default"]["NAME"]))
     match _sqlite_code(error):
         case "SQLITE_FULL":
-            return f"The disk is full: {path} cannot grow. Make room on it."
+            return f"The disk is full, so {path} can't grow. Free some space."
         case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM" | "SQLITE_AUTH":
             return _no_access(path)
         case "SQLITE_IOERR":
-            return f"The disk does not read or write {path}: {error}. See the system's log."
+            return f"The disk can't read or write {path}: {error}. Check the system log."
         case "SQLITE_NOTADB":
             return f"{path} is not an SQLite database. Check DATABASE_URL and DATA_DIR."
         case "SQLITE_CORRUPT":
             return f"{path} is damaged. Stop Chatty and restore a backup (docs/deploy.md)."
         case "SQLITE_BUSY":
-            return f"Another program holds {path} and does not let go of it. End that one first."
+            return f"Another program has locked {path}. Stop that program first."
     return _BEHIND if re.match("no such (table|column)", str(error)) else None
 
 
@@ -205,14 +205,14 @@ def _no_access(path: Path) -> str:
     where = path if path.exists() else path.parent
     try:
         if os.statvfs(where).f_flag & os.ST_RDONLY:
-            return f"The disk with {path} is read-only. Mount it for writing."
+            return f"The disk with {path} is read-only. Mount it read-write."
         if not path.parent.is_dir():
-            return f"There is no directory {path.parent}. Check DATABASE_URL and DATA_DIR."
+            return f"The directory {path.parent} doesn't exist. Check DATABASE_URL and DATA_DIR."
     except OSError:
         pass
     return (
-        f"{path} may not be written. {_ownership(path)}It, the files beside it and its directory "
-        "have to belong to the user who runs Chatty."
+        f"{path} is not writable. {_ownership(path)}The file, the files beside it and its directory "
+        "must belong to the user who runs Chatty."
     )
 
 
@@ -225,7 +225,9 @@ def _ownership(path: Path) -> str:
             continue
         if owner == os.geteuid() and os.access(place, os.W_OK):
             return ""
-        return f"{place} belongs to {_name_of(owner)}, and this is {_name_of(os.geteuid())}. "
+        return (
+            f"{place} belongs to {_name_of(owner)}, but Chatty runs as {_name_of(os.geteuid())}. "
+        )
     return ""
 
 
@@ -260,18 +262,22 @@ def explain_postgresql_error(error: BaseException) -> str | None:
         case "42P01" | "42703":
             return _BEHIND
         case "53100":
-            return "PostgreSQL at {where} has a full disk. Make room on it.".format(**known)
+            return "The disk of PostgreSQL at {where} is full. Free some space.".format(**known)
         case "25006":
             return (
-                "PostgreSQL at {where} takes no writes: a standby, or default_transaction_read_only "
-                "is on. {url} has to lead to the primary server."
+                "PostgreSQL at {where} is read-only: it is a standby, or "
+                "default_transaction_read_only is on. {url} must point to the primary server."
             ).format(**known)
         case "42501":
-            return "{user!r} may not do that in PostgreSQL at {where}: {reason}".format(**known)
+            return (
+                "{user!r} has no permission to do that in PostgreSQL at {where}: {reason}".format(
+                    **known
+                )
+            )
         case "55P03":
             return "Another program holds a lock in the database: {reason}".format(**known)
         case "57P01" | "57P02" | "57P03":
-            return "PostgreSQL at {where} is just starting or stopping. Try again.".format(**known)
+            return "PostgreSQL at {where} is starting or stopping. Try again.".format(**known)
     if state is not None and not state.startswith(("08", "28", "3D", "53", "57", "58")):
         return None
     for pattern, sentence in _CONNECTING:
@@ -283,7 +289,8 @@ def explain_postgresql_error(error: BaseException) -> str | None:
         isinstance(e, (psycopg.OperationalError, psycopg_pool.PoolTimeout)) for e in _chain(error)
     ):
         sentence = (
-            "PostgreSQL at {where} does not answer: {reason}\nCheck {url}, and that it is running."
+            "PostgreSQL does not respond at {where}: {reason}\n"
+            "Check {url} and that PostgreSQL is running."
         )
         return sentence.format(**known)
     return None

@@ -116,10 +116,10 @@ def _access_error(scope: Mapping[str, Any]) -> ChatError | None:
         wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
         if hmac.compare_digest(headers.get(b"authorization", b""), wanted):
             return None
-        return ChatError("unauthenticated", "The numbers need METRICS_TOKEN as a Bearer token.")
+        return ChatError("unauthenticated", "Metrics require METRICS_TOKEN as a bearer token.")
     if _is_from_here(scope, headers.get(b"host", b"").decode("latin-1")):
         return None
-    return ChatError("unauthenticated", "Whoever runs this Chatty: set METRICS_TOKEN to read this.")
+    return ChatError("unauthenticated", "To read metrics, set METRICS_TOKEN on the server.")
 
 
 def _is_from_here(scope: Mapping[str, Any], host: str) -> bool:

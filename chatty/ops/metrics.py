@@ -62,42 +62,41 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
 
 # --- sockets and what they hear ---------------------------------------------------------------------
 
-SOCKETS = _gauge("websocket_connections", "WebSockets open now, also those still being let in.")
+SOCKETS = _gauge("websocket_connections", "Open WebSockets, including those still being accepted.")
 PEOPLE_ONLINE = _gauge(
     "users_online",
-    "People with a socket at any process, as this one knows; the most of all workers.",
+    "People with a WebSocket to any process, as far as this one knows; the maximum of all workers.",
     "livemax",
 )
 CLOSES = _counter(
     "websocket_closes",
-    "WebSockets Chatty closed, by close code; 4408: a client that did not read.",
+    "WebSockets closed by Chatty, by close code; 4408: the client did not read.",
     "code",
 )
 DELIVERIES = _counter(
-    "deliveries", "Events written to sockets, one for each event and each socket it was meant for."
+    "deliveries", "Events written to WebSockets, counted once for each WebSocket."
 )
 REPAIRS = _counter(
-    "gap_repairs", "Holes: times a conversation's missing events were read from the database."
+    "gap_repairs",
+    "Gaps filled: how often missing events of a conversation were read from the database.",
 )
-RESETS = _counter(
-    "gap_resets", "Holes too large to read: clients were told to load the latest page."
-)
+RESETS = _counter("gap_resets", "Gaps too large to fill: clients had to load the latest page.")
 
 # --- sends ----------------------------------------------------------------------------------------------
 
 SENDS = _counter(
     "message_sends",
-    "Messages sent through sockets, by outcome: stored, or the code of the refusal.",
+    "Messages sent through WebSockets, by outcome: stored, or the error code.",
     "outcome",
 )
 SEND_SECONDS = _histogram(
     "message_send_duration_seconds",
-    "Seconds from a message taken off a socket to its answer.",
+    "Seconds from receiving a message on a WebSocket to the response.",
     _SECONDS,
 )
 COMMIT_SECONDS = _histogram(
     "message_commit_duration_seconds",
-    "Seconds to store one batch of messages; its count is the batches.",
+    "Seconds to store a batch of messages; the count is the number of batches.",
     _SECONDS,
 )
 BATCH_MESSAGES = _histogram(
@@ -109,12 +108,12 @@ WRITER_QUEUE = _gauge("message_queue_length", "Messages waiting for the next bat
 
 LAYER_UP = _gauge(
     "channel_layer_up",
-    "1 while the channel layer brings back this process's probes, else 0; the least of all workers.",
+    "1 while the channel layer returns the probes of this process, else 0; the minimum of all workers.",
     "livemin",
 )
 PUBLISHER_QUEUE = _gauge("publish_queue_length", "Events waiting for the channel layer.")
 PUBLISHER_FAILURES = _counter(
-    "publish_failures", "Events the channel layer did not take; other processes find them later."
+    "publish_failures", "Events the channel layer did not accept; other processes find them later."
 )
 PUBLISHER_DROPS = _counter(
     "publish_drops", "Events dropped because too many waited; other processes find them later."
@@ -122,24 +121,24 @@ PUBLISHER_DROPS = _counter(
 
 # --- HTTP -----------------------------------------------------------------------------------------------
 
-HTTP_INSIDE = _gauge("http_requests_in_flight", "HTTP requests being worked on or waiting in line.")
-HTTP_RUNNING = _gauge("http_requests_running", "HTTP requests being worked on.")
+HTTP_INSIDE = _gauge("http_requests_in_flight", "HTTP requests being handled or waiting.")
+HTTP_RUNNING = _gauge("http_requests_running", "HTTP requests being handled.")
 HTTP_REFUSED = _counter(
     "http_requests_refused",
-    "HTTP requests refused before Django, by code: busy (the line is full), too_big, invalid (too slow).",
+    "HTTP requests rejected before Django, by code: busy (too many wait), too_big, invalid (too slow).",
     "code",
 )
 
 
 HTTP_SECONDS = _histogram(
     "http_request_duration_seconds",
-    "Seconds from a request's headers to its answer's end, by route: page, api, admin, static, probe.",
+    "Seconds from the headers to the end of the response, by route: page, api, admin, static, probe.",
     _SECONDS,
     "route",
 )
 HTTP_RESPONSES = _counter(
     "http_responses",
-    "HTTP answers, by route and status; 499: the client went away before one began.",
+    "HTTP responses, by route and status; 499: the client disconnected before the response.",
     "route",
     "status",
 )
@@ -147,18 +146,18 @@ HTTP_RESPONSES = _counter(
 # --- the database, mail, the version --------------------------------------------------------------------
 
 POOL_CONNECTIONS = _gauge("database_pool_connections", "Open connections to PostgreSQL.")
-POOL_IDLE = _gauge("database_pool_idle_connections", "Open connections to PostgreSQL not in use.")
+POOL_IDLE = _gauge("database_pool_idle_connections", "Idle connections to PostgreSQL.")
 POOL_WAITING = _gauge(
-    "database_pool_waiting_requests", "Threads that wait for a connection of the pool."
+    "database_pool_waiting_requests", "Threads that wait for a connection from the pool."
 )
 POOL_ERRORS = _gauge(
     "database_pool_request_errors",
-    "Times no connection of the pool came free in time, since the process started.",
+    "How often a thread got no connection from the pool in time, since the process started.",
 )
-MAILS = _counter("mails", "Mails, by outcome: sent or failed.", "outcome")
+MAILS = _counter("mails", "Emails, by outcome: sent or failed.", "outcome")
 BUILD_INFO = Gauge(
     "chatty_build_info",
-    "Always 1; the version of Chatty is the label.",
+    "Always 1; the label is the version of Chatty.",
     ("version",),
     multiprocess_mode="livemax",
 )

@@ -50,8 +50,8 @@ def apply_proxy_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
 
 def untrusted_proxy(address: str) -> ChatError:
     detail = (
-        f"A proxy at {address} says this came by https, but is not one that is trusted. "
-        f"Whoever runs this Chatty: set TRUSTED_PROXIES={address}"
+        f"The proxy at {address} forwarded an https request, but is not trusted. "
+        f"If you run this server, set TRUSTED_PROXIES={address}"
     )
     return ChatError("invalid", detail)
 

@@ -100,10 +100,10 @@ def require_set_up(workers: int) -> None:
         connection.close()
     if pending:
         raise StartError(
-            f"The database is {len(pending)} steps behind this version of Chatty. {SET_UP}"
+            f"The database is {len(pending)} migrations behind this version of Chatty. {SET_UP}"
         )
     if not settings.DEBUG and not staticfiles_storage.exists("staticfiles.json"):
-        raise StartError(f"The files of the pages are not collected yet. {SET_UP}")
+        raise StartError(f"The static files have not been collected yet. {SET_UP}")
     require_spare_connections(workers, spare)
 
 
@@ -114,7 +114,7 @@ def require_spare_connections(workers: int, spare: int | None) -> None:
     if workers * pool + _OTHERS_CONNECTIONS > spare:
         most = max(2, (spare - _OTHERS_CONNECTIONS) // workers)
         raise StartError(
-            f"{workers} x {pool} connections are more than PostgreSQL grants ({spare}). "
+            f"{workers} x {pool} connections are more than PostgreSQL allows ({spare}). "
             f"Set DATABASE_POOL={most}, use fewer workers, or raise max_connections."
         )
 
@@ -135,7 +135,7 @@ def require_working_redis() -> None:
 
 def describe() -> list[str]:
     """The database, Redis and address in effect, without secrets."""
-    public = settings.PUBLIC_URL or "not set (only this machine is answered)"
+    public = settings.PUBLIC_URL or "not set (only reachable from this machine)"
     return [f"Database: {_database()}", f"Redis: {_redis()}", f"PUBLIC_URL: {public}"]
 
 
@@ -150,5 +150,5 @@ def _database() -> str:
 
 def _redis() -> str:
     if not settings.REDIS_URL:
-        return "none (one process)"
+        return "not used (one process)"
     return redis_clients.target(settings.REDIS_URL).described

@@ -62,9 +62,9 @@ def known_protocols() -> ModuleType | None:
 
         return uvicorn_protocols
     log.warning(
-        "uvicorn %s is installed; Chatty was written for %sx. It serves all the same, but sockets "
-        "cost more and some limits on hostile clients are missing. To install the version it was "
-        "written for: pip install -r requirements.txt",
+        "uvicorn %s is installed, but Chatty was written for %sx. Chatty works, but WebSockets use more "
+        "memory and some limits for abusive clients are missing. To install the right version: "
+        "pip install -r requirements.txt",
         uvicorn.__version__,
         UVICORN,
     )
@@ -211,10 +211,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 def _no_listening(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is taken by another program. Choose another: PORT={port + 1}"
+        return f"Port {port} is used by another program. Choose another port: PORT={port + 1}"
     if error.errno == errno.EACCES:
-        return f"Port {port} is not for everybody. Choose one above 1023: PORT=8000"
-    return f"Nothing can listen on {host}:{port}: {error.strerror or error}. Set HOST and PORT."
+        return f"Port {port} needs root permissions. Choose a port above 1023: PORT=8000"
+    return f"Can't listen on {host}:{port}: {error.strerror or error}. Check HOST and PORT."
 
 
 def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -307,7 +307,7 @@ class Workers:
         for index, process in enumerate(self._processes):
             if process.is_alive():
                 continue
-            log.error("A worker ended with %s; starting another", process.exitcode)
+            log.error("A worker exited with code %s. Starting another one", process.exitcode)
             assert process.pid is not None  # it was started
             metrics.forget_worker(process.pid)
             time.sleep(_RESTART_PAUSE_SECONDS)  # one that fails at once must not spin

@@ -5,9 +5,11 @@ import re
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from chatty.conf import env, known_settings
-from chatty.conf.known_settings import SETTINGS, Setting
+from chatty.common.limiter import parse_rate
+from chatty.conf import env
+from chatty.conf.known_settings import FOREIGN, GROUPS, NAMES, SETTINGS, Setting
 from chatty.postgres import WatchedConnection
+from docs import settings as reference
 
 pytestmark = pytest.mark.once
 
@@ -18,11 +20,23 @@ def given(monkeypatch):
 
     def given(**values):
         for name, value in values.items():
-            if len(short := name.removesuffix("_FILE")) == 1:
-                monkeypatch.setitem(SETTINGS, short, Setting(short, "text", "", ""))
             monkeypatch.setenv(name, value)
 
     return given
+
+
+@pytest.fixture
+def declare(monkeypatch):
+    """declare(A="flag") declares a setting of this kind for one test; a dict gives more fields."""
+
+    def declare(**settings):
+        for name, fields in settings.items():
+            if isinstance(fields, str):
+                fields = {"kind": fields}
+            setting = Setting(name=name, description="", **fields)
+            monkeypatch.setitem(SETTINGS, name, setting)
+
+    return declare
 
 
 @pytest.mark.parametrize(
@@ -53,33 +67,57 @@ def test_public_url_is_normalized_to_an_origin(given, value, origin, host):
 )
 def test_invalid_public_url_is_rejected(given, value):
     given(PUBLIC_URL=value)
-    with pytest.raises(ImproperlyConfigured, match="should look like"):
+    with pytest.raises(ImproperlyConfigured, match="must look like"):
         env.get_public_address()
 
 
-def test_invalid_values_are_rejected_by_name(given):
+COLOURS = {"kind": "choice", "choices": ("red", "green"), "default": "red"}
+
+
+def test_invalid_values_are_rejected_by_name(declare, given):
+    declare(A="flag", B="number", C="whole number", D=COLOURS, E="networks")
+    declare(F={"kind": "whole number", "most": 10})
     given(A="maybe", B="many", C="1.5", D="blue", E="10.0.0.0/99", F="99")
     for call in (
         lambda: env.get_bool("A"),
-        lambda: env.get_float("B", 1),
-        lambda: env.get_int("C", 1),
-        lambda: env.get_choice("D", ("red", "green")),
+        lambda: env.get_float("B"),
+        lambda: env.get_int("C"),
+        lambda: env.get_choice("D"),
         lambda: env.get_networks("E"),
-        lambda: env.get_int("F", 1, most=10),
+        lambda: env.get_int("F"),
     ):
         with pytest.raises(ImproperlyConfigured, match=r"^[A-F]"):
             call()
 
 
-def test_empty_value_means_the_default(given):
-    given(A="", B=" ")
-    assert env.get_bool("A", default=True) is True
-    assert env.get_int("B", 7) == 7
-    assert env.get_choice("A", ("red", "green")) == "red"
-    assert env.get_networks("B") == []
+def test_empty_value_means_the_default(declare, given):
+    declare(A={"kind": "flag", "default": "1"}, B={"kind": "whole number", "default": "7"})
+    declare(C=COLOURS, D="networks")
+    given(A="", B=" ", C="", D="")
+    assert env.get_bool("A") is True
+    assert env.get_int("B") == 7
+    assert env.get_int("B", 8) == 8  # a default that depends on others
+    assert env.get_choice("C") == "red"
+    assert env.get_networks("D") == []
 
 
-def test_networks_are_separated_by_commas_or_spaces(given):
+def test_setting_is_only_read_as_its_declared_kind(declare):
+    declare(A="flag")
+    with pytest.raises(LookupError, match="A is declared as flag, and read as whole number"):
+        env.get_int("A")
+    with pytest.raises(LookupError, match="B is not declared"):
+        env.get_str("B")
+
+
+def test_default_path_is_next_to_manage_py(declare, given):
+    declare(A={"kind": "path", "default": "var"})
+    assert env.get_path("A") == env.BASE_DIR / "var"
+    given(A="var")
+    assert str(env.get_path("A")) == "var"
+
+
+def test_networks_are_separated_by_commas_or_spaces(declare, given):
+    declare(A="networks")
     given(A="10.0.0.1, fd00::/8 192.168.1.7/24")
     assert env.get_networks("A") == [
         ipaddress.ip_network("10.0.0.1/32"),
@@ -88,9 +126,10 @@ def test_networks_are_separated_by_commas_or_spaces(given):
     ]
 
 
-def test_value_is_read_from_a_file(given, tmp_path):
+def test_value_is_read_from_a_file(declare, given, tmp_path):
     file = tmp_path / "secret"
     file.write_text("from-a-file\n")
+    declare(Z="text")
     given(Z_FILE=str(file))
     assert env.get_str("Z") == "from-a-file"
 
@@ -154,19 +193,20 @@ def test_invalid_database_url_is_rejected_without_showing_the_password(given, tm
 )
 def test_invalid_email_url_is_rejected_without_showing_the_password(given, url):
     given(EMAIL_URL=url)
-    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL should look like") as refused:
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must look like") as refused:
         env.get_email("")
     assert "CRET" not in str(refused.value)
 
 
-def test_origins_are_validated_and_converted_to_ascii(given):
+def test_origins_are_validated_and_converted_to_ascii(declare, given):
+    declare(A="origins")
     given(A="https://www.example.org:8443/, https://*.münchen.example")
     assert env.get_origins("A") == [
         "https://www.example.org:8443",
         "https://*.xn--mnchen-3ya.example",
     ]
     given(A="www.example.org")
-    with pytest.raises(ImproperlyConfigured, match=r"^A: 'www\.example\.org' should look like"):
+    with pytest.raises(ImproperlyConfigured, match=r"^A: 'www\.example\.org' must look like"):
         env.get_origins("A")
 
 
@@ -210,13 +250,13 @@ def test_missing_env_file_is_ignored(tmp_path):
     ("content", "said"),
     [
         ("HOST=x\nDATABSE_URL=postgres://u:S3CRET@h/d", "line 2: .* DATABSE_URL.* DATABASE_URL"),
-        ("ADDRESS=x", "line 1: there is no setting ADDRESS"),
+        ("ADDRESS=x", "line 1: unknown setting ADDRESS"),
         ("public_url=https://x", "PUBLIC_URL"),
         ("LIMIT_SIGNIN=1/s", "LIMIT_SIGN_IN"),
-        ("HOST = x", "line 1 should look like NAME=value"),
-        ("S3CRET", "line 1 should look like"),
-        ("HOST=a\nHOST=b", "line 2: HOST stands there twice"),
-        (b"HOST=\xff", "not text in UTF-8"),
+        ("HOST = x", "line 1 must look like NAME=value"),
+        ("S3CRET", "line 1 must look like"),
+        ("HOST=a\nHOST=b", "line 2: HOST is set twice"),
+        (b"HOST=\xff", "not UTF-8 text"),
     ],
 )
 def test_invalid_env_file_is_rejected_with_the_line(dotenv, content, said):
@@ -227,7 +267,7 @@ def test_invalid_env_file_is_rejected_with_the_line(dotenv, content, said):
 
 def test_unreadable_env_file_is_rejected(tmp_path):
     (tmp_path / ".env").mkdir()  # permissions would not stop root
-    with pytest.raises(ImproperlyConfigured, match="cannot be read: Is a directory"):
+    with pytest.raises(ImproperlyConfigured, match=r"Can't read .*: Is a directory"):
         env.read_file(tmp_path / ".env")
 
 
@@ -246,7 +286,9 @@ def test_unreadable_env_file_is_rejected(tmp_path):
     ],
 )
 def test_misspelled_setting_is_rejected_with_a_suggestion(name, meant):
-    with pytest.raises(ImproperlyConfigured, match=f"has {name}, .* Did you mean {meant}\\?"):
+    with pytest.raises(
+        ImproperlyConfigured, match=f"variable {name} is .* Did you mean {meant}\\?"
+    ):
         env.require_known_names({name: "x"})
 
 
@@ -259,15 +301,16 @@ def test_unrelated_environment_variables_are_ignored():
         "CHATTY_PORT_8000_TCP KUBERNETES_PORT PUBLIC_IP LOGNAME EMAIL DEBUGINFOD_URLS"
     )
     env.require_known_names(dict.fromkeys(others.split(), "x"))
-    env.require_known_names(dict.fromkeys(known_settings.NAMES, "x"))
+    env.require_known_names(dict.fromkeys(NAMES, "x"))
 
 
-def test_setting_given_as_value_and_file_is_rejected(given, tmp_path):
+def test_setting_given_as_value_and_file_is_rejected(declare, given, tmp_path):
+    declare(Y="text")
     given(Y="x", Y_FILE=str(tmp_path / "a"))
     with pytest.raises(ImproperlyConfigured, match="Y and Y_FILE are both set"):
         env.get_str("Y")
     given(Y="")
-    with pytest.raises(ImproperlyConfigured, match=r"Y_FILE=.* cannot be read: No such file"):
+    with pytest.raises(ImproperlyConfigured, match=r"Can't read Y_FILE=.*: No such file"):
         env.get_str("Y")
 
 
@@ -279,46 +322,79 @@ def test_derived_keys_are_stable_and_differ_by_purpose():
     assert "secret" not in one
 
 
-def read_by_settings():
-    """Return each setting that is read, with its default; None if the default is computed."""
-    found = {}
-    for path in ("chatty/settings.py", "chatty/conf/env.py"):
-        for node in ast.walk(ast.parse((env.BASE_DIR / path).read_text())):
-            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                name = node.args[0].value
-                called = ast.unparse(node.func).rpartition(".")[2]
-                if called in {"get", "replace"} or not isinstance(name, str):
-                    continue
-                if re.fullmatch(r"[A-Z][A-Z_]+[A-Z]", name):
-                    given = node.args[1] if len(node.args) > 1 else None
-                    found[name] = given.value if isinstance(given, ast.Constant) else None
-    return found
+# --- the declarations -------------------------------------------------------------------------------
 
 
-def test_settings_list_matches_the_code_and_its_defaults():
-    read = read_by_settings()
-    limits = {name for name in SETTINGS if name.startswith("LIMIT_")}
-    assert {"DATABASE_URL", "SECRET_KEY", "DEBUG"} <= read.keys()
-    assert read.keys() | limits | {"PUBLIC_URL"} == SETTINGS.keys()
-    for name, default in read.items():
-        if default not in (None, ""):
-            written = int(default) if isinstance(default, bool) else default
-            assert SETTINGS[name].default == f"{written}", name
+def sources():
+    """Yield the syntax trees of the product's own code."""
+    for path in ("chatty", "accounts", "conversations"):
+        for file in (env.BASE_DIR / path).rglob("*.py"):
+            if "tests" not in file.parts:
+                yield ast.parse(file.read_text())
 
 
-def test_every_setting_has_a_description():
-    for setting in SETTINGS.values():
-        assert re.fullmatch(r"[A-Z].{10,70}\.", setting.description), setting
-        assert setting.kind in (
-            *("text", "url", "secret", "flag", "number", "whole number", "choice", "list", "path"),
-            "rate",
-        )
+def read_names():
+    """Return the names that are read from the environment: by chatty/conf/env.py, and past it."""
+    read, past = set(), set()
+    for tree in sources():
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id=reader) | ast.Attribute(attr=reader),
+                    args=[ast.Constant(value=str(name)), *_],
+                ) if reader.startswith("get_") and re.fullmatch(r"[A-Z][A-Z_]+", name):
+                    read.add(name)
+            if isinstance(node, ast.Call | ast.Subscript) and "environ" in ast.unparse(node):
+                past |= set(re.findall(r"'([A-Z][A-Z_]+)'", ast.unparse(node)))
+    return read, past
 
 
-def test_env_example_lists_every_setting_once():
-    example = (env.BASE_DIR / ".env.example").read_text()
-    listed = re.findall(r"^#?([A-Z][A-Z_]+)=(.*)", example, re.MULTILINE)
-    assert sorted(name for name, _ in listed) == sorted(SETTINGS)
-    for name, value in listed:
-        if SETTINGS[name].kind in {"number", "whole number", "rate", "flag", "choice"}:
-            assert value == (SETTINGS[name].default or value), name
+def test_declared_settings_match_the_code():
+    read, past = read_names()
+    rates = {name for name, setting in SETTINGS.items() if setting.kind == "rate"}
+    assert {"DATABASE_URL", "SECRET_KEY", "DEBUG"} <= read
+    # PUBLIC_URL is the default of an argument.
+    assert read | rates | {"PUBLIC_URL"} == SETTINGS.keys()
+    assert "WEB_CONCURRENCY" in past
+    assert past <= FOREIGN.keys()
+
+
+def test_every_setting_is_declared_once_with_a_description():
+    declared = [setting for group in GROUPS for setting in group.settings]
+    assert len(declared) == len(SETTINGS)
+    for setting in declared:
+        assert re.fullmatch(r"[A-Z`].{10,}\.", setting.description), setting
+        assert bool(setting.choices) == (setting.kind == "choice"), setting
+        assert not (setting.default_note and setting.default) or setting.kind == "path", setting
+        assert not setting.unit or setting.kind in {"number", "whole number"}, setting
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
+def test_default_and_example_of_each_setting_are_valid(setting, given):
+    readers = {
+        "flag": env.get_bool,
+        "number": env.get_float,
+        "whole number": env.get_int,
+        "choice": env.get_choice,
+        "networks": env.get_networks,
+        "origins": env.get_origins,
+        "rate": lambda name: parse_rate(env.get_str(name)),
+    }
+    read = readers.get(setting.kind, env.get_str)
+    for value in filter(None, (setting.default, setting.example)):
+        given(**{setting.name: value})
+        read(setting.name)
+    if setting.kind in {"flag", "number", "whole number", "choice", "rate"}:
+        assert setting.default or setting.default_note, setting
+
+
+@pytest.mark.parametrize(
+    ("path", "write"),
+    [(reference.REFERENCE, reference.reference), (reference.EXAMPLE, reference.example)],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_settings_reference_is_up_to_date(path, write):
+    """`python -m docs.settings` writes docs/settings.md and .env.example."""
+    assert path.read_text() == write()
+    for name in SETTINGS:
+        assert re.search(rf"^(### |\| `|#){name}\b", path.read_text(), re.MULTILINE), name

@@ -105,7 +105,7 @@ def test_database_outage_is_logged_and_returns_503(stranger, address, caplog):
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     noted = [record for record in caplog.records if record.name == "chatty.error_responses"]
     assert [record.getMessage().partition(":")[0] for record in noted] == [
-        "The database did not answer"
+        "The database did not respond"
     ]
 
 

@@ -118,7 +118,7 @@ class Engine:
             await asyncio.sleep(settings.TICK_SECONDS)
             before, self._epoch = self._epoch, await self.threads.run(queries.epoch)
             if before and before != self._epoch:
-                logger.warning("the epoch changed: all sockets are to come in anew")
+                logger.warning("The epoch changed: asking all clients to reconnect")
                 for socket in list(self.relay.sockets()):
                     socket.end(protocol.CLOSE_RESTART)
 
@@ -144,9 +144,9 @@ async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
         try:
             await run()
         except TimeoutError:
-            logger.warning("%s: no answer in time; starting it again", name)
+            logger.warning("%s timed out. Restarting it", name)
         except Exception:
-            logger.exception("%s failed; starting it again", name)
+            logger.exception("%s failed. Restarting it", name)
         await asyncio.sleep(RESTART_SECONDS)
 
 

@@ -69,7 +69,7 @@ class LayerConnection:
             try:
                 await self._settle_subscriptions(self._channel)
             except Exception as error:  # check_if_back() logs a warning, once per outage
-                logger.debug("channel layer: groups not settled (%r)", error)
+                logger.debug("Channel layer: subscribing to groups failed (%r)", error)
 
     async def _settle_subscriptions(self, channel: str) -> None:
         for group in list(self._wanted - self._subscribed):
@@ -92,7 +92,7 @@ class LayerConnection:
             async with asyncio.timeout(LAYER_SECONDS * 2):
                 self._channel = await self._layer.new_channel("relay.")
         except Exception as error:
-            logger.debug("channel layer: still away (%r)", error)
+            logger.debug("Channel layer: still unavailable (%r)", error)
             return  # the engine restarts this in a moment
         self._wanted.add(self._probe_group)
         self._probe_received_at = time.monotonic()
@@ -125,9 +125,9 @@ class LayerConnection:
         up, was_up = self.is_up, self._was_up
         self._was_up = up
         if up and not was_up:
-            logger.warning("channel layer: back again")
+            logger.warning("Channel layer: available again")
         elif was_up and not up:
-            logger.warning("channel layer: silent; reading changes from the database instead")
+            logger.warning("Channel layer: unavailable. Reading changes from the database instead")
         return up and not was_up
 
     @property
@@ -141,4 +141,4 @@ class LayerConnection:
                 message = {"type": LAYER_TYPE, "kind": "probe"}
                 await self._layer.group_send(self._probe_group, message)
         except Exception as error:
-            logger.debug("the probe was not sent: %r", error)
+            logger.debug("Channel layer: the probe was not sent (%r)", error)

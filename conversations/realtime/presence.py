@@ -131,7 +131,7 @@ class Presence:
                 await self._publish()
             except DATABASE_ERRORS as error:
                 # Nothing was sent, so the next round retries.
-                logger.warning("who is here could not be told: %s", type(error).__name__)
+                logger.warning("Presence could not be sent: %s", type(error).__name__)
 
     def _renew_leases(self, own: set[int], now: float) -> None:
         """Publish leases: with each beat for everyone on this process, in between for new people."""

@@ -58,7 +58,7 @@ class Profiles:
         try:
             people, shared = await self._threads.run(_read, changed)
         except DATABASE_ERRORS as error:
-            logger.warning("names could not be told: %s", type(error).__name__)
+            logger.warning("Changed profiles could not be sent: %s", type(error).__name__)
             self._changed |= changed  # the next round retries
             return
         for person in people:

@@ -34,7 +34,7 @@ class Purge:
             self._wake.clear()
             gone = await self._purge()
             if gone:
-                logger.info("removed %s message(s) of deleted conversations", gone)
+                logger.info("Removed %s message(s) of deleted conversations", gone)
             try:
                 async with asyncio.timeout(SWEEP_SECONDS):
                     await self._wake.wait()

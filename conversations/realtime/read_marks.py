@@ -63,7 +63,7 @@ class ReadMarks:
             try:
                 await self.round()
             except DATABASE_ERRORS as error:
-                logger.warning("read marks could not be told: %s", type(error).__name__)
+                logger.warning("Read marks could not be sent: %s", type(error).__name__)
 
     async def round(self) -> None:
         moved, self._moved = self._moved, defaultdict(set)

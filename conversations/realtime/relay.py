@@ -139,7 +139,7 @@ class Relay:
                     self._rooms.flush()  # keeps other frames in order with the messages
                 self._handle(event)
             except Exception:
-                logger.exception("an event could not be passed on")
+                logger.exception("An event could not be delivered")
         self._rooms.flush()
 
     def _handle(self, event: Event) -> None:
@@ -203,7 +203,7 @@ class Relay:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.warning("a repair failed and will be tried again: %r", error)
+            logger.warning("Filling a gap failed and will be retried: %r", error)
 
     def close(self) -> None:
         for task in list(self._tasks):

@@ -276,7 +276,7 @@ class Rooms:
                 socket.write(frames)
             except Exception:
                 # A broken socket must not keep the others from getting the frames.
-                logger.exception("a socket could not be written to")
+                logger.exception("A WebSocket could not be written to")
 
     def take_deliveries(self) -> int:
         """Return the number of deliveries since the last call."""

@@ -39,11 +39,11 @@ class Upkeep:
                     gone += removed
                     await asyncio.sleep(PAUSE_SECONDS)
             except DATABASE_ERRORS as error:
-                logger.warning("%s could not be purged: %s", name, type(error).__name__)
+                logger.warning("Expired %s could not be removed: %s", name, type(error).__name__)
             except Exception:
-                logger.exception("%s could not be purged", name)
+                logger.exception("Expired %s could not be removed", name)
             if gone:
-                logger.info("removed %s %s that had run out", gone, name)
+                logger.info("Removed %s expired %s", gone, name)
 
 
 class DatabaseLog:
@@ -70,7 +70,7 @@ class DatabaseLog:
         self._failures += 1
         if self._failures % LOG_WARNING_AFTER == 0:
             logger.warning(
-                "Deleted text may still be in SQLite's log (-wal), which could not be emptied %s times "
+                "Deleted text may still be in SQLite's write-ahead log, which could not be emptied %s times "
                 "in a row: %s",
                 self._failures,
                 reason,

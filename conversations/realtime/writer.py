@@ -92,7 +92,7 @@ class Writer:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._idle.wait()
         except TimeoutError:
-            logger.error("%s message(s) could not be stored before the end", len(self._queue))
+            logger.error("%s message(s) could not be stored before shutdown", len(self._queue))
 
     def close(self) -> None:
         self._threads.close()
@@ -104,7 +104,7 @@ class Writer:
         try:
             results = await self._threads.run(store, [waiting.draft for waiting in batch])
         except Exception:
-            logger.exception("a batch of %s message(s) failed", len(batch))
+            logger.exception("A batch of %s message(s) failed", len(batch))
             results = [ChatError("unavailable", retry_after=1)] * len(batch)
         now = time.monotonic()
         again: list[_Waiting] = []
@@ -146,7 +146,7 @@ def store(drafts: Sequence[Draft]) -> list[Result]:
 def _store_halves(drafts: Sequence[Draft], error: Exception) -> list[Result]:
     if len(drafts) == 1:
         # It fails even alone, so this is a bug. Log the type only: the error can contain the message.
-        logger.error("a message could not be stored (%s)", type(error).__name__)
+        logger.error("A message could not be stored (%s)", type(error).__name__)
         return [ChatError("server_error")]
     middle = len(drafts) // 2
     return [*store(drafts[:middle]), *store(drafts[middle:])]
@@ -167,4 +167,4 @@ def _answer(waiting: _Waiting, result: Result) -> None:
     try:
         waiting.answer(result)
     except Exception:
-        logger.exception("an answer could not be given")
+        logger.exception("A response could not be sent")

@@ -126,11 +126,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as chat_error:
             self.send_buffer.close(close_code(chat_error), self._error_frames(chat_error))
         except DATABASE_ERRORS as error:
-            logger.warning("a socket could not be let in: %s", type(error).__name__)
+            logger.warning("A WebSocket could not be accepted: %s", type(error).__name__)
             last_frames = self._error_frames(ChatError("unavailable", retry_after=1))
             self.send_buffer.close(protocol.CLOSE_INTERNAL, last_frames)
         except Exception:
-            logger.exception("a socket could not be let in")
+            logger.exception("A WebSocket could not be accepted")
             last_frames = self._error_frames(ChatError("server_error"))
             self.send_buffer.close(protocol.CLOSE_INTERNAL, last_frames)
 
@@ -241,12 +241,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self.end(protocol.CLOSE_BAD_CLIENT)
         except DATABASE_ERRORS as error:
             # Doesn't count as a failure: the client can retry when the database is back.
-            logger.warning("a frame could not be served: %s", type(error).__name__)
+            logger.warning("A frame could not be handled: %s", type(error).__name__)
             self._write_error(
                 ChatError("unavailable", retry_after=1), **protocol.frame_address(text)
             )
         except Exception:
-            logger.exception("a frame could not be served")
+            logger.exception("A frame could not be handled")
             self._write_error(ChatError("server_error"), **protocol.frame_address(text))
             if self._client_limits.note_failure():
                 self.end(protocol.CLOSE_INTERNAL)
@@ -346,7 +346,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 except ChatError as error:
                     self._write_error(error, conversation=conversation)
         except Exception:
-            logger.exception("a read mark could not be noted")
+            logger.exception("A read mark could not be stored")
         finally:
             self._reading = False
 

@@ -100,7 +100,7 @@ def test_demo_member_has_few_unread_messages(month, db):
 
 
 def test_demo_prints_one_password_for_all_accounts(month, db):
-    password = re.search(r"Password of each: (\S+)", month)[1]
+    password = re.search(r"Password for all of them: (\S+)", month)[1]
     assert all(user.check_password(password) for user in User.objects.filter(email__in=EMAILS))
     for person in CAST:
         assert person.email in month
@@ -108,5 +108,5 @@ def test_demo_prints_one_password_for_all_accounts(month, db):
 
 def test_second_run_changes_nothing(month, db):
     before = Message.objects.count(), User.objects.count(), Conversation.objects.count()
-    assert demo() == "The demo is there already.\n"
+    assert demo() == "The demo has already been added.\n"
     assert (Message.objects.count(), User.objects.count(), Conversation.objects.count()) == before

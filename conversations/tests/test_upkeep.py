@@ -50,8 +50,8 @@ async def test_all_registered_purges_run_to_completion(threads, purges, caplog):
         await Upkeep(threads).purge()
     assert steps == ["tea"] * 3 + ["spoon"]
     assert caplog.messages == [
-        "removed 207 teas that had run out",
-        "removed 1 spoons that had run out",
+        "Removed 207 expired teas",
+        "Removed 1 expired spoons",
     ]
 
 
@@ -65,8 +65,8 @@ async def test_failing_purge_does_not_stop_the_others(threads, purges, caplog, e
     upkeep.register("teas", lambda: iter([1]))
     with caplog.at_level("INFO"):
         await Upkeep(threads).purge()
-    assert caplog.messages[0].startswith("broken could not be purged")
-    assert caplog.messages[1:] == ["removed 1 teas that had run out"]
+    assert caplog.messages[0].startswith("Expired broken could not be removed")
+    assert caplog.messages[1:] == ["Removed 1 expired teas"]
 
 
 async def test_purges_are_repeated(threads, purges, monkeypatch):

@@ -365,7 +365,7 @@ def test_what_was_written_before_a_restore_is_offered_and_not_sent(
     box = bob.locator("#composer-body")
     box.press_sequentially("Half a thought")
     server.manage("new_epoch")
-    eventually(lambda: "the epoch changed" in server.output())
+    eventually(lambda: "The epoch changed" in server.output())
     line.mend()
     bar = bob.locator("#locked-bar")
     expect(bar).to_contain_text("restored from a backup")

@@ -11,7 +11,7 @@ from accounts.queries import user_by_email
 
 
 class Command(changepassword.Command):
-    help = "Change somebody's password. All their sign-ins end."
+    help = "Change someone's password and sign them out everywhere."
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         text: str | None = super().handle(*args, **options)

@@ -1,4 +1,4 @@
-"""Makes a new secret the one of this database, after the old one was lost or given up."""
+"""Accepts a new secret key for this database, after the old one was lost or replaced."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chatty.ops import databases, failures
 
 
 class Command(BaseCommand):
-    help = "Accept the present secret as the one of this database. Everybody has to sign in again."
+    help = "Accept the current secret key for this database. Everyone has to sign in again."
 
     def handle(self, **options: Any) -> None:
         if not settings.SECRET_IS_STORED:
-            raise CommandError("There is no secret yet. Run this first: python manage.py setup")
+            raise CommandError("There is no secret key yet. Run this first: python manage.py setup")
         failures.require_database()
         databases.accept_secret()
         self.stdout.write(_("This database now uses the current SECRET_KEY."))

@@ -1,4 +1,4 @@
-"""Copies the database and the secret, while Chatty runs, to files only their owner can read."""
+"""Copies the database and the secret key of a running Chatty to files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from chatty.conf import env
 
 
 class Command(BaseCommand):
-    help = "Copy the database and the secret into a directory, while Chatty runs."
+    help = "Back up the database and the secret key to a directory. Chatty can keep running."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("directory", type=Path, help="Such as /var/backups/chatty.")
+        parser.add_argument("directory", type=Path, help="For example /var/backups/chatty.")
 
     def handle(self, *, directory: Path, **options: Any) -> None:
         os.umask(0o077)
@@ -71,7 +71,9 @@ def copy_postgres(base: Path) -> Path:
             command, env={**os.environ, **(environment or {})}, stderr=subprocess.PIPE, text=True
         )
     except FileNotFoundError:
-        raise CommandError("pg_dump is not installed: apt-get install postgresql-client") from None
+        raise CommandError(
+            "pg_dump is not installed. On Debian: apt-get install postgresql-client"
+        ) from None
     if done.returncode != 0:
         target.unlink(missing_ok=True)
         raise CommandError(f"pg_dump failed: {done.stderr.strip()}")

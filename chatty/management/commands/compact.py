@@ -1,4 +1,4 @@
-"""Writes the SQLite database anew, without unused space and what deleted text may be left in it."""
+"""Rewrites the SQLite database without unused space, which can still contain deleted text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if connection.vendor != "sqlite":
             raise CommandError(
-                "This is for SQLite. In PostgreSQL, VACUUM FULL does the same: see SECURITY.md."
+                "This command is for SQLite. On PostgreSQL, use VACUUM FULL: see SECURITY.md."
             )
         failures.require_database()
         try:
-            with databases.migrating():  # no server runs, and none starts meanwhile
+            with databases.migrating():  # no server runs or starts while this is held
                 erasing.compact()
         except (ImproperlyConfigured, DatabaseError) as error:
-            raise CommandError(f"The database was not compacted: {error}") from None
-        self.stdout.write("The database holds nothing but what is stored now.")
+            raise CommandError(f"Can't compact the database: {error}") from None
+        self.stdout.write("The database was compacted.")

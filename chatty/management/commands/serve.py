@@ -17,23 +17,27 @@ class Command(BaseCommand):
     requires_system_checks = []  # run below, so that they speak in sentences
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default=settings.HOST, help="Default: HOST, or 127.0.0.1.")
+        parser.add_argument(
+            "--host",
+            default=settings.HOST,
+            help="Address to listen on. Default: HOST, or 127.0.0.1.",
+        )
         parser.add_argument(
             "--port",
             type=int,
             default=settings.PORT,
-            help="Default: PORT, or 8000; 0 = a free one.",
+            help="Port to listen on. Default: PORT, or 8000. 0 picks a free port.",
         )
         parser.add_argument(
             "--workers",
             type=int,
             default=1,
-            help="Processes; more than one needs PostgreSQL and Redis.",
+            help="Number of processes. More than one needs PostgreSQL and Redis.",
         )
 
     def handle(self, *, host: str, port: int, workers: int, **options: Any) -> None:
         if workers < 1:
-            raise CommandError("--workers should be at least 1.")
+            raise CommandError("--workers must be at least 1.")
         try:
             startup.require_ready(workers)
             listener = uvicorn_server.listening_socket(host, port)

@@ -1,4 +1,4 @@
-"""Makes everything ready to serve. Safe to run as often as you like: it does only what is missing."""
+"""Sets up everything that `serve` needs. Safe to repeat: it only does what is missing."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that look alike in a termi
 
 
 class Command(BaseCommand):
-    help = "Prepare the secret, the database, the pages' files, the first administrator."
+    help = "Set up Chatty: secret key, database, static files and first administrator."
     requires_system_checks = []  # there may be no database yet
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--email",
             default=settings.ADMIN_EMAIL,
-            help="The first administrator's e-mail address. Default: ADMIN_EMAIL.",
+            help="Email address of the first administrator. Default: ADMIN_EMAIL.",
         )
-        parser.add_argument("--name", default="Admin", help="The first administrator's name.")
+        parser.add_argument(
+            "--name", default="Admin", help="Name of the first administrator. Default: Admin."
+        )
         parser.add_argument(
             "--password-file",
             type=Path,
-            help="Write the first administrator's password to this file, for its owner only, and not "
-            "to the terminal, whose output may be kept in a log.",
+            help="Write the password of the first administrator to this file, which only its owner can "
+            "read, instead of the terminal, whose output can end up in a log.",
         )
 
     def handle(
@@ -49,7 +51,7 @@ class Command(BaseCommand):
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         databases.protect_files()
         if make_secret(settings.DATA_DIR):
-            self.say("Made a secret for this Chatty.")
+            self.say("Generated a secret key.")
         failures.require_database()
         with databases.setting_up(self.say):
             self.set_up(email, name, password_file)
@@ -85,7 +87,7 @@ class Command(BaseCommand):
     def collect(self) -> None:
         if settings.DEBUG or not files_are_newer_than_collected():
             return
-        self.say("Collecting the files of the pages...")
+        self.say("Collecting static files...")
         call_command("collectstatic", interactive=False, verbosity=0)
 
 
@@ -139,12 +141,14 @@ def first_administrator(email: str, name: str) -> tuple[User, str]:
     password = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
     address = normal_email(email or f"admin@{host}")
     if User.objects.filter(email=address).exists():
-        raise CommandError(f"{address} has an account already. Choose another: --email")
+        raise CommandError(
+            f"{address} already has an account. Choose another address with --email."
+        )
     return User.objects.create_superuser(address, password, name=name), password
 
 
 def welcome(admin: User) -> None:
-    """A first conversation anybody may join, so that nobody begins before an empty page."""
+    """Create a first public conversation, so that new people don't start with an empty page."""
     if Conversation.objects.exists():
         return
     conversation = actions.create_conversation(

@@ -16,25 +16,25 @@ from conversations.management.demo.people import CAST
 
 
 class Command(BaseCommand):
-    help = "Bring in a team of eight and a month of their talk, to look around in."
+    help = "Add eight people and a month of messages, to look around."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--force", action="store_true", help="Even where people have talked already."
+            "--force", action="store_true", help="Add them even if there are messages already."
         )
         parser.add_argument(
             "--messages",
             type=int,
             default=0,
             metavar="N",
-            help="Also let one conversation grow to N messages.",
+            help="Also fill one conversation up to N messages.",
         )
 
     def handle(self, *, force: bool, messages: int, **options: Any) -> None:
         if messages < 0:
-            raise CommandError("--messages should be a number from 0 upwards.")
+            raise CommandError("--messages must be 0 or more.")
         if stage.is_there():
-            self.stdout.write("The demo is there already.")
+            self.stdout.write("The demo has already been added.")
         else:
             self.bring_in(force=force)
         if messages:
@@ -43,13 +43,13 @@ class Command(BaseCommand):
     def bring_in(self, *, force: bool) -> None:
         if not force and stage.has_real_messages():
             raise CommandError(
-                "People talk here already, and the demo would mix with them. "
-                "If you mean it: manage.py demo --force"
+                "There are messages already, and the demo would mix with them. "
+                "To add it anyway: manage.py demo --force"
             )
         password = secrets.token_urlsafe(12)
         # Hash it before the transaction: that is slow, and others would have to wait for it.
         encoded = make_password(password)
-        with tqdm(unit="deed", disable=None, leave=False) as bar:
+        with tqdm(unit="action", disable=None, leave=False) as bar:
 
             def plan(total: int) -> stage.Progress:
                 bar.reset(total)
@@ -57,10 +57,10 @@ class Command(BaseCommand):
                 return update
 
             stage.perform(password=encoded, now=timezone.now(), plan=plan)
-        self.stdout.write("A month of talk is there. Sign in as any of these:")
+        self.stdout.write("Added a month of messages. Sign in as any of these people:")
         for person in CAST:
             self.stdout.write(f"  {person.email:<20} {person.name}")
-        self.stdout.write(f"Password of each: {password}   (shown this once)")
+        self.stdout.write(f"Password for all of them: {password}   (only shown once)")
 
     def grow(self, size: int) -> None:
         conversation = stage.crowd()

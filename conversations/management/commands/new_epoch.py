@@ -11,7 +11,7 @@ from conversations import actions
 
 
 class Command(BaseCommand):
-    help = "Begin a new epoch, after restoring a backup: clients then load everything anew."
+    help = "Start a new epoch after restoring a backup: all clients then reload everything."
 
     def handle(self, **options: Any) -> None:
         epoch = actions.renew_epoch()

@@ -25,28 +25,37 @@ _SHOWN = 5  # further counter-examples in the output
 
 class Command(BaseCommand):
     help = (
-        "Talk with many clients on real servers while servers, Redis and PostgreSQL are killed and "
-        "lines are cut, then check that everything said arrived once, in order, and only where it "
-        "should. Uses an installation of its own; nothing of yours is touched."
+        "Send messages with many clients through real servers while servers, Redis, PostgreSQL and "
+        "connections are killed. Then check that every message reached all members exactly once and "
+        "in order, and no one else. Uses a temporary installation and doesn't touch yours."
     )
     requires_system_checks = []  # it creates its own installation and doesn't use this one
 
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
-        add("--seed", type=int, default=None, help="Of everything random. Default: another one.")
-        add("--minutes", type=float, default=2.0, help="Altogether. Default: 2.")
-        add("--only", choices=tuple(_NAMES), help="One kind of installation. Default: both.")
-        add("--server", choices=("serve", "daphne"), default="serve", help="Default: serve.")
-        add("--clients", type=int, default=16, help="How many talk. Default: 16.")
-        add("--postgres-url", default="", help="A server to make a database on for the time.")
-        add("--redis-url", default="", help="A Redis nobody else uses. It will be emptied.")
-        add("--sabotage", choices=SABOTAGES, help="Serve with this fault: the proof must fail.")
+        add("--seed", type=int, default=None, help="Seed of the random numbers. Default: random.")
+        add("--minutes", type=float, default=2.0, help="Total duration. Default: 2.")
+        add("--only", choices=tuple(_NAMES), help="Test only this installation. Default: both.")
+        add(
+            "--server",
+            choices=("serve", "daphne"),
+            default="serve",
+            help="Server to test. Default: serve.",
+        )
+        add("--clients", type=int, default=16, help="Number of clients. Default: 16.")
+        add("--postgres-url", default="", help="Create the temporary database on this server.")
+        add("--redis-url", default="", help="Use this Redis. It is emptied.")
+        add(
+            "--sabotage",
+            choices=SABOTAGES,
+            help="Add this fault to the servers. The proof must then fail.",
+        )
 
     def handle(self, *args: Any, only: str | None, **options: Any) -> None:
         if not 3 <= options["clients"] <= 200:
-            raise CommandError("--clients should be from 3 to 200.")
+            raise CommandError("--clients must be between 3 and 200.")
         if not 0 < options["minutes"] <= 24 * 60:
-            raise CommandError("--minutes should be more than 0, and a day at most.")
+            raise CommandError("--minutes must be more than 0 and at most a day (1440).")
         seed = options["seed"] if options["seed"] is not None else random.randrange(10**6)  # noqa: S311
         kinds = [only] if only else list(_NAMES)
         seconds = max(3.0, options["minutes"] * 60 / len(kinds) - _OVERHEAD_SECONDS)
@@ -79,17 +88,19 @@ class Command(BaseCommand):
                 return asyncio.run(interruptible(plan, progress))
         except (InstallationError, MissingServiceError) as error:
             raise CommandError(str(error)) from None
-        raise CommandError("Stopped. Nothing is left behind.", returncode=130)
+        raise CommandError(
+            "Stopped. All temporary files and processes have been removed.", returncode=130
+        )
 
     def report(self, plan: Plan, verdict: Verdict) -> None:
         outcomes = ", ".join(f"{verdict.outcomes[o]:,} {o}" for o in ("ok", "failed", "unknown"))
-        settled = "did not settle"
+        settled = "clients did not catch up"
         if verdict.settled is not None:
-            settled = f"settled {verdict.settled:.1f} s after the last fault"
+            settled = f"all caught up {verdict.settled:.1f} s after the last fault"
         self.stdout.write(
             f"{_NAMES[plan.kind]}, {plan.server}, seed {plan.seed}: "
             f"{verdict.outcomes.total():,} operations ({outcomes}), "
-            f"{verdict.seen:,} sights of a version; {settled}."
+            f"{verdict.seen:,} message versions received; {settled}."
         )
         counts = sorted(verdict.counts.items())
         self.stdout.write("  " + ", ".join(f"{name} {number:,}" for name, number in counts))
@@ -105,7 +116,7 @@ class Command(BaseCommand):
         again = f"--seed {plan.seed} --only {plan.kind} --server {plan.server}"
         if plan.sabotage:
             again += f" --sabotage {plan.sabotage}"
-        lines.append(f"Again: manage.py prove_delivery {again} --clients {plan.clients}")
+        lines.append(f"To repeat: manage.py prove_delivery {again} --clients {plan.clients}")
         return "\n".join(lines)
 
 
@@ -132,7 +143,7 @@ def shown_progress(plan: Plan) -> Any:
 
         def progress(stage: str, seconds: float, counts: Counter[str]) -> None:
             bar.set_description_str(f"{_NAMES[plan.kind]}, {stage}", refresh=False)
-            bar.set_postfix_str(f"{counts['say']:,} said", refresh=False)
+            bar.set_postfix_str(f"{counts['say']:,} sent", refresh=False)
             bar.n = min(total, round(seconds))
             bar.refresh()
 
