@@ -65,7 +65,7 @@ check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) -q tests/test_layers.py
+	$(PYTEST) -q tests/test_layers.py tests/test_names.py tests/test_catalogue.py
 
 format: $(NODE_TOOLS) ## format everything
 	$(BIN)/ruff format .

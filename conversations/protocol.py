@@ -103,7 +103,7 @@ def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
         frame: ClientFrame = _decoder.decode(raw)
     except msgspec.ValidationError as error:
         # Safe to send: it names fields and expected types. The only value it repeats is an unknown `type`.
-        raise ChatError("bad_frame", f"That is no frame Chatty knows: {error}.") from None
+        raise ChatError("bad_frame", f"Unknown or invalid frame: {error}.") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ChatError("bad_frame", "The frame is not valid JSON.") from None
     return frame

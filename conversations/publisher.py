@@ -51,7 +51,7 @@ def publish(*events: Event) -> None:
             subscriber.offer(events)
         except Exception:
             # The change is committed, and relays find it with their next tick: don't fail the request.
-            logger.exception("An outlet failed to publish events")
+            logger.exception("A subscriber failed to publish events")
 
 
 def publish_after_commit(*events: Event) -> None:

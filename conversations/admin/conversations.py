@@ -150,7 +150,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         archived = list(rows.filter(archived_at__isnull=False))
         done = self.each(request, archived, actions.moderate_unarchive)
         for conversation in done:
-            self.log_change(request, conversation, "Taken out of the archive.")
+            self.log_change(request, conversation, "Unarchived.")
         sentence = ngettext(
             "Unarchived %d conversation.",
             "Unarchived %d conversations.",
@@ -277,7 +277,7 @@ class ConversationAdmin(ReadOnlyAdmin):
             except ChatError as error:
                 add_form_error(form, error)
                 return with_status(self._reveal_page(request, conversation, form), error)
-            self.log_change(request, conversation, f"Looked in: {reveal.reason}")
+            self.log_change(request, conversation, f"Viewed: {reveal.reason}")
             return SeeOther(self._revealed(request, conversation))
         page = self._reveal_page(request, conversation, form)
         return with_status(page, ChatError("invalid")) if form.is_bound else page
