@@ -119,7 +119,7 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
 
 OF_A_MESSAGE = {"message", "edit", "delete_message", "react"}
 OF_NOBODY = {"home", "browse", "new", "direct", "leave_many", "share", "notifications"}
-FOR_EVERYBODY = {"manifest", "service_worker", "offline"}  # see test_web_pwa.py
+FOR_EVERYBODY = {"help", "manifest", "service_worker", "offline"}  # see test_web_pwa.py and test_help_page.py
 OF_A_PERSON = {"remove_member", "change_role", "allow_to_join"}
 ALL = sorted(every_page(None, None, 0).items())  # type: ignore[arg-type]
 

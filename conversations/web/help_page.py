@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import unescape
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -171,7 +172,7 @@ def _clean(query: str) -> str:
 @lru_cache(maxsize=16)
 def _read(language: str | None, presence_members: int) -> tuple[Topic, ...]:
     """Return the topics with their text in the active language, which is `language`."""
-    context = {
+    context: dict[str, Any] = {
         "body_max": counted(limits.BODY_MAX),
         "examples": [(source, mark_safe(markdown.render(source))) for source in map(str, EXAMPLES)],
         "presence_members": presence_members,
@@ -187,7 +188,7 @@ def _read(language: str | None, presence_members: int) -> tuple[Topic, ...]:
     return tuple(topics)
 
 
-def _read_section(topic: Topic, section: Section, context: dict[str, object]) -> Section:
+def _read_section(topic: Topic, section: Section, context: dict[str, Any]) -> Section:
     title = str(section.title)
     body = render_to_string(f"conversations/help/{section.slug}.html", context)
     text = unescape(_TAG.sub(" ", f"{topic.title} {title} {body}"))
@@ -226,7 +227,7 @@ def _mark(html: str, pattern: re.Pattern[str]) -> str:
     """Return our own HTML with <mark> around each match in its text."""
     parts = _TAG.split(html)
     for index in range(0, len(parts), 2):  # the others are tags
-        pieces = [escape(piece) for piece in pattern.split(unescape(parts[index]))]
+        pieces: list[str] = [escape(piece) for piece in pattern.split(unescape(parts[index]))]
         pieces[1::2] = [f"<mark>{piece}</mark>" for piece in pieces[1::2]]
         parts[index] = "".join(pieces)
     return mark_safe("".join(parts))
