@@ -49,7 +49,12 @@ LOOKS: dict[str, dict[str, Any]] = {
 SETTLE = 400  # ms for what fades, loads and comes live
 LOST = 2_500  # ms until the page says that it waits
 TALK = "Kitchen table"
-SIGNED_OUT = {"sign-in": "/sign-in/", "sign-up": "/sign-up/", "forgotten": "/password/forgotten/"}
+SIGNED_OUT = {
+    "sign-in": "/sign-in/",
+    "sign-up": "/sign-up/",
+    "forgotten": "/password/forgotten/",
+    "help-signed-out": "/help/",
+}
 PAGES = {
     "home": "/?list",
     "browse": "/c/browse/",
@@ -62,6 +67,9 @@ PAGES = {
     "notifications": "/settings/notifications/",
     "share": "/share/?text=A%20link%20worth%20reading",
     "offline": "/offline/",
+    "help": "/help/",
+    "help-search": "/help/?q=delete",
+    "help-nothing": "/help/?q=zzz",
     "not-found": "/c/999999/",
 }
 OF_A_TALK = {

@@ -119,7 +119,8 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
 
 OF_A_MESSAGE = {"message", "edit", "delete_message", "react"}
 OF_NOBODY = {"home", "browse", "new", "direct", "leave_many", "share", "notifications"}
-FOR_EVERYBODY = {"manifest", "service_worker", "offline"}  # see test_web_pwa.py
+# See test_web_pwa.py and test_help_page.py.
+FOR_EVERYBODY = {"manifest", "service_worker", "offline", "help"}
 OF_A_PERSON = {"remove_member", "change_role", "allow_to_join"}
 ALL = sorted(every_page(None, None, 0).items())  # type: ignore[arg-type]
 

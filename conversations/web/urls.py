@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from conversations.web import (
     conversation_page,
+    help_page,
     home,
     members,
     membership,
@@ -45,6 +46,7 @@ urlpatterns = [
     path("manifest.webmanifest", pwa.manifest, name="manifest"),
     path("service-worker.js", pwa.service_worker, name="service_worker"),
     path("offline/", pwa.offline, name="offline"),
+    path("help/", help_page.help_page, name="help"),
     path("share/", pwa.share, name="share"),
     path("settings/notifications/", pwa.notifications, name="notifications"),
     path("c/browse/", home.browse, name="browse"),

@@ -66,6 +66,9 @@ PAGES = {
     "share": "/share/?text=Look%20at%20https://example.org/" + "x" * 90,
     "notifications": "/settings/notifications/",
     "offline": "/offline/",
+    "help": "/help/",
+    "help found": "/help/?q=delete",
+    "help not found": "/help/?q=zzz",
     "profile": "/settings/profile/",
     "password": "/settings/password/",
     "sign-ins": "/settings/sign-ins/",
@@ -74,7 +77,7 @@ PAGES = {
 # For whoever is not signed in.
 STRANGERS = (
     *("/sign-in/", "/sign-up/", "/password/forgotten/", "/password/forgotten/sent/"),
-    "/password/reset/MQ/no-such-token/",
+    *("/password/reset/MQ/no-such-token/", "/help/", "/help/?q=delete", "/help/?q=zzz"),
 )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from playwright.sync_api import expect
 
 
@@ -43,3 +46,39 @@ def test_nonces_are_used_once(server, visit):
     page.reload()
     assert first
     assert not set(first) & set(nonces())
+
+
+# --- help ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Alice", None], ids=["signed in", "signed out"])
+def test_the_help_is_searched_and_its_contents_lead_to_sections_without_scripts(
+    server, visit, name
+):
+    page = visit(server, name, javascript=False).goto("/help/")
+    section = page.locator("#help-deletion")
+    expect(section).not_to_be_in_viewport()
+    page.get_by_role("navigation", name="Contents").get_by_role(
+        "link", name="What deleting removes"
+    ).click()
+    expect(section.get_by_role("heading")).to_be_in_viewport()
+
+    page.get_by_label("Search help").fill("backslash")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_text("1 result for “backslash”")).to_be_visible()
+    expect(page.locator("mark")).to_have_text("backslash")
+    page.get_by_label("Search help").fill("zzz")
+    page.get_by_label("Search help").press("Enter")
+    expect(page.get_by_role("heading", name="No results for “zzz”")).to_be_visible()
+    page.get_by_role("link", name="Show all topics").click()
+    expect(page.locator(".help")).to_have_count(7)
+
+
+def test_the_list_of_shortcuts_leads_to_the_help(server, visit):
+    page = visit(server, "Alice").goto("/c/browse/")
+    expect(page.locator("html[data-connection=online]")).to_be_attached()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.get_by_role("dialog").get_by_role("link", name="Help").click()
+    page.wait_for_url(re.compile("/help/$"))
+    expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
+    expect(page.locator("html[data-connection=online]")).to_be_attached()
