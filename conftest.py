@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import translation
 
 from chatty.common.limiter import limiter
 from tests import cast
@@ -59,10 +60,11 @@ def pytest_report_header() -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache():
-    """Rates counted by one test would slow down the next."""
+def _start_clean():
+    """Rates counted by one test would slow down the next, and a page's language would stay active."""
     cache.clear()
     limiter.clear()
+    translation.deactivate()
 
 
 def _person(name: str) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 from django.test import Client
 from django.urls import reverse
-from django.utils import translation
 
 from conversations import markdown
 from conversations.web import help_page
@@ -18,13 +16,6 @@ from tests.html import one, parse, values, words
 
 HELP = "/help/"
 TEMPLATES = Path(__file__).parents[2] / "templates" / "conversations" / "help"
-
-
-@pytest.fixture(autouse=True)
-def _restore_language() -> Iterator[None]:
-    """A request leaves its language active in this thread, which would reach the next tests."""
-    with translation.override(translation.get_language()):
-        yield
 
 
 @pytest.fixture
