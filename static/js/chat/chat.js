@@ -283,7 +283,7 @@ export class Chat extends Emitter {
     }
     if (seq < this.#serverMark) {
       // Either marked unread elsewhere or a late frame. The frame doesn't say which, so ask the server.
-      this.#clear("read"); // a pending mark would undo "unread"; if the frame was late, the recount resends it
+      this.#clear("read"); // a pending mark would undo "unread"; if the frame was late, it is resent later
       this.#conversationList.invalidate(conversation);
       this.#recountSoon(conversation, 0);
       return;

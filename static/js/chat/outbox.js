@@ -469,7 +469,7 @@ function byOrder(a, b) {
   return a.order - b.order || (a.key < b.key ? -1 : 1);
 }
 
-/** A fallback without Web Locks (on plain HTTP), which only serializes work within this tab. */
+/** A fallback without Web Locks (on plain HTTP), which only serialises work within this tab. */
 class TabLocks {
   #held = new Map();
 

@@ -5,7 +5,7 @@ export class Presence {
   #hasReceipts; // false if the conversation is too large for read receipts
   #members; // id -> {id, name, seq, since}
 
-  /** `here`: ids of people online, from the server-rendered page. `members`: see #members; null if too many. */
+  /** `here`: ids of people online when the page was rendered. `members`: see #members; null if too many. */
   constructor({ here, members }) {
     this.#online = new Set(here);
     this.#hasReceipts = members !== null;

@@ -3,7 +3,7 @@
 // Letters that NFKD does not decompose, and what people type for them.
 const PLAIN = { ß: "ss", æ: "ae", œ: "oe", ø: "o", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i" };
 
-/** Normalize `text` for comparison: "Łódź Straße" equals "lodz strasse". */
+/** Normalise `text` for comparison: "Łódź Straße" equals "lodz strasse". */
 export function folded(text) {
   return text
     .normalize("NFKD")
@@ -14,7 +14,7 @@ export function folded(text) {
     .trim();
 }
 
-/** Normalize a name for case-insensitive comparison, as conversations/mentions.py does. */
+/** Normalise a name for case-insensitive comparison, as conversations/mentions.py does. */
 export function caseFolded(text) {
   // Upper-casing expands ligatures and "ß". It skips the dotless "ı", which would become an "i".
   const upper = text.toLowerCase().replace(/[^ı]+/g, (letters) => letters.toUpperCase());

@@ -22,7 +22,7 @@ export function fromTemplate(id) {
 }
 
 /**
- * The only place that assigns innerHTML. `html` must have been rendered and sanitized by the server,
+ * The only place that assigns innerHTML. `html` must have been rendered and sanitised by the server,
  * never user input.
  */
 export function setServerHtml(element, html) {

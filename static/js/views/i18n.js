@@ -24,7 +24,7 @@ export function noticeText({ kind, author, notice: { text, data } }) {
   return translated === name ? text : translated;
 }
 
-/** Pluralize: "name.one", "name.other", ... by the plural rules of the page's language. */
+/** Pluralise: "name.one", "name.other", ... by the plural rules of the page's language. */
 export function tn(name, count, values = {}) {
   const form = new Intl.PluralRules(document.documentElement.lang || "en").select(count);
   if (!TRANSLATIONS.size) load();

@@ -66,7 +66,7 @@ export class MessageActions {
     return this.#do("edit", row);
   }
 
-  /** Run an action ("reply", "edit", "copy", ...) on a message's row. Returns false if it has no such button. */
+  /** Run an action ("reply", "edit", ...) on a message's row. Returns false if it has no such button. */
   run(name, row) {
     const press = row.querySelector(`[data-action="${name}"]`);
     if (!press || !ACTIONS[name]) return false;

@@ -1,4 +1,4 @@
-// The notification sound: two soft notes, synthesized with Web Audio.
+// The notification sound: two soft notes, synthesised with Web Audio.
 
 const NOTES = [
   [659.25, 0],
