@@ -69,7 +69,7 @@ def parts(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
     ],
     ids=lambda value: None if isinstance(value, (tuple, list)) else ("desktop", "phone")[value],
 )
-def test_axe_finds_nothing_on_any_page(
+def test_axe_finds_no_violations_on_any_page(
     names: tuple[str, ...],
     phone: bool,
     looks: list[str],
@@ -87,7 +87,7 @@ def test_axe_finds_nothing_on_any_page(
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
-def test_axe_finds_nothing_in_what_opens_on_a_page(
+def test_axe_finds_no_violations_in_menus_and_dialogs(
     phone: bool, visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
     looks = ["light", "dark"]
@@ -111,7 +111,7 @@ def test_axe_finds_nothing_in_what_opens_on_a_page(
     ("device", "chosen"),
     [("dark", ("light", "more")), ("light", ("dark", "more")), ("light-more", ("dark", "none"))],
 )
-def test_axe_finds_nothing_in_what_somebody_chose_against_their_device(
+def test_axe_finds_no_violations_if_settings_override_the_device(
     device: str,
     chosen: tuple[str, str],
     visit: Visit,

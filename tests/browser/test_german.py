@@ -60,7 +60,7 @@ def english_on(page: Page) -> str:
     return words[max(0, found.start() - 60) : found.end() + 60] if found else ""
 
 
-def test_every_page_is_german(alice: Visitor, room: dict[str, int]) -> None:
+def test_every_page_is_in_german(alice: Visitor, room: dict[str, int]) -> None:
     alice.allow("404")
     here = f"/c/{room['id']}/"
     paths = [
@@ -84,7 +84,7 @@ def test_every_page_is_german(alice: Visitor, room: dict[str, int]) -> None:
         assert english_on(page) == "", path
 
 
-def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
+def test_content_rendered_by_scripts_is_in_german(
     alice: Visitor,
     visit: Visit,
     server: ChatServer,
@@ -131,7 +131,7 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
     assert english_on(page) == ""
 
 
-def test_a_refusal_by_socket_is_told_in_the_language_of_the_page(
+def test_socket_errors_use_the_language_of_the_page(
     alice: Visitor, visit: Visit, server: ChatServer, room: dict[str, int]
 ) -> None:
     """The writer refuses in a thread that has no language, and for people of several."""

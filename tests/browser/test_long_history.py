@@ -85,7 +85,7 @@ def first_seq(page: Page) -> int:
 
 
 @pytest.mark.parametrize("messages", [2_500, pytest.param(5_000, marks=pytest.mark.long)])
-def test_thousands_of_messages_are_scrolled_through_smoothly_and_to_the_pixel(
+def test_scrolling_through_thousands_of_messages_is_smooth_and_exact(
     messages: int, visit: Visit, server: ChatServer
 ) -> None:
     script = f"MESSAGES = {messages}\n{_FILL}"

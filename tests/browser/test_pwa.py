@@ -33,7 +33,7 @@ def wait_for_worker(page: Page) -> None:
 # --- installed -----------------------------------------------------------------------------------
 
 
-def test_a_browser_finds_nothing_wrong_with_the_manifest(visit: Visit, server: ChatServer) -> None:
+def test_manifest_has_no_errors(visit: Visit, server: ChatServer) -> None:
     visitor = visit(server, "Alice")
     wait_for_worker(visitor.goto())
     session = visitor.context.new_cdp_session(visitor.page)
@@ -48,9 +48,7 @@ def test_a_browser_finds_nothing_wrong_with_the_manifest(visit: Visit, server: C
 # --- without a connection ------------------------------------------------------------------------
 
 
-def test_a_page_that_cannot_be_had_says_so_and_comes_by_itself_when_it_can(
-    visit: Visit, room: Room
-) -> None:
+def test_offline_page_reloads_when_the_connection_is_back(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_INTERNET_DISCONNECTED")
     page = enter(visitor, room)
@@ -72,7 +70,7 @@ def test_a_page_that_cannot_be_had_says_so_and_comes_by_itself_when_it_can(
     expect(page.locator("#composer-body")).to_have_value("Half a thought")
 
 
-def test_nothing_of_what_is_said_is_kept_by_the_browser(visit: Visit, room: Room) -> None:
+def test_service_worker_caches_no_messages(visit: Visit, room: Room) -> None:
     room.say(room.bob, "A secret")
     page = enter(visit(room.server, "Alice"), room)
     wait_for_worker(page)
@@ -96,7 +94,7 @@ def test_nothing_of_what_is_said_is_kept_by_the_browser(visit: Visit, room: Room
     assert not any("A secret" in text or "Alice" in text for text in kept.values())
 
 
-def test_forms_redirects_and_signing_out_go_past_the_service_worker(
+def test_forms_redirects_and_signing_out_work_with_the_service_worker(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
@@ -123,7 +121,7 @@ _WORDS = "Boats\nLook:\nhttps://boat.example"
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without"])
-def test_what_is_shared_goes_into_the_box_of_the_conversation_one_chooses(
+def test_shared_text_is_inserted_into_the_composer_of_the_chosen_conversation(
     javascript: bool, visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice", phone=True, javascript=javascript)
@@ -137,7 +135,7 @@ def test_what_is_shared_goes_into_the_box_of_the_conversation_one_chooses(
     eventually(lambda: room.bodies() == [_WORDS])
 
 
-def test_shared_words_stand_below_a_draft_once(visit: Visit, room: Room) -> None:
+def test_shared_text_is_inserted_once_below_the_draft(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
     box = page.locator("#composer-body")
@@ -196,7 +194,9 @@ def banners(page: Page) -> list[list[Any]]:
     return found
 
 
-def test_nobody_is_asked_who_has_not_pressed_the_button(visit: Visit, server: ChatServer) -> None:
+def test_notification_permission_is_requested_only_by_the_button(
+    visit: Visit, server: ChatServer
+) -> None:
     visitor = visit(server, "Alice")
     # As in a browser nobody has ever asked anything; headless ones refuse by themselves.
     visitor.context.add_init_script(
@@ -231,7 +231,7 @@ def test_blocked_notifications_are_explained(visit: Visit, server: ChatServer) -
     expect(page.get_by_role("button", name="Turn on notifications")).to_be_hidden()
 
 
-def test_without_scripts_the_settings_say_what_is_missing_and_what_is_set(
+def test_notification_settings_without_scripts_show_levels_and_a_hint(
     visit: Visit, room: Room
 ) -> None:
     page = visit(room.server, "Alice", javascript=False).goto("/settings/notifications/")
@@ -244,7 +244,7 @@ def test_without_scripts_the_settings_say_what_is_missing_and_what_is_set(
     expect(mine).to_contain_text("Nothing")
 
 
-def test_messages_nobody_looks_at_are_one_banner_and_read_elsewhere_takes_it_away(
+def test_messages_share_a_notification_that_closes_when_read_elsewhere(
     listening: Enter, visit: Visit, room: Room
 ) -> None:
     page = listening(room).page
@@ -262,7 +262,7 @@ def test_messages_nobody_looks_at_are_one_banner_and_read_elsewhere_takes_it_awa
     eventually(lambda: banners(page) == [])
 
 
-def test_of_two_windows_one_notifies_and_none_while_either_is_looked_at(
+def test_only_one_window_notifies_and_none_while_one_is_being_looked_at(
     listening: Enter, room: Room
 ) -> None:
     visitor = listening(room)
@@ -293,7 +293,7 @@ def test_of_two_windows_one_notifies_and_none_while_either_is_looked_at(
     eventually(lambda: banners(second) == [["Kitchen (3)", "Bob: And now?"]])
 
 
-def test_levels_hold_at_once_in_every_window(listening: Enter, room: Room) -> None:
+def test_notification_level_applies_immediately(listening: Enter, room: Room) -> None:
     page = listening(room).page
     look_away(page)
     before = page.title()
@@ -317,7 +317,7 @@ def test_levels_hold_at_once_in_every_window(listening: Enter, room: Room) -> No
     eventually(lambda: banners(page) == [])
 
 
-def test_signing_out_leaves_no_banner_behind(listening: Enter, room: Room) -> None:
+def test_signing_out_closes_notifications(listening: Enter, room: Room) -> None:
     visitor = listening(room)
     visitor.allow("members/: .* 401 ")  # a request that is on its way when the sign-in ends
     page = visitor.page
@@ -329,7 +329,7 @@ def test_signing_out_leaves_no_banner_behind(listening: Enter, room: Room) -> No
     assert banners(page) == []
 
 
-def test_a_press_on_a_banner_opens_its_conversation_in_the_window_there_is(
+def test_clicking_a_notification_opens_its_conversation_in_an_existing_window(
     listening: Enter, room: Room, server: ChatServer
 ) -> None:
     visitor = listening(room)
@@ -365,7 +365,7 @@ _COUNT_TONES = """() => {
 }"""
 
 
-def test_a_sound_can_be_heard_and_turned_off(listening: Enter, room: Room) -> None:
+def test_notification_sound_plays_and_can_be_turned_off(listening: Enter, room: Room) -> None:
     page = listening(room).page
     page.evaluate(_COUNT_TONES)
     write(page, "I press keys here")

@@ -8,20 +8,20 @@ import pytest
 from playwright.sync_api import expect
 
 
-def test_the_description_of_rest_opens_under_the_strict_policy(server, visit):
+def test_api_docs_work_with_the_content_security_policy(server, visit):
     visitor = visit(server)
     page = visitor.goto("/api/docs/")
     expect(page.get_by_text("/api/token/", exact=True).first).to_be_visible()
 
 
-def test_a_page_that_is_not_there_says_so(server, visit):
+def test_missing_page_has_a_heading(server, visit):
     visitor = visit(server)
     visitor.allow("404")
     page = visitor.goto("/nowhere/")
     expect(page.get_by_role("heading").first).to_be_visible()
 
 
-def test_the_policy_stops_what_somebody_slips_in(server, visit):
+def test_content_security_policy_blocks_injected_scripts(server, visit):
     visitor = visit(server)
     page = visitor.goto("/sign-in/")
     visitor.allow("Content Security Policy")
@@ -36,7 +36,7 @@ def test_the_policy_stops_what_somebody_slips_in(server, visit):
     assert any("Content Security Policy" in error for error in visitor.errors)
 
 
-def test_nonces_are_used_once(server, visit):
+def test_nonces_are_not_reused(server, visit):
     page = visit(server, "Alice").goto()
 
     def nonces():

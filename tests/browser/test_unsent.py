@@ -32,7 +32,7 @@ def answer(page: Page, name: str) -> None:
     page.locator("dialog").get_by_role("button", name=name, exact=True).click()
 
 
-def test_signing_out_in_one_tab_asks_about_a_draft_in_another(visit: Visit, room: Room) -> None:
+def test_signing_out_asks_about_a_draft_in_another_tab(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("401")  # what the other tab still asks for when nobody is signed in any more
     one = enter(visitor, room)
@@ -55,7 +55,7 @@ def test_signing_out_in_one_tab_asks_about_a_draft_in_another(visit: Visit, room
     expect(page.locator("#composer-body")).to_have_value("")
 
 
-def test_a_sign_in_that_ends_elsewhere_leaves_drafts_for_their_writer_only(
+def test_drafts_survive_a_session_ended_elsewhere_for_their_author_only(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
@@ -76,9 +76,7 @@ def test_a_sign_in_that_ends_elsewhere_leaves_drafts_for_their_writer_only(
     expect(enter(visitor, room).locator("#composer-body")).to_have_value("Only mine")
 
 
-def test_signing_out_before_its_script_has_come_says_what_is_kept_and_removes_it(
-    visit: Visit, room: Room
-) -> None:
+def test_sign_in_page_offers_to_remove_unsent_text(visit: Visit, room: Room) -> None:
     visitor: Visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
     draft(page, "Left behind")

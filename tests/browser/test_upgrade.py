@@ -54,7 +54,7 @@ def speak_version_1(visitor: Visitor) -> None:
     visitor.context.route(re.compile(r"/static/js/.*\.js"), serve)
 
 
-def test_what_a_former_version_kept_is_sent_once_and_in_order(visit: Visit, room: Room) -> None:
+def test_outbox_of_the_previous_version_is_sent_once_and_in_order(visit: Visit, room: Room) -> None:
     room.say(room.alice, "one", key="answer-lost")
     with room.alice.socket() as socket:
         hello = json.loads(socket.recv(timeout=10))
@@ -92,7 +92,7 @@ def test_what_a_former_version_kept_is_sent_once_and_in_order(visit: Visit, room
     assert room.bodies() == ["one", "two", "three"]
 
 
-def test_a_page_of_a_former_version_offers_to_be_reloaded_and_loses_nothing(
+def test_page_of_the_previous_version_offers_a_reload_and_loses_nothing(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
