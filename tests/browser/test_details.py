@@ -1,4 +1,4 @@
-"""People and settings beside the conversation, where there is room for three columns."""
+"""The pane beside the conversation with its members or settings, in wide windows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_details(page: Page, name: str) -> Locator:
 
 
 def save(page: Page, **fields: str) -> None:
-    """Fill in settings by their labels and press Save."""
+    """Fill in settings by their labels and click Save."""
     for label, words in fields.items():
         details(page).get_by_label(label).fill(words)
     details(page).get_by_role("button", name="Save").first.click()
@@ -69,7 +69,7 @@ def test_details_pane_finds_adds_and_promotes_members_in_place(alice: Page, room
     search = details(alice).get_by_role("searchbox", name="Find people by name")
     search.fill(name)
     search.press("Enter")
-    details(alice).get_by_role("checkbox", name=name).check()  # of the list before, maybe
+    details(alice).get_by_role("checkbox", name=name).check()  # perhaps still in the previous list
     expect(alice.locator(".details__body:not([aria-busy])")).to_be_attached()
     expect(details(alice).get_by_role("checkbox")).to_have_count(1)
     expect(details(alice).get_by_role("checkbox", name=name)).to_be_checked()
@@ -278,7 +278,7 @@ def test_details_pane_keeps_the_page_and_draft_after_the_session_ended(
     alice = enter(visitor, room)
     open_details(alice, "members")
     alice.locator("#composer-body").press_sequentially("Half a thought")
-    # The page has not heard yet that its sign-in has ended.
+    # The session ends without the page being notified.
     visitor.context.clear_cookies()
     details(alice).get_by_role("searchbox").press("Enter")
     trouble = details(alice).get_by_role("alert")

@@ -1,4 +1,4 @@
-"""Edits in progress: kept like drafts, and never written over another edit unseen."""
+"""Edits in progress are stored like drafts and never overwrite another edit unseen."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_text_typed_while_the_editor_loads_is_in_it(visit: Visit, room: Room) ->
 def test_text_typed_while_the_editor_is_delayed_stays_in_the_composer(
     visit: Visit, room: Room
 ) -> None:
-    """Without a connection an editor may come late: by then the text is a message of its own."""
+    """On a bad connection the editor may load late. The text is then a message of its own."""
     room.say(room.alice, "Hello")
     visitor = visit(room.server, "Alice")
     held: list[Route] = []
@@ -152,7 +152,7 @@ def test_conflicting_edit_shows_both_versions_and_can_overwrite(visit: Visit, ro
     expect(editor.locator(".conflict__other strong")).to_have_text("eight")
     expect(page.locator("#editor-body")).to_have_value("Dinner at seven")
     assert violations(page) == []
-    page.reload()  # both are still there, and the choice
+    page.reload()  # the draft and the conflict are still there
     expect(page.locator("#editor-body")).to_have_value("Dinner at seven")
     page.locator("#editor-body").press("Enter")
     expect(bubble(page, "Dinner at seven")).to_be_visible()

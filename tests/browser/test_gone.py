@@ -1,4 +1,4 @@
-"""A conversation that stops being one's own while it is open: nothing typed goes anywhere else."""
+"""Losing access to the open conversation: the page is locked, and no text is lost or sent elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def delete(room: Room) -> None:
 
 @pytest.fixture
 def elsewhere(room: Room) -> int:
-    """Another conversation of Bob's, the newest: where the page would have gone."""
+    """Bob's newest other conversation, where a redirect would lead."""
     made = room.bob.call("POST", "/api/conversations/", {"name": "Elsewhere"})[1]
     return int(made["id"])
 
@@ -41,7 +41,7 @@ def said_in(room: Room, conversation: int) -> list[str]:
 
 
 def bob_typing(visit: Visit, server: ChatServer, room: Room, text: str) -> Page:
-    """Bob's page with this in its composer. What it asks for may be no longer his."""
+    """Bob's page with `text` in its composer. Requests may return 404 later."""
     visitor = visit(server, "Bob")
     visitor.allow("404")
     bob = enter(visitor, room)
@@ -50,7 +50,7 @@ def bob_typing(visit: Visit, server: ChatServer, room: Room, text: str) -> Page:
 
 
 def bob_without_connection(visit: Visit, server: ChatServer, room: Room) -> tuple[Page, Line]:
-    """Bob's page after its line was cut; mend() brings it back, to be refused what it asks for."""
+    """Bob's page after its connection was cut. After mend(), its requests may be rejected."""
     visitor = visit(server, "Bob")
     visitor.allow(".")
     line = Line(visitor)
@@ -141,7 +141,7 @@ def test_session_ended_while_offline_locks_the_page_instead_of_redirecting(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     visitor = visit(server, "Bob")
-    visitor.allow(".")  # refusals
+    visitor.allow(".")  # rejected requests
     line = Line(visitor)
     bob = enter(visitor, room)
     box = bob.locator("#composer-body")

@@ -1,4 +1,4 @@
-"""What must hold of every page's layout: nothing is wider or taller than the window."""
+"""Layout: nothing is wider or taller than the window."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_document_is_not_taller_than_the_window(phone: bool, visit: Visit, room:
 
 
 def test_switcher_is_as_tall_as_its_list(visit: Visit, room: Room) -> None:
-    """Also where a share of a box of automatic height is nothing, as in WebKit."""
+    """A percentage of an automatic height is 0 in WebKit, so `flex-basis` must be `auto`."""
     page = enter(visit(room.server, "Alice"), room)
     page.keyboard.press("Control+k")
     options = page.locator(".switcher__options")

@@ -1,4 +1,4 @@
-"""The live page: two people in two browsers talk, and everything that happens appears by itself."""
+"""The live conversation page, with two people in two browsers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.browser.rooms import (
 )
 from tests.installations import Builder, ChatServer, eventually
 
-# --- talking -----------------------------------------------------------------------------------------
+# --- messages ----------------------------------------------------------------------------------------
 
 
 def test_messages_arrive_live(alice: Page, bob: Page) -> None:
@@ -90,7 +90,7 @@ def test_live_messages_render_as_on_the_server(
     act(bob, "Gone soon", "delete")
     bob.locator("dialog [value=yes]").click()
     expect(bubble(alice, "Message deleted")).to_be_visible()
-    # Read marks come a moment after the words.
+    # Read marks arrive a moment after the message.
     expect(alice.locator("#seen")).to_have_text("Seen by Bob")
     expect(bob.locator("#seen")).to_have_text("Seen by Alice")
     for page in (alice, bob):
@@ -110,7 +110,7 @@ def test_archived_conversation_renders_the_same_in_scripts_and_on_the_server(
     gone = room.say(room.bob, "Gone soon")
     room.bob.call("DELETE", f"/api/messages/{gone['id']}/")
     room.fill(60)
-    # Else the line above what is new stands elsewhere each time she has read on.
+    # Otherwise the "New" line moves each time she reads on.
     room.alice.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
     page = enter(visit(server, "Alice"), room)
@@ -124,7 +124,7 @@ def test_archived_conversation_renders_the_same_in_scripts_and_on_the_server(
     drawn = page.evaluate(rows)
     assert len(drawn) > 5
     found = {action for each in drawn for action in each[3].split()}
-    assert found == {"copy", "link", "unread", "toggle"}  # the last of chips, which are disabled
+    assert found == {"copy", "link", "unread", "toggle"}  # toggle: of reactions, which are disabled
     for ours, its in zip(scripts, drawn, strict=False):
         assert ours == its
 
@@ -339,7 +339,7 @@ def test_message_that_is_too_long_is_counted_and_not_sent(alice: Page, room: Roo
     assert room.bodies() == []
 
 
-# --- a bad line --------------------------------------------------------------------------------------
+# --- bad connections ---------------------------------------------------------------------------------
 
 
 def test_offline_messages_are_sent_once_and_in_order_by_a_new_tab(
@@ -548,7 +548,7 @@ def test_page_opens_at_the_new_line_and_only_visible_messages_become_read(
     room.fill(45)
     page = enter(visit(room.server, "Alice"), room)
     expect(page.locator(".new-line")).to_be_in_viewport()
-    last = page.locator("#messages > .message").last  # by its words it may be a time of day
+    last = page.locator("#messages > .message").last  # not by its text, which may be in a time
     expect(last.locator("[data-slot=body]")).to_have_text("45")
     expect(last).not_to_be_in_viewport()
     number = row_of(page, room).locator("[data-slot=unread-count]")
@@ -576,7 +576,7 @@ def test_message_marked_as_unread_stays_unread_while_visible(alice: Page, room: 
     expect(row_of(alice, room).locator("[data-slot=unread]")).to_be_hidden()
 
 
-# --- the list beside it --------------------------------------------------------------------------------
+# --- the sidebar -------------------------------------------------------------------------------------
 
 
 def test_unread_counts_update_in_all_tabs(visit: Visit, room: Room, person: Persons) -> None:
@@ -598,7 +598,7 @@ def test_unread_counts_update_in_all_tabs(visit: Visit, room: Room, person: Pers
     assert page.evaluate(_TOTAL) == before
 
 
-# What the title says is unread in all conversations: "(3) Kitchen · Chatty".
+# The total unread count in the title: "(3) Kitchen · Chatty".
 _TOTAL = "Number(document.title.match(/^\\((\\d+)\\+?\\) Kitchen/)?.[1] ?? 0)"
 
 
@@ -619,7 +619,7 @@ def test_renaming_a_conversation_updates_the_page(bob: Page, room: Room) -> None
     expect(bob).to_have_title(re.compile("Garden"))
 
 
-# --- everybody ---------------------------------------------------------------------------------------
+# --- accessibility and safety ------------------------------------------------------------------------
 
 
 def test_on_a_phone_enter_inserts_a_line_break_and_the_page_fits(visit: Visit, room: Room) -> None:
@@ -694,7 +694,7 @@ def test_typing_before_its_indicator_has_loaded_is_shown(
     deadline = time.monotonic() + 15
     while not any('"typing"' in str(frame) for frame in later.frames):
         assert time.monotonic() < deadline
-        bob.locator("#composer-body").press("a")  # it may be lost: told again while one types on
+        bob.locator("#composer-body").press("a")  # `typing` may be lost, and is sent repeatedly
         page.wait_for_timeout(200)
     later.come()
     expect(page.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
@@ -752,7 +752,7 @@ def test_markup_in_messages_is_not_executed(words: str, alice: Page, bob: Page, 
     wait_for_line(alice)
     assert opened == []
     for page in (alice, bob):
-        # Faces are the only pictures there are.
+        # Avatars are the only images.
         foreign = "script, img:not(.avatar__picture), [onerror], [onload]"
         assert page.locator("#messages").locator(foreign).count() == 0
         assert page.locator("#messages a[href^='javascript']").count() == 0

@@ -1,4 +1,4 @@
-"""Calling somebody by name: who is meant is offered after an "@"."""
+"""Mentions: the list of members that opens after an "@"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.installations import ChatServer
 
 @pytest.fixture
 def room(server: ChatServer, person: Persons) -> Room:
-    """One with Carol in it as well."""
+    """A room that includes Carol."""
     room = Room(server, person)
     _, carol = person(server, "Carol").call("GET", "/api/me/")
     path = f"/api/conversations/{room.id}/members/"

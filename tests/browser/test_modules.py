@@ -1,6 +1,6 @@
-"""The page's modules, by themselves, in a real Chromium: every `export … test_…` of tests/js/*.test.js.
+"""Runs the unit tests of the JavaScript modules in Chromium: all `export … test_…` of tests/js/*.test.js.
 
-No toolchain: the browser loads the modules as it does on the page, by an import map.
+There is no build step: the browser loads the modules with an import map, as pages do.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_every_string_used_by_scripts_is_translated() -> None:
     there = set(re.findall(r'data-i18n="([^"]+)"', words))
     counted = set(re.findall(r'\btn\(\s*"([^"]+)"', scripts))
     plain = set(re.findall(r'(?<![#.\w])t\(\s*"([^"]+)"', scripts))
-    # A name that is chosen first, as in t(isFailed ? "status.retry" : "copy"), is known by how it begins.
+    # Names in expressions, as in t(isFailed ? "status.retry" : "copy"), are recognised by their prefix.
     heads = "|".join({name.partition(".")[0] for name in there if "." in name})
     plain |= set(re.findall(rf'"((?:{heads})\.\w+)"', scripts)) - counted
     assert plain
@@ -88,7 +88,7 @@ def test_every_string_used_by_scripts_is_translated() -> None:
 def test_every_translated_string_is_used_by_a_script() -> None:
     scripts = "".join(path.read_text() for path in (ROOT / "static" / "js").rglob("*.js"))
     strings = (ROOT / "templates" / "_script_strings.html").read_text()
-    # A name is written out, or begins as in t(`status.${state}`) and has its last part written out.
+    # Names are literal, or built as in t(`status.${state}`), with the last part as a literal elsewhere.
     begun = set(re.findall(r"[`]([a-z_]+\.)\$\{", scripts))
     unused = []
     for name in re.findall(r'data-i18n="([^"{]+)"', strings):

@@ -1,4 +1,4 @@
-"""The pages in a browser: valid, small, without JavaScript, on a phone."""
+"""Pages in a browser: valid HTML, size, overflow, on a phone, and without JavaScript."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.installations import ChatServer
 def test_html_of_every_page_is_valid(
     javascript: bool, visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
-    """Both what the server sends and what scripts make of it. See tests/markup.py for what is looked at."""
+    """Checks the HTML sent by the server and the DOM after scripts have run. See tests/markup.py."""
     alice, stranger = (visit(server, name, javascript=javascript) for name in ("Alice", None))
     found = {}
     for visitor, paths in ((alice, places.values()), (stranger, STRANGERS)):
@@ -38,7 +38,7 @@ def test_html_of_every_page_is_valid(
 def test_conversation_page_stays_within_its_size_budget(
     visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
-    """All but pictures, with what scripts load later and some 300 bytes for the head of each answer."""
+    """Everything except images: including later scripts and about 300 bytes of headers per response."""
     page = visit(server, "Alice").goto(places["room"])
     page.wait_for_load_state("networkidle")
     moved = page.evaluate(
@@ -48,7 +48,7 @@ def test_conversation_page_stays_within_its_size_budget(
     )
     scripts = [size for name, size in moved if name.endswith(".js")]
     assert 3 <= len(scripts) <= 6
-    assert 20_000 < sum(scripts) <= 45 * 1024  # with their headers
+    assert 20_000 < sum(scripts) <= 45 * 1024  # including headers
     assert sum(size for _, size in moved) <= 100_000
 
 
@@ -63,7 +63,7 @@ def test_pages_do_not_overflow_horizontally(
     wide = {}
     for name, path in places.items():
         page = visitor.goto(path)
-        # What a reader sets in their browser; the policy forbids a style of the page's own.
+        # As set in a browser. By script, since the Content Security Policy blocks inline styles.
         page.evaluate(
             "size => document.documentElement.style.setProperty('font-size', size)", f"{text}%"
         )

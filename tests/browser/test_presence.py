@@ -1,4 +1,4 @@
-"""Two people in two browsers see of each other who is here and who has read."""
+"""Presence, read receipts, and changed names and avatars, with two people in two browsers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(builder: Builder) -> Iterator[ChatServer]:
 
 @pytest.fixture
 def direct(room: Room) -> str:
-    """The path of Alice's and Bob's direct conversation, in which something was said."""
+    """The path of the direct message of Alice and Bob, which has a message."""
     status, made = room.alice.call("POST", "/api/conversations/direct/", {"user": room.bob_id})
     assert status == 200
     given = {"key": f"direct-{room.id}", "body": f"Beginning {room.id}"}
@@ -259,7 +259,7 @@ def test_own_changed_name_updates_open_pages_and_pending_messages(
         assert room.alice.call("PATCH", "/api/me/", {"name": "Alice", "hue": None})[0] == 200
 
 
-# Every face that my words had since they were sent.
+# Records every avatar that my message has had since it was sent.
 _WATCH_NEW_WORDS = """() => {
     globalThis.faces = [];
     new MutationObserver(() => {
@@ -349,7 +349,7 @@ def test_changed_picture_replaces_the_old_one_without_flicker(
     page = enter(visit(server, "Alice"), room)
     picture = bubble(page, "Look at me").locator(".avatar img")
     first = picture.get_attribute("src")
-    # What it shows in every frame from now on; nothing would be nought.
+    # Records the image width in every frame from now on. 0 would mean no image.
     page.evaluate("""() => {
         const face = document.querySelector("#messages .message .avatar");
         globalThis.widths = new Set();
@@ -362,10 +362,10 @@ def test_changed_picture_replaces_the_old_one_without_flicker(
     }""")
     try:
         server.manage("shell", "-v", "0", "-c", _PICTURE.format(colour="tomato"))
-        # The command is a process of its own that no socket hears of; a name is told by the server.
+        # The command is a separate process, which no socket is notified of. The change of name is.
         assert room.bob.call("PATCH", "/api/me/", {"name": "Robert"})[0] == 200
         expect(picture.last).not_to_have_attribute("src", first or "")
-        expect(picture).to_have_count(1)  # for a moment one lay upon the other
+        expect(picture).to_have_count(1)  # while loading, there are two
         expect(bubble(page, "Look at me").locator("[data-slot=author]")).to_have_text("Robert")
         assert page.evaluate("globalThis.widths.size && !globalThis.widths.has(0)")
     finally:
@@ -379,7 +379,7 @@ def test_member_and_online_counts_follow_changes_in_a_new_group(
     status, made = room.alice.call("POST", "/api/conversations/", {"name": f"Alone {room.id}"})
     assert status == 201
     bob = visit(server, "Bob")
-    bob.allow("404")  # removed at the end, his page asks whether he may join again
+    bob.allow("404")  # when he is removed, his page checks whether he can join again
     bobs = bob.page
     alice = visit(server, "Alice").goto(f"/c/{made['id']}/")
     people = alice.locator("#people")

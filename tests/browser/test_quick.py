@@ -1,4 +1,4 @@
-"""Quick ways: the switcher, the list of keys, keys on messages."""
+"""The quick switcher, keyboard shortcuts, and jumps to messages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _IS_SETTLED = """() => {
 
 
 def chosen(page: Page) -> Locator:
-    """The option that is marked, once it is the one the box says it is at."""
+    """The selected option, once it matches aria-activedescendant of the box."""
     page.wait_for_function(_IS_SETTLED)
     return page.locator(".switcher [role=option][aria-selected=true]")
 
@@ -175,7 +175,7 @@ def test_switcher_button_opens_the_search_page_without_scripts(visit: Visit, roo
     expect(page.locator("main input[type=search]")).to_be_visible()
 
 
-# --- keys --------------------------------------------------------------------------------------------
+# --- shortcuts ---------------------------------------------------------------------------------------
 
 
 def clipboard(page: Page) -> str:
@@ -184,7 +184,7 @@ def clipboard(page: Page) -> str:
 
 @pytest.fixture
 def copying(visit: Visit, room: Room) -> Page:
-    """Alice where she may read the clipboard, with one message of Bob's."""
+    """Alice's page with access to the clipboard and one message from Bob."""
     room.say(room.bob, "Some **bold** words")
     visitor = visit(room.server, "Alice")
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -497,7 +497,7 @@ def test_tab_reaches_an_open_editor_from_any_message(alice: Page, room: Room) ->
 def test_tab_from_the_timeline_does_not_scroll(visit: Visit, room: Room) -> None:
     room.fill(120)
     page = enter(visit(room.server, "Alice"), room)
-    page.locator("#messages > .message").last.focus()  # all is in place
+    page.locator("#messages > .message").last.focus()  # waits until the messages are there
     page.locator("#timeline").focus()
     scroll(page, 100_000)
     page.keyboard.press("Tab")

@@ -1,4 +1,4 @@
-"""One's own settings in a browser: a face, and how Chatty looks; with and without JavaScript."""
+"""The settings pages in a browser: picture, colour, theme and password, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_picture_is_previewed_and_a_large_file_rejected_before_saving(
         field.set_input_files(picture())
         return face.count() == 1
 
-    eventually(is_shown)  # the script comes a moment after the page
+    eventually(is_shown)  # the script loads after the page
     assert face.evaluate("each => each.decode().then(() => each.naturalWidth)") == 640
     field.set_input_files(TOO_BIG)
     expect(face).to_have_count(0)
@@ -156,7 +156,7 @@ def test_password_reset_works_without_scripts(visit: Visit, server: ChatServer) 
     page.get_by_label("Email address").fill("dora@example.org")
     page.get_by_role("button", name="Send link").click()
     expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
-    # Without a mail server mails are printed.
+    # Without a mail server, emails are printed to the log.
     eventually(lambda: "/password/reset/" in server.output())
     found = re.search(rf"{server.url}(/password/reset/\S+)", server.output())
     assert found, server.output()

@@ -1,4 +1,4 @@
-"""Pages that belong to the installation rather than to a conversation, as a browser sees them."""
+"""Pages of the installation rather than of a conversation, and their Content Security Policy."""
 
 from __future__ import annotations
 

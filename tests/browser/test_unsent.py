@@ -1,4 +1,4 @@
-"""What a person has written and not sent, when a sign-in ends: kept, or removed after a question."""
+"""Unsent text when a session ends: it is kept, or removed after a question."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def answer(page: Page, name: str) -> None:
 
 def test_signing_out_asks_about_a_draft_in_another_tab(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
-    visitor.allow("401")  # what the other tab still asks for when nobody is signed in any more
+    visitor.allow("401")  # requests of the other tab after signing out
     one = enter(visitor, room)
     two = visitor.new_tab()
     two.goto(room.server.url + room.path)
@@ -59,7 +59,7 @@ def test_drafts_survive_a_session_ended_elsewhere_for_their_author_only(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
-    visitor.allow("401")  # what the page still asks for when nobody is signed in any more
+    visitor.allow("401")  # requests of the page after its session has ended
     page = enter(visitor, room)
     draft(page, "Only mine")
     end_all_sign_ins(room)
