@@ -52,9 +52,7 @@ def test_nonces_are_not_reused(server, visit):
 
 
 @pytest.mark.parametrize("name", ["Alice", None], ids=["signed in", "signed out"])
-def test_the_help_is_searched_and_its_contents_lead_to_sections_without_scripts(
-    server, visit, name
-):
+def test_help_contents_and_search_work_without_scripts(server, visit, name):
     page = visit(server, name, javascript=False).goto("/help/")
     section = page.locator("#help-deletion")
     expect(section).not_to_be_in_viewport()
@@ -74,7 +72,7 @@ def test_the_help_is_searched_and_its_contents_lead_to_sections_without_scripts(
     expect(page.locator(".help")).to_have_count(7)
 
 
-def test_the_list_of_shortcuts_leads_to_the_help(server, visit):
+def test_shortcuts_dialog_links_to_the_help(server, visit):
     page = visit(server, "Alice").goto("/c/browse/")
     expect(page.locator("html[data-connection=online]")).to_be_attached()
     page.get_by_role("button", name="Keyboard shortcuts").click()
