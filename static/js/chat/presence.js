@@ -26,7 +26,7 @@ export class Presence {
     return this.#members.size > 0;
   }
 
-  /** {names, everybody}: who has seen my message at `seq`, and whether that is everyone. */
+  /** The names of members who have seen my message at `seq`, and whether all of them (two or more) have. */
   seenBy(seq) {
     const readers = this.#list.filter((member) => member.seq >= seq && seq > member.since);
     const names = readers.map(({ name }) => name);
