@@ -1,5 +1,5 @@
-// Stands between the pages and the network for one thing: a page that cannot be had is answered with
-// one that says so. No conversation and no answer of the API is ever kept here, so nothing stale is shown.
+// Serves an offline page when a page can't be loaded, and handles clicks on notifications. It never
+// caches conversations or API responses, so nothing outdated is shown.
 
 const { version, page, files } = {{ kept|safe }};
 const CACHE = `chatty-${version}`;
@@ -7,7 +7,7 @@ const PLAIN = { ignoreVary: true };
 const PATIENCE = 2_000; // ms
 
 addEventListener("install", (event) => {
-  // No page depends on which version answers for it: a new one need not wait until all are closed.
+  // Pages work with any version of this worker, so a new one need not wait until all of them are closed.
   skipWaiting();
   event.waitUntil(keep());
 });
@@ -24,7 +24,7 @@ addEventListener("fetch", (event) => {
   }
 });
 
-// A page that came while this was being installed asks to be answered for, too.
+// Sent by pages that were loaded before this worker was active (views/background.js).
 addEventListener("message", (event) => event.waitUntil(clients.claim()));
 
 addEventListener("notificationclick", (event) => {
@@ -42,7 +42,7 @@ async function takeOver() {
   for (const name of await caches.keys()) {
     if (name.startsWith("chatty-") && name !== CACHE) await caches.delete(name);
   }
-  // The page is asked for while this script is still being started.
+  // Requests pages while the worker is still starting.
   await registration.navigationPreload?.enable();
   await clients.claim();
 }
@@ -50,10 +50,10 @@ async function takeOver() {
 async function visit({ request, preloadResponse }) {
   try {
     const response = (await preloadResponse) ?? (await fetch(request));
-    // Firefox resolves a preload that failed, with a response that is none.
+    // In Firefox, a failed preload resolves with an error response.
     if (response.type !== "error") return response;
   } catch {
-    // There is no connection.
+    // Offline.
   }
   return (await kept(page)) ?? Response.error();
 }
@@ -62,17 +62,17 @@ async function answer(request) {
   return (await kept(request)) ?? fetch(request);
 }
 
-/** What was kept, or undefined; a storage that does not answer is not waited for. */
+/** The cached response, or undefined. Doesn't wait longer than PATIENCE for the cache. */
 function kept(request) {
   const late = new Promise((resolve) => setTimeout(resolve, PATIENCE));
   return Promise.race([caches.match(request, PLAIN), late]).catch(() => undefined);
 }
 
-/** The window that shows it already, else the one of Chatty that was used last, else a new one. */
+/** Focus the window that shows `url`, else navigate the last used window, else open a new one. */
 async function open(url) {
   const pathOf = (each) => new URL(each.url).pathname;
   const windows = (await clients.matchAll({ type: "window" })).filter(
-    (each) => !/^\/(admin|api)\//.test(pathOf(each)), // what is begun there is kept nowhere
+    (each) => !/^\/(admin|api)\//.test(pathOf(each)), // navigating these could lose unsaved input
   );
   const there = windows.find((each) => pathOf(each) === url);
   try {

@@ -1,4 +1,4 @@
-// Makes the page live. Every part is put in by itself: one that fails leaves its forms and links.
+// Enhances the page. Each part starts on its own: if one fails, its forms and links still work without it.
 
 import { Chat } from "chatty/chat/chat.js";
 import { Drafts } from "chatty/chat/drafts.js";
@@ -20,7 +20,7 @@ import { Sidebar } from "chatty/views/sidebar.js";
 import { Timeline } from "chatty/views/timeline.js";
 import { t } from "chatty/views/i18n.js";
 
-const RELOAD_PAUSE = 10_000; // ms: a page that is loaded anew for the same reason again stays
+const RELOAD_PAUSE = 10_000; // ms: no second automatic reload within this time
 
 async function main() {
   view("forms").then(({ help }) => help());
@@ -44,12 +44,12 @@ async function main() {
     t,
   });
   const drafts = new Drafts(scope, data.writer);
-  let isLeaving = false; // for a page that says what came of the form which led there
+  let isLeaving = false; // already navigating, such as after a form: the next page says what happened
   addEventListener("beforeunload", () => (isLeaving = true));
   let composer = null;
   let timeline = null;
-  // The page stays: to lead elsewhere, or to load it as somebody else, would put what is being typed
-  // where its writer did not look.
+  // Lock the page rather than navigate or reload as another account: either would put the text being
+  // typed where its author isn't looking.
   const lock = (change) => {
     if (isLeaving) return;
     composer?.lock(change);
@@ -152,7 +152,7 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
     locked: conversation.archived ? "archived" : "",
     onMove: () => reading?.look(),
   });
-  let actions = null; // until they have come, its links and forms do what they offer
+  let actions = null; // until the module has loaded, its links and forms work without it
   const form = document.getElementById("composer");
   const composer =
     form &&
@@ -214,16 +214,16 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
   return { composer, timeline };
 }
 
-/** A part that comes a moment later; what it listens for waits for it. `sources`: as of BufferedEmitter. */
+/** Load a part later and buffer its events until it has started. `sources`: see BufferedEmitter. */
 function startBuffered(name, sources, start) {
   const events = new BufferedEmitter(...sources);
-  // Also of one that does not come: nothing is kept for ever.
+  // Also replay if the module fails to load, or the buffer would grow forever.
   view(name)
     .then((module) => start(module, events))
     .finally(() => events.replay());
 }
 
-/** What a notice changes about the page around the log. */
+/** Update the page around the messages after a system message. */
 function followNotice(kind, notice, { setTitle, composer, timeline, lock }) {
   if (kind === "renamed") setTitle(notice.data.new);
   if (kind === "archived" && composer && !composer.locked) lock("archived");
@@ -232,7 +232,7 @@ function followNotice(kind, notice, { setTitle, composer, timeline, lock }) {
     timeline.lock("");
     view("locked_bar").then(({ hideLocked }) => hideLocked());
   }
-  // Without a composer nothing is being written, and the server draws one.
+  // The page has no composer, so there is no text to lose: reload to get one from the server.
   if (kind === "unarchived" && !composer) reload();
 }
 
@@ -255,7 +255,7 @@ function csrfToken() {
   return document.querySelector("input[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
-/** Ask the server again who we are and where; not over and over. */
+/** Reload the page, but not in a loop: see RELOAD_PAUSE. */
 function reload() {
   const last = Number(sessionStorage.getItem("chatty.reloaded")) || 0;
   if (Date.now() - last < RELOAD_PAUSE) return;

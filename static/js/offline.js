@@ -1,4 +1,4 @@
-// The page without a connection looks whether there is one again, and then loads what was asked for.
+// The offline page: checks whether the server is reachable again, then loads the requested page.
 
 const FIRST = 2_000; // ms
 const LONGEST = 30_000; // ms
@@ -12,7 +12,7 @@ async function look() {
     const answer = await fetch("/offline/", { method: "HEAD", cache: "no-store" });
     if (answer.ok) return location.reload();
   } catch {
-    // Still none.
+    // Still offline.
   }
   timer = setTimeout(look, pause);
   pause = Math.min(LONGEST, pause * 1.5);
@@ -24,7 +24,7 @@ function lookNow() {
   look();
 }
 
-// At its own address there is nothing else to load.
+// Opened at its own URL, there is no other page to load.
 if (location.pathname !== "/offline/") {
   document.getElementById("trying").hidden = false;
   addEventListener("online", lookNow);

@@ -1,4 +1,4 @@
-// Pages for people who are not signed in.
+// The script of pages for people who are not signed in.
 
 import { offerZone } from "chatty/views/zone.js";
 

@@ -1,8 +1,9 @@
-// Where one signs in: tells that unsent text is kept in this browser, and removes it if asked.
+// On the sign-in page: says that this browser still has unsent text, and offers to remove it.
 //
-// A sign-in may end without a question: on another device, or before the page's script had come.
+// A session can end without asking about that text: from another device, or before the script had loaded.
 
-const PREFIX = "chatty.draft."; // these as in chat/drafts.js, which would bring the whole chat with it
+// The same as in chat/drafts.js and chat/outbox_storage.js, which would load much more code.
+const PREFIX = "chatty.draft.";
 const WRITER = "chatty.writer.";
 const DATABASE = "chatty";
 const STORE = "unsent";
@@ -15,7 +16,7 @@ async function showNotice(place) {
   place.querySelector("button").addEventListener("click", async (event) => {
     event.target.remove();
     for (const name of [...keysOf(PREFIX), ...keysOf(WRITER)]) localStorage.removeItem(name);
-    // Other windows forget it too: they would write it down again.
+    // Clear the outboxes of other windows too, or they would store their records again.
     for (const scope of scopes)
       new BroadcastChannel(`chatty.outbox.${scope}`).postMessage({ type: "cleared" });
     await inStore("readwrite", (store) => store.clear()).catch(() => {});
@@ -27,7 +28,7 @@ function keysOf(prefix) {
   try {
     return Object.keys(localStorage).filter((name) => name.startsWith(prefix));
   } catch {
-    return []; // forbidden: nothing is kept there
+    return []; // storage is blocked, so nothing is stored
   }
 }
 
@@ -50,9 +51,9 @@ function inStore(mode, work) {
         transaction.oncomplete = () => resolve(request.result);
         transaction.onabort = reject;
       } catch (error) {
-        reject(error); // of a version that knew no such store
+        reject(error); // a database from a version without this store
       } finally {
-        database.close(); // once the transaction is through
+        database.close(); // takes effect once the transaction has completed
       }
     };
   });

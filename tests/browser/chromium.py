@@ -1,7 +1,7 @@
-"""Finds a Chromium: one on PATH, else Playwright's, else Debian's package.
+"""Find a Chromium: on PATH, else Playwright's, else Debian's package.
 
-The headless shell is the same engine without the rest of a browser: pages load in half the time. What
-needs the rest (notifications, installing) asks for the whole one.
+The headless shell has the same engine as the full browser, and pages load in half the time. Tests of
+notifications and installing need the full browser.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from pathlib import Path
 
 _WHOLE = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _SHELL = ("chromium-headless-shell", "chrome-headless-shell")
-# No news, no updates, no accounts: a test talks to 127.0.0.1 and nobody else.
+# Disables background requests: tests connect only to 127.0.0.1.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Nor a renderer started in advance for a page that never comes, nor a process for graphics alone.
+    # Also saves processes: no spare renderer, no separate GPU process.
     "--disable-features=OptimizationHints,MediaRouter,SpareRendererForSitePerProcess",
     "--in-process-gpu",
 ]
 
 
 class NoChromiumError(Exception):
-    """The browser tests cannot run, and must not look as if they had passed."""
+    """Raised rather than skipping: browser tests that cannot run must not look as if they passed."""
 
 
 def find(playwrights_own: str, *, whole: bool = False) -> str:
-    """The path of a Chromium, installed first where there is none. Raises NoChromiumError.
+    """Return the path of a Chromium, installing one if necessary. Raises NoChromiumError.
 
-    Without `whole`, the headless shell where there is one.
+    Prefers the headless shell unless `whole` is set.
     """
     if chosen := os.environ.get("CHROMIUM"):
         return chosen
     names = _WHOLE if whole else (*_SHELL, *_WHOLE)
-    # Test workers start together: one installs, the others wait and find what it installed.
+    # Test workers start at the same time: one installs it, the others wait and then find it.
     with (Path(tempfile.gettempdir()) / f"chatty-chromium-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return (
@@ -68,13 +68,13 @@ def _installed_by_playwright(path: str) -> str | None:
 
 def _installed_by_apt(names: tuple[str, ...]) -> str | None:
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        _run(["apt-get", "update"])  # a new machine has no list of packages yet
+        _run(["apt-get", "update"])  # a new machine has no package lists yet
         _run(["apt-get", "install", "--yes", "--no-install-recommends", "chromium"])
     return _on_path(names)
 
 
 def _run(command: list[str]) -> None:
-    """Try to install; what became of it is seen by looking for the browser again."""
+    """Run an installation command. Errors are ignored, since the caller looks for the browser again."""
     print("Installing a browser:", " ".join(command), file=sys.stderr)
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(command, check=False, timeout=300)

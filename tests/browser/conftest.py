@@ -1,7 +1,7 @@
-"""People in front of real browsers. A visitor's page must stay free of errors unless a test says so.
+"""Fixtures for tests with real browsers. A test fails if a page logs errors it does not allow.
 
-To watch a test: HEADED=1 opens windows, slowed down; TRACES=<directory> writes what each visitor did.
-CONTRIBUTING.md shows how.
+HEADED=1 shows the browser in slow motion, TRACES=<directory> writes a trace for each visitor. See
+CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from tests.cast import PASSWORD
 from tests.installations import Builder, ChatServer
 from tests.sockets import Member
 
-PATIENCE = 10_000  # milliseconds until an expectation has failed; the machine may be busy
-SLOW_MO = 300  # milliseconds between two steps of a test that is watched
+PATIENCE = 10_000  # milliseconds until an expectation fails, long enough for a busy machine
+SLOW_MO = 300  # milliseconds between two steps with HEADED=1
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -67,9 +67,9 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @dataclass
 class Visitor:
-    """Somebody's browser: `page` is its first tab. `errors` is what the browser complained about.
+    """A person's browser. `page` is its first tab, `errors` its console and page errors.
 
-    A test that expects complaints (a server killed on purpose) names them: allow("ERR_CONNECTION").
+    Tests that expect errors (such as from a killed server) call allow("ERR_CONNECTION").
     """
 
     server: ChatServer
@@ -86,7 +86,7 @@ class Visitor:
         return self.page
 
     def be(self, name: str) -> None:
-        """Have the cookies of a new sign-in, without a page for it."""
+        """Sign in by setting the cookies of a new session, without loading a page."""
         given = Member(self.server, name).cookie(self.page.evaluate("navigator.userAgent"))
         pairs = (pair.split("=", 1) for pair in given.split("; "))
         self.context.add_cookies(
@@ -94,7 +94,7 @@ class Visitor:
         )
 
     def sign_in(self, name: str) -> None:
-        """Sign in as people do, by the form."""
+        """Sign in with the form."""
         self.goto("/sign-in/")
         self.page.locator("input[name=email]").fill(f"{name.lower()}@example.org")
         self.page.locator("input[name=password]").fill(PASSWORD)
@@ -112,7 +112,7 @@ class Visitor:
         page.on("console", self._hear)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        # Chromium reports what the Content-Security-Policy stopped as errors on the console.
+        # This includes violations of the Content-Security-Policy.
         if message.type == "error":
             self.errors.append(f"{message.location.get('url', '')}: {message.text}")
 
@@ -131,7 +131,7 @@ Visit = Callable[..., Visitor]
 def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """visit(server, "Alice", phone=True, javascript=False, **context options) -> Visitor.
 
-    Without a name nobody is signed in.
+    Without a name, the visitor is not signed in.
     """
     visitors: list[Visitor] = []
     traces = os.environ.get("TRACES")
@@ -171,14 +171,14 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
 
 @pytest.fixture(scope="module")
 def server(builder: Builder) -> Iterator[ChatServer]:
-    """One for all tests of a module: each talks in a room of its own."""
+    """One server per module. Each test has its own room."""
     with contextlib.closing(builder.sqlite()) as installation:
         yield installation.serve()
 
 
 @pytest.fixture(scope="module")
 def places(server: ChatServer) -> dict[str, str]:
-    """Every page there is, with something on it: {name of sample_pages.PAGES: path}."""
+    """Paths of all pages, with sample data: {name in sample_pages.PAGES: path}."""
     return sample_pages.create(server)
 
 

@@ -1,4 +1,4 @@
-"""Rooms in which the people of a test talk, and what they do and see on their pages."""
+"""Rooms (conversations for tests) and helpers to act and look on their pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Persons = Callable[[ChatServer, str], Person]
 
 
 class Line:
-    """The sockets of a browser, which can be cut: pages then find none until mend()."""
+    """The connection of a browser. After cut(), it is offline and no socket opens until mend()."""
 
     def __init__(self, visitor: Visitor) -> None:
         self.visitor = visitor
@@ -50,17 +50,17 @@ class Line:
 
 
 class Later:
-    """A page whose later scripts (chatty/assets/static_files.py) are kept back until come() or fail()."""
+    """A page whose later scripts (see chatty/assets/static_files.py) wait for come() or fail()."""
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
-        self.frames: list[Any] = []  # as its socket heard them
+        self.frames: list[Any] = []  # received by its socket
         self._held: list[Route] = []
         self._then: Callable[[Route], None] = self._held.append
         visitor.page.route(re.compile(r"/js/later\."), lambda route: self._then(route))
 
     def goto(self, path: str) -> Page:
-        """Return the page when its socket is welcomed."""
+        """Return the page once its socket has received `hello`."""
         page = self._visitor.page
         page.on(
             "websocket",
@@ -82,11 +82,11 @@ class Later:
     def _go_on(self, then: Callable[[Route], None]) -> None:
         wait_for_held(self._visitor.page, self._held)
         self._then = then
-        for route in self._held:  # asked for twice: ahead of time, and in earnest
+        for route in self._held:  # requested twice: as a preload and by the import
             then(route)
 
 
-# Up to so many messages are sent sooner than a process starts, and within the limits of one person.
+# Up to this many messages, the API is faster than starting a process and within the rate limits.
 _BY_REST = 200
 _FILL = """
 from accounts.models import User
@@ -98,7 +98,7 @@ for number in range(1, {count} + 1):
 
 
 class Room:
-    """A conversation of Alice (owner) and Bob, with what programs can do in it."""
+    """A conversation of Alice (owner) and Bob, used over the REST API."""
 
     def __init__(self, server: ChatServer, person: Persons) -> None:
         self.server = server
@@ -121,7 +121,7 @@ class Room:
         return message
 
     def fill(self, count: int) -> None:
-        """`count` messages of Bob: "1", "2", …"""
+        """Send `count` messages as Bob: "1", "2", …"""
         if count > _BY_REST:
             self.server.manage("shell", "-c", _FILL.format(room=self.id, count=count))
             return
@@ -137,7 +137,7 @@ class Room:
         return [each["body"] for each in page["messages"] if each["kind"] == "text"]
 
 
-# What a page loads a moment later than the rest, and what only waits to be pressed shows no sign of.
+# Modules that a page loads later and that show no sign of being ready.
 _WAIT_FOR_PARTS = (
     "Promise.all(['message_actions', 'keyboard', 'message_links']"
     ".map(n => import(`chatty/views/${n}.js`)))"
@@ -157,23 +157,23 @@ def wait_for_line(page: Page) -> None:
 
 def wait_for_held(page: Page, held: list[Route]) -> None:
     deadline = time.monotonic() + 15
-    while not held:  # it is about to be asked for
+    while not held:
         assert time.monotonic() < deadline, "what is kept back was never asked for"
         page.wait_for_timeout(50)
 
 
 def let_go(page: Page, held: list[Route]) -> None:
-    """Let what a test has kept back go on, once there is something."""
+    """Continue the held requests, after waiting for the first one."""
     wait_for_held(page, held)
     for route in held:
         route.continue_()
 
 
 def violations(page: Page, *rules: str) -> list[str]:
-    """What axe has against a page: the rule and the element. `rules`: only these, which is quicker."""
-    # Half faded in, words have half their contrast.
+    """Return axe's violations: rule and element. `rules` limits the check, which is faster."""
+    # Wait for animations: text that is fading in has too little contrast.
     page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
-    # All violations; of what passed only one element each, since describing them takes most of the time.
+    # Report details of violations only: describing elements that passed takes most of the time.
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": rules}
@@ -187,7 +187,7 @@ def write(page: Page, body: str) -> None:
 
 
 def message_texts(page: Page) -> list[str]:
-    """The words of all bubbles, in the order of the page."""
+    """The texts of all messages, in the order of the page."""
     return page.locator("#messages > .message [data-slot=body]").all_inner_texts()
 
 
@@ -196,7 +196,7 @@ def bubble(page: Page, words: str) -> Locator:
 
 
 def act(page: Page, words: str, action: str) -> None:
-    """Press a button of a message's toolbar or menu."""
+    """Click a button in a message's toolbar or menu."""
     message = bubble(page, words).first
     message.hover()
     if action in {"edit", "delete", "unread"}:
@@ -209,7 +209,7 @@ def scroll(page: Page, by: int) -> None:
 
 
 def anchor(page: Page) -> tuple[str, float]:
-    """A message in the middle of what is in sight, and where it stands."""
+    """The id of a visible message and its top position."""
     found = page.evaluate(
         """() => {
             const box = document.getElementById("timeline").getBoundingClientRect();

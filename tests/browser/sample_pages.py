@@ -1,4 +1,4 @@
-"""Every page there is, with something on it."""
+"""The paths of all pages, and sample data for them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ actions.send_message(bob, direct.pk, key="sample-direct", body="Hello")
 print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk)
 """
 
-# The pages of somebody signed in, by what a test calls them.
+# Pages for people who are signed in, by name.
 PAGES = {
     "home": "/?list",
     "browse": "/c/browse/",
@@ -74,7 +74,7 @@ PAGES = {
     "sign-ins": "/settings/sign-ins/",
     "missing": "/c/999999/",
 }
-# For whoever is not signed in.
+# Pages for people who are not signed in.
 STRANGERS = (
     *("/sign-in/", "/sign-up/", "/password/forgotten/", "/password/forgotten/sent/"),
     *("/password/reset/MQ/no-such-token/", "/help/", "/help/?q=delete", "/help/?q=zzz"),
@@ -82,7 +82,7 @@ STRANGERS = (
 
 
 def create(server: ChatServer) -> dict[str, str]:
-    """Fill a server with what pages can show; return the paths of PAGES."""
+    """Create sample data on a server and return the paths of PAGES."""
     printed = server.manage("shell", "-v", "0", "-c", _CREATE)
     found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+) (\d+)", printed)
     assert found, printed

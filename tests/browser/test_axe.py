@@ -1,4 +1,4 @@
-"""What axe has against the pages, in every look: nothing."""
+"""No page violates axe's accessibility rules, in any theme or contrast."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tests.browser.rooms import violations
 from tests.browser.sample_pages import PAGES, STRANGERS
 from tests.installations import ChatServer, Person
 
-# What a device asks for.
+# Media features of the device.
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "contrast": "no-preference"},
     "dark": {"color_scheme": "dark", "contrast": "no-preference"},
     "light-more": {"color_scheme": "light", "contrast": "more"},
     "dark-more": {"color_scheme": "dark", "contrast": "more"},
 }
-# Pages that differ most from each other, on a phone and with more contrast; the rest of them is long.
+# The most diverse pages are checked on a phone and with more contrast. The rest are `long` tests.
 _SAMPLES = ("home", "room", "members", "profile", "/sign-in/")
 _REST = tuple(name for name in (*PAGES, *STRANGERS) if name not in _SAMPLES)
 
 
 @pytest.fixture
 def wears(person: Callable[[ChatServer, str], Person]) -> Iterator[Callable[..., None]]:
-    """wears(server, theme, contrast): so Alice has chosen, until the test is over."""
+    """wears(server, theme, contrast): set Alice's theme and contrast until the end of the test."""
     alices = []
 
     def wears(server: ChatServer, theme: str, contrast: str) -> None:
@@ -42,7 +42,7 @@ def wears(person: Callable[[ChatServer, str], Person]) -> Iterator[Callable[...,
 
 
 def faults_by_look(page: Page, looks: Iterable[str]) -> dict[str, list[str]]:
-    """What axe has against a page: everything in the first look, only colours in the others."""
+    """Check a page with all rules in the first look, and only contrast in the others."""
     found: dict[str, list[str]] = {}
     for look in looks:
         page.emulate_media(**LOOKS[look])
@@ -51,7 +51,7 @@ def faults_by_look(page: Page, looks: Iterable[str]) -> dict[str, list[str]]:
 
 
 def parts(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
-    """`names` in so many parts, so that several workers share them."""
+    """Split `names` into `count` parts, to run them on several workers."""
     return [names[start::count] for start in range(count)]
 
 
@@ -69,7 +69,7 @@ def parts(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
     ],
     ids=lambda value: None if isinstance(value, (tuple, list)) else ("desktop", "phone")[value],
 )
-def test_axe_finds_nothing_on_any_page(
+def test_axe_finds_no_violations_on_any_page(
     names: tuple[str, ...],
     phone: bool,
     looks: list[str],
@@ -87,7 +87,7 @@ def test_axe_finds_nothing_on_any_page(
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
-def test_axe_finds_nothing_in_what_opens_on_a_page(
+def test_axe_finds_no_violations_in_menus_and_dialogs(
     phone: bool, visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
     looks = ["light", "dark"]
@@ -111,7 +111,7 @@ def test_axe_finds_nothing_in_what_opens_on_a_page(
     ("device", "chosen"),
     [("dark", ("light", "more")), ("light", ("dark", "more")), ("light-more", ("dark", "none"))],
 )
-def test_axe_finds_nothing_in_what_somebody_chose_against_their_device(
+def test_axe_finds_no_violations_if_settings_override_the_device(
     device: str,
     chosen: tuple[str, str],
     visit: Visit,
@@ -119,7 +119,7 @@ def test_axe_finds_nothing_in_what_somebody_chose_against_their_device(
     places: dict[str, str],
     wears: Callable[..., None],
 ) -> None:
-    """What is chosen has the colours of a device that asks for it: any page shows whether it takes."""
+    """Settings use the same colours as the device's media features, so one page is enough."""
     wears(server, *chosen)
     page = visit(server, "Alice").goto(places["profile"])
     assert faults_by_look(page, [device]) == {device: []}

@@ -1,4 +1,4 @@
-"""People and settings beside the conversation, where there is room for three columns."""
+"""The pane beside the conversation with its members or settings, in wide windows."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def open_details(page: Page, name: str) -> Locator:
 
 
 def save(page: Page, **fields: str) -> None:
-    """Fill in settings by their labels and press Save."""
+    """Fill in settings by their labels and click Save."""
     for label, words in fields.items():
         details(page).get_by_label(label).fill(words)
     details(page).get_by_role("button", name="Save").first.click()
 
 
-def test_people_stand_beside_the_conversation_and_go_again(alice: Page, room: Room) -> None:
+def test_details_pane_opens_beside_the_conversation_and_closes(alice: Page, room: Room) -> None:
     alice.locator("#composer-body").fill("Half a thought")
     open_details(alice, "members")
     expect(details(alice).get_by_role("heading", name="People", exact=True)).to_be_focused()
@@ -54,7 +54,7 @@ def test_people_stand_beside_the_conversation_and_go_again(alice: Page, room: Ro
     assert alice.url.endswith(room.path)
 
 
-def test_the_same_press_again_closes(alice: Page) -> None:
+def test_details_pane_closes_by_its_toggle_or_button(alice: Page) -> None:
     open_details(alice, "members")
     door(alice, "members").click()
     expect(details(alice)).to_be_hidden()
@@ -63,13 +63,13 @@ def test_the_same_press_again_closes(alice: Page) -> None:
     expect(details(alice)).to_be_hidden()
 
 
-def test_people_are_found_added_and_given_a_role_without_leaving(alice: Page, room: Room) -> None:
+def test_details_pane_finds_adds_and_promotes_members_in_place(alice: Page, room: Room) -> None:
     name = "Carol"
     open_details(alice, "members")
     search = details(alice).get_by_role("searchbox", name="Find people by name")
     search.fill(name)
     search.press("Enter")
-    details(alice).get_by_role("checkbox", name=name).check()  # of the list before, maybe
+    details(alice).get_by_role("checkbox", name=name).check()  # perhaps still in the previous list
     expect(alice.locator(".details__body:not([aria-busy])")).to_be_attached()
     expect(details(alice).get_by_role("checkbox")).to_have_count(1)
     expect(details(alice).get_by_role("checkbox", name=name)).to_be_checked()
@@ -84,7 +84,7 @@ def test_people_are_found_added_and_given_a_role_without_leaving(alice: Page, ro
     assert alice.url.endswith(room.path)
 
 
-def test_settings_are_saved_and_refused_without_leaving(visit: Visit, room: Room) -> None:
+def test_details_pane_saves_settings_and_shows_errors_in_place(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("status of 400")
     alice = enter(visitor, room)
@@ -97,7 +97,7 @@ def test_settings_are_saved_and_refused_without_leaving(visit: Visit, room: Room
     assert alice.url.endswith(room.path)
 
 
-def test_what_others_change_is_shown_unless_one_is_in_the_middle_of_something(
+def test_details_pane_shows_changes_by_others_unless_in_use(
     alice: Page, room: Room, person: Persons, server: ChatServer
 ) -> None:
     carol = person(server, "Carol")
@@ -119,7 +119,7 @@ def test_what_others_change_is_shown_unless_one_is_in_the_middle_of_something(
     expect(details(alice).locator(f"#person-{me['id']}")).to_have_count(0)
 
 
-def test_it_stays_from_one_conversation_to_the_next_and_nothing_jumps(
+def test_details_pane_stays_open_across_pages_without_layout_shift(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
@@ -141,7 +141,7 @@ def test_it_stays_from_one_conversation_to_the_next_and_nothing_jumps(
     expect(details(page)).to_be_hidden()
 
 
-def test_leaving_leads_to_the_list_and_says_so(visit: Visit, room: Room) -> None:
+def test_leaving_from_the_details_pane_redirects_with_a_message(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Bob"), room)
     open_details(page, "settings")
     details(page).get_by_role("button", name="Leave conversation").click()
@@ -149,7 +149,7 @@ def test_leaving_leads_to_the_list_and_says_so(visit: Visit, room: Room) -> None
     expect(page.locator(".flashes")).to_contain_text("left")
 
 
-def test_what_cannot_be_had_is_said_and_tried_again(visit: Visit, room: Room) -> None:
+def test_details_pane_shows_load_errors_and_retries(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED")
     page = enter(visitor, room)
@@ -161,13 +161,13 @@ def test_what_cannot_be_had_is_said_and_tried_again(visit: Visit, room: Room) ->
     expect(details(page)).to_contain_text("Bob")
 
 
-def test_without_room_they_are_pages(visit: Visit, room: Room) -> None:
+def test_details_are_separate_pages_in_narrow_windows(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice", viewport={"width": 1000, "height": 700}), room)
     door(page, "members").click()
     page.wait_for_url("**/members/")
 
 
-def test_a_window_that_grows_shows_what_was_open(visit: Visit, room: Room) -> None:
+def test_details_pane_reopens_when_the_window_grows(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     open_details(enter(visitor, room), "members")
     visitor.page.set_viewport_size({"width": 900, "height": 700})
@@ -178,7 +178,7 @@ def test_a_window_that_grows_shows_what_was_open(visit: Visit, room: Room) -> No
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(visit: Visit, room: Room, scheme: str) -> None:
+def test_axe_finds_no_violations_in_the_details_pane(visit: Visit, room: Room, scheme: str) -> None:
     page = enter(visit(room.server, "Alice", color_scheme=scheme), room)
     for name in ("members", "settings"):
         open_details(page, name)
@@ -190,7 +190,7 @@ def change_topic(room: Room, topic: str) -> None:
     assert room.alice.call("PATCH", path, {"topic": topic})[0] == 200
 
 
-def test_what_was_saved_is_said_for_longer_than_its_own_notice_takes(
+def test_details_pane_keeps_the_saved_message_after_its_own_system_message(
     alice: Page, room: Room
 ) -> None:
     open_details(alice, "settings")
@@ -203,7 +203,7 @@ def test_what_was_saved_is_said_for_longer_than_its_own_notice_takes(
     expect(alice.locator("#topic")).to_have_text("")
 
 
-def test_what_one_has_begun_meanwhile_stays(visit: Visit, room: Room) -> None:
+def test_details_pane_keeps_input_typed_during_a_refresh(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice"), room)
     open_details(page, "settings")
     page.locator("#composer-body").focus()
@@ -222,7 +222,9 @@ def test_what_one_has_begun_meanwhile_stays(visit: Visit, room: Room) -> None:
     expect(details(page).get_by_label("Topic")).to_have_value("Mine")
 
 
-def test_a_refused_form_stays_whatever_others_change(visit: Visit, room: Room) -> None:
+def test_details_pane_keeps_a_form_with_errors_when_others_make_changes(
+    visit: Visit, room: Room
+) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("status of 400")
     page = enter(visitor, room)
@@ -237,7 +239,9 @@ def test_a_refused_form_stays_whatever_others_change(visit: Visit, room: Room) -
     expect(details(page).get_by_label("Topic")).to_have_value("Mine")
 
 
-def test_who_writes_while_it_loads_goes_on_writing(visit: Visit, room: Room) -> None:
+def test_details_pane_does_not_take_the_focus_while_typing_elsewhere(
+    visit: Visit, room: Room
+) -> None:
     page = enter(visit(room.server, "Alice"), room)
     held: list[Route] = []
     page.route(re.compile("/members/"), lambda route: held.append(route))
@@ -249,7 +253,9 @@ def test_who_writes_while_it_loads_goes_on_writing(visit: Visit, room: Room) -> 
     expect(page.locator("#composer-body")).to_have_value("Hello world")
 
 
-def test_a_refusal_is_heard_by_who_has_gone_on(visit: Visit, room: Room) -> None:
+def test_details_pane_reports_an_error_after_switching_to_another_page(
+    visit: Visit, room: Room
+) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("status of 400")
     page = enter(visitor, room)
@@ -264,7 +270,7 @@ def test_a_refusal_is_heard_by_who_has_gone_on(visit: Visit, room: Room) -> None
     expect(details(page)).to_contain_text("Bob")
 
 
-def test_a_sign_in_that_ended_leads_nobody_away_from_what_is_typed(
+def test_details_pane_keeps_the_page_and_draft_after_the_session_ended(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
@@ -272,7 +278,7 @@ def test_a_sign_in_that_ended_leads_nobody_away_from_what_is_typed(
     alice = enter(visitor, room)
     open_details(alice, "members")
     alice.locator("#composer-body").press_sequentially("Half a thought")
-    # The page has not heard yet that its sign-in has ended.
+    # The session ends without the page being notified.
     visitor.context.clear_cookies()
     details(alice).get_by_role("searchbox").press("Enter")
     trouble = details(alice).get_by_role("alert")
@@ -283,7 +289,7 @@ def test_a_sign_in_that_ended_leads_nobody_away_from_what_is_typed(
     alice.wait_for_url("**/sign-in/**")
 
 
-def test_what_was_closed_stays_closed(visit: Visit, room: Room) -> None:
+def test_details_pane_stays_closed_after_resizing(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice"), room)
     open_details(page, "members")
     page.reload()

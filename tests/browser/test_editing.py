@@ -1,4 +1,4 @@
-"""Edits in progress: kept like drafts, and never written over another edit unseen."""
+"""Edits in progress are stored like drafts and never overwrite another edit unseen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def change(room: Room, message: int, body: str) -> None:
     assert room.alice.call("PATCH", f"/api/messages/{message}/", {"body": body})[0] == 200
 
 
-def test_an_edit_in_progress_outlasts_a_reload_and_another_page(alice: Page, room: Room) -> None:
+def test_edit_in_progress_survives_a_reload_and_navigation(alice: Page, room: Room) -> None:
     room.say(room.alice, "Helo")
     begin(alice, "Helo", "Hello, and a long thought")
     alice.goto(f"{room.server.url}/settings/profile/")
@@ -34,7 +34,7 @@ def test_an_edit_in_progress_outlasts_a_reload_and_another_page(alice: Page, roo
     assert alice.evaluate(KEPT) == 0
 
 
-def test_text_typed_before_the_editor_has_come_is_in_it(visit: Visit, room: Room) -> None:
+def test_text_typed_while_the_editor_loads_is_in_it(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Hello")
     visitor = visit(room.server, "Alice")
     held: list[Route] = []
@@ -53,10 +53,10 @@ def test_text_typed_before_the_editor_has_come_is_in_it(visit: Visit, room: Room
     assert room.bodies() == ["Hello, Bob"]
 
 
-def test_text_typed_long_after_an_editor_was_asked_for_stays_in_the_composer(
+def test_text_typed_while_the_editor_is_delayed_stays_in_the_composer(
     visit: Visit, room: Room
 ) -> None:
-    """Without a connection an editor may come late: by then the text is a message of its own."""
+    """On a bad connection the editor may load late. The text is then a message of its own."""
     room.say(room.alice, "Hello")
     visitor = visit(room.server, "Alice")
     held: list[Route] = []
@@ -72,7 +72,7 @@ def test_text_typed_long_after_an_editor_was_asked_for_stays_in_the_composer(
     expect(page.locator("#composer-body")).to_have_value("Something else")
 
 
-def test_arrow_up_goes_to_an_editor_that_is_open_already(visit: Visit, room: Room) -> None:
+def test_arrow_up_focuses_an_open_editor(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Helo")
     page = enter(visit(room.server, "Alice"), room)
     begin(page, "Helo", "Hello")
@@ -81,9 +81,7 @@ def test_arrow_up_goes_to_an_editor_that_is_open_already(visit: Visit, room: Roo
     expect(page.locator("#editor-body")).to_have_value("Hello")
 
 
-def test_an_answer_to_an_edit_does_not_take_the_focus_from_where_one_is(
-    alice: Page, room: Room
-) -> None:
+def test_saving_an_edit_does_not_move_the_focus(alice: Page, room: Room) -> None:
     room.say(room.alice, "Hello")
     expect(bubble(alice, "Hello")).to_be_visible()
     held: list[Route] = []
@@ -100,7 +98,7 @@ def test_an_answer_to_an_edit_does_not_take_the_focus_from_where_one_is(
     expect(alice.locator("#timeline")).to_be_focused()
 
 
-def test_an_edit_that_was_cancelled_is_not_kept(alice: Page, room: Room) -> None:
+def test_cancelling_an_edit_removes_its_draft(alice: Page, room: Room) -> None:
     room.say(room.alice, "As it is")
     begin(alice, "As it is", "Something else")
     assert alice.evaluate(KEPT) == 1
@@ -108,7 +106,7 @@ def test_an_edit_that_was_cancelled_is_not_kept(alice: Page, room: Room) -> None
     assert alice.evaluate(KEPT) == 0
 
 
-def test_a_reopened_edit_does_not_take_the_focus(visit: Visit, room: Room) -> None:
+def test_reopened_edit_does_not_take_the_focus(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Helo")
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
@@ -118,7 +116,7 @@ def test_a_reopened_edit_does_not_take_the_focus(visit: Visit, room: Room) -> No
     expect(page.locator("#editor-body")).not_to_be_focused()
 
 
-def test_the_edit_of_a_message_deleted_meanwhile_is_offered(alice: Page, room: Room) -> None:
+def test_edit_of_a_deleted_message_moves_to_the_composer(alice: Page, room: Room) -> None:
     gone = room.say(room.alice, "Helo")
     begin(alice, "Helo", "Hello, and a long thought")
     alice.goto(f"{room.server.url}/settings/profile/")
@@ -129,7 +127,7 @@ def test_the_edit_of_a_message_deleted_meanwhile_is_offered(alice: Page, room: R
     assert alice.evaluate(KEPT) == 0
 
 
-def test_the_edit_of_a_message_out_of_sight_deleted_meanwhile_is_offered(
+def test_edit_of_a_deleted_message_that_is_not_loaded_moves_to_the_composer(
     alice: Page, room: Room
 ) -> None:
     gone = room.say(room.alice, "Helo")
@@ -141,9 +139,7 @@ def test_the_edit_of_a_message_out_of_sight_deleted_meanwhile_is_offered(
     expect(alice.locator("#composer-body")).to_have_value("Hello, and a long thought")
 
 
-def test_an_edit_over_a_later_edit_shows_both_and_saves_what_one_chooses(
-    visit: Visit, room: Room
-) -> None:
+def test_conflicting_edit_shows_both_versions_and_can_overwrite(visit: Visit, room: Room) -> None:
     message = room.say(room.alice, "Dinner at six")
     visitor = visit(room.server, "Alice")
     visitor.allow("409")
@@ -156,7 +152,7 @@ def test_an_edit_over_a_later_edit_shows_both_and_saves_what_one_chooses(
     expect(editor.locator(".conflict__other strong")).to_have_text("eight")
     expect(page.locator("#editor-body")).to_have_value("Dinner at seven")
     assert violations(page) == []
-    page.reload()  # both are still there, and the choice
+    page.reload()  # the draft and the conflict are still there
     expect(page.locator("#editor-body")).to_have_value("Dinner at seven")
     page.locator("#editor-body").press("Enter")
     expect(bubble(page, "Dinner at seven")).to_be_visible()
@@ -164,7 +160,7 @@ def test_an_edit_over_a_later_edit_shows_both_and_saves_what_one_chooses(
     assert room.bodies() == ["Dinner at seven"]
 
 
-def test_one_may_keep_the_other_version(visit: Visit, room: Room) -> None:
+def test_conflicting_edit_can_be_discarded(visit: Visit, room: Room) -> None:
     message = room.say(room.alice, "Dinner at six")
     page = enter(visit(room.server, "Alice"), room)
     begin(page, "Dinner at six", "Dinner at seven")

@@ -1,4 +1,4 @@
-"""A page in German is German: what the server draws and what scripts say, down to dates and refusals."""
+"""German pages are German throughout: server-rendered text, scripts, dates and errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Message.objects.filter(pk=old.pk).update(created_at="2024-03-11T09:00:00Z")
 print("ROOM", room.pk, bob.pk)
 """
 
-# Words of the English pages that no German page has.
+# English words that must not appear on a German page.
 _ENGLISH = re.compile(
     r"\b(the|your|you|and|is|are|conversations?|messages?|settings|here|sign|new|people|yesterday)\b",
     re.IGNORECASE,
@@ -44,7 +44,7 @@ def alice(visit: Visit, server: ChatServer) -> Visitor:
 
 
 def english_on(page: Page) -> str:
-    """The first English word, with what stands around it, of all that is seen or read out."""
+    """The first English word on the page, in visible text or labels, with its context."""
     words = str(
         page.evaluate(
             """() => {
@@ -60,7 +60,7 @@ def english_on(page: Page) -> str:
     return words[max(0, found.start() - 60) : found.end() + 60] if found else ""
 
 
-def test_every_page_is_german(alice: Visitor, room: dict[str, int]) -> None:
+def test_every_page_is_in_german(alice: Visitor, room: dict[str, int]) -> None:
     alice.allow("404")
     here = f"/c/{room['id']}/"
     paths = [
@@ -84,7 +84,7 @@ def test_every_page_is_german(alice: Visitor, room: dict[str, int]) -> None:
         assert english_on(page) == "", path
 
 
-def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
+def test_content_rendered_by_scripts_is_in_german(
     alice: Visitor,
     visit: Visit,
     server: ChatServer,
@@ -94,7 +94,7 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
     page = alice.goto(f"/c/{room['id']}/")
     expect(page.locator("html[data-connection=online]")).to_be_attached()
     expect(page.locator("#timeline")).to_contain_text("Montag, 11. März 2024")
-    # The day stands in the server's words; those of scripts are compared with them.
+    # This date was rendered by the server. Scripts must format it the same.
     drawn = page.evaluate(
         """async () => {
             const { Times } = await import("chatty/lib/times.js");
@@ -109,7 +109,7 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
     other.locator("#composer-body").press_sequentially("Hal")
     expect(page.get_by_text("Bob schreibt …")).to_be_visible()
 
-    # One event for both: each page says it in its own language.
+    # Each page shows the same event in its own language.
     status, _ = person(server, "Alice").call(
         "PATCH", f"/api/conversations/{room['id']}/", {"topic": "Boote"}
     )
@@ -131,14 +131,14 @@ def test_what_scripts_draw_is_as_german_as_what_the_server_drew(
     assert english_on(page) == ""
 
 
-def test_a_refusal_by_socket_is_told_in_the_language_of_the_page(
+def test_socket_errors_use_the_language_of_the_page(
     alice: Visitor, visit: Visit, server: ChatServer, room: dict[str, int]
 ) -> None:
-    """The writer refuses in a thread that has no language, and for people of several."""
+    """The writer runs in a thread without an active language, for people with different ones."""
     page = alice.goto(f"/c/{room['id']}/")
     assert refused_by_socket(page).startswith("Das gibt es nicht")
 
-    # The profile counts more than the browser, for pages and sockets alike.
+    # The language of the profile overrides that of the browser, for pages and sockets.
     carol = visit(server, "Carol")
     assert refused_by_socket(carol.goto("/?list")).startswith("This doesn’t exist")
     page = carol.goto("/settings/profile/")

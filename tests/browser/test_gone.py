@@ -1,4 +1,4 @@
-"""A conversation that stops being one's own while it is open: nothing typed goes anywhere else."""
+"""Losing access to the open conversation: the page is locked, and no text is lost or sent elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def delete(room: Room) -> None:
 
 @pytest.fixture
 def elsewhere(room: Room) -> int:
-    """Another conversation of Bob's, the newest: where the page would have gone."""
+    """Bob's newest other conversation, where a redirect would lead."""
     made = room.bob.call("POST", "/api/conversations/", {"name": "Elsewhere"})[1]
     return int(made["id"])
 
@@ -41,7 +41,7 @@ def said_in(room: Room, conversation: int) -> list[str]:
 
 
 def bob_typing(visit: Visit, server: ChatServer, room: Room, text: str) -> Page:
-    """Bob's page with this in its composer. What it asks for may be no longer his."""
+    """Bob's page with `text` in its composer. Requests may return 404 later."""
     visitor = visit(server, "Bob")
     visitor.allow("404")
     bob = enter(visitor, room)
@@ -50,7 +50,7 @@ def bob_typing(visit: Visit, server: ChatServer, room: Room, text: str) -> Page:
 
 
 def bob_without_connection(visit: Visit, server: ChatServer, room: Room) -> tuple[Page, Line]:
-    """Bob's page after its line was cut; mend() brings it back, to be refused what it asks for."""
+    """Bob's page after its connection was cut. After mend(), its requests may be rejected."""
     visitor = visit(server, "Bob")
     visitor.allow(".")
     line = Line(visitor)
@@ -67,7 +67,7 @@ def bob_without_connection(visit: Visit, server: ChatServer, room: Room) -> tupl
         (delete, "This conversation was deleted."),
     ],
 )
-def test_the_page_stays_and_what_is_typed_goes_nowhere_else(
+def test_losing_access_locks_the_page_and_keeps_the_draft(
     end, why, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     bob = bob_typing(visit, server, room, "Dear garden, ")
@@ -81,7 +81,7 @@ def test_the_page_stays_and_what_is_typed_goes_nowhere_else(
     assert said_in(room, elsewhere) == []
 
 
-def test_text_for_a_lost_conversation_is_offered_until_it_is_discarded(
+def test_draft_for_a_lost_conversation_is_shown_until_discarded(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     bob = bob_typing(visit, server, room, "Dear garden")
@@ -101,7 +101,7 @@ def test_text_for_a_lost_conversation_is_offered_until_it_is_discarded(
     expect(kept).to_have_count(0)
 
 
-def test_who_was_removed_while_offline_is_told_when_the_line_is_back(
+def test_removal_while_offline_locks_the_page_on_reconnecting(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     visitor = visit(server, "Bob")
@@ -137,11 +137,11 @@ def test_discarding_empties_the_locked_composer(
 ENDED = "from accounts.models import SignIn; SignIn.objects.filter(user__name='Bob').delete()"
 
 
-def test_a_sign_in_that_ended_while_offline_moves_nobody_into_another_form(
+def test_session_ended_while_offline_locks_the_page_instead_of_redirecting(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     visitor = visit(server, "Bob")
-    visitor.allow(".")  # refusals
+    visitor.allow(".")  # rejected requests
     line = Line(visitor)
     bob = enter(visitor, room)
     box = bob.locator("#composer-body")
@@ -157,7 +157,7 @@ def test_a_sign_in_that_ended_while_offline_moves_nobody_into_another_form(
     expect(bob).to_have_url(re.compile("/sign-in/"))
 
 
-def test_nothing_is_sent_as_somebody_else_who_signed_in_here(
+def test_nothing_is_sent_after_someone_else_signed_in_in_this_browser(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     visitor = visit(server, "Bob")
@@ -176,7 +176,7 @@ def test_nothing_is_sent_as_somebody_else_who_signed_in_here(
     assert room.bodies() == []
 
 
-def test_archiving_locks_the_page_and_unarchiving_opens_it_again(
+def test_archiving_locks_the_page_and_unarchiving_unlocks_it(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     bob = enter(visit(server, "Bob"), room)
@@ -195,7 +195,7 @@ def test_archiving_locks_the_page_and_unarchiving_opens_it_again(
     expect(bob.locator("#messages")).to_contain_text("Dear garden!")
 
 
-def test_who_is_added_again_goes_on_where_they_were(
+def test_being_added_again_unlocks_the_page_and_keeps_the_draft(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     bob = bob_typing(visit, server, room, "Dear garden")
@@ -208,7 +208,7 @@ def test_who_is_added_again_goes_on_where_they_were(
     expect(box).to_have_value("Dear garden")
 
 
-def test_an_edit_in_a_lost_conversation_is_offered_too(
+def test_edit_in_a_lost_conversation_is_kept(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     visitor = visit(server, "Bob")
@@ -240,7 +240,7 @@ def archive(room: Room) -> None:
         (archive, "Not sent: this conversation is archived."),
     ],
 )
-def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
+def test_failed_message_in_a_locked_conversation_can_be_copied_or_discarded(
     end, why, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     bob, line = bob_without_connection(visit, server, room)
@@ -258,7 +258,7 @@ def test_a_failed_message_says_why_it_cannot_be_sent_and_offers_what_is_left(
     expect(failed).to_have_count(0)
 
 
-def test_what_failed_in_the_archive_can_be_sent_when_it_is_out_of_it(
+def test_message_that_failed_while_archived_can_be_sent_after_unarchiving(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     bob, line = bob_without_connection(visit, server, room)
@@ -276,7 +276,9 @@ def test_what_failed_in_the_archive_can_be_sent_when_it_is_out_of_it(
     assert room.bodies() == ["Too early"]
 
 
-def test_an_archived_page_offers_no_other_try(visit: Visit, server: ChatServer, room: Room) -> None:
+def test_failed_message_in_an_archived_conversation_cannot_be_retried(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
     bob, line = bob_without_connection(visit, server, room)
     write(bob, "Too late")
     archive(room)
@@ -288,7 +290,7 @@ def test_an_archived_page_offers_no_other_try(visit: Visit, server: ChatServer, 
     )
 
 
-def test_an_open_conversation_left_elsewhere_offers_to_join_it_again(
+def test_public_conversation_left_elsewhere_can_be_joined_again(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"access": "open"})
@@ -302,7 +304,7 @@ def test_an_open_conversation_left_elsewhere_offers_to_join_it_again(
 
 
 @pytest.mark.parametrize(("access", "end"), [("open", remove), ("closed", leave)])
-def test_who_may_not_join_is_not_offered_to(
+def test_join_button_is_hidden_from_people_who_cannot_join(
     access: str, end, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"access": access})
@@ -317,7 +319,7 @@ def test_who_may_not_join_is_not_offered_to(
 
 
 @pytest.mark.parametrize("rest", ["", "members/"])
-def test_the_page_of_a_conversation_that_is_gone_offers_its_text(
+def test_not_found_page_shows_the_draft_of_a_deleted_conversation(
     rest: str, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     bob = bob_typing(visit, server, room, "Dear garden")
@@ -331,7 +333,7 @@ def test_the_page_of_a_conversation_that_is_gone_offers_its_text(
     expect(kept).to_have_count(0)
 
 
-def test_kept_text_is_shown_to_its_writer_alone(
+def test_unsent_text_is_shown_only_to_its_author(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     visitor = visit(server, "Bob")
@@ -357,7 +359,7 @@ def test_kept_text_is_shown_to_its_writer_alone(
     expect(bob.locator(".unsent blockquote")).to_have_text("For Alice’s eyes never")
 
 
-def test_what_was_written_before_a_restore_is_offered_and_not_sent(
+def test_unsent_text_from_before_a_restore_is_shown_but_not_sent(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     bob, line = bob_without_connection(visit, server, room)
@@ -390,7 +392,7 @@ def test_what_was_written_before_a_restore_is_offered_and_not_sent(
     assert room.bodies() == []
 
 
-def test_a_draft_in_an_archived_conversation_is_offered_after_a_reload(
+def test_draft_in_an_archived_conversation_is_shown_after_a_reload(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     bob = enter(visit(server, "Bob"), room)
@@ -407,7 +409,7 @@ def test_a_draft_in_an_archived_conversation_is_offered_after_a_reload(
     expect(kept).to_have_count(0)
 
 
-def test_an_edit_in_the_archive_goes_on_when_it_is_out_of_it(
+def test_edit_in_an_archived_conversation_continues_after_unarchiving(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     room.say(room.bob, "Mine")
@@ -425,7 +427,7 @@ def test_an_edit_in_the_archive_goes_on_when_it_is_out_of_it(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
-def test_axe_finds_nothing_on_locked_pages_and_kept_text(
+def test_axe_finds_no_violations_on_locked_pages_and_unsent_text(
     scheme: str, phone: bool, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
     visitor = visit(server, "Bob", phone=phone, color_scheme=scheme)

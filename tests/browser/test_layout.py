@@ -1,4 +1,4 @@
-"""What must hold of every page's layout: nothing is wider or taller than the window."""
+"""Layout: nothing is wider or taller than the window."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_widths(page: Page) -> None:
         assert page.evaluate(WIDER) == [], width
 
 
-def test_an_unbroken_string_widens_nothing(visit: Visit, room: Room) -> None:
+def test_long_words_do_not_widen_the_page(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     name = "N" * 80
     given = {"name": name, "topic": "t" * 200, "members": [room.bob_id]}
@@ -60,9 +60,7 @@ def test_an_unbroken_string_widens_nothing(visit: Visit, room: Room) -> None:
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
-def test_the_document_is_never_taller_than_the_window(
-    phone: bool, visit: Visit, room: Room
-) -> None:
+def test_document_is_not_taller_than_the_window(phone: bool, visit: Visit, room: Room) -> None:
     for number in range(18):
         given = {"name": f"Room {number}", "members": [room.bob_id]}
         status, made = room.alice.call("POST", "/api/conversations/", given)
@@ -85,8 +83,8 @@ def test_the_document_is_never_taller_than_the_window(
         assert page.evaluate(top) == [0, 0], key
 
 
-def test_the_switcher_is_as_high_as_its_list(visit: Visit, room: Room) -> None:
-    """Also where a share of a box of automatic height is nothing, as in WebKit."""
+def test_switcher_is_as_tall_as_its_list(visit: Visit, room: Room) -> None:
+    """A percentage of an automatic height is 0 in WebKit, so `flex-basis` must be `auto`."""
     page = enter(visit(room.server, "Alice"), room)
     page.keyboard.press("Control+k")
     options = page.locator(".switcher__options")
@@ -97,7 +95,7 @@ def test_the_switcher_is_as_high_as_its_list(visit: Visit, room: Room) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_text_of_a_notice_is_centred_and_its_time_takes_no_line(
+def test_system_message_is_centred_with_its_time_on_the_same_line(
     width: int, visit: Visit, room: Room
 ) -> None:
     page = enter(visit(room.server, "Alice", viewport={"width": width, "height": 740}), room)

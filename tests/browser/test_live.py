@@ -1,4 +1,4 @@
-"""The live page: two people in two browsers talk, and everything that happens appears by itself."""
+"""The live conversation page, with two people in two browsers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from tests.browser.rooms import (
 )
 from tests.installations import Builder, ChatServer, eventually
 
-# --- talking -----------------------------------------------------------------------------------------
+# --- messages ----------------------------------------------------------------------------------------
 
 
-def test_two_people_talk_with_each_other_live(alice: Page, bob: Page) -> None:
+def test_messages_arrive_live(alice: Page, bob: Page) -> None:
     write(alice, "Hello Bob")
     expect(bubble(bob, "Hello Bob")).to_be_visible()
     write(bob, "Hello Alice")
@@ -41,7 +41,7 @@ def test_two_people_talk_with_each_other_live(alice: Page, bob: Page) -> None:
     assert "message--own" not in (bubble(bob, "Hello Bob").get_attribute("class") or "")
 
 
-def test_my_words_stand_there_before_the_server_has_them(visit: Visit, room: Room) -> None:
+def test_message_is_shown_before_the_server_has_stored_it(visit: Visit, room: Room) -> None:
     held: list[WebSocketRoute] = []
     waiting: list[str | bytes] = []
 
@@ -67,7 +67,7 @@ def test_my_words_stand_there_before_the_server_has_them(visit: Visit, room: Roo
     assert mine.get_attribute("data-message-id")
 
 
-def test_what_happened_live_looks_as_the_server_draws_it(
+def test_live_messages_render_as_on_the_server(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     server.manage("shell", "-v", "0", "-c", _PICTURE)
@@ -90,7 +90,7 @@ def test_what_happened_live_looks_as_the_server_draws_it(
     act(bob, "Gone soon", "delete")
     bob.locator("dialog [value=yes]").click()
     expect(bubble(alice, "Message deleted")).to_be_visible()
-    # Read marks come a moment after the words.
+    # Read marks arrive a moment after the message.
     expect(alice.locator("#seen")).to_have_text("Seen by Bob")
     expect(bob.locator("#seen")).to_have_text("Seen by Alice")
     for page in (alice, bob):
@@ -101,7 +101,7 @@ def test_what_happened_live_looks_as_the_server_draws_it(
             assert before == after
 
 
-def test_of_an_archived_conversation_scripts_draw_the_same_as_the_server(
+def test_archived_conversation_renders_the_same_in_scripts_and_on_the_server(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     first = room.say(room.alice, "Mine, with a 🌱")
@@ -110,7 +110,7 @@ def test_of_an_archived_conversation_scripts_draw_the_same_as_the_server(
     gone = room.say(room.bob, "Gone soon")
     room.bob.call("DELETE", f"/api/messages/{gone['id']}/")
     room.fill(60)
-    # Else the line above what is new stands elsewhere each time she has read on.
+    # Otherwise the "New" line moves each time she reads on.
     room.alice.call("POST", f"/api/conversations/{room.id}/read/", {"seq": 100})
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
     page = enter(visit(server, "Alice"), room)
@@ -124,12 +124,12 @@ def test_of_an_archived_conversation_scripts_draw_the_same_as_the_server(
     drawn = page.evaluate(rows)
     assert len(drawn) > 5
     found = {action for each in drawn for action in each[3].split()}
-    assert found == {"copy", "link", "unread", "toggle"}  # the last of chips, which are disabled
+    assert found == {"copy", "link", "unread", "toggle"}  # toggle: of reactions, which are disabled
     for ours, its in zip(scripts, drawn, strict=False):
         assert ours == its
 
 
-def test_in_an_archived_conversation_one_can_mark_unread_from_a_message_on(
+def test_archived_conversation_can_be_marked_as_unread(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     for number in range(3):
@@ -173,7 +173,7 @@ _DRAWN = """() => [...document.querySelectorAll("#messages > *")].map(
     })"""
 
 
-def test_typing_is_seen_and_ends_with_the_message(alice: Page, bob: Page) -> None:
+def test_typing_indicator_ends_with_the_message(alice: Page, bob: Page) -> None:
     bob.locator("#composer-body").press_sequentially("Hel")
     expect(alice.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
     expect(bob.locator("[data-slot=typing]")).to_have_text("")
@@ -182,7 +182,7 @@ def test_typing_is_seen_and_ends_with_the_message(alice: Page, bob: Page) -> Non
     expect(alice.locator("[data-slot=typing]")).to_have_text("")
 
 
-def test_typing_fades_when_nothing_comes(alice: Page, bob: Page) -> None:
+def test_typing_indicator_times_out(alice: Page, bob: Page) -> None:
     bob.locator("#composer-body").press_sequentially("H")
     expect(alice.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
     expect(alice.locator("[data-slot=typing]")).to_have_text("", timeout=8_000)
@@ -203,7 +203,7 @@ def test_arrow_up_in_an_empty_composer_edits_my_last_message(alice: Page, bob: P
     expect(alice.locator("#composer-body")).to_be_focused()
 
 
-def test_escape_leaves_a_message_as_it_was(alice: Page) -> None:
+def test_escape_cancels_an_edit(alice: Page) -> None:
     write(alice, "As it is")
     expect(bubble(alice, "As it is")).to_have_attribute("data-message-id", re.compile(r"\d"))
     alice.locator("#composer-body").press("ArrowUp")
@@ -213,14 +213,14 @@ def test_escape_leaves_a_message_as_it_was(alice: Page) -> None:
     assert message_texts(alice) == ["As it is"]
 
 
-def test_arrow_up_with_words_in_the_composer_is_only_an_arrow(alice: Page) -> None:
+def test_arrow_up_with_text_in_the_composer_does_not_edit(alice: Page) -> None:
     write(alice, "Mine")
     alice.locator("#composer-body").fill("Half a thought")
     alice.locator("#composer-body").press("ArrowUp")
     expect(alice.locator(".editor")).to_have_count(0)
 
 
-def test_a_deleted_message_leaves_its_place_and_its_quotes_behind(alice: Page, bob: Page) -> None:
+def test_deleted_message_leaves_a_tombstone_and_updates_quotes(alice: Page, bob: Page) -> None:
     write(alice, "A secret")
     expect(bubble(bob, "A secret")).to_be_visible()
     act(bob, "A secret", "reply")
@@ -237,7 +237,7 @@ def test_a_deleted_message_leaves_its_place_and_its_quotes_behind(alice: Page, b
     expect(bob.locator("#messages")).not_to_contain_text("A secret")
 
 
-def test_reactions_add_up_and_can_be_taken_back(alice: Page, bob: Page) -> None:
+def test_reactions_are_counted_and_can_be_removed(alice: Page, bob: Page) -> None:
     write(bob, "I am hungry")
     write(alice, "Cake?")
     expect(bubble(bob, "Cake?")).to_be_visible()
@@ -254,7 +254,7 @@ def test_reactions_add_up_and_can_be_taken_back(alice: Page, bob: Page) -> None:
     expect(bubble(bob, "Cake?").locator(".chip")).to_have_attribute("aria-pressed", "true")
 
 
-def test_who_reacts_without_having_said_a_word_is_named(alice: Page, bob: Page) -> None:
+def test_reaction_names_a_member_who_has_not_posted(alice: Page, bob: Page) -> None:
     write(alice, "Anybody?")
     expect(bubble(bob, "Anybody?")).to_be_visible()
     act(bob, "Anybody?", "react")
@@ -262,7 +262,7 @@ def test_who_reacts_without_having_said_a_word_is_named(alice: Page, bob: Page) 
     expect(bubble(alice, "Anybody?").locator(".chip")).to_have_attribute("title", "Bob")
 
 
-def test_what_the_server_refuses_is_said_in_words_and_nothing_is_lost(alice: Page) -> None:
+def test_rejected_message_shows_its_error_and_can_be_edited(alice: Page) -> None:
     write(alice, "Odd \x01 character")
     failed = bubble(alice, "Odd")
     expect(failed).to_have_class(re.compile("message--failed"))
@@ -279,7 +279,7 @@ def test_what_the_server_refuses_is_said_in_words_and_nothing_is_lost(alice: Pag
     assert message_texts(alice) == ["The next one goes on", "Even character"]
 
 
-def test_failed_words_can_be_discarded_also_after_a_reload(alice: Page, room: Room) -> None:
+def test_failed_message_can_be_discarded_after_a_reload(alice: Page, room: Room) -> None:
     write(alice, "Odd \x01 character")
     expect(bubble(alice, "Odd")).to_have_class(re.compile("message--failed"))
     alice.reload()
@@ -293,7 +293,7 @@ def test_failed_words_can_be_discarded_also_after_a_reload(alice: Page, room: Ro
 # --- writing -----------------------------------------------------------------------------------------
 
 
-def test_shift_enter_breaks_the_line_and_an_input_method_may_press_enter(alice: Page) -> None:
+def test_shift_enter_and_input_methods_do_not_send(alice: Page) -> None:
     box = alice.locator("#composer-body")
     box.press_sequentially("one")
     box.press("Shift+Enter")
@@ -310,7 +310,7 @@ def test_shift_enter_breaks_the_line_and_an_input_method_may_press_enter(alice: 
     assert message_texts(alice) == ["one\ntwo"]
 
 
-def test_a_draft_survives_a_reload_and_stays_in_its_conversation(
+def test_draft_survives_a_reload_and_stays_in_its_conversation(
     alice: Page, room: Room, person: Persons
 ) -> None:
     other = Room(room.server, person)
@@ -326,7 +326,7 @@ def test_a_draft_survives_a_reload_and_stays_in_its_conversation(
     expect(alice.locator("#composer-body")).to_have_value("")
 
 
-def test_too_many_characters_are_counted_and_kept(alice: Page, room: Room) -> None:
+def test_message_that_is_too_long_is_counted_and_not_sent(alice: Page, room: Room) -> None:
     counter = alice.locator("[data-slot=counter]")
     alice.locator("#composer-body").fill("x" * 3_700)
     expect(counter).to_be_hidden()
@@ -339,10 +339,10 @@ def test_too_many_characters_are_counted_and_kept(alice: Page, room: Room) -> No
     assert room.bodies() == []
 
 
-# --- a bad line --------------------------------------------------------------------------------------
+# --- bad connections ---------------------------------------------------------------------------------
 
 
-def test_five_messages_written_offline_arrive_once_and_in_order_in_a_new_tab(
+def test_offline_messages_are_sent_once_and_in_order_by_a_new_tab(
     visit: Visit, room: Room, bob: Page
 ) -> None:
     visitor = visit(room.server, "Alice")
@@ -363,7 +363,7 @@ def test_five_messages_written_offline_arrive_once_and_in_order_in_a_new_tab(
     assert message_texts(bob) == message_texts(again) == room.bodies() == words
 
 
-def test_two_tabs_of_one_person_send_each_word_once(visit: Visit, room: Room) -> None:
+def test_two_tabs_send_each_offline_message_once(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     line = Line(visitor)
     one = enter(visitor, room)
@@ -387,7 +387,7 @@ def test_two_tabs_of_one_person_send_each_word_once(visit: Visit, room: Room) ->
     )
 
 
-def test_a_server_killed_and_started_again_is_found_again_by_itself(
+def test_page_reconnects_after_the_server_was_killed(
     builder: Builder, visit: Visit, person: Persons
 ) -> None:
     with contextlib.closing(builder.sqlite()) as installation:
@@ -418,7 +418,7 @@ def test_a_server_killed_and_started_again_is_found_again_by_itself(
         )
 
 
-def test_what_happened_while_away_is_caught_up(visit: Visit, room: Room) -> None:
+def test_changes_while_offline_are_synced(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     line = Line(visitor)
     page = enter(visitor, room)
@@ -435,9 +435,7 @@ def test_what_happened_while_away_is_caught_up(visit: Visit, room: Room) -> None
     assert len(message_texts(page)) == 121
 
 
-def test_without_any_socket_words_go_by_plain_requests_and_the_page_says_what_to_mend(
-    visit: Visit, room: Room
-) -> None:
+def test_messages_are_sent_over_http_if_websockets_are_blocked(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.page.route_web_socket(re.compile("/ws/"), lambda route: route.close(code=1000))
     page = visitor.goto(room.path)
@@ -452,7 +450,7 @@ def test_without_any_socket_words_go_by_plain_requests_and_the_page_says_what_to
     expect(bubble(page, "I hear you")).to_be_visible(timeout=15_000)
 
 
-def test_a_page_whose_scripts_do_not_come_keeps_its_forms(visit: Visit, room: Room) -> None:
+def test_forms_work_if_scripts_fail_to_load(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED")
     visitor.page.route(re.compile(r"/js/first\b"), lambda route: route.abort())
@@ -465,7 +463,7 @@ def test_a_page_whose_scripts_do_not_come_keeps_its_forms(visit: Visit, room: Ro
     assert visitor.errors
 
 
-def test_a_part_of_the_scripts_that_fails_takes_no_other_with_it(visit: Visit, room: Room) -> None:
+def test_one_failing_script_does_not_break_the_others(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("IntersectionObserver")
     visitor.page.add_init_script("delete window.IntersectionObserver;")  # the timeline needs it
@@ -480,9 +478,7 @@ def test_a_part_of_the_scripts_that_fails_takes_no_other_with_it(visit: Visit, r
 # --- reading -----------------------------------------------------------------------------------------
 
 
-def test_older_messages_come_while_scrolling_and_the_place_is_kept(
-    visit: Visit, room: Room
-) -> None:
+def test_older_messages_load_on_scrolling_without_moving_the_view(visit: Visit, room: Room) -> None:
     room.fill(180)
     page = enter(visit(room.server, "Bob"), room)
     expect(bubble(page, "180")).to_be_in_viewport()
@@ -499,7 +495,7 @@ def test_older_messages_come_while_scrolling_and_the_place_is_kept(
     assert message_texts(page) == [str(number) for number in range(1, 181)]
 
 
-def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
+def test_long_history_keeps_the_number_of_rows_bounded(visit: Visit, room: Room) -> None:
     room.fill(700)
     page = enter(visit(room.server, "Bob"), room)
     most = page.locator("#messages > .message").count()
@@ -516,7 +512,9 @@ def test_a_long_history_never_fills_the_page(visit: Visit, room: Room) -> None:
     expect(page.locator("#jump")).to_be_hidden()
 
 
-def test_new_messages_do_not_move_who_reads_further_up(visit: Visit, room: Room) -> None:
+def test_new_messages_do_not_move_the_view_while_reading_older_ones(
+    visit: Visit, room: Room
+) -> None:
     room.fill(60)
     page = enter(visit(room.server, "Bob"), room)
     expect(bubble(page, "60")).to_be_in_viewport()
@@ -532,7 +530,7 @@ def test_new_messages_do_not_move_who_reads_further_up(visit: Visit, room: Room)
     expect(page.locator("#jump")).to_be_hidden()
 
 
-def test_at_the_end_one_stays_at_the_end(visit: Visit, room: Room) -> None:
+def test_timeline_sticks_to_the_end(visit: Visit, room: Room) -> None:
     room.fill(40)
     page = enter(visit(room.server, "Bob"), room)
     for number in range(5):
@@ -544,13 +542,13 @@ def test_at_the_end_one_stays_at_the_end(visit: Visit, room: Room) -> None:
     expect(bubble(page, "More 4")).to_be_in_viewport()
 
 
-def test_one_begins_where_one_left_off_and_read_is_what_was_in_sight(
+def test_page_opens_at_the_new_line_and_only_visible_messages_become_read(
     visit: Visit, room: Room
 ) -> None:
     room.fill(45)
     page = enter(visit(room.server, "Alice"), room)
     expect(page.locator(".new-line")).to_be_in_viewport()
-    last = page.locator("#messages > .message").last  # by its words it may be a time of day
+    last = page.locator("#messages > .message").last  # not by its text, which may be in a time
     expect(last.locator("[data-slot=body]")).to_have_text("45")
     expect(last).not_to_be_in_viewport()
     number = row_of(page, room).locator("[data-slot=unread-count]")
@@ -563,7 +561,7 @@ def test_one_begins_where_one_left_off_and_read_is_what_was_in_sight(
     expect(page.locator(".new-line")).to_have_count(1)
 
 
-def test_unread_from_here_stays_unread_although_it_is_in_sight(alice: Page, room: Room) -> None:
+def test_message_marked_as_unread_stays_unread_while_visible(alice: Page, room: Room) -> None:
     for words in ("First", "Second", "Third"):
         room.say(room.bob, words)
     expect(bubble(alice, "Third")).to_be_in_viewport()
@@ -578,12 +576,10 @@ def test_unread_from_here_stays_unread_although_it_is_in_sight(alice: Page, room
     expect(row_of(alice, room).locator("[data-slot=unread]")).to_be_hidden()
 
 
-# --- the list beside it --------------------------------------------------------------------------------
+# --- the sidebar -------------------------------------------------------------------------------------
 
 
-def test_unread_numbers_rise_and_fall_in_all_tabs(
-    visit: Visit, room: Room, person: Persons
-) -> None:
+def test_unread_counts_update_in_all_tabs(visit: Visit, room: Room, person: Persons) -> None:
     other = Room(room.server, person)
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
@@ -602,13 +598,11 @@ def test_unread_numbers_rise_and_fall_in_all_tabs(
     assert page.evaluate(_TOTAL) == before
 
 
-# What the title says is unread in all conversations: "(3) Kitchen · Chatty".
+# The total unread count in the title: "(3) Kitchen · Chatty".
 _TOTAL = "Number(document.title.match(/^\\((\\d+)\\+?\\) Kitchen/)?.[1] ?? 0)"
 
 
-def test_a_conversation_i_am_added_to_appears_and_one_i_am_removed_from_goes(
-    bob: Page, room: Room, person: Persons
-) -> None:
+def test_sidebar_adds_and_removes_conversations(bob: Page, room: Room, person: Persons) -> None:
     new = Room(room.server, person)
     new.say(new.alice, "Welcome")
     expect(row_of(bob, new).locator("[data-slot=name]")).to_have_text("Kitchen")
@@ -618,19 +612,17 @@ def test_a_conversation_i_am_added_to_appears_and_one_i_am_removed_from_goes(
     expect(row_of(bob, new)).to_have_count(0)
 
 
-def test_a_new_name_shows_at_once(bob: Page, room: Room) -> None:
+def test_renaming_a_conversation_updates_the_page(bob: Page, room: Room) -> None:
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"name": "Garden"})
     expect(bob.locator("#conversation-name")).to_have_text("Garden")
     expect(row_of(bob, room).locator("[data-slot=name]")).to_have_text("Garden")
     expect(bob).to_have_title(re.compile("Garden"))
 
 
-# --- everybody ---------------------------------------------------------------------------------------
+# --- accessibility and safety ------------------------------------------------------------------------
 
 
-def test_on_a_phone_enter_breaks_the_line_and_nothing_is_wider_than_the_screen(
-    visit: Visit, room: Room
-) -> None:
+def test_on_a_phone_enter_inserts_a_line_break_and_the_page_fits(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice", phone=True), room)
     box = page.locator("#composer-body")
     box.tap()
@@ -650,7 +642,7 @@ def test_on_a_phone_enter_breaks_the_line_and_nothing_is_wider_than_the_screen(
     assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
 
 
-def test_everything_can_be_done_by_keyboard(alice: Page, room: Room) -> None:
+def test_messages_can_be_managed_by_keyboard(alice: Page, room: Room) -> None:
     room.say(room.bob, "From Bob")
     room.say(room.alice, "From me")
     expect(bubble(alice, "From me")).to_be_visible()
@@ -685,7 +677,7 @@ def test_everything_can_be_done_by_keyboard(alice: Page, room: Room) -> None:
     expect(bubble(alice, "Message deleted")).to_be_visible()
 
 
-def test_what_is_said_before_the_announcer_has_come_is_announced(visit: Visit, room: Room) -> None:
+def test_message_before_the_announcer_has_loaded_is_announced(visit: Visit, room: Room) -> None:
     later = Later(visit(room.server, "Alice"))
     page = later.goto(room.path)
     room.say(room.bob, "Early")
@@ -694,7 +686,7 @@ def test_what_is_said_before_the_announcer_has_come_is_announced(visit: Visit, r
     expect(page.locator("#announcer")).to_have_text("Bob: Early")
 
 
-def test_who_types_before_the_page_can_show_it_is_shown(
+def test_typing_before_its_indicator_has_loaded_is_shown(
     visit: Visit, room: Room, bob: Page
 ) -> None:
     later = Later(visit(room.server, "Alice"))
@@ -702,13 +694,13 @@ def test_who_types_before_the_page_can_show_it_is_shown(
     deadline = time.monotonic() + 15
     while not any('"typing"' in str(frame) for frame in later.frames):
         assert time.monotonic() < deadline
-        bob.locator("#composer-body").press("a")  # it may be lost: told again while one types on
+        bob.locator("#composer-body").press("a")  # `typing` may be lost, and is sent repeatedly
         page.wait_for_timeout(200)
     later.come()
     expect(page.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
 
 
-def test_for_a_part_that_cannot_be_loaded_nothing_is_kept(visit: Visit, room: Room) -> None:
+def test_events_are_not_buffered_for_a_module_that_fails_to_load(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED", "dynamically imported module")
     later = Later(visitor)
@@ -722,7 +714,7 @@ def test_for_a_part_that_cannot_be_loaded_nothing_is_kept(visit: Visit, room: Ro
     eventually(lambda: page.evaluate("globalThis.isOpen"))
 
 
-def test_new_messages_are_announced_once_with_author_and_words(alice: Page, room: Room) -> None:
+def test_new_messages_are_announced_once_with_author_and_text(alice: Page, room: Room) -> None:
     room.say(room.bob, "Listen to **this**")
     expect(alice.locator("#announcer")).to_have_text("Bob: Listen to this")
     write(alice, "My own words")
@@ -741,7 +733,7 @@ def test_new_messages_are_announced_once_with_author_and_words(alice: Page, room
         "![x](https://example.org/x.png)",
     ],
 )
-def test_words_are_words_and_never_run(words: str, alice: Page, bob: Page, room: Room) -> None:
+def test_markup_in_messages_is_not_executed(words: str, alice: Page, bob: Page, room: Room) -> None:
     opened: list[str] = []
 
     def note(dialog: Dialog) -> None:
@@ -760,7 +752,7 @@ def test_words_are_words_and_never_run(words: str, alice: Page, bob: Page, room:
     wait_for_line(alice)
     assert opened == []
     for page in (alice, bob):
-        # Faces are the only pictures there are.
+        # Avatars are the only images.
         foreign = "script, img:not(.avatar__picture), [onerror], [onload]"
         assert page.locator("#messages").locator(foreign).count() == 0
         assert page.locator("#messages a[href^='javascript']").count() == 0

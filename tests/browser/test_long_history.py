@@ -1,4 +1,4 @@
-"""A long history scrolled through from end to beginning."""
+"""Scrolling through a long history from end to beginning."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from tests.browser.rooms import wait_for_line
 from tests.installations import ChatServer
 
 PART = 1_000  # messages at each end whose costs are compared
-PATIENCE = 240  # seconds, on a machine that does much else
+PATIENCE = 240  # seconds, on a busy machine
 ROWS_MAX = 400
-WORK_MAX = 250  # ms of the page's own computing for fifty messages put above; 66 to 126 measured
-GROWTH_MAX = 1.5  # of that from the first messages to the last: rows in the page are bounded
-FRAMES_MAX = 4  # the slowest frames beside that computing; 1 to 2.3 measured
+WORK_MAX = (
+    250  # ms of the page's CPU time per fifty messages inserted at the top; measured: 66 to 126
+)
+GROWTH_MAX = 1.5  # ratio of the last cost to the first: the number of rows is bounded
+FRAMES_MAX = 4  # ratio of the slowest frames to the CPU time; measured: 1 to 2.3
 
 _FILL = """
 from datetime import timedelta
@@ -49,8 +51,8 @@ Reaction.objects.bulk_create(
 print("ROOM", room.pk)
 """
 
-# Scrolls as fast as frames come, up to the message numbered `until`. `shift`: how far what is in sight
-# moved by itself, at worst.
+# Scrolls by one step per frame, up to the message with seq `until`. `shift`: the largest unintended
+# movement of a visible message.
 _SCROLL = """async ([patience, until]) => {
     const box = document.getElementById("timeline");
     const rows = () => [...document.querySelectorAll("#messages > [data-kind]")];
@@ -85,7 +87,7 @@ def first_seq(page: Page) -> int:
 
 
 @pytest.mark.parametrize("messages", [2_500, pytest.param(5_000, marks=pytest.mark.long)])
-def test_thousands_of_messages_are_scrolled_through_smoothly_and_to_the_pixel(
+def test_scrolling_through_thousands_of_messages_is_smooth_and_exact(
     messages: int, visit: Visit, server: ChatServer
 ) -> None:
     script = f"MESSAGES = {messages}\n{_FILL}"
@@ -95,7 +97,7 @@ def test_thousands_of_messages_are_scrolled_through_smoothly_and_to_the_pixel(
     page = visitor.goto(f"/c/{found[1]}/")
     wait_for_line(page)
     session = visitor.context.new_cdp_session(page)
-    # What the page itself computes, however much of the machine others take meanwhile.
+    # CPU time of the page's thread, which does not depend on the load of the machine.
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def work() -> float:
@@ -104,7 +106,7 @@ def test_thousands_of_messages_are_scrolled_through_smoothly_and_to_the_pixel(
         return 1000 * sum(each["value"] for each in metrics if each["name"] in names)
 
     def cost_until(seq: int) -> float:
-        """Milliseconds of the page's computing for each fifty messages on the way there."""
+        """Scroll to `seq` and return the page's CPU time in ms per fifty messages."""
         before, start = work(), first_seq(page)
         seen.append(page.evaluate(_SCROLL, [PATIENCE, seq]))
         return (work() - before) / ((start - first_seq(page)) / 50)
@@ -119,5 +121,5 @@ def test_thousands_of_messages_are_scrolled_through_smoothly_and_to_the_pixel(
     assert max(costs) < WORK_MAX
     assert costs[-1] < GROWTH_MAX * costs[0]
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        # Time on the clock, which other tests beside this one would take a part of.
+        # Wall-clock time, which parallel tests would affect.
         assert max(each["frame"] for each in seen) < FRAMES_MAX * max(costs)

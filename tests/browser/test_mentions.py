@@ -1,4 +1,4 @@
-"""Calling somebody by name: who is meant is offered after an "@"."""
+"""Mentions: the list of members that opens after an "@"."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.installations import ChatServer
 
 @pytest.fixture
 def room(server: ChatServer, person: Persons) -> Room:
-    """One with Carol in it as well."""
+    """A room that includes Carol."""
     room = Room(server, person)
     _, carol = person(server, "Carol").call("GET", "/api/me/")
     path = f"/api/conversations/{room.id}/members/"
@@ -34,7 +34,7 @@ def names(page: Page) -> Locator:
     return offered(page).locator("[data-slot=name]")
 
 
-def test_who_fits_is_offered_and_enter_takes_the_first(alice: Page) -> None:
+def test_mention_suggests_matching_members_and_enter_inserts_the_first(alice: Page) -> None:
     box(alice).press_sequentially("Ask @")
     expect(names(alice)).to_have_text(["Bob", "Carol"])
     box(alice).press_sequentially("c")
@@ -51,7 +51,7 @@ def test_who_fits_is_offered_and_enter_takes_the_first(alice: Page) -> None:
     expect(bubble(alice, "Ask @Carol first")).to_be_visible()
 
 
-def test_arrows_choose_tab_takes_and_escape_leaves_it(alice: Page) -> None:
+def test_mention_list_handles_arrows_tab_and_escape(alice: Page) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
     box(alice).press("ArrowDown")
@@ -72,7 +72,7 @@ def test_arrows_choose_tab_takes_and_escape_leaves_it(alice: Page) -> None:
     expect(bubble(alice, "@Carol and @bo")).to_be_visible()
 
 
-def test_a_name_written_out_is_sent_as_it_stands(alice: Page) -> None:
+def test_mention_typed_in_full_is_sent_unchanged(alice: Page) -> None:
     box(alice).press_sequentially("Hello @b")
     expect(offered(alice)).to_have_count(1)
     box(alice).press_sequentially("ob")
@@ -81,7 +81,7 @@ def test_a_name_written_out_is_sent_as_it_stands(alice: Page) -> None:
     expect(bubble(alice, "Hello @bob")).to_be_visible()
 
 
-def test_an_address_calls_nobody(alice: Page) -> None:
+def test_email_address_opens_no_mention_list(alice: Page) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
     box(alice).fill("")
@@ -92,7 +92,9 @@ def test_an_address_calls_nobody(alice: Page) -> None:
     expect(bubble(alice, "carol@b")).to_be_visible()
 
 
-def test_it_is_pressed_on_a_phone_and_whoever_is_called_is_told(visit: Visit, room: Room) -> None:
+def test_mention_can_be_tapped_on_a_phone_and_highlights_the_message(
+    visit: Visit, room: Room
+) -> None:
     bob = enter(visit(room.server, "Bob"), room)
     page = enter(visit(room.server, "Alice", phone=True), room)
     box(page).tap()
@@ -105,7 +107,7 @@ def test_it_is_pressed_on_a_phone_and_whoever_is_called_is_told(visit: Visit, ro
     assert message_texts(page)[-1] == "Come @Bob"
 
 
-def test_who_comes_later_is_offered_too_and_who_left_is_not(alice: Page, room: Room) -> None:
+def test_mention_list_follows_changes_of_members(alice: Page, room: Room) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
     box(alice).fill("")
@@ -116,7 +118,7 @@ def test_who_comes_later_is_offered_too_and_who_left_is_not(alice: Page, room: R
     expect(names(alice)).to_have_text(["Carol"])
 
 
-def test_what_is_taken_is_kept_as_a_draft(visit: Visit, room: Room) -> None:
+def test_inserted_mention_is_saved_in_the_draft(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
     box(page).press_sequentially("@ca")
@@ -126,13 +128,13 @@ def test_what_is_taken_is_kept_as_a_draft(visit: Visit, room: Room) -> None:
     expect(box(page)).to_have_value("@Carol ")
 
 
-def test_axe_finds_nothing_while_somebody_is_offered(alice: Page) -> None:
+def test_axe_finds_no_violations_in_the_mention_list(alice: Page) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
     assert violations(alice) == []
 
 
-def test_the_next_message_calls_anew(alice: Page) -> None:
+def test_mention_list_opens_again_for_the_next_message(alice: Page) -> None:
     for words in ("hi", "again"):
         box(alice).press_sequentially("@c")
         expect(offered(alice)).to_have_count(1)
@@ -142,7 +144,7 @@ def test_the_next_message_calls_anew(alice: Page) -> None:
         expect(bubble(alice, f"@Carol {words}")).to_be_visible()
 
 
-def test_the_list_goes_with_the_words_it_was_about(alice: Page) -> None:
+def test_mention_list_closes_when_the_mention_is_sent_or_left(alice: Page) -> None:
     box(alice).press_sequentially("hey @c")
     expect(offered(alice)).to_have_count(1)
     box(alice).press("Control+Enter")
@@ -158,7 +160,7 @@ def test_the_list_goes_with_the_words_it_was_about(alice: Page) -> None:
     expect(offered(alice)).to_have_count(0)
 
 
-def test_what_is_taken_replaces_the_word_and_can_be_undone(alice: Page) -> None:
+def test_inserted_mention_replaces_the_word_and_can_be_undone(alice: Page) -> None:
     box(alice).press_sequentially("Ask @bo")
     box(alice).press("ArrowLeft")
     expect(offered(alice)).to_have_count(1)
@@ -168,7 +170,7 @@ def test_what_is_taken_replaces_the_word_and_can_be_undone(alice: Page) -> None:
     expect(box(alice)).to_have_value("Ask @bo")
 
 
-def test_names_that_come_late_are_offered_only_where_one_still_writes(
+def test_mention_list_stays_closed_if_names_load_after_losing_focus(
     visit: Visit, room: Room
 ) -> None:
     page = enter(visit(room.server, "Alice"), room)

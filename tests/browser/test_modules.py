@@ -1,6 +1,6 @@
-"""The page's modules, by themselves, in a real Chromium: every `export … test_…` of tests/js/*.test.js.
+"""Runs the unit tests of the JavaScript modules in Chromium: all `export … test_…` of tests/js/*.test.js.
 
-No toolchain: the browser loads the modules as it does on the page, by an import map.
+There is no build step: the browser loads the modules with an import map, as pages do.
 """
 
 from __future__ import annotations
@@ -66,17 +66,17 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     context.close()
 
 
-def test_there_are_tests() -> None:
+def test_module_tests_are_found() -> None:
     assert len(TESTS) > 30
 
 
-def test_every_sentence_scripts_say_stands_in_the_page() -> None:
+def test_every_string_used_by_scripts_is_translated() -> None:
     scripts = "".join(path.read_text() for path in (ROOT / "static" / "js").rglob("*.js"))
     words = (ROOT / "templates" / "_script_strings.html").read_text()
     there = set(re.findall(r'data-i18n="([^"]+)"', words))
     counted = set(re.findall(r'\btn\(\s*"([^"]+)"', scripts))
     plain = set(re.findall(r'(?<![#.\w])t\(\s*"([^"]+)"', scripts))
-    # A name that is chosen first, as in t(isFailed ? "status.retry" : "copy"), is known by how it begins.
+    # Names in expressions, as in t(isFailed ? "status.retry" : "copy"), are recognised by their prefix.
     heads = "|".join({name.partition(".")[0] for name in there if "." in name})
     plain |= set(re.findall(rf'"((?:{heads})\.\w+)"', scripts)) - counted
     assert plain
@@ -85,10 +85,10 @@ def test_every_sentence_scripts_say_stands_in_the_page() -> None:
     assert {f"{name}.{form}" for name in counted for form in ("one", "other")} <= there
 
 
-def test_every_sentence_in_the_page_is_said_by_a_script() -> None:
+def test_every_translated_string_is_used_by_a_script() -> None:
     scripts = "".join(path.read_text() for path in (ROOT / "static" / "js").rglob("*.js"))
     strings = (ROOT / "templates" / "_script_strings.html").read_text()
-    # A name is written out, or begins as in t(`status.${state}`) and has its last part written out.
+    # Names are literal, or built as in t(`status.${state}`), with the last part as a literal elsewhere.
     begun = set(re.findall(r"[`]([a-z_]+\.)\$\{", scripts))
     unused = []
     for name in re.findall(r'data-i18n="([^"{]+)"', strings):
@@ -111,7 +111,7 @@ def test_module(page: Page, file: str, name: str) -> None:
     )
 
 
-def test_protocol_js_and_protocol_py_say_the_same(page: Page) -> None:
+def test_protocol_js_matches_protocol_py(page: Page) -> None:
     words = page.evaluate("import('chatty/chat/protocol.js').then(m => ({...m}))")
     tags = {cls.__struct_config__.tag for cls in protocol.ClientFrame.__subclasses__()}
     assert set(words["CLIENT_FRAMES"]) == tags

@@ -1,4 +1,4 @@
-"""The pages in a browser: valid, small, without JavaScript, on a phone."""
+"""Pages in a browser: valid HTML, size, overflow, on a phone, and without JavaScript."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.installations import ChatServer
 
 
 @pytest.mark.parametrize("javascript", [False, True], ids=["as sent", "as drawn"])
-def test_the_html_of_every_page_is_valid(
+def test_html_of_every_page_is_valid(
     javascript: bool, visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
-    """Both what the server sends and what scripts make of it. See tests/markup.py for what is looked at."""
+    """Checks the HTML sent by the server and the DOM after scripts have run. See tests/markup.py."""
     alice, stranger = (visit(server, name, javascript=javascript) for name in ("Alice", None))
     found = {}
     for visitor, paths in ((alice, places.values()), (stranger, STRANGERS)):
@@ -35,10 +35,10 @@ def test_the_html_of_every_page_is_valid(
     assert {path: each for path, each in found.items() if each} == {}
 
 
-def test_a_conversation_weighs_little(
+def test_conversation_page_stays_within_its_size_budget(
     visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
-    """All but pictures, with what scripts load later and some 300 bytes for the head of each answer."""
+    """Everything except images: including later scripts and about 300 bytes of headers per response."""
     page = visit(server, "Alice").goto(places["room"])
     page.wait_for_load_state("networkidle")
     moved = page.evaluate(
@@ -48,14 +48,14 @@ def test_a_conversation_weighs_little(
     )
     scripts = [size for name, size in moved if name.endswith(".js")]
     assert 3 <= len(scripts) <= 6
-    assert 20_000 < sum(scripts) <= 45 * 1024  # with their headers
+    assert 20_000 < sum(scripts) <= 45 * 1024  # including headers
     assert sum(size for _, size in moved) <= 100_000
 
 
 @pytest.mark.parametrize(
     ("width", "text"), [(320, 100), (701, 100), (1280, 100), (360, 200), (1280, 200)]
 )
-def test_nothing_hangs_over_the_edge(
+def test_pages_do_not_overflow_horizontally(
     width: int, text: int, visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
     visitor = visit(server, "Alice", viewport={"width": width, "height": 800})
@@ -63,7 +63,7 @@ def test_nothing_hangs_over_the_edge(
     wide = {}
     for name, path in places.items():
         page = visitor.goto(path)
-        # What a reader sets in their browser; the policy forbids a style of the page's own.
+        # As set in a browser. By script, since the Content Security Policy blocks inline styles.
         page.evaluate(
             "size => document.documentElement.style.setProperty('font-size', size)", f"{text}%"
         )
@@ -75,7 +75,7 @@ def test_nothing_hangs_over_the_edge(
     assert {name: each for name, each in wide.items() if each} == {}
 
 
-def test_a_phone_shows_the_list_and_a_conversation_as_two_screens(
+def test_phone_shows_the_list_and_the_conversation_as_separate_screens(
     visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
     page = visit(server, "Alice", phone=True).goto("/?list")
@@ -97,7 +97,7 @@ def test_a_phone_shows_the_list_and_a_conversation_as_two_screens(
 # --- without JavaScript --------------------------------------------------------------------------
 
 
-def test_everything_is_done_by_hand_without_scripts(visit: Visit, server: ChatServer) -> None:
+def test_conversation_works_without_scripts(visit: Visit, server: ChatServer) -> None:
     alice = visit(server, "Alice", javascript=False)
     bob = visit(server, "Bob", javascript=False)
 
@@ -160,7 +160,7 @@ def test_everything_is_done_by_hand_without_scripts(visit: Visit, server: ChatSe
     expect(bob.goto(path).get_by_role("heading", name="Page not found")).to_be_visible()
 
 
-def test_the_newest_words_are_in_sight_without_scripts(
+def test_latest_message_is_in_view_without_scripts(
     visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
     page = visit(server, "Bob", javascript=False).goto(places["room"])
@@ -170,7 +170,7 @@ def test_the_newest_words_are_in_sight_without_scripts(
     expect(page.get_by_role("link", name="Newer messages")).to_be_visible()
 
 
-def test_a_refused_message_comes_back_without_scripts(
+def test_rejected_message_stays_in_the_composer_without_scripts(
     visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
     visitor = visit(server, "Bob", javascript=False)

@@ -1,4 +1,4 @@
-"""Two people in two browsers see of each other who is here and who has read."""
+"""Presence, read receipts, and changed names and avatars, with two people in two browsers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(builder: Builder) -> Iterator[ChatServer]:
 
 @pytest.fixture
 def direct(room: Room) -> str:
-    """The path of Alice's and Bob's direct conversation, in which something was said."""
+    """The path of the direct message of Alice and Bob, which has a message."""
     status, made = room.alice.call("POST", "/api/conversations/direct/", {"user": room.bob_id})
     assert status == 200
     given = {"key": f"direct-{room.id}", "body": f"Beginning {room.id}"}
@@ -50,7 +50,7 @@ def is_stored(page: Page) -> None:
     expect(page.locator("#messages > .message--pending")).to_have_count(0)
 
 
-def test_who_comes_and_goes_is_shown_without_blinking(
+def test_presence_changes_update_without_flicker(
     visit: Visit, server: ChatServer, room: Room, direct: str
 ) -> None:
     alice = enter(visit(server, "Alice"), room)
@@ -77,7 +77,7 @@ def test_who_comes_and_goes_is_shown_without_blinking(
     expect(alice.locator("#online")).to_be_hidden()
 
 
-def test_seen_appears_under_my_last_message_and_moves_nothing(
+def test_seen_appears_below_my_last_message_without_layout_shift(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     for number in range(4):
@@ -103,7 +103,7 @@ def test_seen_appears_under_my_last_message_and_moves_nothing(
     assert message_texts(alice)[-1].strip() == "I have"
 
 
-def test_an_answer_from_before_a_mark_was_told_takes_nothing_back(
+def test_late_members_response_does_not_remove_seen(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     visitor = visit(server, "Alice")
@@ -139,7 +139,7 @@ def test_an_answer_from_before_a_mark_was_told_takes_nothing_back(
     assert alice.evaluate("window.without") == 0
 
 
-def test_in_a_direct_conversation_it_says_seen_and_after_a_reload_as_well(
+def test_direct_message_shows_seen_also_after_a_reload(
     visit: Visit, server: ChatServer, room: Room, direct: str
 ) -> None:
     alice = visit(server, "Alice").goto(direct)
@@ -152,7 +152,7 @@ def test_in_a_direct_conversation_it_says_seen_and_after_a_reload_as_well(
     expect(bubble(alice, f"Hello {room.id}").locator("#seen")).to_have_text("Seen")
 
 
-def test_without_scripts_the_page_says_the_same(
+def test_presence_and_seen_are_rendered_without_scripts(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     message = room.say(room.alice, "Plainly")
@@ -164,7 +164,7 @@ def test_without_scripts_the_page_says_the_same(
     expect(page.locator("#online")).to_contain_text("2 online")
 
 
-def test_who_is_added_joins_those_who_may_have_seen_it(
+def test_added_member_counts_for_seen_by_everyone(
     visit: Visit, server: ChatServer, room: Room, person: Persons
 ) -> None:
     carol = person(server, "Carol")
@@ -183,7 +183,7 @@ def test_who_is_added_joins_those_who_may_have_seen_it(
     expect(seen(alice)).to_have_text("Seen by everyone")
 
 
-def test_who_comes_before_the_page_can_count_is_counted(
+def test_member_added_before_presence_has_loaded_is_counted(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     status, made = room.alice.call("POST", "/api/conversations/", {"name": f"Alone {room.id}"})
@@ -198,7 +198,7 @@ def test_who_comes_before_the_page_can_count_is_counted(
     expect(page.locator("#people")).to_have_text("2 people")
 
 
-def test_a_new_name_and_face_appear_wherever_somebody_is_shown(
+def test_changed_name_and_avatar_update_everywhere(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     question = room.say(room.bob, "A question")
@@ -232,7 +232,7 @@ def test_a_new_name_and_face_appear_wherever_somebody_is_shown(
         assert room.bob.call("PATCH", "/api/me/", {"name": "Bob", "hue": None})[0] == 200
 
 
-def test_ones_own_new_name_reaches_ones_open_pages_and_the_words_on_their_way(
+def test_own_changed_name_updates_open_pages_and_pending_messages(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     me = room.alice.call("GET", "/api/me/")[1]
@@ -259,7 +259,7 @@ def test_ones_own_new_name_reaches_ones_open_pages_and_the_words_on_their_way(
         assert room.alice.call("PATCH", "/api/me/", {"name": "Alice", "hue": None})[0] == 200
 
 
-# Every face that my words had since they were sent.
+# Records every avatar that my message has had since it was sent.
 _WATCH_NEW_WORDS = """() => {
     globalThis.faces = [];
     new MutationObserver(() => {
@@ -270,7 +270,7 @@ _WATCH_NEW_WORDS = """() => {
 }"""
 
 
-def test_a_new_name_reaches_a_quote_of_what_is_not_loaded_and_the_list_of_people(
+def test_changed_name_updates_quotes_of_unloaded_messages_and_the_member_list(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     question = room.say(room.bob, "A question")
@@ -293,7 +293,7 @@ def test_a_new_name_reaches_a_quote_of_what_is_not_loaded_and_the_list_of_people
         assert room.bob.call("PATCH", "/api/me/", {"name": "Bob"})[0] == 200
 
 
-def test_a_quote_of_what_is_not_loaded_follows_an_edit_and_a_deletion(
+def test_quote_of_an_unloaded_message_follows_edits_and_deletion(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     question = room.say(room.bob, "A secret question")
@@ -310,7 +310,7 @@ def test_a_quote_of_what_is_not_loaded_follows_an_edit_and_a_deletion(
     expect(quote).to_have_text("Message deleted")
 
 
-def test_the_preview_of_a_reply_follows_too_and_no_draft_keeps_what_was_deleted(
+def test_reply_preview_follows_edits_and_drafts_drop_deleted_text(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     question = room.say(room.bob, "A secret question")
@@ -341,7 +341,7 @@ actions.update_profile(bob, picture=file.getvalue())
 """
 
 
-def test_another_picture_takes_the_place_of_the_first_without_a_blink(
+def test_changed_picture_replaces_the_old_one_without_flicker(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     server.manage("shell", "-v", "0", "-c", _PICTURE.format(colour="teal"))
@@ -349,7 +349,7 @@ def test_another_picture_takes_the_place_of_the_first_without_a_blink(
     page = enter(visit(server, "Alice"), room)
     picture = bubble(page, "Look at me").locator(".avatar img")
     first = picture.get_attribute("src")
-    # What it shows in every frame from now on; nothing would be nought.
+    # Records the image width in every frame from now on. 0 would mean no image.
     page.evaluate("""() => {
         const face = document.querySelector("#messages .message .avatar");
         globalThis.widths = new Set();
@@ -362,10 +362,10 @@ def test_another_picture_takes_the_place_of_the_first_without_a_blink(
     }""")
     try:
         server.manage("shell", "-v", "0", "-c", _PICTURE.format(colour="tomato"))
-        # The command is a process of its own that no socket hears of; a name is told by the server.
+        # The command is a separate process, which no socket is notified of. The change of name is.
         assert room.bob.call("PATCH", "/api/me/", {"name": "Robert"})[0] == 200
         expect(picture.last).not_to_have_attribute("src", first or "")
-        expect(picture).to_have_count(1)  # for a moment one lay upon the other
+        expect(picture).to_have_count(1)  # while loading, there are two
         expect(bubble(page, "Look at me").locator("[data-slot=author]")).to_have_text("Robert")
         assert page.evaluate("globalThis.widths.size && !globalThis.widths.has(0)")
     finally:
@@ -373,13 +373,13 @@ def test_another_picture_takes_the_place_of_the_first_without_a_blink(
         assert room.bob.call("DELETE", "/api/me/picture/")[0] < 300
 
 
-def test_who_opened_a_conversation_alone_sees_the_others_come_and_go(
+def test_member_and_online_counts_follow_changes_in_a_new_group(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
     status, made = room.alice.call("POST", "/api/conversations/", {"name": f"Alone {room.id}"})
     assert status == 201
     bob = visit(server, "Bob")
-    bob.allow("404")  # removed at the end, his page asks whether he may join again
+    bob.allow("404")  # when he is removed, his page checks whether he can join again
     bobs = bob.page
     alice = visit(server, "Alice").goto(f"/c/{made['id']}/")
     people = alice.locator("#people")

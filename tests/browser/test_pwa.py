@@ -1,4 +1,4 @@
-"""Chatty as an app of the device: installed, without a connection, shared with, notifying."""
+"""Chatty as a progressive web app: installing, offline, sharing, notifications."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.installations import ChatServer, eventually
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """A whole one: the headless shell has no notifications and installs nothing."""
+    """The full browser: the headless shell supports neither notifications nor installing."""
     path = chromium.find(playwright.chromium.executable_path, whole=True)
     browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
     yield browser
@@ -25,15 +25,15 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 def wait_for_worker(page: Page) -> None:
-    """The service worker is there and answers for this page."""
+    """Wait until the service worker controls this page."""
     page.evaluate("navigator.serviceWorker.ready")
     eventually(lambda: page.evaluate("Boolean(navigator.serviceWorker.controller)"))
 
 
-# --- installed -----------------------------------------------------------------------------------
+# --- installing ----------------------------------------------------------------------------------
 
 
-def test_a_browser_finds_nothing_wrong_with_the_manifest(visit: Visit, server: ChatServer) -> None:
+def test_manifest_has_no_errors(visit: Visit, server: ChatServer) -> None:
     visitor = visit(server, "Alice")
     wait_for_worker(visitor.goto())
     session = visitor.context.new_cdp_session(visitor.page)
@@ -41,16 +41,14 @@ def test_a_browser_finds_nothing_wrong_with_the_manifest(visit: Visit, server: C
     assert manifest["url"].endswith("/manifest.webmanifest")
     assert manifest["errors"] == []
     wrong = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
-    # A window of tests is a private one, which no browser lets install anything.
+    # Test contexts are incognito windows, in which nothing can be installed.
     assert [each["errorId"] for each in wrong] in ([], ["in-incognito"])
 
 
-# --- without a connection ------------------------------------------------------------------------
+# --- offline -------------------------------------------------------------------------------------
 
 
-def test_a_page_that_cannot_be_had_says_so_and_comes_by_itself_when_it_can(
-    visit: Visit, room: Room
-) -> None:
+def test_offline_page_reloads_when_the_connection_is_back(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_INTERNET_DISCONNECTED")
     page = enter(visitor, room)
@@ -62,7 +60,7 @@ def test_a_page_that_cannot_be_had_says_so_and_comes_by_itself_when_it_can(
     page.reload()
     expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     expect(page.locator("body")).not_to_contain_text("Before")
-    expect(page.locator(".card")).to_have_css("border-radius", "24px")  # its styles are there
+    expect(page.locator(".card")).to_have_css("border-radius", "24px")  # styles are loaded
     page.locator("#retry").click()
     expect(page.get_by_role("heading", name="No connection")).to_be_visible()
     room.say(room.bob, "Meanwhile")
@@ -72,7 +70,7 @@ def test_a_page_that_cannot_be_had_says_so_and_comes_by_itself_when_it_can(
     expect(page.locator("#composer-body")).to_have_value("Half a thought")
 
 
-def test_nothing_of_what_is_said_is_kept_by_the_browser(visit: Visit, room: Room) -> None:
+def test_service_worker_caches_no_messages(visit: Visit, room: Room) -> None:
     room.say(room.bob, "A secret")
     page = enter(visit(room.server, "Alice"), room)
     wait_for_worker(page)
@@ -96,13 +94,13 @@ def test_nothing_of_what_is_said_is_kept_by_the_browser(visit: Visit, room: Room
     assert not any("A secret" in text or "Alice" in text for text in kept.values())
 
 
-def test_forms_redirects_and_signing_out_go_past_the_service_worker(
+def test_forms_redirects_and_signing_out_work_with_the_service_worker(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
     wait_for_worker(page)
-    page.goto(room.server.url + f"{room.path}settings/")  # a redirect after a form
+    page.goto(room.server.url + f"{room.path}settings/")  # its form redirects
     page.get_by_label("Mentions only").check()
     page.locator("form[action$='/level/'] button").click()
     expect(page.locator(".flash")).to_contain_text("Saved")
@@ -114,7 +112,7 @@ def test_forms_redirects_and_signing_out_go_past_the_service_worker(
     expect(page).to_have_url(re.compile(r"/sign-in/\?next="))
 
 
-# --- shared with ---------------------------------------------------------------------------------
+# --- sharing -------------------------------------------------------------------------------------
 
 _SHARED = (
     "/share/?title=Boats&text=Look%3A%0Ahttps%3A%2F%2Fboat.example&url=https%3A%2F%2Fboat.example"
@@ -123,7 +121,7 @@ _WORDS = "Boats\nLook:\nhttps://boat.example"
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without"])
-def test_what_is_shared_goes_into_the_box_of_the_conversation_one_chooses(
+def test_shared_text_is_inserted_into_the_composer_of_the_chosen_conversation(
     javascript: bool, visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice", phone=True, javascript=javascript)
@@ -137,7 +135,7 @@ def test_what_is_shared_goes_into_the_box_of_the_conversation_one_chooses(
     eventually(lambda: room.bodies() == [_WORDS])
 
 
-def test_shared_words_stand_below_a_draft_once(visit: Visit, room: Room) -> None:
+def test_shared_text_is_inserted_once_below_the_draft(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
     box = page.locator("#composer-body")
@@ -151,17 +149,17 @@ def test_shared_words_stand_below_a_draft_once(visit: Visit, room: Room) -> None
     assert page.url == room.server.url + room.path
 
 
-# --- notifying -----------------------------------------------------------------------------------
+# --- notifications -------------------------------------------------------------------------------
 
 Enter = Callable[..., Visitor]
-# The page has loaded its notifier, which now speaks for all windows.
+# True once a page has loaded its notifier and become the leader.
 _NOTIFIES = """navigator.locks.query()
     .then(({ held }) => held.some(({ name }) => name.endsWith(".notifier")))"""
 
 
 @pytest.fixture
 def listening(visit: Visit) -> Enter:
-    """listening(room): Alice, who has turned notifications on, in that conversation."""
+    """listening(room): Alice in that conversation, with notifications turned on."""
 
     def listening(room: Room) -> Visitor:
         visitor = visit(room.server, "Alice")
@@ -186,7 +184,7 @@ def look_again(page: Page) -> None:
 
 
 def banners(page: Page) -> list[list[Any]]:
-    """What stands on the screen: [title, words] of each."""
+    """[title, body] of each notification on the screen."""
     found: list[list[Any]] = page.evaluate(
         """async () => {
             const worker = await navigator.serviceWorker.ready;
@@ -196,9 +194,11 @@ def banners(page: Page) -> list[list[Any]]:
     return found
 
 
-def test_nobody_is_asked_who_has_not_pressed_the_button(visit: Visit, server: ChatServer) -> None:
+def test_notification_permission_is_requested_only_by_the_button(
+    visit: Visit, server: ChatServer
+) -> None:
     visitor = visit(server, "Alice")
-    # As in a browser nobody has ever asked anything; headless ones refuse by themselves.
+    # As in a browser that was never asked. Headless browsers deny permission by default.
     visitor.context.add_init_script(
         """window.asked = 0;
         Object.defineProperty(Notification, "permission", { get: () => "default" });
@@ -231,7 +231,7 @@ def test_blocked_notifications_are_explained(visit: Visit, server: ChatServer) -
     expect(page.get_by_role("button", name="Turn on notifications")).to_be_hidden()
 
 
-def test_without_scripts_the_settings_say_what_is_missing_and_what_is_set(
+def test_notification_settings_without_scripts_show_levels_and_a_hint(
     visit: Visit, room: Room
 ) -> None:
     page = visit(room.server, "Alice", javascript=False).goto("/settings/notifications/")
@@ -244,7 +244,7 @@ def test_without_scripts_the_settings_say_what_is_missing_and_what_is_set(
     expect(mine).to_contain_text("Nothing")
 
 
-def test_messages_nobody_looks_at_are_one_banner_and_read_elsewhere_takes_it_away(
+def test_messages_share_a_notification_that_closes_when_read_elsewhere(
     listening: Enter, visit: Visit, room: Room
 ) -> None:
     page = listening(room).page
@@ -262,7 +262,7 @@ def test_messages_nobody_looks_at_are_one_banner_and_read_elsewhere_takes_it_awa
     eventually(lambda: banners(page) == [])
 
 
-def test_of_two_windows_one_notifies_and_none_while_either_is_looked_at(
+def test_only_one_window_notifies_and_none_while_one_is_being_looked_at(
     listening: Enter, room: Room
 ) -> None:
     visitor = listening(room)
@@ -288,12 +288,12 @@ def test_of_two_windows_one_notifies_and_none_while_either_is_looked_at(
     room.say(room.bob, "Now")
     eventually(lambda: banners(second) == [["Kitchen (2)", "Bob: Now"]])
     assert sum(page.evaluate("shown") for page in (visitor.page, second)) == 1
-    visitor.page.close()  # whichever spoke: the other one takes over
+    visitor.page.close()  # if it was the leader, the other one takes over
     room.say(room.bob, "And now?")
     eventually(lambda: banners(second) == [["Kitchen (3)", "Bob: And now?"]])
 
 
-def test_levels_hold_at_once_in_every_window(listening: Enter, room: Room) -> None:
+def test_notification_level_applies_immediately(listening: Enter, room: Room) -> None:
     page = listening(room).page
     look_away(page)
     before = page.title()
@@ -317,9 +317,9 @@ def test_levels_hold_at_once_in_every_window(listening: Enter, room: Room) -> No
     eventually(lambda: banners(page) == [])
 
 
-def test_signing_out_leaves_no_banner_behind(listening: Enter, room: Room) -> None:
+def test_signing_out_closes_notifications(listening: Enter, room: Room) -> None:
     visitor = listening(room)
-    visitor.allow("members/: .* 401 ")  # a request that is on its way when the sign-in ends
+    visitor.allow("members/: .* 401 ")  # a request in flight when the session ends
     page = visitor.page
     look_away(page)
     room.say(room.bob, "Read me")
@@ -329,7 +329,7 @@ def test_signing_out_leaves_no_banner_behind(listening: Enter, room: Room) -> No
     assert banners(page) == []
 
 
-def test_a_press_on_a_banner_opens_its_conversation_in_the_window_there_is(
+def test_clicking_a_notification_opens_its_conversation_in_an_existing_window(
     listening: Enter, room: Room, server: ChatServer
 ) -> None:
     visitor = listening(room)
@@ -339,8 +339,8 @@ def test_a_press_on_a_banner_opens_its_conversation_in_the_window_there_is(
     room.say(room.bob, "Come here")
     eventually(lambda: len(banners(page)) == 1)
     (worker,) = visitor.context.service_workers
-    # No test can press what the system draws: tell the worker that somebody has. (The right to take
-    # the focus comes with a press.)
+    # Tests can't click system notifications, so dispatch the event. focus() is replaced because it is
+    # allowed only after a real click.
     worker.evaluate(
         """async () => {
             const [notification] = await registration.getNotifications();
@@ -365,7 +365,7 @@ _COUNT_TONES = """() => {
 }"""
 
 
-def test_a_sound_can_be_heard_and_turned_off(listening: Enter, room: Room) -> None:
+def test_notification_sound_plays_and_can_be_turned_off(listening: Enter, room: Room) -> None:
     page = listening(room).page
     page.evaluate(_COUNT_TONES)
     write(page, "I press keys here")
@@ -374,9 +374,9 @@ def test_a_sound_can_be_heard_and_turned_off(listening: Enter, room: Room) -> No
     room.say(room.bob, "Two")
     eventually(lambda: page.evaluate("tones") == 1)
     room.say(room.bob, "Three")
-    # While one banner takes another's place there may be none.
+    # While one notification replaces another, there may be none.
     eventually(lambda: [words for _title, words in banners(page)] == ["Bob: Three"])
-    assert page.evaluate("tones") == 1  # not again within seconds
+    assert page.evaluate("tones") == 1  # no second sound within seconds
     page.goto(room.server.url + "/settings/notifications/")
     page.get_by_label("Play a sound").uncheck()
     page.goto(room.server.url + room.path)

@@ -1,4 +1,4 @@
-"""Quick ways: the switcher, the list of keys, keys on messages."""
+"""The quick switcher, keyboard shortcuts, and jumps to messages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _IS_SETTLED = """() => {
 
 
 def chosen(page: Page) -> Locator:
-    """The option that is marked, once it is the one the box says it is at."""
+    """The selected option, once it matches aria-activedescendant of the box."""
     page.wait_for_function(_IS_SETTLED)
     return page.locator(".switcher [role=option][aria-selected=true]")
 
@@ -51,7 +51,7 @@ def new_room(server: ChatServer, person: Persons, name: str) -> Room:
 # --- the switcher ------------------------------------------------------------------------------------
 
 
-def test_a_few_letters_lead_to_a_conversation_and_the_draft_stays(
+def test_switcher_finds_a_conversation_and_keeps_the_draft(
     visit: Visit, room: Room, server: ChatServer, person: Persons
 ) -> None:
     cafe = new_room(server, person, "Café Zürich")
@@ -73,7 +73,7 @@ def test_a_few_letters_lead_to_a_conversation_and_the_draft_stays(
     expect(page.locator("#composer-body")).to_have_value("Half a thought")
 
 
-def test_what_is_typed_and_entered_before_its_module_has_come_counts(
+def test_switcher_handles_input_from_before_its_module_has_loaded(
     visit: Visit, room: Room, server: ChatServer, person: Persons
 ) -> None:
     cafe = new_room(server, person, "Café Zürich")
@@ -91,7 +91,7 @@ def test_what_is_typed_and_entered_before_its_module_has_come_counts(
     page.wait_for_url(f"**{cafe.path}")
 
 
-def test_a_switcher_that_cannot_be_had_gives_way_to_the_search(visit: Visit, room: Room) -> None:
+def test_switcher_falls_back_to_the_search_page(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED", "dynamically imported module")
     later = Later(visitor)
@@ -102,7 +102,7 @@ def test_a_switcher_that_cannot_be_had_gives_way_to_the_search(visit: Visit, roo
     expect(page.locator("main input[type=search]")).to_be_visible()
 
 
-def test_unread_conversations_come_first_and_arrows_go_round(
+def test_switcher_lists_unread_first_and_arrows_wrap_around(
     visit: Visit, room: Room, server: ChatServer, person: Persons
 ) -> None:
     quiet = new_room(server, person, "Quiet")
@@ -127,9 +127,7 @@ def test_unread_conversations_come_first_and_arrows_go_round(
     expect(page.locator("dialog")).to_have_count(0)
 
 
-def test_a_person_is_found_and_the_direct_conversation_opened_from_any_page(
-    visit: Visit, room: Room
-) -> None:
+def test_switcher_opens_a_direct_message_from_any_page(visit: Visit, room: Room) -> None:
     page = visit(room.server, "Alice").goto("/settings/profile/")
     wait_for_line(page)
     page.locator("#sidebar [data-opens=switcher]").click()
@@ -140,7 +138,7 @@ def test_a_person_is_found_and_the_direct_conversation_opened_from_any_page(
     expect(page.locator("#conversation-name")).to_have_text("Carol")
 
 
-def test_nothing_found_and_nothing_reached_are_said_in_words(alice: Page) -> None:
+def test_switcher_shows_that_nothing_was_found(alice: Page) -> None:
     alice.keyboard.press("Control+k")
     alice.keyboard.type("qqqzzz")
     expect(alice.locator(".switcher [role=status]")).to_contain_text("qqqzzz")
@@ -149,7 +147,7 @@ def test_nothing_found_and_nothing_reached_are_said_in_words(alice: Page) -> Non
     alice.keyboard.press("Escape")
 
 
-def test_people_who_cannot_be_had_leave_the_conversations(visit: Visit, room: Room) -> None:
+def test_switcher_finds_conversations_if_people_fail_to_load(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("503")
     page = enter(visitor, room)
@@ -160,7 +158,7 @@ def test_people_who_cannot_be_had_leave_the_conversations(visit: Visit, room: Ro
     expect(chosen(page)).to_contain_text("Kitchen")
 
 
-def test_on_a_phone_the_switcher_is_pressed_open_and_fits(visit: Visit, room: Room) -> None:
+def test_switcher_can_be_tapped_and_fits_on_a_phone(visit: Visit, room: Room) -> None:
     page = visit(room.server, "Alice", phone=True).goto("/?list")
     wait_for_line(page)
     page.locator("[data-opens=switcher]").tap()
@@ -170,14 +168,14 @@ def test_on_a_phone_the_switcher_is_pressed_open_and_fits(visit: Visit, room: Ro
     page.wait_for_url(re.compile(r"/c/\d+/$"))
 
 
-def test_without_scripts_the_button_leads_to_a_search(visit: Visit, room: Room) -> None:
+def test_switcher_button_opens_the_search_page_without_scripts(visit: Visit, room: Room) -> None:
     page = visit(room.server, "Alice", javascript=False).goto("/?list")
     expect(page.locator("[data-opens=shortcuts]")).to_be_hidden()
     page.locator("[data-opens=switcher]").click()
     expect(page.locator("main input[type=search]")).to_be_visible()
 
 
-# --- keys --------------------------------------------------------------------------------------------
+# --- shortcuts ---------------------------------------------------------------------------------------
 
 
 def clipboard(page: Page) -> str:
@@ -186,7 +184,7 @@ def clipboard(page: Page) -> str:
 
 @pytest.fixture
 def copying(visit: Visit, room: Room) -> Page:
-    """Alice where she may read the clipboard, with one message of Bob's."""
+    """Alice's page with access to the clipboard and one message from Bob."""
     room.say(room.bob, "Some **bold** words")
     visitor = visit(room.server, "Alice")
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -200,7 +198,7 @@ def take_in_hand(page: Page, words: str) -> Locator:
     return message
 
 
-def test_the_list_of_keys_opens_by_key_and_by_button_and_gives_the_focus_back(alice: Page) -> None:
+def test_shortcuts_dialog_opens_by_key_and_button_and_returns_the_focus(alice: Page) -> None:
     alice.locator("#timeline").press("?")
     dialog = alice.locator(".shortcuts")
     expect(dialog).to_contain_text("Copy link")
@@ -214,7 +212,7 @@ def test_the_list_of_keys_opens_by_key_and_by_button_and_gives_the_focus_back(al
     expect(button).to_be_focused()
 
 
-def test_typing_while_nothing_has_the_focus_is_writing(alice: Page) -> None:
+def test_typing_without_focus_goes_into_the_composer(alice: Page) -> None:
     box = alice.locator("#composer-body")
     alice.evaluate("document.activeElement.blur()")
     alice.keyboard.press("Space")
@@ -230,7 +228,7 @@ def test_typing_while_nothing_has_the_focus_is_writing(alice: Page) -> None:
     expect(box).to_be_focused()
 
 
-def test_a_page_that_is_one_form_can_be_typed_into_at_once(visit: Visit, room: Room) -> None:
+def test_first_field_of_a_form_page_has_focus(visit: Visit, room: Room) -> None:
     visitor = visit(room.server)
     visitor.allow("400")
     page = visitor.goto("/sign-in/")
@@ -244,14 +242,14 @@ def test_a_page_that_is_one_form_can_be_typed_into_at_once(visit: Visit, room: R
     expect(page.locator("#id_email")).not_to_be_focused()
 
 
-def test_in_a_field_a_key_is_a_letter(alice: Page) -> None:
+def test_shortcuts_do_not_apply_in_text_fields(alice: Page) -> None:
     box = alice.locator("#composer-body")
     box.press_sequentially("?jkrecl1")
     expect(box).to_have_value("?jkrecl1")
     expect(alice.locator("dialog")).to_have_count(0)
 
 
-def test_what_a_message_says_and_where_it_stands_are_copied_by_key_and_by_button(
+def test_message_text_and_link_are_copied_by_key_and_button(
     copying: Page,
 ) -> None:
     take_in_hand(copying, "Some bold words").press("c")
@@ -275,7 +273,7 @@ def test_what_a_message_says_and_where_it_stands_are_copied_by_key_and_by_button
     expect(copying.locator(".toast")).to_have_text("Text copied")
 
 
-def test_where_the_clipboard_is_kept_from_the_page_it_copies_by_hand(copying: Page) -> None:
+def test_copying_works_without_the_clipboard_api(copying: Page) -> None:
     copying.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     message = take_in_hand(copying, "Some bold words")
     message.press("c")
@@ -284,7 +282,7 @@ def test_where_the_clipboard_is_kept_from_the_page_it_copies_by_hand(copying: Pa
     expect(message).to_be_focused()
 
 
-def test_a_number_reacts_at_once_and_takes_it_back(copying: Page) -> None:
+def test_number_key_toggles_a_reaction(copying: Page) -> None:
     message = take_in_hand(copying, "Some bold words")
     message.press("2")
     chip = message.locator(".chip")
@@ -295,7 +293,7 @@ def test_a_number_reacts_at_once_and_takes_it_back(copying: Page) -> None:
     expect(copying.locator(".toast")).to_have_count(0)
 
 
-def test_a_key_makes_it_unread_from_here_and_modifiers_do_nothing(copying: Page) -> None:
+def test_u_key_marks_as_unread_and_ignores_modifiers(copying: Page) -> None:
     message = take_in_hand(copying, "Some bold words")
     message.press("Control+u")
     message.press("Alt+u")
@@ -306,7 +304,7 @@ def test_a_key_makes_it_unread_from_here_and_modifiers_do_nothing(copying: Page)
     expect(copying.locator("#unread-bar")).to_be_visible()
 
 
-def test_everything_a_key_does_is_a_named_button_too(alice: Page, room: Room) -> None:
+def test_every_shortcut_has_a_named_button(alice: Page, room: Room) -> None:
     room.say(room.alice, "Mine")
     message = bubble(alice, "Mine")
     expect(message).to_be_visible()
@@ -318,7 +316,7 @@ def test_everything_a_key_does_is_a_named_button_too(alice: Page, room: Room) ->
     }
 
 
-def test_in_an_archived_conversation_words_can_still_be_copied(visit: Visit, room: Room) -> None:
+def test_archived_messages_can_be_copied(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Old words")
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
     visitor = visit(room.server, "Alice")
@@ -346,7 +344,7 @@ def by_seq(room: Room, seq: int) -> dict[str, Any]:
     return found
 
 
-def test_a_quote_leads_to_what_is_not_loaded_and_escape_back_to_the_pixel(
+def test_quote_jumps_to_an_unloaded_message_and_escape_goes_back_exactly(
     visit: Visit, room: Room
 ) -> None:
     room.fill(200)
@@ -374,7 +372,9 @@ def test_a_quote_leads_to_what_is_not_loaded_and_escape_back_to_the_pixel(
     expect(bubble(page, "I come back to that")).to_be_focused()
 
 
-def test_each_jump_is_gone_back_and_the_latest_ends_it(visit: Visit, room: Room) -> None:
+def test_back_button_undoes_each_jump_and_hides_at_the_latest_message(
+    visit: Visit, room: Room
+) -> None:
     room.fill(120)
     first = by_seq(room, 5)
     second = room.say(room.alice, "About the first", reply_to=first["id"])
@@ -398,7 +398,7 @@ def test_each_jump_is_gone_back_and_the_latest_ends_it(visit: Visit, room: Room)
     expect(back).to_be_hidden()
 
 
-def test_a_quote_in_sight_is_only_pointed_out(alice: Page, room: Room) -> None:
+def test_quote_of_a_visible_message_only_highlights_it(alice: Page, room: Room) -> None:
     asked = room.say(room.bob, "A question")
     room.say(room.bob, "An answer", reply_to=asked["id"])
     bubble(alice, "An answer").locator("a.quote").click()
@@ -407,7 +407,7 @@ def test_a_quote_in_sight_is_only_pointed_out(alice: Page, room: Room) -> None:
 
 
 @pytest.mark.parametrize(("motion", "name"), [("no-preference", "found"), ("reduce", "none")])
-def test_what_is_found_fades_calmly_and_without_motion_where_none_is_wanted(
+def test_jump_highlight_respects_reduced_motion(
     motion: str, name: str, visit: Visit, room: Room
 ) -> None:
     asked = room.say(room.bob, "A question")
@@ -416,7 +416,7 @@ def test_what_is_found_fades_calmly_and_without_motion_where_none_is_wanted(
     assert moving.evaluate("each => getComputedStyle(each).animationName") == name
 
 
-def test_links_to_messages_lead_there_in_this_conversation_and_in_others(
+def test_message_links_jump_within_and_between_conversations(
     visit: Visit, room: Room, person: Persons
 ) -> None:
     other = Room(room.server, person)
@@ -435,7 +435,7 @@ def test_links_to_messages_lead_there_in_this_conversation_and_in_others(
     expect(page.locator(f"#m{elsewhere['id']}")).to_be_in_viewport()
 
 
-def test_an_address_leads_to_a_message_the_page_does_not_hold(visit: Visit, room: Room) -> None:
+def test_url_fragment_jumps_to_an_unloaded_message(visit: Visit, room: Room) -> None:
     room.fill(150)
     early = by_seq(room, 20)
     page = visit(room.server, "Bob").goto(f"{room.path}#m{early['id']}")
@@ -443,9 +443,7 @@ def test_an_address_leads_to_a_message_the_page_does_not_hold(visit: Visit, room
     expect(page.locator("#newer")).to_have_count(1)
 
 
-def test_the_first_unread_message_is_reached_without_leaving_the_page(
-    visit: Visit, room: Room
-) -> None:
+def test_unread_bar_jumps_to_the_first_unread_message_in_place(visit: Visit, room: Room) -> None:
     room.fill(150)
     page = enter(visit(room.server, "Alice"), room)
     page.evaluate("window.isSame = true")
@@ -457,7 +455,7 @@ def test_the_first_unread_message_is_reached_without_leaving_the_page(
     expect(bubble(page, "150")).to_be_in_viewport()
 
 
-def test_tab_passes_the_log_with_one_message_in_hand(alice: Page, room: Room) -> None:
+def test_tab_stops_in_only_one_message(alice: Page, room: Room) -> None:
     for number in range(20):
         room.say(room.bob, f"Look at https://example.org/{number}")
     expect(bubble(alice, "example.org/19")).to_be_visible()
@@ -486,7 +484,7 @@ def test_tab_passes_the_log_with_one_message_in_hand(alice: Page, room: Room) ->
     expect(bubble(alice, "example.org/17").locator(":focus")).to_have_count(1)
 
 
-def test_an_editor_is_on_the_way_whatever_message_is_in_hand(alice: Page, room: Room) -> None:
+def test_tab_reaches_an_open_editor_from_any_message(alice: Page, room: Room) -> None:
     first = room.say(room.alice, "Mine")
     room.say(room.bob, "Not mine")
     alice.locator("#composer-body").press("ArrowUp")
@@ -496,10 +494,10 @@ def test_an_editor_is_on_the_way_whatever_message_is_in_hand(alice: Page, room: 
     expect(alice.locator(f"#m{first['id']} .editor :focus")).to_have_count(1)
 
 
-def test_tab_from_the_log_stays_where_one_reads(visit: Visit, room: Room) -> None:
+def test_tab_from_the_timeline_does_not_scroll(visit: Visit, room: Room) -> None:
     room.fill(120)
     page = enter(visit(room.server, "Alice"), room)
-    page.locator("#messages > .message").last.focus()  # all is in place
+    page.locator("#messages > .message").last.focus()  # waits until the messages are there
     page.locator("#timeline").focus()
     scroll(page, 100_000)
     page.keyboard.press("Tab")
@@ -508,7 +506,7 @@ def test_tab_from_the_log_stays_where_one_reads(visit: Visit, room: Room) -> Non
     assert page.locator("#messages > .message").count() == 50
 
 
-def test_keys_work_on_the_buttons_of_a_message_as_on_the_message(alice: Page, room: Room) -> None:
+def test_shortcuts_work_on_the_buttons_of_a_message(alice: Page, room: Room) -> None:
     room.say(room.bob, "First")
     room.say(room.bob, "Second")
     expect(bubble(alice, "Second")).to_be_visible()
@@ -523,9 +521,7 @@ def test_keys_work_on_the_buttons_of_a_message_as_on_the_message(alice: Page, ro
     expect(alice.locator("[data-slot=reply-text]")).to_have_text("First")
 
 
-def test_a_message_in_the_middle_of_being_changed_outlasts_the_way_up(
-    visit: Visit, room: Room
-) -> None:
+def test_message_being_edited_is_not_trimmed_when_scrolling_up(visit: Visit, room: Room) -> None:
     room.fill(400)
     room.say(room.alice, "Mine")
     page = enter(visit(room.server, "Alice"), room)
@@ -538,9 +534,7 @@ def test_a_message_in_the_middle_of_being_changed_outlasts_the_way_up(
     expect(page.locator("#editor-body")).to_have_value("Mine, and a long thought")
 
 
-def test_escape_from_a_menu_or_the_picker_leads_back_to_the_message(
-    alice: Page, room: Room
-) -> None:
+def test_escape_from_menu_or_picker_returns_the_focus(alice: Page, room: Room) -> None:
     room.say(room.bob, "Shall we?")
     message = take_in_hand(alice, "Shall we?")
     message.press("+")

@@ -1,4 +1,4 @@
-"""One's own settings in a browser: a face, and how Chatty looks; with and without JavaScript."""
+"""The settings pages in a browser: picture, colour, theme and password, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def quiet(page: Page) -> str:
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "plain"])
-def test_a_picture_is_put_up_and_taken_away(
+def test_picture_is_uploaded_and_removed(
     javascript: bool, visit: Visit, server: ChatServer
 ) -> None:
     page = visit(server, "Alice", javascript=javascript).goto("/settings/profile/")
@@ -58,7 +58,7 @@ def test_a_picture_is_put_up_and_taken_away(
     expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
 
 
-def test_what_is_no_picture_is_told_and_nothing_else_is_lost(
+def test_invalid_picture_is_rejected_and_other_fields_are_kept(
     visit: Visit, server: ChatServer
 ) -> None:
     visitor = visit(server, "Alice")
@@ -75,7 +75,7 @@ def test_what_is_no_picture_is_told_and_nothing_else_is_lost(
     expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
 
 
-def test_a_picture_is_shown_before_it_is_saved_and_one_too_big_is_told_at_once(
+def test_picture_is_previewed_and_a_large_file_rejected_before_saving(
     visit: Visit, server: ChatServer
 ) -> None:
     page = visit(server, "Alice").goto("/settings/profile/")
@@ -86,7 +86,7 @@ def test_a_picture_is_shown_before_it_is_saved_and_one_too_big_is_told_at_once(
         field.set_input_files(picture())
         return face.count() == 1
 
-    eventually(is_shown)  # the script comes a moment after the page
+    eventually(is_shown)  # the script loads after the page
     assert face.evaluate("each => each.decode().then(() => each.naturalWidth)") == 640
     field.set_input_files(TOO_BIG)
     expect(face).to_have_count(0)
@@ -97,7 +97,7 @@ def test_a_picture_is_shown_before_it_is_saved_and_one_too_big_is_told_at_once(
     assert field.evaluate("each => each.validity.valid")
 
 
-def test_without_scripts_a_file_too_big_is_told_in_the_form(
+def test_large_file_is_rejected_in_the_form_without_scripts(
     visit: Visit, server: ChatServer
 ) -> None:
     visitor = visit(server, "Alice", javascript=False)
@@ -110,7 +110,7 @@ def test_without_scripts_a_file_too_big_is_told_in_the_form(
     expect(page.get_by_label("Your name")).to_have_value("Alice in between")
 
 
-def test_a_colour_is_chosen_by_keyboard(visit: Visit, server: ChatServer) -> None:
+def test_colour_is_chosen_by_keyboard(visit: Visit, server: ChatServer) -> None:
     page = visit(server, "Bob").goto("/settings/profile/")
     page.get_by_label("Automatic").focus()
     page.keyboard.press("ArrowRight")
@@ -119,9 +119,7 @@ def test_a_colour_is_chosen_by_keyboard(visit: Visit, server: ChatServer) -> Non
     expect(page.locator(".sidebar__me .avatar--h1")).to_have_count(1)
 
 
-def test_a_theme_holds_from_the_first_moment_against_what_the_device_says(
-    visit: Visit, server: ChatServer
-) -> None:
+def test_theme_overrides_the_device_without_scripts(visit: Visit, server: ChatServer) -> None:
     page = visit(server, "Carol", color_scheme="light", javascript=False).goto("/settings/profile/")
     light, ordinary = background(page), quiet(page)
     page.get_by_label("Theme").select_option("Dark")
@@ -143,7 +141,7 @@ def test_a_theme_holds_from_the_first_moment_against_what_the_device_says(
     assert background(page) == dark
 
 
-def test_the_tabs_stand_in_even_rows_on_a_phone(visit: Visit, server: ChatServer) -> None:
+def test_settings_tabs_form_even_rows_on_a_phone(visit: Visit, server: ChatServer) -> None:
     page = visit(server, "Alice", phone=True).goto("/settings/profile/")
     tops = page.evaluate(
         "[...document.querySelectorAll('.settings-nav a')].map(a => a.getBoundingClientRect().top)"
@@ -151,14 +149,14 @@ def test_the_tabs_stand_in_even_rows_on_a_phone(visit: Visit, server: ChatServer
     assert tops[0] == tops[1] < tops[2] == tops[3]
 
 
-def test_a_forgotten_password_is_replaced_without_scripts(visit: Visit, server: ChatServer) -> None:
+def test_password_reset_works_without_scripts(visit: Visit, server: ChatServer) -> None:
     server.manage("shell", "-v", "0", "-c", _FORGETFUL)
     page = visit(server, javascript=False).goto("/sign-in/")
     page.get_by_role("link", name="Forgot your password?").click()
     page.get_by_label("Email address").fill("dora@example.org")
     page.get_by_role("button", name="Send link").click()
     expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
-    # Without a mail server mails are printed.
+    # Without a mail server, emails are printed to the log.
     eventually(lambda: "/password/reset/" in server.output())
     found = re.search(rf"{server.url}(/password/reset/\S+)", server.output())
     assert found, server.output()

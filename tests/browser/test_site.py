@@ -1,4 +1,4 @@
-"""Pages that belong to the installation rather than to a conversation, as a browser sees them."""
+"""Pages of the installation rather than of a conversation, and their Content Security Policy."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import pytest
 from playwright.sync_api import expect
 
 
-def test_the_description_of_rest_opens_under_the_strict_policy(server, visit):
+def test_api_docs_work_with_the_content_security_policy(server, visit):
     visitor = visit(server)
     page = visitor.goto("/api/docs/")
     expect(page.get_by_text("/api/token/", exact=True).first).to_be_visible()
 
 
-def test_a_page_that_is_not_there_says_so(server, visit):
+def test_missing_page_has_a_heading(server, visit):
     visitor = visit(server)
     visitor.allow("404")
     page = visitor.goto("/nowhere/")
     expect(page.get_by_role("heading").first).to_be_visible()
 
 
-def test_the_policy_stops_what_somebody_slips_in(server, visit):
+def test_content_security_policy_blocks_injected_scripts(server, visit):
     visitor = visit(server)
     page = visitor.goto("/sign-in/")
     visitor.allow("Content Security Policy")
@@ -36,7 +36,7 @@ def test_the_policy_stops_what_somebody_slips_in(server, visit):
     assert any("Content Security Policy" in error for error in visitor.errors)
 
 
-def test_nonces_are_used_once(server, visit):
+def test_nonces_are_not_reused(server, visit):
     page = visit(server, "Alice").goto()
 
     def nonces():
@@ -52,9 +52,7 @@ def test_nonces_are_used_once(server, visit):
 
 
 @pytest.mark.parametrize("name", ["Alice", None], ids=["signed in", "signed out"])
-def test_the_help_is_searched_and_its_contents_lead_to_sections_without_scripts(
-    server, visit, name
-):
+def test_help_contents_and_search_work_without_scripts(server, visit, name):
     page = visit(server, name, javascript=False).goto("/help/")
     section = page.locator("#help-deletion")
     expect(section).not_to_be_in_viewport()
@@ -74,7 +72,7 @@ def test_the_help_is_searched_and_its_contents_lead_to_sections_without_scripts(
     expect(page.locator(".help")).to_have_count(7)
 
 
-def test_the_list_of_shortcuts_leads_to_the_help(server, visit):
+def test_shortcuts_dialog_links_to_the_help(server, visit):
     page = visit(server, "Alice").goto("/c/browse/")
     expect(page.locator("html[data-connection=online]")).to_be_attached()
     page.get_by_role("button", name="Keyboard shortcuts").click()

@@ -1,4 +1,4 @@
-"""What a person has written and not sent, when a sign-in ends: kept, or removed after a question."""
+"""Unsent text when a session ends: it is kept, or removed after a question."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def answer(page: Page, name: str) -> None:
     page.locator("dialog").get_by_role("button", name=name, exact=True).click()
 
 
-def test_signing_out_in_one_tab_asks_about_a_draft_in_another(visit: Visit, room: Room) -> None:
+def test_signing_out_asks_about_a_draft_in_another_tab(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
-    visitor.allow("401")  # what the other tab still asks for when nobody is signed in any more
+    visitor.allow("401")  # requests of the other tab after signing out
     one = enter(visitor, room)
     two = visitor.new_tab()
     two.goto(room.server.url + room.path)
@@ -55,11 +55,11 @@ def test_signing_out_in_one_tab_asks_about_a_draft_in_another(visit: Visit, room
     expect(page.locator("#composer-body")).to_have_value("")
 
 
-def test_a_sign_in_that_ends_elsewhere_leaves_drafts_for_their_writer_only(
+def test_drafts_survive_a_session_ended_elsewhere_for_their_author_only(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
-    visitor.allow("401")  # what the page still asks for when nobody is signed in any more
+    visitor.allow("401")  # requests of the page after its session has ended
     page = enter(visitor, room)
     draft(page, "Only mine")
     end_all_sign_ins(room)
@@ -76,9 +76,7 @@ def test_a_sign_in_that_ends_elsewhere_leaves_drafts_for_their_writer_only(
     expect(enter(visitor, room).locator("#composer-body")).to_have_value("Only mine")
 
 
-def test_signing_out_before_its_script_has_come_says_what_is_kept_and_removes_it(
-    visit: Visit, room: Room
-) -> None:
+def test_sign_in_page_offers_to_remove_unsent_text(visit: Visit, room: Room) -> None:
     visitor: Visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
     draft(page, "Left behind")

@@ -1,4 +1,4 @@
-"""A browser that was here before the server was updated: an open page, and what it kept."""
+"""Updating the server: pages that are still open, and data that older scripts have stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conversations import protocol
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Room, bubble, enter, message_texts, wait_for_line, write
 
-# As the scripts of protocol version 1 kept what was not sent.
+# Stores unsent messages as the scripts of protocol version 1 did.
 _KEEP = """([scope, records]) => new Promise((resolve, reject) => {
     const request = indexedDB.open("chatty", 1);
     request.onupgradeneeded = () => {
@@ -44,7 +44,7 @@ def record(room: Room, key: str, body: str, **about: Any) -> dict[str, Any]:
 
 
 def speak_version_1(visitor: Visitor) -> None:
-    """Have the scripts of the next pages offer the version before."""
+    """Make the scripts of later pages use the previous protocol version."""
 
     def serve(route: Route) -> None:
         answer = route.fetch()
@@ -54,7 +54,7 @@ def speak_version_1(visitor: Visitor) -> None:
     visitor.context.route(re.compile(r"/static/js/.*\.js"), serve)
 
 
-def test_what_a_former_version_kept_is_sent_once_and_in_order(visit: Visit, room: Room) -> None:
+def test_outbox_of_the_previous_version_is_sent_once_and_in_order(visit: Visit, room: Room) -> None:
     room.say(room.alice, "one", key="answer-lost")
     with room.alice.socket() as socket:
         hello = json.loads(socket.recv(timeout=10))
@@ -72,7 +72,7 @@ def test_what_a_former_version_kept_is_sent_once_and_in_order(visit: Visit, room
         f"chatty.notify.{me}": {"sound": True, "settled": True},
     }
     visitor = visit(room.server, "Alice")
-    page = visitor.goto("/healthz")  # has no scripts of its own
+    page = visitor.goto("/healthz")  # a page without scripts
     page.evaluate(_KEEP, [scope, records])
     for name, value in kept.items():
         page.evaluate("pair => localStorage.setItem(...pair)", [name, json.dumps(value)])
@@ -92,7 +92,7 @@ def test_what_a_former_version_kept_is_sent_once_and_in_order(visit: Visit, room
     assert room.bodies() == ["one", "two", "three"]
 
 
-def test_a_page_of_a_former_version_offers_to_be_reloaded_and_loses_nothing(
+def test_page_of_the_previous_version_offers_a_reload_and_loses_nothing(
     visit: Visit, room: Room
 ) -> None:
     visitor = visit(room.server, "Alice")
@@ -106,7 +106,7 @@ def test_a_page_of_a_former_version_offers_to_be_reloaded_and_loses_nothing(
     assert room.bodies() == ["Sent by the old page"]
 
     visitor.allow("Failed to load resource")
-    visitor.context.route("**/api/**", lambda route: route.abort())  # and then not even that
+    visitor.context.route("**/api/**", lambda route: route.abort())  # now HTTP fails as well
     write(page, "Waits")
     expect(bubble(page, "Waits")).to_have_count(1)
     page.locator("#composer-body").fill("A draft")

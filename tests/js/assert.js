@@ -1,4 +1,4 @@
-// What tests in JavaScript need: a comparison that says what differs, chance that can be repeated.
+// Assertions and helpers for the JavaScript tests.
 
 export function equal(found, wanted, about = "") {
   const [a, b] = [found, wanted].map((value) => JSON.stringify(value));
@@ -9,7 +9,7 @@ export function ok(truth, about) {
   if (!truth) throw new Error(about ?? "not so");
 }
 
-/** Numbers from 0 to 1 that a seed repeats (mulberry32). */
+/** A seeded random number generator for numbers from 0 to 1 (mulberry32). */
 export function chance(seed) {
   let state = seed >>> 0;
   return () => {
@@ -24,7 +24,7 @@ export function pause(ms = 0) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Wait until `truth()` holds; fails after two seconds. */
+/** Wait until `truth()` is true. Fails after two seconds. */
 export async function until(truth, about = "waited in vain") {
   const end = Date.now() + 2_000;
   while (!(await truth())) {

@@ -6,7 +6,7 @@ import { equal, pause, until } from "tests/assert.js";
 const ME = 1;
 const HERE = 7;
 
-/** Stands in for the socket: open at once, and remembers what was said. */
+/** A fake socket: open from the start, and records sent frames. */
 class Connection extends Emitter {
   online = true;
   state = "online";
@@ -22,7 +22,7 @@ class Connection extends Emitter {
   }
 }
 
-/** Stands in for the store: it holds all 20 messages, others' words each. */
+/** A fake store with 20 messages, all by others. */
 class Pages extends Emitter {
   position = 20;
 
@@ -31,7 +31,7 @@ class Pages extends Emitter {
   }
 }
 
-/** A page at conversation 7, read up to 10 of 20, with what it told and what it heard of its mark. */
+/** A page with conversation 7 open, read up to 10 of 20, and helpers to inspect its read marks. */
 function opened({ rest } = {}) {
   const connection = new Connection();
   const store = new Pages();
@@ -54,7 +54,7 @@ function opened({ rest } = {}) {
   return { chat, connection, conversationList, marked, hear, told, welcome, unread };
 }
 
-export async function test_what_was_seen_before_the_line_was_there_stays_read_and_is_told() {
+export async function test_messages_read_before_hello_stay_read_and_are_sent_afterwards() {
   const { chat, marked, hear, told, welcome, unread } = opened();
   chat.read(15);
   welcome(10);
@@ -65,7 +65,7 @@ export async function test_what_was_seen_before_the_line_was_there_stays_read_an
   chat.disconnect();
 }
 
-export async function test_a_mark_set_back_during_an_absence_is_followed() {
+export async function test_hello_applies_a_read_mark_moved_back_while_offline() {
   const { chat, marked, hear, told, welcome, unread } = opened();
   welcome(10);
   hear(15);
@@ -76,7 +76,7 @@ export async function test_a_mark_set_back_during_an_absence_is_followed() {
   chat.disconnect();
 }
 
-export async function test_a_late_answer_to_my_own_mark_takes_nothing_back() {
+export async function test_late_echo_of_my_read_mark_is_ignored() {
   const { chat, marked, hear, told } = opened();
   chat.read(11);
   await until(() => told().length === 1);
@@ -88,12 +88,12 @@ export async function test_a_late_answer_to_my_own_mark_takes_nothing_back() {
   chat.disconnect();
 }
 
-/** Stands in for REST: the conversation with my mark where `server.seq` says, each time it is asked. */
+/** A fake REST client that returns the conversation with my read mark at `server.seq`. */
 function asked(server) {
   return { get: async () => numbers(server.seq) };
 }
 
-export async function test_a_mark_set_back_elsewhere_is_followed_and_one_moved_on_too() {
+export async function test_read_marks_moved_elsewhere_are_applied_in_both_directions() {
   const server = { seq: 4 };
   const { chat, marked, hear } = opened({ rest: asked(server) });
   hear(15);
@@ -105,7 +105,7 @@ export async function test_a_mark_set_back_elsewhere_is_followed_and_one_moved_o
   chat.disconnect();
 }
 
-export async function test_a_mark_set_back_while_another_is_on_its_way_stays_back() {
+export async function test_mark_moved_back_cancels_a_pending_read() {
   const { chat, marked, hear, told } = opened({ rest: asked({ seq: 4 }) });
   hear(15);
   chat.read(16);
@@ -117,10 +117,10 @@ export async function test_a_mark_set_back_while_another_is_on_its_way_stays_bac
   chat.disconnect();
 }
 
-export async function test_a_mark_that_comes_late_takes_nothing_back() {
+export async function test_late_read_frame_does_not_lower_the_mark() {
   const { chat, marked, hear, welcome, told, unread } = opened({ rest: asked({ seq: 15 }) });
   welcome(15);
-  hear(12); // told before the hello was made, or by another process
+  hear(12); // sent before the hello, or by another process
   chat.read(16);
   hear(13);
   await until(() => told().length === 1);
@@ -128,18 +128,18 @@ export async function test_a_mark_that_comes_late_takes_nothing_back() {
   chat.disconnect();
 }
 
-export async function test_a_mark_from_before_it_was_set_back_makes_nothing_read() {
+export async function test_late_read_frame_does_not_undo_a_mark_moved_back() {
   const { chat, marked, hear, welcome, unread } = opened({ rest: asked({ seq: 4 }) });
   welcome(12);
   hear(4);
   await until(() => marked.at(-1) === 4);
-  hear(20); // told by another process before it was set back
+  hear(20); // sent by another process before the mark was moved back
   await until(() => marked.length === 4);
   equal([marked, unread()], [[12, 4, 20, 4], 16]);
   chat.disconnect();
 }
 
-export async function test_where_words_keep_coming_marks_are_told_all_the_same() {
+export async function test_read_marks_are_sent_while_messages_keep_arriving() {
   const { chat, told } = opened();
   for (let seq = 11; seq <= 20 && !told().length; seq += 1) {
     chat.read(seq);
@@ -151,7 +151,7 @@ export async function test_where_words_keep_coming_marks_are_told_all_the_same()
 
 const numbers = (seq) => ({ id: HERE, version: 20, last_seq: 20, last_read_seq: seq, unread: 20 - seq });
 
-export async function test_a_recount_that_is_late_brings_no_stale_number_back() {
+export async function test_outdated_recount_is_ignored_and_requested_again() {
   const answers = [];
   const rest = { get: () => new Promise((resolve) => answers.push(resolve)) };
   const { chat, conversationList, marked, hear, welcome, unread } = opened({ rest });
@@ -168,7 +168,7 @@ export async function test_a_recount_that_is_late_brings_no_stale_number_back() 
   chat.disconnect();
 }
 
-export async function test_a_mark_further_on_that_a_count_tells_is_followed() {
+export async function test_hello_applies_a_higher_read_mark() {
   const { chat, conversationList, marked, told, welcome } = opened();
   welcome(10);
   welcome(18);
@@ -178,7 +178,7 @@ export async function test_a_mark_further_on_that_a_count_tells_is_followed() {
   chat.disconnect();
 }
 
-export async function test_numbers_are_asked_for_while_words_keep_coming_and_again_when_refused() {
+export async function test_recounts_are_requested_while_messages_keep_arriving_and_retried_after_errors() {
   const asked = [];
   const refuse = () =>
     Promise.reject(Object.assign(new Error(), { retry: true, status: 503, retryAfter: 0 }));

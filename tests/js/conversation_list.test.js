@@ -28,7 +28,7 @@ function hear(conversationList, { version, message }) {
   conversationList.applyMessages({ conversation: 7, version, messages: [message] });
 }
 
-export function test_a_message_of_somebody_else_counts_once() {
+export function test_message_from_someone_else_counts_once() {
   const server = new Server();
   const conversationList = listOf(server);
   server.create();
@@ -37,7 +37,7 @@ export function test_a_message_of_somebody_else_counts_once() {
   equal(conversationList.total(), { count: 1, more: false });
 }
 
-export function test_my_own_messages_notices_and_edits_do_not_count() {
+export function test_own_and_system_messages_and_edits_do_not_count() {
   const server = new Server();
   const conversationList = listOf(server);
   server.edit(server.create({ author: ME }));
@@ -46,7 +46,7 @@ export function test_my_own_messages_notices_and_edits_do_not_count() {
   equal(conversationList.get(7).unread, 0);
 }
 
-export function test_an_unread_message_that_is_deleted_counts_no_more() {
+export function test_deleting_an_unread_message_lowers_the_count() {
   const server = new Server();
   const conversationList = listOf(server);
   server.delete(server.create());
@@ -54,7 +54,7 @@ export function test_an_unread_message_that_is_deleted_counts_no_more() {
   equal(conversationList.get(7).unread, 0);
 }
 
-export function test_reading_to_the_end_leaves_nothing_unread() {
+export function test_reading_to_the_end_sets_unread_to_zero() {
   const server = new Server();
   server.create();
   server.create();
@@ -63,7 +63,7 @@ export function test_reading_to_the_end_leaves_nothing_unread() {
   equal(conversationList.get(7).unread, 0);
 }
 
-export function test_a_mark_in_the_middle_asks_for_the_number() {
+export function test_read_mark_in_the_middle_requests_a_recount() {
   const server = new Server();
   for (let count = 0; count < 4; count += 1) server.create();
   const conversationList = listOf(server);
@@ -75,7 +75,7 @@ export function test_a_mark_in_the_middle_asks_for_the_number() {
   equal(conversationList.get(7).unread, 2);
 }
 
-export function test_numbers_older_than_what_was_heard_are_asked_for_again() {
+export function test_counts_older_than_received_messages_are_requested_again() {
   const server = new Server();
   const conversationList = listOf(server);
   const old = given(server);
@@ -88,7 +88,7 @@ export function test_numbers_older_than_what_was_heard_are_asked_for_again() {
   equal(conversationList.get(7).unread, 1);
 }
 
-export function test_a_conversation_taken_away_is_gone_from_the_total() {
+export function test_removed_conversation_is_not_in_the_total() {
   const server = new Server();
   server.create();
   const conversationList = listOf(server);
@@ -99,7 +99,7 @@ export function test_a_conversation_taken_away_is_gone_from_the_total() {
   equal(conversationList.total().count, 0);
 }
 
-export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
+export function test_total_depends_on_notification_levels() {
   const rows = [
     { id: 1, kind: "group", level: "all", unread: 3, mentions: [4] },
     { id: 2, kind: "group", level: "mentions", unread: 9, mentions: [5, 7], unread_more: true },
@@ -117,7 +117,7 @@ export function test_only_what_one_wants_to_be_told_of_is_in_the_total() {
   equal(conversationList.total().count, 27);
 }
 
-export function test_numbers_from_before_a_mark_was_heard_are_asked_for_again() {
+export function test_counts_older_than_the_read_mark_are_requested_again() {
   const server = new Server();
   for (let count = 0; count < 4; count += 1) server.create();
   const conversationList = listOf(server);
@@ -130,7 +130,7 @@ export function test_numbers_from_before_a_mark_was_heard_are_asked_for_again() 
   equal([conversationList.get(7).unread, conversationList.total().count, asked], [0, 0, [7]]);
 }
 
-export function test_a_new_name_of_the_other_is_that_of_the_conversation_and_moves_nothing() {
+export function test_update_person_renames_the_direct_message_without_moving_it() {
   const conversationList = new ConversationList({
     me: 1,
     rows: [{ id: 8, kind: "direct", name: "Bob", unread: 2 }],
@@ -145,7 +145,7 @@ export function test_a_new_name_of_the_other_is_that_of_the_conversation_and_mov
   equal(changes, [{ id: 8, moved: false }]);
 }
 
-export function test_a_frame_about_a_name_takes_no_number_back() {
+export function test_rename_frame_does_not_overwrite_newer_counts() {
   const server = new Server();
   const conversationList = listOf(server);
   const early = { ...given(server), name: "Garden" };
@@ -161,11 +161,11 @@ export function test_a_frame_about_a_name_takes_no_number_back() {
 }
 
 /**
- * Two tabs, each with a connection that keeps the order of frames but not their pace, and answers and
- * frames made from the database that are late by any measure: once all is heard, every tab shows what
- * counting everything anew gives.
+ * Two tabs, each with a connection that delivers frames in order but with any delay. REST responses and
+ * frames built from the database arrive with any delay, too. Once everything has arrived, each tab must
+ * show the counts of a full recount.
  */
-export function test_tabs_agree_whatever_is_late(seed) {
+export function test_tabs_agree_after_late_frames_and_responses(seed) {
   const random = chance(seed);
   const some = (number) => Math.floor(random() * number);
   for (let round = 0; round < 60; round += 1) {
@@ -174,13 +174,13 @@ export function test_tabs_agree_whatever_is_late(seed) {
     const tabs = [new Tab(world), new Tab(world)];
     for (let step = 0; step < 250; step += 1) {
       const before = server.version;
-      // Where words keep coming, their versions give late answers away: at last few come.
+      // New messages expose outdated responses by their versions, so send only a few at the end.
       if (random() < (step < 220 ? 0.5 : 0.03)) server.live(random);
       for (const event of server.events.slice(before)) {
         for (const tab of tabs) tab.connection.push(() => hear(tab.conversationList, event));
       }
       if (random() < 0.12) {
-        // Read here first and told the server, or on another device, forwards or back.
+        // Read in a tab, which then tells the server, or moved on another device in either direction.
         const seq = some(server.messages.length + 1);
         if (random() < 0.4 && seq > world.read) tabs[some(2)].conversationList.read({ conversation: 7, seq });
         world.read = seq;
@@ -212,7 +212,7 @@ export function test_tabs_agree_whatever_is_late(seed) {
   }
 }
 
-/** A window: what waits on its connection, what comes late, and what it still has to ask. */
+/** A tab with its undelivered frames, its delayed responses, and whether it must request a recount. */
 class Tab {
   connection = [];
   late = [];
@@ -247,8 +247,8 @@ class Tab {
   }
 }
 
-/** Any mixture of events, doubles, gaps healed by catch-ups, marks forwards and backwards. */
-export function test_the_number_is_what_counting_all_anew_would_give(seed) {
+/** Any mix of events, duplicates, gaps closed by syncs, and read marks moving in both directions. */
+export function test_unread_count_matches_a_full_recount(seed) {
   const random = chance(seed);
   for (let round = 0; round < 40; round += 1) {
     const server = new Server();

@@ -2,12 +2,12 @@ import { caseFolded } from "chatty/lib/match.js";
 import { fitting } from "chatty/views/mentions.js";
 import { equal } from "tests/assert.js";
 
-// conversations/tests/test_mentions.py goes through the same file, on the server.
+// conversations/tests/test_mentions.py tests the server with the same cases.
 async function cases() {
   return (await fetch("/tests/js/mentions.json")).json();
 }
 
-export async function test_members_are_offered_by_the_first_letters_of_their_names() {
+export async function test_members_are_suggested_by_the_first_letters_of_their_names() {
   for (const { name, typed, offered } of await cases()) {
     const other = { id: 2, name: `${name} Second` };
     const found = fitting([{ id: 1, name }, other], typed.normalize("NFC"));
@@ -19,7 +19,7 @@ export async function test_members_are_offered_by_the_first_letters_of_their_nam
   }
 }
 
-export async function test_a_name_written_out_is_the_one_the_server_finds() {
+export async function test_full_names_match_as_on_the_server() {
   for (const { name, call, mentioned } of await cases()) {
     const [person, written] = [name, call].map((text) => caseFolded(text.normalize("NFC")));
     equal(person === written, mentioned, `${name} @${call}`);

@@ -9,10 +9,10 @@ const GRACE = 20;
 
 const WORDS = '<template id="translations"><span data-i18n="notify.says">{name}: {text}</span></template>';
 
-/** Conversation 7 as one person's window sees it; `banners` are those that stand on the screen. */
+/** A window of an account in conversation 7. `banners` are the notifications currently on the screen. */
 class Window {
-  banners = new Map(); // id -> what it says
-  shown = []; // every one that was ever shown
+  banners = new Map(); // id -> content
+  shown = []; // all notifications so far
   sounds = 0;
   chat = new Emitter();
 
@@ -62,7 +62,7 @@ class Window {
     this.conversationList.setCounts([{ id: 7, name: "Kitchen", ...this.row, ...numbers }]);
   }
 
-  /** Somebody says something, or changes it, and this window hears it. */
+  /** Deliver a created or changed message to this window. */
   hear(message) {
     const now = this.server.now(message);
     this.conversationList.applyMessages({
@@ -94,7 +94,7 @@ function look(here) {
 
 const settled = () => pause(4 * GRACE);
 
-export async function test_a_message_nobody_looks_at_is_told_with_who_and_what() {
+export async function test_notification_shows_author_and_text() {
   const window = await new Window(new Server()).ready();
   window.says();
   await until(() => window.banners.size);
@@ -103,7 +103,7 @@ export async function test_a_message_nobody_looks_at_is_told_with_who_and_what()
   equal(window.sounds, 1);
 }
 
-export async function test_several_are_one_banner_with_their_number_and_the_latest_words() {
+export async function test_messages_share_a_notification_with_their_count_and_the_latest_text() {
   const window = await new Window(new Server()).ready();
   window.says();
   await until(() => window.banners.size);
@@ -114,17 +114,17 @@ export async function test_several_are_one_banner_with_their_number_and_the_late
   equal(window.shown.length, 2);
   equal(window.banners.get(7).title, "Kitchen (3)");
   equal(window.banners.get(7).body, "user 2: words 3");
-  equal([window.sounds, window.banners.get(7).again], [1, false]); // not again within seconds
+  equal([window.sounds, window.banners.get(7).again], [1, false]); // no second alert within seconds
 }
 
-export async function test_in_a_direct_conversation_the_name_is_said_once() {
+export async function test_notification_of_a_direct_message_has_the_name_only_in_the_title() {
   const window = await new Window(new Server(), { kind: "direct", level: "mentions" }).ready();
   window.says();
   await until(() => window.banners.size);
   equal(window.banners.get(7).body, "words 1");
 }
 
-export async function test_markdown_is_told_as_what_it_looks_like() {
+export async function test_notification_shows_markdown_as_plain_text() {
   const window = await new Window(new Server()).ready();
   const message = window.server.create();
   message.html = "<p>All <strong>of</strong> it<br>&lt;b&gt;</p><script>1</script>";
@@ -133,7 +133,7 @@ export async function test_markdown_is_told_as_what_it_looks_like() {
   equal(window.banners.get(7).body, "user 2: All of it<b>1");
 }
 
-export async function test_nobody_is_told_of_what_is_looked_at_in_any_window() {
+export async function test_no_notification_while_any_window_is_being_looked_at() {
   const window = await new Window(new Server()).ready();
   look(true);
   await pause(5);
@@ -146,7 +146,7 @@ export async function test_nobody_is_told_of_what_is_looked_at_in_any_window() {
   await until(() => window.banners.size);
 }
 
-export async function test_my_own_words_notices_and_edits_are_not_told() {
+export async function test_own_and_system_messages_and_edits_do_not_notify() {
   const window = await new Window(new Server()).ready();
   window.says({ author: ME });
   window.says({ kind: "joined" });
@@ -158,7 +158,7 @@ export async function test_my_own_words_notices_and_edits_are_not_told() {
   equal(window.shown.length, 1);
 }
 
-export async function test_what_is_read_here_or_elsewhere_is_taken_away() {
+export async function test_notification_is_closed_when_its_message_is_read() {
   const window = await new Window(new Server()).ready();
   window.says();
   await until(() => window.banners.size);
@@ -166,7 +166,7 @@ export async function test_what_is_read_here_or_elsewhere_is_taken_away() {
   await until(() => !window.banners.size);
 }
 
-export async function test_what_is_read_at_once_elsewhere_is_never_shown() {
+export async function test_no_notification_for_a_message_read_immediately_elsewhere() {
   const window = await new Window(new Server()).ready();
   window.says();
   window.conversationList.read({ conversation: 7, seq: 1 });
@@ -174,7 +174,7 @@ export async function test_what_is_read_at_once_elsewhere_is_never_shown() {
   equal([window.shown.length, window.sounds], [0, 0]);
 }
 
-export async function test_words_that_are_deleted_do_not_stand_there_any_longer() {
+export async function test_notification_is_closed_when_its_message_is_deleted() {
   const window = await new Window(new Server()).ready();
   window.says();
   const regretted = window.says();
@@ -183,7 +183,7 @@ export async function test_words_that_are_deleted_do_not_stand_there_any_longer(
   await until(() => !window.banners.size);
 }
 
-export async function test_with_mentions_only_those_that_call_me_are_told() {
+export async function test_level_mentions_notifies_of_mentions_only() {
   const window = await new Window(new Server(), { level: "mentions" }).ready();
   window.says();
   window.says({ mentions: [5] });
@@ -196,14 +196,14 @@ export async function test_with_mentions_only_those_that_call_me_are_told() {
   equal([title, body], ["Kitchen", "user 2: words 3"]);
 }
 
-export async function test_with_nothing_nothing_is_told() {
+export async function test_level_nothing_does_not_notify() {
   const window = await new Window(new Server(), { level: "nothing" }).ready();
   window.says({ mentions: [ME] });
   await settled();
   equal([window.shown.length, window.sounds], [0, 0]);
 }
 
-export async function test_a_level_turned_down_takes_the_banner_away_and_up_again_tells_nothing_old() {
+export async function test_lowering_the_level_closes_the_notification_and_raising_it_shows_none() {
   const window = await new Window(new Server()).ready();
   window.says();
   await until(() => window.banners.size);
@@ -219,7 +219,7 @@ export async function test_a_level_turned_down_takes_the_banner_away_and_up_agai
   equal(window.shown.length, 1);
 }
 
-export async function test_what_was_unread_when_the_page_came_is_not_new() {
+export async function test_messages_unread_on_page_load_do_not_notify() {
   const server = new Server();
   server.create();
   const window = await new Window(server, { counted: false }).ready();
@@ -228,7 +228,7 @@ export async function test_what_was_unread_when_the_page_came_is_not_new() {
   equal(window.shown.length, 0);
 }
 
-export async function test_a_message_that_came_before_the_notifier_is_told() {
+export async function test_message_received_before_the_notifier_connects_is_notified() {
   const server = new Server();
   server.create();
   const window = new Window(server, { counted: false, connected: false });
@@ -239,7 +239,7 @@ export async function test_a_message_that_came_before_the_notifier_is_told() {
   equal(window.banners.get(7).title, "Kitchen (2)");
 }
 
-export async function test_what_came_while_the_line_was_down_is_told_by_its_number() {
+export async function test_messages_missed_while_offline_are_notified_by_count() {
   const window = await new Window(new Server()).ready();
   window.server.create();
   window.server.create();
@@ -248,7 +248,7 @@ export async function test_what_came_while_the_line_was_down_is_told_by_its_numb
   equal(window.banners.get(7).title, "Kitchen (2)");
 }
 
-export async function test_unread_from_here_is_no_news() {
+export async function test_marking_as_unread_does_not_notify() {
   const server = new Server();
   server.create();
   server.create();
@@ -258,7 +258,7 @@ export async function test_unread_from_here_is_no_news() {
   equal(window.shown.length, 0);
 }
 
-export async function test_a_conversation_that_appears_is_told_of() {
+export async function test_added_conversation_with_unread_messages_notifies() {
   const window = await new Window(new Server()).ready();
   const row = { id: 8, kind: "direct", name: "Bob", version: 1, last_seq: 1, last_read_seq: 0, unread: 1 };
   window.conversationList.applyConversation({ change: "added", conversation: row });
@@ -266,7 +266,7 @@ export async function test_a_conversation_that_appears_is_told_of() {
   equal(window.banners.get(8).title, "Bob");
 }
 
-export async function test_one_window_speaks_for_all_and_another_when_it_is_gone() {
+export async function test_only_the_leader_notifies_and_another_window_takes_over() {
   const server = new Server();
   const first = await new Window(server).ready();
   const second = new Window(server);
@@ -286,11 +286,11 @@ export async function test_one_window_speaks_for_all_and_another_when_it_is_gone
   equal([first.shown.length, second.shown.length], [1, 1]);
 }
 
-export async function test_what_no_window_told_while_one_closed_is_told_by_the_next() {
+export async function test_new_leader_shows_a_notification_the_previous_one_missed() {
   const server = new Server();
   const first = await new Window(server).ready();
   const second = new Window(server);
-  second.says(); // only the second hears of it, and leaves it to the first
+  second.says(); // only the second receives it, and leaves the notification to the first
   await settled();
   equal(second.shown.length, 0);
   first.notifier.disconnect();
@@ -298,7 +298,7 @@ export async function test_what_no_window_told_while_one_closed_is_told_by_the_n
   equal(second.banners.get(7).body, "user 2: words 1");
 }
 
-export async function test_another_window_takes_away_what_the_first_had_shown() {
+export async function test_new_leader_closes_notifications_of_the_previous_one() {
   const server = new Server();
   const first = await new Window(server).ready();
   const second = new Window(server);
@@ -313,7 +313,7 @@ export async function test_another_window_takes_away_what_the_first_had_shown() 
   await until(() => !second.banners.size);
 }
 
-export async function test_signed_out_elsewhere_leaves_nothing_on_the_screen() {
+export async function test_signing_out_elsewhere_closes_notifications() {
   const window = await new Window(new Server()).ready();
   window.says();
   await until(() => window.banners.size);

@@ -11,7 +11,7 @@ function newScope() {
   return `test.${scopes}`;
 }
 
-/** A server that stores by key and can be told how to answer. */
+/** A fake server that stores messages by key and throws the errors queued in `answers`. */
 function makeConnection() {
   const connection = { open: true, stored: [], asked: [], busy: 0, most: 0, answers: [] };
   connection.deliver = async (record) => {
@@ -30,7 +30,7 @@ function makeConnection() {
   return connection;
 }
 
-/** The storage of a browser that refuses IndexedDB. */
+/** The storage in a browser that blocks IndexedDB. */
 function memoryOnly() {
   return new OutboxStorage("none", { open: () => Promise.reject(new Error("refused")) });
 }
@@ -50,7 +50,7 @@ async function makeOutbox(connection, { scope = newScope(), storage, ...options 
 const RETRY = { code: "busy", detail: "Busy.", retry: true };
 const REFUSED = { code: "too_long", detail: "That’s too long.", retry: false };
 
-export async function test_words_leave_in_the_order_they_were_written() {
+export async function test_messages_are_sent_in_order() {
   const connection = makeConnection();
   const outbox = await makeOutbox(connection);
   for (const body of ["one", "two", "three"]) outbox.add({ conversation: 1, body });
@@ -59,7 +59,7 @@ export async function test_words_leave_in_the_order_they_were_written() {
   equal(connection.most, 1, "one in flight per conversation");
 }
 
-export async function test_words_are_shown_at_once_and_kept_before_they_are_sent() {
+export async function test_record_is_listed_immediately_and_stored_before_it_is_sent() {
   const connection = makeConnection();
   connection.open = false;
   const outbox = await makeOutbox(connection);
@@ -72,7 +72,7 @@ export async function test_words_are_shown_at_once_and_kept_before_they_are_sent
   equal(connection.asked, []);
 }
 
-export async function test_another_conversation_does_not_wait() {
+export async function test_other_conversations_are_not_blocked() {
   const connection = makeConnection();
   connection.answers = Array(50).fill(RETRY);
   const outbox = await makeOutbox(connection);
@@ -83,7 +83,7 @@ export async function test_another_conversation_does_not_wait() {
   await until(() => connection.bodies().includes("free"));
 }
 
-export async function test_what_may_work_later_is_tried_again_with_the_same_key() {
+export async function test_retryable_errors_are_retried_with_the_same_key() {
   const connection = makeConnection();
   connection.answers = [RETRY, RETRY, RETRY];
   const outbox = await makeOutbox(connection);
@@ -94,7 +94,7 @@ export async function test_what_may_work_later_is_tried_again_with_the_same_key(
   equal(connection.bodies(), ["one", "two"]);
 }
 
-export async function test_what_is_refused_fails_in_words_and_the_next_goes_on() {
+export async function test_rejected_message_fails_with_its_error_and_the_next_is_sent() {
   const connection = makeConnection();
   connection.answers = [REFUSED];
   const outbox = await makeOutbox(connection);
@@ -109,7 +109,7 @@ export async function test_what_is_refused_fails_in_words_and_the_next_goes_on()
   equal(connection.stored[1].key, record.key);
 }
 
-export async function test_discarded_words_never_leave() {
+export async function test_discarded_message_is_not_sent() {
   const connection = makeConnection();
   connection.open = false;
   const outbox = await makeOutbox(connection);
@@ -123,7 +123,7 @@ export async function test_discarded_words_never_leave() {
   equal(connection.bodies(), ["yes"]);
 }
 
-export async function test_words_written_offline_leave_once_and_in_order_after_a_reload() {
+export async function test_offline_messages_are_sent_once_and_in_order_after_a_reload() {
   const scope = `reload.${Date.now()}`;
   const dead = makeConnection();
   dead.open = false;
@@ -138,14 +138,14 @@ export async function test_words_written_offline_leave_once_and_in_order_after_a
   equal(connection.asked.length, 5);
 }
 
-export async function test_an_answer_that_was_lost_does_not_make_a_second_message() {
+export async function test_lost_answer_does_not_create_a_duplicate() {
   const scope = `lost.${Date.now()}`;
   const connection = makeConnection();
   const before = await makeOutbox(connection, { scope });
   const deliver = connection.deliver;
   before.add({ conversation: 1, body: "once" });
   await until(() => connection.asked.length === 1);
-  before.disconnect(); // the page goes while the answer is on its way
+  before.disconnect(); // the page is closed before the answer arrives
   const again = makeConnection();
   again.deliver = deliver;
   const after = await makeOutbox({ ...connection, deliver }, { scope });
@@ -171,7 +171,7 @@ export async function test_two_tabs_send_each_message_once() {
   equal(connection.most, 1);
 }
 
-export async function test_the_other_tab_sees_what_is_sent_and_what_is_discarded() {
+export async function test_other_tab_is_notified_of_sent_and_discarded_messages() {
   const scope = `seen.${Date.now()}`;
   const connection = makeConnection();
   connection.open = false;
@@ -192,7 +192,7 @@ export async function test_the_other_tab_sees_what_is_sent_and_what_is_discarded
   ]);
 }
 
-export async function test_nobody_finds_the_words_of_another_person() {
+export async function test_outbox_of_another_account_is_not_visible() {
   const connection = makeConnection();
   connection.open = false;
   const mine = await makeOutbox(connection, { scope: `1.${Date.now()}` });
@@ -203,7 +203,7 @@ export async function test_nobody_finds_the_words_of_another_person() {
   equal(mine.size, 0);
 }
 
-export async function test_what_the_disk_refuses_is_kept_in_memory_and_sent() {
+export async function test_message_that_cannot_be_stored_is_sent_from_memory() {
   const connection = makeConnection();
   connection.open = false;
   const outbox = await makeOutbox(connection, { storage: memoryOnly() });
@@ -217,7 +217,7 @@ export async function test_what_the_disk_refuses_is_kept_in_memory_and_sent() {
   equal(told, [false, true]);
 }
 
-/** The database is deleted, as when somebody clears the data of the site. */
+/** Delete the database, as when clearing the site's data. */
 function deleteDatabase() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.deleteDatabase("chatty");
@@ -233,7 +233,7 @@ async function onDisk(scope) {
   return records.map(({ body }) => body);
 }
 
-export async function test_what_was_queued_outlives_the_data_of_the_site() {
+export async function test_queue_survives_deletion_of_the_database() {
   const scope = `cleared.${Date.now()}`;
   const connection = makeConnection();
   connection.open = false;
@@ -256,7 +256,7 @@ export async function test_what_was_queued_outlives_the_data_of_the_site() {
   equal(await onDisk(scope), []);
 }
 
-export async function test_an_emptied_database_takes_nothing_out_of_the_page() {
+export async function test_emptied_database_does_not_clear_the_queue() {
   const connection = makeConnection();
   connection.open = false;
   const scope = `emptied.${Date.now()}`;
@@ -273,7 +273,7 @@ export async function test_an_emptied_database_takes_nothing_out_of_the_page() {
   equal(connection.bodies(), ["one", "two", "three"]);
 }
 
-export async function test_a_database_that_never_opens_stops_nothing() {
+export async function test_database_that_never_opens_does_not_block_sending() {
   const connection = makeConnection();
   const storage = new OutboxStorage("never", { open: () => new Promise(() => {}), patience: 30 });
   const outbox = new Outbox({ scope: "never", storage, deliver: connection.deliver, delay: () => 5 });
@@ -287,7 +287,7 @@ export async function test_a_database_that_never_opens_stops_nothing() {
   ok(performance.now() - asked < 1_000, "nobody waits for it a second time");
 }
 
-export async function test_a_database_that_opens_late_is_used_from_then_on() {
+export async function test_database_that_opens_late_is_used_from_then_on() {
   const scope = `late.${Date.now()}`;
   const earlier = makeConnection();
   earlier.open = false;
@@ -320,7 +320,7 @@ function openReal() {
   });
 }
 
-export async function test_a_disk_that_stops_answering_is_waited_for_once() {
+export async function test_database_that_stops_answering_times_out_only_once() {
   const hanging = { transaction: () => ({ objectStore: () => endless }), close() {} };
   const endless = {
     index: () => endless,
@@ -338,7 +338,7 @@ export async function test_a_disk_that_stops_answering_is_waited_for_once() {
   equal(connection.bodies(), ["one", "two", "three"]);
 }
 
-export async function test_what_version_1_kept_is_found() {
+export async function test_records_of_database_version_1_are_migrated() {
   await deleteDatabase();
   const old = await new Promise((resolve) => {
     const request = indexedDB.open("chatty", 1);
@@ -356,7 +356,7 @@ export async function test_what_version_1_kept_is_found() {
   equal(connection.bodies(), ["old"]);
 }
 
-/** A storage that counts the records that are read and written. */
+/** A storage that counts records read and written. */
 class CountingStorage extends OutboxStorage {
   touched = 0;
 
@@ -382,7 +382,7 @@ class CountingStorage extends OutboxStorage {
   }
 }
 
-export async function test_a_record_costs_the_same_however_many_wait() {
+export async function test_cost_per_record_does_not_depend_on_the_queue_length() {
   const costs = [];
   for (const waiting of [0, 1_000]) {
     const connection = makeConnection();
@@ -410,7 +410,7 @@ export async function test_a_record_costs_the_same_however_many_wait() {
   ok(costs[0][0] <= 3 && costs[0][1] <= 4, `${costs[0]}`);
 }
 
-export async function test_a_tab_that_hangs_with_the_lock_stops_the_others_not_for_ever() {
+export async function test_frozen_tab_holding_the_lock_does_not_block_others_forever() {
   const scope = `frozen.${Date.now()}`;
   let thaw;
   navigator.locks.request(`chatty.outbox.${scope}.1`, () => new Promise((resolve) => (thaw = resolve)));
@@ -422,7 +422,7 @@ export async function test_a_tab_that_hangs_with_the_lock_stops_the_others_not_f
   thaw();
 }
 
-export async function test_a_tab_that_opens_learns_of_words_that_are_in_memory_only() {
+export async function test_new_tab_receives_records_that_are_only_in_memory() {
   const scope = `memory.${Date.now()}`;
   const connection = makeConnection();
   connection.open = false;
@@ -433,7 +433,7 @@ export async function test_a_tab_that_opens_learns_of_words_that_are_in_memory_o
   equal(await onDisk(scope), ["unstored"]);
 }
 
-export async function test_forgetting_forgets_in_every_tab() {
+export async function test_clear_empties_the_outbox_in_every_tab() {
   const scope = `forget.${Date.now()}`;
   const connection = makeConnection();
   connection.open = false;
@@ -445,7 +445,7 @@ export async function test_forgetting_forgets_in_every_tab() {
   equal(await onDisk(scope), []);
 }
 
-export async function test_it_works_where_there_are_no_locks() {
+export async function test_outbox_works_without_web_locks() {
   const connection = makeConnection();
   const outbox = new Outbox({
     scope: "none",
@@ -460,7 +460,7 @@ export async function test_it_works_where_there_are_no_locks() {
   ok(connection.most === 1);
 }
 
-export async function test_unsent_text_is_counted_and_removed_whatever_kind_it_is() {
+export async function test_unsent_counts_and_clears_messages_drafts_and_edits() {
   const scope = `41.${Date.now()}`;
   const connection = makeConnection();
   connection.open = false;
@@ -484,7 +484,7 @@ export async function test_unsent_text_is_counted_and_removed_whatever_kind_it_i
   equal([await unsent.count(), new Drafts("41.another's").size], [0, 1]);
 }
 
-export async function test_what_nobody_came_back_to_is_forgotten_after_30_days() {
+export async function test_unsent_text_of_other_accounts_is_removed_after_30_days() {
   const later = Date.now() + 31 * 86_400_000;
   const connection = makeConnection();
   connection.open = false;

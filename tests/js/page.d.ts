@@ -1,4 +1,4 @@
-// What only the page knows is not checked: which element a selector or an id stands for.
+// Types of elements found by selector or id are not checked, since they depend on the page.
 
 interface ParentNode {
   querySelector(selectors: string): any;

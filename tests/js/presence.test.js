@@ -8,7 +8,7 @@ function presenceOf(members = [BOB, CAROL], here = []) {
   return new Presence({ here, members });
 }
 
-export function test_who_comes_and_goes_is_here_or_not() {
+export function test_presence_frames_update_who_is_online() {
   const presence = presenceOf([BOB, CAROL], [2]);
   equal(presence.names, ["Bob"]);
   presence.applyPresence({ online: [3, 9], offline: [2], reset: false });
@@ -20,7 +20,7 @@ export function test_who_comes_and_goes_is_here_or_not() {
   equal(presence.names, []);
 }
 
-export function test_seen_is_whose_mark_has_come_so_far() {
+export function test_seen_by_lists_members_whose_mark_has_reached_the_message() {
   const presence = presenceOf();
   equal(presence.seenBy(5), { names: [], everybody: false });
   presence.applyMarks([
@@ -30,12 +30,12 @@ export function test_seen_is_whose_mark_has_come_so_far() {
   equal(presence.seenBy(5), { names: ["Bob"], everybody: false });
   presence.applyMarks([{ user: 3, seq: 6 }]);
   equal(presence.seenBy(5), { names: ["Bob", "Carol"], everybody: true });
-  presence.applyMarks([{ user: 2, seq: 1 }]); // set back by hand
+  presence.applyMarks([{ user: 2, seq: 1 }]); // marked as unread
   equal(presence.seenBy(5).names, ["Carol"]);
-  equal(presence.seenBy(Infinity).names, []); // still on its way
+  equal(presence.seenBy(Infinity).names, []); // still pending
 }
 
-export function test_who_came_later_has_not_seen_what_was_before() {
+export function test_messages_from_before_someone_joined_do_not_count_as_seen() {
   const presence = presenceOf();
   const notice = { kind: "added", author: { id: 1 }, seq: 8, notice: { data: { user: 4, name: "Dan" } } };
   presence.applyNotice(notice);
@@ -48,13 +48,13 @@ export function test_who_came_later_has_not_seen_what_was_before() {
   equal(presence.seenBy(4).names, ["Bob", "Carol"]);
 }
 
-export function test_where_nobody_is_told_of_nobody_comes_into_it() {
+export function test_joined_notice_adds_no_reader_without_receipts() {
   const presence = presenceOf(null);
   presence.applyNotice({ kind: "joined", author: BOB, seq: 3, notice: { data: {} } });
   equal([presence.hasReaders, presence.names], [false, []]);
 }
 
-export function test_who_comes_to_somebody_alone_is_seen() {
+export function test_joined_notice_adds_a_reader_to_an_empty_group() {
   const presence = presenceOf([]);
   presence.applyNotice({ kind: "joined", author: BOB, seq: 3, notice: { data: {} } });
   presence.applyPresence({ online: [2], offline: [], reset: false });

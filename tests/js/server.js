@@ -1,4 +1,4 @@
-// A conversation as the server keeps it, for tests: seq, version, history and catch-up by the book.
+// A fake server with one conversation, which implements seq, version, history and sync as specified.
 
 const ME = 1;
 const OTHER = 2;
@@ -38,19 +38,19 @@ export class Server {
     return this.messages[message.seq - 1];
   }
 
-  /** A quote of a message as it is now. */
+  /** A quote of the current version of a message. */
   quoteOf(message) {
     const { id, seq, version, author, excerpt, deleted_at: deleted } = this.now(message);
     return { id, seq, version, author, excerpt, deleted: Boolean(deleted) };
   }
 
-  /** A message as it is read now: with what it quotes as that is now. */
+  /** A message with its quote in the current version, as read from the database. */
   #read(message) {
     const { reply_to: quoted } = message;
     return quoted ? { ...message, reply_to: this.quoteOf(quoted) } : message;
   }
 
-  /** Anything that can happen, by `random`. */
+  /** Create, edit or delete a random message. */
   live(random) {
     const alive = this.messages.filter((message) => message.kind === "text" && !message.deleted_at);
     const dice = random();
@@ -89,12 +89,12 @@ export class Server {
     return { from: version, version: reached, messages, more, reset: false };
   }
 
-  /** Others' live texts among the first 200 entries after `read`, as the database counts them. */
+  /** The number of unread messages among the first 200 entries after `read`, as the database counts them. */
   unread(read) {
     return this.#unread(read).length;
   }
 
-  /** The seqs of those that call me. */
+  /** The seqs of unread messages that mention me. */
   mentions(read) {
     return this.#unread(read)
       .filter(({ mentions }) => mentions.includes(ME))

@@ -3,7 +3,7 @@ import { equal, ok, pause, until } from "tests/assert.js";
 
 const HELLO = { type: "hello", user: { id: 1 }, epoch: "e", conversations: [] };
 
-/** Stands in for the browser's WebSocket; `made` are all that were opened. */
+/** Replaces the browser's WebSocket with a fake. Returns an array of all instances. */
 function fakeConnection() {
   const made = [];
   class FakeSocket {
@@ -37,7 +37,7 @@ function fakeConnection() {
   return made;
 }
 
-/** A socket whose waits are nothing at all, and what it said. */
+/** A connected Socket without delays, and the events it emitted. */
 function connected({ random = () => 0 } = {}) {
   const made = fakeConnection();
   const socket = new Socket("ws://test/ws/", { random });
@@ -51,7 +51,7 @@ function connected({ random = () => 0 } = {}) {
   return { socket, made, said };
 }
 
-export function test_it_offers_the_subprotocol_and_is_online_with_the_hello() {
+export function test_socket_requests_the_subprotocol_and_is_online_after_hello() {
   const { socket, made, said } = connected();
   equal(made[0].protocol, "chatty.v2");
   ok(!socket.send({ type: "ping" }), "nothing is sent before the hello");
@@ -69,7 +69,7 @@ export function test_it_offers_the_subprotocol_and_is_online_with_the_hello() {
   );
 }
 
-export async function test_a_lost_line_is_opened_again_for_every_code_that_may_pass() {
+export async function test_socket_reconnects_after_temporary_close_codes() {
   for (const code of [1000, 1001, 1006, 1011, 1012, 4408, 4999]) {
     const { socket, made } = connected();
     made[0].t(HELLO);
@@ -80,7 +80,7 @@ export async function test_a_lost_line_is_opened_again_for_every_code_that_may_p
   }
 }
 
-export async function test_codes_that_will_not_pass_end_it() {
+export async function test_socket_stops_after_permanent_close_codes() {
   for (const code of [4001, 4403, 4409, 4400, 1009]) {
     const { socket, made, said } = connected();
     made[0].t(HELLO);
@@ -92,7 +92,7 @@ export async function test_codes_that_will_not_pass_end_it() {
   }
 }
 
-export async function test_credentials_are_renewed_before_trying_again() {
+export async function test_socket_emits_renew_after_4401_and_reconnects_on_resume() {
   const { socket, made, said } = connected();
   made[0].t(HELLO);
   made[0].end(4401);
@@ -104,7 +104,7 @@ export async function test_credentials_are_renewed_before_trying_again() {
   socket.disconnect();
 }
 
-export async function test_it_waits_as_long_as_it_is_told() {
+export async function test_socket_waits_for_retry_after() {
   const { socket, made } = connected();
   made[0].t(HELLO);
   made[0].t({ type: "error", code: "slow_down", retry: true, retry_after: 0.05 });
@@ -115,7 +115,7 @@ export async function test_it_waits_as_long_as_it_is_told() {
   socket.disconnect();
 }
 
-export async function test_frames_that_are_no_json_are_passed_over() {
+export async function test_invalid_json_is_ignored() {
   const { socket, made, said } = connected();
   made[0].t(HELLO);
   made[0].t("{no");
@@ -124,7 +124,7 @@ export async function test_frames_that_are_no_json_are_passed_over() {
   socket.disconnect();
 }
 
-export async function test_a_line_of_long_ago_says_nothing_any_more() {
+export async function test_frames_of_a_previous_socket_are_ignored() {
   const { socket, made, said } = connected();
   made[0].t(HELLO);
   const old = made[0];
@@ -137,7 +137,7 @@ export async function test_a_line_of_long_ago_says_nothing_any_more() {
   socket.disconnect();
 }
 
-export async function test_coming_back_online_does_not_wait() {
+export async function test_online_event_reconnects_immediately() {
   const { socket, made } = connected({ random: () => 1 });
   made[0].t(HELLO);
   made[0].end(1006);
@@ -146,7 +146,7 @@ export async function test_coming_back_online_does_not_wait() {
   socket.disconnect();
 }
 
-export async function test_a_doubtful_line_is_asked_and_not_dropped() {
+export async function test_offline_event_pings_instead_of_disconnecting() {
   const { socket, made } = connected();
   made[0].t(HELLO);
   dispatchEvent(new Event("offline"));
@@ -156,7 +156,7 @@ export async function test_a_doubtful_line_is_asked_and_not_dropped() {
   socket.disconnect();
 }
 
-export async function test_disconnecting_ends_everything() {
+export async function test_disconnect_stops_reconnecting() {
   const { socket, made } = connected();
   made[0].t(HELLO);
   socket.disconnect();
@@ -165,7 +165,7 @@ export async function test_disconnecting_ends_everything() {
   equal([made.length, socket.state], [1, "off"]);
 }
 
-export async function test_attempts_without_any_success_are_counted() {
+export async function test_failed_attempts_are_counted_until_the_first_hello() {
   const { socket, made } = connected();
   made[0].end(1006);
   await until(() => made.length === 2);

@@ -12,7 +12,7 @@ function shown(store) {
   return store.messages().map(({ seq, version }) => [seq, version]);
 }
 
-export function test_the_next_version_moves_the_position() {
+export function test_next_version_moves_the_position() {
   const server = new Server();
   const store = opened(server);
   server.create();
@@ -21,7 +21,7 @@ export function test_the_next_version_moves_the_position() {
   ok(!store.behind);
 }
 
-export function test_a_version_after_a_hole_is_shown_and_does_not_move_the_position() {
+export function test_version_beyond_a_gap_is_shown_without_moving_the_position() {
   const server = new Server();
   const store = opened(server);
   server.create();
@@ -32,7 +32,7 @@ export function test_a_version_after_a_hole_is_shown_and_does_not_move_the_posit
   ok(store.behind);
 }
 
-export function test_a_hole_that_closes_counts_what_was_heard_beyond_it() {
+export function test_closing_a_gap_moves_the_position_past_received_versions() {
   const server = new Server();
   const store = opened(server);
   for (let count = 0; count < 4; count += 1) server.create();
@@ -42,18 +42,18 @@ export function test_a_hole_that_closes_counts_what_was_heard_beyond_it() {
   equal(store.position, 4);
 }
 
-export function test_a_catch_up_from_the_position_moves_it() {
+export function test_sync_from_the_position_moves_it() {
   const server = new Server();
   const store = opened(server);
   const first = server.create();
   server.edit(first);
-  server.edit(first); // versions 1 and 2 exist nowhere any more
+  server.edit(first); // no message has version 1 or 2 any more
   store.catchUp(server.since(0));
   equal(store.position, 3);
   equal(shown(store), [[1, 3]]);
 }
 
-export function test_a_catch_up_from_beyond_the_position_does_not_move_it() {
+export function test_sync_from_beyond_the_position_does_not_move_it() {
   const server = new Server();
   const store = opened(server);
   for (let count = 0; count < 3; count += 1) server.create();
@@ -62,7 +62,7 @@ export function test_a_catch_up_from_beyond_the_position_does_not_move_it() {
   equal(shown(store), [[3, 3]]);
 }
 
-export function test_sent_tells_only_how_far_the_server_is() {
+export function test_sent_does_not_move_the_position() {
   const server = new Server();
   const store = opened(server);
   store.addPending({ key: "k", body: "words", state: "queued" });
@@ -75,7 +75,7 @@ export function test_sent_tells_only_how_far_the_server_is() {
   );
 }
 
-export function test_an_older_version_never_replaces_a_newer_one() {
+export function test_older_version_does_not_replace_a_newer_one() {
   const server = new Server();
   const store = opened(server);
   const first = server.create();
@@ -86,7 +86,7 @@ export function test_an_older_version_never_replaces_a_newer_one() {
   equal(store.position, 2);
 }
 
-export function test_my_message_takes_the_place_of_my_waiting_words_by_its_key() {
+export function test_my_message_replaces_the_pending_one_with_its_key() {
   const server = new Server();
   const store = opened(server);
   store.addPending({ key: "mine", body: "words", state: "sending" });
@@ -95,7 +95,7 @@ export function test_my_message_takes_the_place_of_my_waiting_words_by_its_key()
   equal(store.pending(), []);
 }
 
-export function test_somebody_elses_message_with_my_key_leaves_my_waiting_words() {
+export function test_message_from_someone_else_with_the_same_key_does_not_replace_the_pending_one() {
   const server = new Server();
   const store = opened(server);
   store.addPending({ key: "mine", body: "words", state: "sending" });
@@ -104,7 +104,7 @@ export function test_somebody_elses_message_with_my_key_leaves_my_waiting_words(
   equal(store.pending().length, 1);
 }
 
-export function test_words_whose_message_is_here_already_are_not_shown_as_waiting() {
+export function test_pending_message_is_not_added_after_its_message_has_arrived() {
   const server = new Server();
   server.create({ author: ME, key: "mine" });
   const store = opened(server);
@@ -112,7 +112,7 @@ export function test_words_whose_message_is_here_already_are_not_shown_as_waitin
   equal(store.pending(), []);
 }
 
-export function test_a_shallow_message_gives_way_to_the_whole_one_of_the_same_version() {
+export function test_full_message_replaces_a_shallow_one_of_the_same_version() {
   const server = new Server();
   const loadMessage = server.create();
   const page = server.history();
@@ -121,7 +121,7 @@ export function test_a_shallow_message_gives_way_to_the_whole_one_of_the_same_ve
   equal(store.get(loadMessage.id).shallow, undefined);
 }
 
-export function test_what_was_heard_while_a_page_was_read_survives_the_page() {
+export function test_replace_keeps_messages_newer_than_the_page() {
   const server = new Server();
   const first = server.create();
   const store = opened(server);
@@ -133,7 +133,7 @@ export function test_what_was_heard_while_a_page_was_read_survives_the_page() {
   ok(store.behind, "and is asked for again");
 }
 
-export function test_messages_forgotten_at_one_end_come_back_as_they_are_then() {
+export function test_trimmed_messages_reload_in_their_current_version() {
   const server = new Server();
   for (let count = 0; count < 20; count += 1) server.create();
   const store = new Store({ me: ME, page: server.history({ limit: 20 }) });
@@ -154,12 +154,12 @@ export function test_messages_forgotten_at_one_end_come_back_as_they_are_then() 
   );
 }
 
-export function test_a_quote_follows_what_it_quotes_also_outside_the_window() {
+export function test_quote_follows_a_quoted_message_outside_the_window() {
   const server = new Server();
   const first = server.create();
   for (let count = 0; count < 12; count += 1) server.create();
   const reply = server.create({ replyTo: first });
-  const store = opened(server); // the latest ten
+  const store = opened(server); // with the latest ten messages
   equal(store.get(first.id), undefined);
   equal(store.get(reply.id).reply_to.excerpt, "words 1");
   server.edit(first);
@@ -171,7 +171,7 @@ export function test_a_quote_follows_what_it_quotes_also_outside_the_window() {
   equal(store.quoteOf(first.id), server.quoteOf(first));
 }
 
-export function test_an_answer_that_comes_late_brings_no_old_quote_back() {
+export function test_late_page_does_not_restore_an_old_quote() {
   const server = new Server();
   const first = server.create();
   const reply = server.create({ replyTo: first });
@@ -185,8 +185,8 @@ export function test_an_answer_that_comes_late_brings_no_old_quote_back() {
   equal(store.get(reply.id).reply_to, server.quoteOf(first));
 }
 
-/** Whatever is lost, doubled, reordered, late or fetched meanwhile: the end is what the server has. */
-export function test_any_order_of_events_and_catch_ups_ends_in_the_same_state(seed) {
+/** Whatever is lost, duplicated, reordered, late or fetched in between, the result must match the server. */
+export function test_any_order_of_events_and_syncs_ends_in_the_same_state(seed) {
   const random = chance(seed);
   for (let round = 0; round < 300; round += 1) interleave(random, `seed ${seed}, round ${round}`);
 }
@@ -196,7 +196,7 @@ function interleave(random, about) {
   for (let count = random() * 30; count > 0; count -= 1) server.live(random);
   const store = opened(server);
   let heard = server.events.length;
-  const late = []; // answers and events on their way
+  const late = []; // responses and events in flight
   for (let step = 0; step < 120; step += 1) {
     const dice = random();
     if (dice < 0.4) server.live(random);
@@ -205,7 +205,7 @@ function interleave(random, about) {
     else if (late.length) late.splice(Math.floor(random() * late.length), 1)[0]();
     for (; heard < server.events.length; heard += 1) {
       const event = server.events[heard];
-      const times = [0, 1, 1, 1, 2][Math.floor(random() * 5)]; // lost, once, doubled
+      const times = [0, 1, 1, 1, 2][Math.floor(random() * 5)]; // lost, delivered once, or duplicated
       for (let time = 0; time < times; time += 1) late.push(() => store.applyMessage(event));
     }
     checkPromise(server, store, about);
@@ -245,7 +245,7 @@ function request(server, store, random) {
   return () => store.addNewer(page, era);
 }
 
-/** The promise of a position: every change up to it, of what is shown, is known. */
+/** The invariant of the position: every change of a shown message up to it is known. */
 function checkPromise(server, store, about) {
   for (const message of server.messages) {
     const known = store.get(message.id);
@@ -264,7 +264,7 @@ function settle(server, store, about) {
   throw new Error(`${about}: never caught up`);
 }
 
-export function test_a_change_names_the_words_on_their_way_that_changed() {
+export function test_change_event_lists_the_keys_of_changed_pending_messages() {
   const server = new Server();
   const store = opened(server);
   const told = [];

@@ -1,23 +1,28 @@
-// The conversation of this page with the server: socket, store, conversation list and outbox, put together.
+// Connects the page to the server: coordinates socket, REST client, store, conversation list and outbox.
 //
-// Emits "status" {state, code, blocked}, "typing" {user}, "message" {message, own} (somebody's new
-// message came in), "read_mark" {seq} (my mark stands there now, moved elsewhere or set back), "removed"
-// (this conversation is no longer mine), "readded" (it is again) and "foreign" {change} (the page must be
-// loaded anew: "foreign", the sign-in behind it is another's now, or "restored", the installation was).
+// Emits:
+//   status     {state, code, blocked}
+//   typing     {user}
+//   message    {message, own}  a new message arrived
+//   read_mark  {seq}           my read mark was moved, in another window or back to unread
+//   removed    {change}        I no longer have access to this conversation
+//   readded    {}              I have access again
+//   foreign    {change}        the page must be reloaded: "foreign" (the browser is now signed in as
+//                              someone else) or "restored" (the server restored a backup)
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
 import { ApiError } from "chatty/chat/rest.js";
 import { WINDOW } from "chatty/chat/conversation_list.js";
 
-const GAP = 1_000; // ms a gap may stand before the server is asked
-const ANSWER = 15_000; // ms for `sent` before the same key is sent again
-const READ_PAUSE = 400; // ms within which read marks become one
+const GAP = 1_000; // ms to wait for a missing version before sending `sync`
+const ANSWER = 15_000; // ms to wait for `sent` before sending the same key again
+const READ_PAUSE = 400; // ms within which read marks are combined into one frame
 const TYPING_PAUSE = 3_000; // ms between two `typing` frames
 const RECOUNT_PAUSE = 300; // ms
-const POLL = 5_000; // ms between two looks while no socket can be had
-const MANY_FAILURES = 3; // attempts after which the way, not the server, is suspected
-const PAGE = 50; // messages of one page of history
+const POLL = 5_000; // ms between polls while the socket is unavailable
+const MANY_FAILURES = 3; // failed attempts after which a blocked WebSocket is suspected
+const PAGE = 50; // messages per page of history
 
 export class Chat extends Emitter {
   #me;
@@ -29,15 +34,15 @@ export class Chat extends Emitter {
   #conversationList;
   #outbox = null;
   #t;
-  #answers = new Map(); // key -> {resolve, reject, timer} of sends on their way
+  #answers = new Map(); // key -> {resolve, reject, timer} of sends without an answer yet
   #timers = new Map(); // name -> timer
   #recounts = new Set();
-  #lastRead = 0; // seq up to which somebody has seen it here
-  #serverMark = 0; // the mark as the server last told it; rarely as far
+  #lastRead = 0; // seq of the last message seen in this window
+  #serverMark = 0; // the read mark the server last reported, often lower than #lastRead
   #lastTyping = 0;
-  #blocked = false; // plain requests are answered, sockets are not
-  #isVerified = false; // a hello has confirmed that person and epoch are those of the page
-  #loading = null; // the request for older or newer messages under way
+  #blocked = false; // HTTP requests work, WebSockets do not
+  #isVerified = false; // a hello confirmed that account and epoch match the page
+  #loading = null; // the pending request for a page of history
 
   constructor({ me, epoch, conversation = null, lastRead = 0, socket, rest, store, conversationList, t }) {
     super();
@@ -71,7 +76,7 @@ export class Chat extends Emitter {
     this.#timers.clear();
   }
 
-  /** `outbox` sends through deliver(), which is made here: see delivery(). */
+  /** Start `outbox`, which must have been created with delivery(). */
   async use(outbox) {
     this.#outbox = outbox;
     outbox.on("change", (change) => this.#showPending(change));
@@ -80,7 +85,7 @@ export class Chat extends Emitter {
     await outbox.connect();
   }
 
-  /** The function an outbox sends a record with. */
+  /** The `deliver` function of an Outbox. */
   delivery() {
     const deliver = (record) =>
       this.#socket.online ? this.#deliverBySocket(record) : this.#deliverByRest(record);
@@ -92,13 +97,13 @@ export class Chat extends Emitter {
     return this.#outbox;
   }
 
-  // What the composer does
+  // Composing
 
   send({ body, reply_to: replyTo }) {
     return this.#outbox.add({ conversation: this.#conversation, body, reply_to: replyTo });
   }
 
-  /** Others are told at most every three seconds, and only while there is a connection. */
+  /** Send `typing`, at most every three seconds and only while connected. */
   typing() {
     if (Date.now() - this.#lastTyping < TYPING_PAUSE) return;
     if (this.#socket.send({ type: "typing", conversation: this.#conversation })) {
@@ -106,9 +111,9 @@ export class Chat extends Emitter {
     }
   }
 
-  // Actions on a message; each rejects with an ApiError
+  // Actions on a message. Each rejects with an ApiError.
 
-  /** `editedAt`: what the message had when the edit began; a later edit is then not written over. */
+  /** `editedAt`: the message's `edited_at` when the edit began, so that a later edit is not overwritten. */
   async edit(id, body, editedAt) {
     const change = { body, edited_at: editedAt };
     this.#store.merge([await this.#rest.patch(`messages/${id}/`, change)]);
@@ -125,7 +130,7 @@ export class Chat extends Emitter {
     if (answer?.id) this.#store.merge([answer]);
   }
 
-  /** The whole message, with its source: the page itself holds only what is shown. */
+  /** The full message with its Markdown: messages read from the server-rendered page are shallow. */
   async loadMessage(id) {
     const known = this.#store.get(id);
     if (known && !known.shallow) return known;
@@ -134,7 +139,7 @@ export class Chat extends Emitter {
     return message;
   }
 
-  // Moving through history. One request at a time; an error ends it and the next try starts anew.
+  // History. One request at a time: calls during a request share its result.
 
   older() {
     return this.#load(async () => {
@@ -158,31 +163,31 @@ export class Chat extends Emitter {
     return this.#reload({});
   }
 
-  /** The part of history in which the message with this seq is. */
+  /** Load the part of the history around the message with this seq. */
   around(seq) {
     return this.#reload({ around: seq });
   }
 
   // Reading
 
-  /** Everything up to `seq` has been seen by a person. Told in one frame for many. */
+  /** Mark everything up to `seq` as read. Calls in quick succession result in one frame. */
   read(seq) {
     if (seq <= this.#lastRead) return;
     this.#lastRead = seq;
     this.#markRead(seq);
-    // Not put off by each: where words keep coming, the others' windows learn of it all the same.
+    // Throttled, not debounced: marks are also sent while messages keep arriving.
     if (!this.#timers.has("read")) this.#after("read", READ_PAUSE, () => this.#sendRead());
   }
 
-  /** Make the message at `seq` and all after it unread again. Rejects with an ApiError. */
+  /** Mark the message at `seq` and all later ones as unread. Rejects with an ApiError. */
   async unread(seq) {
-    this.#clear("read"); // a mark still on its way would undo it
+    this.#clear("read"); // a pending read mark would undo it
     await this.#rest.post(`conversations/${this.#conversation}/unread/`, { seq });
     this.#serverMark = seq - 1;
     this.#moveMark(seq - 1);
   }
 
-  // Internal: what the socket says
+  // Internal: frames from the socket
 
   #onHello(frame) {
     if (frame.user.id !== this.#me || frame.epoch !== this.#epoch) {
@@ -195,7 +200,7 @@ export class Chat extends Emitter {
     this.#clear("poll");
     this.#setCounts(frame.conversations);
     const here = frame.conversations.find(({ id }) => id === this.#conversation);
-    // A version below ours means another past than the one we know: the server answers with a reset.
+    // Also if the server's version is lower: its history differs from ours, so it answers with a reset.
     if (this.#store && here?.version !== this.#store.position) this.#sync();
     this.#outbox?.kick();
   }
@@ -219,7 +224,7 @@ export class Chat extends Emitter {
       case "auth_expiring":
         return this.#renew();
       default:
-        return undefined; // heartbeat, pong, and words of a later server
+        return undefined; // heartbeat, pong, and frame types of a newer server
     }
   }
 
@@ -256,7 +261,7 @@ export class Chat extends Emitter {
 
   #onError(frame) {
     if (!frame.key) {
-      // Removed while the connection was down, say: what is asked about this conversation is not found.
+      // For example, I was removed while offline: a sync of this conversation then returns not_found.
       const isHere = frame.conversation && frame.conversation === this.#conversation;
       if (isHere && frame.code === "not_found") this.emit("removed", { change: "removed" });
       return;
@@ -277,19 +282,19 @@ export class Chat extends Emitter {
       return;
     }
     if (seq < this.#serverMark) {
-      // Set back or come late: marks do not say which, so the server is asked.
-      this.#clear("read"); // one still on its way would undo it; if it was late, the answer tells it
+      // Either marked unread elsewhere or a late frame. The frame doesn't say which, so ask the server.
+      this.#clear("read"); // a pending mark would undo "unread"; if the frame was late, it is resent later
       this.#conversationList.invalidate(conversation);
       this.#recountSoon(conversation, 0);
       return;
     }
     this.#serverMark = seq;
-    // A mark that moved on to where more has been seen since, here, is only late.
+    // A lower mark than ours is late: more has been read in this window since.
     if (seq > this.#lastRead) this.#moveMark(seq);
     else this.#conversationList.invalidate(conversation);
   }
 
-  /** A mark set back ("unread from here") holds until something beyond it is seen anew. */
+  /** `seq` can be lower: after "mark as unread", the mark stays there until a later message is seen. */
   #moveMark(seq) {
     this.#lastRead = seq;
     this.#markRead(seq);
@@ -297,7 +302,7 @@ export class Chat extends Emitter {
   }
 
   #onTyping({ conversation, user }) {
-    // My own other windows hear it too.
+    // The server also sends it to my own other windows.
     if (conversation === this.#conversation && user.id !== this.#me) this.emit("typing", { user });
   }
 
@@ -322,12 +327,12 @@ export class Chat extends Emitter {
     this.emit("status", this.status);
   }
 
-  /** How the connection is, as "status" tells it. */
+  /** The detail of the "status" event. */
   get status() {
     return { state: this.#socket.state, code: this.#socket.code, blocked: this.#blocked };
   }
 
-  /** True while words travel by plain requests, because no socket will carry them. */
+  /** True while messages are sent over HTTP because no socket can be opened. */
   get #usesRest() {
     if (this.#socket.online) return false;
     const { state, code } = this.status;
@@ -335,7 +340,7 @@ export class Chat extends Emitter {
     return this.#blocked || (state === "stopped" && !shutOut);
   }
 
-  /** Sockets never open: if the server answers plain requests, something between us forbids them. */
+  /** The socket never opens. If HTTP requests work, something in between blocks WebSockets. */
   async #checkBlocked() {
     try {
       await this.#rest.get("me/");
@@ -369,7 +374,7 @@ export class Chat extends Emitter {
     this.#outbox?.kick();
   }
 
-  /** 4401 or a sign-in about to end: an ordinary request says whether it still stands. */
+  /** After 4401 or `auth_expiring`: an HTTP request shows whether the session is still valid. */
   async #renew() {
     try {
       const { id } = await this.#rest.get("me/");
@@ -390,7 +395,7 @@ export class Chat extends Emitter {
   #sync() {
     const { position } = this.#store;
     this.#socket.send({ type: "sync", conversation: this.#conversation, version: position });
-    // A page that is never answered is asked for again; a closed socket is not: hello will.
+    // Retry if there is no answer. After a disconnect, the next hello syncs instead.
     this.#after("gap", ANSWER, () => this.#socket.online && this.#store.behind && this.#sync());
   }
 
@@ -422,7 +427,7 @@ export class Chat extends Emitter {
     how(answer);
   }
 
-  /** Whether it was stored is unknown. The same key, sent again, settles it. */
+  /** It is unknown whether the message was stored. Sending the same key again is safe. */
   #loseAnswer(key) {
     const detail = this.#t("error.unreachable");
     this.#settle(key, ({ reject }) => reject(new ApiError({ code: "unreachable", detail, retry: true })));
@@ -451,11 +456,11 @@ export class Chat extends Emitter {
     this.#conversationList.read({ conversation, seq, unread });
   }
 
-  /** Numbers as the server has them; of what was seen here since it may not have heard yet. */
+  /** Apply the server's counts. It may not have received the latest read marks of this window yet. */
   #setCounts(conversations, asOf) {
     this.#conversationList.setCounts(conversations, asOf);
     const seq = conversations.find(({ id }) => id === this.#conversation)?.last_read_seq;
-    // Passed over as late, they come again.
+    // The list ignored them as outdated and has requested a recount.
     if (seq === undefined || this.#conversationList.get(this.#conversation).last_read_seq !== seq) return;
     const isMovedBack = seq < this.#serverMark;
     this.#serverMark = seq;
@@ -472,12 +477,12 @@ export class Chat extends Emitter {
     const seq = this.#lastRead;
     if (this.#socket.send({ type: "read", conversation: this.#conversation, seq })) return;
     if (this.#usesRest) {
-      // Lost marks are told again by the next one, or after the next hello.
+      // A lost mark is included in the next one, or resent after the next hello.
       this.#rest.post(`conversations/${this.#conversation}/read/`, { seq }).catch(() => {});
     }
   }
 
-  /** Several at once. Not put off by each: where words keep coming, numbers are asked for all the same. */
+  /** Batched. Throttled, not debounced: recounts also happen while messages keep arriving. */
   #recountSoon(id, pause = RECOUNT_PAUSE) {
     this.#recounts.add(id);
     if (!this.#timers.has("recount")) this.#after("recount", pause, () => this.#recount());
@@ -491,14 +496,14 @@ export class Chat extends Emitter {
       try {
         this.#setCounts([await this.#rest.get(`conversations/${id}/`)], asOf);
       } catch (error) {
-        // Not mine any more, or no connection: the next hello brings the numbers.
+        // No longer accessible, or offline: the next hello has the counts.
         const { retry, status, retryAfter } = error;
         if (retry && status) this.#recountSoon(id, Math.max(1_000 * retryAfter, RECOUNT_PAUSE));
       }
     }
   }
 
-  // Internal: small things
+  // Internal: helpers
 
   get #messagesPath() {
     return `conversations/${this.#conversation}/messages/`;
@@ -508,7 +513,7 @@ export class Chat extends Emitter {
     return this.#rest.get(this.#messagesPath, { limit: PAGE, ...query });
   }
 
-  /** After whatever is being loaded, not instead of it. */
+  /** Wait for a pending request first: #load() would return it instead. */
   async #reload(query) {
     while (this.#loading) await this.#loading.catch(() => {});
     await this.#load(async () => this.#store.replace(await this.#history(query)));

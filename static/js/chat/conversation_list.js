@@ -1,13 +1,16 @@
-// All my conversations with their numbers: what the sidebar, the title and the badge show. Pure.
+// All my conversations and their unread counts, for the sidebar, the title and the badge. Pure: no DOM,
+// no network.
 //
-// `hello` brings the numbers as they are; afterwards every change is counted once, by its version.
-// Where counting cannot be sure (a mark moved into the middle) "recount" asks. What is answered may be
-// late: numbers from before a message or a mark that was heard since are not taken, but asked for again.
+// `hello` sends the current counts. After that, each change is counted once, by its version. If the
+// count cannot be derived (a read mark moved into the middle), "recount" asks for it. The answer may be
+// outdated: counts from before a message or read mark that has arrived since are ignored, and requested
+// again.
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { isLiveText } from "chatty/chat/store.js";
 
-// The server looks at so many entries after the mark, and says "+" when there are more: so do we.
+// The server counts unread messages in this many entries after the read mark and shows "+" if there are
+// more. Keep in sync.
 export const WINDOW = 200;
 
 export class ConversationList extends Emitter {
@@ -15,9 +18,10 @@ export class ConversationList extends Emitter {
   #rows = new Map(); // id -> row
 
   /**
-   * `rows`: [{id, kind, level, unread, unread_more, mentions}], as the page was drawn. Emits
-   * "change" {id, moved}, "removed" {id}, "messages" {id, messages} (changed ones, before the "change") and
-   * "recount" {id}: fetch the conversation and give it to setCounts(), with what asOf(id) was before.
+   * `rows`: [{id, kind, level, unread, unread_more, mentions}], as rendered by the server. Emits
+   * "change" {id, moved}, "removed" {id}, "messages" {id, messages} (the changed ones, before "change")
+   * and "recount" {id}: fetch the conversation and pass it to setCounts(), with the value asOf(id) had
+   * before the request.
    */
   constructor({ me, rows }) {
     super();
@@ -33,7 +37,7 @@ export class ConversationList extends Emitter {
     return [...this.#rows.keys()];
   }
 
-  /** {count, more} over all conversations, of what one wants to be told of. */
+  /** {count, more} over all conversations, by their notification levels. */
   total() {
     let count = 0;
     let more = false;
@@ -44,18 +48,18 @@ export class ConversationList extends Emitter {
     return { count, more };
   }
 
-  /** How often my mark was told: marks have no version that says which one is later. */
+  /** How often my read mark has changed. Read marks have no version, so this tells which is newer. */
   asOf(id) {
     return this.#rows.get(id)?.moves ?? 0;
   }
 
-  /** My mark was told: numbers on their way may be from before. */
+  /** My read mark changed: counts requested before this may be outdated. */
   invalidate(id) {
     const row = this.#rows.get(id);
     if (row) row.moves += 1;
   }
 
-  /** The conversations of a `hello`, or one fetched by itself, asked for when asOf(id) was `asOf`. */
+  /** Apply the conversations of a `hello`, or a single one requested when asOf(id) was `asOf`. */
   setCounts(conversations, asOf = null) {
     for (const given of conversations) {
       const row = this.#rows.get(given.id);
@@ -65,12 +69,12 @@ export class ConversationList extends Emitter {
     }
   }
 
-  /** Changed messages, live or caught up, that bring the conversation to `version`. */
+  /** Apply changed messages, live or from a sync, that bring the conversation to `version`. */
   applyMessages({ conversation, version, messages }) {
     const row = this.#rows.get(conversation);
     if (!row?.counted) return this.#requestRecount(conversation);
     if (version <= row.version) return;
-    // Caught-up messages come in order of their last change: a new one may follow a newer one.
+    // A sync is ordered by last change, so a new message may come after one with a higher seq.
     const fresh = messages.filter((message) => message.version > row.version);
     const arrived = fresh.filter((message) => message.seq > row.last_seq);
     const deleted = fresh.filter((message) => message.seq <= row.last_seq && message.deleted_at);
@@ -78,7 +82,7 @@ export class ConversationList extends Emitter {
     row.last_seq = Math.max(row.last_seq, ...arrived.map((message) => message.seq));
     row.unread_more = row.last_seq - row.last_read_seq > WINDOW;
     row.unread += arrived.filter((message) => isLiveText(message) && this.#counts(row, message)).length;
-    // A message is deleted once and never changes again, so it is taken off once.
+    // Deleted messages never change again, so each is subtracted only once.
     row.unread -= deleted.filter((message) => this.#counts(row, message)).length;
     const changed = new Set(fresh.map(({ seq }) => seq));
     row.mentions = [
@@ -90,7 +94,7 @@ export class ConversationList extends Emitter {
     this.#emitChange(conversation, arrived.some(isLiveText));
   }
 
-  /** My mark stands at `seq` now. `unread` when the page can tell the number, else null. */
+  /** My read mark is now at `seq`. `unread`: the new count, or null if the page cannot derive it. */
   read({ conversation, seq, unread = null }) {
     const row = this.#rows.get(conversation);
     if (!row?.counted) return;
@@ -101,8 +105,8 @@ export class ConversationList extends Emitter {
     const isUnsure = isMovedBack || row.unverified;
     row.unverified = isMovedBack;
     row.mentions = row.mentions?.filter((each) => each > seq);
-    // What is unread again, or was beyond the window, may call me: only the server knows. The first
-    // mark beyond one that was set back may be from before, and late.
+    // Messages that are unread again, or were outside the counted window, may mention me: only the
+    // server knows. The first higher mark after one that moved back may be an old one arriving late.
     if (isUnsure || (row.unread_more && seq < row.last_seq)) this.#requestRecount(conversation);
     if (seq >= row.last_seq || unread !== null) {
       row.unread = seq >= row.last_seq ? 0 : unread;
@@ -113,12 +117,12 @@ export class ConversationList extends Emitter {
     }
   }
 
-  /** The `other` of a direct conversation has another name or avatar. */
+  /** The other person of a direct message changed their name or avatar. */
   updatePerson(id, other) {
     if (this.#rows.has(id)) this.#put({ id, name: other.name, other }, { moved: false });
   }
 
-  /** A `conversation` frame: I was added, removed, given a role; it was renamed, archived, deleted. */
+  /** Apply a `conversation` frame: I was added, removed or given a role, or it was renamed, archived, ... */
   applyConversation({ change, conversation }) {
     if (change === "removed" || change === "deleted") {
       if (this.#rows.delete(conversation.id)) this.emit("removed", { id: conversation.id });
@@ -129,7 +133,7 @@ export class ConversationList extends Emitter {
 
   // Internal
 
-  /** A frame that tells of a name or a role has numbers too, read when it was made. */
+  /** A frame about a name or a role also has counts, from when it was created. Keep ours if newer. */
   #withoutStaleCounts(given) {
     const row = this.#rows.get(given.id);
     if (!row?.counted) return given;
@@ -144,7 +148,7 @@ export class ConversationList extends Emitter {
     const counted = Boolean(row.counted) || given.last_seq !== undefined;
     const unverified = row.unverified || given.last_read_seq < row.last_read_seq;
     const put = { ...row, ...given, counted, unverified };
-    // The first numbers of a row the page was drawn with: what comes after them is new.
+    // The first counts of a row rendered by the server, the baseline for notifications.
     if (counted && row.counted === false) put.first = { seq: put.last_seq, count: notifiableCount(put) };
     this.#rows.set(given.id, put);
     this.#emitChange(given.id, moved);
@@ -168,12 +172,12 @@ export class ConversationList extends Emitter {
   }
 }
 
-/** What is worth a notification: "all", "mentions" or "nothing". Directs know no mentions. */
+/** The notification level: "all", "mentions" or "nothing". Direct messages have no mentions. */
 export function levelOf({ kind, level }) {
   return kind === "direct" && level === "mentions" ? "all" : (level ?? "all");
 }
 
-/** How many unread messages of a conversation one wants to be told of. */
+/** How many unread messages of a conversation count for notifications at its level. */
 export function notifiableCount(row) {
   const level = levelOf(row);
   if (level === "all") return row.unread;

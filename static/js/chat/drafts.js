@@ -1,10 +1,10 @@
-// Text that is not sent yet, kept through reloads, crashes and closed windows.
+// Drafts in localStorage, which survive reloads, crashes and closed windows.
 //
-// A draft goes by the id of its conversation, or by another name for an edit in progress; whatever its
-// name, it counts as unsent text and is removed with the rest.
+// A draft's name is the id of its conversation, or "edit." and a message id for an edit in progress.
+// Both count as unsent text and are removed with it.
 
 const PREFIX = "chatty.draft.";
-const WRITER = "chatty.writer."; // and a scope: whose text is kept under it
+const WRITER = "chatty.writer."; // plus a scope: identifies the author of its drafts
 const LIFETIME = 30 * 86_400_000; // ms
 
 export class Drafts {
@@ -14,9 +14,9 @@ export class Drafts {
   #storage;
 
   /**
-   * `scope` names person and epoch: nobody finds another's draft, nor one from before a restore, after which
-   * ids may mean something else. `writer`: marks that tell the same person again then, one is enough; "" if
-   * nobody writes.
+   * `scope` identifies account and epoch: drafts of other accounts are not shown, nor those from before a
+   * restore, after which ids may refer to something else. `writer`: tokens separated by spaces. After a
+   * restore, a shared one identifies the same person. "" to store none.
    */
   constructor(scope, writer = "", storage = usableStorage()) {
     this.#prefix = `${PREFIX}${scope}.`;
@@ -36,7 +36,7 @@ export class Drafts {
       .map((name) => name.slice(WRITER.length));
   }
 
-  /** {body, reply} or null. `reply` is what the composer needs to show the quote again, or null. */
+  /** {body, reply} or null. `reply` is the quoted message as in Composer.replyTo(), or null. */
   read(name) {
     return this.#get(this.#prefix + name);
   }
@@ -45,41 +45,39 @@ export class Drafts {
     this.#put(this.#prefix + name, draft.body || draft.reply ? draft : null);
   }
 
-  /** What this person's drafts go by. */
   names() {
     return keysOf(this.#storage, this.#prefix).map((name) => name.slice(this.#prefix.length));
   }
 
-  /** How many there are of this person. */
   get size() {
     return this.names().length;
   }
 
-  /** Ids of the conversations that have one, or in which an edit was begun. */
+  /** Ids of the conversations with a draft or an edit in progress. */
   conversations() {
     return this.names()
       .map((name) => Number(name) || this.read(name)?.conversation)
       .filter(Boolean);
   }
 
-  /** Remove all of this scope, and whose they were. */
+  /** Remove all drafts of this scope, and the record of their author. */
   clear() {
     for (const name of [...keysOf(this.#storage, this.#prefix), this.#signature]) this.#put(name, null);
   }
 
-  /** Remove whatever nobody has come back to for 30 days, whoever wrote it. */
+  /** Remove drafts not touched for 30 days, of every account. */
   removeOld(now = Date.now()) {
     for (const name of [...keysOf(this.#storage, PREFIX), ...keysOf(this.#storage, WRITER)]) {
       try {
         const { at = now } = JSON.parse(this.#storage.getItem(name));
         if (now - at > LIFETIME) this.#storage.removeItem(name);
       } catch {
-        // Not ours after all.
+        // Not written by Chatty.
       }
     }
   }
 
-  /** The conversation a `storage` event of another tab is about, or null. */
+  /** The conversation of a `storage` event's key, or null. */
   conversationOf(name) {
     return name?.startsWith(this.#prefix) ? Number(name.slice(this.#prefix.length)) : null;
   }
@@ -94,13 +92,13 @@ export class Drafts {
     }
   }
 
-  /** `value` null: remove it. */
+  /** Store `value`, or remove it if null. */
   #put(name, value) {
     try {
       if (value) this.#storage.setItem(name, JSON.stringify({ ...value, at: Date.now() }));
       else this.#storage.removeItem(name);
     } catch {
-      // The storage is full or forbidden: the text still stands in the composer.
+      // The storage is full or blocked: the text remains in the composer.
     }
   }
 }

@@ -1,9 +1,9 @@
-// What the same person wrote here before a restore of the database, by the scopes it was kept under.
+// Unsent text from before a database restore, by the scopes it was stored under.
 
 import { Drafts } from "chatty/chat/drafts.js";
 import { OutboxStorage } from "chatty/chat/outbox_storage.js";
 
-/** [{drafts, storage}]. Each storage is to be closed. */
+/** [{drafts, storage}]. The caller must close each storage. */
 export function openFormer(scopes) {
   return scopes.map((scope) => ({ drafts: new Drafts(scope), storage: new OutboxStorage(scope) }));
 }

@@ -1,21 +1,21 @@
-// My words on their way: a persistent first-in, first-out queue per conversation.
+// My unsent messages: a persistent FIFO queue per conversation.
 //
-//   queued -> sending -> sent      (the record goes; the message itself comes back by the socket)
-//                     -> queued    (try again: same key, without limit)
-//                     -> failed    (the server will not have it: retry, edit or discard by hand)
+//   queued -> sending -> sent      (the record is removed; the message itself arrives over the socket)
+//                     -> queued    (retried with the same key, without limit)
+//                     -> failed    (rejected by the server: the user can retry, edit or discard it)
 //
-// Memory is the truth about what this page has queued. The storage (IndexedDB) is a copy for the next
-// page: whatever becomes of it, what is in memory is shown and goes out in order. Tabs tell each other
-// of every record that comes, changes or goes. Whichever tab holds a conversation's lock sends its
-// records one by one, the next after the answer to the one before; a key sent twice is one message,
-// so a crash at any point costs nothing. Each step touches one record, however many are waiting.
+// Memory is the source of truth for what this page has queued. The storage (IndexedDB) is a copy for the
+// next page: even if it fails, records in memory are shown and sent in order. Tabs broadcast every
+// record that is added, changed or removed. The tab that holds a conversation's lock sends its records
+// one at a time, each after the answer to the previous one. Sending a key twice creates no duplicate,
+// so a crash at any point loses nothing. Each step handles one record, however many are queued.
 
 import { retryDelay } from "chatty/lib/backoff.js";
 import { Emitter } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/idempotency_key.js";
 
-const LOCK_WAIT = 10_000; // ms after which a tab that holds the lock and says nothing counts as gone
-const BROADCAST_DELAY = 100; // ms within which another tab's word arrives
+const LOCK_WAIT = 10_000; // ms to wait for a lock before checking if the tab holding it is still active
+const BROADCAST_DELAY = 100; // ms within which another tab's broadcast arrives
 
 export class Outbox extends Emitter {
   #name;
@@ -28,20 +28,20 @@ export class Outbox extends Emitter {
   #records = new Map(); // key -> record
   #queues = new Map(); // conversation -> Queue
   #unstored = new Set(); // keys of records that are in memory only
-  #lastHeard = new Map(); // conversation -> when another tab last told that it sends there
-  #removed = new Set(); // keys that were discarded, or sent by another tab before the copy was read
-  #draining = new Set(); // conversations this tab is busy with
-  #drainAgain = new Set(); // conversations to look at once more afterwards
+  #lastHeard = new Map(); // conversation -> time another tab last reported sending there
+  #removed = new Set(); // keys discarded, or sent by another tab before the copy was read
+  #draining = new Set(); // conversations this tab is sending in
+  #drainAgain = new Set(); // conversations to drain once more afterwards
   #wakers = new Set();
-  #order = 0; // the highest one known
+  #order = 0; // the highest order so far
   #loaded = false;
   #running = false;
   #stops = [];
 
   /**
    * `deliver(record)` resolves with {id, seq, version} or rejects with {code, detail, retry,
-   * retryAfter?}; while `deliver.ready()` is false nothing is tried. Emits "change" {conversation,
-   * key}, "sent" {record, answer}, "discarded" {record} and "stored" {} when `stored` may differ.
+   * retryAfter?}. Nothing is sent while `deliver.ready()` is false. Emits "change" {conversation, key},
+   * "sent" {record, answer}, "discarded" {record} and "stored" {} when `stored` may have changed.
    */
   constructor({
     scope,
@@ -89,7 +89,7 @@ export class Outbox extends Emitter {
 
   // Actions
 
-  /** Take words in. The record is shown at once and sent as soon as the copy of it is made. */
+  /** Queue a message. It is shown immediately and sent once its copy is stored. */
   add({ conversation, body, reply_to: replyTo = null }) {
     const record = {
       key: newKey(),
@@ -106,7 +106,7 @@ export class Outbox extends Emitter {
     return { record, kept: this.#persist(record) };
   }
 
-  /** Send a failed one again, as it is and with its key. */
+  /** Send a failed record again, unchanged and with the same key. */
   async retry(key) {
     const record = this.#records.get(key);
     if (!record?.failure) return;
@@ -114,7 +114,7 @@ export class Outbox extends Emitter {
     this.#drain(record.conversation);
   }
 
-  /** Take one back that is not on its way; returns it, or undefined when it is too late. */
+  /** Remove a record that is not being sent. Returns it, or undefined if it is too late. */
   async discard(key) {
     const record = this.#records.get(key);
     const { adding, sending } = this.#queue(record?.conversation);
@@ -127,19 +127,19 @@ export class Outbox extends Emitter {
     return record;
   }
 
-  /** What is waiting in a conversation, oldest first, each with its `state`. */
+  /** The records of a conversation, oldest first, each with its `state`. */
   entries(conversation) {
     const { waiting, failed } = this.#queue(conversation);
     return [...waiting.values(), ...failed.values()].sort(byOrder).map((record) => this.#entryOf(record));
   }
 
-  /** The one with this key and its `state`, or undefined. */
+  /** The record with this key and its `state`, or undefined. */
   entry(key) {
     const record = this.#records.get(key);
     return record && this.#entryOf(record);
   }
 
-  /** Ids of the conversations in which something waits. */
+  /** Ids of the conversations with records. */
   conversations() {
     return [...new Set([...this.#records.values()].map((record) => record.conversation))];
   }
@@ -148,12 +148,12 @@ export class Outbox extends Emitter {
     return this.#records.size;
   }
 
-  /** False when a reload would lose words: this browser does not keep them. */
+  /** False if a reload would lose records, because the browser has not stored them. */
   get stored() {
     return !this.#unstored.size;
   }
 
-  /** Look again, now: the connection is open, or somebody asked. */
+  /** Retry immediately, for example once connected. */
   kick() {
     this.#wake();
     for (const [conversation, { waiting }] of this.#queues) {
@@ -161,7 +161,7 @@ export class Outbox extends Emitter {
     }
   }
 
-  /** Forget everything, in every tab: signing out. */
+  /** Remove all records, in every tab, on signing out. */
   async clear() {
     this.#broadcast({ type: "cleared" });
     this.#removeAll();
@@ -175,7 +175,7 @@ export class Outbox extends Emitter {
     const order = await this.#storage.add(record);
     this.#queue(conversation).adding.delete(key);
     if (!this.#records.has(key)) {
-      await this.#storage.remove(key); // cleared meanwhile
+      await this.#storage.remove(key); // cleared in the meantime
       return;
     }
     const stored = { ...record, order: order ?? record.order };
@@ -187,9 +187,9 @@ export class Outbox extends Emitter {
   }
 
   async #drain(conversation) {
-    if (!this.#loaded) return; // what an earlier page left goes first
+    if (!this.#loaded) return; // records of an earlier page are sent first
     if (this.#draining.has(conversation)) {
-      // It may just have looked for the last time; a wake-up must not fall between two stools.
+      // The current run may already be past its last check. Run again, so that no wake-up is lost.
       this.#drainAgain.add(conversation);
       return;
     }
@@ -203,8 +203,8 @@ export class Outbox extends Emitter {
   }
 
   /**
-   * The lock spares double requests, no more: each tab sends in order and waits for each answer, so
-   * the order holds without it. A frozen tab that holds it must not stop the others for ever.
+   * The lock only saves duplicate requests. Each tab sends in order and waits for each answer, so the
+   * order is right without it, and a frozen tab that holds the lock must not block the others forever.
    */
   async #withLock(conversation, work) {
     while (this.#running) {
@@ -230,32 +230,32 @@ export class Outbox extends Emitter {
 
   async #sendAll(conversation) {
     const queue = this.#queue(conversation);
-    // With the lock here nobody else is sending: such marks are of a tab that is gone.
+    // This tab has the lock, so no other is sending: these flags are from a tab that is gone.
     for (const key of queue.sending) this.#updateSending(this.#records.get(key), false);
     if (this.#lastHeard.has(conversation)) await this.#awaitLastSent(queue);
     for (let attempt = 0; this.#running && this.#deliver.ready(); ) {
       const record = queue.first();
-      // One that is still being added drains again when it is; what comes behind it waits.
+      // A record that is still being stored starts another drain afterwards; later ones wait for it.
       if (!record || queue.adding.has(record.key)) return;
       const error = await this.#sendOne(record);
       if (!error) {
         attempt = 0;
         continue;
       }
-      if (!this.#deliver.ready()) return; // the connection is gone; kick() comes when it is back
+      if (!this.#deliver.ready()) return; // disconnected: kick() is called on reconnecting
       await this.#sleep(Math.max(this.#delay(attempt), (error.retryAfter ?? 0) * 1000));
       attempt += 1;
     }
   }
 
-  /** The tab that had the lock before may have sent the first one; its word may still be on its way. */
+  /** The previous holder of the lock may have sent the first record. Wait for its broadcast. */
   async #awaitLastSent(queue) {
     const first = queue.first();
     if (!first || this.#unstored.has(first.key) || !this.#deliver.ready()) return;
     if ((await this.#storage.has(first.key)) === false) await this.#sleep(BROADCAST_DELAY);
   }
 
-  /** Returns the error when the same record should be tried again, else undefined. */
+  /** Returns the error if the record should be retried, else undefined. */
   async #sendOne(record) {
     this.#setSending(record, true);
     try {
@@ -267,7 +267,7 @@ export class Outbox extends Emitter {
     } catch (error) {
       if (error.retry) return error;
       const failure = { code: error.code, detail: error.detail };
-      // Cleared meanwhile: it is not brought back.
+      // Unless cleared in the meantime.
       if (this.#records.has(record.key)) await this.#change({ ...record, failure });
     } finally {
       this.#setSending(record, false);
@@ -287,9 +287,9 @@ export class Outbox extends Emitter {
     if (this.#records.has(record.key)) this.#emitChange(record);
   }
 
-  // Internal: the records
+  // Internal: records
 
-  /** The change is made in memory, told, and then copied. */
+  /** Apply a change in memory, broadcast it, then store it. */
   async #change(record) {
     this.#set(record);
     this.#emitChange(record);
@@ -297,7 +297,7 @@ export class Outbox extends Emitter {
     await this.#copy([record]);
   }
 
-  /** Put records on disk; what was sent or discarded meanwhile must not stay behind there. */
+  /** Store records, then remove those that were sent or discarded in the meantime. */
   async #copy(records) {
     const isStored = await this.#storage.put(...records);
     for (const { key } of records) {
@@ -330,7 +330,7 @@ export class Outbox extends Emitter {
     return true;
   }
 
-  /** A database that was not there before: give it what it lacks, and take what it has. */
+  /** The database was (re)opened: store records it doesn't have, and load those missing here. */
   async #reconcile() {
     const kept = await this.#storage.all();
     const taken = (kept ?? []).filter((record) => this.#adopt(record));
@@ -371,7 +371,7 @@ export class Outbox extends Emitter {
     this.emit("change", { conversation, key });
   }
 
-  // Between tabs
+  // Internal: other tabs
 
   #broadcast(message) {
     this.#channel?.postMessage(message);
@@ -400,12 +400,12 @@ export class Outbox extends Emitter {
     } else if (type === "cleared") {
       this.#removeAll();
     } else if (type === "asking") {
-      // A new tab reads the copy; what was never copied it hears from who holds it.
+      // A new tab reads the stored records. Send it those that are only in memory here.
       for (const each of this.#unstored) this.#broadcastRecord(this.#records.get(each));
     }
   }
 
-  // Waiting
+  // Internal: waiting
 
   /** @returns {Promise<void>} */
   #sleep(duration) {
@@ -425,13 +425,13 @@ export class Outbox extends Emitter {
   }
 }
 
-/** One conversation's records, by key and in order; those that failed stand aside. */
+/** The records of one conversation by key, in order. Failed ones are kept apart and don't block it. */
 class Queue {
   waiting = new Map();
   failed = new Map();
-  adding = new Set(); // keys of those of which no copy is made yet
+  adding = new Set(); // keys of records not stored yet
   sending = new Set(); // keys
-  #last = 0; // the highest order among those waiting
+  #last = 0; // the highest order in `waiting`
 
   first() {
     const [record] = this.waiting.values();
@@ -450,7 +450,7 @@ class Queue {
     const isMoved = !isNew && this.waiting.get(record.key).order !== record.order;
     this.waiting.set(record.key, record);
     this.#last = Math.max(this.#last, record.order);
-    // Seldom: sent again after it failed, or another tab's word came in between.
+    // Rare: a failed record is retried, or one from another tab belongs in between.
     if (isNew ? !isBehind : isMoved) {
       this.waiting = new Map([...this.waiting].sort(([, a], [, b]) => byOrder(a, b)));
     }
@@ -469,7 +469,7 @@ function byOrder(a, b) {
   return a.order - b.order || (a.key < b.key ? -1 : 1);
 }
 
-/** Where the browser has no Web Locks (plain http in a network): one tab at a time is all we know. */
+/** A fallback without Web Locks (on plain HTTP), which only serialises work within this tab. */
 class TabLocks {
   #held = new Map();
 

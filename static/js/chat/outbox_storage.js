@@ -1,21 +1,21 @@
-// The copy of the outbox on disk (IndexedDB): what a reload finds again.
+// The copy of the outbox in IndexedDB, which survives a reload.
 //
-// Memory is the truth about what a page has queued. The copy may fail at any time: the database never
-// opens, opens late, is full, or is deleted with the site's data. So no method here rejects, and none
-// keeps its caller waiting for longer than `patience`.
+// Memory is the source of truth for what a page has queued. The copy can fail at any time: the database
+// never opens, opens late, is full, or is deleted with the site's data. So no method here rejects, and
+// none takes longer than `patience`.
 
 import { Emitter } from "chatty/lib/emitter.js";
 
 const NAME = "chatty";
 const VERSION = 2;
-const STORE = "unsent"; // by key; the index "order" is [scope, order]
-const FORMER_STORE = "outbox"; // of version 1: by order, which the database gave
+const STORE = "unsent"; // by key, with the index "order" on [scope, order]
+const FORMER_STORE = "outbox"; // the store of version 1, by autoincremented order
 const PATIENCE = 2_000; // ms
 const LIFETIME = 30 * 86_400_000; // ms
 
 /**
- * Emits "lost" {} when the database is taken away, and "opened" {} when one is there that was not there
- * before: at first, late, or anew and empty.
+ * Emits "lost" {} when the database is closed or deleted, and "opened" {} whenever one has been opened:
+ * at first, late, or again and empty.
  */
 export class OutboxStorage extends Emitter {
   #scope;
@@ -23,10 +23,10 @@ export class OutboxStorage extends Emitter {
   #patience;
   #database = null;
   #opening = null;
-  #isStalled = false; // nobody waits for the disk until it has answered again
+  #isStalled = false; // after a timeout: callers don't wait until the database has answered again
   #closed = false;
 
-  /** `scope` names person and epoch. `open(onLost)` resolves with an IDBDatabase. */
+  /** `scope` identifies account and epoch. `open(onLost)` resolves with an IDBDatabase. */
   constructor(scope, { open = openDatabase, patience = PATIENCE } = {}) {
     super();
     this.#scope = scope;
@@ -34,13 +34,13 @@ export class OutboxStorage extends Emitter {
     this.#patience = patience;
   }
 
-  /** The records on disk, oldest first, or null when the disk does not answer. */
+  /** The stored records, oldest first, or null if the database doesn't answer. */
   async all() {
     await this.#ensureOpen();
     return this.#run("readonly", (store) => store.index("order").getAll(within(this.#scope)), null);
   }
 
-  /** Keep a new record behind all others. Resolves with its order, or null when it is not kept. */
+  /** Store a new record after all others. Resolves with its order, or null if it could not be stored. */
   async add(record) {
     return this.#run(
       "readwrite",
@@ -57,7 +57,7 @@ export class OutboxStorage extends Emitter {
     );
   }
 
-  /** Keep these as they are. Resolves with true when they are on disk. */
+  /** Store records unchanged. Resolves with true if that succeeded. */
   async put(...records) {
     const done = (store) => {
       for (const record of records) store.put({ ...record, scope: this.#scope });
@@ -66,7 +66,7 @@ export class OutboxStorage extends Emitter {
     return this.#run("readwrite", done, false);
   }
 
-  /** True, false, or null when the disk does not answer. */
+  /** True, false, or null if the database doesn't answer. */
   async has(key) {
     const count = await this.#run("readonly", (store) => store.count(key), null);
     return count === null ? null : count > 0;
@@ -81,7 +81,7 @@ export class OutboxStorage extends Emitter {
     return this.#run("readwrite", (store) => removeWhere(store, within(this.#scope), () => true), false);
   }
 
-  /** Remove whatever nobody has come back to for 30 days. Only this scope's records are ever read. */
+  /** Remove other scopes' records older than 30 days, since nothing else would read them. */
   async removeOld(now = Date.now()) {
     const isOld = ({ scope, created_at: at }) => scope !== this.#scope && now - Date.parse(at) > LIFETIME;
     return this.#run("readwrite", (store) => removeWhere(store, null, isOld), false);
@@ -95,7 +95,7 @@ export class OutboxStorage extends Emitter {
 
   // Internal
 
-  /** Resolves when the database is open, cannot be opened, or lets us wait for too long. */
+  /** Resolves when the database is open, cannot be opened, or takes longer than `patience`. */
   #ensureOpen() {
     if (this.#database || this.#closed) return undefined;
     this.#opening ??= this.#reopen().finally(() => {
@@ -112,12 +112,12 @@ export class OutboxStorage extends Emitter {
       this.#database = database;
       this.emit("opened", {});
     } catch {
-      // Private windows of some browsers, a full disk: memory has the records.
+      // Private windows of some browsers, or a full disk: the records remain in memory.
     }
     return undefined;
   }
 
-  /** Taken away: what a page has in memory is written down anew, where that is possible. */
+  /** Reopen the database if possible, so that the outbox stores its records again. */
   #onLost(database) {
     if (this.#database !== database || this.#closed) return;
     this.#database = null;
@@ -125,9 +125,9 @@ export class OutboxStorage extends Emitter {
     this.#ensureOpen();
   }
 
-  /** Resolves with the result once the transaction is durable, with `otherwise` when it fails. */
+  /** Resolves with the result once the transaction is durable, or with `otherwise` if it fails. */
   async #run(mode, work, otherwise) {
-    // A second time when the first shows that the database is closed.
+    // Retry once: the first attempt may find that the database was closed.
     for (let attempt = 0; attempt < 2; attempt += 1) {
       if (!this.#database) await this.#ensureOpen();
       if (!this.#database) return otherwise;
@@ -171,7 +171,7 @@ export class OutboxStorage extends Emitter {
   }
 }
 
-/** Whatever the order, within one scope. */
+/** A key range of all orders within one scope. */
 function within(scope) {
   return IDBKeyRange.bound([scope, -Infinity], [scope, Infinity]);
 }
@@ -201,7 +201,7 @@ function openDatabase(onLost) {
       database.onclose = onLost; // the site's data was deleted
       resolve(database);
     };
-    // While it is "blocked" it may still be opened: another tab is asked to close its own.
+    // No handler for "blocked": another tab has been asked to close its connection, so this may succeed.
     request.onerror = () => reject(request.error);
   });
 }

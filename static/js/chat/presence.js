@@ -1,11 +1,11 @@
-// Who is here, and how far the others in the open conversation have read. Pure.
+// Who is online, and how far the others in the open conversation have read. Pure: no DOM, no network.
 
 export class Presence {
   #online;
-  #hasReceipts; // false where there are too many to be told of each other
+  #hasReceipts; // false if the conversation is too large for read receipts
   #members; // id -> {id, name, seq, since}
 
-  /** `online`: ids, as the page was drawn. `members`: the others of the open conversation, or null. */
+  /** `here`: ids of people online when the page was rendered. `members`: see #members; null if too many. */
   constructor({ here, members }) {
     this.#online = new Set(here);
     this.#hasReceipts = members !== null;
@@ -16,31 +16,31 @@ export class Presence {
     return this.#online.has(id);
   }
 
-  /** The names of the others of the open conversation who are here. */
+  /** Names of the other members who are online. */
   get names() {
     return this.#list.filter(({ id }) => this.#online.has(id)).map(({ name }) => name);
   }
 
-  /** Whether there is anybody of whom one is told what they have read. */
+  /** True if there are members with read receipts. */
   get hasReaders() {
     return this.#members.size > 0;
   }
 
-  /** {names, everybody} of those who have seen my message at `seq`. */
+  /** The names of members who have seen my message at `seq`, and whether all of them (two or more) have. */
   seenBy(seq) {
     const readers = this.#list.filter((member) => member.seq >= seq && seq > member.since);
     const names = readers.map(({ name }) => name);
     return { names, everybody: names.length > 1 && names.length === this.#members.size };
   }
 
-  /** A `presence` frame. */
+  /** Apply a `presence` frame. */
   applyPresence({ online, offline, reset }) {
     if (reset) this.#online.clear();
     for (const id of online) this.#online.add(id);
     for (const id of offline) this.#online.delete(id);
   }
 
-  /** The marks of a `seen` frame of the open conversation. */
+  /** Apply the marks of a `seen` frame. */
   applyMarks(marks) {
     for (const { user, seq } of marks) {
       const member = this.#members.get(user);
@@ -48,13 +48,13 @@ export class Presence {
     }
   }
 
-  /** A `person` frame. */
+  /** Apply a `person` frame. */
   updatePerson({ id, name }) {
     const member = this.#members.get(id);
     if (member) member.name = name;
   }
 
-  /** A notice of the open conversation: people come and go. */
+  /** Apply a system message: members join and leave. */
   applyNotice({ kind, author, seq, notice: { data } }) {
     if (kind === "left") this.#members.delete(author.id);
     if (kind === "removed") this.#members.delete(data.user);
@@ -63,7 +63,7 @@ export class Presence {
     if (kind === "added") this.#addMember(data.user, data.name, seq);
   }
 
-  /** Nothing was heard for so long that it may not be true any more. */
+  /** After a long disconnect: the presence data is outdated. */
   clearOnline() {
     this.#online.clear();
   }
@@ -72,7 +72,7 @@ export class Presence {
     return [...this.#members.values()];
   }
 
-  /** What was said before somebody came does not count as seen by them. */
+  /** Messages from before someone joined do not count as seen by them. */
   #addMember(id, name, since) {
     this.#members.set(id, { id, name, seq: since, since });
   }

@@ -1,4 +1,4 @@
-// The words of /ws/, subprotocol chatty.v2: the same list as in conversations/protocol.py.
+// The WebSocket protocol, chatty.v2. Keep in sync with conversations/protocol.py.
 
 export const SUBPROTOCOL = "chatty.v2";
 
@@ -18,7 +18,7 @@ const AFTER_CLOSE = new Map([
   [TOO_MANY_SOCKETS, "stop"],
 ]);
 
-/** What to do once the socket closed with `code`: "reconnect", "renew", "wait" or "stop". */
+/** What to do after the socket was closed with `code`: "reconnect", "renew", "wait" or "stop". */
 export function afterClose(code) {
   return AFTER_CLOSE.get(code) ?? "reconnect";
 }

@@ -1,8 +1,8 @@
-// Asking the server over HTTP: history, edits, deletes, reactions, and whatever no socket can carry.
+// The REST client: history, edits, deletions, reactions, and everything else while no socket is open.
 
 const PATIENCE = 20_000; // ms
 
-/** An error as the server words it. `retry`: the same request may succeed later. */
+/** An error response. `retry`: the same request may succeed later. */
 export class ApiError extends Error {
   constructor({ status = 0, code, detail, retry = false, retryAfter = 0, current = null }) {
     super(detail);
@@ -11,7 +11,7 @@ export class ApiError extends Error {
     this.detail = detail;
     this.retry = retry;
     this.retryAfter = retryAfter; // seconds
-    this.current = current; // the message as it is now, of an edit over a later edit
+    this.current = current; // the current message, if an edit conflicts with a later one
   }
 }
 
@@ -20,7 +20,7 @@ export class Rest {
   #token;
   #t;
 
-  /** `root` ends in a slash; `token` gives the CSRF token; `say` the sentence for "no connection". */
+  /** `root` ends in a slash, `token()` returns the CSRF token, and `t` translates error messages. */
   constructor({ root = "/api/", token, t }) {
     this.#root = root;
     this.#token = token;

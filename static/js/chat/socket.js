@@ -1,37 +1,37 @@
-// The one socket of this page: opened again whenever it is lost, for as long as that makes sense.
+// The page's only WebSocket. It reconnects after every close, unless the close code says to stop.
 //
 // Emits:
 //   status {state, code?}  "connecting" | "online" | "waiting" (for the next attempt) | "stopped"
-//                          | "off" (disconnect() was called); code: of the close that led here
-//   hello  frame           the server has let us in; from now on send() carries
-//   frame  frame           every other frame, `type` from protocol.js
-//   renew  {}              the sign-in must be looked at before trying again: call resume()
+//                          | "off" (after disconnect()); `code`: of the close that led to it
+//   hello  frame           the server accepted the connection, and send() works from now on
+//   frame  frame           every other frame
+//   renew  {}              check the session before reconnecting, then call resume()
 
 import { reconnectDelay } from "chatty/lib/backoff.js";
 import { Emitter } from "chatty/lib/emitter.js";
 import { afterClose, SUBPROTOCOL } from "chatty/chat/protocol.js";
 
 const OPENING = 15_000; // ms for the handshake and the hello
-const SILENCE = 60_000; // ms without any frame (heartbeats come every 25 s) before it counts as dead
-const CHECK_AFTER = 30_000; // ms of silence after which a page that wakes up asks
-const ANSWER = 5_000; // ms for the answer to that question
-const PROMPT = 3; // attempts in a row without a hello that may follow each other at once
-const WAIT = 30_000; // ms after 4429 when the server named no time
+const SILENCE = 60_000; // ms without any frame before the socket counts as dead (heartbeat: every 25 s)
+const CHECK_AFTER = 30_000; // ms of silence after which a page that wakes up sends a ping
+const ANSWER = 5_000; // ms to wait for the pong
+const PROMPT = 3; // failed attempts in a row up to which resume() reconnects immediately
+const WAIT = 30_000; // ms to wait after 4429 without retry_after, and after "renew"
 
 export class Socket extends Emitter {
   #url;
   #random;
   #socket = null;
-  #timer = null; // the next attempt, or the end of patience with this socket
+  #timer = null; // until the next attempt, or until this socket counts as dead
   #stopListening = null;
   #state = "off";
   #code; // of the last close
   #attempt = 0;
   #downSince = 0;
   #lastHeard = 0;
-  #retryAfter = 0; // ms the server asked us to wait
+  #retryAfter = 0; // ms, from the server
   #everOpen = false;
-  #failedAttempts = 0; // attempts in a row that never came to a hello
+  #failedAttempts = 0; // attempts in a row without a hello
 
   constructor(url, { random = Math.random } = {}) {
     super();
@@ -55,7 +55,7 @@ export class Socket extends Emitter {
     this.#drop(1000);
   }
 
-  // Words
+  // State and sending
 
   get online() {
     return this.#state === "online";
@@ -65,17 +65,17 @@ export class Socket extends Emitter {
     return this.#state;
   }
 
-  /** Why the last socket closed; undefined before that, and while one is open. */
+  /** The close code of the last socket. Undefined before the first close and while online. */
   get code() {
     return this.online ? undefined : this.#code;
   }
 
-  /** Attempts in a row without a hello, while none ever succeeded on this page. */
+  /** Failed attempts in a row; 0 once any attempt on this page has succeeded. */
   get failedAttempts() {
     return this.#everOpen ? 0 : this.#failedAttempts;
   }
 
-  /** Hand a frame over. False when there is no open socket: nothing is queued here. */
+  /** Send a frame. Returns false if there is no open socket: frames are not queued. */
   send(frame) {
     if (!this.online || this.#socket.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(frame));
@@ -83,8 +83,8 @@ export class Socket extends Emitter {
   }
 
   /**
-   * Try now instead of at the end of the wait; after "renew" this is the way on. A server that keeps
-   * asking for other credentials is not asked again at once.
+   * Reconnect immediately; call it after "renew" once the session is known to be valid. Does nothing
+   * after too many failed attempts, so that a server that keeps closing with 4401 is not flooded.
    */
   resume() {
     if (this.#state === "waiting" && this.#failedAttempts < PROMPT) this.#open();
@@ -99,7 +99,7 @@ export class Socket extends Emitter {
     try {
       socket = new WebSocket(this.#url, SUBPROTOCOL);
     } catch {
-      this.#onClose(1006); // a policy of the page forbids it
+      this.#onClose(1006); // blocked by the Content Security Policy
       return;
     }
     this.#socket = socket;
@@ -113,7 +113,7 @@ export class Socket extends Emitter {
     try {
       frame = JSON.parse(data);
     } catch {
-      return; // not one of ours; the next heartbeat tells whether the connection works
+      return; // not from Chatty; a missing heartbeat will show if the connection is broken
     }
     this.#lastHeard = Date.now();
     if (this.online) this.#expectWithin(SILENCE);
@@ -132,7 +132,7 @@ export class Socket extends Emitter {
   }
 
   #onFrame(frame) {
-    // A word about the socket itself, such as why it is about to be closed, names no message.
+    // An error without a key is about the socket itself, such as why it is about to be closed.
     if (frame.type === "error" && !frame.key && frame.retry_after) {
       this.#retryAfter = frame.retry_after * 1000;
     }
@@ -148,12 +148,12 @@ export class Socket extends Emitter {
       this.#setState("stopped", code);
     } else if (next === "renew") {
       this.#setState("waiting", code);
-      // The wait goes on underneath, so that a question nobody answers is no dead end.
+      // Reconnect after a while even if resume() is never called.
       this.#openAfter(WAIT);
       this.emit("renew", {});
     } else {
       this.#setState("waiting", code);
-      const wait = (this.#retryAfter || WAIT) * (1 + this.#random() / 4); // not all at once
+      const wait = (this.#retryAfter || WAIT) * (1 + this.#random() / 4); // jitter
       this.#openAfter(next === "wait" ? wait : this.#backOff());
     }
   }
@@ -169,13 +169,13 @@ export class Socket extends Emitter {
     this.#timer = setTimeout(() => this.#open(), delay);
   }
 
-  /** Take the connection for dead unless something is heard within `patience` ms. */
+  /** Treat the connection as dead unless a frame arrives within `patience` ms. */
   #expectWithin(patience) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onClose(1006), patience);
   }
 
-  /** The page woke up or the network changed: an open socket may have died without a word. */
+  /** The page woke up or the network changed: the socket may be dead without a close event. */
   #checkAlive() {
     if (this.#state === "waiting") {
       this.#attempt = 0;

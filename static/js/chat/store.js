@@ -1,36 +1,36 @@
-// One conversation's messages, by id and version. Pure: knows neither page nor network nor clock.
+// The messages of one conversation, by id and version. Pure: no DOM, no network, no timers.
 //
-// Two things are kept apart. The *window* is the run of messages the page shows: from `first` to
-// `last` by seq, `last` being open-ended while the page stands at the newest message. The *position*
-// is the version up to which every change is known; it is what a catch-up starts from. It moves in
-// two ways only, because live versions are consecutive and stored ones are not (an edit moves a row
-// from version 5 to 9, and 5 then exists nowhere):
+// Two things are tracked separately. The *window* is the range of messages the page shows, from `first`
+// to `last` by seq; `last` is open-ended if the window includes the newest message. The *position* is
+// the version up to which every change is known, and where a sync starts. Live versions are consecutive
+// but stored ones are not (an edit moves a row from version 5 to 9, and no row has version 5 any more),
+// so only two things move the position:
 //   - a live `message` with version = position + 1;
 //   - a `synced` whose `from` is not beyond the position.
-// Any other live message is shown at once and remembered: it counts when the gap below it closes.
-// `sent` tells only how far the server is.
+// Any other live message is shown immediately, and its version counts once the gap below it is closed.
+// `sent` only shows which version the server has reached.
 //
-// Quotes have no version of their own: a new version of the quoted message is the only signal. So whatever
-// is heard about a message goes into every quote of it that is known here, also of one that lies outside
-// the window, and an answer that comes late does not take it back.
+// Quotes have no version of their own: a new version of the quoted message is the only signal. So every
+// update of a message is copied into all known quotes of it, even if the message is outside the window,
+// and a late response does not overwrite a newer quote.
 
 import { Emitter } from "chatty/lib/emitter.js";
 
 export class Store extends Emitter {
   #me;
-  #messages = new Map(); // id -> message, also of some outside the window
+  #messages = new Map(); // id -> message, including some outside the window
   #quotes = new Map(); // id of a quoted message -> the newest quote of it
-  #pending = new Map(); // key -> words of mine that have not come back yet, in the order of typing
+  #pending = new Map(); // key -> outbox entry whose message has not arrived yet, oldest first
   #touched = new Set(); // keys of `pending` that changed since the last "change"
-  #ahead = new Set(); // versions heard beyond position + 1
+  #ahead = new Set(); // versions received beyond position + 1
   #position;
   #head; // the highest version the server is known to have reached
-  #first = 0; // seq; 0 when the window begins where the conversation does
-  #last = Infinity; // seq; Infinity while the window ends where the conversation does
-  #era = 0; // rises whenever messages are forgotten
+  #first = 0; // seq; 0 if the window includes the first message
+  #last = Infinity; // seq; Infinity if the window includes the newest message
+  #era = 0; // incremented whenever messages are dropped
 
   /**
-   * `page` is what a page of history answers: {messages, position, has_older, has_newer}.
+   * `page` is a page of history: {messages, position, has_older, has_newer}.
    * `me` is my user id.
    */
   constructor({ me, page }) {
@@ -39,13 +39,13 @@ export class Store extends Emitter {
     this.#replace(page);
   }
 
-  // What is known
+  // State
 
   get position() {
     return this.#position;
   }
 
-  /** True while the server is known to have changes that have not been heard. */
+  /** True if the server is known to have changes that have not arrived here. */
   get behind() {
     return this.#head > this.#position;
   }
@@ -58,32 +58,32 @@ export class Store extends Emitter {
     return this.#last < Infinity;
   }
 
-  /** The messages of the window, oldest first. */
+  /** The messages in the window, oldest first. */
   messages() {
     return [...this.#messages.values()]
       .filter((message) => this.#isInWindow(message))
       .sort((a, b) => a.seq - b.seq);
   }
 
-  /** My words that have not come back as messages, oldest first. */
+  /** My pending messages, oldest first. */
   pending() {
     return [...this.#pending.values()];
   }
 
-  /** The one of them with this key, or undefined. */
+  /** The pending message with this key, or undefined. */
   getPending(key) {
     return this.#pending.get(key);
   }
 
-  /** The message, or undefined when it is unknown or outside the window. */
+  /** The message, or undefined if it is unknown or outside the window. */
   get(id) {
     const message = this.#messages.get(id);
     return message && this.#isInWindow(message) ? message : undefined;
   }
 
   /**
-   * What a quote of a message shows now: {id, seq, version, author, excerpt, deleted}. Undefined when the
-   * message is unknown here; of one outside the window it may be known.
+   * The current quote of a message: {id, seq, version, author, excerpt, deleted}. Undefined if unknown;
+   * it can be known for messages outside the window.
    */
   quoteOf(id) {
     const message = this.#messages.get(id);
@@ -93,9 +93,9 @@ export class Store extends Emitter {
     return { id, seq, version, author, excerpt, deleted: Boolean(deletedAt) };
   }
 
-  // What is heard
+  // Updates
 
-  /** A live `message` frame. Returns true when this version of the message was new here. */
+  /** Apply a live `message` frame. Returns true if this version of the message is new. */
   applyMessage({ version, message }) {
     this.#raiseHead(version);
     if (version > this.#position) this.#ahead.add(version);
@@ -106,8 +106,8 @@ export class Store extends Emitter {
   }
 
   /**
-   * A `synced` frame that is no reset. Returns the messages that were new or newer than known.
-   * A page that starts beyond the position is shown, but proves nothing about what lies between.
+   * Apply a `synced` frame without reset. Returns the messages that were new or changed.
+   * A frame that starts beyond the position is shown, but doesn't move the position past the gap.
    */
   catchUp({ from, version, messages }) {
     this.#raiseHead(version);
@@ -117,14 +117,14 @@ export class Store extends Emitter {
     return fresh;
   }
 
-  /** Whole messages from an answer of the server: shown; the position is none of their business. */
+  /** Show full messages from a response. They don't move the position. */
   merge(messages) {
     for (const message of messages) this.#raiseHead(message.version);
     const fresh = messages.filter((message) => this.#upsert(message));
     this.#emitChanges(fresh.map((message) => message.id));
   }
 
-  /** Others' live texts among the `span` entries after `seq`, or null when the window cannot tell. */
+  /** The number of unread messages in the `span` entries after `seq`, or null if they aren't all loaded. */
   unreadAfter(seq, span) {
     if (this.hasNewer || this.#first > seq + 1) return null;
     return this.messages().filter(
@@ -136,7 +136,7 @@ export class Store extends Emitter {
     ).length;
   }
 
-  /** Somebody has another name or avatar: all of theirs that is drawn from now on has it. */
+  /** Someone changed their name or avatar: use it in everything rendered from now on. */
   updatePerson(person) {
     for (const message of this.#messages.values()) {
       const { author, reply_to: quoted } = message;
@@ -148,8 +148,8 @@ export class Store extends Emitter {
     }
   }
 
-  // Pages of history. None of them moves the position: they tell of some messages, not of all.
-  // A page asked for in an earlier `era` is passed over: what was heard since may be forgotten.
+  // Pages of history. They don't move the position, as they contain only some of the messages.
+  // A page requested in an earlier `era` is ignored: messages that arrived since may have been dropped.
 
   get era() {
     return this.#era;
@@ -175,21 +175,21 @@ export class Store extends Emitter {
     );
   }
 
-  /** Start again from a page: too far behind to catch up, or a jump to another place. */
+  /** Replace the window, after a reset or when jumping to another part of the history. */
   replace(page) {
     const gone = [...this.#messages.keys()];
     this.#replace(page);
     this.#emitChange([...gone, ...this.#messages.keys()], true);
   }
 
-  /** Forget the messages beyond `keep` at the end that is out of sight: "older" or "newer". */
+  /** Drop messages at `end` ("older" or "newer"), leaving `keep`. */
   trim(end, keep) {
     const shown = this.messages();
     if (shown.length <= keep) return;
     const gone = end === "older" ? shown.slice(0, shown.length - keep) : shown.slice(keep);
     for (const message of gone) {
       this.#messages.delete(message.id);
-      this.#ahead.delete(message.version); // no longer known, so it is asked for with the gap below it
+      this.#ahead.delete(message.version); // unknown again, so the sync of the gap must include it
     }
     if (end === "older") this.#first = shown[shown.length - keep].seq;
     else this.#last = shown[keep - 1].seq;
@@ -197,16 +197,16 @@ export class Store extends Emitter {
     this.#emitChanges(gone.map((message) => message.id));
   }
 
-  // My own words on their way
+  // My pending messages
 
-  /** Show `entry` {key, body, reply_to, state, error?} until the message with its key is here. */
+  /** Show `entry` {key, body, reply_to, state, error?} until the message with its key arrives. */
   addPending(entry) {
     if (this.#hasArrived(entry.key)) return;
     this.#setPending({ ...this.#pending.get(entry.key), ...entry });
     this.#emitChanges([]);
   }
 
-  /** The server has it: `sent`. The bubble stays until the message itself arrives. */
+  /** The server has stored it (`sent`). The bubble stays until the message itself arrives. */
   settle(key, { version }) {
     if (version) this.#raiseHead(version);
     const entry = this.#pending.get(key);
@@ -215,7 +215,7 @@ export class Store extends Emitter {
     this.#emitChanges([]);
   }
 
-  /** The words were taken back before they were sent. */
+  /** It was discarded before it was sent. */
   drop(key) {
     if (this.#dropPending(key)) this.#emitChanges([]);
   }
@@ -225,7 +225,7 @@ export class Store extends Emitter {
   #replace(page) {
     const { messages, position, has_older: hasOlder, has_newer: hasNewer } = page;
     this.#era += 1;
-    // What was heard live after the page was read is newer than the page and stays.
+    // Messages newer than the page arrived live after it was read. Keep them.
     const later = [...this.#messages.values()].filter((message) => message.version > position);
     this.#messages = new Map();
     this.#quotes = new Map();
@@ -240,7 +240,7 @@ export class Store extends Emitter {
 
   #upsert(message) {
     const known = this.#messages.get(message.id);
-    // A shallow message, read from the page the server drew, gives way to the whole one.
+    // A full message replaces a shallow one, which was read from the server-rendered page.
     const better = !known || message.version > known.version || (known.shallow && !message.shallow);
     if (known && (message.version < known.version || !better)) return false;
     this.#messages.set(message.id, message);
@@ -249,7 +249,7 @@ export class Store extends Emitter {
     return !known || message.version > known.version;
   }
 
-  /** Bring the quote in `message`, and the quotes of it elsewhere, up to the newest that is known. */
+  /** Update the quote in `message`, and quotes of `message` elsewhere, to the newest known. */
   #requote(message) {
     const { id, reply_to: quoted } = message;
     if (quoted) {
@@ -312,7 +312,7 @@ export class Store extends Emitter {
     this.#emitChange([...ids, ...messages.map((message) => message.id)], false);
   }
 
-  /** "change": the ids of messages and the keys of pending words that may look different now. */
+  /** "change": ids of messages and keys of pending messages that may need rendering. */
   #emitChange(ids, replaced) {
     const keys = [...this.#touched];
     this.#touched.clear();
@@ -320,7 +320,7 @@ export class Store extends Emitter {
   }
 }
 
-/** A live text of a person: what counts as unread. */
+/** True for a text message that is not deleted: only those count as unread. */
 export function isLiveText(message) {
   return message.kind === "text" && !message.deleted_at;
 }

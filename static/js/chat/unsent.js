@@ -1,5 +1,5 @@
-// Everything a person has written here and not sent: messages that wait, drafts, edits in progress.
-// Whoever ends a sign-in, or says what became of the text, asks here.
+// All unsent text in this browser: outbox, drafts and edits in progress. Used when signing out and for
+// notices about the text.
 
 export class Unsent {
   #outbox;
@@ -10,7 +10,7 @@ export class Unsent {
     this.#drafts = drafts;
   }
 
-  /** Without what was kept before a restore. */
+  /** Not including text from before a restore. */
   get size() {
     return this.#outbox.size + this.#drafts.size;
   }
@@ -19,7 +19,7 @@ export class Unsent {
     return this.size + (await this.#former("countFormer"));
   }
 
-  /** Remove all of it, in every tab. Never takes long, whatever the browser's database does. */
+  /** Remove all of it, in every tab. Does not wait long for the browser's database. */
   async clear() {
     await this.#former("clearFormer");
     this.#drafts.clear();

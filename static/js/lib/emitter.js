@@ -1,4 +1,4 @@
-// Telling others: the smallest thing that lets the chat speak without knowing who listens.
+// A minimal event emitter. Code in chat/ uses it to notify the views without depending on them.
 
 export class Emitter {
   #listeners = new Map();
@@ -10,7 +10,7 @@ export class Emitter {
     return () => this.#listeners.get(type)?.delete(listener);
   }
 
-  /** One listener that throws is reported and does not keep the word from the others. */
+  /** A listener that throws is reported; the others are still called. */
   emit(type, detail) {
     for (const listener of [...(this.#listeners.get(type) ?? [])]) {
       try {
@@ -22,8 +22,10 @@ export class Emitter {
   }
 }
 
-/** Says what others say, in the order they say it, but nothing before open(): until then it keeps it.
- * `sources`: [emitter, ...types]. */
+/**
+ * Forwards events of other emitters in order, but buffers them until replay() is called.
+ * `sources`: [emitter, ...types].
+ */
 export class BufferedEmitter extends Emitter {
   #buffer = [];
 

@@ -1,6 +1,6 @@
-// A message's key: what makes sending it twice the same as sending it once.
+// The idempotency key of a message: sending it twice creates no duplicate.
 
-/** A random key of 1-64 characters A-Za-z0-9_-. Works on plain http too, where randomUUID is absent. */
+/** A random key of 1-64 characters A-Za-z0-9_-. Also works over plain HTTP, where randomUUID is missing. */
 export function newKey() {
   if (globalThis.crypto?.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,30 +1,30 @@
-// Finding a name by a few of its letters, however they are accented.
+// Fuzzy matching of names, ignoring case and accents.
 
-// Letters that no accent can be taken off: they are others, but people look for them like this.
+// Letters that NFKD does not decompose, and what people type for them.
 const PLAIN = { ß: "ss", æ: "ae", œ: "oe", ø: "o", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i" };
 
-/** What `text` is compared as: "Łódź Straße" and "lodz strasse" are the same. */
+/** Normalise `text` for comparison: "Łódź Straße" equals "lodz strasse". */
 export function folded(text) {
   return text
     .normalize("NFKD")
     .replace(/\p{M}+/gu, "")
     .toLowerCase()
-    .replaceAll("ς", "σ") // it depends on where a word ends, and what was typed ends anywhere
+    .replaceAll("ς", "σ") // final sigma depends on where the word ends, and typed text can end anywhere
     .replace(/[ßæœøłđðþı]/g, (letter) => PLAIN[letter])
     .trim();
 }
 
-/** What names are compared as where only case does not matter; conversations/mentions.py does the same. */
+/** Normalise a name for case-insensitive comparison, as conversations/mentions.py does. */
 export function caseFolded(text) {
-  // Upper case takes ligatures and "ß" apart. Not the dotless "ı", which would become an "i".
+  // Upper-casing expands ligatures and "ß". It skips the dotless "ı", which would become an "i".
   const upper = text.toLowerCase().replace(/[^ı]+/g, (letters) => letters.toUpperCase());
   return upper.toLowerCase().replaceAll("ς", "σ").normalize("NFC");
 }
 
 /**
- * How well `name` fits what was typed; less is better, null is not at all.
- * 0: it begins with it. 1: its words begin with the typed words. 2: it holds them anywhere.
- * 3: it holds their letters in this order.
+ * How well `name` matches the typed text; lower is better, null is no match.
+ * 0: starts with it. 1: each typed word starts a word of the name. 2: contains each typed word.
+ * 3: contains the typed letters in this order.
  */
 export function rank(name, typed) {
   const all = folded(name);

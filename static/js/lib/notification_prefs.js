@@ -1,5 +1,5 @@
-// What somebody wants of this browser when messages come and nobody looks: {banners, sound, settled}.
-// `settled`: the offer was answered. Kept per person, and not cleared on signing out: it tells nothing.
+// Notification preferences of an account in this browser: {banners, sound, settled}. `settled`: the
+// offer to turn notifications on was answered. Kept after signing out, as they reveal nothing private.
 
 const name = (me) => `chatty.notify.${me}`;
 
@@ -15,6 +15,6 @@ export function savePrefs(me, changes) {
   try {
     localStorage.setItem(name(me), JSON.stringify({ ...loadPrefs(me), ...changes }));
   } catch {
-    // Storage is forbidden: it holds for no longer than the page.
+    // Storage is blocked: the change is lost.
   }
 }

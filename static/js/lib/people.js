@@ -1,6 +1,6 @@
-// Initials of people: the same as the server draws (templatetags/chatty.py).
+// Initials for avatars. Keep in sync with templatetags/chatty.py.
 
-/** Up to two letters that stand for a name. */
+/** Up to two letters. */
 export function initials(name) {
   const all = name.split(/\s+/u).filter(Boolean);
   const spelt = all.filter((word) => /^[\p{L}\p{N}]/u.test(word));

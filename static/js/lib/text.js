@@ -1,10 +1,10 @@
-// The text rules of the server, so that the page can say so before the server has to.
+// The server's rules for message text, checked here first to report errors before sending.
 
 const INVISIBLE =
-  // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points are what is meant.
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: matching single code points is intended.
   /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+/g;
 
-/** What the server would store: line ends as \n, blank lines at the start and blanks at the end gone. */
+/** Tidy text as the server does: \n line endings, no blank lines at the start, no whitespace at the end. */
 export function tidyBody(text) {
   return text
     .replace(/\r\n?/g, "\n")
@@ -12,19 +12,19 @@ export function tidyBody(text) {
     .trimEnd();
 }
 
-/** True when nothing of `text` can be seen. */
+/** True if `text` has no visible characters. */
 export function isBlank(text) {
   return text.replace(INVISIBLE, "") === "";
 }
 
-/** Characters as the server counts them: code points of the tidied text, not UTF-16 units. */
+/** The length as the server counts it: code points of the tidied text, not UTF-16 units. */
 export function bodyLength(text) {
   let count = 0;
   for (const _ of tidyBody(text).normalize("NFC")) count += 1;
   return count;
 }
 
-/** The words of a message without their Markdown: the server's HTML, read and never shown. */
+/** The text of a message without Markdown: parsed from the server's HTML, which is not inserted anywhere. */
 export function plain({ html, body }) {
   return new DOMParser().parseFromString(html, "text/html").body.textContent.trim() || body;
 }

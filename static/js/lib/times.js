@@ -1,19 +1,19 @@
-// Days, clocks and groups, in the reader's zone and language.
+// Dates and times in the reader's time zone and language.
 
-const GROUP_SPAN = 5 * 60 * 1000; // ms between two messages under one heading
+const GROUP_SPAN = 5 * 60 * 1000; // ms: maximum time between two messages of one group
 
 export class Times {
   #zone;
   #language;
   #formats = new Map();
 
-  /** `zone` is an IANA name; empty or unknown to this browser means the browser's own. */
+  /** `zone` is an IANA name; if empty or unknown to this browser, the browser's own zone is used. */
   constructor({ zone = "", language = "en" } = {}) {
     this.#zone = usableZone(zone);
     this.#language = usableLanguage(language);
   }
 
-  /** "2026-11-23": equal for two moments of the same day where the reader is. */
+  /** "2026-11-23": the date in the reader's time zone. */
   dayKey(moment) {
     return this.#format("key", "en-CA", {
       year: "numeric",
@@ -22,7 +22,7 @@ export class Times {
     }).format(new Date(moment));
   }
 
-  /** "Monday 23 November", with the year when it is not that of `now`. */
+  /** "Monday 23 November", plus the year if it differs from that of `now`. */
   day(moment, now = Date.now()) {
     const options = { weekday: "long", day: "numeric", month: "long" };
     const thisYear = this.dayKey(moment).slice(0, 4) === this.dayKey(now).slice(0, 4);
@@ -38,7 +38,7 @@ export class Times {
     return Math.round(days / 86_400_000);
   }
 
-  /** "15:38", as the server writes it in every language. */
+  /** "15:38" in every language, as the server formats it. */
   clock(moment) {
     return this.#format("clock", "en-GB", { hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
   }
@@ -50,7 +50,7 @@ export class Times {
     );
   }
 
-  /** True when a message at `moment` is near enough to share the heading of one at `before`. */
+  /** True if a message at `moment` can be grouped with one at `before`. */
   isNear(before, moment) {
     return Date.parse(moment) - Date.parse(before) <= GROUP_SPAN;
   }
@@ -72,7 +72,7 @@ function usableZone(zone) {
   }
 }
 
-/** Plain "en" means American dates; Chatty's English is British, as the server writes it. */
+/** Browsers format "en" dates as American English; Chatty uses British English, like the server. */
 function usableLanguage(language) {
   try {
     new Intl.DateTimeFormat(language);

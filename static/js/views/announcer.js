@@ -1,10 +1,10 @@
-// New messages for screen readers: author and words, once, several together.
+// Announces new messages to screen readers: author and text, in batches.
 
 import { excerpt, plain } from "chatty/lib/text.js";
 import { t, tn, noticeText } from "chatty/views/i18n.js";
 
-const TOGETHER = 900; // ms within which messages are announced as one
-const SPELT_OUT = 3;
+const TOGETHER = 900; // ms within which messages are announced together
+const SPELT_OUT = 3; // more messages than this are announced as a number
 
 export class Announcer {
   #chat;

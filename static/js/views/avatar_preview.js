@@ -1,5 +1,5 @@
-// A picture chosen in the profile: shown before it is saved. One that is too big is reported at once, since
-// a limit in front of the form would reject it, and the form with it.
+// Previews a picture chosen in the profile. A file that is too large is reported here, because the server's
+// request limit would reject the whole form.
 
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
@@ -27,6 +27,6 @@ function image(address) {
   const made = element("img", "avatar__picture");
   made.alt = "";
   made.src = address;
-  made.addEventListener("error", () => made.remove()); // no picture: the server says so
+  made.addEventListener("error", () => made.remove()); // not an image: the server reports it
   return made;
 }

@@ -1,12 +1,12 @@
-// What goes on while nobody looks: loads what tells of new messages, for who wants it, and the ways to
-// want it; and the service worker, which answers when nothing else does.
+// Registers the service worker, which serves the offline page, and loads notifications if they are
+// enabled, and their settings or the offer to enable them.
 
 import { loadPrefs } from "chatty/lib/notification_prefs.js";
 import { view } from "chatty/views/dom.js";
 
 export function startBackground({ me, scope, chat, conversationList }) {
   const worker = navigator.serviceWorker;
-  // Refused on plain http and where it is forbidden: pages do without.
+  // Fails on plain HTTP and where it is blocked. Pages work without it.
   worker?.register("/service-worker.js").catch(() => {});
   worker?.ready.then(({ active }) => worker.controller ?? active.postMessage("claim"));
   const prefs = () => loadPrefs(me);

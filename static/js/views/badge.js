@@ -1,4 +1,4 @@
-// How much is unread altogether, in the title and on the icon: so a tab in the background tells, too.
+// The total unread count in the title, the favicon and the app badge, visible from other tabs.
 
 export class Badge {
   #conversationList;
@@ -38,7 +38,7 @@ export class Badge {
 
   #setAppBadge(count) {
     const told = count ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.();
-    told?.catch(() => {}); // not installed, or not allowed: the title says it
+    told?.catch(() => {}); // not installed or not allowed: the title shows it
   }
 
   #showIcon(number) {

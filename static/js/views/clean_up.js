@@ -1,10 +1,10 @@
-// What is removed from this browser when somebody signs out.
+// Removes private data from this browser before signing out.
 
 import { t, tn } from "chatty/views/i18n.js";
 
-const TIDYING = 1_000; // ms the browser gets to take notifications away
+const TIDYING = 1_000; // ms to wait for the browser to close notifications
 
-/** Asks first if that costs text; resolves with false for no. */
+/** Asks first if there is unsent text. Resolves with false if the user cancels. */
 export async function cleanUp(unsent) {
   if (!(await isSure(await unsent.count()))) return false;
   await unsent.clear();

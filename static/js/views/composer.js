@@ -1,12 +1,12 @@
-// Where one writes. Never emptied before the words are taken in, and locked only when the conversation
-// is no longer one's own.
+// The composer. It is emptied only once the outbox has the message, and locked when the conversation
+// becomes inaccessible or read-only.
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
 import { fill, slot } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 
 const WARNING = 200; // characters left at which the counter appears
-const HOLD = 3_000; // ms for which Enter waits for an editor
+const HOLD = 3_000; // ms for which Enter is ignored while an editor loads
 
 export class Composer {
   #form;
@@ -19,15 +19,16 @@ export class Composer {
   #reply = null; // {id, author, excerpt}
   #editLast;
   #onSent;
-  #locked = ""; // why: see lock()
-  #isHeld = false; // while the editor opened by Arrow up loads: see takeEarly()
-  #holding; // timer: how long at most
+  #locked = ""; // the reason: see lock()
+  #isHeld = false; // while the editor opened by ArrowUp loads: see takeEarly()
+  #holding; // timer that ends #isHeld
   #stop;
   #ending = new AbortController();
 
   /**
-   * `onSent()` after words were taken in; `editLast()` opens my last message for editing and returns a
-   * promise that settles when the editor has come or could not, or false if there is no such message.
+   * `onSent()` is called when a message was added to the outbox. `editLast()` opens my last message for
+   * editing. It returns a promise that settles once the editor is open or failed to load, or false if
+   * there is no such message.
    */
   constructor({ form, chat, drafts, store, conversation, onSent, editLast }) {
     this.#form = form;
@@ -50,7 +51,7 @@ export class Composer {
     on(this.#box, "input", () => this.#onInput());
     on(this.#box, "keydown", (event) => this.#onKeydown(event));
     on(document, "keydown", (event) => this.#focusOnTyping(event));
-    // The keyboard of a phone stays open when the button is pressed.
+    // Keep the on-screen keyboard open when the button is tapped.
     on(this.#form.querySelector("[type=submit]"), "pointerdown", (event) => event.preventDefault());
     on(slot(this.#form, "reply"), "click", (event) => {
       if (!event.target.closest("[data-action=cancel-reply]")) return;
@@ -69,13 +70,13 @@ export class Composer {
     this.#ending.abort();
   }
 
-  // What others ask
+  // Public methods
 
   focus() {
     this.#box.focus();
   }
 
-  /** `quoted` {id, author, excerpt}, or null to reply to nothing. */
+  /** `quoted`: {id, author, excerpt}, or null to cancel the reply. */
   replyTo(quoted) {
     this.#reply = quoted;
     this.#showReply();
@@ -83,7 +84,7 @@ export class Composer {
     if (quoted) this.focus();
   }
 
-  /** Take words back that failed; what is being written stays below them. */
+  /** Insert the text of a failed message or edit, above what is being written. */
   amend({ body, quoted }) {
     this.#box.value = this.#box.value ? `${body}\n${this.#box.value}` : body;
     if (quoted) this.replyTo(quoted);
@@ -92,12 +93,12 @@ export class Composer {
   }
 
   /**
-   * Nothing is sent any more, and what was written stays. `why`: "removed", "deleted", "archived", or
-   * why the page must be loaded anew ("foreign", "restored": see chat.js).
+   * Stop sending but keep the text. `why`: "removed", "deleted", "archived", or the reason the page must
+   * be reloaded ("foreign", "restored": see chat.js).
    */
   lock(why) {
     this.#locked = why;
-    this.#box.readOnly = true; // it keeps the focus, so what is still typed goes nowhere else
+    this.#box.readOnly = true; // not disabled: it keeps the focus, so further typing triggers no shortcuts
     this.#form.dataset.locked = "";
     this.#saveDraft();
   }
@@ -108,7 +109,7 @@ export class Composer {
     delete this.#form.dataset.locked;
   }
 
-  /** Why it is locked, or "". */
+  /** The reason it is locked, or "". */
   get locked() {
     return this.#locked;
   }
@@ -117,7 +118,7 @@ export class Composer {
     return this.#box.value;
   }
 
-  /** Empty the box and return what was typed while an editor loaded; "" if nothing waits for one. */
+  /** Empty the box and return what was typed while the editor was loading, or "". */
   takeEarly() {
     if (!this.#isHeld) return "";
     const { value } = this.#box;
@@ -134,10 +135,10 @@ export class Composer {
     this.#saveDraft();
   }
 
-  // Internal: what a person does
+  // Internal: user input
 
   #onKeydown(event) {
-    // 229 is an input method at work, also in browsers that do not say isComposing.
+    // 229 means an input method is active, also in browsers that don't set isComposing.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Enter" && this.#isSendKey(event)) {
       event.preventDefault();
@@ -146,11 +147,11 @@ export class Composer {
       const opening = this.#editLast();
       if (!opening) return;
       event.preventDefault();
-      // Enter waits for the editor, but not longer than HOLD: without a connection it may not come.
+      // Enter does nothing until the editor has loaded, for HOLD at most: offline it may never load.
       this.#isHeld = true;
       const release = () => (this.#isHeld = false);
       opening.then(release);
-      clearTimeout(this.#holding); // of an editor opened before this one
+      clearTimeout(this.#holding); // the timer of a previous editor
       this.#holding = setTimeout(release, HOLD);
     } else if (event.key === "Escape" && this.#reply) {
       event.preventDefault();
@@ -158,15 +159,15 @@ export class Composer {
     }
   }
 
-  /** Who types while nothing has the focus means to write: the first letter is not lost. */
+  /** Focus the box when someone types while nothing has focus. The first letter still goes into it. */
   #focusOnTyping(event) {
     if (this.#locked) return;
     if (event.target !== document.body || event.defaultPrevented) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.key.length === 1 && event.key !== " ") this.focus(); // a blank scrolls
+    if (event.key.length === 1 && event.key !== " ") this.focus(); // the space bar scrolls
   }
 
-  /** Enter sends, Shift+Enter breaks the line; on a touch keyboard Enter breaks it too. */
+  /** Enter sends and Shift+Enter inserts a line break. On touch keyboards Enter inserts one too. */
   #isSendKey(event) {
     if (event.ctrlKey || event.metaKey) return true;
     if (event.shiftKey || event.altKey) return false;
@@ -195,7 +196,7 @@ export class Composer {
         t("composer.too_long", { max: this.#max.toLocaleString(document.documentElement.lang) }),
       );
     } else {
-      // Only once the words are in the outbox is the form kept from being sent the plain way.
+      // Prevent the plain form submission only after the outbox has the message, in case send() throws.
       const { kept } = this.#chat.send({ body, reply_to: this.#reply?.id ?? null });
       event.preventDefault();
       this.#empty(kept);
@@ -208,7 +209,7 @@ export class Composer {
     this.#showReply();
     this.#show();
     this.#showError("");
-    // The draft goes when the outbox has the words on disk: a crash in between loses nothing.
+    // Clear the draft only once the outbox has stored the message, so that a crash loses nothing.
     kept.then(() => this.#saveDraft());
     this.#onSent();
   }
@@ -222,14 +223,14 @@ export class Composer {
       this.#insertShared(draft);
       return;
     }
-    // What the server gave back with a reason, or the browser restored, is newer than any draft.
+    // Text that the server returned with an error, or that the browser restored, is newer than the draft.
     if (this.#box.value || !draft) return;
     this.#box.value = draft.body ?? "";
     this.#reply ??= draft.reply ?? null;
     this.#showReply();
   }
 
-  /** Words another app shared: below what was begun here, and once, however often this is loaded. */
+  /** Insert text shared by another app below the draft. Only once: a reload must not repeat it. */
   #insertShared(draft) {
     if (draft?.body) this.#box.value = `${draft.body}\n${this.#box.value}`;
     this.#reply ??= draft?.reply ?? null;
@@ -249,7 +250,7 @@ export class Composer {
     this.#drafts.write(this.#conversation, { body: this.#box.value, reply: this.#reply });
   }
 
-  /** Another tab wrote on the same draft: follow it, unless this is where one is writing. */
+  /** Another tab changed the draft: apply it, unless the user is typing here. */
   #onStorage(name) {
     if (this.#drafts.conversationOf(name) !== this.#conversation) return;
     if (document.activeElement === this.#box && document.hasFocus()) return;
@@ -260,11 +261,11 @@ export class Composer {
     this.#show();
   }
 
-  // Internal: what is replied to
+  // Internal: the quoted message
 
-  /** The message may have been edited or deleted since the draft was kept. */
+  /** The message may have been edited or deleted since the draft was stored. */
   #refreshReply() {
-    // Without an answer the preview stays as it was; sending does not depend on it.
+    // If that fails, the old preview remains. Sending does not depend on it.
     const { id } = this.#reply ?? {};
     if (id)
       this.#chat.loadMessage(id).then(
@@ -273,7 +274,6 @@ export class Composer {
       );
   }
 
-  /** The preview of a reply is a quote like any other. */
   #updateReply(ids) {
     const quoted = ids.includes(this.#reply?.id) && this.#store.quoteOf(this.#reply.id);
     if (!quoted) return;
@@ -283,7 +283,7 @@ export class Composer {
     this.#saveDraft();
   }
 
-  // Internal: what it looks like
+  // Internal: rendering
 
   #show() {
     this.#grow();

@@ -1,18 +1,18 @@
-// How the connection is, said quietly: nothing while all is well or only flickers.
+// Shows connection problems. Short interruptions are not shown.
 
 import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
-const PATIENCE = 1_500; // ms without a connection before anything is said
+const PATIENCE = 1_500; // ms offline before anything is shown
 
 export class Connection {
   #chat;
   #outbox;
   #unsent;
-  #place; // for a word or two, in the top bar; null on pages without a conversation
+  #place; // for the short status in the top bar; null on pages without a conversation
   #signIn;
-  #bar = null; // for what needs a sentence and something to do
+  #bar = null; // for problems with an explanation and an action
   #timer = null;
   #unstored = null; // timer; null while a reload would lose nothing
   #status = {};
@@ -28,7 +28,7 @@ export class Connection {
   connect() {
     this.#chat.on("status", (status) => this.#onStatus(status));
     this.#outbox.on("stored", () => this.#checkStored());
-    this.#onStatus(this.#chat.status); // as it came to be before this was here
+    this.#onStatus(this.#chat.status); // the status before this module had loaded
     this.#checkStored();
     addEventListener("beforeunload", (event) => this.#outbox.stored || event.preventDefault());
     for (const type of ["online", "offline"]) {
@@ -54,7 +54,7 @@ export class Connection {
     if (status.blocked) this.#show();
   }
 
-  /** Most words are sent before anybody could read that this browser does not keep them. */
+  /** Delayed: most messages are sent before anyone could read that they aren't stored. */
   #checkStored() {
     clearTimeout(this.#unstored);
     this.#unstored = null;

@@ -1,12 +1,12 @@
-// A message's words or its address, into the clipboard.
+// Copies the text of a message or its link to the clipboard.
 
 import { slot } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
-/** As they are read, not as they were written: what is bold has no asterisks. */
+/** Copies the rendered text, without Markdown. */
 export async function copyText(row) {
-  // biome-ignore lint/performance/useDomNodeTextContent: it has the line breaks that are seen.
+  // biome-ignore lint/performance/useDomNodeTextContent: innerText keeps the visible line breaks.
   await put(slot(row, "body").innerText.trim());
   toast.info(t("copied.text"));
 }
@@ -21,7 +21,7 @@ export async function copyDraft(text) {
   toast.info(t("copied.text"));
 }
 
-/** The clipboard proper exists on https alone. */
+/** The Clipboard API exists only on HTTPS. */
 async function put(text) {
   try {
     await navigator.clipboard.writeText(text);

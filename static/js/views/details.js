@@ -1,22 +1,22 @@
-// People and settings of the open conversation, beside it where there is room. They are the pages of
-// that name: what the server draws there is shown here, and [data-pane] sends a form from here.
+// The side pane with the members and settings of the open conversation, in wide windows. It shows the
+// server-rendered pages of the same name. Forms with [data-pane] are submitted within it.
 
 import { button, element, isTypedInto } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
 const WIDE = matchMedia("(width > 72em)"); // as static/css/components/details.css
-const KEPT = 31_536_000; // s: the server draws the place of what was open last
-const PAUSE = 500; // ms in which more may change
+const KEPT = 31_536_000; // s: lifetime of the cookie that remembers the open pane
+const PAUSE = 500; // ms to wait for further changes before reloading
 
 export class Details {
   #chat;
   #place;
   #title;
   #body;
-  #toggles; // path of a page -> the link to it above the log
-  #path = ""; // of what is open
-  #address = ""; // the same with its query: what is loaded again
+  #toggles; // path of a page -> its link in the top bar
+  #path = ""; // of the open page
+  #address = ""; // of the open page, with its query
   #requests = 0;
   #isSending = false;
   #isStale = false;
@@ -24,7 +24,7 @@ export class Details {
   #stop;
   #ending = new AbortController();
 
-  /** `place`: as templates/conversations/conversation.html has it. */
+  /** `place`: #details in templates/conversations/conversation.html. */
   constructor({ place, chat }) {
     this.#place = place;
     this.#chat = chat;
@@ -53,7 +53,7 @@ export class Details {
     this.#ending.abort();
   }
 
-  // What the reader does
+  // User input
 
   #onClick(event) {
     const link = event.target.closest?.("a");
@@ -66,7 +66,7 @@ export class Details {
       return;
     }
     this.#open(link.href);
-    this.#title.focus({ preventScroll: true }); // at once: a moment later one may be writing
+    this.#title.focus({ preventScroll: true }); // now: after loading, the user may be typing elsewhere
   }
 
   #onSubmit(event) {
@@ -85,7 +85,7 @@ export class Details {
 
   #onKeydown(event) {
     if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
-    if (isTypedInto(event.target) && this.#isTouched()) return; // what was begun stays
+    if (isTypedInto(event.target) && this.#isTouched()) return; // don't discard unsaved input
     event.preventDefault();
     this.#close();
   }
@@ -94,14 +94,14 @@ export class Details {
     if (this.#isStale && !this.#body.contains(relatedTarget)) this.#refreshSoon();
   }
 
-  /** Show what the page was drawn with a place for, once there is room. */
+  /** Open the pane that the server left room for, once the window is wide enough. */
   #onResize() {
     const { shows } = this.#place.dataset;
     if (shows && WIDE.matches && !this.#path) this.#open(shows);
     this.#showExpanded();
   }
 
-  // What is open
+  // Opening and closing
 
   #open(url) {
     const { pathname } = new URL(url, location.href);
@@ -129,7 +129,7 @@ export class Details {
     if (hadFocus) toggle?.focus();
   }
 
-  /** In a narrow window its links are links like any other. */
+  /** In a narrow window the toggles are ordinary links. */
   #showExpanded() {
     for (const toggle of this.#toggles.values()) {
       if (WIDE.matches) {
@@ -142,15 +142,15 @@ export class Details {
     }
   }
 
-  /** The server draws the next page with a place for it. */
+  /** Set a cookie, so that the server renders the next page with room for the pane. */
   #remember(name) {
     // biome-ignore lint/suspicious/noDocumentCookie: not every browser has the Cookie Store API.
     document.cookie = `details=${name}; path=/; max-age=${name ? KEPT : 0}; samesite=lax`;
   }
 
-  // What the server draws
+  // Loading
 
-  /** `isQuiet`: nobody asked for it, so it disturbs nobody. */
+  /** `isQuiet`: an automatic refresh, which shows neither progress nor errors. */
   async #load(url, { isQuiet = false } = {}) {
     const request = ++this.#requests;
     this.#isStale = false;
@@ -160,7 +160,7 @@ export class Details {
     if (request !== this.#requests) return;
     if (this.#isSignedOut(answer)) return;
     if (answer?.status === 404)
-      this.#close(); // not mine any more: the page itself says so
+      this.#close(); // no longer accessible: the page itself shows that
     else if (isQuiet && (!page || this.#isInUse())) this.#isStale = true;
     else if (page) {
       this.#address = url;
@@ -168,7 +168,7 @@ export class Details {
     } else this.#showError(why, () => this.#load(url));
   }
 
-  /** One form at a time: the second press of a button means the same as the first. */
+  /** One form at a time: a second click on a button is ignored. */
   async #send(url, fields) {
     if (this.#isSending) return;
     this.#isSending = true;
@@ -179,7 +179,7 @@ export class Details {
     const { answer, page, why } = await fetchPage(url, { method: "POST", body: fields });
     this.#isSending = false;
     if (request !== this.#requests) {
-      // Something else is open by now; that it was refused must be heard all the same.
+      // Something else has been opened since, but an error must still be reported.
       if (!answer?.ok) toast.error(why || t("error.server"));
       return;
     }
@@ -187,18 +187,18 @@ export class Details {
     if (!page) return this.#showError(why, () => this.#send(url, fields));
     const { search } = new URL(this.#address, location.href);
     this.#show(page, { typed });
-    // The server leads to the first page of many people; one goes on where one was.
+    // The server redirects to the first page of the member list. Return to the page that was open.
     if (answer.redirected && /[?&]page=/.test(search)) await this.#load(this.#address, { isQuiet: true });
   }
 
-  /** Not signed in any more. The page stays all the same: something may be half written in it. */
+  /** The session has ended. Don't leave the page: it may contain unsent text. */
   #isSignedOut(answer) {
     if (!answer?.redirected || this.#toggles.has(new URL(answer.url).pathname)) return false;
     this.#showError(t("connection.signed_out_plain"), () => location.reload(), "connection.signed_out.way");
     return true;
   }
 
-  /** `typed`: what the field with the focus held when this was asked for. */
+  /** `typed`: the value of the focused field when the page was requested. */
   #show(page, { isQuiet = false, typed }) {
     const focused = /** @type {HTMLInputElement} */ (document.activeElement);
     const hadFocus = this.#body.contains(focused);
@@ -223,7 +223,7 @@ export class Details {
     (wrong ?? (same || this.#title)).focus({ preventScroll: !wrong });
   }
 
-  /** `word`: what the button says that does `again`. */
+  /** `label`: the translation key of the button that calls `again`. */
   #showError(why, again, label = "status.retry") {
     const hadFocus = this.#body.contains(document.activeElement);
     const text = element("p", "flash flash--error", why || t("error.server"));
@@ -235,9 +235,9 @@ export class Details {
     if (hadFocus) press.focus();
   }
 
-  // What changes meanwhile
+  // Changes by others
 
-  /** Drawn anew, once nobody is in the middle of something there. */
+  /** Reload the pane, unless it is being used. */
   #refreshSoon() {
     if (!this.#path) return;
     this.#isStale = true;
@@ -264,7 +264,7 @@ export class Details {
   }
 }
 
-/** {answer, page, why}: of no answer and of one that is no page of ours, `why` says what is wrong. */
+/** {answer, page, why}. Without a usable page, `page` is null and `why` is the reason, if known. */
 async function fetchPage(url, options = {}) {
   try {
     const answer = await fetch(url, { ...options, headers: { Accept: "text/html" } });

@@ -1,8 +1,8 @@
-// Asking before something is gone.
+// Confirmation dialogs.
 
 import { fromTemplate, slot } from "chatty/views/dom.js";
 
-/** A question with two answers; resolves with true for yes. Escape means no. */
+/** Resolves with true for yes. Escape means no. */
 export function ask({ question, about = "", yes, no }) {
   const dialog = fromTemplate("dialog-template");
   slot(dialog, "question").textContent = question;

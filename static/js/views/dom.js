@@ -1,14 +1,14 @@
-// The few things every view does with the page.
+// DOM helpers for the views.
 
-/** A part of the page that may come a moment later, or only where it is wanted. */
+/** Import a view that is loaded later, or only on some pages. */
 export const view = (name) => import(`chatty/views/${name}.js`);
 
-/** The part of `root` that a template calls `name`, or null. */
+/** The element of `root` with [data-slot=name], or null. */
 export function slot(root, name) {
   return root?.querySelector(`[data-slot="${name}"]`) ?? null;
 }
 
-/** Put plain text into a slot, if the template has it. */
+/** Set the text of a slot, if it exists. */
 export function fill(root, name, text) {
   const element = slot(root, name);
   if (element && element.textContent !== text) element.textContent = text;
@@ -17,19 +17,19 @@ export function fill(root, name, text) {
 /** A fresh copy of the one element inside <template id>. */
 export function fromTemplate(id) {
   const inside = document.getElementById(id)?.content.firstElementChild;
-  // Imported, not just cloned: addresses inside mean nothing in a template's own document.
+  // importNode, not cloneNode: URLs don't resolve in the template's own document.
   return inside ? document.importNode(inside, true) : null;
 }
 
 /**
- * The only place where text becomes HTML: `html` must be what the server rendered and sanitised,
- * never anything a person typed.
+ * The only place that assigns innerHTML. `html` must have been rendered and sanitised by the server,
+ * never user input.
  */
 export function setServerHtml(element, html) {
   element.innerHTML = html;
 }
 
-/** An icon of the page's sprite (templates/_sprite.html). */
+/** An icon from the sprite in templates/_sprite.html. */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const drawing = document.createElementNS(space, "svg");
@@ -41,7 +41,7 @@ export function icon(name) {
   return drawing;
 }
 
-/** Create an element with a class and children (nodes, or strings as text). */
+/** Create an element with a class and children (nodes, or strings for text). */
 export function element(name, className, ...children) {
   const made = document.createElement(name);
   if (className) made.className = className;
@@ -49,7 +49,7 @@ export function element(name, className, ...children) {
   return made;
 }
 
-/** A button that says `words` and does `work`. */
+/** Create a button with a label that calls `work`. */
 export function button(className, text, work) {
   const made = element("button", className, text);
   made.type = "button";
@@ -57,12 +57,12 @@ export function button(className, text, work) {
   return made;
 }
 
-/** True while somebody is really looking at this page. */
+/** True while the page is visible and has focus, so someone is probably looking at it. */
 export function isWatched() {
   return document.visibilityState === "visible" && document.hasFocus();
 }
 
-/** True for what takes the keys that are pressed in it as text. */
+/** True for elements that take keyboard input, where shortcuts must not apply. */
 export function isTypedInto(element) {
   return Boolean(element.closest?.("input, textarea, select, [contenteditable]"));
 }

@@ -1,12 +1,13 @@
-// Editing a message in its place. What is being written is kept like a draft, under the message's id,
-// until it is saved or cancelled; an edit made elsewhere meanwhile is shown, never written over unseen.
+// Inline editing of messages. The text is stored as a draft under the message's id until it is saved or
+// cancelled. If the message was edited elsewhere in the meantime, that version is shown before it can be
+// overwritten.
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
 import { element, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
-const NAME = /^edit\.(\d+)$/; // of an edit's draft
+const NAME = /^edit\.(\d+)$/; // of a draft
 
 export class Editing {
   #chat;
@@ -16,9 +17,9 @@ export class Editing {
   #conversation; // id
   #composer;
   #max;
-  #unsaved = new Set(); // ids of messages whose edit was begun and is not open now
-  #open = new Map(); // id of a message -> its row with an editor
-  #bases = new WeakMap(); // editor -> `edited_at` of the message as it was when the edit began
+  #unsaved = new Set(); // ids of messages with a draft but no open editor
+  #open = new Map(); // message id -> its row with an editor
+  #bases = new WeakMap(); // editor -> `edited_at` of the message when the edit began
   #stop;
 
   constructor({ chat, store, timeline, drafts, conversation, composer, max }) {
@@ -50,7 +51,7 @@ export class Editing {
     this.#stop();
   }
 
-  /** Open the editor in a message's row. Rejects with an ApiError when its source cannot be had. */
+  /** Open the editor in a message's row. Rejects with an ApiError if its source can't be loaded. */
   async open(row, { focus = true } = {}) {
     const opened = row.querySelector(".editor");
     if (opened) {
@@ -85,7 +86,7 @@ export class Editing {
     if (focus) this.#focusEnd(id, editor);
   }
 
-  /** Put the cursor at the end, after what was typed while this was loading. */
+  /** Append what was typed into the composer while the editor was loading, and put the cursor at the end. */
   #focusEnd(id, editor) {
     const { body: box } = editor.elements;
     const early = this.#composer?.takeEarly();
@@ -98,12 +99,12 @@ export class Editing {
     editor.scrollIntoView({ block: "nearest" });
   }
 
-  // Internal: what was begun earlier
+  // Internal: edits in progress from earlier
 
-  /** Where the message is not on the page, only what became of it is asked for. */
+  /** If the message is not on the page, only check whether it was deleted. */
   async #resume(id) {
     if (this.#timeline.row(id)) return this.#reopen([id]);
-    const message = await this.#chat.loadMessage(id).catch(() => null); // then the draft stays
+    const message = await this.#chat.loadMessage(id).catch(() => null); // keep the draft on errors
     if (message?.deleted_at) this.#moveToComposer(id);
     return undefined;
   }
@@ -115,12 +116,12 @@ export class Editing {
       if (!row) continue;
       if (row.classList.contains("message--deleted")) this.#moveToComposer(id);
       else if (row.querySelector("[data-action=edit]")) {
-        this.open(row, { focus: false }).catch(() => {}); // the next look at the message tries again
+        this.open(row, { focus: false }).catch(() => {}); // retried when the message changes
       }
     }
   }
 
-  /** Of a message that was deleted: its text goes to the composer, if one can write here. */
+  /** The message was deleted: move the edited text to the composer, if there is one. */
   #moveToComposer(id) {
     const draft = this.#drafts.read(nameOf(id));
     if (!draft || !this.#composer) return;
@@ -130,7 +131,7 @@ export class Editing {
     this.#drafts.write(nameOf(id), {});
   }
 
-  /** Rows that left the page, because another part of the history is shown, took their editors along. */
+  /** Editors are lost with their rows when another part of the history is shown. Remember their drafts. */
   #trackRemoved() {
     for (const [id, row] of this.#open) {
       if (row.isConnected) continue;
@@ -150,7 +151,7 @@ export class Editing {
     }
   }
 
-  // Internal: while it is open
+  // Internal: open editors
 
   #saveDraft(id, editor, { even = false } = {}) {
     const body = editor.elements.body.value;
@@ -195,7 +196,7 @@ export class Editing {
     return undefined;
   }
 
-  /** The other version, above one's own. Who has seen it may save over it. */
+  /** Show the other version above the editor. Saving after that overwrites it. */
   #showConflict(editor, message) {
     showError(editor, t("edit.conflict"));
     editor.querySelector(".conflict")?.remove();
@@ -219,7 +220,7 @@ export class Editing {
   #close(row) {
     this.#open.delete(Number(row.dataset.messageId));
     const editor = row.querySelector(".editor");
-    // By the time the server answers, the focus may have moved on. Leave it there.
+    // The focus may have moved since the request was sent. Leave it there.
     const focused = document.activeElement;
     const isElsewhere = focused && focused !== document.body && !editor?.contains(focused);
     editor?.remove();

@@ -1,4 +1,4 @@
-// The sentences scripts say. They stand, translated, in <template id="translations"> of the page.
+// Translated strings for scripts, from <template id="translations"> in the page.
 
 const TRANSLATIONS = new Map();
 
@@ -9,14 +9,14 @@ function load() {
   }
 }
 
-/** The sentence called `name`, with each {gap} filled from `values`. */
+/** The translation of `name`, with each {placeholder} replaced from `values`. */
 export function t(name, values = {}) {
   if (!TRANSLATIONS.size) load();
   const sentence = TRANSLATIONS.get(name) ?? name;
   return sentence.replace(/\{(\w+)\}/g, (gap, key) => values[key] ?? gap);
 }
 
-/** What a notice tells, in the page's language; one that this page does not know, in the server's. */
+/** The text of a system message in the page's language. Unknown kinds use the text from the server. */
 export function noticeText({ kind, author, notice: { text, data } }) {
   const variant = data.role ?? data.access ?? (kind === "topic" && !data.new ? "none" : "");
   const name = `notice.${kind}${variant && `.${variant}`}`;
@@ -24,7 +24,7 @@ export function noticeText({ kind, author, notice: { text, data } }) {
   return translated === name ? text : translated;
 }
 
-/** The sentence for a number: "name.one", "name.other" … as the page's language counts. */
+/** Pluralise: "name.one", "name.other", ... by the plural rules of the page's language. */
 export function tn(name, count, values = {}) {
   const form = new Intl.PluralRules(document.documentElement.lang || "en").select(count);
   if (!TRANSLATIONS.size) load();

@@ -1,5 +1,5 @@
-// Moving through the messages by keyboard: arrows or j and k in the log, one key per action, and Tab
-// through one message instead of all.
+// Keyboard navigation in the message list: arrows or j/k to move, one key per action, and Tab stops in
+// only one message.
 
 import { isTypedInto } from "chatty/views/dom.js";
 
@@ -18,7 +18,7 @@ export class Keyboard {
   #actions;
   #composer;
   #box = document.getElementById("timeline");
-  #current = null; // the row whose buttons Tab goes through
+  #current = null; // the row with Tab stops
   #ending = new AbortController();
 
   constructor({ timeline, actions, composer }) {
@@ -39,19 +39,20 @@ export class Keyboard {
   }
 
   /**
-   * Tab passes the log with one message: the one in hand, else the last in sight. All its buttons and
-   * links are on the way, and those of the others once one of them is taken in hand.
+   * Only one message has Tab stops: the focused one, else the last visible one. Its buttons and links
+   * can be reached with Tab; those of another message once that one has focus.
    */
   #setTabStops(from) {
     const rows = this.#timeline.rows();
     const current = from.closest?.("#messages > [data-message-id]");
     if (current) this.#current = current;
     else if (!this.#current?.isConnected || !this.#timeline.isInSight(this.#current)) {
-      // Of a message taller than the view no end is in sight.
+      // lastSeen() is 0 if a message is taller than the view.
       const seq = this.#timeline.lastSeen() || this.#timeline.place().seq;
       this.#current = rows.find((row) => Number(row.dataset.seq) === seq) ?? rows.at(-1);
     }
-    // They are followed by themselves where one comes near; to be there would lead away from the end.
+    // Focusing these would scroll to them, and they load by themselves on scrolling near. So they are
+    // Tab stops only after an error.
     for (const link of document.querySelectorAll("#older a, #newer a")) {
       link.tabIndex = link.closest("nav").querySelector(".timeline__error") ? 0 : -1;
     }
@@ -68,8 +69,8 @@ export class Keyboard {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target, key } = event;
     if (isTypedInto(target) || target.closest(".picker, details[open]")) return;
-    // On the log itself the arrows scroll, as everywhere; j and k take a message in hand. The buttons
-    // and links of a message count as the message: Shift+Tab from the composer arrives at one of them.
+    // With focus on the list itself, arrows scroll as usual and j/k focus a message. A message's buttons
+    // and links count as the message, since Shift+Tab from the composer focuses one of them.
     const row = target.closest("[data-kind]");
     const step = { k: -1, j: 1, ...(row && { ArrowUp: -1, ArrowDown: 1 }) }[key];
     if (step) this.#step(row, step, event);

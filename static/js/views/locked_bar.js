@@ -1,11 +1,12 @@
-// What takes the composer's place when the conversation is no longer one's own.
+// The bar that replaces the composer when the conversation is inaccessible or read-only.
 
 import { button, element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
 /**
- * `change`: "removed", "deleted", "archived", "foreign" (the page is another person's now) or
- * "restored" (the installation has another past). `composer`: a locked one, or null. Says it once.
+ * `change`: "removed", "deleted", "archived", "foreign" (the browser is signed in as someone else) or
+ * "restored" (the server restored a backup). `composer`: the locked composer, or null. Only
+ * "archived" can be replaced by a later change.
  */
 export function showLocked({ change, composer, home }) {
   const before = document.getElementById("locked-bar");
@@ -26,13 +27,13 @@ export function showLocked({ change, composer, home }) {
     const discard = button("button button--quiet button--small", t("status.discard"), () => {
       composer.discard();
       for (const each of [note, copy, discard]) each.remove();
-      (buttons.querySelector(".button") ?? bar).focus(); // not lost with the button that had it
+      (buttons.querySelector(".button") ?? bar).focus(); // the focused button was removed
     });
     buttons.append(copy, discard);
   }
   if (change !== "archived") {
     const isForeign = change === "foreign" || change === "restored";
-    // Whatever is pressed in the log would be done in the other person's name.
+    // Actions on messages would be performed as the other account.
     if (isForeign) document.getElementById("timeline").inert = true;
     const text = t(isForeign ? "connection.stopped.way" : "gone.home");
     const away = element("a", "button button--quiet button--small", text);
@@ -45,7 +46,7 @@ export function showLocked({ change, composer, home }) {
   if (change === "removed") offerToJoin(buttons);
 }
 
-/** Who left an open conversation elsewhere may join it again: if so, the server shows a form for it here. */
+/** If the conversation is public, the server shows a form to join it at this URL. Add it to the bar. */
 async function offerToJoin(buttons) {
   try {
     const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
@@ -55,11 +56,11 @@ async function offerToJoin(buttons) {
     const press = form.querySelector("button");
     press.className = "button button--small";
     press.textContent = t("gone.join");
-    // One main button: what was written is still there after joining.
+    // Only "Join" is a primary button: unsent text is still there after joining.
     for (const other of buttons.querySelectorAll(".button")) other.classList.add("button--quiet");
     buttons.prepend(document.importNode(form, true));
   } catch {
-    // Without a connection there is nothing to join.
+    // Offline, joining is not possible anyway.
   }
 }
 
@@ -68,11 +69,11 @@ export function hideLocked() {
   for (const editor of document.querySelectorAll(".editor[data-locked]")) unlockEditor(editor);
 }
 
-/** An edit in progress cannot be saved any more; what was written stays to be copied. */
+/** Edits in progress can't be saved any more, but their text can be copied. */
 function lockEditor(editor) {
   const { body } = editor.elements;
   const cancel = editor.querySelector("[data-action=cancel]");
-  editor.dataset.locked = cancel.textContent; // what it says when it is unlocked
+  editor.dataset.locked = cancel.textContent; // the label to restore
   cancel.textContent = t("status.discard");
   body.readOnly = true;
   editor.addEventListener("submit", stop, { capture: true });

@@ -1,15 +1,15 @@
-// Calling somebody: after an "@" the members whose names fit what follows it, to choose from.
+// Mention suggestions: lists members whose names match the text after an "@".
 
 import { caseFolded, folded, rank } from "chatty/lib/match.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
-// As conversations/mentions.py: not inside an address. A name may be of several words.
+// As in conversations/mentions.py: not inside an email address or URL. Names can have several words.
 const MENTION = /(?<![\p{L}\p{N}_@/.+-])@([^@\s][^@\n]{0,59})?$/u;
 const SHOWN = 6;
-const BY_WORD = 1; // of lib/match.js: names and words that begin with what was typed
-const FRESH = 30_000; // ms for which names are believed
-const MARKUP = /[\\`*_~[\]]/g; // what Markdown would take for its own
+const BY_WORD = 1; // the highest rank shown: names or words that start with the typed text (lib/match.js)
+const FRESH = 30_000; // ms for which the member list is cached
+const MARKUP = /[\\`*_~[\]]/g; // characters to escape in Markdown
 
 export class Mentions {
   #me;
@@ -19,10 +19,10 @@ export class Mentions {
   #form;
   #box;
   #list;
-  #members = null; // a promise of {id, name, hue, picture}s by name
+  #members = null; // a promise of [{id, name, hue, picture}], sorted by name
   #askedAt = 0;
-  #shownFor = null; // what was typed when the list was drawn
-  #closedAt = -1; // where the "@" stands for which nobody is wanted
+  #shownFor = null; // the typed text when the list was rendered
+  #closedAt = -1; // position of the "@" whose list was closed
   #stop;
   #ending = new AbortController();
 
@@ -47,7 +47,7 @@ export class Mentions {
     const moved = () => document.activeElement === this.#box && this.#update();
     document.addEventListener("selectionchange", moved, { signal });
     this.#form.addEventListener("submit", () => this.#onSubmit(), { signal });
-    // Before the composer hears them: Enter would send.
+    // In the capture phase, before the composer's handler: Enter would send.
     const onKeydown = (event) => event.target === this.#box && this.#onKeydown(event);
     this.#form.addEventListener("keydown", onKeydown, { signal, capture: true });
     this.#list.addEventListener("pointerdown", (event) => event.preventDefault(), { signal });
@@ -64,9 +64,9 @@ export class Mentions {
     this.#list.remove();
   }
 
-  // Internal: who is meant
+  // Internal: finding members
 
-  /** {at, typed} of the call that ends at the caret, or null. */
+  /** {at, typed} of the mention that ends at the caret, or null. */
   get #query() {
     const { value, selectionStart: caret, selectionEnd: end } = this.#box;
     const found = caret === end && MENTION.exec(value.slice(0, caret));
@@ -86,7 +86,7 @@ export class Mentions {
     return this.#show(fitting(members, query.typed), query.typed);
   }
 
-  /** The box is empty now, without a word of it: what is written next calls anew. */
+  /** The composer empties the box without an input event. Reset for the next message. */
   #onSubmit() {
     this.#closedAt = -1;
     this.#close();
@@ -99,12 +99,12 @@ export class Mentions {
       const others = results.map(({ user }) => user).filter(({ id }) => id !== this.#me.id);
       return others.sort((a, b) => a.name.localeCompare(b.name));
     } catch {
-      this.#members = null; // the next letter tries again; the name can be written out
+      this.#members = null; // retried at the next keystroke; names can also be typed in full
       return [];
     }
   }
 
-  // Internal: what it looks like
+  // Internal: rendering
 
   #show(people, typed) {
     const chosen = typed === this.#shownFor ? this.#chosen?.id : null;
@@ -122,7 +122,7 @@ export class Mentions {
     });
     this.#list.replaceChildren(...options);
     this.#list.hidden = !options.length;
-    // After a blank one may be going on with the sentence: Enter then sends it.
+    // After a space this may be the rest of the sentence, so select nothing and let Enter send.
     const first = /\s/.test(typed) ? null : options[0];
     this.#choose(options.find(({ id }) => id === chosen) ?? first);
   }
@@ -144,7 +144,7 @@ export class Mentions {
     else this.#box.removeAttribute("aria-activedescendant");
   }
 
-  // Internal: what a person does
+  // Internal: user input
 
   #onKeydown(event) {
     if (this.#list.hidden || event.isComposing || event.keyCode === 229) return;
@@ -172,7 +172,7 @@ export class Mentions {
     if (option) this.#insert(option);
   }
 
-  /** Written as if by hand: it can be undone, and is kept as a draft. */
+  /** Inserted as if typed, so that it can be undone and the draft is saved. */
   #insert({ dataset: { name } }) {
     const query = this.#query;
     if (!query) return this.#close();
@@ -189,7 +189,7 @@ export class Mentions {
   }
 }
 
-/** Those whose name begins with what was typed before those with a word that does. */
+/** The matching members. Names that start with the typed text come before names with a word that does. */
 export function fitting(members, typed) {
   const goesOn = /\s$/.test(typed) ? `${folded(typed)} ` : "";
   const fit = members
@@ -197,6 +197,6 @@ export function fitting(members, typed) {
     .filter(({ name, rank: found }) => found !== null && found <= BY_WORD && folded(name).startsWith(goesOn))
     .sort((a, b) => a.rank - b.rank)
     .slice(0, SHOWN);
-  // Written out already, as the server compares: there is nothing to choose.
+  // Already typed in full, by the server's comparison: nothing to suggest.
   return fit.length === 1 && caseFolded(fit[0].name) === caseFolded(typed) ? [] : fit;
 }

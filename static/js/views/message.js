@@ -1,23 +1,23 @@
-// One message as the page shows it: fills templates/conversations/_message.html and _notice.html.
+// Renders messages with templates/conversations/_message.html and _notice.html.
 
 import { element as makeElement, fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 import { t, tn, noticeText } from "chatty/views/i18n.js";
 
-// A few emoji alone are meant as a picture; the same rule as in web/timeline.py.
+// Messages of only a few emoji are shown larger. Keep in sync with web/timeline.py.
 const ONLY_EMOJI = /^[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\s]{1,24}$/u;
-const NAMES_SHOWN = 6; // of those who reacted
-const READING = ["copy", "link", "unread"]; // what one does without adding anything
+const NAMES_SHOWN = 6; // in the title of a reaction
+const READING = ["copy", "link", "unread"]; // actions allowed in archived conversations
 
 export class MessageView {
   #me;
   #times;
   #canManage;
   #archived;
-  #names = new Map(); // user id -> name, of everybody who was ever seen here
-  #mine = new Map(); // message id -> Map(emoji -> on), of what I pressed myself
+  #names = new Map(); // user id -> name, of everyone seen so far
+  #mine = new Map(); // message id -> Map(emoji -> on), of reactions I toggled on this page
 
-  /** `people` {id, name}: whose names are known before they say anything. */
+  /** `people`: [{id, name}] of the members. */
   constructor({ me, times, people, canManage, archived }) {
     this.#me = me;
     this.#times = times;
@@ -28,8 +28,8 @@ export class MessageView {
   }
 
   /**
-   * A new element for a message or a notice. Its buttons belong to no form: scripts press them, and
-   * looking for forms by their ids costs a browser more than all else about putting messages in.
+   * Create the element of a message or system message. The `form` attributes of its buttons are removed:
+   * scripts handle them, and resolving form ids is the most expensive part of inserting messages.
    */
   draw(message) {
     const element = fromTemplate(message.kind === "text" ? "message-template" : "notice-template");
@@ -38,7 +38,6 @@ export class MessageView {
     return element;
   }
 
-  /** Make `element` say what `message` says now. */
   update(element, message) {
     this.#rememberName(message);
     const { dataset } = element;
@@ -54,7 +53,7 @@ export class MessageView {
     else fill(element, "notice", noticeText(message));
   }
 
-  /** A new bubble for words of mine that are on their way. */
+  /** Create the element of a pending message. */
   drawPending(entry) {
     const element = fromTemplate("message-template");
     element.removeAttribute("id");
@@ -75,7 +74,6 @@ export class MessageView {
     return element;
   }
 
-  /** The hour and minute where the reader is. */
   showTime(element, moment) {
     const time = slot(element, "time");
     time.dateTime = moment;
@@ -89,7 +87,7 @@ export class MessageView {
     this.#showQuote(element, quoted);
   }
 
-  /** I pressed this myself: the list of ids in a message is cut at twenty and may not name me. */
+  /** Remember that I toggled this: a message lists only twenty users per reaction, perhaps without me. */
   rememberReaction(id, emoji, on) {
     if (!this.#mine.has(id)) this.#mine.set(id, new Map());
     this.#mine.get(id).set(emoji, on);
@@ -137,7 +135,7 @@ export class MessageView {
     const quote = slot(element, "reply");
     if (!quote) return;
     if (!quoted) {
-      quote.remove(); // what a message replies to never changes
+      quote.remove(); // whether a message is a reply never changes
       return;
     }
     quote.hidden = false;
@@ -159,7 +157,7 @@ export class MessageView {
       this.#fillChip(chip, reaction, url, this.#isMine(message.id, reaction, wasMine));
       return chip;
     });
-    // Chips that stay are left alone, so that the one just pressed keeps the focus.
+    // Don't move remaining chips, so that the one just clicked keeps the focus.
     for (const chip of before.values()) if (!chips.includes(chip)) chip.remove();
     chips.forEach((chip, index) => {
       if (place.children[index] !== chip) place.insertBefore(chip, place.children[index] ?? null);
@@ -222,7 +220,7 @@ export class MessageView {
   }
 }
 
-/** What the page itself tells of a drawn message: enough to place it, not its source. */
+/** Read a message from its server-rendered element: shallow, that is, without its Markdown. */
 export function readMessage(element) {
   const { dataset } = element;
   const author = dataset.author && {

@@ -1,5 +1,5 @@
-// What one can do with a message, without leaving the page: reply, react, edit, delete, copy; retry,
-// amend or discard what failed. Each but copying is also a link or form that works without this.
+// Actions on messages without leaving the page: reply, react, edit, delete, copy; and retry, edit or
+// discard failed ones. All but copying also work as links or forms without this script.
 
 import { excerpt } from "chatty/lib/text.js";
 import { fromTemplate, slot, view } from "chatty/views/dom.js";
@@ -7,7 +7,7 @@ import { ask } from "chatty/views/dialog.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
-const MENU = 300; // px, about what a menu is high
+const MENU = 300; // px: approximate height of a menu
 
 export class MessageActions {
   #chat;
@@ -18,7 +18,7 @@ export class MessageActions {
   #me;
   #drafts;
   #conversation; // id
-  #editing = null; // a promise of Editing, once somebody edits here
+  #editing = null; // a promise of Editing, loaded on first use
   #max;
   #picker = null;
   #ending = new AbortController();
@@ -44,7 +44,7 @@ export class MessageActions {
     document.addEventListener("pointerdown", (event) => this.#onPointerdown(event), { signal });
     const left = ({ key, target }) => key === "Escape" && this.#onEscape(target);
     document.addEventListener("keydown", left, { signal });
-    // Edits that were begun earlier are taken up again.
+    // Reopen the editors of edits in progress.
     if (this.#drafts.names().some((name) => name.startsWith("edit."))) this.#loadEditing().catch(() => {});
   }
 
@@ -53,9 +53,9 @@ export class MessageActions {
     this.#editing?.then((editing) => editing.disconnect());
   }
 
-  // What others ask
+  // Public methods
 
-  /** Open my last message for editing. Returns a promise, or false if that message is not on the page. */
+  /** Open my last message for editing. Returns a promise, or false if it can't be edited on this page. */
   editLast() {
     const mine = this.#store
       .messages()
@@ -66,7 +66,7 @@ export class MessageActions {
     return this.#do("edit", row);
   }
 
-  /** Do what a key means ("reply", "edit", "copy"…) with a message's row, if it has the button. */
+  /** Run an action ("reply", "edit", ...) on a message's row. Returns false if it has no such button. */
   run(name, row) {
     const press = row.querySelector(`[data-action="${name}"]`);
     if (!press || !ACTIONS[name]) return false;
@@ -74,7 +74,7 @@ export class MessageActions {
     return true;
   }
 
-  /** Press the picker's emoji `number`, counted from 1, without opening it. */
+  /** Toggle the picker's emoji `number`, counted from 1, without opening the picker. */
   reactWith(number, row) {
     const picker = document.getElementById("picker-template").content;
     const emoji = picker.querySelectorAll("[data-emoji]")[number - 1]?.dataset.emoji;
@@ -98,7 +98,7 @@ export class MessageActions {
     const menu = press.closest("details");
     if (menu) {
       menu.open = false;
-      menu.querySelector("summary").focus({ preventScroll: true }); // not lost with what is hidden
+      menu.querySelector("summary").focus({ preventScroll: true }); // the focused item is hidden now
     }
     this.#do(press.dataset.action, row, press);
   }
@@ -205,14 +205,14 @@ export class MessageActions {
         return editing;
       },
       (error) => {
-        this.#editing = null; // the next try may find a connection
+        this.#editing = null; // so that the next attempt loads it again
         throw Object.assign(error, { detail: t("error.unreachable") });
       },
     );
     return this.#editing;
   }
 
-  // Internal: what failed
+  // Failed messages
 
   async retry(_row, press) {
     await this.#chat.outbox.retry(press.dataset.key);
@@ -224,7 +224,7 @@ export class MessageActions {
   }
 
   async amend(row, press) {
-    if (!this.#composer) return; // there is nowhere to put the text
+    if (!this.#composer) return; // nowhere to put the text
     const quote = slot(row, "reply");
     const quoted = quote?.hidden === false ? quotedIn(quote) : null;
     const record = await this.#chat.outbox.discard(press.dataset.key);
@@ -240,7 +240,7 @@ export class MessageActions {
     }
   }
 
-  /** The focus goes back to where the menu or the picker was opened. */
+  /** Close everything and return the focus to where the menu or picker was opened. */
   #onEscape(from) {
     const menu = from.closest?.("details.menu[open]");
     const row = from.closest?.(".picker")?.closest("[data-kind]");
@@ -259,7 +259,7 @@ export class MessageActions {
   }
 }
 
-// data-action -> what to do with (row, the thing pressed)
+// data-action -> handler(actions, row, pressed element)
 const ACTIONS = {
   reply: (actions, row) => actions.reply(row),
   react: (actions, row, press) => actions.pick(row, press),

@@ -1,17 +1,17 @@
-// Jumping to a message that is quoted or linked to, be it loaded or not, and back to where one was.
+// Jumping to quoted or linked messages, loaded or not, and back to the previous position.
 
 import { isTypedInto } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
-const FOUND = 2_500; // ms a message that was jumped to stands out
+const FOUND = 2_500; // ms for which the target of a jump is highlighted
 
 export class MessageLinks {
   #chat;
   #rest;
   #timeline;
   #conversation; // id
-  #places = []; // where one was before each jump, the last one last
+  #places = []; // scroll positions before each jump, newest last
   #back = document.getElementById("jump-back");
   #ending = new AbortController();
 
@@ -31,7 +31,7 @@ export class MessageLinks {
     on(document.getElementById("timeline"), "scroll", () => this.#onScroll(), { passive: true });
     on(this.#back, "click", () => this.#goBack());
     on(window, "hashchange", () => this.#followHash());
-    // Before whoever else takes Escape: a jump was the last thing one did.
+    // In the capture phase, before other handlers of Escape.
     on(document, "keydown", (event) => this.#onKeydown(event), { capture: true });
     this.#followHash();
   }
@@ -40,7 +40,7 @@ export class MessageLinks {
     this.#ending.abort();
   }
 
-  // Internal: going there
+  // Internal: jumping
 
   #onClick(event) {
     if (event.defaultPrevented || hasModifier(event)) return;
@@ -51,7 +51,7 @@ export class MessageLinks {
     this.#goTo(id, link.closest("[data-kind]")).catch(() => location.assign(link.href));
   }
 
-  /** Rejects for what is not to be found here. */
+  /** Rejects if the message is not in this conversation. */
   async #goTo(id, from) {
     const place = { ...this.#timeline.place(), from: from?.id };
     const known = this.#timeline.row(id);
@@ -70,14 +70,14 @@ export class MessageLinks {
     if (conversation === this.#conversation) await this.#chat.around(seq);
   }
 
-  /** An address that ends in #m and a number, opened or followed, of what is not loaded. */
+  /** Jump to the message of #m<id> if it is not loaded; otherwise the browser scrolls to it. */
   #followHash() {
     const [, id] = location.hash.match(/^#m(\d+)$/) ?? [];
     if (!id || this.#timeline.row(Number(id))) return;
     this.#goTo(Number(id), null).catch((error) => toast.error(error.detail ?? t("error.server")));
   }
 
-  /** The first unread message: the New line goes before it as soon as it is loaded. */
+  /** Jump to the first unread message. Once it is loaded, the "New" line is before it. */
   async #onBarClick(event) {
     const link = event.target.closest("a");
     if (!link || hasModifier(event)) return;
@@ -87,7 +87,7 @@ export class MessageLinks {
     try {
       if (!newLine() && seq) await this.#chat.around(Number(seq));
     } catch {
-      // The address itself says what is the matter.
+      // Following the link below shows what is wrong.
     }
     if (!newLine()) return location.assign(link.href);
     this.#remember(place);
@@ -95,7 +95,7 @@ export class MessageLinks {
     return undefined;
   }
 
-  // Internal: and back
+  // Internal: going back
 
   #remember(place) {
     this.#places.push(place);
@@ -126,7 +126,7 @@ export class MessageLinks {
     (from ?? document.getElementById("timeline")).focus({ preventScroll: true });
   }
 
-  /** Who went back by hand needs no way back. */
+  /** After scrolling back to the end by hand, the "back" button is no longer needed. */
   #onScroll() {
     if (this.#places.at(-1)?.atEnd && this.#timeline.atEnd) this.#forget();
   }
@@ -150,7 +150,7 @@ function highlight(row) {
   setTimeout(() => row.classList.remove("message--found"), FOUND);
 }
 
-/** The message an address of this Chatty stands for, or 0. */
+/** The message id in a URL of this installation, or 0. */
 function idIn({ origin, pathname }) {
   return origin === location.origin ? Number(pathname.match(/^\/m\/(\d+)\/$/)?.[1] ?? 0) : 0;
 }

@@ -1,5 +1,5 @@
-// Asking for leave to notify, on the page of settings only and only when a button is pressed; and the
-// line in the list of conversations that leads there, until it is answered.
+// The notification settings of this browser. Permission is requested only there, when a button is
+// clicked. Also the offer in the sidebar that links to them, until it is dismissed.
 
 import { savePrefs, loadPrefs } from "chatty/lib/notification_prefs.js";
 import { showNotification } from "chatty/views/system_notifications.js";
@@ -7,7 +7,7 @@ import { slot } from "chatty/views/dom.js";
 import { playSound } from "chatty/views/notification_sound.js";
 import { t } from "chatty/views/i18n.js";
 
-/** Show the line to who has not been asked and could say yes. */
+/** Show the offer, unless it was dismissed or notifications can't be enabled. */
 export function offer(line, me) {
   if (loadPrefs(me).settled || stateFor(me) !== "ask") return;
   line.hidden = false;
@@ -22,7 +22,7 @@ export class NotificationSettings {
   #me;
   #onTurnedOn;
 
-  /** `onTurnedOn()`: there is something to do in this window from now on. */
+  /** `onTurnedOn()` is called when notifications or the sound are turned on. */
   constructor({ place, me, onTurnedOn }) {
     this.#place = place;
     this.#me = me;
@@ -38,7 +38,7 @@ export class NotificationSettings {
     navigator.permissions
       ?.query({ name: "notifications" })
       .then((permission) => permission.addEventListener("change", () => this.#show()))
-      .catch(() => {}); // a browser that cannot tell: the next visit shows it
+      .catch(() => {}); // not supported: the next visit shows the change
     this.#show();
   }
 
@@ -68,7 +68,7 @@ export class NotificationSettings {
   #savePrefs(changes, focused = "") {
     savePrefs(this.#me, changes);
     this.#show();
-    if (focused) this.#part(focused).focus(); // the button that was pressed is gone
+    if (focused) this.#part(focused).focus(); // the clicked button is hidden now
     if (changes.banners || changes.sound) this.#onTurnedOn();
   }
 

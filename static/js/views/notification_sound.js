@@ -1,4 +1,4 @@
-// A short friendly sound, made here: two soft notes.
+// The notification sound: two soft notes, synthesised with Web Audio.
 
 const NOTES = [
   [659.25, 0],
@@ -6,9 +6,9 @@ const NOTES = [
 ]; // Hz, s
 const LOUD = 0.11;
 const LENGTH = 0.5; // s
-const PATIENCE = 1_500; // ms for a browser to allow it
+const PATIENCE = 1_500; // ms after which the AudioContext is closed, even if the browser never allowed it
 
-/** False where the browser lets a page sound only after somebody has pressed something in it. */
+/** False if the browser allows sound only after user activation, and there was none yet. */
 export function canSound() {
   return Boolean(globalThis.AudioContext) && (navigator.userActivation?.hasBeenActive ?? true);
 }

@@ -1,9 +1,9 @@
-// New messages while nobody looks: one notification per conversation and a sound.
+// Notifications for new messages while no window is being looked at: one per conversation, and a sound.
 //
-// Every window has one of these. Whichever holds the lock "notifier" speaks for all; a window that
-// somebody looks at holds "looked at", and while any does nobody is told anything.
-// What is told follows from the numbers of the conversation list, not from frames: so also what came while the
-// connection was down is told, and what was read on another device is taken away.
+// Each window has a Notifier. The one that holds the lock "notifier" notifies for all. A window that is
+// being looked at holds "looked-at", and no notification is shown while any window does.
+// Notifications follow the counts of the conversation list, not frames: messages that arrived while
+// offline are included, and notifications of messages read on another device are closed.
 
 import { notifiableCount, levelOf } from "chatty/chat/conversation_list.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
@@ -12,10 +12,10 @@ import { excerpt, plain } from "chatty/lib/text.js";
 import { isWatched } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 
-const GRACE = 800; // ms: what is read at once, wherever, needs no notification
+const GRACE = 800; // ms to wait, in case the message is read immediately on some device
 const QUIET = 4_000; // ms between two sounds
 const BODY = 140; // characters
-const HANDOVER = 5_000; // ms: what a window did not tell before it closed, the next one tells
+const HANDOVER = 5_000; // ms for which a new leader shows notifications the previous one may have missed
 
 export class Notifier {
   #me;
@@ -26,11 +26,11 @@ export class Notifier {
   #notifications;
   #sound;
   #grace;
-  #known = new Map(); // id -> {seq, calls}, as of when it was last looked at here
-  #latest = new Map(); // id -> the last message that calls
+  #known = new Map(); // id -> {seq, count} at the last change
+  #latest = new Map(); // id -> the last message worth a notification
   #soon = new Map(); // id -> timer
   #shown = new Set(); // ids
-  #untold = new Map(); // id -> when it was left to the window that speaks
+  #untold = new Map(); // id -> time its notification was left to the leader
   #isLeader = false;
   #stepDown = null;
   #looking = false;
@@ -40,8 +40,8 @@ export class Notifier {
   #ending = new AbortController();
 
   /**
-   * `prefs()` gives {banners, sound}; `notifications` is {showNotification,
-   * closeNotifications, notificationIds} and `sound` {canSound, playSound}.
+   * `prefs()` returns {banners, sound}. `notifications` is {showNotification, closeNotifications,
+   * notificationIds} and `sound` is {canSound, playSound}.
    */
   constructor({ me, scope, conversationList, chat, prefs, notifications, sound, grace = GRACE }) {
     this.#me = me;
@@ -80,9 +80,9 @@ export class Notifier {
     this.#lookAway?.();
   }
 
-  // Internal: who speaks
+  // Internal: leader election
 
-  /** A window that hears nothing any more leaves it to another; signed out, nothing is left behind. */
+  /** A window without a socket leaves notifying to another. After signing out, close all notifications. */
   #onStatus({ state, code }) {
     if (state !== "stopped") return;
     this.disconnect();
@@ -123,12 +123,12 @@ export class Notifier {
     return held.some(({ name }) => name === this.#lookedAt);
   }
 
-  // Internal: what there is to tell
+  // Internal: what to notify about
 
   #onMessages(id, messages) {
     const row = this.#conversationList.get(id);
     const gone = messages.some((each) => each.deleted_at && each.id === this.#latest.get(id)?.id);
-    if (gone) this.#dismiss(id); // its words must not be left standing there
+    if (gone) this.#dismiss(id); // the text of a deleted message must not remain visible
     const calling = messages.filter((each) => this.#notifies(row, each));
     if (calling.length) this.#latest.set(id, calling.at(-1));
   }
@@ -142,7 +142,8 @@ export class Notifier {
     const row = this.#conversationList.get(id);
     if (!row?.counted) return;
     const count = notifiableCount(row);
-    // Of a conversation that appears, all that is unread is new; not so of those the page began with.
+    // In a conversation that was just added, everything unread is new. The rows the page started with
+    // have their first counts as the baseline.
     const before = this.#known.get(id) ?? row.first ?? { seq: row.last_read_seq, count: 0 };
     this.#known.set(id, { seq: row.last_seq, count });
     if (!count) this.#dismiss(id);
@@ -161,7 +162,7 @@ export class Notifier {
     if (this.#isLeader && this.#shown.delete(id)) this.#notifications.closeNotifications(id);
   }
 
-  // Internal: telling
+  // Internal: notifying
 
   #notifySoon(id) {
     if (this.#soon.has(id)) return;
@@ -186,7 +187,7 @@ export class Notifier {
     if (sound && again) this.#sound.playSound();
     if (!banners) return;
     this.#shown.add(id);
-    // Where the page may not sound by itself, the system may.
+    // If the page is not allowed to play the sound, let the system play its own.
     const silent = !sound || !again || this.#sound.canSound();
     await this.#notifications.showNotification({
       id,
@@ -195,7 +196,7 @@ export class Notifier {
       again,
       silent,
     });
-    if (!this.#shown.has(id)) this.#notifications.closeNotifications(id); // read meanwhile
+    if (!this.#shown.has(id)) this.#notifications.closeNotifications(id); // read in the meantime
   }
 
   #contentOf(row) {

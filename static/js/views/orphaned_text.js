@@ -1,13 +1,13 @@
-// Text that has nowhere to go: meant for a conversation one is no longer in or that was archived, or
-// kept from before a restore. Shown until it is discarded.
+// Unsent text that can't be sent: for a conversation I am no longer in or that was archived, or from
+// before a restore. It is shown until it is discarded.
 
 import { openFormer } from "chatty/chat/former.js";
 import { button, element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
 /**
- * `orphans`: ids of conversations that are not in the list, or of the one that is open (`online`) and has no
- * composer. Those that are still mine are passed over.
+ * `orphans`: ids of conversations with unsent text that are not in the list, or the open one (`here`) if
+ * it has no composer. Those that are still accessible are skipped.
  */
 export async function showOrphans({ orphans, rest, drafts, outbox, here }) {
   for (const id of orphans) {
@@ -17,8 +17,8 @@ export async function showOrphans({ orphans, rest, drafts, outbox, here }) {
       const { body, conversation = Number(name) } = drafts.read(name) ?? {};
       if (body && conversation === id) show(why, body, () => drafts.write(name, {}));
     }
-    if (id === here) continue; // the log shows what could not be sent
-    // What waits to be sent is refused by the server, and can go nowhere else.
+    if (id === here) continue; // the message list shows failed messages
+    // The server rejects these messages, and no page shows them.
     for (const { body: text, key } of outbox.entries(id)) show("orphaned", text, () => outbox.discard(key));
   }
   for (const former of openFormer(drafts.formerScopes)) await showFormer(former);
@@ -31,7 +31,7 @@ async function showFormer({ drafts, storage }) {
   }
   const records = await storage.all();
   for (const { body, key } of records ?? []) show("orphaned.restored", body, () => storage.remove(key));
-  if (records && !records.length && !drafts.size) drafts.clear(); // nothing to come back to
+  if (records && !records.length && !drafts.size) drafts.clear(); // nothing left: forget this scope
 }
 
 async function isMine(id, rest) {
@@ -39,14 +39,14 @@ async function isMine(id, rest) {
     await rest.get(`conversations/${id}/`);
     return true;
   } catch (error) {
-    return error.status !== 404; // without an answer nobody knows
+    return error.status !== 404; // if there was no response, assume it is
   }
 }
 
 function show(why, text, discard) {
   const quote = element("blockquote", "unsent__text", text);
   quote.dir = "auto";
-  quote.tabIndex = 0; // a long one scrolls
+  quote.tabIndex = 0; // scrollable, so it must be focusable
   const box = element("section", "unsent", element("p", "unsent__reason", t(why)), quote);
   const copy = button("button button--quiet button--small", t("copy"), async () => {
     (await import("chatty/views/copy.js")).copyDraft(text);
@@ -54,7 +54,7 @@ function show(why, text, discard) {
   const discardButton = button("button button--quiet button--small", t("status.discard"), () => {
     discard();
     const next = box.nextElementSibling ?? box.previousElementSibling;
-    // The focus is not lost with the button that had it.
+    // Keep the focus nearby: the clicked button is removed.
     (next?.querySelector("button") ?? document.getElementById("main")).focus({ preventScroll: !next });
     if (next) box.remove();
     else place.remove();
@@ -67,7 +67,7 @@ function show(why, text, discard) {
 function makePlace() {
   const place = element("div", "unsent-list");
   place.id = "unsent";
-  // Of the page that is the list, on a phone only that.
+  // On a phone, the home page shows only the list of conversations.
   const list = document.querySelector(".shell--list#main .sidebar__list");
   (list ?? document.getElementById("main")).prepend(place);
   return place;

@@ -1,9 +1,9 @@
-// Somebody has another name or avatar: everywhere on the page at once, and on what is drawn later.
+// Applies a changed name or avatar everywhere on the page, and to messages rendered later.
 
 import { fill, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
-/** `person`: of a `person` frame. `setTitle(name)`: what the page is about has another name. */
+/** `person`: from a `person` frame. `setTitle(name)` sets the title of the open conversation. */
 export function updatePerson(person, { me, conversationList, store, conversation, setTitle }) {
   const { id, name } = person;
   store?.updatePerson(person);
@@ -12,7 +12,7 @@ export function updatePerson(person, { me, conversationList, store, conversation
     const avatar = slot(part, "avatar");
     if (avatar) showAvatar(avatar, person);
   }
-  // Among the people of a conversation.
+  // In the member list.
   const row = document.getElementById(`person-${id}`);
   fill(row, "name", name);
   for (const avatar of [row, ...document.querySelectorAll(`[data-person="${id}"]`)]) {
@@ -24,7 +24,7 @@ export function updatePerson(person, { me, conversationList, store, conversation
     setTitle(name);
   }
   if (id !== me.id) return;
-  Object.assign(me, person); // my next words are drawn before the server has them
+  Object.assign(me, person); // pending messages are rendered from this
   fill(document, "my-name", name);
   const avatar = slot(document, "my-avatar");
   showAvatar(avatar, person);

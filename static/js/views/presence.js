@@ -1,13 +1,13 @@
-// Dots on the avatars of whoever is here, how many of them are in this conversation, what it is about,
-// and under my last message who has seen it. None of it is announced: it is read where it stands.
+// Online dots on avatars, member and online counts, the topic, and who has seen my last message. None of
+// these changes are announced to screen readers.
 
 import { Presence } from "chatty/chat/presence.js";
 import { element } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 
-const OFFLINE_AFTER = 20_000; // ms without a connection after which nobody is said to be here
-const STEPS = { joined: 1, added: 1, left: -1, removed: -1 }; // in how many people there are
-const NAMED = 3; // under a message; of more people two, and how many more
+const OFFLINE_AFTER = 20_000; // ms without a connection after which no one is shown as online
+const STEPS = { joined: 1, added: 1, left: -1, removed: -1 }; // changes of the member count
+const NAMED = 3; // names under a message; if there are more people, two names and a number
 
 export class PresenceView {
   #conversation;
@@ -16,8 +16,8 @@ export class PresenceView {
   #store;
   #rest;
   #presence;
-  #isOffline = false; // has been without a connection for so long
-  #marksReceived = 0; // how often marks were told
+  #isOffline = false;
+  #marksReceived = 0; // number of `seen` frames so far
   #timers = {};
   #stops = [];
 
@@ -40,7 +40,7 @@ export class PresenceView {
       this.#chat.on("message", ({ message }) => this.#onMessage(message)),
     );
     if (!this.#store) return;
-    // Called after the timeline, which listens for longer and has drawn what changed.
+    // The timeline subscribed earlier, so it has already rendered the change when this is called.
     this.#stops.push(this.#store.on("change", () => this.#showSeen()));
     this.#showSeen();
   }
@@ -69,7 +69,7 @@ export class PresenceView {
     if (!this.#presence.hasReaders) return;
     const asOf = this.#marksReceived;
     const { results } = await this.#rest.get(`conversations/${this.#conversation.id}/members/`);
-    if (asOf !== this.#marksReceived) return this.#fetchMarks(); // the answer may be from before
+    if (asOf !== this.#marksReceived) return this.#fetchMarks(); // the response may be older
     this.#presence.applyMarks(results.map((row) => ({ user: row.user.id, seq: row.last_read_seq })));
     return this.#showSeen();
   }
@@ -89,7 +89,8 @@ export class PresenceView {
     if (this.#isOffline === wasLost) return;
     clearTimeout(this.#timers.doubt);
     if (wasLost) {
-      // What was told meanwhile; not everybody at once when a server comes back.
+      // Fetch the marks missed while offline. With a random delay, so that clients don't all do so at
+      // once when a server comes back.
       this.#after("ask", 1_000 + 4_000 * Math.random(), () => this.#fetchMarks().catch(() => {}));
       return;
     }
@@ -112,7 +113,7 @@ export class PresenceView {
   }
 
   #showOnline() {
-    // Of a conversation that has just come into the list.
+    // Avatars of conversations that were just added to the list.
     for (const avatar of document.querySelectorAll(".avatar[data-person]")) wrap(avatar);
     for (const wrapper of document.querySelectorAll("[data-person]")) {
       wrapper.classList.toggle("presence--online", this.#presence.isOnline(personOf(wrapper)));
@@ -128,7 +129,7 @@ export class PresenceView {
     link.title = t("online.names", { names: [...names, t("you")].join(", ") });
   }
 
-  /** Its place is kept under my last message, so that nothing moves when it is filled. */
+  /** The empty element is always under my last message, so that filling it causes no layout shift. */
   #showSeen() {
     let place = document.getElementById("seen");
     const mine = document.querySelectorAll("#messages > .message--own:not(.message--deleted)");
@@ -167,7 +168,7 @@ function personOf(wrapper) {
   return Number(wrapper.dataset.person);
 }
 
-/** The avatar around an avatar, as templates/conversations/_badge.html has it. */
+/** Wrap an avatar as in templates/conversations/_badge.html. */
 function wrap(avatar) {
   const wrapper = element("span", "presence", element("span", "presence__text visually-hidden", t("online")));
   wrapper.dataset.person = avatar.dataset.person;

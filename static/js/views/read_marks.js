@@ -1,4 +1,4 @@
-// Read means seen: the end of a message in sight, in a window that is visible and has the focus.
+// Read marks. A message counts as read once its end is in view, in a window that is visible and has focus.
 
 import { fill, isWatched } from "chatty/views/dom.js";
 import { tn } from "chatty/views/i18n.js";
@@ -12,8 +12,8 @@ export class ReadMarks {
   #me;
   #bar = document.getElementById("unread-bar");
   #lastRead;
-  #waitsForLine; // the first unread message is too far up to have been seen
-  #isPaused = false; // set back by hand: what is in sight now is not to count as read again
+  #waitsForLine; // the first unread message is not loaded yet, so nothing counts as read
+  #isPaused = false; // after "mark as unread": messages in view must not count as read again
   #isScheduled = false;
   #stops = [];
   #ending = new AbortController();
@@ -51,7 +51,7 @@ export class ReadMarks {
     this.#ending.abort();
   }
 
-  /** Something else may be in sight; looked at once per frame. */
+  /** Check which messages are in view, at most once per animation frame. */
   look() {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -61,7 +61,7 @@ export class ReadMarks {
     });
   }
 
-  /** I have spoken: what was before has been read, and the "new" line has done its duty. */
+  /** I sent a message: everything before counts as read, and the "New" line is removed. */
   messageSent() {
     this.#waitsForLine = this.#isPaused = false;
     this.#timeline.dropNewLine();
@@ -93,7 +93,7 @@ export class ReadMarks {
     if (this.#bar) this.#bar.hidden = false;
   }
 
-  /** A message nobody looks at: the New line goes before the first of them and then stays. */
+  /** Put the "New" line before the first message that arrives while no one is looking. */
   #onMessage(message, own) {
     if (!own && message.kind === "text" && !isWatched() && !this.#hasUnreadBefore(message)) {
       const row = this.#timeline.row(message.id);
@@ -114,7 +114,7 @@ export class ReadMarks {
       );
   }
 
-  /** Older pages came in: perhaps the first unread message with them. */
+  /** Once the first unread message is loaded, put the "New" line before it. */
   #findLine() {
     if (!this.#waitsForLine) return;
     const messages = this.#store.messages();

@@ -1,17 +1,17 @@
-// The scroll of the timeline: at its end it stays at its end, anywhere else nothing moves.
+// Scrolling of the timeline: it sticks to the end, and elsewhere the visible messages don't move.
 
 const NEAR = 48; // px from the end that still count as the end
 
 export class Scroll {
   #box;
   #inner;
-  #anchor = null; // {element, top}: what the reader looks at
+  #anchor = null; // see #findAnchor(); null at the end
   #atEnd = true;
   #resizing;
   #ending = new AbortController();
   #onMove;
 
-  /** `box` scrolls, `inner` is its one child. `onMove()` after every movement or change of size. */
+  /** `box` scrolls, `inner` is its only child. `onMove()` is called after scrolling and resizing. */
   constructor({ box, inner, onMove }) {
     this.#box = box;
     this.#inner = inner;
@@ -21,13 +21,13 @@ export class Scroll {
   // Lifecycle
 
   connect() {
-    // The browser's own anchoring would correct a second time what is corrected here.
+    // Turns off the browser's scroll anchoring, which would apply the same correction twice.
     this.#box.classList.add("timeline--anchored");
     this.#box.addEventListener("scroll", () => this.#onScroll(), {
       passive: true,
       signal: this.#ending.signal,
     });
-    // Late pictures, fonts, a growing composer, a turned phone: the place is kept through them all.
+    // Keep the position when images or fonts load, the composer grows, or a phone is rotated.
     this.#resizing = new ResizeObserver(() => this.#restore());
     this.#resizing.observe(this.#inner);
     this.#resizing.observe(this.#box);
@@ -39,20 +39,20 @@ export class Scroll {
     this.#resizing.disconnect();
   }
 
-  // What is seen
+  // Position
 
   get atEnd() {
     return this.#distance() <= NEAR;
   }
 
-  /** True when the whole element, or at least its lower edge, is in sight. */
+  /** True if the lower edge of the element is in view. */
   hasSeen(element) {
     const { top, bottom } = this.#box.getBoundingClientRect();
     const edge = element.getBoundingClientRect().bottom;
     return edge > top && edge <= bottom + 2;
   }
 
-  /** The last of `elements`, which stand one below the other, that hasSeen() is true of. */
+  /** The last of `elements` (in document order) for which hasSeen() is true. */
   lastSeen(elements) {
     const { bottom } = this.#box.getBoundingClientRect();
     const beyond = (each) => each.getBoundingClientRect().bottom > bottom + 2;
@@ -60,13 +60,13 @@ export class Scroll {
     return last && this.hasSeen(last) ? last : undefined;
   }
 
-  /** The part of the timeline that is in sight: "older" half or "newer" half of what is loaded. */
+  /** Which end of the loaded messages is nearer to the view: "older" or "newer". */
   get nearerTo() {
     const above = this.#box.getBoundingClientRect().top - this.#inner.getBoundingClientRect().top;
     return above < this.#distance() ? "older" : "newer";
   }
 
-  /** {element, top}, or undefined where nothing was said. */
+  /** {element, top} of the first visible message, or undefined if there are none. */
   get firstInSight() {
     return this.#findAnchor().find(({ element }) => element.dataset.messageId);
   }
@@ -84,13 +84,13 @@ export class Scroll {
     this.#onScroll();
   }
 
-  /** Let the element stand `top` pixels below the upper edge. */
+  /** Scroll the element to `top` pixels below the upper edge. */
   put(element, top) {
     this.#hold([{ element, top }]);
     this.#onScroll();
   }
 
-  /** Do `work`, which changes the timeline, without moving what the reader looks at. */
+  /** Run `work`, which changes the timeline, without moving the visible messages. */
   keep(work) {
     const wasAtEnd = this.atEnd;
     const anchor = wasAtEnd ? null : this.#findAnchor();
@@ -118,7 +118,7 @@ export class Scroll {
     this.#onMove();
   }
 
-  /** The first messages in sight, each with its place: should the first go, the next one holds. */
+  /** The first visible messages as [{element, top}]. If the first is removed, the next is the anchor. */
   #findAnchor() {
     const { top, bottom } = this.#box.getBoundingClientRect();
     const found = [];
@@ -145,7 +145,7 @@ function prefersStillness() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
-/** Where in `sorted` the elements begin of which `is` is true; its length if there are none. */
+/** Binary search: the index of the first element for which `is` is true, or the length if there is none. */
 export function firstIndex(sorted, is) {
   let [low, high] = [0, sorted.length];
   while (low < high) {

@@ -1,15 +1,15 @@
-// Keys that work on every page, and the buttons that do the same: [data-opens] names the dialog.
+// Keyboard shortcuts that work on every page, and the buttons for the same dialogs ([data-opens]).
 
 import { fromTemplate, isTypedInto } from "chatty/views/dom.js";
 
-/** What fills a dialog that is not whole as the server drew it. */
+/** Modules for dialogs with dynamic content. */
 const LOADERS = { switcher: () => import("chatty/views/switcher.js") };
 const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
 export class Shortcuts {
   #page;
 
-  /** `page`: what the dialogs need, {me, rest, conversation list}. */
+  /** `page`: {me, rest, conversationList}, for the dialogs. */
   constructor(page) {
     this.#page = page;
   }
@@ -18,7 +18,7 @@ export class Shortcuts {
     document.addEventListener("keydown", (event) => this.#onKeydown(event));
     document.addEventListener("click", (event) => this.#onClick(event));
     nameKeys(document);
-    // Fetched before it is asked for: by then the line may be gone.
+    // Preload it, in case the connection is lost later.
     (globalThis.requestIdleCallback ?? setTimeout)(() => LOADERS.switcher().catch(() => {}));
   }
 
@@ -38,15 +38,15 @@ export class Shortcuts {
   }
 
   /**
-   * One at a time. Who presses the keys goes on typing at once, so the dialog is there before its
-   * module. A form behind the button does what it can if that cannot be had.
+   * Open a dialog, unless one is open. It opens before its module has loaded, because people type
+   * immediately after pressing the keys. If the module can't be loaded, the button's form is submitted.
    */
   async #open(name, event, press = null) {
     event.preventDefault();
     if (document.querySelector("dialog[open]")) return;
     const dialog = fromTemplate(`${name}-template`);
-    dialog.addEventListener("close", () => dialog.remove()); // the focus goes back to where it was
-    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // beside it
+    dialog.addEventListener("close", () => dialog.remove());
+    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // on the backdrop
     nameKeys(dialog);
     document.body.append(dialog);
     dialog.showModal();
@@ -55,7 +55,7 @@ export class Shortcuts {
       press?.form?.submit();
     });
     if (!loading) return;
-    let isEntered = false; // already, by somebody who knows what they want
+    let isEntered = false; // Enter was pressed before the module had loaded
     const pressed = ({ key, target }) => (isEntered ||= key === "Enter" && isTypedInto(target));
     dialog.addEventListener("keydown", pressed);
     const module = await loading;
@@ -64,7 +64,7 @@ export class Shortcuts {
   }
 }
 
-/** Keys are called on a Mac what is printed on them there. */
+/** Show Mac names of keys on a Mac. */
 function nameKeys(root) {
   if (!IS_MAC) return;
   for (const key of root.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;

@@ -1,4 +1,4 @@
-// The list of conversations: numbers, order, and rows that come and go.
+// The list of conversations: unread counts, order, and adding and removing rows.
 
 import { notifiableCount } from "chatty/chat/conversation_list.js";
 import { fill, fromTemplate, icon, slot } from "chatty/views/dom.js";
@@ -20,7 +20,7 @@ export class Sidebar {
     this.#conversationList.on("removed", ({ id }) => this.#row(id)?.remove());
   }
 
-  /** The rows as the server drew them: what a conversation list starts with. */
+  /** The server-rendered rows, as initial data for a ConversationList. */
   static read() {
     const rows = document.querySelectorAll("#conversations [data-conversation]");
     return [...rows].map((row) => {
@@ -77,7 +77,7 @@ export class Sidebar {
     fill(row, "unread-count", `${unread}${more ? "+" : ""}`);
   }
 
-  /** To the top, keeping the focus if it is inside. */
+  /** Move a row to the top. If it contains the focus, keep it. */
   #moveToTop(row) {
     const active = /** @type {HTMLElement} */ (document.activeElement);
     const focused = row.contains(active) ? active : null;

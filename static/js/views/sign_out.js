@@ -1,4 +1,4 @@
-// Signing out leaves nothing of mine behind in this browser, and asks first if that costs text.
+// Signing out removes private data from this browser, and asks first if there is unsent text.
 
 import { view } from "chatty/views/dom.js";
 
@@ -16,7 +16,7 @@ export class SignOut {
 
   async #onSubmit(event) {
     event.preventDefault();
-    // What cannot be removed here stays for its writer, and the sign-in page says so.
+    // If this fails, the unsent text stays, and the sign-in page says so.
     const isSure = await view("clean_up")
       .then(({ cleanUp }) => cleanUp(this.#unsent))
       .catch(() => true);

@@ -1,15 +1,15 @@
-// Going to a conversation or a person by a few letters of the name.
+// The quick switcher: finds conversations and people by a few letters of their names.
 
 import { rank } from "chatty/lib/match.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 import { t } from "chatty/views/i18n.js";
 
-const PAUSE = 150; // ms without a key before the server is asked for people
+const PAUSE = 150; // ms without typing before people are searched on the server
 const CONVERSATIONS = 30; // shown
 const PEOPLE = 12;
 
-/** Fill the open dialog: what has been typed into it by now is looked for. */
+/** Start in the open dialog, with what has already been typed. */
 export function fillIn(dialog, page) {
   new Switcher(dialog, page).connect();
 }
@@ -22,11 +22,11 @@ class Switcher {
   #box;
   #list;
   #conversations = [];
-  #people = new Map(); // id -> {id, name}, of all that were found so far
-  #moreThere = false; // the server knows more people than one page holds
+  #people = new Map(); // id -> person, of all results so far
+  #moreThere = false; // there are more people than fit on one page of results
   #timer = null;
   #error = "";
-  #isEntered; // Enter was pressed before there was anything to go to
+  #isEntered; // Enter was pressed before there were any results
 
   constructor(dialog, { me, rest, conversationList, isEntered }) {
     this.#isEntered = isEntered;
@@ -49,9 +49,9 @@ class Switcher {
     this.#find("");
   }
 
-  // Internal: what there is
+  // Internal: data
 
-  /** The list beside the page: its order is that of the latest words. */
+  /** The conversations in the sidebar, which is ordered by latest message. */
   #readList() {
     const rows = [...document.querySelectorAll("#conversations > [data-conversation]")];
     return rows.map((row) => {
@@ -78,7 +78,7 @@ class Switcher {
       this.#error = "";
       if (!text && next) {
         this.#moreThere = true;
-        if (this.#text) this.#find(this.#text); // typed before this was known
+        if (this.#text) this.#find(this.#text); // already typed
       }
     } catch (error) {
       this.#error = error.detail ?? t("error.server");
@@ -86,7 +86,7 @@ class Switcher {
     if (this.#dialog.open) this.#show();
   }
 
-  // Internal: what fits
+  // Internal: matching
 
   get #text() {
     return this.#box.value.trim();
@@ -115,7 +115,7 @@ class Switcher {
     ].filter(([, found]) => found.length);
   }
 
-  // Internal: what it looks like
+  // Internal: rendering
 
   #show() {
     const chosen = this.#chosen?.dataset.is;
@@ -170,11 +170,11 @@ class Switcher {
     option.scrollIntoView({ block: "nearest" });
   }
 
-  // Internal: what a person does
+  // Internal: user input
 
   #onInput() {
     this.#isEntered = false;
-    this.#choose(null); // the best one is to be chosen, not the one before
+    this.#choose(null); // select the best match, not the previous selection
     this.#show();
     clearTimeout(this.#timer);
     const text = this.#text;
@@ -203,7 +203,7 @@ class Switcher {
     if (option) this.#go(option);
   }
 
-  /** Go to the best there is, or as soon as there is one. */
+  /** Go to the selected option, or to the best match as soon as there is one. */
   #enter() {
     this.#isEntered = !this.#chosen;
     this.#go(this.#chosen);

@@ -1,8 +1,8 @@
-// Notifications as the system shows them: one per conversation, whichever window made it.
+// System notifications: one per conversation, shared by all windows.
 
 const PREFIX = "chatty.";
 
-/** Show one, in place of the conversation's earlier one. `again`: call for attention once more. */
+/** Show a notification, replacing the conversation's previous one. `again`: alert the user again. */
 export async function showNotification({ id, title, body, url, again = false, silent = true }) {
   if (globalThis.Notification?.permission !== "granted") return;
   const options = {
@@ -18,19 +18,19 @@ export async function showNotification({ id, title, body, url, again = false, si
   else showPageNotification(title, options);
 }
 
-/** Ids of the conversations that have one. */
+/** Ids of the conversations with a notification. */
 export async function notificationIds() {
   return (await all()).map((notification) => notification.data?.id);
 }
 
-/** Take away the one of a conversation, or all of them. */
+/** Close the notification of a conversation, or all of them. */
 export async function closeNotifications(id = null) {
   for (const notification of await all()) {
     if (id === null || notification.data?.id === id) notification.close();
   }
 }
 
-// Where there is no service worker, a banner lives with its window.
+// Without a service worker, notifications belong to their window.
 
 const pageNotifications = new Map(); // tag -> Notification
 

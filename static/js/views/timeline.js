@@ -1,14 +1,14 @@
-// The log of a conversation: what the store knows, put between the days where it belongs.
+// The message list of a conversation: renders the store's messages, grouped by day and author.
 
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { t, tn } from "chatty/views/i18n.js";
 import { excerpt } from "chatty/lib/text.js";
 
-const ROWS_MAX = 200; // messages in the page; the end out of sight is forgotten beyond that
+const ROWS_MAX = 200; // messages in the page; above that, the far end is dropped
 const ROWS_KEPT = 150;
-const PATIENCE = 600; // ms before a waiting bubble says so
-const REACH = 900; // px before an end at which the next page is fetched
+const PATIENCE = 600; // ms before a pending message shows its state
+const REACH = 900; // px from an end at which the next page is fetched
 
 export class Timeline {
   #store;
@@ -24,13 +24,13 @@ export class Timeline {
   #pending = new Map(); // key -> element
   #reaching = null; // IntersectionObserver
   #showsPending = false;
-  #locked; // why nothing can be sent: see Composer.lock()
-  #waiting = 0; // new messages below what is in sight
+  #locked; // why messages can't be sent: see Composer.lock()
+  #waiting = 0; // new messages below the view
   #onMove;
   #stops = [];
   #ending = new AbortController();
 
-  /** `locked`: as of lock(). `onMove()` is called whenever something else may be in sight. */
+  /** `locked`: as for lock(). `onMove()` is called whenever other messages may be in view. */
   constructor({ store, chat, message, times, me, locked, onMove }) {
     this.#store = store;
     this.#chat = chat;
@@ -61,7 +61,7 @@ export class Timeline {
       root: this.#box,
       rootMargin: `${REACH}px 0px`,
     });
-    // The server knows the zone of the profile, if it tells one; this browser knows its own.
+    // The server uses the profile's time zone, if set. Otherwise only the browser knows it.
     for (const row of this.#rows.values()) this.#message.showTime(row, row.dataset.created);
     this.#arrange();
     this.#nameDays();
@@ -78,13 +78,13 @@ export class Timeline {
     this.#scroll.disconnect();
   }
 
-  // What others ask
+  // Public methods
 
   get atEnd() {
     return this.#scroll.atEnd && !this.#store.hasNewer;
   }
 
-  /** The seq of the last message whose end is in sight, or 0. */
+  /** The seq of the last message whose end is in view, or 0. */
   lastSeen() {
     return Number(this.#scroll.lastSeen(this.#drawnRows())?.dataset.seq ?? 0);
   }
@@ -93,24 +93,24 @@ export class Timeline {
     return this.#rows.get(id);
   }
 
-  /** Messages and notices as they stand, oldest first. */
+  /** The elements of messages and system messages, oldest first. */
   rows() {
     return this.#drawnRows();
   }
 
-  /** False when less than its end is in sight. */
+  /** True if the end of the element is in view. */
   isInSight(element) {
     return this.#scroll.hasSeen(element);
   }
 
-  /** What a jump leaves behind, for putBack(): the first message in sight and how far down it stands. */
+  /** The scroll position for putBack(): the first visible message and its offset. */
   place() {
     const { element, top } = this.#scroll.firstInSight ?? {};
     const { messageId, seq } = element?.dataset ?? {};
     return { id: Number(messageId), seq: Number(seq), top, atEnd: this.atEnd };
   }
 
-  /** False when the message that stood there is not loaded. */
+  /** Restore a position of place(). Returns false if its message is not loaded. */
   putBack({ id, top }) {
     const row = this.#rows.get(id);
     if (row) this.#scroll.put(row, top);
@@ -128,7 +128,7 @@ export class Timeline {
     this.#updateJump();
   }
 
-  /** Put the New line before `row`, unless it is there already. */
+  /** Move the "New" line before `row`. */
   placeNewLine(row) {
     this.#scroll.keep(() => {
       this.dropNewLine();
@@ -137,7 +137,7 @@ export class Timeline {
     });
   }
 
-  /** What failed says why it cannot be sent, and offers what is left to do. `why`: "" when it can again. */
+  /** Show on failed messages why they can't be sent, with the remaining actions. `why`: "" to unlock. */
   lock(why) {
     this.#locked = why;
     for (const row of this.#pending.values()) delete row.dataset.state;
@@ -150,7 +150,7 @@ export class Timeline {
 
   // Internal: opening
 
-  /** Where the address points, else where one left off, else at the end. */
+  /** Scroll to the URL's fragment, else to the "New" line, else to the end. */
   #openAt() {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
     if (target && this.#inner.contains(target) && target.id !== "newest") return;
@@ -160,7 +160,7 @@ export class Timeline {
     if (line && !this.#scroll.hasSeen(line)) this.#scroll.to(line, { block: "start" });
   }
 
-  // Internal: drawing
+  // Internal: rendering
 
   #onChange({ ids, keys, replaced }) {
     this.#scroll.keep(() => {
@@ -177,7 +177,7 @@ export class Timeline {
     this.#trim();
   }
 
-  /** `drawn`: the rows there are, in order; what is drawn joins them. */
+  /** `drawn`: the existing rows in order. New ones are added to it. */
   #draw(id, drawn) {
     const message = this.#store.get(id);
     const row = this.#rows.get(id);
@@ -191,7 +191,7 @@ export class Timeline {
     }
   }
 
-  /** The bubble that waited for this message, now holding it; or a new one. */
+  /** Render a new message, replacing its pending row if there is one. */
   #arrived(message) {
     const waiting = message.author?.id === this.#me.id && this.#pending.get(message.key);
     if (!waiting) return this.#message.draw(message);
@@ -211,7 +211,7 @@ export class Timeline {
     this.#inner.insertBefore(row, here);
   }
 
-  /** The element before which something must stand to come before `row`: days and lines cling to it. */
+  /** The element to insert before in order to come before `row`, including its day and "New" line. */
   #startOf(row) {
     let start = row;
     while (start.previousElementSibling?.matches(".day, .new-line")) {
@@ -229,7 +229,7 @@ export class Timeline {
     return document.getElementById("newer") ?? document.getElementById("newest");
   }
 
-  /** `keys` of those that changed; all are looked at when the end of the log comes or goes. */
+  /** `keys`: of changed entries. All are rendered again when the end of the list appears or disappears. */
   #drawPending(keys, replaced) {
     const isShown = !this.#store.hasNewer;
     const isAnew = replaced || isShown !== this.#showsPending;
@@ -264,7 +264,7 @@ export class Timeline {
   #showState(row, entry, state) {
     const status = slot(row, "status");
     if (state !== "failed") {
-      // Most words are there before anybody could read how they are doing.
+      // Delayed: most messages are sent before anyone could read their state.
       const wait = status.textContent ? 0 : PATIENCE;
       setTimeout(() => {
         if (row.isConnected && row.dataset.state === state) status.textContent = t(`status.${state}`);
@@ -272,7 +272,7 @@ export class Timeline {
       return;
     }
     status.replaceChildren();
-    // On a page that is to be loaded anew the server's sentence stands.
+    // If the page must be reloaded instead, the server's error is shown.
     const isHere = ["removed", "deleted", "archived"].includes(this.#locked);
     const why = isHere ? t(`unsent.${this.#locked}`) : entry.failure.detail;
     status.append(element("span", "message__failure", why));
@@ -294,7 +294,7 @@ export class Timeline {
     return { author: { name: slot(quoted, "author")?.textContent ?? "" }, excerpt: excerpt(text, 140) };
   }
 
-  /** Whatever quotes a changed message says what it says now. */
+  /** Update the quotes of changed messages. */
   #refreshQuotes(ids) {
     const changed = new Set(ids);
     for (const quote of this.#inner.querySelectorAll(".quote[data-reply-to]")) {
@@ -310,9 +310,9 @@ export class Timeline {
     return [...this.#inner.querySelectorAll(":scope > [data-kind]:not([data-state])")];
   }
 
-  /** Put a day before the first message of each day, and no name where the same person goes on. */
+  /** Put a heading before the first message of each day, and group consecutive messages by author. */
   #arrange() {
-    // Of my words on their way only the first can have got another before it.
+    // Among pending messages, only the first can have a different message before it now.
     const [waiting] = this.#pending.values();
     let before = null;
     for (const row of [...this.#drawnRows(), ...(waiting ? [waiting] : [])]) {
@@ -369,7 +369,7 @@ export class Timeline {
     fill(heading, "day", name ? t(name) : this.#times.day(moment));
   }
 
-  /** A page left open over midnight must not go on saying "Today". */
+  /** Update the day headings: a page left open past midnight must not keep showing "Today". */
   #nameDays() {
     for (const heading of this.#inner.querySelectorAll(":scope > .day")) {
       let row = heading.nextElementSibling;
@@ -378,7 +378,7 @@ export class Timeline {
     }
   }
 
-  /** Show the ways to older and newer messages where there are any. */
+  /** Show the links to older and newer messages if there are any. */
   #mark() {
     this.#markEnd("older", this.#store.hasOlder, (made) => this.#inner.prepend(made));
     this.#markEnd("newer", this.#store.hasNewer, (made) =>
@@ -418,7 +418,7 @@ export class Timeline {
     if (!nav || nav.getAttribute("aria-busy") === "true") return;
     nav.setAttribute("aria-busy", "true");
     await this.#fetch(() => (end === "older" ? this.#chat.older() : this.#chat.newer()));
-    // Failed: the link stays and says how to go on; pressing it tries again.
+    // After an error the link stays, and clicking it tries again.
     nav.removeAttribute("aria-busy");
   }
 
@@ -441,7 +441,7 @@ export class Timeline {
 
   #trim() {
     if (this.#rows.size <= ROWS_MAX) return;
-    // What lies further from the reader's eyes goes, but never what is being written there.
+    // Drop messages at the end farther from the view, but never an open editor or picker.
     const end = this.#scroll.nearerTo === "older" ? "newer" : "older";
     const rows = this.#drawnRows();
     if (end === "older") rows.reverse();
@@ -449,7 +449,7 @@ export class Timeline {
     this.#store.trim(end, Math.max(ROWS_KEPT, held + 1));
   }
 
-  // Internal: what the reader does
+  // Internal: user input
 
   #onClick(event) {
     const more = event.target.closest("#older a, #newer a");
@@ -475,7 +475,7 @@ export class Timeline {
   }
 }
 
-/** The message or notice above `row`, or null. */
+/** The message or system message before `row`, or null. */
 function previousRow(row) {
   let before = row.previousElementSibling;
   while (before && !before.matches("[data-kind]")) before = before.previousElementSibling;

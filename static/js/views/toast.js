@@ -1,14 +1,13 @@
-// A short message at the edge of the page, for eyes and screen readers. It never takes the focus.
+// Toasts, which are also announced to screen readers. They never take the focus.
 
 import { element } from "chatty/views/dom.js";
 
 const SHOWN = { alert: 8_000, status: 2_500 }; // ms
 
 export const toast = {
-  /** Say what went wrong. */
   error: (text) => show("toast", "alert", text),
 
-  /** Say that something was done which cannot be seen. */
+  /** Confirm something that has no visible effect. */
   info: (text) => show("toast toast--note", "status", text),
 };
 

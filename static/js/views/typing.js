@@ -1,9 +1,9 @@
-// Who is writing just now. Kept by person, not by name: two may have the same.
+// The typing indicator. Tracked by user id, since names are not unique.
 
 import { t } from "chatty/views/i18n.js";
 
-const FADES = 5_000; // ms after the last word of it
-const NAMED = 3; // more people than that are "several"
+const FADES = 5_000; // ms after the last `typing` frame
+const NAMED = 3; // more people than that are "several people"
 
 export class Typing {
   #chat;
@@ -19,7 +19,7 @@ export class Typing {
   connect() {
     this.#stops.push(
       this.#chat.on("typing", ({ user }) => this.#onTyping(user)),
-      // Whoever has spoken is not writing that any more.
+      // Someone whose message has arrived is no longer typing it.
       this.#chat.on("message", ({ message }) => message.author && this.#forget(message.author.id)),
     );
   }

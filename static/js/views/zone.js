@@ -1,4 +1,4 @@
-// The browser knows where one is: put it into forms that ask, beside what the profile says.
+// Fills the browser's time zone into forms, or offers it next to the profile's setting.
 
 import { button } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
