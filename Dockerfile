@@ -1,4 +1,4 @@
-# Chatty in one image. Its steps are run by tests/test_docker.py in a plain folder; with an engine it is untried.
+# tests/test_docker.py runs these steps in a plain directory, but the image has not been built with Docker itself.
 FROM python:3.13-slim AS build
 WORKDIR /app
 COPY requirements.txt .
@@ -18,13 +18,13 @@ COPY locale locale
 COPY proof proof
 COPY static static
 COPY templates templates
-# Collected once, here: the container itself may run read-only but for /data.
+# Collected while building, so that the container can run read-only except for /data.
 RUN DATA_DIR=/tmp/build python manage.py collectstatic --no-input --verbosity 0
 USER chatty
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["python", "-c", \
     "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-# setup does only what is missing; exec hands SIGTERM to the server. The first administrator's password goes to
-# a file in /data instead of the log: docker compose exec chatty cat /data/first_password
+# setup only does what is missing. exec lets the server receive SIGTERM. The first administrator's password is
+# written to a file in /data instead of the log: docker compose exec chatty cat /data/first_password
 CMD ["sh", "-c", "umask 077 && python manage.py setup --password-file /data/first_password && exec python manage.py serve"]

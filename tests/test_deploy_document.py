@@ -297,7 +297,7 @@ def test_install_move_to_postgresql_upgrade_and_go_back(host):
     host.listens()
     alice = Visitor(host.site, "alice")
     say(alice, room, "said after the upgrade")
-    (former,) = blocks("Going back")
+    (former,) = blocks("Rolling back")
     host.run("systemctl stop 'chatty*'", former, on_postgres)
     host.listens(*host.ports)
     eventually(lambda: Visitor(host.site, "alice").token)

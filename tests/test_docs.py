@@ -257,7 +257,7 @@ def test_page_handles_close_codes_as_listed():
 
 
 def test_every_error_code_is_listed():
-    text = PROTOCOL[PROTOCOL.index("## Refusals") :]
+    text = PROTOCOL[PROTOCOL.index("## Errors") :]
     listed = {row[0].strip("`"): tuple(row[1:]) for row in table("Code", text)}
     assert listed == {
         name: (str(code.status), "yes" if code.retry else "no", code.detail)
@@ -273,7 +273,7 @@ def test_every_api_endpoint_is_listed():
     doors = {
         f"{method.upper()} {path}" for path, ways in schema["paths"].items() for method in ways
     }
-    assert set(names(table("Door"))) == doors
+    assert set(names(table("Endpoint"))) == doors
 
 
 @pytest.mark.servers
