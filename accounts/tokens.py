@@ -118,8 +118,8 @@ def rotate(raw: str) -> Pair:
     """Exchange a refresh token for a new pair.
 
     For REPEAT_SECONDS the token that was exchanged last returns the same pair again, as long as
-    neither token of that pair has been used. Any other exchanged token must have been copied. As the
-    thief cannot be told from the owner, the whole sign-in ends.
+    neither token of that pair has been used. Any other exchanged token must have been copied. The
+    server cannot know which of the two copies is the thief's, so the whole sign-in ends.
 
     Raises ChatError("token_invalid" | "account_closed").
     """

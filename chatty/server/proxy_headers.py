@@ -30,7 +30,7 @@ def apply_proxy_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
 
     `root_path` is always empty: Daphne reads it from a header that any client can send, and Django
     would strip it from the path, which bypasses path rules of the proxy. Header names with underscores
-    are dropped, because in request.META they cannot be told from names with dashes.
+    are dropped, because request.META does not distinguish them from names with dashes.
     """
     forwarded: dict[bytes, bytes] = {}
     headers: list[tuple[bytes, bytes]] = []
