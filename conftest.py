@@ -1,4 +1,4 @@
-"""What every test may use: markers that skip where they do not belong, and nothing left behind."""
+"""Shared by all tests: skips by marker, fixtures for people, and cleared caches."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     _require_groups(session)
-    # What was imported and collected stays: scanning it again and again is a tenth of the time.
+    # Imported modules and collected tests stay in memory. Scanning them repeatedly takes a tenth of
+    # the time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
 def _require_groups(session: pytest.Session) -> None:
-    """Fail when a worker would ignore xdist_group: the servers of a group would start in each of them."""
+    """Fail if xdist ignores xdist_group: every worker would start the servers of each group."""
     if getattr(session.config.option, "loadgroup", False):
         for item in session.items:
             marker = item.get_closest_marker("xdist_group")
@@ -51,7 +52,7 @@ def _require_groups(session: pytest.Session) -> None:
 
 
 def pytest_report_header() -> str | None:
-    """Say in one line which proxies the rolling restart is not tried with on this machine."""
+    """Warn about proxies that are not installed, so their rolling restart is not tested."""
     absent = [program for program in PROXIES if path_of(program) is None]
     if not absent:
         return None
@@ -61,7 +62,7 @@ def pytest_report_header() -> str | None:
 
 @pytest.fixture(autouse=True)
 def _start_clean():
-    """Rates counted by one test would slow down the next, and a page's language would stay active."""
+    """Rate limits and the language of a page would otherwise affect the next test."""
     cache.clear()
     limiter.clear()
     translation.deactivate()

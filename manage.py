@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Everything Chatty does from the command line: `manage.py help` lists it."""
+"""Chatty's command line. `manage.py help` lists the commands."""
 
 import os
 import sys
@@ -9,11 +9,9 @@ from chatty.version import __version__
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
-    os.umask(
-        0o077
-    )  # whatever is written is for this user alone; collected static files say otherwise
+    os.umask(0o077)  # files are readable only by this user, except collected static files
     if sys.argv[1:] in (["version"], ["--version"]):
-        # Django would answer with its own.
+        # Django would print its own version.
         sys.stdout.write(f"Chatty {__version__}\n")
         return
     try:

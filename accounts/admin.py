@@ -1,6 +1,6 @@
-"""People and sign-ins in the administration. It changes them through actions, like every door.
+"""Accounts and sign-ins in the administration. Like all interfaces, it changes them by actions.
 
-Nobody is deleted here, and neither password hashes nor tokens are shown.
+Accounts cannot be deleted here, and neither password hashes nor tokens are shown.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from chatty.common.text import clean_line
 
 
 def _sign_in_page(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-    """The administration has no sign-in of its own: that would be a door without the limiter."""
+    """Redirect to Chatty's own sign-in: Django's would bypass the limiter."""
     if request.user.is_authenticated:
         raise ChatError("not_allowed")
     return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
@@ -50,7 +50,7 @@ def _password_page(request: HttpRequest, extra_context: Any = None) -> HttpRespo
 
 
 def _without_nul(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Refuse a NUL wherever Django would look for it in a table: PostgreSQL cannot be asked for one."""
+    """Reject NUL in ids that Django passes to the database: PostgreSQL raises an error for it."""
 
     @functools.wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -76,7 +76,7 @@ admin.site.unregister(Group)
 
 
 class _CleanedForm(forms.ModelForm):
-    """Holds what staff type to the rules everybody's input is held to."""
+    """Applies the same validation to the administration's input as the actions do."""
 
     def clean_email(self) -> str:
         try:
@@ -92,7 +92,7 @@ class _CleanedForm(forms.ModelForm):
 
 
 class _PasswordRules(SetPasswordMixin):
-    """Django's forms ask the validators alone; what can be signed in with has bounds of ours too."""
+    """Applies check_password_rules(): Django's forms only run AUTH_PASSWORD_VALIDATORS."""
 
     cleaned_data: dict[str, Any]
 
@@ -104,7 +104,7 @@ class _PasswordRules(SetPasswordMixin):
     ) -> None:
         password = self.cleaned_data.get(password_field_name)
         if not password:
-            return  # said already
+            return  # the field is required: its error is already there
         try:
             actions.check_password_rules(password, user, field=password_field_name)
         except ChatError as error:
@@ -125,7 +125,7 @@ class PersonForm(_CleanedForm):
 
 
 class NewPasswordForm(_PasswordRules, AdminPasswordChangeForm):
-    """Ends all sign-ins of the person, as any other change of a password does."""
+    """Ends all sign-ins of the user, as every other password change does."""
 
     def save(self, commit: bool = True) -> User:
         user: User = self.user
@@ -137,10 +137,10 @@ class NewPasswordForm(_PasswordRules, AdminPasswordChangeForm):
 
 
 def may_change(request: HttpRequest, person: User) -> bool:
-    """Tell whether staff may change this person: not someone with rights like theirs or more.
+    """Return whether this administrator may change the person.
 
-    A new password for a superuser, or the end of their sign-ins in the middle of an incident, would
-    be a way to take over.
+    Only superusers may change other administrators. Otherwise staff could take over by setting a
+    superuser's password, or by signing one out during an incident.
     """
     if request.user.is_superuser or person == request.user:
         return True
@@ -228,7 +228,7 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
-        # Only who has every right may hand out rights.
+        # Only superusers may grant rights: anyone else could make themselves a superuser.
         return fields if request.user.is_superuser else (*fields, *self._RIGHTS)
 
 

@@ -1,4 +1,4 @@
-"""Who is asking, as one of our users: what Django and DRF type as anybody, signed in or not."""
+"""request.user with the type of our model. Django and DRF type it as any user or AnonymousUser."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def current_user(request: HttpRequest | Request) -> User:
-    """Return who is asking. Only for views that turn everybody else away before."""
+    """Return the signed-in user. Only for views that require one."""
     assert isinstance(request.user, User)
     return request.user

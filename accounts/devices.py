@@ -1,7 +1,7 @@
-"""Which browsers somebody has signed in from before: a signed cookie that outlives the sign-in.
+"""Recognising browsers that signed in before, by a signed cookie that outlives the sign-in.
 
-It opens nothing. Whoever shows it beside the right account has limits of their own, so strangers who
-use up what is there for everybody cannot keep that person out.
+The cookie grants no access. Together with the right account it gives sign-in limits of its own, so
+strangers who use up the shared limits cannot lock that person out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
 
-MAX_AGE = 400 * 24 * 3600  # as long as browsers keep a cookie
+MAX_AGE = 400 * 24 * 3600  # seconds; browsers keep no cookie longer
 ACCOUNTS_MAX = 5
 _SALT = "accounts.devices"
 _LENGTH_MAX = 512
@@ -23,7 +23,7 @@ _LENGTH_MAX = 512
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A browser, and the ids of the accounts that have signed in there, the latest first."""
+    """A browser, with the ids of the accounts that have signed in there, latest first."""
 
     id: str
     accounts: tuple[int, ...]
@@ -33,7 +33,7 @@ class Device:
 
 
 def device_of(request: HttpRequest) -> Device | None:
-    """Return the device of a request; None without a cookie of ours."""
+    """Return the device of a request, or None without a valid device cookie."""
     cookie = request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")
     if not cookie or len(cookie) > _LENGTH_MAX:
         return None
@@ -45,7 +45,7 @@ def device_of(request: HttpRequest) -> Device | None:
 
 
 def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    """Note in the browser that `user` has signed in there."""
+    """Add `user` to the device cookie of this browser."""
     device = device_of(request) or Device(secrets.token_urlsafe(12), ())
     accounts = [user.pk, *(pk for pk in device.accounts if pk != user.pk)][:ACCOUNTS_MAX]
     response.set_cookie(

@@ -1,9 +1,9 @@
-"""One line in the log for every attempt to get in that failed, for fail2ban and for people.
+"""Logs every failed sign-in as one line, for administrators and fail2ban.
 
     Failed sign-in from 192.0.2.7 by form: wrong_credentials
 
-The form of the line is fixed: deploy/fail2ban/ and what operators made of it read it. It names nobody,
-and nothing in it was written by whoever asks.
+The format must not change: deploy/fail2ban/ and administrators' own filters parse it. The line names
+no account and contains no text from the client, so it cannot be forged.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from chatty.common.limiter import client_host
 
 log = logging.getLogger(__name__)
 
-# Not "busy", which is our fault, nor a token that ran out, which honest programs show all the time.
+# Neither "busy", which is the server's fault, nor expired tokens, which legitimate programs send often.
 _FAILED = frozenset({"wrong_credentials", "account_closed", "too_long", "slow_down"})
 
 
 class ForgedTokenError(ChatError):
-    """A token that we never made, or of the wrong kind."""
+    """A token that this server did not issue, or one of the wrong type."""
 
     def __init__(self) -> None:
         super().__init__("token_invalid")

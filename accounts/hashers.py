@@ -1,9 +1,9 @@
-"""Argon2id with bounds: 19 MiB, two passes, one lane, and only so many at a time.
+"""Argon2id with limits: 19 MiB, two passes, one lane, and a bounded number of hashes at a time.
 
-Django's own parameters take 100 MiB and 8 threads for each password, which lets a handful of
-sign-in attempts exhaust a small server. These are the ones OWASP recommends. The semaphore bounds
-memory and processor time whatever arrives, and leaves a processor to everything else. Only so many
-may wait for it, since whoever waits holds a thread that other requests need; the rest is told "busy".
+Django's parameters need 100 MiB and 8 threads per password: a handful of sign-in attempts would
+exhaust a small server. These parameters are the ones OWASP recommends. The semaphore bounds memory
+and CPU time under any load and leaves one CPU free. The number of waiting requests is bounded too,
+because each holds a thread that other requests need; any further one gets "busy".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from chatty.common.errors import ChatError
 
 PARALLEL_HASHES = max(1, (os.cpu_count() or 2) - 1)
-# Of the threads for requests at least half do something else.
+# At least half of the request threads stay free for other work.
 PLACES_MAX = max(PARALLEL_HASHES + 1, settings.HTTP_RUNNING // 2)
 WAIT_SECONDS = 5.0
 
@@ -29,7 +29,7 @@ _line = threading.BoundedSemaphore(PLACES_MAX)  # hashing or waiting for it
 
 @contextmanager
 def place_to_hash() -> Iterator[None]:
-    """Hold one of the places for hashing. Raises ChatError("busy") when none gets free in time."""
+    """Hold one of the places for hashing. Raises ChatError("busy") if none becomes free in time."""
     if not _line.acquire(blocking=False):
         raise ChatError("busy", retry_after=1)
     try:

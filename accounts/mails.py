@@ -1,7 +1,7 @@
-"""Mails to people. They are sent beside the request that asks for one.
+"""Emails, sent by a background thread.
 
-A mail server may take seconds to answer. Nobody waits for it, and how long a request takes does not
-tell whether there was anything to send.
+A mail server may take seconds to respond. Requests do not wait for it, so they stay fast and their
+duration does not reveal whether there was anything to send.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX = 8
 
-# One thread, and so one database connection: DATABASE_POOL counts with it.
+# One thread needs one database connection. The minimum of DATABASE_POOL includes it.
 _executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 _places = threading.BoundedSemaphore(WAITING_MAX)
 
 
 def send_in_background(email: Callable[[], EmailMessage | None]) -> None:
-    """Send what `letter` returns, soon. Raises ChatError("busy") while too many wait.
+    """Send what `email` returns. Raises ChatError("busy") while too many emails are waiting.
 
-    It is called beside the request too. What becomes of the mail is only logged, and lost if the
-    process is killed: people ask again.
+    `email` is called in the background thread too. A failure is only logged, and an unsent email is
+    lost if the process is killed: people can request another.
     """
     if not _places.acquire(blocking=False):
         raise ChatError("busy", retry_after=10)
@@ -47,22 +47,22 @@ def _deliver(email: Callable[[], EmailMessage | None]) -> None:
         try:
             mail = email()
         finally:
-            connections.close_all()  # this thread's; others may have it while the mail server thinks
+            connections.close_all()  # free it before waiting for the mail server
         if mail is not None:
             mail.send()
             metrics.MAILS.labels("sent").inc()
     except Exception as error:
         metrics.MAILS.labels("failed").inc()
-        # Whom it was for does not belong into a log.
+        # The log must not contain the recipient.
         log.error("An email could not be sent: %s", logs.describe_error(error))
     finally:
         _places.release()
 
 
 def password_reset_email(user: User, *, site: str, path: str, language: str) -> EmailMessage:
-    """Return the mail with the link by which to choose a new password.
+    """Return the email with the reset link.
 
-    `site`: "https://chat.example.org". `language`: where the person has chosen none.
+    `site`: "https://chat.example.org". `language`: used if the person has chosen none.
     """
     host = urlsplit(site).netloc
     context = {"name": user.name, "host": host, "site": site, "link": site + path}

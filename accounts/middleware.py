@@ -1,7 +1,7 @@
-"""Who is asking, and how they would like to be answered.
+"""Middleware for the signed-in user and their preferences.
 
-Both are plain synchronous middleware on purpose: under ASGI every asynchronous-capable one around a
-synchronous view costs two hops between threads.
+Both are synchronous on purpose: under ASGI every async-capable middleware around a synchronous view
+costs two thread switches.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from accounts.sessions import sign_in_of, signed_with_old_key
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# How stale "last seen" may get. Each refresh writes two rows, so not on every page.
+# How stale "last seen" may get. Each update writes two rows, which is too much for every request.
 TOUCH_EVERY = timedelta(minutes=5)
 
 
 class SignInMiddleware:
-    """Makes request.user the person whose sign-in is live, and nobody otherwise.
+    """Sets request.user to the user of a live sign-in, or to AnonymousUser.
 
-    Stands after AuthenticationMiddleware and replaces its answer, which knows nothing of sign-ins.
+    Must come after AuthenticationMiddleware, whose request.user ignores sign-ins and is replaced.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -43,7 +43,7 @@ class SignInMiddleware:
         request.user = user  # type: ignore[assignment]
 
         def resolved() -> User | AnonymousUser:
-            bool(user.is_authenticated)  # asks the database, in a thread
+            bool(user.is_authenticated)  # queries the database; sync_to_async runs it in a thread
             return user  # type: ignore[return-value]
 
         request.auser = sync_to_async(resolved)
@@ -51,21 +51,21 @@ class SignInMiddleware:
 
 
 class PreferencesMiddleware:
-    """Speaks, shows times and looks as the reader's profile says.
+    """Applies language, time zone, theme and contrast of the user's profile.
 
-    Whoever is not signed in, or leaves it open there, gets the browser's language (Django's
-    LocaleMiddleware has found it), the server's zone and the device's looks.
+    The defaults, also for visitors, are the browser's language (set by Django's LocaleMiddleware),
+    the server's time zone and the system's theme and contrast.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # Without a cookie nobody is signed in: leave the session, and so `Vary: Cookie`, alone.
+        # Without a cookie no one is signed in. Touching the session would add `Vary: Cookie`.
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.user.is_anonymous:
             return self.get_response(request)
         user = request.user
-        # Templates of pages that may not ask the database read these.
+        # For templates that must not query the database, such as error pages.
         request.theme, request.contrast = user.theme, user.contrast  # type: ignore[attr-defined]
         with timezone.override(_known_zone(user.time_zone)):
             if user.language not in dict(settings.LANGUAGES):
@@ -78,7 +78,7 @@ class PreferencesMiddleware:
 
 
 def _known_zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """None for the server's: also when the zone was known once, and this machine's list lacks it."""
+    """Return None, the server's zone, for "" and for zones that this machine does not know."""
     try:
         return zoneinfo.ZoneInfo(name) if name else None
     except zoneinfo.ZoneInfoNotFoundError:
@@ -102,4 +102,4 @@ def _touch(request: HttpRequest, sign_in: SignIn) -> None:
     if timezone.now() - sign_in.last_seen_at < TOUCH_EVERY:
         return
     touch_sign_in(sign_in.sid, lifetime=timedelta(seconds=request.session.get_expiry_age()))
-    request.session.modified = True  # the session, and its cookie, then run out as late
+    request.session.modified = True  # extends the session and its cookie as well

@@ -1,8 +1,8 @@
-"""Who: people and their sign-ins.
+"""Accounts and their sign-ins.
 
-A sign-in is one browser session or one family of tokens. Both carry its `sid`, and both are worth
-nothing once its row has ended. That row is the only place where "signed in" is decided, so signing
-somebody out never depends on reaching a cookie, a token or a socket.
+A sign-in is one browser session or one token family. Both carry its `sid`, and both are invalid once
+its row has ended. Only that row decides whether someone is signed in, so signing them out never
+depends on reaching a cookie, a token or a socket.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from accounts.user_agents import describe_client
 EMAIL_MAX = 254
 NAME_MAX = 60
 PASSWORD_MAX = 256
-HUES = 12  # colours of faces; static/css/components/avatar.css has one class for each
+HUES = 12  # avatar colours; static/css/components/avatar.css has one class for each
 
 
 def normal_email(email: str) -> str:
-    """Return the one spelling an address is stored and looked up by."""
+    """Return the form in which an address is stored and looked up."""
     return email.strip().lower()
 
 
@@ -35,12 +35,12 @@ def new_sid() -> str:
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes accounts without asking whether the password is good: actions.register does that."""
+    """Creates accounts without checking the password rules: actions.register() checks them."""
 
     use_in_migrations = True
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Store a new account. Without a password nobody can sign in to it."""
+        """Create an account. Without a password it cannot be signed in to."""
         email = normal_email(email)
         if not email:
             raise ValueError("An account needs an email address.")
@@ -72,28 +72,27 @@ class Contrast(models.TextChoices):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Accounts are closed rather than deleted, so that what they wrote keeps a name."""
+    """An account. It is deactivated, never deleted, so that its messages keep an author."""
 
     email = models.EmailField(_("email address"), max_length=EMAIL_MAX, unique=True)
     name = models.CharField(_("name"), max_length=NAME_MAX)
-    # "" while nobody has told us: times are then shown in the server's zone.
+    # "" if unknown: times are then shown in the server's zone.
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
-    # One of settings.LANGUAGES; "" leaves it to the browser.
+    # One of settings.LANGUAGES, or "" for the browser's language.
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
     theme = models.CharField(_("theme"), max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
     contrast = models.CharField(
         _("contrast"), max_length=6, choices=Contrast.choices, default=Contrast.SYSTEM
     )
-    # None: the one that follows from the id. Read `hue`.
+    # None for the default colour. Read `hue` instead.
     chosen_hue = models.PositiveSmallIntegerField(_("colour"), null=True, blank=True)
-    # The digest of the row in Picture, "" without one. It stands here so that a face costs whoever
-    # has the person nothing more.
+    # Digest of the row in Picture, or "". Kept here so that showing an avatar needs no extra query.
     picture = models.CharField(max_length=32, blank=True, default="", editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
-    # Rises with every change of this person's memberships, roles, sign-ins, password or closure.
-    # Whoever holds their sockets compares it and reads the rest again only when it moved. Written
-    # by actions.bump_clock alone.
+    # Counts the changes to this user's memberships, roles, sign-ins, password and active state.
+    # Processes that hold the user's sockets compare it, and reload their access only if it changed.
+    # Written only by actions.bump_clock().
     clock = models.BigIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
     closed_at = models.DateTimeField(_("deactivated"), null=True, blank=True, editable=False)
@@ -108,7 +107,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name = _("person")
         verbose_name_plural = _("people")
         constraints = [
-            # Two spellings of one address would be two accounts.
+            # Otherwise two spellings of an address could be two accounts.
             models.CheckConstraint(
                 condition=models.Q(email=Lower("email")), name="user_email_is_lower_case"
             ),
@@ -126,14 +125,14 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="user_hue_is_known",
             ),
         ]
-        # Lists of people are by name; the id makes the order, and so a cursor, definite.
+        # Lists of people are ordered by name. The id makes the order unique, as cursors require.
         indexes = [models.Index(fields=["name", "id"], name="user_by_name")]
 
     def __str__(self) -> str:
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        # An object read a while ago would turn the clock back.
+        # Saving a stale object would set the clock back.
         if not self._state.adding and kwargs.get("update_fields") is None:
             kwargs["update_fields"] = {
                 field.name
@@ -143,10 +142,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().save(*args, **kwargs)
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Return whether the password is right. If so, `self.password` is the hash that is stored.
+        """Return whether the password is right. If so, `self.password` is the stored hash.
 
-        Like Django's, this renews a hash made with weaker parameters, but never overwrites one that was
-        stored meanwhile. If it did, one of two sign-ins at the same time would be refused.
+        Like Django's, this upgrades a hash made with weaker parameters. Unlike Django's, it never
+        overwrites a hash that was stored in the meantime: otherwise one of two concurrent sign-ins
+        would fail.
         """
         checked = self.password
         renewed = ""
@@ -176,18 +176,18 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def hue(self) -> int:
-        """The colour of this person's face, 0 to HUES - 1: chosen, or the same for ever by the id."""
+        """The avatar's colour, 0 to HUES - 1: the chosen one, or one derived from the id."""
         return self.pk * 7 % HUES if self.chosen_hue is None else self.chosen_hue
 
     @property
     def picture_url(self) -> str | None:
-        """Where the picture is. Another picture has another address, so this one may be kept."""
-        # Spelt out: every message on every wire asks.
+        """URL of the picture, or None. It changes with the picture, so responses can be cached."""
+        # Not reverse(): it is too slow for something every serialized message needs.
         return f"/api/users/{self.pk}/picture/{self.picture}/" if self.picture else None
 
 
 class Picture(models.Model):
-    """Somebody's picture, as actions.set_picture made it anew. User.picture is its digest."""
+    """A user's picture, as re-encoded by pictures.reencode(). User.picture is its digest."""
 
     user = models.OneToOneField(
         User, primary_key=True, on_delete=models.CASCADE, related_name="+", verbose_name=_("person")
@@ -204,14 +204,14 @@ class Picture(models.Model):
 
 class LiveSignIns(models.QuerySet["SignIn"]):
     def live(self) -> LiveSignIns:
-        """Those which still open doors: not ended, not run out, of an account that is open."""
+        """The valid ones: not ended, not expired, of an active account."""
         return self.filter(
             ended_at__isnull=True, expires_at__gt=timezone.now(), user__is_active=True
         )
 
 
 class SignIn(models.Model):
-    """One browser session, or one family of access and refresh tokens."""
+    """One browser session, or one family of access and refresh tokens. See the module's docstring."""
 
     class Kind(models.TextChoices):
         WEB = "web", _("Browser")
@@ -222,24 +222,24 @@ class SignIn(models.Model):
         User, on_delete=models.CASCADE, related_name="sign_ins", verbose_name=_("person")
     )
     kind = models.CharField(_("kind"), max_length=5, choices=Kind.choices)
-    # The id of the one refresh token that is good now; "" for a browser.
+    # The id of the refresh token that is currently valid; "" for a browser.
     refresh_jti = models.CharField(max_length=32, blank=True, default="", editable=False)
-    # The id of the one before it, while a lost answer to its use may still be asked for again: ""
-    # once `refresh_jti` or an access token issued with it has been used. The database fills both in
-    # for servers of an older version that run on beside this one.
+    # The id of the previous one, while it may be sent again in case the response was lost. "" once
+    # `refresh_jti` or an access token issued with it has been used. The database has defaults for
+    # servers of an older version that still run during an update.
     previous_jti = models.CharField(
         max_length=32, blank=True, default="", db_default="", editable=False
     )
     rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # What the client says it is. Told to its owner, never believed.
+    # The client's user agent. Shown to the account's owner, never trusted.
     client = models.CharField(_("client"), max_length=200, blank=True, default="")
-    # Of the address it began at, so that the same one is recognised; see actions.hash_of_address.
+    # Hash of the IP address it started at, to recognise that address: see actions.hash_of_address.
     address_hash = models.CharField(
         max_length=32, blank=True, default="", db_default="", editable=False
     )
     created_at = models.DateTimeField(_("started"), default=timezone.now)
     last_seen_at = models.DateTimeField(_("last active"), default=timezone.now)
-    # Moves on with use: the browser's session or the newest refresh token runs out then.
+    # When the browser's session or the current refresh token expires. Use extends it.
     expires_at = models.DateTimeField(_("expires"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 

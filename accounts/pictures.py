@@ -1,7 +1,7 @@
-"""Pictures people upload, made anew: a small square without anything but its colours.
+"""Re-encodes uploaded pictures as small squares.
 
-What is stored was encoded here, so whatever else a file carried (where it was taken, a second file
-behind the first, what a decoder of some browser stumbles over) is not in it. Pure: knows no rows.
+Only pixels survive. Anything else in a file is dropped: the location in its metadata, a second file
+appended to it, or data that exploits a browser's decoder. This module does not touch the database.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from PIL import Image, ImageOps
 from chatty.common.errors import ChatError
 
 BYTES_MAX = 5 * 1024 * 1024
-# Decoded, one pixel takes up to four bytes: a small file may hold an enormous picture.
+# A decoded pixel takes up to four bytes, and a small file can contain an enormous picture.
 PIXELS_MAX = 25_000_000
-SIDE = 192  # pixels, for the largest face shown on the densest screens
+SIDE = 192  # pixels: enough for the largest avatar on high-density screens
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
-MEDIA_TYPE = "image/webp"  # of what is stored
+MEDIA_TYPE = "image/webp"  # of stored pictures
 
-# What a file says about how the camera was held (EXIF 0x0112) -> how to put that right.
+# From the orientation in EXIF (tag 0x0112) to the operation that corrects it.
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,13 +35,13 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# One picture at a time may take some 200 MB; a dozen would take the machine.
+# Decoding one picture can take some 200 MB. A dozen at once would exhaust the memory.
 _decoding = threading.Semaphore(1)
 _PATIENCE = 5  # seconds
 
 
 def reencode(file: bytes) -> bytes:
-    """Return the picture as a square WebP, the first frame of a moving one.
+    """Return the picture as a square WebP. Of an animation only the first frame is kept.
 
     Raises ChatError("empty" | "too_big" | "invalid") with fields={"picture": ...}, or ("busy").
     """
@@ -58,7 +58,7 @@ def reencode(file: bytes) -> bytes:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels_error() from None
     except Exception:
-        # Decoders meet broken files with whatever error comes first.
+        # Pillow's decoders raise all kinds of exceptions for broken files.
         raise _picture_error(
             "invalid", _("Chatty can’t read this image. Use a PNG, JPEG, WebP or GIF.")
         ) from None
@@ -67,7 +67,7 @@ def reencode(file: bytes) -> bytes:
 
 
 def digest(image: bytes) -> str:
-    """Return 32 characters that no other picture has."""
+    """Return 128 bits of SHA-256 as 32 hexadecimal characters."""
     return hashlib.sha256(image).hexdigest()[:32]
 
 
@@ -78,20 +78,21 @@ def too_big_error() -> ChatError:
 
 def _crop_to_square(file: bytes) -> Image.Image:
     with Image.open(BytesIO(file), formats=FORMATS) as source:
-        # So far only the head of the file was read; nothing is decoded before this.
+        # Image.open() reads only the header. Nothing may be decoded before this check.
         if source.width * source.height > PIXELS_MAX:
             raise _too_many_pixels_error()
         turn = _TURNS.get(source.getexif().get(_ORIENTATION, 1))
-        source.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG: decoded at a fraction of its size
-        # With its transparency, whichever way the format keeps it.
+        source.draft("RGB", (2 * SIDE, 2 * SIDE))  # JPEG: decode at a reduced size
+        # RGBA keeps the transparency, however the format stores it.
         picture = source.convert("RGBA")
-    # From the middle, so it makes no difference that it is turned afterwards, when it is small.
+    # The crop is centred, so it can be rotated afterwards, when it is small.
     square = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.LANCZOS)
     return square if turn is None else square.transpose(turn)
 
 
 def _encode(square: Image.Image) -> bytes:
-    # On white: initials lie behind a picture until it is there. A new canvas has no metadata.
+    # On white, because initials are behind the picture until it has loaded. The new canvas has no
+    # metadata.
     canvas = Image.new("RGB", square.size, "white")
     canvas.paste(square, mask=square.getchannel("A"))
     file = BytesIO()

@@ -1,4 +1,4 @@
-"""Read-only questions about people and sign-ins."""
+"""Read-only queries for accounts and sign-ins."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chatty.common.numbers import NUMBER_MAX
 from chatty.common.rows import column_count, columns_of, instance_from_row
 from chatty.common.text import too_long
 
-# SQLite bounds the variables of a statement; PostgreSQL plans long lists badly.
+# SQLite limits the parameters of a statement, and PostgreSQL plans long lists badly.
 _CHUNK = 1000
 
 
 def user_by_email(email: str) -> User | None:
-    """Return the account of this address, open or closed. Any text may be asked."""
+    """Return the account with this address, active or not. `email` can be any text."""
     email = normal_email(email)
-    # NUL and lone surrogates cannot be in a database; asking for them would be an error there.
+    # NUL and lone surrogates are never stored, and the database raises an error for them.
     if len(email) > EMAIL_MAX or not email.isprintable():
         return None
     return User.objects.filter(email=email).first()
@@ -33,23 +33,24 @@ def active_users(ids: Iterable[int]) -> QuerySet[User]:
 
 
 def find_people(text: str) -> QuerySet[User]:
-    """Return active people by name, of whose name every word of `text` is a part.
+    """Return the active people whose names contain every word of `text`, ordered by name.
 
-    Never searches addresses: that would tell who has an account under one.
-    Raises ChatError("too_long", fields "q") for more than a name can have: SQLite refuses long patterns.
+    Email addresses are not searched: that would reveal who has an account.
+    Raises ChatError("too_long", fields "q") for a text longer than any name: SQLite rejects long
+    patterns.
     """
     if len(text) > NAME_MAX:
         sentence = too_long(len(text), NAME_MAX)
         raise ChatError("too_long", sentence, fields={"q": [sentence]})
     people = User.objects.filter(is_active=True)
-    # No name holds a NUL, and PostgreSQL cannot even be asked for one.
+    # No name contains NUL, and PostgreSQL raises an error for it.
     for word in text.replace("\0", "").split():
         people = people.filter(name__icontains=word)
     return people.order_by("name", "pk")
 
 
 def people_page(text: str, *, limit: int, after: tuple[str, int] | None = None) -> list[User]:
-    """Return a page of find_people(). `after`: (name, id) of the last one of the page before."""
+    """Return a page of find_people(). `after`: (name, id) of the last person on the previous page."""
     people = find_people(text)
     if after is not None:
         name, pk = after
@@ -58,12 +59,12 @@ def people_page(text: str, *, limit: int, after: tuple[str, int] | None = None) 
 
 
 def get_sign_in(sid: str, kind: str) -> SignIn | None:
-    """Return this sign-in, over or not, with its user. One query."""
+    """Return this sign-in, ended or not, with its user. One query."""
     if connection.vendor != "postgresql":
         return SignIn.objects.select_related("user").filter(sid=sid, kind=kind).first()
-    # Every socket and every request asks: through the ORM this was a quarter of a socket's entrance.
+    # Raw SQL, because every socket and request needs it: the ORM took a quarter of the handshake.
     with connection.cursor() as cursor:
-        cursor.execute(  # of our own names
+        cursor.execute(  # the f-string contains only our own column names
             f"SELECT {columns_of(SignIn, 's')}, {columns_of(User, 'u')}"  # noqa: S608
             " FROM accounts_signin s JOIN accounts_user u ON u.id = s.user_id"
             " WHERE s.sid = %s AND s.kind = %s",
@@ -78,13 +79,16 @@ def get_sign_in(sid: str, kind: str) -> SignIn | None:
 
 
 def signed_in_from(user: User, address_hash: str) -> bool:
-    """Whether this person signed in from an address lately, whatever became of that sign-in."""
+    """Return whether this user recently signed in from an address. The sign-in may have ended."""
     return SignIn.objects.filter(user=user, address_hash=address_hash).exists()
 
 
 def get_rotated_sign_in(sid: str, jti: str, *, since: datetime) -> SignIn | None:
-    """Return the sign-in if this refresh token was exchanged after `since` and its successor, or an
-    access token issued with that, has not been used. One query."""
+    """Return the sign-in if this refresh token may be exchanged again, else None. One query.
+
+    That is the case if it was exchanged after `since`, and neither its successor nor an access token
+    issued with the successor has been used.
+    """
     return (
         SignIn.objects.live()
         .select_related("user")
@@ -95,8 +99,8 @@ def get_rotated_sign_in(sid: str, jti: str, *, since: datetime) -> SignIn | None
 
 
 def picture(user_id: int, digest: str) -> bytes | None:
-    """Return somebody's picture of this digest; None when they have another one, or none."""
-    # Neither can be in a database; asking for them would be an error there.
+    """Return the user's picture if it has this digest, else None."""
+    # Other values are never stored, and the database raises an error for some of them.
     if user_id > NUMBER_MAX or not (digest.isascii() and digest.isalnum()):
         return None
     found = Picture.objects.filter(user_id=user_id, user__picture=digest)
@@ -105,12 +109,12 @@ def picture(user_id: int, digest: str) -> bytes | None:
 
 
 def live_sign_ins(user: User) -> QuerySet[SignIn]:
-    """This person's sign-ins that still open doors, the latest used first."""
+    """Return the user's live sign-ins, most recently used first."""
     return SignIn.objects.live().filter(user=user).order_by("-last_seen_at", "sid")
 
 
 def valid_sids(sids: Collection[str]) -> set[str]:
-    """Return those of `sids` which are still signed in to an open account."""
+    """Return those of `sids` that are live sign-ins."""
     wanted = list(sids)
     valid: set[str] = set()
     for start in range(0, len(wanted), _CHUNK):
@@ -126,7 +130,7 @@ def is_live(sign_in: SignIn) -> bool:
 
 
 def require_live(sign_in: SignIn | None, *, code: str) -> SignIn:
-    """Return the sign-in, or raise ChatError("account_closed") or the given code if it is over."""
+    """Return the sign-in if it is live. Raises ChatError("account_closed") or ChatError(code)."""
     if sign_in is not None and not sign_in.user.is_active:
         raise ChatError("account_closed")
     if sign_in is None or not is_live(sign_in):

@@ -1,7 +1,7 @@
-"""However a browser gets signed in or out, its sign-in row begins and ends with it.
+"""Creates and ends the sign-in row whenever a browser is signed in or out.
 
-Django sends these signals from login() and logout() themselves, so the administration, tests and
-anything added later cannot forget the row.
+Django's login() and logout() send these signals, so the row is also right for the administration,
+tests and code that is added later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Django's sessions in the database, looked for under keys that can be there."""
+"""Django's database sessions, with a check of the key from the cookie."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from django.contrib.sessions.backends import db
 
 class SessionStore(db.SessionStore):
     def _validate_session_key(self, key: str | None) -> bool:
-        """A cookie can hold anything, a NUL included: PostgreSQL would refuse to look for that."""
+        """Reject keys Django never issues: PostgreSQL raises an error for a NUL, for example."""
         return key is not None and len(key) >= 8 and key.isascii() and key.isalnum()

@@ -1,7 +1,7 @@
-"""From a browser's session to its sign-in, the same for pages and for sockets.
+"""Finds the sign-in of a browser's session, for pages and for sockets.
 
-Reads only. A session whose secret key has been rotated is still good (SECRET_KEY_FALLBACKS), and
-nothing in here ends a session: opening a socket must never sign anybody out.
+This module only reads: opening a socket must never sign anyone out. A session that was signed with a
+key in SECRET_KEY_FALLBACKS is still valid.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ SID_KEY = "sid"
 
 
 def sign_in_of(session: SessionBase) -> SignIn | None:
-    """Return the sign-in this session vouches for, with its user, live or not. One query.
+    """Return the sign-in of this session, live or not, with its user. One query.
 
-    None when the session belongs to nobody, or was made before the password changed.
+    None if no one is signed in, or if the password has changed since.
     """
     sid, user_id = session.get(SID_KEY), session.get(SESSION_KEY)
     if not sid or not user_id:
@@ -31,7 +31,7 @@ def sign_in_of(session: SessionBase) -> SignIn | None:
 
 
 def signed_with_old_key(session: SessionBase, user: User) -> bool:
-    """Whether only a key of SECRET_KEY_FALLBACKS vouches for this session."""
+    """Return whether this session is valid only by a key in SECRET_KEY_FALLBACKS."""
     return not _same(session, user.get_session_auth_hash())
 
 

@@ -1,4 +1,4 @@
-"""What accounts tells the rest of the house. It never imports those who listen."""
+"""Signals that accounts sends to the rest of Chatty, so that it never imports their receivers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from django.dispatch import Signal
 
 from accounts.models import User
 
-# Close codes, as sockets say them.
+# Close codes of WebSockets, used as the reason why sign-ins ended.
 SIGNED_OUT = 4001
 ACCOUNT_CLOSED = 4403
 
-# Sent when somebody has another name or face, with `user_id`.
+# Sent with `user_id` when a user's name, colour or picture has changed.
 profile_changed = Signal()
 
-# Sent when sign-ins have ended, with the keyword arguments of announce_ended. `sids` being None
-# means all of this person's sign-ins but `except_sid`; `code` is one of the two above.
+# Sent when sign-ins have ended, with the keyword arguments of announce_ended(). `sids=None` means
+# all sign-ins of the user except `except_sid`. `code` is one of the two above.
 sign_ins_ended = Signal()
 
 
 def announce_ended(
     user_id: int, *, sids: list[str] | None, except_sid: str | None = None, code: int
 ) -> None:
-    """Send `sign_ins_ended` once the open transaction is committed; a failing listener is logged."""
+    """Send `sign_ins_ended` after the commit. A failing receiver is logged, not raised."""
     send = partial(
         sign_ins_ended.send_robust,
         sender=User,
@@ -37,6 +37,6 @@ def announce_ended(
 
 
 def announce_profile(user_id: int) -> None:
-    """Send `profile_changed` once the open transaction is committed; a failing listener is logged."""
+    """Send `profile_changed` after the commit. A failing receiver is logged, not raised."""
     send = partial(profile_changed.send_robust, sender=User, user_id=user_id)
     transaction.on_commit(send, robust=True)

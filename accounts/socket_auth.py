@@ -1,9 +1,9 @@
-"""Who may open a socket: the rules of the handshake, without the socket.
+"""Authentication of the WebSocket handshake, independent of the socket itself.
 
-A page shows the cookie its browser holds, which any site could make it send: so a cookie counts
-only beside an Origin that is ours. Programs have no Origin and show a Bearer token. Whoever shows
-a token is judged by the token alone. Opening a socket never signs anybody out: all that may be
-written here is that a token has been used.
+Any site can make a browser open a socket with our cookie, so a cookie is accepted only with an
+Origin that is ours. Programs send no Origin, but a Bearer token. A request with a token is
+authenticated by the token alone. Opening a socket never signs anyone out: the only write here
+records that a token has been used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class SocketIdentity:
-    """`expires_at` in Unix seconds: when the session or the token runs out."""
+    """`expires_at`: when the session or the token expires, in Unix seconds."""
 
     user: User
     sid: str
@@ -47,9 +47,9 @@ class SocketIdentity:
 
 
 def origin_verdict(scope: Scope) -> Literal["same", "absent", "foreign"]:
-    """Whether the page that opens the socket is one of ours ("same" includes trusted origins).
+    """Compare the Origin header with ours. "same" includes CSRF_TRUSTED_ORIGINS. No queries.
 
-    Scheme, host and port all count; a proxy's word on them is already in the scope. Asks nothing.
+    Scheme, host and port must match. Headers of trusted proxies are already applied to the scope.
     """
     given = _headers(scope, b"origin")
     if not given:
@@ -63,8 +63,8 @@ def origin_verdict(scope: Scope) -> Literal["same", "absent", "foreign"]:
 def identify(scope: Scope) -> SocketIdentity:
     """Return who opens this socket. At most two queries.
 
-    Raises ChatError("unauthenticated" | "token_invalid" | "account_closed"). A foreign page is to
-    be refused before; here its cookie counts for nothing.
+    Raises ChatError("unauthenticated" | "token_invalid" | "account_closed"). Callers should reject
+    foreign origins first; here their cookies are ignored.
     """
     given = _headers(scope, b"authorization")
     if len(given) > 1:
@@ -79,7 +79,7 @@ def identify(scope: Scope) -> SocketIdentity:
 
 
 def language(scope: Scope) -> str:
-    """Return the language its client asks for: what Django would answer a request with."""
+    """Return the language Django would use for a request with these headers."""
     request = HttpRequest()
     request.META["HTTP_ACCEPT_LANGUAGE"] = ",".join(_headers(scope, b"accept-language"))
     request.COOKIES = {name: morsel.value for name, morsel in _cookies(scope).items()}
@@ -87,7 +87,7 @@ def language(scope: Scope) -> str:
 
 
 def renew(token: str, identity: SocketIdentity) -> SocketIdentity:
-    """Return the identity with a later end, from a fresh token of the same person and sign-in.
+    """Return the identity with a later expiry, from a newer token of the same user and sign-in.
 
     Raises ChatError("token_invalid" | "account_closed").
     """
@@ -111,7 +111,7 @@ def _by_session(session: SessionBase | None) -> SocketIdentity:
 
 
 def _session(scope: Scope) -> SessionBase | None:
-    """The session of the cookie, read but never saved. None without a cookie."""
+    """Return the session of the cookie, which must never be saved, or None without a cookie."""
     morsel = _cookies(scope).get(settings.SESSION_COOKIE_NAME)
     if morsel is None or not morsel.value:
         return None
@@ -134,7 +134,7 @@ def _own_origin(scope: Scope) -> Origin | None:
     if len(hosts) != 1:
         return None
     domain, _ = split_domain_port(hosts[0])
-    # As for pages: an unknown name that somebody else pointed at this machine is not ours.
+    # As for pages: anyone can point a domain of theirs at this server (DNS rebinding).
     if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
         return None
     secure = scope.get("scheme") in {"wss", "https"}
@@ -146,7 +146,7 @@ def _is_trusted(origin: Origin) -> bool:
 
 
 def _matches(origin: Origin, pattern: str) -> bool:
-    """Like Django's forms: exact, or any subdomain with "https://*.example.org"."""
+    """As in Django's CSRF check: exact, or any subdomain for "https://*.example.org"."""
     trusted = _parsed_origin(pattern.replace("://*.", "://", 1))
     if trusted is None or (trusted[0], trusted[2]) != (origin[0], origin[2]):
         return False
@@ -156,7 +156,7 @@ def _matches(origin: Origin, pattern: str) -> bool:
 
 
 def _parsed_origin(text: str) -> Origin | None:
-    """Take apart scheme://host[:port]; None for anything else, "null" included."""
+    """Parse scheme://host[:port]. Returns None for anything else, including "null"."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -1,11 +1,13 @@
 """Access and refresh tokens: SimpleJWT's, tied to a sign-in row.
 
-SimpleJWT's own rotation let one refresh token through six times in parallel and its access tokens
-outlive a sign-out. Here both carry the `sid`, the row decides, and a refresh token is exchanged once.
+SimpleJWT's own rotation accepted one refresh token six times in parallel, and its access tokens
+outlive a sign-out. Here both tokens carry the `sid`, the row decides whether they are valid, and a
+refresh token can be exchanged once.
 
-An answer may be lost, and two tasks of a program may refresh at once. So the row remembers the token
-before the present one, and for a short time answers it with the same pair again. No token is stored:
-a pair follows from the row's `refresh_jti`, `rotated_at` and `expires_at` and the signing key.
+A response can be lost, and two tasks of a program can refresh at the same time. So the row stores the
+id of the previous refresh token, and for a short time exchanging it returns the same pair again.
+Tokens are not stored: a pair is derived from the row's `refresh_jti`, `rotated_at` and `expires_at`
+and the signing key.
 """
 
 from __future__ import annotations
@@ -39,16 +41,16 @@ from chatty.conf.env import derive_key
 
 SomeToken = TypeVar("SomeToken", "AccessToken", "RefreshToken")
 
-# Ours have some 350 characters. PyJWT reads the header before it checks the signature, so nothing
-# long or deeply nested may reach it.
+# Our tokens have some 350 characters. PyJWT parses the header before it checks the signature, so it
+# must not get anything long or deeply nested.
 TOKEN_MAX = 1024
 
-# For how long the refresh token before the present one may be shown again.
+# For how long the previous refresh token is accepted again.
 REPEAT_SECONDS = 60
 
 
 class KeyRing(TokenBackend):
-    """Signs with the present secret; also believes tokens signed with SECRET_KEY_FALLBACKS."""
+    """Signs with SECRET_KEY. Accepts tokens signed with SECRET_KEY_FALLBACKS too."""
 
     def __init__(self, key: str, *older: str) -> None:
         super().__init__("HS256", key, audience=api_settings.AUDIENCE, issuer=api_settings.ISSUER)
@@ -76,11 +78,11 @@ class _SignInToken:
 
 
 class AccessToken(_SignInToken, simple.AccessToken):
-    """Opens doors for some minutes, as long as its sign-in lives."""
+    """Authenticates requests for some minutes, while its sign-in is live."""
 
 
 class RefreshToken(_SignInToken, simple.RefreshToken):  # type: ignore[misc]
-    """Is exchanged for the next pair, once."""
+    """Can be exchanged for the next pair, once."""
 
     access_token_class = AccessToken
 
@@ -93,7 +95,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whom an access token speaks for. `expires_at` in Unix seconds."""
+    """What an access token authenticates. `expires_at` in Unix seconds."""
 
     sign_in: SignIn
     expires_at: float
@@ -115,9 +117,9 @@ def begin(user: User, *, client: str, address: str = "unknown") -> Pair:
 def rotate(raw: str) -> Pair:
     """Exchange a refresh token for a new pair.
 
-    The token that was exchanged last gets the same pair again for REPEAT_SECONDS, as long as nothing
-    of that pair has been used. Any other token that was exchanged before has been copied by
-    somebody: nobody can tell who is the thief, so the whole sign-in ends.
+    For REPEAT_SECONDS the token that was exchanged last returns the same pair again, as long as
+    neither token of that pair has been used. Any other exchanged token must have been copied. The
+    server cannot know which of the two copies is the thief's, so the whole sign-in ends.
 
     Raises ChatError("token_invalid" | "account_closed").
     """
@@ -144,7 +146,7 @@ def end(raw: str) -> None:
 
 
 def identify(raw: str) -> Bearer:
-    """Return whom an access token speaks for. One query, and a write when it is the first of its pair.
+    """Return what an access token authenticates. One query, and a write on the first use of a pair.
 
     Raises ChatError("token_invalid" | "account_closed").
     """
@@ -156,9 +158,9 @@ def identify(raw: str) -> Bearer:
 
 
 def bearer_of(header: str | None) -> str | None:
-    """Return the token of an Authorization header, None if it speaks of something else or is absent.
+    """Return the token of an Authorization header, or None if it is absent or of another scheme.
 
-    Raises ChatError("token_invalid") for a Bearer header that cannot be read.
+    Raises ChatError("token_invalid") for a malformed Bearer header.
     """
     scheme, _, rest = (header or "").strip().partition(" ")
     if scheme.lower() != "bearer":
@@ -170,7 +172,7 @@ def bearer_of(header: str | None) -> str | None:
 
 
 def _pair(sign_in: SignIn, *, issued_at: datetime) -> Pair:
-    """Make the pair that this sign-in is at now. The same row and time give the same pair."""
+    """Return the current pair of this sign-in. The same row and `issued_at` give the same pair."""
     refresh = RefreshToken.for_user(sign_in.user)
     refresh["jti"], refresh["sid"] = sign_in.refresh_jti, sign_in.sid
     refresh.set_iat(at_time=issued_at)
@@ -183,12 +185,12 @@ def _pair(sign_in: SignIn, *, issued_at: datetime) -> Pair:
 
 
 def _access_jti(refresh_jti: str) -> str:
-    """Return the id of the access tokens issued with this refresh token. It is no secret."""
+    """Return the id of the access tokens issued with this refresh token. It is not secret."""
     return hashlib.sha256(f"access {refresh_jti}".encode()).hexdigest()[:32]
 
 
 def _parsed(kind: type[SomeToken], raw: str) -> SomeToken:
-    """Check signature, time, audience, issuer and type, and that all claims we read are there."""
+    """Check the signature, expiry, audience, issuer, type, and that the claims we read are present."""
     if len(raw) > TOKEN_MAX or not raw.isascii():
         raise ForgedTokenError
     try:

@@ -1,4 +1,4 @@
-"""What of sign-ins is removed once it has run out. The links in mails are signed, and no rows."""
+"""Removes expired sessions and sign-ins. Reset links need no cleanup: they are signed, not stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import SignIn
 from chatty.common import upkeep
 
-# A sign-in that is over is still recognised for so long: see actions.hash_of_address.
+# Ended sign-ins are kept this long to recognise their address: see actions.hash_of_address.
 FORGET_AFTER = timedelta(days=30)
 
 
@@ -21,7 +21,7 @@ def purge_sessions() -> Iterator[int]:
 
 
 def purge_sign_ins() -> Iterator[int]:
-    """Remove rows of sign-ins, and with them of refresh tokens, that were over long ago."""
+    """Delete sign-ins that ended or expired more than FORGET_AFTER ago."""
     before = timezone.now() - FORGET_AFTER
     over = Q(expires_at__lt=before) | Q(ended_at__lt=before)
     return upkeep.delete_in_batches(SignIn.objects.filter(over))

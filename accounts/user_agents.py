@@ -1,10 +1,10 @@
-"""What a client calls itself, in words for the person who has to recognise it."""
+"""Turns user agents into names that people recognise in their list of sessions."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-# The first that fits is told: most browsers also claim to be the ones further down.
+# The first match wins: most browsers also claim to be the ones further down.
 _BROWSERS = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -27,7 +27,7 @@ _SYSTEMS = [
 
 
 def describe_client(user_agent: str) -> str:
-    """Return "Firefox on Linux" where that can be told, else what the client said."""
+    """Return "Firefox on Linux" if both are recognised, else the user agent itself."""
     browser = _first(_BROWSERS, user_agent)
     system = _first(_SYSTEMS, user_agent)
     if browser and system:

@@ -1,1 +1,1 @@
-"""What Chatty costs, measured on real servers. See README.md here, or `make bench`."""
+"""Measures the cost of Chatty on real servers. See README.md here, or run `make bench`."""

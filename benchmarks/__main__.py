@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures, and prints Markdown. See README.md here."""
+"""`python -m benchmarks` measures and prints Markdown. See README.md here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from tests.installations import ROOT
 
 def main(arguments: list[str]) -> int:
     options = parsed(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no server is left
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # exits by SystemExit, so that all servers are stopped
     raise_open_files()
     about = circumstances() | {"rounds": options.rounds, "quick": options.quick}
     if options.against:
@@ -45,7 +47,7 @@ def main(arguments: list[str]) -> int:
             SCENARIOS[name](bench)
             print(f"\n{bench.sheet.as_markdown(fresh=True)}", flush=True)
             about["load_after"] = os.getloadavg()
-            if options.json:  # after each: a run that is cut short keeps what it has
+            if options.json:  # after each scenario, so that an interrupted run keeps its figures
                 figures = {**about, "absent": bench.absent, "figures": bench.sheet.as_json()}
                 options.json.write_text(json.dumps(figures, indent=2) + "\n")
     print(f"\nLoad average at the end: {os.getloadavg()[0]:.1f}")
@@ -56,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What Chatty costs.")
-    parser.add_argument("--rounds", type=int, default=7, help="Medians of so many. Default: 7.")
+    parser.add_argument("--rounds", type=int, default=7, help="Rounds for the medians. Default: 7.")
     parser.add_argument(
         "--only",
         type=lambda text: text.split(","),
@@ -64,20 +66,20 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         metavar="NAME,...",
         help=f"Some of: {', '.join(SCENARIOS)}.",
     )
-    parser.add_argument("--full", action="store_true", help="History of 1,000,000 messages, too.")
-    parser.add_argument("--alone", action="store_true", help="Chatty, and nothing beside it.")
+    parser.add_argument("--full", action="store_true", help="Also a history of 1,000,000 messages.")
+    parser.add_argument("--alone", action="store_true", help="Measure only Chatty.")
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="A few of everything: whether it runs, not what it costs.",
+        help="Small runs, to test the benchmarks. The figures mean nothing.",
     )
     parser.add_argument(
         "--against",
         type=Path,
         metavar="DIRECTORY",
-        help="Another checkout of Chatty, which takes turns with this one.",
+        help="Another checkout of Chatty to compare with this one.",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="Every value of every round.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="Write all values of all rounds.")
     options = parser.parse_args(arguments)
     if unknown := set(options.only) - set(SCENARIOS):
         parser.error(f"There is no scenario {', '.join(sorted(unknown))}.")
@@ -93,13 +95,13 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 
 
 def raise_open_files() -> None:
-    """Both ends of thousands of sockets are on this machine; servers inherit it."""
+    """Raise the limit: both ends of thousands of sockets are here. Servers inherit it."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def circumstances() -> dict[str, Any]:
-    """What figures are worth nothing without."""
+    """Return machine, versions and limits. Figures are meaningless without them."""
     cpu = next(
         (
             line.partition(":")[2].strip()

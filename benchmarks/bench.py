@@ -1,4 +1,4 @@
-"""What every scenario gets: contenders that run, rounds in which they take turns, a sheet for figures."""
+"""Runs the contenders of a scenario in turns, and collects their figures."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ class Bench:
     rounds: int
     quick: bool = False
     full: bool = False
-    alone: bool = False  # nobody beside Chatty
+    alone: bool = False  # measure only Chatty
     sheet: Sheet = field(default_factory=Sheet)
-    absent: dict[str, str] = field(default_factory=dict)  # contender: what it would have needed
+    absent: dict[str, str] = field(default_factory=dict)  # contender: what is not installed for it
 
     def available(self, kinds: Sequence[type[Some]]) -> list[type[Some]]:
-        """Those that can run here and are wanted; what cannot is noted as absent. With `--against`
-        the other checkout follows this one."""
+        """Return the contenders that can run here and are selected. Adds the others to `absent`.
+
+        With `--against` the other checkout follows this one.
+        """
         if self.site.against is not None:
             both = [each for kind in kinds for each in (kind, _OTHER.get(kind))]
             kinds = [kind for kind in both if kind is not None]
@@ -58,8 +60,10 @@ class Bench:
             contender.stop()
 
     def turns(self, contenders: Sequence[Some], title: str) -> Iterator[Some]:
-        """Each contender once a round, in turns, every other round backwards: whatever else the
-        machine does meanwhile, it does to all of them."""
+        """Yield each contender once per round, every second round in reverse order.
+
+        Taking turns spreads disturbances by other load on the machine over all contenders.
+        """
         order = [
             contender
             for number in range(self.rounds)
@@ -68,7 +72,7 @@ class Bench:
         yield from tqdm(order, desc=title, disable=None, leave=False)
 
     def note_deliveries(self, scenario: str, contender: str, outcome: Outcome) -> None:
-        """How long the 99th of a hundred waited, and what went wrong, if anything."""
+        """Note the 99th percentile of the delays, and the faults."""
         waited = percentile(outcome.waits, 0.99) * MILLI
         self.sheet.note(scenario, "p99 of a message", contender, waited, "ms")
         self.note_faults(scenario, contender, outcome.faults)

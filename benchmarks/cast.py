@@ -1,6 +1,6 @@
-"""People and rooms for a measurement, written as rows: what a month of sign-ups would have left.
+"""Creates people and rooms for a measurement directly as rows.
 
-Runs inside `manage.py shell` of the installation that is measured.
+Runs in `manage.py shell` of the installation that is measured.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from conversations.models import Conversation, Membership
 
 
 def serve_requests() -> None:
-    """For each line {"people": n, "rooms": [...]} of standard input, create them and print the
-    result in a line."""
+    """For each line {"people": n, "rooms": [...]} of standard input, print the result of prepare()."""
     for line in sys.stdin:
         print(json.dumps(prepare(**json.loads(line))), flush=True)
 
 
 def prepare(people: int, rooms: Sequence[Sequence[int]]) -> dict[str, list[Any]]:
-    """Make `people`, and a room for each list of their indexes.
+    """Create `people`, and a room for each list of their indexes.
 
-    Returns {"tokens": access token of each, "rooms": id of each}.
+    Returns {"tokens": their access tokens, "rooms": ids}.
     """
     users = _people(people)
     return {"tokens": _tokens(users), "rooms": _rooms(users, rooms)}
@@ -44,7 +43,7 @@ def _people(count: int) -> list[User]:
 
 
 def _tokens(users: list[User]) -> list[str]:
-    """Each one's access token, with the sign-in that stands behind it."""
+    """Create a sign-in for each user, and return their access tokens."""
     sign_ins, tokens = [], []
     for user in users:
         token = RefreshToken.for_user(user)

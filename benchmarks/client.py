@@ -1,7 +1,7 @@
-"""A load client that costs little: raw sockets and one epoll, no WebSocket library.
+"""A load client with little overhead: raw sockets and one epoll, without a WebSocket library.
 
-It does not decode frames. All messages carries its number, and what arrives is searched for numbers:
-so it is cheap, and still knows for each socket what came, how often and in which order.
+It does not decode frames. Every message contains its number, and received data is searched for these
+numbers. So it is cheap, and still knows for each socket what arrived, how often and in which order.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from typing import Self
 
 HEARD = re.compile(rb'"body": ?"n(\d{8})')
 ACKNOWLEDGED = re.compile(rb'"sent", ?"key": ?"n(\d{8})')
-_TAIL = 48  # longer than either pattern: what a chunk may have been cut in
+_TAIL = 48  # longer than either pattern, which may be split between two chunks
 _CHUNK = 256 * 1024
 _SILENCE_SECONDS = 0.05
 _LONG = b"\x7e"  # the byte before a length of two bytes
 _PING = b"\x89"  # the first byte of such a frame; messages here are ASCII
 LATE_SECONDS = 1.0
-PATIENCE_SECONDS = 5.0  # without anything arriving; what is not there by then is missing
+PATIENCE_SECONDS = 5.0  # after so long without data, messages that have not arrived are missing
 
-# What a contender expects: wait for these bytes, then write those; ready after the last step.
+# The handshake of a contender. Each step: wait for the first bytes, then send the second.
 Steps = Sequence[tuple[bytes, bytes]]
 
 
 class LoadError(Exception):
-    """The load could not be brought on, so there is nothing to measure."""
+    """The load could not be generated, so there is nothing to measure."""
 
 
 def number_of(number: int) -> str:
-    """How a message carries its number, as its key and at the beginning of its words."""
+    """Return a message's number as it appears in its key and at the start of its text."""
     return f"n{number:08}"
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A client's WebSocket frame. The mask is zero: as good as any to a server, and free here."""
+    """Return a client's WebSocket frame. The mask is zero, which servers accept, and costs nothing."""
     size = len(payload)
     if size < 126:
         head = struct.pack("!BB", 0x81, 0x80 | size)
@@ -68,24 +68,24 @@ def upgrade(path: str, port: int, *headers: str) -> bytes:
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """One open socket: the numbers it heard, and those it was told are stored."""
+    """One open socket, with the numbers it received and those that were acknowledged."""
 
     socket: socket.socket
     expects_answers: bool = False
     heard: array[int] = field(default_factory=lambda: array("L"))
     acknowledged: array[int] = field(default_factory=lambda: array("L"))
-    settled: int = 0  # of the answers, those the driver has seen
+    settled: int = 0  # how many of the acknowledgements have been processed
     step: int = 0
     tail: bytes = b""
 
     def say(self, frame: bytes) -> None:
-        """Says nothing to a server that has closed: what it does not pass on will be missing."""
+        """Send a frame. If the server has closed the socket, the message will count as missing."""
         with contextlib.suppress(ConnectionError):
             self.socket.sendall(frame)
 
 
 class LoadClients:
-    """Any number of lines, read by one loop. `heard`: deliveries since forget()."""
+    """Any number of sockets, read by one loop. `heard`: deliveries since forget()."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -107,7 +107,7 @@ class LoadClients:
         self._epoll.close()
 
     def forget(self) -> None:
-        """Begin anew: what was heard belongs to an earlier round."""
+        """Reset everything that was received in an earlier round."""
         for line in self.lines:
             line.heard = array("L")
             line.acknowledged = array("L")
@@ -120,10 +120,10 @@ class LoadClients:
     def connect(
         self, port: int, handshakes: Sequence[bytes], steps: Steps, *, at_once: int = 100
     ) -> list[Line]:
-        """Open a line with each handshake, `run_concurrently` of them under way at any moment.
+        """Open a socket for each handshake, `at_once` of them concurrently.
 
-        Whoever is refused is counted and comes again. Raises LoadError when that happens to more than
-        half of them, or nothing moves for 30 seconds.
+        Rejected handshakes are counted and retried. Raises LoadError if there are more than half as
+        many rejections as handshakes, or if nothing happens for 30 seconds.
         """
         waiting = list(reversed(handshakes))
         opening: dict[int, tuple[Line, bytes]] = {}
@@ -189,19 +189,19 @@ class LoadClients:
         line.socket.close()
 
     def ignore(self, line: Line) -> None:
-        """Stop reading a line, as a client that hangs does. It stays open."""
+        """Stop reading a socket, like a client that hangs. It stays open."""
         self._epoll.unregister(line.socket)
         self.lines.remove(line)
 
     # --- reading ---------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Read until nothing comes any more."""
+        """Read until no more data arrives."""
         while self.pump(_SILENCE_SECONDS):
             pass
 
     def pump(self, seconds: float) -> list[Line]:
-        """Read whatever has arrived, waiting for the first of it; return whose it was."""
+        """Read what has arrived, waiting up to `seconds` for it. Returns the sockets it came from."""
         spoken = []
         for fd, _event in self._epoll.poll(seconds):
             line = self._by_fd[fd]
@@ -241,8 +241,11 @@ class LoadClients:
 
 
 def _answer_pings(line: Line, chunk: bytes) -> None:
-    """Say pong to each. The last byte of another frame's length may look like a ping: pongs that nobody
-    asked for count against the limit of control frames."""
+    """Answer each ping with a pong.
+
+    The second byte of a frame's length can look like a ping and must be skipped: unsolicited pongs
+    count against the server's limit of control frames.
+    """
     at = chunk.find(_PING)
     while at >= 0:
         size = chunk[at + 1] if at + 1 < len(chunk) else 126
@@ -254,7 +257,7 @@ def _answer_pings(line: Line, chunk: bytes) -> None:
 
 
 def _after_last(pattern: re.Pattern[bytes], tail: bytes) -> bytes:
-    """What of the tail has not been counted yet."""
+    """Return the part of the tail that has not been counted yet."""
     while found := pattern.search(tail):
         tail = tail[found.end() :]
     return tail
@@ -262,7 +265,7 @@ def _after_last(pattern: re.Pattern[bytes], tail: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Faults:
-    """Of deliveries: not there, later than LATE_SECONDS, more than once, not in order."""
+    """Deliveries that were missing, later than LATE_SECONDS, received twice, or out of order."""
 
     missing: int = 0
     late: int = 0
@@ -282,7 +285,8 @@ class Faults:
 
 @dataclass(slots=True)
 class Outcome:
-    """Of a burst: seconds it took, and for each message until the last had it (or the answer)."""
+    """The result of a run. `waits`: seconds per message until it was delivered everywhere in burst(),
+    otherwise until it was acknowledged."""
 
     seconds: float
     deliveries: int
@@ -298,9 +302,9 @@ def burst(
     window: int,
     between: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """One sender, everybody hears: `window` messages are on their way, the next one when the
-    oldest has arrived everywhere. `between` is called after each look at the sockets."""
-    clients.drain()  # of what was said to these lines before
+    """One socket sends, all receive. `window` messages are in flight at once: the next one is sent
+    when the oldest has arrived everywhere. `between` is called after each pump()."""
+    clients.drain()  # earlier messages
     clients.forget()
     sender, size = clients.lines[0], len(clients.lines)
     count = done = 0
@@ -318,7 +322,7 @@ def burst(
             done += 1
         between()
     seconds, deliveries = time.monotonic() - start, clients.heard
-    clients.drain()  # a delivery too many must not hide one that is still to come
+    clients.drain()  # the loop counts all deliveries, so a duplicate may hide one not yet received
     faults = Faults(late=clients.late)
     for line in clients.lines:
         faults.compare(line.heard, numbers)
@@ -333,8 +337,11 @@ def conversations(
     *,
     window: int,
 ) -> Outcome:
-    """Lines 0 and 1 talk with each other, 2 and 3 do, and so on: each says `each` messages, with
-    `window` of them not yet acknowledged. frame_of(line's index, number)."""
+    """Sockets 0 and 1 talk with each other, 2 and 3 do, and so on.
+
+    Each sends `each` messages, at most `window` of them unacknowledged. `frame_of` gets the index of
+    the socket and the number of the message.
+    """
     clients.drain()
     clients.forget()
     index_of = {id(line): index for index, line in enumerate(clients.lines)}
@@ -377,10 +384,10 @@ def steady(
     rate: float,
     between: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """`rate` messages a second, each said by the next line, heard by all.
+    """Send `rate` messages a second, each by the next socket, received by all.
 
-    A wait lasts from when a message was due until it is acknowledged: a client that is held up does
-    not hide a server that is.
+    Waits are measured from when a message was due until it is acknowledged. Otherwise a slow server,
+    which also delays the client, would seem fast.
     """
     clients.drain()
     clients.forget()
@@ -407,8 +414,8 @@ def steady(
     lasted = time.monotonic() - began
     clients.drain()
     faults = Faults(late=clients.late)
-    # People speak in turn, but whose message is stored first is for the server to say: so all are
-    # compared with what the first of them heard, if that was everything.
+    # The server decides in which order concurrent messages are stored. So compare all sockets with
+    # the first one, if that received everything.
     first = clients.lines[0].heard
     order = first if sorted(first) == list(numbers) else numbers
     for line in clients.lines:
@@ -417,7 +424,7 @@ def steady(
 
 
 def _faults_of_pairs(clients: LoadClients, own: list[range]) -> Faults:
-    """Both of a pair should have heard all of both, in one order, which keeps each one's own."""
+    """Both sockets of a pair must receive all messages in the same order, which keeps each sender's."""
     faults = Faults(late=clients.late)
     for index in range(0, len(clients.lines), 2):
         left, right = clients.lines[index : index + 2]

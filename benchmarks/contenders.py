@@ -1,4 +1,4 @@
-"""Chatty and what it is measured beside: how each is started, spoken to and stopped."""
+"""The contenders, Chatty and others: how to start, address and stop each of them."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from tests.installations import ROOT, ChatServer, Installation
 from tests.services import Postgres, Redis, wait_for_port
 
 HERE = Path(__file__).resolve().parent
-# Out of the way: what is measured is work, not how it is rationed. Everything else is as shipped.
+# Raised, because the benchmarks measure work, not rate limits. All other settings have their defaults.
 LIMITS = {
     "LIMIT_FRAMES": "1000000/s",
     "LIMIT_REQUESTS": "1000000/s",
     "SOCKETS_PER_USER": "10000",
     "ACCESS_TOKEN_SECONDS": "86400",
 }
-# tests/services.py makes a PostgreSQL that forgets when the power goes. This one does not.
+# The PostgreSQL of tests/services.py is not durable. This one is.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
 
 @dataclass
 class Plan:
-    """Who is there: so many people, rooms of their indexes, messages in the first rooms beforehand."""
+    """The data to create. `rooms`: lists of the members' indexes. `messages`: counts for the first rooms."""
 
     people: int
     rooms: Sequence[Sequence[int]]
@@ -46,10 +46,10 @@ class Plan:
 
 
 class Site:
-    """The ground all contenders stand on: one PostgreSQL, one Redis, one directory.
+    """What all contenders share: one PostgreSQL, one Redis, one directory.
 
-    With `hurried` one Chatty serves all scenarios; else each gets a fresh process. `against`: the
-    directory of another checkout of Chatty that is measured, too.
+    With `hurried` one Chatty serves all scenarios, otherwise each scenario gets a fresh process.
+    `against`: the directory of another checkout of Chatty to measure too.
     """
 
     def __init__(self, *, hurried: bool = False, against: Path | None = None) -> None:
@@ -88,7 +88,7 @@ class Site:
 
     @cached_property
     def guarded_installation(self) -> Installation:
-        """Chatty on PostgreSQL with its limits as they are shipped."""
+        """Chatty on PostgreSQL with its default limits."""
         url = self.postgres.create("guarded")
         return self._set_up("chatty-guarded", limits={}, DATABASE_URL=url)
 
@@ -134,7 +134,7 @@ class Site:
         return installation
 
     def furnish(self, installation: Installation, plan: Plan) -> dict[str, list[Any]]:
-        """Create the plan's people and rooms in an installation of Chatty: see cast.py."""
+        """Create the plan's people and rooms in an installation of Chatty, by cast.py."""
         if installation.home not in self._furnishers:
             self._furnishers[installation.home] = self._furnisher(installation)
         furnisher = self._furnishers[installation.home]
@@ -151,7 +151,7 @@ class Site:
         return furnished
 
     def _furnisher(self, installation: Installation) -> subprocess.Popen[str]:
-        # By path: another checkout has a benchmarks/ of its own, which may know other requests.
+        # By path: another checkout has its own benchmarks/, whose interface may differ.
         script = f"import runpy; runpy.run_path({str(HERE / 'cast.py')!r})['serve_requests']()"
         process = self._stack.enter_context(
             subprocess.Popen(
@@ -168,7 +168,7 @@ class Site:
 
     @cached_property
     def usual(self) -> dict[str, str]:
-        """The environment of the usual Channels chat, with its table made."""
+        """The environment of the usual Channels chat, whose table has been created."""
         env = {"DATABASE_URL": self.postgres.create("usual"), "REDIS_URL": self.redis.url}
         command = [sys.executable, "-m", "benchmarks.peers.usual_channels"]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=True, timeout=60)
@@ -176,8 +176,7 @@ class Site:
 
     @cached_property
     def socketio(self) -> Path:
-        """The Socket.IO server with its packages, installed into our temporary directory, and its
-        database."""
+        """The directory of the Socket.IO server, with its packages installed and its database created."""
         place = self.home / "socketio"
         shutil.copytree(HERE / "peers/socketio", place)
         command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -187,8 +186,10 @@ class Site:
 
 
 class Contender:
-    """A server that fans messages out. `pace`: the share of a round's messages it gets, so that a
-    slow one does not take an hour."""
+    """A server that fans out messages.
+
+    `pace`: the share of a round's messages to send, so that a slow server does not take an hour.
+    """
 
     name: str
     pace = 1.0
@@ -200,7 +201,7 @@ class Contender:
 
     @classmethod
     def missing(cls) -> str:
-        """What it needs and this machine has not; "" when all is there."""
+        """Return what it needs and this machine does not have, or ""."""
         return ""
 
     def start(self, plan: Plan) -> None:
@@ -215,7 +216,7 @@ class Contender:
 
     @property
     def pids(self) -> list[int]:
-        """Of all its processes."""
+        """The ids of all its processes."""
         return [self.pid]
 
     @property
@@ -223,25 +224,25 @@ class Contender:
         raise NotImplementedError
 
     def output(self) -> str:
-        """What it wrote into its log."""
+        """Return its log."""
         raise NotImplementedError
 
     def handshake(self, person: int, room: int) -> bytes:
         raise NotImplementedError
 
     def say(self, room: int, number: int, words: str) -> bytes:
-        """The frame that says "n<number> <words>" in a room of the plan."""
+        """Return the frame that sends "n<number> <words>" to a room of the plan."""
         raise NotImplementedError
 
     def numbers(self, count: int) -> range:
-        """Numbers for so many messages, never used before."""
+        """Return `count` numbers that have not been used before."""
         first, self._next = self._next, self._next + count
         return range(first, self._next)
 
     def enter(
         self, clients: LoadClients, people: Sequence[tuple[int, int]], *, at_once: int = 100
     ) -> None:
-        """Open a line for each (person, room)."""
+        """Open a socket for each (person, room)."""
         handshakes = [self.handshake(person, room) for person, room in people]
         try:
             clients.connect(self.port, handshakes, self.steps, at_once=at_once)
@@ -250,7 +251,7 @@ class Contender:
 
 
 class Chatty(Contender):
-    """One process, PostgreSQL, production settings: access checks, rendering and all."""
+    """One process on PostgreSQL with production settings, including access checks and rendering."""
 
     name = "Chatty"
     protocols = "chatty.v2"
@@ -304,7 +305,7 @@ class ChattySmall(Chatty):
 
 
 class OtherChatty(Chatty):
-    """The other checkout. A version that speaks an older protocol gets that one."""
+    """The other checkout. Offers the older protocol too, in case it does not support the newer one."""
 
     name = "Chatty of the other checkout"
     protocols = "chatty.v2, chatty.v1"
@@ -323,7 +324,7 @@ class OtherChattySmall(OtherChatty):
 
 
 class ChattyGuarded(Chatty):
-    """As shipped: no limit is out of the way."""
+    """With default limits."""
 
     @property
     def installation(self) -> Installation:
@@ -331,8 +332,11 @@ class ChattyGuarded(Chatty):
 
 
 class ChattyTwice(Chatty):
-    """Two processes of it on one Redis. Whoever comes goes to the other one than who came before, so
-    the two of a pair sit at different ones and all messages crosses."""
+    """Two processes that share a Redis.
+
+    Sockets connect to them alternately, so the two of a pair are at different processes, and every
+    message passes through Redis.
+    """
 
     name = "Chatty, two processes"
 
@@ -360,7 +364,7 @@ class ChattyTwice(Chatty):
 
 
 class Peer(Contender):
-    """Another program than Chatty; a child of ours."""
+    """A program other than Chatty, run as a child process."""
 
     process: subprocess.Popen[bytes] | None = None
     _port = 0
@@ -416,7 +420,7 @@ class UsualChannels(Peer):
         env = self.site.usual
         self._port = free_port()
         where = ["-b", "127.0.0.1", "-p", str(self._port), "--no-server-name", "-v", "0"]
-        # It listens to no answer of the load client's, which gives none to pings.
+        # The load client does not answer Daphne's pings, so they must not time out.
         pings = ["--ping-interval", "3600", "--ping-timeout", "3600"]
         self.launch(
             [
@@ -468,7 +472,7 @@ class SocketIO(Peer):
 
 
 class BareSend(Peer):
-    """peers/bare_send.c: one send(2) for each delivery, of a frame as long as Chatty's."""
+    """peers/bare_send.c: one send(2) per delivery, of a frame with the size of Chatty's."""
 
     name = "bare send(2)"
     steps = ((b"hello", b""),)
@@ -497,7 +501,7 @@ class BareSend(Peer):
 
 
 def captured_frame(chatty: Chatty, words: str) -> bytes:
-    """One finished frame as Chatty writes it to whoever hears these words in its first room."""
+    """Return the encoded frame that Chatty sends for these words in its first room."""
     with LoadClients() as clients:
         chatty.enter(clients, [(0, 0)])
         (line,) = clients.lines
@@ -514,7 +518,7 @@ def captured_frame(chatty: Chatty, words: str) -> bytes:
 
 
 def _frames(raw: bytes) -> list[bytes]:
-    """The complete frames of a server (below 64 KiB each) in what arrived."""
+    """Return the complete frames of a server (each below 64 KiB) in the received bytes."""
     frames = []
     while len(raw) >= 4:
         short = raw[1]

@@ -1,7 +1,8 @@
-"""Bars from the figures of a run: python -m benchmarks.graphs FIGURES.json FOLDER
+"""Bar charts from the figures of a run: python -m benchmarks.graphs FIGURES.json FOLDER
 
-One SVG for each question in GRAPHS, drawn with nothing but rectangles and text, so that it is small,
-and readable in dark pages, too. Scales are logarithmic: contenders are a hundred times apart.
+Creates one SVG for each entry of GRAPHS. It contains only rectangles and text, so it is small, and has
+its own background, so it is readable on dark pages. The scale is logarithmic, because the figures
+differ by a factor of a hundred.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Graph:
-    """`least`: where the axis begins, in the figure's unit."""
+    """`least`: the start of the axis, in the unit of the figure."""
 
     file: str
     scenario: str
@@ -92,7 +93,7 @@ def noted(run: dict[str, Any]) -> str:
 
 
 def drawn(graph: Graph, figures: list[dict[str, Any]], note: str) -> str:
-    """`figures`: as benchmarks.measure.Sheet.as_json() has them, one for each contender."""
+    """Return the SVG. `figures`: from benchmarks.measure.Sheet.as_json(), one per contender."""
     bars = sorted(figures, key=lambda each: float(each["median"]))
     most = max(each["median"] for each in bars)
     room = WIDTH - LABELS - VALUES

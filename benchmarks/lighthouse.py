@@ -1,8 +1,8 @@
-"""`python -m benchmarks.lighthouse`: how Lighthouse judges the pages on a phone, as Markdown.
+"""`python -m benchmarks.lighthouse`: Lighthouse scores of the pages on a phone, as Markdown.
 
-A Chatty of its own with the demo's talk, served as in production, on this machine; somebody signs in with
-a real Chromium, and Lighthouse (from npm, by npx) loads the pages cold in that browser, over its model of
-a slow phone. Beside its three scores stands what a page weighs on the wire.
+Starts a temporary Chatty with the demo's data, served as in production, on this machine. A person signs
+in with Chromium. In that browser Lighthouse (from npm, by npx) loads the pages with empty caches, and
+simulates a slow phone. The table also has the transferred size of each page.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOVED = ("Document", "Stylesheet", "Script", "Fetch", "XHR", "Manifest", "Other"
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lighthouse", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="Medians of so many. Default: 5.")
+    parser.add_argument("--rounds", type=int, default=5, help="Rounds for the medians. Default: 5.")
     parser.add_argument("--keep", type=Path, help="A folder for Lighthouse's own reports.")
     options = parser.parse_args(arguments)
     npx = shutil.which("npx")
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
 
 
 def places(server: ChatServer, base: Path) -> Iterator[tuple[str, str, int]]:
-    """Give each page's name and address with the port of a browser that may see it."""
+    """Yield each page's name and URL, with the debugging port of a browser that has access to it."""
     printed = server.manage("demo")
     password = re.search(r"Password for all of them: (\S+)", printed)
     assert password, printed
@@ -94,7 +94,7 @@ def places(server: ChatServer, base: Path) -> Iterator[tuple[str, str, int]]:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[tuple[Any, int]]:
-    """A Chromium with a profile of its own, which Lighthouse reaches through the port."""
+    """Start a Chromium with its own profile. Lighthouse controls it through the port."""
     port = free_port()
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
@@ -109,7 +109,7 @@ def browser(profile: Path) -> Iterator[tuple[Any, int]]:
 
 
 def report(npx: str, url: str, port: int, base: str) -> dict[str, Any]:
-    """One run. Lighthouse empties the caches first and leaves the cookies."""
+    """Run Lighthouse once. It clears the caches first, but not the cookies."""
     path = Path(base) / "report.json"
     path.unlink(missing_ok=True)
     command = [npx, "--yes", LIGHTHOUSE, url, f"--port={port}", "--quiet", "--output=json"]

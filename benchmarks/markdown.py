@@ -1,4 +1,4 @@
-"""`python -m benchmarks.markdown`: CPU time of rendering, for bodies that are dear to parse."""
+"""`python -m benchmarks.markdown`: CPU time of rendering, for messages that are expensive to parse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes have used, and figures with their medians as a table."""
+"""CPU time and memory of processes, and tables of figures with their medians."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used of a processor so far, all its threads together.
+    """Return the CPU time that all threads of a process have used so far.
 
-    The same count as in /proc/<pid>/stat, in nanoseconds instead of hundredths of a second: the
-    kernel's clock of another process (clock_getcpuclockid(3)).
+    Uses the process's CPU clock (clock_getcpuclockid(3)). It counts the same as /proc/<pid>/stat, but
+    in nanoseconds instead of hundredths of a second.
     """
     return time.clock_gettime((~pid << 3) | 2)
 
@@ -28,14 +28,14 @@ def resident_bytes(pid: int) -> int:
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """The value that `share` of them do not exceed; of none: infinity, nothing ever arrived."""
+    """Return the value that `share` of the values do not exceed, or infinity if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("inf")
 
 
 @dataclass
 class Figure:
-    """One number about one contender, measured in every round."""
+    """One measurement of one contender, with its value in every round."""
 
     scenario: str
     what: str
@@ -70,8 +70,10 @@ class Sheet:
         figure.values.append(value)
 
     def note_ratios(self, scenario: str, what: str, base: str) -> None:
-        """How many times as much as each other contender `base` took, round by round: what else
-        the machine did touched both."""
+        """Note the ratio of `base` to each other contender in every round.
+
+        Within a round, other load on the machine affects both.
+        """
         noted = [each for each in self.figures() if (each.scenario, each.what) == (scenario, what)]
         own = next(figure.values for figure in noted if figure.contender == base)
         for figure in noted:
@@ -97,8 +99,10 @@ class Sheet:
         ]
 
     def as_markdown(self, *, fresh: bool = False) -> str:
-        """A table for each scenario (`fresh`: those not shown before): what was measured down,
-        contenders across."""
+        """Return a table for each scenario, with a column for each contender.
+
+        `fresh`: only scenarios that have not been returned before.
+        """
         scenarios: dict[str, list[Figure]] = defaultdict(list)
         for figure in self.figures():
             if not (fresh and figure.scenario in self._shown):

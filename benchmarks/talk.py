@@ -1,4 +1,4 @@
-"""Long conversations, written as rows by the database itself: a million messages in a minute or so."""
+"""Creates long conversations by SQL in the database: a million messages in about a minute."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNT = (
 
 
 def fill(database: str, room: int, count: int) -> None:
-    """Put so many messages of one of its members into an empty room."""
+    """Insert `count` messages by one of its members into an empty room."""
     with psycopg.connect(database, autocommit=True) as connection:
         for first in range(1, count + 1, _BATCH):
             last = min(first + _BATCH - 1, count)

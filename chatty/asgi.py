@@ -1,7 +1,7 @@
-"""The ASGI application: what every ASGI server (uvicorn, Daphne) calls.
+"""The ASGI application, for any ASGI server (uvicorn, Daphne).
 
-From outside in: proxy headers believed or dropped, probes (health.py), then sockets to their consumer
-and HTTP through the limit to Django. Nothing here knows what a chat is.
+From outside in: proxy headers are applied or dropped, probes are handled (health.py), sockets go to
+their consumer, and HTTP goes through the concurrency limit to Django.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
 try:
-    django_application = get_asgi_application()  # before whatever imports models
+    django_application = get_asgi_application()  # before any import of models
 except ImproperlyConfigured as error:
     sys.exit(str(error))  # servers would show a traceback around it
 
@@ -40,7 +40,7 @@ application = Router(
         waiting=settings.HTTP_WAITING,
         body_max=settings.HTTP_BODY_MAX,
         body_seconds=settings.HTTP_BODY_SECONDS,
-        # A picture, and what is sent along in the same form.
+        # A picture, and the other fields of its form.
         large=dict.fromkeys(
             ("/settings/profile/", "/api/me/picture/"), settings.HTTP_BODY_MAX + pictures.BYTES_MAX
         ),

@@ -1,4 +1,4 @@
-"""How a request is refused: the same code and sentence as a page for people, as JSON under /api/."""
+"""Error responses of Django: JSON under /api/, a page elsewhere, with the same code and message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatty.ops import failures, logs
 
 log = logging.getLogger("chatty.error_responses")
 
-# Which template says it; every other status is told by 400.html with the sentence of its code.
+# Templates by status. All others use 400.html, which shows the message of the code.
 _TEMPLATES = {403: "403.html", 404: "404.html"}
 
 
@@ -36,7 +36,7 @@ def error_response(request: HttpRequest, error: ChatError) -> HttpResponse:
 
 
 def _error_page(request: HttpRequest, error: ChatError) -> HttpResponse:
-    # 401 would have to name a scheme to authenticate with, and a page has none.
+    # 401 requires WWW-Authenticate with a scheme, and there is none for pages.
     status = 403 if error.status == 401 else error.status
     context = {
         "code": error.code,
@@ -53,15 +53,15 @@ def _error_page(request: HttpRequest, error: ChatError) -> HttpResponse:
 
 
 def _is_page_request(request: HttpRequest) -> bool:
-    """Whether somebody signed in opens this as a page: not a picture of one, say."""
+    """Return whether a signed-in user requests a page, and not a picture, for example."""
     user = getattr(request, "user", None)
     return "text/html" in request.headers.get("Accept", "") and bool(user and user.is_authenticated)
 
 
 def _plain_page(context: dict[str, Any]) -> str:
-    """Without the request nothing asks the database who is signed in: it may be what broke.
+    """Render an error page without the request, so that it does not query the database for the user.
 
-    And should the template itself be what broke, a sentence has to do.
+    The database may be what failed. So may the template: then one sentence is the page.
     """
     try:
         return loader.render_to_string("500.html", context)
@@ -73,7 +73,7 @@ def _plain_page(context: dict[str, Any]) -> str:
 
 
 def database_error(error: Exception) -> ChatError:
-    """Note that the database did not answer, and return what to say meanwhile."""
+    """Log that the database failed, and return the error to respond with."""
     if failures.note_unwritable(error):
         return ChatError("unavailable", failures.UNWRITABLE, retry_after=5)
     log.warning("The database did not respond: %s", logs.describe_error(error))
@@ -87,7 +87,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _foreign_host_error(request: HttpRequest) -> ChatError:
-    """A name Chatty does not go by: most often a proxy does not pass Host on."""
+    """Return the error for a Host that is not allowed. Usually a proxy does not pass Host on."""
     host = logs.one_line(request.META.get("HTTP_HOST", ""), 100)
     if not settings.PUBLIC_URL:
         mend = "set PUBLIC_URL to the address that people use"
@@ -110,7 +110,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Whatever went wrong outside a view, too: who is asking is found out before there is one."""
+    """Also handles errors outside of views: middleware already queries the database for the user."""
     error = sys.exc_info()[1]
     if isinstance(error, DATABASE_ERRORS):
         return error_response(request, database_error(error))
@@ -118,7 +118,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """`reason` is Django's, in English and for developers: people are told what helps."""
+    """`reason` is Django's, in English and for developers. Users see what they can do instead."""
     detail = _(
         "This form has expired, or your browser blocks cookies for this site. Copy your"
         " text, go back, reload the page and try again."

@@ -1,4 +1,4 @@
-"""What every request through Django gets: an id, a few headers, and errors turned into answers."""
+"""Middleware for every request: request id, API paths, charset, security headers and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class RequestIdMiddleware:
-    """Gives a request an id of ours (never the client's): in the logs, a header and error pages."""
+    """Generates an id for each request, for logs, a header and error pages.
+
+    An id from the client is never used: it could forge log entries.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -36,10 +39,10 @@ class RequestIdMiddleware:
 
 
 class ApiPathMiddleware:
-    """Takes a path below /api/ with or without its last slash.
+    """Accepts paths below /api/ with or without the trailing slash.
 
-    Django would redirect to the path with the slash, and a client that follows sends GET without the
-    body: what was to be posted would be lost without a word.
+    Django would redirect to the path with the slash. A client that follows the redirect sends GET
+    without the body, so a POST would be lost silently.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -53,10 +56,10 @@ class ApiPathMiddleware:
 
 
 class CharsetMiddleware:
-    """Refuses text in any other encoding than UTF-8.
+    """Rejects requests in any encoding other than UTF-8.
 
-    Django decodes forms and query strings as the header Content-Type says. No browser says anything
-    but UTF-8; some of Python's codecs make characters of a form that can be neither stored nor shown.
+    Django decodes forms and query strings with the charset of Content-Type. Browsers always use UTF-8.
+    Some of Python's codecs produce characters that can be neither stored nor rendered.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -71,7 +74,7 @@ class CharsetMiddleware:
 
 
 class SecurityHeadersMiddleware:
-    """The headers Django and django-csp have no setting for."""
+    """Adds the security headers that Django and django-csp have no settings for."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -83,13 +86,14 @@ class SecurityHeadersMiddleware:
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )
         if "Cache-Control" not in response.headers:
-            # Pages are somebody's own: no proxy may keep one, nor the back button after signing out.
+            # Pages are personal: proxies must not cache them, and the back button must not show them
+            # after signing out.
             response.headers["Cache-Control"] = "private, no-store"
         return response
 
 
 class ErrorMiddleware:
-    """Answers a ChatError no view has caught, and a database that is away, as a page or as JSON."""
+    """Converts uncaught ChatErrors and database failures to error responses."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -1,6 +1,6 @@
-"""What a pooled connection to PostgreSQL does otherwise here.
+"""The connection class of PostgreSQL's pool.
 
-Imported by the settings, so nothing here may ask for them.
+The settings import this module, so it must not use them.
 """
 
 from __future__ import annotations
@@ -11,27 +11,26 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-_INTERVAL_SECONDS = 0.1  # as psycopg has it: how soon Ctrl+C is noticed
+_INTERVAL_SECONDS = 0.1  # psycopg's default: how soon Ctrl+C is noticed
 
 
 class WatchedConnection(psycopg.Connection[Any]):
-    """A connection that tells whether it is still open without asking the server, and gives a silent
-    one up.
+    """A connection that is checked without a round trip, and has a timeout for responses.
 
-    A pool asks before it hands one out, by an empty statement, and this round trip was a quarter of what
-    connecting a socket cost the process. The socket itself knows: between two uses a living server says
-    nothing, and one that went away has hung up. What fell silent without a word (a black hole), the
-    empty statement would wait for as well.
+    Before it hands out a connection, the pool executes an empty statement. That round trip was a
+    quarter of the CPU time of connecting a WebSocket. Instead, this class polls the TCP socket: an
+    idle server sends nothing, and if it has gone away, the socket is closed. A connection that is dead
+    without being closed is not detected, but then the empty statement would hang as well.
 
-    After `patience` seconds without an answer the connection is closed, and whoever waited gets an
-    OperationalError. The server's own time-outs end what it takes too long for, and the kernel's
-    (tcp_user_timeout) a line that swallows everything; neither ends it when something in between still
-    says that it got every byte: a proxy, or the kernel of a machine whose PostgreSQL or disk hangs.
-    Whether a commit got through is then unknown.
+    After `patience` seconds without a response the connection is closed, and the caller gets an
+    OperationalError. PostgreSQL's timeouts cover slow statements, and the kernel's tcp_user_timeout
+    covers lost packets. Neither helps if something in between still acknowledges every byte: a proxy,
+    or the kernel of a server whose PostgreSQL or disk hangs. Whether a commit has succeeded is unknown
+    then.
     """
 
     patience: float | None = None
-    # A statement after each BEGIN, for poolers that lend a session for one transaction only.
+    # A statement to execute after each BEGIN, for poolers that assign a session per transaction.
     begin_with: bytes = b""
 
     def _start_query(self) -> Any:
@@ -54,12 +53,15 @@ class WatchedConnection(psycopg.Connection[Any]):
             return super().wait(gen, interval, self.patience)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.close()  # an answer that came after all would be taken for the next one's
+                self.close()  # a late response would be taken for that of the next statement
             raise
 
     def rollback(self) -> None:
-        """Of a connection that is gone there is nothing to roll back. Told that this failed, Django would
-        ask for a new one within the same breath, and wait for it as long as the pool allows."""
+        """Skip the rollback of a closed connection.
+
+        If it failed, Django would immediately request a new connection, and wait for it until the
+        pool's timeout.
+        """
         if not self.closed:
             super().rollback()
 
@@ -70,10 +72,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
 
 def giving_up_after(seconds: float, begin_with: bytes = b"") -> type[WatchedConnection]:
-    """Return the class of connections with so much patience.
-
-    `begin_with`: a statement that follows every BEGIN.
-    """
+    """Return a WatchedConnection class with this `patience` and `begin_with`."""
     return type(
         "ImpatientConnection",
         (WatchedConnection,),

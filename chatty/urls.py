@@ -1,4 +1,4 @@
-"""Every path of Chatty. Sockets and probes are answered before Django: see asgi.py."""
+"""All URLs that Django handles. Sockets and probes are handled before Django: see asgi.py."""
 
 from __future__ import annotations
 

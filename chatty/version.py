@@ -1,3 +1,3 @@
-"""The version of Chatty. It stands here and nowhere else."""
+"""The version of Chatty. This is the only place that defines it."""
 
 __version__ = "0.2.0"

@@ -1,8 +1,8 @@
-"""Every page and state in light, dark and on a phone, with the demo's month of talk.
+"""Takes screenshots of every page and state of the demo, in light, dark and on a phone.
 
 python -m docs.screenshots [folder]
 
-Into `folder` (screenshots/ unless said otherwise); the README's pictures, docs/img/, are made of them.
+Writes to `folder`, by default screenshots/, and creates the README's pictures in docs/img/ from them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.installations import Builder, ChatServer
 
 ROOT = Path(__file__).resolve().parent.parent
 README = {"desktop": "beside-members.light", "phone": "conversation.phone-dark"}
-COLOURS = 128  # of a README picture: small enough to be loaded with the page
+COLOURS = 128  # of the README's pictures, which keeps their files small
 SIZE: ViewportSize = {"width": 1200, "height": 760}
 DESKTOP = {"viewport": SIZE}
 WIDE: ViewportSize = {"width": 1440, "height": 860}  # three columns
@@ -46,8 +46,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone": {**PHONE, "color_scheme": "light"},
     "phone-dark": {**PHONE, "color_scheme": "dark"},
 }
-SETTLE = 400  # ms for what fades, loads and comes live
-LOST = 2_500  # ms until the page says that it waits
+SETTLE = 400  # ms for animations, images and the connection
+LOST = 2_500  # ms until the page shows that it is offline
 TALK = "Kitchen table"
 SIGNED_OUT = {
     "sign-in": "/sign-in/",
@@ -93,7 +93,7 @@ def main(folder: Path) -> None:
         )
         assert found, "The output of the demo has changed: no password found."
         server = installation.serve()
-        # The offer of notifications is not made where there are none, as in a headless shell.
+        # A headless shell has no notifications, so the page would not offer them.
         path = chromium.find(playwright.chromium.executable_path, whole=True)
         with playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS) as browser:
             for look, options in LOOKS.items():
@@ -125,7 +125,7 @@ def photograph(
         page.goto(server.url + path)
         take(page, name)
     page.goto(f"{server.url}/?list")
-    page.get_by_role("button", name="Not now").click()  # shown once is enough
+    page.get_by_role("button", name="Not now").click()  # one screenshot of it is enough
     talk = str(page.locator(".row__link", has_text=TALK).get_attribute("href"))
     for name, path in OF_A_TALK.items():
         page.goto(server.url + talk + path)
@@ -170,7 +170,7 @@ def enter(page: Page, url: str) -> None:
 
 
 def cuttable(page: Page) -> Callable[[], None]:
-    """Return what cuts the page's line, once and for good."""
+    """Return a function that takes the page offline for good."""
     lines: list[WebSocketRoute] = []
     is_cut = False
 
@@ -186,14 +186,14 @@ def cuttable(page: Page) -> Callable[[], None]:
         is_cut = True
         page.context.set_offline(True)
         for line in lines:
-            with contextlib.suppress(Error):  # of a page left since
+            with contextlib.suppress(Error):  # the page has been left
                 line.close(code=1001)
 
     page.route_web_socket(re.compile("/ws/"), connect)
     return cut
 
 
-# --- states of an open conversation: each leaves at most what Escape closes ----------------------------
+# --- states of an open conversation: Escape must close whatever each of them opens ---------------------
 
 
 def open_menu(page: Page) -> None:
@@ -249,7 +249,7 @@ STATES: dict[str, Callable[[Page], None]] = {
 
 
 def shrink(source: Path, target: Path) -> None:
-    """With a palette a picture of a page looks the same at a third of the bytes."""
+    """Reduce a picture to a palette. It looks the same at a third of the size."""
     with Image.open(source) as picture:
         picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
             target, optimize=True

@@ -89,7 +89,7 @@ _TYPE = {
 
 
 def type_of(setting: Setting) -> str:
-    """What a value looks like, in Markdown."""
+    """Describe the type of a value, in Markdown."""
     match setting.kind:
         case "choice":
             return _one_of(setting.choices)
@@ -118,7 +118,7 @@ def default_of(setting: Setting) -> str:
 
 
 def reference() -> str:
-    """The text of docs/settings.md."""
+    """Return the contents of docs/settings.md."""
     parts = [
         _INTRODUCTION,
         "\n".join(f"- [{title}](#{_anchor(title)})" for title in _titles()),
@@ -148,7 +148,7 @@ def _section(group: Group) -> str:
 
 
 def _table(settings: Iterable[Setting]) -> str:
-    """For settings that differ only in what they limit."""
+    """Return a table, for settings that differ only in what they limit."""
     rows = [f"| `{each.name}` | `{each.default}` | {each.description} |" for each in settings]
     return "\n".join(["| Setting | Default | Limits |", "| -- | -- | -- |", *rows])
 
@@ -166,7 +166,7 @@ def _entry(setting: Setting) -> str:
 
 
 def example() -> str:
-    """The text of .env.example."""
+    """Return the contents of .env.example."""
     return "\n".join([_HEAD, *map(_example_section, GROUPS)])
 
 
@@ -186,7 +186,7 @@ def _example_entry(setting: Setting) -> str:
 
 
 def _comment(markdown: str) -> str:
-    """Without the marks; code stays on one line."""
+    """Wrap Markdown as comments, without its markup. Inline code stays on one line."""
     text = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", markdown)
     text = re.sub(r"`([^`]+)`", lambda code: code[1].replace(" ", _NO_BREAK), text)
     filled = textwrap.fill(

@@ -1,16 +1,17 @@
-"""The proof: real servers, many clients, deliberate faults, and a check of everything afterwards.
+"""The proof of delivery: real servers, many clients, injected faults, and a check of all results.
 
-installation.py     an installation of its own, its server processes and services
-proxy.py     the line between clients and servers, to be cut, delayed and held up
-rest.py      REST for coroutines
-client.py    a client as docs/protocol.md wants it: positions, outbox, sync, back-off
-workload.py     what the clients do all the time
-nemesis.py   what is done to them
-history.py   what was tried, answered and seen
-checker.py   whether the promises were kept
-trial.py     one trial from the first row to the verdict
-sabotage.py  servers with a deliberate fault, which the proof has to find
+installation.py  a temporary installation with its server processes
+services.py      PostgreSQL and Redis for it
+proxy.py         a TCP proxy that can cut, delay and stall connections
+rest.py          a REST client for coroutines
+client.py        a client according to docs/protocol.md: positions, outbox, sync, back-off
+workload.py      what the clients do
+nemesis.py       the faults that are injected
+history.py       what was attempted, answered and seen
+checker.py       compares the history with the database
+trial.py         runs one trial, from set-up to verdict
+sabotage.py      servers with a deliberate bug, which the proof has to find
 
-It looks at Chatty from outside and never uses Chatty's own code to judge it. manage.py prove_delivery
-runs it; docs/proof.md tells what it proves.
+It treats Chatty as a black box and never uses Chatty's own code to check it. Run it by
+`manage.py prove_delivery`. docs/proof.md describes what it proves.
 """

@@ -1,6 +1,6 @@
-"""Whether the promises were kept: what was tried and seen, against what the database holds.
+"""Compares the history of a trial with the database, and returns a finding for each broken guarantee.
 
-Reads rows by SQL of its own, so that no mistake of Chatty's queries can hide from it.
+It reads rows by its own SQL, so that a bug in Chatty's queries cannot hide anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ _MEMBERSHIPS = "SELECT conversation_id, user_id FROM conversations_membership"
 _REACTIONS = "SELECT message_id, user_id, emoji FROM conversations_reaction"
 _HEADS = "SELECT id, version FROM conversations_conversation"
 
-_CAME = {"created": None, "joined": None, "added": "user"}  # the author, or whom `data` names
+_CAME = {
+    "created": None,
+    "joined": None,
+    "added": "user",
+}  # who joined: the author, or the user in `data`
 _GONE = {"left": None, "removed": "user"}
 
 
@@ -45,7 +49,7 @@ class Row:
 
 @dataclass
 class Truth:
-    """Everything the database holds."""
+    """The contents of the database."""
 
     rows: list[Row]
     counters: dict[int, tuple[int, int]]  # conversation -> (last_seq, version)
@@ -70,7 +74,7 @@ def read_truth(connection: Any) -> Truth:
 
 
 def read_heads(connection: Any) -> tuple[dict[int, int], set[tuple[int, int]]]:
-    """Return (conversation -> version, all (conversation, user) that belong together)."""
+    """Return ({conversation: version}, {(conversation, user)} of all memberships)."""
     heads = dict(connection.cursor().execute(_HEADS).fetchall())
     return heads, set(connection.cursor().execute(_MEMBERSHIPS).fetchall())
 
@@ -84,7 +88,7 @@ def _row(*values: Any) -> Row:
 def check(
     history: History, truth: Truth, devices: list[Device], pages: dict[int, list[dict[str, Any]]]
 ) -> list[Finding]:
-    """`pages`: conversation -> all its messages as REST gives them now."""
+    """Run all checks. `pages`: conversation -> all its messages as REST returns them now."""
     return [
         *history.findings,
         *_unexcused(history),
@@ -100,7 +104,7 @@ def check(
 
 
 def _unexcused(history: History) -> Iterator[Finding]:
-    """Who came or went meanwhile had to begin a new stream, and may have seen the seam."""
+    """Drop suspicions about people who joined or left: their new stream may repeat or skip versions."""
     moved = {pair for pair, stays in history.stays.items() if stays != [Stay(0.0)]}
     for conversation, user, finding in history.suspicions:
         if (conversation, user) not in moved:
@@ -108,7 +112,7 @@ def _unexcused(history: History) -> Iterator[Finding]:
 
 
 def check_rows(truth: Truth) -> Iterator[Finding]:
-    """Places without holes, versions each once, one row per key and per words."""
+    """Sequence numbers have no gaps, versions are unique, and each key has one row."""
     seqs: dict[int, list[int]] = defaultdict(list)
     versions: dict[int, list[int]] = defaultdict(list)
     for row in truth.rows:
@@ -129,7 +133,7 @@ def check_rows(truth: Truth) -> Iterator[Finding]:
 
 
 def check_sayings(sayings: Iterable[Saying], truth: Truth) -> Iterator[Finding]:
-    """Each acknowledged message is there as acknowledged, no refused one is."""
+    """Each acknowledged message is stored as acknowledged, and no rejected one is stored."""
     stored = {(row.author, row.key): row for row in truth.rows if row.key}
     for saying in sayings:
         row = stored.get((saying.author, saying.key))
@@ -151,7 +155,7 @@ def check_sayings(sayings: Iterable[Saying], truth: Truth) -> Iterator[Finding]:
 
 
 def check_order(sayings: Iterable[Saying]) -> Iterator[Finding]:
-    """What a device said one after the other stands one after the other."""
+    """The messages of a device are stored in the order in which it sent them."""
     last: dict[tuple[str, int], Saying] = {}
     for saying in sayings:
         if saying.outcome != "ok" or saying.place is None:
@@ -167,11 +171,11 @@ def check_order(sayings: Iterable[Saying]) -> Iterator[Finding]:
 
 
 def check_changes(history: History, truth: Truth) -> Iterator[Finding]:
-    """Each message is as the last acknowledged change left it, or as one of unknown outcome did."""
+    """Each message is in the state of its last acknowledged change, or of one with unknown outcome."""
     said = {saying.id: saying for saying in history.sayings if saying.outcome == "ok"}
     changes: dict[tuple[int, str, int], list[Change]] = defaultdict(list)
     for change in history.changes:
-        # Words and being there are the message's own; a reaction is one person's.
+        # Body and deletion belong to the message, a reaction to one user.
         whose = 0 if change.what in ("body", "deleted") else change.user
         changes[change.message, change.what, whose].append(change)
     for (message, what, user), made in changes.items():
@@ -180,7 +184,7 @@ def check_changes(history: History, truth: Truth) -> Iterator[Finding]:
             yield Finding("lost", f"message {message} was changed, but is not stored")
             continue
         if row.deleted and what != "deleted":
-            continue  # words and reactions are gone with it
+            continue  # deletion removes the body and the reactions
         before: str | bool = said[message].body if what == "body" and message in said else False
         if what == "body" and not before:
             continue
@@ -195,7 +199,7 @@ def check_changes(history: History, truth: Truth) -> Iterator[Finding]:
 
 
 def possible_values(before: str | bool, changes: list[Change]) -> list[str | bool]:
-    """A change nobody answered may come through at any time, even after later ones."""
+    """Return all valid final values. A change without a response may be applied at any time, even late."""
     last = before
     unknown = []
     for change in changes:
@@ -217,7 +221,7 @@ def _check_untouched(
 
 
 def check_pages(truth: Truth, pages: dict[int, list[dict[str, Any]]]) -> Iterator[Finding]:
-    """REST gives every stored message, in order."""
+    """REST returns every stored message, in order."""
     stored: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for row in truth.rows:
         stored[row.conversation].append((row.id, row.seq, row.version))
@@ -229,7 +233,7 @@ def check_pages(truth: Truth, pages: dict[int, list[dict[str, Any]]]) -> Iterato
 def check_transcripts(
     devices: Iterable[Device], truth: Truth, pages: dict[int, list[dict[str, Any]]]
 ) -> Iterator[Finding]:
-    """What every member put together from events is what a fresh reading gives."""
+    """What each member's device assembled from events equals what REST returns now."""
     for device in devices:
         for conversation, messages in pages.items():
             if (conversation, device.person.id) in truth.members:
@@ -258,7 +262,7 @@ def _check_transcript(
 def check_quotes(
     devices: Iterable[Device], truth: Truth, pages: dict[int, list[dict[str, Any]]]
 ) -> Iterator[Finding]:
-    """Every quote, in REST and as every member shows it, says what the quoted message says now."""
+    """Every quote, in REST and on every member's device, shows the quoted message's current text."""
     for messages in pages.values():
         yield from _check_quotes("REST", messages, truth)
     for device in devices:
@@ -275,7 +279,7 @@ def _check_quotes(
         row = truth.by_id.get(quoted["id"]) if quoted else None
         if quoted is None or row is None:
             continue
-        # What these clients write is short and has no Markdown: the excerpt is the whole of it.
+        # These clients write short messages without Markdown, so the excerpt is the whole body.
         shown, stored = (quoted["excerpt"], quoted["deleted"]), (row.body, row.deleted)
         if shown != stored:
             yield Finding(
@@ -291,17 +295,17 @@ def _short(message: dict[str, Any]) -> str:
 
 
 def check_sights(history: History, truth: Truth) -> Iterator[Finding]:
-    """Nobody saw anything outside of their stays.
+    """No one saw a message outside of their memberships.
 
-    Members may read all of the past, so of all stays begun by then the latest decides: what has a
-    version from its end on was not for them.
+    Members can read the whole history, so the latest stay that had begun by then decides: versions
+    after its end must not be visible.
     """
     ends = stays_by_version(truth)
     for (conversation, user, version), (at, how, message) in history.sights.items():
         asked = history.stays.get((conversation, user), [])
         stays = ends.get((conversation, user), [])
         if len(asked) != len(stays) and asked:
-            # A request given up as lost came through later: which stay is which, nobody knows.
+            # A request that seemed lost was applied later, so the stays cannot be matched.
             history.counts["receptions not checked"] += 1
             continue
         begun = [end for stay, end in zip(asked, stays, strict=True) if stay.began <= at]
@@ -315,7 +319,7 @@ def check_sights(history: History, truth: Truth) -> Iterator[Finding]:
 
 
 def stays_by_version(truth: Truth) -> dict[tuple[int, int], list[int | None]]:
-    """Return (conversation, user) -> the version each stay ended with, None for one that did not."""
+    """Return (conversation, user) -> the version at which each stay ended, or None if it did not."""
     found: dict[tuple[int, int], list[int | None]] = defaultdict(list)
     for row in truth.rows:
         if row.kind in _CAME:

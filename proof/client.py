@@ -1,7 +1,7 @@
-"""One device of one person: the client side of docs/protocol.md, with nothing left out that counts.
+"""One device of one person: a complete client according to docs/protocol.md.
 
-It holds a position per conversation, asks for what is missing, keeps what it means to send until that
-is answered, sends the same again when in doubt, and comes back after every disconnection.
+It tracks a position per conversation, requests missing events, stores outgoing messages until they
+are acknowledged, retries them with the same key, and reconnects after every disconnection.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from proof.history import History, Saying
 
 Frame = dict[str, Any]
 
-HOLE_SECONDS = 1.0  # how long a hole may stand before it is asked about
-ANSWER_SECONDS = 4.0  # without an answer the same is sent again
+HOLE_SECONDS = 1.0  # after which a gap is requested by sync
+ANSWER_SECONDS = 4.0  # after which an unanswered frame is sent again
 BACK_OFF_MAX = 4.0
 FAST_BACK_OFF = 0.5
 
@@ -41,14 +41,14 @@ class Person:
 
 @dataclass
 class View:
-    """A conversation as this device shows it."""
+    """The state of a conversation on this device."""
 
     position: int = 0
     messages: dict[int, Frame] = field(default_factory=dict)
     quoting: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     ahead: set[int] = field(default_factory=set)
     hole_since: float | None = None
-    asked_at: float = 0.0  # for the missing part of it
+    asked_at: float = 0.0  # when the missing part was last requested
     reloading: bool = False
 
     def show(self, message: Frame) -> None:
@@ -65,7 +65,7 @@ class View:
 
     @staticmethod
     def _requote(message: Frame, original: Frame) -> None:
-        """The quoted message's own new version is all that tells of a change of a quote."""
+        """Update a quote from the quoted message: the server sends no new version of the quoting one."""
         quoted = message["reply_to"]
         if quoted is not None and quoted["version"] < original["version"]:
             shown = {name: original[name] for name in ("version", "author", "excerpt")}
@@ -81,14 +81,14 @@ class View:
 
 @dataclass
 class _Stream:
-    """What one socket passed on of one conversation. `reach`: up to here nothing is missing."""
+    """What one socket received of one conversation. `reach`: no version up to here is missing."""
 
     last: int = 0
     reach: int | None = None
 
 
 class Device:
-    """Runs until its task is cancelled. `doors`: ports to connect to; any of them will do."""
+    """Runs until its task is cancelled. `ports`: each connection uses a random one of them."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Device:
             "conversation": self._on_conversation,
         }
 
-    # --- coming and going ------------------------------------------------------------------------
+    # --- connecting ------------------------------------------------------------------------------
 
     async def run(self) -> None:
         failures = 0
@@ -153,7 +153,7 @@ class Device:
         )
 
     async def _converse(self, socket: ClientConnection) -> int:
-        """Hear everything until the end of this socket. Returns 0: the next call is the first."""
+        """Handle all frames until the socket ends. Returns 0, the new count of failed attempts."""
         self._streams = {}
         keeper = asyncio.create_task(self._keep_asking())
         try:
@@ -173,7 +173,7 @@ class Device:
         return self._socket is not None
 
     def hang_up(self) -> None:
-        """As a laptop that is closed: without a word."""
+        """Abort the connection without a close frame, like a laptop that is closed."""
         if self._socket is not None:
             self._socket.transport.abort()
 
@@ -182,7 +182,7 @@ class Device:
             task.cancel()
 
     def _say(self, kind: str, **fields: Any) -> None:
-        """Hand a frame to the socket, if there is one. Whether it arrives, answers will tell."""
+        """Send a frame if connected. It may be lost: only a response proves that it arrived."""
         socket = self._socket
         if socket is not None:
             self._spawn(self._write(socket, json.dumps({"type": kind, **fields})))
@@ -198,7 +198,7 @@ class Device:
         task.add_done_callback(self._tasks.discard)
 
     async def _keep_asking(self) -> None:
-        """Send again what is not answered, ask for what is missing."""
+        """Resend unanswered messages, and request missing events."""
         while True:
             await asyncio.sleep(0.25)
             now = time.monotonic()
@@ -214,7 +214,7 @@ class Device:
                 elif view.asked_at and now - view.asked_at > ANSWER_SECONDS:
                     self._sync(conversation, view)
 
-    # --- saying ----------------------------------------------------------------------------------
+    # --- sending ---------------------------------------------------------------------------------
 
     def say(self, conversation: int, reply_to: int | None = None) -> Saying:
         """Put a message into the outbox."""
@@ -224,7 +224,7 @@ class Device:
         return saying
 
     async def say_by_rest(self, conversation: int) -> None:
-        """The same through REST; what is not answered there is sent again through the socket."""
+        """Send a message by REST. Without a response it is sent again by the socket."""
         saying = self._new_saying(conversation, None)
         saying.tries = 1
         path = f"/api/conversations/{conversation}/messages/"
@@ -241,7 +241,7 @@ class Device:
             saying.refuse()
 
     def say_again(self, saying: Saying) -> None:
-        """Send what was answered long ago, as a restored tab might."""
+        """Send a message that was acknowledged long ago again, as a restored tab might."""
         self._waiting[saying.key] = saying
         self._send(saying)
 
@@ -260,7 +260,7 @@ class Device:
         self._flush(saying.conversation)
 
     def _flush(self, conversation: int, *, again: bool = False) -> None:
-        """Send the first of the queue: one at a time, so that the order is the writer's."""
+        """Send the first message of the queue. One at a time, so that the order is preserved."""
         queue = self._outbox[conversation]
         if not queue or self._socket is None:
             return
@@ -325,7 +325,7 @@ class Device:
     def unsettled(self) -> int:
         return sum(len(queue) for queue in self._outbox.values())
 
-    # --- hearing ---------------------------------------------------------------------------------
+    # --- receiving -------------------------------------------------------------------------------
 
     def _on_hello(self, frame: Frame) -> None:
         listed = {row["id"]: row["version"] for row in frame["conversations"]}
@@ -340,7 +340,7 @@ class Device:
 
     def _on_conversation(self, frame: Frame) -> None:
         conversation = frame["conversation"]["id"]
-        self._streams.pop(conversation, None)  # a new stay begins with a new stream
+        self._streams.pop(conversation, None)  # each stay has its own stream
         if frame["change"] in ("removed", "deleted"):
             self.views.pop(conversation, None)
         else:
@@ -352,14 +352,14 @@ class Device:
         self._check_stream(conversation, version)
         view = self.views.get(conversation)
         if view is None:
-            return  # "added" follows, and brings the whole of it
+            return  # "added" follows, and leads to a sync of the whole conversation
         view.show(frame["message"])
         if version > view.position:
             view.ahead.add(version)
         view.move_to(view.position)
 
     def _check_stream(self, conversation: int, version: int) -> None:
-        """Live messages of one socket: each version once, in order, none left out."""
+        """Check the live messages of one socket: each version once, in order, without gaps."""
         stream = self._streams.setdefault(conversation, _Stream())
         where = f"{self.name} in conversation {conversation}: version {version}"
         if version == stream.last:
@@ -416,7 +416,7 @@ class Device:
         self._say("sync", conversation=conversation, version=view.position)
 
     def trespass(self, conversation: int) -> None:
-        """Ask for a conversation whether or not it is one's own."""
+        """Request a conversation that this person may not be a member of."""
         self._say("sync", conversation=conversation, version=0)
 
     def _reload(self, conversation: int, view: View) -> None:
@@ -426,14 +426,14 @@ class Device:
             self._spawn(self._load_pages(conversation, view))
 
     async def _load_pages(self, conversation: int, view: View) -> None:
-        """Too far behind: the latest page by REST, and all before it."""
+        """Load the whole conversation by REST, newest page first, after a sync that was too far behind."""
         try:
             before, position = "", None
             while True:
                 path = f"/api/conversations/{conversation}/messages/?limit=100{before}"
                 status, page = await self.call("GET", path)
                 if status != 200:
-                    return  # removed meanwhile; or asked again with the next sync
+                    return  # removed in the meantime, or retried after the next sync
                 position = page["position"] if position is None else position
                 for message in page["messages"]:
                     self.history.saw(self.person.id, conversation, message, f"{self.name} (REST)")
@@ -444,7 +444,7 @@ class Device:
             view.asked_at = 0.0
             view.move_to(position)
         except rest.NoAnswerError:
-            pass  # the next sync says reset again
+            pass  # the next sync returns reset again
         finally:
             view.reloading = False
 

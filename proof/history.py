@@ -1,4 +1,4 @@
-"""What was tried, what was answered, and what was seen: the evidence."""
+"""The history of a trial: what was attempted, answered and seen."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ KINDS: tuple[Kind, ...] = ("lost", "duplicated", "reordered", "leaked", "stale")
 
 @dataclass(eq=False)
 class Saying:
-    """A message somebody means to send. `device` says those with a `place` in this order, one by
-    one; those without (said by REST) may overtake.
+    """A message to send. `device` sends those with a `place` one by one, in that order. Those without
+    one (sent by REST) may overtake them.
 
-    "unknown" until answered, and for good if a refusal follows a try nobody answered: that one may
-    still arrive.
+    `outcome` is "unknown" until there is a response. It stays "unknown" if an error follows an
+    attempt without a response: that attempt may still be stored.
     """
 
     author: int
@@ -46,9 +46,9 @@ class Saying:
 
 @dataclass(eq=False)
 class Change:
-    """One edit, deletion or (un)reaction of one message by REST.
+    """An edit, a deletion, or a change of a reaction, by REST.
 
-    `what`: "body", "deleted", or the emoji; `value`: what it is to be afterwards.
+    `what`: "body", "deleted", or the emoji. `value`: the intended value.
     """
 
     user: int
@@ -60,8 +60,11 @@ class Change:
 
 @dataclass
 class Stay:
-    """One person's time in one conversation, as asked for: when adding began, and whether (not yet)
-    removing did. Stays of the same two follow one another; none begins before the last has ended."""
+    """One membership of one person in one conversation, from the request that adds them.
+
+    `ended`: whether they have been removed. Stays of the same person in the same conversation never
+    overlap.
+    """
 
     began: float
     ended: bool = False
@@ -69,7 +72,7 @@ class Stay:
 
 @dataclass(frozen=True)
 class Finding:
-    """A broken promise."""
+    """A broken guarantee."""
 
     kind: Kind
     text: str
@@ -89,7 +92,7 @@ class History:
     acknowledged: int = 0
 
     def saw(self, user: int, conversation: int, message: dict[str, Any], how: str) -> None:
-        # The first time is the strictest: later ones may be excused by a later stay.
+        # Keep the first time, which is the strictest: a later stay could justify a later one.
         sight = (time.monotonic(), how, message["id"])
         self.sights.setdefault((conversation, user, message["version"]), sight)
 
@@ -97,7 +100,7 @@ class History:
         self.findings.append(Finding(kind, text))
 
     def suspect(self, conversation: int, user: int, kind: Kind, text: str) -> None:
-        """Note what would be a fault of the server, unless this person came or went here."""
+        """Record a possible finding. It is dropped if this person joined or left the conversation."""
         self.suspicions.append((conversation, user, Finding(kind, text)))
 
     def outcomes(self) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""An installation of its own for one trial: a directory, a database, server processes."""
+"""A temporary installation for one trial: a directory, a database and server processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETTINGS = (
     "CSRF_TRUSTED_ORIGINS DEBUG EMAIL_URL HOST PUBLIC_URL SECRET_KEY_FALLBACKS SIGN_UP "
     "TRUSTED_PROXIES"
 )
-# What clients do in seconds here, people do in hours.
+# Raised, because the clients do in seconds what people do in hours.
 _GENEROUS = (
     "LIMIT_SIGN_IN LIMIT_SIGN_IN_ADDRESS LIMIT_SIGN_IN_ALL LIMIT_PASSWORDS LIMIT_SIGN_UP LIMIT_FRAMES "
     "LIMIT_REQUESTS"
@@ -35,12 +35,12 @@ _GENEROUS = (
 
 
 class InstallationError(Exception):
-    """The installation could not be set up; the text says why."""
+    """The installation could not be set up. The message says why."""
 
 
 @dataclass
 class Installation:
-    """`database_url` and `redis_url` are empty for SQLite and one process."""
+    """`database_url` and `redis_url` are empty for a single process on SQLite."""
 
     home: Path
     database_url: str = ""
@@ -48,8 +48,11 @@ class Installation:
     servers: list[Server] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
-        """All a server is told. Empty ones, too: what is set is not looked for in .env, and no word
-        said here may end in the database of the Chatty this was started from."""
+        """Return the whole environment of a server.
+
+        Unused settings are set to "": otherwise they would be read from .env, and the trial could use
+        the database of the Chatty it was started from.
+        """
         kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
         names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", *_SETTINGS.split())
         return {
@@ -69,10 +72,10 @@ class Installation:
         }
 
     async def prepare(self) -> None:
-        """Make the database. Raises InstallationError."""
+        """Create the database. Raises InstallationError."""
         static = self.home / "static"
         static.mkdir()
-        # Nobody will ask for a page; collecting their files would take longer than a short trial.
+        # No pages are requested, and collecting static files would take longer than a short trial.
         manifest = {"paths": {}, "version": "1.1", "hash": ""}
         (static / "staticfiles.json").write_text(json.dumps(manifest))
         process = await asyncio.create_subprocess_exec(
@@ -95,7 +98,7 @@ class Installation:
             )
 
     async def add_server(self, kind: str, sabotage: str) -> None:
-        """`kind`: serve or daphne; `sabotage`: a name in sabotage.SABOTAGES, or nothing."""
+        """Start a server. `kind`: "serve" or "daphne". `sabotage`: one of SABOTAGES, or ""."""
         server = Server(self, kind, sabotage)
         self.servers.append(server)
         await server.proxy.start()
@@ -109,7 +112,7 @@ class Installation:
 
     @contextmanager
     def rows(self) -> Iterator[Any]:
-        """A connection of our own to the database, past everything that is Chatty's."""
+        """Open a connection to the database, without Chatty's code."""
         if self.database_url:
             with psycopg.connect(self.database_url, connect_timeout=5) as connection:
                 yield connection
@@ -118,7 +121,7 @@ class Installation:
                 yield connection
 
     def errors(self) -> list[str]:
-        """Each error in the servers' logs, with what was raised."""
+        """Return the errors in the servers' logs, each with its exception."""
         found: list[str] = []
         traceback = False
         for line in self.log().splitlines():
@@ -139,7 +142,7 @@ class Installation:
 
 
 class Server:
-    """One server process behind its proxy, on a port it keeps over restarts."""
+    """One server process behind a proxy. Its port stays the same over restarts."""
 
     def __init__(self, installation: Installation, kind: str, sabotage: str) -> None:
         self.installation = installation
@@ -150,7 +153,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it and wait until it answers. Raises InstallationError."""
+        """Start the process and wait until it responds. Raises InstallationError."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -158,7 +161,7 @@ class Server:
                 env=self.installation.environment(),
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl+C is for us; we end it
+                start_new_session=True,  # keeps Ctrl+C from it: this process ends it
             )
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -181,14 +184,14 @@ class Server:
         return status == 401
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the process by SIGKILL."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
         self._process = None
 
     async def stop(self) -> None:
-        """SIGTERM, and wait."""
+        """Stop the process by SIGTERM. Kill it if that takes longer than 20 seconds."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -218,7 +221,7 @@ def command(kind: str, port: int, sabotage: str) -> list[str]:
 
 
 def secret_in(home: Path) -> str:
-    """The one secret of all processes of an installation."""
+    """Return the secret that all processes of an installation share."""
     path = home / "proof-secret"
     if not path.exists():
         path.write_text(secrets.token_urlsafe(50))

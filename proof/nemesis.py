@@ -1,4 +1,4 @@
-"""What is done to servers, services and lines while people talk."""
+"""Injects faults into servers, services and connections while the workload runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from proof.services import Postgres, Redis
 
 Fault = Callable[[], Awaitable[None]]
 
-PROGRESS = 25  # messages acknowledged between two faults...
-PROGRESS_SECONDS = 6.0  # ...or so much time
+PROGRESS = 25  # messages to acknowledge between two faults...
+PROGRESS_SECONDS = 6.0  # ...or the time to wait for them
 
 
 class Nemesis:
-    """Deals one fault after the other, and mends each before the next."""
+    """Injects one fault after the other, and repairs each before the next."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Nemesis:
         self.redis = redis
 
     def faults(self) -> dict[str, Fault]:
-        """By the name they are counted under."""
+        """Return the available faults by the names under which they are counted."""
         found: dict[str, Fault] = {
             "servers killed": self.kill_server,
             "servers restarted": self.restart_server,
@@ -55,7 +55,7 @@ class Nemesis:
         return found
 
     async def run(self, until: float) -> None:
-        """Deal faults until time.monotonic() is `until`, each kind as often as the others."""
+        """Inject faults until time.monotonic() is `until`, each kind equally often."""
         faults = self.faults()
         waiting: list[str] = []
         while time.monotonic() < until:
@@ -68,7 +68,7 @@ class Nemesis:
             self.history.counts[name] += 1
 
     async def _progress(self, until: float) -> None:
-        """Let people talk: under constant faults nothing would be sent, and nothing proved."""
+        """Wait for messages to be acknowledged: constant faults would let nothing through to check."""
         wanted = self.history.acknowledged + PROGRESS
         latest = min(until, time.monotonic() + PROGRESS_SECONDS)
         await asyncio.sleep(self.rng.uniform(0.2, 1.0))
@@ -76,8 +76,10 @@ class Nemesis:
             await asyncio.sleep(0.05)
 
     async def finale(self, stop_talking: Callable[[], None]) -> None:
-        """The last and hardest: what happens while it lasts is not followed by anything that would
-        reveal it."""
+        """Inject the last fault, which is the hardest one.
+
+        No later event reveals what clients missed during it, so they have to find out by themselves.
+        """
         await self._progress(math.inf)
         if self.redis is not None:
             await self.redis.kill()
@@ -137,7 +139,7 @@ class Nemesis:
         try:
             await self._for_a_moment(0.5, 3.0)
             if self.rng.random() < 0.5:
-                proxy.cut()  # what was under way never arrives
+                proxy.cut()  # data in transit never arrives
         finally:
             proxy.flow()
 

@@ -1,5 +1,4 @@
-"""The line between clients and a server, or a server and its database: it can be cut, delayed and
-held up."""
+"""A TCP proxy in front of a server or a database, which can cut, delay and stall connections."""
 
 from __future__ import annotations
 
@@ -13,10 +12,10 @@ DIAL_SECONDS = 5.0
 
 
 class Proxy:
-    """Passes TCP on from a free port of 127.0.0.1 to `host:port`.
+    """Forwards TCP from a free port of 127.0.0.1 to `host:port`.
 
-    `host` may be the directory of PostgreSQL's unix socket, as in its urls. `delay`: seconds each piece
-    of data takes, give or take `jitter`; `refuses`: new connections end at once.
+    `host` can be the directory of PostgreSQL's Unix socket, as in its URLs. `delay`: seconds by which
+    each chunk is delayed, plus or minus `jitter`. `refuses`: abort new connections at once.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -39,18 +38,18 @@ class Proxy:
             self._server.close()
         self.flow()
         self.cut()
-        # Let the calls notice, so that none of their tasks outlives the loop.
+        # Let the tasks of the connections end before the loop does.
         await asyncio.sleep(0)
 
     def hold_up(self) -> None:
-        """Every connection stays, nothing passes."""
+        """Keep all connections open, but forward nothing."""
         self._flowing.clear()
 
     def flow(self) -> None:
         self._flowing.set()
 
     def cut(self, share: float = 1.0, rng: random.Random | None = None) -> None:
-        """End this share of all connections, without a word."""
+        """Abort this share of all connections, without closing them properly."""
         for writer in list(self._calls):
             if rng is None or rng.random() < share:
                 writer.transport.abort()

@@ -1,4 +1,4 @@
-"""REST for coroutines: one connection per request, so that a cut line costs one request."""
+"""A REST client for coroutines. One connection per request, so that a cut one affects one request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ANSWER_SECONDS = 10.0
 
 
 class NoAnswerError(Exception):
-    """Nobody knows what became of the request."""
+    """There was no response, so the outcome of the request is unknown."""
 
 
 async def call(
@@ -51,7 +51,7 @@ async def _exchange(port: int, request: bytes) -> bytes:
 
 
 def _parse(raw: bytes) -> tuple[int, Any]:
-    """Raises ValueError for anything cut short."""
+    """Parse a response. Raises ValueError if it is incomplete."""
     head, separator, content = raw.partition(b"\r\n\r\n")
     if not separator:
         raise ValueError("the answer was cut short")

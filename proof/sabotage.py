@@ -1,8 +1,8 @@
-"""Servers with a deliberate fault. The proof is worth something only if it finds each of them.
+"""Servers with a deliberate bug. The proof is only worth something if it finds each of them.
 
     python -m proof.sabotage NAME manage.py serve ...
 
-Nothing else imports this module, and no setting leads here.
+Nothing else imports this module, and no setting enables it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DAWDLE_SECONDS = 0.25
 
 
 def ack_before_commit() -> None:
-    """Say `sent` when the rows are written, and commit a moment later."""
+    """Send `sent` when the rows are written, and commit a moment later."""
     import asyncio
 
     from django.db import transaction
@@ -40,14 +40,14 @@ def ack_before_commit() -> None:
 
 
 def no_repair() -> None:
-    """Never read from the database what the channel layer lost."""
+    """Never read events that the channel layer lost from the database."""
     from conversations.realtime.repairs import Repairs
 
     Repairs._start_repair = lambda self, room: None  # type: ignore[method-assign]
 
 
 def leak_after_removal() -> None:
-    """Let sockets hear on what their person is no longer a member of."""
+    """Keep sending events of a conversation to people who were removed from it."""
     from conversations.realtime import rooms, standing
 
     known: dict[int, dict[int, int]] = {}
@@ -66,7 +66,7 @@ def leak_after_removal() -> None:
 
 
 def stale_quotes() -> None:
-    """Go on telling of an edited or deleted message with the excerpt it had at first."""
+    """Keep showing the original excerpt of a message that was edited or deleted."""
     from conversations import wire
 
     first: dict[int, str] = {}

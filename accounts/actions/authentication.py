@@ -1,4 +1,4 @@
-"""Finding out whether somebody is who they say, and how often that may be tried."""
+"""Checking an email address and password, with limits on attempts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chatty.common.text import too_long
 
 @sensitive_variables("password")
 def authenticate(*, email: str, password: str, address: str, device: Device | None = None) -> User:
-    """Return the person with this address and password. `device`: the browser, where it has been here.
+    """Return the user with this email and password. `device`: the browser, if it is known.
 
     Raises ChatError("too_long" with `fields` | "wrong_credentials" | "account_closed" | "slow_down" |
-    "busy"). Costs one hash whether the account exists or not. That an account is closed is told only
-    to its owner.
+    "busy"). Computes one hash whether the account exists or not, so that timing reveals nothing.
+    "account_closed" needs the right password: only the owner learns that the account is closed.
     """
     check_sign_in_lengths(email, password)
     returned = _take_attempts(email, address, device)
@@ -39,7 +39,10 @@ def authenticate(*, email: str, password: str, address: str, device: Device | No
 
 
 def check_sign_in_lengths(email: str, password: str) -> None:
-    """Raises ChatError("too_long") for what nobody's can be: it is neither hashed nor counted."""
+    """Raises ChatError("too_long") for input that cannot match any account.
+
+    Such an attempt is neither hashed nor counted.
+    """
     for field, text, most in (("email", email, EMAIL_MAX), ("password", password, PASSWORD_MAX)):
         if len(text) > most:
             sentence = too_long(len(text), most)
@@ -47,11 +50,12 @@ def check_sign_in_lengths(email: str, password: str) -> None:
 
 
 def _take_attempts(email: str, address: str, device: Device | None) -> list[Bucket]:
-    """Count an attempt to sign in. Returns the buckets that get their token back if it is right.
+    """Count a sign-in attempt. Returns the buckets to put a token back into if it succeeds.
 
-    There is no bucket for the account alone: a stranger who guesses at Alice's password must not be
-    able to lock Alice out. Two are never put back, as a right password costs a hash too. Where what
-    is there for everybody is used up, whoever has signed in here before has places of their own.
+    There is no bucket per account: someone guessing Alice's password must not be able to lock Alice
+    out. The narrow buckets are never refilled, because a right password costs a hash too. When the
+    shared limits are used up, people who have signed in from this browser or address before have
+    limits of their own.
 
     Raises ChatError("slow_down").
     """
@@ -72,7 +76,7 @@ def _take_attempts(email: str, address: str, device: Device | None) -> list[Buck
 
 
 def _attempts_of_user(user: User | None, address: str, device: Device | None) -> list[Bucket]:
-    """Return the buckets of somebody who has signed in from this browser or address before."""
+    """Return the buckets of a user who has signed in from this browser or address before, or []."""
     if user is None:
         return []
     if device is not None and device.knows(user):
@@ -91,6 +95,6 @@ def _attempts_of_user(user: User | None, address: str, device: Device | None) ->
 @sensitive_variables("password")
 def _password_matches(user: User | None, password: str) -> bool:
     if user is None:
-        make_password(password)  # as long as a real check would have taken
+        make_password(password)  # takes as long as a real check, so timing reveals no accounts
         return False
     return user.check_password(password)

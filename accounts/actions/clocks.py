@@ -1,4 +1,4 @@
-"""The clock of a person, which rises with every change of what they may."""
+"""The clock of a user: a counter of changes to what the account can access."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from accounts.models import User
 
 
 def bump_clock(user_ids: Iterable[int]) -> None:
-    """Move these people's clocks on. Call it inside the transaction that changed something."""
+    """Increment the clocks of these users, in the transaction that changes their access."""
     ids = sorted(set(user_ids))
     with transaction.atomic():
         people = User.objects.filter(pk__in=ids)
         if len(ids) > 1:
-            # Two transactions that lock several people do so in the same order.
+            # Lock in a fixed order: two transactions with the same users would deadlock.
             list(people.select_for_update(no_key=True).order_by("pk").values_list("pk"))
         people.update(clock=F("clock") + 1)

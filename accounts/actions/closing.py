@@ -1,4 +1,4 @@
-"""Closing an account and opening it again."""
+"""Deactivating and reactivating accounts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accounts.signals import ACCOUNT_CLOSED
 
 
 def close_account(user: User) -> None:
-    """Shut somebody out, at once and everywhere. What they wrote stays, with their name."""
+    """Deactivate an account and end all its sign-ins. Its messages stay, with the author's name."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False, closed_at=timezone.now())
         end_sign_ins(user, code=ACCOUNT_CLOSED)
@@ -20,7 +20,7 @@ def close_account(user: User) -> None:
 
 
 def reopen_account(user: User) -> None:
-    """Let them in again. Their old sign-ins stay ended: they sign in anew."""
+    """Reactivate an account. Its earlier sign-ins stay ended: the user has to sign in again."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=True, closed_at=None)
         bump_clock([user.pk])

@@ -1,4 +1,4 @@
-"""Rules for what people give: each returns it as it is stored, or says what is wrong with it."""
+"""Validation of account fields. Each function returns the value to store or raises a ChatError."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLIENT_MAX = 200
 
 
 def clean_email(email: str) -> str:
-    """Return an address as it is stored. Raises ChatError("invalid") with fields={"email": ...}."""
+    """Return the normalised address. Raises ChatError("invalid") with fields={"email": ...}."""
     email = normal_email(clean_line(email, field="email", max_length=EMAIL_MAX))
     try:
         validate_email(email)
@@ -28,7 +28,7 @@ def clean_email(email: str) -> str:
 
 
 def clean_time_zone(name: str) -> str:
-    """Return the name of a zone this server knows, or "" for none."""
+    """Accepts the zones this server knows, and "" for the server's own."""
     if name and name not in time_zones():
         raise invalid_error("time_zone", _("Unknown time zone."))
     return name
@@ -36,7 +36,7 @@ def clean_time_zone(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def time_zones() -> frozenset[str]:
-    """The names this machine knows. Kept: looking means walking through hundreds of files."""
+    """The names this machine knows. Cached: the lookup walks through hundreds of files."""
     return frozenset(zoneinfo.available_timezones())
 
 
@@ -45,7 +45,7 @@ def clean_name(name: str) -> str:
 
 
 def clean_language(code: str) -> str:
-    """Return the code of a language Chatty speaks, or "" for the browser's."""
+    """Accepts the codes in settings.LANGUAGES, and "" for the browser's language."""
     if code and code not in dict(settings.LANGUAGES):
         raise invalid_error("language", _("Unsupported language."))
     return code
@@ -64,14 +64,14 @@ def clean_contrast(contrast: str) -> str:
 
 
 def clean_hue(hue: int | None) -> int | None:
-    """Return a colour, or None for the one that follows from the id."""
+    """Accepts 0 to HUES - 1, and None for the default colour of the account."""
     if hue is not None and not 0 <= hue < HUES:
         raise invalid_error("hue", _("Unknown colour."))
     return hue
 
 
 def clean_client(text: str) -> str:
-    """What a client calls itself, made harmless: one line of printable characters, cut short."""
+    """Sanitise a client's user agent: one line of printable characters, cut to CLIENT_MAX."""
     return "".join(c if c.isprintable() else " " for c in text)[:CLIENT_MAX].strip()
 
 

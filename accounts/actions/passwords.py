@@ -1,6 +1,6 @@
 """Changing and resetting passwords.
 
-They are hashed before a transaction opens: a hash takes long enough to hold everybody up.
+Passwords are hashed before a transaction opens: a hash takes long enough to block other writers.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from chatty.common.numbers import NUMBER_MAX
 
 @sensitive_variables("old", "new")
 def change_password(user: User, *, old: str, new: str, keep_sid: str | None, address: str) -> None:
-    """Change one's own password; every sign-in but `keep_sid` ends.
+    """Change the user's own password. All sign-ins except `keep_sid` end.
 
     Raises ChatError("invalid", fields "old_password" or "new_password") or ("slow_down").
     """
     if len(old) > PASSWORD_MAX:
         raise invalid_error("old_password", _("That’s not your current password."))
-    # Whoever finds an open browser must not be able to guess the password from there; and the right
-    # one costs hashes too.
+    # Someone at an unlocked browser must not be able to guess the password here. Right passwords
+    # count too, because they cost hashes.
     limiter.check("sign_in", f"{user.email} {address}")
     if not user.check_password(old):
         raise invalid_error("old_password", _("That’s not your current password."))
@@ -55,7 +55,7 @@ def change_password(user: User, *, old: str, new: str, keep_sid: str | None, add
 
 @sensitive_variables("old", "new")
 def change_password_in_session(request: HttpRequest, *, old: str, new: str, address: str) -> None:
-    """The same from a browser, which stays signed in."""
+    """As change_password(), for a browser session, which stays signed in."""
     user = current_user(request)
     change_password(user, old=old, new=new, keep_sid=request.session.get(SID_KEY), address=address)
     update_session_auth_hash(request, user)
@@ -63,7 +63,7 @@ def change_password_in_session(request: HttpRequest, *, old: str, new: str, addr
 
 @sensitive_variables("new")
 def reset_password(user: User, new: str) -> None:
-    """Set somebody's password for them (staff, commands). All their sign-ins end."""
+    """Set a user's password as an administrator or by command. All their sign-ins end."""
     check_password_rules(new, user, field="new_password")
     _store_password(user, new, keep_sid=None)
 
@@ -71,14 +71,14 @@ def reset_password(user: User, new: str) -> None:
 def request_password_reset(
     *, email: str, address: str, site: str, device: Device | None = None
 ) -> None:
-    """Mail whoever has this address a link to choose a new password, if it is an account's.
+    """Send a password reset link to this address, if it belongs to an account.
 
-    `site`: where links lead, "https://chat.example.org". Raises ChatError("invalid" | "slow_down" |
-    "busy"). Neither what this does nor how long it takes tells whether there is such an account:
-    all that depends on it happens later, beside the request.
+    `site`: the base URL of the link, "https://chat.example.org". Raises ChatError("invalid" |
+    "slow_down" | "busy"). Neither the result nor the time taken may reveal whether the account
+    exists: everything that depends on it happens in the background.
     """
     email = clean_email(email)
-    # Nobody's mailbox is to be filled, from however many addresses.
+    # This bucket is always checked: requests from many addresses must not flood one mailbox.
     mailbox = bucket("reset", email)
     try:
         limiter.take([mailbox, *buckets_of("reset_address", address), bucket("reset_all", "")])
@@ -93,7 +93,7 @@ def request_password_reset(
 
 def _reset_email(email: str, *, site: str, language: str) -> EmailMessage | None:
     user = user_by_email(email)
-    # Who has no password was left without one by staff.
+    # An unusable password was set by an administrator on purpose: a reset must not undo that.
     if user is None or not user.is_active or not user.has_usable_password():
         return None
     uid = urlsafe_base64_encode(force_bytes(user.pk))
@@ -104,7 +104,7 @@ def _reset_email(email: str, *, site: str, language: str) -> EmailMessage | None
 
 
 def get_user_of_link(uid: str, token: str) -> User:
-    """Return who may choose a new password by this link. Raises ChatError("not_found")."""
+    """Return the user of a password reset link. Raises ChatError("not_found") if it is not valid."""
     try:
         pk = int(urlsafe_base64_decode(uid))
     except ValueError:
@@ -117,7 +117,7 @@ def get_user_of_link(uid: str, token: str) -> User:
 
 @sensitive_variables("new")
 def reset_password_by_link(uid: str, token: str, *, new: str) -> None:
-    """Set the password of whoever holds the link, which is used up then. All their sign-ins end.
+    """Set a new password by a reset link, which works only once. All sign-ins of the user end.
 
     Raises ChatError("not_found") or ("invalid", fields "new_password").
     """
@@ -125,7 +125,7 @@ def reset_password_by_link(uid: str, token: str, *, new: str) -> None:
     check_password_rules(new, user, field="new_password")
     encoded = make_password(new)
     with transaction.atomic():
-        # Of any number at once, one alone finds the password that the link was made for.
+        # The link is bound to the old password hash: of several parallel requests only one matches.
         known = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
         if not known.update(password=encoded):
             raise _link_expired_error()
@@ -137,7 +137,7 @@ def _link_expired_error() -> ChatError:
 
 
 def remove_password(user: User) -> None:
-    """Leave somebody without a password (staff): until they are given one nobody can sign in."""
+    """Remove a user's password, as an administrator. They cannot sign in until a new one is set."""
     _store_password(user, None, keep_sid=None)
 
 
@@ -152,8 +152,8 @@ def _store_password(user: User, new: str | None, *, keep_sid: str | None) -> Non
 
 @sensitive_variables("password")
 def check_password_rules(password: str, user: User, *, field: str) -> None:
-    """Raises ChatError("invalid") with every rule of AUTH_PASSWORD_VALIDATORS it breaks."""
-    # First of all, for the other rules take their time over long texts.
+    """Raises ChatError("invalid") with all rules of AUTH_PASSWORD_VALIDATORS that it breaks."""
+    # Checked first, because the other rules are slow on long texts.
     if len(password) > PASSWORD_MAX:
         raise invalid_error(
             field,

@@ -1,4 +1,4 @@
-"""What people change of themselves."""
+"""Changing your own profile."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ from chatty.common.limiter import limiter
 def update_profile(
     user: User, *, picture: bytes | None = None, remove_picture: bool = False, **given: Any
 ) -> User:
-    """Change what is given: fields named in CLEANED, a picture in any format pictures.reencode takes.
+    """Change the given fields (see CLEANED) and the picture (formats: see pictures.reencode).
 
-    Raises ChatError with `fields`, or ("slow_down" | "busy"); then nothing has changed.
+    Raises ChatError with `fields`, or ("slow_down" | "busy"). After an error nothing has changed.
     """
     changes = {field: CLEANED[field](value) for field, value in given.items()}
     image = None
     if picture is not None:
-        limiter.check("pictures", str(user.pk))  # a second's work each, one at a time for all
+        limiter.check(
+            "pictures", str(user.pk)
+        )  # each takes up to a second, one at a time per process
         image = pictures.reencode(picture)
         changes["picture"] = pictures.digest(image)
     elif remove_picture:
@@ -51,7 +53,7 @@ def update_profile(
     return user
 
 
-# What people may change of themselves by update_profile.
+# The fields update_profile() accepts, with their validation.
 CLEANED: dict[str, Callable[[Any], Any]] = {
     "name": clean_name,
     "time_zone": clean_time_zone,

@@ -1,4 +1,4 @@
-"""Opening an account."""
+"""Signing up."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def register(
     address: str,
     invited: bool = False,
 ) -> User:
-    """Open an account for somebody at `address`.
+    """Create an account. `address`: the client's IP address, for the limit.
 
     Raises ChatError("sign_up_closed" | "invalid" | "too_long" | ... with `fields` | "slow_down").
-    That an address is taken is said plainly; the limit makes that a slow way to find people.
+    The error for a taken email reveals that an account exists; the limit makes probing slow.
     """
     require_sign_up_open(invited=invited)
     limiter.check_address("sign_up", address)
@@ -49,7 +49,7 @@ def register(
 
 
 def require_sign_up_open(*, invited: bool = False) -> None:
-    """Raises ChatError("sign_up_closed") with a sentence that says what the visitor can do."""
+    """Raises ChatError("sign_up_closed")."""
     if settings.SIGN_UP == "open" or (settings.SIGN_UP == "invited" and invited):
         return
     if settings.SIGN_UP == "invited":

@@ -1,4 +1,4 @@
-"""Sign-ins: the rows behind browser sessions and families of tokens, from their begin to their end."""
+"""Sign-ins: the rows behind browser sessions and token families, from start to end."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from accounts.signals import SIGNED_OUT, announce_ended
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
 
-# Of one person and kind: so many that go on, and so many that are over.
+# Per user and kind: how many live sign-ins, and how many ended ones, are kept.
 SIGN_INS_MAX = 100
 
 
 def hash_of_address(address: str) -> str:
-    """Return what a sign-in keeps of a client_address(): enough to recognise it, not to read it."""
+    """Return a keyed hash of a client_address(): it can be compared, but not read."""
     return salted_hmac("accounts.address", address, algorithm="sha256").hexdigest()[:32]
 
 
@@ -38,10 +38,10 @@ def sign_in_web(request: HttpRequest, user: User) -> None:
 
 
 def begin_web_sign_in(request: HttpRequest, user: User) -> None:
-    """Give the session its sign-in row. Called by Django's login() through a signal."""
+    """Create the sign-in row of a session. Called from Django's login() through a signal."""
     before = request.session.get(SID_KEY)
     if before and SignIn.objects.live().filter(sid=before, user=user).exists():
-        return  # signed in again on top of a good sign-in: it goes on
+        return  # already signed in as this user: keep the sign-in
     sign_in = _begin(
         user,
         kind=SignIn.Kind.WEB,
@@ -55,7 +55,7 @@ def begin_web_sign_in(request: HttpRequest, user: User) -> None:
 def begin_token_sign_in(
     user: User, *, client: str, address: str, refresh_jti: str, expires_at: datetime
 ) -> SignIn:
-    """Open the row behind a family of tokens. Raises ChatError as authenticate does."""
+    """Create the row behind a token family. Raises ChatError("account_closed" | "wrong_credentials")."""
     return _begin(
         user,
         kind=SignIn.Kind.TOKEN,
@@ -67,15 +67,15 @@ def begin_token_sign_in(
 
 
 def _begin(user: User, *, kind: SignIn.Kind, client: str, address: str, **fields: Any) -> SignIn:
-    """Open a sign-in.
+    """Create a sign-in.
 
-    A program that signs in anew each time it runs would leave thousands: beyond SIGN_INS_MAX of a
-    kind the ones that rested longest end. Browsers and programs are counted apart, so a script
-    cannot push its owner's browser out.
+    A script that signs in every time it runs would leave thousands of rows, so beyond SIGN_INS_MAX
+    the least recently used ones end. Browsers and programs are counted separately: a script cannot
+    sign its owner's browser out.
     """
     with transaction.atomic():
-        # Closing the account or changing the password ends all sign-ins. Either may have happened
-        # since the password was checked, and then this one must not slip in after them.
+        # Closing the account and changing the password end all sign-ins. If either happened since
+        # the password was checked, this sign-in must not survive it. That is why the row is locked.
         now = (
             User.objects.select_for_update(no_key=True)
             .filter(pk=user.pk)
@@ -108,7 +108,7 @@ def _end_oldest_sign_ins(user: User, kind: SignIn.Kind) -> None:
 
 
 def touch_sign_in(sid: str, *, lifetime: timedelta) -> None:
-    """Note that a sign-in was used, and let it run out `lifetime` from now."""
+    """Update when a sign-in was last used, and let it expire `lifetime` from now."""
     now = timezone.now()
     SignIn.objects.filter(sid=sid, ended_at=None).update(
         last_seen_at=now, expires_at=now + lifetime
@@ -118,9 +118,9 @@ def touch_sign_in(sid: str, *, lifetime: timedelta) -> None:
 def rotate_refresh(
     sid: str, *, old: str, new: str, rotated_at: datetime, expires_at: datetime
 ) -> bool:
-    """Make `new` the one good refresh token of a sign-in. False if `old` was not.
+    """Replace the valid refresh token `old` by `new`. Returns False if `old` was not the valid one.
 
-    One statement on one row: of any number of parallel calls exactly one finds its `old`.
+    This is one UPDATE of one row, so of several parallel calls with the same `old` only one succeeds.
     """
     return bool(
         SignIn.objects.filter(sid=sid, refresh_jti=old, ended_at=None).update(
@@ -134,16 +134,16 @@ def rotate_refresh(
 
 
 def confirm_refresh(sid: str, jti: str) -> None:
-    """Note that the client has this refresh token: the one before it is not answered any more.
+    """Record that the client received this refresh token: the previous one is rejected from now on.
 
-    Called at the first use of the token or of an access token issued with it, so once per rotation.
+    Called on the first use of the access token issued with it, so once per rotation.
     """
     with transaction.atomic():
         SignIn.objects.filter(sid=sid, refresh_jti=jti).update(previous_jti="")
 
 
 def end_sign_in(sid: str) -> bool:
-    """End one sign-in with all its sessions, tokens and sockets. False if it was over already."""
+    """End a sign-in with its session, tokens and sockets. Returns False if it had already ended."""
     with transaction.atomic():
         row = SignIn.objects.filter(sid=sid).values_list("user_id", flat=True).first()
         if row is None or not _end(SignIn.objects.filter(sid=sid, ended_at=None)):
@@ -154,15 +154,15 @@ def end_sign_in(sid: str) -> bool:
 
 
 def end_own_sign_in(user: User, sid: str) -> None:
-    """End a sign-in of this person. Raises ChatError("not_found") for anybody else's."""
-    # PostgreSQL would refuse even to look for a NUL.
+    """End one of this user's sign-ins. Raises ChatError("not_found") for any other."""
+    # PostgreSQL raises an error for a NUL in a parameter.
     if "\x00" in sid or not SignIn.objects.filter(sid=sid, user=user).exists():
         raise ChatError("not_found")
     end_sign_in(sid)
 
 
 def end_sign_ins(user: User, *, except_sid: str | None = None, code: int = SIGNED_OUT) -> None:
-    """End all sign-ins of a person, but for `except_sid`."""
+    """End all sign-ins of a user except `except_sid`."""
     with transaction.atomic():
         _end(SignIn.objects.filter(user=user, ended_at=None).exclude(sid=except_sid or ""))
         bump_clock([user.pk])

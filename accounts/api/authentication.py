@@ -1,4 +1,4 @@
-"""Who calls the REST API: a program by its Bearer token, or a page by its session and CSRF token."""
+"""Authentication of the REST API: Bearer tokens for programs, session and CSRF token for pages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from chatty.common.errors import ChatError
 
 
 class SignInJWTAuthentication(JWTAuthentication):
-    """SimpleJWT's, asking the sign-in row each time.
+    """SimpleJWT authentication that checks the sign-in row on every request.
 
-    Whoever shows a Bearer token is judged by it alone: a bad one is 401, whatever cookies came along.
-    request.auth is a tokens.Bearer.
+    A request with a Bearer token is authenticated by the token alone: an invalid one gives 401,
+    whatever cookies were sent too. Sets request.auth to a tokens.Bearer.
     """
 
     def authenticate(self, request: Request) -> tuple[User, tokens.Bearer] | None:  # type: ignore[override]
@@ -33,7 +33,7 @@ class SignInJWTAuthentication(JWTAuthentication):
 
 
 class SignInSessionAuthentication(SessionAuthentication):
-    """For Chatty's own pages. The middleware has looked at the sign-in already."""
+    """For Chatty's own pages. SignInMiddleware has already checked the sign-in."""
 
     def enforce_csrf(self, request: Request) -> None:
         try:
@@ -43,14 +43,14 @@ class SignInSessionAuthentication(SessionAuthentication):
 
 
 class SignInJWTScheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]
-    """Tells the OpenAPI description what SignInJWTAuthentication wants."""
+    """Describes SignInJWTAuthentication in the OpenAPI schema."""
 
     target_class = "accounts.api.authentication.SignInJWTAuthentication"
     name = "bearer"
 
 
 class SignInSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
-    """The same of SignInSessionAuthentication: a page's cookie, with its CSRF token when it writes."""
+    """Describes SignInSessionAuthentication in the OpenAPI schema."""
 
     target_class = "accounts.api.authentication.SignInSessionAuthentication"
     name = "session"
@@ -61,7 +61,7 @@ def client_of(request: Request) -> str:
 
 
 def sid_of(request: Request) -> str | None:
-    """The sign-in this request came with."""
+    """Return the id of the sign-in that authenticated this request."""
     auth: Any = request.auth
     if isinstance(auth, tokens.Bearer):
         return auth.sign_in.sid

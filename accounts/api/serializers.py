@@ -1,4 +1,4 @@
-"""What the API takes and gives. Shapes only: the rules are in accounts.actions."""
+"""Request and response shapes. The rules are in accounts.actions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chatty.common.limiter import client_address, limiter
 
 
 class SecretField(StrictText):
-    """A password as it was typed: blanks at its ends belong to it."""
+    """A password, exactly as typed: leading and trailing spaces are part of it."""
 
     def __init__(self) -> None:
         super().__init__(allow_blank=False, write_only=True, style={"input_type": "password"})
 
 
 class HueField(StrictInt):
-    """Given as the colour in force; taken as a choice, or null for the one that follows from the id."""
+    """Reads as the effective colour. Writes the chosen one, or null for the default of this account."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -31,7 +31,7 @@ class HueField(StrictInt):
             min_value=0,
             max_value=HUES - 1,
             allow_null=True,
-            help_text="Colour of the face. Null sets it back to the one that follows from the id.",
+            help_text="Colour of the avatar, 0 to 11. Null resets it to the account's default.",
         )
 
     def get_attribute(self, instance: User) -> int:
@@ -44,7 +44,7 @@ class PictureField(serializers.CharField):
             source="picture_url",
             read_only=True,
             allow_null=True,
-            help_text="Address of the picture. Another picture has another address.",
+            help_text="URL of the picture. It changes with every new picture.",
         )
 
 
@@ -53,7 +53,7 @@ class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
     hue = HueField()
     picture = PictureField()
     time_zone = StrictText(max_length=64)
-    language = StrictText(max_length=16, help_text="Of pages and mails; empty: the browser's.")
+    language = StrictText(max_length=16, help_text="For pages and emails. Empty: the browser's.")
     theme = StrictChoice(Theme.choices)
     contrast = StrictChoice(Contrast.choices)
 
@@ -67,9 +67,9 @@ class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
 
 
 class PersonSerializer(serializers.ModelSerializer[User]):
-    """Somebody else: never their address."""
+    """Another person. Never includes their email address."""
 
-    hue = serializers.IntegerField(help_text="Colour of the face, 0 to 11.")
+    hue = serializers.IntegerField(help_text="Colour of the avatar, 0 to 11.")
     picture = PictureField()
 
     class Meta:
@@ -121,7 +121,7 @@ class SignInTokenSerializer(StrictSerializer, TokenObtainPairSerializer):
 
 
 class RotationSerializer(StrictSerializer, TokenRefreshSerializer):
-    """Gives a new refresh token too: it takes the place of the one sent."""
+    """Also returns a new refresh token, which replaces the one sent."""
 
     refresh = StrictText(allow_blank=False)
 

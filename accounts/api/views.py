@@ -1,4 +1,4 @@
-"""REST doors for people and sign-ins. They read, call an action and answer."""
+"""REST endpoints for accounts and sign-ins. Each validates, calls an action and responds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def validated_data(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any
 
 
 class RegisterView(StrictAPIView):
-    """Open an account. Sign in afterwards at /api/token/."""
+    """Create an account. To sign in, request a token at /api/token/."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -67,7 +67,7 @@ class RegisterView(StrictAPIView):
 
 
 class TokenView(StrictAPIView, TokenObtainPairView):
-    """Sign a program in: an access token for ten minutes and a refresh token for the next pair."""
+    """Sign a program in. Returns an access token (valid for ten minutes) and a refresh token."""
 
     serializer_class = SignInTokenSerializer
 
@@ -79,8 +79,9 @@ class TokenView(StrictAPIView, TokenObtainPairView):
 class RefreshView(StrictAPIView, TokenRefreshView):
     """Exchange a refresh token for a new pair.
 
-    If the answer is lost, send the same token again within a minute: it gets the same pair, as long
-    as nothing of that pair has been used. Any later use of an exchanged token ends the sign-in.
+    If the response is lost, send the same token again within a minute: it returns the same pair, as
+    long as neither token of that pair has been used. Any later use of an exchanged token ends the
+    sign-in.
     """
 
     serializer_class = RotationSerializer
@@ -91,7 +92,7 @@ class RefreshView(StrictAPIView, TokenRefreshView):
 
 
 class LogoutView(StrictAPIView):
-    """End the sign-in of the refresh token in the body or, without one, of the Bearer token."""
+    """End the sign-in of the refresh token in the body, or of the Bearer token if there is none."""
 
     permission_classes = (AllowAny,)
 
@@ -107,11 +108,11 @@ class LogoutView(StrictAPIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def perform_authentication(self, request: Request) -> None:
-        """Not in advance: an access token that has run out must not keep anybody signed in."""
+        """Skipped here: signing out must also work with an expired access token."""
 
 
 class MeView(StrictAPIView):
-    """Oneself."""
+    """Your own account."""
 
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
@@ -125,7 +126,7 @@ class MeView(StrictAPIView):
 
 
 class PictureParser(BaseParser):
-    """The file itself as the body, given on as {"picture": its bytes}."""
+    """Takes the request body as the file. Parses to {"picture": bytes}."""
 
     media_type = "image/*"
 
@@ -139,12 +140,14 @@ class PictureParser(BaseParser):
 
 
 class MyPictureView(StrictAPIView):
-    """One's picture."""
+    """Your own picture."""
 
     parser_classes = (PictureParser,)
 
     def get_parsers(self) -> list[BaseParser]:
-        if getattr(self.request, "method", "") in self.without_body:  # none while it is described
+        if (
+            getattr(self.request, "method", "") in self.without_body
+        ):  # self.request is None while the schema is generated
             return [JSONParser()]
         return super().get_parsers()
 
@@ -153,42 +156,42 @@ class MyPictureView(StrictAPIView):
         responses={200: MeSerializer},
     )
     def put(self, request: Request) -> Response:
-        """Show this picture: a PNG, JPEG, WebP or GIF of up to 5 MB, of which a square is made."""
+        """Upload a picture: a PNG, JPEG, WebP or GIF of up to 5 MB. It is cropped to a square."""
         try:
             file = cast(dict[str, bytes], request.data)
         except UnsupportedMediaType:
             sentence = _("Upload a PNG, JPEG, WebP or GIF image.")
             raise ChatError("unsupported_media", sentence) from None
-        # Without a body there is nothing that could be parsed.
+        # Without a body no parser runs, and "picture" is missing.
         user = actions.update_profile(current_user(request), picture=file.get("picture", b""))
         return Response(MeSerializer(user).data)
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request) -> Response:
-        """Show initials again."""
+        """Remove the picture. Initials are shown instead."""
         actions.update_profile(current_user(request), remove_picture=True)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PictureView(StrictAPIView):
-    """Somebody's picture, at an address that no other picture will ever have."""
+    """A person's picture. Its URL never serves a different picture, so it can be cached for good."""
 
     @extend_schema(responses={(200, pictures.MEDIA_TYPE): OpenApiTypes.BINARY})
     def get(self, request: Request, user: int, digest: str) -> HttpResponse:
         image = queries.picture(user, digest)
         if image is None:
             raise ChatError("not_found")
-        # Kept by the browser, not by proxies: it is for people who are signed in.
+        # "private": proxies must not cache it, because only people who are signed in can see it.
         kept = {"Cache-Control": "private, max-age=31536000, immutable"}
         return HttpResponse(image, content_type=pictures.MEDIA_TYPE, headers=kept)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """An <img> asks for pictures alone, which is no reason to refuse it one."""
+        """Ignore Accept: an <img> accepts images only, and DRF would respond with 406."""
         return super().perform_content_negotiation(request, force=True)
 
 
 class PasswordView(StrictAPIView):
-    """Change one's password. Every other sign-in ends."""
+    """Change your password. All other sign-ins end."""
 
     @extend_schema(request=PasswordSerializer, responses=_NOTHING)
     def post(self, request: Request) -> Response:
@@ -204,7 +207,7 @@ class PasswordView(StrictAPIView):
 
 
 class SignInsView(StrictAPIView):
-    """Where one is signed in."""
+    """Your active sign-ins."""
 
     @extend_schema(responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}))
     def get(self, request: Request) -> Response:
@@ -216,7 +219,7 @@ class SignInsView(StrictAPIView):
 class SignInView(StrictAPIView):
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, sid: str) -> Response:
-        """End one of one's own sign-ins."""
+        """End one of your sign-ins."""
         actions.end_own_sign_in(current_user(request), sid)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -228,7 +231,7 @@ class PeopleView(StrictAPIView):
         operation_id="users_list", parameters=[PeopleQuery], responses=PeoplePageSerializer
     )
     def get(self, request: Request) -> Response:
-        """People by name, with nothing but what they show of themselves."""
+        """List active people, ordered by name."""
         limiter.check("people", str(current_user(request).pk))
         cursor = self.query.get("cursor")
         after = paging.read_name_cursor(cursor) if cursor else None

@@ -1,4 +1,4 @@
-"""The shapes of the forms. Rules live in accounts.actions, which says what is wrong per field."""
+"""Form fields. The rules are in accounts.actions, which raises errors per field."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _REGIONS = (
     "Indian",
     "Pacific",
 )
-# In the order of .avatar--h0 and so on.
+# By hue: the first is .avatar--h0.
 HUE_NAMES = (
     *(_("Indigo"), _("Violet"), _("Magenta"), _("Pink"), _("Red"), _("Orange")),
     *(_("Amber"), _("Lime"), _("Green"), _("Teal"), _("Sky blue"), _("Blue")),
@@ -41,7 +41,7 @@ HUE_NAMES = (
 
 
 class SecretField(forms.CharField):
-    """A password, as it was typed: blanks at its ends belong to it. Never sent back to a page."""
+    """A password, exactly as typed: leading and trailing spaces count. Never rendered with a value."""
 
     def __init__(self, *, new: bool, **kwargs: Any) -> None:
         complete = "new-password" if new else "current-password"
@@ -64,7 +64,7 @@ class NameField(ShortField):
 
 
 class _ConfirmedForm(forms.Form):
-    """Asks for a new password twice: a slip would lock its owner out, and not everywhere is mail."""
+    """Asks for a new password twice: a typo locks people out, and not every server can send email."""
 
     confirmed_field: str
 
@@ -83,7 +83,7 @@ class SignUpForm(_ConfirmedForm):
     email = EmailField()
     password = SecretField(new=True, label=_("Password"), help_text=_ADVICE)
     again = SecretField(new=True, label=_("Confirm password"))
-    # A script fills in the browser's zone; without one it stays empty until the profile says it.
+    # A script fills in the browser's zone. Without it the field stays empty: the server's zone.
     time_zone = ShortField(
         required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "fill"})
     )
@@ -114,14 +114,13 @@ class SetPasswordForm(_ConfirmedForm):
 
 
 class ProfileForm(forms.Form):
-    """What others see of somebody, and how Chatty looks to them: one form, so that saving one part
-    loses nothing that was begun in another."""
+    """Profile and preferences. One form, so that saving one part does not lose edits in another."""
 
     name = NameField(help_text=_("Shown to other people."))
     picture = forms.FileField(
         label=_("Picture"),
         required=False,
-        allow_empty_file=True,  # told apart with everything else that is no picture
+        allow_empty_file=True,  # actions.update_profile() reports it with all other invalid files
         widget=forms.FileInput(
             attrs={"accept": ",".join(pictures.MEDIA_TYPES), "data-max": pictures.BYTES_MAX}
         ),
@@ -149,7 +148,7 @@ class ProfileForm(forms.Form):
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
         required=False,
-        # A script offers the browser's own zone beside this list.
+        # A script adds a button that selects the browser's zone.
         widget=forms.Select(attrs={"data-time-zone": "offer"}),
         help_text=_("Used for all times and dates."),
     )
@@ -165,7 +164,7 @@ class ProfileForm(forms.Form):
         zones.choices = [("", _("Server default")), *_zones_by_region(user.time_zone)]
 
     def picture_given(self) -> bytes | None:
-        """The file, None when none was chosen. Raises ChatError when it is too big to be read."""
+        """Return the file, or None if none was chosen. Raises ChatError if it is too big."""
         file: UploadedFile | None = self.cleaned_data["picture"]
         if file is None:
             return None
@@ -175,11 +174,10 @@ class ProfileForm(forms.Form):
 
 
 def _zones_by_region(chosen: str) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return places by region: [("Europe", [("Europe/Berlin", "Berlin"), ...]), ...].
+    """Return choices grouped by region: [("Europe", [("Europe/Berlin", "Berlin"), ...]), ...].
 
-    Names without a region, and those of regions that are none ("US", "Etc"), are older spellings
-    of places that are listed. What was chosen stays choosable all the same, even where this
-    machine's list lacks it.
+    Names without a region, or with one that isn't geographical ("US", "Etc"), are aliases and left
+    out. The zone the user has chosen is always included, even if this machine does not know it.
     """
     regions: dict[str, list[tuple[str, str]]] = {}
     for name in sorted(time_zones() | ({chosen} - {""})):

@@ -1,4 +1,4 @@
-"""How the pages of accounts answer a form, and where they lead afterwards."""
+"""Form handling for the account pages, including the redirect afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from accounts import actions
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, add_form_error, with_status
 
-NEXT_MAX = 2_000  # characters of an address to go to afterwards
+NEXT_MAX = 2_000  # characters of the URL to go to afterwards
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -31,7 +31,7 @@ def form_response(
     to: str,
     **context: Any,
 ) -> HttpResponse:
-    """Do `deed` with a valid form and go `to`; else show the form again with what was typed."""
+    """Run `action` for a valid form and redirect to `to`. Otherwise render the form, with errors."""
     error: ChatError | None = None
     if request.method == "POST":
         if form.is_valid():
@@ -57,7 +57,10 @@ def posted_data(request: HttpRequest) -> QueryDict | None:
 
 
 def _next_url(request: HttpRequest) -> str:
-    """Where to go afterwards, if the link said so and it is a page of ours; else ""."""
+    """Return the requested URL to go to afterwards, or "" if there is none or it isn't ours.
+
+    A URL of another site would be an open redirect.
+    """
     url = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
     if len(url) > NEXT_MAX:
         return ""
@@ -76,5 +79,8 @@ def _is_sign_up_open() -> bool:
 
 
 def known_zone(name: str) -> str:
-    """A browser may know zones we do not; nobody typed it, so nobody is bothered with it."""
+    """Return the browser's zone, or "" if this server does not know it.
+
+    The user did not type it, so an unknown zone must not be an error.
+    """
     return name if name in actions.time_zones() else ""

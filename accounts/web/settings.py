@@ -1,4 +1,4 @@
-"""Pages for one's own settings: profile, password, where one is signed in."""
+"""The settings pages: profile, password and sign-ins."""
 
 from __future__ import annotations
 

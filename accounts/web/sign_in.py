@@ -1,4 +1,4 @@
-"""Pages for signing up, in and out, and for a forgotten password."""
+"""Pages for signing up, signing in and out, and resetting a password."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def password_reset(request: HttpRequest) -> HttpResponse:
     form = PasswordResetForm(posted_data(request))
 
     def ask() -> None:
-        # Never the Host header where the address is known: a link in a mail would lead where it says.
+        # Never build the link from Host if PUBLIC_URL is known: an attacker could send a Host header
+        # that makes the emailed link, with its token, point to their own server.
         site = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
         email = form.cleaned_data["email"]
         address, device = client_address(request), devices.device_of(request)

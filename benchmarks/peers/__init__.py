@@ -1,1 +1,1 @@
-"""What Chatty is measured beside, each as small as its usual example."""
+"""Other chat servers to compare with, each as small as a typical example."""

@@ -1,8 +1,9 @@
-"""The usual Channels chat: one channel for each socket, one ORM save for each message.
+"""The usual Channels chat: one channel per socket, one ORM save per message.
 
-The tutorial's consumer with a table, an answer to the sender, and limits set out of the way; no
-sign-in, membership, edits or unread numbers. `python -m benchmarks.peers.usual_channels` makes the
-table, `daphne benchmarks.peers.usual_channels:application` serves. DATABASE_URL and REDIS_URL.
+It is the tutorial's consumer with a table, a response to the sender, and raised limits. It has no
+sign-in, memberships, edits or unread counts. `python -m benchmarks.peers.usual_channels` creates the
+table, and `daphne benchmarks.peers.usual_channels:application` serves. Both need DATABASE_URL and
+REDIS_URL.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ settings.configure(
     CHANNEL_LAYERS={
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            # By default (100 of each, 5 s) it drops messages, refuses sockets, and ends them when busy.
+            # With the defaults (100 of each, 5 s) it drops messages and closes sockets under load.
             "CONFIG": {
                 "hosts": [
                     {
@@ -40,7 +41,7 @@ settings.configure(
 )
 django.setup()
 
-from channels.db import database_sync_to_async  # noqa: E402 - as everything of Django's, set up first
+from channels.db import database_sync_to_async  # noqa: E402 - Django has to be set up first
 from channels.generic.websocket import AsyncJsonWebsocketConsumer  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.db import connection, models  # noqa: E402

@@ -1,4 +1,4 @@
-"""One module for each scenario; each has run(bench)."""
+"""One module per scenario. Each has a function run(bench)."""
 
 from __future__ import annotations
 

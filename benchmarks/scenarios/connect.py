@@ -1,4 +1,4 @@
-"""Two thousand come at once and stay silent: what it costs to let one in, and to keep it."""
+"""Two thousand sockets connect at once and stay idle: the cost of connecting and of idle sockets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from benchmarks.contenders import Chatty, Plan, SocketIO, UsualChannels
 from benchmarks.measure import cpu_seconds, resident_bytes
 
 SOCKETS = 2_000
-WARMING = 50  # sockets before, so that nothing is counted that is loaded once
-ROOM = 20  # people of each room
+WARMING = 50  # sockets opened before, so that one-time costs are not counted
+ROOM = 20  # people in each room
 SETTLE_SECONDS = 2.0
 
 
@@ -24,7 +24,7 @@ def run(bench: Bench) -> None:
     contenders = [kind(bench.site) for kind in bench.available([Chatty, SocketIO, UsualChannels])]
     for contender in bench.turns(contenders, scenario):
         everybody = [(person, person // ROOM) for person in range(people)]
-        # A fresh process each time: memory once used is rarely given back.
+        # A fresh process each time, because used memory is rarely returned to the system.
         with bench.running(contender, plan), LoadClients() as clients:
             contender.enter(clients, everybody[:WARMING])
             _settle(bench, clients)

@@ -1,4 +1,4 @@
-"""One speaks, everybody hears: what a delivery costs with 10, 200 and 1,000 receivers."""
+"""One person sends, everyone receives: the cost of a delivery with 10, 200 and 1,000 receivers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from benchmarks.measure import cpu_seconds, percentile
 
 WORDS = "The quick brown fox jumps over the lazy dog, and nobody knows why."
 WINDOW = 8
-# Of a round, at full pace. With fewer, chance decides how many messages share a commit.
+# Per round, at full pace. With fewer, the number of messages per commit would vary too much.
 DELIVERIES = 240_000
-MESSAGES_MOST = 1_000  # of a round: with few receivers storing would outweigh delivering
+MESSAGES_MOST = 1_000  # per round; with few receivers, storing would cost more than delivering
 COST = "CPU per delivery"
-LONE = 100  # messages with nothing else going on, of a round
+LONE = 100  # messages per round that are sent one at a time
 
 
 def run(bench: Bench) -> None:
@@ -45,7 +45,7 @@ def _one_size(bench: Bench, receivers: int, *, alone: bool) -> None:
                 contender.frame = captured_frame(chatty, WORDS)
             contenders.append(stack.enter_context(bench.running(contender, plan)))
         for contender in bench.turns(contenders, scenario):
-            # Their lines live for a turn: in others' turns nobody would answer a server's pings.
+            # Sockets are open for one turn only, because pings are not answered in the others' turns.
             with LoadClients() as clients:
                 contender.enter(clients, [(person, 0) for person in everybody])
                 count = _count(bench, contender, receivers)

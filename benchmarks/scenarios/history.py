@@ -1,4 +1,4 @@
-"""The latest page of conversations of different lengths, asked for by turns."""
+"""The cost of the latest page, for conversations of different lengths, requested in turns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from benchmarks.bench import MILLI, Bench
 from benchmarks.contenders import Chatty, Plan
 from benchmarks.measure import cpu_seconds
 
-REQUESTS = 200  # for each length and round
-AT_ONCE = 10  # requests to one conversation before the next has its turn
+REQUESTS = 200  # per length and round
+AT_ONCE = 10  # requests to one conversation before the turn of the next
 PAGE = 50
 SCENARIO = "history"
 

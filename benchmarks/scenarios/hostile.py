@@ -1,7 +1,7 @@
-"""Fifty people talk at an ordinary pace, first alone and then beside four hostile clients.
+"""Fifty people talk at a normal pace, first alone and then beside four hostile clients.
 
-The server keeps its limits as shipped. The hostile clients run in a process of their own, each with
-its own loopback address; a third process loads pages. All of it is bounded in count and time.
+The server has its default limits. The hostile clients run in a process of their own, each with its
+own loopback address; a third process loads pages. All of it is bounded in count and time.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from benchmarks.scenarios.slow_reader import Memory
 SCENARIO = "fifty people beside four hostile clients"
 PEOPLE = 50
 RATE = 20  # messages a second, of all people together
-SECONDS = 15  # with the hostile clients, and as long without
+SECONDS = 15  # with the hostile clients, and the same without
 WARM_UP_SECONDS = 2
 PAGE_PAUSE_SECONDS = 0.2
 UNREAD_LINES = 16  # connections on which large answers are left unread
-RECONNECT_SECONDS = 0.1  # a closed hostile client comes back after this
-HOSTILE_SECONDS_MAX = 120  # hostile clients end by themselves after this
+RECONNECT_SECONDS = 0.1  # after which a hostile client reconnects
+HOSTILE_SECONDS_MAX = 120  # after which hostile clients stop by themselves
 PUSHED_MAX = 512 * 2**20  # bytes
 
 MARKDOWN = ("[" * 3900, "*a_ " * 950, "> " * 1900 + "x", "`" * 1950 + " " + "`" * 1951)
@@ -73,7 +73,7 @@ def run(bench: Bench) -> None:
             read_at_once(contender, contender.tokens[PEOPLE + 1], room)
             with beside(context, load_pages, port, reader_email, room):
                 _talk(contender, clients, WARM_UP_SECONDS)
-            # A sign-in is in both halves, since hashing one password takes 100 MiB for a moment.
+            # Both halves include a sign-in, since hashing one password takes 19 MiB for a moment.
             before = Memory(contender.pid)
             with beside(context, load_pages, port, reader_email, room) as calm:
                 alone = _talk(contender, clients, seconds, before.look)
@@ -96,14 +96,14 @@ def run(bench: Bench) -> None:
 
 
 def prepared(chatty: Chatty, room: int) -> str:
-    """Make the messages of a room long and give its one member PASSWORD; return their address."""
+    """Make the messages of a room long and set its member's password. Returns the member's email."""
     script = _PREPARE.format(room=room, password=PASSWORD)
     printed = chatty.installation.manage("shell", "-v", "0", "-c", script)
     return printed.partition("READER ")[2].strip()
 
 
 def read_at_once(chatty: Chatty, token: str, room: int) -> None:
-    """Ask for large answers as several honest clients do: the memory of it stays with the process."""
+    """Request large responses like several legitimate clients, because the process keeps that memory."""
 
     def read(_number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", chatty.port, timeout=60)
@@ -147,14 +147,17 @@ def _talk(
 
 @dataclass
 class Beside:
-    """What runs in a process of its own; `answer` is there once it has ended."""
+    """A function in another process. `answer` is its result once it has ended."""
 
     answer: Any = None
 
 
 @contextlib.contextmanager
 def beside(context: Any, target: Callable[..., None], *arguments: object) -> Iterator[Beside]:
-    """Run target(*arguments, pipe): it says when it is ready, and its answer when told to stop."""
+    """Run target(*arguments, pipe) in another process.
+
+    It sends a message when it is ready. When it receives one, it stops and sends its result.
+    """
     ours, theirs = multiprocessing.Pipe()
     process = context.Process(target=target, args=(*arguments, theirs), daemon=True)
     process.start()
@@ -172,7 +175,7 @@ def beside(context: Any, target: Callable[..., None], *arguments: object) -> Ite
 
 
 def load_pages(port: int, email: str, room: int, pipe: Connection) -> None:
-    """Sign in, then load a conversation until told otherwise; tell how long each page took."""
+    """Sign in and load a conversation until stopped. Sends the seconds that each page took."""
     waits: list[float] = []
     pipe.send("ready")
     cookie = signed_in(port, email)
@@ -192,7 +195,7 @@ def load_pages(port: int, email: str, room: int, pipe: Connection) -> None:
 
 @dataclass
 class Target:
-    """Where hostile clients go, and the account they have."""
+    """What the hostile clients attack, and the account they use."""
 
     port: int
     token: str
@@ -202,7 +205,7 @@ class Target:
 
 @dataclass
 class Hostile:
-    """What the four have in common: the target, when to stop, and what they have done."""
+    """What the four clients share: the target, when to stop, and counts of what they did."""
 
     target: Target
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -213,14 +216,14 @@ class Hostile:
         return not self.stopping.is_set() and time.monotonic() < self.ends_at
 
     def again_and_again(self, client: Callable[[Hostile], None]) -> None:
-        """Run a client, and again when its connection was closed."""
+        """Run a client, and run it again whenever its connection is closed."""
         while self.goes_on():
             with contextlib.suppress(OSError, http.client.HTTPException):
                 client(self)
             self.stopping.wait(RECONNECT_SECONDS)
 
     def dial(self, address: str) -> socket.socket:
-        """Connect from an address of one's own, with a small buffer for what is not read."""
+        """Connect from the given address, with a small receive buffer."""
         line = socket.socket()
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.bind((address, 0))
@@ -230,7 +233,7 @@ class Hostile:
         return line
 
     def push(self, line: socket.socket, data: bytes) -> None:
-        """Write the same over and over, as fast as it is taken."""
+        """Write the same data repeatedly, as fast as the server reads it."""
         line.settimeout(0.2)
         while self.goes_on() and self.done["bytes pushed"] < PUSHED_MAX:
             with contextlib.suppress(TimeoutError):
@@ -238,7 +241,7 @@ class Hostile:
 
 
 def attack(target: Target, pipe: Connection) -> None:
-    """Be all four until told to stop, then tell what they did."""
+    """Run all four clients until stopped. Sends the counts of what they did."""
     hostile = Hostile(target)
     clients = (pipeline_requests, leave_answers_unread, flood_socket, sign_in_and_write)
     threads = [

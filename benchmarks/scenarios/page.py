@@ -1,6 +1,6 @@
-"""The page of a conversation as a browser gets it, small and large, asked for by turns.
+"""The cost of a small and a large conversation page as a browser loads it, requested in turns.
 
-Signed in by cookie, compressed: queries, templates and compression are all in it.
+With a session cookie and compression, so the cost includes queries, templates and compression.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from benchmarks.bench import MILLI, Bench
 from benchmarks.contenders import Chatty, Plan
 from benchmarks.measure import cpu_seconds
 
-REQUESTS = 100  # of each conversation and round
-AT_ONCE = 10  # requests for one conversation before the next has its turn
+REQUESTS = 100  # per conversation and round
+AT_ONCE = 10  # requests for one conversation before the turn of the next
 PAGE = 50
 PASSWORD = "correct horse battery staple"
 SCENARIO = "page"
@@ -73,8 +73,8 @@ def run(bench: Bench) -> None:
 
 
 def signed_in(port: int, email: str) -> str:
-    """The cookie of somebody who has signed in by the form."""
-    token = "x" * 32  # whoever holds the cookie may repeat it in the form
+    """Sign in by the form, and return the session cookie."""
+    token = "x" * 32  # the CSRF check only requires the same value in the cookie and the form
     form = {"email": email, "password": PASSWORD, "csrfmiddlewaretoken": token}
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
@@ -92,7 +92,7 @@ def signed_in(port: int, email: str) -> str:
 
 
 def _ask(port: int, room: int, cookie: str, count: int) -> int:
-    """Ask for the page so often; return how many bytes it has on the wire."""
+    """Request the page `count` times. Returns its compressed size in bytes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
     size = 0

@@ -1,7 +1,7 @@
-"""Requests that write, while fifty sockets say as much as they can: who waits for whom.
+"""How long writing requests take while fifty sockets send as much as they can.
 
-On SQLite, where only one transaction writes at a time, and on PostgreSQL. The requests come from a
-process of their own, as from a browser: an edit, half a second's pause, the next.
+On SQLite, where only one transaction can write at a time, and on PostgreSQL. The requests come from
+another process, like a browser's: an edit, a pause of PAUSE_SECONDS, the next edit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.scenarios import sends
 
 SCENARIO = "requests beside fifty who talk"
 PAUSE_SECONDS = 0.05
-EACH = 1_000  # messages of each of the fifty in a round: long enough for a hundred requests
+EACH = 1_000  # messages per sender and round, which takes long enough for a hundred requests
 
 
 def run(bench: Bench) -> None:
@@ -39,7 +39,7 @@ def run(bench: Bench) -> None:
                 args=(contender.port, contender.tokens[editor], contender.rooms[-1], theirs),
             )
             asking.start()
-            ours.recv()  # the first is through
+            ours.recv()  # the first request is done
             outcome = sends.talk(contender, clients, 20 if bench.quick else EACH)
             ours.send("enough")
             waits: list[float] = ours.recv()
@@ -53,7 +53,7 @@ def run(bench: Bench) -> None:
 
 
 def edit_again_and_again(port: int, token: str, room: int, pipe: Connection) -> None:
-    """Edit one message until told otherwise, then tell how long each edit took."""
+    """Edit one message until stopped. Sends the seconds that each edit took."""
     http_line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 

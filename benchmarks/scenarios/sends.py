@@ -1,4 +1,4 @@
-"""Fifty talk in twenty-five pairs: what a stored, acknowledged and twice delivered message costs."""
+"""Fifty people talk in pairs: the cost of a message that is stored, acknowledged and delivered twice."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from benchmarks.measure import cpu_seconds
 from benchmarks.scenarios.fanout import WORDS
 
 PAIRS = 25
-WINDOW = 8  # messages of each sender not yet acknowledged
-EACH = 200  # messages of each sender in a round, at full pace
+WINDOW = 8  # unacknowledged messages per sender
+EACH = 200  # messages per sender and round, at full pace
 SCENARIO = "durable sends"
 RICH = "durable sends of rich messages"
 RICH_WORDS = "The **quick** brown fox jumps over @Guest 1 and https://example.org/lazy/dog."
@@ -31,7 +31,7 @@ def run(bench: Bench) -> None:
 
 
 def run_rich(bench: Bench) -> None:
-    """The same with bold, a mention and a link: to others just another text."""
+    """The same with bold, a mention and a link, which only Chatty renders."""
     _run(bench, RICH, RICH_WORDS)
 
 
@@ -46,7 +46,7 @@ def _run(bench: Bench, scenario: str, words: str) -> None:
         for contender in bench.turns(contenders, scenario):
             each = max(10, int((20 if bench.quick else EACH) * contender.pace))
             with LoadClients() as clients:
-                # One at a time: lines 2n and 2n + 1 are a pair, in the order they were opened.
+                # One at a time, so that sockets 2n and 2n + 1 are a pair.
                 contender.enter(clients, [(who, who // 2) for who in range(2 * pairs)], at_once=1)
                 talk(contender, clients, 10, words)  # warms up
                 _measure(bench, scenario, contender, clients, each, words)

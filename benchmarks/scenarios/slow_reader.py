@@ -1,4 +1,4 @@
-"""One stops reading while 20 MB pass: what it costs the server's memory, and the others."""
+"""One client stops reading while 20 MB are sent: the effect on memory and on the other clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.contenders import Chatty, Contender, Plan, SocketIO, UsualChanne
 from benchmarks.measure import cpu_seconds, percentile, resident_bytes
 
 RECEIVERS = 10
-PASSING = 20_000_000  # bytes to each reader, at any pace: less would fit into buffers
+PASSING = 20_000_000  # bytes to each reader, at any pace; less might fit into buffers
 WORDS = "word " * 700
 WINDOW = 4
 SCENARIO = "one stops reading"
@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.05
 
 
 class Memory:
-    """The most a process held, looked at now and then."""
+    """The peak memory of a process, sampled by look()."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -43,7 +43,9 @@ def run(bench: Bench) -> None:
             _pass(contender, clients, _PROBES)
             size = clients.bytes / _PROBES / RECEIVERS
             count = int((200_000 if bench.quick else PASSING) / size)
-            _pass(contender, clients, count // 2)  # the memory that traffic itself takes
+            _pass(
+                contender, clients, count // 2
+            )  # so that the memory for normal traffic is not counted
             alone, cost_alone = _measured(contender, clients, count)
             with LoadClients() as sleeping:
                 contender.enter(sleeping, [(RECEIVERS, 0)])
@@ -64,7 +66,7 @@ def run(bench: Bench) -> None:
 def _measured(
     contender: Contender, clients: LoadClients, count: int, memory: Memory | None = None
 ) -> tuple[Outcome, float]:
-    """The outcome, and microseconds of CPU for each delivery."""
+    """Return the outcome, and the CPU time per delivery in microseconds."""
     before = cpu_seconds(contender.pid)
     outcome = _pass(contender, clients, count, memory)
     used = cpu_seconds(contender.pid) - before

@@ -1,4 +1,4 @@
-"""Nobody says anything in 10,000 conversations: what it costs one process to watch over them."""
+"""The cost for one process of checking 10,000 silent conversations for missed events."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from benchmarks.contenders import Chatty, Plan
 from benchmarks.measure import cpu_seconds
 
 PEOPLE = 10
-ROOMS_EACH = 1_000  # as many as one person may have
-TICK_SECONDS = 5  # as shipped
-TICKS = 4  # of a round
+ROOMS_EACH = 1_000  # the limit for one person
+TICK_SECONDS = 5  # the default
+TICKS = 4  # per round
 
 
 def run(bench: Bench) -> None:
@@ -24,7 +24,7 @@ def run(bench: Bench) -> None:
     for chatty in bench.turns(contenders, scenario):
         with bench.running(chatty, plan), LoadClients() as clients:
             chatty.enter(clients, [(person, 0) for person in range(PEOPLE)])
-            time.sleep(0.5 if bench.quick else TICK_SECONDS)  # until they have all been let in
+            time.sleep(0.5 if bench.quick else TICK_SECONDS)  # until all sockets are set up
             before = cpu_seconds(chatty.pid)
             start = time.monotonic()
             while (left := seconds - (time.monotonic() - start)) > 0:

@@ -1,4 +1,4 @@
-"""What every endpoint of the API shares."""
+"""The base class of all API endpoints."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from chatty.common.numbers import NUMBER_MAX
 
 
 class StrictAPIView(APIView):
-    """The base of every endpoint: numbers in the path fit, and nothing unknown is passed over.
+    """Rejects ids that are out of range, unknown query parameters and unexpected fields.
 
-    `query_serializers` names what a method takes in the query string, by default nothing; `asked` holds it.
-    Methods in `without_body` take no fields. The others check request.data themselves.
+    `query_serializers` maps a method to the serializer of its query string; by default no parameters
+    are accepted. The validated parameters are in `self.query`. Methods in `without_body` accept no
+    fields; the other views validate request.data themselves.
     """
 
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {}
@@ -24,12 +25,14 @@ class StrictAPIView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        # No row has such an id, and no database could even be asked for it.
+        # No row has such an id, and the database raises an error for it.
         if any(isinstance(value, int) and value > NUMBER_MAX for value in kwargs.values()):
             raise ChatError("not_found")
         method = "GET" if request.method == "HEAD" else request.method or ""
         query = self.query_serializers.get(method, StrictQuery)(data=request.query_params)
         query.is_valid(raise_exception=True)
         self.query: dict[str, Any] = query.validated_data
-        if method in self.without_body and request.data is not None:  # null is nothing, too
+        if (
+            method in self.without_body and request.data is not None
+        ):  # a body of null is as good as none
             StrictSerializer(data=request.data).is_valid(raise_exception=True)

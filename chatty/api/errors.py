@@ -1,4 +1,4 @@
-"""Every refusal of the REST API: {"code", "detail", "fields", "retry"} and the table's status."""
+"""Error responses of the REST API: {"code", "detail", "fields", "retry"}, with the code's status."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CODES: list[tuple[type[Exception], str]] = [
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """None (a 500 by Django, logged there) for whatever is nobody's refusal but a fault of ours."""
+    """Return None for anything unexpected: Django then logs it and responds with 500."""
     error = as_chat_error(exc)
     if error is None:
         return None
@@ -56,7 +56,7 @@ def as_chat_error(exc: Exception) -> ChatError | None:
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:
-    """DRF nests its details like the input; here every leaf's sentences stand under its outer name."""
+    """Flatten DRF's nested details: the messages of all levels are listed under the outermost field."""
     if isinstance(detail, dict):
         return {str(name): _sentences(value) for name, value in detail.items()}
     return {"non_field_errors": _sentences(detail)}

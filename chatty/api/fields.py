@@ -1,7 +1,7 @@
-"""What the API takes, strictly: nothing is converted on the quiet and nothing unknown is passed over.
+"""Strict serializers and fields: no type coercion, and no unknown names.
 
-A number is a number, a text is a text, and a misspelt name is refused instead of being ignored: a
-program that writes `befor=` would otherwise get the latest page for ever and never learn why.
+A misspelt name is an error instead of being ignored. Otherwise a program that sends `befor=` would
+always get the latest page, without any hint why.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ECHO_MAX = 50
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A body of which every field is known and may be given."""
+    """A request body. Unknown and read-only fields are errors."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -35,19 +35,19 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Tells the OpenAPI description that Given knows its fields."""
+    """Adds "additionalProperties": false to request bodies in the OpenAPI schema."""
 
     target_class = StrictSerializer
     match_subclasses = True
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        # Answers may get more fields in a later version.
+        # Not for responses: later versions may add fields to them.
         return {**shape, "additionalProperties": False} if direction == "request" else shape
 
 
 class StrictQuery(serializers.Serializer[Any]):
-    """Parameters of an address: each is known and stands there once."""
+    """A query string. Unknown and repeated parameters are errors."""
 
     def to_internal_value(self, data: Any) -> Any:
         faults = {}
@@ -62,8 +62,7 @@ class StrictQuery(serializers.Serializer[Any]):
 
 
 class StrictText(serializers.CharField):
-    """A text as it was written: the rules for texts, and the codes of what breaks them, are those of
-    the actions, the same as in every other interface."""
+    """Text, exactly as sent. The actions validate it, so all interfaces share rules and error codes."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"trim_whitespace": False, "allow_blank": True, **kwargs})
@@ -75,7 +74,7 @@ class StrictText(serializers.CharField):
 
 
 class StrictChoice(serializers.ChoiceField):
-    """One of these texts. What is none of them is quoted in part: it may be long."""
+    """One of the given strings. The error message quotes at most _ECHO_MAX characters of a wrong one."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -84,7 +83,7 @@ class StrictChoice(serializers.ChoiceField):
 
 
 class StrictInt(serializers.IntegerField):
-    """A whole number in JSON. Not "5", not 5.0, not true."""
+    """A JSON integer. Not "5", 5.0 or true."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"min_value": 1, "max_value": NUMBER_MAX, **kwargs})
@@ -96,7 +95,7 @@ class StrictInt(serializers.IntegerField):
 
 
 class QueryInt(StrictInt):
-    """A whole number in an address: digits and nothing else."""
+    """An integer in a query string: only ASCII digits."""
 
     def to_internal_value(self, data: Any) -> int:
         if not data.isascii() or not data.isdigit() or len(data) > _DIGITS_MAX:
@@ -105,7 +104,7 @@ class QueryInt(StrictInt):
 
 
 class StrictBool(serializers.BooleanField):
-    """true or false in JSON. Not "yes", not 1."""
+    """A JSON boolean. Not "yes" or 1."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):

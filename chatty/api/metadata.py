@@ -1,4 +1,4 @@
-"""What OPTIONS answers."""
+"""The response to OPTIONS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 
 class AllowedMethodsMetadata(BaseMetadata):
-    """The methods alone: the fields are described at /api/schema/."""
+    """Lists only the methods. The fields are described at /api/schema/."""
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
         return {"methods": view.allowed_methods}

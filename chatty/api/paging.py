@@ -1,4 +1,4 @@
-"""Cursors: the place where a page ended, as a text that clients pass back and never read."""
+"""Cursors: opaque strings that say where a page ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ Place = TypeVar("Place")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _Id = Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
-# Microseconds since 1970, up to the year 9000: any later and a zone could carry it past datetime.
+# Microseconds since 1970, up to the year 9000: converting a later one to a time zone could overflow
+# datetime.
 _Moment = Annotated[int, msgspec.Meta(ge=0, le=221_845_392_000_000_000)]
 
 
@@ -45,7 +46,7 @@ def read_name_cursor(cursor: str) -> tuple[str, int]:
 
 
 def next_page(request: Request, cursor: str | None) -> str | None:
-    """Return the address of the page that begins after the cursor, None when there is none."""
+    """Return the absolute URL of the page after the cursor, or None without a cursor."""
     if cursor is None:
         return None
     query = {**request.query_params.dict(), "cursor": cursor}

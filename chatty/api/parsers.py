@@ -1,4 +1,4 @@
-"""JSON in, under the same limits as on the socket."""
+"""JSON request bodies, with the same limits as on WebSockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what drf-spectacular finds out, plus the one shape of every refusal."""
+"""The OpenAPI schema: drf-spectacular's, plus the error response of every endpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
 class AutoSchema(openapi.AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> Any:
-        # Here, not in get_response_serializers: a view that names its answers replaces that one.
+        # Not in get_response_serializers(): @extend_schema(responses=...) replaces that one.
         answers = super()._get_response_bodies(direction)
         error = self._get_response_for_code(  # type: ignore[no-untyped-call]
             ErrorSerializer, "4XX", direction=direction

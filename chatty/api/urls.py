@@ -1,4 +1,4 @@
-"""All REST paths under /api/, each app's own beside the description of them all."""
+"""All REST paths under /api/: those of each app, the schema and its documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description, and the page that shows it."""
+"""The OpenAPI schema, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ class DocsQuery(LanguageQuery):
 
 
 class SharedSchemaGenerator(SchemaGenerator):
-    """Makes the description once per process and language: it is the same for everybody, and
-    drf-spectacular keeps state in its views while it works, so that two at once spoil each other's."""
+    """Generates the schema once per process and language, because it is the same for everyone.
+
+    The lock is needed because drf-spectacular stores state in the views: two threads would corrupt
+    each other's schema.
+    """
 
     _making = threading.Lock()
     _made: ClassVar[dict[str, Any]] = {}
@@ -50,7 +53,7 @@ class SchemaView(StrictAPIView, SpectacularAPIView):
     generator_class = SharedSchemaGenerator
 
     def get_renderers(self) -> list[Any]:
-        """Of the format asked for, however the header Accept ranks them."""
+        """Let `?format=` override the Accept header."""
         renderers = super().get_renderers()
         asked = self.request.query_params.get("format")
         return [each for each in renderers if each.format == asked] or renderers

@@ -1,7 +1,7 @@
-"""Modules of static/js joined into few files, so that a page waits for two and not for forty.
+"""Bundles the modules of static/js, so that a page loads two files instead of forty.
 
-What is joined keeps its own scope and its order; nothing is renamed. The import map names the
-bundle wherever it named the module, so modules outside import from it as before.
+Each module keeps its scope, and their order is preserved; nothing is renamed. The import map points
+from each bundled module to the bundle, so other modules import from it as before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 
 Source = Callable[[str], str]
-"""The text of a module by its name below static/js: "chat/store.js"."""
+"""Returns the source of a module by its name below static/js, such as "chat/store.js"."""
 
 _IMPORT = re.compile(
     r'^import (?P<names>\{[^}]*\}) from "chatty/(?P<module>[^"]+)";$', re.MULTILINE
@@ -19,14 +19,14 @@ _EXPORT = re.compile(
     r"^export (?P<what>(?:async )?(?:class|function|const) (?P<name>\w+))", re.MULTILINE
 )
 _PAIR = re.compile(r"[{,]\s*(\w+(?: as \w+)?)")
-_NAME = re.compile(r"[{,]\s*(\w+)")  # of what is imported, as its module calls it
+_NAME = re.compile(r"[{,]\s*(\w+)")  # an imported name, as its module exports it
 _OTHERWISE = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
 def needed(entries: Iterable[str], source: Source, *, without: Iterable[str] = ()) -> list[str]:
-    """Return `entries` and all they import by name, each after what it imports itself.
+    """Return `entries` and everything they import, each module after its own imports.
 
-    Left out are those in `without`. ValueError: modules import each other in a circle.
+    Modules in `without`, and their imports, are left out. Raises ValueError for a circular import.
     """
     found: list[str] = []
     left_out = set(without)
@@ -49,12 +49,12 @@ def needed(entries: Iterable[str], source: Source, *, without: Iterable[str] = (
 
 
 def bundle(modules: list[str], source: Source) -> str:
-    """Return one module that is all of `modules`, in their order, and exports what they export.
+    """Return the source of one module that contains `modules`, in order, with all their exports.
 
-    ValueError: two export the same name, which nobody outside could tell apart; one imports what
-    another does not export; or one imports or exports in a way this does not know.
+    Raises ValueError if two modules export the same name, if one imports a name that another does not
+    export, or for a form of import or export that is not supported.
     """
-    outside: dict[str, str] = {}  # what is in another file, by what it is called here
+    outside: dict[str, str] = {}  # from a module in another file to its namespace here
     parts: list[str] = []
     exporters: dict[str, str] = {}
 
@@ -78,7 +78,8 @@ def bundle(modules: list[str], source: Source) -> str:
         for name in names:
             if exporters.setdefault(name, module) != module:
                 raise ValueError(f"{exporters[name]} and {module} both export {name}.")
-        # Under names no module uses: what one leaves undeclared is the browser's, never another's.
+        # The prefix $$ keeps exports from hiding globals: an undeclared name in a module must mean
+        # the browser's, never another module's.
         held = ", ".join(f"$${name}" for name in names)
         parts.append(f"const [{held}] = (() => {{\n{text}\nreturn [{', '.join(names)}];\n}})();")
 

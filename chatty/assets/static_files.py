@@ -1,4 +1,4 @@
-"""Static files as they are served: hashed, compressed, and scripts in few files of few bytes."""
+"""Static files for production: hashed, compressed, with minified and bundled scripts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from chatty.assets.bundle import Source, bundle, needed
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
-    """Answers with whole files. A streamed one Django's ASGI handler would read into memory all the
-    same, chunk by chunk through threads, and warn about it.
+    """Responds with whole files instead of streaming them.
 
-    Nothing is closed but the file: closing a Django response says that the request has ended, and
-    whoever hears that looks after the database's connections.
+    Django's ASGI handler would read a streamed file into memory anyway, chunk by chunk through
+    threads, and log a warning. Only the file is closed, not WhiteNoise's response: closing a response
+    sends request_finished, whose receivers clean up database connections.
     """
 
     def add_file_to_dictionary(self, url: str, path: str, stat_cache: Any = None) -> None:
-        """The list of all files is for us: it names what no page shows to whoever asks."""
+        """Don't serve the manifest: it lists files that no page links to."""
         if not url.endswith("/staticfiles.json"):
             super().add_file_to_dictionary(url, path, stat_cache=stat_cache)
 
@@ -34,14 +34,14 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         found = static_file.get_response(request.method, request.META)
         with found.file or io.BytesIO() as file:
             response = HttpResponse(file.read(), status=int(found.status))
-        del response.headers["Content-Type"]  # WhiteNoise's own, or none: 304 has no content
+        del response.headers["Content-Type"]  # set by WhiteNoise below; a 304 has none
         for name, value in found.headers:
             response.headers[name] = value
         return response
 
 
-# What every page of somebody signed in loads: at once, and when it is live. main.js is in neither: it
-# begins as soon as it is loaded, which must not come of wanting something beside it.
+# The bundles of every signed-in page: loaded at once, and when the page is connected. main.js is in
+# neither: it runs on load, and importing something else from a bundle must not start it.
 FIRST = "js/first.js"
 LATER = "js/later.js"
 _COME_LATER = (
@@ -51,20 +51,20 @@ _COME_LATER = (
 
 
 class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
-    """Serves our modules without what only people read, and most of them in two files.
+    """Minifies our modules and bundles most of them into two files.
 
-    static("js/chat/store.js") is then the address of the file that holds it, so neither pages nor
-    other modules need to know.
+    static("js/chat/store.js") then returns the URL of the bundle that contains the module, so pages
+    and modules do not depend on the bundling.
     """
 
     def _save(self, name: str, content: Any) -> str:
         if _is_script(name):
-            content.seek(0)  # it was read for its hash
+            content.seek(0)  # hashing has read it to the end
             content = ContentFile(jsmin(content.read().decode()).encode())
         return str(super()._save(name, content))
 
     def post_process(self, paths: dict[str, Any], **options: Any) -> Iterator[Any]:
-        """`paths`: from the name of each collected file to (storage, its path there)."""
+        """`paths` maps the name of each collected file to (storage, path in it)."""
         self.holders: dict[str, str] = {}
         if options.get("dry_run"):
             return
@@ -75,7 +75,7 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
             for module in modules:
                 paths.pop(f"js/{module}")
                 self.holders[f"js/{module}"] = name
-        # WhiteNoise writes the compressed files by itself, and a proxy may read those, too.
+        # WhiteNoise writes the compressed files itself. A proxy must be able to read them too.
         before = os.umask(0o022)
         try:
             yield from super().post_process(paths, **options)
@@ -89,7 +89,7 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
 
 
 def bundles(source: Source) -> Iterator[tuple[str, list[str], str]]:
-    """Yield the name of each bundle, the modules in it and its text."""
+    """Yield the name of each bundle, its modules and its source."""
     first = [module for module in needed(["main.js"], source) if module != "main.js"]
     later = needed([f"views/{name}.js" for name in _COME_LATER.split()], source, without=first)
     yield FIRST, first, bundle(first, source)

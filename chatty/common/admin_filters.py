@@ -1,4 +1,4 @@
-"""What the lists of the administration may be asked for."""
+"""Restricts the lookups that lists in the administration accept."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _KINDS = ("exact", "isnull", "isempty")
 
 
 class OwnFiltersOnly(Base):
-    """A list that can be narrowed by the filters beside it and by nothing else.
+    """A list that accepts only its own filters as lookups.
 
-    By default Django takes any lookup of any column from the address: patterns a database cannot
-    read, years that are none, and the first letters of secrets, one after the other.
+    By default Django accepts any lookup on any column from the URL. Invalid patterns and years would
+    raise database errors, and a secret could be found out by guessing it letter by letter.
     """
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        if "\0" in value:  # PostgreSQL cannot be asked for one
+        if "\0" in value:  # PostgreSQL raises an error for NUL
             return False
         column, _, kind = lookup.partition("__")
         for each in self.list_filter:

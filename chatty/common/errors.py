@@ -1,13 +1,13 @@
-"""The one family of errors Chatty answers with, and the one table of their codes.
+"""ChatError, the exception for all expected errors, and the table of its codes.
 
-A rule that refuses something raises ChatError("code") wherever it finds out; each interface
-(socket, REST, form, admin, command) catches it once and responds in its own form.
-Sockets send `code`, `detail`, `retry`; REST adds the HTTP status of the table; forms show `detail`.
+Code that rejects something raises ChatError("code"). Each interface (socket, REST, form, admin,
+command) catches it in one place and responds in its own format. Sockets send `code`, `detail` and
+`retry`; REST adds the HTTP status of the table; forms show `detail`.
 
-Sentences are for people and translated when they are said, in the language of whoever hears them: the
-page's, a request's Accept-Language, a socket's (consumer.py). English stays, on purpose, what only
-those read who write a client or run a server: codes and names of fields, `bad_frame`, what is
-refused before a request has a language (admission.py), probes and numbers (health.py), the log.
+Messages are translated when they are rendered, into the recipient's language: that of the page, the
+request's Accept-Language or the socket (consumer.py). Texts for developers and administrators are not
+translated: codes and field names, `bad_frame`, errors before a request has a language (admission.py),
+probes and metrics (health.py), and the log.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from django.db import InterfaceError, OperationalError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-Sentence = str | Promise  # a lazy one speaks the language that is active when it is read
+Sentence = str | Promise  # a lazy one is translated when it is rendered
 
 DATABASE_ERRORS = (
     OperationalError,
     InterfaceError,
-)  # or it hung up, or will not do it now: try again
+)  # no connection, a lost one, or a temporary failure: trying again can help
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code means everywhere: HTTP status, default sentence, whether trying again can help."""
+    """`detail` is the default message. `retry`: whether trying again can help."""
 
     status: int
     detail: Sentence
@@ -38,13 +38,13 @@ class Code:
 
 
 CODES: dict[str, Code] = {
-    # The words themselves
+    # Invalid input
     "bad_frame": Code(400, "The frame couldn’t be read."),
     "invalid": Code(400, _("Some fields are invalid.")),
     "empty": Code(400, _("Write a message first.")),
     "too_long": Code(400, _("That’s too long.")),
     "bad_text": Code(400, _("The text contains characters that can’t be stored.")),
-    # Who is asking
+    # Authentication
     "unauthenticated": Code(401, _("Sign in to continue.")),
     "wrong_credentials": Code(401, _("Wrong email address or password.")),
     "token_invalid": Code(401, _("This token is invalid or has expired. Sign in again.")),
@@ -52,7 +52,7 @@ CODES: dict[str, Code] = {
     "sign_up_closed": Code(403, _("Sign-up is closed.")),
     "foreign_origin": Code(403, _("Requests from this site aren’t allowed.")),
     "csrf": Code(403, _("This form has expired. Reload the page and try again.")),
-    # What they may do. Missing and forbidden look alike on purpose: see access.py.
+    # Permissions and conflicts. Missing and forbidden look the same on purpose: see access.py.
     "not_found": Code(404, _("This doesn’t exist, or you don’t have access to it.")),
     "not_allowed": Code(403, _("You don’t have permission to do that.")),
     "removed": Code(
@@ -74,7 +74,7 @@ CODES: dict[str, Code] = {
     "method_not_allowed": Code(405, _("Method not allowed.")),
     "unsupported_media": Code(415, _("Send JSON.")),
     "too_big": Code(413, _("That’s too big.")),
-    # Try again
+    # Temporary
     "slow_down": Code(429, _("You’re doing that too often. Try again in a moment."), retry=True),
     "busy": Code(503, _("Chatty is busy. Try again in a moment."), retry=True),
     "unavailable": Code(503, _("Couldn’t save. Try again."), retry=True),
@@ -83,10 +83,11 @@ CODES: dict[str, Code] = {
 
 
 class ChatError(Exception):
-    """A refusal with a code from CODES and a sentence for people.
+    """An expected error with a code from CODES and a message for people.
 
-    `fields` maps a field's name to a list of sentences (forms, REST); `retry_after` is in seconds,
-    None when there is nothing to wait for. Never carries text of the database or of the runtime.
+    `fields` maps field names to lists of messages (forms, REST). `retry_after` is in seconds, or None
+    if waiting does not help. Never include texts of the database or of Python's exceptions: clients
+    see them.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class ChatError(Exception):
         return f"{self.code}: {self.detail}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The body REST answers with: {"code", "detail", "fields", "retry"} (+ "retry_after")."""
+        """Return the body of a REST response: {"code", "detail", "fields", "retry"[, "retry_after"]}."""
         answer: dict[str, Any] = {
             "code": self.code,
             "detail": self.detail,

@@ -1,4 +1,4 @@
-"""What a database refused to store, and why: another row that is already there, or a defect of ours."""
+"""Tells the causes of an IntegrityError apart: a duplicate, a race, or a bug of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFECTS = {"23502", "23514", "SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_CH
 
 
 def is_taken(error: IntegrityError, model: type[Model], *fields: str) -> bool:
-    """Whether another row of `model` has the same values in exactly these unique fields."""
+    """Return whether the error is a duplicate in exactly these unique fields of `model`."""
     table = model._meta.db_table
     columns = {model._meta.get_field(name).get_attname_column()[1] for name in fields}  # type: ignore[union-attr]
     cause = error.__cause__
@@ -22,13 +22,13 @@ def is_taken(error: IntegrityError, model: type[Model], *fields: str) -> bool:
     diag = getattr(cause, "diag", None)
     if diag is None or getattr(cause, "sqlstate", None) != "23505" or diag.table_name != table:
         return False
-    # "Key (email)=(ada@example.org) already exists.", in whatever language
+    # "Key (email)=(ada@example.org) already exists.", in any language
     found = re.search(r"\(([^()]*)\)=\(", diag.message_detail or "")
     return found is not None and {name.strip('" ') for name in found[1].split(",")} == columns
 
 
 def may_be_a_race(error: IntegrityError) -> bool:
-    """False for a missing or forbidden value: trying again would only fail again."""
+    """Return False for NOT NULL and CHECK violations: trying again would only fail again."""
     cause = error.__cause__
     code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
     return code not in _DEFECTS

@@ -1,4 +1,4 @@
-"""JSON from strangers: strict (no NaN, no lone surrogates), at most 32 levels deep, no NUL."""
+"""Untrusted JSON: strict (no NaN, no lone surrogates), at most 32 levels deep, without NUL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEPTH_MAX = 32
 
 
 def decode(raw: bytes | str) -> Any:
-    """Raises ChatError("bad_frame") for what is no JSON or too deep, "bad_text" for NUL in a text."""
+    """Raises ChatError("bad_frame") for invalid or too deep JSON, "bad_text" for NUL in a string."""
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -22,7 +22,7 @@ def decode(raw: bytes | str) -> Any:
 
 
 def check(value: Any) -> None:
-    """Looks at every level without recursion: depth is what a stranger chooses."""
+    """Check every level, without recursion because the sender chooses the depth. Raises as decode()."""
     level = [value]
     for depth in range(DEPTH_MAX + 1):
         below: list[Any] = []

@@ -1,9 +1,9 @@
-"""The one limiter: token buckets with names, the same for forms, REST and sockets.
+"""Rate limits for forms, REST and sockets: named token buckets.
 
 A bucket holds `burst` tokens and refills evenly. Its rate comes from settings.LIMITS, for example
-{"sign_in": "10/5m"}: ten at once, and ten in five minutes from then on. With settings.REDIS_URL the
-buckets are shared by all processes; without it, or while Redis is away, every process counts alone.
-A limiter that fails must neither stop the chat nor open the gates.
+{"sign_in": "10/5m"}: ten at once, and ten every five minutes from then on. With settings.REDIS_URL
+all processes share the buckets. Without it, or while Redis is unavailable, each process counts alone:
+a failing limiter must neither stop the chat nor let everything through.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A bucket has the same size whatever was counted: its key is a digest. Beyond BUCKETS_MAX of them, and
-# so some 16 MB, those that rested longest are forgotten.
+# Keys are digests, so all buckets have the same size. Beyond BUCKETS_MAX, some 16 MB, the least
+# recently used ones are dropped.
 BUCKETS_MAX = 50_000
-# A network (IPv6 /48, IPv4 /24) may do so many times what one address of it may.
+# The limits of a network (IPv6 /48, IPv4 /24) are this many times those of one address.
 NETWORK_TIMES = 10
 REDIS_TIMEOUT = 0.5
-# After a failure nobody waits for Redis again for so many seconds.
+# For how many seconds Redis is not tried again after a failure.
 REDIS_PAUSE = 5.0
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RATE = re.compile(r"(\d+)/(\d*)([smhd])")
 
-# The clock is Redis's own, so that servers with different clocks share one bucket fairly.
-# Takes from all buckets or, where one of them has too little, from none.
+# Takes tokens from all buckets, or from none if one of them has too few. Uses the clock of Redis,
+# because the clocks of the servers may differ.
 _TAKE = """
 local cost = tonumber(ARGV[1])
 local clock = redis.call('TIME')
@@ -95,7 +95,7 @@ def parse_rate(text: str) -> Rate:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One bucket, and its rate at this moment."""
+    """A bucket and its current rate."""
 
     name: str
     digest: bytes
@@ -115,13 +115,13 @@ def _bucket(name: str, key: str, limit: str, times: int) -> Bucket:
     return Bucket(name, _digest(name, key), rate)
 
 
-# Every frame looks one up.
+# Cached because every frame looks up a bucket.
 _known_bucket = lru_cache(maxsize=4096)(_bucket)
 _KNOWN_LENGTH = 200
 
 
 def buckets_of(name: str, address: str) -> list[Bucket]:
-    """Return the buckets of a client_address() and, with NETWORK_TIMES the rate, of its network."""
+    """Return the buckets of a client_address() and of its network, at NETWORK_TIMES the rate."""
     buckets = [bucket(name, address)]
     if network := network_of(address):
         buckets.append(bucket(name, network, times=NETWORK_TIMES))
@@ -129,7 +129,7 @@ def buckets_of(name: str, address: str) -> list[Bucket]:
 
 
 def _digest(name: str, key: str) -> bytes:
-    """16 bytes, however long the key is. Also keeps e-mail addresses out of Redis."""
+    """Return 16 bytes for a key of any length. Also keeps email addresses out of Redis."""
     text = f"{name} {key}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).digest()
 
@@ -146,9 +146,9 @@ class LocalBuckets:
         self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def take(self, buckets: Sequence[Bucket], cost: float) -> float:
-        """Take `cost` tokens (negative: put back) from each of the buckets, or from none.
+        """Take `cost` tokens (negative: put back) from all of the buckets, or from none.
 
-        Return 0.0, or the seconds until it can be. What is refused stores nothing new.
+        Returns 0.0, or the seconds to wait. A rejected call creates no buckets.
         """
         with self._lock:
             now = self._clock()
@@ -161,7 +161,9 @@ class LocalBuckets:
                 if tokens < cost:
                     wait = max(wait, (cost - tokens) / rate.per_second)
                     if digest in self._buckets:
-                        self._buckets.move_to_end(digest)  # whoever goes on asking is not forgotten
+                        self._buckets.move_to_end(
+                            digest
+                        )  # a client that keeps trying must not be dropped
                 left.append((digest, min(rate.burst, tokens - cost)))
             if wait > 0:
                 return wait
@@ -181,7 +183,7 @@ class LocalBuckets:
 
 
 class RedisBuckets:
-    """The buckets all processes share. Every method raises redis.RedisError when Redis is away."""
+    """The buckets all processes share. Every method raises RedisError if Redis is unavailable."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -200,7 +202,7 @@ class RedisBuckets:
         return {
             "socket_timeout": REDIS_TIMEOUT,
             "socket_connect_timeout": REDIS_TIMEOUT,
-            # One more try, at once: a connection may have died while it rested in the pool.
+            # Retry once, immediately: an idle connection in the pool may have died.
             "retry": Retry(NoBackoff(), 1),
         }
 
@@ -232,7 +234,7 @@ class RedisBuckets:
 
 
 class Limiter:
-    """Asks Redis when there is one, and this process's own buckets when there is none."""
+    """Uses the buckets in Redis if it is configured and available, otherwise local ones."""
 
     def __init__(self) -> None:
         self._local = LocalBuckets()
@@ -246,18 +248,18 @@ class Limiter:
         _raise_slow_down(self._take([bucket(name, key)], cost))
 
     def check_address(self, name: str, address: str) -> None:
-        """The same for a client_address() and for the network it belongs to."""
+        """As check(), for a client_address() and its network."""
         self.take(buckets_of(name, address))
 
     def take(self, buckets: Sequence[Bucket]) -> None:
-        """Take one token of each bucket. Where one refuses, the others lose nothing.
+        """Take one token from each bucket, or from none.
 
         Raises ChatError("slow_down", retry_after).
         """
         _raise_slow_down(self._take(buckets, 1))
 
     async def acheck(self, name: str, key: str) -> None:
-        """As check, from a coroutine; never blocks the loop."""
+        """As check(), without blocking the event loop."""
         buckets = [bucket(name, key)]
         if shared := self._redis():
             try:
@@ -267,11 +269,11 @@ class Limiter:
         _raise_slow_down(self._local.take(buckets, 1))
 
     def check_local(self, name: str, key: str, cost: float = 1) -> None:
-        """As check, but counted in this process alone, in microseconds: for every frame."""
+        """As check(), but counted only in this process, so it is fast enough for every frame."""
         _raise_slow_down(self._local.take([bucket(name, key)], cost))
 
     def put_back(self, name: str, key: str, cost: int = 1) -> None:
-        """Return tokens: what they were taken for turned out to be honest, or was not done."""
+        """Return tokens that were taken for something legitimate, or for something not done."""
         self._take([bucket(name, key)], -cost)
 
     def put_back_all(self, buckets: Sequence[Bucket]) -> None:
@@ -280,7 +282,7 @@ class Limiter:
             self._take(buckets, -1)
 
     def clear(self) -> None:
-        """Forget this process's buckets. For tests, and for an administrator in a shell."""
+        """Delete this process's buckets. For tests and for administrators in a shell."""
         self._local.clear()
 
     def _take(self, buckets: Sequence[Bucket], cost: float) -> float:
@@ -309,7 +311,7 @@ class Limiter:
 
 
 def _redis_errors() -> tuple[type[Exception], ...]:
-    # Imported late: the embedded default runs without the package ever being loaded.
+    # Imported late: without REDIS_URL the package is never loaded.
     from redis.exceptions import RedisError
 
     return (RedisError, OSError)
@@ -322,9 +324,9 @@ def _raise_slow_down(wait: float) -> None:
 
 
 def client_address(source: HttpRequest | Mapping[str, Any]) -> str:
-    """Who is asking, as a key for a bucket. Takes a request or an ASGI scope.
+    """Return the client as a key for buckets. `source` is a request or an ASGI scope.
 
-    A customer's IPv6 line is a whole /64, so that is what counts as one address.
+    An IPv6 client is counted as its /64 network, since providers assign at least that to a customer.
     """
     host = client_host(source)
     if ":" in host:
@@ -333,9 +335,9 @@ def client_address(source: HttpRequest | Mapping[str, Any]) -> str:
 
 
 def client_host(source: HttpRequest | Mapping[str, Any]) -> str:
-    """The IP address of whoever is asking, or "unknown" for a Unix socket.
+    """Return the client's IP address, or "unknown" for a Unix socket.
 
-    Proxies were dealt with before: what stands in scope["client"] is already believed.
+    Headers of trusted proxies have already been applied to scope["client"].
     """
     if isinstance(source, HttpRequest):
         host = source.META.get("REMOTE_ADDR") or ""
@@ -354,7 +356,7 @@ def client_host(source: HttpRequest | Mapping[str, Any]) -> str:
 def network_of(address: str) -> str:
     """Return the network of a client_address(): IPv6 /48, IPv4 /24. "" for "unknown".
 
-    Who is given a /48 can appear from 65,536 addresses.
+    A customer with a /48 has 65,536 /64 networks, so counting those is not enough.
     """
     try:
         network = ipaddress.ip_network(address)

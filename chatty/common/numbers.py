@@ -1,5 +1,5 @@
-"""How large a number may be that comes from outside."""
+"""The largest integer accepted from clients."""
 
-# JavaScript's numbers are exact up to here. Ids, places and versions stay below for ever, so a larger
-# one belongs to nothing; far larger ones are an error in every database.
+# JavaScript's numbers are exact up to here. Ids, sequence numbers and versions never exceed it, so a
+# larger number cannot exist; much larger ones raise errors in databases.
 NUMBER_MAX = 2**53 - 1

@@ -1,4 +1,4 @@
-"""What the pages of all apps share in answering a form."""
+"""Form handling shared by the pages of all apps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chatty.common.errors import ChatError
 Response = TypeVar("Response", bound=HttpResponse)
 
 
-# Of a line that was refused, so much is shown again: more than anybody types, and no megabyte.
+# Characters of a rejected value that are rendered again: more than people type, but not a megabyte.
 ECHO_MAX = 1_000
 
 
 class ShortField(forms.CharField):
-    """One line of text, of which a page shows no more than ECHO_MAX characters again."""
+    """One line of text. A rejected value is rendered with at most ECHO_MAX characters."""
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         shown = super().bound_data(data, initial)
@@ -26,13 +26,13 @@ class ShortField(forms.CharField):
 
 
 class SeeOther(HttpResponseRedirect):
-    """303: the form was taken; read on over there, and a reload posts nothing again."""
+    """303 after a successful POST, so that reloading does not post the form again."""
 
     status_code = 303
 
 
 def add_form_error(form: forms.Form, error: ChatError) -> None:
-    """Say a refusal in the form: at its fields where it names them, else above."""
+    """Show an error at the fields it names, or above the form."""
     if not error.fields:
         form.add_error(None, error.detail)
     for name, sentences in error.fields.items():
@@ -40,9 +40,9 @@ def add_form_error(form: forms.Form, error: ChatError) -> None:
 
 
 def with_status(response: Response, error: ChatError) -> Response:
-    """Give a page that shows a refusal its status.
+    """Set the status of a page that shows an error.
 
-    401 becomes 400: it would have to name a scheme to authenticate with, and a form is none.
+    401 becomes 400: it requires WWW-Authenticate with a scheme, and there is none for forms.
     """
     response.status_code = 400 if error.status == 401 else error.status
     if error.retry_after is not None:

@@ -1,8 +1,8 @@
-"""Clients of the one Redis that REDIS_URL names. Whoever talks to Redis gets its client here.
+"""Creates all Redis clients from REDIS_URL:
 
     redis://user:password@host:6379/0
     rediss://...                            TLS; ?ssl_ca_certs=/etc/ssl/our-ca.pem
-    unix:///run/redis/redis.sock?db=0       a socket of this machine
+    unix:///run/redis/redis.sock?db=0       a local socket
     redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_password=...
     rediss+sentinel://...                   TLS to the Sentinels and to Redis
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
 
-# Said explicitly: redis-py changed its defaults between versions. Nobody waits long for a notification.
+# Set explicitly, because redis-py changed its defaults between versions. The timeouts are short: a
+# late notification is of no use.
 OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 15}
 
 _SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
@@ -39,7 +40,7 @@ _SHAPE = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """REDIS_URL taken apart. `hosts` are those of the Sentinels if `service` is set."""
+    """The parsed REDIS_URL. `hosts` are the Sentinels if `service` is set."""
 
     hosts: tuple[tuple[str, int], ...]
     path: str = ""  # of a unix socket
@@ -50,7 +51,7 @@ class Target:
 
     @property
     def described(self) -> str:
-        """Without secrets."""
+        """Describes the target without credentials."""
         if self.path:
             return f"{self.path}, database {self.options['db']}"
         hosts = ", ".join(f"{f'[{h}]' if ':' in h else h}:{p}" for h, p in self.hosts)
@@ -59,7 +60,7 @@ class Target:
 
 
 def target(url: str) -> Target:
-    """Raises ImproperlyConfigured, without repeating the password."""
+    """Parse REDIS_URL. Raises ImproperlyConfigured, never with the password in its message."""
     try:
         parts = urlsplit(url)
         query = dict(
@@ -155,7 +156,7 @@ def _tls(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def connect(url: str, **options: Any) -> Redis:
-    """`options` are those of redis-py's connections. Nothing is opened before the first command."""
+    """Return a client. `options` are for redis-py's connections. Connects on the first command."""
     from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
     from redis.sentinel import Sentinel, SentinelConnectionPool
 
@@ -172,7 +173,7 @@ def connect(url: str, **options: Any) -> Redis:
 
 
 def connect_async(url: str, **options: Any) -> AsyncRedis:
-    """As connect(), for the event loop that runs."""
+    """As connect(), for the running event loop."""
     from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.sentinel import SentinelConnectionPool
 
@@ -188,7 +189,7 @@ def connect_async(url: str, **options: Any) -> AsyncRedis:
 
 
 def layer_host(url: str, **options: Any) -> dict[str, Any]:
-    """The entry for `hosts` of channels_redis."""
+    """Return the entry for `hosts` in the configuration of channels_redis."""
     from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 
     place = target(url)
@@ -204,7 +205,7 @@ def layer_host(url: str, **options: Any) -> dict[str, Any]:
 
 
 def _for_sentinels(place: Target, options: Mapping[str, Any]) -> dict[str, Any]:
-    """A Sentinel that is away must be passed over as quickly as Redis itself."""
+    """Add the timeouts of `options`: an unavailable Sentinel must fail as quickly as Redis does."""
     waits = {name: value for name, value in options.items() if "timeout" in name}
     return {**place.sentinel_options, **waits}
 
@@ -223,7 +224,7 @@ def _direct(
 
 
 class CacheClient(django_redis.RedisCacheClient):
-    """Django's, with a client of ours for every server."""
+    """Django's cache client, with our connect() for each server."""
 
     _servers: Any
     _pools: Any
@@ -238,7 +239,7 @@ class CacheClient(django_redis.RedisCacheClient):
 
 
 class Cache(django_redis.RedisCache):
-    """Django's cache in Redis for every form of REDIS_URL."""
+    """Django's Redis cache for every form of REDIS_URL."""
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)
@@ -246,7 +247,7 @@ class Cache(django_redis.RedisCache):
 
 
 def fault(url: str) -> tuple[str, bool] | None:
-    """Return what is wrong with Redis in a sentence, and whether waiting may help; None if nothing."""
+    """Check that Redis works. Returns None, or (what is wrong, whether waiting may help)."""
     from redis import exceptions
 
     place = target(url)

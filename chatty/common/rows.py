@@ -1,7 +1,7 @@
-"""Objects from statements written by hand, where building them through the ORM costs too much.
+"""Model instances from raw SQL, for queries that are too expensive through the ORM.
 
-Values go through the fields' own conversions, as in the ORM. Which columns need one is found out once;
-the others cost nothing.
+Values go through the fields' converters, as in the ORM. The columns that need one are determined once
+per model, so all others cost nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Converter = Callable[..., Any]
 
 @cache
 def columns_of(model: type[Model], alias: str) -> str:
-    """Return a SELECT's list of all columns of a table called `alias` there."""
+    """Return the columns of the model for a SELECT in which its table is called `alias`."""
     return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
 
 
@@ -28,7 +28,7 @@ def column_count(model: type[Model]) -> int:
 
 
 def instance_from_row(model: type[ModelT], row: Sequence[Any]) -> ModelT:
-    """Return the object of a row that begins with columns_of(model)."""
+    """Return the instance of a row whose first columns are columns_of(model)."""
     names = _names(model)
     values = row[: len(names)]
     if conversions := _conversions(model, connection.alias):
@@ -46,8 +46,10 @@ def _names(model: type[Model]) -> list[str]:
 
 @cache
 def _conversions(model: type[Model], alias: str) -> list[tuple[int, Any, list[Converter]]]:
-    """Return (index, expression, converters) of each column that the database does not return as
-    its field holds it: the same converters as the ORM's compiler applies."""
+    """Return (index, expression, converters) of each column that needs conversion.
+
+    The converters are the ones that the ORM's compiler applies.
+    """
     database = connections[alias]
     found = []
     for index, field in enumerate(model._meta.concrete_fields):

@@ -1,8 +1,8 @@
-"""Rules for text people give us, the same in every interface.
+"""Validation of user text, the same in every interface.
 
-Refused: NUL and other control characters (PostgreSQL cannot store NUL; terminals and logs obey the
-others), lone surrogates (cannot be encoded), noncharacters, and direction overrides in one-line names
-(they make one name look like another). Everything else is kept, normalised to NFC.
+Rejected are NUL and other control characters (PostgreSQL cannot store NUL; terminals and log viewers
+act on the others), lone surrogates (they cannot be encoded), noncharacters, and direction overrides in
+one-line names (they make one name look like another). All other text is stored, normalised to NFC.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import CODES, ChatError, Sentence
 
-# C0 and C1 controls except tab and line feed (carriage returns are folded into line feeds before).
+# C0 and C1 controls except tab and line feed. Carriage returns are converted to line feeds before.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NONCHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
-# Overrides and isolates reorder what stands around them; harmless in a paragraph, not in a name.
+# Overrides and isolates reorder the text around them: harmless in a message, but not in a name.
 _BIDI_CONTROLS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-# What looks like nothing: a name or message made of these alone is empty.
+# Invisible characters: a name or message that consists only of these is empty.
 _INVISIBLE = re.compile(
     "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+"
@@ -32,25 +32,25 @@ _INVISIBLE = re.compile(
 
 
 def is_blank(text: str) -> bool:
-    """Say whether nothing of a text can be seen."""
+    """Return whether a text has no visible characters."""
     return not text or bool(_INVISIBLE.fullmatch(text))
 
 
 def clean_body(value: object, *, max_length: int) -> str:
-    """Return text of several lines, trimmed of blank edges. `max_length` counts code points.
+    """Return multi-line text without blank lines around it. `max_length` is in code points.
 
     Raises ChatError("empty" | "too_long" | "bad_text"), each with fields={"body": [...]}.
     """
     text = _storable(value, field="body", max_length=max_length)
-    # Only whole blank lines go at the start, so that indented code keeps its first indent.
+    # At the start remove only whole blank lines: indented code must keep its first indent.
     text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip()
     return _measured(text, field="body", max_length=max_length)
 
 
 def clean_line(value: object, *, field: str, max_length: int, required: bool = True) -> str:
-    """Return text of one line: a name, a topic. Runs of white space become one space.
+    """Return one-line text, such as a name or topic. Runs of whitespace become one space.
 
-    Raises ChatError as clean_body does. With required=False an empty text is allowed and returned.
+    Raises ChatError like clean_body(). With required=False the text may be empty.
     """
     text = _storable(value, field=field, max_length=max_length)
     if _BIDI_CONTROLS.search(text):
@@ -64,10 +64,10 @@ def clean_line(value: object, *, field: str, max_length: int, required: bool = T
 def _storable(value: object, *, field: str, max_length: int) -> str:
     if not isinstance(value, str):
         raise _text_error("bad_text", field)
-    # Far beyond what trimming and normalising can take away: not worth a look at each character.
+    # Trimming and normalising cannot shorten it that much, so don't spend time on each character.
     if len(value) > 4 * max_length + 10_000:
         raise _text_error("too_long", field, too_long(len(value), max_length))
-    # No control, surrogate or noncharacter is printable: most texts of one line need no further look.
+    # Controls, surrogates and noncharacters are not printable, so most one-line texts end here.
     if value.isprintable():
         return unicodedata.normalize("NFC", value)
     if _SURROGATES.search(value) or _NONCHARACTERS.search(value):
@@ -99,7 +99,7 @@ def _text_error(code: str, field: str, detail: Sentence | None = None) -> ChatEr
 
 
 def counted(number: int) -> Sentence:
-    """A number as the reader's language groups it: 4,000 or 4.000."""
+    """Return the number with the grouping of the current language: 4,000 or 4.000."""
     return _grouped(number)
 
 

@@ -1,7 +1,7 @@
-"""What time it is for what is being done.
+"""The current time for actions, which can be overridden.
 
-Now, but for one case: talk that is brought in from earlier (the demo, imports) goes through the very
-same actions as everything else, only under a clock that tells the time it happened.
+The demo and imports create past messages by the same actions as everything else, with a clock that
+returns the time of each message.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ _clock: ContextVar[Clock | None] = ContextVar("chatty_clock", default=None)
 
 
 def now() -> datetime:
-    """Return the moment (aware) that actions of this thread or task are stamped with."""
+    """Return the current time (aware) for actions of this thread or task."""
     clock = _clock.get()
     return timezone.now() if clock is None else clock()
 
 
 @contextmanager
 def use_clock(clock: Clock) -> Iterator[None]:
-    """Stamp what is done inside with this clock. It is asked anew for every message, so that one
-    batch may hold the talk of a whole day; what it says must not go backwards."""
+    """Use this clock for the actions inside.
+
+    It is called for every message, so one batch can span a whole day. Its times must not decrease.
+    """
     token = _clock.set(clock)
     try:
         yield

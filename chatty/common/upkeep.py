@@ -1,7 +1,7 @@
-"""What is removed once it has run out. Each app registers its own; the engine runs them all.
+"""Deletes expired rows. Each app registers its purges; the engine runs them all.
 
-They run at the start of a process and every hour, beside everybody's work: so in short transactions,
-one per step, with a pause after each.
+They run at the start of a process and every hour, while the server is in use. So each step is one
+short transaction, followed by a pause.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-# A purge does one short transaction per step and yields how many rows it removed.
+# A purge yields the number of deleted rows after each step, which is one short transaction.
 Purge = Callable[[], Iterator[int]]
 
 BATCH = 50  # rows deleted in one transaction: a few milliseconds on SQLite
-FOUND_MAX = 10_000  # rows looked up at once, outside of any transaction
+FOUND_MAX = 10_000  # ids selected at once, outside of the transactions
 
-# Any number, as long as nothing else uses it.
+# An advisory lock of PostgreSQL. Any number that nothing else uses.
 _LOCK = 0x43_48_41_54_55_50
 
 _purges: dict[str, Purge] = {}
 
 
 def register(name: str, purge: Purge) -> None:
-    """Have the engine run `purge`. `name` is for the log: what it removes, in the plural."""
+    """Register a purge. `name` is for the log: what it deletes, in the plural."""
     _purges[name] = purge
 
 
@@ -34,14 +34,14 @@ def registered() -> dict[str, Purge]:
 
 
 def delete_in_batches(rows: QuerySet[Any]) -> Iterator[int]:
-    """Delete these rows, BATCH of them a step. Ends early where another process is at it."""
+    """Delete these rows, BATCH per step. Stops early if another process is already purging."""
     while found := list(rows.order_by().values_list("pk", flat=True)[:FOUND_MAX]):
         gone = 0
         for start in range(0, len(found), BATCH):
             with transaction.atomic():
                 if not _take_turn():
                     return
-                # Asked again: a row may have been prolonged since it was found.
+                # Filter again: a row may have been extended since it was selected.
                 deleted, _by_model = rows.filter(pk__in=found[start : start + BATCH]).delete()
             gone += deleted
             yield deleted
@@ -50,7 +50,7 @@ def delete_in_batches(rows: QuerySet[Any]) -> Iterator[int]:
 
 
 def _take_turn() -> bool:
-    """Whether nobody else purges this database now. Holds until the transaction ends."""
+    """Return whether this process may purge. The lock is held until the transaction ends."""
     if connection.vendor != "postgresql":
         return True  # SQLite has one process and one writer
     with connection.cursor() as cursor:

@@ -1,5 +1,7 @@
-"""What a serving process does differently with its database than a command does, the locks that keep
-set-up and servers apart, and what the database knows of the secret and the code that use it.
+"""Database handling around serving and set-up.
+
+Timeouts and the lock of serving processes, the locks between set-up and servers, and the checks that
+the code and the secret belong to the database.
 """
 
 from __future__ import annotations
@@ -30,17 +32,17 @@ from chatty.postgres import giving_up_after
 
 log = logging.getLogger("chatty.database")
 
-_ANSWER_SECONDS = 2.0  # for word of a statement that PostgreSQL itself has ended to get here
+_ANSWER_SECONDS = 2.0  # for the error of a statement that PostgreSQL has cancelled to arrive
 
-# Open as long as the process lives: the lock, and one connection, because closing the last one
-# would write the whole log back into the database and throw it away, over and over.
+# Kept open as long as the process lives: the lock, and one connection, because closing the last
+# connection makes SQLite checkpoint and delete the whole log every time.
 _held: list[IO[str] | sqlite3.Connection] = []
 
 
 def prepare_to_serve() -> None:
-    """Call before the first query. Calling it again changes nothing.
+    """Must be called before the first query. Further calls do nothing.
 
-    Raises ImproperlyConfigured when another process serves the same SQLite database.
+    Raises ImproperlyConfigured if another process serves the same SQLite database.
     """
     for alias in connections:
         if "postgresql" in connections.settings[alias]["ENGINE"]:
@@ -50,10 +52,10 @@ def prepare_to_serve() -> None:
 
 
 def _bound_statements(alias: str) -> None:
-    """Serving processes only: a migration or a backup may take its time.
+    """Set timeouts for statements. Only for serving processes: migrations and backups take longer.
 
-    A statement that hangs would otherwise hold a thread, a connection and maybe a lock that
-    everybody waits for. PostgreSQL ends it; when PostgreSQL itself is not heard of, we do.
+    Otherwise a hanging statement would block a thread, a connection and maybe a lock that all others
+    wait for. PostgreSQL cancels it; if PostgreSQL itself does not respond, the connection class does.
     """
     milliseconds = round(settings.STATEMENT_SECONDS * 1000)
     limits = {
@@ -68,8 +70,8 @@ def _bound_statements(alias: str) -> None:
         if text not in options.get("options", ""):
             options["options"] = f"{options.get('options', '')} {text}".strip()
     else:
-        # A pooler may give each transaction another session. Outside of transactions our own patience
-        # is the only limit.
+        # A pooler may assign each transaction a different session, so set the limits in each
+        # transaction. Outside of transactions the connection's `patience` is the only limit.
         each = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
         begin_with = f"SELECT {each}".encode()
     if "pool" in options:
@@ -78,7 +80,7 @@ def _bound_statements(alias: str) -> None:
 
 
 def _hold(path: Path) -> None:
-    """SQLite has one writer, and what one process tells its sockets another would not hear."""
+    """Keep other servers off this database: SQLite has one writer, and no events between processes."""
     lock = _server_lock(path, "process")
     try:
         anchor = sqlite3.connect(path, check_same_thread=False)
@@ -89,9 +91,9 @@ def _hold(path: Path) -> None:
 
 
 def _server_lock(path: Path, owner: str) -> IO[str]:
-    """Take the lock that a server of this SQLite database holds as long as it lives.
+    """Take the lock that a server of this SQLite database holds as long as it runs.
 
-    `owner`: what others are told about its holder, before the process id.
+    `owner`: describes the holder in the error messages of other processes, before the process id.
     """
     try:
         lock = path.with_name(path.name + ".lock").open("a+", encoding="ascii")
@@ -120,9 +122,9 @@ def _held_by(path: Path, holder: str) -> str:
 
 
 def protect_files() -> None:
-    """Takes from others what they may do with the data: directory 0700, database and secret 0600.
+    """Restrict access to the data: directory 0700, database and secret 0600.
 
-    Older versions made them readable for everybody on the machine.
+    Older versions created them readable for all users of the machine.
     """
     data = Path(settings.DATA_DIR)
     files = [data / SECRET_FILE]
@@ -157,10 +159,13 @@ _SETUP_LOCK = 0x43_68_61_74_74_79  # "Chatty", as PostgreSQL's advisory lock
 
 @contextmanager
 def setting_up(say: Callable[[str], None]) -> Iterator[None]:
-    """One set-up at a time: a second one waits, `say`s so, and then finds everything done."""
+    """Allow one set-up at a time. A second one reports with `say` that it waits, then has nothing to do.
+
+    Without this lock, two set-ups would run the same migrations at once.
+    """
     if connection.vendor == "postgresql":
         with failures.connect_directly() as other, other.transaction():
-            # Of a transaction, not of a session: poolers may give every transaction another session.
+            # A lock of the transaction, because a pooler may assign each transaction another session.
             row = other.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SETUP_LOCK]).fetchone()
             if row is not None and not row[0]:
                 say(_WAITING)
@@ -182,9 +187,9 @@ _WAITING = "Another setup is running. Waiting for it to finish..."
 
 @contextmanager
 def migrating() -> Iterator[None]:
-    """Raises ImproperlyConfigured while a server uses the SQLite database; none starts meanwhile.
+    """Keep servers from using the SQLite database inside. Raises ImproperlyConfigured if one does.
 
-    On PostgreSQL servers may go on: that is how they are upgraded one by one (docs/deploy.md).
+    On PostgreSQL servers keep running: that allows rolling upgrades (docs/deploy.md).
     """
     if connection.vendor == "postgresql":
         yield
@@ -197,10 +202,10 @@ def migrating() -> Iterator[None]:
 
 
 def require_no_newer_migrations(loader: MigrationLoader) -> None:
-    """Raises ImproperlyConfigured when the database was migrated by a version newer than this code.
+    """Raises ImproperlyConfigured if the database was migrated by a newer version than this code.
 
-    Django keeps the names of all migrations it has applied; one that this code does not have comes
-    from other code.
+    Django stores the names of applied migrations. One that does not exist in this code must be from a
+    newer version.
     """
     unknown = sorted(
         f"{app}.{name}"
@@ -215,8 +220,11 @@ def require_no_newer_migrations(loader: MigrationLoader) -> None:
 
 
 def fingerprint(secret: str, salt: str) -> str:
-    """What is stored of a secret. Slow and salted: nobody who reads the database can try secrets of
-    50 random characters, and hardly ones somebody made up."""
+    """Return a slow, salted hash of the secret, to store in the database.
+
+    Someone who can read the database cannot guess a secret of 50 random characters from it, and
+    hardly even one that a person made up.
+    """
     digest = hashlib.scrypt(
         derive_key(secret, "fingerprint").encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32
     )
@@ -224,9 +232,9 @@ def fingerprint(secret: str, salt: str) -> str:
 
 
 def compare_secret() -> None:
-    """Raises ImproperlyConfigured when the database knows another secret than this process.
+    """Raises ImproperlyConfigured if the database was used with another secret than this process has.
 
-    Stores the fingerprint when there is none, or when it is that of a secret in SECRET_KEY_FALLBACKS.
+    Stores the fingerprint if there is none yet, or if it is that of a key in SECRET_KEY_FALLBACKS.
     """
     stored = _instance().secret_fingerprint
     salt = stored.partition("$")[0]
@@ -244,28 +252,30 @@ def compare_secret() -> None:
 
 
 def accept_secret() -> None:
-    """From now on the secret of this process is the database's."""
+    """Store the fingerprint of this process's secret, replacing any other."""
     instance = _instance()
     instance.secret_fingerprint = fingerprint(settings.SECRET_KEY, secrets.token_hex(8))
     instance.save(update_fields=["secret_fingerprint"])
 
 
 def write_probe() -> None:
-    """A small write that is committed. Raises DatabaseError when nothing can be stored."""
-    with transaction.atomic():  # on SQLite: wait for one's turn like every writer
+    """Commit a small write. Raises DatabaseError if nothing can be stored."""
+    with transaction.atomic():  # on SQLite this waits for the turn, like every write
         apps.get_model("conversations", "Instance").objects.filter(pk=1).update(
             probed_at=timezone.now()
         )
 
 
 def _instance() -> Any:
-    # Looked up late: uvicorn_server.py is imported before there are models.
+    # Not imported: uvicorn_server.py imports this module before models are loaded.
     return apps.get_model("conversations", "Instance").objects.get_or_create(pk=1)[0]
 
 
 def spare_connections() -> int | None:
-    """How many connections PostgreSQL grants ordinary users; None where there is no such limit, or a
-    pooler in between."""
+    """Return how many connections PostgreSQL allows ordinary users.
+
+    None on SQLite, and behind a pooler, which has limits of its own.
+    """
     if connection.vendor != "postgresql" or not settings.DATABASE_PREPARE:
         return None
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Turns what keeps Chatty from starting or storing into a sentence with the way to mend it."""
+"""Explains to administrators why Chatty cannot start or store something, and how to fix it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNWRITABLE = _(
     "Chatty can’t save anything right now because its disk is full or read-only. Try again later."
 )
 _URL = "DATABASE_URL"
-_REPORT_SECONDS = 10.0  # a full disk is told that often, however many try to write
+_REPORT_SECONDS = 10.0  # least interval between log entries about the same problem
 
 _reported_at: dict[str, float] = {}
 _unwritable_at: float | None = None
@@ -40,8 +40,9 @@ _POOLER = (
     "session. Set DATABASE_PREPARE=off, or point {url} to PostgreSQL itself."
 )
 
-# What PostgreSQL, libpq and psycopg say when they cannot connect, and what it means. They give no
-# code for it. In another language than English the last sentence of explain_postgresql_error() stands.
+# Connection errors of PostgreSQL, libpq and psycopg, and their explanations. These errors have no
+# code, so their texts are matched. If the server's language is not English, nothing matches and
+# explain_postgresql_error() uses its generic sentence.
 _CONNECTING: list[tuple[str, str]] = [
     (
         r"password authentication failed|no password supplied",
@@ -87,10 +88,10 @@ _CONNECTING: list[tuple[str, str]] = [
 
 
 def explain(error: BaseException) -> str | None:
-    """What to tell whoever runs Chatty. None for a defect, whose traceback is worth more."""
+    """Return an explanation for administrators, or None for a bug, where the traceback helps more."""
     if isinstance(error, ImproperlyConfigured):
         return str(error)
-    if isinstance(error, ChatError):  # what an action makes of a database that is away
+    if isinstance(error, ChatError):  # actions convert database errors; the cause is the original
         error = error.__cause__ or error
     if isinstance(error, (DatabaseError, InterfaceError, psycopg_pool.PoolTimeout)):
         return explain_database_error(error)
@@ -105,7 +106,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def explain_file_error(error: OSError) -> str:
-    """For a file or directory below DATA_DIR or STATIC_ROOT."""
+    """Explain an error of a file or directory below DATA_DIR or STATIC_ROOT."""
     path = Path(str(error.filename))
     if error.errno == errno.ENOSPC:
         return f"The disk is full, so {path} can't be written. Free some space."
@@ -118,7 +119,7 @@ def explain_file_error(error: OSError) -> str:
 
 
 def explain_database_error(error: BaseException) -> str | None:
-    """None for what is a defect of a statement, not a state of the database."""
+    """Return None if the statement is at fault, not the state of the database."""
     lite = next((e for e in _chain(error) if isinstance(e, sqlite3.Error)), None)
     if lite is not None:
         return explain_sqlite_error(lite)
@@ -126,9 +127,9 @@ def explain_database_error(error: BaseException) -> str | None:
 
 
 def is_unwritable(error: BaseException) -> bool:
-    """Whether the database is there, but takes no writes until somebody does something about it."""
+    """Return whether the database is reachable, but rejects writes until an administrator fixes it."""
     for each in _chain(error):
-        # A standby or a read-only role, a full disk, a failing one.
+        # Read-only (a standby or a role), disk full, I/O error.
         if getattr(each, "sqlstate", None) in {"25006", "53100", "58030"}:
             return True
         if isinstance(each, sqlite3.Error) and _sqlite_code(each) in {
@@ -141,8 +142,7 @@ def is_unwritable(error: BaseException) -> bool:
 
 
 def note_unwritable(error: BaseException) -> bool:
-    """Whether a write failed for want of space or of leave. If so, the log has the cause, and
-    /readyz knows for a while."""
+    """Return whether the database is unwritable. If so, log the cause and make /readyz report it."""
     global _unwritable_at
     if not is_unwritable(error):
         return False
@@ -153,7 +153,10 @@ def note_unwritable(error: BaseException) -> bool:
 
 
 def is_due(what: str) -> bool:
-    """Whether `what` was not told of late: everybody may cause it, and the log is finite."""
+    """Return whether `what` should be logged: not if it was within the last _REPORT_SECONDS.
+
+    Any client can cause these problems, and must not be able to fill the log.
+    """
     now = time.monotonic()
     if now - _reported_at.get(what, -_REPORT_SECONDS) < _REPORT_SECONDS:
         return False
@@ -162,7 +165,7 @@ def is_due(what: str) -> bool:
 
 
 def was_unwritable(seconds: float) -> bool:
-    """Whether a write failed like that within so many seconds."""
+    """Return whether note_unwritable() recorded a failed write within the last `seconds`."""
     return _unwritable_at is not None and time.monotonic() - _unwritable_at < seconds
 
 
@@ -178,7 +181,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _sqlite_code(error: sqlite3.Error) -> str:
-    """The primary code: SQLITE_READONLY for SQLITE_READONLY_DBMOVED."""
+    """Return the primary code: SQLITE_READONLY for SQLITE_READONLY_DBMOVED."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return "_".join(name.split("_")[:2])
 
@@ -217,7 +220,7 @@ def _no_access(path: Path) -> str:
 
 
 def _ownership(path: Path) -> str:
-    """Whose file it is, if it is not ours."""
+    """Return a sentence about the owner of the file, or "" if this user owns it and can write."""
     for place in (path, *path.parents):
         try:
             owner = place.stat().st_uid
@@ -246,7 +249,7 @@ def _name_of(uid: int) -> str:
 def explain_postgresql_error(error: BaseException) -> str | None:
     config = settings.DATABASES["default"]
     if any(isinstance(e, psycopg_pool.PoolTimeout) for e in _chain(error)):
-        # The pool keeps to itself why it has no connection.
+        # The pool's timeout does not include the reason, so connect directly to find it.
         error = _why_no_connection() or error
     state = next((s for e in _chain(error) if (s := getattr(e, "sqlstate", None))), None)
     reason = _reason(error)
@@ -297,7 +300,7 @@ def explain_postgresql_error(error: BaseException) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line in PostgreSQL's own words, without psycopg's "connection failed: ..."."""
+    """Return the first line of PostgreSQL's message, without psycopg's "connection failed: ..."."""
     line = str(error).strip().partition("\n")[0]
     return re.sub(r"^(connection failed: )?(connection to server .*? failed: )?", "", line)
 
@@ -311,8 +314,10 @@ def _why_no_connection() -> BaseException | None:
 
 
 def require_database() -> None:
-    """Raises ImproperlyConfigured when PostgreSQL cannot be reached. Asks past the pool, which would
-    try for five seconds and not say why."""
+    """Raises ImproperlyConfigured if PostgreSQL cannot be reached.
+
+    Bypasses the pool, which would retry for five seconds and not report the reason.
+    """
     if connections["default"].vendor != "postgresql":
         return
     error = _why_no_connection()
@@ -324,7 +329,7 @@ def require_database() -> None:
 
 
 def _sessions_are_shared() -> bool:
-    """Whether a pooler lends one session of PostgreSQL to several connections, by transaction."""
+    """Return whether a pooler shares sessions of PostgreSQL between connections, per transaction."""
 
     def session(connection: psycopg.Connection[Any]) -> int:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
@@ -333,14 +338,15 @@ def _sessions_are_shared() -> bool:
     with connect_directly() as one:
         first = session(one)
         if one.info.backend_pid == first:
-            return False  # nothing in between
+            return False  # there is no pooler in between
         with connect_directly() as other, other.transaction():
-            # Given back by `one`, it is lent to `other`; if a third has it, `one` gets another now.
+            # `one` has returned its session, so `other` gets it. If a third connection has it by now,
+            # `one` gets a different session.
             return session(other) == first or session(one) != first
 
 
 def connect_directly(**changes: Any) -> psycopg.Connection[Any]:
-    """A connection of one's own beside the pool, in autocommit. Raises psycopg.Error."""
+    """Return a connection outside of the pool, in autocommit mode. Raises psycopg.Error."""
     parameters = connections["default"].get_connection_params()
     for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
         parameters.pop(name, None)
@@ -349,7 +355,7 @@ def connect_directly(**changes: Any) -> psycopg.Connection[Any]:
 
 
 def where(config: dict[str, Any]) -> str:
-    """Host and port, or the directory of the socket."""
+    """Return "host:port", or the directory of the Unix socket."""
     options = config.get("OPTIONS", {})
     host = str(config.get("HOST") or options.get("host") or options.get("hostaddr") or "the socket")
     port = config.get("PORT") or options.get("port") or ("" if host.startswith("/") else 5432)

@@ -1,12 +1,12 @@
-"""What machines ask: is it alive, is it ready, how is it doing.
+"""Endpoints for monitoring.
 
-/healthz   200 while this process answers at all. For whoever restarts what is ill: a database that is
-           away is not mended by ending every socket.
-/readyz    200 while it can read and write its database, else 503, and which part is wanting. Without
-           its channel layer Chatty is slower, not ill: that is told, and is still 200.
-/metrics   numbers for Prometheus: to whoever shows METRICS_TOKEN; while there is none, on this machine.
+/healthz   200 while this process responds. For supervisors that restart it: it does not check the
+           database, because a restart would close every socket and fix nothing.
+/readyz    200 while the process can read and write its database, else 503. The body says which part
+           fails. Without its channel layer Chatty is only slower: "degraded", but still 200.
+/metrics   for Prometheus. Requires METRICS_TOKEN; if that is not set, only this machine has access.
 
-Answered before Django, so that they need no allowed host, no place in line and no session.
+They are handled before Django, so they need no allowed host, no place in the queue and no session.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from chatty.ops import databases, failures, metrics
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Probe = Callable[[Mapping[str, Any], Send], Awaitable[None]]
 
-_FRESH_SECONDS = 1.0  # strangers may ask as often as they like: the database is asked once a second
-_PATIENCE_SECONDS = 3.0
-_WRITE_SECONDS = 5.0  # how often a small write is tried
+_FRESH_SECONDS = 1.0  # anyone can request /readyz, so its result is cached this long
+_PATIENCE_SECONDS = 3.0  # for the database to respond
+_WRITE_SECONDS = 5.0  # interval of test writes
 _JSON = "application/json"
 
-NOTICE_SECONDS = 1.5  # a proxy's interval between checks should be well below
-_CHECKED_SECONDS = 5.0  # whoever asked /readyz longer ago than this does not ask regularly
+NOTICE_SECONDS = 1.5  # should be well above the interval of a proxy's health checks
+_CHECKED_SECONDS = 5.0  # if the last request of /readyz is older, no proxy checks it regularly
 
 _stopping = False
-_asked = -_CHECKED_SECONDS  # when somebody last asked /readyz, by the monotonic clock
+_asked = -_CHECKED_SECONDS  # when /readyz was last requested, by the monotonic clock
 _last: tuple[float, str] = (0.0, "down")
 _asking: asyncio.Task[str] | None = None
 _written = -_WRITE_SECONDS  # when a write last succeeded
 
 
 async def begin_stopping() -> None:
-    """From now on /readyz answers 503. Returns once those who ask regularly will have noticed.
+    """Make /readyz return 503, and wait until proxies have noticed.
 
-    Until then the process goes on accepting connections: a proxy that checks its processes sends
-    nothing to this one any more when its listener closes.
+    Connections are still accepted during that time. When the listener closes, proxies that check
+    their backends no longer send anything here. Returns at once if /readyz is not checked regularly.
     """
     global _stopping
     _stopping = True
@@ -57,10 +57,10 @@ async def begin_stopping() -> None:
 
 
 def probes(*, layer: Callable[[], str], collect_metrics: Callable[[], None]) -> dict[str, Probe]:
-    """Return what answers at which path.
+    """Return the handlers by path.
 
-    `layer`: says how the channel layer does; `collect_metrics`: brings the numbers up to date. Both are
-    called in the event loop and must return at once.
+    `layer` returns the state of the channel layer, `collect_metrics` updates the metrics. Both are
+    called in the event loop and must not block.
     """
 
     async def ready(scope: Mapping[str, Any], send: Send) -> None:
@@ -96,7 +96,7 @@ async def _alive(scope: Mapping[str, Any], send: Send) -> None:
 async def send_response(
     send: Send, status: int, kind: str, body: bytes, *more: tuple[bytes, bytes]
 ) -> None:
-    """Answer a request without Django. `more`: headers beside the usual ones."""
+    """Send a response without Django. `more`: additional headers."""
     headers = [
         (b"content-type", kind.encode()),
         (b"content-length", str(len(body)).encode()),
@@ -107,7 +107,7 @@ async def send_response(
     await send({"type": "http.response.body", "body": body})
 
 
-# --- who may see the numbers ----------------------------------------------------------------------
+# --- access to the metrics ------------------------------------------------------------------------
 
 
 def _access_error(scope: Mapping[str, Any]) -> ChatError | None:
@@ -123,11 +123,11 @@ def _access_error(scope: Mapping[str, Any]) -> ChatError | None:
 
 
 def _is_from_here(scope: Mapping[str, Any], host: str) -> bool:
-    """Whether somebody on this machine asks, and none who came through a proxy on it.
+    """Return whether the request is from this machine, and did not come through a proxy on it.
 
-    A proxy need not say that it is one: with a public address, or with proxies that are trusted,
-    loopback proves nothing. Nor does it when a page of some other site had a browser here ask: such
-    a page knows us by its own name.
+    Some proxies add no headers that reveal them. So with PUBLIC_URL or TRUSTED_PROXIES a loopback
+    address proves nothing. The Host must be a loopback name too: otherwise a website could use DNS
+    rebinding to make a browser on this machine send the request.
     """
     if settings.PUBLIC_URL or settings.TRUSTED_PROXIES or scope.get("chatty.proxied"):
         return False
@@ -140,7 +140,7 @@ def _is_from_here(scope: Mapping[str, Any], host: str) -> bool:
 
 
 async def database_state() -> str:
-    """Return "ok", "down" or "unwritable": as of a second ago, within _PATIENCE_SECONDS."""
+    """Return "ok", "down" or "unwritable". At most a second old; takes at most _PATIENCE_SECONDS."""
     global _last
     asked, state = _last
     if asked and time.monotonic() - asked < _FRESH_SECONDS:
@@ -154,8 +154,7 @@ async def database_state() -> str:
 
 
 def _question() -> asyncio.Task[str]:
-    """The question being asked now. One for all: a database that hangs holds one thread, not one
-    for each time somebody asks."""
+    """Return the running check. It is shared, so that a hanging database blocks only one thread."""
     global _asking
     if _asking is None or _asking.done() or _asking.get_loop() is not asyncio.get_running_loop():
         _asking = asyncio.create_task(_ask())
@@ -170,7 +169,7 @@ async def _ask() -> str:
 
 
 def _ask_database() -> str:
-    """Runs in a thread of its own: closes the connection it opened there."""
+    """Runs in a worker thread, so it has to close the connection it opened there."""
     global _written
     try:
         with connection.cursor() as cursor:
@@ -183,5 +182,5 @@ def _ask_database() -> str:
         return "unwritable" if failures.note_unwritable(error) else "down"
     finally:
         connection.close()
-    # What is full for a large write may still take the small one of the probe.
+    # A disk that is too full for a large write may still accept the small one of the probe.
     return "unwritable" if failures.was_unwritable(_WRITE_SECONDS) else "ok"

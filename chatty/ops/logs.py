@@ -1,9 +1,8 @@
-"""Quiet, structured logs: one line per event, nothing people said, no tokens, cookies or queries.
+"""Structured logs: one line per event, without messages, tokens, cookies or query strings.
 
-A line is `time LEVEL logger message key=value ...`. What comes with `extra={...}` is shown as
-key=value. Tracebacks keep files and lines; the exception's own words only where they cannot quote
-input, because ValueError, KeyError and their like, and the details PostgreSQL adds, repeat what
-somebody typed.
+A line is `time LEVEL logger message key=value ...`, where `extra={...}` becomes key=value. Tracebacks
+contain files and lines. They contain an exception's message only if it cannot quote user input:
+ValueError, KeyError and the like, and details from PostgreSQL, repeat what people typed.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from django.db import DatabaseError, DataError
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-# These quote the value they choke on.
+# The messages of these quote the invalid value.
 _QUOTING = (ValueError, LookupError, DataError, ValidationError)
-# These name what is ours: columns, files, attributes.
+# The messages of these name only columns, files and attributes.
 _SAYABLE = (
     DatabaseError, OSError, RuntimeError, TypeError, AttributeError, ImportError, NameError,
 )  # fmt: skip
 _LONGEST = 300
-# What every record has; anything else was given as `extra`.
+# Attributes of every record. Any other is from `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# Django hangs the request on its records; the filter below has taken out of it what may be said.
+# Never shown. Django attaches the request to its records; RouteFilter below adds its safe parts.
 _NEVER = frozenset(
     {"request", "status_code", "exc_info", "server_time", "sql", "params", "duration", "alias"}
 )
@@ -41,9 +40,9 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 def configuration(
     level: str, debug: bool, *, form: str = "line", access: str = "off"
 ) -> dict[str, Any]:
-    """The dictConfig for Django's LOGGING. With `debug` exceptions say everything.
+    """Return the dictConfig for Django's LOGGING. With `debug`, exceptions are logged in full.
 
-    `form`: "line" or "json", for everything; `access`: "off", "on" or "json", for the access log.
+    `form`: "line" or "json", for everything. `access`: "off", "on" or "json", for the access log.
     """
     access_form = "json" if access == "json" else form
     return {
@@ -66,33 +65,35 @@ def configuration(
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {
             "chatty": {"level": level.upper()},
-            # Whatever LOG_LEVEL says: it has a setting of its own.
+            # Independent of LOG_LEVEL: it has its own setting.
             "chatty.access": {
                 "handlers": ["access"],
                 "level": "WARNING" if access == "off" else "INFO",
                 "propagate": False,
             },
             "accounts": {"level": level.upper()},
-            # Whatever LOG_LEVEL says: fail2ban reads it.
+            # Independent of LOG_LEVEL: fail2ban parses it.
             "accounts.failures": {"level": "WARNING"},
             "conversations": {"level": level.upper()},
             "django": {"handlers": [], "level": "WARNING", "propagate": True},
-            # Only what is broken here; a stranger asking for /wp-admin/ is not.
+            # Only errors of the server, not a bot's requests for /wp-admin/.
             "django.request": {"level": "ERROR"},
             "django.security": {"level": "ERROR"},
-            "django.security.DisallowedHost": {"level": "CRITICAL"},  # error_responses.py says more
+            "django.security.DisallowedHost": {
+                "level": "CRITICAL"
+            },  # error_responses.py logs a better message
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-            # At INFO uvicorn writes the query string of every socket, at WARNING every stray byte.
+            # At INFO uvicorn logs the query string of every socket, at WARNING every invalid request.
             "uvicorn": {"handlers": [], "level": "ERROR", "propagate": True},
             "daphne": {"level": "WARNING"},
-            # A traceback a second while Redis is away; the relay says so once.
+            # It logs a traceback every second while Redis is unavailable. The relay logs that once.
             "channels_redis": {"level": "CRITICAL"},
         },
     }
 
 
 class RouteFilter(logging.Filter):
-    """Says the route of a request instead of its path: a path may hold an invitation's secret."""
+    """Logs the route of a request instead of its path, which may contain an invitation's secret."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
@@ -133,7 +134,9 @@ class LineFormatter(logging.Formatter):
     @staticmethod
     def _message(record: logging.LogRecord) -> str:
         message = record.getMessage()
-        if record.name == "asyncio":  # its later lines are reprs of futures with all they hold
+        if (
+            record.name == "asyncio"
+        ):  # the following lines are reprs of futures, with all their data
             message = message.partition("\n")[0]
         return message
 
@@ -152,7 +155,7 @@ class LineFormatter(logging.Formatter):
 
 
 class AccessFormatter(LineFormatter):
-    """A line of the access log: what its message says is not repeated as key=value."""
+    """A line of the access log, without key=value pairs that repeat its message."""
 
     def format(self, record: logging.LogRecord) -> str:
         record = logging.makeLogRecord(
@@ -162,7 +165,7 @@ class AccessFormatter(LineFormatter):
 
 
 class JsonFormatter(LineFormatter):
-    """One JSON object for each event. A traceback is a list of lines under "exception"."""
+    """One JSON object per event. A traceback is a list of lines in "exception"."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
@@ -182,12 +185,12 @@ class JsonFormatter(LineFormatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
-# What follows these in an address is a secret of whoever was sent the link.
+# The rest of these paths is a secret that only the recipient of the link may know.
 SECRET_PATHS = ("/password/reset/", "/invite/")
 
 
 def safe_path(path: str) -> str:
-    """Return a request's path as it may be logged: on one line, without the secrets of links."""
+    """Return a path for the log: on one line, without the secrets in links."""
     for prefix in SECRET_PATHS:
         if path.startswith(prefix) and path != prefix:
             return prefix + "..."
@@ -195,7 +198,7 @@ def safe_path(path: str) -> str:
 
 
 def format_frames(trace: TracebackType | None) -> list[str]:
-    """Our own frames, and where in a library it happened: what lies between is the same each time."""
+    """Format our own frames and the last two, which may be in a library. Those in between add nothing."""
     frames = traceback.extract_tb(trace)
     fields = [
         frame
@@ -206,11 +209,11 @@ def format_frames(trace: TracebackType | None) -> list[str]:
 
 
 def describe_error(error: BaseException) -> str:
-    """The type of an exception and, where it cannot quote input, the first line of its words."""
+    """Return the exception's type and, if it cannot quote input, the first line of its message."""
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     if isinstance(error, _QUOTING):
         return name
-    # PostgreSQL's words arrive as psycopg errors too, chained below Django's.
+    # psycopg's DataError, chained below Django's, quotes input too.
     if any(base.__name__ == "DataError" for base in type(error).__mro__):
         return name
     if not isinstance(error, _SAYABLE):
@@ -220,6 +223,6 @@ def describe_error(error: BaseException) -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """Escapes line ends and other controls, so that nobody can write a line of his own."""
+    """Escape line breaks and other controls, so that input cannot forge a log line."""
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,11 +1,11 @@
-"""The numbers of a process, as Prometheus reads them. docs/deploy.md says what to watch.
+"""The metrics of a process, for Prometheus. docs/deploy.md says which ones to watch.
 
-What happens rarely is counted where it happens. What happens for every delivery is a plain number of
-whoever does it, which the engine brings here now and then (Engine.collect_metrics): with several workers
-each addition here is a write into a shared file.
+Rare events are counted where they happen. What happens for every delivery is counted in plain
+integers, which the engine copies here from time to time (Engine.collect_metrics()): with several
+workers each increment of a metric is a write into a shared file.
 
-With several workers each keeps its numbers in files of PROMETHEUS_MULTIPROC_DIR, and whichever is
-asked answers for all. prometheus-client decides which it is when it is first imported.
+With several workers each stores its metrics in files in PROMETHEUS_MULTIPROC_DIR, and any of them can
+return the metrics of all. prometheus-client chooses that mode when it is first imported.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from prometheus_client import (
 from chatty.version import __version__
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the variable prometheus-client looks for
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # the environment variable of prometheus-client
 
-# They are a second series beside each counter, which tells when the process began.
+# A second series for each counter, with the time when it was created.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-# Not what anybody watches: the Python version, counts of garbage. And the process's own CPU, memory
-# and open files only where there is one process.
+# The Python version and garbage collections are not worth monitoring. CPU, memory and open files of
+# the process are meaningful only if there is one process.
 REGISTRY.unregister(PLATFORM_COLLECTOR)
 REGISTRY.unregister(GC_COLLECTOR)
 if DIRECTORY in os.environ:
@@ -50,7 +50,7 @@ def _counter(name: str, help_text: str, *labels: str) -> Counter:
 
 
 def _gauge(name: str, help_text: str, mode: str = "livesum") -> Gauge:
-    """`mode`: how the workers' values become one; those of the dead do not count."""
+    """`mode`: how the values of several workers are combined; those of dead workers do not count."""
     return Gauge(f"chatty_{name}", help_text, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
@@ -60,7 +60,7 @@ def _histogram(name: str, help_text: str, bounds: tuple[float, ...], *labels: st
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0)
 
-# --- sockets and what they hear ---------------------------------------------------------------------
+# --- sockets and deliveries -------------------------------------------------------------------------
 
 SOCKETS = _gauge("websocket_connections", "Open WebSockets, including those still being accepted.")
 PEOPLE_ONLINE = _gauge(
@@ -163,7 +163,7 @@ BUILD_INFO = Gauge(
 )
 BUILD_INFO.labels(__version__).set(1)
 for _outcome in ("sent", "failed"):
-    MAILS.labels(_outcome)  # there from the start, so that the first failure is an increase
+    MAILS.labels(_outcome)  # starts at 0, so that the first failure counts as an increase
 
 
 @cache
@@ -178,7 +178,7 @@ def observe_request(route: str, status: int, seconds: float) -> None:
 
 
 def collect_pool_metrics() -> None:
-    """Bring the numbers of PostgreSQL's pool up to date, if there is one. Asks no database."""
+    """Update the metrics of PostgreSQL's pool, if there is one. Executes no query."""
     pool = getattr(connection, "pool", None) if connection.vendor == "postgresql" else None
     if pool is None:
         return
@@ -190,8 +190,10 @@ def collect_pool_metrics() -> None:
 
 
 def text() -> bytes:
-    """Everything in Prometheus' text format. With several workers it reads their files: not for an
-    event loop."""
+    """Return all metrics in Prometheus's text format.
+
+    With several workers this reads their files, so it must not run in an event loop.
+    """
     if DIRECTORY not in os.environ:
         return generate_latest()
     together = CollectorRegistry()
@@ -200,5 +202,5 @@ def text() -> bytes:
 
 
 def forget_worker(pid: int) -> None:
-    """Take the present state of a worker that has died out of the sums. What it counted stays."""
+    """Remove a dead worker's gauges from the totals. Its counters stay."""
     multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

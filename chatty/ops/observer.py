@@ -1,7 +1,7 @@
-"""Around every HTTP request: security headers no answer goes without, numbers, and the access log.
+"""Adds security headers to every HTTP response, and records metrics and the access log.
 
-The security headers are for answers made outside Django's middleware (probes, refusals, static
-files); what an answer says itself is kept.
+The headers are for responses that do not pass Django's middleware (probes, early errors, static
+files). Headers that a response already has are not changed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 log = logging.getLogger("chatty.access")
 
-CLIENT_GONE = 499  # the client went away before an answer began; nginx's number for it
+CLIENT_GONE = 499  # nginx's code for a client that disconnected before the response began
 
-# For what is no page: nothing in it may load, run or be framed. A script of ours that is a worker
-# may still import and fetch.
+# For responses that are not pages: nothing in them may load, run or be framed. Only our service
+# worker, which is a script, may import and fetch.
 _POLICY = (
     b"default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none';"
     b" form-action 'none'; frame-ancestors 'none'"
@@ -52,7 +52,7 @@ def route_class(path: str) -> str:
 
 
 class Observer:
-    """Watches one request: its `send` is given to the application, finish() called at the end."""
+    """Observes one request. Pass `send` to the application, and call finish() at the end."""
 
     def __init__(self, scope: MutableMapping[str, Any], send: Send) -> None:
         self._scope = scope
@@ -65,7 +65,7 @@ class Observer:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = message["headers"] = list(message.get("headers", ()))
-            # Django sends names as they were written.
+            # Django does not lowercase header names.
             given = {name.lower(): value for name, value in headers}
             for name, value in SECURITY_HEADERS.items():
                 if name not in given:

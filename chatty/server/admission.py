@@ -1,4 +1,4 @@
-"""How much HTTP is let in at once: requests, bodies on their way and answers nobody has taken."""
+"""Limits concurrent HTTP: requests, bodies being received, and responses not yet sent."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from chatty.server.fair_queue import Client, FairQueue
 from chatty.server.responses import send_error
 
 LARGE_AT_ONCE = 4
-PROGRESS_BYTES = 16 * 1024  # of a body or an answer, in every HTTP_BODY_SECONDS
-ANSWER_KEPT = 8 * 1024 * 1024  # bytes of one answer; the rest is sent as the client takes it
-# ASGI extension: a function that ends the connection at once, whatever it still holds.
+PROGRESS_BYTES = 16 * 1024  # of a body or a response, at least, per HTTP_BODY_SECONDS
+ANSWER_KEPT = 8 * 1024 * 1024  # bytes of a response to buffer; the rest waits for the client
+# ASGI extension: a function that aborts the connection, with everything still buffered.
 CUT_EXTENSION = "chatty.cut"
 
 
 class _Body:
-    """A request's body on its way in, or held for a request that has not been answered."""
+    """The body of a request, from its first byte until the application has responded."""
 
     def __init__(self, deadline: asyncio.Timeout) -> None:
         self.deadline = deadline
@@ -39,7 +39,7 @@ class _Body:
 
 
 class _Answer:
-    """An answer that is made and not yet taken by its client. `cut` ends the connection."""
+    """A response that the client has not received yet. `cut` aborts the connection."""
 
     def __init__(self, cut: Callable[[], None] | None) -> None:
         self.cut = cut
@@ -48,22 +48,21 @@ class _Answer:
 
 
 class ConcurrencyLimit:
-    """At most `running` requests in Django, `waiting` more in line; then 503 with Retry-After.
-    FairQueue says who is next.
+    """Allows `running` requests in Django and `waiting` more in a FairQueue, then 503 with Retry-After.
 
-    Django starts a thread, and so a database connection, for each request that comes: without a bound
-    many clients at once take the memory and starve the sockets. A request gets in line after its body has
-    arrived, and gives its place back when its answer is made, so that clients that send or read slowly
-    hold no place (the latter where the server offers CUT_EXTENSION). Static files pass by: no database,
-    short work.
+    Django starts a thread, and so a database connection, for each request. Without a limit many
+    clients at once would exhaust the memory and starve the sockets. A request is queued when its body
+    has arrived, and frees its place when its response is complete, so that clients that send or read
+    slowly hold no place (the latter only if the server has CUT_EXTENSION). Static files bypass the
+    limit: they need no database and little time.
 
-    What is held for clients is bounded altogether, in bytes: bodies by `bodies_max`, answers nobody
-    has taken yet by `answers_max`. Beyond that the largest is dropped, which is never that of someone
-    who sends or reads a little. A body must bring PROGRESS_BYTES in every `body_seconds`, or end. That
-    answers are read no slower than that is the connection's business (uvicorn_protocols.py).
+    The total size of buffers is limited too: `bodies_max` for request bodies, `answers_max` for
+    responses not yet sent. Beyond that the largest one is dropped, so clients that send or read little
+    are never affected. A body must receive PROGRESS_BYTES per `body_seconds`, or end. The same limit
+    for reading responses is in uvicorn_protocols.py.
 
-    `large`: paths that take files, and how many bytes. Few such requests at once, since each is held
-    in memory, and only ones that announce their size.
+    `large`: a maximum of bytes for each path that accepts files. Such requests must declare their
+    Content-Length, and only a few are allowed at once, because each is held in memory.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class ConcurrencyLimit:
         self.answers_max = answers_max
         self.large = large or {}
         self.unlimited = unlimited
-        self._large = 0  # of those with a body beyond `body_max`, also on its way
+        self._large = 0  # requests with a body beyond `body_max`, including incomplete ones
         self._queue = FairQueue(running=running, waiting=waiting)
         self._bodies: set[_Body] = set()
         self._bodies_size = 0
@@ -133,7 +132,7 @@ class ConcurrencyLimit:
             del content
             await self._send_response(made, send, answer)
             if answer.dropped:
-                await receive()  # returns when the connection is gone
+                await receive()  # returns when the connection is closed
         finally:
             self._count_answer(answer, -answer.size)
             self._answers.discard(answer)
@@ -153,17 +152,17 @@ class ConcurrencyLimit:
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, made: deque[Message], answer: _Answer
     ) -> None:
-        """Run the application, and put what it answers into `made`."""
+        """Run the application, and append the messages it sends to `made`."""
 
         async def keep(message: Message) -> None:
             if answer.cut is None:
-                # Without a way to end the connection nothing would bound what is kept for it.
+                # Without a way to abort the connection the buffer could not be bounded.
                 await send(message)
                 return
             made.append(message)
             self._count_answer(answer, len(message.get("body", b"")))
             if answer.size > ANSWER_KEPT:
-                # A stream rather than a page: what is too long to be held is sent from its place.
+                # Too long to buffer: send it now, while the request still holds its place.
                 await self._send_response(made, send, answer)
 
         await self.application(scope, receive, keep)
@@ -191,7 +190,7 @@ class ConcurrencyLimit:
             worst.cut()
 
     async def _body(self, scope: Scope, receive: Receive, body: _Body) -> bytes | None:
-        """The whole body, None when the client has gone.
+        """Return the whole body, or None if the client has disconnected.
 
         Raises ChatError("too_big" | "busy" | "invalid").
         """
@@ -245,7 +244,7 @@ class ConcurrencyLimit:
             if worst is None:
                 return
             worst.evict()
-            # Its bytes are freed in a moment; counted now, nobody else is dropped for them.
+            # Its memory is freed in a moment. Subtract it now, or others would be evicted for it.
             self._bodies_size -= worst.size
             worst.size = 0
 
@@ -260,8 +259,8 @@ def _size(held: _Body | _Answer) -> int:
 
 
 def client_of(scope: Scope) -> Client:
-    """Whose request this is, as far as its head tells: nothing of it is proved yet."""
-    # Several lines of a header are put together as Django does it: at most two credentials come of it.
+    """Return the client according to the request's headers, which are not verified yet."""
+    # Repeated headers are joined, as Django does: otherwise a request could have many credentials.
     told: dict[bytes, list[bytes]] = {b"authorization": [], b"cookie": []}
     for name, value in scope["headers"]:
         if name in told:
@@ -274,7 +273,7 @@ def client_of(scope: Scope) -> Client:
 
 
 def _digest(credential: bytes) -> str:
-    """So that no secret is kept, and nothing is longer than another."""
+    """Hash a credential: no secret is stored, and all keys have the same size."""
     return hashlib.blake2b(credential, digest_size=16).hexdigest()
 
 
@@ -284,7 +283,7 @@ def content_length(scope: Scope) -> int:
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:
-    """A receive that gives the body once, then whatever comes: the client's going."""
+    """Return a receive() that first returns the body, then waits for the client to disconnect."""
     rest: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

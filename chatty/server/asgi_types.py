@@ -1,4 +1,4 @@
-"""Types of ASGI, as its specification names them."""
+"""Types of the ASGI specification."""
 
 from __future__ import annotations
 

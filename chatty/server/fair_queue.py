@@ -1,7 +1,7 @@
-"""Which of the requests that wait is worked on next: each client gets its share, whatever others ask.
+"""A queue of requests in which every client gets its share, whatever others send.
 
-Python computes in one thread at a time, so a client with a dozen requests in work at once would slow
-down everybody's messages, and one with a hundred in line would leave no place in it.
+Python executes one thread at a time, so a client with a dozen running requests would slow down
+everyone's messages, and one with a hundred waiting requests would fill the queue.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from chatty.common.errors import ChatError
 
 
 class Client(NamedTuple):
-    """Whose request it is. `credentials`: all that it carries, none for a stranger.
+    """Who a request is from. `credentials`: all that it carries; empty for a visitor.
 
-    Each of them counts: of a real one and one that was made up for this request, nobody knows yet
-    which is which.
+    All of them are counted: they are not verified yet, so a made-up one beside a real one must not
+    give the client a new share.
     """
 
     credentials: tuple[str, ...]
@@ -36,12 +36,12 @@ class _Waiter:
 
 
 class FairQueue:
-    """Places for `running` requests, and a line for `waiting` more.
+    """Places for `running` requests, and a queue for `waiting` more.
 
-    A sign-in gets a twelfth of the places at most, but always one: with two, one client's large answers
-    delayed everybody's messages by half as much again. An address gets three quarters, since there may
-    be many people behind one. A place that becomes free goes to the client with the fewest. When the
-    line is full, the client with the most requests in it loses its last one.
+    A credential gets at most a twelfth of the places, but at least one: with two, one client's large
+    responses delayed everyone's messages by half as much again. An address gets at most three
+    quarters, because many people may share it. A free place goes to the client that holds the fewest.
+    When the queue is full, the client with the most requests in it loses its last one.
     """
 
     def __init__(self, *, running: int, waiting: int) -> None:
@@ -54,7 +54,7 @@ class FairQueue:
         self._line: list[_Waiter] = []
 
     async def begin(self, client: Client) -> None:
-        """Wait for a place; give it back with end(). Raises ChatError("busy") when the line is full."""
+        """Wait for a place; release it with end(). Raises ChatError("busy") if the queue is full."""
         if self._may_start(client):
             self._start(client)
             return
@@ -67,7 +67,7 @@ class FairQueue:
         except asyncio.CancelledError:
             if waiter in self._line:
                 self._line.remove(waiter)
-            elif not waiter.place.cancelled():  # it was given a place just now
+            elif not waiter.place.cancelled():  # it has just got a place
                 self.end(client)
             raise
 
@@ -80,7 +80,7 @@ class FairQueue:
         self._start_next()
 
     def _waiting(self) -> list[_Waiter]:
-        """Those in line, without any that were cancelled and have not noticed yet."""
+        """Return the waiting requests, without cancelled ones that are still in the list."""
         return [waiter for waiter in self._line if not waiter.place.done()]
 
     def _may_start(self, client: Client) -> bool:
@@ -95,7 +95,7 @@ class FairQueue:
         self._held.update((*client.credentials, client.address))
 
     def _start_next(self) -> None:
-        # One ended, so one may start; of those that hold equally few, the first in line.
+        # One place is free. Among clients that hold equally few places the first in the queue gets it.
         next_one = min(
             (waiter for waiter in self._waiting() if self._may_start(waiter.client)),
             key=lambda waiter: _most(self._held, waiter.client),
@@ -107,7 +107,7 @@ class FairQueue:
             next_one.place.set_result(None)
 
     def _make_room(self, client: Client) -> None:
-        """Send the last request of whoever has most in the line away, or raise for this client."""
+        """Reject the last request of the client with the most in the queue, or raise for this one."""
         in_line = Counter(name for waiter in self._waiting() for name in waiter.client.names)
         last = max(
             reversed(self._waiting()),

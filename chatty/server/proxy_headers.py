@@ -1,4 +1,4 @@
-"""What a proxy says about the client: believed of a trusted one, dropped of anybody else."""
+"""Applies the headers in which a trusted proxy describes the client. From others they are dropped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatty.common.errors import ChatError
 from chatty.conf.env import Network
 from chatty.server.asgi_types import Scope
 
-# Whoever sends these speaks about the client, so only a proxy may. Nothing behind this sees them.
+# Only trusted proxies may describe the client. No code behind this one sees these headers.
 _PROXY_HEADERS = frozenset(
     {
         b"x-forwarded-for",
@@ -26,17 +26,17 @@ _PROXY_HEADERS = frozenset(
 
 
 def apply_proxy_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
-    """A copy of `scope` with the client, scheme and host a trusted proxy tells of.
+    """Return a copy of `scope` with the client, scheme and host that a trusted proxy reports.
 
-    From anybody else such headers are dropped. `root_path` is always empty: Daphne takes it from a
-    header any client may send, and Django would cut it off the path a proxy's rules were made for.
-    Names with underscores are dropped too: servers' environments mix them up with dashes.
+    `root_path` is always empty: Daphne reads it from a header that any client can send, and Django
+    would strip it from the path, which bypasses path rules of the proxy. Header names with underscores
+    are dropped, because request.META does not distinguish them from names with dashes.
     """
     forwarded: dict[bytes, bytes] = {}
     headers: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
         if name in _PROXY_HEADERS:
-            # Several lines of one list are one list (RFC 9110, 5.3).
+            # Repeated headers are one list (RFC 9110, 5.3).
             forwarded[name] = forwarded[name] + b"," + value if name in forwarded else value
         elif b"_" not in name:
             headers.append((name, value))
@@ -74,12 +74,15 @@ def _apply_headers(
 
 
 def _last_header(headers: Mapping[bytes, bytes], name: bytes) -> bytes:
-    """The nearest proxy's word: what stands further left may be the client's own."""
+    """Return the last value, from the nearest proxy. Any before it may come from the client."""
     return headers.get(name, b"").rpartition(b",")[2].strip().lower()
 
 
 def client_behind(forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """The right-most address that is no proxy of ours; "" when there is none to believe."""
+    """Return the right-most address that is not a trusted proxy, or "" if there is none.
+
+    Addresses further left may be forged by the client.
+    """
     for entry in reversed(forwarded_for.split(",")):
         address = parse_address(entry.strip())
         if address is None:
@@ -97,7 +100,7 @@ def is_trusted(client: Sequence[Any] | None, trusted: Sequence[Network]) -> bool
 
 
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Understands 1.2.3.4, 1.2.3.4:5678, ::1 and [::1]:5678."""
+    """Parse 1.2.3.4, 1.2.3.4:5678, ::1 and [::1]:5678. Returns None for anything else."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -1,4 +1,4 @@
-"""Answers that are given before Django."""
+"""Error responses that are sent without Django."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatty.server.asgi_types import Scope, Send
 
 
 async def send_error(scope: Scope, send: Send, error: ChatError) -> None:
-    """Answers without Django. Closes the connection: a body may still be on its way."""
+    """Send an error as JSON under /api/, else as text. Closes the connection, as a body may follow."""
     if scope["path"].startswith("/api/"):
         kind, body = "application/json", json.dumps(error.as_dict()).encode()
     else:

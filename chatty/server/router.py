@@ -1,4 +1,4 @@
-"""The first of ASGI: where probes, requests and sockets go, and the server's lifespan."""
+"""The outermost ASGI application: routes probes, requests and sockets, and runs the lifespan."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NO_SUCH_SOCKET = 4404
 
 
 class Router:
-    """Routes one connection. `on_startup`, `on_shutdown` are awaited by servers that have a lifespan.
+    """Routes each connection. Servers with a lifespan await `on_startup` and `on_shutdown`.
 
-    `probes`: what answers machines, by path; they never wait in line behind people's requests.
+    `probes`: the handlers of the monitoring endpoints, by path. They are never queued.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Router:
         if (probe := self.probes.get(scope["path"])) is not None:
             await probe(scope, send)
         elif self.https and "chatty.untrusted_proxy" in scope:
-            # Sent on to https, which is where the browser is already, it would go round for ever.
+            # Redirecting to https would loop: the browser already uses it.
             await send_error(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
         else:
             await self.http(scope, receive, send)

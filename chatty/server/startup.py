@@ -1,4 +1,4 @@
-"""What is looked at before Chatty serves, however it is started; the sentences when it must not."""
+"""Checks before Chatty serves, however it is started, and their error messages."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from chatty.ops import databases, failures
 log = logging.getLogger("chatty.server.startup")
 
 SET_UP = "Run this first: python manage.py setup"
-_OTHERS_CONNECTIONS = 5  # for commands, backups and a curious administrator
+_OTHERS_CONNECTIONS = 5  # left for commands, backups and administrators
 
 _is_done = False
 
 
 class StartError(ImproperlyConfigured):
-    """Why Chatty does not start, in a sentence with the way to mend it."""
+    """Why Chatty cannot start. The message says how to fix it."""
 
 
 def require_ready(workers: int = 1) -> None:
-    """Raises StartError or ImproperlyConfigured. Once in a process; calling it again changes nothing."""
+    """Run all checks, once per process. Raises StartError or ImproperlyConfigured."""
     global _is_done
     if _is_done:
         return
     require_safe_settings(workers)
-    os.umask(0o077)  # as in manage.py, for servers that are started without it
+    os.umask(0o077)  # as in manage.py, for servers that are not started by it
     databases.protect_files()
     if is_there():
         databases.prepare_to_serve()
@@ -48,7 +48,7 @@ def require_ready(workers: int = 1) -> None:
 
 
 def require_ready_from_anywhere() -> None:
-    """The same where an event loop may already be running, in which Django refuses to query."""
+    """As require_ready(), but works inside a running event loop, where Django allows no queries."""
     _outside_of_loops(require_ready)
 
 
@@ -63,7 +63,7 @@ def _outside_of_loops(function: Callable[[], None]) -> None:
 
 
 def require_safe_settings(workers: int) -> None:
-    """Raises StartError for what the system checks call an error."""
+    """Raises StartError if a system check reports an error."""
     faults = [fault for fault in run_checks() if fault.is_serious()]
     if workers > 1:
         faults += checks.several_processes(workers)
@@ -74,12 +74,12 @@ def require_safe_settings(workers: int) -> None:
 
 
 def is_there() -> bool:
-    """False before the first set-up: merely connecting to SQLite would leave an empty database."""
+    """Return False before the first set-up: connecting to SQLite would create an empty database."""
     return not checks.uses_sqlite() or Path(settings.DATABASES["default"]["NAME"]).exists()
 
 
 def require_set_up(workers: int) -> None:
-    """Raises StartError before set-up, after an update not set up, and without the database."""
+    """Raises StartError before the set-up, before that of an update, and without a database."""
     if not settings.SECRET_IS_STORED or not is_there():
         raise StartError(f"Chatty is not set up yet. {SET_UP}")
     failures.require_database()
@@ -120,7 +120,7 @@ def require_spare_connections(workers: int, spare: int | None) -> None:
 
 
 def require_working_redis() -> None:
-    """Raises StartError for what waiting does not mend. A Redis that is away makes Chatty slower only."""
+    """Raises StartError for permanent problems. Without a reachable Redis Chatty is only slower."""
     fault = redis_clients.fault(settings.REDIS_URL) if settings.REDIS_URL else None
     if fault is None:
         return
@@ -130,11 +130,11 @@ def require_working_redis() -> None:
     log.warning("%s", sentence)
 
 
-# --- what it runs on ------------------------------------------------------------------------------
+# --- the services in use --------------------------------------------------------------------------
 
 
 def describe() -> list[str]:
-    """The database, Redis and address in effect, without secrets."""
+    """Return the database, Redis and address in use, one per line, without credentials."""
     public = settings.PUBLIC_URL or "not set (only reachable from this machine)"
     return [f"Database: {_database()}", f"Redis: {_redis()}", f"PUBLIC_URL: {public}"]
 

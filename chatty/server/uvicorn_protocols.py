@@ -1,6 +1,6 @@
-"""uvicorn's protocols with Chatty's bounds: what one connection may make this process hold and do.
+"""uvicorn's protocols with limits on the memory and work that one connection can cause.
 
-They reach into uvicorn, so they are used with the version they were written for (uvicorn_server.py).
+They use uvicorn's internals, so they require the version they were written for (uvicorn_server.py).
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from chatty.ops.observer import SECURITY_HEADERS
 from chatty.server.admission import CUT_EXTENSION, PROGRESS_BYTES
 
 HEADER_BYTES = 65_536
-PIPELINED_MAX = 8  # requests of one connection that wait for the one before them
-CLOSE_SECONDS = 10.0  # for the client to answer a close
+PIPELINED_MAX = 8  # requests of one connection that wait for their predecessors
+CLOSE_SECONDS = 10.0  # for the client to respond to a close frame
 CLOSE_SLOW_DOWN = 4429
-DEAF_CLOSE_SECONDS = 2.0  # for the close of a client that is not read any more to reach it
+DEAF_CLOSE_SECONDS = 2.0  # for the close frame to arrive at a client that is no longer read
 
-# Control frames and fragments of one socket: so many at once, and so many a second. Clients ping
-# every 20 seconds; a message of 64 KiB sent in fragments of 1 KiB has 64.
+# Control frames and fragments of one socket: at once, and per second. Clients ping every 20 seconds.
+# A message of 64 KiB in fragments of 1 KiB has 64.
 CONTROL_BURST = 200.0
 CONTROL_RATE = 40.0
-PAUSE_SECONDS = 2.0  # for which a socket over that is not read, once; the next time it is closed
-FORGIVEN_SECONDS = 60.0  # after which once counts anew
-AFTER_CLOSE_BYTES = 64 * 1024  # that a client may still have had under way
-SLICE_BYTES = 1024  # parsed at once, so that the limits are looked at in between
+PAUSE_SECONDS = 2.0  # for which reading stops after the first excess; the second closes the socket
+FORGIVEN_SECONDS = 60.0  # after which an excess counts as the first again
+AFTER_CLOSE_BYTES = 64 * 1024  # accepted after our close: the client may have sent them before it
+SLICE_BYTES = 1024  # parsed at once, so that the limits are checked in between
 
 
 class _Flow(FlowControl):
-    """Does not read on while requests wait their turn; uvicorn would, whenever one asks for its body."""
+    """Stops reading while requests are queued. uvicorn resumes whenever one of them reads its body."""
 
     def __init__(self, transport: Any, protocol: HttpProtocol) -> None:
         super().__init__(transport)
@@ -55,16 +55,15 @@ class _Flow(FlowControl):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Bounds what a connection can hold: headers in size and time, requests sent ahead of answers in
-    number, and answers it does not read in time."""
+    """Limits size and time of headers, the number of pipelined requests, and slow reading."""
 
     _running: RequestResponseCycle | None = None
     _deadline: asyncio.TimerHandle | None = None
     _progress: asyncio.TimerHandle | None = None
     _unread = 0
     _header_bytes = 0
-    overflowed = False  # more requests than PIPELINED_MAX: those behind are not looked at
-    last_requests = False  # set for the class when the server stops
+    overflowed = False  # more than PIPELINED_MAX requests: later ones are ignored
+    last_requests = False  # set on the class when the server stops
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -74,8 +73,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_came()
         self._all_read()
-        # Nobody waits for what is queued. uvicorn would tell only the last of it that the client is
-        # gone, and the one that is being answered would wait for ever.
+        # Drop the queued requests. uvicorn would mark only the last of them as disconnected, and the
+        # running one would wait forever.
         self.pipeline.clear()
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
@@ -94,10 +93,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self.overflowed:
             return
         if len(self.pipeline) >= PIPELINED_MAX:
-            # Answer what is queued, then close. A client that sends ahead has to expect that
-            # (RFC 9112, 9.3.2), and sends the rest again.
+            # Respond to the queued requests, then close. Clients that pipeline must be prepared for
+            # that (RFC 9112, 9.3.2) and resend the rest.
             self.overflowed = True
-            self.cycle.keep_alive = False  # the last one that is queued
+            self.cycle.keep_alive = False  # of the last queued request
             self.flow.pause_reading()
             metrics.HTTP_REFUSED.labels("pipelined").inc()
             return
@@ -135,13 +134,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         if self.last_requests:
-            # A proxy that reuses an idle connection for this asks another process when the
-            # connection closes without an answer. Any answer would be passed to the client.
+            # Close without a response: a proxy that reused an idle connection then retries with
+            # another process. It would pass any response to the client.
             self.transport.close()
             return
         if self._running is not None and not self._running.response_complete:
-            # The socket's protocol would take over a connection that still owes an answer, and
-            # nobody would hear any more that its client has gone.
+            # The WebSocket protocol would take over a connection with an unfinished response, whose
+            # request would never be notified of a disconnect.
             self.transport.abort()
             return
         self._all_read()
@@ -161,7 +160,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def close_after_answer(self) -> None:
-        """Keep the connection for no further request when one is being answered now."""
+        """Close the connection after the current response, if there is one."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
 
@@ -179,20 +178,20 @@ class HttpProtocol(HttpToolsProtocol):
     def _measure(self, size: int) -> None:
         self._header_bytes += size
         if self._header_bytes > HEADER_BYTES:
-            raise ValueError("The request's headers are too big.")  # the parser answers with 400
+            raise ValueError("The request's headers are too big.")  # the parser responds with 400
 
     def _give_up(self) -> None:
         self._deadline = None
         self.transport.close()
 
-    # Answers: the client has to take some of what waits for it, from time to time.
+    # Responses: the client must read at a minimum rate.
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._watch_reading()
 
     def _watch_reading(self) -> None:
-        """Begin to measure, after everything that is written: nothing is while a client is behind."""
+        """Start measuring, after each write. While a client is behind, nothing more is written."""
         self._all_read()
         if self.transport.get_write_buffer_size():
             self._unread = self._unread_bytes()
@@ -217,10 +216,10 @@ class HttpProtocol(HttpToolsProtocol):
             self._progress = None
 
     def _unread_bytes(self) -> int:
-        """Bytes the client has not acknowledged: here, and in the kernel where it tells (Linux).
+        """Return how many bytes the client has not acknowledged: in our buffer and, on Linux, the kernel's.
 
-        A kernel takes megabytes before it asks for more again: by the buffer here alone, a slow
-        client would seem to read nothing for minutes.
+        The kernel buffers megabytes and asks for more only when they are sent. By our buffer alone, a
+        slow client would seem to read nothing for minutes.
         """
         waiting: int = self.transport.get_write_buffer_size()
         with contextlib.suppress(OSError, AttributeError, ValueError):
@@ -231,24 +230,24 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with the ASGI extension `chatty.frame`, and a limit on frames the
-    application never sees.
+    """uvicorn's WebSocket protocol with the ASGI extension `chatty.frame`, and a limit on frames that
+    do not reach the application.
 
-    uvicorn's own `send` costs a coroutine per socket and waits, maybe for ever, for a client that
-    does not read. The extension hands out three plain functions instead:
-        write(frame: bytes)    a finished frame, straight into the connection's buffer
-        buffered() -> int      bytes the client has not taken yet
-        close(code: int)       a close frame; the connection is cut CLOSE_SECONDS later
+    uvicorn's own `send` needs a coroutine per socket and waits, possibly forever, for a client that
+    does not read. The extension provides three plain functions instead:
+        write(frame: bytes)    append an encoded frame to the connection's buffer
+        buffered() -> int      bytes in that buffer
+        close(code: int)       send a close frame, and abort the connection CLOSE_SECONDS later
     """
 
     _allowance = CONTROL_BURST
     _allowance_at = 0.0
     _paused_at = -FORGIVEN_SECONDS
     _resume: asyncio.TimerHandle | None = None
-    _backlog = b""  # came in one piece with what is being worked on; parsed from _offset on
+    _backlog = b""  # received, but not parsed from _offset on
     _offset = 0
     _after_close = 0
-    _deaf = False  # closed for being too fast: what still comes is not even parsed
+    _deaf = False  # closed for exceeding the limit: further data is not even parsed
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._resume is not None:
@@ -258,7 +257,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.close_sent:
-            # Its own close is still to come. Who sends much else is not worth the parsing.
+            # Only the client's close frame is still expected. Don't spend time on much else.
             self._after_close += len(data)
             if self._after_close > AFTER_CLOSE_BYTES:
                 self._deaf = True
@@ -273,7 +272,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._feed()
 
     def _feed(self) -> None:
-        """Parse what came, a slice at a time, until a message or a limit stops it."""
+        """Parse the backlog in slices, until a message or a limit pauses reading."""
         while self._backlog and not self.read_paused and self._resume is None and not self._deaf:
             piece = self._backlog[self._offset : self._offset + SLICE_BYTES]
             self._offset += len(piece)
@@ -293,7 +292,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             if self.writable.is_set():
                 super().handle_ping()
             else:
-                # The client does not read what it has. A pong may be left out (RFC 6455, 5.5.3).
+                # The client is not reading. Pongs may be omitted (RFC 6455, 5.5.3).
                 self.conn.data_to_send()
 
     def handle_pong(self, event: Frame) -> None:
@@ -305,13 +304,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def _is_allowed(self) -> bool:
-        """Count a frame that the application does not hear of.
+        """Count a frame that does not reach the application. Returns whether to handle it.
 
-        Over the limit the socket is not read for a while. A client that goes on is closed, and
-        the frame is not handled any more.
+        Over the limit, reading pauses for PAUSE_SECONDS. A client that then exceeds it again is closed.
         """
         if self.close_sent:
-            return not self._deaf  # its own close may still come
+            return not self._deaf  # the client's close frame may still arrive
         now = time.monotonic()
         gained = (now - self._allowance_at) * CONTROL_RATE
         self._allowance = min(CONTROL_BURST, self._allowance + gained) - 1
@@ -337,7 +335,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            # The application's task was made just now, and has not run yet.
+            # The application's task has been created, but has not run yet.
             self.scope["extensions"]["chatty.frame"] = {
                 "write": self.write_frame,
                 "buffered": self.transport.get_write_buffer_size,
@@ -355,7 +353,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         try:
             self.conn.send_close(code)
         except InvalidState:
-            return  # the client was faster
+            return  # the client has closed first
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         if code == CLOSE_SLOW_DOWN:
@@ -365,10 +363,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             return
         if self.read_paused:
             self.read_paused = False
-            self.transport.resume_reading()  # for the client's own close
+            self.transport.resume_reading()  # for the client's close frame
         self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        # A polite close waits until everything is written: for a client that is gone, for ever.
+        # uvicorn closes once everything is written, which never happens if the client is gone.
         self.loop.call_later(CLOSE_SECONDS, self.transport.abort)

@@ -1,7 +1,7 @@
 """The production server: uvicorn with Chatty's limits, in this process or in several workers.
 
-Beyond uvicorn: bounds on what one connection may hold (uvicorn_protocols.py), the message writer
-drained before sockets are told to come back (1012), and workers watched by their parent.
+Beyond uvicorn's own features: limits per connection (uvicorn_protocols.py), storing all accepted
+messages before sockets are closed with 1012, and workers that are restarted by their parent.
 """
 
 from __future__ import annotations
@@ -37,25 +37,26 @@ log = logging.getLogger("chatty.server")
 
 FRAME_BYTES = 65_536
 PING_SECONDS = 20.0
-UVICORN = "0.54."  # whose internals uvicorn_protocols.py knows
+UVICORN = "0.54."  # uvicorn_protocols.py uses internals of this version
 IDLE_SECONDS = 3.0  # how long a stopping server leaves a proxy's idle connections open
-_STOP_SECONDS = 16.0  # to notice, to store what was taken, to outlast idle connections
+# To be noticed by health checks, store accepted messages and outlast idle connections.
+_STOP_SECONDS = 16.0
 _RESTART_PAUSE_SECONDS = 1.0
-_MALLOC = {  # parameters of mallopt(3), as malloc.h numbers them
+_MALLOC = {  # parameters of mallopt(3), from malloc.h
     -8: 2,  # M_ARENA_MAX: heaps
-    -3: 8 * 1024 * 1024,  # M_MMAP_THRESHOLD: bytes; larger blocks go back at once
+    -3: 8 * 1024 * 1024,  # M_MMAP_THRESHOLD: bytes; larger blocks are returned when freed
     -1: 16 * 1024 * 1024,  # M_TRIM_THRESHOLD: bytes that may stay unused at the end of a heap
 }
 
 
 class UnservableError(Exception):
-    """Why the server cannot start, in a sentence for whoever runs it, with the way to mend it."""
+    """Why the server cannot start. The message says how to fix it."""
 
 
 def known_protocols() -> ModuleType | None:
-    """Return Chatty's own protocols, None where uvicorn is not the version they were written for.
+    """Return uvicorn_protocols, or None if uvicorn is not the version it was written for.
 
-    Chatty serves with any uvicorn; then with its standard interfaces, which hold less and cost more.
+    With other versions Chatty uses uvicorn's standard protocols, which lack limits and cost more.
     """
     if uvicorn.__version__.startswith(UVICORN):
         from chatty.server import uvicorn_protocols
@@ -72,7 +73,7 @@ def known_protocols() -> ModuleType | None:
 
 
 class Server(uvicorn.Server):
-    """Says when it is ready, and lets accepted messages be stored before it sends anyone away."""
+    """Calls `on_ready`, and stores accepted messages before it closes sockets."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -80,8 +81,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is loaded by now stays. Left to the garbage collector it is walked again and again,
-        # and everybody waits for that: 80 ms at a time beside fifty who talk.
+        # Everything loaded so far stays. Otherwise the garbage collector would traverse it again and
+        # again, and all requests would wait: 80 ms each time with fifty people talking.
         gc.collect()
         gc.freeze()
         self.on_ready()
@@ -99,14 +100,17 @@ class Server(uvicorn.Server):
         self._keep_no_connection_alive()
         await (
             engine.close_sockets()
-        )  # stores what was taken, then says 1012; uvicorn says it at once
+        )  # stores accepted messages, then closes with 1012; uvicorn would close at once
         if settings.TRUSTED_PROXIES:
             await self._outlast_idle_connections()
         await super().shutdown(sockets)
 
     def _accept_waiting(self, listener: socket.socket) -> None:
-        """Accept the connections the kernel has already completed: closing the listener would reset
-        them, and a proxy may have sent a request that it cannot repeat."""
+        """Accept the connections that the kernel has already completed.
+
+        Closing the listener would reset them, and a proxy may have sent a request on one of them that
+        it cannot repeat.
+        """
         loop = asyncio.get_running_loop()
         listener.setblocking(False)
         while True:
@@ -129,7 +133,7 @@ class Server(uvicorn.Server):
             await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
 
     def _keep_no_connection_alive(self) -> None:
-        """From here on every answer closes its connection."""
+        """Make every response close its connection from now on."""
         self.server_state.default_headers = [
             *self.server_state.default_headers,
             (b"connection", b"close"),
@@ -138,7 +142,7 @@ class Server(uvicorn.Server):
             connection.close_after_answer()
 
     def _own_http_protocol(self) -> Any:
-        """Return Chatty's own class, None where uvicorn's serves: see known_protocols()."""
+        """Return Chatty's own class, or None if uvicorn's is used: see known_protocols()."""
         protocol = self.config.http_protocol_class
         return protocol if hasattr(protocol, "close_after_answer") else None
 
@@ -147,10 +151,10 @@ class Server(uvicorn.Server):
         return [c for c in self.server_state.connections if own and isinstance(c, own)]
 
     async def _outlast_idle_connections(self) -> None:
-        """Wait until proxies have given up their idle connections, for IDLE_SECONDS at most.
+        """Wait until proxies have closed their idle connections, at most IDLE_SECONDS.
 
-        A proxy may be sending a request into an idle connection just when it is closed. It cannot
-        know whether the request was handled, and answers 502 instead of sending a POST again.
+        A proxy may send a request on an idle connection just when we close it. It cannot know whether
+        the request was handled, and responds with 502 rather than repeat a POST.
         """
         deadline = time.monotonic() + IDLE_SECONDS
         while time.monotonic() < deadline and not self.force_exit:
@@ -160,10 +164,10 @@ class Server(uvicorn.Server):
 
 
 def give_memory_back() -> None:
-    """Have glibc return freed memory to the system. Does nothing where there is no glibc.
+    """Make glibc return freed memory to the system. Does nothing without glibc.
 
-    By itself it keeps a heap for each thread, and as soon as one large block was freed (a hash of a
-    password takes 19 MiB) up to twice its size in each: 150 MiB beside a few hostile clients.
+    By default glibc keeps a heap per thread and, once a large block has been freed (hashing a password
+    takes 19 MiB), up to twice its size in each: 150 MiB with a few hostile clients.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -180,12 +184,12 @@ def configuration(**changes: Any) -> uvicorn.Config:
         "lifespan": "on",
         "ws": own.SocketProtocol if own else "websockets-sansio",
         "ws_max_size": FRAME_BYTES,
-        "ws_per_message_deflate": False,  # memory for each socket, little gain on short words
+        "ws_per_message_deflate": False,  # costs memory per socket, and gains little on short messages
         "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS,
         "timeout_graceful_shutdown": settings.SHUTDOWN_SECONDS,
         "timeout_keep_alive": 15,
-        "proxy_headers": False,  # chatty.server.admission decides whom to believe
+        "proxy_headers": False,  # chatty.server.proxy_headers decides which ones to trust
         "server_header": False,
         "access_log": False,
         "log_config": None,
@@ -194,7 +198,7 @@ def configuration(**changes: Any) -> uvicorn.Config:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Raises UnservableError. Port 0 takes a free one."""
+    """Bind a socket. Port 0 chooses a free one. Raises UnservableError."""
     host = host.strip("[]")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -218,19 +222,18 @@ def _no_listening(host: str, port: int, error: OSError) -> str:
 
 
 def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serves in this process until SIGTERM or SIGINT."""
-    # Once it has ended in good order, uvicorn raises the signal it ended for again: a failure to
-    # whoever looks at the exit code.
+    """Serve in this process until SIGTERM, SIGINT or SIGHUP."""
+    # After a graceful shutdown uvicorn raises the signal again. With the default handler the exit
+    # code would look like a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    # A terminal that closes: stop as for SIGTERM.
+    # When the terminal closes, stop as for SIGTERM.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     give_memory_back()
     call_with_room(Server(configuration(), on_ready).run, sockets=[listener])
 
 
 def _work(listener: socket.socket, ready: Connection) -> None:
-    """A worker's whole life; a new interpreter, so Django has to be set up in it. `ready` is closed
-    once it serves."""
+    """Run a worker. It is a new interpreter, so Django has to be set up. Closes `ready` once it serves."""
     import django
 
     django.setup()
@@ -239,7 +242,7 @@ def _work(listener: socket.socket, ready: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would hold the port against the next start."""
+    """Stop when the parent is killed: otherwise the worker would keep the port from the next start."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -247,7 +250,7 @@ def _end_with_parent() -> None:
 
 
 class Workers:
-    """Keeps `count` processes serving one socket; brings back those that die."""
+    """Runs `count` processes that serve one listener, and restarts those that die."""
 
     def __init__(
         self, listener: socket.socket, count: int, on_ready: Callable[[], None] = lambda: None
@@ -259,14 +262,12 @@ class Workers:
         self.stopping = threading.Event()
         self._context = multiprocessing.get_context("spawn")
         self._processes: list[SpawnProcess] = []
-        self._starting: dict[int, Connection] = {}  # by index; readable when one serves or has died
+        self._starting: dict[int, Connection] = {}  # by index; readable once it serves or has died
 
     def run(self) -> int:
-        """Serves until SIGTERM, SIGINT or SIGHUP. Returns the exit code for the whole."""
+        """Serve until SIGTERM, SIGINT or SIGHUP. Returns the exit code."""
         with metrics_directory(settings.DATA_DIR / "metrics") as numbers:
-            os.environ[metrics.DIRECTORY] = str(
-                numbers
-            )  # the workers' common one, and of nobody else
+            os.environ[metrics.DIRECTORY] = str(numbers)  # shared by these workers only
             return self._run()
 
     def _run(self) -> int:
@@ -281,8 +282,8 @@ class Workers:
                 told = True
         for process in self._processes:
             process.terminate()
-        # Each worker closes its own copy. With this one open, the kernel would keep completing
-        # connections while they stop, and those clients would wait for an answer that never comes.
+        # Each worker closes its own copy. If this one stayed open, the kernel would keep completing
+        # connections while the workers stop, and those clients would wait for nothing.
         self.listener.close()
         for process in self._processes:
             process.join(settings.SHUTDOWN_SECONDS + _STOP_SECONDS)
@@ -293,7 +294,7 @@ class Workers:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(self.listener, theirs))
         process.start()
-        theirs.close()  # the worker has a copy of its own
+        theirs.close()  # the worker has its own copy
         self._starting[index] = ours
         return process
 
@@ -310,7 +311,9 @@ class Workers:
             log.error("A worker exited with code %s. Starting another one", process.exitcode)
             assert process.pid is not None  # it was started
             metrics.forget_worker(process.pid)
-            time.sleep(_RESTART_PAUSE_SECONDS)  # one that fails at once must not spin
+            time.sleep(
+                _RESTART_PAUSE_SECONDS
+            )  # a worker that fails at once must not restart in a tight loop
             if (pipe := self._starting.pop(index, None)) is not None:
                 pipe.close()
             self._processes[index] = self._start(index)
@@ -318,13 +321,13 @@ class Workers:
 
 @contextlib.contextmanager
 def metrics_directory(base: Path) -> Iterator[Path]:
-    """A directory for the numbers of this process's workers, and none left of processes that died."""
+    """Create a directory for the metrics of this process's workers, and delete those of dead ones."""
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     own = base / str(os.getpid())
     with contextlib.ExitStack() as stack:
         with (base / "lock").open(
             "w"
-        ) as clearing:  # no two at once: one would take the other's away
+        ) as clearing:  # one process at a time: another could delete the new directory
             fcntl.flock(clearing, fcntl.LOCK_EX)
             clear_up(base)
             own.mkdir(mode=0o700)
@@ -337,9 +340,9 @@ def metrics_directory(base: Path) -> Iterator[Path]:
 
 
 def clear_up(base: Path) -> None:
-    """Remove what processes that were killed have left in `base`."""
+    """Delete the directories that killed processes have left in `base`."""
     for directory in base.iterdir():
-        # BlockingIOError: its process lives. Others: somebody else is clearing up.
+        # BlockingIOError: its process is running. Other errors: another process is cleaning up too.
         with contextlib.suppress(OSError), (directory / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(directory)

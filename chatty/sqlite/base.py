@@ -1,9 +1,9 @@
 """Django's SQLite backend with a fair queue in front of every transaction.
 
-SQLite has one writer at a time and lets waiters poll, so a form waiting beside the busy message
-writer starves (20 writes in 3 s against 560 with a queue). Here every transaction of this process
-waits its turn in order of arrival before it says BEGIN IMMEDIATE. Reads outside of transactions are
-not held up: in WAL mode readers never wait for the writer.
+SQLite has one writer at a time, and waiting connections poll. A form would starve while the message
+writer is busy (20 writes in 3 s, against 560 with a queue). So every transaction of this process waits
+for its turn, in order of arrival, before BEGIN IMMEDIATE. Reads outside of transactions do not wait:
+in WAL mode readers never wait for the writer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db.backends.sqlite3 import base
 
 
 class FairLock:
-    """A lock handed over in order of arrival. Any thread may release it, not only its holder."""
+    """A lock that is acquired in order of arrival. Any thread may release it, not only its holder."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -31,12 +31,12 @@ class FairLock:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        turn.acquire()  # released by whoever hands the lock over: it is ours already then
+        turn.acquire()  # returns when release() hands the lock over to this thread
 
     def release(self) -> None:
         with self._guard:
             if self._waiting:
-                # Stays taken while it passes on: nobody can slip in between.
+                # _taken stays True, so that no other thread can acquire the lock in between.
                 self._waiting.popleft().release()
             else:
                 self._taken = False
@@ -52,14 +52,14 @@ def turn_for(name: str) -> FairLock:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Takes the turn when a transaction begins; gives it up at commit, rollback or close."""
+    """Acquires the lock before a transaction, and releases it on commit, rollback or close."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._held: FairLock | None = None
 
     def _start_transaction_under_autocommit(self) -> None:
-        if self._held is not None:  # a transaction whose end we never saw: never wait for oneself
+        if self._held is not None:  # the end of a transaction was missed: waiting would deadlock
             super()._start_transaction_under_autocommit()
             return
         turn = turn_for(str(self.settings_dict["NAME"]))

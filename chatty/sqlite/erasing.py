@@ -1,4 +1,4 @@
-"""What SQLite keeps of deleted text: in its log, and in the unused space of its file."""
+"""Removes deleted text from SQLite's log (WAL) and from the unused space of the database file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from django.db import connection
 
 from chatty.sqlite.base import turn_for
 
-_READER_SECONDS = 0.05  # how long writers are held up for a reader of an older state
+_READER_SECONDS = 0.05  # how long a checkpoint waits for readers, and blocks writers
 
 
 def truncate_log() -> bool:
-    """Copy the log (-wal) to the database file and cut it to nothing. True where no log is left.
+    """Checkpoint the log (-wal) and truncate it. Returns True if it is empty now.
 
-    Until then older versions of pages, with text deleted since, are in the log. Returns False while
-    somebody reads an older state. Raises sqlite3.Error. PostgreSQL keeps its log by its own rules.
+    Until then the log contains old versions of pages, with text that has been deleted since. Returns
+    False while a reader still uses an older snapshot. Raises sqlite3.Error. On PostgreSQL, which
+    manages its log itself, this does nothing.
     """
     if connection.vendor != "sqlite":
         return True
@@ -25,11 +26,11 @@ def truncate_log() -> bool:
     log = path.with_name(path.name + "-wal")
     if not log.exists() or not log.stat().st_size:
         return True
-    # A connection of its own, with its own patience; it never makes a database where there is none.
+    # A separate connection with its own timeout. mode=rw: never create a missing database.
     with closing(
         sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_READER_SECONDS)
     ) as database:
-        # Nearly all of the work, and nobody waits for it.
+        # PASSIVE does nearly all of the work without blocking anyone.
         database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         turn = turn_for(str(connection.settings_dict["NAME"]))
         turn.acquire()
@@ -41,9 +42,9 @@ def truncate_log() -> bool:
 
 
 def compact() -> None:
-    """Write the database anew, with nothing in it but what is stored now. Nobody may use it meanwhile.
+    """Rewrite the database file without deleted data. No other process may use it during that time.
 
-    Raises DatabaseError: free space on the disk, twice the size of the database, is needed.
+    Needs free disk space of twice the database's size. Raises DatabaseError.
     """
     with connection.cursor() as cursor:
         cursor.execute("VACUUM")

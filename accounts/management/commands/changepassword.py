@@ -1,4 +1,4 @@
-"""Django's command, after which the old sign-ins are over as they are after any other change."""
+"""Django's command, extended to end all sign-ins, as every other password change does."""
 
 from __future__ import annotations
 
