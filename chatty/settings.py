@@ -181,7 +181,7 @@ SIMPLE_JWT = {
 
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = env.get_int("HSTS_SECONDS") if HTTPS else 0
-# Chatty speaks for its own host only; whoever owns the domain decides about its neighbours.
+# Chatty covers only its own host. Subdomains are up to the owner of the domain.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.get_bool("HSTS_SUBDOMAINS")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
