@@ -31,7 +31,7 @@ class HueField(StrictInt):
             min_value=0,
             max_value=HUES - 1,
             allow_null=True,
-            help_text="Colour of the avatar, 0 to 11. Null resets it to the account's default.",
+            help_text="Avatar colour, 0 to 11. Null resets it to the account's default.",
         )
 
     def get_attribute(self, instance: User) -> int:
@@ -44,11 +44,13 @@ class PictureField(serializers.CharField):
             source="picture_url",
             read_only=True,
             allow_null=True,
-            help_text="URL of the picture. It changes with every new picture.",
+            help_text="URL of the picture, which changes with it. Null: show initials on the avatar colour.",
         )
 
 
 class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
+    """Your account."""
+
     name = StrictText(max_length=NAME_MAX, allow_blank=False)
     hue = HueField()
     picture = PictureField()
@@ -69,7 +71,7 @@ class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
 class PersonSerializer(serializers.ModelSerializer[User]):
     """Another person. Never includes their email address."""
 
-    hue = serializers.IntegerField(help_text="Colour of the avatar, 0 to 11.")
+    hue = serializers.IntegerField(help_text="Avatar colour, 0 to 11.")
     picture = PictureField()
 
     class Meta:
@@ -144,5 +146,5 @@ class PeoplePageSerializer(serializers.Serializer[Any]):
 
 
 class PeopleQuery(StrictQuery):
-    q = serializers.CharField(default="", allow_blank=True, help_text="Part of the name")
+    q = serializers.CharField(default="", allow_blank=True, help_text="Search terms for the name.")
     cursor = serializers.CharField(required=False)
