@@ -1,4 +1,4 @@
-"""Accounts and sign-ins in the administration. Like all interfaces, it changes them by actions.
+"""Accounts and sign-ins in the administration. Like all interfaces, it changes them only through actions.
 
 Accounts cannot be deleted here, and neither password hashes nor tokens are shown.
 """

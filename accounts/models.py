@@ -239,7 +239,7 @@ class SignIn(models.Model):
     )
     created_at = models.DateTimeField(_("started"), default=timezone.now)
     last_seen_at = models.DateTimeField(_("last active"), default=timezone.now)
-    # When the browser's session or the current refresh token expires. Use extends it.
+    # When the browser's session or the current refresh token expires. Each use extends it.
     expires_at = models.DateTimeField(_("expires"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 

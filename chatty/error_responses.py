@@ -90,11 +90,11 @@ def _foreign_host_error(request: HttpRequest) -> ChatError:
     """Return the error for a Host that is not allowed. Usually a proxy does not pass Host on."""
     host = logs.one_line(request.META.get("HTTP_HOST", ""), 100)
     if not settings.PUBLIC_URL:
-        mend = "set PUBLIC_URL to the address that people use"
+        fix = "set PUBLIC_URL to the address that people use"
     else:
-        mend = f"make the proxy pass the Host header on, or change PUBLIC_URL={settings.PUBLIC_URL}"
+        fix = f"make the proxy pass the Host header on, or change PUBLIC_URL={settings.PUBLIC_URL}"
     if failures.is_due("host"):
-        log.warning("Rejected a request for the host %r: %s", host, mend)
+        log.warning("Rejected a request for the host %r: %s", host, fix)
     return ChatError(
         "invalid",
         _("Chatty isn’t available at this address. Check the address or ask your administrator."),

@@ -38,10 +38,10 @@ METRICS_TOKEN = env.get_str("METRICS_TOKEN")
 ADMIN_EMAIL = env.get_str("ADMIN_EMAIL")
 SIGN_UP = env.get_sign_up()
 
-# --- What it is made of ---------------------------------------------------------------------------
+# --- Applications and middleware ------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    # It takes over runserver, and is not worth 0.2 s and 20 MB to everything else.
+    # Only needed for runserver, which it replaces. Elsewhere it would cost 0.2 s and 20 MB.
     *(["daphne"] if sys.argv[1:2] == ["runserver"] else []),
     "chatty",
     "accounts",
@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "chatty.assets.static_files.StaticFilesMiddleware",
     "chatty.middleware.SecurityHeadersMiddleware",
-    # Pads what it compresses by chance, so that lengths tell nothing of what stands beside a guess.
+    # Adds random padding, so that the length of a response reveals no secret in it (BREACH).
     "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -158,7 +158,7 @@ LOGOUT_REDIRECT_URL = "accounts:sign_in"
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = env.get_int("SESSION_DAYS") * 24 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-# A __Host- cookie cannot be planted by a neighbouring subdomain. Browsers take it over https only.
+# Another subdomain can't set a __Host- cookie. Browsers accept it only over HTTPS.
 SESSION_COOKIE_NAME = "__Host-chatty-session" if HTTPS else "chatty-session"
 DEVICE_COOKIE_NAME = "__Host-chatty-device" if HTTPS else "chatty-device"
 CSRF_COOKIE_NAME = "__Host-chatty-csrf" if HTTPS else "chatty-csrf"
@@ -209,7 +209,7 @@ CONTENT_SECURITY_POLICY = {
 # --- Language and time ----------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-# Each by its own name: who looks for theirs cannot read the others.
+# Each in its own language, so that people find theirs without reading another.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
@@ -264,7 +264,7 @@ LIMITS = env.get_rates()
 # --- REST -----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    # The first names the scheme of a 401; a Bearer token, once shown, is judged alone.
+    # The first class determines the scheme in a 401. If a Bearer token is sent, nothing else counts.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.SignInJWTAuthentication",
         "accounts.api.authentication.SignInSessionAuthentication",
@@ -277,7 +277,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "chatty.api.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter of /api/schema/ alone
-    "NUM_PROXIES": 0,  # X-Forwarded-For was dealt with in chatty/server/proxy_headers.py
+    "NUM_PROXIES": 0,  # X-Forwarded-For is handled in chatty/server/proxy_headers.py
 }
 
 SPECTACULAR_SETTINGS = {

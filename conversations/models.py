@@ -342,8 +342,8 @@ class Reveal(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
-            raise TypeError("A look into a conversation is written once.")
+            raise TypeError("A Reveal can't be changed.")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("A look into a conversation stays on record.")
+        raise TypeError("A Reveal can't be deleted.")

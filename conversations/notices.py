@@ -42,7 +42,7 @@ _UNKNOWN = _("%(who)s did something this version of Chatty doesn’t support.")
 def sentence(kind: str, *, author: str | None, data: Data) -> str:
     """Return the text of a notice, such as "Alice added Bob.". `author`: None if there is no person."""
     if kind == "text":
-        raise ValueError("no sentence for what people wrote themselves")
+        raise ValueError("text messages have no notice sentence")
     return str(_SENTENCES.get(_name(kind, data), _UNKNOWN)) % {
         "who": author or "Chatty",
         "whom": data.get("name", ""),

@@ -97,7 +97,7 @@ def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
     except UnicodeEncodeError:
         raise ChatError("bad_frame", "The frame is not valid Unicode text.") from None
     if len(raw) > FRAME_MAX:
-        raise ChatError("too_big", f"A frame may have {FRAME_MAX} bytes at most.")
+        raise ChatError("too_big", f"A frame can have at most {FRAME_MAX} bytes.")
     check_depth(raw)
     try:
         frame: ClientFrame = _decoder.decode(raw)
@@ -131,7 +131,7 @@ def check_depth(raw: bytes) -> None:
         elif byte in (0x5B, 0x7B):
             depth += 1
             if depth > DEPTH_MAX:
-                raise ChatError("bad_frame", f"JSON may be nested {DEPTH_MAX} deep at most.")
+                raise ChatError("bad_frame", f"JSON can be nested at most {DEPTH_MAX} levels deep.")
         elif byte in (0x5D, 0x7D):
             depth -= 1
 

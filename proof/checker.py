@@ -246,7 +246,7 @@ def _check_transcript(
     view = device.views.get(conversation)
     where = f"{device.name} in conversation {conversation}"
     if view is None:
-        yield Finding("lost", f"{where}: is a member, but does not know it")
+        yield Finding("lost", f"{where}: is a member, but never received the conversation")
         return
     shown = view.messages
     for message in messages:
@@ -306,7 +306,7 @@ def check_sights(history: History, truth: Truth) -> Iterator[Finding]:
         stays = ends.get((conversation, user), [])
         if len(asked) != len(stays) and asked:
             # A request that seemed lost was applied later, so the stays cannot be matched.
-            history.counts["receptions not checked"] += 1
+            history.counts["deliveries not checked"] += 1
             continue
         begun = [end for stay, end in zip(asked, stays, strict=True) if stay.began <= at]
         if not begun or (begun[-1] is not None and version >= begun[-1]):

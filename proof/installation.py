@@ -161,7 +161,7 @@ class Server:
                 env=self.installation.environment(),
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # keeps Ctrl+C from it: this process ends it
+                start_new_session=True,  # Ctrl+C doesn't reach it: this process stops it
             )
         try:
             async with asyncio.timeout(_READY_SECONDS):

@@ -42,9 +42,9 @@ class Nemesis:
             "servers killed": self.kill_server,
             "servers restarted": self.restart_server,
             "servers paused": self.pause_server,
-            "lines cut": self.cut_lines,
-            "lines slowed": self.slow_lines,
-            "lines held up": self.hold_up_lines,
+            "connections cut": self.cut_lines,
+            "connections slowed": self.slow_lines,
+            "connections stalled": self.hold_up_lines,
         }
         if self.redis is not None:
             found["Redis killed"] = self.kill_redis

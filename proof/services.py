@@ -23,7 +23,7 @@ from proof.proxy import Proxy
 
 _POSTGRES_CONF = """
 max_connections = 200
-# What is killed here are processes, never the power.
+# Only processes are killed here, never the machine, so fsync is not needed.
 fsync = off
 full_page_writes = off
 shared_buffers = 64MB
@@ -223,7 +223,7 @@ class Redis:
             *redis_command(self._port, self._directory),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # keeps Ctrl+C from it: this process ends it
+            start_new_session=True,  # Ctrl+C doesn't reach it: this process stops it
         )
         await until_listening(self._port)
 

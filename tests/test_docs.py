@@ -304,7 +304,7 @@ def test_example_client_works(place):
     account = {"EMAIL": "alice@example.org", "PASSWORD": PASSWORD}
     output = run([sys.executable, "-c", program], place, account)
     assert output.splitlines()[0] == "I am Alice"
-    assert {"heard sent", "heard message"} <= set(output.splitlines())
+    assert {"received sent", "received message"} <= set(output.splitlines())
 
 
 def keeper_of_the_example(call) -> Any:

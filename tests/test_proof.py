@@ -357,7 +357,7 @@ def proved(monkeypatch, *findings, **options):
     async def fake_trial(plan, progress):
         plans.append(plan)
         outcomes = Counter({"ok": 1200, "failed": 3})
-        return Verdict(list(findings), outcomes, Counter({"lines cut": 2}), 1.5, 9000, [])
+        return Verdict(list(findings), outcomes, Counter({"connections cut": 2}), 1.5, 9000, [])
 
     monkeypatch.setattr(prove_delivery, "run_trial", fake_trial)
     written = StringIO()

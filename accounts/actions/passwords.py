@@ -63,7 +63,7 @@ def change_password_in_session(request: HttpRequest, *, old: str, new: str, addr
 
 @sensitive_variables("new")
 def reset_password(user: User, new: str) -> None:
-    """Set a user's password as an administrator or by command. All their sign-ins end."""
+    """Set a user's password as an administrator or from a command. All their sign-ins end."""
     check_password_rules(new, user, field="new_password")
     _store_password(user, new, keep_sid=None)
 
@@ -117,7 +117,7 @@ def get_user_of_link(uid: str, token: str) -> User:
 
 @sensitive_variables("new")
 def reset_password_by_link(uid: str, token: str, *, new: str) -> None:
-    """Set a new password by a reset link, which works only once. All sign-ins of the user end.
+    """Set a new password with a reset link, which works only once. All sign-ins of the user end.
 
     Raises ChatError("not_found") or ("invalid", fields "new_password").
     """

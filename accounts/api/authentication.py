@@ -20,7 +20,7 @@ class SignInJWTAuthentication(JWTAuthentication):
     """SimpleJWT authentication that checks the sign-in row on every request.
 
     A request with a Bearer token is authenticated by the token alone: an invalid one gives 401,
-    whatever cookies were sent too. Sets request.auth to a tokens.Bearer.
+    regardless of any cookies. Sets request.auth to a tokens.Bearer.
     """
 
     def authenticate(self, request: Request) -> tuple[User, tokens.Bearer] | None:  # type: ignore[override]

@@ -40,7 +40,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         return response
 
 
-# The bundles of every signed-in page: loaded at once, and when the page is connected. main.js is in
+# The bundles of every signed-in page: loaded immediately, and once the page is connected. main.js is in
 # neither: it runs on load, and importing something else from a bundle must not start it.
 FIRST = "js/first.js"
 LATER = "js/later.js"

@@ -1,4 +1,4 @@
-"""System checks that reject unsafe or impossible deployments, each with a hint how to fix it.
+"""System checks that reject unsafe or impossible deployments, each with a hint on how to fix it.
 
 They only read settings and open no connection, so they run before there is a database.
 """

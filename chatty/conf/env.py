@@ -1,7 +1,7 @@
-"""Reads settings from the environment: turns text into values, or says what is wrong with it.
+"""Reads settings from the environment: converts text to values, or reports what is invalid.
 
 Each variable can also be given as a file (`SECRET_KEY_FILE=/run/secrets/key`), and all of them can be
-in `.env` beside manage.py; variables of the environment take precedence. The settings are declared in
+in `.env` next to manage.py; variables of the environment take precedence. The settings are declared in
 chatty/conf/known_settings.py. Errors raise ImproperlyConfigured with a message that contains no secret.
 """
 
@@ -341,7 +341,7 @@ def get_sqlite(path: Path) -> dict[str, Any]:
         "ENGINE": "chatty.sqlite",
         "NAME": path,
         "OPTIONS": {
-            # With DEFERRED, a transaction that reads and then writes can fail at once.
+            # With DEFERRED, a transaction that reads and then writes can fail immediately.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             # FULL: with NORMAL, acknowledged writes could be lost in a power failure.

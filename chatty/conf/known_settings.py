@@ -47,7 +47,7 @@ class Setting:
     least: float = 0
     most: float = UNBOUNDED
     choices: tuple[str, ...] = ()
-    form: str = ""  # what a value looks like, where the kind says too little
+    form: str = ""  # the format of a value, if `kind` is not specific enough
     example: str = ""
 
 
@@ -169,7 +169,7 @@ GROUPS = (
                 name="EMAIL_URL",
                 kind="url",
                 description="The mail server that sends password reset emails. Without it, emails are "
-                "printed where the server's output goes. In a password, write `/`, `#`, `?` and `@` "
+                "printed to the server's output. In a password, write `/`, `#`, `?` and `@` "
                 "as `%2F`, `%23`, `%3F` and `%40`.",
                 form="`smtp+tls://` (STARTTLS), `smtp+ssl://` (TLS from the start), `smtp://` or "
                 "`consolemail://`",
@@ -574,7 +574,7 @@ GROUPS = (
 
 SETTINGS = {setting.name: setting for group in GROUPS for setting in group.settings}
 
-# Not Chatty's own, but read by what it runs on or beside: they can be in `.env` too.
+# Read by other software that runs Chatty or runs next to it, so they are allowed in `.env` too.
 FOREIGN = {
     "WORKERS": "The number of worker processes that the systemd unit `deploy/chatty.service` starts. "
     "Set it in the unit.",

@@ -232,7 +232,7 @@ def fingerprint(secret: str, salt: str) -> str:
 
 
 def compare_secret() -> None:
-    """Raises ImproperlyConfigured if the database was used with another secret than this process has.
+    """Raises ImproperlyConfigured if the database was used with a different secret than this process has.
 
     Stores the fingerprint if there is none yet, or if it is that of a key in SECRET_KEY_FALLBACKS.
     """

@@ -27,7 +27,7 @@ UNWRITABLE = _(
     "Chatty can’t save anything right now because its disk is full or read-only. Try again later."
 )
 _URL = "DATABASE_URL"
-_REPORT_SECONDS = 10.0  # least interval between log entries about the same problem
+_REPORT_SECONDS = 10.0  # minimum interval between log entries about the same problem
 
 _reported_at: dict[str, float] = {}
 _unwritable_at: float | None = None

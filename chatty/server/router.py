@@ -86,7 +86,7 @@ class Router:
         try:
             await hook()
         except Exception:
-            log.exception("The %s of the engine failed", name)
+            log.exception("Engine %s failed", name)
             await send({"type": f"lifespan.{name}.failed", "message": f"{name} failed"})
         else:
             await send({"type": f"lifespan.{name}.complete"})

@@ -81,8 +81,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # Everything loaded so far stays. Otherwise the garbage collector would traverse it again and
-        # again, and all requests would wait: 80 ms each time with fifty people talking.
+        # Objects loaded so far live as long as the process. Otherwise the garbage collector would
+        # traverse them again and again, and all requests would wait: 80 ms each time with fifty people talking.
         gc.collect()
         gc.freeze()
         self.on_ready()
@@ -100,7 +100,7 @@ class Server(uvicorn.Server):
         self._keep_no_connection_alive()
         await (
             engine.close_sockets()
-        )  # stores accepted messages, then closes with 1012; uvicorn would close at once
+        )  # stores accepted messages, then closes with 1012; uvicorn would close immediately
         if settings.TRUSTED_PROXIES:
             await self._outlast_idle_connections()
         await super().shutdown(sockets)
@@ -313,7 +313,7 @@ class Workers:
             metrics.forget_worker(process.pid)
             time.sleep(
                 _RESTART_PAUSE_SECONDS
-            )  # a worker that fails at once must not restart in a tight loop
+            )  # a worker that fails immediately must not restart in a tight loop
             if (pipe := self._starting.pop(index, None)) is not None:
                 pipe.close()
             self._processes[index] = self._start(index)

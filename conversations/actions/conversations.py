@@ -65,7 +65,7 @@ def _create(user: User, name: str, topic: str, access: str, ids: set[int]) -> Co
 
 
 def open_direct(user: User, other_id: int) -> Conversation:
-    """Return the direct message of two people, or create it. With one's own id: notes to yourself.
+    """Return the direct message of two people, or create it. The user's own id gives notes to themselves.
 
     It appears for the other person with its first message. Raises ChatError: not_found, too_many, and
     slow_down when the user has started too many in a day.

@@ -17,7 +17,7 @@ from conversations.models import Conversation, Message, Reaction
 def delete_conversation(user: User, conversation_id: int) -> None:
     """Permanently delete a group and its messages. Raises ChatError: not_found, not_allowed.
 
-    This hides it from everyone and returns at once. realtime/purge.py removes its rows afterwards in
+    This hides it from everyone and returns immediately. realtime/purge.py removes its rows afterwards in
     batches, so that a large group keeps neither the request nor other writers waiting.
     """
     membership = access.member_of(user, conversation_id, lock=True)

@@ -29,7 +29,7 @@ def write_notice(
     """Add a notice to a locked conversation and publish it.
 
     Name, roles and members only change together with a notice, so these changes and the messages have
-    one order. `came` and `gone`: ids of the users who became members or are none any more.
+    one order. `came` and `gone`: ids of the users who became members or stopped being members.
     """
     message = next_message(conversation, author)
     message.kind, message.data = kind, data or {}

@@ -51,7 +51,7 @@ def moderate_unarchive(staff: User, conversation_id: int) -> Conversation:
 def moderate_add_member(staff: User, conversation_id: int, user_id: int) -> Membership:
     """Add someone to a group.
 
-    Adding oneself, or an account whose password one knows, would be a way to read a private conversation.
+    Administrators could read a private conversation by adding themselves, or an account they can use.
     Therefore adding anyone to one requires a recorded reason, as reading it does. Raises ChatError:
     not_found, direct_fixed, already_member, too_many, reason_required.
     """
@@ -80,7 +80,7 @@ def moderate_remove_member(staff: User, conversation_id: int, user_id: int) -> N
 
 @in_transaction
 def moderate_change_role(staff: User, conversation_id: int, user_id: int, role: str) -> Membership:
-    """Change someone's role. Changing one's own requires a recorded reason, as reading does.
+    """Change someone's role. Changing your own requires a recorded reason, as reading does.
 
     Raises ChatError: invalid, not_found, direct_fixed, reason_required.
     """

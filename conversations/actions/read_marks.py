@@ -68,7 +68,7 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
 
 
 def _publish_read_mark(membership: Membership) -> None:
-    """Update the reader's other tabs and devices at once. Other members get it with the next round of
+    """Update the reader's other tabs and devices immediately. Other members get it in the next round of
     realtime/read_marks.py."""
     frame = protocol.read(
         conversation=membership.conversation_id,

@@ -89,7 +89,7 @@ class ConversationSerializer(serializers.Serializer[Any]):
     unread = serializers.IntegerField(
         help_text="Number of messages from others in the 200 entries after last_read_seq."
     )
-    unread_more = serializers.BooleanField(help_text="There are more than those 200 entries.")
+    unread_more = serializers.BooleanField(help_text="There are more entries after those 200.")
     mentions = serializers.ListField(
         child=serializers.IntegerField(), help_text="The seqs of unread messages that mention you."
     )

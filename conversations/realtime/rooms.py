@@ -45,7 +45,7 @@ class Socket(Protocol):
 
 
 class Requests(Protocol):
-    """Work that rooms ask for. The methods only schedule it and return at once."""
+    """Work that rooms ask for. The methods only schedule it and return immediately."""
 
     def subscribe(self, group: str) -> None:
         """Receive the events of this group."""

@@ -60,7 +60,7 @@ class DatabaseLog:
 
     async def truncate(self) -> None:
         """Try once. After LOG_WARNING_AFTER failures in a row, log a warning."""
-        reason = "another program reads the database"
+        reason = "another program is reading the database"
         try:
             if await self._threads.run(erasing.truncate_log):
                 self._failures = 0

@@ -204,8 +204,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         loop = asyncio.get_running_loop()
         left = self.identity.expires_at - time.time()
         if self.identity.kind == "token" and left > 0:
-            # If the token expires sooner than that, send the notice half-way. At once, a client whose tokens
-            # are all short-lived would renew them continuously.
+            # If the token expires sooner than that, send the notice half-way. If it were sent
+            # immediately, a client with short-lived tokens would renew them continuously.
             notice = EXPIRY_NOTICE_SECONDS if left > EXPIRY_NOTICE_SECONDS else left / 2
             self._timers.append(loop.call_later(left - notice, self._write_expiry, notice))
         self._timers.append(

@@ -1,4 +1,4 @@
-"""Send buffers: the frames that a socket has not taken yet, in order and with limits.
+"""Send buffers: the frames waiting to be sent to a socket, in order and with limits.
 
 Writing to a buffer never blocks. A client that doesn't read loses its connection; it can neither use up
 memory nor delay others. There are two implementations:

@@ -93,7 +93,7 @@ def timestamp(at: datetime) -> str:
 def avatar(person: User | None, *, size: str = "", slot: str = "") -> SafeString:
     """A person's avatar: initials on their colour, covered by their picture once it has loaded.
 
-    static/js/views/avatar.js builds the same. `slot`: its data-slot, for scripts.
+    static/js/views/avatar.js builds the same HTML. `slot`: its data-slot, for scripts.
     """
     return format_html(
         '<span class="avatar{} avatar--h{}"{} aria-hidden="true">{}{}</span>',

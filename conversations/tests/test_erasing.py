@@ -187,7 +187,7 @@ async def test_repeatedly_failing_truncation_is_logged(caplog):
     for _ in range(upkeep.LOG_WARNING_AFTER):
         assert not caplog.messages
         await log.truncate()
-    assert "another program reads the database" in caplog.text
+    assert "another program is reading the database" in caplog.text
 
 
 @on_sqlite
@@ -205,7 +205,9 @@ def test_compact_erases_unused_space_of_older_versions(alice, pair, capsys):
 
 
 @on_sqlite
-@pytest.mark.parametrize(("owner", "said"), [("process", "already served"), ("setup", "set up")])
+@pytest.mark.parametrize(
+    ("owner", "said"), [("process", "Another Chatty server"), ("setup", "`setup` is using")]
+)
 def test_compact_is_rejected_while_the_database_is_in_use(owner, said):
     with databases._server_lock(files()[0], owner), pytest.raises(CommandError, match=said):
         call_command("compact")

@@ -126,7 +126,7 @@ def test_every_kind_of_system_message_has_a_sentence():
     for kind in Message.Kind.values:
         if kind != "text":
             assert "%" not in notices.sentence(kind, author=None, data=data)
-    with pytest.raises(ValueError, match="no sentence"):
+    with pytest.raises(ValueError, match="no notice sentence"):
         notices.sentence("text", author="Alice", data={})
 
 

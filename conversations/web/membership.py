@@ -94,7 +94,7 @@ def read(request: HttpRequest, conversation_id: int) -> HttpResponse:
 
 @member_view("POST")
 def unread(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """Mark a message as unread, and leave the page: staying there would mark it as read at once."""
+    """Mark a message as unread, and leave the page: staying there would mark it as read immediately."""
     seq = parse_id(request.POST.get("seq"), least=1)
     if seq is None:
         raise ChatError("invalid")

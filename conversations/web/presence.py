@@ -1,6 +1,6 @@
 """Presence and read receipts on the page of a conversation.
 
-The scripts show the same (static/js/chat/presence.js, static/js/views/presence.js).
+The scripts show the same information (static/js/chat/presence.js, static/js/views/presence.js).
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def load_participants(membership: Membership) -> Participants:
 
 @dataclass(frozen=True, slots=True)
 class OnlineSummary:
-    """Who is online, for the header of a page. `count` is without the reader, `text` and `names` are
-    with them."""
+    """Who is online, for the header of a page. `count` excludes the reader; `text` and
+    `names` include them."""
 
     count: int
     text: str

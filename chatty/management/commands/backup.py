@@ -62,7 +62,7 @@ def copy_sqlite(base: Path) -> Path:
 
 
 def copy_postgres(base: Path) -> Path:
-    """Raises CommandError. The password goes by the environment: others see a command's arguments."""
+    """Raises CommandError. The password is in the environment: other users can see arguments."""
     target = base.with_name(base.name + ".dump")
     arguments, environment = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
     command = ["pg_dump", "--format=custom", f"--file={target}", *arguments[1:]]

@@ -14,7 +14,7 @@ from chatty.server import startup, uvicorn_server
 
 class Command(BaseCommand):
     help = "Serve Chatty. Stops gracefully on SIGTERM or Ctrl+C."
-    requires_system_checks = []  # run below, so that they speak in sentences
+    requires_system_checks = []  # run below, to report failures in plain sentences
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
 
 def address(host: str, port: int) -> str:
-    """Where to point a browser."""
+    """Return the URL to open in a browser."""
     if settings.PUBLIC_URL:
         return str(settings.PUBLIC_URL)
     if host in {"0.0.0.0", "::", "[::]"}:  # noqa: S104 (compared, not listened on)

@@ -92,12 +92,12 @@ class Command(BaseCommand):
 
 
 def make_secret(data_dir: Path) -> bool:
-    """Store a secret unless there is one. Returns whether it was made now."""
+    """Store a secret unless there is one. Returns whether one was created."""
     if settings.SECRET_IS_STORED:
         return False
     key = secrets.token_urlsafe(50)
-    # Made with its mode, never readable by others even for a moment; there as a whole or not at all;
-    # never overwritten, also when two set-ups begin at once.
+    # Created with mode 0600, so others can never read it. Linked only once it is complete, and never
+    # overwritten, even if two setups start at the same time.
     new = data_dir / f".{env.SECRET_FILE}-{os.getpid()}"
     with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(key + "\n")
@@ -107,14 +107,14 @@ def make_secret(data_dir: Path) -> bool:
         key, _stored = env.get_secret_key(data_dir)
     finally:
         new.unlink()
-    # What this command writes is to be understood by those that follow.
+    # The following steps of setup must use the new key.
     settings.SECRET_KEY = key
     settings.SECRET_IS_STORED = True
     return True
 
 
 def write_password(path: Path, password: str) -> None:
-    path.unlink(missing_ok=True)  # of an administrator before
+    path.unlink(missing_ok=True)  # left by an earlier setup
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
     with os.fdopen(os.open(path, flags, 0o600), "w") as file:
         file.write(password + "\n")

@@ -130,14 +130,14 @@ def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say 
         return None
     if action := _ACTION.fullmatch(line):
         if action["verb"] not in VERBS:
-            raise ScriptError("no such deed")
+            raise ScriptError("unknown action")
         scene.lines.append(
             Do(clock.next(line), action["who"], action["verb"], action["rest"] or "")
         )
         return None
     spoken = _MESSAGE.fullmatch(line)
     if spoken is None:
-        raise ScriptError("not understood")
+        raise ScriptError("invalid line")
     marks = {mark[0]: mark[1:] for mark in spoken["marks"].split()}
     at = clock.next(line, minutes=int(marks.get("+", "0")))
     words = Say(at, spoken["who"], spoken["words"], marks.get("#", ""), marks.get("^", ""))
@@ -155,7 +155,7 @@ def _take_note(said: Say, note: str) -> None:
     elif sign == "x":
         said.deleted_by = rest or said.who
     else:
-        raise ScriptError("no such note")
+        raise ScriptError("unknown change")
 
 
 class _Clock:
