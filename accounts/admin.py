@@ -200,12 +200,12 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
             if person == request.user or not self.has_change_permission(request, person):
                 self.message_user(
                     request,
-                    _("You don’t have permission to do that to %s.") % person,
+                    _("You don’t have permission to change this account: %s.") % person,
                     messages.WARNING,
                 )
                 continue
             (actions.close_account if close else actions.reopen_account)(person)
-            self.log_change(request, person, "Closed." if close else "Opened again.")
+            self.log_change(request, person, "Deactivated." if close else "Reactivated.")
             done += 1
         if close:
             sentence = ngettext("Deactivated %d account.", "Deactivated %d accounts.", done)
@@ -250,7 +250,7 @@ class SignInAdmin(OwnFiltersOnly, admin.ModelAdmin):
             if may_change(request, sign_in.user):
                 done += actions.end_sign_in(sign_in.sid)
             else:
-                error = _("You don’t have permission to do that to %s.") % sign_in.user
+                error = _("You don’t have permission to change this account: %s.") % sign_in.user
                 self.message_user(request, error, messages.WARNING)
         sentence = ngettext("Ended %d session.", "Ended %d sessions.", done)
         self.message_user(request, sentence % done, messages.SUCCESS)

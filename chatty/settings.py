@@ -15,7 +15,7 @@ from chatty.ops import logs
 BASE_DIR = env.BASE_DIR
 DATA_DIR = env.get_path("DATA_DIR").absolute()
 
-# --- Where Chatty is reached ----------------------------------------------------------------------
+# --- Addresses and secrets ------------------------------------------------------------------------
 
 DEBUG = env.get_bool("DEBUG")
 HOST = env.get_str("HOST")
@@ -283,7 +283,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Chatty",
     "VERSION": "1",
-    "DESCRIPTION": "Conversations and messages of this Chatty, for programs.",
+    "DESCRIPTION": "REST API for accounts, conversations and messages.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

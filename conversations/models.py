@@ -96,7 +96,7 @@ class Conversation(models.Model):
                 condition=Q(access="open", archived_at=None, deleted_at=None),
                 name="conversation_browse",
             ),
-            # Finds deleted conversations whose rows are not removed yet, also after a crash.
+            # Finds deleted conversations whose rows are not removed yet, including after a crash.
             models.Index(
                 fields=["id"], condition=Q(deleted_at__isnull=False), name="conversation_to_purge"
             ),

@@ -30,7 +30,7 @@ _INTRODUCTION = """\
 
 Every setting of Chatty. None is required: without any, Chatty stores everything in `var/` and
 listens on `http://127.0.0.1:8000`. How the settings work together is described in
-[Running Chatty for others](deploy.md).
+[Deploying Chatty](deploy.md).
 
 Settings are environment variables. They can also be in a file named `.env` in the directory of
 `manage.py`, one `NAME=value` per line; [.env.example](../.env.example) is a template. A variable in

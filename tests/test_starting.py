@@ -131,7 +131,7 @@ def test_read_only_database_file_is_reported(installation, way):
     assert f"{path} is not writable" in output
     assert "Traceback" not in output
     if os.geteuid() == 0:
-        assert "chatty.db belongs to nobody, but Chatty runs as root" in output
+        assert "chatty.db is owned by nobody, but Chatty runs as root" in output
 
 
 @pytest.mark.parametrize("command", ["demo", "new_epoch", "accept_secret", "changepassword"])

@@ -81,7 +81,7 @@ class RefreshView(StrictAPIView, TokenRefreshView):
 
     If the response is lost, send the same token again within a minute: it returns the same pair, as
     long as neither token of that pair has been used. Any later use of an exchanged token ends the
-    sign-in.
+    session.
     """
 
     serializer_class = RotationSerializer
@@ -92,7 +92,7 @@ class RefreshView(StrictAPIView, TokenRefreshView):
 
 
 class LogoutView(StrictAPIView):
-    """End the sign-in of the refresh token in the body, or of the Bearer token if there is none."""
+    """End the session of the refresh token in the body, or of the Bearer token if there is none."""
 
     permission_classes = (AllowAny,)
 
@@ -191,7 +191,7 @@ class PictureView(StrictAPIView):
 
 
 class PasswordView(StrictAPIView):
-    """Change your password. All other sign-ins end."""
+    """Change your password. All other sessions end."""
 
     @extend_schema(request=PasswordSerializer, responses=_NOTHING)
     def post(self, request: Request) -> Response:
@@ -207,7 +207,7 @@ class PasswordView(StrictAPIView):
 
 
 class SignInsView(StrictAPIView):
-    """Your active sign-ins."""
+    """Your active sessions."""
 
     @extend_schema(responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}))
     def get(self, request: Request) -> Response:
@@ -219,7 +219,7 @@ class SignInsView(StrictAPIView):
 class SignInView(StrictAPIView):
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, sid: str) -> Response:
-        """End one of your sign-ins."""
+        """End one of your sessions."""
         actions.end_own_sign_in(current_user(request), sid)
         return Response(status=status.HTTP_204_NO_CONTENT)
 

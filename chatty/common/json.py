@@ -22,7 +22,7 @@ def decode(raw: bytes | str) -> Any:
 
 
 def check(value: Any) -> None:
-    """Check every level, without recursion because the sender chooses the depth. Raises as decode()."""
+    """Check every level, without recursion because the sender chooses the depth. Raises like decode()."""
     level = [value]
     for depth in range(DEPTH_MAX + 1):
         below: list[Any] = []
@@ -32,7 +32,9 @@ def check(value: Any) -> None:
                     raise ChatError("bad_text")
             elif isinstance(item, dict | list):
                 if depth == DEPTH_MAX:
-                    raise ChatError("bad_frame", f"That is nested over {DEPTH_MAX} levels deep.")
+                    raise ChatError(
+                        "bad_frame", f"JSON can be nested at most {DEPTH_MAX} levels deep."
+                    )
                 below += item
                 below += item.values() if isinstance(item, dict) else ()
         level = below

@@ -248,7 +248,7 @@ class Limiter:
         _raise_slow_down(self._take([bucket(name, key)], cost))
 
     def check_address(self, name: str, address: str) -> None:
-        """As check(), for a client_address() and its network."""
+        """Like check(), for a client_address() and its network."""
         self.take(buckets_of(name, address))
 
     def take(self, buckets: Sequence[Bucket]) -> None:
@@ -259,7 +259,7 @@ class Limiter:
         _raise_slow_down(self._take(buckets, 1))
 
     async def acheck(self, name: str, key: str) -> None:
-        """As check(), without blocking the event loop."""
+        """Like check(), without blocking the event loop."""
         buckets = [bucket(name, key)]
         if shared := self._redis():
             try:
@@ -269,7 +269,7 @@ class Limiter:
         _raise_slow_down(self._local.take(buckets, 1))
 
     def check_local(self, name: str, key: str, cost: float = 1) -> None:
-        """As check(), but counted only in this process, so it is fast enough for every frame."""
+        """Like check(), but counted only in this process, so it is fast enough for every frame."""
         _raise_slow_down(self._local.take([bucket(name, key)], cost))
 
     def put_back(self, name: str, key: str, cost: int = 1) -> None:

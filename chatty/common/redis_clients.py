@@ -173,7 +173,7 @@ def connect(url: str, **options: Any) -> Redis:
 
 
 def connect_async(url: str, **options: Any) -> AsyncRedis:
-    """As connect(), for the running event loop."""
+    """Like connect(), for the running event loop."""
     from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.sentinel import SentinelConnectionPool
 

@@ -353,7 +353,7 @@ GROUPS = (
             Setting(
                 name="SOCKETS_PER_USER",
                 kind="whole number",
-                description="The maximum number of WebSockets of one person on each process.",
+                description="The maximum number of WebSockets per person in each process.",
                 default="20",
                 unit="WebSockets",
                 least=1,
@@ -373,8 +373,8 @@ GROUPS = (
             Setting(
                 name="PRESENCE_MEMBERS",
                 kind="whole number",
-                description="The maximum number of members of a conversation in which people see who "
-                "is online and who has read a message. `0` turns both off.",
+                description="The largest conversation, in members, that shows who is online and who "
+                "has read a message. `0` turns both off.",
                 default="100",
                 unit="members",
                 most=1000,
@@ -547,8 +547,8 @@ GROUPS = (
             Setting(
                 name="LIMIT_RENDERING",
                 kind="rate",
-                description="Milliseconds of CPU time for the Markdown of one person, counted by each "
-                "process.",
+                description="CPU time for rendering one person's Markdown, in milliseconds. Counted by "
+                "each process.",
                 default="1000/10s",
             ),
         ),

@@ -229,7 +229,7 @@ def _ownership(path: Path) -> str:
         if owner == os.geteuid() and os.access(place, os.W_OK):
             return ""
         return (
-            f"{place} belongs to {_name_of(owner)}, but Chatty runs as {_name_of(os.geteuid())}. "
+            f"{place} is owned by {_name_of(owner)}, but Chatty runs as {_name_of(os.geteuid())}. "
         )
     return ""
 
@@ -265,7 +265,7 @@ def explain_postgresql_error(error: BaseException) -> str | None:
         case "42P01" | "42703":
             return _BEHIND
         case "53100":
-            return "The disk of PostgreSQL at {where} is full. Free some space.".format(**known)
+            return "PostgreSQL at {where} has run out of disk space. Free some.".format(**known)
         case "25006":
             return (
                 "PostgreSQL at {where} is read-only: it is a standby, or "

@@ -79,7 +79,7 @@ def is_there() -> bool:
 
 
 def require_set_up(workers: int) -> None:
-    """Raises StartError before the set-up, before that of an update, and without a database."""
+    """Raises StartError if Chatty or an update is not set up, or if there is no database."""
     if not settings.SECRET_IS_STORED or not is_there():
         raise StartError(f"Chatty is not set up yet. {SET_UP}")
     failures.require_database()
@@ -100,7 +100,8 @@ def require_set_up(workers: int) -> None:
         connection.close()
     if pending:
         raise StartError(
-            f"The database is {len(pending)} migrations behind this version of Chatty. {SET_UP}"
+            f"The database is behind this version of Chatty (migrations to apply: {len(pending)}). "
+            f"{SET_UP}"
         )
     if not settings.DEBUG and not staticfiles_storage.exists("staticfiles.json"):
         raise StartError(f"The static files have not been collected yet. {SET_UP}")

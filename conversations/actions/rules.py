@@ -123,8 +123,8 @@ def require_room_to_be_added(people: Collection[User]) -> None:
     full = _names_with_unopened(people, Conversation.Kind.GROUP, limits.UNOPENED_GROUPS_MAX)
     if full:
         detail = _(
-            "Not added: {names} has too many new conversations. Try again after they’ve"
-            " opened some of them."
+            "Not added, because they have too many new conversations: {names}. Try "
+            "again after they’ve opened some."
         )
         raise ChatError("too_many", format_lazy(detail, names=", ".join(full)))
 

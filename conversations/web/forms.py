@@ -59,7 +59,7 @@ class ConversationForm(forms.Form):
 
 
 class LevelForm(forms.Form):
-    level = forms.ChoiceField(label=_("Notify me of"), choices=LEVELS, widget=forms.RadioSelect)
+    level = forms.ChoiceField(label=_("Notify me about"), choices=LEVELS, widget=forms.RadioSelect)
 
     def __init__(self, *, level: str, is_direct: bool) -> None:
         """Direct messages have no mentions, so this level is not offered and shown as "all"."""

@@ -77,7 +77,7 @@ TOPICS = (
             Section("sidebar", _("Find your way around")),
             Section("profile", _("Your profile and display")),
             Section("install", _("Install Chatty as an app")),
-            Section("offline", _("Write without a connection")),
+            Section("offline", _("Write while offline")),
         ),
     ),
     Topic(

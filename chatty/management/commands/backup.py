@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
 
 def unused(directory: Path) -> Path:
-    """A path in `directory`, named after the time (UTC), that no file begins with yet."""
+    """Return an unused path in `directory`, named after the time (UTC)."""
     name = f"chatty-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
     number, base = 1, directory / name
     while any(directory.glob(f"{base.name}.*")):

@@ -16,7 +16,7 @@ from conversations.management.demo.people import CAST
 
 
 class Command(BaseCommand):
-    help = "Add eight people and a month of messages, to look around."
+    help = "Add sample data: eight people and a month of messages."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             type=int,
             default=0,
             metavar="N",
-            help="Also fill one conversation up to N messages.",
+            help="Also add messages to one conversation until it has N.",
         )
 
     def handle(self, *, force: bool, messages: int, **options: Any) -> None:

@@ -19,9 +19,9 @@ class Command(BaseCommand):
         self.stdout.write(
             _(
                 "Every browser and app that connects from now on reloads its "
-                "conversations. Messages that weren’t sent before the restore aren’t "
-                "sent. Browsers show them, and older drafts, to their author to copy or"
-                " discard."
+                "conversations. Messages that were unsent at the time of the restore "
+                "won’t be sent. Their authors can copy or discard them, and older "
+                "drafts, in the browser."
             )
         )
         self.stdout.write(_("Running servers notice within seconds and reconnect all clients."))
