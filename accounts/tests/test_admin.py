@@ -93,7 +93,7 @@ class TestPeople:
         page = act(office(root), PEOPLE, "close_accounts", root.pk)
         root.refresh_from_db()
         assert root.is_active
-        assert "You don’t have permission to do that to Root." in page.content.decode()
+        assert "You don’t have permission to change this account: Root." in page.content.decode()
 
     def test_users_cannot_be_deleted(self, root, alice):
         client = office(root)

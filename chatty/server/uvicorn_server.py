@@ -82,7 +82,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         # Objects loaded so far live as long as the process. Otherwise the garbage collector would
-        # traverse them again and again, and all requests would wait: 80 ms each time with fifty people talking.
+        # traverse them again and again while all requests wait: 80 ms each time with fifty people.
         gc.collect()
         gc.freeze()
         self.on_ready()
