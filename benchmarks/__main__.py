@@ -52,12 +52,14 @@ def main(arguments: list[str]) -> int:
                 options.json.write_text(json.dumps(figures, indent=2) + "\n")
     print(f"\nLoad average at the end: {os.getloadavg()[0]:.1f}")
     for name, what in bench.absent.items():
-        print(f"Without {name}: it needs {what}.")
+        print(f"Skipped {name}: requires {what}.")
     return 0
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What Chatty costs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure the cost of Chatty."
+    )
     parser.add_argument("--rounds", type=int, default=7, help="Rounds for the medians. Default: 7.")
     parser.add_argument(
         "--only",
@@ -82,13 +84,13 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write all values of all rounds.")
     options = parser.parse_args(arguments)
     if unknown := set(options.only) - set(SCENARIOS):
-        parser.error(f"There is no scenario {', '.join(sorted(unknown))}.")
+        parser.error(f"Unknown scenario: {', '.join(sorted(unknown))}.")
     if options.rounds < 1:
         parser.error("--rounds should be at least 1.")
     if options.against:
         options.against = options.against.resolve()
         if not (options.against / "manage.py").is_file():
-            parser.error(f"There is no Chatty in {options.against}.")
+            parser.error(f"No Chatty checkout in {options.against}.")
         if not (options.against / ".venv/bin/python").exists():
             parser.error(f"Run `make install` in {options.against} first.")
     return options
@@ -154,10 +156,10 @@ def heading(about: dict[str, Any], bench: Bench) -> str:
     limits = ", ".join(f"{name}={value}" for name, value in about["limits"].items())
     lines = [
         f"- {about['date']}, commit {about['commit']}, medians of {bench.rounds} rounds",
-        f"- {about['machine']}; load average at the beginning: {about['load_before'][0]:.1f}",
+        f"- {about['machine']}; load average at the start: {about['load_before'][0]:.1f}",
         f"- {versions}",
         *([f"- the other checkout: commit {about['against']}"] if "against" in about else []),
-        f"- out of the way: {limits}",
+        f"- raised limits and database settings: {limits}",
     ]
     if bench.quick:
         lines.append("- **quick**: these figures mean nothing")

@@ -78,6 +78,6 @@ class Bench:
         self.note_faults(scenario, contender, outcome.faults)
 
     def note_faults(self, scenario: str, contender: str, faults: Faults) -> None:
-        for what in ("missing", "late", "doubled", "disordered"):
+        for what in ("missing", "late", "duplicated", "disordered"):
             label = "out of order" if what == "disordered" else what
             self.sheet.note(scenario, label, contender, getattr(faults, what), "", 0)

@@ -269,7 +269,7 @@ class Faults:
 
     missing: int = 0
     late: int = 0
-    doubled: int = 0
+    duplicated: int = 0
     disordered: int = 0
 
     def compare(self, heard: Sequence[int], expected: Sequence[int]) -> None:
@@ -277,7 +277,7 @@ class Faults:
             return
         different = set(heard)
         self.missing += len(set(expected) - different)
-        self.doubled += len(heard) - len(different)
+        self.duplicated += len(heard) - len(different)
         place = {number: index for index, number in enumerate(expected)}
         places = [place[number] for number in heard if number in place]
         self.disordered += sum(a > b for a, b in pairwise(places))

@@ -39,28 +39,28 @@ GRAPHS = (
         "fan-out-200.svg",
         "fan-out to 200",
         "CPU per delivery",
-        "Processor time for one delivery to one of 200 people",
+        "CPU time per delivery with 200 recipients",
         1,
     ),
     Graph(
         "fan-out-1000.svg",
         "fan-out to 1,000",
         "CPU per delivery",
-        "Processor time for one delivery to one of 1,000 people",
+        "CPU time per delivery with 1,000 recipients",
         1,
     ),
     Graph(
         "sends.svg",
         "durable sends",
         "CPU per send",
-        "Processor time for one message: stored, acknowledged, delivered to two",
+        "CPU time per message: stored, acknowledged, delivered to two",
         10,
     ),
     Graph(
         "connect.svg",
         "connect storm of 2,000",
-        "CPU per connect",
-        "Processor time for one socket let in",
+        "CPU per connection",
+        "CPU time per connection",
         0.1,
     ),
 )
@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
 def noted(run: dict[str, Any]) -> str:
     machine = run["machine"].rpartition(", Linux")[0]
     rounds = len(run["figures"][0]["values"])
-    return f"Less is better; logarithmic. {machine}, {run['date'][:10]}, median of {rounds}."
+    return f"Lower is better. Logarithmic scale. {machine}, {run['date'][:10]}, median of {rounds}."
 
 
 def drawn(graph: Graph, figures: list[dict[str, Any]], note: str) -> str:

@@ -79,7 +79,7 @@ class Sheet:
         for figure in noted:
             if figure.contender != base:
                 for one, other in zip(own, figure.values, strict=True):
-                    label = f"{base}'s {what} against it"
+                    label = f"{base}'s {what} relative to it"
                     self.note(scenario, label, figure.contender, one / other, "times", 2)
 
     def figures(self) -> list[Figure]:

@@ -25,16 +25,16 @@ from benchmarks.scenarios import SCENARIOS
 from tests.installations import ROOT
 
 
-def test_faults_distinguish_missing_doubled_and_disordered():
+def test_faults_distinguish_missing_duplicated_and_disordered():
     faults = Faults()
     faults.compare(array("L", [1, 2, 3, 4]), range(1, 5))
     assert faults == Faults()
     faults.compare([1, 3, 4], range(1, 5))
     assert faults == Faults(missing=1)
     faults.compare([1, 2, 2, 3, 4], range(1, 5))
-    assert faults == Faults(missing=1, doubled=1)
+    assert faults == Faults(missing=1, duplicated=1)
     faults.compare([2, 1, 3, 4], range(1, 5))
-    assert faults == Faults(missing=1, doubled=1, disordered=1)
+    assert faults == Faults(missing=1, duplicated=1, disordered=1)
 
 
 class Pieces:
@@ -160,7 +160,7 @@ def test_ratios_compare_the_same_round():
         sheet.note("tea", "CPU", "Chatty", ours, "µs")
         sheet.note("tea", "CPU", "peer", theirs, "µs")
     sheet.note_ratios("tea", "CPU", "Chatty")
-    (ratio,) = (each for each in sheet.figures() if "against" in each.what)
+    (ratio,) = (each for each in sheet.figures() if "relative" in each.what)
     assert (ratio.contender, ratio.values) == ("peer", [0.5, 0.5, 0.5])
 
 
@@ -170,8 +170,8 @@ def test_invalid_options_are_rejected(capsys):
             bench.parsed(wrong)
         assert error.value.code == 2
     said = capsys.readouterr().err
-    assert "no scenario tea" in said
-    assert "no Chatty in /nowhere" in said
+    assert "Unknown scenario: tea" in said
+    assert "No Chatty checkout in /nowhere" in said
 
 
 def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[str, Any]]:
@@ -204,7 +204,7 @@ def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
         for each in found["figures"]
     }
     assert len({scenario for scenario, *_ in noted}) == len(scenarios)
-    harm = {"missing", "doubled", "out of order", "not acknowledged", "closed meanwhile"}
+    harm = {"missing", "duplicated", "out of order", "not acknowledged", "connections closed"}
     assert {what: count for what, count in noted.items() if what[1] in harm and count} == {}
     assert {what for what, cost in noted.items() if "CPU" in what[1] and not cost > 0} == set()
     for scenario, *_ in noted:
@@ -232,10 +232,10 @@ def test_another_checkout_runs_in_every_scenario_but_hostile(tmp_path: Path):
 def test_four_hostile_clients_barely_affect_fifty_people(tmp_path: Path):
     _, found = measured(tmp_path, "--rounds", "3", "--only", "hostile", seconds=400)
     noted = {each["what"]: each["median"] for each in found["figures"]}
-    assert noted["p99 against without"] <= 2
+    assert noted["p99 relative to without"] <= 2
     assert noted["memory grew by"] <= 64  # MiB
-    assert noted["longest page beside them"] <= 2  # seconds
-    assert noted["missing"] == noted["doubled"] == noted["out of order"] == 0
+    assert noted["slowest page, with them"] <= 2  # seconds
+    assert noted["missing"] == noted["duplicated"] == noted["out of order"] == 0
 
 
 def test_frame_length_is_not_mistaken_for_a_ping():

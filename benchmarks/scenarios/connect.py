@@ -36,11 +36,11 @@ def run(bench: Bench) -> None:
             _settle(bench, clients)
             kept = (resident_bytes(contender.pid) - memory) / sockets / 1024
             name = contender.name
-            bench.sheet.note(scenario, "CPU per connect", name, used / sockets * MILLI, "ms", 2)
-            bench.sheet.note(scenario, "memory of an idle socket", name, kept, "KiB", 1)
-            bench.sheet.note(scenario, "until all are in", name, seconds, "s", 2)
-            bench.sheet.note(scenario, "refused a socket", name, clients.refused, "", 0)
-            bench.sheet.note(scenario, "closed meanwhile", name, clients.closed, "", 0)
+            bench.sheet.note(scenario, "CPU per connection", name, used / sockets * MILLI, "ms", 2)
+            bench.sheet.note(scenario, "memory per idle connection", name, kept, "KiB", 1)
+            bench.sheet.note(scenario, "until all are connected", name, seconds, "s", 2)
+            bench.sheet.note(scenario, "connections refused", name, clients.refused, "", 0)
+            bench.sheet.note(scenario, "connections closed", name, clients.closed, "", 0)
 
 
 def _settle(bench: Bench, clients: LoadClients) -> None:

@@ -64,16 +64,16 @@ def _measure(
     cost = (cpu_seconds(contender.pid) - before) / max(1, outcome.deliveries) * MICRO
     bench.sheet.note(scenario, COST, contender.name, cost, "µs", 2)
     rate = outcome.deliveries / outcome.seconds
-    bench.sheet.note(scenario, "deliveries a second", contender.name, rate, "", 0)
+    bench.sheet.note(scenario, "deliveries per second", contender.name, rate, "", 0)
     bench.note_deliveries(scenario, contender.name, outcome)
-    bench.sheet.note(scenario, "refused a socket", contender.name, clients.refused, "", 0)
-    bench.sheet.note(scenario, "closed meanwhile", contender.name, clients.closed, "", 0)
+    bench.sheet.note(scenario, "connections refused", contender.name, clients.refused, "", 0)
+    bench.sheet.note(scenario, "connections closed", contender.name, clients.closed, "", 0)
 
 
 def _lone_messages(bench: Bench, scenario: str, contender: Contender, clients: LoadClients) -> None:
     waits = _deliver(contender, clients, 10 if bench.quick else LONE, window=1).waits
     for share in (0.5, 0.99):
-        what = f"a lone message, until all have it: p{share * 100:.0f}"
+        what = f"single message until all have it: p{share * 100:.0f}"
         waited = percentile(waits, share) * MILLI
         bench.sheet.note(scenario, what, contender.name, waited, "ms", 2)
 

@@ -36,11 +36,11 @@ def run(bench: Bench) -> None:
                     _ask(chatty, room, AT_ONCE)
                     spent[room] += cpu_seconds(chatty.pid) - before
             for length, seconds in zip(lengths, spent, strict=True):
-                what = f"CPU of the latest {PAGE} of {length:,}"
+                what = f"CPU for the latest {PAGE} of {length:,}"
                 cost = seconds / requests * MILLI
                 bench.sheet.note(SCENARIO, what, chatty.name, cost, "ms", 2)
             ratio = spent[-1] / spent[0]
-            what = f"{lengths[-1]:,} against {lengths[0]:,}"
+            what = f"{lengths[-1]:,} relative to {lengths[0]:,}"
             bench.sheet.note(SCENARIO, what, chatty.name, ratio, "times", 2)
 
 

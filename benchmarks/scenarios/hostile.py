@@ -30,7 +30,7 @@ from benchmarks.scenarios.fanout import WORDS
 from benchmarks.scenarios.page import PASSWORD, signed_in
 from benchmarks.scenarios.slow_reader import Memory
 
-SCENARIO = "fifty people beside four hostile clients"
+SCENARIO = "fifty people and four hostile clients"
 PEOPLE = 50
 RATE = 20  # messages a second, of all people together
 SECONDS = 15  # with the hostile clients, and the same without
@@ -89,10 +89,10 @@ def run(bench: Bench) -> None:
         sheet, name = bench.sheet, contender.name
         grown = (memory.most - before.most) / 2**20
         sheet.note(SCENARIO, "memory grew by", name, grown, "MiB")
-        sheet.note(SCENARIO, "longest page without", name, max(calm.answer), "s", 2)
-        sheet.note(SCENARIO, "longest page beside them", name, max(pages.answer), "s", 2)
+        sheet.note(SCENARIO, "slowest page, without them", name, max(calm.answer), "s", 2)
+        sheet.note(SCENARIO, "slowest page, with them", name, max(pages.answer), "s", 2)
         for what, count in sorted(attacks.answer.items()):
-            sheet.note(SCENARIO, f"they: {what}", name, count, "", 0)
+            sheet.note(SCENARIO, f"hostile: {what}", name, count, "", 0)
 
 
 def prepared(chatty: Chatty, room: int) -> str:
@@ -119,10 +119,10 @@ def read_at_once(chatty: Chatty, token: str, room: int) -> None:
 def _note(bench: Bench, name: str, alone: Outcome, attacked: Outcome) -> None:
     sheet = bench.sheet
     before, after = (percentile(each.waits, 0.99) for each in (alone, attacked))
-    sheet.note(SCENARIO, "sends a second", name, len(attacked.waits) / attacked.seconds, "")
-    sheet.note(SCENARIO, "p99 of a send without", name, before * MILLI, "ms")
-    sheet.note(SCENARIO, "p99 of a send beside them", name, after * MILLI, "ms")
-    sheet.note(SCENARIO, "p99 against without", name, after / before, "times", 2)
+    sheet.note(SCENARIO, "sends per second", name, len(attacked.waits) / attacked.seconds, "")
+    sheet.note(SCENARIO, "p99 of a send, without them", name, before * MILLI, "ms")
+    sheet.note(SCENARIO, "p99 of a send, with them", name, after * MILLI, "ms")
+    sheet.note(SCENARIO, "p99 relative to without", name, after / before, "times", 2)
     bench.note_faults(SCENARIO, name, attacked.faults)
 
 
@@ -235,9 +235,9 @@ class Hostile:
     def push(self, line: socket.socket, data: bytes) -> None:
         """Write the same data repeatedly, as fast as the server reads it."""
         line.settimeout(0.2)
-        while self.goes_on() and self.done["bytes pushed"] < PUSHED_MAX:
+        while self.goes_on() and self.done["bytes sent"] < PUSHED_MAX:
             with contextlib.suppress(TimeoutError):
-                self.done["bytes pushed"] += line.send(data)
+                self.done["bytes sent"] += line.send(data)
 
 
 def attack(target: Target, pipe: Connection) -> None:
@@ -277,7 +277,7 @@ def leave_answers_unread(hostile: Hostile) -> None:
         for _ in range(UNREAD_LINES):
             line = stack.enter_context(contextlib.closing(hostile.dial("127.0.0.3")))
             line.sendall(request * 8)
-            hostile.done["large answers asked for"] += 8
+            hostile.done["large responses requested"] += 8
             lines[line.fileno()] = line
             watch.register(line, select.POLLRDHUP)
         while lines and hostile.goes_on():
@@ -292,7 +292,7 @@ def flood_socket(hostile: Hostile) -> None:
     with contextlib.closing(hostile.dial("127.0.0.4")) as line:
         line.sendall(upgrade("/ws/", target.port, "Sec-WebSocket-Protocol: chatty.v2", bearer))
         if not line.recv(1000).startswith(b"HTTP/1.1 101"):
-            hostile.done["sockets refused"] += 1
+            hostile.done["connections refused"] += 1
             return
         ping = b"\x89\x80\0\0\0\0"
         hostile.push(line, (ping + text_frame(b'{"type":"ping"}')) * 500)
@@ -312,9 +312,14 @@ def sign_in_and_write(hostile: Hostile) -> None:
     with contextlib.closing(connection):
         for number in itertools.count():
             for what, path, headers, body in (
-                ("token", "/api/token/", {}, {"email": target.email, "password": PASSWORD}),
-                ("token", "/api/token/", {}, {"email": target.email, "password": "wrong"}),
-                ("Markdown", messages, bearer, costly_message(number)),
+                (
+                    "token requests",
+                    "/api/token/",
+                    {},
+                    {"email": target.email, "password": PASSWORD},
+                ),
+                ("token requests", "/api/token/", {}, {"email": target.email, "password": "wrong"}),
+                ("Markdown posts", messages, bearer, costly_message(number)),
             ):
                 if not hostile.goes_on():
                     return
@@ -323,4 +328,4 @@ def sign_in_and_write(hostile: Hostile) -> None:
                 connection.request("POST", path, text, {**headers, **json_type})
                 answer = connection.getresponse()
                 answer.read()
-                hostile.done[f"{what} answered {answer.status}"] += 1
+                hostile.done[f"{what} with {answer.status}"] += 1

@@ -18,7 +18,7 @@ from benchmarks.contenders import Chatty, ChattySmall, Plan
 from benchmarks.measure import percentile
 from benchmarks.scenarios import sends
 
-SCENARIO = "requests beside fifty who talk"
+SCENARIO = "requests while fifty people send"
 PAUSE_SECONDS = 0.05
 EACH = 1_000  # messages per sender and round, which takes long enough for a hundred requests
 
@@ -45,10 +45,10 @@ def run(bench: Bench) -> None:
             waits: list[float] = ours.recv()
             asking.join()
         name, rate = contender.name, len(outcome.waits) / outcome.seconds
-        bench.sheet.note(SCENARIO, "sends a second", name, rate, "", 0)
+        bench.sheet.note(SCENARIO, "sends per second", name, rate, "", 0)
         bench.sheet.note(SCENARIO, "requests", name, len(waits), "", 0)
         for share in (0.5, 0.99):
-            what = f"a request: p{share * 100:.0f}"
+            what = f"p{share * 100:.0f} of a request"
             bench.sheet.note(SCENARIO, what, name, percentile(waits, share) * MILLI, "ms")
 
 

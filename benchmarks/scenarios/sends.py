@@ -61,7 +61,7 @@ def _measure(
     stored = max(1, len(outcome.waits))
     cost = (sum(map(cpu_seconds, contender.pids)) - before) / stored * MICRO
     bench.sheet.note(scenario, COST, contender.name, cost, "µs", 0)
-    bench.sheet.note(scenario, "sends a second", contender.name, stored / outcome.seconds, "", 0)
+    bench.sheet.note(scenario, "sends per second", contender.name, stored / outcome.seconds, "", 0)
     bench.note_deliveries(scenario, contender.name, outcome)
     unanswered = each * len(clients.lines) - len(outcome.waits)
     bench.sheet.note(scenario, "not acknowledged", contender.name, unanswered, "", 0)

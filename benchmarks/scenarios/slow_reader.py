@@ -15,7 +15,7 @@ RECEIVERS = 10
 PASSING = 20_000_000  # bytes to each reader, at any pace; less might fit into buffers
 WORDS = "word " * 700
 WINDOW = 4
-SCENARIO = "one stops reading"
+SCENARIO = "one recipient stops reading"
 _PROBES = 8
 _LOOK_SECONDS = 0.05
 
@@ -57,9 +57,9 @@ def run(bench: Bench) -> None:
         grown = (memory.most - memory.before) / 2**20
         bench.sheet.note(SCENARIO, "memory grew by", name, grown, "MiB")
         bench.sheet.note(SCENARIO, "CPU per delivery before", name, cost_alone, "µs", 2)
-        bench.sheet.note(SCENARIO, "CPU per delivery meanwhile", name, cost_beside, "µs", 2)
+        bench.sheet.note(SCENARIO, "CPU per delivery during", name, cost_beside, "µs", 2)
         slower = percentile(beside.waits, 0.99) / percentile(alone.waits, 0.99)
-        bench.sheet.note(SCENARIO, "p99 against before", name, slower, "times", 2)
+        bench.sheet.note(SCENARIO, "p99 relative to before", name, slower, "times", 2)
         bench.note_faults(SCENARIO, name, beside.faults)
 
 

@@ -17,7 +17,7 @@ TICKS = 4  # per round
 
 def run(bench: Bench) -> None:
     each = 50 if bench.quick else ROOMS_EACH
-    scenario = f"{PEOPLE * each:,} silent conversations"
+    scenario = f"{PEOPLE * each:,} idle conversations"
     plan = Plan(PEOPLE, [[person] for person in range(PEOPLE) for _ in range(each)])
     seconds = 2.0 if bench.quick else TICKS * TICK_SECONDS
     contenders = [kind(bench.site) for kind in bench.available([Chatty])]
@@ -30,5 +30,7 @@ def run(bench: Bench) -> None:
             while (left := seconds - (time.monotonic() - start)) > 0:
                 clients.pump(left)  # answers pings
             share = (cpu_seconds(chatty.pid) - before) / seconds * 100
-            bench.sheet.note(scenario, "of a core, tick and all", chatty.name, share, "%", 2)
-            bench.sheet.note(scenario, "closed meanwhile", chatty.name, clients.closed, "", 0)
+            bench.sheet.note(
+                scenario, "share of one core, including ticks", chatty.name, share, "%", 2
+            )
+            bench.sheet.note(scenario, "connections closed", chatty.name, clients.closed, "", 0)
