@@ -1,4 +1,4 @@
-"""Accounts and sign-ins in the administration. Like all interfaces, it changes them only through actions.
+"""Accounts and sign-ins in the admin site. Like all interfaces, it changes data only through actions.
 
 Accounts cannot be deleted here, and neither password hashes nor tokens are shown.
 """
@@ -76,7 +76,7 @@ admin.site.unregister(Group)
 
 
 class _CleanedForm(forms.ModelForm):
-    """Applies the same validation to the administration's input as the actions do."""
+    """Applies the same validation to the admin site's input as the actions do."""
 
     def clean_email(self) -> str:
         try:

@@ -1,6 +1,6 @@
 """Creates and ends the sign-in row whenever a browser is signed in or out.
 
-Django's login() and logout() send these signals, so the row is also right for the administration,
+Django's login() and logout() send these signals, so the row is also right for the admin site,
 tests and code that is added later.
 """
 

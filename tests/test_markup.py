@@ -64,3 +64,15 @@ def test_template_lines_are_short() -> None:
         if len(line) > LINE_MAX
     ]
     assert long == []
+
+
+def test_template_tags_do_not_span_lines() -> None:
+    """Django shows such a tag as text."""
+    broken = [
+        f"{path.relative_to(TEMPLATES)}:{number}"
+        for path in sorted(TEMPLATES.rglob("*.html"))
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        for start, end in (("{%", "%}"), ("{{", "}}"), ("{#", "#}"))
+        if line.count(start) != line.count(end)
+    ]
+    assert broken == []

@@ -100,7 +100,8 @@ def test_serve_before_setup_is_rejected_and_creates_no_database(installation, tm
 def test_serve_rejects_an_outdated_database(installation):
     installation.manage("migrate", "conversations", "zero", "--verbosity", "0")
     output = installation.manage("serve", check=False, PORT="0")
-    assert "behind this version of Chatty. Run this first: python manage.py setup" in output
+    assert "behind this version of Chatty (migrations to apply: " in output
+    assert "Run this first: python manage.py setup" in output
 
 
 def test_serve_rejects_a_second_process_on_sqlite(installation, server):

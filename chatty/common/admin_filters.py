@@ -1,4 +1,4 @@
-"""Restricts the lookups that lists in the administration accept."""
+"""Restricts the lookups that lists in the admin site accept."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def get_sign_up() -> str:
     if get_str("SIGN_UP").lower() == "invited":
         raise ImproperlyConfigured(
             "SIGN_UP=invited isn't supported yet, because this version of Chatty has no invitations. "
-            "Set SIGN_UP=closed and create accounts in the administration, or set SIGN_UP=open."
+            "Set SIGN_UP=closed and create accounts in the admin site, or set SIGN_UP=open."
         )
     return get_choice("SIGN_UP")
 

@@ -1,10 +1,10 @@
 """Every setting that operators can change, declared once: name, kind, default, limits, description.
 
-chatty/conf/env.py reads only what is declared here, by the kind that is declared. `python -m
-docs.settings` writes docs/settings.md and .env.example from it, in this order. Imports nothing of
-Django, so that it can be read before there are settings.
+chatty/conf/env.py reads only the settings declared here, and parses each as its declared kind.
+`python -m docs.settings` writes docs/settings.md and .env.example from it, in this order. Imports
+nothing from Django, so it can be loaded before settings exist.
 
-Descriptions are Markdown, for docs/settings.md; .env.example shows them without the marks.
+Descriptions are Markdown, for docs/settings.md; .env.example shows them without the markup.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Structured logs: one line per event, without messages, tokens, cookies or query strings.
 
 A line is `time LEVEL logger message key=value ...`, where `extra={...}` becomes key=value. Tracebacks
-contain files and lines. They contain an exception's message only if it cannot quote user input:
-ValueError, KeyError and the like, and details from PostgreSQL, repeat what people typed.
+show file names and line numbers. An exception's message is included only if it cannot quote user
+input. Those of ValueError, KeyError and similar can, and so can PostgreSQL's details: they are left out.
 """
 
 from __future__ import annotations

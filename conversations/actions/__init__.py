@@ -1,7 +1,7 @@
 """Everything that changes conversations: each action locks, checks permission and saves in one
 transaction, then publishes.
 
-Sockets, forms, REST, the administration and commands all use these, so each rule exists once. Events are
+Sockets, forms, REST, the admin site and commands all use these, so each rule exists once. Events are
 built inside the transaction, from the rows of exactly that version, but published after the commit. Inputs
 are validated before the first lock, because nothing slow may happen while other writers wait for it.
 

@@ -1,4 +1,4 @@
-"""Conversations and messages in the administration. All changes go through actions, as everywhere else.
+"""Conversations and messages in the admin site. All changes go through actions, as everywhere else.
 
 Administrators can neither see nor search the text of private conversations and direct messages until they
 have given a reason, which is recorded permanently. Lookups in the query string are ignored: with Django's

@@ -1,4 +1,4 @@
-"""Base class and helpers of the administration's pages."""
+"""Base class and helpers for pages of the admin site."""
 
 from __future__ import annotations
 

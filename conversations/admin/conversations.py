@@ -1,4 +1,4 @@
-"""Conversations in the administration: members, roles, archiving, access to private ones."""
+"""Conversations in the admin site: members, roles, archiving, access to private ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages in the administration: searching, reading where permitted, deleting."""
+"""Messages in the admin site: searching, reading where permitted, deleting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries for the administration."""
+"""Queries for the admin site."""
 
 from __future__ import annotations
 

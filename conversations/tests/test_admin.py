@@ -1,4 +1,4 @@
-"""Staff in the administration: what they see, what stays hidden, and that every action is published."""
+"""Staff in the admin site: what they see, what stays hidden, and that every action is published."""
 
 from __future__ import annotations
 

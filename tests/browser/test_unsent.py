@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Later, Room, enter, wait_for_line
 
-KEPT = "Unsent text is saved in this browser."
+KEPT = "This browser has unsent messages or drafts."
 
 
 def end_all_sign_ins(room: Room) -> None:
