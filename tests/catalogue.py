@@ -34,6 +34,12 @@ _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
 }
+# The same word in both languages. Any other translation that equals its original was forgotten.
+_SAME = {
+    *("(optional)", "Admins", "App", "Browser", "Details", "Emoji", "Enter", "Esc", "Indigo"),
+    *("Magenta", "Name", "Online", "Online:", "Orange", "Standard", "Text"),
+    *("%(count)d online", "{n} online", "Online: %(names)s", "Online: {names}", "{name}: {text}"),
+}
 _GLUED = re.compile(r"[.!?][A-ZÄÖÜ„]")
 # Placeholders: %(name)s, %s, {name}.
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
@@ -120,7 +126,7 @@ def problems(path: Path, strings: Catalog) -> Iterator[str]:
     with path.open("rb") as file:
         known = {(m.id, m.context) for m in _messages(read_po(file, locale=language(path)))}
     for ident, _context in known - {(m.id, m.context) for m in _messages(strings)}:
-        yield f"said nowhere any more: {ident!r}"
+        yield f"no longer used: {ident!r}"
     if path.read_bytes() != as_po(wanted):
         yield f"{path.name} is not as the command writes it"
     compiled = path.with_suffix(".mo")
@@ -149,18 +155,20 @@ def _same_kind(one: Message, other: Message) -> bool:
 def _wrong(message: Message) -> Iterator[str]:
     originals, strings = _forms(message.id), _forms(message.string or "")
     if message.fuzzy:
-        yield f"a guess, to be looked at: {message.id!r}"
+        yield f"fuzzy, needs review: {message.id!r}"
     if not all(strings):
         yield f"not translated: {message.id!r}"
         return
     for number, string in enumerate(strings):
         original = originals[min(number, len(originals) - 1)]
+        if string == original and original not in _SAME:
+            yield f"the same as its original: {string!r}"
         if _is_doubled(string, original):
-            yield f"holds two translations, one behind the other: {string!r}"
+            yield f"contains two translations: {string!r}"
         if _placeholders(string) != _placeholders(original):
-            yield f"fills other gaps than {original!r}: {string!r}"
+            yield f"placeholders differ from {original!r}: {string!r}"
         if original[:1].isspace() != string[:1].isspace() or original[-1:] != string[-1:] == " ":
-            yield f"begins or ends otherwise than {original!r}: {string!r}"
+            yield f"spaces at the ends differ from {original!r}: {string!r}"
 
 
 def _forms(string: str | Iterable[str]) -> list[str]:
