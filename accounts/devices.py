@@ -1,7 +1,7 @@
 """Recognising browsers that signed in before, by a signed cookie that outlives the sign-in.
 
-The cookie grants no access. Together with the right account it gives sign-in limits of its own, so
-strangers who use up the shared limits cannot lock that person out.
+The cookie grants no access. A browser that signs in to an account it has used before has separate
+limits, so strangers who use up the shared ones cannot lock the owner out.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def _take_attempts(email: str, address: str, device: Device | None) -> list[Buck
     """Count a sign-in attempt. Returns the buckets to put a token back into if it succeeds.
 
     There is no bucket per account: someone guessing Alice's password must not be able to lock Alice
-    out. The narrow buckets are never refilled, because a right password costs a hash too. When the
+    out. No token is put back into the narrow ones, because a right password costs a hash too. When the
     shared limits are used up, people who have signed in from this browser or address before have
     limits of their own.
 

@@ -5,7 +5,7 @@ command) catches it in one place and responds in its own format. Sockets send `c
 `retry`; REST adds the HTTP status of the table; forms show `detail`.
 
 Messages are translated when they are rendered, into the recipient's language: that of the page, the
-request's Accept-Language or the socket (consumer.py). Texts for developers and administrators are not
+request's Accept-Language or the socket (consumer.py). Text for developers and administrators is not
 translated: codes and field names, `bad_frame`, errors before a request has a language (admission.py),
 probes and metrics (health.py), and the log.
 """
@@ -77,7 +77,9 @@ CODES: dict[str, Code] = {
     # Temporary
     "slow_down": Code(429, _("You’re doing that too often. Try again in a moment."), retry=True),
     "busy": Code(503, _("Chatty is busy. Try again in a moment."), retry=True),
-    "unavailable": Code(503, _("Couldn’t save. Try again."), retry=True),
+    "unavailable": Code(
+        503, _("Chatty is temporarily unavailable. Try again in a moment."), retry=True
+    ),
     "server_error": Code(500, _("Something went wrong. The error was logged."), retry=True),
 }
 
@@ -86,8 +88,8 @@ class ChatError(Exception):
     """An expected error with a code from CODES and a message for people.
 
     `fields` maps field names to lists of messages (forms, REST). `retry_after` is in seconds, or None
-    if waiting does not help. Never include texts of the database or of Python's exceptions: clients
-    see them.
+    if waiting does not help. Never include error messages from the database or from Python
+    exceptions: clients see them.
     """
 
     def __init__(

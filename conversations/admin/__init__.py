@@ -2,7 +2,7 @@
 
 Administrators can neither see nor search the text of private conversations and direct messages until they
 have given a reason, which is recorded permanently. Lookups in the query string are ignored: with Django's
-own, `?body__startswith=` would reveal a hidden text letter by letter. Messages can only be filtered with
+own, `?body__startswith=` would reveal hidden text letter by letter. Messages can only be filtered with
 the search form.
 """
 

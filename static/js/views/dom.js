@@ -22,8 +22,8 @@ export function fromTemplate(id) {
 }
 
 /**
- * The only place that assigns innerHTML. `html` must have been rendered and sanitised by the server,
- * never user input.
+ * The only place that assigns innerHTML. `html` must have been rendered and sanitised by the server.
+ * Never pass user input.
  */
 export function setServerHtml(element, html) {
   element.innerHTML = html;
