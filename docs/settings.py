@@ -15,7 +15,8 @@ from pathlib import Path
 
 import mdformat
 
-from chatty.conf.known_settings import FOREIGN, GROUPS, UNBOUNDED, Group, Setting
+from chatty.conf.known_settings import FOREIGN, GROUPS
+from chatty.conf.setting import UNBOUNDED, Group, Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs/settings.md"

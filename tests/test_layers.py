@@ -202,3 +202,16 @@ def test_files_named_in_stylesheets_exist():
         if not (path.parent / match.group(1)).exists()
     ]
     assert missing == []
+
+
+def test_product_modules_are_short():
+    """Longer ones have more than one subject."""
+    packages = ("accounts", "chatty", "conversations")
+    lines = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines())
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+        if "tests" not in path.parts
+    }
+    assert len(lines) > 150
+    assert {path: count for path, count in lines.items() if count > 400} == {}

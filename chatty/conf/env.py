@@ -13,7 +13,7 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from psycopg.conninfo import make_conninfo
 
-from chatty.conf.known_settings import NAMES, SETTINGS, UNBOUNDED, Setting
-from chatty.conf.names import nearest, slip_of
+from chatty.conf.known_settings import NAMES, SETTINGS
+from chatty.conf.names import nearest, require_known_names
+from chatty.conf.setting import UNBOUNDED, Setting
 from chatty.postgres import WatchedConnection
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -78,24 +79,13 @@ def _names_in(path: Path, content: str) -> Iterator[tuple[int, str]]:
         yield number, match[1]
 
 
-def require_known_names(environment: Mapping[str, str]) -> None:
-    """Raises ImproperlyConfigured for a name that looks like a misspelled setting."""
-    for name in sorted(environment):
-        meant = slip_of(name)
-        if meant is not None:
-            raise ImproperlyConfigured(
-                f"The environment variable {name} is not a setting. Did you mean {meant}? "
-                "If other software needs it, unset it for Chatty."
-            )
-
-
 env = FileAwareEnv()
 read_file(BASE_DIR / ".env")
 require_known_names(os.environ)
 
 
-def declared(name: str, *kinds: str) -> Setting:
-    """The declaration of a setting. Raises LookupError if there is none, or it is of another kind."""
+def get_declaration(name: str, *kinds: str) -> Setting:
+    """Return the declaration of a setting. Raises LookupError if there is none, or it is of another kind."""
     setting = SETTINGS.get(name)
     if setting is None:
         raise LookupError(f"{name} is not declared in chatty/conf/known_settings.py")
@@ -109,7 +99,7 @@ def get_str(name: str, default: str | None = None) -> str:
 
     `default` is only for settings whose default depends on others: the rest declare theirs.
     """
-    setting = declared(name)
+    setting = get_declaration(name)
     if default is None:
         default = setting.default
     file = os.environ.get(f"{name}_FILE")
@@ -123,7 +113,7 @@ def get_str(name: str, default: str | None = None) -> str:
 
 
 def get_bool(name: str) -> bool:
-    declared(name, "flag")
+    get_declaration(name, "flag")
     value = get_str(name).lower()
     if value in {"1", "true", "yes", "on"}:
         return True
@@ -133,7 +123,7 @@ def get_bool(name: str) -> bool:
 
 
 def get_float(name: str, default: float | None = None) -> float:
-    setting = declared(name, "number", "whole number")
+    setting = get_declaration(name, "number", "whole number")
     value = get_str(name, None if default is None else f"{default}")
     try:
         result = float(value)
@@ -148,7 +138,7 @@ def get_float(name: str, default: float | None = None) -> float:
 
 
 def get_int(name: str, default: int | None = None) -> int:
-    declared(name, "whole number")
+    get_declaration(name, "whole number")
     result = get_float(name, default)
     if result != int(result):
         raise ImproperlyConfigured(f"{name}={result} must be a whole number.")
@@ -156,7 +146,7 @@ def get_int(name: str, default: int | None = None) -> int:
 
 
 def get_choice(name: str) -> str:
-    allowed = declared(name, "choice").choices
+    allowed = get_declaration(name, "choice").choices
     value = get_str(name).lower()
     if value not in allowed:
         raise ImproperlyConfigured(f"{name}={value!r} must be one of: {', '.join(allowed)}.")
@@ -174,7 +164,7 @@ def get_sign_up() -> str:
 
 def get_path(name: str) -> Path:
     """A given path is relative to the working directory, the default to the directory of manage.py."""
-    default = declared(name, "path").default
+    default = get_declaration(name, "path").default
     value = get_str(name, "")
     return Path(value) if value else BASE_DIR / default
 
@@ -190,13 +180,13 @@ def get_rates() -> dict[str, str]:
 
 def get_list(name: str) -> list[str]:
     """Items separated by commas or spaces."""
-    declared(name, "list", "networks", "origins")
+    get_declaration(name, "list", "networks", "origins")
     return get_str(name).replace(",", " ").split()
 
 
 def get_networks(name: str) -> list[Network]:
     """Addresses (10.0.0.2) and networks (10.0.0.0/8, ::1)."""
-    declared(name, "networks")
+    get_declaration(name, "networks")
     try:
         return [ipaddress.ip_network(item, strict=False) for item in get_list(name)]
     except ValueError as error:
@@ -225,7 +215,7 @@ class Address:
 
 
 def get_public_address(name: str = "PUBLIC_URL") -> Address | None:
-    declared(name, "url")
+    get_declaration(name, "url")
     value = get_str(name).rstrip("/")
     if not value:
         return None
@@ -257,7 +247,7 @@ def ascii_host(host: str) -> str:
 def get_origins(name: str) -> list[str]:
     """Origins such as https://example.org; a host may begin with `*.`."""
     found = []
-    declared(name, "origins")
+    get_declaration(name, "origins")
     for word in get_list(name):
         wrong = ImproperlyConfigured(f"{name}: {word!r} must look like https://www.example.org.")
         try:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from django.core.exceptions import ImproperlyConfigured
+
 from chatty.conf.known_settings import NAMES, SETTINGS
 
 # Names that other software sets and that look like a misspelled setting.
@@ -35,6 +39,17 @@ def is_one_slip_away(name: str, other: str) -> bool:
         or a == b[1:]
         or (a[:2] == b[1::-1] and a[2:] == b[2:] and len(b) > 1)
     )
+
+
+def require_known_names(environment: Mapping[str, str]) -> None:
+    """Raises ImproperlyConfigured for a name that looks like a misspelled setting."""
+    for name in sorted(environment):
+        meant = slip_of(name)
+        if meant is not None:
+            raise ImproperlyConfigured(
+                f"The environment variable {name} is not a setting. Did you mean {meant}? "
+                "If other software needs it, unset it for Chatty."
+            )
 
 
 def slip_of(name: str) -> str | None:

@@ -7,7 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chatty.common.limiter import parse_rate
 from chatty.conf import env
-from chatty.conf.known_settings import FOREIGN, GROUPS, NAMES, SETTINGS, Setting
+from chatty.conf.known_settings import FOREIGN, GROUPS, NAMES, SETTINGS
+from chatty.conf.names import require_known_names
+from chatty.conf.setting import Setting
 from chatty.postgres import WatchedConnection
 from docs import settings as reference
 
@@ -289,7 +291,7 @@ def test_misspelled_setting_is_rejected_with_a_suggestion(name, meant):
     with pytest.raises(
         ImproperlyConfigured, match=f"variable {name} is .* Did you mean {meant}\\?"
     ):
-        env.require_known_names({name: "x"})
+        require_known_names({name: "x"})
 
 
 def test_unrelated_environment_variables_are_ignored():
@@ -300,8 +302,8 @@ def test_unrelated_environment_variables_are_ignored():
         "SECRET SECRETS_KEY_ID DJANGO_DEBUG DJANGO_SECRET_KEY XDG_DATA_DIRS WORKERS WEB_CONCURRENCY "
         "CHATTY_PORT_8000_TCP KUBERNETES_PORT PUBLIC_IP LOGNAME EMAIL DEBUGINFOD_URLS"
     )
-    env.require_known_names(dict.fromkeys(others.split(), "x"))
-    env.require_known_names(dict.fromkeys(NAMES, "x"))
+    require_known_names(dict.fromkeys(others.split(), "x"))
+    require_known_names(dict.fromkeys(NAMES, "x"))
 
 
 def test_setting_given_as_value_and_file_is_rejected(declare, given, tmp_path):
