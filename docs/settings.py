@@ -1,4 +1,4 @@
-"""Writes docs/settings.md and .env.example from the declarations in chatty/conf/known_settings.py.
+"""Writes docs/settings.md and .env.example from the declarations of settings in chatty/conf/.
 
 python -m docs.settings
 
@@ -25,7 +25,7 @@ WIDTH = 100
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 _INTRODUCTION = """\
-<!-- Written by `python -m docs.settings`: edit chatty/conf/known_settings.py instead. -->
+<!-- Written by `python -m docs.settings`: edit the declarations in chatty/conf/ instead. -->
 
 # Settings
 
@@ -68,7 +68,7 @@ These are not settings of Chatty, but can be in `.env` too.
 """
 
 _HEAD = """\
-# Written by `python -m docs.settings`: edit chatty/conf/known_settings.py instead.
+# Written by `python -m docs.settings`: edit the declarations in chatty/conf/ instead.
 #
 # Copy this file to .env and change what you need. Nothing is required: without any setting, Chatty
 # stores everything in var/ and listens on http://127.0.0.1:8000.

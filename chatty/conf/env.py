@@ -88,7 +88,7 @@ def get_declaration(name: str, *kinds: str) -> Setting:
     """Return the declaration of a setting. Raises LookupError if there is none, or it is of another kind."""
     setting = SETTINGS.get(name)
     if setting is None:
-        raise LookupError(f"{name} is not declared in chatty/conf/known_settings.py")
+        raise LookupError(f"{name} is not declared in chatty/conf/")
     if kinds and setting.kind not in kinds:
         raise LookupError(f"{name} is declared as {setting.kind}, and read as {kinds[0]}")
     return setting
