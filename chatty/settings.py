@@ -270,7 +270,7 @@ REST_FRAMEWORK = {
         "accounts.api.authentication.SignInSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["chatty.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatty.api.parsers.JSONParser"],
     "DEFAULT_METADATA_CLASS": "chatty.api.metadata.AllowedMethodsMetadata",
     "DEFAULT_SCHEMA_CLASS": "chatty.api.schema.AutoSchema",

@@ -24,6 +24,7 @@ LEAVE_MAX = 200  # conversations left at once
 ADD_MAX = 100  # people added at once
 REACTIONS_MAX = 30  # different emoji on one message
 REACTION_USERS_SHOWN = 20
+REACTION_NAMES_SHOWN = 6
 MENTIONS_MAX = 50  # people mentioned in one message
 MENTION_REACH = 60  # code points of a person's name
 UNREAD_WINDOW = 200  # unread messages are counted within this many entries; a "+" marks more

@@ -12,6 +12,7 @@ Models publish no events: only `actions` writes and publishes.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -286,6 +287,11 @@ class Message(models.Model):
         """(emoji, user id) of each reaction, oldest first. A query, unless queries.read() has loaded them."""
         rows = Reaction.objects.filter(message=self).order_by("pk")
         return list(rows.values_list("emoji", "user_id"))
+
+    @cached_property
+    def reactors(self) -> Mapping[int, str]:
+        """User id -> name of people who reacted. A query, unless queries.read() has loaded them."""
+        return dict(self.reactions.values_list("user_id", "user__name"))
 
 
 class Reaction(models.Model):

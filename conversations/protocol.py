@@ -202,7 +202,7 @@ def _websocket_frame(text: str) -> bytes:
     return head + payload
 
 
-def hello(*, user: Frame, epoch: str, conversations: list[Frame], limits: dict[str, int]) -> Frame:
+def hello(*, user: Any, epoch: str, conversations: list[Frame], limits: dict[str, int]) -> Frame:
     return {
         "type": "hello",
         "user": user,
@@ -224,13 +224,13 @@ def sent(*, key: str, conversation: int, message: int, seq: int, version: int) -
     }
 
 
-def message(*, message: Frame, change: Frame) -> Frame:
-    """`message`: from wire.message_to_wire(). `change`: {"action", "user"}, for reactions also "emoji"
+def message(*, message: Any, change: Frame) -> Frame:
+    """`message`: a wire.MessageOut. `change`: {"action", "user"}, for reactions also "emoji"
     and "on"."""
     return {
         "type": "message",
-        "conversation": message["conversation"],
-        "version": message["version"],
+        "conversation": message.conversation,
+        "version": message.version,
         "message": message,
         "change": change,
     }
@@ -241,7 +241,7 @@ def synced(
     conversation: int,
     start: int,
     version: int,
-    messages: list[Frame],
+    messages: Sequence[Any],
     more: bool = False,
     reset: bool = False,
 ) -> Frame:
@@ -270,7 +270,7 @@ def seen(*, conversation: int, marks: dict[int, int]) -> Frame:
     return {"type": "seen", "conversation": conversation, "marks": told}
 
 
-def person(*, user: Frame) -> Frame:
+def person(*, user: Any) -> Frame:
     return {"type": "person", "user": user}
 
 
@@ -278,7 +278,7 @@ def presence(*, online: list[int], offline: list[int], reset: bool) -> Frame:
     return {"type": "presence", "online": online, "offline": offline, "reset": reset}
 
 
-def typing(*, conversation: int, user: Frame) -> Frame:
+def typing(*, conversation: int, user: Any) -> Frame:
     return {"type": "typing", "conversation": conversation, "user": user}
 
 

@@ -1,16 +1,20 @@
-"""Messages, conversations and people as JSON-compatible dicts, for sockets, REST and the page.
+"""Messages, conversations and people as everyone outside gets them: sockets, REST and the page.
 
-A message contains nothing that depends on the reader, so it is encoded once for everyone. A
-conversation in the sidebar is specific to its member.
+The structs are the format: msgspec encodes them, and the schema of the API is generated from them. A
+message contains nothing that depends on the reader, so it is encoded once for everyone. A conversation in
+the sidebar is specific to its member.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import unescape
-from typing import Any
+from itertools import takewhile
+from typing import Annotated, Any
+
+import msgspec
 
 from accounts.models import User
 from conversations import limits, notices
@@ -26,36 +30,117 @@ _BEGINNING = 8 * EXCERPT
 _TAG = re.compile(r"<[^>]*>")
 _LIST_TAG = re.compile(r'<(/?[ou]l|li)(?: (?:start|value)="(\d+)")?>')
 
-Wire = dict[str, Any]
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
-def message_to_wire(message: Message) -> Wire:
+class PersonOut(msgspec.Struct, frozen=True):
+    """A person."""
+
+    id: int
+    name: str
+    hue: Annotated[int, msgspec.Meta(description="Avatar colour, 0 to 11.")]
+    picture: Annotated[
+        str | None,
+        msgspec.Meta(description="URL of the picture. Null: show initials on the avatar colour."),
+    ]
+
+
+class QuoteOut(msgspec.Struct, frozen=True):
+    """The quoted message, as it is now."""
+
+    id: int
+    seq: int
+    version: Annotated[int, msgspec.Meta(description="The version of the quoted message.")]
+    author: PersonOut | None
+    excerpt: str
+    deleted: bool
+
+
+class ReactionOut(msgspec.Struct, frozen=True):
+    """Everyone who reacted to a message with one emoji."""
+
+    emoji: str
+    count: int
+    users: Annotated[list[int], msgspec.Meta(description="Ids of the first 20 users who added it.")]
+    names: Annotated[
+        list[str],
+        msgspec.Meta(description="The names of the first 6 of these users, in the same order."),
+    ]
+
+
+class NoticeOut(msgspec.Struct, frozen=True):
+    """What happened in the conversation."""
+
+    text: Annotated[str, msgspec.Meta(description="What happened, as a sentence.")]
+    data: Annotated[
+        dict[str, Any],
+        msgspec.Meta(
+            description="The same as data, such as the user, the role, or the old and new value."
+        ),
+    ]
+
+
+class MessageOut(msgspec.Struct, frozen=True):
+    """A message, or a notice about something that happened in the conversation."""
+
+    id: int
+    conversation: int
+    seq: Annotated[
+        int,
+        msgspec.Meta(
+            description="Its number in the conversation: 1, 2, 3 and so on, without gaps."
+        ),
+    ]
+    version: Annotated[
+        int, msgspec.Meta(description="The conversation's version after the message last changed.")
+    ]
+    kind: str
+    author: PersonOut | None
+    key: str | None
+    body: Annotated[str, msgspec.Meta(description="Markdown, as written.")]
+    html: Annotated[str, msgspec.Meta(description="The body as sanitised HTML.")]
+    excerpt: Annotated[
+        str, msgspec.Meta(description="The beginning as one line of plain text, for quotes.")
+    ]
+    notice: Annotated[
+        NoticeOut | None,
+        msgspec.Meta(description="Null for kind text; set for all other kinds."),
+    ]
+    mentions: Annotated[list[int], msgspec.Meta(description="Ids of the members it mentions.")]
+    reply_to: QuoteOut | None
+    created_at: Moment
+    edited_at: Moment | None
+    deleted_at: Moment | None
+    reactions: list[ReactionOut]
+
+
+def message_to_wire(message: Message) -> MessageOut:
     """Return a message. Load `author`, `reply_to.author` and `reacted` first (queries.read() does), or
     each of them costs a query."""
-    return {
-        "id": message.pk,
-        "conversation": message.conversation_id,
-        "seq": message.seq,
-        "version": message.version,
-        "kind": str(message.kind),
-        "author": _person(message.author),
-        "key": message.key,
-        "body": message.body,
-        "html": message.html,
-        "excerpt": excerpt(message),
-        "notice": _notice(message),
-        "mentions": message.mentions or [],
-        "reply_to": _quote(message),
-        "created_at": timestamp(message.created_at),
-        "edited_at": timestamp(message.edited_at),
-        "deleted_at": timestamp(message.deleted_at),
-        "reactions": reaction_groups(
-            message.reacted if message.is_text and not message.is_deleted else ()
-        ),
-    }
+    return MessageOut(
+        id=message.pk,
+        conversation=message.conversation_id,
+        seq=message.seq,
+        version=message.version,
+        kind=str(message.kind),
+        author=_person(message.author),
+        key=message.key,
+        body=message.body,
+        html=message.html,
+        excerpt=excerpt(message),
+        notice=_notice(message),
+        mentions=message.mentions or [],
+        reply_to=_quote(message),
+        created_at=_moment(message.created_at),
+        edited_at=timestamp(message.edited_at),
+        deleted_at=timestamp(message.deleted_at),
+        reactions=[]
+        if message.is_deleted or not message.is_text
+        else reaction_groups(message.reacted, message.reactors),
+    )
 
 
-def sidebar_to_wire(row: SidebarRow) -> Wire:
+def sidebar_to_wire(row: SidebarRow) -> dict[str, Any]:
     """Return a conversation as one member sees it. Never send this to anyone else."""
     return {
         "id": row.id,
@@ -75,29 +160,44 @@ def sidebar_to_wire(row: SidebarRow) -> Wire:
     }
 
 
-def person_to_wire(user: User) -> Wire:
+def person_to_wire(user: User) -> PersonOut:
     """Return a person's public profile. No query."""
-    return {"id": user.pk, "name": user.name, "hue": user.hue, "picture": user.picture_url}
+    return PersonOut(user.pk, user.name, user.hue, user.picture_url)
 
 
-def _person(user: User | None) -> Wire | None:
+def _person(user: User | None) -> PersonOut | None:
     return person_to_wire(user) if user else None
 
 
 def timestamp(at: datetime | None) -> str | None:
     """Return "2026-11-23T15:38:19.123Z": UTC with milliseconds, as JavaScript's Date parses it."""
-    if at is None:
-        return None
+    return None if at is None else _moment(at)
+
+
+def _moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def reaction_groups(reactions: Iterable[tuple[str, int]]) -> list[Wire]:
-    """Return [{"emoji", "count", "users": the first 20 ids}], in order of first use."""
+def reaction_groups(
+    reactions: Iterable[tuple[str, int]], names: Mapping[int, str]
+) -> list[ReactionOut]:
+    """Return the reactions by emoji, in order of first use. `names`: user id -> name.
+
+    Names are left out from the first one that is missing, so that they are in the order of the ids.
+    """
     users_of: dict[str, list[int]] = {}
     for emoji, user_id in reactions:
         users_of.setdefault(emoji, []).append(user_id)
     return [
-        {"emoji": emoji, "count": len(ids), "users": ids[: limits.REACTION_USERS_SHOWN]}
+        ReactionOut(
+            emoji=emoji,
+            count=len(ids),
+            users=ids[: limits.REACTION_USERS_SHOWN],
+            names=[
+                names[pk]
+                for pk in takewhile(names.__contains__, ids[: limits.REACTION_NAMES_SHOWN])
+            ],
+        )
         for emoji, ids in users_of.items()
     ]
 
@@ -153,26 +253,26 @@ def _numbered(html: str) -> str:
     return _LIST_TAG.sub(replaced, html)
 
 
-def _notice(message: Message) -> Wire | None:
+def _notice(message: Message) -> NoticeOut | None:
     if message.is_text:
         return None
-    data = message.data or {}
+    return NoticeOut(notice_text(message), message.data or {})
+
+
+def notice_text(message: Message) -> str:
     author = message.author.name if message.author else None
-    return {
-        "text": notices.sentence(message.kind, author=author, data=data),
-        "data": data,
-    }
+    return notices.sentence(message.kind, author=author, data=message.data or {})
 
 
-def _quote(message: Message) -> Wire | None:
+def _quote(message: Message) -> QuoteOut | None:
     quoted = message.reply_to
     if quoted is None or message.is_deleted:
         return None
-    return {
-        "id": quoted.pk,
-        "seq": quoted.seq,
-        "version": quoted.version,
-        "author": _person(quoted.author),
-        "excerpt": excerpt(quoted),
-        "deleted": quoted.is_deleted,
-    }
+    return QuoteOut(
+        id=quoted.pk,
+        seq=quoted.seq,
+        version=quoted.version,
+        author=_person(quoted.author),
+        excerpt=excerpt(quoted),
+        deleted=quoted.is_deleted,
+    )

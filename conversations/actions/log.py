@@ -58,7 +58,7 @@ def next_message(conversation: Conversation, author: User | None) -> Message:
 
 def set_no_reactions(message: Message) -> None:
     """Fill the cache of a new message's reactions, which saves a query when it is published."""
-    message.reacted = []
+    message.reacted, message.reactors = [], {}
 
 
 def change_event(

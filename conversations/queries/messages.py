@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import connection
 from django.db.models import QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
+from accounts.models import User
 from conversations import limits
 from conversations.models import Conversation, Membership, Message
 
@@ -55,9 +57,13 @@ _REACTED = {
 }
 
 
+_NAMES_LOOKED_UP = 500  # people in one reading; others are only counted ("3 more")
+
+
 def read(rows: QuerySet[Message]) -> list[Message]:
     """Return messages with all that message_to_wire() needs: author, reactions, quoted message and its
-    author. A single query, so that each message is consistent with its version."""
+    author. A single query, so that each message is consistent with its version, and one for the names of
+    people who reacted."""
     statement = _REACTED[connection.vendor]  # a constant, without parameters
     reactions = RawSQL(statement, [], output_field=TextField())  # noqa: S611
     messages: list[Message] = []
@@ -66,7 +72,29 @@ def read(rows: QuerySet[Message]) -> list[Message]:
         found = message.reactions_read
         message.reacted = [(emoji, user) for emoji, user in json.loads(found)] if found else []
         messages.append(message)
+    names = _names_of_reactors(messages)
+    for each in messages:
+        each.reactors = names
     return messages
+
+
+def _names_of_reactors(messages: Iterable[Message]) -> dict[int, str]:
+    """Return user id -> name of the people whose names are shown. One query, none without reactions.
+
+    Names have no version, so they don't need to be read in the same statement.
+    """
+    wanted: set[int] = set()
+    for message in messages:
+        shown: dict[str, int] = {}
+        for emoji, user_id in message.reacted:
+            shown[emoji] = shown.get(emoji, 0) + 1
+            if shown[emoji] <= limits.REACTION_NAMES_SHOWN:
+                wanted.add(user_id)
+        if len(wanted) >= _NAMES_LOOKED_UP:
+            break
+    if not wanted:
+        return {}
+    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "name"))
 
 
 def with_details(message: Message) -> Message:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from conversations import limits, notices, protocol, queries
 from conversations.models import Message
-from conversations.wire import Wire, message_to_wire
+from conversations.wire import MessageOut, message_to_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ def catch_up(conversation_id: int, version: int) -> CatchUp | None:
     changes = queries.changes_since(conversation_id, version)
     if changes is None:
         return None
-    wires: list[Wire] = []
+    wires: list[MessageOut] = []
     last, more = changes.version, changes.more
     size = 0
     for message in changes.messages:
         wire = message_to_wire(message)
         size += len(message.body) + len(message.html) + 500
         if size > limits.SYNC_BYTES and wires:
-            last, more = wires[-1]["version"], True
+            last, more = wires[-1].version, True
             break
         wires.append(wire)
     frame = protocol.synced(

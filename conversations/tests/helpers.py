@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 
@@ -15,6 +16,7 @@ from chatty.common.errors import ChatError
 from conversations import actions
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
+from conversations.wire import message_to_wire, person_to_wire
 
 _numbers = itertools.count(1)
 
@@ -26,6 +28,17 @@ def new_key() -> str:
 def say(user: User, conversation: Conversation, body: str = "Hello", **more: Any) -> Message:
     key = more.pop("key", None) or new_key()
     return actions.send_message(user, conversation.pk, key=key, body=body, **more).message
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """Return a message as clients get it. Makes no query if it was loaded with queries.read()."""
+    encoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(message_to_wire(message)))
+    return encoded
+
+
+def person_json(user: User) -> dict[str, Any]:
+    encoded: dict[str, Any] = msgspec.to_builtins(person_to_wire(user))
+    return encoded
 
 
 def raises_chat_error(code: str, *, field: str | None = None) -> Any:

@@ -25,6 +25,7 @@ from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests.helpers import (
     assert_consistent,
     log_of,
+    message_json,
     new_key,
     notices_of,
     published_versions,
@@ -33,7 +34,6 @@ from conversations.tests.helpers import (
     say,
     version_of,
 )
-from conversations.wire import message_to_wire
 from tests.cast import create_extra
 
 
@@ -165,11 +165,11 @@ def test_repeated_send_after_leaving_shows_no_later_changes(alice, bob, pair):
     sent = {"key": "k", "body": "Yes!", "reply_to": quoted.pk}
     message = actions.send_message(bob, pair.pk, **sent).message
     actions.react(alice, message.pk, "👍")
-    again = message_to_wire(actions.send_message(bob, pair.pk, **sent).message)
+    again = message_json(actions.send_message(bob, pair.pk, **sent).message)
     assert (again["reply_to"]["excerpt"], len(again["reactions"])) == ("Tea?", 1)
     actions.leave(bob, pair.pk)
     actions.edit_message(alice, quoted.pk, "Now that he is gone")
-    gone = message_to_wire(actions.send_message(bob, pair.pk, **sent).message)
+    gone = message_json(actions.send_message(bob, pair.pk, **sent).message)
     assert (gone["id"], gone["body"]) == (message.pk, "Yes!")
     assert (gone["reply_to"], gone["reactions"]) == (None, [])
     message.refresh_from_db()

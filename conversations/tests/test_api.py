@@ -17,8 +17,14 @@ from conversations import actions, bulk, limits, queries
 from conversations.actions import Draft
 from conversations.api import urls
 from conversations.models import Conversation, Membership
-from conversations.tests.helpers import assert_consistent, role_of, say, version_of
-from conversations.wire import message_to_wire, person_to_wire
+from conversations.tests.helpers import (
+    assert_consistent,
+    message_json,
+    person_json,
+    role_of,
+    say,
+    version_of,
+)
 from conversations.wire import timestamp as moment_to_wire
 
 
@@ -123,7 +129,7 @@ def test_direct_message_is_the_same_for_both_people(alices, bobs, alice, bob):
     two = send(bobs, "POST", at("direct"), {"user": alice.pk})
     assert (one.status_code, two.status_code) == (200, 200)
     assert one.json()["id"] == two.json()["id"]
-    assert one.json()["other"] == person_to_wire(bob)
+    assert one.json()["other"] == person_json(bob)
     assert two.json()["name"] == "Alice"
     # There are no messages yet: only the person who created it sees it in the list.
     assert len(alices.get(at("conversations")).json()["results"]) == 1
@@ -170,7 +176,7 @@ def test_join_and_leave(bobs, bob, open_group):
 def test_members_can_be_listed_added_promoted_and_removed(alices, bobs, alice, bob, carol, pair):
     added = send(alices, "POST", at("members", pair.pk), {"users": [carol.pk, bob.pk]})
     assert added.status_code == 200
-    assert [row["user"] for row in added.json()["results"]] == [person_to_wire(carol)]
+    assert [row["user"] for row in added.json()["results"]] == [person_json(carol)]
     promoted = send(alices, "PATCH", at("member", pair.pk, carol.pk), {"role": "admin"})
     assert (promoted.status_code, promoted.json()["role"]) == (200, "admin")
     listed = bobs.get(at("members", pair.pk)).json()["results"]
@@ -224,7 +230,7 @@ def test_posting_a_message_is_idempotent(bobs, bob, pair, published):
         "seq": 3,
         "version": 3,
         "kind": "text",
-        "author": person_to_wire(bob),
+        "author": person_json(bob),
         "key": "k",
         "body": "Hello *you*",
         "html": "<p>Hello <em>you</em></p>",
@@ -248,7 +254,7 @@ def test_reply_contains_the_quoted_message(alices, alice, pair, hello, bob):
         "id": hello.pk,
         "seq": hello.seq,
         "version": hello.version,
-        "author": person_to_wire(bob),
+        "author": person_json(bob),
         "excerpt": "Hello",
         "deleted": False,
     }
@@ -265,7 +271,9 @@ def test_message_can_be_read_edited_reacted_to_and_deleted(alices, bobs, alice, 
     for _ in range(2):
         reacted = alices.put(reaction)
         assert reacted.status_code == 200
-        assert reacted.json()["reactions"] == [{"emoji": "👍🏽", "count": 1, "users": [alice.pk]}]
+        assert reacted.json()["reactions"] == [
+            {"emoji": "👍🏽", "count": 1, "users": [alice.pk], "names": ["Alice"]}
+        ]
     assert alices.delete(reaction).json()["reactions"] == []
     gone = bobs.delete(path)
     assert gone.status_code == 200
@@ -628,7 +636,7 @@ def test_unsupported_method_returns_405_with_allow(alices, pair):
 
 
 def test_message_json_matches_the_wire_format(bobs, hello, pair):
-    wire = message_to_wire(queries.with_details(hello))
+    wire = message_json(queries.with_details(hello))
     assert bobs.get(at("message", hello.pk)).json() == wire
     assert bobs.get(at("messages", pair.pk)).json()["messages"][-1] == wire
 

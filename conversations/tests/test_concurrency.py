@@ -17,13 +17,13 @@ from conversations.tests.helpers import (
     Recorder,
     assert_consistent,
     log_of,
+    message_json,
     notices_of,
     published_versions,
     role_of,
     run_concurrently,
     say,
 )
-from conversations.wire import message_to_wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -263,7 +263,7 @@ def test_message_version_has_the_same_content_in_every_response(alice, bob, pair
 
     def react():
         change = actions.react if len(once) % 2 else actions.unreact
-        keep(message_to_wire(change(alice, message.pk, "\N{THUMBS UP SIGN}")))
+        keep(message_json(change(alice, message.pk, "\N{THUMBS UP SIGN}")))
 
     def react_meanwhile(execute, *statement):
         result = execute(*statement)
@@ -281,7 +281,7 @@ def test_message_version_has_the_same_content_in_every_response(alice, bob, pair
     for read in reads * 3:
         with connection.execute_wrapper(react_meanwhile):
             messages = read()
-            wires = [message_to_wire(each) for each in messages]
+            wires = [message_json(each) for each in messages]
         for wire in wires:
             keep(wire)
     assert len({version for pk, version in once if pk == message.pk}) > 9

@@ -14,8 +14,7 @@ from accounts import actions as account_actions
 from conversations import actions, limits, markdown, mentions, queries
 from conversations.events import MembershipChanged
 from conversations.models import Message
-from conversations.tests.helpers import say
-from conversations.wire import message_to_wire
+from conversations.tests.helpers import message_json, say
 from tests.cast import create_extra
 
 PEOPLE = [
@@ -79,8 +78,8 @@ def test_number_of_mentions_is_limited() -> None:
 
 
 def test_message_lists_the_members_it_mentions(alice, bob, carol, pair):
-    assert message_to_wire(say(alice, pair, "@Bob @Carol @Alice"))["mentions"] == [bob.pk, alice.pk]
-    assert message_to_wire(say(alice, pair, "Nobody"))["mentions"] == []
+    assert message_json(say(alice, pair, "@Bob @Carol @Alice"))["mentions"] == [bob.pk, alice.pk]
+    assert message_json(say(alice, pair, "Nobody"))["mentions"] == []
     # SQL's NULL, not JSON's: the partial index of mentions depends on it.
     assert Message.objects.filter(mentions__isnull=False).count() == 1
 

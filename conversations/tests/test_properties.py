@@ -17,9 +17,8 @@ from chatty.common.errors import ChatError
 from conversations import actions, queries
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
-from conversations.tests.helpers import assert_consistent, published_versions
+from conversations.tests.helpers import assert_consistent, message_json, published_versions
 from conversations.tests.test_queries import brute_force_unread
-from conversations.wire import message_to_wire
 
 PEOPLE = range(4)  # Alice is the owner, Bob a member; Carol and Mia come and go
 Who = st.sampled_from(PEOPLE)
@@ -111,7 +110,7 @@ class World:
 
 def truth_of(conversation: Conversation) -> dict[int, Any]:
     rows = queries.read(Message.objects.filter(conversation=conversation).order_by("seq"))
-    return {row.pk: as_json(message_to_wire(row)) for row in rows}
+    return {row.pk: as_json(message_json(row)) for row in rows}
 
 
 def as_json(wire: Any) -> Any:
@@ -147,7 +146,7 @@ def caught_up(conversation: Conversation, known: dict[int, Any], position: int, 
         assert changes is not None
         assert not changes.reset
         for message in changes.messages:
-            learn(known, as_json(message_to_wire(message)))
+            learn(known, as_json(message_json(message)))
         assert changes.version >= position
         position = changes.version
         if not changes.more:
@@ -185,7 +184,7 @@ def test_all_clients_converge_to_the_same_state(
                 page = queries.history(group, limit=limit)
                 left_at = page.position
                 for row in page.messages:
-                    learn(returning, as_json(message_to_wire(row)))
+                    learn(returning, as_json(message_json(row)))
             before = Conversation.objects.values_list("version", flat=True).get(pk=group.pk)
             with published() as more:
                 try:
@@ -209,9 +208,7 @@ def test_all_clients_converge_to_the_same_state(
         late: dict[int, Any] = {}
         assert caught_up(group, late, 0, limit=100) == group.version
         assert late == truth
-        pages = {
-            m.pk: as_json(message_to_wire(m)) for m in queries.history(group, limit=100).messages
-        }
+        pages = {m.pk: as_json(message_json(m)) for m in queries.history(group, limit=100).messages}
         assert pages == truth
 
         memberships = list(Membership.objects.filter(conversation=group).select_related("user"))

@@ -29,6 +29,7 @@ from conversations.realtime.engine import supervise
 from conversations.realtime.relay import Relay
 from conversations.realtime.threads import DatabaseThreads
 from conversations.tests import helpers
+from conversations.tests.helpers import message_json
 from conversations.tests.tools import BaseFakeSocket, do, until, versions
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -641,7 +642,6 @@ async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -
 
 
 def _transcript(conversation: Conversation) -> dict[int, dict[str, Any]]:
-    from conversations.wire import message_to_wire
 
     page = queries.history(conversation, limit=100)  # more than one example creates
-    return {message.pk: message_to_wire(message) for message in page.messages}
+    return {message.pk: message_json(message) for message in page.messages}

@@ -13,13 +13,13 @@ from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, limits, markdown, notices, queries, wire
 from conversations.models import Message
-from conversations.tests.helpers import log_of, say
-from conversations.wire import EXCERPT, excerpt, message_to_wire, timestamp
+from conversations.tests.helpers import log_of, message_json, say
+from conversations.wire import EXCERPT, excerpt, timestamp
 from tests.cast import create_extra
 
 
 def wire_of(message: Message) -> dict:
-    wire = message_to_wire(queries.with_details(message))
+    wire = message_json(queries.with_details(message))
     json.dumps(wire)  # everything in it can be encoded as JSON
     return wire
 
@@ -27,7 +27,7 @@ def wire_of(message: Message) -> dict:
 def test_new_message_has_the_same_wire_format_as_a_loaded_one(alice, bob, pair):
     quoted = say(alice, pair, "Quote me")
     fresh = say(bob, pair, "Indeed", reply_to=quoted.pk)
-    assert message_to_wire(fresh) == wire_of(fresh)
+    assert message_json(fresh) == wire_of(fresh)
 
 
 def test_message_to_wire_makes_no_query_for_loaded_messages(
@@ -38,7 +38,7 @@ def test_message_to_wire_makes_no_query_for_loaded_messages(
     actions.react(alice, reply.pk, "👍")
     loaded = queries.with_details(reply)
     with django_assert_num_queries(0):
-        message_to_wire(loaded)
+        message_json(loaded)
 
 
 def test_reactions_are_grouped_in_order_of_first_use(alice, bob, hello):
@@ -46,8 +46,8 @@ def test_reactions_are_grouped_in_order_of_first_use(alice, bob, hello):
     actions.react(alice, hello.pk, "👍")
     actions.react(alice, hello.pk, "🎉")
     assert wire_of(hello)["reactions"] == [
-        {"emoji": "🎉", "count": 2, "users": [bob.pk, alice.pk]},
-        {"emoji": "👍", "count": 1, "users": [alice.pk]},
+        {"emoji": "🎉", "count": 2, "users": [bob.pk, alice.pk], "names": ["Bob", "Alice"]},
+        {"emoji": "👍", "count": 1, "users": [alice.pk], "names": ["Alice"]},
     ]
 
 
@@ -59,6 +59,7 @@ def test_users_of_a_reaction_are_limited_to_twenty(alice, pair, hello):
     (group,) = wire_of(hello)["reactions"]
     assert group["count"] == 25
     assert group["users"] == [fan.pk for fan in people[: limits.REACTION_USERS_SHOWN]]
+    assert group["names"] == ["Fan0", "Fan1", "Fan2", "Fan3", "Fan4", "Fan5"]
 
 
 def test_deleted_message_has_no_content(alice, bob, pair, hello):
@@ -224,7 +225,7 @@ def test_avatar_data_takes_no_extra_query(alice, bob, pair, django_assert_num_qu
     quoted = say(bob, pair, "Look at me")
     loaded = queries.with_details(say(alice, pair, "Nice", reply_to=quoted.pk))
     with django_assert_num_queries(0):
-        wire = message_to_wire(loaded)
+        wire = message_json(loaded)
     assert wire["author"]["picture"] is None
     address = f"/api/users/{bob.pk}/picture/{'0' * 32}/"
     face = {"id": bob.pk, "name": "Bob", "hue": 5, "picture": address}

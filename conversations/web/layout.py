@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -122,7 +123,7 @@ def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[
     """
     user = current_user(request)
     return {
-        "user": person_to_wire(user) | {"time_zone": user.time_zone},
+        "user": msgspec.structs.asdict(person_to_wire(user)) | {"time_zone": user.time_zone},
         "epoch": queries.epoch(),
         "writer": writer_of(user),
         "conversation": conversation,

@@ -8,7 +8,7 @@ minutes older.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import ClassVar
@@ -18,13 +18,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import User
 from conversations import access, wire
 from conversations.models import Membership, Message
 
 GROUP_WITHIN = timedelta(minutes=5)
-NAMES_SHOWN = 6  # names in the label of a reaction
-NAMES_LOOKED_UP = 500  # people on one page; others are only counted ("3 more")
 
 # Messages of a few emoji are shown larger. Arrows and other signs don't count as emoji here.
 _ONLY_EMOJI = re.compile(
@@ -128,7 +125,6 @@ def entries(
 
     `first_unread`: the seq before which to insert the New line, if it is on this page.
     """
-    names = _names_of_reactors(messages)
     result: list[Entry] = []
     today = timezone.localdate()
     day: date | None = None
@@ -142,7 +138,7 @@ def entries(
             before = None
             result.append(NewLine())
         if message.is_text:
-            row = _message_row(message, membership, names)
+            row = _message_row(message, membership)
             result.append(replace(row, is_continued=_is_continued(message, before)))
             before = message
         else:
@@ -179,11 +175,11 @@ def _notice(message: Message) -> Notice:
     return Notice(
         message=message,
         created=wire.timestamp(message.created_at) or "",
-        text=wire.message_to_wire(message)["notice"]["text"],
+        text=wire.notice_text(message),
     )
 
 
-def _message_row(message: Message, membership: Membership, names: dict[int, str]) -> MessageRow:
+def _message_row(message: Message, membership: Membership) -> MessageRow:
     alive = not message.is_deleted
     archived = membership.conversation.is_archived
     return MessageRow(
@@ -201,7 +197,7 @@ def _message_row(message: Message, membership: Membership, names: dict[int, str]
         can_delete=not archived and access.can_delete(membership, message),
         archived=archived,
         reply=quote(message.reply_to) if alive and message.reply_to else None,
-        reactions=_chips(message, membership.user_id, names) if alive else [],
+        reactions=_chips(message, membership.user_id) if alive else [],
     )
 
 
@@ -209,39 +205,20 @@ def _reply_url(conversation_id: int, message_id: int) -> str:
     return f"/c/{conversation_id}/?reply_to={message_id}#composer"
 
 
-def _chips(message: Message, user_id: int, names: dict[int, str]) -> list[Chip]:
-    users_of: dict[str, list[int]] = {}
-    for emoji, pk in message.reacted:
-        users_of.setdefault(emoji, []).append(pk)
-    return [
-        Chip(emoji, len(ids), user_id in ids, _names_text(ids, user_id, names))
-        for emoji, ids in users_of.items()
-    ]
+def _chips(message: Message, user_id: int) -> list[Chip]:
+    chips = []
+    for group in wire.reaction_groups(message.reacted, message.reactors):
+        is_mine = (group.emoji, user_id) in message.reacted
+        chips.append(Chip(group.emoji, group.count, is_mine, _reaction_title(group, user_id)))
+    return chips
 
 
-def _names_text(ids: Sequence[int], user_id: int, names: dict[int, str]) -> str:
+def _reaction_title(reaction: wire.ReactionOut, user_id: int) -> str:
     """Return "You, Bob, 3 more"."""
-    shown = [_("You") if pk == user_id else names[pk] for pk in ids[:NAMES_SHOWN] if pk in names]
-    more = len(ids) - len(shown)
+    named = zip(reaction.users, reaction.names, strict=False)
+    shown = [_("You") if pk == user_id else name for pk, name in named]
+    more = reaction.count - len(shown)
     if not more:
         return ", ".join(shown)
     rest = ngettext("%(count)d more", "%(count)d more", more) % {"count": more}
     return ", ".join([*shown, rest])
-
-
-def _names_of_reactors(messages: Iterable[Message]) -> dict[int, str]:
-    """Return user id -> name. One query, none without reactions."""
-    shown: dict[str, list[int]]
-    wanted: set[int] = set()
-    for message in messages:
-        shown = {}
-        for emoji, pk in message.reacted:
-            ids = shown.setdefault(emoji, [])
-            if len(ids) < NAMES_SHOWN:
-                ids.append(pk)
-                wanted.add(pk)
-        if len(wanted) >= NAMES_LOOKED_UP:
-            break
-    if not wanted:
-        return {}
-    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "name"))

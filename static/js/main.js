@@ -138,7 +138,6 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
   const message = new MessageView({
     me,
     times,
-    people: conversation.members ?? [],
     canManage: conversation.can_manage && conversation.kind === "group",
     archived: conversation.archived,
   });

@@ -6,7 +6,6 @@ import { t, tn, noticeText } from "chatty/views/i18n.js";
 
 // Messages of only a few emoji are shown larger. Keep in sync with web/timeline.py.
 const ONLY_EMOJI = /^[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\s]{1,24}$/u;
-const NAMES_SHOWN = 6; // in the title of a reaction
 const READING = ["copy", "link", "unread"]; // actions allowed in archived conversations
 
 export class MessageView {
@@ -14,17 +13,13 @@ export class MessageView {
   #times;
   #canManage;
   #archived;
-  #names = new Map(); // user id -> name, of everyone seen so far
   #mine = new Map(); // message id -> Map(emoji -> on), of reactions I toggled on this page
 
-  /** `people`: [{id, name}] of the members. */
-  constructor({ me, times, people, canManage, archived }) {
+  constructor({ me, times, canManage, archived }) {
     this.#me = me;
     this.#times = times;
     this.#canManage = canManage;
     this.#archived = archived;
-    for (const { id, name } of people) this.#names.set(id, name);
-    this.#names.set(me.id, t("you"));
   }
 
   /**
@@ -39,7 +34,6 @@ export class MessageView {
   }
 
   update(element, message) {
-    this.#rememberName(message);
     const { dataset } = element;
     element.id = `m${message.id}`;
     dataset.messageId = message.id;
@@ -170,14 +164,15 @@ export class MessageView {
     return chip;
   }
 
-  #fillChip(chip, { emoji, count, users }, url, mine) {
+  #fillChip(chip, reaction, url, mine) {
+    const { emoji, count } = reaction;
     chip.dataset.emoji = emoji;
     chip.value = emoji;
     if (chip.hasAttribute("form")) chip.setAttribute("form", mine ? "unreact-form" : "react-form");
     chip.setAttribute("formaction", `${url}react/`);
     chip.setAttribute("aria-pressed", String(mine));
     chip.disabled = this.#archived;
-    chip.title = this.#reactionTitle(users, count);
+    chip.title = this.#reactionTitle(reaction);
     chip.querySelector(".chip__emoji").textContent = emoji;
     fill(chip, "count", String(count));
   }
@@ -188,12 +183,11 @@ export class MessageView {
     return this.#mine.get(id)?.get(emoji) ?? wasMine;
   }
 
-  /** "You, Bob, 3 more". */
-  #reactionTitle(users, count) {
-    const known = users.filter((id) => this.#names.has(id)).slice(0, NAMES_SHOWN);
-    const names = known.map((id) => this.#names.get(id));
-    const more = count - names.length;
-    return [...names, ...(more ? [tn("more", more)] : [])].join(", ");
+  /** "You, Bob, 3 more". `names` belong to the first `users`. Older servers don't send them. */
+  #reactionTitle({ users, names = [], count }) {
+    const shown = names.map((name, index) => (users[index] === this.#me.id ? t("you") : name));
+    const more = count - shown.length;
+    return [...shown, ...(more ? [tn("more", more)] : [])].join(", ");
   }
 
   #showActions(element, message, url, own) {
@@ -212,11 +206,6 @@ export class MessageView {
       } else if (name === "link") thing.href = url;
       else if (name !== "copy") thing.href = `${url}${name}/`;
     }
-  }
-
-  #rememberName(message) {
-    const { author } = message;
-    if (author && author.id !== this.#me.id) this.#names.set(author.id, author.name);
   }
 }
 
