@@ -23,7 +23,9 @@ _NAME = re.compile(r"[{,]\s*(\w+)")  # an imported name, as its module exports i
 _OTHERWISE = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
-def needed(entries: Iterable[str], source: Source, *, without: Iterable[str] = ()) -> list[str]:
+def collect_modules(
+    entries: Iterable[str], source: Source, *, without: Iterable[str] = ()
+) -> list[str]:
     """Return `entries` and everything they import, each module after its own imports.
 
     Modules in `without`, and their imports, are left out. Raises ValueError for a circular import.

@@ -13,7 +13,7 @@ from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-from chatty.assets.bundle import Source, bundle, needed
+from chatty.assets.bundle import Source, bundle, collect_modules
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
@@ -90,8 +90,10 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
 
 def bundles(source: Source) -> Iterator[tuple[str, list[str], str]]:
     """Yield the name of each bundle, its modules and its source."""
-    first = [module for module in needed(["main.js"], source) if module != "main.js"]
-    later = needed([f"views/{name}.js" for name in _COME_LATER.split()], source, without=first)
+    first = [module for module in collect_modules(["main.js"], source) if module != "main.js"]
+    later = collect_modules(
+        [f"views/{name}.js" for name in _COME_LATER.split()], source, without=first
+    )
     yield FIRST, first, bundle(first, source)
     yield LATER, later, bundle(later, source)
 

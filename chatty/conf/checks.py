@@ -93,10 +93,10 @@ def channel_layer_is_shared(app_configs: Any, **kwargs: Any) -> Iterable[CheckMe
     """Servers such as gunicorn take their number of processes from WEB_CONCURRENCY."""
     count = os.environ.get("WEB_CONCURRENCY", "1").strip()
     if count.isdigit() and int(count) > 1:
-        yield from several_processes(int(count))
+        yield from check_several_processes(int(count))
 
 
-def several_processes(count: int) -> Iterable[CheckMessage]:
+def check_several_processes(count: int) -> Iterable[CheckMessage]:
     """What the settings lack for `count` > 1 processes."""
     if not settings.REDIS_URL:
         yield Error(

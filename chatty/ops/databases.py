@@ -158,7 +158,7 @@ _SETUP_LOCK = 0x43_68_61_74_74_79  # "Chatty", as PostgreSQL's advisory lock
 
 
 @contextmanager
-def setting_up(say: Callable[[str], None]) -> Iterator[None]:
+def setup_lock(say: Callable[[str], None]) -> Iterator[None]:
     """Allow one set-up at a time. A second one reports with `say` that it waits, then has nothing to do.
 
     Without this lock, two set-ups would run the same migrations at once.
@@ -186,7 +186,7 @@ _WAITING = "Another setup is running. Waiting for it to finish..."
 
 
 @contextmanager
-def migrating() -> Iterator[None]:
+def migration_lock() -> Iterator[None]:
     """Keep servers from using the SQLite database inside. Raises ImproperlyConfigured if one does.
 
     On PostgreSQL servers keep running: that allows rolling upgrades (docs/deploy.md).

@@ -40,7 +40,7 @@ def require_ready(workers: int = 1) -> None:
     require_safe_settings(workers)
     os.umask(0o077)  # as in manage.py, for servers that are not started by it
     databases.protect_files()
-    if is_there():
+    if database_exists():
         databases.prepare_to_serve()
     require_set_up(workers)
     require_working_redis()
@@ -66,21 +66,21 @@ def require_safe_settings(workers: int) -> None:
     """Raises StartError if a system check reports an error."""
     faults = [fault for fault in run_checks() if fault.is_serious()]
     if workers > 1:
-        faults += checks.several_processes(workers)
+        faults += checks.check_several_processes(workers)
     if faults:
         raise StartError(
             "\n".join(f"{fault.msg}\n  {fault.hint or ''} ({fault.id})" for fault in faults)
         )
 
 
-def is_there() -> bool:
+def database_exists() -> bool:
     """Return False before the first set-up: connecting to SQLite would create an empty database."""
     return not checks.uses_sqlite() or Path(settings.DATABASES["default"]["NAME"]).exists()
 
 
 def require_set_up(workers: int) -> None:
     """Raises StartError if Chatty or an update is not set up, or if there is no database."""
-    if not settings.SECRET_IS_STORED or not is_there():
+    if not settings.SECRET_IS_STORED or not database_exists():
         raise StartError(f"Chatty is not set up yet. {SET_UP}")
     failures.require_database()
     try:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chatty.assets.bundle import bundle, needed
+from chatty.assets.bundle import bundle, collect_modules
 
 pytestmark = pytest.mark.once
 
@@ -33,13 +33,13 @@ export function whisper(text) { return text; }
 
 
 def test_needed_lists_imports_first() -> None:
-    assert needed(["main.js"], MODULES.__getitem__) == [
+    assert collect_modules(["main.js"], MODULES.__getitem__) == [
         "voice.js",
         "names.js",
         "greet.js",
         "main.js",
     ]
-    assert needed(["greet.js"], MODULES.__getitem__, without=["names.js"]) == [
+    assert collect_modules(["greet.js"], MODULES.__getitem__, without=["names.js"]) == [
         "voice.js",
         "greet.js",
     ]
@@ -51,7 +51,7 @@ def test_circular_import_is_an_error() -> None:
         "b.js": 'import { a } from "chatty/a.js";\n',
     }
     with pytest.raises(ValueError, match=re.escape("a.js -> b.js -> a.js")):
-        needed(["a.js"], circle.__getitem__)
+        collect_modules(["a.js"], circle.__getitem__)
 
 
 def test_modules_keep_their_scope_and_exports() -> None:

@@ -82,7 +82,7 @@ def test_every_check_message_has_a_hint(settings):
         *checks.secret_is_strong(None),
         *checks.debug_is_local(None),
         *checks.hosts_are_named(None),
-        *checks.several_processes(2),
+        *checks.check_several_processes(2),
     ]
     assert len(faults) >= 3
     assert all(fault.hint for fault in faults)

@@ -14,10 +14,10 @@ from conversations.queries.conversation_list import (
 )
 from conversations.queries.directory import browse, open_group, people
 from conversations.queries.memberships import (
-    leavable,
     members,
     members_if_small,
     memberships_of,
+    memberships_to_leave,
     presence_peers,
     read_marks_of,
     removals,
@@ -59,10 +59,10 @@ __all__ = [
     "history",
     "is_revealed",
     "latest_matching",
-    "leavable",
     "members",
     "members_if_small",
     "memberships_of",
+    "memberships_to_leave",
     "messages_for_staff",
     "open_group",
     "other_in",

@@ -27,7 +27,7 @@ def removals(conversation: Conversation) -> list[Removal]:
     return list(rows.select_related("user").order_by("-removed_at", "-pk")[:REMOVALS_SHOWN])
 
 
-def leavable(user: User, *, limit: int, before: int | None = None) -> list[Membership]:
+def memberships_to_leave(user: User, *, limit: int, before: int | None = None) -> list[Membership]:
     """Return a user's memberships of groups, with conversations: unopened first, then latest first.
 
     `before`: the id of the last membership on the previous page.

@@ -51,7 +51,7 @@ def leave_many(request: HttpRequest) -> HttpResponse:
             return _leave_each(request, ids)
         error = ChatError("invalid", _("Choose the conversations you want to leave."))
     before = parse_id(request.GET.get("before"), least=1)
-    found = queries.leavable(user, limit=LEAVE_PAGE + 1, before=before)
+    found = queries.memberships_to_leave(user, limit=LEAVE_PAGE + 1, before=before)
     page = found[:LEAVE_PAGE]
     context = {
         "page": page,

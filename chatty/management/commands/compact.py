@@ -22,7 +22,7 @@ class Command(BaseCommand):
             )
         failures.require_database()
         try:
-            with databases.migrating():  # no server runs or starts while this is held
+            with databases.migration_lock():  # no server runs or starts while this is held
                 erasing.compact()
         except (ImproperlyConfigured, DatabaseError) as error:
             raise CommandError(f"Can't compact the database: {error}") from None

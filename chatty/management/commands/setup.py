@@ -53,7 +53,7 @@ class Command(BaseCommand):
         if make_secret(settings.DATA_DIR):
             self.say("Generated a secret key.")
         failures.require_database()
-        with databases.setting_up(self.say):
+        with databases.setup_lock(self.say):
             self.set_up(email, name, password_file)
 
     def set_up(self, email: str, name: str, password_file: Path | None = None) -> None:
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         databases.require_no_newer_migrations(executor.loader)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.say("Preparing the database...")
-            with databases.migrating():
+            with databases.migration_lock():
                 call_command("migrate", interactive=False, verbosity=0)
 
     def collect(self) -> None:

@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *, force: bool, messages: int, **options: Any) -> None:
         if messages < 0:
             raise CommandError("--messages must be 0 or more.")
-        if stage.is_there():
+        if stage.demo_exists():
             self.stdout.write("The demo has already been added.")
         else:
             self.bring_in(force=force)
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Password for all of them: {password}   (only shown once)")
 
     def grow(self, size: int) -> None:
-        conversation = stage.crowd()
+        conversation = stage.get_large_conversation()
         missing = max(0, size - conversation.last_seq)
         try:
             with tqdm(total=missing, unit="message", disable=None, leave=False) as bar:

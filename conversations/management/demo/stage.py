@@ -19,7 +19,7 @@ from conversations.management.demo.people import CAST, EMAILS
 from conversations.management.demo.script import Do, Say, Scene, bodies, scenes
 from conversations.models import Conversation, Membership, Message
 
-CROWD = "Everything at once"  # the conversation for any number of messages
+LARGE = "Everything at once"  # the conversation for any number of messages
 SPAN = timedelta(days=30)
 STALE = timedelta(hours=3)  # older messages have been read by everyone
 
@@ -35,7 +35,7 @@ class Cue:
     action: Callable[[], object] = field(compare=False)
 
 
-def is_there() -> bool:
+def demo_exists() -> bool:
     return User.objects.filter(email__in=EMAILS).exists()
 
 
@@ -190,16 +190,16 @@ def catch_up_reading(now: datetime) -> None:
 # --- any number of messages ------------------------------------------------------------------------
 
 
-def crowd() -> Conversation:
+def get_large_conversation() -> Conversation:
     """Return the conversation for any number of messages. The first call creates it."""
     owner, *others = User.objects.filter(email__in=EMAILS).order_by("pk")
-    found = Conversation.objects.filter(name=CROWD, created_by=owner, deleted_at=None).first()
+    found = Conversation.objects.filter(name=LARGE, created_by=owner, deleted_at=None).first()
     if found is not None:
         return found
     with timestamps.use_clock(_standing(timestamps.now() - SPAN)):
         return actions.create_conversation(
             owner,
-            name=CROWD,
+            name=LARGE,
             topic="How does it feel with very many messages?",
             access=Conversation.Access.OPEN,
             member_ids=[person.pk for person in others],
