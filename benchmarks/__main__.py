@@ -19,8 +19,8 @@ from typing import Any
 import psycopg
 
 from benchmarks.bench import Bench
-from benchmarks.contenders import DURABLE, HERE, LIMITS, Site
 from benchmarks.scenarios import SCENARIOS
+from benchmarks.site import DURABLE, HERE, LIMITS, Site
 from tests.installations import ROOT
 
 

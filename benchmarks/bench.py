@@ -9,17 +9,16 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from benchmarks.client import Faults, Outcome
 from benchmarks.contenders import (
     Chatty,
     ChattySmall,
     Contender,
     OtherChatty,
     OtherChattySmall,
-    Plan,
-    Site,
 )
 from benchmarks.measure import Sheet, percentile
+from benchmarks.site import Plan, Site
+from benchmarks.traffic import Faults, Outcome
 
 MICRO, MILLI = 1e6, 1e3
 Some = TypeVar("Some", bound=Contender)

@@ -18,10 +18,11 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import client, graphs
-from benchmarks.client import HEARD, Faults, Line, LoadClients, LoadError, number_of
+from benchmarks.client import HEARD, Line, LoadClients, LoadError, number_of
 from benchmarks.graphs import GRAPHS
 from benchmarks.measure import Sheet, cpu_seconds, percentile
 from benchmarks.scenarios import SCENARIOS
+from benchmarks.traffic import Faults
 from tests.installations import ROOT
 
 

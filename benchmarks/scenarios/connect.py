@@ -6,8 +6,9 @@ import time
 
 from benchmarks.bench import MILLI, Bench
 from benchmarks.client import LoadClients
-from benchmarks.contenders import Chatty, Plan, SocketIO, UsualChannels
+from benchmarks.contenders import Chatty, SocketIO, UsualChannels
 from benchmarks.measure import cpu_seconds, resident_bytes
+from benchmarks.site import Plan
 
 SOCKETS = 2_000
 WARMING = 50  # sockets opened before, so that one-time costs are not counted

@@ -6,17 +6,18 @@ from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.bench import MICRO, MILLI, Bench
-from benchmarks.client import LoadClients, Outcome, burst
+from benchmarks.client import LoadClients
 from benchmarks.contenders import (
     BareSend,
     Chatty,
     Contender,
-    Plan,
     SocketIO,
     UsualChannels,
     captured_frame,
 )
 from benchmarks.measure import cpu_seconds, percentile
+from benchmarks.site import Plan
+from benchmarks.traffic import Outcome, burst
 
 WORDS = "The quick brown fox jumps over the lazy dog, and nobody knows why."
 WINDOW = 8

@@ -6,8 +6,9 @@ import http.client
 from contextlib import ExitStack
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.contenders import Chatty, Plan
+from benchmarks.contenders import Chatty
 from benchmarks.measure import cpu_seconds
+from benchmarks.site import Plan
 
 REQUESTS = 200  # per length and round
 AT_ONCE = 10  # requests to one conversation before the turn of the next

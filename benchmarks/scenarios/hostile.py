@@ -23,12 +23,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.client import LoadClients, Outcome, steady, text_frame, upgrade
-from benchmarks.contenders import Chatty, ChattyGuarded, Contender, Plan
+from benchmarks.client import LoadClients, text_frame, upgrade
+from benchmarks.contenders import Chatty, ChattyGuarded, Contender
 from benchmarks.measure import percentile
 from benchmarks.scenarios.fanout import WORDS
 from benchmarks.scenarios.page import PASSWORD, signed_in
 from benchmarks.scenarios.slow_reader import Memory
+from benchmarks.site import Plan
+from benchmarks.traffic import Outcome, steady
 
 SCENARIO = "fifty people and four hostile clients"
 PEOPLE = 50

@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from urllib.parse import urlencode
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.contenders import Chatty, Plan
+from benchmarks.contenders import Chatty
 from benchmarks.measure import cpu_seconds
+from benchmarks.site import Plan
 
 REQUESTS = 100  # per conversation and round
 AT_ONCE = 10  # requests for one conversation before the turn of the next

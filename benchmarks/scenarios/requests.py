@@ -14,9 +14,10 @@ from multiprocessing.connection import Connection
 
 from benchmarks.bench import MILLI, Bench
 from benchmarks.client import LoadClients
-from benchmarks.contenders import Chatty, ChattySmall, Plan
+from benchmarks.contenders import Chatty, ChattySmall
 from benchmarks.measure import percentile
 from benchmarks.scenarios import sends
+from benchmarks.site import Plan
 
 SCENARIO = "requests while fifty people send"
 PAUSE_SECONDS = 0.05

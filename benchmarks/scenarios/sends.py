@@ -5,17 +5,18 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from benchmarks.bench import MICRO, Bench
-from benchmarks.client import LoadClients, Outcome, conversations
+from benchmarks.client import LoadClients
 from benchmarks.contenders import (
     Chatty,
     ChattyTwice,
     Contender,
-    Plan,
     SocketIO,
     UsualChannels,
 )
 from benchmarks.measure import cpu_seconds
 from benchmarks.scenarios.fanout import WORDS
+from benchmarks.site import Plan
+from benchmarks.traffic import Outcome, conversations
 
 PAIRS = 25
 WINDOW = 8  # unacknowledged messages per sender
