@@ -76,6 +76,14 @@ class Bench:
         self.sheet.note(scenario, "p99 of a message", contender, waited, "ms")
         self.note_faults(scenario, contender, outcome.faults)
 
+    def note_waits(
+        self, scenario: str, what: str, contender: str, seconds: Sequence[float]
+    ) -> None:
+        """Note the median and the 99th percentile, in milliseconds."""
+        for share in (0.5, 0.99):
+            waited = percentile(seconds, share) * MILLI
+            self.sheet.note(scenario, f"p{share * 100:.0f} {what}", contender, waited, "ms", 2)
+
     def note_faults(self, scenario: str, contender: str, faults: Faults) -> None:
         for what in ("missing", "late", "duplicated", "disordered"):
             label = "out of order" if what == "disordered" else what

@@ -73,9 +73,16 @@ class Line:
     expects_answers: bool = False
     heard: array[int] = field(default_factory=lambda: array("L"))
     acknowledged: array[int] = field(default_factory=lambda: array("L"))
+    waits: array[float] = field(default_factory=lambda: array("d"))  # seconds until each of them
     settled: int = 0  # how many of the acknowledgements have been processed
     step: int = 0
     tail: bytes = b""
+
+    def newly_acknowledged(self) -> array[float]:
+        """Return the seconds until each acknowledgement that arrived since the last call."""
+        waits = self.waits[self.settled :]
+        self.settled += len(waits)
+        return waits
 
     def say(self, frame: bytes) -> None:
         """Send a frame. If the server has closed the socket, the message will count as missing."""
@@ -110,6 +117,7 @@ class LoadClients:
         for line in self.lines:
             line.heard = array("L")
             line.acknowledged = array("L")
+            line.waits = array("d")
             line.settled = 0
         self.heard = self.late = self.bytes = 0
         self.sent_at.clear()
@@ -229,7 +237,10 @@ class LoadClients:
             self._note_late(heard)
             tail = _after_last(HEARD, tail)
         if line.expects_answers and (numbers := ACKNOWLEDGED.findall(data)):
-            line.acknowledged.extend(map(int, numbers))
+            acknowledged = list(map(int, numbers))
+            line.acknowledged.extend(acknowledged)
+            now = time.monotonic()
+            line.waits.extend(now - self.sent_at.get(number, now) for number in acknowledged)
             tail = _after_last(ACKNOWLEDGED, tail)
         line.tail = tail
 

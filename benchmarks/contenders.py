@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.client import LoadClients, LoadError, Steps, number_of, text_frame, upgrade
+from benchmarks.measure import CpuTime, cpu_seconds, family_cpu_seconds
 from benchmarks.site import HERE, Plan, Site
 from benchmarks.talk import fill
 from proof.services import free_port
@@ -27,6 +28,7 @@ class Contender:
 
     name: str
     pace = 1.0
+    stores = True  # messages, in PostgreSQL
     steps: Steps
 
     def __init__(self, site: Site) -> None:
@@ -52,6 +54,11 @@ class Contender:
     def pids(self) -> list[int]:
         """The ids of all its processes."""
         return [self.pid]
+
+    def cpu_time(self) -> CpuTime:
+        """Return what it has used so far. Only one contender works at a time, so PostgreSQL's is its own."""
+        app = sum(map(cpu_seconds, self.pids))
+        return CpuTime(app, family_cpu_seconds(self.site.postgres.pid))
 
     @property
     def port(self) -> int:
@@ -310,6 +317,7 @@ class BareSend(Peer):
 
     name = "bare send(2)"
     steps = ((b"hello", b""),)
+    stores = False
     frame = b""  # set before start(): see captured_frame()
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
@@ -9,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_JIFFIES = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -21,6 +23,31 @@ def cpu_seconds(pid: int) -> float:
     in nanoseconds instead of hundredths of a second.
     """
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process and its children have used so far, including ended children.
+
+    PostgreSQL has one process per connection, and others that write and clean up. The kernel counts
+    ended children in hundredths of a second, and running ones in nanoseconds.
+    """
+    used = cpu_seconds(pid)
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has just ended
+            used += cpu_seconds(int(child))
+    # After the name, which may contain spaces; see proc_pid_stat(5).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return used + (int(fields[13]) + int(fields[14])) / _JIFFIES
+
+
+class CpuTime(NamedTuple):
+    """Seconds of CPU time: of the processes of a server, and of all processes of PostgreSQL."""
+
+    app: float
+    database: float
+
+    def since(self, before: CpuTime) -> CpuTime:
+        return CpuTime(self.app - before.app, self.database - before.database)
 
 
 def resident_bytes(pid: int) -> int:

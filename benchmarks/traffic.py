@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from benchmarks.client import PATIENCE_SECONDS, LoadClients
@@ -33,12 +33,13 @@ class Faults:
 @dataclass(slots=True)
 class Outcome:
     """The result of a run. `waits`: seconds per message until it was delivered everywhere in burst(),
-    otherwise until it was acknowledged."""
+    otherwise until it was acknowledged. `answers`: seconds until it was acknowledged in burst()."""
 
     seconds: float
     deliveries: int
     waits: list[float]
     faults: Faults
+    answers: list[float] = field(default_factory=list)
 
 
 def burst(
@@ -54,8 +55,10 @@ def burst(
     clients.drain()  # earlier messages
     clients.forget()
     sender, size = clients.lines[0], len(clients.lines)
+    sender.expects_answers = True
     count = done = 0
     waits: list[float] = []
+    answers: list[float] = []
     start = moved = time.monotonic()
     while done < len(numbers) and time.monotonic() - moved < PATIENCE_SECONDS:
         while count < len(numbers) and count - done < window:
@@ -64,6 +67,7 @@ def burst(
             count += 1
         if clients.pump(0.5):
             moved = time.monotonic()
+            answers += sender.newly_acknowledged()
         while clients.heard >= (done + 1) * size and done < count:
             waits.append(time.monotonic() - clients.sent_at[numbers[done]])
             done += 1
@@ -71,9 +75,10 @@ def burst(
     seconds, deliveries = time.monotonic() - start, clients.heard
     clients.drain()  # the loop counts all deliveries, so a duplicate may hide one not yet received
     faults = Faults(late=clients.late)
+    answers += sender.newly_acknowledged()
     for line in clients.lines:
         faults.compare(line.heard, numbers)
-    return Outcome(seconds, deliveries, waits, faults)
+    return Outcome(seconds, deliveries, waits, faults, answers)
 
 
 def conversations(
@@ -114,10 +119,9 @@ def conversations(
     ):
         for line in clients.pump(0.5):
             moved = time.monotonic()
-            for number in line.acknowledged[line.settled :]:
-                waits.append(moved - clients.sent_at[number])
+            if answers := line.newly_acknowledged():
+                waits += answers
                 answered = moved
-            line.settled = len(line.acknowledged)
             go_on(index_of[id(line)])
     clients.drain()
     return Outcome(answered - start, clients.heard, waits, _faults_of_pairs(clients, own))
@@ -155,8 +159,7 @@ def steady(
         wait = began + count / rate - now if count < len(numbers) else 0.5
         for line in clients.pump(max(0.0, wait)):
             moved = time.monotonic()
-            waits += [moved - clients.sent_at[n] for n in line.acknowledged[line.settled :]]
-            line.settled = len(line.acknowledged)
+            waits += line.newly_acknowledged()
         between()
     lasted = time.monotonic() - began
     clients.drain()
