@@ -49,6 +49,9 @@ class CpuTime(NamedTuple):
     def since(self, before: CpuTime) -> CpuTime:
         return CpuTime(self.app - before.app, self.database - before.database)
 
+    def per(self, units: float) -> CpuTime:
+        return CpuTime(self.app / units, self.database / units)
+
 
 def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE

@@ -49,12 +49,13 @@ def _measure(
     before = contender.cpu_time()
     outcome = fanout.deliver(contender, clients, count, WINDOW)
     spent = contender.cpu_time().since(before)
+    cost = spent.per(count)
     sheet, name = bench.sheet, contender.name
-    sheet.note(scenario, PER_MESSAGE, name, spent.app / count * MILLI, "ms", 3)
+    sheet.note(scenario, PER_MESSAGE, name, cost.app * MILLI, "ms", 3)
     each = spent.app / max(1, outcome.deliveries) * MICRO
     sheet.note(scenario, PER_DELIVERY, name, each, "µs", 2)
     if contender.stores:
-        sheet.note(scenario, DATABASE, name, spent.database / count * MILLI, "ms", 3)
+        sheet.note(scenario, DATABASE, name, cost.database * MILLI, "ms", 3)
         bench.note_waits(scenario, "until sent", name, outcome.answers)
     bench.note_waits(scenario, UNTIL_ALL, name, outcome.waits)
     bench.note_faults(scenario, name, outcome.faults)
