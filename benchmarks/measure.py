@@ -49,6 +49,9 @@ class CpuTime(NamedTuple):
     def since(self, before: CpuTime) -> CpuTime:
         return CpuTime(self.app - before.app, self.database - before.database)
 
+    def plus(self, other: CpuTime) -> CpuTime:
+        return CpuTime(self.app + other.app, self.database + other.database)
+
     def per(self, units: float) -> CpuTime:
         return CpuTime(self.app / units, self.database / units)
 

@@ -17,6 +17,7 @@ from benchmarks.contenders import (
 from benchmarks.measure import CpuTime
 from benchmarks.scenarios.fanout import WORDS
 from benchmarks.site import Plan
+from benchmarks.talk import RICH_WORDS
 from benchmarks.traffic import Outcome, conversations
 
 PAIRS = 25
@@ -24,7 +25,6 @@ WINDOW = 8  # unacknowledged messages per sender
 EACH = 200  # messages per sender and round, at full pace
 SCENARIO = "durable sends"
 RICH = "durable sends of rich messages"
-RICH_WORDS = "The **quick** brown fox jumps over @Guest 1 and https://example.org/lazy/dog."
 COST = "CPU per send"
 DATABASE = "database CPU per send"
 RELATIVE_TO_PLAIN = f"{COST} relative to plain"
