@@ -83,8 +83,15 @@ class Figure:
 
     @property
     def shown(self) -> str:
-        number = f"{self.median:,.{self.digits}f}"
-        return f"{number} {self.unit}".rstrip()
+        return self.in_unit(self.median)
+
+    def in_unit(self, value: float) -> str:
+        return f"{value:,.{self.digits}f} {self.unit}".rstrip()
+
+
+def ratio_to(what: str, base: str = "Chatty") -> str:
+    """Return the label of the ratios of note_ratios(), which are in the columns of the others."""
+    return f"{base}'s {what} relative to it"
 
 
 class Sheet:
@@ -112,8 +119,11 @@ class Sheet:
         for figure in noted:
             if figure.contender != base:
                 for one, other in zip(own, figure.values, strict=True):
-                    label = f"{base}'s {what} relative to it"
-                    self.note(scenario, label, figure.contender, one / other, "times", 2)
+                    ratio = one / other
+                    self.note(scenario, ratio_to(what, base), figure.contender, ratio, "times", 2)
+
+    def find(self, scenario: str, what: str, contender: str) -> Figure | None:
+        return self._figures.get((scenario, what, contender))
 
     def figures(self) -> list[Figure]:
         return list(self._figures.values())
@@ -147,9 +157,14 @@ class Sheet:
 def _table(scenario: str, figures: list[Figure]) -> str:
     contenders = list(dict.fromkeys(figure.contender for figure in figures))
     cells = {(figure.what, figure.contender): figure.shown for figure in figures}
-    rows = [[scenario, *contenders], ["---", *["---:"] * len(contenders)]]
-    rows += [
+    rows = [
         [what, *[cells.get((what, contender), "") for contender in contenders]]
         for what in dict.fromkeys(figure.what for figure in figures)
     ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table([scenario, *contenders], rows)
+
+
+def markdown_table(head: list[str], rows: list[list[str]], *, words: int = 1) -> str:
+    """`words`: how many of the first columns are text. All others are aligned right."""
+    line = ["---"] * words + ["---:"] * (len(head) - words)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, line, *rows))

@@ -21,6 +21,10 @@ SHORT = 1_000
 RICH = f"{PAGE} rich messages"
 
 
+def cpu_for(page: str) -> str:
+    return f"CPU for {page}"
+
+
 def latest_of(length: int) -> str:
     return f"the latest {PAGE} of {length:,}"
 
@@ -49,7 +53,7 @@ def run(bench: Bench) -> None:
                     spent[room] = spent[room].plus(chatty.cpu_time().since(before))
             for page, cost in zip(pages, spent, strict=True):
                 each, name = cost.per(requests), chatty.name
-                bench.sheet.note(SCENARIO, f"CPU for {page}", name, each.app * MILLI, "ms", 2)
+                bench.sheet.note(SCENARIO, cpu_for(page), name, each.app * MILLI, "ms", 2)
                 what = f"database CPU for {page}"
                 bench.sheet.note(SCENARIO, what, name, each.database * MILLI, "ms", 2)
             long = len(lengths) - 1
