@@ -307,7 +307,7 @@ def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[s
 )
 def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
     options = ("--quick", "--rounds", "1", "--only", ",".join(scenarios))
-    printed, found = measured(tmp_path, *options, seconds=180)
+    printed, found = measured(tmp_path, *options, seconds=300)
     assert found["quick"]
     noted = {
         (each["scenario"], each["what"], each["contender"]): each["median"]

@@ -1,6 +1,6 @@
 """One person sends with four messages in flight, as people do: the cost of small transactions.
 
-With so few, hardly any message shares its transaction with others, unlike in `fanout` and `sends`.
+With so few, only about two messages share a transaction, unlike in `fanout` and `sends`.
 """
 
 from __future__ import annotations
