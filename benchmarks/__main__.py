@@ -18,9 +18,10 @@ from typing import Any
 
 import psycopg
 
+from benchmarks import targets
 from benchmarks.bench import Bench
-from benchmarks.contenders import DURABLE, HERE, LIMITS, Site
 from benchmarks.scenarios import SCENARIOS
+from benchmarks.site import DURABLE, HERE, LIMITS, Site
 from tests.installations import ROOT
 
 
@@ -48,12 +49,20 @@ def main(arguments: list[str]) -> int:
             print(f"\n{bench.sheet.as_markdown(fresh=True)}", flush=True)
             about["load_after"] = os.getloadavg()
             if options.json:  # after each scenario, so that an interrupted run keeps its figures
-                figures = {**about, "absent": bench.absent, "figures": bench.sheet.as_json()}
-                options.json.write_text(json.dumps(figures, indent=2) + "\n")
+                options.json.write_text(json.dumps(about | results(bench), indent=2) + "\n")
+        print(f"\n{targets.as_markdown(bench.sheet, quick=bench.quick)}")
     print(f"\nLoad average at the end: {os.getloadavg()[0]:.1f}")
     for name, what in bench.absent.items():
         print(f"Skipped {name}: requires {what}.")
     return 0
+
+
+def results(bench: Bench) -> dict[str, Any]:
+    return {
+        "absent": bench.absent,
+        "targets": targets.as_json(bench.sheet, quick=bench.quick),
+        "figures": bench.sheet.as_json(),
+    }
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:

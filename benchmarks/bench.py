@@ -9,17 +9,16 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from benchmarks.client import Faults, Outcome
 from benchmarks.contenders import (
     Chatty,
     ChattySmall,
     Contender,
     OtherChatty,
     OtherChattySmall,
-    Plan,
-    Site,
 )
 from benchmarks.measure import Sheet, percentile
+from benchmarks.site import Plan, Site
+from benchmarks.traffic import Faults, Outcome
 
 MICRO, MILLI = 1e6, 1e3
 Some = TypeVar("Some", bound=Contender)
@@ -76,6 +75,14 @@ class Bench:
         waited = percentile(outcome.waits, 0.99) * MILLI
         self.sheet.note(scenario, "p99 of a message", contender, waited, "ms")
         self.note_faults(scenario, contender, outcome.faults)
+
+    def note_waits(
+        self, scenario: str, what: str, contender: str, seconds: Sequence[float]
+    ) -> None:
+        """Note the median and the 99th percentile, in milliseconds."""
+        for share in (0.5, 0.99):
+            waited = percentile(seconds, share) * MILLI
+            self.sheet.note(scenario, f"p{share * 100:.0f} {what}", contender, waited, "ms", 2)
 
     def note_faults(self, scenario: str, contender: str, faults: Faults) -> None:
         for what in ("missing", "late", "duplicated", "disordered"):

@@ -58,7 +58,7 @@ GRAPHS = (
     ),
     Graph(
         "connect.svg",
-        "connect storm of 2,000",
+        "connect storm",
         "CPU per connection",
         "CPU time per connection",
         0.1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
@@ -9,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_JIFFIES = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -21,6 +23,37 @@ def cpu_seconds(pid: int) -> float:
     in nanoseconds instead of hundredths of a second.
     """
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process and its children have used so far, including ended children.
+
+    PostgreSQL has one process per connection, and others that write and clean up. The kernel counts
+    ended children in hundredths of a second, and running ones in nanoseconds.
+    """
+    used = cpu_seconds(pid)
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has just ended
+            used += cpu_seconds(int(child))
+    # After the name, which may contain spaces; see proc_pid_stat(5).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return used + (int(fields[13]) + int(fields[14])) / _JIFFIES
+
+
+class CpuTime(NamedTuple):
+    """Seconds of CPU time: of the processes of a server, and of all processes of PostgreSQL."""
+
+    app: float
+    database: float
+
+    def since(self, before: CpuTime) -> CpuTime:
+        return CpuTime(self.app - before.app, self.database - before.database)
+
+    def plus(self, other: CpuTime) -> CpuTime:
+        return CpuTime(self.app + other.app, self.database + other.database)
+
+    def per(self, units: float) -> CpuTime:
+        return CpuTime(self.app / units, self.database / units)
 
 
 def resident_bytes(pid: int) -> int:
@@ -50,8 +83,15 @@ class Figure:
 
     @property
     def shown(self) -> str:
-        number = f"{self.median:,.{self.digits}f}"
-        return f"{number} {self.unit}".rstrip()
+        return self.in_unit(self.median)
+
+    def in_unit(self, value: float) -> str:
+        return f"{value:,.{self.digits}f} {self.unit}".rstrip()
+
+
+def ratio_to(what: str, base: str = "Chatty") -> str:
+    """Return the label of the ratios of note_ratios(), which are in the columns of the others."""
+    return f"{base}'s {what} relative to it"
 
 
 class Sheet:
@@ -79,8 +119,11 @@ class Sheet:
         for figure in noted:
             if figure.contender != base:
                 for one, other in zip(own, figure.values, strict=True):
-                    label = f"{base}'s {what} relative to it"
-                    self.note(scenario, label, figure.contender, one / other, "times", 2)
+                    ratio = one / other
+                    self.note(scenario, ratio_to(what, base), figure.contender, ratio, "times", 2)
+
+    def find(self, scenario: str, what: str, contender: str) -> Figure | None:
+        return self._figures.get((scenario, what, contender))
 
     def figures(self) -> list[Figure]:
         return list(self._figures.values())
@@ -114,9 +157,14 @@ class Sheet:
 def _table(scenario: str, figures: list[Figure]) -> str:
     contenders = list(dict.fromkeys(figure.contender for figure in figures))
     cells = {(figure.what, figure.contender): figure.shown for figure in figures}
-    rows = [[scenario, *contenders], ["---", *["---:"] * len(contenders)]]
-    rows += [
+    rows = [
         [what, *[cells.get((what, contender), "") for contender in contenders]]
         for what in dict.fromkeys(figure.what for figure in figures)
     ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table([scenario, *contenders], rows)
+
+
+def markdown_table(head: list[str], rows: list[list[str]], *, words: int = 1) -> str:
+    """`words`: how many of the first columns are text. All others are aligned right."""
+    line = ["---"] * words + ["---:"] * (len(head) - words)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, line, *rows))

@@ -12,6 +12,7 @@ from benchmarks.scenarios import (
     hostile,
     page,
     requests,
+    rooms,
     sends,
     slow_reader,
     tick,
@@ -19,6 +20,7 @@ from benchmarks.scenarios import (
 
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "fanout": fanout.run,
+    "rooms": rooms.run,
     "sends": sends.run,
     "rich": sends.run_rich,
     "connect": connect.run,

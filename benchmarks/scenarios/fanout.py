@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.bench import MICRO, MILLI, Bench
-from benchmarks.client import LoadClients, Outcome, burst
+from benchmarks.client import LoadClients
 from benchmarks.contenders import (
     BareSend,
     Chatty,
     Contender,
-    Plan,
     SocketIO,
     UsualChannels,
     captured_frame,
 )
 from benchmarks.measure import cpu_seconds, percentile
+from benchmarks.site import Plan
+from benchmarks.traffic import Outcome, burst
 
 WORDS = "The quick brown fox jumps over the lazy dog, and nobody knows why."
 WINDOW = 8
@@ -34,33 +36,41 @@ def run(bench: Bench) -> None:
 
 def _one_size(bench: Bench, receivers: int, *, alone: bool) -> None:
     scenario = f"fan-out to {receivers:,}"
-    everybody = list(range(receivers))
-    plan = Plan(receivers, [everybody])
     with ExitStack() as stack:
-        contenders: list[Contender] = []
-        for kind in bench.available([Chatty, BareSend, SocketIO, UsualChannels]):
-            contender = kind(bench.site)
-            if isinstance(contender, BareSend):
-                chatty = next(each for each in contenders if isinstance(each, Chatty))
-                contender.frame = captured_frame(chatty, WORDS)
-            contenders.append(stack.enter_context(bench.running(contender, plan)))
+        kinds = bench.available([Chatty, BareSend, SocketIO, UsualChannels])
+        contenders = started(bench, stack, kinds, receivers)
         for contender in bench.turns(contenders, scenario):
             # Sockets are open for one turn only, because pings are not answered in the others' turns.
             with LoadClients() as clients:
-                contender.enter(clients, [(person, 0) for person in everybody])
+                contender.enter(clients, [(person, 0) for person in range(receivers)])
                 count = _count(bench, contender, receivers)
-                _deliver(contender, clients, count // 4 + 1)  # warms up
+                deliver(contender, clients, count // 4 + 1)  # warms up
                 _measure(bench, scenario, contender, clients, count)
                 if alone:
                     _lone_messages(bench, scenario, contender, clients)
     bench.sheet.note_ratios(scenario, COST, Chatty.name)
 
 
+def started(
+    bench: Bench, stack: ExitStack, kinds: Sequence[type[Contender]], members: int
+) -> list[Contender]:
+    """Start contenders with one room, until the end of the stack. Chatty must be the first of them."""
+    plan = Plan(members, [list(range(members))])
+    contenders: list[Contender] = []
+    for kind in kinds:
+        contender = kind(bench.site)
+        if isinstance(contender, BareSend):
+            chatty = next(each for each in contenders if isinstance(each, Chatty))
+            contender.frame = captured_frame(chatty, WORDS)
+        contenders.append(stack.enter_context(bench.running(contender, plan)))
+    return contenders
+
+
 def _measure(
     bench: Bench, scenario: str, contender: Contender, clients: LoadClients, count: int
 ) -> None:
     before = cpu_seconds(contender.pid)
-    outcome = _deliver(contender, clients, count)
+    outcome = deliver(contender, clients, count)
     cost = (cpu_seconds(contender.pid) - before) / max(1, outcome.deliveries) * MICRO
     bench.sheet.note(scenario, COST, contender.name, cost, "µs", 2)
     rate = outcome.deliveries / outcome.seconds
@@ -71,7 +81,7 @@ def _measure(
 
 
 def _lone_messages(bench: Bench, scenario: str, contender: Contender, clients: LoadClients) -> None:
-    waits = _deliver(contender, clients, 10 if bench.quick else LONE, window=1).waits
+    waits = deliver(contender, clients, 10 if bench.quick else LONE, window=1).waits
     for share in (0.5, 0.99):
         what = f"single message until all have it: p{share * 100:.0f}"
         waited = percentile(waits, share) * MILLI
@@ -83,7 +93,7 @@ def _count(bench: Bench, contender: Contender, receivers: int) -> int:
     return min(MESSAGES_MOST, max(10, int(wanted)))
 
 
-def _deliver(
+def deliver(
     contender: Contender, clients: LoadClients, count: int, window: int = WINDOW
 ) -> Outcome:
     frame_of = partial(contender.say, 0, words=WORDS)

@@ -23,15 +23,20 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.client import LoadClients, Outcome, steady, text_frame, upgrade
-from benchmarks.contenders import Chatty, ChattyGuarded, Contender, Plan
+from benchmarks.client import LoadClients, text_frame, upgrade
+from benchmarks.contenders import Chatty, ChattyGuarded, Contender
 from benchmarks.measure import percentile
 from benchmarks.scenarios.fanout import WORDS
 from benchmarks.scenarios.page import PASSWORD, signed_in
 from benchmarks.scenarios.slow_reader import Memory
+from benchmarks.site import Plan
+from benchmarks.traffic import Outcome, steady
 
 SCENARIO = "fifty people and four hostile clients"
 PEOPLE = 50
+RELATIVE = "p99 relative to without"
+MEMORY = "memory grew by"
+SLOWEST = "slowest page, with them"
 RATE = 20  # messages a second, of all people together
 SECONDS = 15  # with the hostile clients, and the same without
 WARM_UP_SECONDS = 2
@@ -88,9 +93,9 @@ def run(bench: Bench) -> None:
         _note(bench, contender.name, alone, attacked)
         sheet, name = bench.sheet, contender.name
         grown = (memory.most - before.most) / 2**20
-        sheet.note(SCENARIO, "memory grew by", name, grown, "MiB")
+        sheet.note(SCENARIO, MEMORY, name, grown, "MiB")
         sheet.note(SCENARIO, "slowest page, without them", name, max(calm.answer), "s", 2)
-        sheet.note(SCENARIO, "slowest page, with them", name, max(pages.answer), "s", 2)
+        sheet.note(SCENARIO, SLOWEST, name, max(pages.answer), "s", 2)
         for what, count in sorted(attacks.answer.items()):
             sheet.note(SCENARIO, f"hostile: {what}", name, count, "", 0)
 
@@ -122,7 +127,7 @@ def _note(bench: Bench, name: str, alone: Outcome, attacked: Outcome) -> None:
     sheet.note(SCENARIO, "sends per second", name, len(attacked.waits) / attacked.seconds, "")
     sheet.note(SCENARIO, "p99 of a send, without them", name, before * MILLI, "ms")
     sheet.note(SCENARIO, "p99 of a send, with them", name, after * MILLI, "ms")
-    sheet.note(SCENARIO, "p99 relative to without", name, after / before, "times", 2)
+    sheet.note(SCENARIO, RELATIVE, name, after / before, "times", 2)
     bench.note_faults(SCENARIO, name, attacked.faults)
 
 

@@ -1,4 +1,4 @@
-"""The cost of a small and a large conversation page as a browser loads it, requested in turns.
+"""The cost of a small, a large and a rich conversation's page as a browser loads it, requested in turns.
 
 With a session cookie and compression, so the cost includes queries, templates and compression.
 """
@@ -9,11 +9,14 @@ import gzip
 import http.client
 import re
 from contextlib import ExitStack
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from benchmarks.bench import MILLI, Bench
-from benchmarks.contenders import Chatty, Plan
-from benchmarks.measure import cpu_seconds
+from benchmarks.contenders import Chatty
+from benchmarks.measure import CpuTime
+from benchmarks.site import Plan
+from benchmarks.talk import talk_richly
 
 REQUESTS = 100  # per conversation and round
 AT_ONCE = 10  # requests for one conversation before the turn of the next
@@ -36,40 +39,65 @@ Reaction.objects.bulk_create(
 )
 print("READER", reader.email)
 """
+SMALL, LARGE, RICH = "small conversation", "large conversation", "rich conversation"
+ROOMS = (SMALL, LARGE, RICH)
+MEMBERS = 10  # of the small and of the rich one
+REACTORS = 20  # people with two reactions on each message of the large one
+
+
+class _Size(NamedTuple):
+    """Bytes of a page."""
+
+    compressed: int
+    html: int
 
 
 def run(bench: Bench) -> None:
-    clients, long = (10, 200) if bench.quick else (100, 100_000)
-    plan = Plan(clients, [[0, 1], list(range(clients))], [PAGE * 2, long])
-    rooms = {
-        f"2 members, {PAGE * 2} messages": 0,
-        f"{clients} members, {long:,} messages, {2 * min(clients, 20)} reactions on each": 20,
-    }
+    people, long = (20, 200) if bench.quick else (100, 100_000)
+    few = list(range(MEMBERS))
+    plan = Plan(people, [few, list(range(people)), few], [2 * PAGE, long])
     requests = AT_ONCE if bench.quick else REQUESTS
     with ExitStack() as stack:
         contenders = [kind(bench.site) for kind in bench.available([Chatty])]
         cookies: dict[Chatty, str] = {}
         for chatty in contenders:
             stack.enter_context(bench.running(chatty, plan))
-            email = ""
-            for room, reactors in zip(chatty.rooms, rooms.values(), strict=True):
-                script = _FURNISH.format(room=room, reactors=reactors, page=PAGE, password=PASSWORD)
-                printed = chatty.installation.manage("shell", "-v", "0", "-c", script)
-                email = printed.partition("READER ")[2].strip()
-            cookies[chatty] = signed_in(chatty.port, email)
+            cookies[chatty] = _furnished(chatty)
             for room in chatty.rooms:
                 _ask(chatty.port, room, cookies[chatty], AT_ONCE)
         for chatty in bench.turns(contenders, SCENARIO):
-            spent, sizes = [0.0] * len(rooms), [0] * len(rooms)
+            spent = [CpuTime(0, 0)] * len(ROOMS)
+            sizes = [_Size(0, 0)] * len(ROOMS)
             for _again in range(requests // AT_ONCE):
                 for number, room in enumerate(chatty.rooms):
-                    before = cpu_seconds(chatty.pid)
+                    before = chatty.cpu_time()
                     sizes[number] = _ask(chatty.port, room, cookies[chatty], AT_ONCE)
-                    spent[number] += cpu_seconds(chatty.pid) - before
-            for what, seconds, size in zip(rooms, spent, sizes, strict=True):
-                cost = seconds / requests * MILLI
-                bench.sheet.note(SCENARIO, f"CPU: {what}", chatty.name, cost, "ms", 1)
-                bench.sheet.note(SCENARIO, f"bytes: {what}", chatty.name, size / 1000, "KB", 1)
+                    spent[number] = spent[number].plus(chatty.cpu_time().since(before))
+            for what, cost, size in zip(ROOMS, spent, sizes, strict=True):
+                sheet, name, each = bench.sheet, chatty.name, cost.per(requests)
+                sheet.note(SCENARIO, cpu_for(what), name, each.app * MILLI, "ms", 1)
+                sheet.note(SCENARIO, f"database CPU: {what}", name, each.database * MILLI, "ms", 1)
+                sheet.note(SCENARIO, html_of(what), name, size.html / 1000, "KB", 1)
+                compressed = size.compressed / 1000
+                sheet.note(SCENARIO, f"compressed: {what}", name, compressed, "KB", 1)
+
+
+def cpu_for(room: str) -> str:
+    return f"CPU: {room}"
+
+
+def html_of(room: str) -> str:
+    return f"HTML: {room}"
+
+
+def _furnished(chatty: Chatty) -> str:
+    """Add rich messages, reactions and a reader. Returns the reader's session cookie."""
+    _small, large, rich = chatty.rooms
+    database = chatty.installation.env["DATABASE_URL"]
+    talk_richly(database, chatty.port, chatty.tokens[:MEMBERS], rich, PAGE)
+    script = _FURNISH.format(room=large, reactors=REACTORS, page=PAGE, password=PASSWORD)
+    printed = chatty.installation.manage("shell", "-v", "0", "-c", script)
+    return signed_in(chatty.port, printed.partition("READER ")[2].strip())
 
 
 def signed_in(port: int, email: str) -> str:
@@ -91,19 +119,20 @@ def signed_in(port: int, email: str) -> str:
     return found[0]
 
 
-def _ask(port: int, room: int, cookie: str, count: int) -> int:
-    """Request the page `count` times. Returns its compressed size in bytes."""
+def _ask(port: int, room: int, cookie: str, count: int) -> _Size:
+    """Request the page `count` times."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
-    size = 0
+    page = b""
     for _ in range(count):
         connection.request("GET", f"/c/{room}/", headers=headers)
         answer = connection.getresponse()
         page = answer.read()
-        size = len(page)
         if answer.status != 200:
             raise RuntimeError(f"the page answered {answer.status}")
-        if len(re.findall(rb'\sdata-message-id="\d', gzip.decompress(page))) < PAGE:
-            raise RuntimeError("the page has fewer messages than it should")
     connection.close()
-    return size
+    html = gzip.decompress(page)
+    # The targets of links to messages, which exist in every version.
+    if len(re.findall(rb'\sid="m\d+"', html)) < PAGE:
+        raise RuntimeError("the page has fewer messages than it should")
+    return _Size(len(page), len(html))

@@ -6,17 +6,18 @@ another process, like a browser's: an edit, a pause of PAUSE_SECONDS, the next e
 
 from __future__ import annotations
 
-import http.client
-import json
 import multiprocessing
 import time
+from http.client import HTTPConnection
 from multiprocessing.connection import Connection
 
 from benchmarks.bench import MILLI, Bench
 from benchmarks.client import LoadClients
-from benchmarks.contenders import Chatty, ChattySmall, Plan
+from benchmarks.contenders import Chatty, ChattySmall
 from benchmarks.measure import percentile
+from benchmarks.rest import call
 from benchmarks.scenarios import sends
+from benchmarks.site import Plan
 
 SCENARIO = "requests while fifty people send"
 PAUSE_SECONDS = 0.05
@@ -54,25 +55,16 @@ def run(bench: Bench) -> None:
 
 def edit_again_and_again(port: int, token: str, room: int, pipe: Connection) -> None:
     """Edit one message until stopped. Sends the seconds that each edit took."""
-    http_line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-    def ask(method: str, path: str, body: dict[str, str]) -> dict[str, int]:
-        http_line.request(method, path, json.dumps(body), headers)
-        answer = http_line.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(f"{path} answered {answer.status}: {text[:200]!r}")
-        found: dict[str, int] = json.loads(text)
-        return found
-
+    line = HTTPConnection("127.0.0.1", port, timeout=60)
     path = f"/api/conversations/{room}/messages/"
-    message = ask("POST", path, {"key": f"edited-{time.monotonic_ns()}", "body": "First"})
+    first = {"key": f"edited-{time.monotonic_ns()}", "body": "First"}
+    message = call(line, token, "POST", path, first)
     pipe.send("ready")
     waits = []
     while not pipe.poll(PAUSE_SECONDS):
         began = time.monotonic()
-        ask("PATCH", f"/api/messages/{message['id']}/", {"body": f"Again {began}"})
+        path = f"/api/messages/{message['id']}/"
+        call(line, token, "PATCH", path, {"body": f"Again {began}"})
         waits.append(time.monotonic() - began)
     pipe.recv()
     pipe.send(waits)

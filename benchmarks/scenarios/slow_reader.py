@@ -7,9 +7,11 @@ import time
 from functools import partial
 
 from benchmarks.bench import MICRO, Bench
-from benchmarks.client import LoadClients, Outcome, burst
-from benchmarks.contenders import Chatty, Contender, Plan, SocketIO, UsualChannels
+from benchmarks.client import LoadClients
+from benchmarks.contenders import Chatty, Contender, SocketIO, UsualChannels
 from benchmarks.measure import cpu_seconds, percentile, resident_bytes
+from benchmarks.site import Plan
+from benchmarks.traffic import Outcome, burst
 
 RECEIVERS = 10
 PASSING = 20_000_000  # bytes to each reader, at any pace; less might fit into buffers

@@ -6,8 +6,9 @@ import time
 
 from benchmarks.bench import Bench
 from benchmarks.client import LoadClients
-from benchmarks.contenders import Chatty, Plan
+from benchmarks.contenders import Chatty
 from benchmarks.measure import cpu_seconds
+from benchmarks.site import Plan
 
 PEOPLE = 10
 ROOMS_EACH = 1_000  # the limit for one person
