@@ -38,7 +38,14 @@ from conversations.actions.moderation import (
     reveal,
 )
 from conversations.actions.read_marks import mark_read, mark_unread, set_level
-from conversations.actions.sending import Draft, Sent, render_draft, send_message, send_messages
+from conversations.actions.sending import (
+    Draft,
+    Sent,
+    render_draft,
+    send_content,
+    send_message,
+    send_messages,
+)
 from conversations.actions.settings import archive, unarchive, update_conversation
 
 __all__ = [
@@ -71,6 +78,7 @@ __all__ = [
     "render_draft",
     "renew_epoch",
     "reveal",
+    "send_content",
     "send_message",
     "send_messages",
     "set_level",
