@@ -209,7 +209,7 @@ def excerpt(message: Message) -> str:
     """
     if message.is_deleted:
         return ""
-    # Processes of earlier versions edit messages, too, and leave the excerpt unchanged.
+    # Processes of earlier versions edit messages, too, and leave the excerpt unchanged: see purge_excerpts().
     if message.excerpt is not None and (message.renderer or 0) >= markdown.EXCERPTS_SINCE:
         return message.excerpt
     line = _line(_beginning(message.html))

@@ -11,7 +11,12 @@ Import actions from this package, not from its modules.
 """
 
 from conversations.actions.conversations import create_conversation, open_direct
-from conversations.actions.deletion import delete_conversation, purge_batch, purge_deleted
+from conversations.actions.deletion import (
+    delete_conversation,
+    purge_batch,
+    purge_deleted,
+    purge_excerpts,
+)
 from conversations.actions.members import (
     add_members,
     allow_to_join,
@@ -73,6 +78,7 @@ __all__ = [
     "open_direct",
     "purge_batch",
     "purge_deleted",
+    "purge_excerpts",
     "react",
     "remove_member",
     "render_draft",

@@ -316,3 +316,20 @@ def test_content_within_a_frame_is_content_alone(alice):
     assert found == Content("Hi", 5)
     with translation.override("en"), raises_chat_error("invalid", field="reply_to"):
         Envelope("Hi", 0, key="k")
+
+
+def test_excerpts_left_by_a_previous_version_are_emptied(alice, pair):
+    """It is still running while this one is being installed, and doesn't know the column."""
+    kept, deleted, edited, old = (say(alice, pair, f"Hello {n}") for n in range(4))
+    tomb = say(alice, pair, "Hello")
+    actions.delete_message(alice, tomb.pk)
+    Message.objects.filter(pk=deleted.pk).update(
+        body="", html="", fingerprint=None, deleted_at=deleted.created_at
+    )
+    Message.objects.filter(pk=edited.pk).update(renderer=2)
+    Message.objects.filter(pk=old.pk).update(renderer=2, excerpt=None)
+    assert list(actions.purge_excerpts()) == [2]
+    assert list(actions.purge_excerpts()) == []
+    stored = dict(Message.objects.filter(kind="text").values_list("pk", "excerpt"))
+    expected = {kept.pk: "Hello 0", deleted.pk: None, edited.pk: None, old.pk: None, tomb.pk: ""}
+    assert stored == expected
