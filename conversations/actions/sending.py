@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -204,14 +205,27 @@ def _read_quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
 def _answer_repetition(
     message: Message, again: _Checked, membership: Membership | None
 ) -> Sent | ChatError:
-    stored = message.fingerprint
-    if stored is not None and bytes(stored) != again.fingerprint:
+    if not _is_same(message, again):
         return ChatError("key_reused")
     if membership is None:
         # Not a member any more: they learn that it is stored, but not what others have done since.
         message.reply_to = None
         set_no_reactions(message)
     return Sent(message, False)
+
+
+def _is_same(message: Message, again: _Checked) -> bool:
+    """Whether the message was stored with this content. It may have been stored with a former secret key,
+    or be deleted: then it has no fingerprint any more."""
+    stored = message.fingerprint
+    if stored is None or hmac.compare_digest(bytes(stored), again.fingerprint):
+        return True
+    return any(
+        hmac.compare_digest(
+            bytes(stored), again.content.fingerprint(again.draft.conversation_id, secret)
+        )
+        for secret in settings.SECRET_KEY_FALLBACKS
+    )
 
 
 def _check_membership(

@@ -215,6 +215,34 @@ def test_each_value_and_the_secret_change_the_fingerprint():
     assert len(found) == 2 * 2 * 8
 
 
+def test_repeated_send_is_recognised_after_a_rotation_of_the_secret(alice, pair, settings):
+    former, older = settings.SECRET_KEY, "an even older secret " * 3
+    settings.SECRET_KEY = older
+    oldest = say(alice, pair, "Hello", key="oldest")
+    settings.SECRET_KEY = former
+    message = say(alice, pair, "Hello", key="k")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new secret " * 5, [former, older]
+    for key, stored in (("k", message), ("oldest", oldest)):
+        again = actions.send_message(alice, pair.pk, key=key, body="Hello ")
+        assert (again.created, again.message) == (False, stored)
+        with raises_chat_error("key_reused"):
+            actions.send_message(alice, pair.pk, key=key, body="Goodbye")
+    settings.SECRET_KEY_FALLBACKS = []
+    with raises_chat_error("key_reused"):
+        actions.send_message(alice, pair.pk, key="k", body="Hello")
+
+
+def test_message_of_a_process_with_the_new_secret_is_recognised_before_the_switch(
+    alice, pair, settings
+):
+    """While the key is replaced without downtime, some processes still sign with the old one."""
+    old, new = settings.SECRET_KEY, "a new secret " * 5
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = new, [old]
+    message = say(alice, pair, "Hello", key="k")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = old, [new]
+    assert actions.send_message(alice, pair.pk, key="k", body="Hello").message == message
+
+
 # --- rendering -----------------------------------------------------------------------------------
 
 
