@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from chatty.common.errors import ChatError
 
 BODY_MAX = 4_000  # code points of a message
+EXCERPT_MAX = 140  # code points of a quoted message
 NAME_MAX = 80  # code points of a conversation's name
 TOPIC_MAX = 250
 HTML_MAX = 64 * 1024  # bytes of a rendered message; larger ones are shown as plain text

@@ -2,12 +2,11 @@
 
 A mention is an "@" at the beginning of a word, followed by a member's full name or its first word. Case
 is ignored, and the longest matching name wins. If several members have that name, all of them are
-mentioned. There are no mentions in code and quotations.
+mentioned. There are no mentions in code, quotations and addresses.
 """
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -16,9 +15,6 @@ from itertools import islice
 
 from conversations import limits
 
-_SILENT = re.compile(r"<pre>.*?</pre>|<code>.*?</code>|<blockquote>.*</blockquote>", re.DOTALL)
-_INLINE = re.compile(r"</?(?:strong|em|s|a)\b[^>]*>")
-_TAG = re.compile(r"<[^>]*>")
 # Not within addresses such as bob@example.org and https://example.org/@bob. The pattern starts with the
 # literal "@", because that makes the search fast.
 _AT = re.compile(r"@(?<![\w@/.+-]@)(?=\S)")
@@ -62,12 +58,12 @@ def _unfolded() -> dict[str, list[str]]:
     return found
 
 
-def find_calls(rendered: str) -> list[str]:
-    """Return the folded text after each "@" in a message's HTML, up to the longest possible name."""
-    if "@" not in rendered:
+def find_calls(words: str) -> list[str]:
+    """Return the folded text after each "@" in the words of a message (see markdown.Parts), up to the longest
+    possible name or the end of the line."""
+    if "@" not in words:
         return []
-    shown = _TAG.sub("\n", _INLINE.sub("", _SILENT.sub("\n", rendered)))
-    text = fold(html.unescape(shown))
+    text = fold(words)
     starts = islice((found.end() for found in _AT.finditer(text)), limits.MENTIONS_MAX)
     # Twice the length, because folding can make a name longer ("ß" becomes "ss").
     return [text[at : at + 2 * limits.MENTION_REACH].partition("\n")[0] for at in starts]

@@ -223,6 +223,9 @@ class Message(models.Model):
     fingerprint = models.BinaryField(max_length=16, null=True)
     body = models.TextField(blank=True)  # Markdown, as written
     html = models.TextField(blank=True)  # rendered and sanitised once, when the message is stored
+    # One line of its text, for quotes; NULL for notices and for messages older than this column. Use
+    # wire.excerpt(), which derives those.
+    excerpt = models.CharField(max_length=limits.EXCERPT_MAX, null=True, editable=False)
     # markdown.VERSION that rendered it; NULL for notices and for messages older than this column.
     # Stored HTML stays valid when the version is raised.
     renderer = models.PositiveSmallIntegerField(null=True, editable=False)

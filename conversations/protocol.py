@@ -15,6 +15,7 @@ import msgspec
 
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
+from conversations.content import Content
 
 SUBPROTOCOL = "chatty.v2"
 FORMER_SUBPROTOCOLS = ("chatty.v1",)  # clients that offer only these get an `upgrade` frame
@@ -56,11 +57,11 @@ class ClientFrame(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, 
     """Base class of all frames from clients."""
 
 
-class Send(ClientFrame, tag="send", frozen=True):
+class Send(ClientFrame, Content, tag="send", frozen=True, kw_only=True):
+    """The fields of the content are beside the others. Content.within() returns it."""
+
     conversation: Annotated[int, Id]
     key: str
-    body: str
-    reply_to: Annotated[int, Id] | None = None
 
 
 class Read(ClientFrame, tag="read", frozen=True):
@@ -89,7 +90,7 @@ _decoder = msgspec.json.Decoder(Send | Read | Typing | Sync | Auth | Ping, stric
 
 
 def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
-    """Return the typed frame. Raises ChatError("bad_frame" | "too_big")."""
+    """Return the typed frame. Raises ChatError("bad_frame" | "too_big"), and as Content does."""
     if text is None:
         raise ChatError("bad_frame", "Frames are JSON text; this one was binary.")
     try:

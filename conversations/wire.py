@@ -17,16 +17,16 @@ from typing import Annotated, Any
 import msgspec
 
 from accounts.models import User
-from conversations import limits, notices
+from conversations import limits, markdown, notices
+from conversations.content import excerpt_of
 from conversations.models import Message
 from conversations.queries import SidebarRow
 
-EXCERPT = 140  # code points of a quoted message
 # Characters of the HTML that nearly always contain the whole excerpt. Reading all of a long message
-# took 74 µs, and every delivery and every message of a page needs an excerpt.
-_BEGINNING = 8 * EXCERPT
+# took 74 µs.
+_BEGINNING = 8 * limits.EXCERPT_MAX
 # A regular expression is enough: the renderer escapes "<" and ">" everywhere but in tags. A parser takes
-# milliseconds for a long message, and this is computed for every delivery.
+# milliseconds for a long message.
 _TAG = re.compile(r"<[^>]*>")
 _LIST_TAG = re.compile(r'<(/?[ou]l|li)(?: (?:start|value)="(\d+)")?>')
 
@@ -207,12 +207,16 @@ def excerpt(message: Message) -> str:
 
     Includes list numbers. Empty only if the message is.
     """
+    if message.is_deleted:
+        return ""
+    # Processes of earlier versions edit messages, too, and leave the excerpt unchanged: see purge_excerpts().
+    if message.excerpt is not None and (message.renderer or 0) >= markdown.EXCERPTS_SINCE:
+        return message.excerpt
     line = _line(_beginning(message.html))
-    if len(line) <= EXCERPT and len(message.html) > _BEGINNING:
+    if len(line) <= limits.EXCERPT_MAX and len(message.html) > _BEGINNING:
         line = _line(message.html)
-    if not line:  # older versions could render HTML without any text
-        line = " ".join(message.body.split())
-    return line if len(line) <= EXCERPT else line[: EXCERPT - 1].rstrip() + "…"
+    # Older versions could render HTML without any text.
+    return excerpt_of(line or message.body)
 
 
 def _beginning(html: str) -> str:

@@ -21,7 +21,7 @@ import pytest
 
 from chatty.server.uvicorn_server import clear_up, metrics_directory
 from proof.services import free_port
-from tests.installations import ROOT, eventually
+from tests.installations import ROOT, Person, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -203,6 +203,29 @@ def test_changed_secret_key_is_rejected_with_the_command_to_accept_it(installati
     former = installation.env["SECRET_KEY"]
     assert "accept_secret" in installation.manage("serve", check=False, PORT="0")
     installation.serve(SECRET_KEY=former, SECRET_KEY_FALLBACKS=other)
+
+
+def test_message_sent_again_is_recognised_after_replacing_the_secret_key(installation):
+    former, new = (
+        installation.env["SECRET_KEY"],
+        "another-key-0123456789-abcdefghijklmnopqrstuvwxyz-ABC",
+    )
+    message = {"key": "k", "body": "Biscuits?"}
+    server = installation.serve()
+    alice = Person(server, "Alice").sign_in()
+    room = alice.call("POST", "/api/conversations/", {"name": "Tea"})[1]["id"]
+    path = f"/api/conversations/{room}/messages/"
+    status, sent = alice.call("POST", path, message)
+    assert status == 201
+    server.terminate()
+    # Both keys are accepted before and after they are exchanged, and no one has to sign in again.
+    for keys in ((former, new), (new, former), (former, new), (new, former)):
+        secrets = dict(zip(("SECRET_KEY", "SECRET_KEY_FALLBACKS"), keys, strict=True))
+        server = installation.serve(**secrets)
+        again = Person(server, "Alice", alice.token)
+        assert again.call("POST", path, message) == (200, sent)
+        assert again.call("POST", path, {**message, "body": "Tea?"})[0] == 409
+        server.terminate()
 
 
 def record_migration(installation, name):

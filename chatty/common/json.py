@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from chatty.common.errors import ChatError
+from chatty.common.errors import CODES, ChatError, Sentence
 
 DEPTH_MAX = 32
 
@@ -29,7 +29,7 @@ def check(value: Any) -> None:
         for item in level:
             if isinstance(item, str):
                 if "\x00" in item:
-                    raise ChatError("bad_text")
+                    raise ChatError("bad_text", fields=_fields_with_nul(value))
             elif isinstance(item, dict | list):
                 if depth == DEPTH_MAX:
                     raise ChatError(
@@ -38,3 +38,13 @@ def check(value: Any) -> None:
                 below += item
                 below += item.values() if isinstance(item, dict) else ()
         level = below
+
+
+def _fields_with_nul(value: Any) -> dict[str, list[Sentence]]:
+    if not isinstance(value, dict):
+        return {}
+    return {
+        name: [CODES["bad_text"].detail]
+        for name, item in value.items()
+        if isinstance(item, str) and "\x00" in item and "\x00" not in name
+    }

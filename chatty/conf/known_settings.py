@@ -73,7 +73,8 @@ GROUPS = (
                 name="SECRET_KEY_FALLBACKS",
                 kind="list",
                 description="Previous secret keys that are still accepted. After you change `SECRET_KEY`, "
-                "keep the old key here for a while so that no one is signed out.",
+                "keep the old key here for 30 days, so that no one is signed out and messages "
+                "that are sent again are recognised. A key with spaces or commas can't be listed.",
             ),
         ),
     ),

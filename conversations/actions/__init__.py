@@ -11,7 +11,12 @@ Import actions from this package, not from its modules.
 """
 
 from conversations.actions.conversations import create_conversation, open_direct
-from conversations.actions.deletion import delete_conversation, purge_batch, purge_deleted
+from conversations.actions.deletion import (
+    delete_conversation,
+    purge_batch,
+    purge_deleted,
+    purge_excerpts,
+)
 from conversations.actions.members import (
     add_members,
     allow_to_join,
@@ -38,7 +43,14 @@ from conversations.actions.moderation import (
     reveal,
 )
 from conversations.actions.read_marks import mark_read, mark_unread, set_level
-from conversations.actions.sending import Draft, Sent, render_draft, send_message, send_messages
+from conversations.actions.sending import (
+    Draft,
+    Sent,
+    render_draft,
+    send_content,
+    send_message,
+    send_messages,
+)
 from conversations.actions.settings import archive, unarchive, update_conversation
 
 __all__ = [
@@ -66,11 +78,13 @@ __all__ = [
     "open_direct",
     "purge_batch",
     "purge_deleted",
+    "purge_excerpts",
     "react",
     "remove_member",
     "render_draft",
     "renew_epoch",
     "reveal",
+    "send_content",
     "send_message",
     "send_messages",
     "set_level",

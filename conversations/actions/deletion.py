@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from django.db.models import Q
+
 from accounts.actions import bump_clock
 from accounts.models import User
-from chatty.common import timestamps
+from chatty.common import timestamps, upkeep
 from chatty.common.errors import ChatError
-from conversations import access, limits, publisher
+from conversations import access, limits, markdown, publisher
 from conversations.actions.rules import memberships_of
 from conversations.actions.transactions import in_transaction
 from conversations.events import ConversationDeleted, MembershipChanged
 from conversations.models import Conversation, Message, Reaction
+
+EXCERPTS_CHECKED = 20_000  # newest messages: see purge_excerpts()
 
 
 @in_transaction
@@ -63,3 +69,26 @@ def purge_batch() -> int | None:
     # above, and replies to these messages were deleted before, being newer.
     Message.objects.filter(pk__in=ids)._raw_delete(using="default")
     return len(ids)
+
+
+def purge_excerpts() -> Iterator[int]:
+    """Empty excerpts that no longer belong to their message.
+
+    Processes of earlier versions don't know this column. If they delete or edit a message of this version,
+    while it is being installed, its former excerpt stays in the row. Nothing shows it, but it must not be
+    kept. Such messages are among the newest.
+    """
+    newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    former = Q(renderer__lt=markdown.EXCERPTS_SINCE) | Q(deleted_at__isnull=False)
+    rows = Message.objects.filter(former, pk__gt=newest - EXCERPTS_CHECKED).exclude(excerpt="")
+    left = list(rows.exclude(excerpt=None).values_list("pk", flat=True))
+    for start in range(0, len(left), upkeep.BATCH):
+        yield _empty_excerpts(left[start : start + upkeep.BATCH])
+
+
+@in_transaction
+def _empty_excerpts(ids: list[int]) -> int:
+    return Message.objects.filter(pk__in=ids).update(excerpt=None)
+
+
+upkeep.register("former excerpts", purge_excerpts)

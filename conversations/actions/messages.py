@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
-from chatty.common.text import clean_body
-from conversations import access, limits, markdown, publisher, queries
+from conversations import access, limits, publisher, queries
 from conversations.actions.log import change_event
-from conversations.actions.rendering import render_for
+from conversations.actions.rendering import RENDERED_COLUMNS, render_for, set_rendered
 from conversations.actions.transactions import in_transaction
+from conversations.content import EMPTY_COLUMNS, Content, Rendered
 from conversations.models import Membership, Message, Reaction
 
 
@@ -50,12 +50,12 @@ def edit_message(
     Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text;
     EditConflictError.
     """
-    body = clean_body(body, max_length=limits.BODY_MAX)
-    return _edit(user, message_id, body, render_for(user.pk, body), base)
+    content = Content(body).cleaned()
+    return _edit(user, message_id, content.body, render_for(user.pk, content), base)
 
 
 @in_transaction
-def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Message:
+def _edit(user: User, message_id: int, body: str, rendered: Rendered, base: Base) -> Message:
     message, membership = access.message_for(user, message_id, lock=True)
     _require(access.can_edit(membership, message), message, membership)
     if message.body == body:  # also a retry of an edit whose response was lost
@@ -67,12 +67,10 @@ def _edit(user: User, message_id: int, body: str, html: str, base: Base) -> Mess
         # Conflicts are found by `edited_at`, so it must increase with each edit, even if the clock is
         # set back.
         edited_at = max(edited_at, message.edited_at + _TICK)
-    message.body, message.html, message.edited_at = body, html, edited_at
-    message.renderer = markdown.VERSION
-    message.mentions = queries.find_mentions([(message.conversation_id, html)])[0]
-    return _save_change(
-        message, "edited", user, "body", "html", "renderer", "mentions", "edited_at"
-    )
+    message.body, message.edited_at = body, edited_at
+    (mentions,) = queries.find_mentions([(message.conversation_id, rendered.calls)])
+    set_rendered(message, rendered, mentions)
+    return _save_change(message, "edited", user, "body", *RENDERED_COLUMNS, "edited_at")
 
 
 @in_transaction
@@ -89,13 +87,12 @@ def delete_message(user: User, message_id: int) -> Message:
 
 
 def tombstone_message(message: Message, user: User) -> Message:
-    message.body = message.html = ""
-    message.fingerprint = message.mentions = None
+    emptied = {**EMPTY_COLUMNS, "html": "", "excerpt": "", "fingerprint": None, "mentions": None}
+    for name, value in emptied.items():
+        setattr(message, name, value)
     message.deleted_at = timestamps.now()
     Reaction.objects.filter(message=message).delete()
-    return _save_change(
-        message, "deleted", user, "body", "html", "fingerprint", "mentions", "deleted_at"
-    )
+    return _save_change(message, "deleted", user, *emptied, "deleted_at")
 
 
 @in_transaction

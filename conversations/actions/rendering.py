@@ -1,27 +1,40 @@
-"""Rendering Markdown before any lock is taken, with a limit on the CPU time of each author."""
+"""Rendering messages before any lock is taken, with a limit on the CPU time of each author."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from chatty.common.limiter import limiter
 from conversations import markdown
+from conversations.content import Content, Rendered, render
+from conversations.models import Message
+
+# The columns that set_rendered() sets.
+RENDERED_COLUMNS = ("html", "excerpt", "renderer", "mentions")
 
 
-def render_for(user_id: int, body: str) -> str:
-    """Return the HTML of a clean body, and count the milliseconds of CPU time against its author's limit.
+def render_for(user_id: int, content: Content) -> Rendered:
+    """Render clean content, and count the milliseconds of CPU time against its author's limit.
 
     Plain text is free, and a short body counts as the maximum for short ones, because measuring either
     would cost more than rendering it. Each process counts separately. Raises ChatError("slow_down") when
     LIMIT_RENDERING is exceeded.
     """
-    html = markdown.render_without_parser(body)
-    if html is not None:
-        return html
+    return render(content, partial(_parse_for, user_id))
+
+
+def _parse_for(user_id: int, body: str) -> markdown.Parts:
     if markdown.is_quick(body):
         limiter.check_local("rendering", str(user_id), markdown.QUICK_MS)
         return markdown.render_with_parser(body)
     began = time.thread_time()
-    html = markdown.render_with_parser(body)
+    parts = markdown.render_with_parser(body)
     limiter.check_local("rendering", str(user_id), (time.thread_time() - began) * 1000)
-    return html
+    return parts
+
+
+def set_rendered(message: Message, rendered: Rendered, mentions: list[int] | None) -> None:
+    """Set all that follows from the content of a message."""
+    message.html, message.excerpt = rendered.html, rendered.excerpt
+    message.renderer, message.mentions = markdown.VERSION, mentions

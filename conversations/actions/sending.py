@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import hmac
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from chatty.common.text import clean_body
-from conversations import access, bulk, limits, markdown, publisher, queries
+from conversations import access, bulk, limits, publisher, queries
 from conversations.actions.log import change_event, next_message, set_no_reactions
 from conversations.actions.read_marks import mark_opened
-from conversations.actions.rendering import render_for
+from conversations.actions.rendering import render_for, set_rendered
 from conversations.actions.transactions import in_transaction
+from conversations.content import EMPTY_COLUMNS, Content, Rendered, render, unknown_reply_to
 from conversations.events import Event, MembershipChanged
 from conversations.models import Conversation, Membership, Message
 
 
 # Structs, because creating a frozen dataclass takes ten times as long.
 class Draft(msgspec.Struct, frozen=True):
-    """A message to be sent, as received. Nothing is validated yet, except that with `html` (set by
-    render_draft()) the body is clean."""
+    """A message to be sent, as received. Nothing is validated yet, except that with `rendered` (set by
+    render_draft()) the content is clean."""
 
     user_id: int
     conversation_id: int
     key: str
-    body: str
-    reply_to: int | None = None
-    html: str | None = None
+    content: Content
+    rendered: Rendered | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -45,19 +42,22 @@ class Sent(msgspec.Struct, frozen=True):
 
 class _Checked(msgspec.Struct, frozen=True):
     draft: Draft
-    body: str
-    html: str
+    content: Content
+    rendered: Rendered
     fingerprint: bytes
 
 
-def send_message(
-    user: User, conversation_id: int, *, key: str, body: str, reply_to: int | None = None
-) -> Sent:
+def send_message(user: User, conversation_id: int, *, key: str, **supplied: Any) -> Sent:
+    """Call send_content() with the fields of Content given by name, for code that writes messages itself."""
+    return send_content(user, conversation_id, Content(**supplied), key=key)
+
+
+def send_content(user: User, conversation_id: int, content: Content, *, key: str) -> Sent:
     """Send a message. If its key was used before, through any API, return the message stored then.
 
     Raises ChatError: empty, too_long, bad_text, invalid, key_reused, not_found, archived...
     """
-    draft = render_draft(Draft(user.pk, conversation_id, key, body, reply_to))
+    draft = render_draft(Draft(user.pk, conversation_id, key, content))
     (result,) = send_messages([draft])
     if isinstance(result, ChatError):
         raise result
@@ -65,15 +65,15 @@ def send_message(
 
 
 def render_draft(draft: Draft) -> Draft:
-    """Return the draft with a clean body and its HTML. An invalid one is returned unchanged: then
+    """Return the draft with clean and rendered content. An invalid one is returned unchanged: then
     send_messages() rejects it. Raises ChatError("slow_down").
     """
     try:
-        body = clean_body(draft.body, max_length=limits.BODY_MAX)
+        content = draft.content.cleaned()
     except ChatError:
         return draft
-    html = render_for(draft.user_id, body)
-    return Draft(draft.user_id, draft.conversation_id, draft.key, body, draft.reply_to, html)
+    rendered = render_for(draft.user_id, content)
+    return Draft(draft.user_id, draft.conversation_id, draft.key, content, rendered)
 
 
 def send_messages(
@@ -94,32 +94,16 @@ def send_messages(
 
 
 def _check(draft: Draft) -> _Checked | ChatError:
+    content, rendered = draft.content, draft.rendered
     try:
         limits.valid_key(draft.key)
-        if draft.html is not None:
-            body, html = draft.body, draft.html
-        else:
-            body = clean_body(draft.body, max_length=limits.BODY_MAX)
-            html = markdown.render(body)
+        if rendered is None:
+            content = content.cleaned()
+            rendered = render(content)
     except ChatError as error:
         return error
-    return _Checked(draft, body, html, _fingerprint(draft, body))
-
-
-def _fingerprint(draft: Draft, body: str) -> bytes:
-    """Return a hash of the content, which distinguishes a retry from a different message with the same
-    key. It is keyed with SECRET_KEY, so that a text can't be guessed from the hash in the database."""
-    text = json.dumps([draft.conversation_id, body, draft.reply_to]).encode()
-    keyed = _keyed_hash(settings.SECRET_KEY).copy()
-    keyed.update(text)
-    return keyed.digest()
-
-
-@lru_cache(maxsize=1)
-def _keyed_hash(secret: str) -> hashlib.blake2b:
-    """Return an empty keyed hash. It is shared: update copies of it only."""
-    key = hashlib.blake2b(secret.encode(), digest_size=32).digest()
-    return hashlib.blake2b(key=key, digest_size=16, person=b"chatty.message")
+    fingerprint = content.fingerprint(draft.conversation_id, settings.SECRET_KEY)
+    return _Checked(draft, content, rendered, fingerprint)
 
 
 @in_transaction
@@ -135,7 +119,9 @@ def _store(
     4. Insert the accepted messages, update the counters, and publish after the commit.
     """
     drafts = [each.draft for each in checked]
-    called = queries.find_mentions([(each.draft.conversation_id, each.html) for each in checked])
+    called = queries.find_mentions(
+        [(each.draft.conversation_id, each.rendered.calls) for each in checked]
+    )
     context = bulk.lock_send_context(
         conversations={d.conversation_id for d in drafts},
         memberships={(d.conversation_id, d.user_id) for d in drafts},
@@ -164,7 +150,7 @@ def _store(
             same = earlier.fingerprint == each.fingerprint
             results.append(Sent(message, False) if same else ChatError("key_reused"))
             continue
-        reply_to = quoted.get((draft.conversation_id, draft.reply_to or 0))
+        reply_to = quoted.get((draft.conversation_id, draft.content.reply_to or 0))
         membership_or_error = _check_membership(
             draft,
             conversation=conversations.get(draft.conversation_id),
@@ -179,10 +165,11 @@ def _store(
         if conversation.is_direct and conversation.last_seq == 0:
             first_words.add(conversation.pk)
         message = next_message(conversation, membership_or_error.user)
-        message.key = draft.key
-        message.body, message.html, message.fingerprint = each.body, each.html, each.fingerprint
-        message.renderer = markdown.VERSION
-        message.reply_to, message.mentions = reply_to, mentions
+        message.key, message.fingerprint = draft.key, each.fingerprint
+        for name in EMPTY_COLUMNS:  # the columns of the content
+            setattr(message, name, getattr(each.content, name))
+        set_rendered(message, each.rendered, mentions)
+        message.reply_to = reply_to
         mark_opened(membership_or_error)
         fresh[who_and_key] = (each, message)
         results.append(Sent(message, True))
@@ -208,7 +195,7 @@ def _read_known(ids: list[int]) -> dict[tuple[int, str], Message]:
 
 
 def _read_quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
-    ids = {d.reply_to for d in drafts if d.reply_to is not None}
+    ids = {d.content.reply_to for d in drafts if d.content.reply_to is not None}
     if not ids:
         return {}
     rows = Message.objects.filter(pk__in=ids, kind=Message.Kind.TEXT).select_related("author")
@@ -218,14 +205,27 @@ def _read_quoted(drafts: Iterable[Draft]) -> dict[tuple[int, int], Message]:
 def _answer_repetition(
     message: Message, again: _Checked, membership: Membership | None
 ) -> Sent | ChatError:
-    stored = message.fingerprint
-    if stored is not None and bytes(stored) != again.fingerprint:
+    if not _is_same(message, again):
         return ChatError("key_reused")
     if membership is None:
         # Not a member any more: they learn that it is stored, but not what others have done since.
         message.reply_to = None
         set_no_reactions(message)
     return Sent(message, False)
+
+
+def _is_same(message: Message, again: _Checked) -> bool:
+    """Whether the message was stored with this content. It may have been stored with a former secret key,
+    or be deleted: then it has no fingerprint any more."""
+    stored = message.fingerprint
+    if stored is None or hmac.compare_digest(bytes(stored), again.fingerprint):
+        return True
+    return any(
+        hmac.compare_digest(
+            bytes(stored), again.content.fingerprint(again.draft.conversation_id, secret)
+        )
+        for secret in settings.SECRET_KEY_FALLBACKS
+    )
 
 
 def _check_membership(
@@ -248,9 +248,8 @@ def _check_membership(
     membership.conversation = conversation
     if not access.can_post(membership):
         return ChatError("archived")
-    if draft.reply_to is not None and reply_to is None:
-        detail = _("The message you’re replying to isn’t in this conversation.")
-        return ChatError("not_found", detail, fields={"reply_to": [detail]})
+    if draft.content.reply_to is not None and reply_to is None:
+        return unknown_reply_to("not_found")
     return membership
 
 

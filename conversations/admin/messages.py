@@ -125,7 +125,8 @@ class MessageList(ChangeList):
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
     change_list_template = "admin/conversations/message/list.html"
-    list_display = ("number", "where", "author", "created_at", "kind", "excerpt")
+    # A name of a column with text would show it, also if it is private: see messages_for_staff().
+    list_display = ("number", "where", "author", "created_at", "kind", "beginning")
     list_display_links = ("number",)
     list_per_page = 100
     sortable_by = ()
@@ -153,7 +154,7 @@ class MessageAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">{}</a>', url, title)
 
     @admin.display(description=_("message"))
-    def excerpt(self, message: Message) -> str | SafeString:
+    def beginning(self, message: Message) -> str | SafeString:
         return staff_text(message, at_most=LIST_EXCERPT)
 
     @admin.display(description=_("message"))
@@ -204,7 +205,7 @@ class MessageAdmin(ReadOnlyAdmin):
             request,
             "message/delete.html",
             title=_("Delete messages"),
-            doomed=[(row, self.where(row), self.excerpt(row)) for row in doomed],
+            doomed=[(row, self.where(row), self.beginning(row)) for row in doomed],
             checkbox=ACTION_CHECKBOX_NAME,
         )
 

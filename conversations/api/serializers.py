@@ -5,8 +5,9 @@ Docstrings of serializers appear in the published API schema, so notes for devel
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
@@ -21,6 +22,7 @@ from chatty.api.fields import (
     StrictText,
 )
 from conversations import limits
+from conversations.content import Content
 from conversations.models import Conversation, Membership, Message
 
 
@@ -41,11 +43,6 @@ class Name(StrictText):
 
 @_text_of(limits.TOPIC_MAX, least=0)
 class Topic(StrictText):
-    pass
-
-
-@extend_schema_field({"type": "string", "pattern": f"^{limits.KEY.pattern}$"})
-class Key(StrictText):
     pass
 
 
@@ -318,14 +315,16 @@ class UnreadMark(StrictSerializer):
     seq = StrictInt(help_text="The seq of the first message to mark as unread.")
 
 
-class NewMessage(StrictSerializer):
-    key = Key(
-        help_text="A unique key that you generate for each message, so that retries are safe."
-    )
-    body = Body()
-    reply_to = StrictInt(
-        allow_null=True, default=None, help_text="Id of a message in this conversation."
-    )
+class NewMessage(Content, frozen=True, kw_only=True):
+    """A message to send."""
+
+    key: Annotated[
+        str,
+        msgspec.Meta(
+            description="A unique key that you generate for each message, so that retries are safe.",
+            extra_json_schema={"pattern": f"^{limits.KEY.pattern}$"},
+        ),
+    ]
 
 
 class MessageChange(StrictSerializer):

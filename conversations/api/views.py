@@ -15,10 +15,12 @@ from accounts.current_user import current_user
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery, StrictSerializer
+from chatty.common import structs
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from conversations import access, actions, queries
 from conversations.api import serializers
+from conversations.content import Content
 from conversations.models import Membership, Message
 from conversations.realtime.presence import online_users
 from conversations.wire import message_to_wire
@@ -277,8 +279,9 @@ class MessagesView(ChatAPIView):
     )
     def post(self, request: Request, conversation: int) -> Response:
         """Send a message (201). If the key was used before, return that message as it is now (200)."""
-        given = validated_body(request, serializers.NewMessage)
-        sent = actions.send_message(current_user(request), conversation, **given)
+        given = structs.parse(serializers.NewMessage, request.data)
+        content = Content.within(given)
+        sent = actions.send_content(current_user(request), conversation, content, key=given.key)
         if not sent.created:
             return message_response(sent.message)
         address = reverse("api:message", args=[sent.message.pk])

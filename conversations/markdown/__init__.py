@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import nh3
 
 from conversations import limits
@@ -20,7 +21,8 @@ from conversations.markdown.events import AsWritten, Renderer
 from conversations.markdown.source import EVENTS_MAX, REL, Source, escape, trimmed
 
 # Stored with each message. Increase it when the HTML of some body changes. NULL means markdown-it-py.
-VERSION = 2
+VERSION = 3
+EXCERPTS_SINCE = 3  # the first version with which excerpts are stored
 _LINES_MAX = EVENTS_MAX // 2  # each line causes at least two events
 
 QUICK_MS = 0.5
@@ -56,28 +58,39 @@ _STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)](?:\s|\Z)|^\s")  # also an empty list
 _MARKS = re.compile(r"[\s>*+\-_=#~`]*")
 
 
+class Parts(msgspec.Struct, frozen=True):
+    """`html`: sanitised, at most HTML_MAX bytes, shows all of the text. `text`: the same without tags, with
+    list numbers. `words`: the text without list numbers, code, quotations and addresses, with a line break in
+    place of each; "" if there is no "@" in the body, because it is only used to find those."""
+
+    html: str
+    text: str
+    words: str
+
+
 def render(body: str) -> str:
-    """Return sanitised HTML of at most HTML_MAX bytes that shows all of the text.
+    """Return the HTML of a body.
 
     A body whose HTML would be nested too deeply, too complex, too large or blank is shown as plain text.
     """
-    return render_without_parser(body) or render_with_parser(body)
+    return (render_without_parser(body) or render_with_parser(body)).html
 
 
-def render_with_parser(body: str) -> str:
-    """Return the result of render() for a body for which render_without_parser() returns None."""
+def render_with_parser(body: str) -> Parts:
+    """Return the parts of a body for which render_without_parser() returns None."""
+    renderer = Renderer(Source(body))
     try:
-        rendered = Renderer(Source(body)).result()
+        rendered = renderer.result()
     except AsWritten:
         return _plain(body)
     result: str = _sanitiser.clean(rendered).strip()
     if len(result.encode()) > limits.HTML_MAX:
         return _plain(body)
-    return result
+    return Parts(result, renderer.text, renderer.words)
 
 
-def render_without_parser(body: str) -> str | None:
-    """Return the result of render() for simple bodies, None for all others.
+def render_without_parser(body: str) -> Parts | None:
+    """Return the same as render_with_parser() for simple bodies, None for all others.
 
     Simple are: plain text; one line with nothing but bold text, names and addresses; only Markdown
     characters; and bodies with so many lines that they are shown as plain text.
@@ -93,23 +106,25 @@ def is_quick(body: str) -> bool:
     return len(body) <= _QUICK_LENGTH and len(_COSTLY.findall(body)) <= _QUICK_MARKS
 
 
-def _simple(body: str) -> str:
-    """Return the HTML of a body that matches _SIMPLE.
+def _simple(body: str) -> Parts:
+    """Return the parts of a body that matches _SIMPLE.
 
     Nothing needs to be escaped or sanitised: _SIMPLE excludes the special characters of HTML.
     """
     parts = _SIMPLE_MARK.split(body)
+    words = parts.copy()
     for index in range(1, len(parts), 3):
         bold, address = parts[index], parts[index + 1]
         if bold is not None:
             parts[index : index + 2] = "<strong>", f"{bold}</strong>"
+            words[index + 1] = ""
             continue
         shown = trimmed(address)
-        parts[index : index + 2] = (
-            f'<a href="{shown}" rel="{REL}">{shown}</a>',
-            address[len(shown) :],
-        )
-    return f"<p>{''.join(parts)}</p>"
+        rest = address[len(shown) :]
+        parts[index : index + 2] = f'<a href="{shown}" rel="{REL}">{shown}</a>', rest
+        words[index : index + 2] = "\n", rest
+    said = "".join(words) if "@" in body else ""
+    return Parts(f"<p>{''.join(parts)}</p>", body.replace("**", ""), said)
 
 
 def _is_plain(body: str) -> bool:
@@ -117,8 +132,11 @@ def _is_plain(body: str) -> bool:
     return bool(_PLAIN.fullmatch(body)) and not _STARTS_LIST.search(body)
 
 
-def _plain(body: str) -> str:
+def _plain(body: str) -> Parts:
+    words = body if "@" in body else ""
+    escaped = escape(body)
     if "\n" not in body:
-        return f"<p>{escape(body)}</p>"
-    paragraphs = re.split(r"\n{2,}", escape(body))
-    return "\n".join(f"<p>{text.replace(chr(10), '<br>' + chr(10))}</p>" for text in paragraphs)
+        return Parts(f"<p>{escaped}</p>", body, words)
+    paragraphs = re.split(r"\n{2,}", escaped)
+    html = "\n".join(f"<p>{text.replace(chr(10), '<br>' + chr(10))}</p>" for text in paragraphs)
+    return Parts(html, re.sub(r"\n{2,}", "\n", body), words)

@@ -1,4 +1,4 @@
-"""Builds HTML from the parser's events."""
+"""Builds HTML and plain text from the parser's events."""
 
 from __future__ import annotations
 
@@ -26,17 +26,21 @@ class AsWritten(Exception):  # noqa: N818 - not an error
 
 
 class Renderer:
-    """Builds the HTML of one body. Can be used once."""
+    """Builds the HTML of one body, then its `text` and `words`: see Parts. Can be used once."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._out: list[str] = []
+        self._shown: list[str] = []  # pieces of `text`
+        self._said: list[str] = []  # pieces of `words`
+        self._has_words = "@" in source.text
+        self._quotes = 0  # number of open quotations
         self._text: list[str] = []  # since the last tag, because an address can span several events
         self._end = 0  # end of the last event within a paragraph
         self._seen = 0  # number of visible pieces so far
-        # For each open element: its closing tag, the offset of its start, and the values of _seen and
-        # len(_out) before it.
-        self._open: list[tuple[str, int, int, int]] = []
+        # For each open element: its closing tag, the offset of its start, and the value of _seen and the
+        # lengths of _out, _shown and _said before it.
+        self._open: list[tuple[str, int, int, tuple[int, int, int]]] = []
         self._numbers: list[int | None] = []  # for each open list, the number of the next item
         self._links = 0  # number of open links: there are no links within links
 
@@ -51,6 +55,14 @@ class Renderer:
             raise AsWritten
         return "".join(self._out)
 
+    @property
+    def text(self) -> str:
+        return "".join(self._shown).strip("\n")
+
+    @property
+    def words(self) -> str:
+        return "".join(self._said)
+
     def _take(self, event: Any, start: int, end: int) -> None:
         if isinstance(event, str):
             self._take_break(event, start, end)
@@ -62,9 +74,10 @@ class Renderer:
             self._flush()
             text = self._source.restore(value)
             if is_blank(text):
-                self._put(escape(self._source.cut(start, end)))
+                text = self._source.cut(start, end)
+                self._put(escape(text), text)
             else:
-                self._put(f"<code>{escape(text)}</code>")
+                self._put(f"<code>{escape(text)}</code>", text)
             self._seen += 1
             self._end = end
         elif kind == "Start":
@@ -73,7 +86,8 @@ class Renderer:
             self._finish(start, end)
         else:  # unexpected: show its source
             self._flush()
-            self._put(escape(self._source.cut(start, end)))
+            text = self._source.cut(start, end)
+            self._put(escape(text), text)
             self._seen += 1
             self._end = end
 
@@ -81,19 +95,20 @@ class Renderer:
         if (
             event == "Rule"
         ):  # not expected, because Source marks such lines, but a parser update could change that
-            self._put(f"<p>{escape(self._source.cut(start, end).strip())}</p>\n")
+            text = self._source.cut(start, end).strip()
+            self._put(f"<p>{escape(text)}</p>\n", f"{text}\n")
             self._seen += 1
             return
         if self._source.is_kept(start):
             self._text.append("\\")
         self._flush()
-        self._put("<br>\n")  # in a chat, line breaks are intended
+        self._put("<br>\n", "\n")  # in a chat, line breaks are intended
         self._end = end
 
     def _take_text(self, text: str, start: int, end: int) -> None:
         if self._open and self._open[-1][0] == "</code></pre>\n":
             text = self._source.restore(text)
-            self._put(escape(text))
+            self._put(escape(text), text)
             self._seen += not is_blank(text)
             return
         if start > self._end and self._source.is_kept(start - 1):
@@ -106,8 +121,8 @@ class Renderer:
             raise AsWritten
         self._flush()
         name, about = next(iter(value.items())) if isinstance(value, dict) else (value, None)
-        seen, size = self._seen, len(self._out)
-        opening, closing = "", ""
+        seen, sizes = self._seen, (len(self._out), len(self._shown), len(self._said))
+        opening, closing, text = "", "", ""
         self._end = max(self._end, start)
         match name:
             case "Paragraph" | "Heading":
@@ -119,34 +134,39 @@ class Renderer:
                 opening, closing = f"<{tag}>", f"</{tag}>"
                 self._end = end  # its delimiters are not text
             case "BlockQuote":
-                opening, closing = "<blockquote>\n", "</blockquote>\n"
+                opening, closing, text = "<blockquote>\n", "</blockquote>\n", "\n"
+                self._quotes += 1
             case "CodeBlock":
-                opening, closing = "<pre><code>", "</code></pre>\n"
+                opening, closing, text = "<pre><code>", "</code></pre>\n", "\n"
                 info = self._source.restore(about["Fenced"]) if isinstance(about, dict) else ""
                 if " " in info.strip():  # a language is one word, so this is text: show it
                     opening += escape(info) + "\n"
+                    text += info + "\n"
                     self._seen += 1
             case "List":
                 self._numbers.append(about)
                 first = f' start="{about}"' if about not in (None, 1) else ""
                 tag = "ul" if about is None else "ol"
-                opening, closing = f"<{tag}{first}>\n", f"</{tag}>\n"
+                opening, closing, text = f"<{tag}{first}>\n", f"</{tag}>\n", "\n"
             case "Item":
-                opening, closing = f"<li{self._value(start)}>", "</li>\n"
+                value, text = self._number(start)
+                opening, closing = f"<li{value}>", "</li>\n"
             case "Link" | "Image":
                 opening, closing = self._link(name, about or {})
-        self._put(opening)
-        self._open.append((closing, start, seen, size))
+                text = "!" if opening.startswith("!") else ""
+        self._put(opening, text)
+        self._open.append((closing, start, seen, sizes))
 
-    def _value(self, start: int) -> str:
-        """Return a value attribute if the item's number is not the one that a browser would show."""
+    def _number(self, start: int) -> tuple[str, str]:
+        """Return, for a list item, a value attribute if its number is not the one that a browser would show,
+        and the number as text."""
         expected = self._numbers[-1]
         if expected is None:
-            return ""
+            return "", ""
         found = _NUMBER.match(self._source.data, start)
         number = int(found[0]) if found else expected
         self._numbers[-1] = number + 1
-        return f' value="{number}"' if number != expected else ""
+        return f' value="{number}"' if number != expected else "", f"{number}. "
 
     def _link(self, name: str, about: dict[str, Any]) -> tuple[str, str]:
         target = self._source.restore(about["dest_url"])
@@ -162,7 +182,7 @@ class Renderer:
         return f"{bang}{anchor(target, '').removesuffix('</a>')}", "</a>"
 
     def _finish(self, start: int, end: int) -> None:
-        closing, begun, seen, size = self._open.pop()
+        closing, begun, seen, sizes = self._open.pop()
         if not closing:  # a link that is not allowed: show the source after its text
             self._text.append(self._rest(begun, end))
             self._end = end
@@ -173,13 +193,20 @@ class Renderer:
             self._numbers.pop()
         if closing == "</a>":
             self._links -= 1
+        if closing == "</blockquote>\n":
+            self._quotes -= 1
         if self._seen == seen and closing not in ("</li>\n", "</p>\n"):
             # It would be invisible, so show its source.
-            del self._out[size:]
-            written = escape(self._source.cut(begun, end).strip("\n")).replace("\n", "<br>\n")
-            self._put(written if closing[-1] == ">" else f"<p>{written}</p>\n")
+            for pieces, size in zip((self._out, self._shown, self._said), sizes, strict=True):
+                del pieces[size:]
+            text = self._source.cut(begun, end).strip("\n")
+            written = escape(text).replace("\n", "<br>\n")
+            if closing[-1] == ">":
+                self._put(written, text)
+            else:
+                self._put(f"<p>{written}</p>\n", f"{text}\n")
         else:
-            self._put(closing)
+            self._put(closing, "" if closing[-1] == ">" else "\n")
         if closing[-1] == ">":
             self._end = end
 
@@ -195,10 +222,21 @@ class Renderer:
         self._text.clear()
         self._seen += OPEN in text or not is_blank(without_marks(text))
         if self._links:
-            self._put(escape(self._source.restore(text)))
+            shown = self._source.restore(text)
+            html, words = escape(shown), self._source.without_addresses(text)
         else:
-            self._put(self._source.linked(text).replace("\n", "<br>\n"))
+            html, shown, words = self._source.shown(text)
+            html = html.replace("\n", "<br>\n")
+        self._put(html, shown, words)
 
-    def _put(self, piece: str) -> None:
-        if piece:
-            self._out.append(piece)
+    def _put(self, html: str, shown: str, words: str = "\n") -> None:
+        """Output a piece of HTML and the text that it shows. `words`: those of it that the author said to
+        people; by default none."""
+        if html:
+            self._out.append(html)
+        if shown == "\n" and (not self._shown or self._shown[-1].endswith("\n")):
+            return  # at the start of a line already
+        if shown:
+            self._shown.append(shown)
+            if self._has_words:
+                self._said.append("\n" if self._quotes else words)

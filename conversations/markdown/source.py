@@ -115,21 +115,28 @@ class Source:
             text = _PLACE.sub(lambda found: self._addresses[int(found[1])][0], text)
         return text
 
-    def linked(self, text: str) -> str:
-        """Return text as HTML, with links for its addresses."""
+    def without_addresses(self, text: str) -> str:
+        """Return text with a line break in place of each address."""
+        return _PLACE.sub("\n", without_marks(text))
+
+    def shown(self, text: str) -> tuple[str, str, str]:
+        """Return text as HTML with links for its addresses, as it is then shown, and without_addresses()."""
         text = without_marks(text)
         if OPEN not in text:
-            return self._mails_linked(text)
+            return self._mails_linked(text), text, text
         parts = _PLACE.split(text)
+        out, shown = [], []
         for index, part in enumerate(parts):
-            if index % 2:
-                written, address = self._addresses[int(part)]
-                is_link = self.may_link()
-                shown = escape(address if is_link else written)
-                parts[index] = anchor(address, shown) if is_link else shown
-            else:
-                parts[index] = self._mails_linked(part)
-        return "".join(parts)
+            if not index % 2:
+                out.append(self._mails_linked(part))
+                shown.append(part)
+                continue
+            written, address = self._addresses[int(part)]
+            is_link = self.may_link()
+            seen = address if is_link else written
+            out.append(anchor(address, escape(seen)) if is_link else escape(seen))
+            shown.append(seen)
+        return "".join(out), "".join(shown), "\n".join(parts[::2])
 
     def may_link(self) -> bool:
         """Count a link, and return whether it is within the limit."""

@@ -9,17 +9,14 @@ from conversations import bulk, mentions
 MENTION_LETTERS = 100  # with more different first letters, all names are read
 
 
-def find_mentions(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]:
-    """Return, for each (conversation id, HTML), the ids of the mentioned members, or None if there are
-    none. One query, none without any "@"."""
-    calls = [mentions.find_calls(rendered) for _conversation, rendered in messages]
-    calling = {
-        conversation for (conversation, _), each in zip(messages, calls, strict=True) if each
-    }
+def find_mentions(messages: Sequence[tuple[int, Sequence[str]]]) -> list[list[int] | None]:
+    """Return, for each (conversation id, calls of the message), the ids of the mentioned members, or None if
+    there are none. One query, none without any calls. For calls, see content.Rendered."""
+    calling = {conversation for conversation, calls in messages if calls}
     if not calling:
         return [None] * len(messages)
     # Only read names with a matching first letter, because groups can be large.
-    first = {call[0] for each in calls for call in each}
+    first = {call[0] for _conversation, calls in messages for call in calls}
     narrowed = len(first) <= MENTION_LETTERS
     beginnings = set[str]().union(*map(mentions.first_letters, first)) if narrowed else None
     people: dict[int, list[tuple[int, str]]] = {conversation: [] for conversation in calling}
@@ -29,6 +26,6 @@ def find_mentions(messages: Sequence[tuple[int, str]]) -> list[list[int] | None]
         conversation: mentions.MemberNames(members) for conversation, members in people.items()
     }
     return [
-        (names[conversation].find(each) if each else None) or None
-        for (conversation, _rendered), each in zip(messages, calls, strict=True)
+        (names[conversation].find(calls) if calls else None) or None
+        for conversation, calls in messages
     ]

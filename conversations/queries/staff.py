@@ -36,8 +36,8 @@ def messages_for_staff(staff: User) -> QuerySet[Message]:
     """Return all messages, annotated with `readable` and with `words`: the text, None if not readable.
 
     The text of private conversations and direct messages is only read from the database if this
-    administrator has recently recorded a reason. `body` and `html` are deferred and must not be used,
-    because accessing them would load the text without this check.
+    administrator has recently recorded a reason. `body`, `html` and `excerpt` are deferred and must not be
+    used, because accessing them would load the text without this check.
     """
     looked = _current_reveals(staff).filter(conversation_id=OuterRef("conversation_id"))
     is_open = Q(
@@ -52,7 +52,7 @@ def messages_for_staff(staff: User) -> QuerySet[Message]:
             )
         )
         .annotate(words=Case(When(readable=True, then=F("body")), default=None))
-        .defer("body", "html", "fingerprint")
+        .defer("body", "html", "excerpt", "fingerprint")
     )
 
 

@@ -22,6 +22,7 @@ from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.common.limiter import client_address, limiter
 from conversations import actions, limits, markdown, protocol, publisher
 from conversations.actions import Draft
+from conversations.content import Content
 from conversations.events import EphemeralEvent
 from conversations.protocol import EncodedFrames
 from conversations.realtime import engine
@@ -298,7 +299,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         Long or complex messages are rendered in a thread. The socket's next frame is not read before, so
         messages stay in order.
         """
-        draft = Draft(self.user_id, frame.conversation, frame.key, frame.body, frame.reply_to)
+        draft = Draft(self.user_id, frame.conversation, frame.key, Content.within(frame))
         if markdown.is_quick(frame.body):
             draft = actions.render_draft(draft)
         else:

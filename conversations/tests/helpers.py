@@ -14,6 +14,7 @@ from django.db import connection
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions
+from conversations.content import Content
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
 from conversations.wire import message_to_wire, person_to_wire
@@ -23,6 +24,10 @@ _numbers = itertools.count(1)
 
 def new_key() -> str:
     return f"key-{next(_numbers)}"
+
+
+def draft(user_id: int, conversation_id: int, key: str, body: str, **more: Any) -> actions.Draft:
+    return actions.Draft(user_id, conversation_id, key, Content(body, **more))
 
 
 def say(user: User, conversation: Conversation, body: str = "Hello", **more: Any) -> Message:

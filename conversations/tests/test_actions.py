@@ -14,7 +14,7 @@ from accounts import actions as account_actions
 from accounts.models import User
 from chatty.common import timestamps
 from conversations import actions, limits, publisher, queries
-from conversations.actions import Draft, Sent, log, transactions
+from conversations.actions import Sent, log, transactions
 from conversations.events import (
     ConversationChanged,
     ConversationDeleted,
@@ -24,6 +24,7 @@ from conversations.events import (
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests.helpers import (
     assert_consistent,
+    draft,
     log_of,
     message_json,
     new_key,
@@ -180,15 +181,15 @@ def test_each_draft_of_a_batch_gets_its_own_result(alice, bob, carol, pair, publ
     archived = actions.create_conversation(alice, name="Old")
     actions.archive(alice, archived.pk)
     drafts = [
-        Draft(bob.pk, pair.pk, "a", "One"),
-        Draft(carol.pk, pair.pk, "a", "Outside"),
-        Draft(bob.pk, pair.pk, "a", "One"),
-        Draft(bob.pk, pair.pk, "a", "Another"),
-        Draft(bob.pk, pair.pk, "b", "   "),
-        Draft(bob.pk, pair.pk, "not a key", "Two"),
-        Draft(alice.pk, archived.pk, "a", "Too late"),
-        Draft(alice.pk, pair.pk, "c", "Three", reply_to=2**40),
-        Draft(alice.pk, pair.pk, "d", "Four"),
+        draft(bob.pk, pair.pk, "a", "One"),
+        draft(carol.pk, pair.pk, "a", "Outside"),
+        draft(bob.pk, pair.pk, "a", "One"),
+        draft(bob.pk, pair.pk, "a", "Another"),
+        draft(bob.pk, pair.pk, "b", "   "),
+        draft(bob.pk, pair.pk, "not a key", "Two"),
+        draft(alice.pk, archived.pk, "a", "Too late"),
+        draft(alice.pk, pair.pk, "c", "Three", reply_to=2**40),
+        draft(alice.pk, pair.pk, "d", "Four"),
     ]
     with published() as events:
         results = actions.send_messages(drafts)
@@ -209,7 +210,7 @@ def test_each_draft_of_a_batch_gets_its_own_result(alice, bob, carol, pair, publ
 def test_query_count_of_a_batch_is_constant(bob, pair, django_assert_max_num_queries):
     say(bob, pair)  # marks it as opened
     with django_assert_max_num_queries(10):
-        actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
+        actions.send_messages([draft(bob.pk, pair.pk, f"k{n}", "Hello") for n in range(200)])
     assert_consistent(pair)
 
 
@@ -425,7 +426,7 @@ def test_query_count_of_an_edit_is_constant(bob, pair, django_assert_num_queries
     with CaptureQueriesContext(connection) as one:
         actions.edit_message(bob, first.pk, "Once")
     assert len(one) <= 10
-    actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", "More") for n in range(300)])
+    actions.send_messages([draft(bob.pk, pair.pk, f"k{n}", "More") for n in range(300)])
     with django_assert_num_queries(len(one)):
         actions.edit_message(bob, first.pk, "Twice")
 
@@ -839,7 +840,7 @@ def test_deleted_conversation_is_gone_for_everyone(alice, bob, pair, published):
 
 def test_query_count_of_a_deletion_is_constant(alice, bob, pair, django_assert_num_queries):
     other = actions.create_conversation(alice, name="Other", member_ids=[bob.pk])
-    actions.send_messages([Draft(alice.pk, pair.pk, f"k{n}", "More") for n in range(300)])
+    actions.send_messages([draft(alice.pk, pair.pk, f"k{n}", "More") for n in range(300)])
     with CaptureQueriesContext(connection) as short:
         actions.delete_conversation(alice, other.pk)
     with django_assert_num_queries(len(short)):

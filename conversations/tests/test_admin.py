@@ -123,6 +123,7 @@ def test_hidden_text_is_not_read_from_the_database(alice, root, closed):
     assert message.words is None
     assert "body" not in message.__dict__
     assert "html" not in message.__dict__
+    assert "excerpt" not in message.__dict__
 
 
 def test_public_messages_are_shown(admin, alice, opened):

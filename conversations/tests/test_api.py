@@ -14,11 +14,11 @@ from django.urls.resolvers import URLPattern
 from accounts import actions as account_actions
 from chatty.common import timestamps
 from conversations import actions, bulk, limits, queries
-from conversations.actions import Draft
 from conversations.api import urls
 from conversations.models import Conversation, Membership
 from conversations.tests.helpers import (
     assert_consistent,
+    draft,
     message_json,
     person_json,
     role_of,
@@ -284,7 +284,7 @@ def test_message_can_be_read_edited_reacted_to_and_deleted(alices, bobs, alice, 
 
 
 def test_history_is_paged_before_after_and_around(bobs, bob, pair):
-    actions.send_messages([Draft(bob.pk, pair.pk, f"k{n}", f"{n}") for n in range(3, 101)])
+    actions.send_messages([draft(bob.pk, pair.pk, f"k{n}", f"{n}") for n in range(3, 101)])
     path = at("messages", pair.pk)
 
     def page(query: str) -> tuple[int, int, bool, bool]:

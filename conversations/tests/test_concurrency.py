@@ -16,6 +16,7 @@ from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests.helpers import (
     Recorder,
     assert_consistent,
+    draft,
     log_of,
     message_json,
     notices_of,
@@ -99,10 +100,7 @@ def test_concurrent_batches_in_any_order_do_not_deadlock(alice, bob):
             result
             for turn in range(5)
             for result in actions.send_messages(
-                [
-                    actions.Draft(bob.pk, group.pk, f"{number}-{turn}-{group.pk}", "Hello")
-                    for group in order
-                ]
+                [draft(bob.pk, group.pk, f"{number}-{turn}-{group.pk}", "Hello") for group in order]
             )
         ]
 
@@ -233,9 +231,7 @@ def test_locked_conversation_does_not_block_others(alice, bob, pair):
 
     def send() -> list[str]:
         locked.wait(timeout=30)
-        drafts = [
-            actions.Draft(bob.pk, place, f"k{place}", "Hello") for place in (pair.pk, other.pk)
-        ]
+        drafts = [draft(bob.pk, place, f"k{place}", "Hello") for place in (pair.pk, other.pk)]
         try:
             first = actions.send_messages(drafts, skip_locked=True)
             with pytest.raises(ChatError) as busy:

@@ -11,16 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions, limits, queries
-from conversations.actions import Draft
 from conversations.models import Conversation, Instance, Membership, Message
 from conversations.queries import messages as message_queries
-from conversations.tests.helpers import message_json, say, version_of
+from conversations.tests.helpers import draft, message_json, say, version_of
 from tests.cast import create_extra
 
 
 def fill(user, conversation, count: int, word: str = "m") -> None:
     actions.send_messages(
-        [Draft(user.pk, conversation.pk, f"{word}{n}", word) for n in range(count)]
+        [draft(user.pk, conversation.pk, f"{word}{n}", word) for n in range(count)]
     )
 
 

@@ -15,7 +15,7 @@ from conversations.actions import Draft
 from conversations.models import Message
 from conversations.realtime.threads import DatabaseThreads
 from conversations.sockets.consumer import ChatConsumer
-from conversations.tests.helpers import new_key, raises_chat_error, say
+from conversations.tests.helpers import draft, new_key, raises_chat_error, say
 
 LONG = "Some *words* and more. " * 100
 
@@ -45,21 +45,22 @@ def test_edit_uses_the_current_renderer(alice, pair):
 
 
 def test_rendered_draft_is_not_rendered_again(alice, pair, monkeypatch):
-    draft = actions.render_draft(Draft(alice.pk, pair.pk, new_key(), " **Hello** "))
+    rendered = actions.render_draft(draft(alice.pk, pair.pk, new_key(), " **Hello** "))
 
     def fail(body):
         raise AssertionError("rendered in the writer")
 
-    monkeypatch.setattr(markdown, "render", fail)
-    (sent,) = actions.send_messages([draft])
+    for name in ("render_without_parser", "render_with_parser"):
+        monkeypatch.setattr(markdown, name, fail)
+    (sent,) = actions.send_messages([rendered])
     assert not isinstance(sent, ChatError)
     assert sent.message.html == "<p><strong>Hello</strong></p>"
 
 
 def test_render_draft_leaves_invalid_bodies_unchanged(alice, pair):
-    draft = Draft(alice.pk, pair.pk, new_key(), "\0")
-    assert actions.render_draft(draft) is draft
-    (error,) = actions.send_messages([draft])
+    invalid = draft(alice.pk, pair.pk, new_key(), "\0")
+    assert actions.render_draft(invalid) is invalid
+    (error,) = actions.send_messages([invalid])
     assert isinstance(error, ChatError)
     assert error.code == "bad_text"
 
@@ -124,4 +125,4 @@ async def test_sockets_render_long_messages_in_a_thread(body, on_the_loop, monke
     finally:
         threads.close()
     assert [thread is threading.main_thread() for thread in rendered_in] == [on_the_loop]
-    assert [draft.html for draft in offered] == [render(body.strip())]
+    assert [draft.rendered.html for draft in offered] == [render(body.strip()).html]

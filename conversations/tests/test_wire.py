@@ -14,7 +14,7 @@ from accounts.models import User
 from conversations import actions, limits, markdown, notices, queries, wire
 from conversations.models import Message
 from conversations.tests.helpers import log_of, message_json, say
-from conversations.wire import EXCERPT, excerpt, timestamp
+from conversations.wire import excerpt, timestamp
 from tests.cast import create_extra
 
 
@@ -159,9 +159,9 @@ def excerpt_of(body: str) -> str:
 
 def test_excerpt_is_one_short_line():
     assert excerpt_of("One\n\n  two\tthree ") == "One two three"
-    assert excerpt_of("x" * EXCERPT) == "x" * EXCERPT
+    assert excerpt_of("x" * limits.EXCERPT_MAX) == "x" * limits.EXCERPT_MAX
     long = excerpt_of("word " * 100)
-    assert len(long) <= EXCERPT
+    assert len(long) <= limits.EXCERPT_MAX
     assert long.endswith("…")
 
 

@@ -15,6 +15,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions, bulk
 from conversations.actions import Draft, Sent
+from conversations.content import Content
 from conversations.models import Conversation, Message
 from conversations.realtime import writer as writer_module
 from conversations.realtime.engine import supervise
@@ -35,7 +36,7 @@ def other_room(alice: User) -> Conversation:
 
 
 def draft(user: User, room: Conversation, key: str, body: str = "hello") -> Draft:
-    return Draft(user.pk, room.pk, key, body)
+    return Draft(user.pk, room.pk, key, Content(body))
 
 
 def codes(results: list[Result]) -> list[str]:

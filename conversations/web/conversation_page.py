@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,30 +14,57 @@ from django.urls import reverse
 from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from conversations import access, limits, queries
+from conversations.content import Content
 from conversations.models import Conversation, Membership, Message
 from conversations.web import presence, timeline
 from conversations.web.layout import SidebarItem, get_sidebar
 from conversations.web.signed_in import member_view, parse_id
 
 
+def _new_key() -> str:
+    return secrets.token_urlsafe(18)
+
+
 @dataclass
 class Composer:
-    """The state of the message box: empty, with a reply, with a shared text, or with a rejected message."""
+    """The state of the message box: empty, with a reply, with a shared text, or with a rejected message.
 
-    body: str = ""
-    reply_to: int | None = None
+    `values`: the fields of Content as texts, as typed; invalid ones too.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
     quote: timeline.Quote | None = None
     error: str = ""
     shared: bool = False  # from another app: scripts append it to a saved draft
     # Generated when the form is rendered, so that submitting it twice sends one message.
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    key: str = field(default_factory=_new_key)
+
+    @classmethod
+    def posted(cls, form: Mapping[str, str]) -> Composer:
+        """Return the state of a form that was sent."""
+        values = {name: form.get(name, "") for name in Content.__struct_fields__}
+        return cls(values, key=form.get("key", ""))
+
+    @property
+    def body(self) -> str:
+        return self.values.get("body", "")
+
+    @property
+    def reply_to(self) -> int | None:
+        return parse_id(self.values.get("reply_to"), least=1)
+
+    def cancel_reply(self) -> None:
+        self.values.pop("reply_to", None)
+
+    def renew_key(self) -> None:
+        self.key = _new_key()
 
 
 @member_view("GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     text = request.GET.get("text", "")  # see pwa.share()
-    reply_to = parse_id(request.GET.get("reply_to"), least=1)
-    composer = Composer(text, reply_to, shared=bool(text))
+    reply_to = request.GET.get("reply_to", "")
+    composer = Composer({"body": text, "reply_to": reply_to}, shared=bool(text))
     try:
         with access.reading(current_user(request), conversation_id) as membership:
             return conversation_page(request, membership, composer)
@@ -180,6 +208,7 @@ def _unread_bar(
 def _set_quote(composer: Composer, membership: Membership, shown: list[Message]) -> None:
     """Set the quoted message. A query is only needed if it is not on the page."""
     if composer.reply_to is None:
+        composer.cancel_reply()
         return
     quoted = next((each for each in shown if each.pk == composer.reply_to), None)
     if quoted is None:
@@ -187,7 +216,7 @@ def _set_quote(composer: Composer, membership: Membership, shown: list[Message])
             pk=composer.reply_to, conversation_id=membership.conversation_id
         ).select_related("author").first()  # fmt: skip
     if quoted is None or not quoted.is_text or quoted.is_deleted:
-        composer.reply_to = None
+        composer.cancel_reply()
         return
     composer.quote = timeline.quote(quoted)
 

@@ -14,9 +14,10 @@ from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits
+from conversations.content import Content
 from conversations.models import Message
 from conversations.web.conversation_page import Composer, conversation_page, message_url
-from conversations.web.signed_in import member_view, parse_id, safe_next
+from conversations.web.signed_in import member_view, safe_next
 from conversations.wire import timestamp
 
 QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
@@ -29,12 +30,12 @@ NEEDS_FRESH_KEY = {"key_reused", "invalid"}
 def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Send a message, and mark everything before it as read."""
     user = current_user(request)
-    body, key = request.POST.get("body", ""), request.POST.get("key", "")
-    reply_to = parse_id(request.POST.get("reply_to"), least=1)
+    composer = Composer.posted(request.POST)
     try:
-        sent = actions.send_message(user, conversation_id, key=key, body=body, reply_to=reply_to)
+        content = Content.from_form(request.POST)
+        sent = actions.send_content(user, conversation_id, content, key=composer.key)
     except ChatError as error:
-        return _send_error_page(request, conversation_id, Composer(body, reply_to, key=key), error)
+        return _send_error_page(request, conversation_id, composer, error)
     actions.mark_read(user, conversation_id, sent.message.seq)
     return SeeOther(reverse("conversations:conversation", args=[conversation_id]))
 
@@ -43,10 +44,10 @@ def _send_error_page(
     request: HttpRequest, conversation_id: int, composer: Composer, error: ChatError
 ) -> HttpResponse:
     if error.code in NEEDS_FRESH_KEY:
-        composer.key = Composer().key
+        composer.renew_key()
     composer.error = error.detail
     if "reply_to" in error.fields:
-        composer.reply_to = None
+        composer.cancel_reply()
     try:
         with access.reading(current_user(request), conversation_id) as membership:
             if membership.conversation.is_archived:

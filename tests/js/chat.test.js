@@ -192,3 +192,21 @@ export async function test_recounts_are_requested_while_messages_keep_arriving_a
   equal(asked.length, 2);
   chat.disconnect();
 }
+
+export async function test_content_is_sent_whole_by_socket_and_by_rest() {
+  const posted = [];
+  const rest = { post: async (path, given) => posted.push([path, given]) && { id: 1, seq: 2, version: 3 } };
+  const { chat, connection, welcome } = opened({ rest });
+  welcome(10);
+  const deliver = chat.delivery();
+  const content = { body: "Hi", reply_to: 5, mood: "glad" };
+  const record = { ...content, content, key: "k", conversation: 8, failure: null, order: 1 };
+  const sent = deliver(record);
+  equal(connection.sent.at(-1), { ...content, type: "send", conversation: 8, key: "k" });
+  connection.emit("frame", { type: "sent", key: "k", id: 1, seq: 2, version: 3 });
+  await sent;
+  connection.online = false;
+  await deliver(record);
+  equal(posted, [["conversations/8/messages/", { ...content, key: "k" }]]);
+  chat.disconnect();
+}

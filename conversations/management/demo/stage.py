@@ -15,6 +15,7 @@ from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from conversations import actions, limits
+from conversations.content import Content
 from conversations.management.demo.people import CAST, EMAILS
 from conversations.management.demo.script import Do, Say, Scene, bodies, scenes
 from conversations.models import Conversation, Membership, Message
@@ -249,5 +250,5 @@ def _anything(
         user_id=dice.choice(speakers),
         conversation_id=conversation_id,
         key=f"many-{conversation_id}-{seq}",
-        body=dice.choice(lines),
+        content=Content(dice.choice(lines)),
     )

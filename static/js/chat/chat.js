@@ -11,6 +11,7 @@
 //                              someone else) or "restored" (the server restored a backup)
 
 import { Emitter } from "chatty/lib/emitter.js";
+import { contentOf } from "chatty/chat/outbox.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
 import { ApiError } from "chatty/chat/rest.js";
 import { WINDOW } from "chatty/chat/conversation_list.js";
@@ -99,8 +100,9 @@ export class Chat extends Emitter {
 
   // Composing
 
-  send({ body, reply_to: replyTo }) {
-    return this.#outbox.add({ conversation: this.#conversation, body, reply_to: replyTo });
+  /** `content`: the fields of the message, by their names on the wire. */
+  send(content) {
+    return this.#outbox.add({ ...content, conversation: this.#conversation });
   }
 
   /** Send `typing`, at most every three seconds and only while connected. */
@@ -405,16 +407,15 @@ export class Chat extends Emitter {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#loseAnswer(record.key), ANSWER);
       this.#answers.set(record.key, { resolve, reject, timer });
-      const { conversation, key, body, reply_to: replyTo } = record;
-      const frame = { type: "send", conversation, key, body, reply_to: replyTo };
+      const { conversation, key } = record;
+      const frame = { ...contentOf(record), type: "send", conversation, key };
       if (!this.#socket.send(frame)) this.#loseAnswer(key);
     });
   }
 
   async #deliverByRest(record) {
-    const { key, body, reply_to: replyTo } = record;
     const path = `conversations/${record.conversation}/messages/`;
-    const message = await this.#rest.post(path, { key, body, reply_to: replyTo });
+    const message = await this.#rest.post(path, { ...contentOf(record), key: record.key });
     if (record.conversation === this.#conversation) this.#store?.merge([message]);
     return { id: message.id, seq: message.seq, version: message.version };
   }

@@ -36,13 +36,17 @@ export class Drafts {
       .map((name) => name.slice(WRITER.length));
   }
 
-  /** {body, reply} or null. `reply` is the quoted message as in Composer.replyTo(), or null. */
+  /**
+   * The content of the message, and `reply`: the quoted message as in Composer.replyTo(), or null. Drafts of
+   * edits have `body`, `edited_at` and `conversation`. Null if there is none.
+   */
   read(name) {
     return this.#get(this.#prefix + name);
   }
 
+  /** Without any values, the draft is removed. */
   write(name, draft) {
-    this.#put(this.#prefix + name, draft.body || draft.reply ? draft : null);
+    this.#put(this.#prefix + name, Object.values(draft).some(Boolean) ? draft : null);
   }
 
   names() {

@@ -89,13 +89,13 @@ export class Outbox extends Emitter {
 
   // Actions
 
-  /** Queue a message. It is shown immediately and sent once its copy is stored. */
-  add({ conversation, body, reply_to: replyTo = null }) {
+  /** Queue a message: its conversation, and its content. It is shown immediately and sent once stored. */
+  add({ conversation, ...content }) {
     const record = {
+      ...content, // for showing it, and for open pages of versions without `content`
+      content,
       key: newKey(),
       conversation,
-      body,
-      reply_to: replyTo,
       created_at: new Date().toISOString(),
       failure: null,
       order: this.#order + 1,
@@ -423,6 +423,11 @@ export class Outbox extends Emitter {
   #wake() {
     for (const wake of [...this.#wakers]) wake();
   }
+}
+
+/** What the author supplied: the fields of a `send` frame that depend on the message. */
+export function contentOf({ content, body, reply_to }) {
+  return content ?? { body, reply_to }; // records of earlier versions
 }
 
 /** The records of one conversation by key, in order. Failed ones are kept apart and don't block it. */

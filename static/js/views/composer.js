@@ -48,7 +48,7 @@ export class Composer {
     const { signal } = this.#ending;
     const on = (target, type, work) => target.addEventListener(type, work, { signal });
     on(this.#form, "submit", (event) => this.#onSubmit(event));
-    on(this.#box, "input", () => this.#onInput());
+    on(this.#form, "input", () => this.#onInput());
     on(this.#box, "keydown", (event) => this.#onKeydown(event));
     on(document, "keydown", (event) => this.#focusOnTyping(event));
     // Keep the on-screen keyboard open when the button is tapped.
@@ -84,9 +84,9 @@ export class Composer {
     if (quoted) this.focus();
   }
 
-  /** Insert the text of a failed message or edit, above what is being written. */
-  amend({ body, quoted }) {
-    this.#box.value = this.#box.value ? `${body}\n${this.#box.value}` : body;
+  /** Insert the text of a failed message or edit above what is being written, and its other fields. */
+  amend(content, quoted) {
+    this.#insert(content);
     if (quoted) this.replyTo(quoted);
     this.#onInput();
     this.focus();
@@ -128,9 +128,7 @@ export class Composer {
   }
 
   discard() {
-    this.#box.value = "";
-    this.#reply = null;
-    this.#showReply();
+    this.#fill(null);
     this.#show();
     this.#saveDraft();
   }
@@ -197,16 +195,14 @@ export class Composer {
       );
     } else {
       // Prevent the plain form submission only after the outbox has the message, in case send() throws.
-      const { kept } = this.#chat.send({ body, reply_to: this.#reply?.id ?? null });
+      const { kept } = this.#chat.send({ ...this.#content, body });
       event.preventDefault();
       this.#empty(kept);
     }
   }
 
   #empty(kept) {
-    this.#box.value = "";
-    this.#reply = null;
-    this.#showReply();
+    this.#fill(null);
     this.#show();
     this.#showError("");
     // Clear the draft only once the outbox has stored the message, so that a crash loses nothing.
@@ -214,29 +210,48 @@ export class Composer {
     this.#onSent();
   }
 
-  // Internal: drafts
+  // Internal: the content of the message
 
-  #restore() {
-    const draft = this.#drafts.read(this.#conversation);
-    this.#reply = this.#replyOnPage();
-    if ("shared" in this.#form.dataset) {
-      this.#insertShared(draft);
-      return;
-    }
-    // Text that the server returned with an error, or that the browser restored, is newer than the draft.
-    if (this.#box.value || !draft) return;
-    this.#box.value = draft.body ?? "";
-    this.#reply ??= draft.reply ?? null;
+  /** The form's fields for the message: see templates/conversations/_composer.html. */
+  get #fields() {
+    return this.#form.querySelectorAll("[data-content]");
+  }
+
+  /** The content of the message. Empty fields are left out: they have their defaults. */
+  get #content() {
+    const content = this.#reply ? { reply_to: this.#reply.id } : {};
+    for (const { name, value } of this.#fields) if (value) content[name] = value;
+    return content;
+  }
+
+  /** Show a draft, or nothing if it is null. */
+  #fill(draft) {
+    for (const field of this.#fields) field.value = draft?.[field.name] ?? "";
+    this.#reply = draft?.reply ?? null;
     this.#showReply();
   }
 
-  /** Insert text shared by another app below the draft. Only once: a reload must not repeat it. */
-  #insertShared(draft) {
-    if (draft?.body) this.#box.value = `${draft.body}\n${this.#box.value}`;
-    this.#reply ??= draft?.reply ?? null;
+  /** Insert a text above what is in the box, and fill in the other fields if they are empty. */
+  #insert(content) {
+    const { value } = this.#box;
+    for (const field of this.#fields) field.value ||= content[field.name] ?? "";
+    if (value && content.body) this.#box.value = `${content.body}\n${value}`;
+  }
+
+  // Internal: drafts
+
+  #restore() {
+    const draft = this.#drafts.read(this.#conversation) ?? {};
+    const isShared = "shared" in this.#form.dataset; // by another app: it is below the draft
+    this.#reply = this.#replyOnPage();
+    // Text that the server returned with an error, or that the browser restored, is newer than the draft.
+    if (this.#box.value && !isShared) return;
+    this.#insert(draft);
+    this.#reply ??= draft.reply ?? null;
     this.#showReply();
+    if (!isShared) return;
     this.#saveDraft();
-    history.replaceState(null, "", location.pathname);
+    history.replaceState(null, "", location.pathname); // a reload must not repeat it
   }
 
   #replyOnPage() {
@@ -247,17 +262,14 @@ export class Composer {
   }
 
   #saveDraft() {
-    this.#drafts.write(this.#conversation, { body: this.#box.value, reply: this.#reply });
+    this.#drafts.write(this.#conversation, { ...this.#content, reply: this.#reply });
   }
 
   /** Another tab changed the draft: apply it, unless the user is typing here. */
   #onStorage(name) {
     if (this.#drafts.conversationOf(name) !== this.#conversation) return;
     if (document.activeElement === this.#box && document.hasFocus()) return;
-    const draft = this.#drafts.read(this.#conversation);
-    this.#box.value = draft?.body ?? "";
-    this.#reply = draft?.reply ?? null;
-    this.#showReply();
+    this.#fill(this.#drafts.read(this.#conversation));
     this.#show();
   }
 

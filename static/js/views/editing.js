@@ -156,11 +156,8 @@ export class Editing {
   #saveDraft(id, editor, { even = false } = {}) {
     const body = editor.elements.body.value;
     const isChanged = even || body !== this.#store.get(id)?.body;
-    this.#drafts.write(nameOf(id), {
-      body: isChanged ? body : "",
-      edited_at: this.#bases.get(editor),
-      conversation: this.#conversation,
-    });
+    const about = { edited_at: this.#bases.get(editor), conversation: this.#conversation };
+    this.#drafts.write(nameOf(id), isChanged && body ? { body, ...about } : {});
   }
 
   #onKeydown(event, row, editor) {

@@ -1,0 +1,60 @@
+"""Structs from untrusted values, with an error for each field.
+
+Values are not converted: `5` is not a string, and `"5"`, `5.0` and `true` are not integers. Sentences about
+types are for developers, so they are not translated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+import msgspec
+from django.forms import Field
+from django.utils.translation import gettext_lazy as _
+
+from chatty.common.errors import ChatError, Sentence
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_REQUIRED = cast(Sentence, Field.default_error_messages["required"])  # translated by Django
+
+
+def parse(kind: type[T], given: object, *, strict: bool = True) -> T:
+    """Return the struct with these values. Raises ChatError("invalid") with `fields`: all unknown, missing
+    and wrong ones, and what __post_init__() of the struct raises.
+
+    `strict=False`: values are texts of a form, so "5" is an integer.
+    """
+    if not isinstance(given, Mapping):
+        raise ChatError("invalid", fields={"non_field_errors": ["Expected an object."]})
+    unknown = sorted(str(name) for name in given if name not in kind.__struct_fields__)
+    try:
+        if not unknown:
+            return msgspec.convert(given, kind, strict=strict)
+    except msgspec.ValidationError:
+        pass
+    raise ChatError("invalid", fields=_find_faults(kind, given, unknown, strict=strict))
+
+
+def _find_faults(
+    kind: type[msgspec.Struct], given: Mapping[Any, Any], unknown: list[str], *, strict: bool
+) -> dict[str, list[Sentence]]:
+    faults: dict[str, list[Sentence]] = {name: [_("Unknown field.")] for name in unknown}
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.name in given:
+            try:
+                values[field.name] = msgspec.convert(given[field.name], field.type, strict=strict)
+                continue
+            except msgspec.ValidationError as error:  # names types, and repeats no values
+                faults[field.name] = [f"{error}."]
+        elif field.required:
+            faults[field.name] = [_REQUIRED]
+        if field.required:
+            values[field.name] = None
+    try:
+        kind(**values)  # only for its own checks: constructors don't check types
+    except ChatError as error:
+        faults.update({name: list(told) for name, told in error.fields.items()})
+    return faults
