@@ -34,13 +34,9 @@ def path_of(name: str) -> Path:
 
 def difference(name: str, rule: Rule) -> str:
     """Return what rewriting the file would change, as a diff; "" if nothing."""
-    lines = [
-        text.splitlines(keepends=True)
-        for text in (path_of(name).read_text(), rewritten(name, rule))
-    ]
-    return "".join(
-        difflib.unified_diff(*lines, f"{name}.json", "what the Python code returns", n=1)
-    )
+    now, then = rewritten(name, rule), path_of(name).read_text()
+    lines = difflib.unified_diff(then.splitlines(), now.splitlines(), f"{name}.json", "now", n=1)
+    return "\n".join(lines)
 
 
 def _encoded(value: object) -> str:
