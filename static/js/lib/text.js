@@ -34,13 +34,8 @@ export function bodyLength(text) {
   return count;
 }
 
-/** The text of a message without Markdown: parsed from the server's HTML, which is not inserted anywhere. */
-export function plain({ html, body }) {
-  return new DOMParser().parseFromString(html, "text/html").body.textContent.trim() || body;
-}
-
-/** One line of at most `limit` characters, for announcements. */
-export function excerpt(text, limit = 200) {
+/** One line of at most `limit` characters. */
+export function excerpt(text, limit) {
   const points = [...text.replace(/\s+/g, " ").trim()];
   return points.length > limit ? `${points.slice(0, limit - 1).join("")}…` : points.join("");
 }
