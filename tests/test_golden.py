@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.golden import files
@@ -14,8 +16,10 @@ def test_golden_cases_have_the_results_of_the_python_code(db: None, name: str) -
     assert not difference, f"If this is intended, run `make golden`:\n{difference}"
 
 
-def test_every_file_of_golden_cases_belongs_to_a_rule() -> None:
-    assert {path.stem for path in files.HERE.glob("*.json")} == set(RULES)
+def test_every_file_of_golden_cases_belongs_to_a_documented_rule() -> None:
+    document = (files.HERE.parents[1] / "docs" / "architecture.md").read_text()
+    listed = set(re.findall(r"`(\w+)\.json` \|", document))
+    assert {path.stem for path in files.HERE.glob("*.json")} == set(RULES) == listed
 
 
 def test_golden_cases_are_different() -> None:
