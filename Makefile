@@ -21,7 +21,7 @@ DOCUMENTS := *.md benchmarks/*.md docs
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test test-sqlite test-postgres test-browser test-long bench screenshots check format clean
+.PHONY: help run install dev test test-sqlite test-postgres test-browser test-long bench screenshots golden check format clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench: $(EQUIPPED) ## run the benchmarks; ARGS="--quick", see benchmarks/README.
 screenshots: $(EQUIPPED) ## save screenshots of every page and state in screenshots/
 	@$(BIN)/python -m docs.screenshots
 
+golden: $(EQUIPPED) ## write the results of golden cases, see tests/golden/
+	@$(BIN)/python -m tests.golden
+
 check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -65,7 +68,7 @@ check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) -q tests/test_layers.py tests/test_names.py tests/test_catalogue.py
+	$(PYTEST) -q tests/test_layers.py tests/test_names.py tests/test_catalogue.py tests/test_golden.py
 
 format: $(NODE_TOOLS) ## format everything
 	$(BIN)/ruff format .

@@ -64,7 +64,8 @@ def find_calls(words: str) -> list[str]:
     if "@" not in words:
         return []
     text = fold(words)
-    starts = islice((found.end() for found in _AT.finditer(text)), limits.MENTIONS_MAX)
+    found = (each for each in _AT.finditer(text) if not _follows_mark(text, each.start()))
+    starts = [each.end() for each in islice(found, limits.MENTIONS_MAX)]
     # Twice the length, because folding can make a name longer ("ß" becomes "ss").
     return [text[at : at + 2 * limits.MENTION_REACH].partition("\n")[0] for at in starts]
 
@@ -96,6 +97,13 @@ class MemberNames:
             if ids and (end == len(call) or not _continues_word(call[end])):
                 return ids
         return []
+
+
+def _follows_mark(text: str, at: int) -> bool:
+    """Whether a vowel sign or mark comes before this position: a part of a letter, as in the fold of "İ"."""
+    before = text[at - 1] if at else ""
+    is_mark = bool(before) and unicodedata.category(before) in ("Mc", "Mn")
+    return is_mark and not _VARIATION_SELECTORS.match(before)
 
 
 def _continues_word(character: str) -> bool:

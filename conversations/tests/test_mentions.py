@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 
 import pytest
-from django.conf import settings
 
 from accounts import actions as account_actions
 from conversations import actions, limits, mentions, queries
@@ -16,6 +14,7 @@ from conversations.events import MembershipChanged
 from conversations.models import Message
 from conversations.tests.helpers import draft, message_json, say
 from tests.cast import create_extra
+from tests.golden import files
 
 PEOPLE = [
     (1, "Ada"),
@@ -184,18 +183,16 @@ def test_changed_level_is_published_to_the_user(bob, pair, published):
     assert events == []
 
 
-# tests/js/mentions.test.js runs the same cases in the browser.
-CASES = json.loads((settings.BASE_DIR / "tests/js/mentions.json").read_text())
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['name']} @{case['call']}")
-def test_mentions_match_the_shared_test_cases(alice, pair, case):
+@pytest.mark.parametrize(
+    "case", files.cases_of("same_names"), ids=lambda case: " @".join(case["input"].values())
+)
+def test_member_is_mentioned_by_the_same_name(alice, pair, case):
+    """The query for members with the first letters must not leave one out."""
     member = create_extra("Somebody")
     actions.add_members(alice, pair.pk, [member.pk])
-    account_actions.update_profile(member, name=case["name"])
-    assert say(alice, pair, f"Hello @{case['call']}!").mentions == (
-        [member.pk] if case["mentioned"] else None
-    )
+    account_actions.update_profile(member, name=case["input"]["name"])
+    mentioned = say(alice, pair, f"Hello @{case['input']['call']}!").mentions
+    assert mentioned == ([member.pk] if case["expected"] else None)
 
 
 def test_first_letters_include_every_character_that_folds_to_them():

@@ -157,6 +157,10 @@ def day_label(day: date, today: date) -> str:
     return date_format(day, pattern)
 
 
+def is_only_emoji(body: str) -> bool:
+    return bool(_ONLY_EMOJI.fullmatch(body))
+
+
 def quote(message: Message) -> Quote:
     author = message.author.name if message.author else ""
     text = _("Message deleted") if message.is_deleted else wire.excerpt(message)
@@ -190,7 +194,7 @@ def _message_row(message: Message, membership: Membership) -> MessageRow:
         reply_url=_reply_url(message.conversation_id, message.pk),
         is_own=message.author_id == membership.user_id,
         deleted=not alive,
-        only_emoji=alive and bool(_ONLY_EMOJI.fullmatch(message.body)),
+        only_emoji=alive and is_only_emoji(message.body),
         mentions_me=membership.user_id in (message.mentions or ()),
         can_add=alive and not archived,
         can_edit=not archived and access.can_edit(membership, message),

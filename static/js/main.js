@@ -167,7 +167,7 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
       },
       editLast: () => actions?.editLast() ?? false,
     });
-  reading = new ReadMarks({ chat, store, conversationList, timeline, conversation, me });
+  reading = new ReadMarks({ chat, store, conversationList, timeline, conversation });
 
   attempt(() => timeline.connect());
   attempt(() => composer?.connect());

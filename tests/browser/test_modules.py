@@ -6,6 +6,7 @@ There is no build step: the browser loads the modules with an import map, as pag
 from __future__ import annotations
 
 import functools
+import json
 import random
 import re
 import threading
@@ -15,14 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
+from django.utils import translation
 from playwright.sync_api import Browser, Page
 
-from conversations import protocol
+from tests.golden import files
+from tests.golden.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "js"
 PAGE = """<!doctype html><title>Modules</title>
 <script type="importmap">{"imports": {"chatty/": "/static/js/", "tests/": "/tests/js/"}}</script>"""
+# For tests/js/golden.test.js.
+GOLDEN_PAGE = """<!doctype html><html lang="{language}"><title>Golden cases</title>{strings}
+<script type="importmap">{{"imports": {{"chatty/": "/static/js/", "tests/": "/tests/js/"}}}}</script>
+<script type="module">import * as golden from "tests/golden.js"; window.golden = golden;</script>"""
 TESTS = [
     (path.name, name)
     for path in sorted(HERE.glob("*.test.js"))
@@ -36,16 +44,29 @@ class _Files(SimpleHTTPRequestHandler):
     extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript"}
 
     def do_GET(self) -> None:
-        if self.path != "/":
+        if self.path == "/":
+            self._answer(PAGE)
+        elif self.path == "/golden/files/":
+            self._answer(json.dumps({name: files.cases_of(name) for name in RULES}))
+        elif language := re.fullmatch("/golden/(en|de)/", self.path):
+            self._answer(_golden_page(language[1]))
+        else:
             super().do_GET()
-            return
+
+    def _answer(self, text: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()
-        self.wfile.write(PAGE.encode())
+        self.wfile.write(text.encode())
 
     def log_message(self, *arguments: Any) -> None:
         pass
+
+
+def _golden_page(language: str) -> str:
+    with translation.override(language):
+        strings = render_to_string("_script_strings.html")
+    return GOLDEN_PAGE.format(language=language, strings=strings)
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +130,3 @@ def test_module(page: Page, file: str, name: str) -> None:
         "async ([file, name, seed]) => (await import(`tests/${file}`))[name](seed)",
         [file, name, seed],
     )
-
-
-def test_protocol_js_matches_protocol_py(page: Page) -> None:
-    words = page.evaluate("import('chatty/chat/protocol.js').then(m => ({...m}))")
-    tags = {cls.__struct_config__.tag for cls in protocol.ClientFrame.__subclasses__()}
-    assert set(words["CLIENT_FRAMES"]) == tags
-    assert words["SUBPROTOCOL"] == protocol.SUBPROTOCOL
-    after = page.evaluate(
-        "codes => import('chatty/chat/protocol.js').then(m => codes.map(m.afterClose))",
-        [1000, 1001, 1006, 1011, 1012, 4408, 4401, 4429, 4001, 4403, 4409, 4400, 1009],
-    )
-    assert after == ["reconnect"] * 6 + ["renew", "wait"] + ["stop"] * 5

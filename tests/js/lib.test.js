@@ -2,7 +2,6 @@ import { reconnectDelay, retryDelay } from "chatty/lib/backoff.js";
 import { Emitter, BufferedEmitter } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/idempotency_key.js";
 import { folded, rank } from "chatty/lib/match.js";
-import { initials } from "chatty/lib/people.js";
 import { bodyLength, excerpt, isBlank, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
 import { equal, ok } from "tests/assert.js";
@@ -82,17 +81,6 @@ export function test_invisible_text_is_blank() {
 export function test_excerpt_is_one_line_of_limited_length() {
   equal(excerpt("a\n  b\tc"), "a b c");
   equal(excerpt("😀".repeat(10), 4), "😀😀😀…");
-}
-
-export function test_initials_match_the_server() {
-  equal(["Ada Lovelace", "bob", "李明", "  ", "- x y", "Ada B. Lovelace"].map(initials), [
-    "AL",
-    "B",
-    "李",
-    "",
-    "XY",
-    "AL",
-  ]);
 }
 
 export function test_days_and_times_use_the_given_zone() {

@@ -68,7 +68,7 @@ class Window {
     this.conversationList.applyMessages({
       conversation: 7,
       version: now.version,
-      messages: [{ html: "", ...now }],
+      messages: [now],
     });
     return message;
   }
@@ -124,13 +124,13 @@ export async function test_notification_of_a_direct_message_has_the_name_only_in
   equal(window.banners.get(7).body, "words 1");
 }
 
-export async function test_notification_shows_markdown_as_plain_text() {
+export async function test_notification_shows_the_excerpt_as_text() {
   const window = await new Window(new Server()).ready();
   const message = window.server.create();
-  message.html = "<p>All <strong>of</strong> it<br>&lt;b&gt;</p><script>1</script>";
+  message.excerpt = "All of it <b>";
   window.hear(message);
   await until(() => window.banners.size);
-  equal(window.banners.get(7).body, "user 2: All of it<b>1");
+  equal(window.banners.get(7).body, "user 2: All of it <b>");
 }
 
 export async function test_no_notification_while_any_window_is_being_looked_at() {

@@ -87,7 +87,7 @@ export class ConversationList extends Emitter {
     const changed = new Set(fresh.map(({ seq }) => seq));
     row.mentions = [
       ...(row.mentions ?? []).filter((seq) => !changed.has(seq)),
-      ...fresh.filter((each) => this.#mentionsMe(each) && this.#counts(row, each)).map(({ seq }) => seq),
+      ...fresh.filter((each) => this.#mentionsMe(row, each) && this.#counts(row, each)).map(({ seq }) => seq),
     ];
     row.name = arrived.findLast(({ kind }) => kind === "renamed")?.notice.data.new ?? row.name;
     this.emit("messages", { id: conversation, messages: fresh });
@@ -159,8 +159,9 @@ export class ConversationList extends Emitter {
     return isOthers && seq > row.last_read_seq && seq <= row.last_read_seq + WINDOW;
   }
 
-  #mentionsMe(message) {
-    return isLiveText(message) && Boolean(message.mentions?.includes(this.#me));
+  /** Direct messages have no mentions: all of them are to me. */
+  #mentionsMe({ kind }, message) {
+    return kind !== "direct" && isLiveText(message) && Boolean(message.mentions?.includes(this.#me));
   }
 
   #emitChange(id, moved = false) {

@@ -127,13 +127,12 @@ export class Store extends Emitter {
   /** The number of unread messages in the `span` entries after `seq`, or null if they aren't all loaded. */
   unreadAfter(seq, span) {
     if (this.hasNewer || this.#first > seq + 1) return null;
-    return this.messages().filter(
-      (message) =>
-        message.seq > seq &&
-        message.seq <= seq + span &&
-        isLiveText(message) &&
-        message.author?.id !== this.#me,
-    ).length;
+    return this.#unreadAfter(seq).filter((message) => message.seq <= seq + span).length;
+  }
+
+  /** The first unread message after `seq` in the window, or undefined. */
+  firstUnread(seq) {
+    return this.#unreadAfter(seq)[0];
   }
 
   /** Someone changed their name or avatar: use it in everything rendered from now on. */
@@ -221,6 +220,12 @@ export class Store extends Emitter {
   }
 
   // Internal
+
+  #unreadAfter(seq) {
+    return this.messages().filter(
+      (message) => message.seq > seq && isLiveText(message) && message.author?.id !== this.#me,
+    );
+  }
 
   #replace(page) {
     const { messages, position, has_older: hasOlder, has_newer: hasNewer } = page;

@@ -1,8 +1,8 @@
-// Initials for avatars. Keep in sync with templatetags/chatty.py.
+// Initials for avatars, as in templatetags/chatty.py.
 
 /** Up to two letters. */
 export function initials(name) {
-  const all = name.split(/\s+/u).filter(Boolean);
+  const all = name.split(/[^\S\ufeff]+/u).filter(Boolean); // on the server, U+FEFF is not white space
   const spelt = all.filter((word) => /^[\p{L}\p{N}]/u.test(word));
   const words = spelt.length ? spelt : all;
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words.slice(0, 1);

@@ -4,17 +4,27 @@ const INVISIBLE =
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: matching single code points is intended.
   /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+/g;
 
+// In JavaScript, U+FEFF is white space. On the server it is an invisible character like others.
+const BLANK_LINES = /^(?:[^\S\n\ufeff]*\n)+/;
+const SPACE_AT_END = /[^\S\ufeff]+$/;
+
+// Messages of only a few emoji are shown larger. Arrows and other signs don't count as emoji here.
+const ONLY_EMOJI =
+  /^(?:[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}]|(?!\ufeff)\s){1,24}$/u;
+
 /** Tidy text as the server does: \n line endings, no blank lines at the start, no whitespace at the end. */
 export function tidyBody(text) {
-  return text
-    .replace(/\r\n?/g, "\n")
-    .replace(/^(?:[^\S\n]*\n)+/, "")
-    .trimEnd();
+  return text.replace(/\r\n?/g, "\n").replace(BLANK_LINES, "").replace(SPACE_AT_END, "");
 }
 
 /** True if `text` has no visible characters. */
 export function isBlank(text) {
   return text.replace(INVISIBLE, "") === "";
+}
+
+/** True if a message is shown larger. */
+export function isOnlyEmoji(text) {
+  return ONLY_EMOJI.test(text);
 }
 
 /** The length as the server counts it: code points of the tidied text, not UTF-16 units. */
@@ -24,13 +34,8 @@ export function bodyLength(text) {
   return count;
 }
 
-/** The text of a message without Markdown: parsed from the server's HTML, which is not inserted anywhere. */
-export function plain({ html, body }) {
-  return new DOMParser().parseFromString(html, "text/html").body.textContent.trim() || body;
-}
-
-/** One line of at most `limit` characters, for announcements. */
-export function excerpt(text, limit = 200) {
+/** One line of at most `limit` characters. */
+export function excerpt(text, limit) {
   const points = [...text.replace(/\s+/g, " ").trim()];
   return points.length > limit ? `${points.slice(0, limit - 1).join("")}…` : points.join("");
 }

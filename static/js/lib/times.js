@@ -22,14 +22,12 @@ export class Times {
     }).format(new Date(moment));
   }
 
-  /** "Monday 23 November", plus the year if it differs from that of `now`. */
+  /** "Monday 23 November", plus the year if it differs from that of `now`, as the server formats it. */
   day(moment, now = Date.now()) {
     const options = { weekday: "long", day: "numeric", month: "long" };
-    const thisYear = this.dayKey(moment).slice(0, 4) === this.dayKey(now).slice(0, 4);
-    const format = thisYear
-      ? this.#format("day", this.#language, options)
-      : this.#format("year", this.#language, { ...options, year: "numeric" });
-    return format.format(new Date(moment));
+    const day = this.#format("day", this.#language, options).format(new Date(moment));
+    const [year, thisYear] = [moment, now].map((each) => this.dayKey(each).slice(0, 4));
+    return year === thisYear ? day : `${day} ${year}`; // browsers would add a comma in English
   }
 
   /** Whole days between the reader's today and the day of `moment`: 0 today, 1 yesterday. */

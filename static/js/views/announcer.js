@@ -1,6 +1,5 @@
 // Announces new messages to screen readers: author and text, in batches.
 
-import { excerpt, plain } from "chatty/lib/text.js";
 import { t, tn, noticeText } from "chatty/views/i18n.js";
 
 const TOGETHER = 900; // ms within which messages are announced together
@@ -35,7 +34,7 @@ export class Announcer {
 
   #textOf(message) {
     if (message.kind !== "text") return noticeText(message);
-    return t("announce", { name: message.author?.name ?? "", text: excerpt(plain(message)) });
+    return t("announce", { name: message.author?.name ?? "", text: message.excerpt });
   }
 
   #announce() {

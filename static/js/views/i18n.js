@@ -1,6 +1,7 @@
 // Translated strings for scripts, from <template id="translations"> in the page.
 
 const TRANSLATIONS = new Map();
+const VARIED = ["role", "access"]; // kinds of notices with a sentence for each new value
 
 function load() {
   const template = document.getElementById("translations");
@@ -18,9 +19,10 @@ export function t(name, values = {}) {
 
 /** The text of a system message in the page's language. Unknown kinds use the text from the server. */
 export function noticeText({ kind, author, notice: { text, data } }) {
-  const variant = data.role ?? data.access ?? (kind === "topic" && !data.new ? "none" : "");
-  const name = `notice.${kind}${variant && `.${variant}`}`;
-  const translated = t(name, { who: author?.name ?? "Chatty", whom: data.name, new: data.new });
+  const variant = kind === "topic" ? !data.new && "none" : VARIED.includes(kind) && data[kind];
+  const name = `notice.${kind}${variant ? `.${variant}` : ""}`;
+  const values = { who: author?.name ?? "Chatty", whom: data.name ?? "", new: data.new ?? "" };
+  const translated = t(name, values);
   return translated === name ? text : translated;
 }
 

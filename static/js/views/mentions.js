@@ -4,8 +4,9 @@ import { caseFolded, folded, rank } from "chatty/lib/match.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
-// As in conversations/mentions.py: not inside an email address or URL. Names can have several words.
-const MENTION = /(?<![\p{L}\p{N}_@/.+-])@([^@\s][^@\n]{0,59})?$/u;
+// As in conversations/mentions.py: not inside a word, an email address or URL. Names can have several words.
+// Of the marks, only variation selectors can end an emoji.
+const MENTION = /(?<![\p{L}\p{N}_@/.+-]|(?![\ufe00-\ufe0f])[\p{Mc}\p{Mn}])@([^@\s][^@\n]{0,59})?$/u;
 const SHOWN = 6;
 const BY_WORD = 1; // the highest rank shown: names or words that start with the typed text (lib/match.js)
 const FRESH = 30_000; // ms for which the member list is cached
@@ -69,8 +70,7 @@ export class Mentions {
   /** {at, typed} of the mention that ends at the caret, or null. */
   get #query() {
     const { value, selectionStart: caret, selectionEnd: end } = this.#box;
-    const found = caret === end && MENTION.exec(value.slice(0, caret));
-    return found ? { at: found.index, typed: found[1] ?? "" } : null;
+    return caret === end ? mentionIn(value.slice(0, caret)) : null;
   }
 
   async #update() {
@@ -187,6 +187,12 @@ export class Mentions {
     this.#box.setRangeText(text, query.at, end, "end");
     return this.#box.dispatchEvent(new Event("input", { bubbles: true }));
   }
+}
+
+/** {at, typed} of the mention at the end of `text`, or null. */
+export function mentionIn(text) {
+  const found = MENTION.exec(text);
+  return found && { at: found.index, typed: found[1] ?? "" };
 }
 
 /** The matching members. Names that start with the typed text come before names with a word that does. */

@@ -1,11 +1,10 @@
 // Renders messages with templates/conversations/_message.html and _notice.html.
 
+import { isOnlyEmoji } from "chatty/lib/text.js";
 import { element as makeElement, fill, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 import { t, tn, noticeText } from "chatty/views/i18n.js";
 
-// Messages of only a few emoji are shown larger. Keep in sync with web/timeline.py.
-const ONLY_EMOJI = /^[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\s]{1,24}$/u;
 const READING = ["copy", "link", "unread"]; // actions allowed in archived conversations
 
 export class MessageView {
@@ -62,7 +61,7 @@ export class MessageView {
     this.showTime(element, entry.created_at);
     element.querySelector(".message__time").removeAttribute("href");
     slot(element, "body").replaceChildren(makeElement("p", "message__plain", entry.body));
-    element.classList.toggle("message--emoji", ONLY_EMOJI.test(entry.body));
+    element.classList.toggle("message--emoji", isOnlyEmoji(entry.body));
     this.#showQuote(element, entry.reply_to && { id: entry.reply_to, ...entry.quote });
     slot(element, "actions")?.remove();
     return element;
@@ -96,7 +95,7 @@ export class MessageView {
     element.classList.remove("message--pending", "message--failed");
     element.classList.toggle("message--own", own);
     element.classList.toggle("message--deleted", deleted);
-    element.classList.toggle("message--emoji", !deleted && ONLY_EMOJI.test(message.body));
+    element.classList.toggle("message--emoji", !deleted && isOnlyEmoji(message.body));
     element.classList.toggle("message--mentioned", Boolean(message.mentions?.includes(this.#me.id)));
     this.#showAuthor(element, message.author);
     const url = `/m/${message.id}/`;

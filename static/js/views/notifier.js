@@ -8,13 +8,11 @@
 import { notifiableCount, levelOf } from "chatty/chat/conversation_list.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
 import { isLiveText } from "chatty/chat/store.js";
-import { excerpt, plain } from "chatty/lib/text.js";
 import { isWatched } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 
 const GRACE = 800; // ms to wait, in case the message is read immediately on some device
 const QUIET = 4_000; // ms between two sounds
-const BODY = 140; // characters
 const HANDOVER = 5_000; // ms for which a new leader shows notifications the previous one may have missed
 
 export class Notifier {
@@ -205,8 +203,8 @@ export class Notifier {
     const title = count > 1 ? `${row.name} (${count}${more})` : row.name;
     const message = this.#latest.get(row.id);
     if (!message) return { title, body: tn("new", count, { n: `${count}${more}` }) };
-    const text = excerpt(plain(message), BODY);
-    if (row.kind === "direct") return { title, body: text };
-    return { title, body: t("notify.says", { name: message.author?.name ?? "", text }) };
+    const { author, excerpt } = message;
+    if (row.kind === "direct") return { title, body: excerpt };
+    return { title, body: t("notify.says", { name: author?.name ?? "", text: excerpt }) };
   }
 }

@@ -125,8 +125,9 @@ export class PresenceView {
     if (!here) return;
     here.hidden = !names.length;
     const link = here.querySelector("a");
-    show(link, tn("online.count", names.length + 1));
-    link.title = t("online.names", { names: [...names, t("you")].join(", ") });
+    const { text, title } = onlineSummary(names);
+    show(link, text);
+    link.title = title;
   }
 
   /** The empty element is always under my last message, so that filling it causes no layout shift. */
@@ -142,26 +143,33 @@ export class PresenceView {
     place.id = "seen";
     const under = last.querySelector(".message__main");
     if (place.parentElement !== under) under.append(place);
-    const { names, everybody } = this.#presence.seenBy(Number(last.dataset.seq) || Infinity);
-    show(place, this.#seenText(names, everybody));
-    place.title = names.join(", ");
-  }
-
-  #seenText(names, everybody) {
-    if (!names.length) return "";
-    if (this.#conversation.kind === "direct") return t("seen");
-    if (everybody) return t("seen.all");
-    const more = names.length - NAMED + 1;
-    const shown = more > 1 ? [...names.slice(0, NAMED - 1), tn("more", more)] : names;
-    const last = shown.at(-1);
-    const first = shown.slice(0, -1).join(", ");
-    return t("seen.by", { names: first ? t("list", { names: first, last }) : last });
+    const seen = this.#presence.seenBy(Number(last.dataset.seq) || Infinity);
+    show(place, receiptText(seen, this.#conversation.kind));
+    place.title = seen.names.join(", ");
   }
 
   #after(name, delay, work) {
     clearTimeout(this.#timers[name]);
     this.#timers[name] = setTimeout(work, delay);
   }
+}
+
+/** Who is online, including me: the `names` are of others. */
+export function onlineSummary(names) {
+  const title = t("online.names", { names: [...names, t("you")].join(", ") });
+  return { text: tn("online.count", names.length + 1), title };
+}
+
+/** Who has seen my last message: the result of seenBy(). `kind`: of the conversation. */
+export function receiptText({ names, everybody }, kind) {
+  if (!names.length) return "";
+  if (kind === "direct") return t("seen");
+  if (everybody) return t("seen.all");
+  const more = names.length - NAMED + 1;
+  const shown = more > 1 ? [...names.slice(0, NAMED - 1), tn("more", more)] : names;
+  const last = shown.at(-1);
+  const first = shown.slice(0, -1).join(", ");
+  return t("seen.by", { names: first ? t("list", { names: first, last }) : last });
 }
 
 function personOf(wrapper) {

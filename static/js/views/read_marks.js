@@ -9,7 +9,6 @@ export class ReadMarks {
   #conversationList;
   #timeline;
   #conversation;
-  #me;
   #bar = document.getElementById("unread-bar");
   #lastRead;
   #waitsForLine; // the first unread message is not loaded yet, so nothing counts as read
@@ -18,13 +17,12 @@ export class ReadMarks {
   #stops = [];
   #ending = new AbortController();
 
-  constructor({ chat, store, conversationList, timeline, conversation, me }) {
+  constructor({ chat, store, conversationList, timeline, conversation }) {
     this.#chat = chat;
     this.#store = store;
     this.#conversationList = conversationList;
     this.#timeline = timeline;
     this.#conversation = conversation;
-    this.#me = me;
     this.#lastRead = conversation.last_read_seq;
     this.#waitsForLine = Boolean(this.#bar && !this.#bar.hidden && !this.#line);
   }
@@ -103,15 +101,7 @@ export class ReadMarks {
   }
 
   #hasUnreadBefore({ seq }) {
-    return this.#store
-      .messages()
-      .some(
-        (message) =>
-          message.seq > this.#lastRead &&
-          message.seq < seq &&
-          message.kind === "text" &&
-          message.author?.id !== this.#me.id,
-      );
+    return this.#store.firstUnread(this.#lastRead)?.seq < seq;
   }
 
   /** Once the first unread message is loaded, put the "New" line before it. */
@@ -119,10 +109,7 @@ export class ReadMarks {
     if (!this.#waitsForLine) return;
     const messages = this.#store.messages();
     if (!messages.length || messages[0].seq > this.#lastRead + 1) return;
-    const first = messages.find(
-      (message) =>
-        message.seq > this.#lastRead && message.kind === "text" && message.author?.id !== this.#me.id,
-    );
+    const first = this.#store.firstUnread(this.#lastRead);
     this.#waitsForLine = false;
     const row = first && this.#timeline.row(first.id);
     if (row) this.#timeline.placeNewLine(row);

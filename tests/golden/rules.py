@@ -1,0 +1,230 @@
+"""The results of each rule in Python, for the inputs of its golden cases.
+
+Each function has the name of its file. tests/js/golden.js does the same with the scripts.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.utils import translation
+from django.utils.translation import ngettext
+
+from accounts import queries as account_queries
+from accounts.models import User
+from chatty.common.errors import ChatError
+from chatty.common.text import clean_body
+from conversations import limits, mentions, notices, protocol, queries
+from conversations.models import Conversation, Membership, Message
+from conversations.templatetags import chatty
+from conversations.web import layout, presence, timeline
+from tests.cast import create_extra
+from tests.golden.files import Rule
+
+RULES: dict[str, Rule] = {}
+
+_NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+_SHOWN = 100  # code points: of a longer text, only the length is compared
+
+
+def _rule(function: Rule) -> Rule:
+    RULES[function.__name__] = function
+    return function
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+
+@_rule
+def bodies(parts: list[Any]) -> dict[str, Any]:
+    """The text of a message as it is stored. `parts`: strings, or [string, times]."""
+    text = "".join(part if isinstance(part, str) else part[0] * part[1] for part in parts)
+    try:
+        body = clean_body(text, max_length=limits.BODY_MAX)
+    except ChatError as error:
+        return {"error": error.code}
+    return {"body": body} if len(body) <= _SHOWN else {"length": len(body)}
+
+
+@_rule
+def only_emoji(body: str) -> bool:
+    """Whether a message is shown larger."""
+    return timeline.is_only_emoji(body)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+@_rule
+def initials(name: str) -> str:
+    return chatty.initials(name)
+
+
+@_rule
+def same_names(given: dict[str, str]) -> bool:
+    """Whether "@" and `call` mention a member with this `name`: they are equal but for case."""
+    name, call = (unicodedata.normalize("NFC", given[key]) for key in ("name", "call"))
+    return mentions.fold(name) == mentions.fold(call)
+
+
+@_rule
+def mention_starts(text: str) -> bool:
+    """Whether a name after this text, whose last character is "@", is a mention."""
+    return mentions.MemberNames([(1, "Zoë")]).find(mentions.find_calls(f"{text}Zoë")) == [1]
+
+
+@_rule
+def people_found(given: dict[str, str]) -> bool:
+    """Whether the server finds a person with this `name`. Scripts must not leave them out."""
+    with _discarded():
+        create_extra(given["name"])
+        return account_queries.find_people(given["text"]).exists()
+
+
+# --- conversations in the sidebar ----------------------------------------------------------------
+
+
+@_rule
+def levels(given: dict[str, Any]) -> dict[str, Any]:
+    """The notification level in force. `given`: of a conversation, with the seqs of unread mentions."""
+    item = replace(layout.BLANK_ITEM, **given)
+    return {"level": item.level_in_force, "quiet": item.is_quiet}
+
+
+@_rule
+def unread(given: dict[str, Any]) -> dict[str, Any]:
+    """What is unread after the read mark `read`. `entries`: {by, kind, deleted, mentions, times}, where `by`
+    and mentions are "me" or "other"."""
+    with _discarded():
+        people = {name: create_extra(name) for name in ("me", "other")}
+        membership = _store(given, people)
+        row = queries.sidebar_row(people["me"], membership.conversation_id)
+        assert row is not None
+        return {
+            "unread": row.unread,
+            "more": row.unread_more,
+            "mentions": row.mentions,
+            "first": queries.first_unread_seq(membership),
+        }
+
+
+def _store(given: dict[str, Any], people: dict[str, User]) -> Membership:
+    """Store a conversation with these entries, and return the membership of "me"."""
+    me, other = people["me"], people["other"]
+    is_direct = given["kind"] == "direct"
+    entries = [entry for entry in given["entries"] for _ in range(entry.get("times", 1))]
+    conversation = Conversation.objects.create(
+        kind=given["kind"],
+        name="" if is_direct else "Garden",
+        direct_key=f"{me.pk}-{other.pk}" if is_direct else None,
+        created_at=_NOW,
+        last_text_at=_NOW,
+        last_seq=len(entries),
+        version=len(entries),
+    )
+    Message.objects.bulk_create(
+        Message(
+            conversation=conversation,
+            seq=seq,
+            version=seq,
+            kind=entry.get("kind", "text"),
+            author=people[entry["by"]],
+            key=None if "kind" in entry else f"key-{seq}",
+            body="" if entry.get("deleted") or "kind" in entry else "Hello",
+            mentions=[people[name].pk for name in entry.get("mentions", ())] or None,
+            created_at=_NOW,
+            deleted_at=_NOW if entry.get("deleted") else None,
+        )
+        for seq, entry in enumerate(entries, 1)
+    )
+    return Membership.objects.create(
+        conversation=conversation, user=me, joined_at=_NOW, last_read_seq=given["read"]
+    )
+
+
+# --- people who are online and who have read -----------------------------------------------------
+
+
+@_rule
+def read_receipts(given: dict[str, Any]) -> dict[str, Any]:
+    """Who has seen my message `seq`. `others`: {name, read, late}, where `late` members joined after it."""
+    message = Message(seq=given["seq"], created_at=_NOW)
+    people = [
+        Membership(
+            user=User(pk=pk, name=other["name"]),
+            last_read_seq=other["read"],
+            joined_at=_NOW + timedelta(days=1 if other.get("late") else -1),
+        )
+        for pk, other in enumerate(given["others"], 2)
+    ]
+    participants = presence.Participants(
+        people, set(), len(people) + 1, is_direct=given["kind"] == "direct"
+    )
+    with translation.override(given["language"]):
+        receipt = presence.read_receipt(participants, message)
+    return {
+        "participants": msgspec.to_builtins(presence.participants_data(participants, message)),
+        "text": receipt.text if receipt else None,
+        "title": receipt.names if receipt else None,
+    }
+
+
+@_rule
+def online(given: dict[str, Any]) -> dict[str, Any]:
+    """The summary of who is online: the `names` of others, and the reader."""
+    people = [Membership(user=User(pk=pk, name=name)) for pk, name in enumerate(given["names"], 2)]
+    everyone = {other.user_id for other in people}
+    participants = presence.Participants(people, everyone, len(people) + 1, is_direct=False)
+    with translation.override(given["language"]):
+        summary = presence.online_summary(participants)
+    return {"text": summary.text, "title": summary.names}
+
+
+@_rule
+def counts(given: dict[str, Any]) -> str:
+    """Numbers of things, in words."""
+    number = given["number"]
+    with translation.override(given["language"]):
+        match given["of"]:
+            case "people":
+                return ngettext("%(counter)s person", "%(counter)s people", number) % {
+                    "counter": number
+                }
+            case _:
+                return ngettext(
+                    "%(counter)s%(more)s new message", "%(counter)s%(more)s new messages", number
+                ) % {"counter": number, "more": given.get("more", "")}
+
+
+# --- the history ---------------------------------------------------------------------------------
+
+
+@_rule
+def notice_sentences(given: dict[str, Any]) -> str:
+    """The sentence of a notice: `kind`, `author` (a name or null), and `data`."""
+    with translation.override(given["language"]):
+        return notices.sentence(given["kind"], author=given["author"], data=given["data"])
+
+
+@_rule
+def constants(name: str) -> Any:
+    """Numbers and names of the protocol and of limits."""
+    if name == "CLIENT_FRAMES":
+        frames = protocol.ClientFrame.__subclasses__()
+        return sorted(str(frame.__struct_config__.tag) for frame in frames)
+    return getattr(protocol if hasattr(protocol, name) else limits, name)
+
+
+@contextmanager
+def _discarded() -> Iterator[None]:
+    """A transaction that is rolled back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
