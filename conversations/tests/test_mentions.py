@@ -191,8 +191,8 @@ def test_member_is_mentioned_by_the_same_name(alice, pair, case):
     member = create_extra("Somebody")
     actions.add_members(alice, pair.pk, [member.pk])
     account_actions.update_profile(member, name=case["input"]["name"])
-    mentioned = say(alice, pair, f"Hello @{case['input']['call']}!").mentions
-    assert mentioned == ([member.pk] if case["expected"] else None)
+    named = say(alice, pair, f"Hello @{case['input']['call']}!").mentions
+    assert named == ([member.pk] if case["expected"] else None)
 
 
 def test_first_letters_include_every_character_that_folds_to_them():
