@@ -5,13 +5,41 @@ The settings import this module, so it must not use them.
 
 from __future__ import annotations
 
+import hashlib
 import select
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg import generators
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 _INTERVAL_SECONDS = 0.1  # psycopg's default: how soon Ctrl+C is noticed
+_REPLAN_RUNS = 1_000  # after so many, plans are made again: see WatchedConnection.run()
+# SQLSTATEs of a prepared statement that can't be used any more: a migration has changed the type of a
+# column, or something has reset the session.
+_STALE = ("0A000", "26000", "42P05")
+_GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.PIPELINE_SYNC)
+
+Row = tuple[Any, ...]
+
+
+class Statement:
+    """A statement for WatchedConnection.run(), with $1, $2 and so on for parameters, as PostgreSQL has them.
+
+    It must make the types of the parameters clear, for example with casts.
+    """
+
+    __slots__ = ("name", "sql")
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql.encode()
+        self.name = b"chatty_" + hashlib.blake2b(self.sql, digest_size=8).hexdigest().encode()
+
+
+# A statement with its parameters in PostgreSQL's text format.
+Step = tuple[Statement, Sequence[bytes | None]]
 
 
 class WatchedConnection(psycopg.Connection[Any]):
@@ -32,6 +60,105 @@ class WatchedConnection(psycopg.Connection[Any]):
     patience: float | None = None
     # A statement to execute after each BEGIN, for poolers that assign a session per transaction.
     begin_with: bytes = b""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kept: set[bytes] = set()  # the names of prepared statements
+        self._runs = 0
+        # Finding the loaders of columns is half the time of reading a row, so keep those once found.
+        self._loads = Transformer(self)
+
+    def run(self, *steps: Step, prepare: bool, commit: bool = False) -> list[list[Row]]:
+        """Execute statements in one round trip, in order. Returns the rows of each.
+
+        Begins a transaction if necessary, like execute(). With `commit` it is committed in the same round
+        trip, and commit() has nothing left to do. If a statement fails, those after it, including the
+        commit, are not executed, and its error is raised.
+
+        With `prepare` the session keeps the statements and their plans. PostgreSQL needs several times
+        as long to parse and plan such a statement as to execute it. A plan only changes when a table is
+        analysed, so one that was made for a small table would be used too long while that grows quickly.
+        Therefore plans are made again after _REPLAN_RUNS.
+        """
+        if any(value is not None and 0 in value for _statement, values in steps for value in values):
+            # libpq would cut off the value there.
+            raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+        with self.lock:
+            results = self.wait(self._run(steps, prepare, commit))
+        found: list[list[Row]] = []
+        for result in results:
+            self._loads.set_pgresult(result)
+            found.append(self._loads.load_rows(0, result.ntuples, tuple))
+        self._loads.set_pgresult(None)
+        return found
+
+    def _run(self, steps: Sequence[Step], prepare: bool, commit: bool) -> Any:
+        """Send the commands as one pipeline, and return the results of the steps."""
+        self._check_connection_ok()
+        pgconn = self.pgconn
+        begin = self._commands_before_run(prepare)
+        pgconn.enter_pipeline_mode()
+        try:
+            sent: list[tuple[bytes, bool]] = []  # (statement to be prepared, whether it is a step)
+            for command in begin:
+                pgconn.send_query_params(command, None)
+                sent.append((b"", False))
+            for statement, values in steps:
+                if not prepare:
+                    pgconn.send_query_params(statement.sql, values)
+                else:
+                    if statement.name not in self._kept:
+                        pgconn.send_prepare(statement.name, statement.sql)
+                        sent.append((statement.name, False))
+                    pgconn.send_query_prepared(statement.name, values)
+                sent.append((b"", True))
+            if commit:
+                pgconn.send_query_params(b"COMMIT", None)
+                sent.append((b"", False))
+            pgconn.pipeline_sync()
+            sent.append((b"", False))
+            # psycopg's own pipelines send each command by itself, with a system call.
+            yield from generators.send(pgconn)
+            found, failed = [], None
+            for name, is_step in sent:
+                (result,) = yield from generators.fetch_many(pgconn)
+                if result.status in _GOOD:
+                    if name:
+                        self._kept.add(name)
+                    if is_step:
+                        found.append(result)
+                elif failed is None:
+                    failed = result
+                    if pgconn.status != ConnStatus.OK:  # the connection is lost: no more results
+                        raise self._error(failed)
+            pgconn.exit_pipeline_mode()
+        except BaseException:
+            self.close()  # what is left of the results would be taken for those of the next statement
+            raise
+        if failed is not None:
+            raise self._error(failed)
+        return found
+
+    def _commands_before_run(self, prepare: bool) -> list[bytes]:
+        commands = []
+        if not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE:
+            commands.append(self._get_tx_start_command())
+            if self.begin_with:
+                commands.append(self.begin_with)
+        if prepare:
+            self._runs += 1
+            if self._runs % _REPLAN_RUNS == 0:
+                commands.append(b"DISCARD PLANS")
+        return commands
+
+    def _error(self, result: Any) -> psycopg.Error:
+        error = psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)
+        if self._kept and error.sqlstate in _STALE:
+            self.close()
+            again = psycopg.OperationalError("a prepared statement is outdated: connect again")
+            again.__cause__ = error
+            return again
+        return error
 
     def _start_query(self) -> Any:
         begins = not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE

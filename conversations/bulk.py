@@ -12,12 +12,13 @@ passed as parameters, never formatted into a statement.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import connection, models
 from django.db.models import BooleanField, Model
 from django.db.models.expressions import RawSQL
@@ -25,17 +26,19 @@ from psycopg.types.json import Jsonb
 
 from accounts.models import User
 from chatty.common.rows import column_count, columns_of, instance_from_row
+from chatty.postgres import Row, Statement, Step
 from conversations.models import Conversation, Membership, Message
 
 
 @dataclass(frozen=True, slots=True)
 class SendContext:
     """The rows that decide whether drafts can be stored. `memberships`: by (conversation id, user id), with
-    users. `known`: ids of existing messages with one of the keys."""
+    users. `known`: ids of existing messages with one of the keys. `ids`: for new messages (PostgreSQL)."""
 
     conversations: dict[int, Conversation]
     memberships: dict[tuple[int, int], Membership]
     known: list[int]
+    ids: list[int]
 
 
 def lock_send_context(
@@ -57,34 +60,30 @@ def lock_send_context(
     """
     if connection.vendor != "postgresql":
         return _read_send_context(conversations, memberships, keys)
-    # Three statements in one round trip. In READ COMMITTED each has its own snapshot, so the second and
-    # the third see everything that was committed before the locks were obtained.
-    pairs, members = _rows(memberships, ("bigint", "bigint"))
-    owned, taken = _rows(keys, ("bigint", "text"))
-    wait = "" if lock_seconds is None else f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f};"
-    with connection.cursor() as cursor:
-        cursor.execute(  # built from our own names, numbers and placeholders
-            f"""{wait}
-            SELECT {columns_of(Conversation, "c")} FROM conversations_conversation c
-            WHERE c.id = ANY(%s::bigint[]) AND c.deleted_at IS NULL
-            ORDER BY c.id FOR NO KEY UPDATE {"SKIP LOCKED" if skip_locked else ""};
-            SELECT {columns_of(Membership, "m")}, {columns_of(User, "u")}
-            FROM conversations_membership m JOIN accounts_user u ON u.id = m.user_id
-            WHERE (m.conversation_id, m.user_id) IN ({pairs});
-            SELECT x.id FROM conversations_message x WHERE (x.author_id, x.key) IN ({owned})""",  # noqa: S608
-            [_array(conversations), *members, *taken],
-        )
-        if wait:
-            cursor.nextset()
-        locked = {row[0]: instance_from_row(Conversation, row) for row in cursor.fetchall()}
-        cursor.nextset()
-        found = {}
-        for row in cursor.fetchall():
-            membership = instance_from_row(Membership, row)
-            membership.user = instance_from_row(User, row[column_count(Membership) :])
-            found[membership.conversation_id, membership.user_id] = membership
-        cursor.nextset()
-        return SendContext(locked, found, [pk for (pk,) in cursor.fetchall()])
+    # All in one round trip. In READ COMMITTED each statement has its own snapshot, which PostgreSQL takes
+    # when it gets to it: so all after the first see everything that was committed before the locks were
+    # obtained.
+    steps: list[Step] = []
+    if lock_seconds is not None:
+        steps.append((_wait_for_locks(lock_seconds), ()))
+    steps += [
+        (_LOCK_OR_SKIP if skip_locked else _LOCK, [_array(conversations)]),
+        (_READ_MEMBERS, _columns(memberships)),
+        (_READ_KEYS, _columns(keys)),
+        (_TAKE_IDS, [b"%d" % len(keys)]),
+    ]
+    locked, members, known, ids = _run(*steps)[-4:]
+    found = {}
+    for row in members:
+        membership = instance_from_row(Membership, row)
+        membership.user = instance_from_row(User, row[column_count(Membership) :])
+        found[membership.conversation_id, membership.user_id] = membership
+    return SendContext(
+        {row[0]: instance_from_row(Conversation, row) for row in locked},
+        found,
+        [pk for (pk,) in known],
+        [pk for (pk,) in ids],
+    )
 
 
 def _read_send_context(
@@ -102,49 +101,64 @@ def _read_send_context(
         {each.pk: each for each in rows},
         {(m.conversation_id, m.user_id): m for m in members.select_related("user")},
         list(taken.values_list("pk", flat=True)),
+        [],
     )
 
 
-def store(messages: Sequence[Message], conversations: Iterable[Conversation]) -> None:
+def store(
+    messages: Sequence[Message],
+    conversations: Collection[Conversation],
+    *,
+    ids: Sequence[int] = (),
+    with_ids: Callable[[], None] = lambda: None,
+    commit: bool = False,
+) -> None:
     """Insert messages, set their ids, and update the counters and `last_text_at` of their conversations,
-    which must be locked. Raises database errors like the ORM."""
-    update, counters = _counters(conversations, last_text_at=messages[-1].created_at)
+    which must be locked. Raises database errors like the ORM.
+
+    `ids`: unused ids from lock_send_context(). `with_ids` is called once the messages have their ids,
+    before they are committed: if it fails, nothing is stored. `commit`: nothing is left to do in the
+    transaction. Unless it is part of a larger one, PostgreSQL then commits it in the same round trip.
+    """
+    moment = messages[-1].created_at
     if connection.vendor == "postgresql":
-        _insert(messages, f"; {update}", counters)
+        _set_ids(messages, ids)
+        with_ids()
+        values = [(each.pk, each.last_seq, each.version) for each in conversations]
+        _run(
+            (_insert_statement(), [_as_json(messages)]),
+            (_UPDATE_COUNTERS, [moment.isoformat().encode(), *_columns(values)]),
+            commit=commit and _is_outermost(),
+        )
         return
     Message.objects.bulk_create(messages)
-    with connection.cursor() as cursor:
-        cursor.execute(update, counters)
-
-
-def _counters(
-    conversations: Iterable[Conversation], *, last_text_at: datetime
-) -> tuple[str, list[Any]]:
-    values = [(each.pk, each.last_seq, each.version) for each in conversations]
-    table = Conversation._meta.db_table
-    rows, parameters = _rows(values, ("bigint", "bigint", "bigint"))
-    field = Conversation._meta.get_field("last_text_at")
-    moment = field.get_db_prep_save(last_text_at, connection)
-    sql = (  # built from our own names and placeholders
-        f"UPDATE {table} SET last_seq = new.column2, version = new.column3, last_text_at = %s"  # noqa: S608
-        f" FROM ({rows}) AS new WHERE {table}.id = new.column1"
-    )
-    return sql, [moment, *parameters]
+    with_ids()
+    for each in conversations:
+        Conversation.objects.filter(pk=each.pk).update(
+            last_seq=each.last_seq, version=each.version, last_text_at=moment
+        )
 
 
 def insert_messages(messages: Sequence[Message]) -> None:
     """Insert messages and set their ids. Raises database errors like the ORM."""
     if connection.vendor == "postgresql":
-        _insert(messages)
+        _set_ids(messages)
+        _run((_insert_statement(), [_as_json(messages)]))
     else:
         Message.objects.bulk_create(messages)
 
 
-def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[Any] = ()) -> None:
-    """Insert messages on PostgreSQL. `then`: more SQL for the same round trip."""
-    meta = Message._meta
-    columns = ", ".join(str(field.column) for field in _FIELDS)
-    typed = ", ".join(f"{field.column} {field.db_type(connection)!s}" for field in _FIELDS)
+def _set_ids(messages: Sequence[Message], ids: Sequence[int] = ()) -> None:
+    if not ids:
+        (rows,) = _run((_TAKE_IDS, [b"%d" % len(messages)]))
+        ids = [pk for (pk,) in rows]
+    for message, pk in zip(messages, ids, strict=False):  # rejected drafts leave some ids unused
+        message.pk = pk
+        message._state.adding = False
+        message._state.db = connection.alias
+
+
+def _as_json(messages: Sequence[Message]) -> bytes:
     rows = [
         {
             column: _prepare_value(field, getattr(each, name)) if field else getattr(each, name)
@@ -152,18 +166,73 @@ def _insert(messages: Sequence[Message], then: str = "", parameters: Sequence[An
         }
         for each in messages
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(  # built from our own names
-            f"INSERT INTO {meta.db_table} ({columns}) SELECT {columns}"  # noqa: S608
-            f" FROM json_to_recordset(%s::json) AS new({typed})"
-            f" RETURNING conversation_id, seq, id{then}",
-            [msgspec.json.encode(rows).decode(), *parameters],
+    return msgspec.json.encode(rows)
+
+
+def _run(*steps: Step, commit: bool = False) -> list[list[Row]]:
+    """Execute statements in one round trip to PostgreSQL; see WatchedConnection.run()."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        rows: list[list[Row]] = connection.connection.run(
+            *steps, prepare=settings.DATABASE_PREPARE, commit=commit
         )
-        ids = {(conversation, seq): pk for conversation, seq, pk in cursor.fetchall()}
-    for message in messages:
-        message.pk = ids[message.conversation_id, message.seq]
-        message._state.adding = False
-        message._state.db = connection.alias
+    return rows
+
+
+def _is_outermost() -> bool:
+    """Whether the end of this atomic block is the end of the transaction."""
+    return (
+        connection.in_atomic_block
+        and not connection.savepoint_ids
+        and bool(connection.commit_on_exit)
+        and not connection.needs_rollback
+    )
+
+
+_LOCK = Statement(
+    f"""SELECT {columns_of(Conversation, "c")} FROM conversations_conversation c
+    WHERE c.id = ANY($1::bigint[]) AND c.deleted_at IS NULL
+    ORDER BY c.id FOR NO KEY UPDATE"""  # noqa: S608 - built from our own names, as all below
+)
+_LOCK_OR_SKIP = Statement(f"{_LOCK.sql.decode()} SKIP LOCKED")
+_READ_MEMBERS = Statement(
+    f"""SELECT {columns_of(Membership, "m")}, {columns_of(User, "u")}
+    FROM unnest($1::bigint[], $2::bigint[]) AS k(conversation, member)
+    JOIN conversations_membership m ON m.conversation_id = k.conversation AND m.user_id = k.member
+    JOIN accounts_user u ON u.id = m.user_id"""  # noqa: S608
+)
+_READ_KEYS = Statement(
+    """SELECT x.id FROM unnest($1::bigint[], $2::text[]) AS k(author, key)
+    JOIN conversations_message x ON x.author_id = k.author AND x.key = k.key"""
+)
+# The ids are taken before the messages are inserted, so that all that is published can be made before the
+# commit.
+_TAKE_IDS = Statement(
+    """SELECT nextval(s.name) FROM generate_series(1, $1::int), (SELECT
+    pg_get_serial_sequence('conversations_message', 'id')::regclass AS name OFFSET 0) AS s"""
+)
+_UPDATE_COUNTERS = Statement(
+    """UPDATE conversations_conversation c
+    SET last_seq = new.last_seq, version = new.version, last_text_at = $1::timestamptz
+    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS new(id, last_seq, version)
+    WHERE c.id = new.id"""
+)
+
+
+@cache
+def _wait_for_locks(seconds: float) -> Statement:
+    return Statement(f"SET LOCAL lock_timeout = {seconds * 1000:.0f}")
+
+
+@cache
+def _insert_statement() -> Statement:
+    columns = ", ".join(str(field.column) for field in _FIELDS)
+    typed = ", ".join(f"{field.column} {field.db_type(connection)!s}" for field in _FIELDS)
+    return Statement(
+        f"INSERT INTO conversations_message ({columns}) SELECT {columns}"  # noqa: S608
+        f" FROM json_to_recordset($1::json) AS new({typed})"
+    )
 
 
 def changed_values(
@@ -213,10 +282,11 @@ def names_of_members(
         return found
 
 
-_FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]
+_FIELDS = Message._meta.concrete_fields
 # Values of exactly these field classes are written to JSON unchanged. All other fields, including their
 # subclasses, convert their values: see _prepare_value().
 _JSON_FIELDS = {
+    models.BigAutoField,
     models.BigIntegerField,
     models.BooleanField,
     models.CharField,
@@ -282,14 +352,19 @@ def _rows(values: Collection[tuple[Any, ...]], types: tuple[str, ...]) -> tuple[
     names = ", ".join(f"column{number}" for number in range(1, len(types) + 1))
     arrays = ", ".join(f"%s::{kind}[]" for kind in types)
     sql = f"SELECT {names} FROM unnest({arrays}) AS new({names})"  # noqa: S608 - our own names
-    return sql, [_array(column) for column in zip(*values, strict=True)]
+    return sql, [column.decode() for column in _columns(values)]
 
 
-def _array(column: Iterable[Any]) -> str:
+def _columns(rows: Collection[tuple[Any, ...]]) -> list[bytes]:
+    """Return an array for each column of these rows."""
+    return [_array(column) for column in zip(*rows, strict=True)]
+
+
+def _array(column: Iterable[Any]) -> bytes:
     """Return an array as PostgreSQL's text literal, because psycopg adapts each element separately.
 
     Must stay a parameter. Every element is quoted, and quotes and backslashes are escaped. NULL is not
     supported.
     """
-    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in column)
-    return '{"' + '","'.join(quoted) + '"}'
+    quoted = [str(value).replace("\\", "\\\\").replace('"', '\\"') for value in column]
+    return ('{"' + '","'.join(quoted) + '"}').encode()

@@ -177,13 +177,16 @@ def _store(
     if fresh:
         messages = [message for _draft, message in fresh.values()]
         touched = {m.conversation_id: conversations[m.conversation_id] for m in messages}
-        bulk.store(messages, touched.values())
-        for message in messages:
-            set_no_reactions(message)
-        events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
-        publisher.publish_after_commit(
-            *events, *_first_message_events(conversations[pk] for pk in first_words)
-        )
+
+        def announce() -> None:
+            for message in messages:
+                set_no_reactions(message)
+            events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
+            publisher.publish_after_commit(
+                *events, *_first_message_events(conversations[pk] for pk in first_words)
+            )
+
+        bulk.store(messages, touched.values(), ids=context.ids, with_ids=announce, commit=True)
     return results
 
 

@@ -146,11 +146,11 @@ def test_deadlock_is_retried_once(alice: User, room: Conversation, monkeypatch):
     real = bulk.store
     tries: list[int] = []
 
-    def deadlocked(messages, conversations):
+    def deadlocked(messages, conversations, **how):
         tries.append(len(messages))
         if len(tries) == 1:
             raise OperationalError("deadlock detected") from DeadlockError()
-        real(messages, conversations)
+        real(messages, conversations, **how)
 
     monkeypatch.setattr(bulk, "store", deadlocked)
     assert codes(store([draft(alice, room, "k")])) == ["sent"]

@@ -38,9 +38,10 @@ def fail_at(moment: str) -> None:
     if moment == "before-commit":
         store = bulk.store
 
-        def stored(messages: Any, conversations: Any) -> None:
-            store(messages, conversations)
-            if any(WORD in message.body for message in messages):
+        def stored(messages: Any, conversations: Any, **how: Any) -> None:
+            ends = any(WORD in message.body for message in messages)
+            store(messages, conversations, **(how | {"commit": False} if ends else how))
+            if ends:
                 die_once()
 
         bulk.store = stored
