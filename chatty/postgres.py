@@ -16,7 +16,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 _INTERVAL_SECONDS = 0.1  # psycopg's default: how soon Ctrl+C is noticed
-_REPLAN_RUNS = 1_000  # after so many, plans are made again: see WatchedConnection.run()
+_REPLAN_RUNS = 500  # the most runs with the same plans: see WatchedConnection.run()
 # SQLSTATEs of a prepared statement that can't be used any more: a migration has changed the type of a
 # column, or something has reset the session.
 _STALE = ("0A000", "26000", "42P05")
@@ -64,9 +64,8 @@ class WatchedConnection(psycopg.Connection[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._kept: set[bytes] = set()  # the names of prepared statements
-        self._runs = 0
-        # Finding the loaders of columns is half the time of reading a row, so keep those once found.
-        self._loads = Transformer(self)
+        self._runs, self._replan_at = 0, 1
+        self._loads: Transformer | None = None
 
     def run(self, *steps: Step, prepare: bool, commit: bool = False) -> list[list[Row]]:
         """Execute statements in one round trip, in order. Returns the rows of each.
@@ -76,20 +75,23 @@ class WatchedConnection(psycopg.Connection[Any]):
         commit, are not executed, and its error is raised.
 
         With `prepare` the session keeps the statements and their plans. PostgreSQL needs several times
-        as long to parse and plan such a statement as to execute it. A plan only changes when a table is
-        analysed, so one that was made for a small table would be used too long while that grows quickly.
-        Therefore plans are made again after _REPLAN_RUNS.
+        as long to parse and plan such a statement as to execute it. By itself it only makes new plans when
+        a table is analysed, a minute after it has grown. One that was made for an empty table reads all of
+        it, which soon takes most of the time. Therefore plans are made again after 1, 2, 4, 8 runs and so
+        on, so that a table can only double in between, and later after each _REPLAN_RUNS.
         """
         if any(value is not None and 0 in value for _statement, values in steps for value in values):
             # libpq would cut off the value there.
             raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
         with self.lock:
             results = self.wait(self._run(steps, prepare, commit))
+        if self._loads is None:  # not in __init__(): the connection gets its adapters later
+            self._loads = Transformer(self)  # kept, because it has to find the loader of each type
         found: list[list[Row]] = []
         for result in results:
             self._loads.set_pgresult(result)
             found.append(self._loads.load_rows(0, result.ntuples, tuple))
-        self._loads.set_pgresult(None)
+        self._loads.set_pgresult(None)  # frees the result
         return found
 
     def _run(self, steps: Sequence[Step], prepare: bool, commit: bool) -> Any:
@@ -147,7 +149,8 @@ class WatchedConnection(psycopg.Connection[Any]):
                 commands.append(self.begin_with)
         if prepare:
             self._runs += 1
-            if self._runs % _REPLAN_RUNS == 0:
+            if self._runs >= self._replan_at:
+                self._replan_at += min(self._runs, _REPLAN_RUNS)
                 commands.append(b"DISCARD PLANS")
         return commands
 
@@ -165,6 +168,14 @@ class WatchedConnection(psycopg.Connection[Any]):
         yield from super()._start_query()
         if begins and self.begin_with:
             yield from self._exec_command(self.begin_with)
+
+    def set_autocommit(self, value: bool) -> None:
+        """The same without a generator and a lock when there is nothing to check. Django switches it off
+        and on again around each transaction."""
+        if self.pgconn.transaction_status == TransactionStatus.IDLE and self._pipeline is None:
+            self._autocommit = bool(value)
+        else:
+            super().set_autocommit(value)
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         if query == "" and not self.closed and self._is_quiet():

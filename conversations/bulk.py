@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import BooleanField, Model
 from django.db.models.expressions import RawSQL
 from psycopg.types.json import Jsonb
@@ -63,16 +63,14 @@ def lock_send_context(
     # All in one round trip. In READ COMMITTED each statement has its own snapshot, which PostgreSQL takes
     # when it gets to it: so all after the first see everything that was committed before the locks were
     # obtained.
-    steps: list[Step] = []
-    if lock_seconds is not None:
-        steps.append((_wait_for_locks(lock_seconds), ()))
-    steps += [
+    wait = None if lock_seconds is None else b"%d" % (lock_seconds * 1000)
+    _settings, locked, members, known, ids = _run(
+        (_SET_UP, [wait]),
         (_LOCK_OR_SKIP if skip_locked else _LOCK, [_array(conversations)]),
         (_READ_MEMBERS, _columns(memberships)),
         (_READ_KEYS, _columns(keys)),
         (_TAKE_IDS, [b"%d" % len(keys)]),
-    ]
-    locked, members, known, ids = _run(*steps)[-4:]
+    )
     found = {}
     for row in members:
         membership = instance_from_row(Membership, row)
@@ -128,7 +126,7 @@ def store(
         _run(
             (_insert_statement(), [_as_json(messages)]),
             (_UPDATE_COUNTERS, [moment.isoformat().encode(), *_columns(values)]),
-            commit=commit and _is_outermost(),
+            commit=commit,
         )
         return
     Message.objects.bulk_create(messages)
@@ -154,8 +152,7 @@ def _set_ids(messages: Sequence[Message], ids: Sequence[int] = ()) -> None:
         ids = [pk for (pk,) in rows]
     for message, pk in zip(messages, ids, strict=False):  # rejected drafts leave some ids unused
         message.pk = pk
-        message._state.adding = False
-        message._state.db = connection.alias
+        message._state.adding, message._state.db = False, DEFAULT_DB_ALIAS
 
 
 def _as_json(messages: Sequence[Message]) -> bytes:
@@ -171,25 +168,25 @@ def _as_json(messages: Sequence[Message]) -> bytes:
 
 def _run(*steps: Step, commit: bool = False) -> list[list[Row]]:
     """Execute statements in one round trip to PostgreSQL; see WatchedConnection.run()."""
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors:
-        rows: list[list[Row]] = connection.connection.run(
-            *steps, prepare=settings.DATABASE_PREPARE, commit=commit
+    database = connections[DEFAULT_DB_ALIAS]  # finding the thread's connection takes a microsecond
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    # With savepoints, the end of this atomic block is not the end of the transaction.
+    ends = commit and database.in_atomic_block and not database.savepoint_ids
+    with database.wrap_database_errors:
+        rows: list[list[Row]] = database.connection.run(
+            *steps, prepare=settings.DATABASE_PREPARE, commit=ends and database.commit_on_exit
         )
     return rows
 
 
-def _is_outermost() -> bool:
-    """Whether the end of this atomic block is the end of the transaction."""
-    return (
-        connection.in_atomic_block
-        and not connection.savepoint_ids
-        and bool(connection.commit_on_exit)
-        and not connection.needs_rollback
-    )
-
-
+# For this transaction: the timeout of locks in milliseconds, and one plan for all parameters. By PostgreSQL's
+# own estimate that is worse than a new plan each time, because it has to assume that arrays have ten
+# elements; but planning takes longer than all the rest.
+_SET_UP = Statement(
+    """SELECT set_config('lock_timeout', coalesce($1::text, current_setting('lock_timeout')), true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)"""
+)
 _LOCK = Statement(
     f"""SELECT {columns_of(Conversation, "c")} FROM conversations_conversation c
     WHERE c.id = ANY($1::bigint[]) AND c.deleted_at IS NULL
@@ -218,11 +215,6 @@ _UPDATE_COUNTERS = Statement(
     FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS new(id, last_seq, version)
     WHERE c.id = new.id"""
 )
-
-
-@cache
-def _wait_for_locks(seconds: float) -> Statement:
-    return Statement(f"SET LOCAL lock_timeout = {seconds * 1000:.0f}")
 
 
 @cache

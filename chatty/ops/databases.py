@@ -66,11 +66,7 @@ def _bound_statements(alias: str) -> None:
     options = connections.settings[alias]["OPTIONS"]
     begin_with = b""
     if settings.DATABASE_PREPARE:
-        # Only the statements of conversations/bulk.py are prepared. By PostgreSQL's own estimate one plan
-        # for all arrays is worse than a new one for each, because it assumes ten elements; but planning
-        # takes longer than the difference.
-        session = {**limits, "plan_cache_mode": "force_generic_plan"}
-        text = " ".join(f"-c {name}={value}" for name, value in session.items())
+        text = " ".join(f"-c {name}={value}" for name, value in limits.items())
         if text not in options.get("options", ""):
             options["options"] = f"{options.get('options', '')} {text}".strip()
     else:
