@@ -102,6 +102,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         pgconn.enter_pipeline_mode()
         try:
             sent: list[tuple[bytes, bool]] = []  # (statement to be prepared, whether it is a step)
+            known = set(self._kept)
             for command in begin:
                 pgconn.send_query_params(command, None)
                 sent.append((b"", False))
@@ -109,7 +110,8 @@ class WatchedConnection(psycopg.Connection[Any]):
                 if not prepare:
                     pgconn.send_query_params(statement.sql, values)
                 else:
-                    if statement.name not in self._kept:
+                    if statement.name not in known:
+                        known.add(statement.name)
                         pgconn.send_prepare(statement.name, statement.sql)
                         sent.append((statement.name, False))
                     pgconn.send_query_prepared(statement.name, values)

@@ -3,7 +3,8 @@
 With an OR of pairs, a CASE of values, or an INSERT with a placeholder for each value, Django and psycopg
 needed more time to build the statement than PostgreSQL to run it. On PostgreSQL, rows are therefore
 passed as one array per column or as one JSON document, and the statement is the same for any number of
-rows. SQLite has no arrays; it gets VALUES with placeholders, which is fast enough there.
+rows: it is built once, and prepared once in each session (chatty/postgres.py). SQLite has no arrays; it
+gets VALUES with placeholders, which is fast enough there.
 
 All SQL here is built from our own table and column names, numbers and placeholders. Values must only be
 passed as parameters, never formatted into a statement.
@@ -119,10 +120,10 @@ def store(
     transaction. Unless it is part of a larger one, PostgreSQL then commits it in the same round trip.
     """
     moment = messages[-1].created_at
+    values = [(each.pk, each.last_seq, each.version) for each in conversations]
     if connection.vendor == "postgresql":
         _set_ids(messages, ids)
         with_ids()
-        values = [(each.pk, each.last_seq, each.version) for each in conversations]
         _run(
             (_insert_statement(), [_as_json(messages)]),
             (_UPDATE_COUNTERS, [moment.isoformat().encode(), *_columns(values)]),
@@ -131,9 +132,14 @@ def store(
         return
     Message.objects.bulk_create(messages)
     with_ids()
-    for each in conversations:
-        Conversation.objects.filter(pk=each.pk).update(
-            last_seq=each.last_seq, version=each.version, last_text_at=moment
+    rows, parameters = _rows(values, ("", "", ""))
+    field = Conversation._meta.get_field("last_text_at")
+    with connection.cursor() as cursor:
+        cursor.execute(  # built from our own names and placeholders
+            "UPDATE conversations_conversation AS c"  # noqa: S608
+            " SET last_seq = new.column2, version = new.column3, last_text_at = %s"
+            f" FROM ({rows}) AS new WHERE c.id = new.column1",
+            [field.get_db_prep_save(moment, connection), *parameters],
         )
 
 
@@ -203,6 +209,13 @@ _READ_KEYS = Statement(
     """SELECT x.id FROM unnest($1::bigint[], $2::text[]) AS k(author, key)
     JOIN conversations_message x ON x.author_id = k.author AND x.key = k.key"""
 )
+_READ_NAMES = Statement(
+    """SELECT m.conversation_id, m.user_id, u.name
+    FROM conversations_membership m JOIN accounts_user u ON u.id = m.user_id
+    WHERE m.conversation_id = ANY($1::bigint[]) AND u.is_active
+    AND ($2::text[] IS NULL OR substr(u.name, 1, 1) = ANY($2::text[]))
+    ORDER BY m.user_id"""
+)
 # The ids are taken before the messages are inserted, so that all that is published can be made before the
 # commit.
 _TAKE_IDS = Statement(
@@ -256,11 +269,17 @@ def names_of_members(
 
     `beginnings`: only return names that begin with one of these characters (None: all).
     """
-    rows, parameters = _rows([(each,) for each in conversations], ("bigint",))
+    if connection.vendor == "postgresql":
+        letters = None if beginnings is None else _array(beginnings)
+        _settings, names = _run(
+            (_SET_UP, [None]), (_READ_NAMES, [_array(conversations), letters])
+        )
+        return names  # type: ignore[return-value]
+    rows, parameters = _rows([(each,) for each in conversations], ("",))
     narrowed = ""
     if beginnings is not None:
-        letters, more = _rows([(each,) for each in beginnings], ("text",))
-        narrowed = f"AND substr(u.name, 1, 1) IN ({letters})"
+        values, more = _rows([(each,) for each in beginnings], ("",))
+        narrowed = f"AND substr(u.name, 1, 1) IN ({values})"
         parameters += more
     with connection.cursor() as cursor:
         cursor.execute(  # built from our own names and placeholders

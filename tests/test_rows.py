@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection, models
+from django.db import connection, models, transaction
+from django.db.models import signals
 
 from chatty.common.rows import columns_of, instance_from_row
+from chatty.postgres import Statement
 from conversations import bulk
 from conversations.models import Conversation, Message
 
@@ -92,10 +94,25 @@ def held(row: models.Model) -> dict[str, Any]:
 
 
 def read(model: type[models.Model], pk: Any) -> models.Model:
-    table, key = model._meta.db_table, model._meta.pk.column
+    """Read an instance with a cursor, and on PostgreSQL with a prepared statement too."""
+    sql = f"SELECT {columns_of(model, 't')} FROM {model._meta.db_table} t"
+    key = model._meta.pk.column
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns_of(model, 't')} FROM {table} t WHERE t.{key} = %s", [pk])
-        return instance_from_row(model, cursor.fetchone())
+        cursor.execute(f"{sql} WHERE t.{key} = %s", [pk])
+        found = instance_from_row(model, cursor.fetchone())
+    if connection.vendor == "postgresql":
+        statement = Statement(f"{sql} WHERE t.{key}::text = $1")
+        ((row,),) = connection.connection.run((statement, [str(pk).encode()]), prepare=True)
+        assert held(instance_from_row(model, row)) == held(found)
+    return found
+
+
+def state(row: models.Model) -> dict[str, Any]:
+    """Return everything in an instance but the values of its fields."""
+    fields = {field.attname for field in row._meta.concrete_fields}
+    rest = {name: value for name, value in vars(row).items() if name not in fields}
+    rest["_state"].fields_cache  # noqa: B018 - creates it, as the first access to a relation does
+    return rest | {"_state": vars(rest["_state"])}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -106,7 +123,9 @@ def test_instance_from_row_equals_the_orm(model):
     expected = model.objects.get(pk=row.pk)
     empty = [name for name, (_type, value) in held(expected).items() if value in (None, "")]
     assert [name for name in empty if (model.__name__, name) not in VALUES] == []
-    assert held(read(model, row.pk)) == held(expected)
+    found = read(model, row.pk)
+    assert held(found) == held(expected)
+    assert state(found) == state(expected)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -147,7 +166,29 @@ def test_store_updates_counters_and_last_text_at():
     words = message()
     words.conversation = conversation
     conversation.last_seq, conversation.version = 2**41, 2**42
+    other = stored(filled(Conversation))
     bulk.store([words], [conversation])
     again = Conversation.objects.get(pk=conversation.pk)
     assert (again.last_seq, again.version) == (2**41, 2**42)
     assert again.last_text_at == words.created_at
+    assert held(Conversation.objects.get(pk=other.pk)) == held(other)
+
+
+def test_message_that_cannot_be_published_is_not_stored():
+    words = message()
+
+    def fail() -> None:
+        assert words.pk
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        bulk.store([words], [words.conversation], with_ids=fail)
+    assert not Message.objects.filter(key=words.key).exists()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_models_need_nothing_that_instance_from_row_omits(model):
+    assert not signals.pre_init.has_listeners(model)
+    assert not signals.post_init.has_listeners(model)
+    assert model.from_db.__func__ is models.Model.from_db.__func__
+    assert model.__init__ is models.Model.__init__
