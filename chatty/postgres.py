@@ -65,7 +65,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         super().__init__(*args, **kwargs)
         self._kept: set[bytes] = set()  # the names of prepared statements
         self._runs, self._replan_at = 0, 1
-        self._loads: Transformer | None = None
+        self._loads: Any = None  # a Transformer
 
     def run(self, *steps: Step, prepare: bool, commit: bool = False) -> list[list[Row]]:
         """Execute statements in one round trip, in order. Returns the rows of each.
@@ -80,7 +80,9 @@ class WatchedConnection(psycopg.Connection[Any]):
         it, which soon takes most of the time. Therefore plans are made again after 1, 2, 4, 8 runs and so
         on, so that a table can only double in between, and later after each _REPLAN_RUNS.
         """
-        if any(value is not None and 0 in value for _statement, values in steps for value in values):
+        if any(
+            value is not None and 0 in value for _statement, values in steps for value in values
+        ):
             # libpq would cut off the value there.
             raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
         with self.lock:

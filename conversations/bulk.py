@@ -271,10 +271,8 @@ def names_of_members(
     """
     if connection.vendor == "postgresql":
         letters = None if beginnings is None else _array(beginnings)
-        _settings, names = _run(
-            (_SET_UP, [None]), (_READ_NAMES, [_array(conversations), letters])
-        )
-        return names  # type: ignore[return-value]
+        _settings, names = _run((_SET_UP, [None]), (_READ_NAMES, [_array(conversations), letters]))
+        return names
     rows, parameters = _rows([(each,) for each in conversations], ("",))
     narrowed = ""
     if beginnings is not None:

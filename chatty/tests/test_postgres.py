@@ -206,7 +206,9 @@ def test_plans_follow_a_growing_table(transacting):
     transacting.execute("ANALYZE big")
     find = Statement("SELECT filler FROM big WHERE n = $1::int")
     transacting.run((find, [b"1"]), prepare=True)
-    transacting.execute("INSERT INTO big SELECT n, repeat('x', 500) FROM generate_series(1, 20000) n")
+    transacting.execute(
+        "INSERT INTO big SELECT n, repeat('x', 500) FROM generate_series(1, 20000) n"
+    )
     scans = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'big'"
     for _ in range(2):
         transacting.run((find, [b"1"]), prepare=True)

@@ -103,7 +103,7 @@ class DatabaseThreads:
 
 
 def _tell(job: _Job, answer: Callable[[], Any]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with contextlib.suppress(RuntimeError):  # the loop is closed: no one waits any more
         job.loop.call_soon_threadsafe(answer)
 
 
