@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import cache
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, User, normal_email
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
-from chatty.common.rows import column_count, columns_of, instance_from_row
+from chatty.common.rows import attach, column_count, columns_of, instance_from_row, instance_maker
+from chatty.common.statements import fetch_rows
 from chatty.common.text import too_long
 
 # SQLite limits the parameters of a statement, and PostgreSQL plans long lists badly.
@@ -60,22 +61,22 @@ def people_page(text: str, *, limit: int, after: tuple[str, int] | None = None) 
 
 def get_sign_in(sid: str, kind: str) -> SignIn | None:
     """Return this sign-in, ended or not, with its user. One query."""
-    if connection.vendor != "postgresql":
-        return SignIn.objects.select_related("user").filter(sid=sid, kind=kind).first()
     # Raw SQL, because every socket and request needs it: the ORM took a quarter of the handshake.
-    with connection.cursor() as cursor:
-        cursor.execute(  # the f-string contains only our own column names
-            f"SELECT {columns_of(SignIn, 's')}, {columns_of(User, 'u')}"  # noqa: S608
-            " FROM accounts_signin s JOIN accounts_user u ON u.id = s.user_id"
-            " WHERE s.sid = %s AND s.kind = %s",
-            [sid, kind],
-        )
-        row = cursor.fetchone()
-    if row is None:
+    rows = fetch_rows(_sign_in_statement(), [sid, kind])
+    if not rows:
         return None
-    sign_in = instance_from_row(SignIn, row)
-    sign_in.user = instance_from_row(User, row[column_count(SignIn) :])
+    sign_in = instance_from_row(SignIn, rows[0])
+    attach(sign_in, "user", instance_maker(User, start=column_count(SignIn))(rows[0]))
     return sign_in
+
+
+@cache
+def _sign_in_statement() -> str:
+    return (
+        f"SELECT {columns_of(SignIn, 's')}, {columns_of(User, 'u')}"  # noqa: S608 - our own names
+        " FROM accounts_signin s JOIN accounts_user u ON u.id = s.user_id"
+        " WHERE s.sid = %s AND s.kind = %s"
+    )
 
 
 def signed_in_from(user: User, address_hash: str) -> bool:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-from django.core.asgi import get_asgi_application
+import django
 from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
 try:
-    django_application = get_asgi_application()  # before any import of models
+    django.setup(set_prefix=False)  # before any import of models
 except ImproperlyConfigured as error:
     sys.exit(str(error))  # servers would show a traceback around it
 
@@ -24,6 +24,7 @@ from accounts import pictures
 from chatty.ops import health
 from chatty.server import startup
 from chatty.server.admission import ConcurrencyLimit
+from chatty.server.request_handler import ThreadedHandler
 from chatty.server.router import Router
 from conversations.realtime import engine
 from conversations.sockets.consumer import ChatConsumer
@@ -35,7 +36,7 @@ except ImproperlyConfigured as error:
 
 application = Router(
     http=ConcurrencyLimit(
-        django_application,
+        ThreadedHandler(settings.HTTP_RUNNING),
         running=settings.HTTP_RUNNING,
         waiting=settings.HTTP_WAITING,
         body_max=settings.HTTP_BODY_MAX,

@@ -96,6 +96,17 @@ class WatchedConnection(psycopg.Connection[Any]):
         self._loads.set_pgresult(None)  # frees the result
         return found
 
+    def deallocate_all(self) -> None:
+        """Make the session forget all prepared statements. They are prepared again when they are used."""
+        self.execute("DEALLOCATE ALL")
+        self._kept.clear()
+
+    def _deallocate(self, name: bytes | None) -> Any:
+        # After a rollback, psycopg makes the session forget all statements, also those of run().
+        if name is None:
+            self._kept.clear()
+        yield from super()._deallocate(name)
+
     def _run(self, steps: Sequence[Step], prepare: bool, commit: bool) -> Any:
         """Send the commands as one pipeline, and return the results of the steps."""
         self._check_connection_ok()

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import actions, socket_auth, tokens
+from accounts.failures import ForgedTokenError
 from accounts.models import SignIn, User
 from accounts.signals import SIGNED_OUT
 from accounts.tests.helpers import raises_chat_error
@@ -122,6 +123,19 @@ class TestAccessToken:
         for token, use in ((pair.access, tokens.identify), (pair.refresh, tokens.rotate)):
             with raises_chat_error("token_invalid"):
                 use(altered(token, sid=web.sid))
+
+    def test_known_token_is_rejected_once_it_expires_and_not_as_forged(self, pair, monkeypatch):
+        assert tokens.identify(pair.access)
+        later = time.time() + 600
+        monkeypatch.setattr(tokens.time, "time", lambda: later)
+        with raises_chat_error("token_invalid") as caught:
+            tokens.identify(pair.access)
+        assert not isinstance(caught.value, ForgedTokenError)
+
+    def test_changes_of_a_token_do_not_reach_the_next_one(self, pair):
+        token = tokens.AccessToken(pair.access)
+        token["sid"] = "other"
+        assert tokens.AccessToken(pair.access)["sid"] == claims(pair.access)["sid"]
 
     def test_tokens_survive_a_secret_key_rotation(self, settings, alice, pair):
         old, settings.SECRET_KEY = settings.SECRET_KEY, "n" * 50

@@ -23,6 +23,15 @@ class StrictAPIView(APIView):
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {}
     without_body: ClassVar[frozenset[str]] = frozenset({"DELETE"})
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
+        """As DRF does. Parsing media types takes 0.1 ms, and nearly every client accepts JSON or all."""
+        accepted = request.META.get("HTTP_ACCEPT", "*/*")
+        if accepted in ("*/*", "application/json"):
+            renderers = self.get_renderers()
+            if len(renderers) == 1 and renderers[0].media_type == "application/json":
+                return renderers[0], "application/json"
+        return super().perform_content_negotiation(request, force)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         # No row has such an id, and the database raises an error for it.

@@ -343,6 +343,11 @@ def client_host(source: HttpRequest | Mapping[str, Any]) -> str:
         host = source.META.get("REMOTE_ADDR") or ""
     else:
         host = (source.get("client") or [""])[0] or ""
+    return _normal_host(host)
+
+
+@lru_cache(maxsize=1024)  # parsing takes 10 µs, and many handshakes come from the same address
+def _normal_host(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

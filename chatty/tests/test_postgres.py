@@ -183,6 +183,15 @@ def test_outdated_statement_is_an_outage_of_this_connection(transacting, sql):
     assert transacting.closed
 
 
+def test_rollback_that_clears_the_statements_of_psycopg_does_not_outdate_those_of_run(transacting):
+    read = Statement("SELECT n FROM t")
+    transacting.run((read, []), prepare=True, commit=True)
+    transacting.execute("SELECT %s::int", [1], prepare=True)
+    transacting.rollback()  # psycopg makes the session forget all statements
+    transacting.execute("SELECT %s::int", [1], prepare=True)
+    assert transacting.run((read, []), prepare=True) == [[]]
+
+
 def test_connection_lost_during_a_run_is_an_operational_error(transacting):
     end = Statement("SELECT pg_terminate_backend(pg_backend_pid(), 0)")
     with pytest.raises(psycopg.OperationalError):

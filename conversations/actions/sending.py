@@ -193,7 +193,7 @@ def _store(
 def _read_known(ids: list[int]) -> dict[tuple[int, str], Message]:
     if not ids:  # nearly always, because retries are rare
         return {}
-    rows = queries.read(Message.objects.filter(pk__in=ids))
+    rows = queries.read_by_ids(ids)
     return {(message.author_id or 0, message.key or ""): message for message in rows}
 
 

@@ -31,7 +31,7 @@ from conversations.queries.messages import (
     changes_since,
     first_unread_seq,
     history,
-    read,
+    read_by_ids,
     with_details,
 )
 from conversations.queries.staff import (
@@ -69,7 +69,7 @@ __all__ = [
     "other_person",
     "people",
     "presence_peers",
-    "read",
+    "read_by_ids",
     "read_marks_of",
     "removals",
     "shows_presence",

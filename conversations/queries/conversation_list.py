@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from chatty.common.rows import columns_of, instance_maker
+from chatty.common.statements import fetch_rows, in_ids, list_ids
 from conversations import limits
 from conversations.models import Conversation
 from conversations.queries.memberships import memberships_of
@@ -99,7 +102,7 @@ _SPOKEN_IN = "(c.kind <> 'direct' OR c.last_seq > 0 OR c.created_by_id = %s)"
 # times as long to build the query as the database to run it. Both subqueries are bounded by the window,
 # and the CASEs skip them if there is nothing after the read mark.
 #
-# The template is formatted twice. _memberships() fills in %(window)s, %(list)s, %(called)s and
+# The template is formatted twice. _statement() fills in %(window)s, %(list)s, %(called)s and
 # %(condition)s, which must only ever be our own SQL. This also turns each %%s into a %s for the driver. Its
 # parameters are the user id, those of the condition, and the limit, in this order. A literal percent sign
 # would have to be written %%%%.
@@ -161,11 +164,14 @@ class _Membership:
 def _memberships(
     user: User, condition: str, parameters: list[Any], limit: int
 ) -> list[_Membership]:
-    words = _IN_WORDS_OF[connection.vendor]
-    statement = _SIDEBAR % {"window": limits.UNREAD_WINDOW, "condition": condition, **words}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [user.pk, *parameters, limit])
-        return [_Membership(*row) for row in cursor.fetchall()]
+    rows = fetch_rows(_statement(condition, connection.vendor), [user.pk, *parameters, limit])
+    return [_Membership(*row) for row in rows]
+
+
+@cache
+def _statement(condition: str, vendor: str) -> str:
+    words = _IN_WORDS_OF[vendor]
+    return _SIDEBAR % {"window": limits.UNREAD_WINDOW, "condition": condition, **words}
 
 
 def _as_rows(user: User, found: list[_Membership]) -> list[SidebarRow]:
@@ -200,7 +206,15 @@ def _as_row(found: _Membership, other: User | None) -> SidebarRow:
 def _others(user: User, direct_keys: Mapping[int, str]) -> dict[int, User]:
     """Return conversation id -> the other person; for notes to yourself, the user."""
     other_id = {pk: _other_of(key, user.pk) for pk, key in direct_keys.items()}
-    people = User.objects.in_bulk({pk for pk in other_id.values() if pk != user.pk})
+    wanted = {pk for pk in other_id.values() if pk != user.pk}
+    people: dict[int, User] = {}
+    if wanted:
+        columns = columns_of(User, "u")
+        rows = fetch_rows(
+            f"SELECT {columns} FROM accounts_user u WHERE u.id {in_ids()}",  # noqa: S608
+            [list_ids(wanted)],
+        )
+        people = {person.pk: person for person in map(instance_maker(User), rows)}
     return {conversation: people.get(pk, user) for conversation, pk in other_id.items()}
 
 

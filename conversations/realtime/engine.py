@@ -19,6 +19,7 @@ from django.db import connection
 
 from chatty.ops import metrics
 from conversations import protocol, publisher, queries
+from conversations.realtime.batches import Batches
 from conversations.realtime.presence import Presence
 from conversations.realtime.profiles import Profiles
 from conversations.realtime.purge import Purge
@@ -39,6 +40,7 @@ class Engine:
         origin = secrets.token_hex(8)
         layer = get_channel_layer()
         self.threads = DatabaseThreads(settings.SOCKET_THREADS, "chatty-sockets")
+        self.batches = Batches(self.threads)
         self.writer = Writer()
         self.relay = Relay(layer, self.threads, origin=origin, tick=settings.TICK_SECONDS)
         self.presence = Presence(

@@ -40,6 +40,9 @@ class LayerConnection:
         self._channel: str | None = None
         self._wanted: set[str] = {ALL_PROCESSES}  # groups to subscribe to
         self._subscribed: set[str] = set()
+        # Groups to subscribe to or unsubscribe from. Comparing the two sets above each time would make
+        # thousands of connecting sockets take quadratic time.
+        self._unsettled: set[str] = set(self._wanted)
         self._subscriptions_moved = asyncio.Event()
         self._probe_received_at = time.monotonic()
         self._was_up = True
@@ -48,15 +51,18 @@ class LayerConnection:
 
     def subscribe(self, group: str) -> None:
         self._wanted.add(group)
+        self._unsettled.add(group)
         self._subscriptions_moved.set()
 
     def unsubscribe(self, group: str) -> None:
         self._wanted.discard(group)
+        self._unsettled.add(group)
         self._subscriptions_moved.set()
 
     def retry_subscriptions(self) -> None:
         """Retry subscriptions that have failed."""
-        if self._wanted != self._subscribed:
+        self._unsettled |= self._wanted ^ self._subscribed
+        if self._unsettled:
             self._subscriptions_moved.set()
 
     async def run_subscriptions(self) -> None:
@@ -72,15 +78,17 @@ class LayerConnection:
                 logger.debug("Channel layer: subscribing to groups failed (%r)", error)
 
     async def _settle_subscriptions(self, channel: str) -> None:
-        for group in list(self._wanted - self._subscribed):
-            async with asyncio.timeout(LAYER_SECONDS):
-                await self._layer.group_add(group, channel)
-            self._subscribed.add(group)
-            self._on_subscribed(group)
-        for group in list(self._subscribed - self._wanted):
-            self._subscribed.discard(group)
-            async with asyncio.timeout(LAYER_SECONDS):
-                await self._layer.group_discard(group, channel)
+        while self._unsettled:
+            group = self._unsettled.pop()
+            if group in self._wanted and group not in self._subscribed:
+                async with asyncio.timeout(LAYER_SECONDS):
+                    await self._layer.group_add(group, channel)
+                self._subscribed.add(group)
+                self._on_subscribed(group)
+            elif group in self._subscribed and group not in self._wanted:
+                self._subscribed.discard(group)
+                async with asyncio.timeout(LAYER_SECONDS):
+                    await self._layer.group_discard(group, channel)
 
     # --- receiving -------------------------------------------------------------------------------
 
@@ -95,6 +103,7 @@ class LayerConnection:
             logger.debug("Channel layer: still unavailable (%r)", error)
             return  # the engine restarts this in a moment
         self._wanted.add(self._probe_group)
+        self._unsettled.update(self._wanted)
         self._probe_received_at = time.monotonic()
         self._subscriptions_moved.set()
         while True:

@@ -69,8 +69,12 @@ class Relay:
 
     # --- sockets ---------------------------------------------------------------------------------
 
+    def expect(self, socket: Socket) -> None:
+        """Prepare for a socket before its user and memberships are read; see Rooms.expect()."""
+        self._rooms.expect(socket)
+
     def register(self, socket: Socket, *, clock: int) -> None:
-        """Register a socket before its memberships are read; see Rooms.register()."""
+        """Register a socket; see Rooms.register()."""
         self._rooms.register(socket, clock=clock)
 
     def join(self, socket: Socket, versions: dict[int, int]) -> dict[int, int]:

@@ -95,12 +95,22 @@ class Rooms:
         self._now = now
         self._deliveries = 0
         self._unwritten: list[Room] = []  # rooms with pending frames; flush() empties it
+        # Sockets that are not registered yet, with the users who were marked stale since expect().
+        self._arriving: dict[Socket, set[int]] = {}
 
     # --- sockets ---------------------------------------------------------------------------------
 
+    def expect(self, socket: Socket) -> None:
+        """Prepare for a socket whose user is not known yet. This comes before the database is read: if
+        the user's memberships or sessions change from now on, the socket is marked stale when it is
+        registered, and they are read again."""
+        self._arriving[socket] = set()
+
     def register(self, socket: Socket, *, clock: int) -> None:
-        """Register a socket before its memberships are read. If they change from now on, the socket is
-        marked stale and they are read again."""
+        """Register a socket, whose user is now known. It is marked stale whenever the user's memberships
+        change."""
+        if socket.user_id in self._arriving.pop(socket, ()):
+            socket.is_stale = True
         person = self.people.get(socket.user_id)
         if person is None:
             person = self.people[socket.user_id] = Person(socket.user_id, clock)
@@ -141,6 +151,7 @@ class Rooms:
 
     def unregister(self, socket: Socket) -> None:
         """Remove a socket from everything. Repeating it changes nothing."""
+        self._arriving.pop(socket, None)
         for conversation_id in list(socket.rooms):
             self.leave(socket, conversation_id)
         person = self.people.get(socket.user_id)
@@ -163,6 +174,8 @@ class Rooms:
             yield from person.sockets
 
     def mark_stale(self, user_id: int) -> None:
+        for missed in self._arriving.values():
+            missed.add(user_id)
         person = self.people.get(user_id)
         if person is not None:
             for socket in person.sockets:

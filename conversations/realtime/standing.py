@@ -75,13 +75,14 @@ class Rechecks:
 
     def add(self, user_id: int, *notes: tuple[str, int]) -> None:
         """Schedule reading a user's memberships again. `notes`: (change, conversation id) to send to them."""
+        self._rooms.mark_stale(user_id)
         if user_id in self._rooms.people:
-            self._rooms.mark_stale(user_id)
             self._notes.setdefault(user_id, []).extend(notes)
             self._filled.set()
 
     def sign_out(self, event: SignedOut) -> None:
         """Close the sockets of ended sessions."""
+        self._rooms.mark_stale(event.user)  # for sockets that are just being authenticated
         person = self._rooms.people.get(event.user)
         if person is None:
             return

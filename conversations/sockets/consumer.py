@@ -40,7 +40,7 @@ from conversations.sockets.limits import (
     RETURN_SECONDS,
     ClientLimits,
 )
-from conversations.sockets.reads import read_changes, read_rooms
+from conversations.sockets.reads import Arrival, read_arrival, read_changes, read_rooms
 from conversations.sockets.send_buffer import DirectSendBuffer, QueuedSendBuffer, SendBuffer
 from conversations.wire import person_to_wire
 
@@ -145,16 +145,20 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.send_buffer.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
 
     async def _authenticate(self) -> None:
-        threads, relay = self.engine.threads, self.engine.relay
-        self.identity = await threads.run(socket_auth.identify, self.scope)
+        relay = self.engine.relay
+        # Before reading, with frames held back in the send buffer. In the reverse order, changes between
+        # reading and registering would be lost.
+        relay.expect(self)
+        arrival = await self.engine.batches.run(read_arrival, self.scope)
+        self.identity = arrival.identity
         user = self.identity.user
         self.language = user.language
         require_spare_socket(len(relay.sockets_of(user.pk)))
         self.user_id, self.name, self.sid = user.pk, user.name, self.identity.sid
-        # Register before reading, with frames held back in the send buffer. In the reverse order, events
-        # between reading and registering would be lost.
         relay.register(self, clock=user.clock)
-        conversations = await self.join(user)
+        if self.is_stale:
+            relay.recheck(user.pk)  # the session may have ended since it was read
+        conversations = await self.join(user, arrival)
         hello = protocol.hello(
             user=person_to_wire(user),
             epoch=await self.engine.epoch(),
@@ -166,14 +170,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.engine.read_marks.add_socket(self)
         self._watch_expiry()
 
-    async def join(self, user: User) -> list[dict[str, Any]]:
+    async def join(self, user: User, arrival: Arrival) -> list[dict[str, Any]]:
         """Add this socket to the rooms of its user's conversations. Returns the latest conversations, for
         `hello`."""
-        for _ in range(MEMBERSHIP_READS):
-            self.is_stale = False
-            rows, versions = await self.engine.threads.run(read_rooms, user)
+        rows, versions = arrival.rows, arrival.versions
+        for _ in range(MEMBERSHIP_READS - 1):
             if not self.is_stale:
                 break
+            self.is_stale = False
+            rows, versions = await self.engine.threads.run(read_rooms, user)
         delivered = self.engine.relay.join(self, versions)
         if self.is_stale:
             self.engine.relay.recheck(user.pk)

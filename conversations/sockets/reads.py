@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from accounts import socket_auth
 from accounts.models import User
+from accounts.socket_auth import Scope, SocketIdentity
 from chatty.common.errors import ChatError
 from conversations import access, queries
 from conversations.realtime.catch_up import CatchUp, catch_up
 from conversations.wire import sidebar_to_wire
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who opens a socket, and what read_rooms() returns for them."""
+
+    identity: SocketIdentity
+    rows: list[dict[str, Any]]
+    versions: dict[int, int]
+
+
+def read_arrival(scope: Scope) -> Arrival:
+    """Authenticate a handshake, then read the user's conversations. Raises ChatError as identify() does."""
+    identity = socket_auth.identify(scope)
+    return Arrival(identity, *read_rooms(identity.user))
 
 
 def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:

@@ -109,7 +109,8 @@ class World:
 
 
 def truth_of(conversation: Conversation) -> dict[int, Any]:
-    rows = queries.read(Message.objects.filter(conversation=conversation).order_by("seq"))
+    ids = Message.objects.filter(conversation=conversation).values_list("pk", flat=True)
+    rows = queries.read_by_ids(ids)
     return {row.pk: as_json(message_json(row)) for row in rows}
 
 

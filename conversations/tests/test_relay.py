@@ -362,6 +362,42 @@ async def test_joining_socket_gets_no_membership_frames(people: People, recorder
         await until(lambda: people.room.pk in waiting.rooms)
 
 
+@pytest.mark.parametrize("change", ["removed", "signed out"])
+async def test_change_while_a_socket_is_authenticated_is_noticed(
+    change: str, people: People, recorder: Recorder
+):
+    """Its user and rooms are read before it can be registered."""
+    async with running_relay() as relay:
+        sid = await do(sign_in)(people.bob)
+        arriving, other = FakeSocket(people.bob.pk, sid), FakeSocket(people.carol.pk)
+        relay.expect(arriving)
+        relay.expect(other)
+        read = await do(versions)([people.room.pk])
+        if change == "removed":
+            await do(actions.remove_member)(people.alice, people.room.pk, people.bob.pk)
+        else:
+            await do(account_actions.end_sign_in)(sid)
+        relay._handle_all(recorder.take())
+        relay.register(arriving, clock=people.bob.clock)
+        relay.register(other, clock=people.carol.clock)
+        assert (arriving.is_stale, other.is_stale) == (True, False)
+        # As the consumer does.
+        relay.recheck(people.bob.pk)
+        relay.join(arriving, read)
+        if change == "removed":
+            await until(lambda: people.room.pk not in arriving.rooms)
+        else:
+            await until(lambda: arriving.code is not None)
+
+
+async def test_rejected_socket_is_forgotten(people: People):
+    async with running_relay() as relay:
+        socket = FakeSocket(0)
+        relay.expect(socket)
+        relay.unregister(socket)
+        assert not relay._rooms._arriving
+
+
 async def test_member_removed_and_added_again_stays_connected(people: People, recorder: Recorder):
     async with running_relay() as relay:
         bob = await connect(relay, people.bob, people.room)
