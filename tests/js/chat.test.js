@@ -205,6 +205,21 @@ export async function test_content_is_sent_whole_by_socket_and_by_rest() {
   equal(connection.sent.at(-1), { ...content, type: "send", conversation: 8, key: "k" });
   connection.emit("frame", { type: "sent", key: "k", id: 1, seq: 2, version: 3 });
   await sent;
+  // A record of an earlier version.
+  const former = {
+    key: "old",
+    conversation: 8,
+    body: "Ho",
+    reply_to: null,
+    failure: null,
+    order: 2,
+    scope: "s",
+  };
+  const sentFormer = deliver(former);
+  const frame = { body: "Ho", reply_to: null, type: "send", conversation: 8, key: "old" };
+  equal(connection.sent.at(-1), frame);
+  connection.emit("frame", { type: "sent", key: "old", id: 2, seq: 3, version: 4 });
+  await sentFormer;
   connection.online = false;
   await deliver(record);
   equal(posted, [["conversations/8/messages/", { ...content, key: "k" }]]);

@@ -11,7 +11,6 @@
 //                              someone else) or "restored" (the server restored a backup)
 
 import { Emitter } from "chatty/lib/emitter.js";
-import { contentOf } from "chatty/chat/outbox.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
 import { ApiError } from "chatty/chat/rest.js";
 import { WINDOW } from "chatty/chat/conversation_list.js";
@@ -542,4 +541,9 @@ export class Chat extends Emitter {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
+}
+
+/** The content of a record of the outbox. Those of earlier versions have no `content`. */
+function contentOf({ content, body, reply_to }) {
+  return content ?? { body, reply_to };
 }

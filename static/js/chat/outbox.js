@@ -425,11 +425,6 @@ export class Outbox extends Emitter {
   }
 }
 
-/** What the author supplied: the fields of a `send` frame that depend on the message. */
-export function contentOf({ content, body, reply_to }) {
-  return content ?? { body, reply_to }; // records of earlier versions
-}
-
 /** The records of one conversation by key, in order. Failed ones are kept apart and don't block it. */
 class Queue {
   waiting = new Map();

@@ -85,8 +85,8 @@ export class Composer {
   }
 
   /** Insert the text of a failed message or edit above what is being written, and its other fields. */
-  amend(content, quoted) {
-    this.#insert(content);
+  amend(message, quoted) {
+    this.#insert(message);
     if (quoted) this.replyTo(quoted);
     this.#onInput();
     this.focus();
@@ -129,7 +129,6 @@ export class Composer {
 
   discard() {
     this.#fill(null);
-    this.#show();
     this.#saveDraft();
   }
 
@@ -203,7 +202,6 @@ export class Composer {
 
   #empty(kept) {
     this.#fill(null);
-    this.#show();
     this.#showError("");
     // Clear the draft only once the outbox has stored the message, so that a crash loses nothing.
     kept.then(() => this.#saveDraft());
@@ -229,13 +227,14 @@ export class Composer {
     for (const field of this.#fields) field.value = draft?.[field.name] ?? "";
     this.#reply = draft?.reply ?? null;
     this.#showReply();
+    this.#show();
   }
 
   /** Insert a text above what is in the box, and fill in the other fields if they are empty. */
-  #insert(content) {
+  #insert(message) {
     const { value } = this.#box;
-    for (const field of this.#fields) field.value ||= content[field.name] ?? "";
-    if (value && content.body) this.#box.value = `${content.body}\n${value}`;
+    for (const field of this.#fields) field.value ||= message[field.name] ?? "";
+    if (value && message.body) this.#box.value = `${message.body}\n${value}`;
   }
 
   // Internal: drafts
@@ -270,7 +269,6 @@ export class Composer {
     if (this.#drafts.conversationOf(name) !== this.#conversation) return;
     if (document.activeElement === this.#box && document.hasFocus()) return;
     this.#fill(this.#drafts.read(this.#conversation));
-    this.#show();
   }
 
   // Internal: the quoted message

@@ -156,8 +156,8 @@ export class Editing {
   #saveDraft(id, editor, { even = false } = {}) {
     const body = editor.elements.body.value;
     const isChanged = even || body !== this.#store.get(id)?.body;
-    const about = { edited_at: this.#bases.get(editor), conversation: this.#conversation };
-    this.#drafts.write(nameOf(id), isChanged && body ? { body, ...about } : {});
+    const draft = { body, edited_at: this.#bases.get(editor), conversation: this.#conversation };
+    this.#drafts.write(nameOf(id), isChanged && body ? draft : {});
   }
 
   #onKeydown(event, row, editor) {

@@ -1,7 +1,6 @@
 // Actions on messages without leaving the page: reply, react, edit, delete, copy; and retry, edit or
 // discard failed ones. All but copying also work as links or forms without this script.
 
-import { contentOf } from "chatty/chat/outbox.js";
 import { excerpt } from "chatty/lib/text.js";
 import { fromTemplate, slot, view } from "chatty/views/dom.js";
 import { ask } from "chatty/views/dialog.js";
@@ -229,7 +228,7 @@ export class MessageActions {
     const quote = slot(row, "reply");
     const quoted = quote?.hidden === false ? quotedIn(quote) : null;
     const record = await this.#chat.outbox.discard(press.dataset.key);
-    if (record) this.#composer.amend(contentOf(record), quoted);
+    if (record) this.#composer.amend(record, quoted);
   }
 
   // Internal: closing
