@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import access, queries
 from conversations.realtime.catch_up import CatchUp, catch_up
-from conversations.wire import sidebar_to_wire
+from conversations.wire import ConversationOut
 
 
-def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
+def read_rooms(user: User) -> tuple[list[ConversationOut], dict[int, int]]:
     """Return the latest conversations for `hello`, and id -> version of all the user's conversations."""
-    rows, versions = queries.sidebar_and_versions(user)
-    return [sidebar_to_wire(row) for row in rows], versions
+    return queries.sidebar_and_versions(user)
 
 
 def read_changes(user: User, conversation_id: int, version: int) -> CatchUp:

@@ -3,7 +3,10 @@
 import { fill, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
-/** `person`: from a `person` frame. `setTitle(name)` sets the title of the open conversation. */
+/**
+ * `setTitle(name)` sets the title of the open conversation.
+ * @param {Wire.Person} person
+ */
 export function updatePerson(person, { me, conversationList, store, conversation, setTitle }) {
   const { id, name } = person;
   store?.updatePerson(person);
