@@ -136,15 +136,15 @@ export class ConversationList extends Emitter {
   }
 
   /**
-   * The other person of a direct message changed their name or avatar.
-   * @param {number} id
+   * Someone changed their name or avatar: show it in direct messages with them.
    * @param {Wire.Person} other
    */
-  updatePerson(id, other) {
-    const row = this.#rows.get(id);
-    if (!row) return;
-    this.#rows.set(id, { ...row, name: other.name, other });
-    this.#emitChange(id);
+  updatePerson(other) {
+    for (const [id, row] of this.#rows) {
+      if (row.other?.id !== other.id) continue;
+      this.#rows.set(id, { ...row, name: other.name, other });
+      this.#emitChange(id);
+    }
   }
 
   /**

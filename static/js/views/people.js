@@ -10,6 +10,7 @@ import { showAvatar } from "chatty/views/avatar.js";
 export function updatePerson(person, { me, conversationList, store, conversation, setTitle }) {
   const { id, name } = person;
   store?.updatePerson(person);
+  conversationList.updatePerson(person);
   for (const part of document.querySelectorAll(`#messages [data-author="${id}"]`)) {
     fill(part, part.matches(".quote") ? "reply-author" : "author", name);
     const avatar = slot(part, "avatar");
@@ -20,8 +21,6 @@ export function updatePerson(person, { me, conversationList, store, conversation
   fill(row, "name", name);
   for (const avatar of [row, ...document.querySelectorAll(`[data-person="${id}"]`)]) {
     if (avatar) showAvatar(avatar.matches(".avatar") ? avatar : avatar.querySelector(".avatar"), person);
-    const direct = avatar?.closest("#conversations > [data-conversation]");
-    if (direct) conversationList.updatePerson(Number(direct.dataset.conversation), person);
   }
   if (conversation?.kind === "direct" && document.querySelector(`.topbar [data-person="${id}"]`)) {
     setTitle(name);
