@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.wire import person_to_wire
+from accounts.wire import PersonOut, person_to_wire
 from conversations import limits
 from conversations.models import Conversation
 from conversations.queries.memberships import memberships_of
@@ -215,12 +215,13 @@ def _other_of(direct_key: str, user_id: int) -> int:
     return high if low == user_id else low
 
 
-def other_person(conversation: Conversation, user: User) -> User | None:
+def other_person(conversation: Conversation, user: User) -> PersonOut | None:
     """Return the other person in a direct message (the user, for notes to yourself), None for a group.
     One query for a direct message."""
     if not conversation.direct_key:
         return None
-    return _others(user, {conversation.pk: conversation.direct_key})[conversation.pk]
+    others = _others(user, {conversation.pk: conversation.direct_key})
+    return person_to_wire(others[conversation.pk])
 
 
 def title(conversation: Conversation, user: User) -> str:
