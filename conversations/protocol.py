@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
@@ -160,11 +161,10 @@ _address_decoder = msgspec.json.Decoder(_Address)
 
 # --- from the server -------------------------------------------------------------------------------
 
-Frame = dict[str, Any]
 _encoder = msgspec.json.Encoder()
 
 
-def encode(frame: Frame) -> str:
+def encode(frame: msgspec.Struct) -> str:
     return _encoder.encode(frame).decode()
 
 
@@ -179,7 +179,7 @@ class EncodedFrames:
         self._wire_bytes: bytes | None = None
 
     @classmethod
-    def of(cls, frame: Frame) -> EncodedFrames:
+    def of(cls, frame: msgspec.Struct) -> EncodedFrames:
         return cls(encode(frame))
 
     @property
@@ -203,107 +203,105 @@ def _websocket_frame(text: str) -> bytes:
     return head + payload
 
 
-def hello(*, user: Any, epoch: str, conversations: list[Frame], limits: dict[str, int]) -> Frame:
-    return {
-        "type": "hello",
-        "user": user,
-        "epoch": epoch,
-        "heartbeat": HEARTBEAT_SECONDS,
-        "limits": limits,
-        "conversations": conversations,
-    }
+class ServerFrame(msgspec.Struct, tag_field="type", frozen=True):
+    """Base class of all frames from the server. Those with messages, conversations or people are in
+    frames.py."""
 
 
-def sent(*, key: str, conversation: int, message: int, seq: int, version: int) -> Frame:
-    return {
-        "type": "sent",
-        "key": key,
-        "conversation": conversation,
-        "id": message,
-        "seq": seq,
-        "version": version,
-    }
+class SentFrame(ServerFrame, tag="sent", frozen=True):
+    key: str
+    conversation: int
+    id: int
+    seq: int
+    version: int
 
 
-def message(*, message: Any, change: Frame) -> Frame:
-    """`message`: a wire.MessageOut. `change`: {"action", "user"}, for reactions also "emoji"
-    and "on"."""
-    return {
-        "type": "message",
-        "conversation": message.conversation,
-        "version": message.version,
-        "message": message,
-        "change": change,
-    }
+class GoneConversation(msgspec.Struct, frozen=True):
+    """A conversation of which you are no longer a member."""
+
+    id: int
 
 
-def synced(
-    *,
-    conversation: int,
-    start: int,
-    version: int,
-    messages: Sequence[Any],
-    more: bool = False,
-    reset: bool = False,
-) -> Frame:
-    return {
-        "type": "synced",
-        "conversation": conversation,
-        "from": start,
-        "version": version,
-        "messages": messages,
-        "more": more,
-        "reset": reset,
-    }
+class GoneFrame(ServerFrame, tag="conversation", frozen=True):
+    change: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["removed", "deleted"]})]
+    conversation: GoneConversation
 
 
-def conversation(*, change: str, conversation: Frame) -> Frame:
-    return {"type": "conversation", "change": change, "conversation": conversation}
+class ReadFrame(ServerFrame, tag="read", frozen=True):
+    conversation: int
+    user: int
+    seq: int
 
 
-def read(*, conversation: int, user: int, seq: int) -> Frame:
-    return {"type": "read", "conversation": conversation, "user": user, "seq": seq}
+class ReadMark(msgspec.Struct, frozen=True):
+    user: int
+    seq: int
 
 
-def seen(*, conversation: int, marks: dict[int, int]) -> Frame:
-    """`marks`: user -> seq."""
-    told = [{"user": user, "seq": seq} for user, seq in marks.items()]
-    return {"type": "seen", "conversation": conversation, "marks": told}
+class SeenFrame(ServerFrame, tag="seen", frozen=True):
+    conversation: int
+    marks: list[ReadMark]
+
+    @classmethod
+    def of(cls, conversation: int, marks: Mapping[int, int]) -> SeenFrame:
+        """`marks`: user id -> seq."""
+        return cls(conversation, [ReadMark(user, seq) for user, seq in marks.items()])
 
 
-def person(*, user: Any) -> Frame:
-    return {"type": "person", "user": user}
+class PresenceFrame(ServerFrame, tag="presence", frozen=True):
+    online: list[int]
+    offline: list[int]
+    reset: bool
 
 
-def presence(*, online: list[int], offline: list[int], reset: bool) -> Frame:
-    return {"type": "presence", "online": online, "offline": offline, "reset": reset}
+class Typist(msgspec.Struct, frozen=True):
+    id: int
+    name: str
 
 
-def typing(*, conversation: int, user: Any) -> Frame:
-    return {"type": "typing", "conversation": conversation, "user": user}
+class TypingFrame(ServerFrame, tag="typing", frozen=True):
+    conversation: int
+    user: Typist
 
 
-def auth_expiring(*, seconds: int) -> Frame:
-    return {"type": "auth_expiring", "seconds": seconds}
+class AuthExpiringFrame(ServerFrame, tag="auth_expiring", frozen=True):
+    seconds: int
 
 
-def upgrade(*, detail: str) -> Frame:
-    return {"type": "upgrade", "subprotocols": [SUBPROTOCOL], "detail": detail}
+class UpgradeFrame(ServerFrame, tag="upgrade", frozen=True):
+    subprotocols: list[str]
+    detail: str
 
 
-def error(error: ChatError, **about: Any) -> Frame:
-    """`about`: the key and conversation of the rejected frame, where known."""
-    frame = {
-        "type": "error",
-        "code": error.code,
-        "detail": error.detail,
-        "retry": error.retry,
-        **about,
-    }
-    if error.retry_after is not None:
-        frame["retry_after"] = round(error.retry_after, 3)
-    return frame
+class ErrorFrame(ServerFrame, tag="error", frozen=True):
+    """`key` and `conversation`: of the rejected frame, where they are known. `retry_after`: seconds."""
+
+    code: str
+    detail: str
+    retry: bool
+    key: str | UnsetType = UNSET
+    conversation: int | UnsetType = UNSET
+    retry_after: float | UnsetType = UNSET
+
+    @classmethod
+    def of(
+        cls,
+        error: ChatError,
+        *,
+        key: str | UnsetType = UNSET,
+        conversation: int | UnsetType = UNSET,
+    ) -> ErrorFrame:
+        wait = UNSET if error.retry_after is None else round(error.retry_after, 3)
+        return cls(error.code, str(error.detail), error.retry, key, conversation, wait)
 
 
-HEARTBEAT = EncodedFrames.of({"type": "heartbeat"})
-PONG = EncodedFrames.of({"type": "pong"})
+class HeartbeatFrame(ServerFrame, tag="heartbeat", frozen=True):
+    pass
+
+
+class PongFrame(ServerFrame, tag="pong", frozen=True):
+    pass
+
+
+HEARTBEAT = EncodedFrames.of(HeartbeatFrame())
+PONG = EncodedFrames.of(PongFrame())

@@ -67,11 +67,11 @@ def leak_after_removal() -> None:
 
 def stale_quotes() -> None:
     """Keep showing the original excerpt of a message that was edited or deleted."""
-    from conversations import wire
+    from conversations.wire import messages
 
     first: dict[int, str] = {}
-    excerpt = wire.excerpt
-    wire.excerpt = lambda message: first.setdefault(message.pk, excerpt(message))
+    excerpt = messages.excerpt
+    messages.excerpt = lambda message: first.setdefault(message.pk, excerpt(message))
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
@@ -38,22 +37,17 @@ class HueField(StrictInt):
         return instance.hue
 
 
-class PictureField(serializers.CharField):
-    def __init__(self) -> None:
-        super().__init__(
-            source="picture_url",
-            read_only=True,
-            allow_null=True,
-            help_text="URL of the picture, which changes with it. Null: show initials on the avatar colour.",
-        )
-
-
 class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
     """Your account."""
 
     name = StrictText(max_length=NAME_MAX, allow_blank=False)
     hue = HueField()
-    picture = PictureField()
+    picture = serializers.CharField(
+        source="picture_url",
+        read_only=True,
+        allow_null=True,
+        help_text="URL of the picture, which changes with it. Null: show initials on the avatar colour.",
+    )
     time_zone = StrictText(max_length=64)
     language = StrictText(max_length=16, help_text="For pages and emails. Empty: the browser's.")
     theme = StrictChoice(Theme.choices)
@@ -66,17 +60,6 @@ class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
             *("time_zone", "language", "theme", "contrast"),
         )
         read_only_fields = ("id", "email")
-
-
-class PersonSerializer(serializers.ModelSerializer[User]):
-    """Another person. Never includes their email address."""
-
-    hue = serializers.IntegerField(help_text="Avatar colour, 0 to 11.")
-    picture = PictureField()
-
-    class Meta:
-        model = User
-        fields = ("id", "name", "hue", "picture")
 
 
 class RegisterSerializer(StrictSerializer):
@@ -137,12 +120,6 @@ class RotationSerializer(StrictSerializer, TokenRefreshSerializer):
 
 class LogoutSerializer(StrictSerializer):
     refresh = StrictText(allow_blank=False, required=False)
-
-
-@extend_schema_serializer(component_name="PaginatedPersonList")
-class PeoplePageSerializer(serializers.Serializer[Any]):
-    results = PersonSerializer(many=True)
-    next = serializers.URLField(allow_null=True)
 
 
 class PeopleQuery(StrictQuery):

@@ -23,15 +23,14 @@ from accounts.api.serializers import (
     LogoutSerializer,
     MeSerializer,
     PasswordSerializer,
-    PeoplePageSerializer,
     PeopleQuery,
-    PersonSerializer,
     RegisterSerializer,
     RotationSerializer,
     SignInSerializer,
     SignInTokenSerializer,
 )
 from accounts.current_user import current_user
+from accounts.wire import PeopleOut, person_to_wire
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery
@@ -227,9 +226,7 @@ class SignInView(StrictAPIView):
 class PeopleView(StrictAPIView):
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": PeopleQuery}
 
-    @extend_schema(
-        operation_id="users_list", parameters=[PeopleQuery], responses=PeoplePageSerializer
-    )
+    @extend_schema(operation_id="users_list", parameters=[PeopleQuery], responses=PeopleOut)
     def get(self, request: Request) -> Response:
         """List active people, ordered by name."""
         limiter.check("people", str(current_user(request).pk))
@@ -238,5 +235,5 @@ class PeopleView(StrictAPIView):
         rows = queries.people_page(self.query["q"], limit=PEOPLE_PAGE + 1, after=after)
         page, more = rows[:PEOPLE_PAGE], len(rows) > PEOPLE_PAGE
         place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
-        results = PersonSerializer(page, many=True).data
-        return Response({"results": results, "next": paging.next_page(request, place)})
+        results = [person_to_wire(person) for person in page]
+        return Response(PeopleOut(results, paging.next_page(request, place)))

@@ -61,3 +61,39 @@ def test_version_parameter_is_rejected(path, made, client):
     for version in ("9", "a\nb", "\x00"):
         assert client.get(path, {"version": version}).status_code == 400
     assert made == []
+
+
+def test_components_are_made_from_the_structs(client):
+    components = client.get("/api/schema/", {"format": "json"}).json()["components"]["schemas"]
+    plain = {
+        *("Person", "People", "Message", "Quote", "Reaction", "Notice", "History", "Changes"),
+        *("Conversation", "Conversations", "PublicConversation", "PublicConversations"),
+        *("Member", "Members", "Removal", "Removals"),
+    }
+    assert plain <= components.keys()
+    assert not [name for name in components if name.endswith("Out")]
+    message = components["Message"]["properties"]
+    assert set(components["Message"]["required"]) == message.keys()
+    assert message["created_at"] == {"type": "string", "format": "date-time"}
+    assert message["deleted_at"] == {"type": "string", "format": "date-time", "nullable": True}
+    assert message["kind"] == {"$ref": "#/components/schemas/MessageKindEnum"}
+    assert message["author"] == {
+        "allOf": [{"$ref": "#/components/schemas/Person"}],
+        "nullable": True,
+    }
+    conversation = components["Conversation"]["properties"]
+    assert conversation["last_text_at"] == {"type": "string", "format": "date-time"}
+    # One component for responses and requests.
+    assert conversation["role"]["allOf"] == [{"$ref": "#/components/schemas/RoleEnum"}]
+    change = components["PatchedRoleChangeRequest"]["properties"]
+    assert change["role"] == {"$ref": "#/components/schemas/RoleEnum"}
+    assert "`owner`" in components["RoleEnum"]["description"]
+
+
+def test_choices_are_described_in_the_language_of_the_request(client):
+    def roles(language):
+        schema = client.get("/api/schema/", {"format": "json", "lang": language}).json()
+        return schema["components"]["schemas"]["RoleEnum"]["description"]
+
+    assert "`member` - member" in roles("en")
+    assert "`member` - Mitglied" in roles("de")

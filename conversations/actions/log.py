@@ -9,6 +9,7 @@ from accounts.models import User
 from chatty.common import timestamps
 from conversations import bulk, notices, protocol, publisher
 from conversations.events import ConversationChanged, MembershipChanged
+from conversations.frames import Action, Change, MessageFrame
 from conversations.models import Conversation, Message
 from conversations.wire import message_to_wire
 
@@ -63,15 +64,13 @@ def set_no_reactions(message: Message) -> None:
 
 def change_event(
     message: Message,
-    action: str,
+    action: Action,
     user_id: int | None,
     *,
     gone: tuple[int, ...] = (),
     **about: Any,
 ) -> ConversationChanged:
-    frame = protocol.message(
-        message=message_to_wire(message), change={"action": action, "user": user_id, **about}
-    )
+    frame = MessageFrame.of(message_to_wire(message), Change(action, user_id, **about))
     return ConversationChanged(
         conversation=message.conversation_id,
         version=message.version,

@@ -16,6 +16,7 @@ from conversations.actions.log import change_event
 from conversations.actions.rendering import RENDERED_COLUMNS, render_for, set_rendered
 from conversations.actions.transactions import in_transaction
 from conversations.content import EMPTY_COLUMNS, Content, Rendered
+from conversations.frames import Action
 from conversations.models import Membership, Message, Reaction
 
 
@@ -140,7 +141,9 @@ def _require(allowed: bool, message: Message, membership: Membership) -> None:
         raise ChatError("not_allowed")
 
 
-def _save_change(message: Message, action: str, user: User, *changed: str, **about: Any) -> Message:
+def _save_change(
+    message: Message, action: Action, user: User, *changed: str, **about: Any
+) -> Message:
     """Save a changed message with the next version, publish the change, and return the message.
 
     Its conversation must be locked.

@@ -70,7 +70,7 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
 def _publish_read_mark(membership: Membership) -> None:
     """Update the reader's other tabs and devices immediately. Other members get it in the next round of
     realtime/read_marks.py."""
-    frame = protocol.read(
+    frame = protocol.ReadFrame(
         conversation=membership.conversation_id,
         user=membership.user_id,
         seq=membership.last_read_seq,

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.current_user import current_user
+from accounts.wire import person_to_wire
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery, StrictSerializer
@@ -23,11 +24,26 @@ from conversations.api import serializers
 from conversations.content import Content
 from conversations.models import Membership, Message
 from conversations.realtime.presence import online_users
-from conversations.wire import message_to_wire
+from conversations.wire import (
+    ChangesOut,
+    ConversationOut,
+    ConversationsOut,
+    HistoryOut,
+    MemberOut,
+    MembersOut,
+    MessageOut,
+    PublicConversationOut,
+    PublicConversationsOut,
+    RemovalOut,
+    RemovalsOut,
+    changes_to_wire,
+    history_to_wire,
+    message_to_wire,
+)
 
 _NOTHING = {204: None}
-_CONVERSATION = {200: serializers.ConversationSerializer}
-_MESSAGE = {200: serializers.MessageSerializer}
+_CONVERSATION = {200: ConversationOut}
+_MESSAGE = {200: MessageOut}
 
 
 class ChatAPIView(StrictAPIView):
@@ -43,7 +59,7 @@ class ConversationsView(ChatAPIView):
     @extend_schema(
         operation_id="conversations_list",
         parameters=[serializers.PageQuery],
-        responses=serializers.ConversationsSerializer,
+        responses=ConversationsOut,
     )
     def get(self, request: Request) -> Response:
         """List your conversations, latest message first."""
@@ -52,12 +68,11 @@ class ConversationsView(ChatAPIView):
         rows = queries.sidebar(current_user(request), limit=limit + 1, after=after)
         page, more = rows[:limit], len(rows) > limit
         place = paging.moment_cursor(page[-1].last_text_at, page[-1].id) if more else None
-        results = serializers.ConversationSerializer(page, many=True).data
-        return Response({"results": results, "next": paging.next_page(request, place)})
+        return Response(ConversationsOut(page, paging.next_page(request, place)))
 
     @extend_schema(
         request=serializers.NewConversation,
-        responses={201: serializers.ConversationSerializer},
+        responses={201: ConversationOut},
     )
     def post(self, request: Request) -> Response:
         """Create a group. You become its owner."""
@@ -81,7 +96,7 @@ class BrowseView(ChatAPIView):
     @extend_schema(
         operation_id="conversations_browse",
         parameters=[serializers.BrowseQuery],
-        responses=serializers.FoundPageSerializer,
+        responses=PublicConversationsOut,
     )
     def get(self, request: Request) -> Response:
         """List the public conversations by name."""
@@ -92,8 +107,8 @@ class BrowseView(ChatAPIView):
         )
         page, more = rows[:limit], len(rows) > limit
         place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
-        results = serializers.FoundSerializer(page, many=True).data
-        return Response({"results": results, "next": paging.next_page(request, place)})
+        results = [public_conversation_to_wire(each) for each in page]
+        return Response(PublicConversationsOut(results, paging.next_page(request, place)))
 
 
 class DirectView(ChatAPIView):
@@ -150,30 +165,28 @@ class LeaveView(ChatAPIView):
 
 
 class MembersView(ChatAPIView):
-    @extend_schema(
-        operation_id="conversations_members_list", responses=serializers.MembersSerializer
-    )
+    @extend_schema(operation_id="conversations_members_list", responses=MembersOut)
     def get(self, request: Request, conversation: int) -> Response:
         """List all members: owners, then admins, then members, each by name."""
         with access.reading(current_user(request), conversation) as membership:
             rows = queries.members(membership.conversation)
-            return Response({"results": serialize_members(conversation, rows)})
+            return Response(MembersOut(members_to_wire(conversation, rows)))
 
-    @extend_schema(request=serializers.NewMembers, responses={200: serializers.MembersSerializer})
+    @extend_schema(request=serializers.NewMembers, responses={200: MembersOut})
     def post(self, request: Request, conversation: int) -> Response:
         """Add people. Members are skipped; the response contains the new members only."""
         given = validated_body(request, serializers.NewMembers)
         rows = actions.add_members(current_user(request), conversation, given["users"])
-        return Response({"results": serialize_members(conversation, rows)})
+        return Response(MembersOut(members_to_wire(conversation, rows)))
 
 
 class MemberView(ChatAPIView):
-    @extend_schema(request=serializers.RoleChange, responses={200: serializers.MemberSerializer})
+    @extend_schema(request=serializers.RoleChange, responses={200: MemberOut})
     def patch(self, request: Request, conversation: int, user: int) -> Response:
         """Change a member's role."""
         given = validated_body(request, serializers.RoleChange)
         member = actions.change_role(current_user(request), conversation, user, given["role"])
-        return Response(serialize_members(conversation, [member])[0])
+        return Response(members_to_wire(conversation, [member])[0])
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int, user: int) -> Response:
@@ -183,16 +196,15 @@ class MemberView(ChatAPIView):
 
 
 class RemovalsView(ChatAPIView):
-    @extend_schema(
-        operation_id="conversations_removals_list", responses=serializers.RemovalsSerializer
-    )
+    @extend_schema(operation_id="conversations_removals_list", responses=RemovalsOut)
     def get(self, request: Request, conversation: int) -> Response:
         """List the people who were removed and can't join again. For owners and admins."""
         membership = access.member_of(current_user(request), conversation)
         if not access.can_manage(membership):
             raise ChatError("not_allowed")
         rows = queries.removals(membership.conversation)
-        return Response({"results": serializers.RemovalSerializer(rows, many=True).data})
+        results = [RemovalOut(person_to_wire(row.user), row.removed_at) for row in rows]
+        return Response(RemovalsOut(results))
 
 
 class RemovalView(ChatAPIView):
@@ -239,7 +251,7 @@ class MessagesView(ChatAPIView):
         responses={
             200: PolymorphicProxySerializer(
                 component_name="Messages",
-                serializers=[serializers.HistorySerializer, serializers.ChangesSerializer],
+                serializers=[HistoryOut, ChangesOut],  # type: ignore[list-item]
                 resource_type_field_name=None,
             )
         },
@@ -250,32 +262,18 @@ class MessagesView(ChatAPIView):
             if "since_version" in self.query:
                 return self._changes(membership.conversation_id)
             page = queries.history(membership.conversation, **self.query)
-        return Response(
-            {
-                "messages": [message_to_wire(message) for message in page.messages],
-                "position": page.position,
-                "has_older": page.has_older,
-                "has_newer": page.has_newer,
-            }
-        )
+        return Response(history_to_wire(page))
 
     def _changes(self, conversation: int) -> Response:
         version, limit = self.query["since_version"], self.query["limit"]
         changes = queries.changes_since(conversation, version, limit=limit)
         if changes is None:  # deleted after the membership was checked
             raise ChatError("not_found")
-        return Response(
-            {
-                "messages": [message_to_wire(message) for message in changes.messages],
-                "version": changes.version,
-                "more": changes.more,
-                "reset": changes.reset,
-            }
-        )
+        return Response(changes_to_wire(changes))
 
     @extend_schema(
         request=serializers.NewMessage,
-        responses={201: serializers.MessageSerializer, 200: serializers.MessageSerializer},
+        responses={201: MessageOut, 200: MessageOut},
     )
     def post(self, request: Request, conversation: int) -> Response:
         """Send a message (201). If the key was used before, return that message as it is now (200)."""
@@ -348,17 +346,37 @@ def conversation_response(
     row = queries.sidebar_row(current_user(request), conversation_id, even_unspoken=True)
     if row is None:
         raise ChatError("not_found")
-    return Response(serializers.ConversationSerializer(row).data, status=code, headers=headers)
+    return Response(row, status=code, headers=headers)
 
 
-def serialize_members(conversation_id: int, members: list[Membership]) -> list[Any]:
+def members_to_wire(conversation_id: int, members: list[Membership]) -> list[MemberOut]:
     """Return members as other members see them: presence and read marks only in small conversations."""
     shows_presence = bool(
         queries.small_conversations([conversation_id], most=settings.PRESENCE_MEMBERS)
     )
-    open_accounts = [member.user_id for member in members if member.user.is_active]
-    context = {"shows_presence": shows_presence, "online": online_users(open_accounts)}
-    return list(serializers.MemberSerializer(members, many=True, context=context).data)
+    online = online_users(member.user_id for member in members if member.user.is_active)
+    return [
+        MemberOut(
+            user=person_to_wire(member.user),
+            role=member.role,
+            joined_at=member.joined_at,
+            last_read_seq=member.last_read_seq if shows_presence else None,
+            online=member.user_id in online if shows_presence else None,
+        )
+        for member in members
+    ]
+
+
+def public_conversation_to_wire(found: Any) -> PublicConversationOut:
+    """`found`: a conversation of queries.browse(), with its annotations."""
+    return PublicConversationOut(
+        id=found.pk,
+        name=found.name,
+        topic=found.topic,
+        members_count=found.members_count,
+        joined=found.joined,
+        removed=found.removed,
+    )
 
 
 def message_response(message: Message, code: int = status.HTTP_200_OK, **headers: str) -> Response:

@@ -4,10 +4,10 @@ Import queries from this package, not from its modules.
 """
 
 from conversations.queries.conversation_list import (
-    SidebarRow,
     other_in,
     other_person,
     sidebar,
+    sidebar_and_closed_accounts,
     sidebar_and_versions,
     sidebar_row,
     title,
@@ -47,7 +47,6 @@ __all__ = [
     "MENTION_LETTERS",
     "Changes",
     "History",
-    "SidebarRow",
     "browse",
     "changed_clocks",
     "changed_versions",
@@ -74,6 +73,7 @@ __all__ = [
     "removals",
     "shows_presence",
     "sidebar",
+    "sidebar_and_closed_accounts",
     "sidebar_and_versions",
     "sidebar_row",
     "small_conversations",

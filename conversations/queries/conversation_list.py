@@ -1,4 +1,10 @@
-"""The sidebar: a user's conversations with titles, unread counts and mentions."""
+"""The sidebar: a user's conversations with titles, unread counts and mentions.
+
+In a ConversationOut, `name` is the other person's in a direct message. `unread` is the number of undeleted
+messages from others among the first UNREAD_WINDOW entries after the read mark; `unread_more`: there are more
+entries, shown as a "+". `mentions`: the seqs of unread messages that mention the member; always empty for
+direct messages. `other`: the other person in a direct message (the user, for notes to yourself), else None.
+"""
 
 from __future__ import annotations
 
@@ -12,59 +18,50 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.wire import PersonOut, person_to_wire
 from chatty.common.rows import columns_of, instance_maker
 from chatty.common.statements import fetch_rows, in_ids, list_ids
 from conversations import limits
 from conversations.models import Conversation
 from conversations.queries.memberships import memberships_of
-
-
-@dataclass(frozen=True, slots=True)
-class SidebarRow:
-    """One conversation as its member sees it. `name`: in a direct message, the other person's.
-
-    `unread`: number of undeleted messages from others among the first UNREAD_WINDOW entries after the
-    read mark. `unread_more`: there are more entries, shown as a "+". `mentions`: the seqs of unread
-    messages that mention the member; always empty for direct messages. `other`: the other person in a
-    direct message (the user, for notes to yourself), else None.
-    """
-
-    id: int
-    kind: str
-    access: str
-    name: str
-    topic: str
-    version: int
-    last_seq: int
-    last_read_seq: int
-    last_text_at: datetime
-    archived: bool
-    role: str
-    level: str
-    unread: int
-    unread_more: bool
-    mentions: list[int]
-    other: User | None
+from conversations.wire import ConversationOut
 
 
 def sidebar(
     user: User, *, limit: int = 200, after: tuple[datetime, int] | None = None
-) -> list[SidebarRow]:
+) -> list[ConversationOut]:
     """Return the user's conversations, latest message first. At most two queries.
 
     `after`: (last_text_at, id) of the last conversation on the previous page.
     """
+    return _sidebar(user, limit, after)[0]
+
+
+def sidebar_and_closed_accounts(
+    user: User, *, limit: int
+) -> tuple[list[ConversationOut], set[int]]:
+    """Return the sidebar, and the ids of the other people in its direct messages whose account is closed.
+    At most two queries."""
+    rows, others = _sidebar(user, limit)
+    return rows, {other.pk for other in others.values() if not other.is_active}
+
+
+def _sidebar(
+    user: User, limit: int, after: tuple[datetime, int] | None = None
+) -> tuple[list[ConversationOut], dict[int, User]]:
     condition = _SPOKEN_IN
     parameters: list[Any] = [user.pk]
     if after is not None:
         condition += " AND (c.last_text_at, c.id) < (%s, %s)"
         parameters += [connection.ops.adapt_datetimefield_value(after[0]), after[1]]
-    return _as_rows(user, _memberships(user, condition, parameters, limit))
+    found = _memberships(user, condition, parameters, limit)
+    others = _others_in(user, found)
+    return [_as_row(each, others.get(each.id)) for each in found], others
 
 
 def sidebar_row(
     user: User, conversation_id: int, *, even_unspoken: bool = False
-) -> SidebarRow | None:
+) -> ConversationOut | None:
     """Return one conversation as the sidebar shows it, None if the user is not a member.
 
     `even_unspoken`: include a direct message without messages that the other person started. Lists don't
@@ -79,7 +76,7 @@ def sidebar_row(
 
 def sidebar_and_versions(
     user: User, *, limit: int = 200
-) -> tuple[list[SidebarRow], dict[int, int]]:
+) -> tuple[list[ConversationOut], dict[int, int]]:
     """Return the sidebar, and id -> version of all conversations of the user, listed or not.
 
     Every row has a version, which is never older than the row. At most two queries for users with up to
@@ -174,16 +171,20 @@ def _statement(condition: str, vendor: str) -> str:
     return _SIDEBAR % {"window": limits.UNREAD_WINDOW, "condition": condition, **words}
 
 
-def _as_rows(user: User, found: list[_Membership]) -> list[SidebarRow]:
-    others = _others(user, {m.id: m.direct_key for m in found if m.direct_key})
+def _as_rows(user: User, found: list[_Membership]) -> list[ConversationOut]:
+    others = _others_in(user, found)
     return [_as_row(each, others.get(each.id)) for each in found]
 
 
-def _as_row(found: _Membership, other: User | None) -> SidebarRow:
+def _others_in(user: User, found: list[_Membership]) -> dict[int, User]:
+    return _others(user, {m.id: m.direct_key for m in found if m.direct_key})
+
+
+def _as_row(found: _Membership, other: User | None) -> ConversationOut:
     at = found.last_text_at
     if timezone.is_naive(at):  # SQLite returns UTC without a time zone
         at = at.replace(tzinfo=UTC)
-    return SidebarRow(
+    return ConversationOut(
         id=found.id,
         kind=found.kind,
         access=found.access,
@@ -199,7 +200,7 @@ def _as_row(found: _Membership, other: User | None) -> SidebarRow:
         unread=found.unread,
         unread_more=found.last_seq - found.last_read_seq > limits.UNREAD_WINDOW,
         mentions=sorted(int(seq) for seq in found.mentions.split(",")) if found.mentions else [],
-        other=other,
+        other=person_to_wire(other) if other else None,
     )
 
 
@@ -228,12 +229,13 @@ def _other_of(direct_key: str, user_id: int) -> int:
     return high if low == user_id else low
 
 
-def other_person(conversation: Conversation, user: User) -> User | None:
+def other_person(conversation: Conversation, user: User) -> PersonOut | None:
     """Return the other person in a direct message (the user, for notes to yourself), None for a group.
     One query for a direct message."""
     if not conversation.direct_key:
         return None
-    return _others(user, {conversation.pk: conversation.direct_key})[conversation.pk]
+    others = _others(user, {conversation.pk: conversation.direct_key})
+    return person_to_wire(others[conversation.pk])
 
 
 def title(conversation: Conversation, user: User) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conversations import limits, notices, protocol, queries
+from conversations.frames import SyncedFrame
 from conversations.models import Message
-from conversations.wire import MessageOut, message_to_wire
+from conversations.wire import changes_to_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +31,12 @@ def catch_up(conversation_id: int, version: int) -> CatchUp | None:
     changes = queries.changes_since(conversation_id, version)
     if changes is None:
         return None
-    wires: list[MessageOut] = []
-    last, more = changes.version, changes.more
-    size = 0
-    for message in changes.messages:
-        wire = message_to_wire(message)
-        size += len(message.body) + len(message.html) + 500
-        if size > limits.SYNC_BYTES and wires:
-            last, more = wires[-1].version, True
-            break
-        wires.append(wire)
-    frame = protocol.synced(
-        conversation=conversation_id,
-        start=version,
-        version=last,
-        messages=wires,
-        more=more,
-        reset=changes.reset,
+    page = changes_to_wire(changes, size=limits.SYNC_BYTES)
+    frame = SyncedFrame(
+        conversation_id, version, page.version, page.messages, page.more, page.reset
     )
-    taken = changes.messages[: len(wires)]
-    return CatchUp(protocol.encode(frame), last, _gone(taken), more, changes.reset)
+    gone = _gone(changes.messages[: len(page.messages)])
+    return CatchUp(protocol.encode(frame), page.version, gone, page.more, page.reset)
 
 
 def _gone(messages: list[Message]) -> tuple[int, ...]:

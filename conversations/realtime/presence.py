@@ -181,7 +181,7 @@ class Presence:
     ) -> None:
         changes = [*((pk, True) for pk in sorted(here)), *((pk, False) for pk in sorted(gone))]
         for some in _batches(changes, FRAME_IDS_MAX) if changes else [()]:
-            frame = protocol.presence(
+            frame = protocol.PresenceFrame(
                 online=[pk for pk, is_here in some if is_here],
                 offline=[pk for pk, is_here in some if not is_here],
                 reset=reset,

@@ -74,7 +74,7 @@ class ReadMarks:
         told = await self._threads.run(queries.read_marks_of, moved, most=self._most)
         now = self._clock()
         for conversation, marks in told.items():
-            frame = protocol.seen(conversation=conversation, marks=marks)
+            frame = protocol.SeenFrame.of(conversation, marks)
             self._relay.write(self._relay.sockets_in(conversation), protocol.encode(frame))
             lately = self._lately.setdefault(conversation, {})
             lately.update({user: (seq, now) for user, seq in marks.items()})
@@ -89,5 +89,5 @@ class ReadMarks:
         for socket in fresh:
             for conversation in socket.rooms & self._lately.keys():
                 marks = {user: seq for user, (seq, _at) in self._lately[conversation].items()}
-                frame = protocol.seen(conversation=conversation, marks=marks)
+                frame = protocol.SeenFrame.of(conversation, marks)
                 self._relay.write((socket,), protocol.encode(frame))

@@ -186,7 +186,7 @@ class Rooms:
         room = self.by_id.pop(conversation_id, None)
         if room is None:
             return
-        frame = protocol.conversation(change="deleted", conversation={"id": conversation_id})
+        frame = protocol.GoneFrame("deleted", protocol.GoneConversation(conversation_id))
         self.write(room.sockets, protocol.encode(frame))
         for socket in room.sockets:
             socket.rooms.discard(conversation_id)

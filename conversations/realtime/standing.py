@@ -11,15 +11,15 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from accounts import queries as account_queries
 from accounts.models import User
 from conversations import protocol, queries
 from conversations.events import SignedOut
+from conversations.frames import ConversationFrame
+from conversations.protocol import GoneConversation, GoneFrame
 from conversations.realtime.rooms import Rooms
 from conversations.realtime.threads import IDS_MAX, DatabaseThreads
-from conversations.wire import sidebar_to_wire
 
 RECHECK_MAX = 100  # people rechecked together
 
@@ -49,19 +49,20 @@ def standing_frames(known: list[tuple[int, str, int]]) -> list[tuple[int, str]]:
     There is no frame for a direct message without messages, because it is not in the sidebar yet.
     """
     users = User.objects.in_bulk({user_id for user_id, _change, _pk in known})
-    frames = []
+    encoded = []
     for user_id, change, conversation_id in known:
         row = queries.sidebar_row(users[user_id], conversation_id)
-        if row is None and change in ("removed", "deleted"):
-            seen: dict[str, Any] = {"id": conversation_id}
-        elif row is not None:
-            seen = sidebar_to_wire(row)
-            change = "added" if change == "removed" else change  # they were added again since
+        frame: ConversationFrame | GoneFrame
+        if row is not None:
+            # If they were removed, they were added again since.
+            change = "added" if change == "removed" else change
+            frame = ConversationFrame(change, row)
+        elif change in ("removed", "deleted"):
+            frame = GoneFrame(change, GoneConversation(conversation_id))
         else:
             continue
-        frame = protocol.conversation(change=change, conversation=seen)
-        frames.append((user_id, protocol.encode(frame)))
-    return frames
+        encoded.append((user_id, protocol.encode(frame)))
+    return encoded
 
 
 class Rechecks:

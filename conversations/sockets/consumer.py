@@ -14,16 +14,19 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils import translation
 from django.utils.translation import gettext
+from msgspec.structs import replace
 
 from accounts import socket_auth
 from accounts.models import User
 from accounts.socket_auth import SocketIdentity
+from accounts.wire import person_to_wire
 from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.common.limiter import client_address, limiter
 from conversations import actions, limits, markdown, protocol, publisher
 from conversations.actions import Draft
 from conversations.content import Content
 from conversations.events import EphemeralEvent
+from conversations.frames import HelloFrame, Limits
 from conversations.protocol import EncodedFrames
 from conversations.realtime import engine
 from conversations.realtime.writer import Result
@@ -42,7 +45,7 @@ from conversations.sockets.limits import (
 )
 from conversations.sockets.reads import Arrival, read_arrival, read_changes, read_rooms
 from conversations.sockets.send_buffer import DirectSendBuffer, QueuedSendBuffer, SendBuffer
-from conversations.wire import person_to_wire
+from conversations.wire import ConversationOut
 
 logger = logging.getLogger(__name__)
 
@@ -139,8 +142,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Close the socket of an outdated client. With this code, open pages of the former version offer
         to reload."""
         with translation.override(socket_auth.language(self.scope)):
-            frame = protocol.upgrade(
-                detail=gettext("Chatty was updated. Reload the page or update your app.")
+            frame = protocol.UpgradeFrame(
+                subprotocols=[protocol.SUBPROTOCOL],
+                detail=gettext("Chatty was updated. Reload the page or update your app."),
             )
         self.send_buffer.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
 
@@ -159,18 +163,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if self.is_stale:
             relay.recheck(user.pk)  # the session may have ended since it was read
         conversations = await self.join(user, arrival)
-        hello = protocol.hello(
+        hello = HelloFrame(
             user=person_to_wire(user),
             epoch=await self.engine.epoch(),
+            heartbeat=protocol.HEARTBEAT_SECONDS,
             conversations=conversations,
-            limits={"body": limits.BODY_MAX, "frame": protocol.FRAME_MAX},
+            limits=Limits(body=limits.BODY_MAX, frame=protocol.FRAME_MAX),
         )
         self.send_buffer.release(EncodedFrames.of(hello))
         self.engine.presence.add_socket(self)
         self.engine.read_marks.add_socket(self)
         self._watch_expiry()
 
-    async def join(self, user: User, arrival: Arrival) -> list[dict[str, Any]]:
+    async def join(self, user: User, arrival: Arrival) -> list[ConversationOut]:
         """Add this socket to the rooms of its user's conversations. Returns the latest conversations, for
         `hello`."""
         rows, versions = arrival.rows, arrival.versions
@@ -182,9 +187,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         delivered = self.engine.relay.join(self, versions)
         if self.is_stale:
             self.engine.relay.recheck(user.pk)
-        for row in rows:
-            row["version"] = max(row["version"], delivered[row["id"]])
-        return rows
+        return [
+            row if row.version >= delivered[row.id] else replace(row, version=delivered[row.id])
+            for row in rows
+        ]
 
     def _leave(self) -> None:
         for timer in self._timers:
@@ -219,7 +225,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
 
     def _write_expiry(self, seconds: float) -> None:
-        frame = protocol.auth_expiring(seconds=math.ceil(seconds))
+        frame = protocol.AuthExpiringFrame(seconds=math.ceil(seconds))
         self.write(EncodedFrames.of(frame))
 
     # --- rooms.Socket --------------------------------------------------------------------------------
@@ -281,7 +287,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     def _error_frames(self, error: ChatError, **about: Any) -> EncodedFrames:
         """Return an error frame in the user's language."""
         with translation.override(self.language or socket_auth.language(self.scope)):
-            return EncodedFrames.of(protocol.error(error, **about))
+            return EncodedFrames.of(protocol.ErrorFrame.of(error, **about))
 
     async def _handle(self, frame: protocol.ClientFrame) -> None:
         match frame:
@@ -316,10 +322,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._write_error(result, key=frame.key, conversation=frame.conversation)
             return
         message = result.message
-        answer = protocol.sent(
+        answer = protocol.SentFrame(
             key=frame.key,
             conversation=message.conversation_id,
-            message=message.pk,
+            id=message.pk,
             seq=message.seq,
             version=message.version,
         )
@@ -361,8 +367,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise ChatError("not_found")
         if not self._client_limits.note_typing(conversation_id, time.monotonic()):
             return
-        user = {"id": self.user_id, "name": self.name}
-        frame = protocol.typing(conversation=conversation_id, user=user)
+        typist = protocol.Typist(self.user_id, self.name)
+        frame = protocol.TypingFrame(conversation_id, typist)
         publisher.publish(EphemeralEvent(conversation_id, protocol.encode(frame)))
 
     async def _sync(self, frame: protocol.Sync) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from accounts import socket_auth
 from accounts.models import User
@@ -11,7 +10,7 @@ from accounts.socket_auth import Scope, SocketIdentity
 from chatty.common.errors import ChatError
 from conversations import access, queries
 from conversations.realtime.catch_up import CatchUp, catch_up
-from conversations.wire import sidebar_to_wire
+from conversations.wire import ConversationOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Arrival:
     """Who opens a socket, and what read_rooms() returns for them."""
 
     identity: SocketIdentity
-    rows: list[dict[str, Any]]
+    rows: list[ConversationOut]
     versions: dict[int, int]
 
 
@@ -29,10 +28,9 @@ def read_arrival(scope: Scope) -> Arrival:
     return Arrival(identity, *read_rooms(identity.user))
 
 
-def read_rooms(user: User) -> tuple[list[dict[str, Any]], dict[int, int]]:
+def read_rooms(user: User) -> tuple[list[ConversationOut], dict[int, int]]:
     """Return the latest conversations for `hello`, and id -> version of all the user's conversations."""
-    rows, versions = queries.sidebar_and_versions(user)
-    return [sidebar_to_wire(row) for row in rows], versions
+    return queries.sidebar_and_versions(user)
 
 
 def read_changes(user: User, conversation_id: int, version: int) -> CatchUp:

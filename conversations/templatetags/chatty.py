@@ -19,9 +19,10 @@ from django.utils.translation import get_language
 from lucide.templatetags.lucide import lucide
 
 from accounts.models import User
+from accounts.wire import PersonOut
 from chatty.version import __version__
 from conversations import notices, wire
-from conversations.web import layout, messages
+from conversations.web import layout, messages, page_data
 from conversations.web.timeline import MessageRow
 
 register = template.Library()
@@ -90,22 +91,23 @@ def timestamp(at: datetime) -> str:
 
 
 @register.simple_tag
-def avatar(person: User | None, *, size: str = "", slot: str = "") -> SafeString:
+def avatar(person: User | PersonOut | None, *, size: str = "", slot: str = "") -> SafeString:
     """A person's avatar: initials on their colour, covered by their picture once it has loaded.
 
     static/js/views/avatar.js builds the same HTML. `slot`: its data-slot, for scripts.
     """
+    url = person.picture if isinstance(person, PersonOut) else person and person.picture_url
     return format_html(
         '<span class="avatar{} avatar--h{}"{} aria-hidden="true">{}{}</span>',
         f" avatar--{size}" if size else "",
         person.hue if person else 0,
         format_html(' data-slot="{}"', slot) if slot else "",
         initials(person.name) if person else "",
-        _picture(person.picture_url) if person and person.picture else "",
+        _picture(url) if url else "",
     )
 
 
-def _picture(url: str | None) -> SafeString:
+def _picture(url: str) -> SafeString:
     return format_html(
         '<img class="avatar__picture" alt="" loading="lazy" decoding="async" src="{}">', url
     )
@@ -148,8 +150,12 @@ def sidebar(context: Context) -> dict[str, Any]:
 
 @register.simple_tag(takes_context=True)
 def app_data(context: Context) -> SafeString:
-    """<script id="app-data">: data for the page's scripts, see layout.app_data()."""
-    return json_script(layout.app_data(context["request"], context.get("page_data")), "app-data")
+    """<script id="app-data">: data for the page's scripts, see page_data.py."""
+    data = layout.page_data(context["request"], context.get("open_conversation"))
+    return format_html(
+        '<script id="app-data" type="application/json">{}</script>',
+        mark_safe(page_data.encode_for_html(data)),
+    )
 
 
 @register.simple_tag

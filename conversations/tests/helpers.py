@@ -12,12 +12,13 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from accounts.wire import person_to_wire
 from chatty.common.errors import ChatError
 from conversations import actions
 from conversations.content import Content
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
-from conversations.wire import message_to_wire, person_to_wire
+from conversations.wire import message_to_wire
 
 _numbers = itertools.count(1)
 

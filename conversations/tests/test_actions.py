@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts import actions as account_actions
 from accounts.models import User
+from accounts.wire import person_to_wire
 from chatty.common import timestamps
 from conversations import actions, limits, publisher, queries
 from conversations.actions import Sent, log, transactions
@@ -519,7 +520,7 @@ def test_direct_message_with_yourself_has_one_member(alice):
     notes = actions.open_direct(alice, alice.pk)
     say(alice, notes, "Remember the milk")
     (row,) = queries.sidebar(alice)
-    assert (row.name, row.other, row.unread) == ("Alice", alice, 0)
+    assert (row.name, row.other, row.unread) == ("Alice", person_to_wire(alice), 0)
     assert notes.memberships.count() == 1
 
 

@@ -291,7 +291,7 @@ def test_moderation_empties_the_excerpt(alice, ann, pair):
 
 def test_stored_excerpt_is_not_computed_again(alice, pair, monkeypatch):
     message = say(alice, pair, "**Hello**")
-    monkeypatch.setattr(wire, "_line", lambda html: pytest.fail("derived from HTML"))
+    monkeypatch.setattr(wire.messages, "_line", lambda html: pytest.fail("derived from HTML"))
     reply = say(alice, pair, "Yes?", reply_to=message.pk)
     assert message_json(message)["excerpt"] == message_json(reply)["reply_to"]["excerpt"] == "Hello"
 

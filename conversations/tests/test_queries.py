@@ -270,6 +270,17 @@ def test_unread_mentions_take_no_extra_query(alice, bob, django_assert_num_queri
         assert [len(row.mentions) for row in queries.sidebar(alice)] == [1] * 12
 
 
+def test_sidebar_names_the_closed_accounts_in_direct_messages(
+    alice, bob, carol, django_assert_num_queries
+):
+    for other in (alice, bob, carol):
+        actions.open_direct(alice, other.pk)
+    account_actions.close_account(bob)
+    with django_assert_num_queries(2):
+        rows, closed = queries.sidebar_and_closed_accounts(alice, limit=200)
+    assert (rows, closed) == (queries.sidebar(alice), {bob.pk})
+
+
 def test_sidebar_and_versions_covers_all_conversations(alice, bob, django_assert_num_queries):
     room = actions.create_conversation(alice, name="Group", member_ids=[bob.pk])
     unspoken = actions.open_direct(bob, alice.pk)

@@ -11,6 +11,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
+from chatty.common.errors import ChatError
 from conversations import protocol
 from conversations.protocol import EncodedFrames
 from conversations.sockets import send_buffer as outbox_module
@@ -283,5 +284,5 @@ async def test_disconnected_client_ends_its_socket():
 
 
 def test_server_frame_is_json_text():
-    frame = protocol.error(protocol.ChatError("busy", retry_after=1))
+    frame = protocol.ErrorFrame.of(ChatError("busy", retry_after=1))
     assert json.loads(unframed(EncodedFrames.of(frame).wire_bytes))["code"] == "busy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -562,17 +563,42 @@ def test_system_messages_are_shown_as_sentences(browser, group, alice, bob):
 
 
 def test_page_data_describes_the_conversation(browser, group, bobs_message, alice):
-    import json
-
     response = browser(alice).get(url("conversation", group.pk))
     data = json.loads(one(response, 'script#app-data[type="application/json"]').string)
     group.refresh_from_db()
     assert data["user"]["id"] == alice.pk
     assert data["epoch"]
     assert data["conversation"]["id"] == group.pk
-    assert data["conversation"]["version"] == group.version
     assert data["conversation"]["last_seq"] == group.last_seq
     assert data["limits"]["body"] == limits.BODY_MAX
+
+
+def test_page_carries_its_messages_and_conversations_as_rest_returns_them(
+    browser, group, bobs_message, alice
+):
+    actions.react(alice, bobs_message.pk, "👍")
+    actions.open_direct(alice, alice.pk)
+    client = browser(alice)
+    for query in ({}, {"before": group.last_seq}, {"around": 1}):
+        page = client.get(url("conversation", group.pk), query)
+        data = json.loads(one(page, "script#app-data").string)
+        history = client.get(f"/api/conversations/{group.pk}/messages/", query).json()
+        assert data["conversation"]["history"] == history
+    assert data["conversations"] == client.get("/api/conversations/").json()["results"]
+    assert len(data["conversations"]) == 2
+
+
+def test_text_in_page_data_cannot_end_the_script(browser, group, alice):
+    mean = "</script><script>alert(1)</script><!-- & \u2028\u2029"
+    actions.update_conversation(alice, group.pk, topic=mean)
+    message = helpers.say(alice, group, mean)
+    response = browser(alice).get(url("conversation", group.pk))
+    script = one(response, "script#app-data").string
+    assert not set("<>&\u2028\u2029") & set(script)
+    data = json.loads(script)
+    assert data["conversation"]["history"]["messages"][-1]["body"] == message.body
+    assert data["conversations"][0]["topic"] == message.body
+    assert not [each for each in parse(response).select("script") if each.string == "alert(1)"]
 
 
 def test_writer_of_identifies_the_user_by_more_than_the_id(alice, bob):

@@ -146,10 +146,11 @@ def test_direct_message_offers_all_or_nothing():
 def test_list_mutes_conversations_by_level(level, body, quiet, called, alices, alice, bob, pair):
     actions.set_level(alice, pair.pk, level)
     message = say(bob, pair, body)
-    row = one(alices.get("/?list"), f'li[data-conversation="{pair.pk}"]')
+    page = alices.get("/?list")
+    row = one(page, f'li[data-conversation="{pair.pk}"]')
     assert ("row--muted" in row["class"], "row--mentioned" in row["class"]) == (quiet, called)
-    assert row["data-level"] == level
-    assert row["data-mentions"] == (str(message.seq) if called else "")
+    (data,) = json.loads(one(page, "script#app-data").string)["conversations"]
+    assert (data["level"], data["mentions"]) == (level, [message.seq] if called else [])
 
 
 def test_mention_is_highlighted_only_for_the_mentioned(alices, client, alice, bob, pair):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from accounts import actions as account_actions
 from accounts.models import User
-from conversations import actions, limits, markdown, notices, queries, wire
+from conversations import actions, limits, markdown, notices, queries
 from conversations.models import Message
 from conversations.tests.helpers import log_of, message_json, say
-from conversations.wire import excerpt, timestamp
+from conversations.wire import messages as message_wire
+from conversations.wire.messages import excerpt, timestamp
 from tests.cast import create_extra
 
 
@@ -203,20 +204,20 @@ PIECES += ["[site](https://example.org/?a=1&b=2) ", f"[.](https://example.org/{'
 def test_excerpt_does_not_depend_on_the_length_read(pieces, times):
     message = Message(body="x", html=markdown.render("".join(pieces * times)[: limits.BODY_MAX]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wire, "_BEGINNING", 10**9)
+        patch.setattr(message_wire, "_BEGINNING", 10**9)
         whole = excerpt(message)
     with pytest.MonkeyPatch.context() as patch:
-        for beginning in (wire._BEGINNING, *range(180, 240)):
-            patch.setattr(wire, "_BEGINNING", beginning)
+        for beginning in (message_wire._BEGINNING, *range(180, 240)):
+            patch.setattr(message_wire, "_BEGINNING", beginning)
             assert excerpt(message) == whole
 
 
 def test_excerpt_reads_only_the_beginning_of_a_long_message(monkeypatch):
     lengths = []
-    monkeypatch.setattr(wire, "unescape", lambda text: lengths.append(len(text)) or text)
+    monkeypatch.setattr(message_wire, "unescape", lambda text: lengths.append(len(text)) or text)
     assert excerpt(Message(body="x", html=f"<p>{'word ' * 700}</p>")).endswith("word…")
     assert lengths
-    assert max(lengths) <= wire._BEGINNING
+    assert max(lengths) <= message_wire._BEGINNING
 
 
 def test_avatar_data_takes_no_extra_query(alice, bob, pair, django_assert_num_queries):

@@ -17,8 +17,10 @@ from conversations import access, limits, queries
 from conversations.content import Content
 from conversations.models import Conversation, Membership, Message
 from conversations.web import presence, timeline
-from conversations.web.layout import SidebarItem, get_sidebar
+from conversations.web.layout import get_sidebar
+from conversations.web.page_data import OpenConversation
 from conversations.web.signed_in import member_view, parse_id
+from conversations.wire import ConversationOut, history_to_wire
 
 
 def _new_key() -> str:
@@ -112,11 +114,11 @@ def conversation_page(
     history = queries.history(conversation, **_history_window(request))
     if not history.messages:  # the URL is for a seq that doesn't exist
         history = queries.history(conversation)
-    listed = _sidebar_item(request, conversation.pk)
+    listed = _find_in_sidebar(request, conversation.pk)
     unread = _count_unread(listed, membership)
     first_unread = queries.first_unread_seq(membership) if unread else None
     _set_quote(composer, membership, history.messages)
-    other = listed.person if listed else queries.other_person(conversation, user)
+    other = listed.other if listed else queries.other_person(conversation, user)
     people = presence.load_participants(membership)
     entries = timeline.entries(history.messages, membership, first_unread=first_unread)
     spoken = None if history.has_newer else presence.last_own_message(entries)
@@ -126,6 +128,7 @@ def conversation_page(
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
     url = reverse("conversations:conversation", args=[conversation.pk])
+    can_manage = access.can_manage(membership)
     context = {
         "conversation": conversation,
         "membership": membership,
@@ -145,13 +148,20 @@ def conversation_page(
         "unread": _unread_bar(unread, first_unread, first, last, url),
         "composer": composer,
         "body_max": limits.BODY_MAX,
-        "can_manage": access.can_manage(membership),
+        "can_manage": can_manage,
         "blank": timeline.blank_row(membership),
         "blank_chip": timeline.BLANK_CHIP,
     }
-    context["page_data"] = _page_data(context, history) | {
-        "members": presence.participants_data(people, spoken.message if spoken else None)
-    }
+    context["open_conversation"] = OpenConversation(
+        id=conversation.pk,
+        kind=conversation.kind,
+        last_seq=conversation.last_seq,
+        last_read_seq=membership.last_read_seq,
+        archived=conversation.is_archived,
+        can_manage=can_manage,
+        members=presence.participants_data(people, spoken.message if spoken else None),
+        history=history_to_wire(history),
+    )
     return render(request, "conversations/conversation.html", context)
 
 
@@ -182,15 +192,14 @@ class _Unread:
         return self.number > 0 or self.more
 
 
-def _sidebar_item(request: HttpRequest, conversation_id: int) -> SidebarItem | None:
+def _find_in_sidebar(request: HttpRequest, conversation_id: int) -> ConversationOut | None:
     """Return the conversation in the sidebar, which saves queries; None if it is not listed there."""
-    return next((row for row in get_sidebar(request).rows if row.id == conversation_id), None)
+    listed = (row.conversation for row in get_sidebar(request).rows)
+    return next((each for each in listed if each.id == conversation_id), None)
 
 
-def _count_unread(listed: SidebarItem | None, membership: Membership) -> _Unread:
-    if listed:
-        return _Unread(listed.unread, listed.unread_more)
-    found = queries.sidebar_row(membership.user, membership.conversation_id)
+def _count_unread(listed: ConversationOut | None, membership: Membership) -> _Unread:
+    found = listed or queries.sidebar_row(membership.user, membership.conversation_id)
     return _Unread(found.unread, found.unread_more) if found else _Unread(0, False)
 
 
@@ -219,23 +228,3 @@ def _set_quote(composer: Composer, membership: Membership, shown: list[Message])
         composer.cancel_reply()
         return
     composer.quote = timeline.quote(quoted)
-
-
-def _page_data(context: dict[str, Any], history: queries.History) -> dict[str, Any]:
-    """Return the data of the open conversation for scripts.
-
-    `version`: the position from which they continue. It was read before the rows, so it is only valid for
-    a page that includes the latest message (`has_newer` is false).
-    """
-    conversation, membership = context["conversation"], context["membership"]
-    return {
-        "id": conversation.pk,
-        "kind": conversation.kind,
-        "version": history.position,
-        "last_seq": conversation.last_seq,
-        "last_read_seq": membership.last_read_seq,
-        "has_older": history.has_older,
-        "has_newer": history.has_newer,
-        "archived": conversation.is_archived,
-        "can_manage": context["can_manage"],
-    }

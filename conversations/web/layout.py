@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
 
 import msgspec
 from django.http import HttpRequest
@@ -12,10 +12,12 @@ from django.urls import reverse
 
 from accounts.current_user import current_user
 from accounts.models import User
+from accounts.wire import person_to_wire
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
 from conversations.realtime.presence import online_users
-from conversations.wire import person_to_wire
+from conversations.web.page_data import Me, OpenConversation, PageData, PageLimits, Urls
+from conversations.wire import ConversationOut
 
 SIDEBAR_ROWS = 200
 
@@ -24,16 +26,7 @@ SIDEBAR_ROWS = 200
 class SidebarItem:
     """A conversation in the sidebar, for _sidebar_row.html."""
 
-    id: int
-    kind: str
-    access: str
-    name: str
-    archived: bool
-    unread: int
-    unread_more: bool
-    level: str
-    mentions: list[int]
-    person: User | None
+    conversation: ConversationOut
     url: str
     is_current: bool
     is_online: bool
@@ -42,24 +35,41 @@ class SidebarItem:
     def level_in_force(self) -> str:
         """The effective level. In direct messages there are no mentions, so "mentions" means "all". The same
         as levelOf() in conversation_list.js."""
-        asks_mentions = self.level == Membership.Level.MENTIONS
-        is_direct = self.kind == Conversation.Kind.DIRECT
-        return Membership.Level.ALL if asks_mentions and is_direct else self.level
+        asks_mentions = self.conversation.level == Membership.Level.MENTIONS
+        is_direct = self.conversation.kind == Conversation.Kind.DIRECT
+        return Membership.Level.ALL if asks_mentions and is_direct else self.conversation.level
 
     @property
     def is_quiet(self) -> bool:
         """Whether it has nothing to notify of, as notifiableCount() in conversation_list.js."""
         match self.level_in_force:
             case Membership.Level.ALL:
-                return not self.unread
+                return not self.conversation.unread
             case Membership.Level.MENTIONS:
-                return not self.mentions
+                return not self.conversation.mentions
         return True
 
 
-BLANK_ITEM = SidebarItem(
-    0, "group", "closed", "", False, 0, False, "all", [], None, "/c/0/", False, False
+_BLANK = ConversationOut(
+    id=0,
+    kind=Conversation.Kind.GROUP,
+    access=Conversation.Access.CLOSED,
+    name="",
+    topic="",
+    version=0,
+    last_seq=0,
+    last_read_seq=0,
+    last_text_at=datetime.min.replace(tzinfo=UTC),
+    unread=0,
+    unread_more=False,
+    mentions=[],
+    role=Membership.Role.MEMBER,
+    level=Membership.Level.ALL,
+    archived=False,
+    other=None,
 )
+# For <template id="sidebar-row-template">.
+BLANK_ITEM = SidebarItem(_BLANK, "/c/0/", is_current=False, is_online=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +83,24 @@ def get_sidebar(request: HttpRequest) -> Sidebar:
     kept: Sidebar | None = getattr(request, "_sidebar", None)
     if kept is None:
         limit = limits.CONVERSATIONS_MAX if "all" in request.GET else SIDEBAR_ROWS
-        found = queries.sidebar(current_user(request), limit=limit)
+        found, closed = queries.sidebar_and_closed_accounts(current_user(request), limit=limit)
         match = request.resolver_match
         current = match.kwargs.get("conversation_id") if match else None
-        online = online_users([row.other.pk for row in found if row.other])
+        online = online_users({row.other.id for row in found if row.other} - closed)
         kept = Sidebar(
-            rows=[_sidebar_item(row, row.id == current, online) for row in found],
+            rows=[
+                SidebarItem(
+                    conversation=row,
+                    url=f"/c/{row.id}/",
+                    is_current=row.id == current,
+                    is_online=row.other is not None and row.other.id in online,
+                )
+                for row in found
+            ],
             more=len(found) == limit < limits.CONVERSATIONS_MAX,
         )
         request._sidebar = kept  # type: ignore[attr-defined]
     return kept
-
-
-def _sidebar_item(row: queries.SidebarRow, current: bool, online: set[int]) -> SidebarItem:
-    return SidebarItem(
-        id=row.id,
-        kind=row.kind,
-        access=row.access,
-        name=row.name,
-        archived=row.archived,
-        unread=row.unread,
-        unread_more=row.unread_more,
-        level=row.level,
-        mentions=row.mentions,
-        person=row.other,
-        url=f"/c/{row.id}/",
-        is_current=current,
-        is_online=row.other is not None and row.other.is_active and row.other.pk in online,
-    )
 
 
 def writer_of(user: User) -> str:
@@ -116,22 +116,20 @@ def writer_of(user: User) -> str:
     )
 
 
-def app_data(request: HttpRequest, conversation: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the content of #app-data.
-
-    `conversation`: data of the open conversation, see conversation_page.py; None on other pages.
-    """
+def page_data(request: HttpRequest, conversation: OpenConversation | None) -> PageData:
+    """Return the content of #app-data. `conversation`: the open one, None on other pages."""
     user = current_user(request)
-    return {
-        "user": msgspec.structs.asdict(person_to_wire(user)) | {"time_zone": user.time_zone},
-        "epoch": queries.epoch(),
-        "writer": writer_of(user),
-        "conversation": conversation,
-        "urls": {
-            "socket": "/ws/",
-            "api": "/api/",
-            "home": reverse("conversations:home"),
-            "sign_in": reverse("accounts:sign_in"),
-        },
-        "limits": {"body": limits.BODY_MAX},
-    }
+    return PageData(
+        user=Me(**msgspec.structs.asdict(person_to_wire(user)), time_zone=user.time_zone),
+        epoch=queries.epoch(),
+        writer=writer_of(user),
+        conversation=conversation,
+        conversations=[row.conversation for row in get_sidebar(request).rows],
+        urls=Urls(
+            socket="/ws/",
+            api="/api/",
+            home=reverse("conversations:home"),
+            sign_in=reverse("accounts:sign_in"),
+        ),
+        limits=PageLimits(body=limits.BODY_MAX),
+    )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,6 +14,7 @@ from django.utils.translation import ngettext
 from conversations import queries
 from conversations.models import Membership, Message
 from conversations.realtime.presence import online_users
+from conversations.web.page_data import Participant
 from conversations.web.timeline import Entry, MessageRow, ReadReceipt
 
 NAMES_SHOWN = 3  # in a read receipt; if there are more people, two names and a number
@@ -111,19 +111,17 @@ def _join_names(names: list[str]) -> str:
     return _("%(names)s and %(last)s") % both
 
 
-def participants_data(
-    participants: Participants, last: Message | None
-) -> list[dict[str, Any]] | None:
-    """Return the others for scripts. `since`: earlier messages don't count as seen by this person."""
+def participants_data(participants: Participants, last: Message | None) -> list[Participant] | None:
+    """Return the others for scripts."""
     if participants.others is None:
         return None
     return [
-        {
-            "id": other.user_id,
-            "name": other.user.name,
-            "seq": other.last_read_seq,
-            "since": last.seq if last and other.joined_at > last.created_at else 0,
-            "online": other.user_id in participants.online,
-        }
+        Participant(
+            id=other.user_id,
+            name=other.user.name,
+            seq=other.last_read_seq,
+            since=last.seq if last and other.joined_at > last.created_at else 0,
+            online=other.user_id in participants.online,
+        )
         for other in participants.others
     ]

@@ -123,7 +123,7 @@ def share(request: HttpRequest) -> HttpResponse:
         # Many apps repeat the URL in the text.
         if part and not any(part in earlier for earlier in parts):
             parts.append(part)
-    rows = [row for row in get_sidebar(request).rows if not row.archived]
+    rows = [row for row in get_sidebar(request).rows if not row.conversation.archived]
     return render(
         request, "conversations/share.html", {"shared": "\n".join(parts), "conversations": rows}
     )

@@ -13,7 +13,7 @@ import { BufferedEmitter } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
 import { isWatched, slot, view } from "chatty/views/dom.js";
-import { MessageView, readMessage } from "chatty/views/message.js";
+import { MessageView } from "chatty/views/message.js";
 import { Shortcuts } from "chatty/views/shortcuts.js";
 import { ReadMarks } from "chatty/views/read_marks.js";
 import { Sidebar } from "chatty/views/sidebar.js";
@@ -24,12 +24,13 @@ const RELOAD_PAUSE = 10_000; // ms: no second automatic reload within this time
 
 async function main() {
   view("forms").then(({ help }) => help());
+  /** @type {Wire.PageData} */
   const data = JSON.parse(document.getElementById("app-data").textContent);
   const { user: me, epoch, conversation, urls } = data;
   const scope = `${me.id}.${epoch}`;
 
-  const conversationList = new ConversationList({ me: me.id, rows: Sidebar.read() });
-  const store = conversation && new Store({ me: me.id, page: pageOf(conversation) });
+  const conversationList = new ConversationList({ me: me.id, rows: data.conversations });
+  const store = conversation && new Store({ me: me.id, page: conversation.history });
   const rest = new Rest({ root: urls.api, token: csrfToken, t });
   const socket = new Socket(socketUrl(urls.socket));
   const chat = new Chat({
@@ -233,16 +234,6 @@ function followNotice(kind, notice, { setTitle, composer, timeline, lock }) {
   }
   // The page has no composer, so there is no text to lose: reload to get one from the server.
   if (kind === "unarchived" && !composer) reload();
-}
-
-function pageOf(conversation) {
-  const rows = document.querySelectorAll("#messages > [data-message-id]");
-  return {
-    messages: [...rows].map(readMessage),
-    position: conversation.version,
-    has_older: conversation.has_older,
-    has_newer: conversation.has_newer,
-  };
 }
 
 function socketUrl(path) {

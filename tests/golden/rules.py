@@ -16,6 +16,7 @@ import msgspec
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import ngettext
+from msgspec import structs
 
 from accounts import queries as account_queries
 from accounts.models import User
@@ -94,7 +95,8 @@ def people_found(given: dict[str, str]) -> bool:
 @_rule
 def levels(given: dict[str, Any]) -> dict[str, Any]:
     """The notification level in force. `given`: of a conversation, with the seqs of unread mentions."""
-    item = replace(layout.BLANK_ITEM, **given)
+    blank = layout.BLANK_ITEM
+    item = replace(blank, conversation=structs.replace(blank.conversation, **given))
     return {"level": item.level_in_force, "quiet": item.is_quiet}
 
 

@@ -133,16 +133,36 @@ export function test_counts_older_than_the_read_mark_are_requested_again() {
 export function test_update_person_renames_the_direct_message_without_moving_it() {
   const conversationList = new ConversationList({
     me: 1,
-    rows: [{ id: 8, kind: "direct", name: "Bob", unread: 2 }],
+    rows: [
+      { id: 8, kind: "direct", name: "Bob", unread: 2, other: { id: 2, name: "Bob" } },
+      { id: 9, kind: "direct", name: "Mia", unread: 0, other: { id: 3, name: "Mia" } },
+      { id: 10, kind: "group", name: "Kitchen", unread: 0, other: null },
+    ],
   });
   const changes = [];
   conversationList.on("change", (change) => changes.push(change));
   const other = { id: 2, name: "Robert", hue: 3, picture: null };
-  conversationList.updatePerson(8, other);
-  conversationList.updatePerson(9, other); // not mine
+  conversationList.updatePerson(other);
   const { name, unread } = conversationList.get(8);
-  equal([name, conversationList.get(8).other, unread, conversationList.ids()], ["Robert", other, 2, [8]]);
+  equal([name, conversationList.get(8).other, unread], ["Robert", other, 2]);
+  equal(conversationList.get(9).name, "Mia");
   equal(changes, [{ id: 8, moved: false }]);
+}
+
+export function test_rows_of_the_page_are_continued_from_the_first_counts_of_the_server() {
+  const server = new Server();
+  server.create();
+  const row = given(server);
+  const conversationList = new ConversationList({ me: ME, rows: [row] });
+  equal(conversationList.total().count, 1, "the page's own count is shown");
+  const asked = [];
+  conversationList.on("recount", ({ id }) => asked.push(id));
+  server.create(); // while the page was loading
+  hear(conversationList, server.events[1]);
+  equal([asked, conversationList.total().count], [[7], 1]);
+  conversationList.setCounts([given(server)]);
+  const { counted, first, unverified } = conversationList.get(7);
+  equal([counted, first, unverified], [true, { seq: 2, count: 2 }, false]);
 }
 
 export function test_rename_frame_does_not_overwrite_newer_counts() {

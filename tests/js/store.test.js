@@ -112,15 +112,6 @@ export function test_pending_message_is_not_added_after_its_message_has_arrived(
   equal(store.pending(), []);
 }
 
-export function test_full_message_replaces_a_shallow_one_of_the_same_version() {
-  const server = new Server();
-  const loadMessage = server.create();
-  const page = server.history();
-  const store = new Store({ me: ME, page: { ...page, messages: [{ ...loadMessage, shallow: true }] } });
-  store.merge([loadMessage]);
-  equal(store.get(loadMessage.id).shallow, undefined);
-}
-
 export function test_replace_keeps_messages_newer_than_the_page() {
   const server = new Server();
   const first = server.create();

@@ -28,9 +28,12 @@ export class Chat extends Emitter {
   #me;
   #epoch;
   #conversation; // id, or null on pages without one
+  /** @type {import("chatty/chat/socket.js").Socket} */
   #socket;
   #rest;
+  /** @type {import("chatty/chat/store.js").Store} */
   #store;
+  /** @type {import("chatty/chat/conversation_list.js").ConversationList} */
   #conversationList;
   #outbox = null;
   #t;
@@ -131,10 +134,13 @@ export class Chat extends Emitter {
     if (answer?.id) this.#store.merge([answer]);
   }
 
-  /** The full message with its Markdown: messages read from the server-rendered page are shallow. */
+  /**
+   * The message, from the server if it is outside the window.
+   * @returns {Promise<Wire.Message>}
+   */
   async loadMessage(id) {
     const known = this.#store.get(id);
-    if (known && !known.shallow) return known;
+    if (known) return known;
     const message = await this.#rest.get(`messages/${id}/`);
     this.#store.merge([message]);
     return message;
@@ -190,6 +196,7 @@ export class Chat extends Emitter {
 
   // Internal: frames from the socket
 
+  /** @param {Wire.HelloFrame} frame */
   #onHello(frame) {
     if (frame.user.id !== this.#me || frame.epoch !== this.#epoch) {
       this.#isVerified = false;
@@ -206,6 +213,7 @@ export class Chat extends Emitter {
     this.#outbox?.kick();
   }
 
+  /** @param {Exclude<Wire.ServerFrame, Wire.HelloFrame>} frame */
   #onFrame(frame) {
     switch (frame.type) {
       case "message":
@@ -229,6 +237,7 @@ export class Chat extends Emitter {
     }
   }
 
+  /** @param {Wire.MessageFrame} frame */
   #onMessage(frame) {
     this.#conversationList.applyMessages({ ...frame, messages: [frame.message] });
     if (!this.#store || frame.conversation !== this.#conversation) return;
@@ -240,6 +249,7 @@ export class Chat extends Emitter {
     });
   }
 
+  /** @param {Omit<Wire.SyncedFrame, "type">} frame */
   #onSynced(frame) {
     if (frame.reset) this.#recountSoon(frame.conversation);
     else this.#conversationList.applyMessages(frame);
@@ -256,10 +266,12 @@ export class Chat extends Emitter {
     }
   }
 
+  /** @param {Wire.Message} message */
   #emitMessage(message) {
     this.emit("message", { message, own: message.author?.id === this.#me });
   }
 
+  /** @param {Wire.ErrorFrame} frame */
   #onError(frame) {
     if (!frame.key) {
       // For example, I was removed while offline: a sync of this conversation then returns not_found.
@@ -276,6 +288,7 @@ export class Chat extends Emitter {
     this.#settle(frame.key, (answer) => answer.reject(error));
   }
 
+  /** @param {Wire.ReadFrame} frame */
   #onRead({ conversation, user, seq }) {
     if (user !== this.#me) return;
     if (conversation !== this.#conversation) {
@@ -302,11 +315,13 @@ export class Chat extends Emitter {
     this.emit("read_mark", { seq });
   }
 
+  /** @param {Wire.TypingFrame} frame */
   #onTyping({ conversation, user }) {
     // The server also sends it to my own other windows.
     if (conversation === this.#conversation && user.id !== this.#me) this.emit("typing", { user });
   }
 
+  /** @param {Wire.ConversationFrame | Wire.GoneFrame} frame */
   #onConversation(frame) {
     this.#conversationList.applyConversation(frame);
     if (frame.conversation.id !== this.#conversation) return;
@@ -370,6 +385,7 @@ export class Chat extends Emitter {
 
   async #catchUpByRest() {
     const from = this.#store.position;
+    /** @type {Wire.Changes} */
     const changes = await this.#rest.get(this.#messagesPath, { since_version: from });
     this.#onSynced({ conversation: this.#conversation, from, ...changes, more: false });
     this.#outbox?.kick();
@@ -407,6 +423,7 @@ export class Chat extends Emitter {
       const timer = setTimeout(() => this.#loseAnswer(record.key), ANSWER);
       this.#answers.set(record.key, { resolve, reject, timer });
       const { conversation, key } = record;
+      /** @type {Wire.Send} */
       const frame = { ...contentOf(record), type: "send", conversation, key };
       if (!this.#socket.send(frame)) this.#loseAnswer(key);
     });
@@ -414,6 +431,7 @@ export class Chat extends Emitter {
 
   async #deliverByRest(record) {
     const path = `conversations/${record.conversation}/messages/`;
+    /** @type {Wire.Message} */
     const message = await this.#rest.post(path, { ...contentOf(record), key: record.key });
     if (record.conversation === this.#conversation) this.#store?.merge([message]);
     return { id: message.id, seq: message.seq, version: message.version };
@@ -456,7 +474,11 @@ export class Chat extends Emitter {
     this.#conversationList.read({ conversation, seq, unread });
   }
 
-  /** Apply the server's counts. It may not have received the latest read marks of this window yet. */
+  /**
+   * Apply the server's counts. It may not have received the latest read marks of this window yet.
+   * @param {Wire.Conversation[]} conversations
+   * @param {number} [asOf]
+   */
   #setCounts(conversations, asOf) {
     this.#conversationList.setCounts(conversations, asOf);
     const seq = conversations.find(({ id }) => id === this.#conversation)?.last_read_seq;
@@ -509,6 +531,7 @@ export class Chat extends Emitter {
     return `conversations/${this.#conversation}/messages/`;
   }
 
+  /** @returns {Promise<Wire.History>} */
   #history(query) {
     return this.#rest.get(this.#messagesPath, { limit: PAGE, ...query });
   }

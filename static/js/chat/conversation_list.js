@@ -13,20 +13,31 @@ import { isLiveText } from "chatty/chat/store.js";
 // more. Keep in sync.
 export const WINDOW = 200;
 
+/**
+ * A conversation with: `counted`, false until its counts come from a `hello`; `moves`, how often my read
+ * mark has changed; `unverified`, after a mark that moved back; `first`, its first counts.
+ * @typedef {Wire.Conversation & {
+ *   counted: boolean, moves: number, unverified?: boolean, first?: { seq: number, count: number }
+ * }} Row
+ */
+
 export class ConversationList extends Emitter {
   #me;
-  #rows = new Map(); // id -> row
+  /** @type {Map<number, Row>} */
+  #rows = new Map();
 
   /**
-   * `rows`: [{id, kind, level, unread, unread_more, mentions}], as rendered by the server. Emits
+   * `rows`: the conversations in the sidebar, as the page was rendered. Their counts are shown, but only
+   * those of the next `hello` are continued. Emits
    * "change" {id, moved}, "removed" {id}, "messages" {id, messages} (the changed ones, before "change")
    * and "recount" {id}: fetch the conversation and pass it to setCounts(), with the value asOf(id) had
    * before the request.
+   * @param {{ me: number, rows: Wire.Conversation[] }} given
    */
   constructor({ me, rows }) {
     super();
     this.#me = me;
-    for (const row of rows) this.#rows.set(row.id, { ...row, version: 0, moves: 0, counted: false });
+    for (const row of rows) this.#rows.set(row.id, { ...row, moves: 0, counted: false });
   }
 
   get(id) {
@@ -59,7 +70,11 @@ export class ConversationList extends Emitter {
     if (row) row.moves += 1;
   }
 
-  /** Apply the conversations of a `hello`, or a single one requested when asOf(id) was `asOf`. */
+  /**
+   * Apply the conversations of a `hello`, or a single one requested when asOf(id) was `asOf`.
+   * @param {Wire.Conversation[]} conversations
+   * @param {number | null} [asOf]
+   */
   setCounts(conversations, asOf = null) {
     for (const given of conversations) {
       const row = this.#rows.get(given.id);
@@ -69,7 +84,10 @@ export class ConversationList extends Emitter {
     }
   }
 
-  /** Apply changed messages, live or from a sync, that bring the conversation to `version`. */
+  /**
+   * Apply changed messages, live or from a sync, that bring the conversation to `version`.
+   * @param {{ conversation: number, version: number, messages: Wire.Message[] }} change
+   */
   applyMessages({ conversation, version, messages }) {
     const row = this.#rows.get(conversation);
     if (!row?.counted) return this.#requestRecount(conversation);
@@ -117,23 +135,38 @@ export class ConversationList extends Emitter {
     }
   }
 
-  /** The other person of a direct message changed their name or avatar. */
-  updatePerson(id, other) {
-    if (this.#rows.has(id)) this.#put({ id, name: other.name, other }, { moved: false });
+  /**
+   * Someone changed their name or avatar: show it in direct messages with them.
+   * @param {Wire.Person} other
+   */
+  updatePerson(other) {
+    for (const [id, row] of this.#rows) {
+      if (row.other?.id !== other.id) continue;
+      this.#rows.set(id, { ...row, name: other.name, other });
+      this.#emitChange(id);
+    }
   }
 
-  /** Apply a `conversation` frame: I was added, removed or given a role, or it was renamed, archived, ... */
-  applyConversation({ change, conversation }) {
-    if (change === "removed" || change === "deleted") {
-      if (this.#rows.delete(conversation.id)) this.emit("removed", { id: conversation.id });
+  /**
+   * Apply a `conversation` frame: I was added, removed or given a role, or it was renamed, archived, ...
+   * @param {Wire.ConversationFrame | Wire.GoneFrame} frame
+   */
+  applyConversation(frame) {
+    const { id } = frame.conversation;
+    if (frame.change === "removed" || frame.change === "deleted") {
+      if (this.#rows.delete(id)) this.emit("removed", { id });
     } else {
-      this.#put(this.#withoutStaleCounts(conversation), { moved: change === "added" });
+      const given = /** @type {Wire.Conversation} */ (frame.conversation);
+      this.#put(this.#withoutStaleCounts(given), { moved: frame.change === "added" });
     }
   }
 
   // Internal
 
-  /** A frame about a name or a role also has counts, from when it was created. Keep ours if newer. */
+  /**
+   * A frame about a name or a role also has counts, from when it was created. Keep ours if newer.
+   * @param {Wire.Conversation} given
+   */
   #withoutStaleCounts(given) {
     const row = this.#rows.get(given.id);
     if (!row?.counted) return given;
@@ -143,23 +176,33 @@ export class ConversationList extends Emitter {
     return { ...given, version, last_seq, last_read_seq, unread, unread_more, mentions };
   }
 
+  /** @param {Wire.Conversation} given */
   #put(given, { moved }) {
-    const row = this.#rows.get(given.id) ?? { unread: 0, unread_more: false, version: 0, moves: 0 };
-    const counted = Boolean(row.counted) || given.last_seq !== undefined;
-    const unverified = row.unverified || given.last_read_seq < row.last_read_seq;
-    const put = { ...row, ...given, counted, unverified };
+    const row = this.#rows.get(given.id);
+    const isMovedBack = row?.counted && given.last_read_seq < row.last_read_seq;
+    const unverified = Boolean(row?.unverified || isMovedBack);
+    /** @type {Row} */
+    const put = { moves: 0, ...row, ...given, counted: true, unverified };
     // The first counts of a row rendered by the server, the baseline for notifications.
-    if (counted && row.counted === false) put.first = { seq: put.last_seq, count: notifiableCount(put) };
+    if (row && !row.counted) put.first = { seq: put.last_seq, count: notifiableCount(put) };
     this.#rows.set(given.id, put);
     this.#emitChange(given.id, moved);
   }
 
+  /**
+   * @param {Row} row
+   * @param {Wire.Message} message
+   */
   #counts(row, { kind, author, seq }) {
     const isOthers = kind === "text" && author?.id !== this.#me;
     return isOthers && seq > row.last_read_seq && seq <= row.last_read_seq + WINDOW;
   }
 
-  /** Direct messages have no mentions: all of them are to me. */
+  /**
+   * Direct messages have no mentions: all of them are to me.
+   * @param {Row} row
+   * @param {Wire.Message} message
+   */
   #mentionsMe({ kind }, message) {
     return kind !== "direct" && isLiveText(message) && Boolean(message.mentions?.includes(this.#me));
   }
@@ -173,12 +216,18 @@ export class ConversationList extends Emitter {
   }
 }
 
-/** The notification level: "all", "mentions" or "nothing". Direct messages have no mentions. */
+/**
+ * The notification level: "all", "mentions" or "nothing". Direct messages have no mentions.
+ * @param {Wire.Conversation} conversation
+ */
 export function levelOf({ kind, level }) {
   return kind === "direct" && level === "mentions" ? "all" : (level ?? "all");
 }
 
-/** How many unread messages of a conversation count for notifications at its level. */
+/**
+ * How many unread messages of a conversation count for notifications at its level.
+ * @param {Wire.Conversation} row
+ */
 export function notifiableCount(row) {
   const level = levelOf(row);
   if (level === "all") return row.unread;

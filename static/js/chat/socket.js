@@ -75,7 +75,10 @@ export class Socket extends Emitter {
     return this.#everOpen ? 0 : this.#failedAttempts;
   }
 
-  /** Send a frame. Returns false if there is no open socket: frames are not queued. */
+  /**
+   * Send a frame. Returns false if there is no open socket: frames are not queued.
+   * @param {Wire.ClientFrame} frame
+   */
   send(frame) {
     if (!this.online || this.#socket.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(frame));
@@ -109,6 +112,7 @@ export class Socket extends Emitter {
   }
 
   #onData(data) {
+    /** @type {Wire.ServerFrame} */
     let frame;
     try {
       frame = JSON.parse(data);
@@ -121,6 +125,7 @@ export class Socket extends Emitter {
     else this.#onFrame(frame);
   }
 
+  /** @param {Wire.HelloFrame} frame */
   #onHello(frame) {
     this.#attempt = 0;
     this.#failedAttempts = 0;
@@ -131,6 +136,7 @@ export class Socket extends Emitter {
     this.emit("hello", frame);
   }
 
+  /** @param {Exclude<Wire.ServerFrame, Wire.HelloFrame>} frame */
   #onFrame(frame) {
     // An error without a key is about the socket itself, such as why it is about to be closed.
     if (frame.type === "error" && !frame.key && frame.retry_after) {

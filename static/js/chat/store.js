@@ -18,8 +18,10 @@ import { Emitter } from "chatty/lib/emitter.js";
 
 export class Store extends Emitter {
   #me;
-  #messages = new Map(); // id -> message, including some outside the window
-  #quotes = new Map(); // id of a quoted message -> the newest quote of it
+  /** @type {Map<number, Wire.Message>} By id, including some outside the window. */
+  #messages = new Map();
+  /** @type {Map<number, Wire.Quote>} By id of the quoted message: the newest quote of it. */
+  #quotes = new Map();
   #pending = new Map(); // key -> outbox entry whose message has not arrived yet, oldest first
   #touched = new Set(); // keys of `pending` that changed since the last "change"
   #ahead = new Set(); // versions received beyond position + 1
@@ -30,8 +32,8 @@ export class Store extends Emitter {
   #era = 0; // incremented whenever messages are dropped
 
   /**
-   * `page` is a page of history: {messages, position, has_older, has_newer}.
    * `me` is my user id.
+   * @param {{ me: number, page: Wire.History }} given
    */
   constructor({ me, page }) {
     super();
@@ -82,20 +84,23 @@ export class Store extends Emitter {
   }
 
   /**
-   * The current quote of a message: {id, seq, version, author, excerpt, deleted}. Undefined if unknown;
-   * it can be known for messages outside the window.
+   * The current quote of a message. Undefined if unknown; it can be known for messages outside the window.
+   * @returns {Wire.Quote | undefined}
    */
   quoteOf(id) {
     const message = this.#messages.get(id);
     const quote = this.#quotes.get(id);
-    if (!message || message.shallow || message.version <= quote?.version) return quote;
+    if (!message || message.version <= quote?.version) return quote;
     const { seq, version, author, excerpt, deleted_at: deletedAt } = message;
     return { id, seq, version, author, excerpt, deleted: Boolean(deletedAt) };
   }
 
   // Updates
 
-  /** Apply a live `message` frame. Returns true if this version of the message is new. */
+  /**
+   * Apply a live `message` frame. Returns true if this version of the message is new.
+   * @param {Pick<Wire.MessageFrame, "version" | "message">} frame
+   */
   applyMessage({ version, message }) {
     this.#raiseHead(version);
     if (version > this.#position) this.#ahead.add(version);
@@ -108,6 +113,7 @@ export class Store extends Emitter {
   /**
    * Apply a `synced` frame without reset. Returns the messages that were new or changed.
    * A frame that starts beyond the position is shown, but doesn't move the position past the gap.
+   * @param {Pick<Wire.SyncedFrame, "from" | "version" | "messages">} frame
    */
   catchUp({ from, version, messages }) {
     this.#raiseHead(version);
@@ -117,7 +123,10 @@ export class Store extends Emitter {
     return fresh;
   }
 
-  /** Show full messages from a response. They don't move the position. */
+  /**
+   * Show messages from a response. They don't move the position.
+   * @param {Wire.Message[]} messages
+   */
   merge(messages) {
     for (const message of messages) this.#raiseHead(message.version);
     const fresh = messages.filter((message) => this.#upsert(message));
@@ -135,7 +144,10 @@ export class Store extends Emitter {
     return this.#unreadAfter(seq)[0];
   }
 
-  /** Someone changed their name or avatar: use it in everything rendered from now on. */
+  /**
+   * Someone changed their name or avatar: use it in everything rendered from now on.
+   * @param {Wire.Person} person
+   */
   updatePerson(person) {
     for (const message of this.#messages.values()) {
       const { author, reply_to: quoted } = message;
@@ -154,6 +166,7 @@ export class Store extends Emitter {
     return this.#era;
   }
 
+  /** @param {Wire.History} page */
   addOlder(page, era) {
     if (era !== this.#era) return;
     const fresh = page.messages.filter((message) => this.#upsert(message));
@@ -164,6 +177,7 @@ export class Store extends Emitter {
     );
   }
 
+  /** @param {Wire.History} page */
   addNewer(page, era) {
     if (era !== this.#era) return;
     const fresh = page.messages.filter((message) => this.#upsert(message));
@@ -174,7 +188,10 @@ export class Store extends Emitter {
     );
   }
 
-  /** Replace the window, after a reset or when jumping to another part of the history. */
+  /**
+   * Replace the window, after a reset or when jumping to another part of the history.
+   * @param {Wire.History} page
+   */
   replace(page) {
     const gone = [...this.#messages.keys()];
     this.#replace(page);
@@ -227,6 +244,7 @@ export class Store extends Emitter {
     );
   }
 
+  /** @param {Wire.History} page */
   #replace(page) {
     const { messages, position, has_older: hasOlder, has_newer: hasNewer } = page;
     this.#era += 1;
@@ -243,18 +261,20 @@ export class Store extends Emitter {
     this.#closeGap();
   }
 
+  /** @param {Wire.Message} message */
   #upsert(message) {
     const known = this.#messages.get(message.id);
-    // A full message replaces a shallow one, which was read from the server-rendered page.
-    const better = !known || message.version > known.version || (known.shallow && !message.shallow);
-    if (known && (message.version < known.version || !better)) return false;
+    if (known && message.version <= known.version) return false;
     this.#messages.set(message.id, message);
     this.#requote(message);
     if (message.author?.id === this.#me && message.key) this.#dropPending(message.key);
-    return !known || message.version > known.version;
+    return true;
   }
 
-  /** Update the quote in `message`, and quotes of `message` elsewhere, to the newest known. */
+  /**
+   * Update the quote in `message`, and quotes of `message` elsewhere, to the newest known.
+   * @param {Wire.Message} message
+   */
   #requote(message) {
     const { id, reply_to: quoted } = message;
     if (quoted) {
@@ -266,6 +286,7 @@ export class Store extends Emitter {
     if (this.#quotes.has(id)) this.#updateQuotes(this.quoteOf(id));
   }
 
+  /** @param {Wire.Quote} quote */
   #updateQuotes(quote) {
     if (this.#quotes.get(quote.id) === quote) return;
     this.#quotes.set(quote.id, quote);
@@ -293,6 +314,7 @@ export class Store extends Emitter {
     return false;
   }
 
+  /** @param {Wire.Message} message */
   #isInWindow(message) {
     return message.seq >= this.#first && message.seq <= this.#last;
   }
@@ -325,7 +347,10 @@ export class Store extends Emitter {
   }
 }
 
-/** True for a text message that is not deleted: only those count as unread. */
+/**
+ * True for a text message that is not deleted: only those count as unread.
+ * @param {Wire.Message} message
+ */
 export function isLiveText(message) {
   return message.kind === "text" && !message.deleted_at;
 }

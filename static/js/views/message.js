@@ -24,6 +24,7 @@ export class MessageView {
   /**
    * Create the element of a message or system message. The `form` attributes of its buttons are removed:
    * scripts handle them, and resolving form ids is the most expensive part of inserting messages.
+   * @param {Wire.Message} message
    */
   draw(message) {
     const element = fromTemplate(message.kind === "text" ? "message-template" : "notice-template");
@@ -32,6 +33,7 @@ export class MessageView {
     return element;
   }
 
+  /** @param {Wire.Message} message */
   update(element, message) {
     const { dataset } = element;
     element.id = `m${message.id}`;
@@ -88,6 +90,7 @@ export class MessageView {
 
   // Internal
 
+  /** @param {Wire.Message} message */
   #updateText(element, message) {
     const own = message.author?.id === this.#me.id;
     const deleted = Boolean(message.deleted_at);
@@ -119,6 +122,7 @@ export class MessageView {
     fill(element, "status", "");
   }
 
+  /** @param {Wire.Person | null} author */
   #showAuthor(element, author) {
     showAvatar(slot(element, "avatar"), author);
     fill(element, "author", author?.name ?? "");
@@ -140,6 +144,7 @@ export class MessageView {
     slot(quote, "reply-text").classList.toggle("quote__text--deleted", Boolean(quoted.deleted));
   }
 
+  /** @param {Wire.Message} message */
   #showReactions(element, message, url) {
     const place = slot(element, "reactions");
     if (!place) return;
@@ -163,6 +168,7 @@ export class MessageView {
     return chip;
   }
 
+  /** @param {Wire.Reaction} reaction */
   #fillChip(chip, reaction, url, mine) {
     const { emoji, count } = reaction;
     chip.dataset.emoji = emoji;
@@ -176,13 +182,20 @@ export class MessageView {
     fill(chip, "count", String(count));
   }
 
+  /**
+   * @param {number} id
+   * @param {Wire.Reaction} reaction
+   */
   #isMine(id, { emoji, count, users }, wasMine) {
     if (users.includes(this.#me.id)) return true;
     if (count <= users.length) return false;
     return this.#mine.get(id)?.get(emoji) ?? wasMine;
   }
 
-  /** "You, Bob, 3 more". `names` belong to the first `users`. Older servers don't send them. */
+  /**
+   * "You, Bob, 3 more". `names` belong to the first `users`. Older servers don't send them.
+   * @param {Wire.Reaction} reaction
+   */
   #reactionTitle({ users, names = [], count }) {
     const shown = names.map((name, index) => (users[index] === this.#me.id ? t("you") : name));
     const more = count - shown.length;
@@ -206,25 +219,4 @@ export class MessageView {
       else if (name !== "copy") thing.href = `${url}${name}/`;
     }
   }
-}
-
-/** Read a message from its server-rendered element: shallow, that is, without its Markdown. */
-export function readMessage(element) {
-  const { dataset } = element;
-  const author = dataset.author && {
-    id: Number(dataset.author),
-    name: slot(element, "author")?.textContent ?? "",
-  };
-  const deleted = element.classList.contains("message--deleted");
-  return {
-    shallow: true,
-    id: Number(dataset.messageId),
-    seq: Number(dataset.seq),
-    version: Number(dataset.version),
-    kind: dataset.kind,
-    author: author || null,
-    key: dataset.key || null,
-    created_at: dataset.created,
-    deleted_at: deleted ? dataset.created : null,
-  };
 }

@@ -1,7 +1,6 @@
 // Actions on messages without leaving the page: reply, react, edit, delete, copy; and retry, edit or
 // discard failed ones. All but copying also work as links or forms without this script.
 
-import { excerpt } from "chatty/lib/text.js";
 import { fromTemplate, slot, view } from "chatty/views/dom.js";
 import { ask } from "chatty/views/dialog.js";
 import { toast } from "chatty/views/toast.js";
@@ -113,7 +112,13 @@ export class MessageActions {
   }
 
   reply(row) {
-    this.#composer.replyTo(quotedOf(row));
+    this.#composer.replyTo(this.#quoted(Number(row.dataset.messageId)));
+  }
+
+  /** What the composer shows of a quoted message. */
+  #quoted(id) {
+    const { author, excerpt } = this.#store.quoteOf(id) ?? {};
+    return { id, author: author?.name ?? "", excerpt: excerpt ?? "" };
   }
 
   async toggle(row, chip) {
@@ -165,14 +170,14 @@ export class MessageActions {
   }
 
   async remove(row) {
-    const text = excerpt(slot(row, "body")?.textContent ?? "", 140);
+    const id = Number(row.dataset.messageId);
     const sure = await ask({
       question: t("delete.question"),
-      about: text,
+      about: this.#store.get(id)?.excerpt ?? "",
       yes: t("delete.yes"),
       no: t("cancel"),
     });
-    if (sure) await this.#chat.remove(Number(row.dataset.messageId));
+    if (sure) await this.#chat.remove(id);
     row.focus({ preventScroll: true });
   }
 
@@ -223,12 +228,12 @@ export class MessageActions {
     this.#composer?.focus();
   }
 
-  async amend(row, press) {
+  async amend(_row, press) {
     if (!this.#composer) return; // nowhere to put the text
-    const quote = slot(row, "reply");
-    const quoted = quote?.hidden === false ? quotedIn(quote) : null;
     const record = await this.#chat.outbox.discard(press.dataset.key);
-    if (record) this.#composer.amend(record, quoted);
+    if (!record) return;
+    const quoted = record.reply_to ? this.#quoted(record.reply_to) : null;
+    this.#composer.amend(record, quoted);
   }
 
   // Internal: closing
@@ -278,20 +283,4 @@ const ACTIONS = {
 function hasRoomBelow(menu) {
   const end = document.getElementById("timeline").getBoundingClientRect().bottom;
   return end - menu.getBoundingClientRect().bottom > MENU;
-}
-
-function quotedOf(row) {
-  return {
-    id: Number(row.dataset.messageId),
-    author: slot(row, "author")?.textContent ?? "",
-    excerpt: excerpt(slot(row, "body")?.textContent ?? "", 140),
-  };
-}
-
-function quotedIn(quote) {
-  return {
-    id: Number(quote.dataset.replyTo),
-    author: slot(quote, "reply-author")?.textContent ?? "",
-    excerpt: slot(quote, "reply-text")?.textContent ?? "",
-  };
 }

@@ -3,10 +3,14 @@
 import { fill, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
-/** `person`: from a `person` frame. `setTitle(name)` sets the title of the open conversation. */
+/**
+ * `setTitle(name)` sets the title of the open conversation.
+ * @param {Wire.Person} person
+ */
 export function updatePerson(person, { me, conversationList, store, conversation, setTitle }) {
   const { id, name } = person;
   store?.updatePerson(person);
+  conversationList.updatePerson(person);
   for (const part of document.querySelectorAll(`#messages [data-author="${id}"]`)) {
     fill(part, part.matches(".quote") ? "reply-author" : "author", name);
     const avatar = slot(part, "avatar");
@@ -17,8 +21,6 @@ export function updatePerson(person, { me, conversationList, store, conversation
   fill(row, "name", name);
   for (const avatar of [row, ...document.querySelectorAll(`[data-person="${id}"]`)]) {
     if (avatar) showAvatar(avatar.matches(".avatar") ? avatar : avatar.querySelector(".avatar"), person);
-    const direct = avatar?.closest("#conversations > [data-conversation]");
-    if (direct) conversationList.updatePerson(Number(direct.dataset.conversation), person);
   }
   if (conversation?.kind === "direct" && document.querySelector(`.topbar [data-person="${id}"]`)) {
     setTitle(name);

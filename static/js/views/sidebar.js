@@ -20,23 +20,6 @@ export class Sidebar {
     this.#conversationList.on("removed", ({ id }) => this.#row(id)?.remove());
   }
 
-  /** The server-rendered rows, as initial data for a ConversationList. */
-  static read() {
-    const rows = document.querySelectorAll("#conversations [data-conversation]");
-    return [...rows].map((row) => {
-      const number = slot(row, "unread").hidden ? "0" : slot(row, "unread-count").textContent;
-      return {
-        id: Number(row.dataset.conversation),
-        name: slot(row, "name").textContent,
-        kind: row.dataset.kind,
-        level: row.dataset.level,
-        mentions: row.dataset.mentions.split(" ").filter(Boolean).map(Number),
-        unread: Number.parseInt(number, 10) || 0,
-        unread_more: number.endsWith("+"),
-      };
-    });
-  }
-
   #row(id) {
     return this.#list?.querySelector(`:scope > [data-conversation="${id}"]`);
   }
@@ -55,7 +38,6 @@ export class Sidebar {
 
   #fillNew(row, { id, kind, access, other }) {
     row.dataset.conversation = id;
-    row.dataset.kind = kind;
     const link = row.querySelector("a");
     link.href = `/c/${id}/`;
     if (id === this.#current) link.setAttribute("aria-current", "page");

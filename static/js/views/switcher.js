@@ -17,6 +17,7 @@ export function fillIn(dialog, page) {
 class Switcher {
   #me;
   #rest;
+  /** @type {import("chatty/chat/conversation_list.js").ConversationList} */
   #conversationList;
   #dialog;
   #box;
@@ -56,17 +57,20 @@ class Switcher {
     const rows = [...document.querySelectorAll("#conversations > [data-conversation]")];
     return rows.map((row) => {
       const link = row.querySelector("a");
-      const { unread = 0, unread_more: more } =
-        this.#conversationList.get(Number(row.dataset.conversation)) ?? {};
-      const avatar = slot(row, "badge").cloneNode(true);
+      const {
+        name,
+        unread,
+        unread_more: more,
+        other,
+      } = this.#conversationList.get(Number(row.dataset.conversation));
       return {
-        name: slot(row, "name").textContent,
+        name,
         url: link.href,
         unread,
         number: `${unread}${more ? "+" : ""}`,
-        person: Number(avatar.querySelector("[data-person]")?.dataset.person) || null,
+        person: other?.id ?? null,
         isCurrent: link.hasAttribute("aria-current"),
-        avatar,
+        avatar: slot(row, "badge").cloneNode(true),
       };
     });
   }

@@ -3,7 +3,6 @@
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
 import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { t, tn } from "chatty/views/i18n.js";
-import { excerpt } from "chatty/lib/text.js";
 
 const ROWS_MAX = 200; // messages in the page; above that, the far end is dropped
 const ROWS_KEPT = 150;
@@ -185,8 +184,8 @@ export class Timeline {
       row?.remove();
       this.#rows.delete(id);
     } else if (row) {
-      if (!message.shallow) this.#message.update(row, message);
-    } else if (!message.shallow) {
+      this.#message.update(row, message);
+    } else {
       this.#place(this.#arrived(message), message, drawn);
     }
   }
@@ -249,7 +248,7 @@ export class Timeline {
   #drawEntry(entry) {
     let row = this.#pending.get(entry.key);
     if (!row) {
-      row = this.#message.drawPending({ ...entry, quote: this.#quoteOf(entry.reply_to) });
+      row = this.#message.drawPending({ ...entry, quote: this.#store.quoteOf(entry.reply_to) });
       this.#pending.set(entry.key, row);
       this.#inner.insertBefore(row, this.#end());
       this.#arrangeRow(row, previousRow(row));
@@ -283,15 +282,6 @@ export class Timeline {
       press.dataset.key = entry.key;
       status.append(press);
     }
-  }
-
-  #quoteOf(id) {
-    const known = id && this.#store.quoteOf(id);
-    if (known) return known;
-    const quoted = id && this.#rows.get(id);
-    if (!quoted) return {};
-    const text = slot(quoted, "body")?.textContent ?? "";
-    return { author: { name: slot(quoted, "author")?.textContent ?? "" }, excerpt: excerpt(text, 140) };
   }
 
   /** Update the quotes of changed messages. */

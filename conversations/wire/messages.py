@@ -1,9 +1,4 @@
-"""Messages, conversations and people as everyone outside gets them: sockets, REST and the page.
-
-The structs are the format: msgspec encodes them, and the schema of the API is generated from them. A
-message contains nothing that depends on the reader, so it is encoded once for everyone. A conversation in
-the sidebar is specific to its member.
-"""
+"""Messages. They contain nothing that depends on the reader, so they are encoded once for everyone."""
 
 from __future__ import annotations
 
@@ -12,15 +7,19 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import unescape
 from itertools import takewhile
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from accounts.models import User
+from accounts.wire import PersonOut, person_to_wire
 from conversations import limits, markdown, notices
 from conversations.content import excerpt_of
 from conversations.models import Message
-from conversations.queries import SidebarRow
+from conversations.wire.choices import one_of
+
+if TYPE_CHECKING:
+    from conversations.queries import Changes, History
 
 # Characters of the HTML that nearly always contain the whole excerpt. Reading all of a long message
 # took 74 µs.
@@ -31,18 +30,6 @@ _TAG = re.compile(r"<[^>]*>")
 _LIST_TAG = re.compile(r'<(/?[ou]l|li)(?: (?:start|value)="(\d+)")?>')
 
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
-
-
-class PersonOut(msgspec.Struct, frozen=True):
-    """A person."""
-
-    id: int
-    name: str
-    hue: Annotated[int, msgspec.Meta(description="Avatar colour, 0 to 11.")]
-    picture: Annotated[
-        str | None,
-        msgspec.Meta(description="URL of the picture. Null: show initials on the avatar colour."),
-    ]
 
 
 class QuoteOut(msgspec.Struct, frozen=True):
@@ -94,7 +81,7 @@ class MessageOut(msgspec.Struct, frozen=True):
     version: Annotated[
         int, msgspec.Meta(description="The conversation's version after the message last changed.")
     ]
-    kind: str
+    kind: Annotated[str, one_of(Message.Kind)]
     author: PersonOut | None
     key: str | None
     body: Annotated[str, msgspec.Meta(description="Markdown, as written.")]
@@ -112,6 +99,56 @@ class MessageOut(msgspec.Struct, frozen=True):
     edited_at: Moment | None
     deleted_at: Moment | None
     reactions: list[ReactionOut]
+
+
+class HistoryOut(msgspec.Struct, frozen=True):
+    """A page of messages."""
+
+    messages: Annotated[list[MessageOut], msgspec.Meta(description="Oldest first.")]
+    position: Annotated[
+        int,
+        msgspec.Meta(
+            description="The version this page reflects. Pass it as since_version to get later changes."
+        ),
+    ]
+    has_older: bool
+    has_newer: bool
+
+
+class ChangesOut(msgspec.Struct, frozen=True):
+    """The messages that changed after a version."""
+
+    messages: Annotated[list[MessageOut], msgspec.Meta(description="Sorted by version.")]
+    version: Annotated[int, msgspec.Meta(description="Your position after applying these changes.")]
+    more: Annotated[
+        bool, msgspec.Meta(description="There are more: repeat the request from version.")
+    ]
+    reset: Annotated[
+        bool, msgspec.Meta(description="You are too far behind: load the latest page instead.")
+    ]
+
+
+def history_to_wire(page: History) -> HistoryOut:
+    return HistoryOut(
+        messages=[message_to_wire(message) for message in page.messages],
+        position=page.position,
+        has_older=page.has_older,
+        has_newer=page.has_newer,
+    )
+
+
+def changes_to_wire(changes: Changes, *, size: int | None = None) -> ChangesOut:
+    """Return the changes; with `size`, only as many as fit into about that many bytes, at least one."""
+    messages: list[MessageOut] = []
+    version, more = changes.version, changes.more
+    for message in changes.messages:
+        if size is not None:
+            size -= len(message.body) + len(message.html) + 500
+            if size < 0 and messages:
+                version, more = messages[-1].version, True
+                break
+        messages.append(message_to_wire(message))
+    return ChangesOut(messages=messages, version=version, more=more, reset=changes.reset)
 
 
 def message_to_wire(message: Message) -> MessageOut:
@@ -138,31 +175,6 @@ def message_to_wire(message: Message) -> MessageOut:
         if message.is_deleted or not message.is_text
         else reaction_groups(message.reacted, message.reactors),
     )
-
-
-def sidebar_to_wire(row: SidebarRow) -> dict[str, Any]:
-    """Return a conversation as one member sees it. Never send this to anyone else."""
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "access": row.access,
-        "name": row.name,
-        "version": row.version,
-        "last_seq": row.last_seq,
-        "last_read_seq": row.last_read_seq,
-        "unread": row.unread,
-        "unread_more": row.unread_more,
-        "mentions": row.mentions,
-        "role": row.role,
-        "level": row.level,
-        "archived": row.archived,
-        "other": _person(row.other),
-    }
-
-
-def person_to_wire(user: User) -> PersonOut:
-    """Return a person's public profile. No query."""
-    return PersonOut(user.pk, user.name, user.hue, user.picture_url)
 
 
 def _person(user: User | None) -> PersonOut | None:

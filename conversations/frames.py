@@ -1,0 +1,66 @@
+"""The WebSocket frames with messages, conversations or people. The others are in protocol.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from accounts.wire import PersonOut
+from conversations.protocol import ServerFrame
+from conversations.wire import ConversationOut, MessageOut
+
+
+class Limits(msgspec.Struct, frozen=True):
+    body: Annotated[int, msgspec.Meta(description="Code points of a message.")]
+    frame: Annotated[int, msgspec.Meta(description="Bytes of a frame from the client.")]
+
+
+class HelloFrame(ServerFrame, tag="hello", frozen=True):
+    user: PersonOut
+    epoch: str
+    heartbeat: Annotated[int, msgspec.Meta(description="Seconds between heartbeats.")]
+    limits: Limits
+    conversations: list[ConversationOut]
+
+
+Action = Literal["created", "edited", "deleted", "reacted", "notice"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happened to a message. `emoji` and `on`: of a reaction."""
+
+    action: Action
+    user: int | None
+    emoji: str | UnsetType = UNSET
+    on: bool | UnsetType = UNSET
+
+
+class MessageFrame(ServerFrame, tag="message", frozen=True):
+    conversation: int
+    version: int
+    message: MessageOut
+    change: Change
+
+    @classmethod
+    def of(cls, message: MessageOut, change: Change) -> MessageFrame:
+        return cls(message.conversation, message.version, message, change)
+
+
+class SyncedFrame(ServerFrame, tag="synced", frozen=True, rename={"start": "from"}):
+    conversation: int
+    start: int
+    version: int
+    messages: list[MessageOut]
+    more: bool
+    reset: bool
+
+
+class ConversationFrame(ServerFrame, tag="conversation", frozen=True):
+    change: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["added", "role", "level"]})]
+    conversation: ConversationOut
+
+
+class PersonFrame(ServerFrame, tag="person", frozen=True):
+    user: PersonOut

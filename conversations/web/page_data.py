@@ -1,0 +1,85 @@
+"""The data that a page carries for its scripts, in #app-data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from accounts.wire import PersonOut
+from conversations.wire import ConversationOut, HistoryOut
+
+
+class Me(PersonOut, frozen=True):
+    """The reader."""
+
+    time_zone: str
+
+
+class Participant(msgspec.Struct, frozen=True):
+    """Another member of the open conversation, for presence and read receipts."""
+
+    id: int
+    name: str
+    seq: Annotated[int, msgspec.Meta(description="Their read mark.")]
+    since: Annotated[
+        int, msgspec.Meta(description="Earlier messages don't count as seen by this person.")
+    ]
+    online: bool
+
+
+class OpenConversation(msgspec.Struct, frozen=True):
+    """The conversation that the page shows."""
+
+    id: int
+    kind: str
+    last_seq: int
+    last_read_seq: int
+    archived: bool
+    can_manage: bool
+    members: Annotated[
+        list[Participant] | None,
+        msgspec.Meta(description="The others. Null if there are too many for presence."),
+    ]
+    history: Annotated[
+        HistoryOut, msgspec.Meta(description="The messages of the page, as REST returns them.")
+    ]
+
+
+class Urls(msgspec.Struct, frozen=True):
+    socket: str
+    api: str
+    home: str
+    sign_in: str
+
+
+class PageLimits(msgspec.Struct, frozen=True):
+    body: Annotated[int, msgspec.Meta(description="Code points of a message.")]
+
+
+class PageData(msgspec.Struct, frozen=True):
+    user: Me
+    epoch: str
+    writer: Annotated[str, msgspec.Meta(description="See writer_of() in layout.py.")]
+    conversation: Annotated[
+        OpenConversation | None, msgspec.Meta(description="Null on pages without one.")
+    ]
+    conversations: Annotated[
+        list[ConversationOut], msgspec.Meta(description="Those in the sidebar, in its order.")
+    ]
+    urls: Urls
+    limits: PageLimits
+
+
+# As Django's json_script(), and the line separators that old scripts could not contain.
+_ESCAPES = {
+    character.encode(): f"\\u{ord(character):04x}".encode() for character in "<>&\u2028\u2029"
+}
+
+
+def encode_for_html(data: PageData) -> str:
+    """Return the data as JSON that can't end the <script> it is in. Scripts read it with JSON.parse()."""
+    encoded = msgspec.json.encode(data)
+    for character, escape in _ESCAPES.items():
+        encoded = encoded.replace(character, escape)
+    return encoded.decode()

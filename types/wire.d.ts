@@ -1,0 +1,446 @@
+// Written by `python -m docs.script_types`: edit the structs in conversations/wire/, conversations/frames.py,
+// conversations/protocol.py and conversations/web/page_data.py instead.
+
+declare namespace Wire {
+  interface Auth {
+    type: "auth";
+    token: string;
+  }
+
+  interface AuthExpiringFrame {
+    type: "auth_expiring";
+    seconds: number;
+  }
+
+  /** What happened to a message. `emoji` and `on`: of a reaction. */
+  interface Change {
+    action: "created" | "deleted" | "edited" | "notice" | "reacted";
+    user: number | null;
+    emoji?: string;
+    on?: boolean;
+  }
+
+  /** The messages that changed after a version. */
+  interface Changes {
+    /** Sorted by version. */
+    messages: Message[];
+    /** Your position after applying these changes. */
+    version: number;
+    /** There are more: repeat the request from version. */
+    more: boolean;
+    /** You are too far behind: load the latest page instead. */
+    reset: boolean;
+  }
+
+  /** A conversation as you see it as a member. */
+  interface Conversation {
+    id: number;
+    kind: "group" | "direct";
+    access: "open" | "closed";
+    /** In a direct message, the other person's name. */
+    name: string;
+    topic: string;
+    /** Counts the changes in the conversation: see since_version. */
+    version: number;
+    last_seq: number;
+    last_read_seq: number;
+    last_text_at: string;
+    /** Number of messages from others in the 200 entries after last_read_seq. */
+    unread: number;
+    /** There are more entries after those 200. */
+    unread_more: boolean;
+    /** The seqs of unread messages that mention you. */
+    mentions: number[];
+    /** Your role. */
+    role: "owner" | "admin" | "member";
+    /** Which messages you are notified of. */
+    level: "all" | "mentions" | "nothing";
+    archived: boolean;
+    /** The other person in a direct message (you, for notes to yourself). Null for groups. */
+    other: Person | null;
+  }
+
+  interface ConversationFrame {
+    type: "conversation";
+    change: "added" | "role" | "level";
+    conversation: Conversation;
+  }
+
+  /** A page of your conversations. */
+  interface Conversations {
+    results: Conversation[];
+    /** URL of the next page. Null on the last page. */
+    next: string | null;
+  }
+
+  /**
+   * `key` and `conversation`: of the rejected frame, where they are known. `retry_after`:
+   * seconds.
+   */
+  interface ErrorFrame {
+    type: "error";
+    code: string;
+    detail: string;
+    retry: boolean;
+    key?: string;
+    conversation?: number;
+    retry_after?: number;
+  }
+
+  /** A conversation of which you are no longer a member. */
+  interface GoneConversation {
+    id: number;
+  }
+
+  interface GoneFrame {
+    type: "conversation";
+    change: "removed" | "deleted";
+    conversation: GoneConversation;
+  }
+
+  interface HeartbeatFrame {
+    type: "heartbeat";
+  }
+
+  interface HelloFrame {
+    type: "hello";
+    user: Person;
+    epoch: string;
+    /** Seconds between heartbeats. */
+    heartbeat: number;
+    limits: Limits;
+    conversations: Conversation[];
+  }
+
+  /** A page of messages. */
+  interface History {
+    /** Oldest first. */
+    messages: Message[];
+    /** The version this page reflects. Pass it as since_version to get later changes. */
+    position: number;
+    has_older: boolean;
+    has_newer: boolean;
+  }
+
+  interface Limits {
+    /** Code points of a message. */
+    body: number;
+    /** Bytes of a frame from the client. */
+    frame: number;
+  }
+
+  /** The reader. */
+  interface Me {
+    id: number;
+    name: string;
+    /** Avatar colour, 0 to 11. */
+    hue: number;
+    /** URL of the picture, which changes with it. Null: show initials on the avatar colour. */
+    picture: string | null;
+    time_zone: string;
+  }
+
+  /** A member of a conversation. */
+  interface Member {
+    user: Person;
+    role: "owner" | "admin" | "member";
+    joined_at: string;
+    /** The last message they have read. Null in large conversations. */
+    last_read_seq: number | null;
+    /** They have Chatty open. Null in large conversations. */
+    online: boolean | null;
+  }
+
+  interface Members {
+    results: Member[];
+  }
+
+  /** A message, or a notice about something that happened in the conversation. */
+  interface Message {
+    id: number;
+    conversation: number;
+    /** Its number in the conversation: 1, 2, 3 and so on, without gaps. */
+    seq: number;
+    /** The conversation's version after the message last changed. */
+    version: number;
+    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived";
+    author: Person | null;
+    key: string | null;
+    /** Markdown, as written. */
+    body: string;
+    /** The body as sanitised HTML. */
+    html: string;
+    /** The beginning as one line of plain text, for quotes. */
+    excerpt: string;
+    /** Null for kind text; set for all other kinds. */
+    notice: Notice | null;
+    /** Ids of the members it mentions. */
+    mentions: number[];
+    reply_to: Quote | null;
+    created_at: string;
+    edited_at: string | null;
+    deleted_at: string | null;
+    reactions: Reaction[];
+  }
+
+  interface MessageFrame {
+    type: "message";
+    conversation: number;
+    version: number;
+    message: Message;
+    change: Change;
+  }
+
+  /** What happened in the conversation. */
+  interface Notice {
+    /** What happened, as a sentence. */
+    text: string;
+    /** The same as data, such as the user, the role, or the old and new value. */
+    data: Record<string, any>;
+  }
+
+  /** The conversation that the page shows. */
+  interface OpenConversation {
+    id: number;
+    kind: string;
+    last_seq: number;
+    last_read_seq: number;
+    archived: boolean;
+    can_manage: boolean;
+    /** The others. Null if there are too many for presence. */
+    members: Participant[] | null;
+    /** The messages of the page, as REST returns them. */
+    history: History;
+  }
+
+  interface PageData {
+    user: Me;
+    epoch: string;
+    /** See writer_of() in layout.py. */
+    writer: string;
+    /** Null on pages without one. */
+    conversation: OpenConversation | null;
+    /** Those in the sidebar, in its order. */
+    conversations: Conversation[];
+    urls: Urls;
+    limits: PageLimits;
+  }
+
+  interface PageLimits {
+    /** Code points of a message. */
+    body: number;
+  }
+
+  /** Another member of the open conversation, for presence and read receipts. */
+  interface Participant {
+    id: number;
+    name: string;
+    /** Their read mark. */
+    seq: number;
+    /** Earlier messages don't count as seen by this person. */
+    since: number;
+    online: boolean;
+  }
+
+  /** A page of people. */
+  interface People {
+    results: Person[];
+    /** URL of the next page. Null on the last page. */
+    next: string | null;
+  }
+
+  /** A person. Never includes their email address. */
+  interface Person {
+    id: number;
+    name: string;
+    /** Avatar colour, 0 to 11. */
+    hue: number;
+    /** URL of the picture, which changes with it. Null: show initials on the avatar colour. */
+    picture: string | null;
+  }
+
+  interface PersonFrame {
+    type: "person";
+    user: Person;
+  }
+
+  interface Ping {
+    type: "ping";
+  }
+
+  interface PongFrame {
+    type: "pong";
+  }
+
+  interface PresenceFrame {
+    type: "presence";
+    online: number[];
+    offline: number[];
+    reset: boolean;
+  }
+
+  /** A public conversation, as people who are not members can see it. */
+  interface PublicConversation {
+    id: number;
+    name: string;
+    topic: string;
+    members_count: number;
+    /** You are a member. */
+    joined: boolean;
+    /** You were removed and can't join again. */
+    removed: boolean;
+  }
+
+  /** A page of public conversations. */
+  interface PublicConversations {
+    results: PublicConversation[];
+    /** URL of the next page. Null on the last page. */
+    next: string | null;
+  }
+
+  /** The quoted message, as it is now. */
+  interface Quote {
+    id: number;
+    seq: number;
+    /** The version of the quoted message. */
+    version: number;
+    author: Person | null;
+    excerpt: string;
+    deleted: boolean;
+  }
+
+  /** Everyone who reacted to a message with one emoji. */
+  interface Reaction {
+    emoji: string;
+    count: number;
+    /** Ids of the first 20 users who added it. */
+    users: number[];
+    /** The names of the first 6 of these users, in the same order. */
+    names: string[];
+  }
+
+  interface Read {
+    type: "read";
+    conversation: number;
+    seq: number;
+  }
+
+  interface ReadFrame {
+    type: "read";
+    conversation: number;
+    user: number;
+    seq: number;
+  }
+
+  interface ReadMark {
+    user: number;
+    seq: number;
+  }
+
+  /** Someone who was removed from a conversation and can't join again. */
+  interface Removal {
+    user: Person;
+    removed_at: string;
+  }
+
+  interface Removals {
+    results: Removal[];
+  }
+
+  interface SeenFrame {
+    type: "seen";
+    conversation: number;
+    marks: ReadMark[];
+  }
+
+  /** The fields of the content are beside the others. Content.within() returns it. */
+  interface Send {
+    type: "send";
+    /** Markdown. */
+    body: string;
+    /** Id of a message in this conversation. */
+    reply_to?: number | null;
+    conversation: number;
+    key: string;
+  }
+
+  interface SentFrame {
+    type: "sent";
+    key: string;
+    conversation: number;
+    id: number;
+    seq: number;
+    version: number;
+  }
+
+  interface Sync {
+    type: "sync";
+    conversation: number;
+    version: number;
+  }
+
+  interface SyncedFrame {
+    type: "synced";
+    conversation: number;
+    from: number;
+    version: number;
+    messages: Message[];
+    more: boolean;
+    reset: boolean;
+  }
+
+  interface Typing {
+    type: "typing";
+    conversation: number;
+  }
+
+  interface TypingFrame {
+    type: "typing";
+    conversation: number;
+    user: Typist;
+  }
+
+  interface Typist {
+    id: number;
+    name: string;
+  }
+
+  interface UpgradeFrame {
+    type: "upgrade";
+    subprotocols: string[];
+    detail: string;
+  }
+
+  interface Urls {
+    socket: string;
+    api: string;
+    home: string;
+    sign_in: string;
+  }
+
+  type ServerFrame =
+    | AuthExpiringFrame
+    | ConversationFrame
+    | ErrorFrame
+    | GoneFrame
+    | HeartbeatFrame
+    | HelloFrame
+    | MessageFrame
+    | PersonFrame
+    | PongFrame
+    | PresenceFrame
+    | ReadFrame
+    | SeenFrame
+    | SentFrame
+    | SyncedFrame
+    | TypingFrame
+    | UpgradeFrame;
+
+  type ClientFrame =
+    | Auth
+    | Ping
+    | Read
+    | Send
+    | Sync
+    | Typing;
+}
