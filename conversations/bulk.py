@@ -183,7 +183,15 @@ def _run(*steps: Step, commit: bool = False) -> list[list[Row]]:
         rows: list[list[Row]] = database.connection.run(
             *steps, prepare=settings.DATABASE_PREPARE, commit=ends and database.commit_on_exit
         )
+    if database.queries_logged:  # as Django's cursors do: a round trip is one entry
+        database.queries_log.append({"sql": "; ".join(map(_describe, steps)), "time": ""})
     return rows
+
+
+def _describe(step: Step) -> str:
+    statement, values = step
+    given = [None if each is None else each.decode() for each in values]
+    return f"{statement.sql.decode()} {given}"
 
 
 # For this transaction: the timeout of locks in milliseconds, and one plan for all parameters. By PostgreSQL's
