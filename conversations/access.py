@@ -125,18 +125,42 @@ def can_delete_conversation(membership: Membership) -> bool:
     return not membership.conversation.is_direct and membership.is_owner
 
 
+def permissions(membership: Membership) -> list[str]:
+    """Return what the member can do with messages, while the conversation is not archived, and `manage`.
+
+    `edit-own`: with the member's own messages, `delete-any`: with everyone's. Pages decide by these words
+    what they show (static/css/components/message_actions.css).
+    """
+    allowed = ["react", "reply", "edit-own", "delete-own"]
+    return [*allowed, "delete-any", "manage"] if can_manage(membership) else allowed
+
+
+def permissions_by_role(conversation: Conversation) -> dict[str, list[str]]:
+    """Return role -> permissions, for pages, whose reader can get another role while they are open."""
+    return {
+        str(role): permissions(Membership(conversation=conversation, role=role))
+        for role in Membership.Role
+    }
+
+
 def can_edit(membership: Membership, message: Message) -> bool:
-    return _is_live_text(message) and message.author_id == membership.user_id
+    return _may("edit", membership, message)
 
 
 def can_delete(membership: Membership, message: Message) -> bool:
-    return _is_live_text(message) and (
-        message.author_id == membership.user_id or can_manage(membership)
-    )
+    return _may("delete", membership, message)
 
 
 def can_react(membership: Membership, message: Message) -> bool:
     return _is_live_text(message) and can_post(membership)
+
+
+def _may(action: str, membership: Membership, message: Message) -> bool:
+    allowed = permissions(membership)
+    is_own = message.author_id == membership.user_id
+    return _is_live_text(message) and (
+        f"{action}-any" in allowed or (is_own and f"{action}-own" in allowed)
+    )
 
 
 def can_change_role(membership: Membership, target: Membership, role: str) -> bool:

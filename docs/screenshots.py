@@ -199,16 +199,16 @@ def cuttable(page: Page) -> Callable[[], None]:
 def open_menu(page: Page) -> None:
     message = page.locator("#messages > .message:not(.message--deleted)").nth(-2)
     message.hover()
-    message.locator("summary").click()
+    message.locator(".message__more").click()
 
 
 def pick_reaction(page: Page) -> None:
     open_menu(page)
-    page.locator(".menu[open] [data-action=react]").evaluate("press => press.click()")
+    page.locator(".message-menu [data-action=react]").evaluate("press => press.click()")
 
 
 def reply(page: Page) -> None:
-    page.locator("#messages [data-action=reply]").nth(-2).evaluate("press => press.click()")
+    page.locator("#messages > .message:not(.message--deleted)").nth(-2).press("r")
     page.locator("#composer-body").fill("Half a thought, *not sent yet*")
 
 
@@ -218,7 +218,7 @@ def edit_last(page: Page) -> None:
 
 
 def ask_to_delete(page: Page) -> None:
-    page.locator("#messages [data-action=delete]").last.evaluate("press => press.click()")
+    page.locator("#messages > .message[data-own]:not(.message--deleted)").last.press("Delete")
 
 
 def switch(page: Page) -> None:

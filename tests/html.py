@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from bs4 import BeautifulSoup, NavigableString, Tag
@@ -28,6 +30,15 @@ def visible(page: Any) -> str:
     for template in soup.select("template"):
         template.extract()
     return str(soup)
+
+
+def script_templates(page: Any, client: Any) -> BeautifulSoup:
+    """Return the templates that scripts of this page load."""
+    text = page if isinstance(page, str) else page.content.decode()
+    found = re.search(r'"(/templates/[^"]+\.js)"', text)
+    assert found
+    module = client.get(found[1]).content.decode()
+    return parse(json.loads(module.removeprefix("export const TEMPLATES = ").rstrip(";\n")))
 
 
 def one(part: Any, selector: str) -> Tag:

@@ -71,6 +71,7 @@ def test_template_tags_do_not_span_lines() -> None:
     broken = [
         f"{path.relative_to(TEMPLATES)}:{number}"
         for path in sorted(TEMPLATES.rglob("*.html"))
+        if path.parent.name != "rows"  # minijinja's
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         for start, end in (("{%", "%}"), ("{{", "}}"), ("{#", "#}"))
         if line.count(start) != line.count(end)

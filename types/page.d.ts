@@ -16,3 +16,8 @@ interface NonElementParentNode {
 interface Document {
   getElementById(id: string): any;
 }
+
+// Rendered by conversations/web/script_templates.py.
+declare module "chatty/templates.js" {
+  export const TEMPLATES: string;
+}

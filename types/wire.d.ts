@@ -206,7 +206,8 @@ declare namespace Wire {
     last_seq: number;
     last_read_seq: number;
     archived: boolean;
-    can_manage: boolean;
+    /** Role -> what it can do, see access.permissions(). */
+    permissions: Record<string, any>;
     /** The others. Null if there are too many for presence. */
     members: Participant[] | null;
     /** The messages of the page, as REST returns them. */

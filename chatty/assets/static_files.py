@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -45,13 +45,37 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 FIRST = "js/first.js"
 LATER = "js/later.js"
 _COME_LATER = (
-    "announcer background badge connection details forms keyboard message_actions message_links"
-    " people presence sign_out switcher typing"
+    "announcer background badge connection forms keyboard message_actions message_links presence"
+    " sign_out switcher typing"
+)
+# Not a file: rendered in the language of the page by conversations/web/script_templates.py.
+_RENDERED = ("templates.js",)
+
+# The style sheets of every signed-in page, in this order, as one file.
+APP_STYLES = "css/app.css"
+APP_STYLE_PARTS = tuple(
+    f"css/{name}.css"
+    for name in (
+        "layout",
+        "components/avatar",
+        "components/sidebar",
+        "components/page",
+        "components/people",
+        "components/conversation",
+        "components/message",
+        "components/bubble",
+        "components/reactions",
+        "components/message_actions",
+        "components/composer",
+        "components/live",
+        "components/dialogs",
+        "components/details",
+    )
 )
 
 
 class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
-    """Minifies our modules and bundles most of them into two files.
+    """Minifies our modules and bundles most of them into two files, and most style sheets into one.
 
     static("js/chat/store.js") then returns the URL of the bundle that contains the module, so pages
     and modules do not depend on the bundling.
@@ -69,18 +93,26 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
         if options.get("dry_run"):
             return
         for name, modules, text in bundles(lambda module: _read(*paths[f"js/{module}"])):
-            self.delete(name)
-            self.save(name, ContentFile(text.encode()))
-            paths[name] = (self, name)
-            for module in modules:
-                paths.pop(f"js/{module}")
-                self.holders[f"js/{module}"] = name
+            self._replace(paths, [f"js/{module}" for module in modules], name, text)
+        if all(name in paths for name in APP_STYLE_PARTS):
+            text = "\n".join(_read(*paths[name]) for name in APP_STYLE_PARTS)
+            self._replace(paths, APP_STYLE_PARTS, APP_STYLES, text)
         # WhiteNoise writes the compressed files itself. A proxy must be able to read them too.
         before = os.umask(0o022)
         try:
             yield from super().post_process(paths, **options)
         finally:
             os.umask(before)
+
+    def _replace(
+        self, paths: dict[str, Any], parts: Iterable[str], bundle_name: str, text: str
+    ) -> None:
+        self.delete(bundle_name)
+        self.save(bundle_name, ContentFile(text.encode()))
+        paths[bundle_name] = (self, bundle_name)
+        for part in parts:
+            paths.pop(part)
+            self.holders[part] = bundle_name
 
     def save_manifest(self) -> None:
         for module, holder in self.holders.items():
@@ -90,7 +122,8 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
 
 def bundles(source: Source) -> Iterator[tuple[str, list[str], str]]:
     """Yield the name of each bundle, its modules and its source."""
-    first = [module for module in collect_modules(["main.js"], source) if module != "main.js"]
+    needed = collect_modules(["main.js"], source, without=_RENDERED)
+    first = [module for module in needed if module != "main.js"]
     later = collect_modules(
         [f"views/{name}.js" for name in _COME_LATER.split()], source, without=first
     )

@@ -13,7 +13,12 @@ from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from chatty.assets.static_files import LATER, BundlingManifestStorage, StaticFilesMiddleware
+from chatty.assets.static_files import (
+    APP_STYLE_PARTS,
+    LATER,
+    BundlingManifestStorage,
+    StaticFilesMiddleware,
+)
 
 pytestmark = pytest.mark.once
 
@@ -28,7 +33,8 @@ def collected(tmp_path_factory) -> BundlingManifestStorage:
         location=str(tmp_path_factory.mktemp("collected")), base_url="/static/"
     )
     source = FileSystemStorage(location=settings.BASE_DIR / "static")
-    paths = {f"js/{module.relative_to(SCRIPTS)}": source for module in MODULES}
+    names = [f"js/{module.relative_to(SCRIPTS)}" for module in MODULES]
+    paths = dict.fromkeys([*names, *APP_STYLE_PARTS], source)
     for name, kept in paths.items():
         with kept.open(name) as file:
             storage.save(name, file)
@@ -69,10 +75,19 @@ def test_modules_are_served_in_bundles(collected):
         assert again.stored_name(f"js/{module}.js").startswith(f"js/{module}.")
 
 
+def test_style_sheets_of_signed_in_pages_are_served_as_one_file(collected):
+    urls = {collected.stored_name(name) for name in APP_STYLE_PARTS}
+    (name,) = urls
+    served = Path(collected.path(name)).read_text()
+    source = Path(settings.BASE_DIR) / "static"
+    parts = [(source / part).read_text() for part in APP_STYLE_PARTS]
+    assert served == "\n".join(parts)
+
+
 def test_collecting_twice_is_idempotent(collected):
     before = dict(collected.hashed_files)
     source = FileSystemStorage(location=settings.BASE_DIR / "static")
-    paths = {f"js/{module.relative_to(SCRIPTS)}" for module in MODULES}
+    paths = {f"js/{module.relative_to(SCRIPTS)}" for module in MODULES} | {*APP_STYLE_PARTS}
     list(collected.post_process({name: (source, name) for name in paths}))
     assert collected.hashed_files == before
 

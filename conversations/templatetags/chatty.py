@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -10,22 +11,26 @@ from django import template
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.forms import BoundField
+from django.template.base import NodeList, Parser, Token
 from django.template.context import Context
-from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.utils.html import format_html, json_script
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from lucide.templatetags.lucide import lucide
 
 from accounts.models import User
 from accounts.wire import PersonOut
+from chatty.assets.static_files import APP_STYLE_PARTS
 from chatty.version import __version__
 from conversations import notices, wire
-from conversations.web import layout, messages, page_data
-from conversations.web.timeline import MessageRow
+from conversations.web import layout, message_page, page_data, rows, script_templates
+from conversations.web.faces import face_of, initials
+from conversations.web.layout import SidebarItem
+from conversations.web.timeline import Entry
 
 register = template.Library()
+register.filter(initials)
 
 
 @register.simple_tag
@@ -36,9 +41,15 @@ def icon(name: str, size: int = 20) -> SafeString:
 
 @lru_cache(maxsize=256)
 def _icon(name: str, size: int) -> SafeString:
-    # Cached, because lucide parses and serialises the SVG with each call, and a page has dozens.
-    attributes = {"class": "icon", "aria-hidden": "true", "focusable": "false"}
-    return mark_safe(lucide(name, size=size, **attributes))
+    # Cached, because lucide parses and serialises the SVG with each call, and a page has dozens. Its looks
+    # are in controls.css.
+    drawing = lucide(name, size=size)
+    inside = drawing[drawing.index(">") + 1 :]
+    return format_html(
+        '<svg class="icon" width="{0}" height="{0}" viewBox="0 0 24 24" aria-hidden="true">{1}',
+        size,
+        mark_safe(inside),
+    )
 
 
 @register.simple_tag
@@ -53,26 +64,37 @@ def symbol(name: str) -> SafeString:
     )
 
 
-@register.simple_tag
-def use_icon(name: str) -> SafeString:
-    """An icon of the page's sprite. It must be in templates/_sprite.html."""
-    return format_html(
-        '<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>',
-        name,
-    )
+@register.tag
+def constant(parser: Parser, token: Token) -> ConstantNode:
+    """{% constant name %}…{% endconstant %}: HTML that depends only on the language and the named variables,
+    which must have few values. It is rendered once per process for each of them."""
+    nodes = parser.parse(("endconstant",))
+    parser.delete_first_token()
+    return ConstantNode(nodes, token.split_contents()[1:])
+
+
+class ConstantNode(template.Node):
+    def __init__(self, nodelist: NodeList, names: list[str]) -> None:
+        self.nodelist = nodelist
+        self._names = names
+        self._drawn: dict[tuple[Any, ...], SafeString] = {}
+
+    def render(self, context: Context) -> SafeString:
+        values = {name: context.get(name) for name in self._names}
+        key = (get_language(), *values.values())
+        drawn = self._drawn.get(key)
+        if drawn is None:
+            # A context of its own, so that nothing of this request can get into the HTML of others.
+            page = self.nodelist.render(context.new(values))
+            drawn = mark_safe("\n".join(line.strip() for line in page.splitlines()))
+            if not settings.DEBUG:
+                self._drawn[key] = drawn
+        return drawn
 
 
 @register.simple_tag
 def version() -> str:
     return __version__
-
-
-@register.filter
-def initials(name: str) -> str:
-    """Up to two initials: AL for "Ada Lovelace", B for "bob", 李 for "李明"."""
-    words = [word for word in name.split() if word[0].isalnum()] or name.split()
-    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words[:1]]
-    return "".join(letters).upper()[:2]
 
 
 @register.filter
@@ -94,23 +116,10 @@ def timestamp(at: datetime) -> str:
 def avatar(person: User | PersonOut | None, *, size: str = "", slot: str = "") -> SafeString:
     """A person's avatar: initials on their colour, covered by their picture once it has loaded.
 
-    static/js/views/avatar.js builds the same HTML. `slot`: its data-slot, for scripts.
+    templates/rows/message.html and static/js/views/avatar.js build the same HTML. `slot`: its data-slot, for
+    scripts.
     """
-    url = person.picture if isinstance(person, PersonOut) else person and person.picture_url
-    return format_html(
-        '<span class="avatar{} avatar--h{}"{} aria-hidden="true">{}{}</span>',
-        f" avatar--{size}" if size else "",
-        person.hue if person else 0,
-        format_html(' data-slot="{}"', slot) if slot else "",
-        initials(person.name) if person else "",
-        _picture(url) if url else "",
-    )
-
-
-def _picture(url: str) -> SafeString:
-    return format_html(
-        '<img class="avatar__picture" alt="" loading="lazy" decoding="async" src="{}">', url
-    )
+    return rows.draw("avatar", face=face_of(person), size=size, slot=slot)
 
 
 @register.simple_tag(takes_context=True)
@@ -119,19 +128,22 @@ def import_map(context: Context) -> SafeString:
 
     Modules only import these names, so that every file can be cached permanently.
     """
-    imports = _imports() if not settings.DEBUG else _imports.__wrapped__()
-    script = json_script({"imports": imports}).replace(
-        '<script type="application/json">',
-        format_html('<script type="importmap" nonce="{}">', _nonce(context)),
+    draw = _import_map.__wrapped__ if settings.DEBUG else _import_map
+    return format_html(
+        '<script type="importmap" nonce="{}">{}</script>',
+        _nonce(context),
+        draw(script_templates.url()),
     )
-    return mark_safe(script)
 
 
-@lru_cache(maxsize=1)
-def _imports() -> dict[str, str]:
+@lru_cache(maxsize=8)
+def _import_map(templates: str) -> SafeString:
     paths = {path for finder in get_finders() for path, _ in finder.list([])}
     scripts = sorted(path for path in paths if path.startswith("js/") and path.endswith(".js"))
-    return {f"chatty/{path.removeprefix('js/')}": static(path) for path in scripts}
+    imports = {f"chatty/{path.removeprefix('js/')}": static(path) for path in scripts}
+    imports["chatty/templates.js"] = templates
+    tag = json_script({"imports": imports})
+    return mark_safe(tag.removeprefix('<script type="application/json">').removesuffix("</script>"))
 
 
 @register.inclusion_tag("conversations/_sidebar.html", takes_context=True)
@@ -141,7 +153,6 @@ def sidebar(context: Context) -> dict[str, Any]:
     match = request.resolver_match
     return {
         "sidebar": layout.get_sidebar(request),
-        "blank": layout.BLANK_ITEM,
         "user": request.user,
         "current_page": match.url_name if match else "",
         "csrf_token": context.get("csrf_token"),
@@ -159,31 +170,40 @@ def app_data(context: Context) -> SafeString:
 
 
 @register.simple_tag
-def message_actions(row: MessageRow) -> SafeString:
-    """The actions that the reader can take on a message.
-
-    The HTML is cached with placeholders: rendering it for each message was half the cost of a page.
-    """
-    draw = _actions.__wrapped__ if settings.DEBUG else _actions
-    drawn = draw(get_language(), row.can_add, row.can_edit, row.can_delete)
-    # Safe without escaping: URLs that we build from numbers, and a number.
-    for gap, value in (("@url@", row.url), ("@reply@", row.reply_url), ("@seq@", row.message.seq)):
-        drawn = drawn.replace(gap, str(value))
-    return mark_safe(drawn)
+def badge(
+    kind: str, access: str, person: User | PersonOut | None, is_online: object = False
+) -> SafeString:
+    """The avatar of a conversation, see templates/rows/badge.html."""
+    given = {"kind": kind, "access": access, "face": face_of(person), "is_online": bool(is_online)}
+    return rows.draw("badge", **given)
 
 
-@lru_cache(maxsize=64)
-def _actions(language: str | None, can_add: bool, can_edit: bool, can_delete: bool) -> str:
-    """`language`: the active one. It is part of the cache key, because the HTML contains labels."""
-    gaps = {"url": "@url@", "reply_url": "@reply@", "seq": "@seq@"}
-    allowed = {"can_add": can_add, "can_edit": can_edit, "can_delete": can_delete}
-    return render_to_string("conversations/_actions.html", {**gaps, **allowed}).strip()
+@register.simple_tag
+def sidebar_rows(items: Iterable[SidebarItem]) -> SafeString:
+    return rows.draw("sidebar", rows=items)
+
+
+@register.simple_tag
+def timeline_entries(entries: Iterable[Entry]) -> SafeString:
+    return rows.draw_entries(entries)
 
 
 @register.simple_tag
 def quick_emoji() -> tuple[str, ...]:
     """The suggested reactions, on the page and in the emoji picker."""
-    return messages.QUICK_EMOJI[:8]
+    return message_page.QUICK_EMOJI[:8]
+
+
+@register.simple_tag
+def app_styles() -> SafeString:
+    """The style sheets of signed-in pages: one link if they are bundled."""
+    urls = dict.fromkeys(static(path) for path in APP_STYLE_PARTS)
+    return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((url,) for url in urls))
+
+
+@register.simple_tag
+def script_templates_url() -> str:
+    return script_templates.url()
 
 
 @register.simple_tag

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -71,20 +71,10 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
         with access.reading(current_user(request), conversation_id) as membership:
             return conversation_page(request, membership, composer)
     except ChatError as error:
-        return _join_page(request, conversation_id, error)
+        return join_page(request, conversation_id, error)
 
 
-@member_view("GET")
-def message(request: HttpRequest, message_id: int) -> HttpResponse:
-    """The permalink of a message: redirects to it in its conversation."""
-    try:
-        found, _membership = access.message_for(current_user(request), message_id)
-    except ChatError as error:
-        return _join_page(request, access.conversation_id_of(message_id), error)
-    return HttpResponseRedirect(message_url(found))
-
-
-def _join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> HttpResponse:
+def join_page(request: HttpRequest, conversation_id: int, error: ChatError) -> HttpResponse:
     """Return the page of a public conversation for people who are not members. Joining leads back to the
     requested URL. For any other conversation, raises `error`.
     """
@@ -128,7 +118,6 @@ def conversation_page(
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
     url = reverse("conversations:conversation", args=[conversation.pk])
-    can_manage = access.can_manage(membership)
     context = {
         "conversation": conversation,
         "membership": membership,
@@ -148,9 +137,7 @@ def conversation_page(
         "unread": _unread_bar(unread, first_unread, first, last, url),
         "composer": composer,
         "body_max": limits.BODY_MAX,
-        "can_manage": can_manage,
-        "blank": timeline.blank_row(membership),
-        "blank_chip": timeline.BLANK_CHIP,
+        "permissions": access.permissions(membership),
     }
     context["open_conversation"] = OpenConversation(
         id=conversation.pk,
@@ -158,7 +145,7 @@ def conversation_page(
         last_seq=conversation.last_seq,
         last_read_seq=membership.last_read_seq,
         archived=conversation.is_archived,
-        can_manage=can_manage,
+        permissions=access.permissions_by_role(conversation),
         members=presence.participants_data(people, spoken.message if spoken else None),
         history=history_to_wire(history),
     )

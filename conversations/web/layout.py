@@ -16,6 +16,7 @@ from accounts.wire import person_to_wire
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
 from conversations.realtime.presence import online_users
+from conversations.web.faces import Face, face_of
 from conversations.web.page_data import Me, OpenConversation, PageData, PageLimits, Urls
 from conversations.wire import ConversationOut
 
@@ -24,12 +25,17 @@ SIDEBAR_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class SidebarItem:
-    """A conversation in the sidebar, for _sidebar_row.html."""
+    """A conversation in the sidebar, for templates/rows/sidebar_row.html."""
 
     conversation: ConversationOut
     url: str
     is_current: bool
     is_online: bool
+
+    @property
+    def face(self) -> Face:
+        """Of the other person in a direct message."""
+        return face_of(self.conversation.other)
 
     @property
     def level_in_force(self) -> str:

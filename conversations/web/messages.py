@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,10 +16,9 @@ from conversations import access, actions, limits
 from conversations.content import Content
 from conversations.models import Message
 from conversations.web.conversation_page import Composer, conversation_page, message_url
+from conversations.web.message_page import actions_page
 from conversations.web.signed_in import member_view, safe_next
 from conversations.wire import timestamp
-
-QUICK_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "🙏", "✅", "🚀", "😮", "😢", "🔥", "💯")
 
 # With these errors the key can't be used, or was used for another message: a retry needs a new one.
 NEEDS_FRESH_KEY = {"key_reused", "invalid"}
@@ -153,36 +151,21 @@ def delete(request: HttpRequest, message_id: int) -> HttpResponse:
     return render(request, "conversations/message_delete.html", context)
 
 
-@member_view("GET", "POST")
+@member_view("POST")
 def react(request: HttpRequest, message_id: int) -> HttpResponse:
-    """GET: choose an emoji. POST `emoji`, `on` = 1 | 0."""
+    """Add or remove a reaction: `emoji`, `on` = 1 | 0."""
     user = current_user(request)
-    error: ChatError | None = None
     emoji = request.POST.get("emoji", "").strip()
-    if request.method == "POST":
-        action = actions.unreact if request.POST.get("on") == "0" else actions.react
-        try:
-            message = _with_conversation(action(user, message_id, emoji))
-        except ChatError as chat_error:
-            error = chat_error
-        else:
-            place = message_url(message)
-            page = safe_next(request, place).partition("#")[0]
-            return SeeOther(f"{page}#m{message.pk}")
-    message, membership = access.message_for(user, message_id)
-    action_error = _action_error(message, allowed=access.can_react(membership, message))
-    if action_error:
-        raise action_error
-    mine = set(message.reactions.filter(user_id=user.pk).values_list("emoji", flat=True))
-    context: dict[str, Any] = {
-        "message_row": message,
-        "choices": [(each, each in mine) for each in QUICK_EMOJI],
-        "emoji": emoji,
-        "error": error.detail if error else "",
-        "back": message_url(message),
-    }
-    page_shown = render(request, "conversations/message_react.html", context)
-    return with_status(page_shown, error) if error else page_shown
+    action = actions.unreact if request.POST.get("on") == "0" else actions.react
+    try:
+        message = _with_conversation(action(user, message_id, emoji))
+    except ChatError as error:
+        found, membership = access.message_for(user, message_id)
+        if not access.can_react(membership, found):
+            raise
+        return actions_page(request, found, membership, emoji=emoji, error=error)
+    page = safe_next(request, message_url(message)).partition("#")[0]
+    return SeeOther(f"{page}#m{message.pk}")
 
 
 def _action_error(message: Message, *, allowed: bool) -> ChatError | None:

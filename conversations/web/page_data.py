@@ -36,7 +36,10 @@ class OpenConversation(msgspec.Struct, frozen=True):
     last_seq: int
     last_read_seq: int
     archived: bool
-    can_manage: bool
+    permissions: Annotated[
+        dict[str, list[str]],
+        msgspec.Meta(description="Role -> what it can do, see access.permissions()."),
+    ]
     members: Annotated[
         list[Participant] | None,
         msgspec.Meta(description="The others. Null if there are too many for presence."),

@@ -71,7 +71,9 @@ def online_summary(participants: Participants) -> OnlineSummary:
 
 def last_own_message(entries: Sequence[Entry]) -> MessageRow | None:
     """Return the reader's last message that is not deleted."""
-    own = (e for e in reversed(entries) if isinstance(e, MessageRow) and e.is_own and not e.deleted)
+    own = (
+        e for e in reversed(entries) if isinstance(e, MessageRow) and e.is_own and not e.is_deleted
+    )
     return next(own, None)
 
 

@@ -1,6 +1,6 @@
 """Turns messages into the entries of a conversation's page: days, notices, messages, the New line.
 
-static/js/views/timeline.js follows the same rules. A message is "continued" (shown without a header) if the
+static/js/views/days.js follows the same rules. A message is "continued" (shown without a header) if the
 previous entry is a message by the same author, on the same day in the reader's time zone, and at most five
 minutes older.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from django.utils import timezone
@@ -18,8 +18,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from conversations import access, wire
+from conversations import wire
 from conversations.models import Membership, Message
+from conversations.web.faces import NO_FACE, Face, face_of
 
 GROUP_WITHIN = timedelta(minutes=5)
 
@@ -31,28 +32,30 @@ _ONLY_EMOJI = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    template: ClassVar[str] = "conversations/_day.html"
+    template: ClassVar[str] = "day"
     iso: str
     label: str
 
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    template: ClassVar[str] = "conversations/_new_line.html"
+    template: ClassVar[str] = "new_line"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    template: ClassVar[str] = "conversations/_notice.html"
-    message: Message
+    template: ClassVar[str] = "notice"
+    id: int
+    seq: int
     created: str
+    clock: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
     id: int
-    author_id: int | None
+    author_id: int | str
     author: str
     text: str
     deleted: bool
@@ -76,46 +79,44 @@ class ReadReceipt:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    template: ClassVar[str] = "conversations/_message.html"
+    template: ClassVar[str] = "message"
     message: Message
+    id: int
+    seq: int
+    author: Face
     created: str
-    author_name: str
-    url: str
-    reply_url: str
+    clock: str
+    html: str
     is_own: bool = False
     is_continued: bool = False
-    deleted: bool = False
+    is_deleted: bool = False
+    is_edited: bool = False
     only_emoji: bool = False
     mentions_me: bool = False
-    can_add: bool = False  # reactions and replies
-    can_edit: bool = False
-    can_delete: bool = False
     archived: bool = False
     reply: Quote | None = None
     reactions: list[Chip] = field(default_factory=list)
     receipt: ReadReceipt | None = None
-    blank: bool = False
+    is_blank: bool = False
 
 
 Entry = Day | NewLine | Notice | MessageRow
 
-
-def blank_row(membership: Membership) -> MessageRow:
-    """Return a row for <template id="message-template">: empty, but with all elements."""
-    return MessageRow(
-        message=Message(pk=0, seq=0, version=0, author_id=None),
-        created="",
-        author_name="",
-        url="/m/0/",
-        reply_url=_reply_url(membership.conversation_id, 0),
-        can_add=True,
-        can_edit=True,
-        can_delete=True,
-        blank=True,
-    )
-
-
-BLANK_CHIP = Chip(emoji="", count=0, is_mine=False, names="")
+# For the <template> elements from which scripts draw: empty, but with all parts.
+BLANK_DAY = Day("", "")
+BLANK_NOTICE = Notice(id=0, seq=0, created="", clock="", text="")
+BLANK_MESSAGE = MessageRow(
+    message=Message(),
+    id=0,
+    seq=0,
+    author=NO_FACE,
+    created="",
+    clock="",
+    html="",
+    reply=Quote(id=0, author_id="", author="", text="", deleted=False),
+    reactions=[Chip(emoji="", count=0, is_mine=False, names="")],
+    is_blank=True,
+)
 
 
 def entries(
@@ -127,22 +128,27 @@ def entries(
     """
     result: list[Entry] = []
     today = timezone.localdate()
+    reader = _Reader(membership.user_id, membership.conversation.is_archived)
+    faces: dict[int | None, Face] = {}
     day: date | None = None
     before: Message | None = None  # the message that the next one may continue
     for message in messages:
-        its_day = timezone.localtime(message.created_at).date()
-        if its_day != day:
-            day, before = its_day, None
-            result.append(Day(its_day.isoformat(), day_label(its_day, today)))
+        at = timezone.localtime(message.created_at)
+        if at.date() != day:
+            day, before = at.date(), None
+            result.append(Day(day.isoformat(), day_label(day, today)))
         if message.seq == first_unread:
             before = None
             result.append(NewLine())
         if message.is_text:
-            row = _message_row(message, membership)
-            result.append(replace(row, is_continued=_is_continued(message, before)))
+            face = faces.get(message.author_id)
+            if face is None:
+                face = faces[message.author_id] = face_of(message.author)
+            goes_on = _is_continued(message, before)
+            result.append(_message_row(message, reader, face, at, is_continued=goes_on))
             before = message
         else:
-            result.append(_notice(message))
+            result.append(_notice(message, at))
             before = None
     return result
 
@@ -164,7 +170,7 @@ def is_only_emoji(body: str) -> bool:
 def quote(message: Message) -> Quote:
     author = message.author.name if message.author else ""
     text = _("Message deleted") if message.is_deleted else wire.excerpt(message)
-    return Quote(message.pk, message.author_id, author, text, message.is_deleted)
+    return Quote(message.pk, message.author_id or "", author, text, message.is_deleted)
 
 
 def _is_continued(message: Message, before: Message | None) -> bool:
@@ -175,38 +181,45 @@ def _is_continued(message: Message, before: Message | None) -> bool:
     )
 
 
-def _notice(message: Message) -> Notice:
+def _notice(message: Message, at: datetime) -> Notice:
     return Notice(
-        message=message,
+        id=message.pk,
+        seq=message.seq,
         created=wire.timestamp(message.created_at) or "",
+        clock=f"{at:%H:%M}",
         text=wire.notice_text(message),
     )
 
 
-def _message_row(message: Message, membership: Membership) -> MessageRow:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    id: int
+    archived: bool  # the conversation
+
+
+def _message_row(
+    message: Message, reader: _Reader, author: Face, at: datetime, *, is_continued: bool
+) -> MessageRow:
+    """`at`: when it was sent, in the active time zone."""
     alive = not message.is_deleted
-    archived = membership.conversation.is_archived
     return MessageRow(
         message=message,
+        id=message.pk,
+        seq=message.seq,
+        author=author,
         created=wire.timestamp(message.created_at) or "",
-        author_name=message.author.name if message.author else "",
-        url=f"/m/{message.pk}/",
-        reply_url=_reply_url(message.conversation_id, message.pk),
-        is_own=message.author_id == membership.user_id,
-        deleted=not alive,
+        clock=f"{at:%H:%M}",
+        html=message.html,
+        is_own=message.author_id == reader.id,
+        is_continued=is_continued,
+        is_deleted=not alive,
+        is_edited=alive and message.edited_at is not None,
         only_emoji=alive and is_only_emoji(message.body),
-        mentions_me=membership.user_id in (message.mentions or ()),
-        can_add=alive and not archived,
-        can_edit=not archived and access.can_edit(membership, message),
-        can_delete=not archived and access.can_delete(membership, message),
-        archived=archived,
+        mentions_me=reader.id in (message.mentions or ()),
+        archived=reader.archived,
         reply=quote(message.reply_to) if alive and message.reply_to else None,
-        reactions=_chips(message, membership.user_id) if alive else [],
+        reactions=_chips(message, reader.id) if alive and message.reacted else [],
     )
-
-
-def _reply_url(conversation_id: int, message_id: int) -> str:
-    return f"/c/{conversation_id}/?reply_to={message_id}#composer"
 
 
 def _chips(message: Message, user_id: int) -> list[Chip]:

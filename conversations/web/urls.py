@@ -8,9 +8,11 @@ from conversations.web import (
     home,
     members,
     membership,
+    message_page,
     messages,
     new_conversations,
     pwa,
+    script_templates,
     settings,
 )
 
@@ -35,7 +37,7 @@ conversation = [
 ]
 
 message = [
-    path("", conversation_page.message, name="message"),
+    path("", message_page.message, name="message"),
     path("edit/", messages.edit, name="edit"),
     path("delete/", messages.delete, name="delete_message"),
     path("react/", messages.react, name="react"),
@@ -46,6 +48,11 @@ urlpatterns = [
     path("manifest.webmanifest", pwa.manifest, name="manifest"),
     path("service-worker.js", pwa.service_worker, name="service_worker"),
     path("offline/", pwa.offline, name="offline"),
+    path(
+        "templates/<str:language>/<str:digest>.js",
+        script_templates.script_templates,
+        name="script_templates",
+    ),
     path("help/", help_page.help_page, name="help"),
     path("share/", pwa.share, name="share"),
     path("settings/notifications/", pwa.notifications, name="notifications"),

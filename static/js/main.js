@@ -12,8 +12,10 @@ import { Unsent } from "chatty/chat/unsent.js";
 import { BufferedEmitter } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
-import { isWatched, slot, view } from "chatty/views/dom.js";
+import { TEMPLATES } from "chatty/templates.js";
+import { isWatched, loadTemplates, slot, view } from "chatty/views/dom.js";
 import { MessageView } from "chatty/views/message.js";
+import { Permissions } from "chatty/views/permissions.js";
 import { Shortcuts } from "chatty/views/shortcuts.js";
 import { ReadMarks } from "chatty/views/read_marks.js";
 import { Sidebar } from "chatty/views/sidebar.js";
@@ -23,6 +25,7 @@ import { t } from "chatty/views/i18n.js";
 const RELOAD_PAUSE = 10_000; // ms: no second automatic reload within this time
 
 async function main() {
+  loadTemplates(TEMPLATES);
   view("forms").then(({ help }) => help());
   /** @type {Wire.PageData} */
   const data = JSON.parse(document.getElementById("app-data").textContent);
@@ -56,6 +59,11 @@ async function main() {
     composer?.lock(change);
     timeline?.lock(change);
     view("locked_bar").then(({ showLocked }) => showLocked({ change, composer, home: urls.home }));
+  };
+  const unlock = () => {
+    composer.unlock();
+    timeline.lock("");
+    view("locked_bar").then(({ hideLocked }) => hideLocked());
   };
   chat.on("removed", ({ change }) => lock(change));
   chat.on("readded", () => composer?.locked === "removed" && reload());
@@ -103,6 +111,7 @@ async function main() {
         drafts,
         setTitle,
         lock,
+        unlock,
       }));
     });
   }
@@ -133,15 +142,15 @@ async function main() {
   }
 }
 
-function openConversation({ data, chat, rest, store, conversationList, drafts, setTitle, lock }) {
+function openConversation({ data, chat, rest, store, conversationList, drafts, setTitle, lock, unlock }) {
   const { user: me, conversation, limits } = data;
   const times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
-  const message = new MessageView({
-    me,
-    times,
-    canManage: conversation.can_manage && conversation.kind === "group",
-    archived: conversation.archived,
+  const permissions = new Permissions({
+    place: document.getElementById("conversation"),
+    conversation,
+    conversationList,
   });
+  const message = new MessageView({ me, times, permissions });
   let reading = null;
   const timeline = new Timeline({
     store,
@@ -154,29 +163,39 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
   });
   let actions = null; // until the module has loaded, its links and forms work without it
   const form = document.getElementById("composer");
-  const composer =
-    form &&
-    new Composer({
-      form,
-      chat,
-      drafts,
-      store,
-      conversation: conversation.id,
-      onSent: () => {
-        timeline.toLatest();
-        reading?.messageSent();
-      },
-      editLast: () => actions?.editLast() ?? false,
-    });
+  const composer = new Composer({
+    form,
+    chat,
+    drafts,
+    store,
+    conversation: conversation.id,
+    onSent: () => {
+      timeline.toLatest();
+      reading?.messageSent();
+    },
+    editLast: () => actions?.editLast() ?? false,
+  });
   reading = new ReadMarks({ chat, store, conversationList, timeline, conversation });
 
   attempt(() => timeline.connect());
-  attempt(() => composer?.connect());
+  attempt(() => composer.connect());
   attempt(() => reading.connect());
+  attempt(() => permissions.connect());
+  permissions.on("archived", ({ archived }) => {
+    if (archived && !composer.locked) lock("archived");
+    if (!archived && composer.locked === "archived") unlock();
+  });
+  if (permissions.archived) {
+    // The page says so already. Text from before needs the bar, to be copied or discarded.
+    composer.lock("archived");
+    if (composer.text) lock("archived");
+  }
   const details = document.getElementById("details");
-  view("details").then(
-    ({ Details }) => new Details({ place: details, chat }).connect(),
-    () => (details.hidden = true),
+  startDetails(details, () =>
+    view("details").then(
+      ({ Details }) => new Details({ place: details, chat }).connect(),
+      () => (details.hidden = true),
+    ),
   );
   view("message_links").then(({ MessageLinks }) =>
     new MessageLinks({ chat, rest, timeline, conversation: conversation.id }).connect(),
@@ -191,27 +210,49 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
       conversation: conversation.id,
       me,
       max: limits.body,
+      permissions,
     });
     actions.connect({ composer });
     new Keyboard({ timeline, actions, composer }).connect();
   });
-  if (form) {
-    const page = { form, chat, rest, conversation: conversation.id, me };
-    view("forms").then(({ offerMentions }) => offerMentions(page));
-  }
+  const writing = { form, chat, rest, conversation: conversation.id, me };
+  view("forms").then(({ offerMentions }) => offerMentions(writing));
   const announcer = document.getElementById("announcer");
   startBuffered("announcer", [[chat, "message"]], ({ Announcer }, events) =>
     new Announcer({ chat: events, place: announcer }).connect(),
   );
-  const typing = form && slot(form, "typing");
-  if (typing) {
-    startBuffered("typing", [[chat, "typing", "message"]], ({ Typing }, events) =>
-      new Typing({ chat: events, place: typing }).connect(),
-    );
-  }
-  const page = { setTitle, composer, timeline, lock };
-  chat.on("message", ({ message: { kind, notice } }) => followNotice(kind, notice, page));
+  startBuffered("typing", [[chat, "typing", "message"]], ({ Typing }, events) =>
+    new Typing({ chat: events, place: slot(form, "typing") }).connect(),
+  );
+  chat.on("message", ({ message: { kind, notice } }) => kind === "renamed" && setTitle(notice.data.new));
   return { composer, timeline };
+}
+
+/** Load the side pane once it is needed: if it is open, or when someone is about to open it. */
+function startDetails(place, load) {
+  const bar = document.querySelector(".topbar__tools");
+  const wide = matchMedia("(width > 72em)"); // as details.js: in narrow windows, the links are ordinary ones
+  const ending = new AbortController();
+  let loading = null;
+  const start = () => {
+    if (wide.matches) loading ??= load().then(() => ending.abort());
+  };
+  const { signal } = ending;
+  for (const type of ["pointerover", "focusin"]) bar.addEventListener(type, start, { signal });
+  if (place.dataset.shows) wide.addEventListener("change", start, { signal });
+  if (place.dataset.shows) start();
+  const onClick = (event) => {
+    const link = event.target.closest("[data-pane]");
+    if (!link || !wide.matches || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    start();
+    loading.then(() => {
+      const focused = /** @type {HTMLElement} */ (document.activeElement);
+      link.click(); // opens the pane and focuses it
+      if (focused !== link && focused !== document.body) focused.focus({ preventScroll: true }); // typing by now
+    });
+  };
+  bar.addEventListener("click", onClick, { signal });
 }
 
 /** Load a part later and buffer its events until it has started. `sources`: see BufferedEmitter. */
@@ -221,19 +262,6 @@ function startBuffered(name, sources, start) {
   view(name)
     .then((module) => start(module, events))
     .finally(() => events.replay());
-}
-
-/** Update the page around the messages after a system message. */
-function followNotice(kind, notice, { setTitle, composer, timeline, lock }) {
-  if (kind === "renamed") setTitle(notice.data.new);
-  if (kind === "archived" && composer && !composer.locked) lock("archived");
-  if (kind === "unarchived" && composer?.locked === "archived") {
-    composer.unlock();
-    timeline.lock("");
-    view("locked_bar").then(({ hideLocked }) => hideLocked());
-  }
-  // The page has no composer, so there is no text to lose: reload to get one from the server.
-  if (kind === "unarchived" && !composer) reload();
 }
 
 function socketUrl(path) {

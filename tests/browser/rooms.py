@@ -188,20 +188,41 @@ def write(page: Page, body: str) -> None:
 
 def message_texts(page: Page) -> list[str]:
     """The texts of all messages, in the order of the page."""
-    return page.locator("#messages > .message [data-slot=body]").all_inner_texts()
+    return page.locator("#messages > .message .message__body").all_inner_texts()
 
 
 def bubble(page: Page, words: str) -> Locator:
     return page.locator("#messages > .message", has_text=words)
 
 
+_IN_TOOLBAR = {"react", "reply"}
+
+
 def act(page: Page, words: str, action: str) -> None:
-    """Click a button in a message's toolbar or menu."""
+    """Click a button in the toolbar or menu of a message."""
     message = bubble(page, words).first
     message.hover()
-    if action in {"edit", "delete", "unread"}:
-        message.locator("summary").click()
+    if action not in _IN_TOOLBAR:
+        open_menu(message)
     message.locator(f"[data-action={action}]:visible").first.click()
+
+
+def open_menu(message: Locator) -> Locator:
+    """Open the menu of a message, and return it."""
+    message.hover()
+    message.locator(".message__more").click()
+    menu = message.locator(".message-menu")
+    expect(menu).to_be_visible()
+    return menu
+
+
+def offered(message: Locator) -> list[str]:
+    """The actions that the toolbar and menu of a message offer."""
+    open_menu(message)
+    shown = message.locator("[data-action]:visible")
+    names: list[str] = shown.evaluate_all("all => all.map(each => each.dataset.action)")
+    message.press("Escape")
+    return names
 
 
 def scroll(page: Page, by: int) -> None:

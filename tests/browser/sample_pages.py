@@ -61,7 +61,7 @@ PAGES = {
     "delete": "/c/{room}/delete/",
     "join": "/c/{market}/",
     "leave several": "/c/leave/",
-    "react": "/m/{asked}/react/",
+    "message": "/m/{asked}/?actions",
     "take away": "/m/{asked}/delete/",
     "share": "/share/?text=Look%20at%20https://example.org/" + "x" * 90,
     "notifications": "/settings/notifications/",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import violations
+from tests.browser.rooms import Room, bubble, enter, violations
 from tests.browser.sample_pages import PAGES, STRANGERS
 from tests.installations import ChatServer, Person
 
@@ -93,7 +94,7 @@ def test_axe_finds_no_violations_in_menus_and_dialogs(
     looks = ["light", "dark"]
     page = visit(server, "Alice", phone=phone).goto(places["room"])
     found = {}
-    page.locator("#messages details summary:visible").last.click()
+    page.locator(".message__more").last.click()
     found["open menu"] = faults_by_look(page, looks)
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
@@ -123,3 +124,69 @@ def test_axe_finds_no_violations_if_settings_override_the_device(
     wears(server, *chosen)
     page = visit(server, "Alice").goto(places["profile"])
     assert faults_by_look(page, [device]) == {device: []}
+
+
+_READING = {"copy", "link", "unread"}
+_OFFERED = {
+    "owner": {*_READING, "react", "reply", "delete"},
+    "member": {*_READING, "react", "reply"},
+    "archived": _READING,
+}
+
+
+@pytest.mark.parametrize("viewer", _OFFERED)
+def test_messages_can_be_used_by_keyboard_by_everyone(
+    viewer: str, visit: Visit, server: ChatServer, room: Room
+) -> None:
+    """With and without scripts: Tab leads to "More", which leads to exactly the actions that are allowed,
+    and Escape leads back. axe finds no violations on the way."""
+    writer = room.bob if viewer == "owner" else room.alice
+    asked = room.say(writer, "A question")
+    reader = "Alice" if viewer == "owner" else "Bob"
+    person = room.alice if viewer == "owner" else room.bob
+    person.call("PUT", f"/api/messages/{asked['id']}/reactions/%F0%9F%8C%B1/")
+    if viewer == "archived":
+        room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+    page = enter(visit(server, reader), room)
+    message, more = bubble(page, "A question"), bubble(page, "A question").locator(".message__more")
+    page.locator("#timeline").focus()
+    page.keyboard.press("k")
+    if viewer == "archived":  # the notice of it is the last
+        page.keyboard.press("k")
+    expect(message).to_be_focused()
+    walk(page, more)
+    page.keyboard.press("Enter")
+    expect(more).to_have_attribute("aria-expanded", "true")
+    shown = message.locator("[data-action]:visible")
+    names = set(shown.evaluate_all("all => all.map(each => each.dataset.action)"))
+    assert names == _OFFERED[viewer]
+    page.keyboard.press("Tab")
+    expect(message.locator(".message-menu :focus")).to_have_count(1)
+    found = {"menu": violations(page)}
+    page.keyboard.press("Escape")
+    expect(more).to_be_focused()
+    expect(more).to_have_attribute("aria-expanded", "false")
+
+    plain = visit(server, reader)  # axe itself needs scripts, so the page just doesn't get its own
+    plain.allow("ERR_FAILED")
+    plain.context.route(re.compile(r"\.js$"), lambda route: route.abort())
+    page = plain.goto(room.path)
+    found["without scripts"] = violations(page)
+    walk(page, bubble(page, "A question").locator(".message__more"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?actions")
+    found["actions"] = violations(page)
+    last = page.get_by_role("link", name="Show in conversation").last
+    walk(page, last)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{room.path}#m{asked['id']}")
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def walk(page: Page, goal: Locator) -> None:
+    """Press Tab until `goal` has the focus."""
+    for _ in range(60):
+        if goal.evaluate("goal => goal === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError("Tab does not lead there")

@@ -7,7 +7,16 @@ import re
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, act, bubble, enter, let_go, violations, wait_for_held
+from tests.browser.rooms import (
+    Room,
+    act,
+    bubble,
+    enter,
+    let_go,
+    violations,
+    wait_for_held,
+    write,
+)
 
 KEPT = """Object.keys(localStorage).filter((name) => name.includes(".edit.")).length"""
 
@@ -30,7 +39,7 @@ def test_edit_in_progress_survives_a_reload_and_navigation(alice: Page, room: Ro
     alice.reload()
     expect(alice.locator("#editor-body")).to_have_value("Hello, and a long thought")
     alice.locator("#editor-body").press("Enter")
-    expect(bubble(alice, "Hello, and a long thought").locator("[data-slot=edited]")).to_be_visible()
+    expect(bubble(alice, "Hello, and a long thought").locator(".message__edited")).to_be_visible()
     assert alice.evaluate(KEPT) == 0
 
 
@@ -49,7 +58,7 @@ def test_text_typed_while_the_editor_loads_is_in_it(visit: Visit, room: Room) ->
     expect(page.locator("#editor-body")).to_be_focused()
     expect(page.locator("#composer-body")).to_have_value("")
     page.keyboard.press("Enter")
-    expect(bubble(page, "Hello, Bob").locator("[data-slot=edited]")).to_be_visible()
+    expect(bubble(page, "Hello, Bob").locator(".message__edited")).to_be_visible()
     assert room.bodies() == ["Hello, Bob"]
 
 
@@ -96,6 +105,50 @@ def test_saving_an_edit_does_not_move_the_focus(alice: Page, room: Room) -> None
     expect(alice.locator("#editor-body")).to_have_count(0)
     expect(bubble(alice, "Hello, Bob")).to_be_visible()
     expect(alice.locator("#timeline")).to_be_focused()
+
+
+def test_closing_an_editor_returns_the_focus_to_where_it_was_opened(
+    visit: Visit, room: Room
+) -> None:
+    room.say(room.alice, "Hello")
+    page = enter(visit(room.server, "Alice"), room)
+    message, editor = bubble(page, "Hello"), page.locator("#editor-body")
+    message.focus()
+    message.press("e")
+    expect(editor).to_be_focused()
+    editor.press("Escape")
+    expect(message).to_be_focused()
+    message.press("e")
+    editor.fill("Hello, Bob")
+    editor.press("Enter")
+    expect(editor).to_have_count(0)
+    expect(message).to_be_focused()
+    act(page, "Hello", "edit")
+    editor.press("Escape")
+    expect(message.locator(".message__more")).to_be_focused()
+    page.locator("#composer-body").press("ArrowUp")
+    editor.press("Escape")
+    expect(page.locator("#composer-body")).to_be_focused()
+
+
+def test_keyboard_of_a_phone_stays_away_after_an_edit_or_a_discarded_message(
+    visit: Visit, room: Room
+) -> None:
+    room.say(room.alice, "Hello")
+    page = enter(visit(room.server, "Alice", phone=True), room)
+    write(page, "Odd \x01 character")
+    page.locator("#composer [type=submit]").tap()
+    failed = page.locator(".message--failed")
+    page.evaluate("document.activeElement.blur()")
+    failed.locator("[data-action=discard]").tap()
+    expect(failed).to_have_count(0)
+    expect(page.locator("textarea:focus")).to_have_count(0)
+    bubble(page, "Hello").locator(".message__more").tap()
+    page.locator(".message-menu [data-action=edit]").tap()
+    expect(page.locator("#editor-body")).to_be_focused()
+    page.locator(".editor [data-action=cancel]").tap()
+    expect(page.locator("#editor-body")).to_have_count(0)
+    expect(page.locator("textarea:focus")).to_have_count(0)
 
 
 def test_cancelling_an_edit_removes_its_draft(alice: Page, room: Room) -> None:

@@ -8,7 +8,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Line, Room, act, enter, violations, wait_for_line, write
+from tests.browser.rooms import (
+    Line,
+    Room,
+    act,
+    bubble,
+    enter,
+    offered,
+    violations,
+    wait_for_line,
+    write,
+)
 from tests.installations import ChatServer, eventually
 
 pytestmark = pytest.mark.browser
@@ -233,6 +243,10 @@ def archive(room: Room) -> None:
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
 
 
+def unarchive(room: Room) -> None:
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": False})
+
+
 @pytest.mark.parametrize(
     ("end", "why"),
     [
@@ -400,13 +414,82 @@ def test_draft_in_an_archived_conversation_is_shown_after_a_reload(
     archive(room)
     expect(bob.locator("#locked-bar")).to_contain_text("saved here")
     bob.reload()
-    kept = bob.locator(".unsent")
-    expect(kept).to_contain_text("before this conversation was archived")
-    expect(kept.locator("blockquote")).to_have_text("Half a thought")
+    bar = bob.locator("#locked-bar")
+    expect(bar).to_contain_text("saved here")
+    expect(bar.get_by_role("button")).to_have_text(["Copy text", "Discard"])
+    expect(bob.locator("#composer-body")).to_have_value("Half a thought")
+    expect(bob.locator("#composer-body")).to_be_visible()
     assert violations(bob) == []
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": False})
+    expect(bar).to_have_count(0)
+    expect(bob.locator("#composer-body")).to_be_editable()
     expect(bob.locator("#composer-body")).to_have_value("Half a thought")
-    expect(kept).to_have_count(0)
+
+
+def test_page_opened_while_archived_gets_its_composer_on_unarchiving(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    """Also after more changes than a client can catch up with, which brings no notice of it."""
+    said = room.say(room.bob, "Mine")
+    room.bob.call("PUT", f"/api/messages/{said['id']}/reactions/%F0%9F%8C%B1/")
+    archive(room)
+    visitor = visit(server, "Bob")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    box, message = bob.locator("#composer-body"), bubble(bob, "Mine")
+    expect(bob.locator(".archived-bar")).to_be_visible()
+    expect(box).to_be_hidden()
+    expect(message.locator(".chip")).to_be_disabled()
+    assert offered(message) == ["copy", "link", "unread"]
+    unarchive(room)
+    expect(box).to_be_editable()
+    expect(bob.locator(".archived-bar")).to_be_hidden()
+    expect(message.locator(".chip")).to_be_enabled()
+    assert {"react", "reply", "edit", "delete"} <= set(offered(message))
+    archive(room)
+    expect(bob.locator("#locked-bar")).to_contain_text("was archived")
+    expect(box).not_to_be_editable()
+    assert offered(message) == ["copy", "link", "unread"]
+    line.cut()
+    unarchive(room)
+    server.manage("shell", "-v", "0", "-c", _ADVANCE.format(room=room.id))
+    line.mend()
+    wait_for_line(bob)
+    expect(box).to_be_editable()
+    expect(bob.locator("#locked-bar")).to_have_count(0)
+
+
+# More versions than a sync covers.
+_ADVANCE = """
+from conversations.models import Conversation
+from django.db.models import F
+Conversation.objects.filter(pk={room}).update(version=F("version") + 2000)
+"""
+
+
+def test_offered_actions_follow_a_change_of_role(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    room.say(room.alice, "From Alice")
+    visitor = visit(server, "Bob")
+    line = Line(visitor)
+    bob = enter(visitor, room)
+    message = bubble(bob, "From Alice")
+    set_role(room, "admin")
+    expect(bob.locator("#conversation[data-can~=delete-any]")).to_be_attached()
+    assert "delete" in offered(message)
+    line.cut()
+    set_role(room, "member")
+    line.mend()
+    expect(bob.locator("#conversation[data-can~=delete-any]")).to_have_count(0)
+    assert "delete" not in offered(message)
+    message.press("Delete")
+    expect(bob.locator("dialog")).to_have_count(0)
+
+
+def set_role(room: Room, role: str) -> None:
+    path = f"/api/conversations/{room.id}/members/{room.bob_id}/"
+    assert room.alice.call("PATCH", path, {"role": role})[0] == 200
 
 
 def test_edit_in_an_archived_conversation_continues_after_unarchiving(

@@ -41,7 +41,7 @@ def test_long_words_do_not_widen_the_page(visit: Visit, room: Room) -> None:
     for text in (LONG, f"`{LONG}`", f"```\n{LONG}\n```", f"> {LONG}", f"- {LONG}", "W" * 300):
         write(page, text)
     write(page, "Last")
-    expect(page.locator("#messages > .message[data-message-id]")).to_have_count(7)
+    expect(page.locator("#messages > .message[id]")).to_have_count(7)
     check_widths(page)
     page.locator("#composer-body").fill(LONG)
     check_widths(page)

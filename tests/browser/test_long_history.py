@@ -55,7 +55,7 @@ print("ROOM", room.pk)
 # movement of a visible message.
 _SCROLL = """async ([patience, until]) => {
     const box = document.getElementById("timeline");
-    const rows = () => [...document.querySelectorAll("#messages > [data-kind]")];
+    const rows = () => [...document.querySelectorAll("#messages > [data-seq]")];
     const end = performance.now() + 1000 * patience;
     const frames = [];
     let [most, shift, before] = [0, 0, performance.now()];
@@ -80,9 +80,7 @@ _SCROLL = """async ([patience, until]) => {
 
 
 def first_seq(page: Page) -> int:
-    seq: int = page.evaluate(
-        "Number(document.querySelector('#messages > [data-kind]').dataset.seq)"
-    )
+    seq: int = page.evaluate("Number(document.querySelector('#messages > [data-seq]').dataset.seq)")
     return seq
 
 

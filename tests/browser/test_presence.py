@@ -215,7 +215,7 @@ def test_changed_name_and_avatar_update_everywhere(
         changed = {"name": "Robert Jones", "hue": 8}
         assert room.bob.call("PATCH", "/api/me/", changed)[0] == 200
         asked = bubble(group, "A question").first
-        expect(asked.locator("[data-slot=author]")).to_have_text("Robert Jones")
+        expect(asked.locator(".message__author")).to_have_text("Robert Jones")
         expect(asked.locator(".avatar")).to_have_class("avatar avatar--h8")
         expect(asked.locator(".avatar")).to_have_text("RJ")
         expect(bubble(group, "An answer").locator("[data-slot=reply-author]")).to_have_text(
@@ -253,7 +253,7 @@ def test_own_changed_name_updates_open_pages_and_pending_messages(
         expect(alone.locator("#conversation-name")).to_have_text("Ada King")
         page.evaluate(_WATCH_NEW_WORDS)
         write(page, "Mine")
-        expect(bubble(page, "Mine").locator(".message__actions")).to_be_attached()
+        expect(bubble(page, "Mine").locator(".message__more")).to_be_attached()
         assert page.evaluate("globalThis.faces") == ["AK avatar avatar--h3"]
     finally:
         assert room.alice.call("PATCH", "/api/me/", {"name": "Alice", "hue": None})[0] == 200
@@ -263,7 +263,7 @@ def test_own_changed_name_updates_open_pages_and_pending_messages(
 _WATCH_NEW_WORDS = """() => {
     globalThis.faces = [];
     new MutationObserver(() => {
-        const face = [...document.querySelectorAll(".message--own .avatar")].at(-1);
+        const face = [...document.querySelectorAll("[data-own] .avatar")].at(-1);
         const looks = `${face.textContent} ${face.className}`;
         if (globalThis.faces.at(-1) !== looks) globalThis.faces.push(looks);
     }).observe(document.getElementById("messages"), {childList: true, subtree: true});
@@ -366,7 +366,7 @@ def test_changed_picture_replaces_the_old_one_without_flicker(
         assert room.bob.call("PATCH", "/api/me/", {"name": "Robert"})[0] == 200
         expect(picture.last).not_to_have_attribute("src", first or "")
         expect(picture).to_have_count(1)  # while loading, there are two
-        expect(bubble(page, "Look at me").locator("[data-slot=author]")).to_have_text("Robert")
+        expect(bubble(page, "Look at me").locator(".message__author")).to_have_text("Robert")
         assert page.evaluate("globalThis.widths.size && !globalThis.widths.has(0)")
     finally:
         assert room.bob.call("PATCH", "/api/me/", {"name": "Bob"})[0] == 200

@@ -17,6 +17,8 @@ from tests.browser.rooms import (
     bubble,
     enter,
     message_texts,
+    offered,
+    open_menu,
     scroll,
     top_of_id,
     wait_for_line,
@@ -259,17 +261,14 @@ def test_message_text_and_link_are_copied_by_key_and_button(
     expect(copying.locator(".toast")).to_have_text("Link copied")
     link = clipboard(copying)
     message = bubble(copying, "Some bold words")
-    assert link.endswith(f"/m/{message.get_attribute('data-message-id')}/")
+    assert link.endswith(f"/m/{(message.get_attribute('id') or '')[1:]}/")
     copying.evaluate("navigator.clipboard.writeText('')")
-    message.hover()
-    message.locator("summary").click()
-    message.get_by_role("link", name="Copy link").click()
-    expect(message.locator("summary")).to_be_focused()
+    open_menu(message).get_by_role("button", name="Copy link").click()
+    expect(message.locator(".message__more")).to_be_focused()
     copying.wait_for_function(
         "link => navigator.clipboard.readText().then(it => it === link)", arg=link
     )
-    message.locator("summary").click()
-    message.get_by_role("button", name="Copy text").click()
+    open_menu(message).get_by_role("button", name="Copy text").click()
     expect(copying.locator(".toast")).to_have_text("Text copied")
 
 
@@ -298,7 +297,7 @@ def test_u_key_marks_as_unread_and_ignores_modifiers(copying: Page) -> None:
     message.press("Control+u")
     message.press("Alt+u")
     copying.wait_for_timeout(300)
-    expect(copying.locator(".new-line + .message--own")).to_have_count(0)
+    expect(copying.locator(".new-line + [data-own]")).to_have_count(0)
     message.press("u")
     expect(copying.locator(".new-line + .message")).to_contain_text("Some bold words")
     expect(copying.locator("#unread-bar")).to_be_visible()
@@ -308,6 +307,7 @@ def test_every_shortcut_has_a_named_button(alice: Page, room: Room) -> None:
     room.say(room.alice, "Mine")
     message = bubble(alice, "Mine")
     expect(message).to_be_visible()
+    open_menu(message)
     names = message.locator("[data-action]").evaluate_all(
         "all => all.map(each => (each.getAttribute('aria-label') || each.textContent).trim())"
     )
@@ -323,8 +323,7 @@ def test_archived_messages_can_be_copied(visit: Visit, room: Room) -> None:
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = enter(visitor, room)
     message = bubble(page, "Old words")
-    names = message.locator("[data-action]").evaluate_all("all => all.map(e => e.dataset.action)")
-    assert names == ["copy", "link", "unread"]
+    assert offered(message) == ["copy", "link", "unread"]
     take_in_hand(page, "Old words").press("c")
     expect(page.locator(".toast")).to_have_text("Text copied")
     assert clipboard(page) == "Old words"
@@ -427,10 +426,10 @@ def test_message_links_jump_within_and_between_conversations(
     room.say(room.alice, f"Same room {url}/m/{early['id']}/")
     room.say(room.alice, f"Other room {url}/m/{elsewhere['id']}/")
     page = enter(visit(room.server, "Bob"), room)
-    bubble(page, "Same room").locator("[data-slot=body] a").click()
+    bubble(page, "Same room").locator(".message__body a").click()
     expect(page.locator(f"#m{early['id']}")).to_be_in_viewport()
     page.locator("#jump button").click()
-    bubble(page, "Other room").locator("[data-slot=body] a").click()
+    bubble(page, "Other room").locator(".message__body a").click()
     page.wait_for_url(re.compile(f"{other.path}.*#m{elsewhere['id']}$"))
     expect(page.locator(f"#m{elsewhere['id']}")).to_be_in_viewport()
 
@@ -474,7 +473,7 @@ def test_tab_stops_in_only_one_message(alice: Page, room: Room) -> None:
     while not alice.locator("#composer-body:focus").count():
         keyboard.press("Tab")
         passed.append(
-            alice.evaluate("document.activeElement.closest('[data-kind]')?.innerText ?? ''")
+            alice.evaluate("document.activeElement.closest('.message, .notice')?.innerText ?? ''")
         )
         assert len(passed) < 10
     in_hand = [words for words in passed if words]
@@ -512,11 +511,11 @@ def test_shortcuts_work_on_the_buttons_of_a_message(alice: Page, room: Room) -> 
     expect(bubble(alice, "Second")).to_be_visible()
     alice.locator("#composer-body").focus()
     alice.keyboard.press("Shift+Tab")
-    expect(bubble(alice, "Second").locator("summary:focus")).to_have_count(1)
+    expect(bubble(alice, "Second").locator(".message__more:focus")).to_have_count(1)
     alice.keyboard.press("ArrowUp")
     expect(bubble(alice, "First")).to_be_focused()
     alice.keyboard.press("Tab")
-    expect(bubble(alice, "First").locator("button:focus, summary:focus, a:focus")).to_have_count(1)
+    expect(bubble(alice, "First").locator("button:focus, a:focus")).to_have_count(1)
     alice.keyboard.press("r")
     expect(alice.locator("[data-slot=reply-text]")).to_have_text("First")
 
@@ -542,9 +541,9 @@ def test_escape_from_menu_or_picker_returns_the_focus(alice: Page, room: Room) -
     alice.keyboard.press("Escape")
     expect(message.locator(".picker")).to_have_count(0)
     expect(message).to_be_focused()
-    message.locator("summary").focus()
+    message.locator(".message__more").focus()
     alice.keyboard.press("Enter")
     alice.keyboard.press("Tab")
     alice.keyboard.press("Escape")
-    expect(message.locator("details")).not_to_have_attribute("open", "")
-    expect(message.locator("summary")).to_be_focused()
+    expect(message.locator(".message-menu")).to_be_hidden()
+    expect(message.locator(".message__more")).to_be_focused()

@@ -108,6 +108,8 @@ export class ConversationList extends Emitter {
       ...fresh.filter((each) => this.#mentionsMe(row, each) && this.#counts(row, each)).map(({ seq }) => seq),
     ];
     row.name = arrived.findLast(({ kind }) => kind === "renamed")?.notice.data.new ?? row.name;
+    const archiving = arrived.findLast(({ kind }) => kind === "archived" || kind === "unarchived");
+    if (archiving) row.archived = archiving.kind === "archived";
     this.emit("messages", { id: conversation, messages: fresh });
     this.#emitChange(conversation, arrived.some(isLiveText));
   }

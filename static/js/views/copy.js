@@ -1,18 +1,18 @@
 // Copies the text of a message or its link to the clipboard.
 
-import { slot } from "chatty/views/dom.js";
+import { idOf, part } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
 /** Copies the rendered text, without Markdown. */
 export async function copyText(row) {
   // biome-ignore lint/performance/useDomNodeTextContent: innerText keeps the visible line breaks.
-  await put(slot(row, "body").innerText.trim());
+  await put(part(row, "message__body").innerText.trim());
   toast.info(t("copied.text"));
 }
 
 export async function copyLink(row) {
-  await put(new URL(`/m/${row.dataset.messageId}/`, location.origin).href);
+  await put(new URL(`/m/${idOf(row)}/`, location.origin).href);
   toast.info(t("copied.link"));
 }
 

@@ -8,15 +8,46 @@ export function slot(root, name) {
   return root?.querySelector(`[data-slot="${name}"]`) ?? null;
 }
 
+/** The first element of `root` with this class, or null. */
+export function part(root, name) {
+  return root?.querySelector(`.${name}`) ?? null;
+}
+
 /** Set the text of a slot, if it exists. */
 export function fill(root, name, text) {
   const element = slot(root, name);
-  if (element && element.textContent !== text) element.textContent = text;
+  if (element) setText(element, text);
 }
 
-/** A fresh copy of the one element inside <template id>. */
+/** Set the text of an element, unless it is the same. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** The message id of a row, a message or system message. 0 if it is pending. */
+export function idOf(row) {
+  return Number(row.id.slice(1));
+}
+
+const library = document.createElement("template");
+
+/** Add the templates of conversations/web/script_templates.py to those of the page. */
+export function loadTemplates(html) {
+  setServerHtml(library, html);
+}
+
+/** The content of <template id>, from the page or the library. */
+export function templateContent(id) {
+  const found = document.getElementById(id) ?? library.content.getElementById(id);
+  return /** @type {HTMLTemplateElement | null} */ (found)?.content;
+}
+
+/**
+ * A fresh copy of the one element inside <template id>.
+ * @returns {any}
+ */
 export function fromTemplate(id) {
-  const inside = document.getElementById(id)?.content.firstElementChild;
+  const inside = templateContent(id)?.firstElementChild;
   // importNode, not cloneNode: URLs don't resolve in the template's own document.
   return inside ? document.importNode(inside, true) : null;
 }

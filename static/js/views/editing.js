@@ -3,7 +3,7 @@
 // overwritten.
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
-import { element, fromTemplate, setServerHtml, slot } from "chatty/views/dom.js";
+import { element, fromTemplate, idOf, part, setServerHtml, slot } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
@@ -17,12 +17,14 @@ export class Editing {
   #conversation; // id
   #composer;
   #max;
+  #canEdit; // (row) => boolean
   #unsaved = new Set(); // ids of messages with a draft but no open editor
   #open = new Map(); // message id -> its row with an editor
+  #openers = new WeakMap(); // editor -> the element that had the focus when it was opened
   #bases = new WeakMap(); // editor -> `edited_at` of the message when the edit began
   #stop;
 
-  constructor({ chat, store, timeline, drafts, conversation, composer, max }) {
+  constructor({ chat, store, timeline, drafts, conversation, composer, max, canEdit }) {
     this.#chat = chat;
     this.#store = store;
     this.#timeline = timeline;
@@ -30,6 +32,7 @@ export class Editing {
     this.#conversation = conversation;
     this.#composer = composer;
     this.#max = max;
+    this.#canEdit = canEdit;
   }
 
   // Lifecycle
@@ -44,27 +47,33 @@ export class Editing {
       const id = Number(name.match(NAME)?.[1] ?? 0);
       if (id && this.#drafts.read(name)?.conversation === this.#conversation) this.#unsaved.add(id);
     }
-    for (const id of [...this.#unsaved]) this.#resume(id);
+    this.resume();
   }
 
   disconnect() {
     this.#stop();
   }
 
+  /** Reopen the editors of edits in progress, such as when the conversation is no longer archived. */
+  resume() {
+    for (const id of [...this.#unsaved]) this.#resume(id);
+  }
+
   /** Open the editor in a message's row. Rejects with an ApiError if its source can't be loaded. */
   async open(row, { focus = true } = {}) {
     const opened = row.querySelector(".editor");
     if (opened) {
-      if (focus) this.#focusEnd(Number(row.dataset.messageId), opened);
+      if (focus) this.#focusEnd(idOf(row), opened);
       return;
     }
-    const id = Number(row.dataset.messageId);
+    const id = idOf(row);
+    const opener = focus ? document.activeElement : null;
     const wasUnsaved = this.#unsaved.delete(id);
     const message = await this.#chat.loadMessage(id).catch((error) => {
       if (wasUnsaved) this.#unsaved.add(id);
       throw error;
     });
-    if (row.querySelector(".editor") || !slot(row, "actions") || message.deleted_at) return;
+    if (row.querySelector(".editor") || message.deleted_at) return;
     this.#open.set(id, row);
     const editor = fromTemplate("editor-template");
     const box = editor.elements.body;
@@ -78,8 +87,9 @@ export class Editing {
     box.addEventListener("input", () => this.#saveDraft(id, editor));
     editor.addEventListener("keydown", (event) => this.#onKeydown(event, row, editor));
     editor.querySelector("[data-action=cancel]").addEventListener("click", () => this.#cancel(row));
+    if (opener) this.#openers.set(editor, opener);
     row.classList.add("message--editing");
-    slot(row, "body").after(editor);
+    part(row, "message__body").after(editor);
     if (draft && draft.edited_at !== message.edited_at && draft.body !== message.body) {
       this.#showConflict(editor, message);
     }
@@ -89,7 +99,7 @@ export class Editing {
   /** Append what was typed into the composer while the editor was loading, and put the cursor at the end. */
   #focusEnd(id, editor) {
     const { body: box } = editor.elements;
-    const early = this.#composer?.takeEarly();
+    const early = this.#composer.takeEarly();
     if (early) {
       box.value += early;
       this.#saveDraft(id, editor);
@@ -115,16 +125,16 @@ export class Editing {
       const row = this.#unsaved.has(id) && this.#timeline.row(id);
       if (!row) continue;
       if (row.classList.contains("message--deleted")) this.#moveToComposer(id);
-      else if (row.querySelector("[data-action=edit]")) {
+      else if (this.#canEdit(row)) {
         this.open(row, { focus: false }).catch(() => {}); // retried when the message changes
       }
     }
   }
 
-  /** The message was deleted: move the edited text to the composer, if there is one. */
+  /** The message was deleted: move the edited text to the composer. */
   #moveToComposer(id) {
     const draft = this.#drafts.read(nameOf(id));
-    if (!draft || !this.#composer) return;
+    if (!draft) return;
     this.#unsaved.delete(id);
     toast.error(t("edit.deleted"));
     this.#composer.amend({ body: draft.body });
@@ -172,7 +182,7 @@ export class Editing {
   }
 
   async #save(row, editor) {
-    const id = Number(row.dataset.messageId);
+    const id = idOf(row);
     const body = tidyBody(editor.elements.body.value);
     if (isBlank(body)) return showError(editor, t("edit.empty"));
     if (bodyLength(body) > this.#max) {
@@ -210,21 +220,25 @@ export class Editing {
   }
 
   #cancel(row) {
-    this.#drafts.write(nameOf(row.dataset.messageId), {});
+    this.#drafts.write(nameOf(idOf(row)), {});
     this.#close(row);
   }
 
   #close(row) {
-    this.#open.delete(Number(row.dataset.messageId));
+    this.#open.delete(idOf(row));
     const editor = row.querySelector(".editor");
     // The focus may have moved since the request was sent. Leave it there.
     const focused = document.activeElement;
     const isElsewhere = focused && focused !== document.body && !editor?.contains(focused);
+    const opener = this.#openers.get(editor);
     editor?.remove();
     row.classList.remove("message--editing");
     if (isElsewhere) return;
-    if (this.#composer) this.#composer.focus();
-    else row.focus({ preventScroll: true });
+    // Back to where it was opened. Otherwise to the message, not to the composer: a phone would show its
+    // keyboard.
+    const isThere = opener?.isConnected && opener.matches("textarea, .message, .message *");
+    (isThere ? opener : row).focus({ preventScroll: true });
+    if (document.activeElement === document.body) row.focus({ preventScroll: true }); // it is hidden now
   }
 }
 

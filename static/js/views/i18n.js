@@ -1,11 +1,12 @@
-// Translated strings for scripts, from <template id="translations"> in the page.
+// Translated strings for scripts, from <template id="translations"> (templates/_script_strings.html).
+
+import { templateContent } from "chatty/views/dom.js";
 
 const TRANSLATIONS = new Map();
 const VARIED = ["role", "access"]; // kinds of notices with a sentence for each new value
 
 function load() {
-  const template = document.getElementById("translations");
-  for (const entry of template?.content.querySelectorAll("[data-i18n]") ?? []) {
+  for (const entry of templateContent("translations")?.querySelectorAll("[data-i18n]") ?? []) {
     TRANSLATIONS.set(entry.dataset.i18n, entry.textContent);
   }
 }

@@ -44,7 +44,7 @@ export class Keyboard {
    */
   #setTabStops(from) {
     const rows = this.#timeline.rows();
-    const current = from.closest?.("#messages > [data-message-id]");
+    const current = from.closest?.("#messages > [data-seq]");
     if (current) this.#current = current;
     else if (!this.#current?.isConnected || !this.#timeline.isInSight(this.#current)) {
       // lastSeen() is 0 if a message is taller than the view.
@@ -56,10 +56,11 @@ export class Keyboard {
     for (const link of document.querySelectorAll("#older a, #newer a")) {
       link.tabIndex = link.closest("nav").querySelector(".timeline__error") ? 0 : -1;
     }
+    if (this.#current) this.#actions.place(this.#current);
     for (const row of rows) {
       const tabIndex = row === this.#current ? 0 : -1;
       row.tabIndex = tabIndex;
-      for (const press of row.querySelectorAll("a, button, summary")) {
+      for (const press of row.querySelectorAll("a, button")) {
         if (!press.closest(".editor, .picker")) press.tabIndex = tabIndex;
       }
     }
@@ -68,14 +69,14 @@ export class Keyboard {
   #onKeydown(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target, key } = event;
-    if (isTypedInto(target) || target.closest(".picker, details[open]")) return;
+    if (isTypedInto(target) || target.closest(".picker, .message-menu, [aria-expanded=true]")) return;
     // With focus on the list itself, arrows scroll as usual and j/k focus a message. A message's buttons
     // and links count as the message, since Shift+Tab from the composer focuses one of them.
-    const row = target.closest("[data-kind]");
+    const row = target.closest(".message, .notice");
     const step = { k: -1, j: 1, ...(row && { ArrowUp: -1, ArrowDown: 1 }) }[key];
     if (step) this.#step(row, step, event);
     else if (row && this.#run(key, row)) event.preventDefault();
-    else if (row && key === "Escape") this.#composer?.focus();
+    else if (row && key === "Escape") this.#composer.focus();
   }
 
   #run(key, row) {

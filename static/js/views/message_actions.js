@@ -1,12 +1,11 @@
 // Actions on messages without leaving the page: reply, react, edit, delete, copy; and retry, edit or
-// discard failed ones. All but copying also work as links or forms without this script.
+// discard failed ones. All but copying also work on the page of a message, without this script.
 
-import { fromTemplate, slot, view } from "chatty/views/dom.js";
+import { fromTemplate, idOf, part, templateContent, view } from "chatty/views/dom.js";
 import { ask } from "chatty/views/dialog.js";
+import { MessageTools } from "chatty/views/message_tools.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
-
-const MENU = 300; // px: approximate height of a menu
 
 export class MessageActions {
   #chat;
@@ -20,9 +19,12 @@ export class MessageActions {
   #editing = null; // a promise of Editing, loaded on first use
   #max;
   #picker = null;
+  #permissions;
+  #tools = new MessageTools();
+  #stop;
   #ending = new AbortController();
 
-  constructor({ chat, store, timeline, message, drafts, conversation, me, max }) {
+  constructor({ chat, store, timeline, message, drafts, conversation, me, max, permissions }) {
     this.#chat = chat;
     this.#store = store;
     this.#timeline = timeline;
@@ -31,12 +33,15 @@ export class MessageActions {
     this.#conversation = conversation;
     this.#me = me;
     this.#max = max;
+    this.#permissions = permissions;
   }
 
   // Lifecycle
 
   connect({ composer }) {
     this.#composer = composer;
+    this.#tools.connect();
+    this.#stop = this.#permissions.on("change", () => this.#editing?.then((editing) => editing.resume()));
     const { signal } = this.#ending;
     const place = document.getElementById("messages");
     place.addEventListener("click", (event) => this.#onClick(event), { signal });
@@ -49,6 +54,8 @@ export class MessageActions {
 
   disconnect() {
     this.#ending.abort();
+    this.#stop();
+    this.#tools.disconnect();
     this.#editing?.then((editing) => editing.disconnect());
   }
 
@@ -61,45 +68,49 @@ export class MessageActions {
       .filter((message) => message.author?.id === this.#me.id && message.kind === "text")
       .filter((message) => !message.deleted_at);
     const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
-    if (!row?.querySelector("[data-action=edit]")) return false;
+    if (!row || !this.#tools.offers("edit", row)) return false;
     return this.#do("edit", row);
   }
 
-  /** Run an action ("reply", "edit", ...) on a message's row. Returns false if it has no such button. */
+  /** Run an action ("reply", "edit", ...) on a message's row. Returns false if it is not offered. */
   run(name, row) {
-    const press = row.querySelector(`[data-action="${name}"]`);
-    if (!press || !ACTIONS[name]) return false;
-    this.#do(name, row, press);
+    if (!ACTIONS[name] || !this.#tools.offers(name, row)) return false;
+    this.#do(name, row);
     return true;
   }
 
   /** Toggle the picker's emoji `number`, counted from 1, without opening the picker. */
   reactWith(number, row) {
-    const picker = document.getElementById("picker-template").content;
-    const emoji = picker.querySelectorAll("[data-emoji]")[number - 1]?.dataset.emoji;
-    if (!emoji || !row.querySelector("[data-action=react]")) return false;
-    const chip = [...row.querySelectorAll(".chip")].find((each) => each.dataset.emoji === emoji);
+    const emoji = templateContent("picker-template").querySelectorAll("[data-emoji]")[number - 1];
+    if (!emoji || !this.#tools.offers("react", row)) return false;
+    const chip = chipOf(row, emoji.dataset.emoji);
     if (chip) this.#do("toggle", row, chip);
-    else this.#do("picked", row, { emoji });
+    else this.#do("picked", row, emoji.dataset);
     return true;
+  }
+
+  /** Make the buttons of this message reachable by Tab. */
+  place(row) {
+    this.#tools.place(row);
   }
 
   // Internal
 
   #onClick(event) {
-    const opening = event.target.closest("summary")?.parentElement;
-    opening?.classList.toggle("menu--up", !hasRoomBelow(opening));
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    const press = event.target.closest("[data-action]");
-    if (!press || !ACTIONS[press.dataset.action]) return;
-    const row = press.closest("[data-kind]");
-    event.preventDefault();
-    const menu = press.closest("details");
-    if (menu) {
-      menu.open = false;
-      menu.querySelector("summary").focus({ preventScroll: true }); // the focused item is hidden now
+    const press = event.target.closest("[data-action], .chip, .message__more");
+    if (!press) return;
+    const row = press.closest(".message");
+    if (press.matches(".message__more")) {
+      event.preventDefault();
+      this.#tools.toggle(row);
+      return;
     }
-    this.#do(press.dataset.action, row, press);
+    const name = press.matches(".chip") ? "toggle" : press.dataset.action;
+    if (!ACTIONS[name]) return;
+    event.preventDefault();
+    this.#tools.close();
+    this.#do(name, row, press);
   }
 
   async #do(name, row, press) {
@@ -112,7 +123,7 @@ export class MessageActions {
   }
 
   reply(row) {
-    this.#composer.replyTo(this.#quoted(Number(row.dataset.messageId)));
+    this.#composer.replyTo(this.#quoted(idOf(row)));
   }
 
   /** What the composer shows of a quoted message. */
@@ -122,12 +133,12 @@ export class MessageActions {
   }
 
   async toggle(row, chip) {
-    await this.#react(row, chip.dataset.emoji, chip.getAttribute("aria-pressed") !== "true");
+    await this.#react(row, chip.value, chip.getAttribute("aria-pressed") !== "true");
   }
 
   async #react(row, emoji, on) {
-    const id = Number(row.dataset.messageId);
-    const chip = [...row.querySelectorAll(".chip")].find((each) => each.dataset.emoji === emoji);
+    const id = idOf(row);
+    const chip = chipOf(row, emoji);
     if (chip?.getAttribute("aria-busy") === "true") return;
     chip?.setAttribute("aria-busy", "true");
     try {
@@ -138,13 +149,13 @@ export class MessageActions {
     }
   }
 
-  pick(row, press) {
+  pick(row) {
     const isOpen = this.#picker && row.contains(this.#picker);
     this.#closePicker();
     if (isOpen) return;
     const picker = fromTemplate("picker-template");
     const form = picker.querySelector("form");
-    picker.addEventListener("click", (event) => {
+    picker.addEventListener("click", (/** @type {any} */ event) => {
       const emoji = event.target.closest("[data-emoji]")?.dataset.emoji;
       if (emoji) this.#picked(row, emoji);
     });
@@ -152,9 +163,8 @@ export class MessageActions {
       event.preventDefault();
       this.#picked(row, form.elements.emoji.value.trim());
     });
-    slot(row, "reactions").before(picker);
+    part(row, "message__line").after(picker);
     this.#picker = picker;
-    picker.dataset.from = press.dataset.action;
     picker.querySelector("[data-emoji]")?.focus();
   }
 
@@ -170,7 +180,7 @@ export class MessageActions {
   }
 
   async remove(row) {
-    const id = Number(row.dataset.messageId);
+    const id = idOf(row);
     const sure = await ask({
       question: t("delete.question"),
       about: this.#store.get(id)?.excerpt ?? "",
@@ -205,6 +215,7 @@ export class MessageActions {
           conversation: this.#conversation,
           composer: this.#composer,
           max: this.#max,
+          canEdit: (row) => this.#tools.offers("edit", row),
         });
         editing.connect();
         return editing;
@@ -223,13 +234,15 @@ export class MessageActions {
     await this.#chat.outbox.retry(press.dataset.key);
   }
 
-  async discard(_row, press) {
+  /** The focus moves to the message before it, not to the composer: a phone would show its keyboard. */
+  async discard(row, press) {
+    const rows = this.#timeline.rows();
+    const before = rows.findLast((each) => each.compareDocumentPosition(row) & FOLLOWING);
     await this.#chat.outbox.discard(press.dataset.key);
-    this.#composer?.focus();
+    (before ?? document.getElementById("timeline")).focus({ preventScroll: true });
   }
 
   async amend(_row, press) {
-    if (!this.#composer) return; // nowhere to put the text
     const record = await this.#chat.outbox.discard(press.dataset.key);
     if (!record) return;
     const quoted = record.reply_to ? this.#quoted(record.reply_to) : null;
@@ -240,22 +253,14 @@ export class MessageActions {
 
   #onPointerdown(event) {
     if (this.#picker && !this.#picker.contains(event.target)) this.#closePicker();
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
-      if (!menu.contains(event.target)) menu.open = false;
-    }
   }
 
   /** Close everything and return the focus to where the menu or picker was opened. */
   #onEscape(from) {
-    const menu = from.closest?.("details.menu[open]");
-    const row = from.closest?.(".picker")?.closest("[data-kind]");
-    this.#closeAll();
-    (menu?.querySelector("summary") ?? row)?.focus();
-  }
-
-  #closeAll() {
+    const row = from.closest?.(".picker")?.closest(".message");
     this.#closePicker();
-    for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+    this.#tools.close();
+    row?.focus();
   }
 
   #closePicker() {
@@ -267,7 +272,7 @@ export class MessageActions {
 // data-action -> handler(actions, row, pressed element)
 const ACTIONS = {
   reply: (actions, row) => actions.reply(row),
-  react: (actions, row, press) => actions.pick(row, press),
+  react: (actions, row) => actions.pick(row),
   toggle: (actions, row, chip) => actions.toggle(row, chip),
   picked: (actions, row, choice) => actions.picked(row, choice),
   edit: (actions, row) => actions.edit(row),
@@ -280,7 +285,8 @@ const ACTIONS = {
   discard: (actions, row, press) => actions.discard(row, press),
 };
 
-function hasRoomBelow(menu) {
-  const end = document.getElementById("timeline").getBoundingClientRect().bottom;
-  return end - menu.getBoundingClientRect().bottom > MENU;
+const FOLLOWING = 4; // Node.DOCUMENT_POSITION_FOLLOWING
+
+function chipOf(row, emoji) {
+  return [...row.querySelectorAll(".chip")].find((chip) => chip.value === emoji);
 }

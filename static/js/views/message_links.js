@@ -44,11 +44,11 @@ export class MessageLinks {
 
   #onClick(event) {
     if (event.defaultPrevented || hasModifier(event)) return;
-    const link = event.target.closest("a[href]:not([data-action], .message__time)");
+    const link = event.target.closest("a[href]:not([data-action], .message__time, .message__more)");
     const id = link && idIn(new URL(link.href));
     if (!id) return;
     event.preventDefault();
-    this.#goTo(id, link.closest("[data-kind]")).catch(() => location.assign(link.href));
+    this.#goTo(id, link.closest(".message")).catch(() => location.assign(link.href));
   }
 
   /** Rejects if the message is not in this conversation. */

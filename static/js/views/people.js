@@ -1,6 +1,6 @@
 // Applies a changed name or avatar everywhere on the page, and to messages rendered later.
 
-import { fill, slot } from "chatty/views/dom.js";
+import { fill, part, setText, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
 /**
@@ -11,10 +11,13 @@ export function updatePerson(person, { me, conversationList, store, conversation
   const { id, name } = person;
   store?.updatePerson(person);
   conversationList.updatePerson(person);
-  for (const part of document.querySelectorAll(`#messages [data-author="${id}"]`)) {
-    fill(part, part.matches(".quote") ? "reply-author" : "author", name);
-    const avatar = slot(part, "avatar");
-    if (avatar) showAvatar(avatar, person);
+  for (const each of document.querySelectorAll(`#messages [data-author="${id}"]`)) {
+    if (each.matches(".quote")) {
+      fill(each, "reply-author", name);
+    } else {
+      setText(part(each, "message__author"), name);
+      showAvatar(part(each, "avatar"), person);
+    }
   }
   // In the member list.
   const row = document.getElementById(`person-${id}`);

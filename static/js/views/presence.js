@@ -133,7 +133,7 @@ export class PresenceView {
   /** The empty element is always under my last message, so that filling it causes no layout shift. */
   #showSeen() {
     let place = document.getElementById("seen");
-    const mine = document.querySelectorAll("#messages > .message--own:not(.message--deleted)");
+    const mine = document.querySelectorAll("#messages > [data-own]:not(.message--deleted)");
     const last = [...mine].at(-1);
     if (!last || !this.#presence.hasReaders || this.#store.hasNewer) {
       place?.remove();

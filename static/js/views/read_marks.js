@@ -1,5 +1,6 @@
 // Read marks. A message counts as read once its end is in view, in a window that is visible and has focus.
 
+import { isLiveText } from "chatty/chat/store.js";
 import { fill, isWatched } from "chatty/views/dom.js";
 import { tn } from "chatty/views/i18n.js";
 
@@ -93,7 +94,7 @@ export class ReadMarks {
 
   /** Put the "New" line before the first message that arrives while no one is looking. */
   #onMessage(message, own) {
-    if (!own && message.kind === "text" && !isWatched() && !this.#hasUnreadBefore(message)) {
+    if (!own && isLiveText(message) && !isWatched() && !this.#hasUnreadBefore(message)) {
       const row = this.#timeline.row(message.id);
       if (row) this.#timeline.placeNewLine(row);
     }

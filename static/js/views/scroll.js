@@ -68,7 +68,7 @@ export class Scroll {
 
   /** {element, top} of the first visible message, or undefined if there are none. */
   get firstInSight() {
-    return this.#findAnchor().find(({ element }) => element.dataset.messageId);
+    return this.#findAnchor().find(({ element }) => element.dataset.seq);
   }
 
   // Moving
@@ -122,7 +122,7 @@ export class Scroll {
   #findAnchor() {
     const { top, bottom } = this.#box.getBoundingClientRect();
     const found = [];
-    const all = [...this.#inner.querySelectorAll(":scope > [data-kind]")];
+    const all = [...this.#inner.querySelectorAll(":scope > .message, :scope > .notice")];
     const first = firstIndex(all, (each) => each.getBoundingClientRect().bottom > top);
     for (const element of all.slice(first, first + 9)) {
       const place = element.getBoundingClientRect();

@@ -1,30 +1,31 @@
-// The message list of a conversation: renders the store's messages, grouped by day and author.
+// The message list of a conversation: shows the store's messages, and my pending ones below them.
 
-import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
+import { isLiveText } from "chatty/chat/store.js";
+import { Days, momentOf, previousRow, startOf } from "chatty/views/days.js";
+import { element, fill, fromTemplate, idOf } from "chatty/views/dom.js";
+import { PendingRows } from "chatty/views/pending_rows.js";
 import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { t, tn } from "chatty/views/i18n.js";
 
 const ROWS_MAX = 200; // messages in the page; above that, the far end is dropped
 const ROWS_KEPT = 150;
-const PATIENCE = 600; // ms before a pending message shows its state
 const REACH = 900; // px from an end at which the next page is fetched
 
 export class Timeline {
   #store;
   #chat;
   #message; // MessageView
-  #times;
   #me;
+  #days;
   #box;
   #inner;
   #jump;
   #scroll;
   #rows = new Map(); // message id -> element
-  #pending = new Map(); // key -> element
+  #pending;
   #reaching = null; // IntersectionObserver
-  #showsPending = false;
-  #locked; // why messages can't be sent: see Composer.lock()
-  #waiting = 0; // new messages below the view
+  #waiting = new Set(); // ids of new messages below the view
+  #beginning; // the introduction above the first message
   #onMove;
   #stops = [];
   #ending = new AbortController();
@@ -34,20 +35,24 @@ export class Timeline {
     this.#store = store;
     this.#chat = chat;
     this.#message = message;
-    this.#times = times;
     this.#me = me;
-    this.#locked = locked;
     this.#onMove = onMove;
     this.#box = document.getElementById("timeline");
     this.#inner = document.getElementById("messages");
     this.#jump = document.getElementById("jump");
+    this.#days = new Days({ inner: this.#inner, times });
+    const insert = (row) => {
+      this.#inner.insertBefore(row, this.#end());
+      this.#days.arrangeRow(row, previousRow(row));
+    };
+    this.#pending = new PendingRows({ store, message, locked, insert });
     this.#scroll = new Scroll({ box: this.#box, inner: this.#inner, onMove: () => this.#updateJump() });
   }
 
   // Lifecycle
 
   connect() {
-    for (const row of this.#drawnRows()) this.#rows.set(Number(row.dataset.messageId), row);
+    for (const row of this.#drawnRows()) this.#rows.set(idOf(row), row);
     this.#stops.push(
       this.#store.on("change", (change) => this.#onChange(change)),
       this.#chat.on("message", (spoken) => this.#onMessage(spoken)),
@@ -55,15 +60,15 @@ export class Timeline {
     const { signal } = this.#ending;
     this.#inner.addEventListener("click", (event) => this.#onClick(event), { signal });
     this.#jump.addEventListener("click", () => this.toLatest(), { signal });
-    document.addEventListener("visibilitychange", () => this.#nameDays(), { signal });
+    document.addEventListener("visibilitychange", () => this.#days.name(), { signal });
     this.#reaching = new IntersectionObserver((entries) => this.#onIntersect(entries), {
       root: this.#box,
       rootMargin: `${REACH}px 0px`,
     });
     // The server uses the profile's time zone, if set. Otherwise only the browser knows it.
-    for (const row of this.#rows.values()) this.#message.showTime(row, row.dataset.created);
+    for (const row of this.#rows.values()) this.#message.prepare(row, momentOf(row));
     this.#arrange();
-    this.#nameDays();
+    this.#days.name();
     this.#scroll.connect();
     this.#openAt();
     this.#mark();
@@ -105,8 +110,7 @@ export class Timeline {
   /** The scroll position for putBack(): the first visible message and its offset. */
   place() {
     const { element, top } = this.#scroll.firstInSight ?? {};
-    const { messageId, seq } = element?.dataset ?? {};
-    return { id: Number(messageId), seq: Number(seq), top, atEnd: this.atEnd };
+    return { id: element && idOf(element), seq: Number(element?.dataset.seq), top, atEnd: this.atEnd };
   }
 
   /** Restore a position of place(). Returns false if its message is not loaded. */
@@ -123,7 +127,7 @@ export class Timeline {
   async toLatest({ smooth = true } = {}) {
     if (this.#store.hasNewer) await this.#fetch(() => this.#chat.latest());
     this.#scroll.toEnd({ smooth });
-    this.#waiting = 0;
+    this.#waiting.clear();
     this.#updateJump();
   }
 
@@ -136,11 +140,9 @@ export class Timeline {
     });
   }
 
-  /** Show on failed messages why they can't be sent, with the remaining actions. `why`: "" to unlock. */
+  /** Show on failed messages why they can't be sent: see Composer.lock(). `why`: "" to unlock. */
   lock(why) {
-    this.#locked = why;
-    for (const row of this.#pending.values()) delete row.dataset.state;
-    this.#onChange({ ids: [], keys: [...this.#pending.keys()], replaced: false });
+    this.#scroll.keep(() => this.#pending.lock(why));
   }
 
   dropNewLine() {
@@ -165,7 +167,7 @@ export class Timeline {
     this.#scroll.keep(() => {
       const drawn = ids.length ? this.#drawnRows() : [];
       for (const id of ids) this.#draw(id, drawn);
-      this.#drawPending(keys, replaced);
+      this.#pending.draw(keys, replaced);
       if (ids.length) {
         this.#refreshQuotes(ids);
         this.#mark();
@@ -173,6 +175,7 @@ export class Timeline {
       }
     });
     if (replaced && !this.#store.hasNewer) this.#scroll.toEnd();
+    this.#dropDeleted(ids);
     this.#trim();
   }
 
@@ -192,9 +195,8 @@ export class Timeline {
 
   /** Render a new message, replacing its pending row if there is one. */
   #arrived(message) {
-    const waiting = message.author?.id === this.#me.id && this.#pending.get(message.key);
+    const waiting = message.author?.id === this.#me.id && this.#pending.take(message.key);
     if (!waiting) return this.#message.draw(message);
-    this.#pending.delete(message.key);
     const drawn = this.#message.draw(message);
     waiting.replaceWith(drawn);
     return drawn;
@@ -205,83 +207,18 @@ export class Timeline {
     const index = firstIndex(drawn, (other) => Number(other.dataset.seq) > message.seq);
     const next = drawn.slice(index).find((other) => other.isConnected);
     drawn.splice(index, 0, row);
-    const here = next ? this.#startOf(next) : this.#afterMessages();
+    const here = next ? startOf(next) : this.#afterMessages();
     if (row.isConnected && !next && row.nextElementSibling === here) return;
     this.#inner.insertBefore(row, here);
   }
 
-  /** The element to insert before in order to come before `row`, including its day and "New" line. */
-  #startOf(row) {
-    let start = row;
-    while (start.previousElementSibling?.matches(".day, .new-line")) {
-      start = start.previousElementSibling;
-    }
-    return start;
-  }
-
   #afterMessages() {
-    const [first] = this.#pending.values();
-    return first ? this.#startOf(first) : this.#end();
+    const { first } = this.#pending;
+    return first ? startOf(first) : this.#end();
   }
 
   #end() {
     return document.getElementById("newer") ?? document.getElementById("newest");
-  }
-
-  /** `keys`: of changed entries. All are rendered again when the end of the list appears or disappears. */
-  #drawPending(keys, replaced) {
-    const isShown = !this.#store.hasNewer;
-    const isAnew = replaced || isShown !== this.#showsPending;
-    this.#showsPending = isShown;
-    if (isAnew) keys = [...this.#pending.keys(), ...this.#store.pending().map(({ key }) => key)];
-    for (const key of new Set(keys)) {
-      const entry = isShown && this.#store.getPending(key);
-      if (entry) {
-        this.#drawEntry(entry);
-      } else {
-        this.#pending.get(key)?.remove();
-        this.#pending.delete(key);
-      }
-    }
-  }
-
-  #drawEntry(entry) {
-    let row = this.#pending.get(entry.key);
-    if (!row) {
-      row = this.#message.drawPending({ ...entry, quote: this.#store.quoteOf(entry.reply_to) });
-      this.#pending.set(entry.key, row);
-      this.#inner.insertBefore(row, this.#end());
-      this.#arrangeRow(row, previousRow(row));
-    }
-    const state = entry.state === "sent" ? "sending" : entry.state;
-    if (row.dataset.state === state) return;
-    row.dataset.state = state;
-    row.classList.toggle("message--failed", state === "failed");
-    this.#showState(row, entry, state);
-  }
-
-  #showState(row, entry, state) {
-    const status = slot(row, "status");
-    if (state !== "failed") {
-      // Delayed: most messages are sent before anyone could read their state.
-      const wait = status.textContent ? 0 : PATIENCE;
-      setTimeout(() => {
-        if (row.isConnected && row.dataset.state === state) status.textContent = t(`status.${state}`);
-      }, wait);
-      return;
-    }
-    status.replaceChildren();
-    // If the page must be reloaded instead, the server's error is shown.
-    const isHere = ["removed", "deleted", "archived"].includes(this.#locked);
-    const why = isHere ? t(`unsent.${this.#locked}`) : entry.failure.detail;
-    status.append(element("span", "message__failure", why));
-    for (const action of this.#locked ? ["copy", "discard"] : ["retry", "amend", "discard"]) {
-      const press = element("button", "message__action", t(`status.${action}`));
-      press.type = "button";
-      press.dataset.action = action;
-      press.dataset.key = entry.key;
-      status.append(press);
-    }
   }
 
   /** Update the quotes of changed messages. */
@@ -290,82 +227,19 @@ export class Timeline {
     for (const quote of this.#inner.querySelectorAll(".quote[data-reply-to]")) {
       const id = Number(quote.dataset.replyTo);
       const quoted = changed.has(id) && this.#store.quoteOf(id);
-      if (quoted) this.#message.updateQuote(quote.closest("[data-kind]"), quoted);
+      if (quoted) this.#message.updateQuote(quote.closest(".message"), quoted);
     }
   }
 
   // Internal: days, groups, ends
 
   #drawnRows() {
-    return [...this.#inner.querySelectorAll(":scope > [data-kind]:not([data-state])")];
+    return [...this.#inner.querySelectorAll(":scope > [data-seq]")];
   }
 
-  /** Put a heading before the first message of each day, and group consecutive messages by author. */
   #arrange() {
-    // Among pending messages, only the first can have a different message before it now.
-    const [waiting] = this.#pending.values();
-    let before = null;
-    for (const row of [...this.#drawnRows(), ...(waiting ? [waiting] : [])]) {
-      this.#arrangeRow(row, before);
-      before = row;
-    }
-    for (const day of this.#inner.querySelectorAll(":scope > .day")) {
-      if (!this.#leadsMessage(day)) day.remove();
-    }
-    const line = this.#inner.querySelector(":scope > .new-line");
-    if (line && !this.#leadsMessage(line)) line.remove();
-  }
-
-  #arrangeRow(row, before) {
-    const day = this.#times.dayKey(row.dataset.created);
-    const isFirst = !before || this.#times.dayKey(before.dataset.created) !== day;
-    this.#arrangeDay(row, day, isFirst);
-    const isAfterLine = row.previousElementSibling?.matches(".new-line") ?? false;
-    const goesOn =
-      !isFirst &&
-      !isAfterLine &&
-      row.dataset.kind === "text" &&
-      before.dataset.kind === "text" &&
-      before.dataset.author === row.dataset.author &&
-      this.#times.isNear(before.dataset.created, row.dataset.created);
-    row.classList.toggle("message--continued", goesOn);
-  }
-
-  #arrangeDay(row, day, isFirst) {
-    const start = this.#startOf(row);
-    const days = [];
-    for (let lead = start; lead !== row; lead = lead.nextElementSibling) {
-      if (lead.matches(".day")) days.push(lead);
-    }
-    const [kept, ...extra] = isFirst ? days : [undefined, ...days];
-    for (const each of extra) each.remove();
-    if (!isFirst) return;
-    const heading = kept ?? fromTemplate("day-template");
-    if (!kept) this.#startOf(row).before(heading);
-    if (heading.dataset.day === day) return;
-    heading.dataset.day = day;
-    this.#nameDay(heading, row.dataset.created);
-  }
-
-  #leadsMessage(lead) {
-    let next = lead.nextElementSibling;
-    while (next?.matches(".day, .new-line")) next = next.nextElementSibling;
-    return Boolean(next?.matches("[data-kind]"));
-  }
-
-  #nameDay(heading, moment) {
-    const names = { 0: "day.today", 1: "day.yesterday" };
-    const name = names[this.#times.daysAgo(moment)];
-    fill(heading, "day", name ? t(name) : this.#times.day(moment));
-  }
-
-  /** Update the day headings: a page left open past midnight must not keep showing "Today". */
-  #nameDays() {
-    for (const heading of this.#inner.querySelectorAll(":scope > .day")) {
-      let row = heading.nextElementSibling;
-      while (row && !row.matches("[data-kind]")) row = row.nextElementSibling;
-      if (row) this.#nameDay(heading, row.dataset.created);
-    }
+    const { first } = this.#pending;
+    this.#days.arrange([...this.#drawnRows(), ...(first ? [first] : [])]);
   }
 
   /** Show the links to older and newer messages if there are any. */
@@ -374,16 +248,27 @@ export class Timeline {
     this.#markEnd("newer", this.#store.hasNewer, (made) =>
       this.#inner.insertBefore(made, document.getElementById("newest")),
     );
-    const beginning = this.#inner.querySelector(":scope > .intro");
-    if (this.#store.hasOlder) beginning?.remove();
-    else if (!beginning) this.#inner.prepend(fromTemplate("intro-template") ?? "");
+    this.#beginning ??= this.#inner.querySelector(":scope > .intro") ?? fromTemplate("intro-template");
+    if (this.#store.hasOlder) this.#beginning.remove();
+    else if (!this.#beginning.isConnected) this.#inner.prepend(this.#beginning);
     this.#watchEnds();
   }
 
   #markEnd(id, isThere, put) {
     const nav = document.getElementById(id);
     if (!isThere) nav?.remove();
-    else if (!nav) put(fromTemplate(`${id}-template`));
+    else if (!nav) put(this.#drawEnd(id));
+  }
+
+  /** The links work without the timeline, too, such as in a new tab. */
+  #drawEnd(id) {
+    const nav = fromTemplate(`${id}-template`);
+    const seqs = this.#store.messages().map((message) => message.seq);
+    const url = `/c/${this.#box.closest("[data-conversation]").dataset.conversation}/`;
+    const [page, latest] = nav.querySelectorAll("a");
+    page.href = `${url}${id === "older" ? `?before=${seqs[0]}#newest` : `?after=${seqs.at(-1)}#older`}`;
+    if (latest) latest.href = url;
+    return nav;
   }
 
   // Internal: loading
@@ -435,7 +320,9 @@ export class Timeline {
     const end = this.#scroll.nearerTo === "older" ? "newer" : "older";
     const rows = this.#drawnRows();
     if (end === "older") rows.reverse();
-    const held = rows.findLastIndex((row) => row.querySelector(".editor, .picker"));
+    const held = rows.findLastIndex((row) =>
+      row.querySelector(".editor, .picker, .message-menu:not([hidden])"),
+    );
     this.#store.trim(end, Math.max(ROWS_KEPT, held + 1));
   }
 
@@ -450,24 +337,24 @@ export class Timeline {
     }
   }
 
-  #onMessage({ own }) {
-    if (!own && !this.atEnd) this.#waiting += 1;
+  /** Only messages count as new: not notices, nor what was deleted before it arrived. */
+  #onMessage({ message, own }) {
+    if (!own && !this.atEnd && isLiveText(message)) this.#waiting.add(message.id);
     this.#updateJump();
+  }
+
+  #dropDeleted(ids) {
+    const deleted = ids.filter((id) => this.#waiting.has(id) && this.#store.quoteOf(id)?.deleted);
+    for (const id of deleted) this.#waiting.delete(id);
+    if (deleted.length) this.#updateJump();
   }
 
   #updateJump() {
     const atEnd = this.atEnd;
-    if (atEnd) this.#waiting = 0;
+    if (atEnd) this.#waiting.clear();
     this.#jump.hidden = atEnd;
-    const text = this.#waiting ? tn("new", this.#waiting) : t("jump");
+    const text = this.#waiting.size ? tn("new", this.#waiting.size) : t("jump");
     fill(this.#jump, "jump", text);
     this.#onMove();
   }
-}
-
-/** The message or system message before `row`, or null. */
-function previousRow(row) {
-  let before = row.previousElementSibling;
-  while (before && !before.matches("[data-kind]")) before = before.previousElementSibling;
-  return before;
 }

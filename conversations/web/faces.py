@@ -1,0 +1,36 @@
+"""Avatars: the initials of a person on their colour, covered by their picture once it has loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.models import User
+from accounts.wire import PersonOut
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A person as rows show them. `id`: "" for no one."""
+
+    id: int | str
+    name: str
+    hue: int
+    initials: str
+    picture: str
+
+
+NO_FACE = Face(id="", name="", hue=0, initials="", picture="")
+
+
+def face_of(person: User | PersonOut | None) -> Face:
+    if not person:
+        return NO_FACE
+    picture = person.picture if isinstance(person, PersonOut) else person.picture_url
+    return Face(person.id, person.name, person.hue, initials(person.name), picture or "")
+
+
+def initials(name: str) -> str:
+    """Up to two initials: AL for "Ada Lovelace", B for "bob", 李 for "李明"."""
+    words = [word for word in name.split() if word[0].isalnum()] or name.split()
+    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words[:1]]
+    return "".join(letters).upper()[:2]
