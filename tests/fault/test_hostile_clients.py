@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.client import Faults, LoadClients, number_of, steady, text_frame, upgrade
+from benchmarks.client import LoadClients, number_of, text_frame, upgrade
+from benchmarks.traffic import Faults, steady
 from benchmarks.measure import percentile, resident_bytes
 from tests.fault.failing import NEWER_UVICORN
 from tests.fault.test_clients import masked
