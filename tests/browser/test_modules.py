@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.template.loader import render_to_string
-from django.utils import translation
+from django.test import RequestFactory
 from playwright.sync_api import Browser, Page
 
+from conversations.web.script_templates import script_templates
 from tests.golden import files
 from tests.golden.rules import RULES
 
@@ -28,8 +28,11 @@ HERE = ROOT / "tests" / "js"
 PAGE = """<!doctype html><title>Modules</title>
 <script type="importmap">{"imports": {"chatty/": "/static/js/", "tests/": "/tests/js/"}}</script>"""
 # For tests/js/golden.test.js.
-GOLDEN_PAGE = """<!doctype html><html lang="{language}"><title>Golden cases</title>{strings}
-<script type="importmap">{{"imports": {{"chatty/": "/static/js/", "tests/": "/tests/js/"}}}}</script>
+GOLDEN_PAGE = """<!doctype html><html lang="{language}"><title>Golden cases</title>
+<script type="importmap">{{"imports": {{
+  "chatty/templates.js": "/golden/{language}/templates.js",
+  "chatty/": "/static/js/", "tests/": "/tests/js/"
+}}}}</script>
 <script type="module">import * as golden from "tests/golden.js"; window.golden = golden;</script>"""
 TESTS = [
     (path.name, name)
@@ -48,25 +51,22 @@ class _Files(SimpleHTTPRequestHandler):
             self._answer(PAGE)
         elif self.path == "/golden/files/":
             self._answer(json.dumps({name: files.cases_of(name) for name in RULES}))
-        elif language := re.fullmatch("/golden/(en|de)/", self.path):
-            self._answer(_golden_page(language[1]))
+        elif page := re.fullmatch("/golden/(en|de)/", self.path):
+            self._answer(GOLDEN_PAGE.format(language=page[1]))
+        elif templates := re.fullmatch("/golden/(en|de)/templates.js", self.path):
+            response = script_templates(RequestFactory().get("/"), templates[1], "")
+            self._answer(response.content.decode(), "text/javascript")
         else:
             super().do_GET()
 
-    def _answer(self, text: str) -> None:
+    def _answer(self, text: str, kind: str = "text/html") -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.end_headers()
         self.wfile.write(text.encode())
 
     def log_message(self, *arguments: Any) -> None:
         pass
-
-
-def _golden_page(language: str) -> str:
-    with translation.override(language):
-        strings = render_to_string("_script_strings.html")
-    return GOLDEN_PAGE.format(language=language, strings=strings)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import unicodedata
 from collections.abc import Callable
@@ -33,10 +32,20 @@ def path_of(name: str) -> Path:
 
 
 def difference(name: str, rule: Rule) -> str:
-    """Return what rewriting the file would change, as a diff; "" if nothing."""
-    now, then = rewritten(name, rule), path_of(name).read_text()
-    lines = difflib.unified_diff(then.splitlines(), now.splitlines(), f"{name}.json", "now", n=1)
-    return "\n".join(lines)
+    """Return what rewriting the file would change: inputs with both results; "" if nothing."""
+    then, now = path_of(name).read_text(), rewritten(name, rule)
+    if then == now:
+        return ""
+    pairs = zip(cases_of(name), json.loads(now)["cases"], strict=True)
+    changed = [(old, new) for old, new in pairs if old != new]
+    return (
+        "\n".join(
+            f"{name}: {_encoded(new['input'])}\n- {_encoded(old.get('expected'))}"
+            f"\n+ {_encoded(new['expected'])}"
+            for old, new in changed
+        )
+        or f"{name}: only the format"
+    )
 
 
 def _encoded(value: object) -> str:

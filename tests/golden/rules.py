@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
+from zoneinfo import ZoneInfo
 
 import msgspec
 from django.db import transaction
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import ngettext
-from msgspec import structs
 
 from accounts import queries as account_queries
 from accounts.models import User
@@ -24,10 +25,10 @@ from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import limits, mentions, notices, protocol, queries
 from conversations.models import Conversation, Membership, Message
-from conversations.templatetags import chatty
-from conversations.web import layout, presence, timeline
+from conversations.web import faces, layout, presence, rows, timeline
 from tests.cast import create_extra
 from tests.golden.files import Rule
+from tests.golden.history import membership_of, message_of, normalised
 
 RULES: dict[str, Rule] = {}
 
@@ -65,7 +66,7 @@ def only_emoji(body: str) -> bool:
 
 @_rule
 def initials(name: str) -> str:
-    return chatty.initials(name)
+    return faces.initials(name)
 
 
 @_rule
@@ -95,8 +96,8 @@ def people_found(given: dict[str, str]) -> bool:
 @_rule
 def levels(given: dict[str, Any]) -> dict[str, Any]:
     """The notification level in force. `given`: of a conversation, with the seqs of unread mentions."""
-    blank = layout.BLANK_ITEM
-    item = replace(blank, conversation=structs.replace(blank.conversation, **given))
+    conversation = msgspec.structs.replace(layout.BLANK_ITEM.conversation, **given)
+    item = replace(layout.BLANK_ITEM, conversation=conversation)
     return {"level": item.level_in_force, "quiet": item.is_quiet}
 
 
@@ -213,6 +214,56 @@ def notice_sentences(given: dict[str, Any]) -> str:
     """The sentence of a notice: `kind`, `author` (a name or null), and `data`."""
     with translation.override(given["language"]):
         return notices.sentence(given["kind"], author=given["author"], data=given["data"])
+
+
+@_rule
+def timelines(given: dict[str, Any]) -> list[str]:
+    """Days, groups of messages and the "New" line. `messages`: [seq, author's id, moment, kind] each."""
+    messages = [
+        Message(
+            pk=seq,
+            seq=seq,
+            version=seq,
+            kind=kind[0] if kind else "text",
+            author=by and User(pk=by, name=f"P{by}"),
+            created_at=datetime.fromisoformat(at),
+        )
+        for seq, by, at, *kind in given["messages"]
+    ]
+    for message in messages:
+        message.reacted = []
+    with (
+        translation.override(given["language"]),
+        timezone.override(ZoneInfo(given["zone"])),
+        mock.patch.object(timezone, "now", return_value=datetime.fromisoformat(given["now"])),
+    ):
+        entries = timeline.entries(messages, membership_of(1), first_unread=given.get("new"))
+    return [_in_short(entry) for entry in entries]
+
+
+def _in_short(entry: timeline.Entry) -> str:
+    match entry:
+        case timeline.Day():
+            return f"{entry.iso}: {entry.label}"
+        case timeline.NewLine():
+            return "New"
+        case timeline.MessageRow(is_continued=True):
+            return f"#{entry.seq} {entry.clock}, continued"
+    return f"#{entry.seq} {entry.clock}"
+
+
+@_rule
+def message_rows(given: dict[str, Any]) -> str:
+    """The whole row of a message as clients get it, as its `reader` sees it."""
+    reader = given["reader"]
+    message = message_of(given["message"])
+    with (
+        translation.override(reader["language"]),
+        timezone.override(ZoneInfo(reader["zone"])),
+    ):
+        membership = membership_of(reader["id"], archived=reader["archived"])
+        _day, row = timeline.entries([message], membership, first_unread=None)
+        return normalised(rows.draw(row.template, entry=row))
 
 
 @_rule

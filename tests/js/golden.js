@@ -14,8 +14,13 @@ import { Store } from "chatty/chat/store.js";
 import { caseFolded, rank } from "chatty/lib/match.js";
 import { initials } from "chatty/lib/people.js";
 import { bodyLength, isBlank, isOnlyEmoji, tidyBody } from "chatty/lib/text.js";
+import { Times } from "chatty/lib/times.js";
+import { TEMPLATES } from "chatty/templates.js";
+import { Days } from "chatty/views/days.js";
+import { element, fromTemplate, loadTemplates } from "chatty/views/dom.js";
 import { noticeText, tn } from "chatty/views/i18n.js";
 import { fitting, mentionIn } from "chatty/views/mentions.js";
+import { MessageView } from "chatty/views/message.js";
 import { onlineSummary, receiptText } from "chatty/views/presence.js";
 
 const BODY_MAX = 4_000;
@@ -84,6 +89,42 @@ const RULES = {
     return noticeText({ kind, author: author && { name: author }, notice: { text, data } });
   },
 
+  timelines({ language, zone, now, messages, new: firstUnread }) {
+    const times = new Times({ zone, language });
+    const view = new MessageView({ me: { id: ME }, times, permissions: {} });
+    const inner = element("div");
+    const rows = messages.map((message) => view.draw(messageOf(message)));
+    inner.append(...rows);
+    rows
+      .find(({ dataset }) => dataset.seq === String(firstUnread))
+      ?.before(fromTemplate("new-line-template"));
+    const realNow = Date.now;
+    Date.now = () => Date.parse(now);
+    new Days({ inner, times }).arrange(rows);
+    Date.now = realNow;
+    return [...inner.children].map(inShort);
+  },
+
+  /**
+   * The server's row, the script's, and both after the script has updated them, must be the same.
+   */
+  message_rows({ reader, message }, expected) {
+    const times = new Times(reader);
+    const { id, archived } = reader;
+    const view = new MessageView({ me: { id }, times, permissions: { archived } });
+    const { body: page } = new DOMParser().parseFromString(expected, "text/html");
+    const drawn = document.importNode(page.firstElementChild, true);
+    view.prepare(drawn, message.created_at);
+    const wanted = normalised(drawn);
+    const found = {
+      drawn: view.draw(message),
+      updated: update(view, view.draw(beforeChanges(message)), message),
+      "updated from the server's": update(view, drawn, message),
+    };
+    const wrong = Object.entries(found).filter(([, row]) => normalised(row) !== wanted);
+    return wrong.length ? wrong.map(([name, row]) => ({ [name]: normalised(row), wanted })) : expected;
+  },
+
   constants(name, expected) {
     if (name === "MENTION_REACH") return mentionIn(`@${"x".repeat(expected)}`)?.typed.length;
     if (name in AFTER_CLOSE && afterClose(expected) !== AFTER_CLOSE[name]) return afterClose(expected);
@@ -111,11 +152,13 @@ const AFTER_CLOSE = {
   CLOSE_TOO_MANY: "stop",
 };
 
+loadTemplates(TEMPLATES);
+
 /** Return what differs, as lines, in the cases of this page's language. */
 export function differences(rule, cases) {
   const language = document.documentElement.lang;
   return cases
-    .filter(({ input }) => (input?.language ?? "en") === language)
+    .filter(({ input }) => (input?.language ?? input?.reader?.language ?? "en") === language)
     .map(({ input, expected }) => [input, expected, RULES[rule](input, expected)])
     .filter(([, expected, found]) => JSON.stringify(found) !== JSON.stringify(expected))
     .map((each) => `${rule}: ${each.map((value) => JSON.stringify(value)).join("\n  ")}`);
@@ -135,6 +178,55 @@ function messagesOf({ entries }) {
     mentions: deleted ? [] : mentions.map(idOf),
     deleted_at: deleted ? "2026-11-29T12:00:00.000Z" : null,
   }));
+}
+
+/** `message`: [seq, author's id, moment, kind]. */
+function messageOf([seq, by, at, kind = "text"]) {
+  return {
+    id: seq,
+    seq,
+    kind,
+    author: by && { id: by, name: `P${by}`, hue: 0, picture: null },
+    body: "",
+    html: "",
+    notice: kind === "text" ? null : { text: "", data: {} },
+    mentions: [],
+    reply_to: null,
+    created_at: at,
+    edited_at: null,
+    deleted_at: null,
+    reactions: [],
+  };
+}
+
+function inShort(entry) {
+  if (entry.matches(".day")) return `${entry.dataset.day}: ${entry.textContent}`;
+  if (entry.matches(".new-line")) return "New";
+  const goesOn = entry.matches(".message--continued") ? ", continued" : "";
+  return `#${entry.dataset.seq} ${entry.querySelector("time").textContent}${goesOn}`;
+}
+
+/** The message as it could have been before it was edited, reacted to and deleted. */
+function beforeChanges(message) {
+  if (message.kind !== "text") return message;
+  const words = { body: "Before", html: "<p>Before</p>", mentions: [] };
+  return { ...message, ...words, edited_at: null, deleted_at: null, reactions: [] };
+}
+
+function update(view, row, message) {
+  view.update(row, message);
+  return row;
+}
+
+/** The HTML of an element with its attributes and classes in order. */
+function normalised(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return node.textContent;
+  const attributes = [...node.attributes].map(({ name, value }) => {
+    const shown = name === "class" ? [...node.classList].sort().join(" ") : value;
+    return ` ${name}=${JSON.stringify(shown)}`;
+  });
+  const inside = [...node.childNodes].map(normalised).join("");
+  return `<${node.localName}${attributes.sort().join("")}>${inside}</${node.localName}>`;
 }
 
 function receive(list, message) {

@@ -1,4 +1,4 @@
-// The WebSocket protocol, chatty.v2. Keep in sync with conversations/protocol.py.
+// The WebSocket protocol, chatty.v2, from conversations/protocol.py.
 
 export const SUBPROTOCOL = "chatty.v2";
 

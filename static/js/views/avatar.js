@@ -1,5 +1,5 @@
-// Avatars: initials on a background colour, covered by the picture once it has loaded. Keep in sync with
-// templatetags/chatty.py.
+// Avatars: initials on a background colour, covered by the picture once it has loaded. The
+// golden cases of rows hold it to templates/rows/avatar.html.
 
 import { initials } from "chatty/lib/people.js";
 import { element } from "chatty/views/dom.js";

@@ -1,6 +1,6 @@
 // Arranges the rows of a timeline: a heading before the first message of each day, consecutive messages of an
 // author as a group, and no heading or "New" line without a message below it. conversations/web/timeline.py
-// follows the same rules.
+// has the same golden cases.
 
 import { fill, fromTemplate } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
