@@ -71,10 +71,10 @@ _BLANK = ConversationOut(
     mentions=[],
     role=Membership.Role.MEMBER,
     level=Membership.Level.ALL,
-    archived=False,
+    archived=True,
     other=None,
 )
-# For <template id="sidebar-row-template">.
+# For <template id="sidebar-row-template">: with all optional parts.
 BLANK_ITEM = SidebarItem(_BLANK, "/c/0/", is_current=False, is_online=False)
 
 

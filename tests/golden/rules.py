@@ -26,6 +26,7 @@ from chatty.common.text import clean_body
 from conversations import limits, mentions, notices, protocol, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.web import faces, layout, presence, rows, timeline
+from conversations.wire import ConversationOut
 from tests.cast import create_extra
 from tests.golden.files import Rule
 from tests.golden.history import membership_of, message_of, normalised
@@ -99,6 +100,16 @@ def levels(given: dict[str, Any]) -> dict[str, Any]:
     conversation = msgspec.structs.replace(layout.BLANK_ITEM.conversation, **given)
     item = replace(layout.BLANK_ITEM, conversation=conversation)
     return {"level": item.level_in_force, "quiet": item.is_quiet}
+
+
+@_rule
+def sidebar_rows(given: dict[str, Any]) -> str:
+    """The whole row of a conversation as its member gets it. No one is online. `open`: its page is shown."""
+    conversation = msgspec.convert(given["conversation"], ConversationOut)
+    url = f"/c/{conversation.id}/"
+    item = layout.SidebarItem(conversation, url, is_current=given["open"], is_online=False)
+    with translation.override(given["language"]):
+        return normalised(rows.draw("sidebar_row", row=item))
 
 
 @_rule

@@ -22,6 +22,7 @@ import { noticeText, tn } from "chatty/views/i18n.js";
 import { fitting, mentionIn } from "chatty/views/mentions.js";
 import { MessageView } from "chatty/views/message.js";
 import { onlineSummary, receiptText } from "chatty/views/presence.js";
+import { Sidebar } from "chatty/views/sidebar.js";
 
 const BODY_MAX = 4_000;
 const SHOWN = 100;
@@ -55,6 +56,23 @@ const RULES = {
   people_found: ({ name, text }, expected) => expected && rank(name, text) !== null,
 
   levels: (row) => ({ level: levelOf(row), quiet: !notifiableCount(row) }),
+
+  sidebar_rows({ conversation, open }, expected) {
+    const wanted = new DOMParser().parseFromString(expected, "text/html").body.firstElementChild;
+    // Scripts add the dot of people who are online afterwards.
+    const badge = wanted.querySelector(".presence");
+    badge?.replaceWith(badge.firstElementChild);
+    const current = open ? conversation.id : null;
+    const { kind } = conversation;
+    const before = { ...conversation, name: "Before", unread: 9, unread_more: true, mentions: [3] };
+    const changed = { archived: !conversation.archived, access: "open", level: "nothing" };
+    const found = {
+      drawn: sidebarRow([conversation], current),
+      updated: sidebarRow([{ ...before, ...(kind === "group" && changed) }, conversation], current),
+    };
+    const wrong = Object.entries(found).filter(([, row]) => normalised(row) !== normalised(wanted));
+    return wrong.length ? wrong.map(([name, row]) => ({ [name]: normalised(row) })) : expected;
+  },
 
   unread(given) {
     const messages = messagesOf(given);
@@ -227,6 +245,20 @@ function normalised(node) {
   });
   const inside = [...node.childNodes].map(normalised).join("");
   return `<${node.localName}${attributes.sort().join("")}>${inside}</${node.localName}>`;
+}
+
+/** The row of a conversation in the sidebar, after these states of it. */
+function sidebarRow(states, current) {
+  const place = element("ul");
+  place.id = "conversations";
+  document.body.append(place);
+  const conversationList = new ConversationList({ me: ME, rows: [] });
+  new Sidebar({ conversationList, current }).connect();
+  for (const state of states) conversationList.setCounts([state]);
+  place.remove();
+  const row = place.firstElementChild;
+  row.querySelector("[data-person]")?.removeAttribute("data-person");
+  return row;
 }
 
 function receive(list, message) {

@@ -60,18 +60,6 @@ export function setServerHtml(element, html) {
   element.innerHTML = html;
 }
 
-/** An icon from the sprite in templates/_sprite.html. */
-export function icon(name) {
-  const space = "http://www.w3.org/2000/svg";
-  const drawing = document.createElementNS(space, "svg");
-  drawing.setAttribute("class", "icon");
-  drawing.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(space, "use");
-  use.setAttribute("href", `#i-${name}`);
-  drawing.append(use);
-  return drawing;
-}
-
 /** Create an element with a class and children (nodes, or strings for text). */
 export function element(name, className, ...children) {
   const made = document.createElement(name);

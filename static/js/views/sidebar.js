@@ -1,7 +1,7 @@
 // The list of conversations: unread counts, order, and adding and removing rows.
 
 import { notifiableCount } from "chatty/chat/conversation_list.js";
-import { fill, fromTemplate, icon, slot } from "chatty/views/dom.js";
+import { fill, fromTemplate, part, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
 export class Sidebar {
@@ -31,22 +31,18 @@ export class Sidebar {
     const row = known ?? fromTemplate("sidebar-row-template");
     if (!known) this.#fillNew(row, data);
     fill(row, "name", data.name);
-    if (data.other) showAvatar(row.querySelector(".avatar"), data.other);
+    showBadge(row, data);
+    showArchived(row, data.archived);
     this.#showUnread(row, data);
     if ((moved || !known) && this.#list.firstElementChild !== row) this.#moveToTop(row);
   }
 
-  #fillNew(row, { id, kind, access, other }) {
+  #fillNew(row, { id, kind, other }) {
     row.dataset.conversation = id;
     const link = row.querySelector("a");
     link.href = `/c/${id}/`;
     if (id === this.#current) link.setAttribute("aria-current", "page");
-    const avatar = slot(row, "badge").querySelector(".avatar");
-    if (kind === "direct") {
-      avatar.dataset.person = other?.id;
-    } else {
-      avatar.replaceChildren(icon(access === "open" ? "hash" : "lock"));
-    }
+    if (kind === "direct") part(row, "avatar").dataset.person = other?.id;
     document.querySelector(".sidebar__empty")?.remove();
   }
 
@@ -66,4 +62,18 @@ export class Sidebar {
     this.#list.prepend(row);
     focused?.focus({ preventScroll: true });
   }
+}
+
+/** The other person's avatar in a direct message, or an icon for the group's access. */
+function showBadge(row, { kind, access, other }) {
+  const avatar = part(row, "avatar");
+  if (kind === "direct") showAvatar(avatar, other);
+  else avatar.querySelector("use").setAttribute("href", access === "open" ? "#i-hash" : "#i-lock");
+}
+
+function showArchived(row, isArchived) {
+  row.classList.toggle("row--archived", isArchived);
+  const mark = part(row, "row__mark");
+  if (!isArchived) mark?.remove();
+  else if (!mark) slot(row, "name").after(part(fromTemplate("sidebar-row-template"), "row__mark"));
 }
