@@ -1,6 +1,6 @@
 """Turns messages into the entries of a conversation's page: days, notices, messages, the New line.
 
-static/js/views/days.js follows the same rules. A message is "continued" (shown without a header) if the
+static/js/views/days.js has the same golden cases. A message is "continued" (shown without a header) if the
 previous entry is a message by the same author, on the same day in the reader's time zone, and at most five
 minutes older.
 """

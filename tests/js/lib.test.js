@@ -2,7 +2,7 @@ import { reconnectDelay, retryDelay } from "chatty/lib/backoff.js";
 import { Emitter, BufferedEmitter } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/idempotency_key.js";
 import { folded, rank } from "chatty/lib/match.js";
-import { bodyLength, excerpt, isBlank, tidyBody } from "chatty/lib/text.js";
+import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
 import { equal, ok } from "tests/assert.js";
 
@@ -76,11 +76,6 @@ export function test_body_length_counts_code_points_after_tidying() {
 export function test_invisible_text_is_blank() {
   for (const text of ["", " \n\t", "\u200b\u2060", "\u3164"]) ok(isBlank(text), JSON.stringify(text));
   ok(!isBlank(" . "));
-}
-
-export function test_excerpt_is_one_line_of_limited_length() {
-  equal(excerpt("a\n  b\tc"), "a b c");
-  equal(excerpt("😀".repeat(10), 4), "😀😀😀…");
 }
 
 export function test_days_and_times_use_the_given_zone() {

@@ -10,7 +10,7 @@ import { Emitter } from "chatty/lib/emitter.js";
 import { isLiveText } from "chatty/chat/store.js";
 
 // The server counts unread messages in this many entries after the read mark and shows "+" if there are
-// more. Keep in sync.
+// more.
 export const WINDOW = 200;
 
 /**

@@ -33,9 +33,3 @@ export function bodyLength(text) {
   for (const _ of tidyBody(text).normalize("NFC")) count += 1;
   return count;
 }
-
-/** One line of at most `limit` characters. */
-export function excerpt(text, limit) {
-  const points = [...text.replace(/\s+/g, " ").trim()];
-  return points.length > limit ? `${points.slice(0, limit - 1).join("")}…` : points.join("");
-}
