@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from benchmarks.client import LoadClients, number_of, text_frame, upgrade
-from benchmarks.traffic import Faults, steady
 from benchmarks.measure import percentile, resident_bytes
+from benchmarks.traffic import Faults, steady
 from tests.fault.failing import NEWER_UVICORN
 from tests.fault.test_clients import masked
 from tests.fault.test_slow_reader import sleeper
