@@ -24,6 +24,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body
 from conversations import limits, mentions, notices, protocol, queries
+from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
 from conversations.web import faces, layout, presence, rows, timeline
 from conversations.wire import ConversationOut
@@ -54,6 +55,12 @@ def bodies(parts: list[Any]) -> dict[str, Any]:
     except ChatError as error:
         return {"error": error.code}
     return {"body": body} if len(body) <= _SHOWN else {"length": len(body)}
+
+
+@_rule
+def excerpts(body: str) -> str:
+    """The beginning of a message, which the server sends and scripts show in quotes as it is."""
+    return render(Content(body)).excerpt
 
 
 @_rule

@@ -17,7 +17,7 @@ import { bodyLength, isBlank, isOnlyEmoji, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
 import { TEMPLATES } from "chatty/templates.js";
 import { Days } from "chatty/views/days.js";
-import { element, fromTemplate, loadTemplates } from "chatty/views/dom.js";
+import { element, fromTemplate, loadTemplates, slot } from "chatty/views/dom.js";
 import { noticeText, tn } from "chatty/views/i18n.js";
 import { fitting, mentionIn } from "chatty/views/mentions.js";
 import { MessageView } from "chatty/views/message.js";
@@ -37,6 +37,15 @@ const RULES = {
     if (bodyLength(text) > BODY_MAX) return { error: "too_long" };
     // The server normalises the text that it stores.
     return bodyLength(text) <= SHOWN ? { body: body.normalize("NFC") } : { length: bodyLength(text) };
+  },
+
+  excerpts(_body, excerpt) {
+    const quoted = { ...messageOf([1, OTHER, "2026-11-29T12:00:00.000Z"]), version: 1, excerpt };
+    const page = { messages: [quoted], position: 1, has_older: false, has_newer: false };
+    const quote = new Store({ me: ME, page }).quoteOf(1);
+    const view = new MessageView({ me: { id: ME }, times: new Times(), permissions: {} });
+    const row = view.drawPending({ body: "", created_at: quoted.created_at, reply_to: 1, quote });
+    return slot(row, "reply-text").textContent;
   },
 
   only_emoji: isOnlyEmoji,
