@@ -14,7 +14,8 @@ PYTEST := $(BIN)/python -m pytest
 NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 # Tests also wait for servers and timers, so there are more workers than processors.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
+PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
+workers = $(shell expr $(PROCESSORS) \* $(1))
 # Wrapped as .mdformat.toml says.
 DOCUMENTS := *.md benchmarks/*.md docs
 # Without byte code, every worker, server and command compiles everything again.
@@ -36,10 +37,10 @@ dev: $(EQUIPPED) ## also install what its tests and checks need
 test: test-sqlite test-postgres test-browser ## run all tests
 
 test-sqlite: $(EQUIPPED) ## run the tests without a browser on SQLite
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not browser and not long" --ignore tests/browser
+	$(PYTEST) -n $(call workers,3) --dist loadgroup -m "not browser and not long" --ignore tests/browser
 
 test-postgres: $(EQUIPPED) ## run the tests of the database and Redis on PostgreSQL and Redis
-	$(BIN)/python -m tests.services $(PYTEST) -n $(WORKERS) -m "not browser and not servers and not long and not once" \
+	$(BIN)/python -m tests.services $(PYTEST) -n $(call workers,2) -m "not browser and not servers and not long and not once" \
 		accounts chatty conversations
 
 test-browser: $(EQUIPPED) ## run the tests in Chromium

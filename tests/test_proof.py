@@ -34,7 +34,11 @@ def tried(**about) -> Verdict:
 @pytest.mark.servers
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "fault"), [("sqlite", "servers killed"), ("postgres", "Redis killed")]
+    ("kind", "fault"),
+    [
+        ("sqlite", "servers killed"),
+        pytest.param("postgres", "Redis killed", marks=pytest.mark.long),
+    ],
 )
 def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
     monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)  # other tests also use the machine

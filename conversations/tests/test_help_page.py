@@ -14,6 +14,8 @@ from conversations.web import help_page
 from tests import markup
 from tests.html import one, parse, script_templates, values, words
 
+pytestmark = pytest.mark.once
+
 HELP = "/help/"
 TEMPLATES = Path(__file__).parents[2] / "templates" / "conversations" / "help"
 

@@ -15,6 +15,8 @@ from conversations.tests.helpers import say
 from conversations.web.forms import LevelForm
 from tests.html import one, values, words
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def stranger() -> Client:
