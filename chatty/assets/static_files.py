@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.contrib.staticfiles.finders import get_finders
 from django.core.files.base import ContentFile
 from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
 from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
@@ -73,12 +77,16 @@ APP_STYLE_PARTS = tuple(
     )
 )
 
+# A module's name in an import.
+_SPECIFIER = re.compile(r'"chatty/(?P<module>[\w/]+\.js)"')
+
 
 class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
     """Minifies our modules and bundles most of them into two files, and most style sheets into one.
 
     static("js/chat/store.js") then returns the URL of the bundle that contains the module, so pages
-    and modules do not depend on the bundling.
+    and modules do not depend on the bundling. In the served files, modules import the bundles by name,
+    so that the import map, which is part of each page, doesn't have to list everything in them.
     """
 
     def _save(self, name: str, content: Any) -> str:
@@ -97,6 +105,11 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
         if all(name in paths for name in APP_STYLE_PARTS):
             text = "\n".join(_read(*paths[name]) for name in APP_STYLE_PARTS)
             self._replace(paths, APP_STYLE_PARTS, APP_STYLES, text)
+        for name in [FIRST, LATER, *filter(_is_script, paths)]:
+            before_naming = _read(*paths[name])
+            text = _SPECIFIER.sub(self._name_bundle, before_naming)
+            if text != before_naming:
+                self._replace(paths, (), name, text)
         # WhiteNoise writes the compressed files itself. A proxy must be able to read them too.
         before = os.umask(0o022)
         try:
@@ -114,10 +127,26 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
             paths.pop(part)
             self.holders[part] = bundle_name
 
+    def _name_bundle(self, specifier: re.Match[str]) -> str:
+        bundle_name = self.holders.get(f"js/{specifier['module']}")
+        return f'"chatty/{bundle_name.removeprefix("js/")}"' if bundle_name else specifier[0]
+
     def save_manifest(self) -> None:
         for module, holder in self.holders.items():
             self.hashed_files[module] = self.hashed_files[holder]
         super().save_manifest()
+
+
+def import_map() -> dict[str, str]:
+    """Return the URL of each module that is imported by name, "chatty/chat/store.js" for js/chat/store.js."""
+    paths = {path for finder in get_finders() for path, _ in finder.list([])}
+    urls = {path: static(path) for path in sorted(paths) if _is_script(path)}
+    modules_of = Counter(urls.values())
+    by_view = {f"js/views/{name}.js" for name in _COME_LATER.split()}
+    known = {path: url for path, url in urls.items() if modules_of[url] == 1 or path in by_view}
+    if len(known) < len(urls):
+        known |= {name: static(name) for name in (FIRST, LATER)}
+    return {f"chatty/{path.removeprefix('js/')}": url for path, url in known.items()}
 
 
 def bundles(source: Source) -> Iterator[tuple[str, list[str], str]]:

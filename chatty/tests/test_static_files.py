@@ -13,6 +13,7 @@ from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.test import RequestFactory
 
+from chatty.assets import static_files
 from chatty.assets.static_files import (
     APP_STYLE_PARTS,
     LATER,
@@ -73,6 +74,19 @@ def test_modules_are_served_in_bundles(collected):
         assert again.exists(f"{name}.gz")
     for module in ("main", "offline", "signed_out", "views/notifier"):
         assert again.stored_name(f"js/{module}.js").startswith(f"js/{module}.")
+
+
+def test_import_map_has_every_name_that_served_modules_import(collected, monkeypatch):
+    monkeypatch.setattr(static_files, "static", collected.url)
+    known = static_files.import_map().keys() | {"chatty/templates.js"}
+    served = {name for name in collected.hashed_files.values() if name.endswith(".js")}
+    text = "\n".join(Path(collected.path(name)).read_text() for name in served)
+    views = re.findall(r'(?:view|startBuffered)\(\s*"(\w+)"', text)
+    imported = set(re.findall(r'"(chatty/[\w/]+\.js)"', text))
+    assert len(views) > 20
+    assert "chatty/first.js" in imported
+    assert imported | {f"chatty/views/{view}.js" for view in views} <= known
+    assert len(known) < len(MODULES) - 15  # not what is in bundles, because it is part of each page
 
 
 def test_style_sheets_of_signed_in_pages_are_served_as_one_file(collected):

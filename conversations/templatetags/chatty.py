@@ -9,7 +9,6 @@ from typing import Any
 
 from django import template
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
 from django.forms import BoundField
 from django.template.base import NodeList, Parser, Token
 from django.template.context import Context
@@ -21,6 +20,7 @@ from lucide.templatetags.lucide import lucide
 
 from accounts.models import User
 from accounts.wire import PersonOut
+from chatty.assets import static_files
 from chatty.assets.static_files import APP_STYLE_PARTS
 from chatty.version import __version__
 from conversations import notices, wire
@@ -138,10 +138,7 @@ def import_map(context: Context) -> SafeString:
 
 @lru_cache(maxsize=8)
 def _import_map(templates: str) -> SafeString:
-    paths = {path for finder in get_finders() for path, _ in finder.list([])}
-    scripts = sorted(path for path in paths if path.startswith("js/") and path.endswith(".js"))
-    imports = {f"chatty/{path.removeprefix('js/')}": static(path) for path in scripts}
-    imports["chatty/templates.js"] = templates
+    imports = static_files.import_map() | {"chatty/templates.js": templates}
     tag = json_script({"imports": imports})
     return mark_safe(tag.removeprefix('<script type="application/json">').removesuffix("</script>"))
 

@@ -74,15 +74,10 @@ class PageData(msgspec.Struct, frozen=True):
     limits: PageLimits
 
 
-# As Django's json_script(), and the line separators that old scripts could not contain.
-_ESCAPES = {
-    character.encode(): f"\\u{ord(character):04x}".encode() for character in "<>&\u2028\u2029"
-}
-
-
 def encode_for_html(data: PageData) -> str:
-    """Return the data as JSON that can't end the <script> it is in. Scripts read it with JSON.parse()."""
-    encoded = msgspec.json.encode(data)
-    for character, escape in _ESCAPES.items():
-        encoded = encoded.replace(character, escape)
-    return encoded.decode()
+    """Return the data as JSON that can't end the <script> it is in. Scripts read it with JSON.parse().
+
+    Without "<" there is neither an end tag nor a comment. Messages have many tags, so nothing else is
+    escaped.
+    """
+    return msgspec.json.encode(data).replace(b"<", b"\\u003c").decode()
