@@ -21,7 +21,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "light-more": {"color_scheme": "light", "contrast": "more"},
     "dark-more": {"color_scheme": "dark", "contrast": "more"},
 }
-# The most diverse pages are checked on a phone and with more contrast. The rest are `long` tests.
+# The most diverse pages are also checked on a phone. More contrast, and the other pages there, are `long`.
 _SAMPLES = ("home", "room", "members", "profile", "/sign-in/")
 _REST = tuple(name for name in (*PAGES, *STRANGERS) if name not in _SAMPLES)
 
@@ -60,8 +60,8 @@ def parts(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
     ("names", "phone", "looks"),
     [
         *((names, False, ["light", "dark"]) for names in parts((*PAGES, *STRANGERS), 4)),
-        (_SAMPLES, False, ["dark-more", "light-more"]),
         (_SAMPLES, True, ["light", "dark"]),
+        pytest.param(_SAMPLES, False, ["dark-more", "light-more"], marks=pytest.mark.long),
         *(
             pytest.param(names, phone, looks, marks=pytest.mark.long)
             for names in parts(_REST, 2)

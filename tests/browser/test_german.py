@@ -97,7 +97,7 @@ def test_content_rendered_by_scripts_is_in_german(
     # This date was rendered by the server. Scripts must format it the same.
     drawn = page.evaluate(
         """async () => {
-            const { Times } = await import("chatty/lib/times.js");
+            const { Times } = await import("chatty/first.js");
             return new Times({ language: "de" }).day("2024-03-11T09:00:00Z");
         }"""
     )

@@ -750,7 +750,7 @@ def test_events_are_not_buffered_for_a_module_that_fails_to_load(visit: Visit, r
     later = Later(visitor)
     page = later.goto(room.path)
     page.evaluate("""async () => {
-        const { BufferedEmitter } = await import("chatty/lib/emitter.js");
+        const { BufferedEmitter } = await import("chatty/first.js");
         const replay = BufferedEmitter.prototype.replay;
         BufferedEmitter.prototype.replay = function () { globalThis.isOpen = true; replay.call(this); };
     }""")
