@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chatty.common.rows import columns_of, instance_from_row
-from chatty.common.statements import fetch_rows
+from chatty.statements import fetch_rows
 
 
 class SessionStore(db.SessionStore):

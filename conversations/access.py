@@ -17,7 +17,7 @@ from typing import Any
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.rows import attach, column_count, columns_of, instance_from_row, instance_maker
-from chatty.common.statements import fetch_rows
+from chatty.statements import fetch_rows
 from conversations.models import Conversation, Membership, Message
 
 # Raw SQL, because every request and frame about a conversation needs it, most of them twice: the ORM took

@@ -10,7 +10,7 @@ from django.db.utils import OperationalError
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from chatty.common.statements import fetch_rows, in_ids, list_ids
+from chatty.statements import fetch_rows, in_ids, list_ids
 
 prepared = pytest.mark.postgres
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.wire import PersonOut, person_to_wire
 from chatty.common.rows import columns_of, instance_maker
-from chatty.common.statements import fetch_rows, in_ids, list_ids
+from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations import limits
 from conversations.models import Conversation
 from conversations.queries.memberships import memberships_of

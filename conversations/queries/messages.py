@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from accounts.models import User
 from chatty.common.numbers import NUMBER_MAX
 from chatty.common.rows import attach, column_count, columns_of, instance_maker
-from chatty.common.statements import fetch_rows, in_ids, list_ids
+from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations import limits
 from conversations.models import Conversation, Membership, Message
 
