@@ -13,8 +13,8 @@ from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, User, normal_e
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 from chatty.common.rows import attach, column_count, columns_of, instance_from_row, instance_maker
-from chatty.statements import fetch_rows
 from chatty.common.text import too_long
+from chatty.statements import fetch_rows
 
 # SQLite limits the parameters of a statement, and PostgreSQL plans long lists badly.
 _CHUNK = 1000

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.types.datetime import TimestamptzLoader
 
 _INTERVAL_SECONDS = 0.1  # psycopg's default: how soon Ctrl+C is noticed
 _REPLAN_RUNS = 500  # the most runs with the same plans: see WatchedConnection.run()
@@ -85,10 +86,15 @@ class WatchedConnection(psycopg.Connection[Any]):
         ):
             # libpq would cut off the value there.
             raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-        with self.lock:
-            results = self.wait(self._run(steps, prepare, commit))
+        results = self._run_again_if_outdated(steps, prepare, commit)
         if self._loads is None:  # not in __init__(): the connection gets its adapters later
-            self._loads = Transformer(self)  # kept, because it has to find the loader of each type
+            # Django's loader of timestamps is written in Python, to set the time zone of naive ones. It took
+            # 3 µs each. psycopg's takes the time zone of the session, which is UTC.
+            context = self.cursor()
+            context.adapters.register_loader("timestamptz", TimestamptzLoader)
+            self._loads = Transformer(
+                context
+            )  # kept, because it has to find the loader of each type
         found: list[list[Row]] = []
         for result in results:
             self._loads.set_pgresult(result)
@@ -96,16 +102,24 @@ class WatchedConnection(psycopg.Connection[Any]):
         self._loads.set_pgresult(None)  # frees the result
         return found
 
-    def deallocate_all(self) -> None:
-        """Make the session forget all prepared statements. They are prepared again when they are used."""
+    def _run_again_if_outdated(self, steps: Sequence[Step], prepare: bool, commit: bool) -> Any:
+        began = self.pgconn.transaction_status == TransactionStatus.IDLE
+        try:
+            with self.lock:
+                return self.wait(self._run(steps, prepare, commit))
+        except psycopg.Error as error:
+            if not prepare or error.sqlstate not in _STALE:
+                raise
+            if not began:
+                # The transaction has failed, and only its caller could begin it again.
+                self.close()
+                raise psycopg.OperationalError("A prepared statement is outdated.") from error
+        self.rollback()
         self.execute("DEALLOCATE ALL")
+        self.rollback()  # of the transaction in which that was executed
         self._kept.clear()
-
-    def _deallocate(self, name: bytes | None) -> Any:
-        # After a rollback, psycopg makes the session forget all statements, also those of run().
-        if name is None:
-            self._kept.clear()
-        yield from super()._deallocate(name)
+        with self.lock:
+            return self.wait(self._run(steps, prepare, commit))
 
     def _run(self, steps: Sequence[Step], prepare: bool, commit: bool) -> Any:
         """Send the commands as one pipeline, and return the results of the steps."""
@@ -170,13 +184,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         return commands
 
     def _error(self, result: Any) -> psycopg.Error:
-        error = psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)
-        if self._kept and error.sqlstate in _STALE:
-            self.close()
-            again = psycopg.OperationalError("a prepared statement is outdated: connect again")
-            again.__cause__ = error
-            return again
-        return error
+        return psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)
 
     def _start_query(self) -> Any:
         begins = not self._autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE

@@ -2,27 +2,28 @@
 
 The ORM builds and compiles a statement each time, which takes longer than the database needs to run it, and
 PostgreSQL parses and plans it each time. Here the text is fixed, and PostgreSQL prepares it once per
-connection. With DATABASE_PREPARE off it doesn't, because a pooler may execute each transaction in another
-session.
+connection (WatchedConnection.run() in postgres.py). With DATABASE_PREPARE off it doesn't, because a pooler
+may execute each transaction in another session.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from psycopg import errors
-from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8
+
+from chatty.postgres import Row, Statement, Step
 
 
-def fetch_rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def fetch_rows(sql: str, parameters: Sequence[Any]) -> list[Row]:
     """Execute a SELECT and return all rows, as the driver returns them: see rows.py for conversions.
 
-    `sql` must be one of a few fixed texts, because each different one is prepared. Values are parameters.
+    `sql` must be one of a few fixed texts, because each different one is prepared. Values are parameters:
+    integers, texts, datetimes and None.
     """
     # django.db.connection would look it up for each attribute.
     database: Any = connections[DEFAULT_DB_ALIAS]
@@ -30,11 +31,48 @@ def fetch_rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with database.cursor() as cursor:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
-    with _prepared_cursor(database) as cursor:
-        # psycopg chooses the type of an int by its size, and PostgreSQL would prepare the statement for
-        # each combination of types.
-        cursor.execute(sql, [Int8(each) if type(each) is int else each for each in parameters])
-        return list(cursor.fetchall())
+    (rows,) = run((_numbered(sql), [_as_text(each) for each in parameters]))
+    return rows
+
+
+def run(*steps: Step, commit: bool = False) -> list[list[Row]]:
+    """Execute statements in one round trip to PostgreSQL; see WatchedConnection.run().
+
+    `commit`: also commit, unless the transaction is part of a larger one.
+    """
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    # With savepoints, the end of this atomic block is not the end of the transaction.
+    ends = commit and database.in_atomic_block and not database.savepoint_ids
+
+    def execute(*_: Any) -> list[list[Row]]:
+        with database.wrap_database_errors:
+            rows: list[list[Row]] = database.connection.run(
+                *steps, prepare=settings.DATABASE_PREPARE, commit=ends and database.commit_on_exit
+            )
+        return rows
+
+    if not (database.execute_wrappers or database.queries_logged):
+        return execute()
+    # As Django's cursors do. A round trip is one entry.
+    sql = "; ".join(statement.sql.decode() for statement, _values in steps)
+    values = [None if each is None else each.decode() for _, values in steps for each in values]
+    called = execute
+    for wrapper in reversed(database.execute_wrappers):
+        called = partial(wrapper, called)
+    found = called(sql, values, False, {"connection": database, "cursor": None})
+    if database.queries_logged:
+        database.queries_log.append({"sql": f"{sql} -- {values}", "time": ""})
+    return found
+
+
+def array(column: Iterable[Any]) -> bytes:
+    """Return a PostgreSQL array as a parameter of run(). NULL is not supported."""
+    # Every element is quoted, and quotes and backslashes are escaped.
+    quoted = [str(value).replace("\\", "\\\\").replace('"', '\\"') for value in column]
+    return ('{"' + '","'.join(quoted) + '"}').encode() if quoted else b"{}"
 
 
 def in_ids() -> str:
@@ -49,54 +87,15 @@ def list_ids(ids: Iterable[int]) -> str:
     return f"{{{listed}}}" if connection.vendor == "postgresql" else f"[{listed}]"
 
 
-def _prepared_cursor(database: Any) -> Any:
-    """Like database.cursor(), so that statements are logged, wrapped and counted as usual."""
-    database.close_if_health_check_failed()
-    database.ensure_connection()
-    with database.wrap_database_errors:
-        return database._prepare_cursor(_cursor_class()(database.connection))
-
-
 @cache
-def _cursor_class() -> Any:
-    # Not imported at the top: Django's module is only needed with PostgreSQL.
-    from django.db.backends.postgresql.base import ServerBindingCursor
-    from psycopg.types.datetime import TimestamptzLoader
+def _numbered(sql: str) -> Statement:
+    """Return the statement with $1, $2 and so on for its placeholders."""
+    first, *others = sql.split("%s")
+    return Statement(first + "".join(f"${number}{part}" for number, part in enumerate(others, 1)))
 
-    base: Any = ServerBindingCursor  # which the stubs know as an object
 
-    class PreparedCursor(base):
-        """Prepares every statement on its first execution.
-
-        Only this class does: all other statements of the connection have their values in their text, and
-        psycopg would count and store each of them if `prepare_threshold` were set.
-        """
-
-        def __init__(self, connection: Any) -> None:
-            super().__init__(connection)
-            # Django's own loader is written in Python, to set the time zone of naive datetimes. It took
-            # 3 µs per value. psycopg's takes the time zone of the connection, which is UTC.
-            self.adapters.register_loader("timestamptz", TimestamptzLoader)
-
-        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            raw = self.connection
-            is_alone = raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE
-            raw.prepare_threshold = 0 if settings.DATABASE_PREPARE else None
-            try:
-                return super().execute(query, params, **options)
-            except errors.FeatureNotSupported as error:
-                # A migration has changed the type of a column: "cached plan must not change result type".
-                if not is_alone:
-                    # The transaction has failed. Clients retry, with a new connection.
-                    raw.close()
-                    raise errors.OperationalError("A prepared statement is outdated.") from error
-                raw.deallocate_all()
-                return super().execute(query, params, **options)
-            finally:
-                raw.prepare_threshold = None
-
-        def _send_query_prepared(self, name: bytes, pgq: Any, **options: Any) -> None:
-            self._query = pgq  # for Django's log of queries
-            super()._send_query_prepared(name, pgq, **options)
-
-    return PreparedCursor
+def _as_text(value: int | str | datetime | None) -> bytes | None:
+    """Return a parameter in PostgreSQL's text format."""
+    if value is None:
+        return None
+    return (value.isoformat() if isinstance(value, datetime) else str(value)).encode()

@@ -3,7 +3,7 @@
 With an OR of pairs, a CASE of values, or an INSERT with a placeholder for each value, Django and psycopg
 needed more time to build the statement than PostgreSQL to run it. On PostgreSQL, rows are therefore
 passed as one array per column or as one JSON document, and the statement is the same for any number of
-rows: it is built once, and prepared once in each session (chatty/postgres.py). SQLite has no arrays; it
+rows: it is built once, and prepared once in each session (chatty/statements.py). SQLite has no arrays; it
 gets VALUES with placeholders, which is fast enough there.
 
 All SQL here is built from our own table and column names, numbers and placeholders. Values must only be
@@ -13,21 +13,21 @@ passed as parameters, never formatted into a statement.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import msgspec
-from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models import BooleanField, Model
 from django.db.models.expressions import RawSQL
 from psycopg.types.json import Jsonb
 
 from accounts.models import User
-from chatty.common.rows import column_count, columns_of, instance_from_row
-from chatty.postgres import Row, Statement, Step
+from chatty.common.rows import attach, column_count, columns_of, instance_from_row, instance_maker
+from chatty.postgres import Statement
+from chatty.statements import array, run
 from conversations.models import Conversation, Membership, Message
 
 
@@ -65,17 +65,18 @@ def lock_send_context(
     # when it gets to it: so all after the first see everything that was committed before the locks were
     # obtained.
     wait = None if lock_seconds is None else b"%d" % (lock_seconds * 1000)
-    _settings, locked, members, known, ids = _run(
+    _settings, locked, members, known, ids = run(
         (_SET_UP, [wait]),
-        (_LOCK_OR_SKIP if skip_locked else _LOCK, [_array(conversations)]),
+        (_LOCK_OR_SKIP if skip_locked else _LOCK, [array(conversations)]),
         (_READ_MEMBERS, _columns(memberships)),
         (_READ_KEYS, _columns(keys)),
         (_TAKE_IDS, [b"%d" % len(keys)]),
     )
     found = {}
+    make_user = instance_maker(User, start=column_count(Membership))
     for row in members:
         membership = instance_from_row(Membership, row)
-        membership.user = instance_from_row(User, row[column_count(Membership) :])
+        attach(membership, "user", make_user(row))
         found[membership.conversation_id, membership.user_id] = membership
     return SendContext(
         {row[0]: instance_from_row(Conversation, row) for row in locked},
@@ -124,7 +125,7 @@ def store(
     if connection.vendor == "postgresql":
         _set_ids(messages, ids)
         with_ids()
-        _run(
+        run(
             (_insert_statement(), [_as_json(messages)]),
             (_UPDATE_COUNTERS, [moment.isoformat().encode(), *_columns(values)]),
             commit=commit,
@@ -147,14 +148,14 @@ def insert_messages(messages: Sequence[Message]) -> None:
     """Insert messages and set their ids. Raises database errors like the ORM."""
     if connection.vendor == "postgresql":
         _set_ids(messages)
-        _run((_insert_statement(), [_as_json(messages)]))
+        run((_insert_statement(), [_as_json(messages)]))
     else:
         Message.objects.bulk_create(messages)
 
 
 def _set_ids(messages: Sequence[Message], ids: Sequence[int] = ()) -> None:
     if not ids:
-        (rows,) = _run((_TAKE_IDS, [b"%d" % len(messages)]))
+        (rows,) = run((_TAKE_IDS, [b"%d" % len(messages)]))
         ids = [pk for (pk,) in rows]
     for message, pk in zip(messages, ids, strict=False):  # rejected drafts leave some ids unused
         message.pk = pk
@@ -170,28 +171,6 @@ def _as_json(messages: Sequence[Message]) -> bytes:
         for each in messages
     ]
     return msgspec.json.encode(rows)
-
-
-def _run(*steps: Step, commit: bool = False) -> list[list[Row]]:
-    """Execute statements in one round trip to PostgreSQL; see WatchedConnection.run()."""
-    database = connections[DEFAULT_DB_ALIAS]  # finding the thread's connection takes a microsecond
-    database.ensure_connection()
-    database.validate_no_broken_transaction()
-    # With savepoints, the end of this atomic block is not the end of the transaction.
-    ends = commit and database.in_atomic_block and not database.savepoint_ids
-    with database.wrap_database_errors:
-        rows: list[list[Row]] = database.connection.run(
-            *steps, prepare=settings.DATABASE_PREPARE, commit=ends and database.commit_on_exit
-        )
-    if database.queries_logged:  # as Django's cursors do: a round trip is one entry
-        database.queries_log.append({"sql": "; ".join(map(_describe, steps)), "time": ""})
-    return rows
-
-
-def _describe(step: Step) -> str:
-    statement, values = step
-    given = [None if each is None else each.decode() for each in values]
-    return f"{statement.sql.decode()} {given}"
 
 
 # For this transaction: the timeout of locks in milliseconds, and one plan for all parameters. By PostgreSQL's
@@ -278,8 +257,8 @@ def names_of_members(
     `beginnings`: only return names that begin with one of these characters (None: all).
     """
     if connection.vendor == "postgresql":
-        letters = None if beginnings is None else _array(beginnings)
-        _settings, names = _run((_SET_UP, [None]), (_READ_NAMES, [_array(conversations), letters]))
+        letters = None if beginnings is None else array(beginnings)
+        _settings, names = run((_SET_UP, [None]), (_READ_NAMES, [array(conversations), letters]))
         return names
     rows, parameters = _rows([(each,) for each in conversations], ("",))
     narrowed = ""
@@ -374,14 +353,4 @@ def _rows(values: Collection[tuple[Any, ...]], types: tuple[str, ...]) -> tuple[
 
 def _columns(rows: Collection[tuple[Any, ...]]) -> list[bytes]:
     """Return an array for each column of these rows."""
-    return [_array(column) for column in zip(*rows, strict=True)]
-
-
-def _array(column: Iterable[Any]) -> bytes:
-    """Return an array as PostgreSQL's text literal, because psycopg adapts each element separately.
-
-    Must stay a parameter. Every element is quoted, and quotes and backslashes are escaped. NULL is not
-    supported.
-    """
-    quoted = [str(value).replace("\\", "\\\\").replace('"', '\\"') for value in column]
-    return ('{"' + '","'.join(quoted) + '"}').encode()
+    return [array(column) for column in zip(*rows, strict=True)]

@@ -172,24 +172,48 @@ def test_large_values_pass_in_both_directions(transacting):
     assert [row[0].encode() for ((row),) in rows] == large
 
 
-@pytest.mark.parametrize("sql", ["DEALLOCATE ALL", "ALTER TABLE t ALTER n TYPE bigint"])
-def test_outdated_statement_is_an_outage_of_this_connection(transacting, sql):
+OUTDATING = pytest.mark.parametrize("sql", ["DEALLOCATE ALL", "ALTER TABLE t ALTER n TYPE bigint"])
+
+
+@OUTDATING
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_outdated_statement_is_prepared_again(transacting, insert, sql, autocommit):
+    read = Statement("SELECT n FROM t")
+    transacting.set_autocommit(autocommit)
+    transacting.run((insert, [b"1"]), (read, []), prepare=True, commit=not autocommit)
+    transacting.execute(sql)
+    transacting.commit()
+    found = transacting.run(
+        (insert, [b"2"]), (read, []), (insert, [b"3"]), prepare=True, commit=not autocommit
+    )
+    assert found == [[], [(1,), (2,)], []]
+    transacting.rollback()
+    assert count(transacting) == 3
+
+
+@OUTDATING
+def test_outdated_statement_in_a_transaction_is_an_outage_of_this_connection(transacting, sql):
     read = Statement("SELECT n FROM t")
     transacting.run((read, []), prepare=True, commit=True)
     transacting.execute(sql)
     transacting.commit()
+    transacting.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError):
         transacting.run((read, []), prepare=True)
     assert transacting.closed
 
 
-def test_rollback_that_clears_the_statements_of_psycopg_does_not_outdate_those_of_run(transacting):
-    read = Statement("SELECT n FROM t")
-    transacting.run((read, []), prepare=True, commit=True)
-    transacting.execute("SELECT %s::int", [1], prepare=True)
-    transacting.rollback()  # psycopg makes the session forget all statements
-    transacting.execute("SELECT %s::int", [1], prepare=True)
-    assert transacting.run((read, []), prepare=True) == [[]]
+def test_unsupported_statement_is_not_repeated_for_ever(transacting):
+    unsupported = Statement("SELECT n, count(*) FROM t GROUP BY n FOR UPDATE")
+    transacting.run((NUMBER, [b"1"]), prepare=True, commit=True)
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        transacting.run((unsupported, []), prepare=True)
+
+
+def test_rollback_keeps_the_prepared_statements(transacting):
+    transacting.run((NUMBER, [b"1"]), prepare=True)
+    transacting.rollback()
+    assert prepared(transacting) == 1
 
 
 def test_connection_lost_during_a_run_is_an_operational_error(transacting):

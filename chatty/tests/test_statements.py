@@ -43,7 +43,7 @@ def test_prepared_statement_is_in_the_log_of_queries(transactional_db):
     fetch_rows("SELECT %s::bigint + 3", [1])
     with CaptureQueriesContext(connection) as made:
         fetch_rows("SELECT %s::bigint + 3", [1])
-    assert [query["sql"] for query in made.captured_queries] == ["SELECT $1::bigint + 3"]
+    assert [query["sql"] for query in made.captured_queries] == ["SELECT $1::bigint + 3 -- ['1']"]
 
 
 @prepared
@@ -73,6 +73,7 @@ def test_statement_is_prepared_again_after_a_column_has_changed(table):
         cursor.execute("ALTER TABLE short_lived ALTER name TYPE varchar(7)")
     # A failed transaction can't be continued.
     with pytest.raises(OperationalError), transaction.atomic():
+        assert not User.objects.exists()
         fetch_rows(sql, [])
     connection.close_if_unusable_or_obsolete()
     with transaction.atomic():
