@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import connections
-
-from conversations.realtime.threads import DatabaseThreads
+from conversations.realtime.threads import DatabaseThreads, close_connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +31,7 @@ class Batches:
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a job and return its result. Cancelling this does not stop the job."""
+        """Run a job and return its result. Cancelling this does not stop a job that has started."""
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((partial(job, *args, **kwargs), result))
         if len(self._running) < AT_ONCE:
@@ -45,16 +43,20 @@ class Batches:
     async def _run_waiting(self) -> None:
         while self._waiting:
             count = min(len(self._waiting), BATCH_MAX)
-            batch = [self._waiting.popleft() for _ in range(count)]
+            taken = [self._waiting.popleft() for _ in range(count)]
+            batch = [(job, future) for job, future in taken if not future.done()]
+            if not batch:
+                continue  # all their callers were cancelled
             try:
                 results = await self._threads.run(_run_all, [job for job, _result in batch])
-            except BaseException:  # the threads are closed
-                for _job, future in batch:
+            except (RuntimeError, asyncio.CancelledError):  # the threads are closed
+                for _job, future in (*batch, *self._waiting):
                     future.cancel()
-                raise
+                self._waiting.clear()
+                return
             for (_job, future), result in zip(batch, results, strict=True):
                 if future.done():
-                    continue  # its caller was cancelled
+                    continue  # its caller was cancelled meanwhile
                 if isinstance(result, Exception):
                     future.set_exception(result)
                 else:
@@ -71,6 +73,5 @@ def _run_one(job: Job) -> Any:
         return job()
     except Exception as error:
         # The error may have made the connection unusable, and the next job must not notice.
-        for connection in connections.all(initialized_only=True):
-            connection.close_if_unusable_or_obsolete()
+        close_connections(only_broken=True)
         return error

@@ -83,23 +83,30 @@ class DatabaseThreads:
         try:
             while (job := self._next_job()) is not None:
                 if not job.result.cancelled():
-                    try:
-                        answer = partial(_set_result, job.result, job.run())
-                    except BaseException as error:
-                        answer = partial(_set_error, job.result, error)
-                    _close_connections(only_broken=True)
-                    _tell(job, answer)
-                    del answer
+                    _tell(job, _answer(job))
                 del job  # or it would be kept until the next one
         finally:
-            _close_connections()
+            close_connections()
 
     def _next_job(self) -> _Job | None:
         try:
             return self._jobs.get(timeout=KEEP_SECONDS)
         except Empty:
-            _close_connections()
+            # The thread must go on whatever happens: with the writer's only one, all sends would stop.
+            with contextlib.suppress(Exception):
+                close_connections()
             return self._jobs.get()
+
+
+def _answer(job: _Job) -> Callable[[], Any]:
+    """Run the job, and return a function that sets its result or error."""
+    try:
+        try:
+            return partial(_set_result, job.result, job.run())
+        finally:
+            close_connections(only_broken=True)
+    except BaseException as error:
+        return partial(_set_error, job.result, error)
 
 
 def _tell(job: _Job, answer: Callable[[], Any]) -> None:
@@ -117,7 +124,8 @@ def _set_error(future: asyncio.Future[Any], error: BaseException) -> None:
         future.set_exception(error)
 
 
-def _close_connections(*, only_broken: bool = False) -> None:
+def close_connections(*, only_broken: bool = False) -> None:
+    """Close or give back this thread's connections, or only those in which an error occurred."""
     for connection in connections.all(initialized_only=True):
         # A connection to SQLite belongs to this thread and is expensive to open: keep it until an error
         # occurs. A connection to PostgreSQL returns to the pool.

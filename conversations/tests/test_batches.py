@@ -23,21 +23,44 @@ async def threads():
     await do(opened.close)()
 
 
+async def fill(batches: Batches, gate: threading.Event) -> list[asyncio.Task]:
+    """Start as many batches as run at once. They end when the gate opens."""
+    held = []
+    for _ in range(AT_ONCE):
+        held.append(asyncio.create_task(batches.run(gate.wait, 10)))
+        await until(lambda: len(batches._running) == len(held) and not batches._waiting)
+    return held
+
+
 async def test_jobs_that_arrive_while_others_run_share_a_thread(threads):
     batches, gate = Batches(threads), threading.Event()
-    ran: list[int] = []
-
-    def job(number: int) -> int:
-        gate.wait(10)
-        ran.append(threading.get_ident())
-        return number
-
-    jobs = [asyncio.create_task(batches.run(job, n)) for n in range(AT_ONCE + BATCH_MAX)]
-    await asyncio.sleep(0)
+    held = await fill(batches, gate)
+    jobs = [asyncio.create_task(batches.run(threading.get_ident)) for _ in range(BATCH_MAX)]
+    await until(lambda: len(batches._waiting) == BATCH_MAX)
     gate.set()
-    assert await asyncio.gather(*jobs) == list(range(AT_ONCE + BATCH_MAX))
-    assert len(ran) == AT_ONCE + BATCH_MAX
-    assert len(set(ran)) <= AT_ONCE + 1
+    assert len(set(await asyncio.gather(*jobs))) == 1
+    assert all(await asyncio.gather(*held))
+
+
+async def test_jobs_of_cancelled_callers_do_not_run(threads):
+    batches, gate = Batches(threads), threading.Event()
+    held = await fill(batches, gate)
+    ran: list[str] = []
+    jobs = [asyncio.create_task(batches.run(ran.append, name)) for name in ("gone", "here")]
+    await asyncio.sleep(0)
+    jobs[0].cancel()
+    gate.set()
+    await asyncio.gather(*held, *jobs, return_exceptions=True)
+    assert ran == ["here"]
+
+
+async def test_closed_threads_cancel_all_callers():
+    opened = DatabaseThreads(1, "test-batches")
+    batches = Batches(opened)
+    await do(opened.close)()
+    jobs = [asyncio.create_task(batches.run(int)) for _ in range(AT_ONCE * BATCH_MAX + 3)]
+    await asyncio.wait(jobs, timeout=5)
+    assert all(job.cancelled() for job in jobs)
 
 
 async def test_slow_job_does_not_delay_later_batches(threads):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 from django.db import connection
@@ -52,22 +51,43 @@ async def test_cancelled_job_runs_to_its_end_or_not_at_all():
 
 async def test_close_waits_for_running_jobs_and_cancels_queued_ones():
     threads = DatabaseThreads(1, "test")
-    done: list[str] = []
+    started, may_end, done = threading.Event(), threading.Event(), []
 
     def work() -> None:
-        time.sleep(0.2)
+        started.set()
+        may_end.wait(5)
         done.append("running")
 
     running = asyncio.create_task(threads.run(work))
     queued = asyncio.create_task(threads.run(done.append, "queued"))
-    await asyncio.sleep(0.05)
-    await asyncio.get_running_loop().run_in_executor(None, threads.close)
+    await asyncio.to_thread(started.wait, 5)
+    closing = asyncio.create_task(asyncio.to_thread(threads.close))
+    await asyncio.wait([queued])
+    assert not closing.done()
+    may_end.set()
+    await closing
     await running
     with pytest.raises(asyncio.CancelledError):
         await queued
     assert done == ["running"]
     with pytest.raises(RuntimeError):
         await threads.run(done.append, "late")
+
+
+async def test_thread_survives_a_connection_that_cannot_be_closed(monkeypatch):
+    def fail(**_: bool) -> None:
+        raise OSError("broken pipe")
+
+    monkeypatch.setattr(threads_module, "KEEP_SECONDS", 0.01)
+    threads = DatabaseThreads(1, "test")
+    thread = await threads.run(threading.current_thread)
+    monkeypatch.setattr(threads_module, "close_connections", fail)
+    with pytest.raises(OSError, match="broken pipe"):
+        await threads.run(divmod, 7, 2)
+    await asyncio.sleep(0.05)  # it closes connections while it is idle
+    monkeypatch.undo()
+    assert await threads.run(threading.current_thread) is thread
+    threads.close()
 
 
 @pytest.mark.postgres
