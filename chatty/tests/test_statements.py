@@ -35,7 +35,7 @@ def prepared_statements() -> list[str]:
 def test_statement_is_prepared_once_for_all_values(transactional_db):
     for number in (1, 2**20, 2**40):
         assert fetch_rows("SELECT %s::bigint + 1", [number]) == [(number + 1,)]
-    assert [each for each in prepared_statements() if "+ 1" in each] == ["SELECT $1::bigint + 1"]
+    assert [each for each in prepared_statements() if "bigint + 1" in each] == ["SELECT $1::bigint + 1"]
 
 
 @prepared
@@ -49,8 +49,8 @@ def test_prepared_statement_is_in_the_log_of_queries(transactional_db):
 @prepared
 def test_nothing_is_prepared_with_prepare_off(transactional_db, settings):
     settings.DATABASE_PREPARE = False
-    assert fetch_rows("SELECT %s::bigint + 2", [1]) == [(3,)]
-    assert not [each for each in prepared_statements() if "+ 2" in each]
+    assert fetch_rows("SELECT %s::bigint + 54321", [1]) == [(54322,)]
+    assert not [each for each in prepared_statements() if "+ 54321" in each]
 
 
 @prepared
