@@ -78,11 +78,15 @@ class LayerConnection:
                 logger.debug("Channel layer: subscribing to groups failed (%r)", error)
 
     async def _settle_subscriptions(self, channel: str) -> None:
-        while self._unsettled:
+        # The receivers can get another channel meanwhile, and then ask for all groups again.
+        while self._unsettled and channel == self._channel:
             group = self._unsettled.pop()
             if group in self._wanted and group not in self._subscribed:
                 async with asyncio.timeout(LAYER_SECONDS):
                     await self._layer.group_add(group, channel)
+                if channel != self._channel:
+                    self._unsettled.add(group)
+                    return
                 self._subscribed.add(group)
                 self._on_subscribed(group)
             elif group in self._subscribed and group not in self._wanted:
