@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.contrib.sessions.backends import db
 from django.db import connection
+from django.db.models import Model
 from django.utils import timezone
 
 from chatty.common.rows import columns_of, instance_from_row
@@ -20,12 +22,15 @@ class SessionStore(db.SessionStore):
     def _get_session_from_db(self) -> Any:
         """As Django's, without the ORM: every page and every socket of a browser needs it."""
         model = self.model
-        rows = fetch_rows(
-            f"SELECT {columns_of(model, 's')} FROM {model._meta.db_table} s"  # noqa: S608
-            " WHERE s.session_key = %s AND s.expire_date > %s",
-            [self.session_key, connection.ops.adapt_datetimefield_value(timezone.now())],
-        )
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        rows = fetch_rows(_session_statement(model), [self.session_key, now])
         if rows:
             return instance_from_row(model, rows[0])
         self._session_key = None
         return None
+
+
+@cache
+def _session_statement(model: type[Model]) -> str:
+    columns, table = columns_of(model, "s"), model._meta.db_table
+    return f"SELECT {columns} FROM {table} s WHERE s.session_key = %s AND s.expire_date > %s"  # noqa: S608

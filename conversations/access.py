@@ -152,7 +152,8 @@ def can_delete(membership: Membership, message: Message) -> bool:
 
 
 def can_react(membership: Membership, message: Message) -> bool:
-    return _is_live_text(message) and can_post(membership)
+    may = "react" in permissions(membership)
+    return may and _is_live_text(message) and can_post(membership)
 
 
 def _may(action: str, membership: Membership, message: Message) -> bool:

@@ -71,6 +71,9 @@ def purge_batch() -> int | None:
     return len(ids)
 
 
+_FORMER = Q(renderer__lt=markdown.EXCERPTS_SINCE) | Q(deleted_at__isnull=False)
+
+
 def purge_excerpts() -> Iterator[int]:
     """Empty excerpts that no longer belong to their message.
 
@@ -79,8 +82,7 @@ def purge_excerpts() -> Iterator[int]:
     kept. Such messages are among the newest.
     """
     newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    former = Q(renderer__lt=markdown.EXCERPTS_SINCE) | Q(deleted_at__isnull=False)
-    rows = Message.objects.filter(former, pk__gt=newest - EXCERPTS_CHECKED).exclude(excerpt="")
+    rows = Message.objects.filter(_FORMER, pk__gt=newest - EXCERPTS_CHECKED).exclude(excerpt="")
     left = list(rows.exclude(excerpt=None).values_list("pk", flat=True))
     for start in range(0, len(left), upkeep.BATCH):
         yield _empty_excerpts(left[start : start + upkeep.BATCH])
@@ -88,7 +90,8 @@ def purge_excerpts() -> Iterator[int]:
 
 @in_transaction
 def _empty_excerpts(ids: list[int]) -> int:
-    return Message.objects.filter(pk__in=ids).update(excerpt=None)
+    # With the condition again: one may have been edited since, and has its own excerpt now.
+    return Message.objects.filter(_FORMER, pk__in=ids).update(excerpt=None)
 
 
 upkeep.register("former excerpts", purge_excerpts)

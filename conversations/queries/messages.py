@@ -101,9 +101,6 @@ _CHANGED = _Selection(
 )
 
 
-_NAMES_LOOKED_UP = 500  # people in one reading; others are only counted ("3 more")
-
-
 @cache
 def _statement(selection: _Selection, vendor: str) -> str:
     columns = (
@@ -123,8 +120,8 @@ def _statement(selection: _Selection, vendor: str) -> str:
 
 def read(selection: _Selection, *parameters: Any, limit: int) -> list[Message]:
     """Return messages with all that message_to_wire() needs: author, reactions, quoted message and its
-    author. A single query, so that each message is consistent with its version, and one for the names of
-    people who reacted."""
+    author. Two queries: the messages, each consistent with its version, and the names of people who
+    reacted (none without reactions)."""
     assert selection.most == "ALL" or limit <= int(selection.most)
     statement = _statement(selection, connection.vendor)
     make_message = instance_maker(Message)
@@ -168,8 +165,6 @@ def _names_of_reactors(messages: Iterable[Message]) -> dict[int, str]:
             shown[emoji] = shown.get(emoji, 0) + 1
             if shown[emoji] <= limits.REACTION_NAMES_SHOWN:
                 wanted.add(user_id)
-        if len(wanted) >= _NAMES_LOOKED_UP:
-            break
     if not wanted:
         return {}
     rows = fetch_rows(
