@@ -37,7 +37,7 @@ def say(user: User, conversation: Conversation, body: str = "Hello", **more: Any
 
 
 def message_json(message: Message) -> dict[str, Any]:
-    """Return a message as clients get it. Makes no query if it was loaded with queries.read()."""
+    """Return a message as clients get it. Makes no query if it was loaded as queries do."""
     encoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(message_to_wire(message)))
     return encoded
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from unittest.mock import AsyncMock, Mock
+
 import pytest
 from django.db import OperationalError
 
 from accounts import socket_auth, tokens
 from accounts.models import User
+from accounts.socket_auth import SocketIdentity
 from conversations import actions, protocol, queries
 from conversations.models import Conversation
 from conversations.sockets import reads
 from conversations.sockets.consumer import ChatConsumer
 from conversations.sockets.limits import FAILURES
+from conversations.sockets.reads import Arrival
 from conversations.tests.helpers import raises_chat_error, say
 
 
@@ -116,3 +120,41 @@ def test_query_count_of_a_handshake_is_constant(
 
 def _room(alice: User, bob: User) -> Conversation:
     return actions.create_conversation(alice, name="Room", member_ids=[bob.pk])
+
+
+async def test_changes_while_a_socket_is_authenticated_are_not_missed():
+    """The relay is told before the database is read, and reads again what has changed since."""
+    socket = ChatConsumer()
+    socket.send_buffer = Mock()
+    socket.scope = {"headers": []}
+    user = User(pk=7, name="Bob", clock=3)
+    steps: list[str] = []
+
+    def note(name, **then):
+        def step(*_, **__):
+            steps.append(name)
+            for attribute, value in then.items():
+                setattr(socket, attribute, value)
+            return []
+
+        return step
+
+    async def read(*_):
+        steps.append("read")
+        return Arrival(SocketIdentity(user, "sid", "token", 2**40), [], {})
+
+    async def epoch():
+        return "epoch"
+
+    socket.engine = Mock(epoch=epoch)
+    socket.engine.batches.run = read
+    socket.engine.threads.run = AsyncMock(side_effect=lambda *_: ([], {}))
+    relay = socket.engine.relay
+    relay.sockets_of.return_value = ()
+    relay.expect.side_effect = note("expect")
+    relay.register.side_effect = note("register", is_stale=True)  # something has changed meanwhile
+    relay.recheck.side_effect = note("recheck")
+    relay.join.side_effect = note("join")
+    await socket._authenticate()
+    assert steps == ["expect", "read", "register", "recheck", "join"]
+    socket.engine.threads.run.assert_awaited_once_with(reads.read_rooms, user)

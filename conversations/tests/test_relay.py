@@ -678,6 +678,5 @@ async def _interleave(people: People, data: st.DataObject, recorder: Recorder) -
 
 
 def _transcript(conversation: Conversation) -> dict[int, dict[str, Any]]:
-
     page = queries.history(conversation, limit=100)  # more than one example creates
     return {message.pk: message_json(message) for message in page.messages}

@@ -15,11 +15,11 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import actions, bulk
 from conversations.actions import Draft, Sent
-from conversations.content import Content
 from conversations.models import Conversation, Message
 from conversations.realtime import writer as writer_module
 from conversations.realtime.engine import supervise
 from conversations.realtime.writer import Result, Writer, store
+from conversations.tests import helpers
 from conversations.tests.tools import do
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def other_room(alice: User) -> Conversation:
 
 
 def draft(user: User, room: Conversation, key: str, body: str = "hello") -> Draft:
-    return Draft(user.pk, room.pk, key, Content(body))
+    return helpers.draft(user.pk, room.pk, key, body)
 
 
 def codes(results: list[Result]) -> list[str]:
@@ -266,3 +266,16 @@ async def test_conversation_locked_for_long_returns_busy(
         with held(room):
             assert codes(await send(writer, draft(alice, room, "stuck"))) == ["busy"]
         assert codes(await send(writer, draft(alice, room, "stuck"))) == ["sent"]
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_messages_of_a_larger_transaction_are_committed_with_it(alice, room, nested):
+    """store() commits by itself, but only if nothing else is left to commit."""
+    inner = transaction.atomic(savepoint=False) if nested else contextlib.nullcontext()
+    with pytest.raises(ZeroDivisionError), transaction.atomic(), inner:
+        helpers.say(alice, room, "Undone")
+        raise ZeroDivisionError
+    assert not Message.objects.filter(body="Undone").exists()
+    helpers.say(alice, room, "Done")
+    connection.close()  # whatever is not committed is lost
+    assert Message.objects.filter(body="Done").exists()

@@ -24,9 +24,13 @@ def gather(server, **changes):
 
 def is_still(workload: Workload) -> bool:
     """Whether no message is acknowledged for half a second."""
-    before = sum(len(speaker.sent) for speaker in workload.speakers)
+    before = count_sent(workload)
     time.sleep(0.5)
-    return before == sum(len(speaker.sent) for speaker in workload.speakers)
+    return before == count_sent(workload)
+
+
+def count_sent(workload: Workload) -> int:
+    return sum(len(speaker.sent) for speaker in workload.speakers)
 
 
 def gather_apart(here, there):
@@ -96,8 +100,12 @@ def test_database_crash_loses_nothing(own_installation):
     assert try_connect(server, headers) == 1011  # try again later
     status, answer = workload.alice.call("GET", "/api/conversations/")
     assert (status, answer["code"]) == (503, "unavailable")
-    # What was committed before the crash may still be on its way to the clients.
+    # What was committed before the crash may still be on its way to the clients. Nothing comes after it.
     eventually(lambda: is_still(workload))
+    before = count_sent(workload)
+    status, answer = workload.alice.call("GET", "/api/conversations/")
+    assert (status, answer["code"]) == (503, "unavailable")
+    assert count_sent(workload) == before
     own_installation.postgres.start()
     workload.assert_nothing_lost_nothing_twice()
     codes = {code for speaker in workload.speakers for code in speaker.retries}
