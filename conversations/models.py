@@ -287,13 +287,13 @@ class Message(models.Model):
 
     @cached_property
     def reacted(self) -> list[tuple[str, int]]:
-        """(emoji, user id) of each reaction, oldest first. A query, unless queries.read() has loaded them."""
+        """(emoji, user id) of each reaction, oldest first. A query, unless queries/messages.py read it."""
         rows = Reaction.objects.filter(message=self).order_by("pk")
         return list(rows.values_list("emoji", "user_id"))
 
     @cached_property
     def reactors(self) -> Mapping[int, str]:
-        """User id -> name of people who reacted. A query, unless queries.read() has loaded them."""
+        """User id -> name of people who reacted. A query, unless queries/messages.py has read it."""
         return dict(self.reactions.values_list("user_id", "user__name"))
 
 

@@ -23,9 +23,9 @@ from chatty.assets.bundle import Source, bundle, collect_modules
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
     """Responds with whole files instead of streaming them.
 
-    Django's ASGI handler would read a streamed file into memory anyway, chunk by chunk through
-    threads, and log a warning. Only the file is closed, not WhiteNoise's response: closing a response
-    sends request_finished, whose receivers clean up database connections.
+    Requests are answered in one piece (chatty/server/request_handler.py), and these files are small. Only
+    the file is closed, not WhiteNoise's response: closing a response sends request_finished, whose
+    receivers clean up database connections.
     """
 
     def add_file_to_dictionary(self, url: str, path: str, stat_cache: Any = None) -> None:

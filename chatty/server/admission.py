@@ -50,7 +50,7 @@ class _Answer:
 class ConcurrencyLimit:
     """Allows `running` requests in Django and `waiting` more in a FairQueue, then 503 with Retry-After.
 
-    Django starts a thread, and so a database connection, for each request. Without a limit many
+    Each request uses a thread, and so a database connection. Without a limit many
     clients at once would exhaust the memory and starve the sockets. A request is queued when its body
     has arrived, and frees its place when its response is complete, so that clients that send or read
     slowly hold no place (the latter only if the server has CUT_EXTENSION). Static files bypass the

@@ -17,7 +17,7 @@ from django.urls import set_script_prefix
 
 from chatty.server.asgi_types import Receive, Scope, Send
 
-SPARE_THREADS = 4  # for static files, which pass the concurrency limit
+SPARE_THREADS = 4  # for static files, which bypass the concurrency limit
 
 
 class ThreadedHandler(ASGIHandler):
@@ -57,7 +57,8 @@ class ThreadedHandler(ASGIHandler):
             signals.request_started.send(sender=self.__class__, scope=scope)
             request, refusal = self.create_request(scope, body)
             response = cast(HttpResponseBase, refusal if request is None else self._answer(request))
-            assert not response.streaming, "Views return whole responses."
+            if response.streaming:  # it would be closed before it is sent
+                raise TypeError("Views must return whole responses.")
             # Before it is sent, so that its database connection doesn't wait for the client.
             response.close()
             return response
