@@ -397,6 +397,24 @@ def test_back_button_undoes_each_jump_and_hides_at_the_latest_message(
     expect(back).to_be_hidden()
 
 
+def test_escape_closes_an_open_menu_before_it_undoes_a_jump(visit: Visit, room: Room) -> None:
+    room.fill(120)
+    early = by_seq(room, 5)
+    room.say(room.alice, "I come back to that", reply_to=early["id"])
+    page = enter(visit(room.server, "Bob"), room)
+    bubble(page, "I come back to that").locator("a.quote").click()
+    found = page.locator(f"#m{early['id']}")
+    expect(found).to_be_focused()
+    menu = open_menu(found)
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(found).to_be_in_viewport()
+    expect(page.locator("#jump-back")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(bubble(page, "I come back to that")).to_be_in_viewport()
+    expect(page.locator("#jump-back")).to_be_hidden()
+
+
 def test_quote_of_a_visible_message_only_highlights_it(alice: Page, room: Room) -> None:
     asked = room.say(room.bob, "A question")
     room.say(room.bob, "An answer", reply_to=asked["id"])

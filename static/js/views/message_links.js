@@ -133,7 +133,7 @@ export class MessageLinks {
 
   #onKeydown(event) {
     if (event.key !== "Escape" || !this.#places.length || isTypedInto(event.target)) return;
-    if (document.querySelector("dialog[open], details.menu[open], .picker")) return;
+    if (document.querySelector("dialog[open], .message-menu:not([hidden]), .picker")) return;
     event.preventDefault();
     event.stopPropagation();
     this.#goBack();
