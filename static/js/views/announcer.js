@@ -1,9 +1,9 @@
-// Announces new messages to screen readers: author and text, in batches.
+// Announces new messages to screen readers, in batches: author and text, and what notices say.
 
 import { t, tn, noticeText } from "chatty/views/i18n.js";
 
 const TOGETHER = 900; // ms within which messages are announced together
-const SPELT_OUT = 3; // more messages than this are announced as a number
+const SPELT_OUT = 3; // more messages than this are announced as a number, without notices
 
 export class Announcer {
   #chat;
@@ -28,18 +28,27 @@ export class Announcer {
 
   #onMessage(message) {
     if (message.deleted_at) return;
-    this.#waiting.push(this.#textOf(message));
+    this.#waiting.push(message);
     this.#timer ??= setTimeout(() => this.#announce(), TOGETHER);
   }
 
-  #textOf(message) {
-    if (message.kind !== "text") return noticeText(message);
-    return t("announce", { name: message.author?.name ?? "", text: message.excerpt });
-  }
-
   #announce() {
-    const texts = this.#waiting.splice(0);
+    const waiting = this.#waiting.splice(0);
     this.#timer = null;
-    this.#place.textContent = texts.length > SPELT_OUT ? tn("new", texts.length) : texts.join(" ");
+    const count = waiting.filter(isText).length;
+    // Of many notices only the last, such as when everyone is added to a group.
+    const last = waiting.findLast((each) => !isText(each));
+    const some =
+      waiting.length > SPELT_OUT ? waiting.filter((each) => isText(each) || each === last) : waiting;
+    this.#place.textContent = count > SPELT_OUT ? tn("new", count) : some.map(textOf).join(" ");
   }
+}
+
+function isText({ kind }) {
+  return kind === "text";
+}
+
+function textOf(message) {
+  if (!isText(message)) return noticeText(message);
+  return t("announce", { name: message.author?.name ?? "", text: message.excerpt });
 }
