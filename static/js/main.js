@@ -64,6 +64,7 @@ async function main() {
     composer.unlock();
     timeline.lock("");
     view("locked_bar").then(({ hideLocked }) => hideLocked());
+    view("orphaned_text").then(({ hideArchived }) => hideArchived());
   };
   chat.on("removed", ({ change }) => lock(change));
   chat.on("readded", () => composer?.locked === "removed" && reload());
@@ -133,7 +134,7 @@ async function main() {
   attempt(() => chat.connect());
   await using;
   const orphans = [...new Set([...drafts.conversations(), ...outbox.conversations()])].filter((id) =>
-    id === conversation?.id ? !composer : !conversationList.get(id),
+    id === conversation?.id ? composer?.locked === "archived" : !conversationList.get(id),
   );
   if (orphans.length || drafts.formerScopes.length) {
     view("orphaned_text").then(({ showOrphans }) =>

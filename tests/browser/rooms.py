@@ -95,6 +95,11 @@ bob = User.objects.get(email="bob@example.org")
 for number in range(1, {count} + 1):
     send_message(bob, {room}, key=f"fill-{room}-{{number}}", body=f"{{number}}")
 """
+_ADVANCE = """
+from conversations.models import Conversation
+from django.db.models import F
+Conversation.objects.filter(pk={room}).update(version=F("version") + 2000)
+"""
 
 
 class Room:
@@ -131,6 +136,10 @@ class Room:
             while (answer := self.bob.call("POST", path, given))[0] == 429:
                 time.sleep(answer[1]["retry_after"] / 2)  # a few requests too fast
             assert answer[0] == 201, answer[1]
+
+    def advance(self) -> None:
+        """Raise the version by more than clients can catch up with: they have to load the latest page."""
+        self.server.manage("shell", "-v", "0", "-c", _ADVANCE.format(room=self.id))
 
     def bodies(self) -> list[str]:
         status, page = self.alice.call("GET", f"/api/conversations/{self.id}/messages/?limit=100")

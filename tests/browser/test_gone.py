@@ -452,19 +452,11 @@ def test_page_opened_while_archived_gets_its_composer_on_unarchiving(
     assert offered(message) == ["copy", "link", "unread"]
     line.cut()
     unarchive(room)
-    server.manage("shell", "-v", "0", "-c", _ADVANCE.format(room=room.id))
+    room.advance()
     line.mend()
     wait_for_line(bob)
     expect(box).to_be_editable()
     expect(bob.locator("#locked-bar")).to_have_count(0)
-
-
-# More versions than a sync covers.
-_ADVANCE = """
-from conversations.models import Conversation
-from django.db.models import F
-Conversation.objects.filter(pk={room}).update(version=F("version") + 2000)
-"""
 
 
 def test_offered_actions_follow_a_change_of_role(
@@ -502,10 +494,37 @@ def test_edit_in_an_archived_conversation_continues_after_unarchiving(
     editor.locator("textarea").fill("Mine, better")
     archive(room)
     expect(editor.get_by_role("button")).to_have_text(["Copy text", "Discard"])
-    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": False})
+    bob.reload()
+    kept = bob.locator(".unsent")
+    expect(kept).to_contain_text("before this conversation was archived")
+    expect(kept.locator("blockquote")).to_have_text("Mine, better")
+    expect(editor).to_have_count(0)
+    unarchive(room)
+    expect(kept).to_have_count(0)
     editor.get_by_role("button", name="Save").click()
     expect(bob.locator("#messages")).to_contain_text("Mine, better")
     assert room.bodies() == ["Mine, better"]
+
+
+def test_edit_discarded_in_an_archived_conversation_stays_discarded(
+    visit: Visit, server: ChatServer, room: Room
+) -> None:
+    room.say(room.bob, "Mine")
+    bob = enter(visit(server, "Bob"), room)
+    act(bob, "Mine", "edit")
+    bob.locator("#composer-body").fill("Half a thought")
+    bob.locator(".editor textarea").fill("Mine, better")
+    archive(room)
+    expect(bob.locator("#locked-bar")).to_be_visible()
+    bob.reload()
+    kept = bob.locator(".unsent")
+    expect(kept.locator("blockquote")).to_have_text("Mine, better")  # the composer shows its draft
+    kept.get_by_role("button", name="Discard").click()
+    expect(kept).to_have_count(0)
+    unarchive(room)
+    expect(bob.locator("#composer-body")).to_be_editable()
+    bob.wait_for_load_state("networkidle")
+    expect(bob.locator(".editor")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -124,7 +124,9 @@ export class Editing {
     for (const id of ids) {
       const row = this.#unsaved.has(id) && this.#timeline.row(id);
       if (!row) continue;
-      if (row.classList.contains("message--deleted")) this.#moveToComposer(id);
+      if (!this.#drafts.read(nameOf(id)))
+        this.#unsaved.delete(id); // discarded in the meantime
+      else if (row.classList.contains("message--deleted")) this.#moveToComposer(id);
       else if (this.#canEdit(row)) {
         this.open(row, { focus: false }).catch(() => {}); // retried when the message changes
       }

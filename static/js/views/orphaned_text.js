@@ -7,7 +7,7 @@ import { t } from "chatty/views/i18n.js";
 
 /**
  * `orphans`: ids of conversations with unsent text that are not in the list, or the open one (`here`) if
- * it has no composer. Those that are still accessible are skipped.
+ * it is archived: its edits can't be opened. Others that are still accessible are skipped.
  */
 export async function showOrphans({ orphans, rest, drafts, outbox, here }) {
   for (const id of orphans) {
@@ -15,13 +15,20 @@ export async function showOrphans({ orphans, rest, drafts, outbox, here }) {
     const why = id === here ? "orphaned.archived" : "orphaned";
     for (const name of drafts.names()) {
       const { body, conversation = Number(name) } = drafts.read(name) ?? {};
-      if (body && conversation === id) show(why, body, () => drafts.write(name, {}));
+      if (!body || conversation !== id || name === String(here)) continue; // the composer shows its own
+      const box = show(why, body, () => drafts.write(name, {}));
+      if (id === here) box.dataset.until = "unarchived";
     }
     if (id === here) continue; // the message list shows failed messages
     // The server rejects these messages, and no page shows them.
     for (const { body: text, key } of outbox.entries(id)) show("orphaned", text, () => outbox.discard(key));
   }
   for (const former of openFormer(drafts.formerScopes)) await showFormer(former);
+}
+
+/** The conversation is no longer archived: its edits are opened again. */
+export function hideArchived() {
+  for (const box of document.querySelectorAll("[data-until=unarchived]")) remove(box);
 }
 
 async function showFormer({ drafts, storage }) {
@@ -56,12 +63,17 @@ function show(why, text, discard) {
     const next = box.nextElementSibling ?? box.previousElementSibling;
     // Keep the focus nearby: the clicked button is removed.
     (next?.querySelector("button") ?? document.getElementById("main")).focus({ preventScroll: !next });
-    if (next) box.remove();
-    else place.remove();
+    remove(box);
   });
   box.append(element("p", "actions", copy, discardButton));
-  const place = document.getElementById("unsent") ?? makePlace();
-  place.append(box);
+  (document.getElementById("unsent") ?? makePlace()).append(box);
+  return box;
+}
+
+function remove(box) {
+  const place = box.parentElement;
+  box.remove();
+  if (!place.childElementCount) place.remove();
 }
 
 function makePlace() {
