@@ -165,19 +165,70 @@ export function test_rows_of_the_page_are_continued_from_the_first_counts_of_the
   equal([counted, first, unverified], [true, { seq: 2, count: 2 }, false]);
 }
 
-export function test_rename_frame_does_not_overwrite_newer_counts() {
+export function test_level_frame_does_not_overwrite_newer_counts() {
   const server = new Server();
   const conversationList = listOf(server);
-  const early = { ...given(server), name: "Garden" };
+  const early = { ...given(server), level: "mentions" };
   server.create();
   hear(conversationList, server.events[0]);
   const asked = [];
   conversationList.on("recount", ({ id }) => asked.push(id));
-  conversationList.applyConversation({ change: "renamed", conversation: early });
-  equal([conversationList.get(7).name, conversationList.get(7).unread, asked], ["Garden", 1, [7]]);
+  conversationList.applyConversation({ change: "level", conversation: early });
+  equal([conversationList.get(7).level, conversationList.get(7).unread, asked], ["mentions", 1, [7]]);
   server.create();
   hear(conversationList, server.events[1]);
   equal(conversationList.get(7).unread, 2);
+}
+
+const SETTINGS = { name: "Garden", topic: "Seeds", access: "open", archived: true, role: "admin" };
+const NOTICES = [
+  ["renamed", { old: "Kitchen", new: "Garden" }],
+  ["topic", { old: "", new: "Weeds" }],
+  ["topic", { old: "Weeds", new: "Seeds" }],
+  ["access", { access: "open" }],
+  ["archived", {}],
+  ["role", { user: ME, name: "Me", role: "admin" }],
+  ["role", { user: 2, name: "Bob", role: "owner" }],
+];
+
+function settingsOf({ name, topic, access, archived, role }) {
+  return { name, topic, access, archived, role };
+}
+
+/** A conversation whose settings have been changed, the events of that, and as it was before. */
+function changed() {
+  const server = new Server();
+  const before = { ...given(server), topic: "", access: "closed", archived: false, role: "member" };
+  for (const [kind, data] of NOTICES) {
+    server.create({ kind });
+    server.events.at(-1).message.notice = { text: "", data };
+  }
+  const conversationList = new ConversationList({ me: ME, rows: [before] });
+  conversationList.setCounts([before]);
+  return { conversationList, before, events: server.events };
+}
+
+export function test_notices_change_the_conversation_live_and_when_catching_up() {
+  const live = changed();
+  for (const event of live.events) hear(live.conversationList, event);
+  equal(settingsOf(live.conversationList.get(7)), SETTINGS);
+  const { conversationList, events } = changed();
+  const { version } = events.at(-1);
+  conversationList.applyMessages({
+    conversation: 7,
+    version,
+    messages: events.map(({ message }) => message),
+  });
+  equal(settingsOf(conversationList.get(7)), SETTINGS);
+}
+
+export function test_level_frame_does_not_overwrite_newer_settings() {
+  const { conversationList, before, events } = changed();
+  for (const event of events) hear(conversationList, event);
+  const conversation = { ...before, level: "nothing", role: "admin" };
+  conversationList.applyConversation({ change: "level", conversation });
+  equal(settingsOf(conversationList.get(7)), SETTINGS);
+  equal(conversationList.get(7).level, "nothing");
 }
 
 /**

@@ -13,6 +13,16 @@ import { isLiveText } from "chatty/chat/store.js";
 // more.
 export const WINDOW = 200;
 
+/** By kind of notice, what it changes of the conversation: see conversations/notices.py. */
+const CHANGES = {
+  renamed: (data) => ({ name: data.new }),
+  topic: (data) => ({ topic: data.new }),
+  access: ({ access }) => ({ access }),
+  archived: () => ({ archived: true }),
+  unarchived: () => ({ archived: false }),
+  role: ({ user, role }, me) => user === me && { role },
+};
+
 /**
  * A conversation with: `counted`, false until its counts come from a `hello`; `moves`, how often my read
  * mark has changed; `unverified`, after a mark that moved back; `first`, its first counts.
@@ -107,9 +117,7 @@ export class ConversationList extends Emitter {
       ...(row.mentions ?? []).filter((seq) => !changed.has(seq)),
       ...fresh.filter((each) => this.#mentionsMe(row, each) && this.#counts(row, each)).map(({ seq }) => seq),
     ];
-    row.name = arrived.findLast(({ kind }) => kind === "renamed")?.notice.data.new ?? row.name;
-    const archiving = arrived.findLast(({ kind }) => kind === "archived" || kind === "unarchived");
-    if (archiving) row.archived = archiving.kind === "archived";
+    for (const { kind, notice } of arrived) Object.assign(row, CHANGES[kind]?.(notice.data, this.#me));
     this.emit("messages", { id: conversation, messages: fresh });
     this.#emitChange(conversation, arrived.some(isLiveText));
   }
@@ -150,7 +158,7 @@ export class ConversationList extends Emitter {
   }
 
   /**
-   * Apply a `conversation` frame: I was added, removed or given a role, or it was renamed, archived, ...
+   * Apply a `conversation` frame: I was added, removed or given a role, or have set a level.
    * @param {Wire.ConversationFrame | Wire.GoneFrame} frame
    */
   applyConversation(frame) {
@@ -159,23 +167,26 @@ export class ConversationList extends Emitter {
       if (this.#rows.delete(id)) this.emit("removed", { id });
     } else {
       const given = /** @type {Wire.Conversation} */ (frame.conversation);
-      this.#put(this.#withoutStaleCounts(given), { moved: frame.change === "added" });
+      this.#put(this.#withoutOutdated(given), { moved: frame.change === "added" });
     }
   }
 
   // Internal
 
   /**
-   * A frame about a name or a role also has counts, from when it was created. Keep ours if newer.
+   * A frame about a role or level has the whole conversation, as it was then. Keep what is newer here.
    * @param {Wire.Conversation} given
    */
-  #withoutStaleCounts(given) {
+  #withoutOutdated(given) {
     const row = this.#rows.get(given.id);
     if (!row?.counted) return given;
     if (given.version >= row.version && given.last_read_seq === row.last_read_seq) return given;
     this.#requestRecount(given.id);
     const { version, last_seq, last_read_seq, unread, unread_more, mentions } = row;
-    return { ...given, version, last_seq, last_read_seq, unread, unread_more, mentions };
+    const ours = { version, last_seq, last_read_seq, unread, unread_more, mentions };
+    if (given.version >= row.version) return { ...given, ...ours };
+    const { name, topic, access, archived } = row;
+    return { ...given, ...ours, name, topic, access, archived };
   }
 
   /** @param {Wire.Conversation} given */
