@@ -49,7 +49,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 FIRST = "js/first.js"
 LATER = "js/later.js"
 _COME_LATER = (
-    "announcer background badge connection forms keyboard message_actions message_links presence"
+    "announcer background badge connection forms heading keyboard message_actions message_links presence"
     " sign_out switcher typing"
 )
 # Not a file: rendered in the language of the page by conversations/web/script_templates.py.

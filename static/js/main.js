@@ -74,10 +74,6 @@ async function main() {
   });
 
   const badge = view("badge").then(({ Badge }) => new Badge({ conversationList }).connect());
-  const setTitle = (name) => {
-    document.getElementById("conversation-name").textContent = name;
-    badge.then((shown) => (shown.title = `${name} · Chatty`));
-  };
   for (const part of [
     new Sidebar({ conversationList, current: conversation?.id ?? null }),
     new Shortcuts({ me: me.id, rest, conversationList }),
@@ -110,7 +106,7 @@ async function main() {
         store,
         conversationList,
         drafts,
-        setTitle,
+        badge,
         lock,
         unlock,
       }));
@@ -118,9 +114,7 @@ async function main() {
   }
   socket.on("frame", ({ type, user }) => {
     if (type !== "person") return;
-    view("people").then(({ updatePerson }) =>
-      updatePerson(user, { me, conversationList, store, conversation, setTitle }),
-    );
+    view("people").then(({ updatePerson }) => updatePerson(user, { me, conversationList, store }));
   });
   startBuffered(
     "presence",
@@ -143,7 +137,7 @@ async function main() {
   }
 }
 
-function openConversation({ data, chat, rest, store, conversationList, drafts, setTitle, lock, unlock }) {
+function openConversation({ data, chat, rest, store, conversationList, drafts, badge, lock, unlock }) {
   const { user: me, conversation, limits } = data;
   const times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
   const permissions = new Permissions({
@@ -225,7 +219,9 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, s
   startBuffered("typing", [[chat, "typing", "message"]], ({ Typing }, events) =>
     new Typing({ chat: events, place: slot(form, "typing") }).connect(),
   );
-  chat.on("message", ({ message: { kind, notice } }) => kind === "renamed" && setTitle(notice.data.new));
+  Promise.all([view("heading"), badge]).then(([{ Heading }, shown]) =>
+    new Heading({ conversation: conversation.id, conversationList, badge: shown }).connect(),
+  );
   return { composer, timeline };
 }
 

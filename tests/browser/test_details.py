@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Persons, Room, enter, let_go, violations, wait_for_line
+from tests.browser.rooms import Line, Persons, Room, enter, let_go, violations, wait_for_line
 from tests.installations import ChatServer
 
 
@@ -201,6 +201,26 @@ def test_details_pane_keeps_the_saved_message_after_its_own_system_message(
     expect(details(alice).get_by_label("Topic")).to_have_value("Cake")
     change_topic(room, "")
     expect(alice.locator("#topic")).to_have_text("")
+
+
+def test_heading_follows_changes_made_during_a_long_disconnection(
+    visit: Visit, room: Room
+) -> None:
+    """After too many changes to catch up with, there is no notice of them."""
+    visitor = visit(room.server, "Bob")
+    line = Line(visitor)
+    page = enter(visitor, room)
+    change_topic(room, "Seeds")
+    expect(page.locator("#topic")).to_have_text("· Seeds")
+    line.cut()
+    change_topic(room, "Weeds")
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"name": "Garden"})
+    room.advance()
+    line.mend()
+    wait_for_line(page)
+    expect(page.locator("#conversation-name")).to_have_text("Garden")
+    expect(page.locator("#topic")).to_have_text("· Weeds")
+    expect(page).to_have_title("Garden · Chatty")
 
 
 def test_details_pane_keeps_input_typed_during_a_refresh(visit: Visit, room: Room) -> None:

@@ -20,8 +20,8 @@ export class Badge {
 
   /** The conversation was renamed. */
   set title(title) {
+    if (title === this.#title) return;
     this.#title = title;
-    this.#shown = "";
     this.#show();
   }
 

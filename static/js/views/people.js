@@ -3,11 +3,8 @@
 import { fill, part, setText, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
-/**
- * `setTitle(name)` sets the title of the open conversation.
- * @param {Wire.Person} person
- */
-export function updatePerson(person, { me, conversationList, store, conversation, setTitle }) {
+/** @param {Wire.Person} person */
+export function updatePerson(person, { me, conversationList, store }) {
   const { id, name } = person;
   store?.updatePerson(person);
   conversationList.updatePerson(person);
@@ -24,9 +21,6 @@ export function updatePerson(person, { me, conversationList, store, conversation
   fill(row, "name", name);
   for (const avatar of [row, ...document.querySelectorAll(`[data-person="${id}"]`)]) {
     if (avatar) showAvatar(avatar.matches(".avatar") ? avatar : avatar.querySelector(".avatar"), person);
-  }
-  if (conversation?.kind === "direct" && document.querySelector(`.topbar [data-person="${id}"]`)) {
-    setTitle(name);
   }
   if (id !== me.id) return;
   Object.assign(me, person); // pending messages are rendered from this

@@ -1,5 +1,5 @@
-// Online dots on avatars, member and online counts, the topic, and who has seen my last message. None of
-// these changes are announced to screen readers.
+// Online dots on avatars, member and online counts, and who has seen my last message. None of these changes
+// are announced to screen readers.
 
 import { Presence } from "chatty/chat/presence.js";
 import { element } from "chatty/views/dom.js";
@@ -78,7 +78,6 @@ export class PresenceView {
     if (!message.notice) return;
     this.#presence.applyNotice(message);
     this.#count(STEPS[message.kind] ?? 0);
-    if (message.kind === "topic") this.#showTopic(message.notice.data.new);
     this.#showOnline();
     this.#showSeen();
   }
@@ -105,11 +104,6 @@ export class PresenceView {
     if (!step || !people) return;
     people.dataset.count = Number(people.dataset.count) + step;
     show(people, tn("people", Number(people.dataset.count)));
-  }
-
-  #showTopic(topic) {
-    const place = document.getElementById("topic");
-    if (place) show(place, topic && ` · ${topic}`);
   }
 
   #showOnline() {
@@ -176,7 +170,7 @@ function personOf(wrapper) {
   return Number(wrapper.dataset.person);
 }
 
-/** Wrap an avatar as in templates/conversations/_badge.html. */
+/** Wrap an avatar as in templates/rows/badge.html. */
 function wrap(avatar) {
   const wrapper = element("span", "presence", element("span", "presence__text visually-hidden", t("online")));
   wrapper.dataset.person = avatar.dataset.person;

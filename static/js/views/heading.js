@@ -1,0 +1,35 @@
+// The name and topic of the open conversation, at the top and in the title of the page.
+
+import { setText } from "chatty/views/dom.js";
+
+export class Heading {
+  #conversation; // id
+  #conversationList;
+  #badge;
+  #stop;
+
+  /** `badge` adds the unread count to the title. */
+  constructor({ conversation, conversationList, badge }) {
+    this.#conversation = conversation;
+    this.#conversationList = conversationList;
+    this.#badge = badge;
+  }
+
+  connect() {
+    this.#stop = this.#conversationList.on("change", ({ id }) => id === this.#conversation && this.#show());
+    this.#show(); // it may have changed while the page was loading
+  }
+
+  disconnect() {
+    this.#stop();
+  }
+
+  #show() {
+    const { name, topic } = this.#conversationList.get(this.#conversation) ?? {};
+    if (!name) return;
+    setText(document.getElementById("conversation-name"), name);
+    this.#badge.title = `${name} · Chatty`;
+    const place = document.getElementById("topic"); // groups only
+    if (place) setText(place, topic ? ` · ${topic}` : "");
+  }
+}
