@@ -11,8 +11,10 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.rooms import (
     Later,
+    Line,
     Persons,
     Room,
+    act,
     anchor,
     bubble,
     enter,
@@ -330,6 +332,60 @@ def test_archived_messages_can_be_copied(visit: Visit, room: Room) -> None:
     message.press("e")
     message.press("r")
     expect(message).to_be_focused()
+
+
+# Keys of message actions, and what shows that they work.
+_KEYS = {
+    "reply": ("r", "#composer [data-slot=reply]"),
+    "edit": ("e", ".editor"),
+    "react": ("+", ".picker"),
+    "delete": ("Delete", "dialog[open]"),
+}
+
+
+@pytest.mark.parametrize("reader", ["owner", "author", "member", "archived"])
+def test_keys_do_what_the_menu_offers(reader: str, visit: Visit, room: Room) -> None:
+    """CSS decides about the menu, and scripts about keys, by the same attributes."""
+    room.say(room.bob if reader in ("owner", "author") else room.alice, "A question")
+    if reader == "archived":
+        room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+    page = enter(visit(room.server, "Alice" if reader == "owner" else "Bob"), room)
+    message = bubble(page, "A question")
+    shown = set(offered(message))
+    assert {"copy", "link", "unread"} <= shown
+    for action, (key, effect) in _KEYS.items():
+        message.focus()
+        page.keyboard.press(key)
+        if action in shown:
+            expect(page.locator(effect)).to_be_visible()
+            page.keyboard.press("Escape")
+        expect(page.locator(effect).filter(visible=True)).to_have_count(0)
+
+
+def test_menu_stays_open_while_an_edit_of_another_message_cannot_be_continued(
+    visit: Visit, room: Room
+) -> None:
+    """Asking whether it can be edited, with each change of it, moves nothing."""
+    room.say(room.alice, "From Alice")
+    room.say(room.bob, "From Bob")
+    visitor = visit(room.server, "Bob")
+    line = Line(visitor)
+    page = enter(visitor, room)
+    act(page, "From Bob", "edit")
+    page.locator(".editor textarea").fill("From Bob, better")
+    room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
+    expect(page.locator("#locked-bar")).to_be_visible()
+    page.reload()
+    expect(page.locator(".unsent")).to_be_visible()
+    wait_for_line(page)
+    menu = open_menu(bubble(page, "From Alice"))
+    line.cut()
+    room.advance()
+    with page.expect_response("**/messages/?limit=*"):  # the latest page, with all messages
+        line.mend()
+    wait_for_line(page)
+    page.wait_for_timeout(200)
+    expect(menu).to_be_visible()
 
 
 # --- jumps -------------------------------------------------------------------------------------------

@@ -68,13 +68,13 @@ export class MessageActions {
       .filter((message) => message.author?.id === this.#me.id && message.kind === "text")
       .filter((message) => !message.deleted_at);
     const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
-    if (!row || !this.#tools.offers("edit", row)) return false;
+    if (!row || !this.#permissions.allows("edit", row)) return false;
     return this.#do("edit", row);
   }
 
   /** Run an action ("reply", "edit", ...) on a message's row. Returns false if it is not offered. */
   run(name, row) {
-    if (!ACTIONS[name] || !this.#tools.offers(name, row)) return false;
+    if (!ACTIONS[name] || !this.#permissions.allows(name, row)) return false;
     this.#do(name, row);
     return true;
   }
@@ -82,7 +82,7 @@ export class MessageActions {
   /** Toggle the picker's emoji `number`, counted from 1, without opening the picker. */
   reactWith(number, row) {
     const emoji = templateContent("picker-template").querySelectorAll("[data-emoji]")[number - 1];
-    if (!emoji || !this.#tools.offers("react", row)) return false;
+    if (!emoji || !this.#permissions.allows("react", row)) return false;
     const chip = chipOf(row, emoji.dataset.emoji);
     if (chip) this.#do("toggle", row, chip);
     else this.#do("picked", row, emoji.dataset);
@@ -215,7 +215,7 @@ export class MessageActions {
           conversation: this.#conversation,
           composer: this.#composer,
           max: this.#max,
-          canEdit: (row) => this.#tools.offers("edit", row),
+          canEdit: (row) => this.#permissions.allows("edit", row),
         });
         editing.connect();
         return editing;

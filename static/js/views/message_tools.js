@@ -67,17 +67,6 @@ export class MessageTools {
     return true;
   }
 
-  /** True if I can do this with the message now. */
-  offers(action, row) {
-    if (!part(row, "message__more")) return false;
-    const before = this.#row;
-    this.place(row);
-    const items = row.querySelectorAll(`[data-action="${action}"]`);
-    const isShown = [...items].some((item) => getComputedStyle(item).display !== "none");
-    if (before?.isConnected && before !== row) this.place(before);
-    return isShown;
-  }
-
   // Internal
 
   get #link() {

@@ -2,6 +2,9 @@
 // shown: data-can (see permissions() in conversations/access.py) and data-archived.
 
 import { Emitter } from "chatty/lib/emitter.js";
+import { part } from "chatty/views/dom.js";
+
+const READING = ["copy", "link", "unread"]; // always allowed
 
 /** Emits "archived" {archived} when the conversation is archived or unarchived, and "change" {}. */
 export class Permissions extends Emitter {
@@ -30,6 +33,15 @@ export class Permissions extends Emitter {
 
   get archived() {
     return "archived" in this.#place.dataset;
+  }
+
+  /** True if I can do this with the message of a row, by the same rules as in message_actions.css. */
+  allows(action, row) {
+    if (!part(row, "message__more")) return false; // pending or deleted
+    if (READING.includes(action)) return true;
+    const can = this.#place.dataset.can.split(" ");
+    const wanted = [action, `${action}-any`, ...("own" in row.dataset ? [`${action}-own`] : [])];
+    return !this.archived && wanted.some((each) => can.includes(each));
   }
 
   /** `row`: the conversation as the server last reported it. */
