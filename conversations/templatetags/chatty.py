@@ -192,9 +192,10 @@ def quick_emoji() -> tuple[str, ...]:
 
 
 @register.simple_tag
-def app_styles() -> SafeString:
-    """The style sheets of signed-in pages: one link if they are bundled."""
-    urls = dict.fromkeys(static(path) for path in APP_STYLE_PARTS)
+def app_styles(*names: str) -> SafeString:
+    """Some style sheets of signed-in pages, or all without names: one link if they are bundled."""
+    paths = [f"css/components/{name}.css" for name in names] or APP_STYLE_PARTS
+    urls = dict.fromkeys(static(path) for path in paths)
     return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((url,) for url in urls))
 
 

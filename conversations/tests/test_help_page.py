@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import Client
 from django.urls import reverse
 
+from chatty.assets.static_files import APP_STYLE_PARTS, APP_STYLES
 from conversations import markdown
 from conversations.web import help_page
 from tests import markup
@@ -47,6 +49,16 @@ def search(client: Client, query: str, language: str = "en") -> BeautifulSoup:
     assert response.status_code == 200
     assert markup.faults(response.content.decode()) == []
     return parse(response)
+
+
+def test_each_style_sheet_is_linked_once_if_they_are_bundled(stranger, monkeypatch):
+    """In production, several names have the URL of the bundle."""
+    monkeypatch.setattr(
+        staticfiles_storage, "url", lambda name: APP_STYLES if name in APP_STYLE_PARTS else name
+    )
+    links = values(stranger.get(HELP), "link[rel=stylesheet]", "href")
+    assert APP_STYLES in links
+    assert len(links) == len(set(links))
 
 
 def found_headings(page: BeautifulSoup) -> list[str]:
