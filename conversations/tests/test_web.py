@@ -114,7 +114,7 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
         "message": "GET",
         "edit": "GET POST",
         "delete_message": "GET POST",
-        "react": "POST",
+        "react": "GET POST",
     }
 
 
@@ -910,6 +910,15 @@ def test_reaction_can_be_added_and_removed(browser, group, bobs_message, alice, 
     assert words(one(chip, ".chip__count")) == "2"
     client.post(url("react", bobs_message.pk), {**form, "on": "0"})
     assert list(Reaction.objects.values_list("user__name", "emoji")) == [("Bob", "🎉")]
+
+
+def test_links_to_reactions_in_pages_of_the_previous_version_lead_to_the_actions(
+    browser, bobs_message, alice
+):
+    response = browser(alice).get(url("react", bobs_message.pk))
+    assert response.status_code == 302
+    assert response.headers["Location"] == actions_url(bobs_message)
+    assert not Reaction.objects.exists()
 
 
 def test_reaction_redirects_only_within_this_site(browser, group, bobs_message, alice):

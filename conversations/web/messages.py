@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
@@ -151,10 +151,13 @@ def delete(request: HttpRequest, message_id: int) -> HttpResponse:
     return render(request, "conversations/message_delete.html", context)
 
 
-@member_view("POST")
+@member_view("GET", "POST")
 def react(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Add or remove a reaction: `emoji`, `on` = 1 | 0."""
+    """Add or remove a reaction: `emoji`, `on` = 1 | 0. Open pages of the previous version still link here."""
     user = current_user(request)
+    if request.method != "POST":
+        found, _membership = access.message_for(user, message_id)
+        return HttpResponseRedirect(reverse("conversations:message", args=[found.pk]) + "?actions")
     emoji = request.POST.get("emoji", "").strip()
     action = actions.unreact if request.POST.get("on") == "0" else actions.react
     try:

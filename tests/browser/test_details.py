@@ -203,9 +203,7 @@ def test_details_pane_keeps_the_saved_message_after_its_own_system_message(
     expect(alice.locator("#topic")).to_have_text("")
 
 
-def test_heading_follows_changes_made_during_a_long_disconnection(
-    visit: Visit, room: Room
-) -> None:
+def test_heading_follows_changes_made_during_a_long_disconnection(visit: Visit, room: Room) -> None:
     """After too many changes to catch up with, there is no notice of them."""
     visitor = visit(room.server, "Bob")
     line = Line(visitor)
