@@ -154,6 +154,7 @@ const RULES = {
 
   constants(name, expected) {
     if (name === "MENTION_REACH") return mentionIn(`@${"x".repeat(expected)}`)?.typed.length;
+    if (!(name in CONSTANTS || name in AFTER_CLOSE)) throw new Error(`${name} is not known here`);
     if (name in AFTER_CLOSE && afterClose(expected) !== AFTER_CLOSE[name]) return afterClose(expected);
     return name in CONSTANTS ? CONSTANTS[name] : expected;
   },

@@ -1,3 +1,4 @@
+import { afterClose } from "chatty/chat/protocol.js";
 import { Socket } from "chatty/chat/socket.js";
 import { equal, ok, pause, until } from "tests/assert.js";
 
@@ -67,6 +68,11 @@ export function test_socket_requests_the_subprotocol_and_is_online_after_hello()
       ["hello", "hello"],
     ],
   );
+}
+
+/** Those of Chatty itself are golden cases: tests/golden/constants.json. */
+export function test_after_close_codes_of_the_websocket_standard() {
+  equal([1000, 1001, 1006, 1009].map(afterClose), ["reconnect", "reconnect", "reconnect", "stop"]);
 }
 
 export async function test_socket_reconnects_after_temporary_close_codes() {
