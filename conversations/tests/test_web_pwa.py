@@ -15,7 +15,8 @@ from conversations.tests.helpers import say
 from conversations.web.forms import LevelForm
 from tests.html import one, values, words
 
-pytestmark = pytest.mark.once
+# Most of these make no queries that could differ between databases.
+once = pytest.mark.once
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def alices(client, alice) -> Client:
 
 
 @pytest.mark.parametrize("name", ["manifest", "service_worker", "offline"])
+@once
 def test_pwa_files_need_no_sign_in_cookie_or_query(name, stranger, db, django_assert_num_queries):
     with django_assert_num_queries(0):
         response = stranger.get(reverse(f"conversations:{name}"))
@@ -41,6 +43,7 @@ def test_pwa_files_need_no_sign_in_cookie_or_query(name, stranger, db, django_as
     assert stranger.post(reverse(f"conversations:{name}")).status_code == 405
 
 
+@once
 def test_manifest_has_what_an_installation_needs(stranger):
     response = stranger.get("/manifest.webmanifest")
     assert response["Content-Type"] == "application/manifest+json"
@@ -51,11 +54,13 @@ def test_manifest_has_what_an_installation_needs(stranger):
     assert manifest["share_target"]["action"] == reverse("conversations:share")
 
 
+@once
 def test_every_page_links_the_manifest(stranger, alices):
     for page in (stranger.get("/sign-in/"), alices.get("/?list"), stranger.get("/nowhere/")):
         assert values(page, "head link[rel=manifest]", "href") == ["/manifest.webmanifest"]
 
 
+@once
 def test_service_worker_is_revalidated_and_has_root_scope(stranger):
     response = stranger.get("/service-worker.js")
     assert response["Content-Type"].startswith("text/javascript")
@@ -64,6 +69,7 @@ def test_service_worker_is_revalidated_and_has_root_scope(stranger):
     assert "worker-src 'self'" in response["Content-Security-Policy"]
 
 
+@once
 def test_service_worker_caches_the_offline_page_and_its_files(stranger):
     script = stranger.get("/service-worker.js").content.decode()
     found = re.search(r"const \{ version, page, files \} = (.*);", script)
@@ -75,6 +81,7 @@ def test_service_worker_caches_the_offline_page_and_its_files(stranger):
     assert all(address.endswith("?offline") for address in kept["files"])
 
 
+@once
 def test_service_worker_changes_with_its_offline_page(stranger, settings):
     before = stranger.get("/service-worker.js").content
     assert stranger.get("/service-worker.js").content == before
@@ -95,12 +102,14 @@ def test_share_page_shows_the_text_once_and_active_conversations(alices, alice, 
     assert values(page, "[formaction]", "formaction") == [f"/c/{kept.pk}/"]
 
 
+@once
 def test_share_survives_the_sign_in(stranger, alice):
     response = stranger.get("/share/", {"text": "a & b"})
     assert response.status_code == 302
     assert response["Location"] == "/sign-in/?next=/share/%3Ftext%3Da%2B%2526%2Bb"
 
 
+@once
 def test_sharing_nothing_shows_a_hint(alices):
     assert "Nothing to share" in alices.get("/share/").content.decode()
 
@@ -128,6 +137,7 @@ def test_notification_settings_list_the_level_of_each_conversation(alices, alice
     assert one(page, f'a[href="/c/{pair.pk}/settings/#level"]')
 
 
+@once
 def test_direct_message_offers_all_or_nothing():
     group = LevelForm(level="mentions", is_direct=False)
     assert [value for value, _ in group.fields["level"].choices] == Membership.Level.values
