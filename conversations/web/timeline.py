@@ -97,7 +97,6 @@ class MessageRow:
     reply: Quote | None = None
     reactions: list[Chip] = field(default_factory=list)
     receipt: ReadReceipt | None = None
-    is_blank: bool = False
 
 
 Entry = Day | NewLine | Notice | MessageRow
@@ -115,7 +114,7 @@ BLANK_MESSAGE = MessageRow(
     html="",
     reply=Quote(id=0, author_id="", author="", text="", deleted=False),
     reactions=[Chip(emoji="", count=0, is_mine=False, names="")],
-    is_blank=True,
+    is_edited=True,
 )
 
 
