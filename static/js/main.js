@@ -13,6 +13,7 @@ import { BufferedEmitter } from "chatty/lib/emitter.js";
 import { Times } from "chatty/lib/times.js";
 import { Composer } from "chatty/views/composer.js";
 import { TEMPLATES } from "chatty/templates.js";
+import { startDetails } from "chatty/views/details_start.js";
 import { isWatched, loadTemplates, slot, view } from "chatty/views/dom.js";
 import { MessageView } from "chatty/views/message.js";
 import { Permissions } from "chatty/views/permissions.js";
@@ -185,13 +186,7 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, b
     composer.lock("archived");
     if (composer.text) lock("archived");
   }
-  const details = document.getElementById("details");
-  startDetails(details, () =>
-    view("details").then(
-      ({ Details }) => new Details({ place: details, chat }).connect(),
-      () => (details.hidden = true),
-    ),
-  );
+  startDetails(chat);
   view("message_links").then(({ MessageLinks }) =>
     new MessageLinks({ chat, rest, timeline, conversation: conversation.id }).connect(),
   );
@@ -223,33 +218,6 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, b
     new Heading({ conversation: conversation.id, conversationList, badge: shown }).connect(),
   );
   return { composer, timeline };
-}
-
-/** Load the side pane once it is needed: if it is open, or when someone is about to open it. */
-function startDetails(place, load) {
-  const bar = document.querySelector(".topbar__tools");
-  const wide = matchMedia("(width > 72em)"); // as details.js: in narrow windows, the links are ordinary ones
-  const ending = new AbortController();
-  let loading = null;
-  const start = () => {
-    if (wide.matches) loading ??= load().then(() => ending.abort());
-  };
-  const { signal } = ending;
-  for (const type of ["pointerover", "focusin"]) bar.addEventListener(type, start, { signal });
-  if (place.dataset.shows) wide.addEventListener("change", start, { signal });
-  if (place.dataset.shows) start();
-  const onClick = (event) => {
-    const link = event.target.closest("[data-pane]");
-    if (!link || !wide.matches || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-    event.preventDefault();
-    start();
-    loading.then(() => {
-      const focused = /** @type {HTMLElement} */ (document.activeElement);
-      link.click(); // opens the pane and focuses it
-      if (focused !== link && focused !== document.body) focused.focus({ preventScroll: true }); // typing by now
-    });
-  };
-  bar.addEventListener("click", onClick, { signal });
 }
 
 /** Load a part later and buffer its events until it has started. `sources`: see BufferedEmitter. */

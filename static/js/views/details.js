@@ -1,11 +1,11 @@
 // The side pane with the members and settings of the open conversation, in wide windows. It shows the
 // server-rendered pages of the same name. Forms with [data-pane] are submitted within it.
 
+import { opensElsewhere, WIDE } from "chatty/views/details_start.js";
 import { button, element, isTypedInto } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
-const WIDE = matchMedia("(width > 72em)"); // as static/css/components/details.css
 const KEPT = 31_536_000; // s: lifetime of the cookie that remembers the open pane
 const PAUSE = 500; // ms to wait for further changes before reloading
 
@@ -59,7 +59,7 @@ export class Details {
     const link = event.target.closest?.("a");
     const isOurs = this.#toggles.has(link?.pathname) && link.closest(".topbar, .details");
     if (!isOurs || !WIDE.matches || event.defaultPrevented) return;
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (opensElsewhere(event)) return;
     event.preventDefault();
     if (link.closest(".topbar") && link.pathname === this.#path) {
       this.#close();
