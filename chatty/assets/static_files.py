@@ -105,7 +105,7 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
         if all(name in paths for name in APP_STYLE_PARTS):
             text = "\n".join(_read(*paths[name]) for name in APP_STYLE_PARTS)
             self._replace(paths, APP_STYLE_PARTS, APP_STYLES, text)
-        for name in [FIRST, LATER, *filter(_is_script, paths)]:
+        for name in list(filter(_is_script, paths)):
             before_naming = _read(*paths[name])
             text = _SPECIFIER.sub(self._name_bundle, before_naming)
             if text != before_naming:

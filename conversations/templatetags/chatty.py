@@ -116,8 +116,8 @@ def timestamp(at: datetime) -> str:
 def avatar(person: User | PersonOut | None, *, size: str = "", slot: str = "") -> SafeString:
     """A person's avatar: initials on their colour, covered by their picture once it has loaded.
 
-    templates/rows/message.html and static/js/views/avatar.js build the same HTML. `slot`: its data-slot, for
-    scripts.
+    It is the same in rows (templates/rows/avatar.html); static/js/views/avatar.js builds it in the browser.
+    `slot`: its data-slot, for scripts.
     """
     return rows.draw("avatar", face=face_of(person), size=size, slot=slot)
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from conversations.web import layout, rows, timeline
 
-KEPT = "private, max-age=31536000, immutable"
+KEPT = "public, max-age=31536000, immutable"
 
 
 @require_safe
@@ -34,10 +34,7 @@ def script_templates(request: HttpRequest, language: str, digest: str) -> HttpRe
 
 def url() -> str:
     """Return the URL of the module in the active language."""
-    return _url(translation.get_language() or settings.LANGUAGE_CODE)
-
-
-def _url(language: str) -> str:
+    language = translation.get_language() or settings.LANGUAGE_CODE
     digest, _module_text = _module(language)
     return reverse("conversations:script_templates", args=[language, digest])
 
