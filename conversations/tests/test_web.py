@@ -15,7 +15,7 @@ from accounts.models import User
 from conversations import actions, limits, queries
 from conversations.models import Conversation, Membership, Message, Reaction
 from conversations.tests import helpers
-from conversations.web import layout
+from conversations.web import layout, script_templates
 from tests.cast import create_extra
 from tests.html import one, parse, values, visible, words
 
@@ -627,6 +627,19 @@ def test_import_map_has_the_nonce(browser, group, alice):
     assert re.search(
         r'"chatty/main.js": "/static/js/main[^"]*\.js"', one(page, "script[type=importmap]").string
     )
+
+
+def test_templates_of_scripts_are_cached_by_everyone_under_the_address_in_pages(browser, alice):
+    current = script_templates.url()
+    response = browser(alice).get(current)
+    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "Cookie" not in response.headers["Vary"]
+    assert not response.cookies
+    former = url("script_templates", "en", "0" * 16)
+    assert former != current
+    response = browser(alice).get(former)
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-cache"
 
 
 # --- sending -------------------------------------------------------------------------------------
