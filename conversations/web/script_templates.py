@@ -18,7 +18,8 @@ from django.views.decorators.http import require_safe
 
 from conversations.web import layout, rows, timeline
 
-KEPT = "public, max-age=31536000, immutable"
+# Not public, although it is the same for everyone: like every response, it may renew a session cookie.
+KEPT = "private, max-age=31536000, immutable"
 
 
 @require_safe
