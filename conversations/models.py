@@ -260,6 +260,12 @@ class Message(models.Model):
             ),
         ]
         indexes = [
+            # Nearly always empty: see purge_excerpts() in actions/deletion.py. 3: markdown.EXCERPTS_SINCE.
+            models.Index(
+                fields=["id"],
+                condition=Q(excerpt__gt="") & (Q(renderer__lt=3) | Q(deleted_at__isnull=False)),
+                name="message_former_excerpt",
+            ),
             # Unread counts: undeleted messages after a seq, with their authors.
             models.Index(
                 fields=["conversation", "seq", "author"],

@@ -1,4 +1,4 @@
-"""Deletes expired rows. Each app registers its purges; the engine runs them all.
+"""Deletes expired rows and values. Each app registers its purges; the engine runs them all.
 
 They run at the start of a process and every hour, while the server is in use. So each step is one
 short transaction, followed by a pause.
@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-# A purge yields the number of deleted rows after each step, which is one short transaction.
+# A purge yields the number of deleted or changed rows after each step, which is one short transaction.
 Purge = Callable[[], Iterator[int]]
 
 BATCH = 50  # rows deleted in one transaction: a few milliseconds on SQLite

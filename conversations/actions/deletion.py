@@ -16,8 +16,6 @@ from conversations.actions.transactions import in_transaction
 from conversations.events import ConversationDeleted, MembershipChanged
 from conversations.models import Conversation, Message, Reaction
 
-EXCERPTS_CHECKED = 20_000  # newest messages: see purge_excerpts()
-
 
 @in_transaction
 def delete_conversation(user: User, conversation_id: int) -> None:
@@ -71,27 +69,30 @@ def purge_batch() -> int | None:
     return len(ids)
 
 
-_FORMER = Q(renderer__lt=markdown.EXCERPTS_SINCE) | Q(deleted_at__isnull=False)
-
-
 def purge_excerpts() -> Iterator[int]:
     """Empty excerpts that no longer belong to their message.
 
-    Processes of earlier versions don't know this column. If they delete or edit a message of this version,
-    while it is being installed, its former excerpt stays in the row. Nothing shows it, but it must not be
-    kept. Such messages are among the newest.
+    Processes of earlier versions don't know this column. If they delete or edit a message while this version
+    is being installed, an excerpt that this version has stored stays in the row. Nothing shows it, but it
+    must not be kept.
     """
-    newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    rows = Message.objects.filter(_FORMER, pk__gt=newest - EXCERPTS_CHECKED).exclude(excerpt="")
-    left = list(rows.exclude(excerpt=None).values_list("pk", flat=True))
+    found = Message.objects.raw(_FORMER_EXCERPTS)
+    left = [message.pk for message in found]
     for start in range(0, len(left), upkeep.BATCH):
         yield _empty_excerpts(left[start : start + upkeep.BATCH])
+
+
+# The condition of the index message_former_excerpt, as SQL without parameters: SQLite doesn't use a partial
+# index for those.
+_FORMER_EXCERPTS = """SELECT id FROM conversations_message
+    WHERE excerpt > '' AND (renderer < 3 OR deleted_at IS NOT NULL) ORDER BY id LIMIT 10000"""
 
 
 @in_transaction
 def _empty_excerpts(ids: list[int]) -> int:
     # With the condition again: one may have been edited since, and has its own excerpt now.
-    return Message.objects.filter(_FORMER, pk__in=ids).update(excerpt=None)
+    former = Q(renderer__lt=markdown.EXCERPTS_SINCE) | Q(deleted_at__isnull=False)
+    return Message.objects.filter(former, pk__in=ids).update(excerpt=None)
 
 
-upkeep.register("former excerpts", purge_excerpts)
+upkeep.register("excerpts", purge_excerpts)

@@ -14,4 +14,16 @@ class Migration(migrations.Migration):
             name="excerpt",
             field=models.CharField(editable=False, max_length=140, null=True),
         ),
+        # Empty at first, and nearly always.
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                fields=["id"],
+                condition=models.Q(
+                    ("excerpt__gt", ""),
+                    models.Q(("renderer__lt", 3), ("deleted_at__isnull", False), _connector="OR"),
+                ),
+                name="message_former_excerpt",
+            ),
+        ),
     ]
