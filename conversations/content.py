@@ -69,7 +69,7 @@ class Content(msgspec.Struct, frozen=True):
         is missing is empty. Raises ChatError("invalid") with `fields`.
         """
         texts = {name: form[name] for name in cls.__struct_fields__ if form.get(name)}
-        return structs.parse(cls, {"body": "", **texts}, strict=False)
+        return structs.parse_texts(cls, {"body": "", **texts})
 
     def cleaned(self) -> Self:
         """Return what is stored. Raises ChatError with `fields`: empty, too_long, bad_text."""

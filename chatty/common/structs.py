@@ -6,8 +6,9 @@ types are for developers, so they are not translated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from django.forms import Field
@@ -20,32 +21,60 @@ T = TypeVar("T", bound=msgspec.Struct)
 _REQUIRED = cast(Sentence, Field.default_error_messages["required"])  # translated by Django
 
 
-def parse(kind: type[T], given: object, *, strict: bool = True) -> T:
+# Of an answer with several pages.
+NextPage = Annotated[
+    str | None,
+    msgspec.Meta(
+        description="URL of the next page. Null on the last page.",
+        extra_json_schema={"format": "uri"},
+    ),
+]
+
+
+def parse(kind: type[T], given: object) -> T:
     """Return the struct with these values. Raises ChatError("invalid") with `fields`: all unknown, missing
     and wrong ones, and what __post_init__() of the struct raises.
-
-    `strict=False`: values are texts of a form, so "5" is an integer.
     """
     if not isinstance(given, Mapping):
         raise ChatError("invalid", fields={"non_field_errors": ["Expected an object."]})
     unknown = sorted(str(name) for name in given if name not in kind.__struct_fields__)
     try:
         if not unknown:
-            return msgspec.convert(given, kind, strict=strict)
+            return msgspec.convert(given, kind)
     except msgspec.ValidationError:
         pass
-    raise ChatError("invalid", fields=_find_faults(kind, given, unknown, strict=strict))
+    raise ChatError("invalid", fields=_find_faults(kind, given, unknown))
+
+
+def parse_texts(kind: type[T], texts: Mapping[str, str]) -> T:
+    """Return the struct with values from a form, where "5" is an integer unless the field is a text.
+
+    Not with strict=False of msgspec: that also takes "null" as None, and "7.0" and "1e3" as integers. Raises
+    as parse() does.
+    """
+    values: dict[str, Any] = dict(texts)
+    for field in msgspec.structs.fields(kind):
+        text = texts.get(field.name, "")
+        if _INTEGER.fullmatch(text):
+            try:
+                msgspec.convert(text, field.type)
+            except msgspec.ValidationError:
+                values[field.name] = int(text)
+    return parse(kind, values)
+
+
+_INTEGER = re.compile(r"-?[0-9]{1,1000}")  # Python converts up to 4,300 digits
 
 
 def _find_faults(
-    kind: type[msgspec.Struct], given: Mapping[Any, Any], unknown: list[str], *, strict: bool
+    kind: type[msgspec.Struct], given: Mapping[Any, Any], unknown: list[str]
 ) -> dict[str, list[Sentence]]:
     faults: dict[str, list[Sentence]] = {name: [_("Unknown field.")] for name in unknown}
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         if field.name in given:
             try:
-                values[field.name] = msgspec.convert(given[field.name], field.type, strict=strict)
+                values[field.name] = msgspec.convert(given[field.name], field.type)
                 continue
             except msgspec.ValidationError as error:  # names types, and repeats no values
                 faults[field.name] = [f"{error}."]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
@@ -19,16 +20,17 @@ from chatty.common import structs
 from chatty.common.errors import CODES
 from chatty.common.numbers import NUMBER_MAX
 from conversations import actions, limits, markdown, wire
+from conversations.actions import deletion
 from conversations.content import EMPTY_COLUMNS, Content, Rendered, excerpt_of, render
 from conversations.models import Conversation, Message
 from conversations.sockets.consumer import ChatConsumer
 from conversations.tests.helpers import message_json, new_key, raises_chat_error, say
 from tests.html import one
 
-# --- three entrances -----------------------------------------------------------------------------
+# --- three interfaces -----------------------------------------------------------------------------
 
 
-class Told(NamedTuple):
+class Rejection(NamedTuple):
     """The error that a client gets. `fields` only exist in responses of REST."""
 
     code: str
@@ -36,7 +38,7 @@ class Told(NamedTuple):
     fields: dict[str, list[str]] | None = None
 
 
-def send_frame(user: User, conversation: Conversation, language: str, given: dict) -> Told:
+def send_frame(user: User, conversation: Conversation, language: str, given: dict) -> Rejection:
     written: list[str] = []
     offered: list[Any] = []
     socket: Any = ChatConsumer()
@@ -53,23 +55,23 @@ def send_frame(user: User, conversation: Conversation, language: str, given: dic
     (text,) = written
     error = json.loads(text)
     assert error["key"] == given["key"] or not limits.KEY.fullmatch(given["key"])
-    return Told(error["code"], error["detail"])
+    return Rejection(error["code"], error["detail"])
 
 
 async def run_here(work: Any, *args: Any) -> Any:
     return work(*args)
 
 
-def send_json(user: User, conversation: Conversation, language: str, given: dict) -> Told:
+def send_json(user: User, conversation: Conversation, language: str, given: dict) -> Rejection:
     answer = client_of(user, language).post(
         reverse("api:messages", args=[conversation.pk]), given, content_type="application/json"
     )
     error = answer.json()
     assert answer.status_code == CODES[error["code"]].status
-    return Told(error["code"], error["detail"], error["fields"])
+    return Rejection(error["code"], error["detail"], error["fields"])
 
 
-def send_form(user: User, conversation: Conversation, language: str, given: dict) -> Told:
+def send_form(user: User, conversation: Conversation, language: str, given: dict) -> Rejection:
     """The page shows no code, so return the one with this status and sentence."""
     page = client_of(user, language).post(
         reverse("conversations:send", args=[conversation.pk]),
@@ -77,7 +79,7 @@ def send_form(user: User, conversation: Conversation, language: str, given: dict
     )
     shown = given["body"].replace("\0", "\ufffd")  # as HTML parsers read it
     assert one(page, "#composer-body").get_text().lstrip("\n") == shown.lstrip("\n")
-    return Told(str(page.status_code), one(page, "#composer-error").get_text())
+    return Rejection(str(page.status_code), one(page, "#composer-error").get_text())
 
 
 def client_of(user: User, language: str) -> Client:
@@ -108,18 +110,20 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize(("given", "code", "field"), BAD)
-def test_bad_values_get_the_same_error_from_every_entrance(
+def test_bad_values_get_the_same_error_from_every_interface(
     given, code, field, language, alice, pair
 ):
     given = {"key": new_key(), **given}
     frame = send_frame(alice, pair, language, given)
     assert frame.code == code
     assert send_json(alice, pair, language, given) == (code, frame.detail, {field: [frame.detail]})
-    assert send_form(alice, pair, language, given) == Told(str(CODES[code].status), frame.detail)
+    assert send_form(alice, pair, language, given) == Rejection(
+        str(CODES[code].status), frame.detail
+    )
     assert not Message.objects.filter(conversation=pair, kind="text").exists()
 
 
-def test_good_values_give_the_same_content_from_every_entrance():
+def test_good_values_give_the_same_content_from_every_interface():
     from_json = structs.parse(Content, {"body": " Hi\r\n", "reply_to": 7})
     from_form = Content.from_form({"body": " Hi\r\n", "reply_to": "7", "csrf": "x"})
     assert from_json == from_form == Content(" Hi\r\n", 7)
@@ -141,10 +145,11 @@ def test_json_of_the_wrong_shape_is_rejected_with_all_its_fields():
             structs.parse(Content, given)
 
 
-def test_reply_to_a_word_in_a_form_is_an_error_and_keeps_the_text(alice, pair):
+@pytest.mark.parametrize("reply_to", ["seven", "null", "7.0", "1e3", " 7", "٧", "9" * 5000])
+def test_reply_to_a_word_in_a_form_is_an_error_and_keeps_the_text(alice, pair, reply_to):
     page = client_of(alice, "en").post(
         reverse("conversations:send", args=[pair.pk]),
-        {"key": "k", "body": "To whom?", "reply_to": "seven"},
+        {"key": "k", "body": "To whom?", "reply_to": reply_to},
     )
     assert page.status_code == 400
     assert one(page, "#composer-body").get_text().strip() == "To whom?"
@@ -358,6 +363,21 @@ def test_excerpts_left_by_a_previous_version_are_emptied(alice, pair):
     Message.objects.filter(pk=old.pk).update(renderer=2, excerpt=None)
     assert list(actions.purge_excerpts()) == [2]
     assert list(actions.purge_excerpts()) == []
+    assert markdown.EXCERPTS_SINCE == 3  # also in the condition of the index
     stored = dict(Message.objects.filter(kind="text").values_list("pk", "excerpt"))
     expected = {kept.pk: "Hello 0", deleted.pk: None, edited.pk: None, old.pk: None, tomb.pk: ""}
     assert stored == expected
+
+
+@pytest.mark.django_db
+def test_excerpts_left_by_a_previous_version_are_found_by_an_index():
+    """Among any number of messages, and without reading them."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # the table is empty
+            cursor.execute(f"EXPLAIN {deletion._FORMER_EXCERPTS}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {deletion._FORMER_EXCERPTS}")
+            plan = "\n".join(row[3] for row in cursor.fetchall())
+    assert "message_former_excerpt" in plan, plan
