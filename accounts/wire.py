@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from accounts.models import User
+from chatty.common.structs import NextPage
 
 
 class PersonOut(msgspec.Struct, frozen=True):
@@ -28,13 +29,7 @@ class PeopleOut(msgspec.Struct, frozen=True):
     """A page of people."""
 
     results: list[PersonOut]
-    next: Annotated[
-        str | None,
-        msgspec.Meta(
-            description="URL of the next page. Null on the last page.",
-            extra_json_schema={"format": "uri"},
-        ),
-    ]
+    next: NextPage
 
 
 def person_to_wire(user: User) -> PersonOut:

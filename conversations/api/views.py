@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
 from django.conf import settings
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
@@ -107,7 +108,7 @@ class BrowseView(ChatAPIView):
         )
         page, more = rows[:limit], len(rows) > limit
         place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
-        results = [public_conversation_to_wire(each) for each in page]
+        results = msgspec.convert(page, list[PublicConversationOut], from_attributes=True)
         return Response(PublicConversationsOut(results, paging.next_page(request, place)))
 
 
@@ -365,18 +366,6 @@ def members_to_wire(conversation_id: int, members: list[Membership]) -> list[Mem
         )
         for member in members
     ]
-
-
-def public_conversation_to_wire(found: Any) -> PublicConversationOut:
-    """`found`: a conversation of queries.browse(), with its annotations."""
-    return PublicConversationOut(
-        id=found.pk,
-        name=found.name,
-        topic=found.topic,
-        members_count=found.members_count,
-        joined=found.joined,
-        removed=found.removed,
-    )
 
 
 def message_response(message: Message, code: int = status.HTTP_200_OK, **headers: str) -> Response:

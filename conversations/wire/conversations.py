@@ -8,13 +8,11 @@ from typing import Annotated
 import msgspec
 
 from accounts.wire import PersonOut
+from chatty.common.structs import NextPage
 from conversations.models import Conversation, Membership
 from conversations.wire.choices import one_of
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-_NEXT = msgspec.Meta(
-    description="URL of the next page. Null on the last page.", extra_json_schema={"format": "uri"}
-)
 
 
 class ConversationOut(msgspec.Struct, frozen=True):
@@ -59,7 +57,7 @@ class ConversationsOut(msgspec.Struct, frozen=True):
     """A page of your conversations."""
 
     results: list[ConversationOut]
-    next: Annotated[str | None, _NEXT]
+    next: NextPage
 
 
 class PublicConversationOut(msgspec.Struct, frozen=True):
@@ -77,7 +75,7 @@ class PublicConversationsOut(msgspec.Struct, frozen=True):
     """A page of public conversations."""
 
     results: list[PublicConversationOut]
-    next: Annotated[str | None, _NEXT]
+    next: NextPage
 
 
 class MemberOut(msgspec.Struct, frozen=True):

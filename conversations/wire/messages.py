@@ -152,8 +152,8 @@ def changes_to_wire(changes: Changes, *, size: int | None = None) -> ChangesOut:
 
 
 def message_to_wire(message: Message) -> MessageOut:
-    """Return a message. Load `author`, `reply_to.author` and `reacted` first, as read() in
-    queries/messages.py does, or each of them costs a query."""
+    """Return a message. Load `author`, `reply_to.author`, `reacted` and `reactors` first, as read()
+    in queries/messages.py does, or each of them costs a query."""
     return MessageOut(
         id=message.pk,
         conversation=message.conversation_id,
