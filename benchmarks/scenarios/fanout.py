@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from benchmarks.bench import MICRO, MILLI, Bench
+from benchmarks.bench import MICRO, Bench
 from benchmarks.client import LoadClients
 from benchmarks.contenders import (
     BareSend,
@@ -16,7 +16,7 @@ from benchmarks.contenders import (
     UsualChannels,
     captured_frame,
 )
-from benchmarks.measure import cpu_seconds, percentile
+from benchmarks.measure import cpu_seconds
 from benchmarks.site import Plan
 from benchmarks.traffic import Outcome, burst
 
@@ -82,10 +82,7 @@ def _measure(
 
 def _lone_messages(bench: Bench, scenario: str, contender: Contender, clients: LoadClients) -> None:
     waits = deliver(contender, clients, 10 if bench.quick else LONE, window=1).waits
-    for share in (0.5, 0.99):
-        what = f"single message until all have it: p{share * 100:.0f}"
-        waited = percentile(waits, share) * MILLI
-        bench.sheet.note(scenario, what, contender.name, waited, "ms", 2)
+    bench.note_waits(scenario, "of a single message until all have it", contender.name, waits)
 
 
 def _count(bench: Bench, contender: Contender, receivers: int) -> int:

@@ -35,7 +35,9 @@ def prepared_statements() -> list[str]:
 def test_statement_is_prepared_once_for_all_values(transactional_db):
     for number in (1, 2**20, 2**40):
         assert fetch_rows("SELECT %s::bigint + 1", [number]) == [(number + 1,)]
-    assert [each for each in prepared_statements() if "bigint + 1" in each] == ["SELECT $1::bigint + 1"]
+    assert [each for each in prepared_statements() if "bigint + 1" in each] == [
+        "SELECT $1::bigint + 1"
+    ]
 
 
 @prepared

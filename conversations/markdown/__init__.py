@@ -123,8 +123,8 @@ def _simple(body: str) -> Parts:
         rest = address[len(shown) :]
         parts[index : index + 2] = f'<a href="{shown}" rel="{REL}">{shown}</a>', rest
         words[index : index + 2] = "\n", rest
-    said = "".join(words) if "@" in body else ""
-    return Parts(f"<p>{''.join(parts)}</p>", body.replace("**", ""), said)
+    called = "".join(words) if "@" in body else ""
+    return Parts(f"<p>{''.join(parts)}</p>", body.replace("**", ""), called)
 
 
 def _is_plain(body: str) -> bool:

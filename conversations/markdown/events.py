@@ -32,14 +32,14 @@ class Renderer:
         self._source = source
         self._out: list[str] = []
         self._shown: list[str] = []  # pieces of `text`
-        self._said: list[str] = []  # pieces of `words`
+        self._words: list[str] = []  # pieces of `words`
         self._has_words = "@" in source.text
         self._quotes = 0  # number of open quotations
         self._text: list[str] = []  # since the last tag, because an address can span several events
         self._end = 0  # end of the last event within a paragraph
         self._seen = 0  # number of visible pieces so far
         # For each open element: its closing tag, the offset of its start, and the value of _seen and the
-        # lengths of _out, _shown and _said before it.
+        # lengths of _out, _shown and _words before it.
         self._open: list[tuple[str, int, int, tuple[int, int, int]]] = []
         self._numbers: list[int | None] = []  # for each open list, the number of the next item
         self._links = 0  # number of open links: there are no links within links
@@ -61,7 +61,7 @@ class Renderer:
 
     @property
     def words(self) -> str:
-        return "".join(self._said)
+        return "".join(self._words)
 
     def _take(self, event: Any, start: int, end: int) -> None:
         if isinstance(event, str):
@@ -121,7 +121,7 @@ class Renderer:
             raise AsWritten
         self._flush()
         name, about = next(iter(value.items())) if isinstance(value, dict) else (value, None)
-        seen, sizes = self._seen, (len(self._out), len(self._shown), len(self._said))
+        seen, sizes = self._seen, (len(self._out), len(self._shown), len(self._words))
         opening, closing, text = "", "", ""
         self._end = max(self._end, start)
         match name:
@@ -197,7 +197,7 @@ class Renderer:
             self._quotes -= 1
         if self._seen == seen and closing not in ("</li>\n", "</p>\n"):
             # It would be invisible, so show its source.
-            for pieces, size in zip((self._out, self._shown, self._said), sizes, strict=True):
+            for pieces, size in zip((self._out, self._shown, self._words), sizes, strict=True):
                 del pieces[size:]
             text = self._source.cut(begun, end).strip("\n")
             written = escape(text).replace("\n", "<br>\n")
@@ -230,8 +230,8 @@ class Renderer:
         self._put(html, shown, words)
 
     def _put(self, html: str, shown: str, words: str = "\n") -> None:
-        """Output a piece of HTML and the text that it shows. `words`: those of it that the author said to
-        people; by default none."""
+        """Output a piece of HTML and the text that it shows. `words`: the part in which
+        mentions are searched; by default only a line break."""
         if html:
             self._out.append(html)
         if shown == "\n" and (not self._shown or self._shown[-1].endswith("\n")):
@@ -239,4 +239,4 @@ class Renderer:
         if shown:
             self._shown.append(shown)
             if self._has_words:
-                self._said.append("\n" if self._quotes else words)
+                self._words.append("\n" if self._quotes else words)

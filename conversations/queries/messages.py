@@ -194,7 +194,7 @@ def history(
     around: int | None = None,
     limit: int = limits.PAGE_SIZE,
 ) -> History:
-    """Return the latest page, or the page before, after or around a seq. One query.
+    """Return the latest page, or the page before, after or around a seq. One query, two with reactions.
 
     `conversation` must have just been read (access.member_of()), because its counters are used.
     """

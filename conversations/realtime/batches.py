@@ -56,7 +56,7 @@ class Batches:
                 return
             for (_job, future), result in zip(batch, results, strict=True):
                 if future.done():
-                    continue  # its caller was cancelled meanwhile
+                    continue  # its caller was cancelled while it ran
                 if isinstance(result, Exception):
                     future.set_exception(result)
                 else:

@@ -78,7 +78,7 @@ class LayerConnection:
                 logger.debug("Channel layer: subscribing to groups failed (%r)", error)
 
     async def _settle_subscriptions(self, channel: str) -> None:
-        # The receivers can get another channel meanwhile, and then ask for all groups again.
+        # The receivers can get another channel in the meantime, and then need all groups again.
         while self._unsettled and channel == self._channel:
             group = self._unsettled.pop()
             if group in self._wanted and group not in self._subscribed:

@@ -123,7 +123,7 @@ def _room(alice: User, bob: User) -> Conversation:
 
 
 async def test_changes_while_a_socket_is_authenticated_are_not_missed():
-    """The relay is told before the database is read, and reads again what has changed since."""
+    """The relay expects it before the database is read, and it reads again what has changed since."""
     socket = ChatConsumer()
     socket.send_buffer = Mock()
     socket.scope = {"headers": []}
@@ -152,7 +152,7 @@ async def test_changes_while_a_socket_is_authenticated_are_not_missed():
     relay = socket.engine.relay
     relay.sockets_of.return_value = ()
     relay.expect.side_effect = note("expect")
-    relay.register.side_effect = note("register", is_stale=True)  # something has changed meanwhile
+    relay.register.side_effect = note("register", is_stale=True)  # something has changed since
     relay.recheck.side_effect = note("recheck")
     relay.join.side_effect = note("join")
     await socket._authenticate()

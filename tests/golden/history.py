@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from html import escape
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ from bs4 import Tag
 from django.utils import translation
 
 from accounts.models import User
-from conversations import wire
+from conversations import markdown, wire
 from conversations.models import Conversation, Membership, Message
 from tests.html import parse
 
@@ -74,7 +73,8 @@ def _quoted(given: dict[str, Any] | None) -> Message | None:
         seq=given["seq"],
         version=given["version"],
         author=_user_of(given["author"]),
-        html=f"<p>{escape(given['excerpt'])}</p>" if given["excerpt"] else "",
+        excerpt=given["excerpt"],
+        renderer=markdown.VERSION,
         deleted_at=datetime.fromisoformat("2026-11-29T12:00:00Z") if given["deleted"] else None,
     )
 
