@@ -313,7 +313,8 @@ def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
         (each["scenario"], each["what"], each["contender"]): each["median"]
         for each in found["figures"]
     }
-    tables = len(scenarios) + ("rooms" in scenarios)  # it has two, and in a quick run all others one
+    # "rooms" has two tables, and in a quick run all others have one.
+    tables = len(scenarios) + ("rooms" in scenarios)
     assert len({scenario for scenario, *_ in noted}) == tables
     harm = {"missing", "duplicated", "out of order", "not acknowledged", "connections closed"}
     assert {what: count for what, count in noted.items() if what[1] in harm and count} == {}
