@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from conversations.realtime.threads import DatabaseThreads, close_connections
+from chatty.common.threads import DatabaseThreads, close_connections
 
 P = ParamSpec("P")
 R = TypeVar("R")

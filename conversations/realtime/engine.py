@@ -17,6 +17,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 
+from chatty.common.threads import DatabaseThreads
 from chatty.ops import metrics
 from conversations import protocol, publisher, queries
 from conversations.realtime.batches import Batches
@@ -25,7 +26,6 @@ from conversations.realtime.profiles import Profiles
 from conversations.realtime.purge import Purge
 from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
-from conversations.realtime.threads import DatabaseThreads
 from conversations.realtime.upkeep import DatabaseLog, Upkeep
 from conversations.realtime.writer import Writer
 

@@ -22,11 +22,11 @@ from typing import TypeVar
 from django.conf import settings
 
 from chatty.common.errors import DATABASE_ERRORS
+from chatty.common.threads import DatabaseThreads
 from conversations import protocol, publisher, queries
 from conversations.events import MembershipChanged, PresenceLease
 from conversations.realtime.relay import Relay
 from conversations.realtime.rooms import Socket
-from conversations.realtime.threads import DatabaseThreads
 
 T = TypeVar("T")
 

@@ -24,8 +24,8 @@ from conversations.events import ProfileChanged
 from conversations.frames import PersonFrame
 
 if TYPE_CHECKING:
+    from chatty.common.threads import DatabaseThreads
     from conversations.realtime.relay import Relay
-    from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 

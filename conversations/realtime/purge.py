@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 
+from chatty.common.threads import DatabaseThreads
 from conversations import actions
 from conversations.events import ConversationDeleted, Event
-from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 

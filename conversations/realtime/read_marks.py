@@ -15,11 +15,11 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from chatty.common.errors import DATABASE_ERRORS
+from chatty.common.threads import DatabaseThreads
 from conversations import protocol, queries
 from conversations.events import ReadMarkMoved
 from conversations.realtime.relay import Relay
 from conversations.realtime.rooms import Socket
-from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 

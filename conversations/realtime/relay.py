@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any
 
+from chatty.common.threads import DatabaseThreads
 from conversations.events import (
     ConversationChanged,
     ConversationDeleted,
@@ -38,7 +39,6 @@ from conversations.realtime.layer import LayerConnection
 from conversations.realtime.repairs import Repairs
 from conversations.realtime.rooms import Room, Rooms, Socket
 from conversations.realtime.standing import Rechecks
-from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 

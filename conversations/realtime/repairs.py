@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Any
 
+from chatty.common.threads import IDS_MAX, DatabaseThreads
 from chatty.ops import metrics
 from conversations import queries
 from conversations.realtime.catch_up import catch_up
 from conversations.realtime.rooms import Room, Rooms
-from conversations.realtime.threads import IDS_MAX, DatabaseThreads
 
 HOLD_SECONDS = 0.25  # how long an early event waits for the previous one
 

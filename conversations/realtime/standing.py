@@ -14,12 +14,12 @@ from itertools import islice
 
 from accounts import queries as account_queries
 from accounts.models import User
+from chatty.common.threads import IDS_MAX, DatabaseThreads
 from conversations import protocol, queries
 from conversations.events import SignedOut
 from conversations.frames import ConversationFrame
 from conversations.protocol import GoneConversation, GoneFrame
 from conversations.realtime.rooms import Rooms
-from conversations.realtime.threads import IDS_MAX, DatabaseThreads
 
 RECHECK_MAX = 100  # people rechecked together
 

@@ -9,8 +9,8 @@ import sqlite3
 
 from chatty.common import upkeep
 from chatty.common.errors import DATABASE_ERRORS
+from chatty.common.threads import DatabaseThreads
 from chatty.sqlite import erasing
-from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 

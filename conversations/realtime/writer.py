@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatty.common.errors import ChatError
+from chatty.common.threads import DatabaseThreads
 from chatty.ops import metrics
 from conversations import actions
 from conversations.actions import Draft, Sent
-from conversations.realtime.threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import pytest
 from django.db import DatabaseError, connection
 
 from chatty.common.errors import ChatError
+from chatty.common.threads import DatabaseThreads
 from conversations.realtime.batches import AT_ONCE, BATCH_MAX, Batches
-from conversations.realtime.threads import DatabaseThreads
 from conversations.tests.tools import do, until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,6 +16,7 @@ from django.db import OperationalError
 
 from accounts import actions as account_actions
 from accounts.models import User
+from chatty.common.threads import DatabaseThreads
 from conversations import actions, publisher, queries
 from conversations.events import (
     Event,
@@ -30,7 +31,6 @@ from conversations.realtime.presence import FRAME_IDS_MAX, Presence, online_user
 from conversations.realtime.profiles import Profiles, _read
 from conversations.realtime.read_marks import LATELY_SECONDS, ReadMarks
 from conversations.realtime.relay import Relay
-from conversations.realtime.threads import DatabaseThreads
 from conversations.tests.test_relay import FakeSocket
 from conversations.tests.tools import do, versions
 from tests.cast import create_extra

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from chatty.common.threads import DatabaseThreads
 from conversations import actions, publisher
 from conversations.models import Conversation, Message
 from conversations.realtime.purge import Purge
-from conversations.realtime.threads import DatabaseThreads
 from conversations.tests.helpers import say
 
 pytestmark = pytest.mark.django_db(transaction=True)

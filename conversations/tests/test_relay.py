@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from accounts import actions as account_actions
 from accounts.models import SignIn, User
 from chatty.common.errors import ChatError
+from chatty.common.threads import DatabaseThreads
 from conversations import actions, events, publisher, queries
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership
@@ -27,7 +28,6 @@ from conversations.protocol import EncodedFrames
 from conversations.realtime import repairs, rooms
 from conversations.realtime.engine import supervise
 from conversations.realtime.relay import Relay
-from conversations.realtime.threads import DatabaseThreads
 from conversations.tests import helpers
 from conversations.tests.helpers import message_json
 from conversations.tests.tools import BaseFakeSocket, do, until, versions

@@ -10,10 +10,10 @@ import pytest
 
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
+from chatty.common.threads import DatabaseThreads
 from conversations import actions, markdown, protocol
 from conversations.actions import Draft
 from conversations.models import Message
-from conversations.realtime.threads import DatabaseThreads
 from conversations.sockets.consumer import ChatConsumer
 from conversations.tests.helpers import draft, new_key, raises_chat_error, say
 

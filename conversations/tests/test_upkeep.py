@@ -11,9 +11,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from chatty.common import upkeep
+from chatty.common.threads import DatabaseThreads
 from conversations.realtime import engine
 from conversations.realtime import upkeep as module
-from conversations.realtime.threads import DatabaseThreads
 from conversations.realtime.upkeep import Upkeep
 
 

@@ -8,8 +8,8 @@ import threading
 import pytest
 from django.db import connection
 
-from conversations.realtime import threads as threads_module
-from conversations.realtime.threads import DatabaseThreads
+from chatty.common import threads as threads_module
+from chatty.common.threads import DatabaseThreads
 from tests.installations import eventually
 
 
