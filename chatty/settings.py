@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     # Only needed for runserver, which it replaces. Elsewhere it would cost 0.2 s and 20 MB.
     *(["daphne"] if sys.argv[1:2] == ["runserver"] else []),
     "chatty",
+    "chatty.jobs",
     "accounts",
     "conversations",
     "django.contrib.admin",

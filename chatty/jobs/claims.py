@@ -1,0 +1,173 @@
+"""Claiming work: what jobs, deliveries and the cursors of readers have in common.
+
+1. claim() takes rows that are due, in a short transaction of its own. It sets a token and a time at which
+   the claim runs out. No other process takes them before that.
+2. The work is done.
+3. finish() removes the row, or release() keeps it for later, on condition that the token is still there.
+   If it is not, the claim ran out and another process has started over: ClaimLostError rolls back what the
+   late one has written in this transaction.
+
+Therefore work that only writes to the database, in the transaction of step 3, takes effect exactly once.
+Anything else may happen twice, after a crash between steps 2 and 3.
+
+Times are those of the servers' clocks. If a clock is set back, claims and delays would last longer by that
+much. Times further in the future than they could ever have been set are therefore ignored.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from chatty.jobs.work import ERROR_MAX, Work
+from chatty.ops import logs
+
+logger = logging.getLogger(__name__)
+
+W = TypeVar("W", bound=Work)
+
+LEASE_SECONDS = 30.0  # how long a claim lasts if it isn't extended
+RETRY_SECONDS = 1.0  # after the first failure; doubled with each
+RETRY_SECONDS_MAX = 600.0
+KILLED = "The process ended while it worked on this."
+
+
+class ClaimLostError(Exception):
+    """The claim ran out, and another process may have started over."""
+
+
+def claim(rows: QuerySet[W], limit: int, *, lease: float = LEASE_SECONDS) -> list[W]:
+    """Claim up to `limit` of these rows that are due, the longest due first. `lease`: in seconds.
+
+    Processes that claim at the same time get different rows. Must not be called in a transaction.
+    """
+    now = timezone.now()
+    due = rows.filter(_claimable(now, lease), set_aside_at=None).order_by("due_at", "pk")
+    if connection.vendor == "sqlite" and not due.exists():
+        return []  # don't wait for a turn to write
+    with transaction.atomic(durable=True):
+        if connection.vendor == "postgresql":
+            due = due.select_for_update(skip_locked=True, of=("self",))
+        claimed = _set_aside_killers(list(due[:limit]), now)
+        token = secrets.token_hex(8)
+        until = now + timedelta(seconds=lease)
+        rows.model._default_manager.filter(pk__in=[each.pk for each in claimed]).update(
+            claim=token, claimed_until=until, failures=F("failures") + 1
+        )
+    for each in claimed:
+        each.claim, each.claimed_until, each.failures = token, until, each.failures + 1
+    return claimed
+
+
+def _claimable(now: datetime, lease: float) -> Q:
+    longest_lease = now + timedelta(seconds=2 * max(lease, LEASE_SECONDS))
+    longest_delay = now + timedelta(seconds=2 * RETRY_SECONDS_MAX)
+    free = Q(claimed_until=None) | Q(claimed_until__lte=now) | Q(claimed_until__gt=longest_lease)
+    return free & (Q(due_at__lte=now) | Q(due_at__gt=longest_delay, failures__gt=0))
+
+
+def _set_aside_killers(rows: list[W], now: datetime) -> list[W]:
+    """Set aside rows that have ended their process too often. Return the others."""
+    killers = [row for row in rows if row.failures >= row.FAILURES_MAX]
+    for row in killers:
+        _update(row, set_aside_at=now, error=row.error or KILLED, claim="", claimed_until=None)
+        logger.error("%s %s was set aside: %s", row._meta.verbose_name, row.pk, row.error or KILLED)
+    return [row for row in rows if row.failures < row.FAILURES_MAX]
+
+
+def extend(row: Work, *, lease: float = LEASE_SECONDS) -> None:
+    """Extend the claim. Raises ClaimLostError."""
+    change(row, claimed_until=timezone.now() + timedelta(seconds=lease))
+
+
+def finish(row: Work) -> None:
+    """Remove a row whose work is done. Raises ClaimLostError."""
+    gone, _by_model = _claimed(row).delete()
+    if not gone:
+        raise ClaimLostError
+
+
+def release(row: Work, *, due_at: datetime | None = None, **values: Any) -> None:
+    """End the claim after a success and keep the row: the next part of the work is due at `due_at` (None:
+    now). `values`: of other columns. Raises ClaimLostError."""
+    change(
+        row,
+        claim="",
+        claimed_until=None,
+        due_at=due_at or timezone.now(),
+        failures=0,
+        error="",
+        **values,
+    )
+
+
+def give_back(row: Work, *, due_at: datetime | None = None) -> None:
+    """End the claim without a result, for a reason that isn't the row's: a shutdown, or a database that
+    can't be reached. Doesn't count as a failure. Raises ClaimLostError."""
+    failures = max(row.failures - 1, 0)
+    due_at = due_at or row.due_at
+    change(row, claim="", claimed_until=None, due_at=due_at, failures=failures)
+
+
+def fail(row: Work, error: Exception, *, set_aside: bool | None = None) -> None:
+    """End the claim after a failure. The work is tried again later, longer after each failure.
+
+    `set_aside`: whether to set it aside instead (None: after FAILURES_MAX failures). Raises
+    ClaimLostError.
+    """
+    if set_aside is None:
+        set_aside = row.failures >= row.FAILURES_MAX
+    now = timezone.now()
+    text = logs.describe_error(error)[:ERROR_MAX]
+    change(
+        row,
+        claim="",
+        claimed_until=None,
+        error=text,
+        due_at=now + retry_delay(row.failures),
+        set_aside_at=now if set_aside else None,
+    )
+    if set_aside:
+        logger.error("%s %s was set aside: %s", row._meta.verbose_name, row.pk, text)
+
+
+def change(row: Work, **values: Any) -> None:
+    """Change columns of a claimed row. Raises ClaimLostError."""
+    if not _claimed(row).update(**values):
+        raise ClaimLostError
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def try_again(rows: QuerySet[Any]) -> int:
+    """Make rows that were set aside, or wait after a failure, due now. Returns how many."""
+    waiting = rows.filter(Q(set_aside_at__isnull=False) | Q(failures__gt=0), claim="")
+    return waiting.update(due_at=timezone.now(), set_aside_at=None, failures=0)
+
+
+def retry_delay(failures: int) -> timedelta:
+    """Return how long to wait after this many failures in a row."""
+    doubled = RETRY_SECONDS * 2.0 ** min(failures - 1, 30)
+    return timedelta(seconds=min(doubled, RETRY_SECONDS_MAX))
+
+
+def is_database_trouble(error: BaseException) -> bool:
+    """Whether the error comes from the state of the database (down, locked, restarting), not from the
+    work."""
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def _claimed(row: Work) -> QuerySet[Any]:
+    return type(row)._default_manager.filter(pk=row.pk, claim=row.claim)
+
+
+def _update(row: Work, **values: Any) -> None:
+    type(row)._default_manager.filter(pk=row.pk).update(**values)
+    for name, value in values.items():
+        setattr(row, name, value)
