@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "chatty.jobs",
     "accounts",
     "conversations",
+    "conversations.changefeed",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -144,6 +144,8 @@ class Membership(models.Model):
     # uses up the limit for conversations that people create and join themselves. The default is in the
     # database too, because during an upgrade processes of the previous version still insert rows.
     unopened = models.BooleanField(default=False, db_default=False)
+    # Increases with every change of the read mark, the level or the role, for the change feed.
+    clock = models.PositiveBigIntegerField(default=1, db_default=1, editable=False)
 
     class Meta:
         constraints = [

@@ -21,10 +21,11 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from chatty.common.errors import DATABASE_ERRORS
 from chatty.jobs.work import ERROR_MAX, Work
 from chatty.ops import logs
 
@@ -160,7 +161,7 @@ def retry_delay(failures: int) -> timedelta:
 def is_database_trouble(error: BaseException) -> bool:
     """Whether the error comes from the state of the database (down, locked, restarting), not from the
     work."""
-    return isinstance(error, OperationalError | InterfaceError)
+    return isinstance(error, DATABASE_ERRORS)
 
 
 def _claimed(row: Work) -> QuerySet[Any]:

@@ -49,9 +49,9 @@ def _counter(name: str, help_text: str, *labels: str) -> Counter:
     return Counter(f"chatty_{name}", help_text, labels)
 
 
-def _gauge(name: str, help_text: str, mode: str = "livesum") -> Gauge:
+def _gauge(name: str, help_text: str, mode: str = "livesum", *labels: str) -> Gauge:
     """`mode`: how the values of several workers are combined; those of dead workers do not count."""
-    return Gauge(f"chatty_{name}", help_text, multiprocess_mode=mode)  # type: ignore[arg-type]
+    return Gauge(f"chatty_{name}", help_text, labels, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
 def _histogram(name: str, help_text: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
@@ -103,6 +103,28 @@ BATCH_MESSAGES = _histogram(
     "message_batch_size", "Messages stored together.", (1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
 WRITER_QUEUE = _gauge("message_queue_length", "Messages waiting for the next batch.")
+
+# --- readers of the change feed -------------------------------------------------------------------------
+
+READER_CHANGES = _counter(
+    "reader_changes", "Changes handled by a reader of the change feed.", "reader"
+)
+READER_FAILURES = _counter(
+    "reader_failures", "Batches of changes that a reader failed to handle.", "reader"
+)
+READER_BEHIND = _gauge(
+    "reader_behind",
+    "Conversations and memberships with changes that a reader has not handled; the maximum of all "
+    "workers.",
+    "livemax",
+    "reader",
+)
+READER_LAG = _gauge(
+    "reader_lag_seconds",
+    "How long a reader has not handled a change, as far as this process knows; the maximum of all workers.",
+    "livemax",
+    "reader",
+)
 
 # --- the channel layer ----------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from django.db.models import F
+
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
@@ -176,7 +178,7 @@ def set_role(target: Membership, role: str, *, by: User) -> Membership:
     if target.role == role:
         return target
     target.role = role
-    target.save(update_fields=["role"])
+    Membership.objects.filter(pk=target.pk).update(role=role, clock=F("clock") + 1)
     bump_clock({target.user_id})
     data = {"user": target.user_id, "name": target.user.name, "role": role}
     write_notice(target.conversation, by, Message.Kind.ROLE, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -23,7 +24,7 @@ def mark_read(user: User, conversation_id: int, seq: int) -> Membership:
     mark_opened(membership)
     seq = min(seq, membership.conversation.last_seq)
     moved = Membership.objects.filter(pk=membership.pk, last_read_seq__lt=seq).update(
-        last_read_seq=seq
+        last_read_seq=seq, clock=F("clock") + 1
     )
     if moved:
         membership.last_read_seq = seq
@@ -47,7 +48,7 @@ def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
     """Mark the message with this `seq` and all later ones as unread."""
     membership = access.member_of(user, conversation_id)
     seq = max(0, min(seq, membership.conversation.last_seq) - 1)
-    Membership.objects.filter(pk=membership.pk).update(last_read_seq=seq)
+    Membership.objects.filter(pk=membership.pk).update(last_read_seq=seq, clock=F("clock") + 1)
     membership.last_read_seq = seq
     _publish_read_mark(membership)
     return membership
@@ -62,7 +63,7 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
     if membership.level == level:
         return membership
     membership.level = level
-    membership.save(update_fields=["level"])
+    Membership.objects.filter(pk=membership.pk).update(level=level, clock=F("clock") + 1)
     publisher.publish_after_commit(MembershipChanged(user.pk, conversation_id, "level"))
     return membership
 
