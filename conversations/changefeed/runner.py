@@ -89,6 +89,7 @@ class _ReaderTask:
         self._sweep_seconds = sweep_seconds
         # Subjects with changes -> since when this process knows. Ordered: the longest waiting first.
         self._waiting: dict[Subject, float] = {}
+        self._active = False
         self._pairs: set[tuple[int, int]] = set()  # memberships whose ids are to be looked up
         self._filled = asyncio.Event()
         self._most = CHANGES_FIRST if connection.vendor == "sqlite" else batches.CHANGES_MAX
@@ -122,6 +123,7 @@ class _ReaderTask:
 
     async def run(self) -> None:
         await self._retry(batches.start, self._reader)
+        await self._look_whether_active()
         work = asyncio.create_task(self._work())
         try:
             await self._sweep()
@@ -139,7 +141,7 @@ class _ReaderTask:
                 pairs, self._pairs = self._pairs, set()
                 ids = await self._retry(sweeps.membership_ids, pairs)
                 self._add(str(Cursor.Source.MEMBERSHIP), ids)
-            while self._waiting:
+            while self._waiting and self._active:
                 started = time.monotonic()
                 await self._run_batch()
                 # Pause as long as it took, so that catching up takes at most half of the time.
@@ -180,8 +182,8 @@ class _ReaderTask:
 
     async def _sweep(self) -> None:
         while True:
-            active = await self._retry(deletions.active_readers)
-            for source in self._sources if self._reader in active else ():
+            await self._look_whether_active()
+            for source in self._sources if self._active else ():
                 after: int | None = 0
                 while after is not None:
                     started = time.monotonic()
@@ -192,6 +194,11 @@ class _ReaderTask:
                     if after is not None:
                         await asyncio.sleep(seconds / SWEEP_SHARE)
             await asyncio.sleep(self._sweep_seconds)
+
+    async def _look_whether_active(self) -> None:
+        self._active = self._reader in await self._retry(deletions.active_readers)
+        if self._active and self._waiting:
+            self._filled.set()
 
     async def _retry(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run it in a thread, until the database can be reached."""

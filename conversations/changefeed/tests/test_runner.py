@@ -1,0 +1,147 @@
+"""Readers are woken by commits, and find without being woken what they have missed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from django.db import OperationalError
+
+from chatty.common.threads import DatabaseThreads
+from chatty.ops import metrics
+from conversations import actions, publisher
+from conversations.changefeed import batches, runner
+from conversations.changefeed.models import Cursor, ReaderState
+from conversations.changefeed.runner import Readers
+from conversations.realtime.engine import end_all, supervise
+from conversations.tests.helpers import log_of, say
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def threads():
+    threads = DatabaseThreads(2, "test")
+    yield threads
+    threads.close()
+
+
+@asynccontextmanager
+async def running(threads: DatabaseThreads, *, woken: bool = True, sweep_seconds: float = 3600.0):
+    """Run the registered readers as the engine does. `woken`: whether commits wake them."""
+    readers = Readers(threads, sweep_seconds=sweep_seconds)
+    if woken:
+        publisher.connect(readers)
+    tasks = [asyncio.create_task(supervise(name, run)) for name, run in readers.parts.items()]
+    try:
+        yield readers
+    finally:
+        publisher.disconnect(readers)
+        await end_all(tasks)
+
+
+async def until(condition, seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - of values that threads change
+            await asyncio.sleep(0.02)
+
+
+async def test_a_commit_wakes_the_reader(notebook, alice, pair, threads):
+    async with running(threads):
+        await until(lambda: notebook.created)
+        message = await threads.run(say, alice, pair)
+        await until(lambda: message.pk in notebook.created)
+
+
+async def test_a_read_mark_wakes_a_reader_of_memberships(notebook, alice, bob, pair, threads):
+    async with running(threads):
+        await until(lambda: any(batch.memberships for batch in notebook.batches))
+        message = await threads.run(say, alice, pair)
+        await until(lambda: message.pk in notebook.created)
+        notebook.batches.clear()
+        await threads.run(actions.mark_read, bob, pair.pk, message.seq)
+        await until(lambda: any(batch.memberships for batch in notebook.batches))
+
+
+async def test_what_was_there_before_the_start_is_found(notebook, alice, pair, threads):
+    message = await threads.run(say, alice, pair)
+    async with running(threads, woken=False):
+        await until(lambda: message.pk in notebook.created)
+
+
+async def test_a_lost_wake_up_is_made_good_by_the_next_sweep(notebook, alice, pair, threads):
+    async with running(threads, woken=False, sweep_seconds=0.1):
+        await until(lambda: notebook.created)
+        message = await threads.run(say, alice, pair)
+        await until(lambda: message.pk in notebook.created)
+
+
+async def test_two_processes_share_the_work_and_nothing_is_done_twice(
+    notebook, alice, pair, threads
+):
+    others = DatabaseThreads(2, "other")
+    async with running(threads), running(others, sweep_seconds=0.1):
+        messages = []
+        for number in range(30):
+            messages.append(await threads.run(say, alice, pair, f"text {number}"))
+            await asyncio.sleep(0.01)
+        await until(lambda: messages[-1].pk in notebook.created)
+    others.close()
+    assert notebook.created == [row.pk for row in await threads.run(log_of, pair)]
+
+
+async def test_the_reader_goes_on_when_the_database_is_back(
+    notebook, alice, pair, threads, monkeypatch
+):
+    monkeypatch.setattr(runner, "RETRY_SECONDS", 0.01)
+    failed = []
+    run_batch = batches.run_batch
+
+    def fail_at_first(*args, **options):
+        if len(failed) < 3:
+            failed.append(args)
+            raise OperationalError("the connection is lost")
+        return run_batch(*args, **options)
+
+    monkeypatch.setattr(batches, "run_batch", fail_at_first)
+    async with running(threads):
+        message = await threads.run(say, alice, pair)
+        await until(lambda: message.pk in notebook.created)
+    assert len(failed) == 3
+
+
+async def test_a_failing_reader_does_not_hold_up_another(make_notebook, alice, pair, threads):
+    failing, other = make_notebook("failing"), make_notebook("other")
+
+    def refuse(batch) -> None:
+        raise ValueError
+
+    failing.refuses = refuse
+    async with running(threads):
+        message = await threads.run(say, alice, pair)
+        await until(lambda: message.pk in other.created)
+    assert failing.created == []
+
+
+async def test_an_administrator_can_stop_a_reader(notebook, alice, pair, threads):
+    await threads.run(batches.start, notebook.reader)
+    await threads.run(ReaderState.objects.update, active=False)
+    async with running(threads, sweep_seconds=0.05):
+        await threads.run(say, alice, pair)
+        await asyncio.sleep(0.6)
+        assert notebook.created == []
+        await threads.run(ReaderState.objects.update, active=True)
+        await until(lambda: notebook.created)
+
+
+async def test_metrics_say_how_far_behind_a_reader_is(notebook, alice, pair, threads, monkeypatch):
+    monkeypatch.setattr(runner, "GATHER_SECONDS", 3600.0)
+    async with running(threads) as readers:
+        await threads.run(say, alice, pair)
+        await until(lambda: readers._tasks[0].behind == 3)  # with the two memberships
+        await asyncio.sleep(0.05)
+        readers.collect_metrics()
+    assert metrics.READER_BEHIND.labels("notebook")._value.get() == 3
+    assert metrics.READER_LAG.labels("notebook")._value.get() >= 0.05
+    assert not await threads.run(Cursor.objects.exists)
