@@ -16,7 +16,11 @@ from typing import Any, Protocol
 from django.db import transaction
 
 from chatty.ops import metrics
-from conversations.events import Event, to_layer
+from conversations import protocol
+from conversations.changes import MessageChanged
+from conversations.events import ConversationChanged, Event, to_layer
+from conversations.frames import Change, MessageFrame
+from conversations.wire import message_to_wire
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +58,24 @@ def publish(*events: Event) -> None:
             logger.exception("A subscriber failed to publish events")
 
 
-def publish_after_commit(*events: Event) -> None:
-    transaction.on_commit(partial(publish, *events), robust=True)
+def publish_after_commit(*events: Event | MessageChanged) -> None:
+    """Publish events once the transaction has committed.
+
+    Frames are made now: if that fails, nothing may be committed.
+    """
+    ready = [_to_event(each) if isinstance(each, MessageChanged) else each for each in events]
+    transaction.on_commit(partial(publish, *ready), robust=True)
+
+
+def _to_event(changed: MessageChanged) -> ConversationChanged:
+    change = Change(changed.action, changed.user_id, changed.emoji, changed.on)
+    frame = MessageFrame.of(message_to_wire(changed.message), change)
+    return ConversationChanged(
+        conversation=frame.conversation,
+        version=frame.version,
+        text=protocol.encode(frame),
+        gone=changed.gone,
+    )
 
 
 class Publisher:

@@ -1,17 +1,14 @@
-"""New entries of a conversation, and the events that publish changes."""
+"""New entries of a conversation."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
-from conversations import bulk, notices, protocol, publisher
-from conversations.events import ConversationChanged, MembershipChanged
-from conversations.frames import Action, Change, MessageFrame
+from conversations import bulk, notices, publisher
+from conversations.changes import MessageChanged
+from conversations.events import MembershipChanged
 from conversations.models import Conversation, Message
-from conversations.wire import message_to_wire
 
 # Default values of all fields, in order. Looking them up for each new message doubles the time that
 # Django needs to create it.
@@ -39,7 +36,7 @@ def write_notice(
     conversation.save(update_fields=["version", "last_seq"])
     if came or gone:
         bump_clock({*came, *gone})
-    change = change_event(message, "notice", author.pk if author else None, gone=gone)
+    change = MessageChanged(message, "notice", author.pk if author else None, gone=gone)
     memberships = [MembershipChanged(pk, conversation.pk, "added") for pk in came]
     memberships += [MembershipChanged(pk, conversation.pk, "removed") for pk in gone]
     publisher.publish_after_commit(change, *memberships)
@@ -60,20 +57,3 @@ def next_message(conversation: Conversation, author: User | None) -> Message:
 def set_no_reactions(message: Message) -> None:
     """Fill the cache of a new message's reactions, which saves a query when it is published."""
     message.reacted, message.reactors = [], {}
-
-
-def change_event(
-    message: Message,
-    action: Action,
-    user_id: int | None,
-    *,
-    gone: tuple[int, ...] = (),
-    **about: Any,
-) -> ConversationChanged:
-    frame = MessageFrame.of(message_to_wire(message), Change(action, user_id, **about))
-    return ConversationChanged(
-        conversation=message.conversation_id,
-        version=message.version,
-        text=protocol.encode(frame),
-        gone=gone,
-    )

@@ -12,9 +12,9 @@ from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from conversations import access, limits, publisher, queries
-from conversations.actions.log import change_event
 from conversations.actions.rendering import RENDERED_COLUMNS, render_for, set_rendered
 from conversations.actions.transactions import in_transaction
+from conversations.changes import MessageChanged
 from conversations.content import EMPTY_COLUMNS, Content, Rendered
 from conversations.frames import Action
 from conversations.models import Membership, Message, Reaction
@@ -154,5 +154,5 @@ def _save_change(
     message.save(update_fields=["version", *changed])
     conversation.save(update_fields=["version"])
     message = queries.with_details(message)
-    publisher.publish_after_commit(change_event(message, action, user.pk, **about))
+    publisher.publish_after_commit(MessageChanged(message, action, user.pk, **about))
     return message

@@ -12,10 +12,11 @@ from django.conf import settings
 from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import access, bulk, limits, publisher, queries
-from conversations.actions.log import change_event, next_message, set_no_reactions
+from conversations.actions.log import next_message, set_no_reactions
 from conversations.actions.read_marks import mark_opened
 from conversations.actions.rendering import render_for, set_rendered
 from conversations.actions.transactions import in_transaction
+from conversations.changes import MessageChanged
 from conversations.content import EMPTY_COLUMNS, Content, Rendered, render, unknown_reply_to
 from conversations.events import Event, MembershipChanged
 from conversations.models import Conversation, Membership, Message
@@ -181,9 +182,9 @@ def _store(
         def announce() -> None:
             for message in messages:
                 set_no_reactions(message)
-            events: list[Event] = [change_event(m, "created", m.author_id) for m in messages]
+            created = [MessageChanged(m, "created", m.author_id) for m in messages]
             publisher.publish_after_commit(
-                *events, *_first_message_events(conversations[pk] for pk in first_words)
+                *created, *_first_message_events(conversations[pk] for pk in first_words)
             )
 
         bulk.store(messages, touched.values(), ids=context.ids, with_ids=announce, commit=True)

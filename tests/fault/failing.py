@@ -33,6 +33,7 @@ def fail_at(moment: str) -> None:
 
     from conversations import bulk, publisher
     from conversations.actions import sending
+    from conversations.changes import MessageChanged
     from conversations.sockets.consumer import ChatConsumer
 
     if moment == "before-commit":
@@ -49,7 +50,9 @@ def fail_at(moment: str) -> None:
         tell = publisher.publish_after_commit
 
         def told(*events: Any) -> None:
-            if any(WORD in getattr(event, "text", "") for event in events):
+            if any(
+                WORD in each.message.body for each in events if isinstance(each, MessageChanged)
+            ):
                 transaction.on_commit(die_once)  # before the callbacks of tell()
             tell(*events)
 
