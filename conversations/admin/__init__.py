@@ -8,6 +8,14 @@ the search form.
 
 from conversations.admin.conversations import ConversationAdmin
 from conversations.admin.messages import MessageAdmin
+from conversations.admin.readers import CursorAdmin, ReaderStateAdmin, SetAsideChangeAdmin
 from conversations.admin.reveals import RevealAdmin
 
-__all__ = ["ConversationAdmin", "MessageAdmin", "RevealAdmin"]
+__all__ = [
+    "ConversationAdmin",
+    "CursorAdmin",
+    "MessageAdmin",
+    "ReaderStateAdmin",
+    "RevealAdmin",
+    "SetAsideChangeAdmin",
+]

@@ -34,7 +34,14 @@ from chatty.jobs.work import ERROR_MAX
 from chatty.ops import logs, metrics
 from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
-from conversations.changefeed.readers import Batch, MembershipChange, MessageChange, Reader
+from conversations.changefeed.readers import (
+    Batch,
+    MembershipChange,
+    MessageChange,
+    Reader,
+    find,
+)
+from conversations.models import Membership, Message
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +108,32 @@ def run_batch(
         if cursor.failures > 1:
             _handle_singly(reader, cursor, outcome)
     return outcome
+
+
+def retry(aside: SetAsideChange) -> None:
+    """Call the reader again with a change that was set aside, and forget that it was. Raises any exception
+    of the reader, LookupError if it isn't registered."""
+    reader = find(aside.reader)
+    with transaction.atomic():
+        if not SetAsideChange.objects.select_for_update().filter(pk=aside.pk).exists():
+            return  # somebody else was faster
+        batch = _read_again(aside)
+        if batch:
+            reader.handle(batch)
+        aside.delete()
+
+
+def _read_again(aside: SetAsideChange) -> Batch:
+    """Return the change in its present state."""
+    if aside.message_id is not None:
+        rows = Message.objects.filter(pk=aside.message_id)
+        where = rows.values_list("conversation_id", "pk", "seq", "version")
+        return Batch(tuple(MessageChange(*row, aside.created) for row in where))
+    if aside.membership_id is not None:
+        members = Membership.objects.filter(pk=aside.membership_id)
+        who = members.values_list("pk", "conversation_id", "user_id")
+        return Batch(memberships=tuple(MembershipChange(*row) for row in who))
+    return Batch(deleted_conversations=(aside.conversation_id,))
 
 
 def _handle(reader: Reader, cursors: Sequence[Cursor], most: int, outcome: Outcome) -> None:
@@ -189,7 +222,9 @@ def _set_aside(reader: Reader, steps: Sequence[_Step], error: Exception) -> None
     logger.error("Reader %s: a change was set aside: %s", reader.name, text)
     with transaction.atomic():
         for each in step.batch.messages:
-            _note(reader, each.conversation_id, text, message_id=each.message_id)
+            _note(
+                reader, each.conversation_id, text, message_id=each.message_id, created=each.created
+            )
         for member in step.batch.memberships:
             _note(reader, member.conversation_id, text, membership_id=member.membership_id)
         for conversation_id in step.batch.deleted_conversations:
@@ -197,7 +232,7 @@ def _set_aside(reader: Reader, steps: Sequence[_Step], error: Exception) -> None
         _move(steps)
 
 
-def _note(reader: Reader, conversation_id: int, error: str, **which: int) -> None:
+def _note(reader: Reader, conversation_id: int, error: str, **which: Any) -> None:
     SetAsideChange.objects.create(
         reader=reader.name, conversation_id=conversation_id, error=error, **which
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Iterator
 
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from chatty.common import upkeep
 from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
 from conversations.changefeed.readers import Reader, registered
+from conversations.models import Membership
 
 
 def active_readers() -> list[Reader]:
@@ -47,5 +52,15 @@ def _ignorant_readers(conversation_id: int) -> list[str]:
     return [reader.name for reader in active_readers() if reader.name not in names]
 
 
-def _cursors(conversation_id: int):  # type: ignore[no-untyped-def]
+def purge_cursors() -> Iterator[int]:
+    """Remove the cursors of memberships that have ended."""
+    ended = ~Exists(Membership.objects.filter(pk=OuterRef("subject_id")))
+    rows = Cursor.objects.filter(ended, source=Cursor.Source.MEMBERSHIP)
+    yield from upkeep.delete_in_batches(rows)
+
+
+def _cursors(conversation_id: int) -> QuerySet[Cursor]:
     return Cursor.objects.filter(source=Cursor.Source.CONVERSATION, subject_id=conversation_id)
+
+
+upkeep.register("cursors", purge_cursors)

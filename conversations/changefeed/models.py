@@ -76,6 +76,7 @@ class SetAsideChange(models.Model):
     # One of these, or neither: the deletion of the conversation.
     message_id = models.PositiveBigIntegerField(_("message"), null=True)
     membership_id = models.PositiveBigIntegerField(_("membership"), null=True)
+    created = models.BooleanField(default=False)  # the message was new to the reader
     error = models.CharField(_("error"), max_length=ERROR_MAX)
     at = models.DateTimeField(_("set aside"), default=timezone.now)
 

@@ -77,5 +77,10 @@ def unregister(name: str) -> None:
     _readers.pop(name, None)
 
 
+def find(name: str) -> Reader:
+    """Return the reader with this name. Raises LookupError."""
+    return _readers[name]
+
+
 def registered() -> tuple[Reader, ...]:
     return tuple(_readers.values())

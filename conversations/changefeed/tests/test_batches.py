@@ -140,6 +140,13 @@ def test_a_change_that_fails_ten_times_is_set_aside_and_holds_up_only_its_conver
     assert after.pk in notebook.created
     assert bad.pk not in notebook.created
     assert "what somebody wrote" not in aside.error
+    with pytest.raises(ValueError, match="what somebody wrote"):
+        batches.retry(aside)
+    assert SetAsideChange.objects.exists()
+    notebook.refuses = lambda batch: None
+    batches.retry(aside)
+    assert notebook.created[-1] == bad.pk
+    assert not SetAsideChange.objects.exists()
 
 
 def test_what_a_failing_reader_has_written_is_rolled_back(notebook, alice, pair):
@@ -193,6 +200,10 @@ def test_changes_of_memberships_are_read_once_as_they_are(notebook, alice, bob, 
     actions.remove_member(alice, pair.pk, bob.pk)
     notebook.read()
     assert not Membership.objects.filter(pk=change.membership_id).exists()
+    cursor = Cursor.objects.filter(source=Cursor.Source.MEMBERSHIP, subject_id=change.membership_id)
+    assert cursor.exists()
+    assert sum(deletions.purge_cursors()) == 1
+    assert not cursor.exists()
 
 
 def test_a_deleted_conversation_is_told_once_before_its_rows_go(make_notebook, alice, pair):
