@@ -10,7 +10,9 @@ nemesis.py       the faults that are injected
 history.py       what was attempted, answered and seen
 checker.py       compares the history with the database
 trial.py         runs one trial, from set-up to verdict
-sabotage.py      servers with a deliberate bug, which the proof has to find
+server.py        starts a server with the reader, and with a deliberate bug if asked
+reader.py        a reader of the change feed, whose copy of the messages must be complete
+sabotage.py      deliberate bugs, which the proof has to find
 
 It treats Chatty as a black box and never uses Chatty's own code to check it. Run it by
 `manage.py prove_delivery`. docs/proof.md describes what it proves.

@@ -21,6 +21,11 @@ _MESSAGES = (
 _CONVERSATIONS = "SELECT id, last_seq, version FROM conversations_conversation"
 _MEMBERSHIPS = "SELECT conversation_id, user_id FROM conversations_membership"
 _REACTIONS = "SELECT message_id, user_id, emoji FROM conversations_reaction"
+_COPIES = "SELECT message_id, version, body, deleted, times_new FROM proof_copy"
+_READ = (
+    "SELECT subject_id, version, seq FROM changefeed_cursor "
+    "WHERE reader = 'proof' AND source = 'conversation'"
+)
 _HEADS = "SELECT id, version FROM conversations_conversation"
 
 _CAME = {
@@ -47,6 +52,16 @@ class Row:
     deleted: bool
 
 
+@dataclass(frozen=True)
+class Copy:
+    """What the reader of reader.py has noted of a message."""
+
+    version: int
+    body: str
+    deleted: bool
+    times_new: int
+
+
 @dataclass
 class Truth:
     """The contents of the database."""
@@ -55,6 +70,7 @@ class Truth:
     counters: dict[int, tuple[int, int]]  # conversation -> (last_seq, version)
     members: set[tuple[int, int]]  # (conversation, user)
     reactions: set[tuple[int, int, str]]  # (message, user, emoji)
+    copies: dict[int, Copy] = field(default_factory=dict)  # of the reader, by message
     by_id: dict[int, Row] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +86,17 @@ def read_truth(connection: Any) -> Truth:
         counters={pk: (last_seq, version) for pk, last_seq, version in rows(_CONVERSATIONS)},
         members=set(rows(_MEMBERSHIPS)),
         reactions=set(rows(_REACTIONS)),
+        copies={
+            pk: Copy(version, body, bool(deleted), times_new)
+            for pk, version, body, deleted, times_new in rows(_COPIES)
+        },
     )
+
+
+def read_cursors(connection: Any) -> dict[int, tuple[int, int]]:
+    """Return {conversation: (last_seq, version)} up to which the reader has read."""
+    rows = connection.cursor().execute(_READ).fetchall()
+    return {pk: (seq, version) for pk, version, seq in rows}
 
 
 def read_heads(connection: Any) -> tuple[dict[int, int], set[tuple[int, int]]]:
@@ -100,6 +126,7 @@ def check(
         *check_transcripts(devices, truth, pages),
         *check_quotes(devices, truth, pages),
         *check_sights(history, truth),
+        *check_copies(truth),
     ]
 
 
@@ -218,6 +245,23 @@ def _check_untouched(
         row = truth.by_id.get(pk)
         if row is not None and pk not in touched and row.body != saying.body:
             yield Finding("lost", f"message {pk} is {row.body!r} instead of {saying.body!r}")
+
+
+def check_copies(truth: Truth) -> Iterator[Finding]:
+    """The reader knows every message as it is now, and each was new to it once."""
+    for row in truth.rows:
+        copy = truth.copies.get(row.id)
+        if copy is None:
+            yield Finding("lost", f"the reader never got message {row.id}")
+            continue
+        if (copy.version, copy.body, copy.deleted) != (row.version, row.body, row.deleted):
+            yield Finding(
+                "lost",
+                f"the reader has version {copy.version} of message {row.id} instead of {row.version}",
+            )
+        if copy.times_new != 1:
+            text = f"message {row.id} was new to the reader {copy.times_new} times"
+            yield Finding("duplicated" if copy.times_new else "lost", text)
 
 
 def check_pages(truth: Truth, pages: dict[int, list[dict[str, Any]]]) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from proof import rest, services
+from proof import reader, rest, services
 from proof.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,6 +96,9 @@ class Installation:
             raise InstallationError(
                 f"The database could not be set up:\n{written.decode()[-2000:]}"
             )
+        with self.rows() as connection:
+            connection.execute(reader.CREATE_TABLE)
+            connection.commit()
 
     async def add_server(self, kind: str, sabotage: str) -> None:
         """Start a server. `kind`: "serve" or "daphne". `sabotage`: one of SABOTAGES, or ""."""
@@ -215,9 +218,7 @@ def command(kind: str, port: int, sabotage: str) -> list[str]:
         "serve": ["manage.py", "serve", "--port", str(port)],
         "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "chatty.asgi:application"],
     }[kind]
-    if sabotage:
-        program = ["-m", "proof.sabotage", sabotage, *program]
-    return [sys.executable, *program]
+    return [sys.executable, "-m", "proof.server", sabotage or "none", *program]
 
 
 def secret_in(home: Path) -> str:

@@ -1,17 +1,14 @@
-"""Servers with a deliberate bug. The proof is only worth something if it finds each of them.
+"""Deliberate bugs for servers. The proof is only worth something if it finds each of them.
 
-    python -m proof.sabotage NAME manage.py serve ...
-
-Nothing else imports this module, and no setting enables it.
+Only proof/server.py applies them, and no setting enables them.
 """
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
-SABOTAGES = ("ack-before-commit", "no-repair", "leak-after-removal", "stale-quotes")
 _DAWDLE_SECONDS = 0.25
 
 
@@ -74,27 +71,40 @@ def stale_quotes() -> None:
     messages.excerpt = lambda message: first.setdefault(message.pk, excerpt(message))
 
 
-def main() -> None:
-    name, *arguments = sys.argv[1:]
-    import django
+def forget_cursor() -> None:
+    """Let readers continue at the present after a restart, instead of where they were."""
+    from django.db import connection, transaction
 
-    django.setup()
-    sabotage = {
-        "ack-before-commit": ack_before_commit,
-        "no-repair": no_repair,
-        "leak-after-removal": leak_after_removal,
-        "stale-quotes": stale_quotes,
-    }[name]
-    sabotage()
-    if arguments[0] == "manage.py":
-        from django.core.management import execute_from_command_line
+    from conversations.changefeed import batches
 
-        execute_from_command_line(arguments)
-    else:
-        from daphne.cli import CommandLineInterface
+    start = batches.start
 
-        CommandLineInterface().run(arguments[2:])  # after: -m daphne
+    def start_now(reader: Any) -> None:
+        start(reader)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE changefeed_cursor SET version = (SELECT version FROM conversations_conversation c "
+                "WHERE c.id = subject_id), seq = (SELECT last_seq FROM conversations_conversation c "
+                "WHERE c.id = subject_id) WHERE source = 'conversation'"
+            )
+
+    batches.start = start_now
 
 
-if __name__ == "__main__":
-    main()
+def lose_wake_up() -> None:
+    """Never wake readers after a commit: only their sweeps find what has changed."""
+    from conversations.changefeed.runner import Readers
+
+    Readers.offer = lambda self, events: None  # type: ignore[method-assign]
+
+
+BY_NAME: dict[str, Callable[[], None]] = {
+    "ack-before-commit": ack_before_commit,
+    "no-repair": no_repair,
+    "leak-after-removal": leak_after_removal,
+    "stale-quotes": stale_quotes,
+    "forget-cursor": forget_cursor,
+    "lose-wake-up": lose_wake_up,
+}
+SABOTAGES = tuple(BY_NAME)
+HARMLESS = ("lose-wake-up",)  # the proof must pass nevertheless

@@ -221,7 +221,7 @@ async def _trouble(nemesis: Nemesis, workload: Workload, until: float) -> None:
 
 
 async def _settled(installation: Installation, devices: list[Device]) -> float | None:
-    """Wait until every device has sent all its messages and is up to date.
+    """Wait until every device has sent all its messages, and devices and the reader are up to date.
 
     Returns the seconds that took, or None if it took longer than SETTLE_SECONDS.
     """
@@ -230,7 +230,9 @@ async def _settled(installation: Installation, devices: list[Device]) -> float |
         with contextlib.suppress(OSError):
             with installation.rows() as connection:
                 heads, members = checker.read_heads(connection)
-            if all(_is_settled(device, heads, members) for device in devices):
+                cursors = checker.read_cursors(connection)
+            has_read = all(cursors.get(pk, (0, 0))[1] == head for pk, head in heads.items())
+            if has_read and all(_is_settled(device, heads, members) for device in devices):
                 return passed
         await asyncio.sleep(0.1)
     return None

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from conversations.management.commands import prove_delivery
-from proof import checker, rest, services, trial
+from proof import checker, rest, sabotage, services, trial
 from proof.checker import Row, Truth
 from proof.client import Device, Person, View
 from proof.history import Change, Finding, History, Saying, Stay
@@ -56,6 +56,7 @@ def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
     ("kind", "sabotage", "wrong", "seconds"),
     [
         ("sqlite", "ack-before-commit", "lost", 1),
+        pytest.param("sqlite", "forget-cursor", "lost", 3, marks=pytest.mark.long),
         pytest.param("sqlite", "leak-after-removal", "leaked", 3, marks=pytest.mark.long),
         pytest.param("sqlite", "stale-quotes", "stale", 3, marks=pytest.mark.long),
         pytest.param("postgres", "no-repair", "lost", 1, marks=pytest.mark.long),
@@ -67,6 +68,18 @@ def test_sabotaged_server_is_detected(kind, sabotage, wrong, seconds, monkeypatc
     assert verdict.by_kind[wrong] > 0
     if wrong != "leaked":
         assert verdict.by_kind["leaked"] == 0
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("late", sabotage.HARMLESS)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_what_makes_readers_late_loses_nothing(kind, late, monkeypatch):
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 25.0)
+    verdict = tried(kind=kind, sabotage=late, seconds=6)
+    assert verdict.findings == []
+    assert verdict.settled is not None
 
 
 # --- the checker -------------------------------------------------------------------------------------

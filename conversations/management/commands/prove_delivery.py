@@ -48,7 +48,7 @@ class Command(BaseCommand):
         add(
             "--sabotage",
             choices=SABOTAGES,
-            help="Add this fault to the servers. The proof must then fail.",
+            help="Add this fault to the servers. The proof must then fail, except with lose-wake-up.",
         )
 
     def handle(self, *args: Any, only: str | None, **options: Any) -> None:
