@@ -53,6 +53,7 @@ class Site:
         self.hurried = hurried
         self.against = against
         self._stack = ExitStack()
+        self._own: dict[str, Installation] = {}
         self._furnishers: dict[Path, subprocess.Popen[str]] = {}
 
     def __enter__(self) -> Self:
@@ -88,6 +89,13 @@ class Site:
         """Chatty on PostgreSQL with its default limits."""
         url = self.postgres.create("guarded")
         return self._set_up("chatty-guarded", limits={}, DATABASE_URL=url)
+
+    def own_installation(self, name: str) -> Installation:
+        """Chatty on a PostgreSQL database that is used for nothing else."""
+        if name not in self._own:
+            url = self.postgres.create(name.replace("-", "_"))
+            self._own[name] = self._set_up(f"chatty-{name}", DATABASE_URL=url)
+        return self._own[name]
 
     @cached_property
     def other_installation(self) -> Installation:

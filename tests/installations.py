@@ -100,11 +100,18 @@ class Installation:
         return written
 
     def serve(
-        self, *arguments: str, kind: str = "serve", failing: str = "", **changes: str
+        self,
+        *arguments: str,
+        kind: str = "serve",
+        failing: str = "",
+        through: tuple[str, ...] = (),
+        **changes: str,
     ) -> ChatServer:
         """Return a started server; `kind` is "serve", "daphne" or "runserver". `failing`: when it crashes,
-        see tests/fault/failing.py."""
-        server = ChatServer(self, kind, arguments, changes, failing)
+        see tests/fault/failing.py. `through`: the program that starts manage.py, if another should."""
+        if failing:
+            through = ("-m", "tests.fault.failing", failing)
+        server = ChatServer(self, kind, arguments, changes, through)
         self.servers.append(server)
         server.start()
         return server
@@ -126,11 +133,11 @@ class ChatServer:
         kind: str,
         arguments: tuple[str, ...],
         changes: dict[str, str],
-        failing: str = "",
+        through: tuple[str, ...] = (),
     ) -> None:
         self.installation = installation
         self.kind = kind
-        self.failing = failing
+        self.through = through
         self.arguments = arguments
         self.port = free_port()
         self.changes = {"PORT": str(self.port), **changes}
@@ -144,8 +151,7 @@ class ChatServer:
     def _command(self) -> list[str]:
         match self.kind:
             case "serve":
-                program = ["-m", "tests.fault.failing", self.failing] if self.failing else []
-                return [*program, "manage.py", "serve", *self.arguments]
+                return [*self.through, "manage.py", "serve", *self.arguments]
             case "daphne":
                 where = ("-b", "127.0.0.1", "-p", str(self.port))
                 return ["-m", "daphne", *where, *self.arguments, "chatty.asgi:application"]

@@ -4,25 +4,13 @@ The cursors are claimed first (chatty/jobs/claims.py). Then one transaction read
 the reader and moves and releases the cursors. If the reader fails, its cursors are tried again later, each
 conversation alone and change by change, so that one that can't be handled holds up nothing but its own
 conversation. After ten failures it is set aside.
-
-What has changed in a conversation, for a cursor (version, seq):
-
-1. messages up to `seq` with a higher version, by version. When there are no more, the cursor gets the
-   version of the conversation.
-2. messages with a higher `seq`, by seq: new to this reader. When there are no more, the cursor gets the
-   last `seq` of the conversation.
-
-The order matters. Messages of step 2 are in their state of the conversation's version or later, because
-that was read before. So after both steps the reader knows everything up to it, even if it takes many
-batches to read a long history, and no message that was edited meanwhile is taken for a known one.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -32,7 +20,6 @@ from django.utils import timezone
 from chatty.jobs import claims
 from chatty.jobs.work import ERROR_MAX
 from chatty.ops import logs, metrics
-from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
 from conversations.changefeed.readers import (
     Batch,
@@ -41,6 +28,7 @@ from conversations.changefeed.readers import (
     Reader,
     find,
 )
+from conversations.changefeed.steps import Step, move, read_steps, stored
 from conversations.models import Membership, Message
 
 logger = logging.getLogger(__name__)
@@ -57,18 +45,6 @@ class Outcome(msgspec.Struct):
     more: set[int] = msgspec.field(default_factory=set)
 
 
-class _Step(msgspec.Struct):
-    """What a cursor is to be moved over."""
-
-    cursor: Cursor
-    batch: Batch
-    version: int
-    seq: int
-    ended: bool = False
-    gone: bool = False  # the cursor itself is to be removed
-    more: bool = False
-
-
 def start(reader: Reader) -> None:
     """Note that a reader exists. One that starts `now` gets its cursors in the same transaction, so that it
     is called with every change that commits afterwards, and with none before."""
@@ -81,7 +57,7 @@ def start(reader: Reader) -> None:
         _state, created = ReaderState.objects.get_or_create(name=reader.name)
         if not created or reader.starts == "beginning":
             return
-        now = _stored(timezone.now())
+        now = stored(timezone.now())
         with connection.cursor() as cursor:
             for statement in (_START_CONVERSATIONS, _START_MEMBERSHIPS):
                 cursor.execute(statement, [reader.name, now])
@@ -140,9 +116,9 @@ def _handle(reader: Reader, cursors: Sequence[Cursor], most: int, outcome: Outco
     """One call for all cursors together."""
     try:
         with transaction.atomic():
-            steps = _read_steps(cursors, most)
+            steps = read_steps(cursors, most)
             _call(reader, steps)
-            _move(steps)
+            move(steps)
     except claims.ClaimLostError:
         logger.warning("A claim of reader %s ran out", reader.name)
     except Exception as error:
@@ -154,16 +130,16 @@ def _handle(reader: Reader, cursors: Sequence[Cursor], most: int, outcome: Outco
 
 def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
     """One call per change, until one fails again. It stays claimed until the end."""
-    steps: list[_Step] = []
+    steps: list[Step] = []
     try:
         for number in range(1, STEPS_MAX + 1):
             with transaction.atomic():
-                steps = _read_steps([cursor], 1)
+                steps = read_steps([cursor], 1)
                 (step,) = steps
                 _call(reader, steps)
                 ends = not step.more or number == STEPS_MAX
                 if ends:
-                    _move(steps)
+                    move(steps)
                 else:
                     # The one that failed is behind: its successors have their own count.
                     values = {"version": step.version, "seq": step.seq, "failures": 1}
@@ -184,7 +160,7 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
             outcome.more.add(cursor.subject_id)
 
 
-def _call(reader: Reader, steps: Sequence[_Step]) -> None:
+def _call(reader: Reader, steps: Sequence[Step]) -> None:
     batch = Batch(
         tuple(change for step in steps for change in step.batch.messages),
         tuple(change for step in steps for change in step.batch.memberships),
@@ -215,7 +191,7 @@ def _give_back(reader: Reader, cursors: Sequence[Cursor], error: Exception) -> N
             return  # the claims run out by themselves
 
 
-def _set_aside(reader: Reader, steps: Sequence[_Step], error: Exception) -> None:
+def _set_aside(reader: Reader, steps: Sequence[Step], error: Exception) -> None:
     """Note the change that can't be handled, and go on behind it."""
     (step,) = steps
     text = logs.describe_error(error)[:ERROR_MAX]
@@ -229,7 +205,7 @@ def _set_aside(reader: Reader, steps: Sequence[_Step], error: Exception) -> None
             _note(reader, member.conversation_id, text, membership_id=member.membership_id)
         for conversation_id in step.batch.deleted_conversations:
             _note(reader, conversation_id, text)
-        _move(steps)
+        move(steps)
 
 
 def _note(reader: Reader, conversation_id: int, error: str, **which: Any) -> None:
@@ -245,158 +221,6 @@ def _make_cursors(reader: Reader, source: str, ids: Iterable[int]) -> None:
     Cursor.objects.bulk_create(new, ignore_conflicts=True)
 
 
-def _read_steps(cursors: Sequence[Cursor], most: int) -> list[_Step]:
-    """Return what each cursor has to be moved over: up to `most` changes each."""
-    if cursors[0].source == Cursor.Source.MEMBERSHIP:
-        return _read_memberships(cursors)
-    rows: dict[int, list[_Row]] = {cursor.subject_id: [] for cursor in cursors}
-    heads: dict[int, _Head] = {}
-    for conversation, version, last_seq, deleted, pk, seq, changed in _read_rows(cursors, most):
-        heads[conversation] = (version, last_seq, bool(deleted))
-        if pk is not None:
-            rows[conversation].append((pk, seq, changed))
-    return [
-        _make_step(cursor, heads.get(cursor.subject_id), rows[cursor.subject_id], most)
-        for cursor in cursors
-    ]
-
-
-_Row = tuple[int, int, int]  # message id, seq, version
-_Head = tuple[int, int, bool]  # version, last_seq, deleted
-
-
-def _make_step(cursor: Cursor, head: _Head | None, rows: list[_Row], most: int) -> _Step:
-    gone = Batch(deleted_conversations=(cursor.subject_id,))
-    if head is None:  # its rows were removed: it was orphaned, or made for an id that never existed
-        batch = gone if cursor.orphaned else Batch()
-        return _Step(cursor, batch, cursor.version, cursor.seq, gone=True)
-    version, last_seq, deleted = head
-    if deleted:
-        return _Step(cursor, Batch() if cursor.ended else gone, version, last_seq, ended=True)
-    changed = sorted((row for row in rows if row[1] <= cursor.seq), key=lambda row: row[2])
-    if len(changed) >= most:
-        part = changed[:most]
-        return _Step(cursor, _batch_of(cursor, part), part[-1][2], cursor.seq, more=True)
-    new = sorted((row for row in rows if row[1] > cursor.seq), key=lambda row: row[1])
-    part = new[: most - len(changed)]
-    seq = part[-1][1] if len(part) < len(new) or len(new) >= most else last_seq
-    batch = _batch_of(cursor, [*changed, *part])
-    return _Step(cursor, batch, version, seq, more=seq < last_seq)
-
-
-def _batch_of(cursor: Cursor, rows: Iterable[_Row]) -> Batch:
-    conversation, known = cursor.subject_id, cursor.seq
-    return Batch(
-        tuple(
-            MessageChange(conversation, pk, seq, version, seq > known) for pk, seq, version in rows
-        )
-    )
-
-
-def _read_rows(cursors: Sequence[Cursor], most: int) -> list[tuple[Any, ...]]:
-    """Return (conversation id, its version, its last seq, whether deleted, message id, seq, version): one
-    row without a message for conversations in which nothing has changed.
-
-    All from one snapshot. On SQLite, the transaction is exclusive.
-    """
-    ids = [cursor.subject_id for cursor in cursors]
-    if connection.vendor == "postgresql":
-        columns = [ids, [each.version for each in cursors], [each.seq for each in cursors]]
-        return fetch_rows(_READ_CHANGES, [*map(list_ids, columns), most, most])
-    heads = fetch_rows(_READ_HEADS, [list_ids(ids)])
-    known = {cursor.subject_id: cursor for cursor in cursors}
-    found: list[tuple[Any, ...]] = []
-    for head in heads:
-        cursor = known[head[0]]
-        where = [cursor.subject_id, cursor.version, cursor.seq, most]
-        changed = fetch_rows(_READ_CHANGED, where)
-        new = fetch_rows(_READ_NEW, [cursor.subject_id, cursor.seq, most])
-        found += [(*head, *row) for row in [*changed, *new]] or [(*head, None, None, None)]
-    return found
-
-
-def _read_memberships(cursors: Sequence[Cursor]) -> list[_Step]:
-    ids = [cursor.subject_id for cursor in cursors]
-    rows = {pk: row for pk, *row in fetch_rows(_read_clocks(), [list_ids(ids)])}
-    steps = []
-    for cursor in cursors:
-        row = rows.get(cursor.subject_id)
-        if row is None:
-            steps.append(_Step(cursor, Batch(), cursor.version, 0, gone=True))
-            continue
-        conversation_id, user_id, clock = row
-        change = MembershipChange(cursor.subject_id, conversation_id, user_id)
-        batch = Batch(memberships=(change,)) if clock > cursor.version else Batch()
-        steps.append(_Step(cursor, batch, clock, 0))
-    return steps
-
-
-def _move(steps: Sequence[_Step]) -> None:
-    """Move and release the cursors. Raises ClaimLostError if one is not claimed any more."""
-    for step in steps:
-        if step.gone:
-            claims.finish(step.cursor)
-    moved = [step for step in steps if not step.gone]
-    if not moved:
-        return
-    now = timezone.now()
-    if connection.vendor == "postgresql":
-        columns = [
-            [step.cursor.pk for step in moved],
-            [step.version for step in moved],
-            [step.seq for step in moved],
-            [int(step.ended) for step in moved],
-        ]
-        claim = moved[0].cursor.claim
-        count = len(fetch_rows(_MOVE, [now, *map(list_ids, columns), claim]))
-    else:
-        values = [
-            (step.version, step.seq, step.ended, _stored(now), step.cursor.pk, step.cursor.claim)
-            for step in moved
-        ]
-        with connection.cursor() as cursor:
-            cursor.executemany(_MOVE_ONE, values)
-            count = cursor.rowcount
-    if count != len(moved):
-        raise claims.ClaimLostError
-
-
-def _stored(at: datetime) -> Any:
-    """Return a time as SQL without the ORM has to pass it."""
-    return connection.ops.adapt_datetimefield_value(at)
-
-
-# Built from constants. All values are parameters.
-_READ_CHANGES = """
-    SELECT c.id, c.version, c.last_seq, c.deleted_at IS NOT NULL, m.id, m.seq, m.version
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS k(conversation, version, seq)
-    JOIN conversations_conversation c ON c.id = k.conversation
-    LEFT JOIN LATERAL (
-        (SELECT x.id, x.seq, x.version FROM conversations_message x
-         WHERE x.conversation_id = k.conversation AND x.version > k.version AND x.seq <= k.seq
-         ORDER BY x.version LIMIT %s)
-        UNION ALL
-        (SELECT x.id, x.seq, x.version FROM conversations_message x
-         WHERE x.conversation_id = k.conversation AND x.seq > k.seq
-         ORDER BY x.seq LIMIT %s)
-    ) m ON true"""
-_READ_HEADS = """
-    SELECT id, version, last_seq, deleted_at IS NOT NULL FROM conversations_conversation
-    WHERE id IN (SELECT value FROM json_each(%s))"""
-_READ_CHANGED = """
-    SELECT id, seq, version FROM conversations_message
-    WHERE conversation_id = %s AND version > %s AND seq <= %s ORDER BY version LIMIT %s"""
-_READ_NEW = """
-    SELECT id, seq, version FROM conversations_message
-    WHERE conversation_id = %s AND seq > %s ORDER BY seq LIMIT %s"""
-_MOVE = """
-    UPDATE changefeed_cursor AS k SET version = new.version, seq = new.seq, ended = new.ended <> 0,
-    due_at = %s::timestamptz, claim = '', claimed_until = NULL, failures = 0, error = ''
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-    AS new(id, version, seq, ended) WHERE k.id = new.id AND k.claim = %s RETURNING k.id"""
-_MOVE_ONE = """
-    UPDATE changefeed_cursor SET version = %s, seq = %s, ended = %s, due_at = %s, claim = '',
-    claimed_until = NULL, failures = 0, error = '' WHERE id = %s AND claim = %s"""
 _NEW_CURSOR = """
     INSERT INTO changefeed_cursor (reader, source, subject_id, version, seq, due_at, ended, orphaned,
     claim, failures, error)"""
@@ -406,9 +230,3 @@ _START_CONVERSATIONS = f"""{_NEW_CURSOR}
 _START_MEMBERSHIPS = f"""{_NEW_CURSOR}
     SELECT %s, 'membership', id, clock, 0, %s, false, false, '', 0, ''
     FROM conversations_membership"""  # noqa: S608
-
-
-@cache
-def _read_clocks() -> str:
-    return f"""SELECT id, conversation_id, user_id, clock FROM conversations_membership
-        WHERE id {in_ids()}"""  # noqa: S608 - a constant
