@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -135,25 +136,35 @@ class _ReaderTask:
         while True:
             await self._filled.wait()
             await asyncio.sleep(GATHER_SECONDS)
-            # Cleared before the work: what comes meanwhile may come after the last look.
+            # Cleared before the work: what comes meanwhile is gathered for the next round.
             self._filled.clear()
             if self._pairs:
                 pairs, self._pairs = self._pairs, set()
                 ids = await self._retry(sweeps.membership_ids, pairs)
                 self._add(str(Cursor.Source.MEMBERSHIP), ids)
-            while self._waiting and self._active:
+            until = time.monotonic()
+            while self._active and (subjects := self._take(until)):
                 started = time.monotonic()
-                await self._run_batch()
+                await self._run_batch(*subjects)
                 # Pause as long as it took, so that catching up takes at most half of the time.
                 await asyncio.sleep(time.monotonic() - started)
+            if self._active and self._waiting:
+                self._filled.set()
 
-    async def _run_batch(self) -> None:
-        source = next(iter(self._waiting))[0]
-        taken: dict[int, float] = {}
-        for subject, since in list(self._waiting.items()):
-            if subject[0] == source and len(taken) < batches.SUBJECTS_MAX:
-                taken[subject[1]] = since
-                del self._waiting[subject]
+    def _take(self, until: float) -> tuple[str, dict[int, float]] | None:
+        """Remove subjects of one source that have been waiting since `until` or longer. Return (source,
+        id -> since when)."""
+        found = [(key, since) for key, since in self._waiting.items() if since <= until]
+        if not found:
+            return None
+        source = found[0][0][0]
+        taken = {pk: since for (of, pk), since in found if of == source}
+        taken = dict(itertools.islice(taken.items(), batches.SUBJECTS_MAX))
+        for pk in taken:
+            del self._waiting[source, pk]
+        return source, taken
+
+    async def _run_batch(self, source: str, taken: dict[int, float]) -> None:
         started = time.monotonic()
         try:
             outcome = await self._threads.run(
