@@ -13,7 +13,7 @@ class Job(Work):
     name = models.CharField(_("name"), max_length=60)  # of the registered function
     arguments = models.JSONField(
         _("arguments"), default=dict
-    )  # ids and numbers, never anybody's words
+    )  # ids and numbers, never anyone's words
     # At most one job with this key waits at a time; NULL: any number.
     key = models.CharField(max_length=120, null=True, unique=True, editable=False)
     # How often it was asked for, with this key. If that increases while the job runs, it runs again.

@@ -47,7 +47,7 @@ class ReaderStateAdmin(_ReaderAdmin):
         rows.update(active=False)
         self.message_user(
             request,
-            _("They stop within seconds. What changes meanwhile is read when they continue."),
+            _("They stop within seconds. What changes until they continue is read then."),
         )
 
     @admin.action(description=_("Continue"), permissions=["operate"])
@@ -58,7 +58,7 @@ class ReaderStateAdmin(_ReaderAdmin):
 
 @admin.register(Cursor)
 class CursorAdmin(_ReaderAdmin):
-    """Only those that failed: nobody wants to look at the others."""
+    """Only those that failed: no one wants to look at the others."""
 
     list_display = ("reader", "source", "subject_id", "failures", "error", "due_at", "set_aside_at")
     list_filter = ("reader", ("set_aside_at", admin.EmptyFieldListFilter))

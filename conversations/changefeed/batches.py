@@ -92,7 +92,7 @@ def retry(aside: SetAsideChange) -> None:
     reader = find(aside.reader)
     with transaction.atomic():
         if not SetAsideChange.objects.select_for_update().filter(pk=aside.pk).exists():
-            return  # somebody else was faster
+            return  # someone else was faster
         batch = _read_again(aside)
         if batch:
             reader.handle(batch)

@@ -136,7 +136,7 @@ class _ReaderTask:
         while True:
             await self._filled.wait()
             await asyncio.sleep(GATHER_SECONDS)
-            # Cleared before the work: what comes meanwhile is gathered for the next round.
+            # Cleared before the work: what comes during it is gathered for the next round.
             self._filled.clear()
             if self._pairs:
                 pairs, self._pairs = self._pairs, set()

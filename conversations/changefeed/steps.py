@@ -9,7 +9,7 @@ What has changed in a conversation, for a cursor (version, seq):
 
 The order matters. Messages of step 2 are in their state of the conversation's version or later, because
 that was read before. So after both steps the reader knows everything up to it, even if it takes many
-batches to read a long history, and no message that was edited meanwhile is taken for a known one.
+batches to read a long history, and no message that was edited in between is taken for a known one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finding what readers don't know yet, in case that nobody woke them."""
+"""Finding what readers don't know yet, in case that no one woke them."""
 
 from __future__ import annotations
 
