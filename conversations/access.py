@@ -18,6 +18,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.rows import attach, column_count, columns_of, instance_from_row, instance_maker
 from chatty.statements import fetch_rows
+from conversations import capabilities
 from conversations.models import Conversation, Membership, Message
 
 # Raw SQL, because every request and frame about a conversation needs it, most of them twice: the ORM took
@@ -131,7 +132,7 @@ def permissions(membership: Membership) -> list[str]:
     `edit-own`: with the member's own messages, `delete-any`: with everyone's. Pages decide by these words
     what they show (static/css/components/message_actions.css).
     """
-    allowed = ["react", "reply", "edit-own", "delete-own"]
+    allowed = ["react", "reply", "edit-own", "delete-own", *capabilities.permissions_of(membership)]
     return [*allowed, "delete-any", "manage"] if can_manage(membership) else allowed
 
 

@@ -19,7 +19,7 @@ from chatty.common import structs
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 from chatty.common.text import clean_body
-from conversations import limits, markdown, mentions
+from conversations import capabilities, limits, markdown, mentions
 
 # Characters of a text that nearly always contain the whole excerpt, even with long runs of white space.
 _BEGINNING = 8 * limits.EXCERPT_MAX
@@ -117,8 +117,14 @@ def render(
     content: Content, parse: Callable[[str], markdown.Parts] = markdown.render_with_parser
 ) -> Rendered:
     """Render clean content. Pure. `parse` is called for a body that needs the parser."""
-    parts = markdown.render_without_parser(content.body) or parse(content.body)
-    return Rendered(parts.html, parts.text, mentions.find_calls(parts.words))
+    words = markdown.render_without_parser(content.body) or parse(content.body)
+    html, text = words.html, words.text
+    for name, render_part in capabilities.parts().items():
+        value = getattr(content, name)
+        if value != _defaults(type(content))[name]:
+            part = render_part(value)
+            html, text = html + part.html, f"{text}\n{part.text}".strip()
+    return Rendered(html, text, mentions.find_calls(words.words))
 
 
 def excerpt_of(text: str) -> str:
@@ -136,15 +142,17 @@ def unknown_reply_to(code: str) -> ChatError:
 
 
 def _empty() -> dict[str, Any]:
-    values: dict[str, Any] = {"body": ""}
-    for field in _newer_fields(Content):
-        values[field.name] = _default(field)
-    return values
+    return {"body": "", **_defaults(Content)}
 
 
 @lru_cache(maxsize=8)
 def _newer_fields(kind: type[Content]) -> tuple[msgspec.structs.FieldInfo, ...]:
     return tuple(field for field in msgspec.structs.fields(kind) if field.name not in _IN_LIST)
+
+
+@lru_cache(maxsize=8)
+def _defaults(kind: type[Content]) -> dict[str, Any]:
+    return {field.name: _default(field) for field in _newer_fields(kind)}
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -23,7 +23,7 @@ from accounts.wire import PersonOut
 from chatty.assets import static_files
 from chatty.assets.static_files import APP_STYLE_PARTS
 from chatty.version import __version__
-from conversations import notices, wire
+from conversations import capabilities, notices, wire
 from conversations.web import layout, message_page, page_data, rows, script_templates
 from conversations.web.faces import face_of, initials
 from conversations.web.layout import SidebarItem
@@ -141,6 +141,15 @@ def _import_map(templates: str) -> SafeString:
     imports = static_files.import_map() | {"chatty/templates.js": templates}
     tag = json_script({"imports": imports})
     return mark_safe(tag.removeprefix('<script type="application/json">').removesuffix("</script>"))
+
+
+@register.simple_tag(takes_context=True)
+def slot(context: Context, name: str) -> SafeString:
+    """Render what capabilities have registered for this place."""
+    assert context.template is not None
+    engine = context.template.engine
+    drawn = [engine.get_template(each).render(context) for each in capabilities.templates_in(name)]
+    return mark_safe("".join(drawn))
 
 
 @register.inclusion_tag("conversations/_sidebar.html", takes_context=True)
