@@ -22,9 +22,10 @@ _CONVERSATIONS = "SELECT id, last_seq, version FROM conversations_conversation"
 _MEMBERSHIPS = "SELECT conversation_id, user_id FROM conversations_membership"
 _REACTIONS = "SELECT message_id, user_id, emoji FROM conversations_reaction"
 _COPIES = "SELECT message_id, version, body, deleted, times_new FROM proof_copy"
-_READ = (
-    "SELECT subject_id, version, seq FROM changefeed_cursor "
-    "WHERE reader = 'proof' AND source = 'conversation'"
+_UNREAD = (
+    "SELECT count(*) FROM conversations_conversation c LEFT JOIN changefeed_cursor k "
+    "ON k.reader = 'proof' AND k.source = 'conversation' AND k.subject_id = c.id "
+    "WHERE c.version > 0 AND (k.id IS NULL OR k.version < c.version OR k.seq < c.last_seq)"
 )
 _HEADS = "SELECT id, version FROM conversations_conversation"
 
@@ -93,10 +94,10 @@ def read_truth(connection: Any) -> Truth:
     )
 
 
-def read_cursors(connection: Any) -> dict[int, tuple[int, int]]:
-    """Return {conversation: (last_seq, version)} up to which the reader has read."""
-    rows = connection.cursor().execute(_READ).fetchall()
-    return {pk: (seq, version) for pk, version, seq in rows}
+def count_unread(connection: Any) -> int:
+    """Return how many conversations the reader doesn't know completely."""
+    (count,) = connection.cursor().execute(_UNREAD).fetchone()
+    return int(count)
 
 
 def read_heads(connection: Any) -> tuple[dict[int, int], set[tuple[int, int]]]:

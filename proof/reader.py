@@ -24,7 +24,7 @@ _COPY = """
 
 
 def register() -> None:
-    changefeed.register(changefeed.Reader(NAME, "beginning", handle))
+    changefeed.register(changefeed.Reader(NAME, "beginning", lambda batch: handle(batch)))
 
 
 def handle(batch: changefeed.Batch) -> None:

@@ -230,9 +230,8 @@ async def _settled(installation: Installation, devices: list[Device]) -> float |
         with contextlib.suppress(OSError):
             with installation.rows() as connection:
                 heads, members = checker.read_heads(connection)
-                cursors = checker.read_cursors(connection)
-            has_read = all(cursors.get(pk, (0, 0))[1] == head for pk, head in heads.items())
-            if has_read and all(_is_settled(device, heads, members) for device in devices):
+                unread = checker.count_unread(connection)
+            if not unread and all(_is_settled(device, heads, members) for device in devices):
                 return passed
         await asyncio.sleep(0.1)
     return None

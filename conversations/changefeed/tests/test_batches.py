@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -108,6 +109,31 @@ def test_a_reader_switched_on_beside_100_000_messages_sees_none_of_them(make_not
     notebook.read()
     assert notebook.batches == []
     pair.refresh_from_db()
+    message = say(alice, pair, "after")
+    notebook.read()
+    assert notebook.seen == [(message.seq, True)]
+
+
+def test_a_reader_100_000_changes_behind_catches_up_in_small_batches(notebook, alice, pair):
+    fill(pair, alice.pk, 100_000)
+    batches.start(notebook.reader)
+    changes, rounds = 0, 0
+    while more := batches.run_batch(notebook.reader, CONVERSATION, [pair.pk]):
+        changes, rounds = changes + more.changes, rounds + 1
+        assert len(notebook.batches[-1]) <= batches.CHANGES_MAX
+        if not more.more:
+            break
+    pair.refresh_from_db()
+    assert changes == pair.last_seq
+    assert len(set(notebook.created)) == len(notebook.created) == changes
+    assert rounds <= changes // batches.CHANGES_MAX + 2
+
+
+def test_a_restored_backup_is_read_from_its_own_cursors(notebook, alice, pair):
+    say(alice, pair, "before")
+    notebook.read()
+    notebook.batches.clear()
+    call_command("new_epoch")
     message = say(alice, pair, "after")
     notebook.read()
     assert notebook.seen == [(message.seq, True)]

@@ -1,0 +1,76 @@
+"""A server with the reader of the proof, which crashes once at a critical moment of handling a batch:
+
+    python -m tests.fault.failing_reader MOMENT manage.py serve ...
+
+MOMENT: after-claim, after-handling (nothing is committed yet), before-commit (the cursor is moved) or
+after-commit. never: it does not crash. Claims last a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import Any
+
+from tests.fault.failing import die_once
+
+MOMENTS = ("after-claim", "after-handling", "before-commit", "after-commit")
+
+
+def fail_at(moment: str) -> None:
+    from django.db import transaction
+
+    from conversations.changefeed import batches
+    from proof import reader
+
+    def dying_after(function: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            result = function(*args, **options)
+            die_once()
+            return result
+
+        return call
+
+    if moment == "after-claim":
+        claim = batches.claims.claim
+        batches.claims.claim = lambda *args, **options: _die_if_any(claim(*args, **options))
+    elif moment == "after-handling":
+        reader.handle = dying_after(reader.handle)
+    elif moment == "before-commit":
+        batches.move = dying_after(batches.move)
+    elif moment == "after-commit":
+        move = batches.move
+
+        def moved(steps: Any) -> None:
+            move(steps)
+            transaction.on_commit(die_once)
+
+        batches.move = moved
+
+
+def _die_if_any(rows: list[Any]) -> list[Any]:
+    if rows:
+        die_once()
+    return rows
+
+
+def main() -> None:
+    moment, *arguments = sys.argv[1:]
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatty.settings")
+    import django
+
+    django.setup()
+    from django.core.management import execute_from_command_line
+
+    from chatty.jobs import claims
+    from proof import reader
+
+    claims.claim = partial(claims.claim, lease=1.0)
+    fail_at(moment)
+    reader.register()
+    execute_from_command_line(arguments)
+
+
+if __name__ == "__main__":
+    main()
