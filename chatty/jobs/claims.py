@@ -16,8 +16,10 @@ much. Times further in the future than they could ever have been set are therefo
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -36,6 +38,10 @@ W = TypeVar("W", bound=Work)
 LEASE_SECONDS = 30.0  # how long a claim lasts if it isn't extended
 RETRY_SECONDS = 1.0  # after the first failure; doubled with each
 RETRY_SECONDS_MAX = 600.0
+QUERY_CANCELED = "57014"  # SQLSTATE: statement_timeout
+# How often workers look for rows that nobody has woken them for, while any are waiting and otherwise.
+SWEEP_SECONDS = 1.0
+IDLE_SWEEP_SECONDS = 5.0
 KILLED = "The process ended while it worked on this."
 
 
@@ -160,8 +166,27 @@ def retry_delay(failures: int) -> timedelta:
 
 def is_database_trouble(error: BaseException) -> bool:
     """Whether the error comes from the state of the database (down, locked, restarting), not from the
-    work."""
-    return isinstance(error, DATABASE_ERRORS)
+    work. A statement that takes too long is the work's own failure, or it would be repeated for ever."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return isinstance(error, DATABASE_ERRORS) and sqlstate != QUERY_CANCELED
+
+
+def sweep_delay(rows: QuerySet[Any]) -> float:
+    """Return how long a worker should wait before it looks again for rows that are due, in seconds."""
+    waiting = rows.filter(set_aside_at=None)
+    next_one = waiting.filter(claim="").order_by("due_at").values_list("due_at", flat=True).first()
+    if next_one is not None:
+        seconds = (next_one - timezone.now()).total_seconds()
+        # Already due: another process is quicker, or something keeps it from being claimed.
+        return min(seconds if seconds > 0 else SWEEP_SECONDS, IDLE_SWEEP_SECONDS)
+    return SWEEP_SECONDS if waiting.exists() else IDLE_SWEEP_SECONDS
+
+
+def give_all_back(rows: Iterable[Work]) -> None:
+    """Give back claims on which no work has begun."""
+    for row in rows:
+        with contextlib.suppress(ClaimLostError):
+            give_back(row)
 
 
 def _claimed(row: Work) -> QuerySet[Any]:

@@ -126,6 +126,38 @@ READER_LAG = _gauge(
     "reader",
 )
 
+# --- jobs and deliveries --------------------------------------------------------------------------------
+
+JOBS_WAITING = _gauge(
+    "jobs_waiting", "Jobs that are due, or will be tried again after a failure.", "livemax", "job"
+)
+JOBS_AGE = _gauge(
+    "jobs_waiting_seconds", "Since when the oldest of these jobs waits.", "livemax", "job"
+)
+JOBS_SET_ASIDE = _gauge(
+    "jobs_set_aside", "Jobs that failed too often and wait for an administrator.", "livemax", "job"
+)
+DELIVERIES_WAITING = _gauge(
+    "outgoing_waiting",
+    "Deliveries to other servers, such as emails, that have not been sent yet.",
+    "livemax",
+    "kind",
+)
+DELIVERIES_AGE = _gauge(
+    "outgoing_waiting_seconds", "Since when the oldest of these deliveries waits.", "livemax", "kind"
+)
+DELIVERIES_SET_ASIDE = _gauge(
+    "outgoing_set_aside",
+    "Deliveries that could not be sent and wait for an administrator.",
+    "livemax",
+    "kind",
+)
+DESTINATIONS_UNREACHABLE = _gauge(
+    "outgoing_destinations_unreachable",
+    "Other servers, such as the mail server, that could not be reached the last time.",
+    "livemax",
+)
+
 # --- the channel layer ----------------------------------------------------------------------------------
 
 LAYER_UP = _gauge(

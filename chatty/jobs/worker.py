@@ -1,0 +1,101 @@
+"""Runs jobs in the background of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import connection
+
+from chatty.common.errors import DATABASE_ERRORS
+from chatty.common.threads import DatabaseThreads
+from chatty.jobs import claims, queue, wakeups
+from chatty.jobs.models import Job
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PARALLEL = 2  # jobs at a time, on PostgreSQL
+CLAIMED_MAX = 10  # at a time: a claim costs a commit
+RETRY_SECONDS = 1.0  # after the database couldn't be reached
+STOP_SECONDS = 5.0  # for the steps that are running
+
+
+class Jobs:
+    """The background task of all jobs: `run` is restarted if it fails."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._threads = threads
+        self._bell = wakeups.Bell()
+        self._claimed: list[Job] = []
+        self._stopping = False
+        self._steps: set[asyncio.Task[None]] = set()
+        # SQLite has one writer, so more than one would only wait for each other.
+        self._parallel = 1 if connection.vendor == "sqlite" else PARALLEL
+        wakeups.jobs.add(self._bell)
+
+    async def run(self) -> None:
+        await run_until_done(self._threads, queue.ensure_recurring)
+        while not self._stopping:
+            wait = await self._run_due()
+            await self._bell.wait(wait)
+        await asyncio.Event().wait()  # or it would be restarted
+
+    async def _run_due(self) -> float:
+        """Run what is due. Return how long to wait for more, in seconds."""
+        while not self._stopping:
+            self._claimed += await run_until_done(self._threads, queue.claim, CLAIMED_MAX)
+            if not self._claimed:
+                break
+            self._steps = {asyncio.create_task(self._run_claimed()) for _ in range(self._parallel)}
+            await asyncio.gather(*self._steps)
+        return await run_until_done(self._threads, claims.sweep_delay, queue.known())
+
+    async def _run_claimed(self) -> None:
+        while self._claimed and not self._stopping:
+            started = time.monotonic()
+            await self._run_step(self._claimed.pop(0))
+            if connection.vendor == "sqlite":
+                # Pause as long as the step took, so that jobs take at most half of the writer's time.
+                await asyncio.sleep(time.monotonic() - started)
+
+    async def _run_step(self, job: Job) -> None:
+        try:
+            await self._threads.run(queue.run, job)
+        except DATABASE_ERRORS as error:
+            # The claim runs out by itself, and the job is repeated.
+            logger.warning("Jobs are waiting for the database: %s", type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def stop(self) -> None:
+        """Finish the steps that are running, and give the other claims back."""
+        self._stopping = True
+        wakeups.jobs.remove(self._bell)
+        self._bell.ring()
+        if self._steps:
+            await asyncio.wait(self._steps, timeout=STOP_SECONDS)
+        claimed, self._claimed = self._claimed, []
+        try:
+            await self._threads.run(claims.give_all_back, claimed)
+        except DATABASE_ERRORS:
+            return  # they run out
+
+
+async def run_until_done(
+    threads: DatabaseThreads, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Run a function in a thread, again and again until the database can be reached."""
+    failed = False
+    while True:
+        try:
+            return await threads.run(function, *args, **kwargs)
+        except DATABASE_ERRORS as error:
+            if not failed:
+                logger.warning("Background work waits for the database: %s", type(error).__name__)
+            failed = True
+            await asyncio.sleep(RETRY_SECONDS)
