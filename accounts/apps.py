@@ -11,4 +11,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("accounts.receivers")
+        import_module("accounts.actions.passwords")  # registers its email
         import_module("accounts.upkeep")

@@ -1,72 +1,95 @@
-"""Emails, sent by a background thread.
+"""Emails, sent as deliveries (chatty/jobs/deliveries.py): none is lost, and no request waits for them.
 
-A mail server may take seconds to respond. Requests do not wait for it, so they stay fast and their
-duration does not reveal whether there was anything to send.
+The row of a delivery names a template and what its words are made of. They are made when it is sent, in
+the language of the person, together with any link.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+import smtplib
+from collections.abc import Callable, Mapping
+from email.utils import parseaddr
+from typing import Any
 
+from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import connections
-from django.template.loader import render_to_string
-from django.utils import translation
-from django.utils.translation import gettext as _
 
-from accounts.models import User
-from chatty.common.errors import ChatError
-from chatty.ops import logs, metrics
+from chatty.jobs import deliveries
+from chatty.jobs.deliveries import DestinationError, PostponedError, RefusedError
+from chatty.jobs.models import Delivery
+from chatty.ops import metrics
 
-log = logging.getLogger(__name__)
+KIND = "email"
+DESTINATION = "mail server"
 
-WAITING_MAX = 8
+# Returns the email for the data of a delivery, or None if there is nothing to send any more.
+Template = Callable[[dict[str, Any]], EmailMessage | None]
 
-# One thread needs one database connection. The minimum of DATABASE_POOL includes it.
-_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
-_places = threading.BoundedSemaphore(WAITING_MAX)
+_templates: dict[str, Template] = {}
 
 
-def send_in_background(email: Callable[[], EmailMessage | None]) -> None:
-    """Send what `email` returns. Raises ChatError("busy") while too many emails are waiting.
+def register(name: str, template: Template) -> None:
+    """Register the template of an email. Raises ValueError if the name is taken."""
+    if name in _templates:
+        raise ValueError(f"There is a template {name!r} already.")
+    _templates[name] = template
 
-    `email` is called in the background thread too. A failure is only logged, and an unsent email is
-    lost if the process is killed: people can request another.
+
+def send_later(template: str, data: Mapping[str, Any], *, ordering: str = "") -> None:
+    """Send an email after the commit of the current transaction.
+
+    `data`: for the template, as JSON. Only ids, addresses and settings: no words, links or tokens.
     """
-    if not _places.acquire(blocking=False):
-        raise ChatError("busy", retry_after=10)
-    _executor.submit(_deliver, email)
+    if template not in _templates:
+        raise LookupError(f"There is no template {template!r}.")
+    deliveries.deliver(KIND, DESTINATION, template, data, ordering=ordering)
 
 
-def _deliver(email: Callable[[], EmailMessage | None]) -> None:
+def _prepare(delivery: Delivery) -> EmailMessage | None:
+    mail = _templates[delivery.template](delivery.data)
+    if mail is not None:
+        # The same for each attempt, so that mail servers and programs recognise a repeat.
+        _name, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
+        domain = sender.rpartition("@")[2] or "localhost"
+        mail.extra_headers["Message-ID"] = f"<{delivery.reference}@{domain}>"
+    return mail
+
+
+def _send(mail: EmailMessage) -> None:
     try:
-        try:
-            mail = email()
-        finally:
-            connections.close_all()  # free it before waiting for the mail server
-        if mail is not None:
-            mail.send()
-            metrics.MAILS.labels("sent").inc()
+        mail.send()
     except Exception as error:
         metrics.MAILS.labels("failed").inc()
-        # The log must not contain the recipient.
-        log.error("An email could not be sent: %s", logs.describe_error(error))
-    finally:
-        _places.release()
+        raise _explain(error) from None
+    metrics.MAILS.labels("sent").inc()
 
 
-def password_reset_email(user: User, *, site: str, path: str, language: str) -> EmailMessage:
-    """Return the email with the reset link.
+def _explain(error: Exception) -> Exception:
+    """Return an error without the recipient's address, which the mail server's answers contain."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code = max((code for code, _text in error.recipients.values()), default=0)
+        text = f"The mail server rejected the recipient with code {code}."
+        if code == _CLOSING:
+            return DestinationError(text)
+        return RefusedError(text) if _is_permanent(code) else PostponedError(text)
+    if isinstance(error, smtplib.SMTPDataError) and _is_permanent(error.smtp_code):
+        return RefusedError(f"The mail server rejected the message with code {error.smtp_code}.")
+    if isinstance(error, smtplib.SMTPResponseException):
+        # Not even a permanent one is about this email: the password or the sender is wrong.
+        return DestinationError(f"The mail server answered with code {error.smtp_code}.")
+    if isinstance(error, smtplib.SMTPException):
+        return DestinationError(f"The mail server could not be used: {type(error).__name__}.")
+    if isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+        return DestinationError(f"The mail server could not be reached: {reason}.")
+    return error
 
-    `site`: "https://chat.example.org". `language`: used if the person has chosen none.
-    """
-    host = urlsplit(site).netloc
-    context = {"name": user.name, "host": host, "site": site, "link": site + path}
-    with translation.override(user.language or language):
-        subject = _("Reset your password for Chatty at %(host)s") % {"host": host}
-        words = render_to_string("mails/reset.txt", context)
-    return EmailMessage(subject, words, to=[user.email])
+
+_CLOSING = 421  # the mail server ends the connection
+
+
+def _is_permanent(code: int) -> bool:
+    return 500 <= code < 600
+
+
+deliveries.register(KIND, _prepare, _send)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,8 +16,10 @@ from accounts.actions import passwords
 from accounts.models import User
 from accounts.tests.helpers import raises_chat_error
 from accounts.tests.test_web import SIGN_IN, is_in, text
-from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
+from chatty.jobs import deliveries
+from chatty.jobs.models import Delivery
+from chatty.jobs.tests.helpers import send_waiting
 from chatty.ops import metrics
 from tests.cast import PASSWORD
 from tests.html import one
@@ -29,23 +30,24 @@ CHOICE = {"new_password": NEW, "again": NEW}
 
 
 @pytest.fixture(autouse=True)
-def _posted_at_once(request, monkeypatch):
-    """Send in the test's thread, and so in its transaction, except in tests of the background thread."""
-    if "postman" in request.fixturenames:
+def _sent_at_once(request, monkeypatch):
+    """Send in the test's thread, and so in its transaction, except in tests of what is stored."""
+    if "stored" in request.fixturenames:
         return
+    send_later = mails.send_later
 
-    def post(email):
-        mail = email()
-        if mail is not None:
-            mail.send()
+    def send(*given):
+        send_later(*given)
+        send_waiting()
 
-    monkeypatch.setattr(mails, "send_in_background", post)
+    monkeypatch.setattr(mails, "send_later", send)
 
 
 @pytest.fixture
-def postman():
-    """Wait until all queued emails are handled."""
-    return lambda: mails._executor.submit(lambda: None).result(10)
+def stored():
+    """Emails are only stored. Return the columns of their deliveries that differ from each other."""
+    columns = ("kind", "destination", "ordering", "template", "data", "failures", "error")
+    return lambda: list(Delivery.objects.order_by("pk").values(*columns))
 
 
 def link_in(mail) -> str:
@@ -116,7 +118,7 @@ def test_email_is_in_the_users_language(alice, mailoutbox, settings, monkeypatch
         spoken.append(get_language())
         return "words"
 
-    monkeypatch.setattr(mails, "render_to_string", render)
+    monkeypatch.setattr(passwords, "render_to_string", render)
     german = {"accept-language": "de"}
     Client().post(ASK, {"email": alice.email}, headers=german)
     actions.update_profile(alice, language="en")
@@ -132,18 +134,26 @@ class TestAccountsAreNotRevealed:
         actions.remove_password(root)
         return ["alice@example.org", "bob@example.org", "root@example.org", "x@example.org"]
 
-    def test_response_and_query_count_do_not_depend_on_the_account(
-        self, people, monkeypatch, django_assert_num_queries
+    def test_response_queries_and_row_do_not_depend_on_the_account(
+        self, people, stored, django_assert_num_queries
     ):
-        posted = []
-        monkeypatch.setattr(mails, "send_in_background", posted.append)
         answers = []
         for email in people:
-            with django_assert_num_queries(0):
+            with django_assert_num_queries(1):
                 response = Client().post(ASK, {"email": email})
             answers.append((response.status_code, response["Location"], response.content))
         assert len(set(answers)) == 1
-        assert len(posted) == len(people)
+        rows = stored()
+        assert [row["data"].pop("email") for row in rows] == people
+        assert rows == [rows[0]] * len(people)
+        assert rows[0]["data"] == {"language": "en", "site": "http://testserver"}
+
+    def test_the_row_goes_in_any_case(self, people, stored, mailoutbox):
+        for email in people:
+            Client().post(ASK, {"email": email})
+        assert send_waiting() == len(people)
+        assert stored() == []
+        assert len(mailoutbox) == 1
 
     def test_only_active_accounts_get_an_email(self, people, mailoutbox):
         for email in people:
@@ -258,45 +268,35 @@ class TestLink:
         assert Client().post(link, CHOICE).status_code == 303
 
 
-@pytest.mark.django_db(transaction=True)
-class TestEmailThread:
-    def test_email_is_sent_in_the_background(self, alice, mailoutbox, postman):
-        assert Client().post(ASK, {"email": alice.email}).status_code == 303
-        postman()
-        assert len(mailoutbox) == 1
-
-    def test_full_email_queue_returns_503_without_waiting(self, alice, mailoutbox, postman):
-        go = threading.Event()
-        try:
-            for _ in range(mails.WAITING_MAX):
-                mails.send_in_background(lambda: go.wait(10) and None)
-            assert Client().post(ASK, {"email": "x@example.org"}).status_code == 503
-        finally:
-            go.set()
-        postman()
-        assert Client().post(ASK, {"email": alice.email}).status_code == 303
-        postman()
-        assert len(mailoutbox) == 1
-
-    def test_unreachable_mail_server_is_logged_without_the_email(
-        self, alice, postman, caplog, settings
-    ):
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
-        failed = metrics.MAILS.labels("failed")._value
-        before = failed.get()
-        assert Client().post(ASK, {"email": alice.email}).status_code == 303
-        postman()
-        assert "An email could not be sent: ConnectionRefusedError" in caplog.text
-        assert "alice" not in caplog.text.lower()
-        assert failed.get() == before + 1
+def test_unreachable_mail_server_is_logged_without_the_email(
+    alice, stored, caplog, settings, mailoutbox
+):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    failed = metrics.MAILS.labels("failed")._value
+    before = failed.get()
+    assert Client().post(ASK, {"email": alice.email}).status_code == 303
+    send_waiting()
+    assert "The mail server could not be reached: Connection refused." in caplog.text
+    assert "alice" not in caplog.text.lower()
+    assert failed.get() == before + 1
+    (row,) = stored()
+    assert "Connection refused" in row["error"]
 
 
-def test_busy_error_is_rendered_with_retry_after(monkeypatch, client, db):
-    def full(email):
-        raise ChatError("busy", retry_after=10)
+def test_link_is_made_when_the_email_is_sent(alice, stored, mailoutbox):
+    Client().post(ASK, {"email": alice.email})
+    actions.reset_password(alice, "a third purple saucer")
+    send_waiting()
+    assert Client().get(link_in(mailoutbox[0])).status_code == 200
 
-    monkeypatch.setattr(mails, "send_in_background", full)
-    response = client.post(ASK, {"email": "x@example.org"})
-    assert (response.status_code, response["Retry-After"]) == (503, "10")
-    assert b"x@example.org" in response.content
+
+def test_repeated_email_has_the_same_id(alice, stored, mailoutbox, settings):
+    settings.DEFAULT_FROM_EMAIL = "Chatty <chatty@example.org>"
+    Client().post(ASK, {"email": alice.email})
+    (delivery,) = Delivery.objects.all()
+    kind = deliveries.kind_of(delivery)
+    for _ in range(2):
+        kind.send(kind.prepare(delivery))
+    sent = [mail.message()["Message-ID"] for mail in mailoutbox]
+    assert sent == [f"<{delivery.reference}@example.org>"] * 2

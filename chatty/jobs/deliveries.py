@@ -42,6 +42,10 @@ class RefusedError(RuntimeError):
     """The destination will never accept this delivery. The message: as above."""
 
 
+class PostponedError(RuntimeError):
+    """The destination does not accept this delivery now, but others. The message: as above."""
+
+
 class ExpiredError(RuntimeError):
     """It is too late to send this delivery."""
 
@@ -65,8 +69,8 @@ def register(
     `prepare`: reads the database, in a thread. Returns what `send` gets, or None if there is nothing to send
     any more; then the delivery is removed.
     `send`: a coroutine function, or a function that is called in a thread of its own and must end by
-    itself. It may raise DestinationError or RefusedError. After any other error, this delivery is tried
-    again. It is repeated if the process ends, or loses the database, after it was sent: `reference` of the
+    itself. It may raise DestinationError, RefusedError or PostponedError. After any other error, this
+    delivery is tried again, and the error is logged as a fault. It is repeated if the process ends, or loses the database, after it was sent: `reference` of the
     delivery lets the recipient recognise that.
     """
     if kind in _kinds:
@@ -231,7 +235,7 @@ def fail(claimed: Claimed, error: Exception, started_at: datetime) -> None:
         if isinstance(error, DestinationError):
             _fail_destination(delivery.destination, error, started_at)
         else:
-            _end_probe(claimed, answered=refused)
+            _end_probe(claimed, answered=refused or isinstance(error, PostponedError))
 
 
 def _end_probe(claimed: Claimed, *, answered: bool) -> None:

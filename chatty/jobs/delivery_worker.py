@@ -31,6 +31,13 @@ EXPIRE_SECONDS = 60.0  # between two searches for those that are too late
 RETRY_SECONDS = 0.25  # before the result is stored again
 STOP_SECONDS = 5.0  # for deliveries that are being sent
 
+_EXPECTED = (
+    DestinationError,
+    deliveries.RefusedError,
+    deliveries.PostponedError,
+    deliveries.ExpiredError,
+)
+
 
 class Deliveries:
     """The background task of all deliveries: `run` is restarted if it fails."""
@@ -138,9 +145,7 @@ class Deliveries:
     @staticmethod
     def _log(claimed: Claimed, error: Exception) -> None:
         delivery = claimed.delivery
-        expected = isinstance(
-            error, DestinationError | deliveries.RefusedError | deliveries.ExpiredError
-        )
+        expected = isinstance(error, _EXPECTED)
         logger.log(
             logging.WARNING if expected else logging.ERROR,
             "Delivery %s (%s) could not be sent: %s",

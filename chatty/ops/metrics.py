@@ -144,7 +144,10 @@ DELIVERIES_WAITING = _gauge(
     "kind",
 )
 DELIVERIES_AGE = _gauge(
-    "outgoing_waiting_seconds", "Since when the oldest of these deliveries waits.", "livemax", "kind"
+    "outgoing_waiting_seconds",
+    "Since when the oldest of these deliveries waits.",
+    "livemax",
+    "kind",
 )
 DELIVERIES_SET_ASIDE = _gauge(
     "outgoing_set_aside",

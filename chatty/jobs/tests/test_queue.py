@@ -14,6 +14,7 @@ from django.utils import timezone
 from chatty.common.threads import DatabaseThreads
 from chatty.jobs import claims, queue, wakeups, worker
 from chatty.jobs.models import Job
+from chatty.jobs.tests.helpers import run_jobs
 
 NAME = "boil"
 
@@ -41,13 +42,6 @@ def kettle() -> Iterator[Kettle]:
     queue.unregister(NAME)
 
 
-def run_due() -> int:
-    jobs = queue.claim(10)
-    for job in jobs:
-        queue.run(job)
-    return len(jobs)
-
-
 def make_due() -> None:
     Job.objects.update(due_at=timezone.now())
 
@@ -57,7 +51,7 @@ class TestQueue:
     def test_job_is_called_with_its_arguments_and_removed(self, kettle):
         queue.enqueue(NAME, {"cups": 2})
         queue.enqueue(NAME)
-        assert run_due() == 2
+        assert run_jobs() == 2
         assert kettle.calls == [{"cups": 2}, {}]
         assert not Job.objects.exists()
 
@@ -67,14 +61,14 @@ class TestQueue:
 
     def test_job_of_another_version_is_left_alone(self, kettle):
         Job.objects.create(name="polish")
-        assert run_due() == 0
+        assert run_jobs() == 0
         assert Job.objects.get().failures == 0
 
     def test_job_waits_for_its_time(self, kettle):
         queue.enqueue(NAME, run_after=timezone.now() + timedelta(minutes=1))
-        assert run_due() == 0
+        assert run_jobs() == 0
         make_due()
-        assert run_due() == 1
+        assert run_jobs() == 1
 
     def test_same_key_is_one_job_at_the_earlier_time(self, kettle):
         later = timezone.now() + timedelta(minutes=1)
@@ -83,7 +77,7 @@ class TestQueue:
         assert Job.objects.get().due_at == later
         queue.enqueue(NAME, {"cups": 1}, key="a")
         queue.enqueue(NAME, {"cups": 2}, key="b")
-        assert run_due() == 2
+        assert run_jobs() == 2
         assert kettle.calls == [{"cups": 2}, {"cups": 1}] or kettle.calls == [
             {"cups": 1},
             {"cups": 2},
@@ -92,21 +86,21 @@ class TestQueue:
     def test_job_that_is_asked_for_while_it_runs_runs_again(self, kettle):
         queue.enqueue(NAME, key="a")
         kettle.results = [lambda: queue.enqueue(NAME, key="a")]
-        assert [run_due(), run_due(), run_due()] == [1, 1, 0]
+        assert [run_jobs(), run_jobs(), run_jobs()] == [1, 1, 0]
 
     def test_job_that_is_asked_for_later_while_it_runs_waits(self, kettle):
         later = timezone.now() + timedelta(minutes=1)
         queue.enqueue(NAME, key="a")
         kettle.results = [lambda: queue.enqueue(NAME, key="a", run_after=later)]
-        assert [run_due(), run_due()] == [1, 0]
+        assert [run_jobs(), run_jobs()] == [1, 0]
         assert Job.objects.get().due_at == later
 
     def test_job_of_several_steps_is_called_until_it_is_done(self, kettle):
         queue.enqueue(NAME)
         kettle.results = [queue.again(), queue.again(60), None]
-        assert [run_due(), run_due(), run_due()] == [1, 1, 0]
+        assert [run_jobs(), run_jobs(), run_jobs()] == [1, 1, 0]
         make_due()
-        assert run_due() == 1
+        assert run_jobs() == 1
         assert not Job.objects.exists()
 
     def test_failing_job_writes_nothing_and_is_repeated(self, kettle):
@@ -117,18 +111,18 @@ class TestQueue:
             raise ValueError("a secret")
 
         kettle.results = [fail]
-        assert run_due() == 1
+        assert run_jobs() == 1
         job = Job.objects.get()
         assert (job.name, job.error, job.failures) == (NAME, "ValueError", 1)
-        assert run_due() == 0
+        assert run_jobs() == 0
         make_due()
-        assert run_due() == 1
+        assert run_jobs() == 1
         assert not Job.objects.exists()
 
     def test_asking_again_shortens_no_delay_after_a_failure(self, kettle):
         queue.enqueue(NAME, key="a")
         kettle.results = [ValueError()] * 3
-        run_due()
+        run_jobs()
         before = Job.objects.get().due_at
         queue.enqueue(NAME, key="a")
         assert Job.objects.get().due_at == before
@@ -137,14 +131,14 @@ class TestQueue:
         queue.enqueue(NAME, key="a")
         Job.objects.update(set_aside_at=timezone.now(), failures=10)
         queue.ensure(NAME, key="a")
-        assert run_due() == 0
+        assert run_jobs() == 0
         queue.enqueue(NAME, key="a")
-        assert run_due() == 1
+        assert run_jobs() == 1
 
     def test_trouble_of_the_database_is_no_failure_of_the_job(self, kettle):
         queue.enqueue(NAME)
         kettle.results = [OperationalError("the connection is lost")]
-        run_due()
+        run_jobs()
         job = Job.objects.get()
         assert (job.failures, job.claim, job.error) == (0, "", "")
 
@@ -171,7 +165,7 @@ class TestQueue:
         queue.register("steep", function, prepare=prepare)
         try:
             queue.enqueue("steep", {"cups": 2})
-            run_due()
+            run_jobs()
         finally:
             queue.unregister("steep")
         assert depths == [depths[1] - 1, depths[1]]
@@ -182,10 +176,10 @@ class TestQueue:
         try:
             queue.ensure_recurring()
             queue.ensure_recurring()
-            assert run_due() == 1
-            assert run_due() == 0
+            assert run_jobs() == 1
+            assert run_jobs() == 0
             queue.ensure_recurring()
-            assert run_due() == 0
+            assert run_jobs() == 0
         finally:
             queue.unregister("rinse")
 
@@ -196,7 +190,7 @@ class TestTransactions:
         with pytest.raises(ValueError, match="no"), transaction.atomic():
             queue.enqueue(NAME, key="a")
             raise ValueError("no")
-        assert run_due() == 0
+        assert run_jobs() == 0
 
     def test_same_key_from_many_threads_is_one_job(self, kettle):
         start = threading.Barrier(4)
@@ -235,7 +229,7 @@ class TestTransactions:
         def work():
             try:
                 while not ended.is_set() or Job.objects.exists():
-                    run_due()
+                    run_jobs()
             finally:
                 connections.close_all()
 
@@ -262,7 +256,7 @@ class TestTransactions:
             thread.join(0.3)
             assert thread.is_alive()
         thread.join(10)
-        assert run_due() == 1
+        assert run_jobs() == 1
         assert not Job.objects.exists()
 
 
