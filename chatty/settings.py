@@ -115,6 +115,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 DATABASES = {"default": env.get_database(DATA_DIR)}
 DATABASE_PREPARE = env.get_bool("DATABASE_PREPARE")
+BACKGROUND_WORK = env.get_bool("BACKGROUND_WORK")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.get_str("REDIS_URL")

@@ -113,11 +113,22 @@ def check_several_processes(count: int) -> Iterable[CheckMessage]:
 
 
 @register(Tags.compatibility)
+def background_work_is_done(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    if uses_sqlite() and not settings.BACKGROUND_WORK:
+        yield Error(
+            "BACKGROUND_WORK=0 would leave the background work undone: only one process can use an SQLite "
+            "database, so the server has to do it.",
+            hint="Remove BACKGROUND_WORK, or use PostgreSQL.",
+            id="chatty.E010",
+        )
+
+
+@register(Tags.compatibility)
 def pool_is_large_enough(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     """A thread that gets no connection from the pool within five seconds fails."""
     pool = settings.DATABASES["default"].get("OPTIONS", {}).get("pool")
-    # Plus three: the message writer, the probe of /readyz and the thread that sends emails.
-    needed = settings.HTTP_RUNNING + settings.SOCKET_THREADS + 3
+    # Plus four: the message writer, the probe of /readyz and two threads for background work.
+    needed = settings.HTTP_RUNNING + settings.SOCKET_THREADS + 4
     if pool and pool["max_size"] < needed:
         yield checks.Warning(
             f"DATABASE_POOL={pool['max_size']} is less than the {needed} connections each process can need.",

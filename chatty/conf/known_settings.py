@@ -94,7 +94,7 @@ GROUPS = (
                 name="DATABASE_POOL",
                 kind="whole number",
                 description="The maximum number of PostgreSQL connections for each process. Requests "
-                "(`HTTP_RUNNING`), sockets (`SOCKET_THREADS`) and three other threads share them.",
+                "(`HTTP_RUNNING`), sockets (`SOCKET_THREADS`) and four other threads share them.",
                 default="24",
                 unit="connections",
                 least=2,
@@ -105,6 +105,13 @@ GROUPS = (
                 kind="flag",
                 description="Set this to `0` if PgBouncer runs in transaction mode in front of "
                 "PostgreSQL. Chatty then doesn't rely on the state of a PostgreSQL session.",
+                default="1",
+            ),
+            Setting(
+                name="BACKGROUND_WORK",
+                kind="flag",
+                description="Whether `serve` does the background work: jobs, emails, and what follows "
+                "from messages. Set this to `0` if `manage.py work` does it, which needs PostgreSQL.",
                 default="1",
             ),
             Setting(

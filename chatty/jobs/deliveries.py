@@ -66,12 +66,13 @@ def register(
 ) -> None:
     """Register a kind of deliveries, in the `ready` of an app. Raises ValueError if the name is taken.
 
-    `prepare`: reads the database, in a thread. Returns what `send` gets, or None if there is nothing to send
-    any more; then the delivery is removed.
+    `prepare`: reads the database, in a thread. Returns what `send` gets, or None if there is nothing to
+    send any more; then the delivery is removed.
+
     `send`: a coroutine function, or a function that is called in a thread of its own and must end by
     itself. It may raise DestinationError, RefusedError or PostponedError. After any other error, this
-    delivery is tried again, and the error is logged as a fault. It is repeated if the process ends, or loses the database, after it was sent: `reference` of the
-    delivery lets the recipient recognise that.
+    delivery is tried again, and the error is logged as a fault. A delivery is repeated if the process ends,
+    or loses the database, just after it was sent: its `reference` lets the recipient recognise that.
     """
     if kind in _kinds:
         raise ValueError(f"There is a kind {kind!r} already.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import threading
@@ -60,12 +61,18 @@ class Deliveries:
         self._last = ""  # the destination claimed last
         self._expired_at = -EXPIRE_SECONDS
         self._stopping = False
+        self._ended = asyncio.Event()
+        self._ended.set()
         wakeups.deliveries.add(self._bell)
 
     async def run(self) -> None:
-        while not self._stopping:
-            await self._start_due()
-            await self._bell.wait(await run_until_done(self._threads, deliveries.sweep_delay))
+        self._ended.clear()
+        try:
+            while not self._stopping:
+                await self._start_due()
+                await self._bell.wait(await run_until_done(self._threads, deliveries.sweep_delay))
+        finally:
+            self._ended.set()
         await asyncio.Event().wait()  # or it would be restarted
 
     async def _start_due(self) -> None:
@@ -84,8 +91,14 @@ class Deliveries:
             )
             if not found:
                 return
-            for each in found:
-                self._start(each)
+            await self._start_all(found)
+
+    async def _start_all(self, found: list[Claimed]) -> None:
+        if self._stopping:  # since they were claimed
+            await self._threads.run(claims.give_all_back, [each.delivery for each in found])
+            return
+        for each in found:
+            self._start(each)
 
     def _start(self, claimed: Claimed) -> None:
         delivery = claimed.delivery
@@ -185,12 +198,14 @@ class Deliveries:
         self._stopping = True
         wakeups.deliveries.remove(self._bell)
         self._bell.ring()
-        tasks = list(self._running.values())
-        if tasks:
-            _done, unfinished = await asyncio.wait(tasks, timeout=STOP_SECONDS)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._ended.wait()
+                await asyncio.gather(*map(asyncio.shield, self._running.values()))
+        unfinished = list(self._running.values())
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
 
 async def _call_in_thread(function: Callable[[], Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -20,10 +21,9 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PARALLEL = 2  # jobs at a time, on PostgreSQL
 CLAIMED_MAX = 10  # at a time: a claim costs a commit
 RETRY_SECONDS = 1.0  # after the database couldn't be reached
-STOP_SECONDS = 5.0  # for the steps that are running
+STOP_SECONDS = 5.0  # for the step that is running
 
 
 class Jobs:
@@ -34,16 +34,18 @@ class Jobs:
         self._bell = wakeups.Bell()
         self._claimed: list[Job] = []
         self._stopping = False
-        self._steps: set[asyncio.Task[None]] = set()
-        # SQLite has one writer, so more than one would only wait for each other.
-        self._parallel = 1 if connection.vendor == "sqlite" else PARALLEL
+        self._ended = asyncio.Event()
+        self._ended.set()
         wakeups.jobs.add(self._bell)
 
     async def run(self) -> None:
-        await run_until_done(self._threads, queue.ensure_recurring)
-        while not self._stopping:
-            wait = await self._run_due()
-            await self._bell.wait(wait)
+        self._ended.clear()
+        try:
+            await run_until_done(self._threads, queue.ensure_recurring)
+            while not self._stopping:
+                await self._bell.wait(await self._run_due())
+        finally:
+            self._ended.set()
         await asyncio.Event().wait()  # or it would be restarted
 
     async def _run_due(self) -> float:
@@ -52,8 +54,7 @@ class Jobs:
             self._claimed += await run_until_done(self._threads, queue.claim, CLAIMED_MAX)
             if not self._claimed:
                 break
-            self._steps = {asyncio.create_task(self._run_claimed()) for _ in range(self._parallel)}
-            await asyncio.gather(*self._steps)
+            await self._run_claimed()
         return await run_until_done(self._threads, claims.sweep_delay, queue.known())
 
     async def _run_claimed(self) -> None:
@@ -73,12 +74,12 @@ class Jobs:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def stop(self) -> None:
-        """Finish the steps that are running, and give the other claims back."""
+        """Finish the step that is running, and give the other claims back."""
         self._stopping = True
         wakeups.jobs.remove(self._bell)
         self._bell.ring()
-        if self._steps:
-            await asyncio.wait(self._steps, timeout=STOP_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), STOP_SECONDS)
         claimed, self._claimed = self._claimed, []
         try:
             await self._threads.run(claims.give_all_back, claimed)

@@ -67,7 +67,7 @@ def test_several_processes_require_redis_and_postgresql(monkeypatch, settings):
 
 def test_pool_smaller_than_the_threads_is_a_warning(monkeypatch, settings):
     settings.HTTP_RUNNING, settings.SOCKET_THREADS = 12, 8
-    for size, found in ((23, []), (22, ["chatty.W004"])):
+    for size, found in ((24, []), (23, ["chatty.W004"])):
         options = {"pool": {"max_size": size}}
         monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
         assert ids(checks.pool_is_large_enough(None)) == found

@@ -11,12 +11,7 @@ Import actions from this package, not from its modules.
 """
 
 from conversations.actions.conversations import create_conversation, open_direct
-from conversations.actions.deletion import (
-    delete_conversation,
-    purge_batch,
-    purge_deleted,
-    purge_excerpts,
-)
+from conversations.actions.deletion import delete_conversation
 from conversations.actions.members import (
     add_members,
     allow_to_join,
@@ -76,9 +71,6 @@ __all__ = [
     "moderate_remove_member",
     "moderate_unarchive",
     "open_direct",
-    "purge_batch",
-    "purge_deleted",
-    "purge_excerpts",
     "react",
     "remove_member",
     "render_draft",

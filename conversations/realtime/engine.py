@@ -20,19 +20,17 @@ from django.db import connection
 from chatty.common.threads import DatabaseThreads
 from chatty.ops import metrics
 from conversations import protocol, publisher, queries
-from conversations.changefeed.runner import Readers
+from conversations.realtime.background import Background
 from conversations.realtime.batches import Batches
+from conversations.realtime.database_log import DatabaseLog
 from conversations.realtime.presence import Presence
 from conversations.realtime.profiles import Profiles
-from conversations.realtime.purge import Purge
 from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
-from conversations.realtime.upkeep import DatabaseLog, Upkeep
 from conversations.realtime.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-BACKGROUND_THREADS = 2
 RESTART_SECONDS = 0.5  # before a failed task is restarted
 NUMBERS_SECONDS = 1.0  # maximum age of metrics when another worker is scraped
 
@@ -53,14 +51,9 @@ class Engine:
         )
         self.read_marks = ReadMarks(self.relay, self.threads, most=settings.PRESENCE_MEMBERS)
         self.profiles = Profiles(self.relay, self.threads)
-        self.purge = Purge(self.threads)
-        # Threads of its own: catching up must not take those of sockets.
-        self.background = DatabaseThreads(BACKGROUND_THREADS, "chatty-background")
-        self.readers = Readers(self.background)
+        self.background = Background(works=settings.BACKGROUND_WORK)
         self.addresses: Counter[str] = Counter()  # sockets per address, also unauthenticated ones
         publisher.connect(self.relay)
-        publisher.connect(self.purge)
-        publisher.connect(self.readers)
         self._epoch = ""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "writer": self.writer.run,
@@ -70,10 +63,8 @@ class Engine:
             "profiles": self.profiles.run,
             "heartbeat": self._beat,
             "epoch": self._watch_epoch,
-            "purge": self.purge.run,
-            "upkeep": Upkeep(self.threads).run,
             "numbers": self._keep_numbers,
-            **self.readers.parts,
+            **self.background.parts,
         }
         if connection.vendor == "sqlite":
             parts["database log"] = DatabaseLog(self.threads).run
@@ -101,9 +92,8 @@ class Engine:
         """Close the sockets and stop all tasks. After this, changes are not published any more."""
         await self.close_sockets()
         self.presence.close()
+        await self.background.stop()
         publisher.disconnect(self.relay)
-        publisher.disconnect(self.purge)
-        publisher.disconnect(self.readers)
         if self.publisher is not None:
             publisher.disconnect(self.publisher)
         await end_all(self._tasks)
@@ -111,7 +101,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.writer.close)
         await loop.run_in_executor(None, self.threads.close)
-        await loop.run_in_executor(None, self.background.close)
+        await self.background.close()
 
     async def _beat(self) -> None:
         """Send `heartbeat` to every socket. Spread over the interval: some sockets each second."""
@@ -145,7 +135,7 @@ class Engine:
         metrics.WRITER_QUEUE.set(self.writer.waiting)
         metrics.LAYER_UP.set(self.relay.layer_is_up)
         metrics.PEOPLE_ONLINE.set(self.presence.count)
-        self.readers.collect_metrics()
+        self.background.collect_metrics()
         if self.publisher is not None:
             metrics.PUBLISHER_QUEUE.set(self.publisher.waiting)
 

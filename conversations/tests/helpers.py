@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import User
 from accounts.wire import person_to_wire
+from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from conversations import actions
+from conversations.actions import deletion
 from conversations.content import Content
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message
@@ -34,6 +37,17 @@ def draft(user_id: int, conversation_id: int, key: str, body: str, **more: Any) 
 def say(user: User, conversation: Conversation, body: str = "Hello", **more: Any) -> Message:
     key = more.pop("key", None) or new_key()
     return actions.send_message(user, conversation.pk, key=key, body=body, **more).message
+
+
+def purge_deleted() -> None:
+    """Remove the rows of deleted conversations, as the jobs do, without waiting for readers."""
+    deleted = Conversation.objects.filter(deleted_at__isnull=False)
+    deleted.update(deleted_at=timestamps.now() - timedelta(hours=2))
+    for pk in deleted.values_list("pk", flat=True):
+        going = True
+        while going:
+            with transaction.atomic():
+                going = deletion.purge_conversation(pk) is not None
 
 
 def message_json(message: Message) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from accounts import actions as account_actions
 from accounts.models import User
 from accounts.wire import person_to_wire
 from chatty.common import timestamps
+from chatty.jobs.tests.helpers import run_jobs
 from conversations import actions, limits, publisher, queries
 from conversations.actions import Sent, log, transactions
 from conversations.events import (
@@ -31,6 +32,7 @@ from conversations.tests.helpers import (
     new_key,
     notices_of,
     published_versions,
+    purge_deleted,
     raises_chat_error,
     role_of,
     say,
@@ -832,7 +834,7 @@ def test_deleted_conversation_is_gone_for_everyone(alice, bob, pair, published):
     assert clock_of(bob) == before + 1
     with raises_chat_error("not_found"):
         say(alice, pair)
-    assert actions.purge_deleted() == 4
+    purge_deleted()
     assert not Conversation.objects.filter(pk=pair.pk).exists()
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
     assert not Reaction.objects.exists()
@@ -855,7 +857,10 @@ def test_deleted_conversations_are_purged_in_batches(alice, bob, pair, monkeypat
         say(alice, pair, f"{number}", reply_to=first.pk)
     actions.remove_member(alice, pair.pk, bob.pk)
     actions.delete_conversation(alice, pair.pk)
-    assert [actions.purge_batch() for _ in range(6)] == [7, 7, 7, 3, 0, None]
+    left = []
+    while run_jobs():
+        left.append(Message.objects.filter(conversation_id=pair.pk).count())
+    assert left == [17, 10, 3, 0, 0]
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
     assert not Conversation.objects.filter(pk=pair.pk).exists()
 

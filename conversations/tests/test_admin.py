@@ -21,6 +21,7 @@ from conversations import actions, limits, publisher, queries
 from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message, Reveal
 from conversations.queries import staff as staff_queries
+from conversations.tests.helpers import purge_deleted
 from tests.html import parse, values
 
 pytestmark = pytest.mark.django_db
@@ -263,7 +264,7 @@ def test_reveal_cannot_be_changed_or_deleted(admin, root, closed):
 def test_reveal_outlives_the_conversation(admin, root, alice, closed):
     reveal = actions.reveal(root, closed.pk, "Complaint 12")
     actions.delete_conversation(alice, closed.pk)
-    actions.purge_deleted()
+    purge_deleted()
     assert not Conversation.objects.exists()
     html = page(admin, "admin:conversations_reveal_change", reveal.pk)
     assert "Board" in html

@@ -21,6 +21,7 @@ from conversations.tests.helpers import (
     message_json,
     notices_of,
     published_versions,
+    purge_deleted,
     role_of,
     run_concurrently,
     say,
@@ -213,7 +214,7 @@ def test_concurrent_purge_and_send_leave_no_rows(alice, bob, pair):
         ]
     )
     assert set(codes(results)) <= {"ok", "not_found"}
-    codes(run_concurrently([actions.purge_deleted] * 2))
+    codes(run_concurrently([purge_deleted] * 2))
     assert not Conversation.objects.filter(pk=pair.pk).exists()
     assert not Message.objects.filter(conversation_id=pair.pk).exists()
 

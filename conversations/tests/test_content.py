@@ -361,8 +361,10 @@ def test_excerpts_left_by_a_previous_version_are_emptied(alice, pair):
     )
     Message.objects.filter(pk=edited.pk).update(renderer=2)
     Message.objects.filter(pk=old.pk).update(renderer=2, excerpt=None)
-    assert list(actions.purge_excerpts()) == [2]
-    assert list(actions.purge_excerpts()) == []
+    found = deletion.find_former_excerpts()
+    assert found == [deleted.pk, edited.pk]
+    assert deletion.empty_excerpts(found) == 2
+    assert deletion.find_former_excerpts() == []
     assert markdown.EXCERPTS_SINCE == 3  # also in the condition of the index
     stored = dict(Message.objects.filter(kind="text").values_list("pk", "excerpt"))
     expected = {kept.pk: "Hello 0", deleted.pk: None, edited.pk: None, old.pk: None, tomb.pk: ""}

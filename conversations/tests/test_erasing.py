@@ -19,12 +19,12 @@ from PIL import Image
 
 from accounts import actions as account_actions
 from accounts.models import Picture, SignIn
-from accounts.upkeep import purge_sessions, purge_sign_ins
+from chatty.jobs.tests.helpers import purge, send_waiting
 from chatty.ops import databases
 from chatty.sqlite import erasing
 from conversations import actions
-from conversations.realtime import engine, upkeep
-from conversations.tests.helpers import say
+from conversations.realtime import database_log, engine
+from conversations.tests.helpers import purge_deleted, say
 from tests.cast import create_extra
 from tests.installations import eventually
 
@@ -64,7 +64,7 @@ def deleted_conversation(alice, pair):
 
     def delete():
         actions.delete_conversation(alice, conversation.pk)
-        actions.purge_deleted()
+        purge_deleted()
 
     return delete
 
@@ -77,7 +77,14 @@ def changed_name(alice, pair):
 def expired_session(alice, pair):
     past = timezone.now() - timedelta(days=1)
     Session.objects.create(session_key=CANARY.lower(), session_data=LONG, expire_date=past)
-    return lambda: list(purge_sessions())
+    return lambda: purge("sessions")
+
+
+def handled_email(alice, pair):
+    account_actions.request_password_reset(
+        email="a@example.org", address="203.0.113.1", site=f"https://{CANARY}"
+    )
+    return send_waiting
 
 
 def sign_in_long_over(alice, pair):
@@ -85,7 +92,7 @@ def sign_in_long_over(alice, pair):
     SignIn.objects.create(
         user=alice, kind=SignIn.Kind.TOKEN, client=CANARY, expires_at=past, ended_at=past
     )
-    return lambda: list(purge_sign_ins())
+    return lambda: purge("sign_ins")
 
 
 CASES = [
@@ -94,6 +101,7 @@ CASES = [
     deleted_conversation,
     changed_name,
     expired_session,
+    handled_email,
     sign_in_long_over,
 ]
 
@@ -128,7 +136,7 @@ def test_secure_delete_is_enabled():
 
 @on_sqlite
 async def test_server_truncates_the_wal(monkeypatch):
-    monkeypatch.setattr(upkeep, "LOG_SECONDS", 0.05)
+    monkeypatch.setattr(database_log, "LOG_SECONDS", 0.05)
     await engine.start()
     try:
         threads = engine.current().threads
@@ -183,8 +191,8 @@ async def test_repeatedly_failing_truncation_is_logged(caplog):
         async def run(self, job):
             return False
 
-    log = upkeep.DatabaseLog(Threads())
-    for _ in range(upkeep.LOG_WARNING_AFTER):
+    log = database_log.DatabaseLog(Threads())
+    for _ in range(database_log.LOG_WARNING_AFTER):
         assert not caplog.messages
         await log.truncate()
     assert "another program is reading the database" in caplog.text

@@ -15,6 +15,13 @@ def run_jobs() -> int:
     return len(jobs)
 
 
+def purge(name: str) -> None:
+    """Remove everything of this name that has expired (chatty/jobs/upkeep.py)."""
+    queue.ensure(f"purge_{name}")
+    while run_jobs():
+        pass
+
+
 def send_waiting() -> int:
     """Send the deliveries that are due, in this thread, and return how many there were."""
     found = deliveries.claim(100, {}, 100, [], "")

@@ -34,6 +34,11 @@ class Kettle:
         return result() if callable(result) else result
 
 
+@pytest.fixture(autouse=True)
+def _no_other_jobs(monkeypatch):
+    monkeypatch.setattr(queue, "_registered", {})
+
+
 @pytest.fixture
 def kettle() -> Iterator[Kettle]:
     kettle = Kettle()
@@ -339,7 +344,6 @@ class TestWorker:
         kettle.results = [step] * 10
         await threads.run(lambda: [queue.enqueue(NAME) for _ in range(5)])
         jobs = worker.Jobs(threads)
-        jobs._parallel = 1
         task = asyncio.create_task(jobs.run())
         await asyncio.to_thread(inside.wait, 10)
         stop = asyncio.create_task(jobs.stop())
@@ -347,7 +351,5 @@ class TestWorker:
         go.set()
         await stop
         task.cancel()
-        rows = await threads.run(
-            lambda: list(Job.objects.filter(name=NAME).values_list("claim", "failures"))
-        )
+        rows = await threads.run(lambda: list(Job.objects.values_list("claim", "failures")))
         assert rows == [("", 0)] * 4

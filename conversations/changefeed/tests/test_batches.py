@@ -18,7 +18,7 @@ from conversations.changefeed.models import Cursor, SetAsideChange
 from conversations.changefeed.readers import Batch
 from conversations.changefeed.tests.conftest import Notebook
 from conversations.models import Conversation, Membership, Message
-from conversations.tests.helpers import log_of, say
+from conversations.tests.helpers import log_of, purge_deleted, say
 
 pytestmark = pytest.mark.django_db
 
@@ -246,15 +246,13 @@ def test_a_deleted_conversation_is_told_once_before_its_rows_go(make_notebook, a
     assert late.created == []
     notebook.read()
     assert notebook.deleted == late.deleted == [pair.pk]
-    actions.purge_deleted()
-    deletions.forget_conversation(pair.pk)
+    purge_deleted()
     assert not Cursor.objects.filter(source=CONVERSATION).exists()
 
 
 def test_a_reader_that_did_not_know_in_time_is_told_afterwards(notebook, alice, pair):
     actions.delete_conversation(alice, pair.pk)
-    deletions.forget_conversation(pair.pk)
-    actions.purge_deleted()
+    purge_deleted()
     assert not Conversation.objects.filter(pk=pair.pk).exists()
     notebook.read()
     assert notebook.deleted == [pair.pk]

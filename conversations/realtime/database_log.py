@@ -1,5 +1,4 @@
-"""Runs the purges registered in chatty.common.upkeep at the start and every hour, and truncates SQLite's
-write-ahead log every minute."""
+"""Truncates SQLite's write-ahead log every minute."""
 
 from __future__ import annotations
 
@@ -7,43 +6,13 @@ import asyncio
 import logging
 import sqlite3
 
-from chatty.common import upkeep
-from chatty.common.errors import DATABASE_ERRORS
 from chatty.common.threads import DatabaseThreads
 from chatty.sqlite import erasing
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 3600.0
-PAUSE_SECONDS = 0.05  # after each transaction, so that others get their turn
 LOG_SECONDS = 60.0  # between two attempts to truncate SQLite's log
 LOG_WARNING_AFTER = 10  # failed attempts in a row
-
-
-class Upkeep:
-    def __init__(self, threads: DatabaseThreads) -> None:
-        self._threads = threads
-
-    async def run(self) -> None:
-        while True:
-            await self.purge()
-            await asyncio.sleep(EVERY_SECONDS)
-
-    async def purge(self) -> None:
-        """Run every purge once. If one fails, the others still run."""
-        for name, purge in upkeep.registered().items():
-            gone = 0
-            try:
-                steps = await self._threads.run(purge)
-                while (removed := await self._threads.run(next, steps, None)) is not None:
-                    gone += removed
-                    await asyncio.sleep(PAUSE_SECONDS)
-            except DATABASE_ERRORS as error:
-                logger.warning("Expired %s could not be removed: %s", name, type(error).__name__)
-            except Exception:
-                logger.exception("Expired %s could not be removed", name)
-            if gone:
-                logger.info("Removed %s expired %s", gone, name)
 
 
 class DatabaseLog:

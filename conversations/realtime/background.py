@@ -1,0 +1,48 @@
+"""The background work of Chatty, without sockets: done by `serve`, or by `manage.py work` beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from chatty.common.threads import DatabaseThreads
+from chatty.jobs.delivery_worker import Deliveries
+from chatty.jobs.statistics import Statistics
+from chatty.jobs.worker import Jobs
+from conversations import publisher
+from conversations.changefeed.runner import Readers
+
+THREADS = 2
+
+
+class Background:
+    """`parts`: the tasks to supervise, by name. With `works` off, it only counts what is waiting."""
+
+    def __init__(self, *, works: bool) -> None:
+        # Threads of its own: catching up must not take those of sockets.
+        self._threads = DatabaseThreads(THREADS, "chatty-background")
+        self.parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "statistics": Statistics(self._threads).run
+        }
+        self._readers: Readers | None = None
+        self._workers: list[Jobs | Deliveries] = []
+        if not works:
+            return
+        self._readers = Readers(self._threads)
+        publisher.connect(self._readers)
+        jobs, deliveries = Jobs(self._threads), Deliveries(self._threads)
+        self._workers = [jobs, deliveries]
+        self.parts |= {"jobs": jobs.run, "deliveries": deliveries.run, **self._readers.parts}
+
+    def collect_metrics(self) -> None:
+        if self._readers is not None:
+            self._readers.collect_metrics()
+
+    async def stop(self) -> None:
+        """Finish what has begun, and give back the rest. The tasks still have to be ended."""
+        if self._readers is not None:
+            publisher.disconnect(self._readers)
+        await asyncio.gather(*[worker.stop() for worker in self._workers])
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.close)
