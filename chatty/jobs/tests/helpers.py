@@ -25,9 +25,9 @@ def purge(name: str) -> None:
 def send_waiting() -> int:
     """Send the deliveries that are due, in this thread, and return how many there were."""
     found = deliveries.claim(100, {}, 100, [], "")
+    started_at = timezone.now()
     for claimed in found:
         kind = deliveries.kind_of(claimed.delivery)
-        started_at = timezone.now()
         try:
             prepared = kind.prepare(claimed.delivery)
             if prepared is not None:
