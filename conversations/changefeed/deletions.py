@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from chatty.common import upkeep
+from chatty.jobs import upkeep
 from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
 from conversations.changefeed.readers import Reader, registered
 from conversations.models import Membership
@@ -52,15 +50,13 @@ def _ignorant_readers(conversation_id: int) -> list[str]:
     return [reader.name for reader in active_readers() if reader.name not in names]
 
 
-def purge_cursors() -> Iterator[int]:
-    """Remove the cursors of memberships that have ended."""
+def cursors_of_ended_memberships() -> QuerySet[Cursor]:
     ended = ~Exists(Membership.objects.filter(pk=OuterRef("subject_id")))
-    rows = Cursor.objects.filter(ended, source=Cursor.Source.MEMBERSHIP)
-    yield from upkeep.delete_in_batches(rows)
+    return Cursor.objects.filter(ended, source=Cursor.Source.MEMBERSHIP)
 
 
 def _cursors(conversation_id: int) -> QuerySet[Cursor]:
     return Cursor.objects.filter(source=Cursor.Source.CONVERSATION, subject_id=conversation_id)
 
 
-upkeep.register("cursors", purge_cursors)
+upkeep.register_rows("cursors", cursors_of_ended_memberships)
