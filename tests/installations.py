@@ -107,8 +107,8 @@ class Installation:
         through: tuple[str, ...] = (),
         **changes: str,
     ) -> ChatServer:
-        """Return a started server; `kind` is "serve", "daphne" or "runserver". `failing`: when it crashes,
-        see tests/fault/failing.py. `through`: the program that starts manage.py, if another should."""
+        """Return a started server; `kind` is "serve", "work", "daphne" or "runserver". `failing`: when it
+        crashes, see tests/fault/failing.py. `through`: the program that starts manage.py, if another should."""
         if failing:
             through = ("-m", "tests.fault.failing", failing)
         server = ChatServer(self, kind, arguments, changes, through)
@@ -152,6 +152,8 @@ class ChatServer:
         match self.kind:
             case "serve":
                 return [*self.through, "manage.py", "serve", *self.arguments]
+            case "work":
+                return [*self.through, "manage.py", "work", "--port", str(self.port)]
             case "daphne":
                 where = ("-b", "127.0.0.1", "-p", str(self.port))
                 return ["-m", "daphne", *where, *self.arguments, "chatty.asgi:application"]

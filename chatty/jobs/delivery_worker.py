@@ -31,6 +31,7 @@ EXTEND_SECONDS = deliveries.LEASE_SECONDS / 3
 EXPIRE_SECONDS = 60.0  # between two searches for those that are too late
 RETRY_SECONDS = 0.25  # before the result is stored again
 STOP_SECONDS = 5.0  # for deliveries that are being sent
+LEFT_SECONDS = 10.0  # the claim of one that is still being sent when the process ends
 
 _EXPECTED = (
     DestinationError,
@@ -132,6 +133,11 @@ class Deliveries:
                     self._log(claimed, error)
                     end = partial(deliveries.fail, claimed, error, started_at)
             await self._store(claimed, end)
+        except asyncio.CancelledError:
+            # Let the next process send what hangs, as soon as this one has certainly ended.
+            with contextlib.suppress(claims.ClaimLostError, *DATABASE_ERRORS):
+                await self._threads.run(claims.extend, claimed.delivery, lease=LEFT_SECONDS)
+            raise
         finally:
             extend.cancel()
 
@@ -194,7 +200,7 @@ class Deliveries:
                 continue
 
     async def stop(self) -> None:
-        """Finish what is being sent, for STOP_SECONDS at most. The claims of the rest run out."""
+        """Finish what is being sent, for STOP_SECONDS at most."""
         self._stopping = True
         wakeups.deliveries.remove(self._bell)
         self._bell.ring()

@@ -225,15 +225,15 @@ def _no_listening(host: str, port: int, error: OSError) -> str:
     return f"Can't listen on {host}:{port}: {error.strerror or error}. Check HOST and PORT."
 
 
-def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve in this process until SIGTERM, SIGINT or SIGHUP."""
+def serve(listener: socket.socket, on_ready: Callable[[], None], **changes: Any) -> None:
+    """Serve in this process until SIGTERM, SIGINT or SIGHUP. `changes`: to configuration()."""
     # After a graceful shutdown uvicorn raises the signal again. With the default handler the exit
     # code would look like a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     # When the terminal closes, stop as for SIGTERM.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     give_memory_back()
-    call_with_room(Server(configuration(), on_ready).run, sockets=[listener])
+    call_with_room(Server(configuration(**changes), on_ready).run, sockets=[listener])
 
 
 def _work(listener: socket.socket, ready: Connection) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
+
+from channels.layers import get_channel_layer
+from django.conf import settings
 
 from chatty.common.threads import DatabaseThreads
 from chatty.jobs.delivery_worker import Deliveries
 from chatty.jobs.statistics import Statistics
 from chatty.jobs.worker import Jobs
+from chatty.ops import metrics
 from conversations import publisher
 from conversations.changefeed.runner import Readers
+from conversations.realtime.supervision import end_all, start_all
 
 THREADS = 2
 
@@ -46,3 +52,44 @@ class Background:
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._threads.close)
+
+
+class _Running:
+    """The background work of a process without sockets."""
+
+    def __init__(self) -> None:
+        self.background = Background(works=True)
+        parts = dict(self.background.parts)
+        self._publisher: publisher.Publisher | None = None
+        if settings.REDIS_URL:
+            self._publisher = publisher.Publisher(get_channel_layer(), origin=secrets.token_hex(8))
+            publisher.connect(self._publisher)
+            parts["publisher"] = self._publisher.run
+        self._tasks = start_all(parts)
+
+    async def stop(self) -> None:
+        await self.background.stop()
+        if self._publisher is not None:
+            publisher.disconnect(self._publisher)
+        await end_all(self._tasks)
+        await self.background.close()
+
+
+_running: _Running | None = None
+
+
+async def start() -> None:
+    """Do the background work in the running loop, without an engine."""
+    global _running
+    _running = _Running()
+
+
+async def stop() -> None:
+    if _running is not None:
+        await _running.stop()
+
+
+def collect_metrics() -> None:
+    metrics.collect_pool_metrics()
+    if _running is not None:
+        _running.background.collect_metrics()

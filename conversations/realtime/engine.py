@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
@@ -27,11 +27,11 @@ from conversations.realtime.presence import Presence
 from conversations.realtime.profiles import Profiles
 from conversations.realtime.read_marks import ReadMarks
 from conversations.realtime.relay import Relay
+from conversations.realtime.supervision import end_all, start_all
 from conversations.realtime.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS = 0.5  # before a failed task is restarted
 NUMBERS_SECONDS = 1.0  # maximum age of metrics when another worker is scraped
 
 
@@ -74,7 +74,7 @@ class Engine:
             self.publisher = publisher.Publisher(layer, origin=origin)
             publisher.connect(self.publisher)
             parts["publisher"] = self.publisher.run
-        self._tasks = [asyncio.create_task(supervise(name, run)) for name, run in parts.items()]
+        self._tasks = start_all(parts)
 
     async def epoch(self) -> str:
         """Return the epoch. Only the first call needs a query; _watch_epoch() keeps it up to date."""
@@ -138,31 +138,6 @@ class Engine:
         self.background.collect_metrics()
         if self.publisher is not None:
             metrics.PUBLISHER_QUEUE.set(self.publisher.waiting)
-
-
-async def supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a task, and restart it whenever it ends or fails."""
-    while True:
-        try:
-            await run()
-        except TimeoutError:
-            logger.warning("%s timed out. Restarting it", name)
-        except Exception:
-            logger.exception("%s failed. Restarting it", name)
-        await asyncio.sleep(RESTART_SECONDS)
-
-
-async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they are done.
-
-    Once is not enough. wait_for() in Python 3.11, which the Redis client uses, swallows a cancellation
-    that coincides with its result, and the server would never exit.
-    """
-    waiting = set(tasks)
-    while waiting:
-        for task in waiting:
-            task.cancel()
-        _done, waiting = await asyncio.wait(waiting, timeout=0.5)
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()

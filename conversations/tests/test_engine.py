@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from conversations.realtime.engine import end_all
+from conversations.realtime.supervision import end_all
 
 
 async def _deaf(times: int) -> None:

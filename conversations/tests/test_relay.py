@@ -26,8 +26,8 @@ from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership
 from conversations.protocol import EncodedFrames
 from conversations.realtime import repairs, rooms
-from conversations.realtime.engine import supervise
 from conversations.realtime.relay import Relay
+from conversations.realtime.supervision import supervise
 from conversations.tests import helpers
 from conversations.tests.helpers import message_json
 from conversations.tests.tools import BaseFakeSocket, do, until, versions

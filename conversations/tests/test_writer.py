@@ -17,7 +17,7 @@ from conversations import actions, bulk
 from conversations.actions import Draft, Sent
 from conversations.models import Conversation, Message
 from conversations.realtime import writer as writer_module
-from conversations.realtime.engine import supervise
+from conversations.realtime.supervision import supervise
 from conversations.realtime.writer import Result, Writer, store
 from conversations.tests import helpers
 from conversations.tests.tools import do

@@ -4,6 +4,8 @@
 
 MOMENT: before-commit, after-commit (no one has been notified yet) or before-ack (everyone but the sender has
 been).
+Or at a critical moment of the first email: email-claimed, email-prepared, or email-sent (the mail server has
+answered).
 newer-uvicorn: it does not crash, but finds a version of uvicorn that it does not know.
 former-version: it does not crash, but speaks the previous version of the protocol.
 """
@@ -17,6 +19,8 @@ from typing import Any
 
 WORD = "CRASH"
 MOMENTS = ("before-commit", "after-commit", "before-ack")
+EMAIL_MOMENTS = ("email-claimed", "email-prepared", "email-sent")
+EMAIL_LEASE = 2.0  # seconds after which another process repeats what this one has begun
 NEWER_UVICORN = "newer-uvicorn"
 FORMER_VERSION = "former-version"
 
@@ -68,6 +72,28 @@ def fail_at(moment: str) -> None:
         ChatConsumer._answer_send = answered  # type: ignore[method-assign]
 
 
+def fail_at_email(moment: str) -> None:
+    from accounts import mails
+    from chatty.jobs import deliveries
+
+    deliveries.LEASE_SECONDS = EMAIL_LEASE
+    (kind,) = deliveries._kinds.values()
+
+    def prepare(delivery: Any) -> Any:
+        if moment == "email-claimed":
+            die_once()
+        return kind.prepare(delivery)
+
+    def send(prepared: Any) -> None:
+        if moment == "email-prepared":
+            die_once()
+        kind.send(prepared)
+        if moment == "email-sent":
+            die_once()
+
+    deliveries._kinds[mails.KIND] = deliveries.Kind(mails.KIND, prepare, send)
+
+
 def speak_former_version() -> None:
     from conversations import events, protocol
     from conversations.realtime import layer
@@ -90,6 +116,8 @@ def main() -> None:
     django.setup()
     if moment in MOMENTS:
         fail_at(moment)
+    elif moment in EMAIL_MOMENTS:
+        fail_at_email(moment)
     elif moment == FORMER_VERSION:
         speak_former_version()
     execute_from_command_line(arguments)

@@ -14,7 +14,7 @@ from conversations import actions, publisher
 from conversations.changefeed import batches, runner
 from conversations.changefeed.models import Cursor, ReaderState
 from conversations.changefeed.runner import Readers
-from conversations.realtime.engine import end_all, supervise
+from conversations.realtime.supervision import end_all, supervise
 from conversations.tests.helpers import log_of, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
