@@ -108,7 +108,8 @@ class Installation:
         **changes: str,
     ) -> ChatServer:
         """Return a started server; `kind` is "serve", "work", "daphne" or "runserver". `failing`: when it
-        crashes, see tests/fault/failing.py. `through`: the program that starts manage.py, if another should."""
+        crashes, see tests/fault/failing.py. `through`: the program that starts manage.py, if another
+        should."""
         if failing:
             through = ("-m", "tests.fault.failing", failing)
         server = ChatServer(self, kind, arguments, changes, through)

@@ -119,8 +119,12 @@ def test_metrics_and_readyz_are_not_public():
     assert re.search(r"@machines path /metrics /readyz\s+respond @machines 404", CADDY)
 
 
-def test_there_are_two_units():
-    assert [path.name for path in UNITS] == ["chatty.service", "chatty@.service"]
+def test_there_are_three_units():
+    assert [path.name for path in UNITS] == [
+        "chatty-work.service",
+        "chatty.service",
+        "chatty@.service",
+    ]
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
@@ -134,7 +138,8 @@ def test_unit_stop_timeout_allows_a_graceful_shutdown(path):
     assert int(unit["TimeoutStopSec"]) > longest
     assert unit["KillMode"] == "mixed"
     assert "KillSignal" not in unit  # SIGTERM by default
-    assert " manage.py serve" in unit["ExecStart"]
+    command = "work" if path.name == "chatty-work.service" else "serve"
+    assert f" manage.py {command}" in unit["ExecStart"]
     assert unit["User"] == "chatty"
     assert unit["ProtectSystem"] == "strict"
     assert unit["NoNewPrivileges"] == "yes"
@@ -144,9 +149,13 @@ def test_unit_stop_timeout_allows_a_graceful_shutdown(path):
 
 
 def test_units_differ_only_in_their_processes():
-    one, each = ({*path.read_text().partition("[Unit]")[2].splitlines()} for path in UNITS)
-    differing = {line.partition("=")[0] for line in one ^ each if not line.startswith("#")}
-    assert differing == {"Description", "Environment", "ExecStart"}
+    work, one, each = ({*path.read_text().partition("[Unit]")[2].splitlines()} for path in UNITS)
+
+    def differing(unit: set[str]) -> set[str]:
+        return {line.partition("=")[0] for line in one ^ unit if not line.startswith("#")}
+
+    assert differing(each) == {"Description", "Environment", "ExecStart"}
+    assert differing(work) == {"Description", "Environment", "ExecStart", "LimitNOFILE"}
 
 
 # --- alert rules and the dashboard --------------------------------------------------------------------

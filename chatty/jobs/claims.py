@@ -39,7 +39,7 @@ LEASE_SECONDS = 30.0  # how long a claim lasts if it isn't extended
 RETRY_SECONDS = 1.0  # after the first failure; doubled with each
 RETRY_SECONDS_MAX = 600.0
 QUERY_CANCELED = "57014"  # SQLSTATE: statement_timeout
-# How often workers look for rows that nobody has woken them for, while any are waiting and otherwise.
+# How often workers look for rows that no one has woken them for, while any are waiting and otherwise.
 SWEEP_SECONDS = 1.0
 IDLE_SWEEP_SECONDS = 5.0
 KILLED = "The process ended while it worked on this."
@@ -166,7 +166,7 @@ def retry_delay(failures: int) -> timedelta:
 
 def is_database_trouble(error: BaseException) -> bool:
     """Whether the error comes from the state of the database (down, locked, restarting), not from the
-    work. A statement that takes too long is the work's own failure, or it would be repeated for ever."""
+    work. A statement that takes too long is the work's own failure, or it would be repeated permanently."""
     sqlstate = getattr(error.__cause__, "sqlstate", None)
     return isinstance(error, DATABASE_ERRORS) and sqlstate != QUERY_CANCELED
 

@@ -129,13 +129,13 @@ READER_LAG = _gauge(
 # --- jobs and deliveries --------------------------------------------------------------------------------
 
 JOBS_WAITING = _gauge(
-    "jobs_waiting", "Jobs that are due, or will be tried again after a failure.", "livemax", "job"
+    "jobs_waiting", "Jobs that are due, or will be tried again after a failure.", "livemax", "name"
 )
 JOBS_AGE = _gauge(
-    "jobs_waiting_seconds", "Since when the oldest of these jobs waits.", "livemax", "job"
+    "jobs_waiting_seconds", "Since when the oldest of these jobs waits.", "livemax", "name"
 )
 JOBS_SET_ASIDE = _gauge(
-    "jobs_set_aside", "Jobs that failed too often and wait for an administrator.", "livemax", "job"
+    "jobs_set_aside", "Jobs that failed too often and wait for an administrator.", "livemax", "name"
 )
 DELIVERIES_WAITING = _gauge(
     "outgoing_waiting",
