@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "accounts",
     "conversations",
     "conversations.changefeed",
+    "conversations.search",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

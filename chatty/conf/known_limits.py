@@ -228,6 +228,12 @@ LIMIT_GROUPS = (
                 default="120/m",
             ),
             Setting(
+                name="LIMIT_SEARCH",
+                kind="rate",
+                description="Searches for messages by one person.",
+                default="60/m",
+            ),
+            Setting(
                 name="LIMIT_FRAMES",
                 kind="rate",
                 description="WebSocket frames from one person, counted by each process.",

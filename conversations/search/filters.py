@@ -1,0 +1,157 @@
+"""Finds the people and conversations that a query names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from functools import cache
+
+import msgspec
+from django.db.models.functions import Substr
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from chatty.common.errors import ChatError, Sentence
+from chatty.statements import fetch_rows, in_ids, list_ids
+from conversations.models import Conversation
+from conversations.search.grams import fold
+from conversations.search.query_text import Query
+
+_SPACED_LETTERS = 0x2000  # up to here are the letters with case and accents
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Where to search. `conversations`: ids, of which the user was a member. `narrowed`: not in all that the
+    user is a member of. `authors`: None for everyone. `since` (inclusive) and `until` (exclusive): None for
+    all times.
+    """
+
+    conversations: list[int]
+    narrowed: bool
+    authors: list[int] | None
+    since: datetime | None
+    until: datetime | None
+
+
+def resolve(user: User, query: Query) -> Scope:
+    """Return where to search. Days are days in the active time zone. At most three queries.
+
+    Raises ChatError("invalid", fields q) for a name that no conversation of the user, or no one, has.
+    """
+    mine = _conversations_of(user)
+    conversations = list(mine)
+    if query.conversations:
+        conversations = _named_conversations(user, mine, query.conversations)
+    authors: list[int] | None = None
+    if query.authors:
+        authors = _named_people(user, query.authors)
+    one = timedelta(days=1)
+    try:
+        since = None if query.after is None else _midnight(query.after + one)
+        until = None if query.before is None else _midnight(query.before)
+    except OverflowError:
+        raise _unknown(_("There is no such day: {name}"), str(query.after)) from None
+    return Scope(conversations, bool(query.conversations), authors, since, until)
+
+
+def titles(user: User, conversation_ids: Iterable[int]) -> dict[int, str]:
+    """Return id -> title of conversations, as this member sees it. At most two queries."""
+    wanted = set(conversation_ids)
+    rows = Conversation.objects.filter(pk__in=wanted).values_list("pk", "name", "direct_key")
+    found = {pk: (name, direct_key or "") for pk, name, direct_key in rows}
+    return {pk: name for pk, name in _titles(user, found).items() if pk in wanted}
+
+
+_Rows = dict[int, tuple[str, str]]  # id -> name, direct_key
+
+
+def _conversations_of(user: User) -> _Rows:
+    rows = fetch_rows(_CONVERSATIONS, [user.pk])
+    return {pk: (name, direct_key or "") for pk, name, direct_key in rows}
+
+
+_CONVERSATIONS = """SELECT c.id, c.name, c.direct_key FROM conversations_membership m
+    JOIN conversations_conversation c ON c.id = m.conversation_id
+    WHERE m.user_id = %s AND c.deleted_at IS NULL"""
+
+
+def _titles(user: User, rows: _Rows) -> dict[int, str]:
+    other = {pk: _other(key, user.pk) for pk, (_name, key) in rows.items() if key}
+    names = dict(
+        fetch_rows(
+            f"SELECT id, name FROM accounts_user WHERE id {in_ids()}",  # noqa: S608
+            [list_ids(set(other.values()))],
+        )
+        if other
+        else ()
+    )
+    return {
+        pk: names.get(other[pk], "") if pk in other else name for pk, (name, _key) in rows.items()
+    }
+
+
+def _other(direct_key: str, user_id: int) -> int:
+    low, high = (int(part) for part in direct_key.split("-"))
+    return high if low == user_id else low
+
+
+def _named_conversations(user: User, mine: _Rows, names: Iterable[str]) -> list[int]:
+    by_name: dict[str, list[int]] = {}
+    for pk, title in _titles(user, mine).items():
+        by_name.setdefault(fold(title), []).append(pk)
+    found: list[int] = []
+    for name in names:
+        number = name.removeprefix("#")
+        ids = by_name.get(fold(name)) or by_name.get(fold(number)) or []
+        if not ids and number.isascii() and number.isdigit():
+            ids = [pk for pk in mine if str(pk) == number]
+        if not ids:
+            raise _unknown(_("None of your conversations is called “{name}”."), name)
+        found += ids
+    return list(dict.fromkeys(found))
+
+
+def _named_people(user: User, names: Iterable[str]) -> list[int]:
+    found: list[int] = []
+    for name in names:
+        wanted = fold(name)
+        if wanted == "me":
+            found.append(user.pk)
+            continue
+        people = [(pk, fold(full)) for pk, full in _people_beginning_with(wanted[:1])]
+        whole = [pk for pk, full in people if full == wanted]
+        ids = whole or [pk for pk, full in people if full.partition(" ")[0] == wanted]
+        if not ids:
+            raise _unknown(_("No one here is called “{name}”."), name)
+        found += ids
+    return list(dict.fromkeys(found))
+
+
+def _people_beginning_with(letter: str) -> Iterable[tuple[int, str]]:
+    if not letter:
+        return []
+    letters = {letter, *_unfolded().get(letter, ())}
+    people = User.objects.annotate(first=Substr("name", 1, 1)).filter(first__in=letters)
+    return people.values_list("pk", "name")
+
+
+@cache
+def _unfolded() -> dict[str, list[str]]:
+    """Return the characters that folding changes, by the first character of their fold."""
+    found: dict[str, list[str]] = {}
+    for character in map(chr, range(_SPACED_LETTERS)):
+        folded = fold(character)
+        if folded and folded != character:
+            found.setdefault(folded[0], []).append(character)
+    return found
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=timezone.get_current_timezone())
+
+
+def _unknown(sentence: Sentence, name: str) -> ChatError:
+    detail = format_lazy(sentence, name=name[:80])
+    return ChatError("invalid", detail, fields={"q": [detail]})

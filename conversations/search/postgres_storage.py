@@ -1,0 +1,81 @@
+"""Entries in PostgreSQL: arrays with a GIN index.
+
+The index returns all matches of a condition, in no order. So that a frequent word needs not all of its
+matches, entries have grams of the blocks of ids they are in, and a search looks in one block at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from chatty.postgres import Statement
+from chatty.statements import array, fetch_rows, list_ids, run
+from conversations.search.storage import Condition, Entry, Selection, Window
+
+
+class PostgresStorage:
+    windows = (12, 12, 16, 16, 20)
+    block_sizes = (12, 16, 20)
+
+    def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
+        if entries:
+            ids = list_ids(entry.message_id for entry in entries).encode()
+            hashes = array("{" + ",".join(entry.hashes) + "}" for entry in entries)
+            run((_WRITE, [ids, hashes]))
+
+    def remove(self, message_ids: Collection[int]) -> None:
+        if message_ids:
+            run((_REMOVE, [list_ids(message_ids).encode()]))
+
+    def remove_others(self, start: int, end: int, ids: Collection[int]) -> None:
+        run((_REMOVE_OTHERS, [b"%d" % start, b"%d" % end, list_ids(ids).encode()]))
+
+    def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
+        sql, parameters = _where(conditions)
+        found = fetch_rows(
+            f"SELECT message_id FROM search_entry WHERE {sql} LIMIT %s",  # noqa: S608
+            [*parameters, limit],
+        )
+        return [pk for (pk,) in found]
+
+    def select(self, conditions: Sequence[Condition], window: Window) -> Selection:
+        sql, parameters = _where(conditions)
+        # The range is outside of the materialised part: inside, the planner could choose to read the
+        # whole range by the primary key.
+        return Selection(
+            f"(WITH found AS MATERIALIZED (SELECT message_id FROM search_entry WHERE {sql})"  # noqa: S608
+            " SELECT message_id FROM found WHERE message_id >= %s AND message_id < %s) AS k"
+            " JOIN conversations_message m ON m.id = k.message_id",
+            "TRUE",
+            "m.id DESC",
+            [*parameters, window.start, window.end],
+        )
+
+    def tidy(self) -> bool:
+        return False  # vacuum does that
+
+
+def _where(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
+    parts: list[str] = []
+    parameters: list[object] = []
+    for condition in conditions:
+        groups = [("@>", condition.all_of)] if condition.all_of else []
+        groups += [("&&", group) for group in condition.one_of]
+        parts.append(" AND ".join(f"grams {operator} %s::int[]" for operator, _hashes in groups))
+        parameters += ["{" + ",".join(hashes) + "}" for _operator, hashes in groups]
+    return f"({' OR '.join(parts)})", parameters
+
+
+_WRITE = Statement(
+    """INSERT INTO search_entry AS e (message_id, grams)
+    SELECT new.id, new.grams::int[] FROM unnest($1::bigint[], $2::text[]) AS new(id, grams)
+    ON CONFLICT (message_id) DO UPDATE SET grams = excluded.grams
+    WHERE e.grams <> excluded.grams"""
+)
+_REMOVE = Statement("DELETE FROM search_entry WHERE message_id = ANY($1::bigint[])")
+_REMOVE_OTHERS = Statement(
+    """DELETE FROM search_entry WHERE message_id >= $1::bigint AND message_id < $2::bigint
+    AND message_id <> ALL($3::bigint[])"""
+)
+
+STORAGE = PostgresStorage()

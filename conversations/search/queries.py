@@ -1,0 +1,229 @@
+"""Searching messages.
+
+The index gives candidates, latest first, in windows of ids, so that a search ends as soon as there are enough
+results. Each candidate is compared with the present text of the message, and at the end the permission to
+read it is checked again: what the index has may be old.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from accounts.models import User
+from chatty.common.limiter import limiter
+from chatty.statements import in_ids, list_ids
+from conversations import access, queries
+from conversations.models import Message
+from conversations.search.filters import Scope, resolve
+from conversations.search.grams import block_gram, structural_gram, term_grams
+from conversations.search.index import AUTHOR, CONVERSATION, MENTION, MONTH, YEAR, text_of
+from conversations.search.keys import GramKey, keys_in_use
+from conversations.search.matching import ExcerptPart, Matcher
+from conversations.search.query_text import Query
+from conversations.search.storage import Condition, Window, storage
+from conversations.search.time_limit import time_limit
+
+PAGE_SIZE = 20
+PAGE_MAX = 50
+_CHUNK = 50  # candidates compared at a time
+_LISTED_MAX = 200  # conversations whose grams a condition lists; for more, their members are looked up
+_SECONDS = 1.0  # a search ends after this time, and can be continued
+_FIRST_YEAR = 2000  # no message is older
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    message: Message
+    excerpt: list[ExcerptPart]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """Results, latest first. `older`: to continue with messages before this id; None if that was all. There
+    can be fewer results than asked for, even none, and still older messages to search."""
+
+    results: list[SearchResult]
+    older: int | None
+
+
+def search(
+    user: User, query: Query, *, before: int | None = None, limit: int = PAGE_SIZE
+) -> SearchPage:
+    """Return messages that the user can read, latest first. The number of queries is limited.
+
+    `before`: only messages with lower ids. Raises ChatError: invalid for an unknown name, slow_down, and busy
+    if the database needs too long.
+    """
+    limiter.check("search", str(user.pk))
+    scope = resolve(user, query)
+    with time_limit():
+        found = _Search(user, query, scope).find(before, limit)
+        return _readable(user, query, scope, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    ids: list[int]
+    older: int | None
+
+
+class _Search:
+    def __init__(self, user: User, query: Query, scope: Scope) -> None:
+        self._user = user
+        self._query = query
+        self._scope = scope
+        self._matcher = Matcher(query.terms)
+        self._storage = storage()
+        self._keys = keys_in_use()
+        self._all_of, self._one_of = _grams_of(user, query, scope)
+
+    def find(self, before: int | None, limit: int) -> _Found:
+        """Return the ids of `limit` messages that match, latest first."""
+        ends_at = time.monotonic() + _SECONDS
+        ids: list[int] = []
+        if not self._keys or not self._scope.conversations or [] in self._one_of:
+            return _Found(ids, None)
+        for window in _windows(self._storage.windows, before):
+            end = window.end
+            while True:
+                chunk = self._candidates(window._replace(end=end))
+                for message_id, body in chunk:
+                    if self._matcher.matches(text_of(body)):
+                        if len(ids) == limit:  # there is one more
+                            return _Found(ids, ids[-1])
+                        ids.append(message_id)
+                if len(chunk) < _CHUNK:
+                    end = window.start
+                    break
+                end = chunk[-1][0]
+                if time.monotonic() > ends_at:
+                    break
+            if time.monotonic() > ends_at and end > 1:
+                return _Found(ids, end)
+        return _Found(ids, None)
+
+    def _candidates(self, window: Window) -> list[tuple[int, str]]:
+        """Return (id, body) of the latest _CHUNK candidates in the window."""
+        selected = self._storage.select(self._conditions(window), window)
+        where, parameters = _restrictions(self._user, self._scope)
+        with connection.cursor() as cursor:
+            cursor.execute(  # built from our own names and placeholders
+                f"SELECT m.id, m.body FROM {selected.tables}"  # noqa: S608
+                f" WHERE {selected.condition} AND {where}"
+                f" ORDER BY {selected.order} LIMIT {_CHUNK}",
+                [*selected.parameters, *parameters],
+            )
+            found: list[tuple[int, str]] = cursor.fetchall()
+            return found
+
+    def _conditions(self, window: Window) -> list[Condition]:
+        blocks = {block_gram(window.size, window.block)} if self._storage.block_sizes else set()
+        return [self._condition(key, blocks) for key in self._keys]
+
+    def _condition(self, key: GramKey, blocks: set[str]) -> Condition:
+        return Condition(
+            key.hash(sorted(self._all_of | blocks)),
+            [key.hash(group) for group in self._one_of],
+        )
+
+
+def _grams_of(user: User, query: Query, scope: Scope) -> tuple[set[str], list[list[str]]]:
+    """Return grams that the entries of all results have, and lists of which they have one."""
+    all_of = {gram for term in query.terms for gram in term_grams(term)}
+    if query.mentions_me:
+        all_of.add(structural_gram(MENTION, user.pk))
+    one_of: list[list[str]] = []
+    if scope.authors is not None:
+        one_of.append([structural_gram(AUTHOR, pk) for pk in scope.authors])
+    if scope.narrowed or len(scope.conversations) <= _LISTED_MAX:
+        one_of.append([structural_gram(CONVERSATION, pk) for pk in scope.conversations])
+    if scope.since is not None or scope.until is not None:
+        one_of.append(_time_grams(scope.since, scope.until))
+    return all_of, one_of
+
+
+def _time_grams(since: datetime | None, until: datetime | None) -> list[str]:
+    """Return grams of years and months, in UTC, of which every message of the time has one."""
+    first = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
+    since = first if since is None else max(since.astimezone(UTC), first)
+    now = timezone.now().astimezone(UTC)
+    until = now if until is None else min(until.astimezone(UTC), now)
+    grams = []
+    year, month = since.year, since.month
+    while (year, month) <= (until.year, until.month):
+        if month == 1 and year < until.year:
+            grams.append(structural_gram(YEAR, year))
+            year += 1
+        else:
+            grams.append(structural_gram(MONTH, f"{year}-{month:02}"))
+            year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+    return grams
+
+
+def _restrictions(user: User, scope: Scope) -> tuple[str, list[Any]]:
+    """Return a condition on messages `m`, and its parameters."""
+    parts = [
+        "m.kind = 'text' AND m.deleted_at IS NULL",
+        "EXISTS (SELECT 1 FROM conversations_membership s"
+        " WHERE s.conversation_id = m.conversation_id AND s.user_id = %s)",
+    ]
+    parameters: list[Any] = [user.pk]
+    if scope.narrowed:
+        parts.append(f"m.conversation_id {in_ids()}")
+        parameters.append(list_ids(scope.conversations))
+    if scope.authors is not None:
+        parts.append(f"m.author_id {in_ids()}")
+        parameters.append(list_ids(scope.authors))
+    for operator, moment in ((">=", scope.since), ("<", scope.until)):
+        if moment is not None:
+            parts.append(f"m.created_at {operator} %s")
+            parameters.append(connection.ops.adapt_datetimefield_value(moment))
+    return " AND ".join(parts), parameters
+
+
+def _windows(sizes: tuple[int, ...], before: int | None) -> Iterator[Window]:
+    """Yield windows of ids, latest first, each up to the beginning of a block of its size."""
+    end = before
+    if end is None:
+        end = (Message.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    number = 0
+    while end > 1:
+        size = sizes[min(number, len(sizes) - 1)]
+        start = max((end - 1) >> size << size, 0)
+        yield Window(start, end, size)
+        end, number = start, number + 1
+
+
+def _readable(user: User, query: Query, scope: Scope, found: _Found) -> SearchPage:
+    """Read the messages, compare them again, and check at last which the user can still read."""
+    if not found.ids:
+        return SearchPage([], found.older)
+    matcher = Matcher(query.terms)
+    messages = {message.pk: message for message in queries.read_by_ids(found.ids)}
+    allowed = access.readable(user, {message.conversation_id for message in messages.values()})
+    results = []
+    for pk in found.ids:
+        message = messages.get(pk)
+        if message is None or message.conversation_id not in allowed:
+            continue
+        text = text_of(message.body)
+        if _matches(message, user, query, scope) and matcher.matches(text):
+            results.append(SearchResult(message, matcher.excerpt(text)))
+    return SearchPage(results, found.older)
+
+
+def _matches(message: Message, user: User, query: Query, scope: Scope) -> bool:
+    return (
+        message.is_text
+        and not message.is_deleted
+        and (scope.authors is None or message.author_id in scope.authors)
+        and (not query.mentions_me or user.pk in (message.mentions or ()))
+    )

@@ -1,0 +1,129 @@
+"""Parses what people type into the search field. Pure.
+
+    words "a phrase" from:name in:"name of a conversation" before:2026-11-30 after:2026-11-01 mentions:me
+
+Every word and phrase must be in a message. Only the names of these filters are special: "https://…" and
+"12:30" are words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+import msgspec
+from django.utils.translation import gettext_lazy as _
+
+from chatty.common.errors import ChatError, Sentence
+from chatty.common.text import too_long
+from conversations.search.grams import fold
+
+TEXT_MAX = 300  # code points of a query
+TERMS_MAX = 20  # words and phrases; each of them costs time
+
+_QUOTES = '"“”„‟«»'
+_PART = re.compile(
+    rf"(?:(?P<filter>from|in|before|after|mentions):)?"
+    rf"(?:[{_QUOTES}](?P<phrase>[^{_QUOTES}]*)(?:[{_QUOTES}]|\Z)|(?P<word>[^\s{_QUOTES}]+))",
+    re.IGNORECASE,
+)
+
+
+class Query(msgspec.Struct, frozen=True):
+    """`terms`: folded words and phrases. `authors` and `conversations`: names as typed, or "me" and
+    numbers; one of each must match. `before` and `after`: neither includes the day itself."""
+
+    terms: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    conversations: tuple[str, ...] = ()
+    before: date | None = None
+    after: date | None = None
+    mentions_me: bool = False
+
+
+def parse(text: str) -> Query:
+    """Raises ChatError with `fields` (q): empty, too_long, invalid."""
+    if len(text) > TEXT_MAX:
+        raise _error("too_long", too_long(len(text), TEXT_MAX))
+    found = _Found()
+    for part in _PART.finditer(text):
+        value = part["word"] if part["phrase"] is None else part["phrase"]
+        if part["filter"]:
+            _FILTERS[part["filter"].lower()](found, value.strip())
+        elif term := fold(value):
+            found.terms.append(term)
+    if _EMPTY_FILTER.search(text):
+        raise _error("invalid", _("Write something after the colon of each filter, without a space."))
+    if len(found.terms) > TERMS_MAX:
+        raise _error("too_long", _("That’s too many words. Put them in quotation marks to find a phrase."))
+    query = Query(
+        tuple(dict.fromkeys(found.terms)),
+        tuple(dict.fromkeys(found.authors)),
+        tuple(dict.fromkeys(found.conversations)),
+        min(found.before, default=None),
+        max(found.after, default=None),
+        found.mentions_me,
+    )
+    if query == Query():
+        raise _error("empty", _("Write what you’re looking for."))
+    return query
+
+
+_EMPTY_FILTER = re.compile(
+    rf"(?:^|[\s{_QUOTES}])(?:from|in|before|after|mentions):(?=\s|\Z)", re.IGNORECASE
+)
+
+
+class _Found:
+    def __init__(self) -> None:
+        self.terms: list[str] = []
+        self.authors: list[str] = []
+        self.conversations: list[str] = []
+        self.before: list[date] = []
+        self.after: list[date] = []
+        self.mentions_me = False
+
+
+def _add_author(found: _Found, value: str) -> None:
+    found.authors.append(value.removeprefix("@"))
+
+
+def _add_conversation(found: _Found, value: str) -> None:
+    found.conversations.append(value)
+
+
+def _add_before(found: _Found, value: str) -> None:
+    found.before.append(_day(value))
+
+
+def _add_after(found: _Found, value: str) -> None:
+    found.after.append(_day(value))
+
+
+def _add_mention(found: _Found, value: str) -> None:
+    if value.casefold().removeprefix("@") != "me":
+        raise _error("invalid", _("The filter mentions: only finds mentions of you: mentions:me"))
+    found.mentions_me = True
+
+
+_FILTERS: dict[str, Callable[[_Found, str], None]] = {
+    "from": _add_author,
+    "in": _add_conversation,
+    "before": _add_before,
+    "after": _add_after,
+    "mentions": _add_mention,
+}
+
+
+def _day(value: str) -> date:
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise _error("invalid", _("Write dates as year, month and day: 2026-11-30"))
+
+
+def _error(code: str, detail: Sentence) -> ChatError:
+    return ChatError(code, detail, fields={"q": [detail]})

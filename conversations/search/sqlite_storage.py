@@ -1,0 +1,103 @@
+"""Entries in SQLite: a full-text index (FTS5) of the hashes.
+
+It is written in segments. A deletion is a new entry that hides an earlier one, so the hashes of deleted
+entries are in the file until the segments are merged: see tidy().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from django.db import connection
+
+from chatty.statements import fetch_rows, list_ids
+from conversations.search.models import IndexState
+from conversations.search.storage import Condition, Entry, Selection, Window
+
+_MERGE_PAGES = 32  # of 4 KB, written by one call of tidy()
+
+
+class SqliteStorage:
+    # Matches are returned in order, so that the search of any window ends when there are enough. Windows
+    # only exist to limit the time of one statement.
+    windows = (16, 18)
+    block_sizes = ()
+
+    def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
+        rows = [(entry.message_id, " ".join(entry.hashes)) for entry in entries]
+        known = [message_id for message_id, _hashes in rows if message_id not in new]
+        if known:
+            stored = set(fetch_rows(_READ, [list_ids(known)]))
+            rows = [row for row in rows if row not in stored]
+            if stored and rows:
+                _note_leftovers()
+        with connection.cursor() as cursor:
+            cursor.executemany(_WRITE, rows)
+
+    def remove(self, message_ids: Collection[int]) -> None:
+        if message_ids:
+            with connection.cursor() as cursor:
+                cursor.execute(_REMOVE, [list_ids(message_ids)])
+                if cursor.rowcount:
+                    _note_leftovers()
+
+    def remove_others(self, start: int, end: int, ids: Collection[int]) -> None:
+        found = fetch_rows(_RANGE, [start, end])
+        self.remove({pk for (pk,) in found}.difference(ids))
+
+    def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
+        found = fetch_rows(
+            "SELECT rowid FROM search_entry WHERE search_entry MATCH %s LIMIT %s",
+            [_expression(conditions), limit],
+        )
+        return [pk for (pk,) in found]
+
+    def select(self, conditions: Sequence[Condition], window: Window) -> Selection:
+        # CROSS JOIN: in this order. Then FTS5 returns the matches in the order of their ids, and the search
+        # ends when there are enough.
+        return Selection(
+            "search_entry CROSS JOIN conversations_message m ON m.id = search_entry.rowid",
+            "search_entry MATCH %s AND search_entry.rowid >= %s AND search_entry.rowid < %s",
+            "search_entry.rowid DESC",
+            [_expression(conditions), window.start, window.end],
+        )
+
+    def tidy(self) -> bool:
+        if not IndexState.objects.filter(leftovers=True).exists():
+            return False
+        with connection.cursor() as cursor:
+            before = _total_changes()
+            # A negative number begins to merge all segments, or goes on with that.
+            cursor.execute(_MERGE, [-_MERGE_PAGES])
+            # Without a change of its own, it only counts the row that was asked for.
+            if _total_changes() - before >= 2:
+                return True
+        IndexState.objects.update(leftovers=False)
+        return False
+
+
+def _total_changes() -> int:
+    return int(connection.connection.total_changes)
+
+
+def _note_leftovers() -> None:
+    IndexState.objects.get_or_create(pk=1)
+    IndexState.objects.filter(leftovers=False).update(leftovers=True)
+
+
+def _expression(conditions: Sequence[Condition]) -> str:
+    """Return an expression of FTS5. It consists of digits, operators and brackets only."""
+    parts = []
+    for condition in conditions:
+        groups = [*condition.all_of, *[f"({' OR '.join(group)})" for group in condition.one_of]]
+        parts.append(f"({' AND '.join(groups)})")
+    return " OR ".join(parts)
+
+
+_READ = "SELECT rowid, grams FROM search_entry WHERE rowid IN (SELECT value FROM json_each(%s))"
+_WRITE = "INSERT OR REPLACE INTO search_entry (rowid, grams) VALUES (%s, %s)"
+_REMOVE = "DELETE FROM search_entry WHERE rowid IN (SELECT value FROM json_each(%s))"
+_RANGE = "SELECT rowid FROM search_entry WHERE rowid >= %s AND rowid < %s"
+_MERGE = "INSERT INTO search_entry (search_entry, rank) VALUES ('merge', %s)"
+
+STORAGE = SqliteStorage()

@@ -1,0 +1,77 @@
+"""The table of the index, one for each database. Both find the same messages.
+
+An entry has the id of a message and the hashes of its grams. SQLite has a full-text index (FTS5) whose text
+is the hashes, PostgreSQL an array with a GIN index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
+
+from django.db import connection
+
+
+class Entry(NamedTuple):
+    message_id: int
+    hashes: list[str]
+
+
+class Condition(NamedTuple):
+    """An entry matches if it has all of `all_of` and one of each list in `one_of`. Hashes of one key."""
+
+    all_of: Sequence[str]
+    one_of: Sequence[Sequence[str]]
+
+
+class Window(NamedTuple):
+    """Message ids from `start` to before `end`. All of them are in block `block` of 2**`size` ids."""
+
+    start: int
+    end: int
+    size: int
+
+    @property
+    def block(self) -> int:
+        return self.start >> self.size
+
+
+class Selection(NamedTuple):
+    """Parts of a SELECT of messages `m`, latest first. The parameters are in the order of the parts."""
+
+    tables: str
+    condition: str
+    order: str
+    parameters: list[object]
+
+
+class Storage(Protocol):
+    # The sizes of the windows to search one after the other, as powers of two. The last is repeated.
+    windows: tuple[int, ...]
+    # The sizes of the blocks of which entries have grams.
+    block_sizes: tuple[int, ...]
+
+    def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
+        """Insert or replace entries. `new`: those that hardly any entry exists of."""
+
+    def remove(self, message_ids: Collection[int]) -> None: ...
+
+    def remove_others(self, start: int, end: int, ids: Collection[int]) -> None:
+        """Remove the entries of all messages from `start` to before `end` that are not in `ids`."""
+
+    def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
+        """Return the ids of some messages that match one of the conditions."""
+
+    def select(self, conditions: Sequence[Condition], window: Window) -> Selection:
+        """Select the messages in the window that match one of the conditions. Those must already have the gram
+        of the window's block, if entries have such grams."""
+
+    def tidy(self) -> bool:
+        """Do a few milliseconds of work to remove hashes of deleted entries. Returns whether more is left.
+        """
+
+
+def storage() -> Storage:
+    from conversations.search import postgres_storage, sqlite_storage
+
+    return postgres_storage.STORAGE if connection.vendor == "postgresql" else sqlite_storage.STORAGE
