@@ -6,7 +6,6 @@ costs two thread switches.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -71,7 +70,7 @@ class PreferencesMiddleware:
         user = request.user
         # For templates that must not query the database, such as error pages.
         request.theme, request.contrast = user.theme, user.contrast  # type: ignore[attr-defined]
-        with timezone.override(_known_zone(user.time_zone)):
+        with timezone.override(user.zone):
             if user.language not in dict(settings.LANGUAGES):
                 return self.get_response(request)
             with translation.override(user.language):
@@ -79,14 +78,6 @@ class PreferencesMiddleware:
                 response = self.get_response(request)
         response.headers.setdefault("Content-Language", user.language)
         return response
-
-
-def _known_zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """Return None, the server's zone, for "" and for zones that this machine does not know."""
-    try:
-        return zoneinfo.ZoneInfo(name) if name else None
-    except zoneinfo.ZoneInfoNotFoundError:
-        return None
 
 
 def _signed_in_user(request: HttpRequest) -> User | AnonymousUser:

@@ -8,6 +8,7 @@ depends on reaching a cookie, a token or a socket.
 from __future__ import annotations
 
 import secrets
+import zoneinfo
 from typing import Any, ClassVar
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -167,6 +168,14 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def clean(self) -> None:
         self.email = normal_email(self.email)
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo | None:
+        """The time zone, None for the server's: if it is unknown, here or to this machine."""
+        try:
+            return zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else None
+        except zoneinfo.ZoneInfoNotFoundError:
+            return None
 
     def get_full_name(self) -> str:
         return self.name

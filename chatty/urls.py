@@ -10,6 +10,7 @@ urlpatterns = [
     path("api/", include("chatty.api.urls")),
     path("", include("accounts.web.urls")),
     path("", include("conversations.web.urls")),
+    path("", include("conversations.search.web.urls")),
 ]
 
 handler400 = "chatty.error_responses.bad_request"

@@ -45,6 +45,16 @@ def read_name_cursor(cursor: str) -> tuple[str, int]:
     return _read(cursor, tuple[str, _Id])
 
 
+def id_cursor(pk: int) -> str:
+    return _write([pk])
+
+
+def read_id_cursor(cursor: str) -> int:
+    """Raises ChatError("invalid") for anything id_cursor did not write."""
+    (pk,) = _read(cursor, tuple[_Id])
+    return pk
+
+
 def next_page(request: Request, cursor: str | None) -> str | None:
     """Return the absolute URL of the page after the cursor, or None without a cursor."""
     if cursor is None:

@@ -8,8 +8,10 @@ from chatty.api.views import DocsView, SchemaView
 
 app_name = "api"
 
+_APPS = ("accounts.api.urls", "conversations.api.urls", "conversations.search.api.urls")
+
 urlpatterns = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
-    *[path("", include(name)) for name in ("accounts.api.urls", "conversations.api.urls")],
+    *[path("", include(name)) for name in _APPS],
 ]

@@ -36,7 +36,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 def resolve(user: User, query: Query) -> Scope:
-    """Return where to search. Days are days in the active time zone. At most three queries.
+    """Return where to search. Days are days in the user's time zone. At most three queries.
 
     Raises ChatError("invalid", fields q) for a name that no conversation of the user, or no one, has.
     """
@@ -49,8 +49,8 @@ def resolve(user: User, query: Query) -> Scope:
         authors = _named_people(user, query.authors)
     one = timedelta(days=1)
     try:
-        since = None if query.after is None else _midnight(query.after + one)
-        until = None if query.before is None else _midnight(query.before)
+        since = None if query.after is None else _midnight(user, query.after + one)
+        until = None if query.before is None else _midnight(user, query.before)
     except OverflowError:
         raise _unknown(_("There is no such day: {name}"), str(query.after)) from None
     return Scope(conversations, bool(query.conversations), authors, since, until)
@@ -148,8 +148,8 @@ def _unfolded() -> dict[str, list[str]]:
     return found
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=timezone.get_current_timezone())
+def _midnight(user: User, day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=user.zone or timezone.get_default_timezone())
 
 
 def _unknown(sentence: Sentence, name: str) -> ChatError:

@@ -1,0 +1,16 @@
+"""Request formats of the API of search."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from chatty.api.fields import QueryInt, StrictQuery, StrictText
+from conversations.search.queries import PAGE_MAX, PAGE_SIZE
+
+
+class SearchQuery(StrictQuery):
+    q = StrictText(
+        help_text='Words, "phrases" and the filters `from:`, `in:`, `before:`, `after:` and `mentions:me`.'
+    )
+    cursor = serializers.CharField(required=False, max_length=1000)
+    limit = QueryInt(default=PAGE_SIZE, max_value=PAGE_MAX)

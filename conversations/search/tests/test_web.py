@@ -1,0 +1,131 @@
+"""The page to search messages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from conversations.search import queries
+from conversations.search.tests.conftest import index_all
+from conversations.tests.helpers import say
+from tests.html import one, parse, values, words
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(user, address: str = "/search/", **query):
+    client = Client()
+    client.force_login(user)
+    return client.get(address, query)
+
+
+def test_page_without_a_query_explains_how_to_search(alice):
+    page = page_of(alice)
+    assert page.status_code == 200
+    help_texts = words(one(page, "main details[open]"))
+    for name in ("from:", "in:", "before:", "after:", "mentions:me"):
+        assert name in help_texts
+    assert parse(page).select(".result") == []
+
+
+def test_results_have_author_conversation_time_and_marked_hits(alice, bob, pair):
+    found = say(bob, pair, "Please **water** the beans, and give <b>water</b> to the cat")
+    say(bob, pair, "Nothing")
+    index_all()
+    page = page_of(alice, q="WATER")
+    row = one(page, ".result")
+    assert words(one(row, ".result__about")).startswith("Bob · Garden · ")
+    assert one(row, "time")["datetime"].startswith(f"{found.created_at:%Y-%m-%d}")
+    assert [mark.get_text() for mark in row.select("mark")] == ["water", "water"]
+    assert "give <b>water</b> to" in one(row, ".result__text").get_text()
+    (link,) = values(row, ".result__text a", "href")
+    client = Client()
+    client.force_login(alice)
+    target = client.get(link)
+    assert re.fullmatch(rf"/c/{pair.pk}/(\?around=\d+)?#m{found.pk}", target["Location"])
+
+
+def test_excerpt_is_cut_around_the_hit(alice, pair):
+    say(alice, pair, f"{'before ' * 100}needle {'after ' * 100}")
+    index_all()
+    text = words(one(page_of(alice, q="needle"), ".result__text"))
+    assert re.fullmatch(r"…before (before )+needle (after )+after…", text)
+    assert len(text) < 300
+
+
+def test_direct_messages_are_named_after_the_other_person(alice, bob):
+    from conversations import actions
+
+    direct = actions.open_direct(alice, bob.pk)
+    say(alice, direct, "Just for you")
+    index_all()
+    assert "Alice · Bob · " in words(one(page_of(alice, q="just"), ".result__about"))
+    assert "Alice · Alice · " in words(one(page_of(bob, q="just"), ".result__about"))
+
+
+def test_older_results_follow_with_a_link(alice, pair, monkeypatch):
+    for number in range(queries.PAGE_SIZE + 1):
+        say(alice, pair, f"Tea & cake {number}")
+    index_all()
+    first = page_of(alice, q="Tea & cake")
+    assert len(parse(first).select(".result")) == queries.PAGE_SIZE
+    (older,) = values(first, "main a[rel=next]", "href")
+    second = page_of(alice, f"/search/{older}")
+    assert words(one(second, ".result__text")) == "Tea & cake 0"
+    assert parse(second).select("main a[rel=next]") == []
+
+
+def test_no_results_give_advice(alice, pair):
+    page = page_of(alice, q="<xyz>")
+    assert words(one(page, ".empty h2")) == "No results for “<xyz>”"
+    assert one(page, "input[name=q]")["value"] == "<xyz>"
+
+
+def test_search_that_ran_out_of_time_can_be_continued(alice, pair, monkeypatch):
+    say(alice, pair, "Tea")
+    index_all()
+    monkeypatch.setattr(queries, "_SECONDS", -1.0)
+    monkeypatch.setattr(queries, "_windows", lambda sizes, before: iter([queries.Window(10**6, 10**6 + 1, 1)]))
+    page = page_of(alice, q="tea")
+    assert "so far" in words(one(page, "main [role=status]"))
+    assert values(page, "main a[rel=next]", "href") == ["?q=tea&before=1000000"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "sentence"),
+    [
+        ("before:tomorrow", 400, "Write dates as year, month and day"),
+        ("in:nowhere", 400, "None of your conversations is called “nowhere”."),
+        ("from:zoe", 400, "No one here is called “zoe”."),
+        ("from: x", 400, "after the colon"),
+        ('""', 400, "Write what you’re looking for."),
+        ("x" * 301, 400, "too long"),
+    ],
+)
+def test_errors_are_shown_at_the_field(text, status, sentence, alice, pair):
+    page = page_of(alice, q=text)
+    assert page.status_code == status
+    assert sentence in words(one(page, "#q_error"))
+    assert one(page, "input[name=q]")["aria-describedby"] == "q_error"
+    assert one(page, "input[name=q]")["value"] == text
+
+
+def test_searches_are_rate_limited(alice, pair, settings):
+    settings.LIMITS = {**settings.LIMITS, "search": "1/h"}
+    assert page_of(alice, q="tea").status_code == 200
+    page = page_of(alice, q="tea")
+    assert page.status_code == 429
+    assert page.headers["Retry-After"]
+
+
+def test_visitors_sign_in_first():
+    page = Client().get("/search/?q=tea")
+    assert page.status_code == 302
+    assert page["Location"] == "/sign-in/?next=/search/%3Fq%3Dtea"
+
+
+def test_every_page_links_to_search(alice):
+    assert values(page_of(alice, "/c/browse/"), 'nav a[href="/search/"]', "aria-label") == ["Search messages"]
+    assert one(page_of(alice), 'nav a[href="/search/"]')["aria-current"] == "page"
