@@ -1,0 +1,127 @@
+"""The index follows what happens, by the change feed."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from conversations import actions, changefeed
+from conversations.actions.deletion import purge_deleted
+from conversations.changefeed import batches, sweeps
+from conversations.changefeed.models import Cursor
+from conversations.changefeed.readers import find
+from conversations.models import Message
+from conversations.search import queries, upkeep
+from conversations.search.models import DeletedConversation
+from conversations.search.query_text import parse
+from conversations.tests.helpers import say
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_index")]
+
+
+def catch_up() -> None:
+    """Let the reader handle all that has happened."""
+    reader = find("search")
+    batches.start(reader)
+    source = str(Cursor.Source.CONVERSATION)
+    while ids := sweeps.find_behind(reader, source, 0).ids:
+        outcome = batches.run_batch(reader, source, ids)
+        assert outcome.changes, "The reader has failed."
+
+
+def entries() -> dict[int, str]:
+    """Return message id -> its hashes."""
+    key = "message_id" if connection.vendor == "postgresql" else "rowid"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {key}, grams FROM search_entry")
+        return {pk: str(grams) for pk, grams in cursor.fetchall()}
+
+
+def found(user, text: str) -> list[str]:
+    return [each.message.body for each in queries.search(user, parse(text)).results]
+
+
+def test_new_edited_and_deleted_messages_are_followed(alice, pair):
+    message = say(alice, pair, "First words")
+    catch_up()
+    assert found(alice, "first") == ["First words"]
+    before = entries()
+    actions.edit_message(alice, message.pk, body="Other words")
+    catch_up()
+    assert found(alice, "other") == ["Other words"]
+    assert found(alice, "first") == []
+    assert entries() != before
+    assert list(entries()) == [message.pk]
+    actions.delete_message(alice, message.pk)
+    catch_up()
+    assert entries() == {}
+
+
+def test_messages_from_before_the_reader_are_indexed(alice, pair):
+    say(alice, pair, "Long ago")
+    Cursor.objects.all().delete()
+    catch_up()
+    assert found(alice, "long") == ["Long ago"]
+
+
+def test_batch_that_is_repeated_changes_nothing(alice, pair):
+    message = say(alice, pair, "First words")
+    catch_up()
+    before = entries()
+    change = changefeed.MessageChange(pair.pk, message.pk, message.seq, message.version, True)
+    for created in (True, False):
+        batch = changefeed.Batch((type(change)(pair.pk, message.pk, 1, 1, created),))
+        find("search").handle(batch)
+    assert entries() == before
+
+
+def test_reaction_does_not_write_the_entry_again(alice, pair, django_assert_max_num_queries):
+    message = say(alice, pair, "First words")
+    catch_up()
+    actions.react(alice, message.pk, "👍")
+    with connection.execute_wrapper(_forbid("search_entry", "INSERT", "DELETE")) if (
+        connection.vendor == "sqlite"
+    ) else django_assert_max_num_queries(100):
+        catch_up()
+
+
+def _forbid(table: str, *verbs: str):
+    def wrapper(execute, sql, params, many, context):
+        if table in sql and sql.lstrip().startswith(verbs):
+            assert many, sql
+            assert list(params) == []
+        return execute(sql, params, many, context)
+
+    return wrapper
+
+
+def test_notices_and_reactions_have_no_entries(alice, pair):
+    actions.update_conversation(alice, pair.pk, topic="Vegetables")
+    catch_up()
+    assert entries() == {}
+
+
+def test_deleted_conversation_leaves_no_entries(alice, bob, pair):
+    other = actions.create_conversation(bob, name="Other")
+    say(bob, other, "Other")
+    for number in range(upkeep._BATCH + 1):
+        say(alice, pair, f"Number {number}")
+    catch_up()
+    actions.delete_conversation(alice, pair.pk)
+    catch_up()
+    purge_deleted()
+    assert DeletedConversation.objects.count() == 1
+    assert list(upkeep.tidy())
+    assert list(entries()) == [Message.objects.get(body="Other").pk]
+    assert not DeletedConversation.objects.exists()
+
+
+def test_mentions_are_followed(alice, bob, pair):
+    message = say(bob, pair, "Hello @Alice")
+    catch_up()
+    actions.edit_message(bob, message.pk, body="Hello Alice")
+    catch_up()
+    assert found(alice, "mentions:me") == []
+    actions.edit_message(bob, message.pk, body="Hello @Alice")
+    catch_up()
+    assert found(alice, "mentions:me") == ["Hello @Alice"]
