@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.contenders import Chatty, SocketIO
+from benchmarks.contenders import Chatty, ChattySmall, SocketIO
 from benchmarks.measure import Figure, Sheet, markdown_table, ratio_to
-from benchmarks.scenarios import connect, history, hostile, page, rooms, sends
+from benchmarks.scenarios import connect, history, hostile, page, rooms, search, sends
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,12 @@ TARGETS = (
     Target(page.SCENARIO, page.cpu_for(page.SMALL), 10),
     Target(page.SCENARIO, page.cpu_for(page.RICH), 10),
     Target(page.SCENARIO, page.html_of(page.SMALL), 70),
+    *(
+        Target(search.scenario_of(search.LONG), search.time_of(query, person), 50, kind.name)
+        for query in ("a common word", "a rare word", "a common letter of Chinese")
+        for person in search.PEOPLE
+        for kind in (Chatty, ChattySmall)
+    ),
     Target(hostile.SCENARIO, hostile.RELATIVE, 2),
     Target(hostile.SCENARIO, hostile.MEMORY, 64),
     Target(hostile.SCENARIO, hostile.SLOWEST, 2),

@@ -81,7 +81,9 @@ def reading(user: User, conversation_id: int) -> Iterator[Membership]:
 def readable(user: User, conversation_ids: Collection[int]) -> set[int]:
     """Return those of these conversations that the user is a member of, after rows of them were read: see
     reading(). One query. Raises ChatError("account_closed")."""
-    rows = fetch_rows(_ACTIVE_MEMBERSHIPS.format(ids=in_ids()), [user.pk, list_ids(conversation_ids)])
+    rows = fetch_rows(
+        _ACTIVE_MEMBERSHIPS.format(ids=in_ids()), [user.pk, list_ids(conversation_ids)]
+    )
     if not all(is_active for _conversation_id, is_active in rows):
         raise ChatError("account_closed")
     return {conversation_id for conversation_id, _is_active in rows}

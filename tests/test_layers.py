@@ -70,7 +70,7 @@ def belongs(name: str, to: str) -> bool:
 
 ENTRANCES = {
     f"{app}.{folder}"
-    for app in ("accounts", "conversations")
+    for app in ("accounts", "conversations", "conversations.search")
     for folder in ("admin", "api", "management", "sockets", "web")
 }
 
@@ -92,15 +92,15 @@ def test_modules_are_found():
     assert "conversations.publisher" in set(actions.imports())
 
 
+API = ["accounts.api", "chatty.api", "conversations.api", "conversations.search.api"]
+
+
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("rest_framework", ["accounts.api", "chatty.api", "conversations.api"]),
-        ("drf_spectacular", ["accounts.api", "chatty.api", "conversations.api"]),
-        (
-            "rest_framework_simplejwt",
-            ["accounts.api", "chatty.api", "conversations.api", "accounts.tokens"],
-        ),
+        ("rest_framework", API),
+        ("drf_spectacular", API),
+        ("rest_framework_simplejwt", [*API, "accounts.tokens"]),
         ("uvicorn", ["chatty.server"]),
     ],
 )

@@ -14,6 +14,7 @@ from benchmarks.scenarios import (
     readers,
     requests,
     rooms,
+    search,
     sends,
     slow_reader,
     tick,
@@ -31,5 +32,6 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "slow": slow_reader.run,
     "tick": tick.run,
     "requests": requests.run,
+    "search": search.run,
     "hostile": hostile.run,
 }

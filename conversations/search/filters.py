@@ -19,6 +19,7 @@ from conversations.models import Conversation
 from conversations.search.grams import fold
 from conversations.search.query_text import Query
 
+_ECHO_MAX = 80  # code points of an unknown name in an error
 _SPACED_LETTERS = 0x2000  # up to here are the letters with case and accents
 
 
@@ -52,7 +53,8 @@ def resolve(user: User, query: Query) -> Scope:
         since = None if query.after is None else _midnight(user, query.after + one)
         until = None if query.before is None else _midnight(user, query.before)
     except OverflowError:
-        raise _unknown(_("There is no such day: {name}"), str(query.after)) from None
+        detail = format_lazy(_("There is no such day: {day}"), day=query.after)
+        raise _invalid(detail) from None
     return Scope(conversations, bool(query.conversations), authors, since, until)
 
 
@@ -79,14 +81,10 @@ _CONVERSATIONS = """SELECT c.id, c.name, c.direct_key FROM conversations_members
 
 def _titles(user: User, rows: _Rows) -> dict[int, str]:
     other = {pk: _other(key, user.pk) for pk, (_name, key) in rows.items() if key}
-    names = dict(
-        fetch_rows(
-            f"SELECT id, name FROM accounts_user WHERE id {in_ids()}",  # noqa: S608
-            [list_ids(set(other.values()))],
-        )
-        if other
-        else ()
-    )
+    names: dict[int, str] = {}
+    if other:
+        people = f"SELECT id, name FROM accounts_user WHERE id {in_ids()}"  # noqa: S608
+        names = dict(fetch_rows(people, [list_ids(set(other.values()))]))
     return {
         pk: names.get(other[pk], "") if pk in other else name for pk, (name, _key) in rows.items()
     }
@@ -108,7 +106,8 @@ def _named_conversations(user: User, mine: _Rows, names: Iterable[str]) -> list[
         if not ids and number.isascii() and number.isdigit():
             ids = [pk for pk in mine if str(pk) == number]
         if not ids:
-            raise _unknown(_("None of your conversations is called “{name}”."), name)
+            sentence = _("None of your conversations is called “{name}”.")
+            raise _invalid(format_lazy(sentence, name=name[:_ECHO_MAX]))
         found += ids
     return list(dict.fromkeys(found))
 
@@ -124,7 +123,8 @@ def _named_people(user: User, names: Iterable[str]) -> list[int]:
         whole = [pk for pk, full in people if full == wanted]
         ids = whole or [pk for pk, full in people if full.partition(" ")[0] == wanted]
         if not ids:
-            raise _unknown(_("No one here is called “{name}”."), name)
+            sentence = _("No one here is called “{name}”.")
+            raise _invalid(format_lazy(sentence, name=name[:_ECHO_MAX]))
         found += ids
     return list(dict.fromkeys(found))
 
@@ -152,6 +152,5 @@ def _midnight(user: User, day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=user.zone or timezone.get_default_timezone())
 
 
-def _unknown(sentence: Sentence, name: str) -> ChatError:
-    detail = format_lazy(sentence, name=name[:80])
+def _invalid(detail: Sentence) -> ChatError:
     return ChatError("invalid", detail, fields={"q": [detail]})

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+
 # Characters of scripts without spaces between words, and Hangul, where people search for single syllables.
 _UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -42,9 +43,7 @@ _IGNORED = re.compile(
 )
 # Typographic characters, which some keyboards write and others don't.
 _TYPED = str.maketrans(
-    dict.fromkeys("‘’‚‛′ʼ´", "'")
-    | dict.fromkeys("“”„‟″«»", '"')
-    | dict.fromkeys("‐‑‒–—―−", "-")
+    dict.fromkeys("‘’‚‛′ʼ´", "'") | dict.fromkeys("“”„‟″«»", '"') | dict.fromkeys("‐‑‒–—―−", "-")
 )
 
 
@@ -65,14 +64,13 @@ def fold(text: str) -> str:
 def _fold_letters(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.translate(_TYPED)).casefold()
     # Again, because folding can decompose a letter. Then composed, because the marks that are left belong to
-    # their letters: without that, か would be a part of が, and syllables of Hangul would be three characters.
+    # their letters: otherwise か would be a part of が, and a syllable of Hangul would be three characters.
     bare = _IGNORED.sub("", unicodedata.normalize("NFKD", decomposed))
     return unicodedata.normalize("NFC", bare)
 
 
 def fold_with_origins(text: str) -> tuple[str, list[int]]:
-    """Return the folded text, and for each of its characters, and for its end, where in the text that begins.
-    """
+    """Return the folded text, and where in the text each of its characters, and its end, begins."""
     folded: list[str] = []
     origins: list[int] = []
     start = 0
@@ -100,7 +98,7 @@ _VISIBLE_ASCII = re.compile("[!-~]+")
 
 
 def _end_of_letter(text: str, start: int) -> int:
-    """Return the end of a letter with all that can be composed with it: marks, and the parts of a syllable."""
+    """Return the end of a letter with all that can be composed with it: marks, parts of a syllable."""
     end = start + 1
     while end < len(text) and (
         unicodedata.category(text[end])[0] == "M" or "\u1160" <= text[end] <= "\u11ff"
@@ -125,9 +123,7 @@ def term_grams(folded: str) -> set[str]:
     if is_short(folded):
         return {folded}
     found = _LONG.findall(folded)
-    # Those next to each other say nearly the same. The last one covers what the steps may leave out.
-    step = max(1, min(3, len(found) // 4), -(-len(found) // _TERM_GRAMS))
-    return {*found[::step], found[-1]}
+    return {*found[:: -(-len(found) // _TERM_GRAMS)], found[-1]}
 
 
 _TERM_GRAMS = 12

@@ -7,6 +7,7 @@ matches, entries have grams of the blocks of ids they are in, and a search looks
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from chatty.postgres import Statement
 from chatty.statements import array, fetch_rows, list_ids, run
@@ -14,8 +15,8 @@ from conversations.search.storage import Condition, Entry, Selection, Window
 
 
 class PostgresStorage:
-    windows = (12, 12, 16, 16, 20)
-    block_sizes = (12, 16, 20)
+    windows: tuple[int, ...] = (12, 12, 16, 16, 20)
+    block_sizes: tuple[int, ...] = (12, 16, 20)
 
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         if entries:
@@ -55,9 +56,9 @@ class PostgresStorage:
         return False  # vacuum does that
 
 
-def _where(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
+def _where(conditions: Sequence[Condition]) -> tuple[str, list[Any]]:
     parts: list[str] = []
-    parameters: list[object] = []
+    parameters: list[Any] = []
     for condition in conditions:
         groups = [("@>", condition.all_of)] if condition.all_of else []
         groups += [("&&", group) for group in condition.one_of]

@@ -33,8 +33,13 @@ from conversations.search.time_limit import time_limit
 
 PAGE_SIZE = 20
 PAGE_MAX = 50
-_CHUNK = 50  # candidates compared at a time
-_LISTED_MAX = 200  # conversations whose grams a condition lists; for more, their members are looked up
+_CHUNK, _CHUNK_MAX = (
+    50,
+    400,
+)  # candidates compared at a time: more each time, if they are not enough
+_LISTED_MAX = (
+    200  # conversations whose grams a condition lists; for more, their members are looked up
+)
 _SECONDS = 1.0  # a search ends after this time, and can be continued
 _FIRST_YEAR = 2000  # no message is older
 
@@ -91,35 +96,31 @@ class _Search:
         ids: list[int] = []
         if not self._keys or not self._scope.conversations or [] in self._one_of:
             return _Found(ids, None)
+        size = _CHUNK
         for window in _windows(self._storage.windows, before):
             end = window.end
-            while True:
-                chunk = self._candidates(window._replace(end=end))
+            while end > window.start:
+                chunk = self._candidates(window._replace(end=end), size)
                 for message_id, body in chunk:
                     if self._matcher.matches(text_of(body)):
                         if len(ids) == limit:  # there is one more
                             return _Found(ids, ids[-1])
                         ids.append(message_id)
-                if len(chunk) < _CHUNK:
-                    end = window.start
-                    break
-                end = chunk[-1][0]
-                if time.monotonic() > ends_at:
-                    break
-            if time.monotonic() > ends_at and end > 1:
-                return _Found(ids, end)
+                end = chunk[-1][0] if len(chunk) == size else window.start
+                size = min(size * 2, _CHUNK_MAX)
+                if time.monotonic() > ends_at and end > 1:
+                    return _Found(ids, end)
         return _Found(ids, None)
 
-    def _candidates(self, window: Window) -> list[tuple[int, str]]:
-        """Return (id, body) of the latest _CHUNK candidates in the window."""
+    def _candidates(self, window: Window, most: int) -> list[tuple[int, str]]:
+        """Return (id, body) of the latest candidates in the window."""
         selected = self._storage.select(self._conditions(window), window)
         where, parameters = _restrictions(self._user, self._scope)
         with connection.cursor() as cursor:
             cursor.execute(  # built from our own names and placeholders
                 f"SELECT m.id, m.body FROM {selected.tables}"  # noqa: S608
-                f" WHERE {selected.condition} AND {where}"
-                f" ORDER BY {selected.order} LIMIT {_CHUNK}",
-                [*selected.parameters, *parameters],
+                f" WHERE {selected.condition} AND {where} ORDER BY {selected.order} LIMIT %s",
+                [*selected.parameters, *parameters, most],
             )
             found: list[tuple[int, str]] = cursor.fetchall()
             return found
@@ -168,12 +169,15 @@ def _time_grams(since: datetime | None, until: datetime | None) -> list[str]:
     return grams
 
 
+_BY_MEMBER = """EXISTS (SELECT 1 FROM conversations_membership s
+    WHERE s.conversation_id = m.conversation_id AND s.user_id = %s)"""
+
+
 def _restrictions(user: User, scope: Scope) -> tuple[str, list[Any]]:
     """Return a condition on messages `m`, and its parameters."""
     parts = [
         "m.kind = 'text' AND m.deleted_at IS NULL",
-        "EXISTS (SELECT 1 FROM conversations_membership s"
-        " WHERE s.conversation_id = m.conversation_id AND s.user_id = %s)",
+        _BY_MEMBER,
     ]
     parameters: list[Any] = [user.pk]
     if scope.narrowed:

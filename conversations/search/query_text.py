@@ -54,9 +54,13 @@ def parse(text: str) -> Query:
         elif term := fold(value):
             found.terms.append(term)
     if _EMPTY_FILTER.search(text):
-        raise _error("invalid", _("Write something after the colon of each filter, without a space."))
+        raise _error(
+            "invalid", _("Write something after the colon of each filter, without a space.")
+        )
     if len(found.terms) > TERMS_MAX:
-        raise _error("too_long", _("That’s too many words. Put them in quotation marks to find a phrase."))
+        raise _error(
+            "too_long", _("That’s too many words. Put them in quotation marks to find a phrase.")
+        )
     query = Query(
         tuple(dict.fromkeys(found.terms)),
         tuple(dict.fromkeys(found.authors)),

@@ -20,8 +20,8 @@ _MERGE_PAGES = 32  # of 4 KB, written by one call of tidy()
 class SqliteStorage:
     # Matches are returned in order, so that the search of any window ends when there are enough. Windows
     # only exist to limit the time of one statement.
-    windows = (16, 18)
-    block_sizes = ()
+    windows: tuple[int, ...] = (16, 18)
+    block_sizes: tuple[int, ...] = ()
 
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         rows = [(entry.message_id, " ".join(entry.hashes)) for entry in entries]

@@ -7,7 +7,7 @@ is the hashes, PostgreSQL an array with a GIN index.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
 
@@ -42,7 +42,7 @@ class Selection(NamedTuple):
     tables: str
     condition: str
     order: str
-    parameters: list[object]
+    parameters: list[Any]
 
 
 class Storage(Protocol):
@@ -63,12 +63,11 @@ class Storage(Protocol):
         """Return the ids of some messages that match one of the conditions."""
 
     def select(self, conditions: Sequence[Condition], window: Window) -> Selection:
-        """Select the messages in the window that match one of the conditions. Those must already have the gram
-        of the window's block, if entries have such grams."""
+        """Select the messages in the window that match one of the conditions. These must have the gram of the
+        window's block, if entries have such grams."""
 
     def tidy(self) -> bool:
-        """Do a few milliseconds of work to remove hashes of deleted entries. Returns whether more is left.
-        """
+        """Do a few milliseconds of work to remove hashes of deleted entries. Returns whether more is left."""
 
 
 def storage() -> Storage:

@@ -13,7 +13,9 @@ from chatty.common.errors import ChatError
 
 STATEMENT_SECONDS = 2.0
 _CANCELED = "57014"  # SQLSTATE
-_INSTRUCTIONS = 10_000  # of SQLite's virtual machine between two looks at the clock: less than a millisecond
+_INSTRUCTIONS = (
+    10_000  # of SQLite's virtual machine between two looks at the clock: less than a millisecond
+)
 
 
 @contextmanager

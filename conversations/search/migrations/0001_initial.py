@@ -34,7 +34,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="IndexKey",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("check_value", models.CharField(max_length=16, unique=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
@@ -42,13 +47,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="IndexState",
             fields=[
-                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                ),
                 ("rebuilt_to", models.BigIntegerField(null=True)),
                 ("rebuild_key", models.CharField(blank=True, default="", max_length=16)),
                 ("leftovers", models.BooleanField(default=False)),
             ],
             options={
-                "constraints": [models.CheckConstraint(condition=Q(id=1), name="search_state_is_one_row")],
+                "constraints": [
+                    models.CheckConstraint(condition=Q(id=1), name="search_state_is_one_row")
+                ],
             },
         ),
         migrations.CreateModel(

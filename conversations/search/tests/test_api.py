@@ -75,7 +75,9 @@ def test_number_of_queries_is_limited(alice, pair, api_of):
     index_all()
     client = api_of(alice)
     client.get("/api/search/?q=tea")
-    with CaptureQueriesContext(connection, ) as few:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
         client.get("/api/search/?q=tea&limit=1")
     with CaptureQueriesContext(connection) as many:
         assert len(client.get("/api/search/?q=tea&limit=40").json()["results"]) == 40

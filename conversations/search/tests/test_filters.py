@@ -82,7 +82,11 @@ def test_months_of_long_ago_are_found(year, alice, pair, search):
         say_at(f"{year}-{month:02}-15", alice, pair, f"In {month}")
     assert search(alice, f"before:{year}-02-01") == ["In 1"]
     assert search(alice, f"after:{year}-01-31") == ["In 12", "In 2"]
-    assert search(alice, f"after:{year - 1}-06-01 before:{year + 1}-06-01") == ["In 12", "In 2", "In 1"]
+    assert search(alice, f"after:{year - 1}-06-01 before:{year + 1}-06-01") == [
+        "In 12",
+        "In 2",
+        "In 1",
+    ]
 
 
 def test_mentions_me_finds_messages_that_mention_the_person(alice, bob, pair, search):

@@ -19,7 +19,9 @@ from conversations.search.grams import (
 from conversations.search.matching import Matcher
 
 # Letters that fold to several, compose, are ignored, or belong to a script without spaces; and all others.
-_SPECIAL = st.sampled_from([*"abc DEß.,#+-\n\tİıǰéﬁがか한하中文ไทยहिं’“«👩💻❤️𝒳½", "\u200d", "\u0301", "\u00ad"])
+_SPECIAL = st.sampled_from(
+    [*"abc DEß.,#+-\n\tİıǰéﬁがか한하中文ไทยहिं’“«👩💻❤️𝒳½", "\u200d", "\u0301", "\u00ad"]
+)
 TEXTS = st.text(st.one_of(_SPECIAL, st.characters(codec="utf-8"))).map(
     lambda text: unicodedata.normalize("NFC", text)
 )

@@ -79,9 +79,11 @@ def test_reaction_does_not_write_the_entry_again(alice, pair, django_assert_max_
     message = say(alice, pair, "First words")
     catch_up()
     actions.react(alice, message.pk, "👍")
-    with connection.execute_wrapper(_forbid("search_entry", "INSERT", "DELETE")) if (
-        connection.vendor == "sqlite"
-    ) else django_assert_max_num_queries(100):
+    with (
+        connection.execute_wrapper(_forbid("search_entry", "INSERT", "DELETE"))
+        if (connection.vendor == "sqlite")
+        else django_assert_max_num_queries(100)
+    ):
         catch_up()
 
 

@@ -24,7 +24,10 @@ from conversations.tests.helpers import say
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_index")]
 
-OLD, NEW = "an-old-secret-key-0123456789-abcdefghijklmnop", "a-new-secret-key-0123456789-abcdefghijklmnop"
+OLD, NEW = (
+    "an-old-secret-key-0123456789-abcdefghijklmnop",
+    "a-new-secret-key-0123456789-abcdefghijklmnop",
+)
 
 
 @pytest.fixture
@@ -38,7 +41,9 @@ def remove_entries() -> None:
 
 
 def test_rebuild_writes_missing_entries_and_removes_others(alice, pair, one_by_one):
-    kept, changed, deleted = (say(alice, pair, f"{each} tea") for each in ("kept", "changed", "deleted"))
+    kept, changed, deleted = (
+        say(alice, pair, f"{each} tea") for each in ("kept", "changed", "deleted")
+    )
     index_all()
     actions.edit_message(alice, changed.pk, body="other tea")
     actions.delete_message(alice, deleted.pk)
@@ -119,7 +124,9 @@ def test_messages_are_found_by_a_former_key_until_they_are_written_again(alice, 
     assert found(alice, "tea") == ["Tea of the new key", "Tea of the old key"]
 
 
-def test_lost_key_makes_messages_unfindable_until_they_are_written_again(alice, pair, settings, caplog):
+def test_lost_key_makes_messages_unfindable_until_they_are_written_again(
+    alice, pair, settings, caplog
+):
     keys._warn_once.cache_clear()
     settings.SECRET_KEY = OLD
     say(alice, pair, "Tea")

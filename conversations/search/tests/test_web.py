@@ -87,7 +87,9 @@ def test_search_that_ran_out_of_time_can_be_continued(alice, pair, monkeypatch):
     say(alice, pair, "Tea")
     index_all()
     monkeypatch.setattr(queries, "_SECONDS", -1.0)
-    monkeypatch.setattr(queries, "_windows", lambda sizes, before: iter([queries.Window(10**6, 10**6 + 1, 1)]))
+    monkeypatch.setattr(
+        queries, "_windows", lambda sizes, before: iter([queries.Window(10**6, 10**6 + 1, 1)])
+    )
     page = page_of(alice, q="tea")
     assert "so far" in words(one(page, "main [role=status]"))
     assert values(page, "main a[rel=next]", "href") == ["?q=tea&before=1000000"]
@@ -127,5 +129,7 @@ def test_visitors_sign_in_first():
 
 
 def test_every_page_links_to_search(alice):
-    assert values(page_of(alice, "/c/browse/"), 'nav a[href="/search/"]', "aria-label") == ["Search messages"]
+    assert values(page_of(alice, "/c/browse/"), 'nav a[href="/search/"]', "aria-label") == [
+        "Search messages"
+    ]
     assert one(page_of(alice), 'nav a[href="/search/"]')["aria-current"] == "page"
