@@ -46,7 +46,7 @@ TARGETS = (
     Target(page.SCENARIO, page.cpu_for(page.RICH), 10),
     Target(page.SCENARIO, page.html_of(page.SMALL), 70),
     *(
-        Target(search.scenario_of(search.LONG), search.time_of(query, person), 50, kind.name)
+        Target(search.SCENARIO, search.time_of(query, person), 50, kind.name)
         for query in ("a common word", "a rare word", "a common letter of Chinese")
         for person in search.PEOPLE
         for kind in (Chatty, ChattySmall)

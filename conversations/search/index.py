@@ -13,7 +13,8 @@ from conversations.search.grams import block_gram, fold, structural_gram, text_g
 from conversations.search.keys import GramKey, current_key
 from conversations.search.storage import Entry, storage
 
-AUTHOR, CONVERSATION, MENTION, MONTH, YEAR = "author", "in", "mentions", "month", "year"
+# Kinds of structural grams. TIME: of the year, the month and the day.
+AUTHOR, CONVERSATION, MENTION, TIME = "author", "in", "mentions", "time"
 
 
 def index_messages(ids: Collection[int], *, new: Collection[int] = ()) -> None:
@@ -48,13 +49,13 @@ def _entry(
 ) -> Entry:
     if isinstance(mentions, str):  # SQLite has no type for JSON
         mentions = json.loads(mentions)
+    day = created_at.isoformat()  # in UTC
     grams = text_grams(fold(text_of(body)))
     grams += [
         structural_gram(CONVERSATION, conversation_id),
         structural_gram(AUTHOR, author_id),
         *[structural_gram(MENTION, user_id) for user_id in mentions or ()],
-        structural_gram(MONTH, f"{created_at:%Y-%m}"),
-        structural_gram(YEAR, f"{created_at:%Y}"),
+        *[structural_gram(TIME, day[:length]) for length in (4, 7, 10)],
         *[block_gram(size, message_id >> size) for size in storage().block_sizes],
     ]
     return Entry(message_id, key.hash(grams))

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from django.db import connection
+
 from chatty.postgres import Statement
-from chatty.statements import array, fetch_rows, list_ids, run
-from conversations.search.storage import Condition, Entry, Selection, Window
+from chatty.statements import array, list_ids, run
+from conversations.search.storage import Condition, Entry, Window
 
 
 class PostgresStorage:
-    windows: tuple[int, ...] = (12, 12, 16, 16, 20)
-    block_sizes: tuple[int, ...] = (12, 16, 20)
+    windows: tuple[int, ...] = (12, 12, 14, 14, 16, 16, 18)
+    block_sizes: tuple[int, ...] = (12, 14, 16, 18)
+    least = 1_000
 
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         if entries:
@@ -33,24 +36,26 @@ class PostgresStorage:
 
     def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
         sql, parameters = _where(conditions)
-        found = fetch_rows(
-            f"SELECT message_id FROM search_entry WHERE {sql} LIMIT %s",  # noqa: S608
-            [*parameters, limit],
-        )
-        return [pk for (pk,) in found]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT message_id FROM search_entry WHERE {sql} LIMIT %s",  # noqa: S608
+                [*parameters, limit],
+            )
+            return [pk for (pk,) in cursor.fetchall()]
 
-    def select(self, conditions: Sequence[Condition], window: Window) -> Selection:
+    def find(self, conditions: Sequence[Condition], window: Window, limit: int) -> list[int]:
         sql, parameters = _where(conditions)
-        # The range is outside of the materialised part: inside, the planner could choose to read the
-        # whole range by the primary key.
-        return Selection(
-            f"(WITH found AS MATERIALIZED (SELECT message_id FROM search_entry WHERE {sql})"  # noqa: S608
-            " SELECT message_id FROM found WHERE message_id >= %s AND message_id < %s) AS k"
-            " JOIN conversations_message m ON m.id = k.message_id",
-            "TRUE",
-            "m.id DESC",
-            [*parameters, window.start, window.end],
-        )
+        with connection.cursor() as cursor:
+            # The range is outside of the materialised part: inside, the planner could choose to read the
+            # whole range by the primary key.
+            cursor.execute(  # built from our own names and placeholders
+                "WITH found AS MATERIALIZED"  # noqa: S608
+                f" (SELECT message_id FROM search_entry WHERE {sql})"
+                " SELECT message_id FROM found WHERE message_id >= %s AND message_id < %s"
+                " ORDER BY message_id DESC LIMIT %s",
+                [*parameters, window.start, window.end, limit],
+            )
+            return [pk for (pk,) in cursor.fetchall()]
 
     def tidy(self) -> bool:
         return False  # vacuum does that

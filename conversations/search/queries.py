@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -19,12 +19,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from chatty.common.limiter import limiter
-from chatty.statements import in_ids, list_ids
+from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations import access, queries
 from conversations.models import Message
 from conversations.search.filters import Scope, resolve
 from conversations.search.grams import block_gram, structural_gram, term_grams
-from conversations.search.index import AUTHOR, CONVERSATION, MENTION, MONTH, YEAR, text_of
+from conversations.search.index import AUTHOR, CONVERSATION, MENTION, TIME, text_of
 from conversations.search.keys import GramKey, keys_in_use
 from conversations.search.matching import ExcerptPart, Matcher
 from conversations.search.query_text import Query
@@ -96,31 +96,55 @@ class _Search:
         ids: list[int] = []
         if not self._keys or not self._scope.conversations or [] in self._one_of:
             return _Found(ids, None)
-        size = _CHUNK
-        for window in _windows(self._storage.windows, before):
-            end = window.end
-            while end > window.start:
-                chunk = self._candidates(window._replace(end=end), size)
-                for message_id, body in chunk:
-                    if self._matcher.matches(text_of(body)):
-                        if len(ids) == limit:  # there is one more
-                            return _Found(ids, ids[-1])
-                        ids.append(message_id)
-                end = chunk[-1][0] if len(chunk) == size else window.start
-                size = min(size * 2, _CHUNK_MAX)
-                if time.monotonic() > ends_at and end > 1:
-                    return _Found(ids, end)
+        for chunk, reached in self._chunks(before):
+            for message_id, body in self._read(chunk):
+                if self._matcher.matches(text_of(body)):
+                    if len(ids) == limit:  # there is one more
+                        return _Found(ids, ids[-1])
+                    ids.append(message_id)
+            if reached > 1 and time.monotonic() > ends_at:
+                return _Found(ids, reached)
         return _Found(ids, None)
 
-    def _candidates(self, window: Window, most: int) -> list[tuple[int, str]]:
-        """Return (id, body) of the latest candidates in the window."""
-        selected = self._storage.select(self._conditions(window), window)
+    def _chunks(self, before: int | None) -> Iterator[tuple[list[int], int]]:
+        """Yield ids of candidates, latest first, each time with the id from which on all have been found."""
+        size = _CHUNK
+        for window in self._windows(before):
+            conditions = self._conditions(window)
+            end = window.end
+            while end > window.start:
+                most = max(size, self._storage.least)
+                found = self._storage.find(conditions, window._replace(end=end), most)
+                end = found[-1] if len(found) == most else window.start
+                while len(found) > size:
+                    yield found[:size], found[size - 1]
+                    found = found[size:]
+                    size = min(size * 2, _CHUNK_MAX)
+                yield found, end
+                size = min(size * 2, _CHUNK_MAX)
+
+    def _windows(self, before: int | None) -> Iterator[Window]:
+        """Yield windows of ids, latest first, each up to the beginning of a block of its size."""
+        end, sizes = before, self._storage.windows
+        if end is None:
+            end = (Message.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+        if self._scope.until is not None:
+            # Nearly all messages from before that time have lower ids, so the rest is quickly searched.
+            likely = _first_id_since(self._scope.until, end)
+            yield from _windows_of(sizes[-1:], likely, end)
+            end = likely
+        yield from _windows_of(sizes, 1, end)
+
+    def _read(self, ids: list[int]) -> list[tuple[int, str]]:
+        """Return (id, body) of those of these messages that the index can't exclude, latest first."""
+        if not ids:
+            return []
         where, parameters = _restrictions(self._user, self._scope)
         with connection.cursor() as cursor:
             cursor.execute(  # built from our own names and placeholders
-                f"SELECT m.id, m.body FROM {selected.tables}"  # noqa: S608
-                f" WHERE {selected.condition} AND {where} ORDER BY {selected.order} LIMIT %s",
-                [*selected.parameters, *parameters, most],
+                f"SELECT m.id, m.body FROM conversations_message m"  # noqa: S608
+                f" WHERE m.id {in_ids()} AND {where} ORDER BY m.id DESC",
+                [list_ids(ids), *parameters],
             )
             found: list[tuple[int, str]] = cursor.fetchall()
             return found
@@ -152,23 +176,28 @@ def _grams_of(user: User, query: Query, scope: Scope) -> tuple[set[str], list[li
 
 
 def _time_grams(since: datetime | None, until: datetime | None) -> list[str]:
-    """Return grams of years and months, in UTC, of which every message of the time has one."""
-    first = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
-    since = first if since is None else max(since.astimezone(UTC), first)
-    now = timezone.now().astimezone(UTC)
-    until = now if until is None else min(until.astimezone(UTC), now)
+    """Return grams of years, months and days, in UTC, of which every message of the time has one: as few as
+    possible."""
+    first, tomorrow = date(_FIRST_YEAR, 1, 1), timezone.now().astimezone(UTC).date() + _DAY
+    day = first if since is None else max(since.astimezone(UTC).date(), first)
+    end = tomorrow
+    if until is not None:
+        end = min((until.astimezone(UTC) - timedelta(microseconds=1)).date() + _DAY, tomorrow)
     grams = []
-    year, month = since.year, since.month
-    while (year, month) <= (until.year, until.month):
-        if month == 1 and year < until.year:
-            grams.append(structural_gram(YEAR, year))
-            year += 1
+    while day < end:
+        year, month = date(day.year + 1, 1, 1), (day.replace(day=1) + 31 * _DAY).replace(day=1)
+        if (day.month, day.day) == (1, 1) and year <= end:
+            length, day_after = 4, year
+        elif day.day == 1 and month <= end:
+            length, day_after = 7, month
         else:
-            grams.append(structural_gram(MONTH, f"{year}-{month:02}"))
-            year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+            length, day_after = 10, day + _DAY
+        grams.append(structural_gram(TIME, day.isoformat()[:length]))
+        day = day_after
     return grams
 
 
+_DAY = timedelta(days=1)
 _BY_MEMBER = """EXISTS (SELECT 1 FROM conversations_membership s
     WHERE s.conversation_id = m.conversation_id AND s.user_id = %s)"""
 
@@ -193,17 +222,32 @@ def _restrictions(user: User, scope: Scope) -> tuple[str, list[Any]]:
     return " AND ".join(parts), parameters
 
 
-def _windows(sizes: tuple[int, ...], before: int | None) -> Iterator[Window]:
-    """Yield windows of ids, latest first, each up to the beginning of a block of its size."""
-    end = before
-    if end is None:
-        end = (Message.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+def _windows_of(sizes: tuple[int, ...], start: int, end: int) -> Iterator[Window]:
     number = 0
-    while end > 1:
+    while end > start:
         size = sizes[min(number, len(sizes) - 1)]
-        start = max((end - 1) >> size << size, 0)
-        yield Window(start, end, size)
-        end, number = start, number + 1
+        first = max((end - 1) >> size << size, start)
+        yield Window(first, end, size)
+        end, number = first, number + 1
+
+
+def _first_id_since(moment: datetime, end: int) -> int:
+    """Return an id up to `end` so that most messages with lower ids are older than a time, and most others
+    are not. This is true of all of them if they were stored in the order of their times."""
+    low, high = 1, end
+    wanted = connection.ops.adapt_datetimefield_value(moment)
+    while low < high:
+        middle = (low + high) // 2
+        rows = fetch_rows(_IS_SINCE, [wanted, middle, high])
+        if not rows or rows[0][1]:
+            high = middle
+        else:
+            low = rows[0][0] + 1
+    return low
+
+
+_IS_SINCE = """SELECT id, created_at >= %s FROM conversations_message
+    WHERE id >= %s AND id < %s ORDER BY id LIMIT 1"""
 
 
 def _readable(user: User, query: Query, scope: Scope, found: _Found) -> SearchPage:

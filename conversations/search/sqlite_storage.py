@@ -12,7 +12,7 @@ from django.db import connection
 
 from chatty.statements import fetch_rows, list_ids
 from conversations.search.models import IndexState
-from conversations.search.storage import Condition, Entry, Selection, Window
+from conversations.search.storage import Condition, Entry, Window
 
 _MERGE_PAGES = 32  # of 4 KB, written by one call of tidy()
 
@@ -22,6 +22,7 @@ class SqliteStorage:
     # only exist to limit the time of one statement.
     windows: tuple[int, ...] = (16, 18)
     block_sizes: tuple[int, ...] = ()
+    least = 1
 
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         rows = [(entry.message_id, " ".join(entry.hashes)) for entry in entries]
@@ -52,15 +53,9 @@ class SqliteStorage:
         )
         return [pk for (pk,) in found]
 
-    def select(self, conditions: Sequence[Condition], window: Window) -> Selection:
-        # CROSS JOIN: in this order. Then FTS5 returns the matches in the order of their ids, and the search
-        # ends when there are enough.
-        return Selection(
-            "search_entry CROSS JOIN conversations_message m ON m.id = search_entry.rowid",
-            "search_entry MATCH %s AND search_entry.rowid >= %s AND search_entry.rowid < %s",
-            "search_entry.rowid DESC",
-            [_expression(conditions), window.start, window.end],
-        )
+    def find(self, conditions: Sequence[Condition], window: Window, limit: int) -> list[int]:
+        found = fetch_rows(_FIND, [_expression(conditions), window.start, window.end, limit])
+        return [pk for (pk,) in found]
 
     def tidy(self) -> bool:
         if not IndexState.objects.filter(leftovers=True).exists():
@@ -97,6 +92,8 @@ def _expression(conditions: Sequence[Condition]) -> str:
 _READ = "SELECT rowid, grams FROM search_entry WHERE rowid IN (SELECT value FROM json_each(%s))"
 _WRITE = "INSERT OR REPLACE INTO search_entry (rowid, grams) VALUES (%s, %s)"
 _REMOVE = "DELETE FROM search_entry WHERE rowid IN (SELECT value FROM json_each(%s))"
+_FIND = """SELECT rowid FROM search_entry WHERE search_entry MATCH %s AND rowid >= %s AND rowid < %s
+    ORDER BY rowid DESC LIMIT %s"""
 _RANGE = "SELECT rowid FROM search_entry WHERE rowid >= %s AND rowid < %s"
 _MERGE = "INSERT INTO search_entry (search_entry, rank) VALUES ('merge', %s)"
 

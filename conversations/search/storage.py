@@ -7,7 +7,7 @@ is the hashes, PostgreSQL an array with a GIN index.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from django.db import connection
 
@@ -36,20 +36,13 @@ class Window(NamedTuple):
         return self.start >> self.size
 
 
-class Selection(NamedTuple):
-    """Parts of a SELECT of messages `m`, latest first. The parameters are in the order of the parts."""
-
-    tables: str
-    condition: str
-    order: str
-    parameters: list[Any]
-
-
 class Storage(Protocol):
     # The sizes of the windows to search one after the other, as powers of two. The last is repeated.
     windows: tuple[int, ...]
     # The sizes of the blocks of which entries have grams.
     block_sizes: tuple[int, ...]
+    # At least so many matches of a window are found at once, because fewer would take as long.
+    least: int
 
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         """Insert or replace entries. `new`: those that hardly any entry exists of."""
@@ -62,9 +55,9 @@ class Storage(Protocol):
     def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
         """Return the ids of some messages that match one of the conditions."""
 
-    def select(self, conditions: Sequence[Condition], window: Window) -> Selection:
-        """Select the messages in the window that match one of the conditions. These must have the gram of the
-        window's block, if entries have such grams."""
+    def find(self, conditions: Sequence[Condition], window: Window, limit: int) -> list[int]:
+        """Return the ids of messages in the window that match one of the conditions, latest first. Conditions
+        must include the gram of the window's block, if entries have such grams."""
 
     def tidy(self) -> bool:
         """Do a few milliseconds of work to remove hashes of deleted entries. Returns whether more is left."""

@@ -87,9 +87,8 @@ def test_search_that_ran_out_of_time_can_be_continued(alice, pair, monkeypatch):
     say(alice, pair, "Tea")
     index_all()
     monkeypatch.setattr(queries, "_SECONDS", -1.0)
-    monkeypatch.setattr(
-        queries, "_windows", lambda sizes, before: iter([queries.Window(10**6, 10**6 + 1, 1)])
-    )
+    windows = iter([queries.Window(10**6, 10**6 + 1, 1)])
+    monkeypatch.setattr(queries._Search, "_windows", lambda self, before: windows)
     page = page_of(alice, q="tea")
     assert "so far" in words(one(page, "main [role=status]"))
     assert values(page, "main a[rel=next]", "href") == ["?q=tea&before=1000000"]
