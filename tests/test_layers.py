@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -204,14 +205,17 @@ def test_files_named_in_stylesheets_exist():
     assert missing == []
 
 
-def test_product_modules_are_short():
+def test_product_files_are_short():
     """Longer ones have more than one subject."""
-    packages = ("accounts", "chatty", "conversations")
+    folders = {"accounts": "py", "chatty": "py", "conversations": "py", "static": "js css"}
     lines = {
         path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines())
-        for package in packages
-        for path in (ROOT / package).rglob("*.py")
+        for folder, extensions in folders.items()
+        for extension in extensions.split()
+        for path in (ROOT / folder).rglob(f"*.{extension}")
         if "tests" not in path.parts
     }
-    assert len(lines) > 150
+    assert len(lines) > 250
+    assert {"static/js/main.js", "static/css/tokens.css"} <= set(lines)
     assert {path: count for path, count in lines.items() if count > 400} == {}
+    assert median(lines.values()) < 120

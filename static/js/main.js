@@ -18,7 +18,7 @@ import { isWatched, loadTemplates, slot, view } from "chatty/views/dom.js";
 import { MessageView } from "chatty/views/message.js";
 import { Permissions } from "chatty/views/permissions.js";
 import { Shortcuts } from "chatty/views/shortcuts.js";
-import { ReadMarks } from "chatty/views/read_marks.js";
+import { ReadMarksView } from "chatty/views/read_marks.js";
 import { Sidebar } from "chatty/views/sidebar.js";
 import { Timeline } from "chatty/views/timeline.js";
 import { t } from "chatty/views/i18n.js";
@@ -81,11 +81,11 @@ async function main() {
   ]) {
     attempt(() => part.connect());
   }
-  const outbox = new Outbox({ scope, storage: new OutboxStorage(scope), deliver: chat.delivery() });
+  const outbox = new Outbox({ scope, storage: new OutboxStorage(scope), deliver: chat.createDeliver() });
   const unsent = new Unsent({ outbox, drafts });
   attempt(() => drafts.removeOld());
-  view("connection").then(({ Connection }) =>
-    new Connection({
+  view("connection").then(({ ConnectionView }) =>
+    new ConnectionView({
       chat,
       outbox,
       unsent,
@@ -171,7 +171,7 @@ function openConversation({ data, chat, rest, store, conversationList, drafts, b
     },
     editLast: () => actions?.editLast() ?? false,
   });
-  reading = new ReadMarks({ chat, store, conversationList, timeline, conversation });
+  reading = new ReadMarksView({ chat, store, conversationList, timeline, conversation });
 
   attempt(() => timeline.connect());
   attempt(() => composer.connect());

@@ -7,7 +7,7 @@ const ME = 1;
 const HERE = 7;
 
 /** A fake socket: open from the start, and records sent frames. */
-class Connection extends Emitter {
+class FakeSocket extends Emitter {
   online = true;
   state = "online";
   sent = [];
@@ -33,30 +33,30 @@ class Pages extends Emitter {
 
 /** A page with conversation 7 open, read up to 10 of 20, and helpers to inspect its read marks. */
 function opened({ rest } = {}) {
-  const connection = new Connection();
+  const socket = new FakeSocket();
   const store = new Pages();
   const conversationList = new ConversationList({
     me: ME,
     rows: [{ id: HERE, unread: 10, unread_more: false }],
   });
   const page = { me: ME, epoch: "e", conversation: HERE, lastRead: 10 };
-  const chat = new Chat({ ...page, socket: connection, rest, store, conversationList });
+  const chat = new Chat({ ...page, socket, rest, store, conversationList });
   const marked = [];
   chat.on("read_mark", ({ seq }) => marked.push(seq));
   chat.connect();
-  const hear = (seq) => connection.emit("frame", { type: "read", conversation: HERE, user: ME, seq });
-  const told = () => connection.sent.filter(({ type }) => type === "read").map(({ seq }) => seq);
+  const hear = (seq) => socket.emit("frame", { type: "read", conversation: HERE, user: ME, seq });
+  const told = () => socket.sent.filter(({ type }) => type === "read").map(({ seq }) => seq);
   const welcome = (seq) => {
     const here = { id: HERE, version: 20, last_seq: 20, last_read_seq: seq, unread: 20 - seq };
-    connection.emit("hello", { user: { id: ME }, epoch: "e", conversations: [here] });
+    socket.emit("hello", { user: { id: ME }, epoch: "e", conversations: [here] });
   };
   const unread = () => conversationList.get(HERE).unread;
-  return { chat, connection, conversationList, marked, hear, told, welcome, unread };
+  return { chat, socket, conversationList, marked, hear, told, welcome, unread };
 }
 
 export async function test_messages_read_before_hello_stay_read_and_are_sent_afterwards() {
   const { chat, marked, hear, told, welcome, unread } = opened();
-  chat.read(15);
+  chat.markRead(15);
   welcome(10);
   equal(unread(), 5);
   await until(() => told().length === 1);
@@ -78,9 +78,9 @@ export async function test_hello_applies_a_read_mark_moved_back_while_offline() 
 
 export async function test_late_echo_of_my_read_mark_is_ignored() {
   const { chat, marked, hear, told } = opened();
-  chat.read(11);
+  chat.markRead(11);
   await until(() => told().length === 1);
-  chat.read(12);
+  chat.markRead(12);
   hear(11);
   equal(marked, []);
   await until(() => told().length === 2);
@@ -108,7 +108,7 @@ export async function test_read_marks_moved_elsewhere_are_applied_in_both_direct
 export async function test_mark_moved_back_cancels_a_pending_read() {
   const { chat, marked, hear, told } = opened({ rest: asked({ seq: 4 }) });
   hear(15);
-  chat.read(16);
+  chat.markRead(16);
   hear(4);
   await until(() => marked.length === 2);
   equal(marked, [15, 4]);
@@ -121,7 +121,7 @@ export async function test_late_read_frame_does_not_lower_the_mark() {
   const { chat, marked, hear, welcome, told, unread } = opened({ rest: asked({ seq: 15 }) });
   welcome(15);
   hear(12); // sent before the hello, or by another process
-  chat.read(16);
+  chat.markRead(16);
   hear(13);
   await until(() => told().length === 1);
   equal([told(), marked, unread()], [[16], [15], 4]);
@@ -142,7 +142,7 @@ export async function test_late_read_frame_does_not_undo_a_mark_moved_back() {
 export async function test_read_marks_are_sent_while_messages_keep_arriving() {
   const { chat, told } = opened();
   for (let seq = 11; seq <= 20 && !told().length; seq += 1) {
-    chat.read(seq);
+    chat.markRead(seq);
     await pause(100);
   }
   equal(told().length, 1);
@@ -172,7 +172,7 @@ export async function test_hello_applies_a_higher_read_mark() {
   const { chat, conversationList, marked, told, welcome } = opened();
   welcome(10);
   welcome(18);
-  chat.read(15);
+  chat.markRead(15);
   await pause(20);
   equal([marked, conversationList.get(HERE).unread, told()], [[18], 2, []]);
   chat.disconnect();
@@ -196,14 +196,14 @@ export async function test_recounts_are_requested_while_messages_keep_arriving_a
 export async function test_content_is_sent_whole_by_socket_and_by_rest() {
   const posted = [];
   const rest = { post: async (path, given) => posted.push([path, given]) && { id: 1, seq: 2, version: 3 } };
-  const { chat, connection, welcome } = opened({ rest });
+  const { chat, socket, welcome } = opened({ rest });
   welcome(10);
-  const deliver = chat.delivery();
+  const deliver = chat.createDeliver();
   const content = { body: "Hi", reply_to: 5, mood: "glad" };
   const record = { ...content, content, key: "k", conversation: 8, failure: null, order: 1 };
   const sent = deliver(record);
-  equal(connection.sent.at(-1), { ...content, type: "send", conversation: 8, key: "k" });
-  connection.emit("frame", { type: "sent", key: "k", id: 1, seq: 2, version: 3 });
+  equal(socket.sent.at(-1), { ...content, type: "send", conversation: 8, key: "k" });
+  socket.emit("frame", { type: "sent", key: "k", id: 1, seq: 2, version: 3 });
   await sent;
   // A record of an earlier version.
   const former = {
@@ -217,10 +217,10 @@ export async function test_content_is_sent_whole_by_socket_and_by_rest() {
   };
   const sentFormer = deliver(former);
   const frame = { body: "Ho", reply_to: null, type: "send", conversation: 8, key: "old" };
-  equal(connection.sent.at(-1), frame);
-  connection.emit("frame", { type: "sent", key: "old", id: 2, seq: 3, version: 4 });
+  equal(socket.sent.at(-1), frame);
+  socket.emit("frame", { type: "sent", key: "old", id: 2, seq: 3, version: 4 });
   await sentFormer;
-  connection.online = false;
+  socket.online = false;
   await deliver(record);
   equal(posted, [["conversations/8/messages/", { ...content, key: "k" }]]);
   chat.disconnect();

@@ -33,7 +33,7 @@ function opened({ conversation = newConversation(), drafts = new Drafts("compose
   const form = formWithMood();
   const sent = [];
   const chat = {
-    typing() {},
+    sendTyping() {},
     loadMessage: async () => {},
     send(content) {
       sent.push(content);

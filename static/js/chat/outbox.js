@@ -13,8 +13,10 @@
 import { retryDelay } from "chatty/lib/backoff.js";
 import { Emitter } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/idempotency_key.js";
+import { Sleeper } from "chatty/lib/sleeper.js";
+import { OutboxLocks } from "chatty/chat/outbox_locks.js";
+import { OutboxQueue } from "chatty/chat/outbox_queue.js";
 
-const LOCK_WAIT = 10_000; // ms to wait for a lock before checking if the tab holding it is still active
 const BROADCAST_DELAY = 100; // ms within which another tab's broadcast arrives
 
 export class Outbox extends Emitter {
@@ -22,17 +24,15 @@ export class Outbox extends Emitter {
   #storage;
   #deliver;
   #locks;
-  #lockWait;
   #channel;
   #delay;
   #records = new Map(); // key -> record
-  #queues = new Map(); // conversation -> Queue
+  #queues = new Map(); // conversation -> OutboxQueue
   #unstored = new Set(); // keys of records that are in memory only
-  #lastHeard = new Map(); // conversation -> time another tab last reported sending there
   #removed = new Set(); // keys discarded, or sent by another tab before the copy was read
   #draining = new Set(); // conversations this tab is sending in
   #drainAgain = new Set(); // conversations to drain once more afterwards
-  #wakers = new Set();
+  #sleeper = new Sleeper();
   #order = 0; // the highest order so far
   #loaded = false;
   #running = false;
@@ -43,21 +43,13 @@ export class Outbox extends Emitter {
    * retryAfter?}. Nothing is sent while `deliver.ready()` is false. Emits "change" {conversation, key},
    * "sent" {record, answer}, "discarded" {record} and "stored" {} when `stored` may have changed.
    */
-  constructor({
-    scope,
-    storage,
-    deliver,
-    locks = globalThis.navigator?.locks,
-    delay = retryDelay,
-    lockWait = LOCK_WAIT,
-  }) {
+  constructor({ scope, storage, deliver, locks = undefined, delay = retryDelay, lockWait = undefined }) {
     super();
     this.#name = `chatty.outbox.${scope}`;
     this.#storage = storage;
     this.#deliver = deliver;
-    this.#locks = locks ?? new TabLocks();
+    this.#locks = new OutboxLocks({ name: this.#name, locks, wait: lockWait });
     this.#delay = delay;
-    this.#lockWait = lockWait;
   }
 
   // Lifecycle
@@ -83,7 +75,7 @@ export class Outbox extends Emitter {
     for (const stop of this.#stops) stop();
     this.#channel?.close();
     this.#channel = null;
-    this.#wake();
+    this.#sleeper.wake();
     this.#storage.close();
   }
 
@@ -129,8 +121,9 @@ export class Outbox extends Emitter {
 
   /** The records of a conversation, oldest first, each with its `state`. */
   entries(conversation) {
-    const { waiting, failed } = this.#queue(conversation);
-    return [...waiting.values(), ...failed.values()].sort(byOrder).map((record) => this.#entryOf(record));
+    return this.#queue(conversation)
+      .all()
+      .map((record) => this.#entryOf(record));
   }
 
   /** The record with this key and its `state`, or undefined. */
@@ -155,7 +148,7 @@ export class Outbox extends Emitter {
 
   /** Retry immediately, for example once connected. */
   kick() {
-    this.#wake();
+    this.#sleeper.wake();
     for (const [conversation, { waiting }] of this.#queues) {
       if (waiting.size) this.#drain(conversation);
     }
@@ -195,44 +188,22 @@ export class Outbox extends Emitter {
     }
     this.#draining.add(conversation);
     try {
-      await this.#withLock(conversation, () => this.#sendAll(conversation));
+      await this.#locks.run(
+        conversation,
+        () => this.#sendAll(conversation),
+        () => this.#running,
+      );
     } finally {
       this.#draining.delete(conversation);
       if (this.#drainAgain.delete(conversation) && this.#running) this.#drain(conversation);
     }
   }
 
-  /**
-   * The lock only saves duplicate requests. Each tab sends in order and waits for each answer, so the
-   * order is right without it, and a frozen tab that holds the lock must not block the others forever.
-   */
-  async #withLock(conversation, work) {
-    while (this.#running) {
-      const gate = new AbortController();
-      const timer = setTimeout(() => gate.abort(), this.#lockWait);
-      let begun = false;
-      try {
-        return await this.#locks.request(`${this.#name}.${conversation}`, { signal: gate.signal }, () => {
-          begun = true;
-          clearTimeout(timer);
-          return work();
-        });
-      } catch (error) {
-        if (begun) throw error;
-        const silence = Date.now() - (this.#lastHeard.get(conversation) ?? 0);
-        if (!gate.signal.aborted || silence > 4 * this.#lockWait) return work();
-      } finally {
-        clearTimeout(timer);
-      }
-    }
-    return undefined;
-  }
-
   async #sendAll(conversation) {
     const queue = this.#queue(conversation);
     // This tab has the lock, so no other is sending: these flags are from a tab that is gone.
     for (const key of queue.sending) this.#updateSending(this.#records.get(key), false);
-    if (this.#lastHeard.has(conversation)) await this.#awaitLastSent(queue);
+    if (this.#locks.isShared(conversation)) await this.#awaitLastSent(queue);
     for (let attempt = 0; this.#running && this.#deliver.ready(); ) {
       const record = queue.first();
       // A record that is still being stored starts another drain afterwards; later ones wait for it.
@@ -243,7 +214,7 @@ export class Outbox extends Emitter {
         continue;
       }
       if (!this.#deliver.ready()) return; // disconnected: kick() is called on reconnecting
-      await this.#sleep(Math.max(this.#delay(attempt), (error.retryAfter ?? 0) * 1000));
+      await this.#sleeper.sleep(Math.max(this.#delay(attempt), (error.retryAfter ?? 0) * 1000));
       attempt += 1;
     }
   }
@@ -252,7 +223,7 @@ export class Outbox extends Emitter {
   async #awaitLastSent(queue) {
     const first = queue.first();
     if (!first || this.#unstored.has(first.key) || !this.#deliver.ready()) return;
-    if ((await this.#storage.has(first.key)) === false) await this.#sleep(BROADCAST_DELAY);
+    if ((await this.#storage.has(first.key)) === false) await this.#sleeper.sleep(BROADCAST_DELAY);
   }
 
   /** Returns the error if the record should be retried, else undefined. */
@@ -363,7 +334,7 @@ export class Outbox extends Emitter {
   }
 
   #queue(conversation) {
-    if (!this.#queues.has(conversation)) this.#queues.set(conversation, new Queue());
+    if (!this.#queues.has(conversation)) this.#queues.set(conversation, new OutboxQueue());
     return this.#queues.get(conversation);
   }
 
@@ -394,7 +365,7 @@ export class Outbox extends Emitter {
       this.#remove(record, { quietly: type === "sent" });
       this.emit(type, message);
     } else if (type === "sending") {
-      this.#lastHeard.set(conversation, Date.now());
+      this.#locks.noteSending(conversation);
       const known = this.#records.get(key);
       if (known) this.#updateSending(known, sending);
     } else if (type === "cleared") {
@@ -403,82 +374,5 @@ export class Outbox extends Emitter {
       // A new tab reads the stored records. Send it those that are only in memory here.
       for (const each of this.#unstored) this.#broadcastRecord(this.#records.get(each));
     }
-  }
-
-  // Internal: waiting
-
-  /** @returns {Promise<void>} */
-  #sleep(duration) {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#wakers.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, duration);
-      this.#wakers.add(wake);
-    });
-  }
-
-  #wake() {
-    for (const wake of [...this.#wakers]) wake();
-  }
-}
-
-/** The records of one conversation by key, in order. Failed ones are kept apart and don't block it. */
-class Queue {
-  waiting = new Map();
-  failed = new Map();
-  adding = new Set(); // keys of records not stored yet
-  sending = new Set(); // keys
-  #last = 0; // the highest order in `waiting`
-
-  first() {
-    const [record] = this.waiting.values();
-    return record;
-  }
-
-  set(record) {
-    const isNew = !this.waiting.has(record.key);
-    if (record.failure) {
-      this.waiting.delete(record.key);
-      this.failed.set(record.key, record);
-      return;
-    }
-    this.failed.delete(record.key);
-    const isBehind = record.order >= this.#last;
-    const isMoved = !isNew && this.waiting.get(record.key).order !== record.order;
-    this.waiting.set(record.key, record);
-    this.#last = Math.max(this.#last, record.order);
-    // Rare: a failed record is retried, or one from another tab belongs in between.
-    if (isNew ? !isBehind : isMoved) {
-      this.waiting = new Map([...this.waiting].sort(([, a], [, b]) => byOrder(a, b)));
-    }
-  }
-
-  delete(key) {
-    this.waiting.delete(key);
-    this.failed.delete(key);
-    this.adding.delete(key);
-    this.sending.delete(key);
-    if (!this.waiting.size) this.#last = 0;
-  }
-}
-
-function byOrder(a, b) {
-  return a.order - b.order || (a.key < b.key ? -1 : 1);
-}
-
-/** A fallback without Web Locks (on plain HTTP), which only serialises work within this tab. */
-class TabLocks {
-  #held = new Map();
-
-  request(name, _options, work) {
-    const turn = (this.#held.get(name) ?? Promise.resolve()).then(work, work);
-    this.#held.set(
-      name,
-      turn.catch(() => {}),
-    );
-    return turn;
   }
 }

@@ -175,7 +175,7 @@ export class Composer {
     this.#showError("");
     this.#show();
     this.#saveDraft();
-    if (!this.#locked && !isBlank(this.#box.value)) this.#chat.typing();
+    if (!this.#locked && !isBlank(this.#box.value)) this.#chat.sendTyping();
   }
 
   #onSubmit(event) {

@@ -6,7 +6,7 @@ import { t } from "chatty/views/i18n.js";
 
 const PATIENCE = 1_500; // ms offline before anything is shown
 
-export class Connection {
+export class ConnectionView {
   #chat;
   #outbox;
   #unsent;

@@ -192,7 +192,7 @@ export class MessageActions {
   }
 
   async unread(row) {
-    await this.#chat.unread(Number(row.dataset.seq));
+    await this.#chat.markUnread(Number(row.dataset.seq));
   }
 
   async copy(row, what) {

@@ -67,7 +67,7 @@ export class MessageLinks {
 
   async #load(id) {
     const { conversation, seq } = await this.#rest.get(`messages/${id}/`);
-    if (conversation === this.#conversation) await this.#chat.around(seq);
+    if (conversation === this.#conversation) await this.#chat.loadAround(seq);
   }
 
   /** Jump to the message of #m<id> if it is not loaded; otherwise the browser scrolls to it. */
@@ -85,7 +85,7 @@ export class MessageLinks {
     const place = this.#timeline.place();
     const seq = new URL(link.href).searchParams.get("around");
     try {
-      if (!newLine() && seq) await this.#chat.around(Number(seq));
+      if (!newLine() && seq) await this.#chat.loadAround(Number(seq));
     } catch {
       // Following the link below shows what is wrong.
     }
@@ -114,7 +114,7 @@ export class MessageLinks {
     try {
       if (place.atEnd) await this.#timeline.toLatest({ smooth: false });
       else if (!this.#timeline.putBack(place)) {
-        await this.#chat.around(place.seq);
+        await this.#chat.loadAround(place.seq);
         this.#timeline.putBack(place);
       }
     } catch (error) {

@@ -4,7 +4,7 @@ import { isLiveText } from "chatty/chat/store.js";
 import { fill, isWatched } from "chatty/views/dom.js";
 import { tn } from "chatty/views/i18n.js";
 
-export class ReadMarks {
+export class ReadMarksView {
   #chat;
   #store;
   #conversationList;
@@ -76,7 +76,7 @@ export class ReadMarks {
   #markSeen(seq) {
     if (seq <= this.#lastRead) return;
     this.#lastRead = seq;
-    this.#chat.read(seq);
+    this.#chat.markRead(seq);
   }
 
   #onReadMark(seq) {

@@ -125,7 +125,7 @@ export class Timeline {
   }
 
   async toLatest({ smooth = true } = {}) {
-    if (this.#store.hasNewer) await this.#fetch(() => this.#chat.latest());
+    if (this.#store.hasNewer) await this.#fetch(() => this.#chat.loadLatest());
     this.#scroll.toEnd({ smooth });
     this.#waiting.clear();
     this.#updateJump();
@@ -292,7 +292,7 @@ export class Timeline {
     const nav = document.getElementById(end);
     if (!nav || nav.getAttribute("aria-busy") === "true") return;
     nav.setAttribute("aria-busy", "true");
-    await this.#fetch(() => (end === "older" ? this.#chat.older() : this.#chat.newer()));
+    await this.#fetch(() => (end === "older" ? this.#chat.loadOlder() : this.#chat.loadNewer()));
     // After an error the link stays, and clicking it tries again.
     nav.removeAttribute("aria-busy");
   }
