@@ -28,7 +28,7 @@ class Device:
     id: str
     accounts: tuple[int, ...]
 
-    def knows(self, user: User) -> bool:
+    def has_signed_in(self, user: User) -> bool:
         return user.pk in self.accounts
 
 

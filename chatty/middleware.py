@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from chatty import error_responses
-from chatty.common.call_stack import call_with_room
+from chatty.common.call_stack import call_with_stack_space
 from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.ops import logs
 
@@ -31,7 +31,7 @@ class RequestIdMiddleware:
         request.request_id = identity  # type: ignore[attr-defined]
         token = logs.request_id.set(identity)
         try:
-            response = call_with_room(self.get_response, request)
+            response = call_with_stack_space(self.get_response, request)
         finally:
             logs.request_id.reset(token)
         response.headers["X-Request-ID"] = identity

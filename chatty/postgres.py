@@ -51,14 +51,14 @@ class WatchedConnection(psycopg.Connection[Any]):
     idle server sends nothing, and if it has gone away, the socket is closed. A connection that is dead
     without being closed is not detected, but then the empty statement would hang as well.
 
-    After `patience` seconds without a response the connection is closed, and the caller gets an
+    After `timeout_seconds` without a response the connection is closed, and the caller gets an
     OperationalError. PostgreSQL's timeouts cover slow statements, and the kernel's tcp_user_timeout
     covers lost packets. Neither helps if something in between still acknowledges every byte: a proxy,
     or the kernel of a server whose PostgreSQL or disk hangs. Whether a commit has succeeded is unknown
     then.
     """
 
-    patience: float | None = None
+    timeout_seconds: float | None = None
     # A statement to execute after each BEGIN, for poolers that assign a session per transaction.
     begin_with: bytes = b""
 
@@ -208,10 +208,10 @@ class WatchedConnection(psycopg.Connection[Any]):
     def wait(
         self, gen: Any, interval: float = _INTERVAL_SECONDS, timeout: float | None = None
     ) -> Any:
-        if timeout is not None or self.patience is None:
+        if timeout is not None or self.timeout_seconds is None:
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, self.patience)
+            return super().wait(gen, interval, self.timeout_seconds)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.close()  # a late response would be taken for that of the next statement
@@ -232,10 +232,12 @@ class WatchedConnection(psycopg.Connection[Any]):
         return not poll.poll(0)
 
 
-def giving_up_after(seconds: float, begin_with: bytes = b"") -> type[WatchedConnection]:
-    """Return a WatchedConnection class with this `patience` and `begin_with`."""
+def create_connection_class(
+    timeout_seconds: float, begin_with: bytes = b""
+) -> type[WatchedConnection]:
+    """Return a WatchedConnection class with this `timeout_seconds` and `begin_with`."""
     return type(
-        "ImpatientConnection",
+        "ConfiguredConnection",
         (WatchedConnection,),
-        {"patience": seconds, "begin_with": begin_with},
+        {"timeout_seconds": timeout_seconds, "begin_with": begin_with},
     )

@@ -60,9 +60,9 @@ from pathlib import Path
 from benchmarks.measure import resident_bytes
 import django, os
 django.setup()
-from chatty.server.uvicorn_server import give_memory_back
+from chatty.server.uvicorn_server import trim_memory
 if sys.argv[1] == "tuned":
-    give_memory_back()
+    trim_memory()
 before = resident_bytes(os.getpid())
 for _ in range(3):
     block = bytearray(b"x") * (19 * 2**20)

@@ -79,7 +79,7 @@ def _attempts_of_user(user: User | None, address: str, device: Device | None) ->
     """Return the buckets of a user who has signed in from this browser or address before, or []."""
     if user is None:
         return []
-    if device is not None and device.knows(user):
+    if device is not None and device.has_signed_in(user):
         return [
             bucket("sign_in_device", f"{user.pk} {device.id}"),
             bucket("sign_in_devices", str(user.pk)),

@@ -87,7 +87,7 @@ def request_password_reset(
         limiter.take([mailbox, *buckets_of("reset_address", address), bucket("reset_all", "")])
     except ChatError:
         user = user_by_email(email) if device is not None else None
-        if device is None or user is None or not device.knows(user):
+        if device is None or user is None or not device.has_signed_in(user):
             raise
         limiter.take([mailbox])
     language = get_language() or settings.LANGUAGE_CODE

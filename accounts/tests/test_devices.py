@@ -28,7 +28,7 @@ def test_sign_in_sets_an_httponly_cookie(client, alice, rf):
     cookie = client.cookies[COOKIE]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
     assert int(cookie["max-age"]) > 365 * 86400
-    assert device_in(client, rf).knows(alice)
+    assert device_in(client, rf).has_signed_in(alice)
 
 
 def test_sign_up_sets_the_cookie(client, rf):
@@ -44,8 +44,8 @@ def test_cookie_survives_sign_out_and_lists_all_users_of_the_browser(client, ali
     client.post("/sign-in/", {**SIGN_IN, "email": "bob@example.org"})
     both = device_in(client, rf)
     assert both.id == first.id
-    assert both.knows(alice)
-    assert both.knows(bob)
+    assert both.has_signed_in(alice)
+    assert both.has_signed_in(bob)
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "a:b:c", "x" * 100_000, "\x00"])
@@ -65,7 +65,7 @@ def test_cookie_alone_does_not_authenticate(client, alice):
 def test_cookie_is_valid_while_its_secret_is_a_fallback(client, alice, rf, settings):
     client.post("/sign-in/", SIGN_IN)
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "n" * 50
-    assert device_in(client, rf).knows(alice)
+    assert device_in(client, rf).has_signed_in(alice)
     settings.SECRET_KEY_FALLBACKS = []
     assert device_in(client, rf) is None
 

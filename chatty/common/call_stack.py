@@ -19,9 +19,9 @@ R = TypeVar("R")
 _SLOTS = 40_000
 
 
-def call_with_room(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def call_with_stack_space(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the function with enough stack space for some thousand frames."""
     return function(*args, **kwargs)
 
 
-call_with_room.__code__ = call_with_room.__code__.replace(co_stacksize=_SLOTS)
+call_with_stack_space.__code__ = call_with_stack_space.__code__.replace(co_stacksize=_SLOTS)

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import connections
 
-from chatty.common.call_stack import call_with_room
+from chatty.common.call_stack import call_with_stack_space
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,7 +61,7 @@ class DatabaseThreads:
         if len(self._threads) < self._size:
             name = f"{self._name}_{len(self._threads)}"
             # A daemon, so that a process that ends without close() does not wait for jobs.
-            thread = Thread(target=call_with_room, args=[self._work], name=name, daemon=True)
+            thread = Thread(target=call_with_stack_space, args=[self._work], name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
         return await result

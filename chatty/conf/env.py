@@ -26,7 +26,7 @@ from environ import FileAwareEnv
 from psycopg.conninfo import make_conninfo
 
 from chatty.conf.known_settings import NAMES, SETTINGS
-from chatty.conf.names import nearest, require_known_names
+from chatty.conf.names import find_nearest, require_known_names
 from chatty.conf.setting import UNBOUNDED, Setting
 from chatty.postgres import WatchedConnection
 
@@ -57,7 +57,7 @@ def read_file(path: Path) -> None:
     for number, name in _names_in(path, content):
         if name not in NAMES:
             raise ImproperlyConfigured(
-                f"{path}, line {number}: unknown setting {name}. Did you mean {nearest(name)}? "
+                f"{path}, line {number}: unknown setting {name}. Did you mean {find_nearest(name)}? "
                 "All settings are listed in docs/settings.md."
             )
         if name in seen:

@@ -20,7 +20,7 @@ _SET_BY_OTHERS = frozenset(
 )  # fmt: skip
 
 
-def is_one_slip_away(name: str, other: str) -> bool:
+def is_one_edit_away(name: str, other: str) -> bool:
     """Whether one letter is missing, extra or wrong, two are swapped, or only the case differs."""
     if name == other:
         return False
@@ -59,10 +59,10 @@ def slip_of(name: str) -> str | None:
     """
     if name in NAMES or name in _SET_BY_OTHERS:
         return None
-    return next((known for known in sorted(NAMES) if is_one_slip_away(name, known)), None)
+    return next((known for known in sorted(NAMES) if is_one_edit_away(name, known)), None)
 
 
-def nearest(name: str) -> str:
+def find_nearest(name: str) -> str:
     """Return the setting whose name is the most similar to `name`."""
     return min(sorted(SETTINGS), key=lambda known: _distance(name.upper(), known))
 

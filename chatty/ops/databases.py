@@ -28,7 +28,7 @@ from django.utils import timezone
 
 from chatty.conf.env import SECRET_FILE, derive_key
 from chatty.ops import failures
-from chatty.postgres import giving_up_after
+from chatty.postgres import create_connection_class
 
 log = logging.getLogger("chatty.database")
 
@@ -71,12 +71,12 @@ def _bound_statements(alias: str) -> None:
             options["options"] = f"{options.get('options', '')} {text}".strip()
     else:
         # A pooler may assign each transaction a different session, so set the limits in each
-        # transaction. Outside of transactions the connection's `patience` is the only limit.
+        # transaction. Outside of transactions the connection's `timeout_seconds` is the only limit.
         each = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
         begin_with = f"SELECT {each}".encode()
     if "pool" in options:
-        patience = settings.STATEMENT_SECONDS + _ANSWER_SECONDS
-        options["pool"]["connection_class"] = giving_up_after(patience, begin_with)
+        timeout_seconds = settings.STATEMENT_SECONDS + _ANSWER_SECONDS
+        options["pool"]["connection_class"] = create_connection_class(timeout_seconds, begin_with)
 
 
 def _hold(path: Path) -> None:

@@ -147,13 +147,13 @@ async def database_state() -> str:
         return state
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            return await asyncio.shield(_question())
+            return await asyncio.shield(_start_check())
     except TimeoutError:
         _last = (time.monotonic(), "down")
         return "down"
 
 
-def _question() -> asyncio.Task[str]:
+def _start_check() -> asyncio.Task[str]:
     """Return the running check. It is shared, so that a hanging database blocks only one thread."""
     global _asking
     if _asking is None or _asking.done() or _asking.get_loop() is not asyncio.get_running_loop():

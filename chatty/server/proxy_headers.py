@@ -48,7 +48,7 @@ def apply_proxy_headers(scope: Scope, trusted: Sequence[Network]) -> Scope:
     return scope
 
 
-def untrusted_proxy(address: str) -> ChatError:
+def untrusted_proxy_error(address: str) -> ChatError:
     detail = (
         f"The proxy at {address} forwarded an https request, but is not trusted. "
         f"If you run this server, set TRUSTED_PROXIES={address}"

@@ -9,7 +9,7 @@ from chatty.conf.env import Network
 from chatty.ops.health import Probe
 from chatty.ops.observer import Observer
 from chatty.server.asgi_types import Application, Receive, Scope, Send
-from chatty.server.proxy_headers import apply_proxy_headers, untrusted_proxy
+from chatty.server.proxy_headers import apply_proxy_headers, untrusted_proxy_error
 from chatty.server.responses import send_error
 
 log = logging.getLogger("chatty.server.admission")
@@ -60,7 +60,7 @@ class Router:
             await probe(scope, send)
         elif self.https and "chatty.untrusted_proxy" in scope:
             # Redirecting to https would loop: the browser already uses it.
-            await send_error(scope, send, untrusted_proxy(scope["chatty.untrusted_proxy"]))
+            await send_error(scope, send, untrusted_proxy_error(scope["chatty.untrusted_proxy"]))
         else:
             await self.http(scope, receive, send)
 

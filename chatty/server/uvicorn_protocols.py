@@ -195,13 +195,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._all_read()
         if self.transport.get_write_buffer_size():
             self._unread = self._unread_bytes()
-            self._progress = self.loop.call_later(settings.HTTP_BODY_SECONDS, self._look_at_reading)
+            self._progress = self.loop.call_later(settings.HTTP_BODY_SECONDS, self._check_progress)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._watch_reading()
 
-    def _look_at_reading(self) -> None:
+    def _check_progress(self) -> None:
         self._progress = None
         left = self._unread_bytes()
         if self.transport.get_write_buffer_size() and self._unread - left < PROGRESS_BYTES:
@@ -322,10 +322,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             return False
         self._paused_at = now
         self.transport.pause_reading()
-        self._resume = self.loop.call_later(PAUSE_SECONDS, self._read_on)
+        self._resume = self.loop.call_later(PAUSE_SECONDS, self._resume_reading)
         return True
 
-    def _read_on(self) -> None:
+    def _resume_reading(self) -> None:
         self._resume = None
         if not self.transport.is_closing():
             if not self.read_paused:

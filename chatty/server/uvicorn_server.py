@@ -30,7 +30,7 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 
-from chatty.common.call_stack import call_with_room
+from chatty.common.call_stack import call_with_stack_space
 from chatty.ops import health, metrics
 
 log = logging.getLogger("chatty.server")
@@ -167,7 +167,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.05)
 
 
-def give_memory_back() -> None:
+def trim_memory() -> None:
     """Make glibc return freed memory to the system. Does nothing without glibc.
 
     By default glibc keeps a heap per thread and, once a large block has been freed (hashing a password
@@ -232,8 +232,8 @@ def serve(listener: socket.socket, on_ready: Callable[[], None], **changes: Any)
     signal.signal(signal.SIGTERM, lambda *_: None)
     # When the terminal closes, stop as for SIGTERM.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    give_memory_back()
-    call_with_room(Server(configuration(**changes), on_ready).run, sockets=[listener])
+    trim_memory()
+    call_with_stack_space(Server(configuration(**changes), on_ready).run, sockets=[listener])
 
 
 def _work(listener: socket.socket, ready: Connection) -> None:
@@ -280,8 +280,8 @@ class Workers:
         self._processes = [self._start(index) for index in range(self.count)]
         told = False
         while not self.stopping.wait(0.2):
-            self._bring_back()
-            if not told and self._all_serve():
+            self._restart_ended()
+            if not told and self._all_ready():
                 self.on_ready()
                 told = True
         for process in self._processes:
@@ -302,22 +302,21 @@ class Workers:
         self._starting[index] = ours
         return process
 
-    def _all_serve(self) -> bool:
+    def _all_ready(self) -> bool:
         for index, pipe in list(self._starting.items()):
             if pipe.poll() and self._processes[index].is_alive():
                 self._starting.pop(index).close()
         return not self._starting
 
-    def _bring_back(self) -> None:
+    def _restart_ended(self) -> None:
         for index, process in enumerate(self._processes):
             if process.is_alive():
                 continue
             log.error("A worker exited with code %s. Starting another one", process.exitcode)
             assert process.pid is not None  # it was started
             metrics.forget_worker(process.pid)
-            time.sleep(
-                _RESTART_PAUSE_SECONDS
-            )  # a worker that fails immediately must not restart in a tight loop
+            # A worker that fails immediately must not restart in a tight loop.
+            time.sleep(_RESTART_PAUSE_SECONDS)
             if (pipe := self._starting.pop(index, None)) is not None:
                 pipe.close()
             self._processes[index] = self._start(index)
@@ -329,9 +328,8 @@ def metrics_directory(base: Path) -> Iterator[Path]:
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     own = base / str(os.getpid())
     with contextlib.ExitStack() as stack:
-        with (base / "lock").open(
-            "w"
-        ) as clearing:  # one process at a time: another could delete the new directory
+        # One process at a time: another could delete the new directory.
+        with (base / "lock").open("w") as clearing:
             fcntl.flock(clearing, fcntl.LOCK_EX)
             clear_up(base)
             own.mkdir(mode=0o700)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chatty.common.call_stack import call_with_room
+from chatty.common.call_stack import call_with_stack_space
 
 DEPTHS = range(300)
 
@@ -29,7 +29,7 @@ def seconds_at(depth: int) -> float:
 
 def least_seconds_at(depth: int, *, room: bool) -> float:
     if room:
-        return min(call_with_room(seconds_at, depth) for _ in range(5))
+        return min(call_with_stack_space(seconds_at, depth) for _ in range(5))
     return min(seconds_at(depth) for _ in range(5))
 
 
@@ -45,7 +45,7 @@ def test_call_cost_does_not_depend_on_stack_depth_with_room(room: bool):
 
 
 def test_arguments_results_and_errors_are_passed_on():
-    assert call_with_room(divmod, 7, 2) == (3, 1)
-    assert call_with_room(sorted, [1, 2], reverse=True) == [2, 1]
+    assert call_with_stack_space(divmod, 7, 2) == (3, 1)
+    assert call_with_stack_space(sorted, [1, 2], reverse=True) == [2, 1]
     with pytest.raises(ZeroDivisionError):
-        call_with_room(divmod, 1, 0)
+        call_with_stack_space(divmod, 1, 0)

@@ -11,7 +11,7 @@ from django.db import connection
 from psycopg.pq import TransactionStatus
 
 from chatty.ops import metrics
-from chatty.postgres import Statement, WatchedConnection, giving_up_after
+from chatty.postgres import Statement, WatchedConnection, create_connection_class
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -60,7 +60,7 @@ def test_connection_with_pending_data_is_queried(watched):
 
 
 def test_unanswered_connection_is_closed_after_the_timeout():
-    silent = giving_up_after(0.3).connect(**given())
+    silent = create_connection_class(0.3).connect(**given())
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
         silent.execute("SELECT pg_sleep(5)")
@@ -70,7 +70,9 @@ def test_unanswered_connection_is_closed_after_the_timeout():
 
 
 def test_server_side_error_keeps_the_connection():
-    with giving_up_after(5).connect(**given(), options="-c statement_timeout=100") as patient:
+    with create_connection_class(5).connect(
+        **given(), options="-c statement_timeout=100"
+    ) as patient:
         with pytest.raises(psycopg.errors.QueryCanceled):
             patient.execute("SELECT pg_sleep(5)")
         patient.rollback()
@@ -226,7 +228,7 @@ def test_connection_lost_during_a_run_is_an_operational_error(transacting):
 
 
 def test_unanswered_run_closes_the_connection():
-    silent = giving_up_after(0.3).connect(**given())
+    silent = create_connection_class(0.3).connect(**given())
     with pytest.raises(psycopg.OperationalError):
         silent.run((Statement("SELECT pg_sleep(5)"), []), (NUMBER, [b"1"]), prepare=True)
     assert silent.closed
@@ -252,7 +254,7 @@ def test_plans_follow_a_growing_table(transacting):
 
 
 def test_begin_with_is_part_of_the_round_trip():
-    strict = giving_up_after(5, b"SELECT set_config('statement_timeout', '100', true)")
+    strict = create_connection_class(5, b"SELECT set_config('statement_timeout', '100', true)")
     with strict.connect(**given()) as opened:
         ((row,),) = opened.run(
             (Statement("SELECT current_setting('statement_timeout')"), []), prepare=False

@@ -25,7 +25,7 @@ from chatty.assets.static_files import APP_STYLE_PARTS
 from chatty.version import __version__
 from conversations import capabilities, notices, wire
 from conversations.web import layout, message_page, page_data, rows, script_templates
-from conversations.web.faces import face_of, initials
+from conversations.web.avatars import avatar_of, initials
 from conversations.web.layout import SidebarItem
 from conversations.web.timeline import Entry
 
@@ -119,7 +119,7 @@ def avatar(person: User | PersonOut | None, *, size: str = "", slot: str = "") -
     It is the same in rows (templates/rows/avatar.html); static/js/views/avatar.js builds it in the browser.
     `slot`: its data-slot, for scripts.
     """
-    return rows.draw("avatar", face=face_of(person), size=size, slot=slot)
+    return rows.draw("avatar", avatar=avatar_of(person), size=size, slot=slot)
 
 
 @register.simple_tag(takes_context=True)
@@ -180,7 +180,12 @@ def badge(
     kind: str, access: str, person: User | PersonOut | None, is_online: object = False
 ) -> SafeString:
     """The avatar of a conversation, see templates/rows/badge.html."""
-    given = {"kind": kind, "access": access, "face": face_of(person), "is_online": bool(is_online)}
+    given = {
+        "kind": kind,
+        "access": access,
+        "avatar": avatar_of(person),
+        "is_online": bool(is_online),
+    }
     return rows.draw("badge", **given)
 
 

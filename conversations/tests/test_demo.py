@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from chatty.common import timestamps
 from conversations import actions, limits
-from conversations.management.demo import script, stage
+from conversations.management.demo import player, script
 from conversations.management.demo.people import EMAILS
 from conversations.models import Conversation, Membership, Message
 
@@ -38,19 +38,19 @@ def test_demo_requires_force_if_real_messages_exist(talk, monkeypatch):
         demo()
     assert not User.objects.filter(email__in=EMAILS).exists()
     monkeypatch.setattr(script, "scenes", lambda now: [])
-    monkeypatch.setattr(stage, "scenes", lambda now: [])
+    monkeypatch.setattr(player, "scenes", lambda now: [])
     assert "Sign in as any of these" in demo(force=True)
 
 
 def test_welcome_message_does_not_count_as_real(talk):
     Message.objects.filter(pk=talk.pk).update(key="welcome-0")
-    assert not stage.has_real_messages()
+    assert not player.has_real_messages()
 
 
 def test_invalid_script_line_rolls_back_everything(db, monkeypatch):
     heading = "name: Broken\naccess: open\nowner: mara\nmembers: tomas\n\n"
     bad = f"{heading}-- 2 09:00\nmara: Hello\nnoa: Not a member\n"
-    monkeypatch.setattr(stage, "scenes", lambda now: [script.read("bad", bad, now)])
+    monkeypatch.setattr(player, "scenes", lambda now: [script.read("bad", bad, now)])
     with pytest.raises(Exception, match="not_found"):
         demo()
     assert not User.objects.exists()
@@ -63,7 +63,7 @@ def test_invalid_script_line_rolls_back_everything(db, monkeypatch):
 @pytest.fixture
 def people(db):
     """The demo users, without their messages."""
-    return stage.create_people("-", timezone.now())
+    return player.create_people("-", timezone.now())
 
 
 def test_messages_option_grows_one_conversation(people, monkeypatch):
@@ -126,9 +126,9 @@ def test_script_lines_are_parsed_with_their_options():
         "bob ^a +30: Three\n  x ann\n! ann adds cat\n"
     )
     first, second, action = script.read("t", talk, NOW).lines
-    assert isinstance(first, script.Say)
-    assert isinstance(second, script.Say)
-    assert isinstance(action, script.Do)
+    assert isinstance(first, script.MessageLine)
+    assert isinstance(second, script.MessageLine)
+    assert isinstance(action, script.ActionLine)
     assert first.body == "One\n\nmore\n    code"
     assert first.reactions == [("👍", "bob"), ("👍", "cat")]
     assert (first.label, first.edited_to, second.answers) == ("a", "Two", "a")

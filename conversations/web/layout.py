@@ -16,7 +16,7 @@ from accounts.wire import person_to_wire
 from conversations import limits, queries
 from conversations.models import Conversation, Membership
 from conversations.realtime.presence import online_users
-from conversations.web.faces import Face, face_of
+from conversations.web.avatars import Avatar, avatar_of
 from conversations.web.page_data import Me, OpenConversation, PageData, PageLimits, Urls
 from conversations.wire import ConversationOut
 
@@ -33,9 +33,9 @@ class SidebarItem:
     is_online: bool
 
     @property
-    def face(self) -> Face:
+    def avatar(self) -> Avatar:
         """Of the other person in a direct message."""
-        return face_of(self.conversation.other)
+        return avatar_of(self.conversation.other)
 
     @property
     def level_in_force(self) -> str:

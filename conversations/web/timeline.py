@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from conversations import wire
 from conversations.models import Membership, Message
-from conversations.web.faces import NO_FACE, Face, face_of
+from conversations.web.avatars import NO_AVATAR, Avatar, avatar_of
 
 GROUP_WITHIN = timedelta(minutes=5)
 
@@ -83,7 +83,7 @@ class MessageRow:
     message: Message
     id: int
     seq: int
-    author: Face
+    author: Avatar
     created: str
     clock: str
     html: str
@@ -108,7 +108,7 @@ BLANK_MESSAGE = MessageRow(
     message=Message(),
     id=0,
     seq=0,
-    author=NO_FACE,
+    author=NO_AVATAR,
     created="",
     clock="",
     html="",
@@ -128,7 +128,7 @@ def entries(
     result: list[Entry] = []
     today = timezone.localdate()
     reader = _Reader(membership.user_id, membership.conversation.is_archived)
-    faces: dict[int | None, Face] = {}
+    avatars: dict[int | None, Avatar] = {}
     day: date | None = None
     before: Message | None = None  # the message that the next one may continue
     for message in messages:
@@ -140,11 +140,11 @@ def entries(
             before = None
             result.append(NewLine())
         if message.is_text:
-            face = faces.get(message.author_id)
-            if face is None:
-                face = faces[message.author_id] = face_of(message.author)
+            avatar = avatars.get(message.author_id)
+            if avatar is None:
+                avatar = avatars[message.author_id] = avatar_of(message.author)
             goes_on = _is_continued(message, before)
-            result.append(_message_row(message, reader, face, at, is_continued=goes_on))
+            result.append(_message_row(message, reader, avatar, at, is_continued=goes_on))
             before = message
         else:
             result.append(_notice(message, at))
@@ -197,7 +197,7 @@ class _Reader:
 
 
 def _message_row(
-    message: Message, reader: _Reader, author: Face, at: datetime, *, is_continued: bool
+    message: Message, reader: _Reader, author: Avatar, at: datetime, *, is_continued: bool
 ) -> MessageRow:
     """`at`: when it was sent, in the active time zone."""
     alive = not message.is_deleted

@@ -26,7 +26,7 @@ from chatty.common.text import clean_body
 from conversations import limits, mentions, notices, protocol, queries
 from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
-from conversations.web import faces, layout, presence, rows, timeline
+from conversations.web import avatars, layout, presence, rows, timeline
 from conversations.wire import ConversationOut
 from tests.cast import create_extra
 from tests.golden.files import Rule
@@ -74,7 +74,7 @@ def only_emoji(body: str) -> bool:
 
 @_rule
 def initials(name: str) -> str:
-    return faces.initials(name)
+    return avatars.initials(name)
 
 
 @_rule

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from chatty.common.errors import ChatError
-from conversations.management.demo import stage
+from conversations.management.demo import player
 from conversations.management.demo.people import CAST
 
 
@@ -33,15 +33,15 @@ class Command(BaseCommand):
     def handle(self, *, force: bool, messages: int, **options: Any) -> None:
         if messages < 0:
             raise CommandError("--messages must be 0 or more.")
-        if stage.demo_exists():
+        if player.demo_exists():
             self.stdout.write("The demo has already been added.")
         else:
-            self.bring_in(force=force)
+            self.create_demo(force=force)
         if messages:
             self.grow(messages)
 
-    def bring_in(self, *, force: bool) -> None:
-        if not force and stage.has_real_messages():
+    def create_demo(self, *, force: bool) -> None:
+        if not force and player.has_real_messages():
             raise CommandError(
                 "There are messages already, and the demo would mix with them. "
                 "To add it anyway: manage.py demo --force"
@@ -51,23 +51,23 @@ class Command(BaseCommand):
         encoded = make_password(password)
         with tqdm(unit="action", disable=None, leave=False) as bar:
 
-            def plan(total: int) -> stage.Progress:
+            def plan(total: int) -> player.Progress:
                 bar.reset(total)
-                update: stage.Progress = bar.update
+                update: player.Progress = bar.update
                 return update
 
-            stage.perform(password=encoded, now=timezone.now(), plan=plan)
+            player.create_conversations(password=encoded, now=timezone.now(), plan=plan)
         self.stdout.write("Added a month of messages. Sign in as any of these people:")
         for person in CAST:
             self.stdout.write(f"  {person.email:<20} {person.name}")
         self.stdout.write(f"Password for all of them: {password}   (only shown once)")
 
     def grow(self, size: int) -> None:
-        conversation = stage.get_large_conversation()
+        conversation = player.get_large_conversation()
         missing = max(0, size - conversation.last_seq)
         try:
             with tqdm(total=missing, unit="message", disable=None, leave=False) as bar:
-                stage.grow(conversation, size, bar.update)
+                player.grow(conversation, size, bar.update)
         except ChatError as error:
             raise CommandError(f"“{conversation}”: {error.detail}") from error
         conversation.refresh_from_db()

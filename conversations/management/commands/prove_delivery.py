@@ -85,7 +85,7 @@ class Command(BaseCommand):
     def tried(self, plan: Plan) -> Verdict:
         try:
             with shown_progress(plan) as progress, contextlib.suppress(KeyboardInterrupt):
-                return asyncio.run(interruptible(plan, progress))
+                return asyncio.run(run_until_interrupted(plan, progress))
         except (InstallationError, MissingServiceError) as error:
             raise CommandError(str(error)) from None
         raise CommandError(
@@ -120,7 +120,7 @@ class Command(BaseCommand):
         return "\n".join(lines)
 
 
-async def interruptible(plan: Plan, progress: Progress) -> Verdict:
+async def run_until_interrupted(plan: Plan, progress: Progress) -> Verdict:
     """Run a trial. Treats SIGTERM like Ctrl+C, so that the servers it started are stopped."""
     task = asyncio.current_task()
     assert task is not None

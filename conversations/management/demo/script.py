@@ -33,7 +33,7 @@ _ACTION = re.compile(r"! (?P<who>[a-z]+) (?P<verb>[a-z]+)(?: (?P<rest>.*))?")
 
 
 @dataclass(slots=True)
-class Say:
+class MessageLine:
     """A message and its changes."""
 
     at: datetime
@@ -47,7 +47,7 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Do:
+class ActionLine:
     at: datetime
     who: str
     verb: str
@@ -64,7 +64,7 @@ class Scene:
     name: str = ""  # "" for a direct message
     topic: str = ""
     access: str = "closed"  # also for direct messages
-    lines: list[Say | Do] = field(default_factory=list)
+    lines: list[MessageLine | ActionLine] = field(default_factory=list)
 
     @property
     def is_direct(self) -> bool:
@@ -88,14 +88,14 @@ def read(key: str, text: str, now: datetime) -> Scene:
     heading, _, talk = text.partition("\n\n")
     scene = _headed(key, heading)
     clock = _Clock(now, random.Random(key))  # noqa: S311 - must give the same data every time
-    said: Say | None = None
+    said: MessageLine | None = None
     for number, line in enumerate(talk.splitlines(), start=heading.count("\n") + 3):
         try:
             said = _read_line(scene, line, said, clock)
         except (KeyError, ScriptError, ValueError) as error:
             raise ScriptError(f"{key}, line {number}: {line!r} ({error})") from error
     for each in scene.lines:
-        if isinstance(each, Say):
+        if isinstance(each, MessageLine):
             each.body = each.body.strip("\n")
     return scene
 
@@ -115,7 +115,9 @@ def _headed(key: str, heading: str) -> Scene:
     )
 
 
-def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say | None:
+def _read_line(
+    scene: Scene, line: str, said: MessageLine | None, clock: _Clock
+) -> MessageLine | None:
     """Parse a line. Returns the message that the next line may belong to, if any."""
     if said is not None and (not line or line.startswith("    ")):
         said.body += f"\n{line[4:]}"
@@ -132,7 +134,7 @@ def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say 
         if action["verb"] not in VERBS:
             raise ScriptError("unknown action")
         scene.lines.append(
-            Do(clock.next(line), action["who"], action["verb"], action["rest"] or "")
+            ActionLine(clock.next(line), action["who"], action["verb"], action["rest"] or "")
         )
         return None
     spoken = _MESSAGE.fullmatch(line)
@@ -140,12 +142,12 @@ def _read_line(scene: Scene, line: str, said: Say | None, clock: _Clock) -> Say 
         raise ScriptError("invalid line")
     marks = {mark[0]: mark[1:] for mark in spoken["marks"].split()}
     at = clock.next(line, minutes=int(marks.get("+", "0")))
-    words = Say(at, spoken["who"], spoken["words"], marks.get("#", ""), marks.get("^", ""))
+    words = MessageLine(at, spoken["who"], spoken["words"], marks.get("#", ""), marks.get("^", ""))
     scene.lines.append(words)
     return words
 
 
-def _take_note(said: Say, note: str) -> None:
+def _take_note(said: MessageLine, note: str) -> None:
     sign, _, rest = note.partition(" ")
     if sign == "+":
         emoji, *people = rest.split()
@@ -191,4 +193,4 @@ def _working_day(today: datetime, ago: int) -> datetime:
 def bodies(of: list[Scene]) -> Iterator[str]:
     """Yield the original text of all messages."""
     for scene in of:
-        yield from (line.body for line in scene.lines if isinstance(line, Say))
+        yield from (line.body for line in scene.lines if isinstance(line, MessageLine))

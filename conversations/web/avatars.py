@@ -9,7 +9,7 @@ from accounts.wire import PersonOut
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class Avatar:
     """A person as rows show them. `id`: "" for no one."""
 
     id: int | str
@@ -19,14 +19,14 @@ class Face:
     picture: str
 
 
-NO_FACE = Face(id="", name="", hue=0, initials="", picture="")
+NO_AVATAR = Avatar(id="", name="", hue=0, initials="", picture="")
 
 
-def face_of(person: User | PersonOut | None) -> Face:
+def avatar_of(person: User | PersonOut | None) -> Avatar:
     if not person:
-        return NO_FACE
+        return NO_AVATAR
     picture = person.picture if isinstance(person, PersonOut) else person.picture_url
-    return Face(person.id, person.name, person.hue, initials(person.name), picture or "")
+    return Avatar(person.id, person.name, person.hue, initials(person.name), picture or "")
 
 
 def initials(name: str) -> str:

@@ -17,7 +17,7 @@ from chatty.common.errors import ChatError
 from conversations import actions, limits
 from conversations.content import Content
 from conversations.management.demo.people import CAST, EMAILS
-from conversations.management.demo.script import Do, Say, Scene, bodies, scenes
+from conversations.management.demo.script import ActionLine, MessageLine, Scene, bodies, scenes
 from conversations.models import Conversation, Membership, Message
 
 LARGE = "Everything at once"  # the conversation for any number of messages
@@ -28,7 +28,7 @@ Progress = Callable[[int], object]  # called with the number of steps done since
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Cue:
+class Step:
     """An action and its time. Actions at the same time run in the order of the script."""
 
     at: datetime
@@ -47,18 +47,18 @@ def has_real_messages() -> bool:
 
 
 @transaction.atomic
-def perform(*, password: str, now: datetime, plan: Callable[[int], Progress]) -> None:
+def create_conversations(*, password: str, now: datetime, plan: Callable[[int], Progress]) -> None:
     """Create the people and their conversations, in one transaction.
 
     `password`: already hashed. `plan`: called with the number of steps, returns the function to call after
     each. A transaction this long is acceptable, because no one else is in these conversations yet.
     """
-    stage = Stage(create_people(password, now), now)
-    cues = sorted(cue for scene in scenes(now) for cue in stage.cues(scene))
-    progress = plan(len(cues))
-    for cue in cues:
-        with timestamps.use_clock(_standing(cue.at)):
-            cue.action()
+    player = ScriptPlayer(create_people(password, now), now)
+    steps = sorted(step for scene in scenes(now) for step in player.steps(scene))
+    progress = plan(len(steps))
+    for step in steps:
+        with timestamps.use_clock(_standing(step.at)):
+            step.action()
         progress(1)
     catch_up_reading(now)
 
@@ -81,7 +81,7 @@ def create_people(password: str, now: datetime) -> dict[str, User]:
     }
 
 
-class Stage:
+class ScriptPlayer:
     """Turns the lines of a script into actions, and remembers the rows they created."""
 
     def __init__(self, people: dict[str, User], now: datetime) -> None:
@@ -92,35 +92,37 @@ class Stage:
         self._count = 0
         self._dice = random.Random("demo")  # noqa: S311 - must give the same data every time
 
-    def cues(self, scene: Scene) -> Iterator[Cue]:
-        yield self._cue(scene.begins, partial(self._open, scene))
+    def steps(self, scene: Scene) -> Iterator[Step]:
+        yield self._step(scene.begins, partial(self._open, scene))
         # Reactions must come before the conversation is archived.
         ends = next((each.at for each in scene.lines if _ends(each)), self._now)
         for number, line in enumerate(scene.lines):
-            if isinstance(line, Do):
-                yield self._cue(line.at, partial(self._do, scene, line))
+            if isinstance(line, ActionLine):
+                yield self._step(line.at, partial(self._do, scene, line))
             else:
                 yield from self._spoken(scene, line, number, ends - timedelta(seconds=1))
 
-    def _cue(self, at: datetime, action: Callable[[], object]) -> Cue:
+    def _step(self, at: datetime, action: Callable[[], object]) -> Step:
         self._count += 1
-        return Cue(at, self._count, action)
+        return Step(at, self._count, action)
 
     def _soon(self, at: datetime, ends: datetime) -> datetime:
         return max(at, min(at + timedelta(seconds=self._dice.uniform(20, 900)), ends))
 
-    def _spoken(self, scene: Scene, line: Say, number: int, ends: datetime) -> Iterator[Cue]:
+    def _spoken(
+        self, scene: Scene, line: MessageLine, number: int, ends: datetime
+    ) -> Iterator[Step]:
         key = f"demo-{scene.key}-{number}"
-        yield self._cue(line.at, partial(self._say, scene, line, key))
+        yield self._step(line.at, partial(self._say, scene, line, key))
         if line.edited_to:
             at = self._soon(line.at, ends)
-            yield self._cue(at, partial(self._edit, line, key))
+            yield self._step(at, partial(self._edit, line, key))
         for emoji, who in line.reactions:
             at = self._soon(line.at, ends)
-            yield self._cue(at, partial(self._react, key, emoji, who))
+            yield self._step(at, partial(self._react, key, emoji, who))
         if line.deleted_by:
             at = self._soon(line.at, ends)
-            yield self._cue(at, partial(self._delete, line, key))
+            yield self._step(at, partial(self._delete, line, key))
 
     def _open(self, scene: Scene) -> None:
         owner = self._people[scene.owner]
@@ -137,7 +139,7 @@ class Stage:
             )
         self._conversations[scene.key] = opened.pk
 
-    def _say(self, scene: Scene, line: Say, key: str) -> None:
+    def _say(self, scene: Scene, line: MessageLine, key: str) -> None:
         sent = actions.send_message(
             self._people[line.who],
             self._conversations[scene.key],
@@ -149,16 +151,16 @@ class Stage:
         if line.label:
             self._said[f"{scene.key}#{line.label}"] = sent.message.pk
 
-    def _edit(self, line: Say, key: str) -> None:
+    def _edit(self, line: MessageLine, key: str) -> None:
         actions.edit_message(self._people[line.who], self._said[key], line.edited_to)
 
     def _react(self, key: str, emoji: str, who: str) -> None:
         actions.react(self._people[who], self._said[key], emoji)
 
-    def _delete(self, line: Say, key: str) -> None:
+    def _delete(self, line: MessageLine, key: str) -> None:
         actions.delete_message(self._people[line.deleted_by], self._said[key])
 
-    def _do(self, scene: Scene, line: Do) -> None:
+    def _do(self, scene: Scene, line: ActionLine) -> None:
         user, conversation = self._people[line.who], self._conversations[scene.key]
         match line.verb:
             case "joins":
@@ -175,8 +177,8 @@ class Stage:
                 actions.archive(user, conversation)
 
 
-def _ends(line: Say | Do) -> bool:
-    return isinstance(line, Do) and line.verb == "archives"
+def _ends(line: MessageLine | ActionLine) -> bool:
+    return isinstance(line, ActionLine) and line.verb == "archives"
 
 
 def catch_up_reading(now: datetime) -> None:
