@@ -17,7 +17,8 @@ from conversations import queries
 from conversations.management.demo.people import CAST, EMAILS
 from conversations.models import Conversation, Message, Reaction
 
-pytestmark = pytest.mark.once
+# One worker creates the month for all tests.
+pytestmark = [pytest.mark.once, pytest.mark.xdist_group("demo month")]
 
 
 def demo() -> str:

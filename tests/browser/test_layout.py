@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Room, act, enter, write
+from tests.installations import ChatServer, Person
 
 LONG = "https://example.org/" + "0123456789abcdef" * 12
 WIDTHS = (320, 360, 768, 1024, 1280)
@@ -59,21 +60,29 @@ def test_long_words_do_not_widen_the_page(visit: Visit, room: Room) -> None:
     check_widths(page)
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
-def test_document_is_not_taller_than_the_window(phone: bool, visit: Visit, room: Room) -> None:
+@pytest.fixture(scope="module")
+def full_room(server: ChatServer) -> Room:
+    """A room with more messages than fit, and more conversations in the sidebar than fit."""
+    room = Room(server, lambda server, name: Person(server, name).sign_in())
     for number in range(18):
         given = {"name": f"Room {number}", "members": [room.bob_id]}
         status, made = room.alice.call("POST", "/api/conversations/", given)
         assert status == 201, made
-        words = {"key": f"layout-{phone}-{number}", "body": "unread"}
+        words = {"key": f"layout-{number}", "body": "unread"}
         assert room.bob.call("POST", f"/api/conversations/{made['id']}/messages/", words)[0] == 201
-    visitor = visit(room.server, "Alice", phone=phone)
-    page = enter(visitor, room)
     room.fill(60)
-    page.reload()
-    page.locator("#composer-body").fill("Mine")
+    return room
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+def test_document_is_not_taller_than_the_window(
+    phone: bool, visit: Visit, full_room: Room
+) -> None:
+    page = enter(visit(full_room.server, "Alice", phone=phone), full_room)
+    mine = f"Mine, {phone}"
+    page.locator("#composer-body").fill(mine)
     page.locator("#composer [type=submit]").click()
-    expect(page.locator("#messages > .message", has_text="Mine")).to_be_visible()
+    expect(page.locator("#messages > .message", has_text=mine)).to_be_visible()
     height = "document.documentElement.scrollHeight - innerHeight"
     top = "[document.documentElement.scrollTop, document.body.scrollTop]"
     assert page.evaluate(height) <= 0

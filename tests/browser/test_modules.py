@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from django.test import RequestFactory
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from conversations.web.script_templates import script_templates
 from tests.golden import files
@@ -59,6 +59,10 @@ class _Files(SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "max-age=600")
+        super().end_headers()
+
     def _answer(self, text: str, kind: str = "text/html") -> None:
         self.send_response(200)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
@@ -78,13 +82,35 @@ def address() -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Shared, so that its cache keeps the modules."""
     context = browser.new_context()
+    yield context
+    context.close()
+
+
+# A storage that a closed page has still open is deleted a moment later.
+_CLEAR_STORAGE = """async () => {
+    localStorage.clear();
+    for (const { name } of await indexedDB.databases()) {
+        await new Promise((resolve, reject) => {
+            const request = indexedDB.deleteDatabase(name);
+            request.onsuccess = resolve;
+            request.onerror = () => reject(request.error);
+        });
+    }
+}"""
+
+
+@pytest.fixture
+def page(context: BrowserContext, address: str) -> Iterator[Page]:
+    """A new page without anything that an earlier test has stored."""
     page = context.new_page()
     page.goto(address)
+    page.evaluate(_CLEAR_STORAGE)
     yield page
-    context.close()
+    page.close()
 
 
 def test_module_tests_are_found() -> None:
