@@ -75,9 +75,7 @@ def full_room(server: ChatServer) -> Room:
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
-def test_document_is_not_taller_than_the_window(
-    phone: bool, visit: Visit, full_room: Room
-) -> None:
+def test_document_is_not_taller_than_the_window(phone: bool, visit: Visit, full_room: Room) -> None:
     page = enter(visit(full_room.server, "Alice", phone=phone), full_room)
     mine = f"Mine, {phone}"
     page.locator("#composer-body").fill(mine)

@@ -405,11 +405,10 @@ def test_quote_jumps_to_an_unloaded_message_and_escape_goes_back_exactly(
     room.fill(200)
     early = by_seq(room, 12)
     room.say(room.alice, "I come back to that", reply_to=early["id"])
-    for number in range(12):
-        room.say(room.alice, f"Later {number}")
+    room.fill(12, "Later {}", "Alice")
     page = enter(visit(room.server, "Bob"), room)
     quote = bubble(page, "I come back to that").locator("a.quote")
-    expect(bubble(page, "Later 11")).to_be_in_viewport()
+    expect(bubble(page, "Later 12")).to_be_in_viewport()
     scroll(page, -150)
     page.wait_for_timeout(200)
     row, top = anchor(page)
@@ -419,7 +418,7 @@ def test_quote_jumps_to_an_unloaded_message_and_escape_goes_back_exactly(
     expect(found).to_be_focused()
     expect(found).to_have_class(re.compile("message--found"))
     expect(page.locator("#jump")).to_be_visible()
-    assert "Later 11" not in message_texts(page)
+    assert "Later 12" not in message_texts(page)
     page.keyboard.press("Escape")
     expect(page.locator(f"#{row}")).to_be_in_viewport()
     assert abs(top_of_id(page, row) - top) < 1
@@ -433,8 +432,7 @@ def test_back_button_undoes_each_jump_and_hides_at_the_latest_message(
     room.fill(120)
     first = by_seq(room, 5)
     second = room.say(room.alice, "About the first", reply_to=first["id"])
-    for number in range(70):
-        room.say(room.alice, f"Between {number}")
+    room.fill(70, "Between {}", "Alice")
     room.say(room.alice, "About the second", reply_to=second["id"])
     page = enter(visit(room.server, "Bob"), room)
     bubble(page, "About the second").locator("a.quote").click()
