@@ -180,16 +180,25 @@ def let_go(page: Page, held: list[Route]) -> None:
         route.continue_()
 
 
+_AXE = Axe().axe_script
+_VIOLATIONS = """async (options) => {
+    const { violations } = await axe.run(options);
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
+}"""
+
+
 def violations(page: Page, *rules: str) -> list[str]:
     """Return axe's violations: rule and element. `rules` limits the check, which is faster."""
     # Wait for animations: text that is fading in has too little contrast.
     page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
+    if not page.evaluate("Boolean(globalThis.axe)"):  # half a megabyte, once per page
+        page.evaluate(_AXE)
     # Report details of violations only: describing elements that passed takes most of the time.
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": rules}
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+    found: list[str] = page.evaluate(_VIOLATIONS, options)
+    return found
 
 
 def write(page: Page, body: str) -> None:

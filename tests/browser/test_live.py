@@ -190,10 +190,17 @@ def test_typing_indicator_ends_with_the_message(alice: Page, bob: Page) -> None:
     expect(alice.locator("[data-slot=typing]")).to_have_text("")
 
 
-def test_typing_indicator_times_out(alice: Page, bob: Page) -> None:
+def test_typing_indicator_times_out(visit: Visit, room: Room, bob: Page) -> None:
+    visitor = visit(room.server, "Alice")
+    visitor.page.clock.install()
+    alice = enter(visitor, room)
+    indicator = alice.locator("[data-slot=typing]")
     bob.locator("#composer-body").press_sequentially("H")
-    expect(alice.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
-    expect(alice.locator("[data-slot=typing]")).to_have_text("", timeout=8_000)
+    expect(indicator).to_have_text("Bob is typing…")
+    alice.clock.fast_forward(2_000)
+    expect(indicator).to_have_text("Bob is typing…")
+    alice.clock.fast_forward(4_000)
+    expect(indicator).to_have_text("")
 
 
 # --- actions -----------------------------------------------------------------------------------------
