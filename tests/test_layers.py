@@ -69,15 +69,15 @@ def belongs(name: str, to: str) -> bool:
     return name == to or name.startswith(f"{to}.")
 
 
-ENTRANCES = {
+INTERFACES = {
     f"{app}.{folder}"
     for app in ("accounts", "conversations", "conversations.search")
     for folder in ("admin", "api", "management", "sockets", "web")
 }
 
 
-def is_entrance(name: str) -> bool:
-    return any(belongs(name, entrance) for entrance in ENTRANCES)
+def is_interface(name: str) -> bool:
+    return any(belongs(name, interface) for interface in INTERFACES)
 
 
 def test_imports_follow_the_contracts():
@@ -137,8 +137,8 @@ def test_only_the_publisher_sends_to_groups():
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "group_send"
     }
-    telling = {name for name, group in senders if not group.endswith("_probe_group")}
-    assert telling == {"conversations.publisher"}
+    publishers = {name for name, group in senders if not group.endswith("_probe_group")}
+    assert publishers == {"conversations.publisher"}
 
 
 def test_relay_rooms_import_nothing_with_side_effects():
@@ -159,8 +159,8 @@ def test_views_and_api_do_not_write_rows():
     """Only actions change rows, with their locks and events."""
     writers = calls_of("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create")
     commands = ("conversations.management",)  # they create past data
-    doors = {name for name in writers if is_entrance(name)}
-    assert {name for name in doors if not any(belongs(name, c) for c in commands)} == set()
+    writing = {name for name in writers if is_interface(name)}
+    assert {name for name in writing if not any(belongs(name, c) for c in commands)} == set()
 
 
 def test_store_js_does_not_touch_the_page():

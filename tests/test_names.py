@@ -10,7 +10,7 @@ import re
 import subprocess
 import tokenize
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,17 @@ def phrases_in(text: str, banned: dict[str, str]) -> list[tuple[str, str]]:
     ]
 
 
+def may_contain(text: str, banned: Iterable[str]) -> bool:
+    """Whether the text has a phrase, with anything between its words. Parsing takes much longer than this."""
+    folded = text.lower()
+    each = (phrase.lower().split() for phrase in banned)
+    return any(
+        all(word in folded for word in words)
+        and re.search(r"[\W_]+".join(map(re.escape, words)), folded)
+        for words in each
+    )
+
+
 def documents() -> Iterator[Path]:
     """Yield what people read, except where the phrases are quoted as examples."""
     for suffix in (".md", ".html", ".txt", ".py", ".js", ".css", ".env.example"):
@@ -131,6 +142,8 @@ def test_banned_phrases_are_not_used() -> None:
     banned = BANNED["phrases"]
     found = []
     for path in documents():
+        if not may_contain(path.read_text(), banned):
+            continue
         lines = list(prose_in(path))
         # Most files contain none: search line by line only if the whole file contains one.
         if phrases_in("\n".join(line for line, _ in lines), banned):
@@ -170,6 +183,7 @@ def test_phrases_in_finds_banned_phrases(name: str, text: str, tmp_path: Path) -
     path = tmp_path / name
     path.write_text(text)
     banned = {"whoever": "anyone who"}
+    assert may_contain(path.read_text(), banned)
     assert [new for line, _ in prose_in(path) for _, new in phrases_in(line, banned)] == [
         "anyone who"
     ]
