@@ -11,4 +11,7 @@ class SearchConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("conversations.search.reader").register()
-        import_module("conversations.search.upkeep").register()
+        import_module("conversations.search.jobs").register()
+        import_module("conversations.capabilities").register_slot(
+            "sidebar-tools", "search/_sidebar_tool.html"
+        )

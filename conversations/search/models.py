@@ -34,12 +34,3 @@ class IndexState(models.Model):
 
     def __str__(self) -> str:
         return "state of the search index"
-
-
-class DeletedConversation(models.Model):
-    """A deleted conversation whose entries are to be removed, in batches: see upkeep.py."""
-
-    conversation_id = models.BigIntegerField(primary_key=True)
-
-    def __str__(self) -> str:
-        return str(self.conversation_id)

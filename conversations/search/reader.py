@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from chatty.jobs import queue
 from conversations import changefeed
+from conversations.search import jobs
 from conversations.search.index import index_messages
 from conversations.search.locks import share_index
-from conversations.search.models import DeletedConversation
 
 
 def register() -> None:
@@ -16,5 +17,5 @@ def handle(batch: changefeed.Batch) -> None:
     share_index()
     new = {change.message_id for change in batch.messages if change.created}
     index_messages([change.message_id for change in batch.messages], new=new)
-    gone = [DeletedConversation(conversation_id=pk) for pk in batch.deleted_conversations]
-    DeletedConversation.objects.bulk_create(gone, ignore_conflicts=True)
+    for pk in batch.deleted_conversations:
+        queue.enqueue(jobs.REMOVE, {"conversation_id": pk}, key=str(pk))

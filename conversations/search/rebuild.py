@@ -31,7 +31,7 @@ def steps(*, restart: bool = False) -> Iterator[int]:
         IndexState.objects.update(rebuilt_to=None)
     while True:
         with transaction.atomic():
-            done = _step()
+            done = step()
         if done is None:
             return
         yield done
@@ -41,7 +41,9 @@ def is_unfinished() -> bool:
     return IndexState.objects.filter(rebuilt_to__isnull=False).exists()
 
 
-def _step() -> int | None:
+def step() -> int | None:
+    """Write the entries of some messages again. Returns of how many, None at the end. Must be called in a
+    transaction."""
     lock_index()
     state, _created = IndexState.objects.get_or_create(pk=1)
     key = current_key()

@@ -61,9 +61,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.CreateModel(
-            name="DeletedConversation",
-            fields=[("conversation_id", models.BigIntegerField(primary_key=True, serialize=False))],
-        ),
         migrations.RunPython(create, drop),
     ]

@@ -13,13 +13,14 @@ from django.db import connection, transaction
 from chatty.sqlite import erasing
 from conversations import actions
 from conversations.models import Message
-from conversations.search import keys, rebuild, upkeep
+from conversations.search import keys, rebuild
 from conversations.search.grams import fold, text_grams
 from conversations.search.index import index_messages
 from conversations.search.locks import share_index
 from conversations.search.models import IndexKey, IndexState
+from conversations.search.storage import storage
 from conversations.search.tests.conftest import index_all
-from conversations.search.tests.test_reader import catch_up, entries, found
+from conversations.search.tests.test_reader import catch_up, entries, found, run_all_jobs
 from conversations.tests.helpers import say
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_index")]
@@ -118,7 +119,7 @@ def test_messages_are_found_by_a_former_key_until_they_are_written_again(alice, 
         index_messages([new.pk])
     assert found(alice, "tea") == ["Tea of the new key", "Tea of the old key"]
     assert found(alice, "tea in:garden old") == ["Tea of the old key"]
-    list(upkeep.tidy())
+    run_all_jobs()
     assert IndexKey.objects.count() == 1
     settings.SECRET_KEY_FALLBACKS = []
     assert found(alice, "tea") == ["Tea of the new key", "Tea of the old key"]
@@ -134,7 +135,7 @@ def test_lost_key_makes_messages_unfindable_until_they_are_written_again(
     settings.SECRET_KEY = NEW
     assert found(alice, "tea") == []
     assert "rebuild_search" in caplog.text
-    list(upkeep.tidy())
+    run_all_jobs()
     assert found(alice, "tea") == ["Tea"]
 
 
@@ -167,12 +168,12 @@ def test_hashes_of_deleted_and_former_texts_leave_the_file(alice, pair):
     actions.edit_message(alice, edited.pk, body="Harmless")
     index_all()
     assert IndexState.objects.get().leftovers
-    list(upkeep.tidy())
+    run_all_jobs()
     assert erasing.truncate_log()
     left = [end for end in ends if end in files()]
     assert len(left) <= len(ends) // 20  # five digits can be there by chance
     assert not IndexState.objects.get().leftovers
-    assert list(upkeep.tidy()) == []
+    assert not storage().tidy()
 
 
 @pytest.mark.postgres
