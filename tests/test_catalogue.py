@@ -90,7 +90,8 @@ def _bare_words(path: Path) -> list[str]:
     # Class names and the like, which a block can contain.
     page = re.sub(r"{% block (body_class)\b.*?endblock[^%]*%}", "", page)
     page = re.sub(r"{%.*?%}|{{.*?}}", "", page, flags=re.DOTALL)
-    page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    # What is typed literally, such as the filters of a search, is not translated.
+    page = re.sub(r"<(script|style|code)\b.*?</\1>", "", page, flags=re.DOTALL)
     spoken = re.findall(r'\s(?:aria-label|title|placeholder|alt)="([^"]*)"', page)
     spoken += re.split(r"<[^>]*>", page)
     # A single letter is a key on the keyboard, which needs no translation.

@@ -370,10 +370,11 @@ def test_table_of_layers_matches_the_contracts():
         for number, row in enumerate(rows)
         for path in re.findall(r"`([^`]+)`", row[1])
     }
+    table_paths = {path for row in rows for path in re.findall(r"`([^`]+)`", row[1])}
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     for contract in settings["contracts"]:
         for container in contract.get("containers", []):
-            if container == "accounts":
+            if f"{container.replace('.', '/')}/" in table_paths:
                 continue  # one row for the whole app
             layers = [re.split(r" [|:] ", layer) for layer in contract["layers"]]
             rows_of_layers = [{row_of[f"{container}.{name}"] for name in layer} for layer in layers]
