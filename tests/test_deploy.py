@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from accounts import pictures
 from chatty.common.errors import CODES
+from chatty.jobs import delivery_worker
 from chatty.ops import health, logs, metrics
 from chatty.ops.observer import route_class
 from chatty.server import proxy_headers, uvicorn_server
@@ -134,7 +135,7 @@ def test_unit_stop_timeout_allows_a_graceful_shutdown(path):
     )
     # The parent waits five seconds longer than its workers.
     longest = writer.DRAIN_SECONDS + health.NOTICE_SECONDS + uvicorn_server.IDLE_SECONDS
-    longest += settings.SHUTDOWN_SECONDS + 5
+    longest += settings.SHUTDOWN_SECONDS + delivery_worker.STOP_SECONDS + 5
     assert int(unit["TimeoutStopSec"]) > longest
     assert unit["KillMode"] == "mixed"
     assert "KillSignal" not in unit  # SIGTERM by default

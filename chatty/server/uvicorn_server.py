@@ -39,8 +39,8 @@ FRAME_BYTES = 65_536
 PING_SECONDS = 20.0
 UVICORN = "0.54."  # uvicorn_protocols.py uses internals of this version
 IDLE_SECONDS = 3.0  # how long a stopping server leaves a proxy's idle connections open
-# To be noticed by health checks, store accepted messages and outlast idle connections.
-_STOP_SECONDS = 16.0
+# To be noticed by health checks, store messages, outlast idle connections and finish background work.
+_STOP_SECONDS = 21.0
 _RESTART_PAUSE_SECONDS = 1.0
 _MALLOC = {  # parameters of mallopt(3), from malloc.h
     -8: 2,  # M_ARENA_MAX: heaps
