@@ -44,7 +44,7 @@ test-postgres: $(EQUIPPED) ## run the tests of the database and Redis on Postgre
 		accounts chatty conversations
 
 test-browser: $(EQUIPPED) ## run the tests in Chromium
-	$(PYTEST) -n auto --dist loadscope -m "browser and not long" tests/browser
+	$(PYTEST) -n $(call workers,3 / 2) --dist loadscope -m "browser and not long" tests/browser
 
 test-long: $(EQUIPPED) ## run the long tests; takes many minutes
 	$(PYTEST) -m "long and not browser" --ignore tests/browser
