@@ -109,8 +109,19 @@ def _end_of_letter(text: str, start: int) -> int:
 
 def text_grams(folded: str) -> list[str]:
     """Return all grams of a folded text, each once. The same text always gives the same list."""
-    found = (*_LONG.findall(folded), *_SINGLE.findall(folded), *_PAIR.findall(folded))
-    return list(dict.fromkeys(found))
+    words = folded.split(" ")
+    inside = (gram for word in words for gram in word_grams(word))
+    return list(dict.fromkeys([*inside, *map(gap_gram, words, words[1:])]))
+
+
+def word_grams(word: str) -> list[str]:
+    """Return the grams of a word of a folded text, which depend on nothing around it."""
+    return [*_LONG.findall(word), *_SINGLE.findall(word), *_PAIR.findall(word)]
+
+
+def gap_gram(word: str, following: str) -> str:
+    """Return the gram of two consecutive words."""
+    return f"{word[-1:]} {following[:1]}"
 
 
 def is_short(folded: str) -> bool:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from chatty.statements import fetch_rows, in_ids, list_ids
+from conversations import markdown
 from conversations.content import Content, render
-from conversations.search.grams import block_gram, fold, structural_gram, text_grams
+from conversations.search.grams import block_gram, fold, structural_gram
 from conversations.search.keys import GramKey, current_key
 from conversations.search.storage import Entry, storage
 
 # Kinds of structural grams. TIME: of the year, the month and the day.
 AUTHOR, CONVERSATION, MENTION, TIME = "author", "in", "mentions", "time"
+# The columns for text_of(), of a table `m`.
+TEXT_COLUMNS = "m.body, m.excerpt, m.renderer"
 
 
 def index_messages(ids: Collection[int], *, new: Collection[int] = ()) -> None:
@@ -33,9 +37,9 @@ def index_messages(ids: Collection[int], *, new: Collection[int] = ()) -> None:
 
 
 def _read_messages() -> str:
-    return f"""SELECT id, conversation_id, author_id, body, mentions, created_at
-        FROM conversations_message
-        WHERE id {in_ids()} AND kind = 'text' AND deleted_at IS NULL ORDER BY id"""  # noqa: S608
+    return f"""SELECT m.id, m.conversation_id, m.author_id, m.mentions, m.created_at, {TEXT_COLUMNS}
+        FROM conversations_message m
+        WHERE m.id {in_ids()} AND m.kind = 'text' AND m.deleted_at IS NULL ORDER BY m.id"""  # noqa: S608
 
 
 def _entry(
@@ -43,24 +47,44 @@ def _entry(
     message_id: int,
     conversation_id: int,
     author_id: int,
-    body: str,
     mentions: Any,
     created_at: datetime,
+    *text: Any,
 ) -> Entry:
-    if isinstance(mentions, str):  # SQLite has no type for JSON
-        mentions = json.loads(mentions)
-    day = created_at.isoformat()  # in UTC
-    grams = text_grams(fold(text_of(body)))
-    grams += [
-        structural_gram(CONVERSATION, conversation_id),
-        structural_gram(AUTHOR, author_id),
-        *[structural_gram(MENTION, user_id) for user_id in mentions or ()],
-        *[structural_gram(TIME, day[:length]) for length in (4, 7, 10)],
-        *[block_gram(size, message_id >> size) for size in storage().block_sizes],
-    ]
-    return Entry(message_id, key.hash(grams))
+    hashes = key.hash_text(fold(text_of(*text)))
+    # In UTC, from both databases.
+    hashes += _hashes_around(key, conversation_id, author_id, created_at.isoformat()[:10])
+    hashes += _hashes_of_blocks(key, message_id >> _SMALLEST, storage().block_sizes)
+    if mentions:
+        if isinstance(mentions, str):  # SQLite has no type for JSON
+            mentions = json.loads(mentions)
+        hashes += key.hash(structural_gram(MENTION, user_id) for user_id in mentions)
+    return Entry(message_id, list(dict.fromkeys(hashes)))
 
 
-def text_of(body: str) -> str:
-    """Return the text that is searched: the author's own words, as readers see them."""
+@lru_cache(maxsize=2_000)
+def _hashes_around(key: GramKey, conversation_id: int, author_id: int, day: str) -> list[str]:
+    return key.hash(
+        [
+            structural_gram(CONVERSATION, conversation_id),
+            structural_gram(AUTHOR, author_id),
+            *[structural_gram(TIME, day[:length]) for length in (4, 7, 10)],
+        ]
+    )
+
+
+_SMALLEST = 12  # no block is smaller than 2**12 ids
+
+
+@lru_cache(maxsize=100)
+def _hashes_of_blocks(key: GramKey, number: int, sizes: tuple[int, ...]) -> list[str]:
+    return key.hash(block_gram(size, number >> (size - _SMALLEST)) for size in sizes)
+
+
+def text_of(body: str, excerpt: str | None, renderer: int | None) -> str:
+    """Return the text of a message that is searched: the author's own words, as readers see them."""
+    # The excerpt of a short message is its text in one line. wire.excerpt() says which are valid.
+    is_whole = excerpt is not None and not excerpt.endswith("…")
+    if excerpt is not None and is_whole and (renderer or 0) >= markdown.EXCERPTS_SINCE:
+        return excerpt
     return render(Content(body)).text

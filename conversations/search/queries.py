@@ -24,7 +24,7 @@ from conversations import access, queries
 from conversations.models import Message
 from conversations.search.filters import Scope, resolve
 from conversations.search.grams import block_gram, structural_gram, term_grams
-from conversations.search.index import AUTHOR, CONVERSATION, MENTION, TIME, text_of
+from conversations.search.index import AUTHOR, CONVERSATION, MENTION, TEXT_COLUMNS, TIME, text_of
 from conversations.search.keys import GramKey, keys_in_use
 from conversations.search.matching import ExcerptPart, Matcher
 from conversations.search.query_text import Query
@@ -97,8 +97,8 @@ class _Search:
         if not self._keys or not self._scope.conversations or [] in self._one_of:
             return _Found(ids, None)
         for chunk, reached in self._chunks(before):
-            for message_id, body in self._read(chunk):
-                if self._matcher.matches(text_of(body)):
+            for message_id, *text in self._read(chunk):
+                if self._matcher.matches(text_of(*text)):
                     if len(ids) == limit:  # there is one more
                         return _Found(ids, ids[-1])
                     ids.append(message_id)
@@ -135,18 +135,18 @@ class _Search:
             end = likely
         yield from _windows_of(sizes, 1, end)
 
-    def _read(self, ids: list[int]) -> list[tuple[int, str]]:
-        """Return (id, body) of those of these messages that the index can't exclude, latest first."""
+    def _read(self, ids: list[int]) -> list[tuple[Any, ...]]:
+        """Return those of these messages that may match, latest first: (id, *what text_of() needs)."""
         if not ids:
             return []
         where, parameters = _restrictions(self._user, self._scope)
         with connection.cursor() as cursor:
             cursor.execute(  # built from our own names and placeholders
-                f"SELECT m.id, m.body FROM conversations_message m"  # noqa: S608
+                f"SELECT m.id, {TEXT_COLUMNS} FROM conversations_message m"  # noqa: S608
                 f" WHERE m.id {in_ids()} AND {where} ORDER BY m.id DESC",
                 [list_ids(ids), *parameters],
             )
-            found: list[tuple[int, str]] = cursor.fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall()
             return found
 
     def _conditions(self, window: Window) -> list[Condition]:
@@ -262,7 +262,7 @@ def _readable(user: User, query: Query, scope: Scope, found: _Found) -> SearchPa
         message = messages.get(pk)
         if message is None or message.conversation_id not in allowed:
             continue
-        text = text_of(message.body)
+        text = text_of(message.body, message.excerpt, message.renderer)
         if _matches(message, user, query, scope) and matcher.matches(text):
             results.append(SearchResult(message, matcher.excerpt(text)))
     return SearchPage(results, found.older)
