@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from typing import NamedTuple
 
 import msgspec
 from django.db.models.functions import Substr
@@ -24,12 +25,13 @@ _SPACED_LETTERS = 0x2000  # up to here are the letters with case and accents
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Where to search. `conversations`: ids, of which the user was a member. `narrowed`: not in all that the
-    user is a member of. `authors`: None for everyone. `since` (inclusive) and `until` (exclusive): None for
-    all times.
+    """Where to search. `conversations`: ids, of which the user was a member. `entries`: how many messages and
+    notices they have. `narrowed`: not in all that the user is a member of. `authors`: None for everyone.
+    `since` (inclusive) and `until` (exclusive): None for all times.
     """
 
     conversations: list[int]
+    entries: int
     narrowed: bool
     authors: list[int] | None
     since: datetime | None
@@ -55,39 +57,45 @@ def resolve(user: User, query: Query) -> Scope:
     except OverflowError:
         detail = format_lazy(_("There is no such day: {day}"), day=query.after)
         raise _invalid(detail) from None
-    return Scope(conversations, bool(query.conversations), authors, since, until)
+    entries = sum(mine[pk].last_seq for pk in conversations)
+    return Scope(conversations, entries, bool(query.conversations), authors, since, until)
 
 
 def titles(user: User, conversation_ids: Iterable[int]) -> dict[int, str]:
     """Return id -> title of conversations, as this member sees it. At most two queries."""
     wanted = set(conversation_ids)
-    rows = Conversation.objects.filter(pk__in=wanted).values_list("pk", "name", "direct_key")
-    found = {pk: (name, direct_key or "") for pk, name, direct_key in rows}
-    return {pk: name for pk, name in _titles(user, found).items() if pk in wanted}
+    fields = ("pk", "name", "direct_key", "last_seq")
+    rows = Conversation.objects.filter(pk__in=wanted).values_list(*fields)
+    return _titles(user, {pk: _Row(*row) for pk, *row in rows})
 
 
-_Rows = dict[int, tuple[str, str]]  # id -> name, direct_key
+class _Row(NamedTuple):
+    """Of a conversation."""
+
+    name: str
+    direct_key: str | None
+    last_seq: int
+
+
+_Rows = dict[int, _Row]  # by id
 
 
 def _conversations_of(user: User) -> _Rows:
-    rows = fetch_rows(_CONVERSATIONS, [user.pk])
-    return {pk: (name, direct_key or "") for pk, name, direct_key in rows}
+    return {pk: _Row(*row) for pk, *row in fetch_rows(_CONVERSATIONS, [user.pk])}
 
 
-_CONVERSATIONS = """SELECT c.id, c.name, c.direct_key FROM conversations_membership m
+_CONVERSATIONS = """SELECT c.id, c.name, c.direct_key, c.last_seq FROM conversations_membership m
     JOIN conversations_conversation c ON c.id = m.conversation_id
     WHERE m.user_id = %s AND c.deleted_at IS NULL"""
 
 
 def _titles(user: User, rows: _Rows) -> dict[int, str]:
-    other = {pk: _other(key, user.pk) for pk, (_name, key) in rows.items() if key}
+    other = {pk: _other(row.direct_key, user.pk) for pk, row in rows.items() if row.direct_key}
     names: dict[int, str] = {}
     if other:
         people = f"SELECT id, name FROM accounts_user WHERE id {in_ids()}"  # noqa: S608
         names = dict(fetch_rows(people, [list_ids(set(other.values()))]))
-    return {
-        pk: names.get(other[pk], "") if pk in other else name for pk, (name, _key) in rows.items()
-    }
+    return {pk: names.get(other[pk], "") if pk in other else row.name for pk, row in rows.items()}
 
 
 def _other(direct_key: str, user_id: int) -> int:

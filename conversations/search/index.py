@@ -8,11 +8,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from chatty.statements import fetch_rows, in_ids, list_ids
+from django.db import connection
+
+from chatty.postgres import Statement
+from chatty.statements import fetch_rows, in_ids, list_ids, run
 from conversations import markdown
 from conversations.content import Content, render
 from conversations.search.grams import block_gram, fold, structural_gram
-from conversations.search.keys import GramKey, current_key
+from conversations.search.keys import GramKey, current_key, remember
+from conversations.search.locks import SHARE_INDEX
 from conversations.search.storage import Entry, storage
 
 # Kinds of structural grams. TIME: of the year, the month and the day.
@@ -30,16 +34,35 @@ def index_messages(ids: Collection[int], *, new: Collection[int] = ()) -> None:
     if not ids:
         return
     key = current_key()
-    entries = [_entry(key, *row) for row in fetch_rows(_read_messages(), [list_ids(ids)])]
+    entries = [_entry(key, *row) for row in _read_messages(key, ids)]
     gone = set(ids).difference(entry.message_id for entry in entries)
     storage().write(entries, new=new)
     storage().remove(gone)
 
 
-def _read_messages() -> str:
-    return f"""SELECT m.id, m.conversation_id, m.author_id, m.mentions, m.created_at, {TEXT_COLUMNS}
-        FROM conversations_message m
-        WHERE m.id {in_ids()} AND m.kind = 'text' AND m.deleted_at IS NULL ORDER BY m.id"""  # noqa: S608
+def _read_messages(key: GramKey, ids: Collection[int]) -> list[tuple[Any, ...]]:
+    """Return what _entry() needs, and make sure that nothing older is written afterwards: see locks.py."""
+    if connection.vendor == "postgresql":
+        # One round trip. Each statement sees what was committed before it began, so after the lock.
+        _locked, known, rows = run(
+            (SHARE_INDEX, []),
+            (_KNOWN, [key.check.encode()]),
+            (_READ_ON_POSTGRES, [list_ids(ids).encode()]),
+        )
+    else:
+        known = fetch_rows(_KNOWN_ON_SQLITE, [key.check])
+        rows = fetch_rows(_READ.format(ids=in_ids()), [list_ids(ids)])
+    if not known:
+        remember(key)
+    return rows
+
+
+_READ = f"""SELECT m.id, m.conversation_id, m.author_id, m.mentions, m.created_at, {TEXT_COLUMNS}
+    FROM conversations_message m
+    WHERE m.id {{ids}} AND m.kind = 'text' AND m.deleted_at IS NULL ORDER BY m.id"""  # noqa: S608
+_READ_ON_POSTGRES = Statement(_READ.format(ids="= ANY($1::bigint[])"))
+_KNOWN = Statement("SELECT 1 FROM search_indexkey WHERE check_value = $1::text")
+_KNOWN_ON_SQLITE = "SELECT 1 FROM search_indexkey WHERE check_value = %s"
 
 
 def _entry(

@@ -85,10 +85,13 @@ def _key_of(secret: str) -> GramKey:
 
 
 def current_key() -> GramKey:
-    """Return the key to write with, and remember that the index has entries of it."""
-    key = _key_of(settings.SECRET_KEY)
+    """Return the key to write with. Entries must only be written once it is remembered."""
+    return _key_of(settings.SECRET_KEY)
+
+
+def remember(key: GramKey) -> None:
+    """Note that the index has entries of this key."""
     IndexKey.objects.get_or_create(check_value=key.check)
-    return key
 
 
 def keys_in_use() -> list[GramKey]:
@@ -103,13 +106,13 @@ def keys_in_use() -> list[GramKey]:
 
 def has_former_keys() -> bool:
     """Whether there may be entries of another key than the current one."""
-    check = _key_of(settings.SECRET_KEY).check
+    check = current_key().check
     return IndexKey.objects.exclude(check_value=check).exists()
 
 
 def forget_former_keys() -> None:
     """Must be called when all entries have been written with the current key."""
-    IndexKey.objects.exclude(check_value=_key_of(settings.SECRET_KEY).check).delete()
+    IndexKey.objects.exclude(check_value=current_key().check).delete()
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,7 @@ from conversations.search.storage import Condition, Entry, Window
 
 class PostgresStorage:
     windows: tuple[int, ...] = (12, 12, 14, 14, 16, 16, 18)
+    border_window = 14
     block_sizes: tuple[int, ...] = (12, 14, 16, 18)
     least = 1_000
 

@@ -33,13 +33,12 @@ from conversations.search.time_limit import time_limit
 
 PAGE_SIZE = 20
 PAGE_MAX = 50
-_CHUNK, _CHUNK_MAX = (
-    50,
-    400,
-)  # candidates compared at a time: more each time, if they are not enough
-_LISTED_MAX = (
-    200  # conversations whose grams a condition lists; for more, their members are looked up
-)
+# Candidates compared at a time: more each time, if they are not enough.
+_CHUNK, _CHUNK_MAX = 50, 400
+# All texts of so few messages are compared, which is faster than looking up their grams.
+_READ_ALL_MAX = 1_000
+# Conversations whose grams a condition lists. For more, each candidate is looked up in their members.
+_LISTED_MAX = 200
 _SECONDS = 1.0  # a search ends after this time, and can be continued
 _FIRST_YEAR = 2000  # no message is older
 
@@ -129,9 +128,12 @@ class _Search:
         if end is None:
             end = (Message.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
         if self._scope.until is not None:
-            # Nearly all messages from before that time have lower ids, so the rest is quickly searched.
+            # Nearly all messages from before that time have lower ids, so there is hardly anything to find in
+            # the rest. But a window that ends there shares its block with those that match.
             likely = _first_id_since(self._scope.until, end)
-            yield from _windows_of(sizes[-1:], likely, end)
+            border = min(((likely >> sizes[-1]) + 1) << sizes[-1], end)
+            yield from _windows_of(sizes[-1:], border, end)
+            yield from _windows_of((self._storage.border_window,), likely, border)
             end = likely
         yield from _windows_of(sizes, 1, end)
 
@@ -162,7 +164,9 @@ class _Search:
 
 def _grams_of(user: User, query: Query, scope: Scope) -> tuple[set[str], list[list[str]]]:
     """Return grams that the entries of all results have, and lists of which they have one."""
-    all_of = {gram for term in query.terms for gram in term_grams(term)}
+    all_of: set[str] = set()
+    if scope.entries > _READ_ALL_MAX:
+        all_of = {gram for term in query.terms for gram in term_grams(term)}
     if query.mentions_me:
         all_of.add(structural_gram(MENTION, user.pk))
     one_of: list[list[str]] = []

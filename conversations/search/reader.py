@@ -6,7 +6,6 @@ from chatty.jobs import queue
 from conversations import changefeed
 from conversations.search import jobs
 from conversations.search.index import index_messages
-from conversations.search.locks import share_index
 
 
 def register() -> None:
@@ -14,7 +13,6 @@ def register() -> None:
 
 
 def handle(batch: changefeed.Batch) -> None:
-    share_index()
     new = {change.message_id for change in batch.messages if change.created}
     index_messages([change.message_id for change in batch.messages], new=new)
     for pk in batch.deleted_conversations:

@@ -21,6 +21,7 @@ class SqliteStorage:
     # Matches are returned in order, so that the search of any window ends when there are enough. Windows
     # only exist to limit the time of one statement.
     windows: tuple[int, ...] = (16, 18)
+    border_window = 18
     block_sizes: tuple[int, ...] = ()
     least = 1
 

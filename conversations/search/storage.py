@@ -39,6 +39,8 @@ class Window(NamedTuple):
 class Storage(Protocol):
     # The sizes of the windows to search one after the other, as powers of two. The last is repeated.
     windows: tuple[int, ...]
+    # The size of windows in which there is probably nothing, next to others with many matches.
+    border_window: int
     # The sizes of the blocks of which entries have grams.
     block_sizes: tuple[int, ...]
     # At least so many matches of a window are found at once, because fewer would take as long.

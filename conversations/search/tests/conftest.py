@@ -25,6 +25,12 @@ def empty_index(db: None) -> None:
         cursor.execute("DELETE FROM search_entry")
 
 
+@pytest.fixture(autouse=True)
+def _use_grams(monkeypatch):
+    """As in long conversations."""
+    monkeypatch.setattr(queries, "_READ_ALL_MAX", 0)
+
+
 def index_all() -> None:
     with transaction.atomic():
         index_messages(list(Message.objects.values_list("pk", flat=True)))

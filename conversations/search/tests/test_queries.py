@@ -151,3 +151,12 @@ def test_membership_that_ends_during_a_search_is_noticed(alice, bob, pair, searc
 def test_notices_are_not_found(alice, pair, search):
     actions.update_conversation(alice, pair.pk, name="Orchard")
     assert search(alice, "orchard") == []
+
+
+def test_short_conversations_are_searched_without_grams(alice, pair, search, monkeypatch):
+    monkeypatch.setattr(queries, "_READ_ALL_MAX", 1_000)
+    say(alice, pair, "Tea time")
+    say(alice, pair, "Time for tea")
+    assert search(alice, "tea time") == ["Time for tea", "Tea time"]
+    assert search(alice, '"tea time"') == ["Tea time"]
+    assert search(alice, "xyz") == []
