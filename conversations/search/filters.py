@@ -18,7 +18,7 @@ from chatty.common.errors import ChatError, Sentence
 from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations.models import Conversation
 from conversations.search.grams import fold
-from conversations.search.query_text import Query
+from conversations.search.query_text import ParsedQuery
 
 _ECHO_MAX = 80  # code points of an unknown name in an error
 _SPACED_LETTERS = 0x2000  # up to here are the letters with case and accents
@@ -38,7 +38,7 @@ class Scope(msgspec.Struct, frozen=True):
     until: datetime | None
 
 
-def resolve(user: User, query: Query) -> Scope:
+def resolve(user: User, query: ParsedQuery) -> Scope:
     """Return where to search. Days are days in the user's time zone. At most three queries.
 
     Raises ChatError("invalid", fields q) for a name that no conversation of the user, or no one, has.

@@ -27,7 +27,7 @@ from conversations.search.grams import block_gram, structural_gram, term_grams
 from conversations.search.index import AUTHOR, CONVERSATION, MENTION, TEXT_COLUMNS, TIME, text_of
 from conversations.search.keys import GramKey, keys_in_use
 from conversations.search.matching import ExcerptPart, Matcher
-from conversations.search.query_text import Query
+from conversations.search.query_text import ParsedQuery
 from conversations.search.storage import Condition, Window, storage
 from conversations.search.time_limit import time_limit
 
@@ -59,7 +59,7 @@ class SearchPage:
 
 
 def search(
-    user: User, query: Query, *, before: int | None = None, limit: int = PAGE_SIZE
+    user: User, query: ParsedQuery, *, before: int | None = None, limit: int = PAGE_SIZE
 ) -> SearchPage:
     """Return messages that the user can read, latest first. The number of queries is limited.
 
@@ -80,7 +80,7 @@ class _Found:
 
 
 class _Search:
-    def __init__(self, user: User, query: Query, scope: Scope) -> None:
+    def __init__(self, user: User, query: ParsedQuery, scope: Scope) -> None:
         self._user = user
         self._query = query
         self._scope = scope
@@ -162,7 +162,7 @@ class _Search:
         )
 
 
-def _grams_of(user: User, query: Query, scope: Scope) -> tuple[set[str], list[list[str]]]:
+def _grams_of(user: User, query: ParsedQuery, scope: Scope) -> tuple[set[str], list[list[str]]]:
     """Return grams that the entries of all results have, and lists of which they have one."""
     all_of: set[str] = set()
     if scope.entries > _READ_ALL_MAX:
@@ -254,7 +254,7 @@ _IS_SINCE = """SELECT id, created_at >= %s FROM conversations_message
     WHERE id >= %s AND id < %s ORDER BY id LIMIT 1"""
 
 
-def _readable(user: User, query: Query, scope: Scope, found: _Found) -> SearchPage:
+def _readable(user: User, query: ParsedQuery, scope: Scope, found: _Found) -> SearchPage:
     """Read the messages, compare them again, and check at last which the user can still read."""
     if not found.ids:
         return SearchPage([], found.older)
@@ -272,7 +272,7 @@ def _readable(user: User, query: Query, scope: Scope, found: _Found) -> SearchPa
     return SearchPage(results, found.older)
 
 
-def _matches(message: Message, user: User, query: Query, scope: Scope) -> bool:
+def _matches(message: Message, user: User, query: ParsedQuery, scope: Scope) -> bool:
     return (
         message.is_text
         and not message.is_deleted

@@ -30,7 +30,7 @@ _PART = re.compile(
 )
 
 
-class Query(msgspec.Struct, frozen=True):
+class ParsedQuery(msgspec.Struct, frozen=True):
     """`terms`: folded words and phrases. `authors` and `conversations`: names as typed, or "me" and
     numbers; one of each must match. `before` and `after`: neither includes the day itself."""
 
@@ -42,7 +42,7 @@ class Query(msgspec.Struct, frozen=True):
     mentions_me: bool = False
 
 
-def parse(text: str) -> Query:
+def parse(text: str) -> ParsedQuery:
     """Raises ChatError with `fields` (q): empty, too_long, invalid."""
     if len(text) > TEXT_MAX:
         raise _error("too_long", too_long(len(text), TEXT_MAX))
@@ -61,7 +61,7 @@ def parse(text: str) -> Query:
         raise _error(
             "too_long", _("That’s too many words. Put them in quotation marks to find a phrase.")
         )
-    query = Query(
+    query = ParsedQuery(
         tuple(dict.fromkeys(found.terms)),
         tuple(dict.fromkeys(found.authors)),
         tuple(dict.fromkeys(found.conversations)),
@@ -69,7 +69,7 @@ def parse(text: str) -> Query:
         max(found.after, default=None),
         found.mentions_me,
     )
-    if query == Query():
+    if query == ParsedQuery():
         raise _error("empty", _("Write what you’re looking for."))
     return query
 

@@ -8,7 +8,7 @@ import pytest
 
 from chatty.common import timestamps
 from conversations import actions
-from conversations.search.query_text import Query, parse
+from conversations.search.query_text import ParsedQuery, parse
 from conversations.tests.helpers import raises_chat_error, say
 from tests.cast import create_extra
 
@@ -111,4 +111,4 @@ def test_mentions_me_finds_messages_that_mention_the_person(alice, bob, pair, se
     ],
 )
 def test_only_known_filters_are_special(text, terms):
-    assert parse(text) == Query(terms=terms)
+    assert parse(text) == ParsedQuery(terms=terms)

@@ -11,7 +11,7 @@ from chatty.common.errors import ChatError
 from conversations.search import queries
 from conversations.search.grams import fold, is_short, short_term
 from conversations.search.index import text_of
-from conversations.search.query_text import Query
+from conversations.search.query_text import ParsedQuery
 from conversations.search.tests.conftest import index_all
 from conversations.search.tests.test_grams import is_mark
 from conversations.tests.helpers import say
@@ -101,7 +101,7 @@ def find_all(user, term: str) -> set[int]:
     ids: set[int] = set()
     before = None
     while True:
-        page = queries.search(user, Query(terms=(term,)), before=before, limit=50)
+        page = queries.search(user, ParsedQuery(terms=(term,)), before=before, limit=50)
         ids |= {result.message.pk for result in page.results}
         if page.older is None:
             return ids
