@@ -17,6 +17,7 @@ from django.conf import settings
 from chatty.conf.env import derive_key
 from conversations.search.grams import gap_gram, word_grams
 from conversations.search.models import IndexKey
+from conversations.search.storage import storage
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class GramKey:
         self._words: dict[str, list[str]] = {}
 
     def hash(self, grams: Iterable[str]) -> list[str]:
-        """Return the hash of each gram: a number from 0 to 2**31 - 1, as text."""
+        """Return the hash of each gram, as the storage has it."""
         if len(self._hashes) > _KEPT:
             self._hashes.clear()
         return list(map(self._hashes.__getitem__, grams))
@@ -74,9 +75,8 @@ class _Hashes(dict[str, str]):
     def __missing__(self, gram: str) -> str:
         keyed = self._keyed.copy()
         keyed.update(gram.encode())
-        number = str(int.from_bytes(keyed.digest()) >> 1)
-        self[gram] = number
-        return number
+        self[gram] = text = storage().as_text(int.from_bytes(keyed.digest()) >> 1)
+        return text
 
 
 @lru_cache(maxsize=8)

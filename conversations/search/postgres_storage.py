@@ -22,6 +22,9 @@ class PostgresStorage:
     block_sizes: tuple[int, ...] = (12, 14, 16, 18)
     least = 1_000
 
+    def as_text(self, number: int) -> str:
+        return str(number)
+
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         if entries:
             ids = list_ids(entry.message_id for entry in entries).encode()

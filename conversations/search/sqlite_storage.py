@@ -14,6 +14,8 @@ from chatty.statements import fetch_rows, list_ids
 from conversations.search.models import IndexState
 from conversations.search.storage import Condition, Entry, Window
 
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TOKEN_LENGTH = 6  # 36**6 > 2**31
 _MERGE_PAGES = 32  # of 4 KB, written by one call of tidy()
 
 
@@ -24,6 +26,14 @@ class SqliteStorage:
     border_window = 18
     block_sizes: tuple[int, ...] = ()
     least = 1
+
+    def as_text(self, number: int) -> str:
+        # In base 36: six characters instead of ten, since FTS5 keeps a copy of all.
+        digits = ""
+        for _ in range(_TOKEN_LENGTH):
+            number, digit = divmod(number, len(_DIGITS))
+            digits = _DIGITS[digit] + digits
+        return digits
 
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         rows = [(entry.message_id, " ".join(entry.hashes)) for entry in entries]
@@ -82,7 +92,7 @@ def _note_leftovers() -> None:
 
 
 def _expression(conditions: Sequence[Condition]) -> str:
-    """Return an expression of FTS5. It consists of digits, operators and brackets only."""
+    """Return an expression of FTS5. Only operators have capital letters, so no hash is taken for one."""
     parts = []
     for condition in conditions:
         groups = [*condition.all_of, *[f"({' OR '.join(group)})" for group in condition.one_of]]

@@ -46,6 +46,9 @@ class Storage(Protocol):
     # At least so many matches of a window are found at once, because fewer would take as long.
     least: int
 
+    def as_text(self, number: int) -> str:
+        """Return a hash, from 0 to 2**31 - 1, as entries and conditions have it."""
+
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         """Insert or replace entries. `new`: those that hardly any entry exists of."""
 
