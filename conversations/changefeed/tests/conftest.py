@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from conversations import changefeed
-from conversations.changefeed import batches, sweeps
+from conversations.changefeed import batches, readers, sweeps
 from conversations.changefeed.models import Cursor
 from conversations.changefeed.readers import Batch, Reader
 from conversations.models import Message
@@ -57,8 +57,13 @@ class Notebook:
         return [(each.seq, each.created) for batch in self.batches for each in batch.messages]
 
 
+@pytest.fixture(autouse=True)
+def no_other_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "_readers", {})
+
+
 @pytest.fixture
-def make_notebook() -> Iterator[Callable[..., Notebook]]:
+def make_notebook(no_other_readers: None) -> Iterator[Callable[..., Notebook]]:
     made: list[Notebook] = []
 
     def make(name: str = "notebook", starts: Literal["beginning", "now"] = "beginning") -> Notebook:
