@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from chatty.jobs import claims, wakeups
+from chatty.jobs import claims, upkeep, wakeups
 from chatty.jobs.models import Delivery, Destination
 from chatty.jobs.work import ERROR_MAX
 from chatty.ops import logs
@@ -28,6 +28,7 @@ from chatty.statements import fetch_rows
 logger = logging.getLogger(__name__)
 
 EXPIRES_AFTER = timedelta(days=1)
+FORGET_AFTER = timedelta(days=30)  # since it was set aside: `data` can contain addresses
 LEASE_SECONDS = 60.0  # extended while it is being sent
 EXPIRED = "It could not be sent in time."
 EXPIRED_BATCH = 100  # set aside in one statement
@@ -303,3 +304,11 @@ def try_destinations_again(names: Iterable[str]) -> int:
     number = Destination.objects.filter(pk__in=list(names)).update(retry_at=timezone.now())
     wakeups.deliveries.ring_after_commit()
     return number
+
+
+def forgotten_deliveries() -> QuerySet[Delivery]:
+    """Return the deliveries that were set aside, and that no administrator has tried again for long."""
+    return Delivery.objects.filter(set_aside_at__lt=timezone.now() - FORGET_AFTER)
+
+
+upkeep.register_rows("deliveries", forgotten_deliveries)

@@ -135,6 +135,10 @@ def test_a_clock_that_was_set_back_neither_holds_claims_nor_delays():
 def test_trouble_of_the_database_is_told_from_failures():
     assert claims.is_database_trouble(OperationalError("the connection is lost"))
     assert not claims.is_database_trouble(ValueError())
+    slow = OperationalError("canceling statement due to statement timeout")
+    slow.__cause__ = Exception()
+    slow.__cause__.sqlstate = claims.QUERY_CANCELED
+    assert not claims.is_database_trouble(slow)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ from chatty.jobs import claims, deliveries, delivery_worker, statistics, wakeups
 from chatty.jobs.deliveries import DestinationError, PostponedError, RefusedError
 from chatty.jobs.delivery_worker import Deliveries
 from chatty.jobs.models import Delivery, Destination
-from chatty.jobs.tests.helpers import send_waiting
+from chatty.jobs.tests.helpers import purge, send_waiting
 from chatty.ops import metrics
 
 KIND = "letter"
@@ -201,6 +201,15 @@ class TestRows:
         deliveries.fail(claimed, DestinationError("down"), timezone.now())
         row.refresh_from_db()
         assert row.set_aside_at is not None
+
+    def test_delivery_that_was_set_aside_is_forgotten_after_a_month(self, post):
+        deliver("old")
+        deliver("recent")
+        now = timezone.now()
+        Delivery.objects.update(set_aside_at=now - timedelta(days=29))
+        Delivery.objects.filter(template="old").update(set_aside_at=now - timedelta(days=31))
+        purge("deliveries")
+        assert Delivery.objects.get().template == "recent"
 
     def test_places_are_limited_and_shared_by_destinations(self, post):
         for destination in ("a", "b", "c"):
