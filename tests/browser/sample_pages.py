@@ -12,6 +12,7 @@ from PIL import Image
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions
+from conversations.search import rebuild
 alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
 eve = User.objects.create_user("eve@example.org", name="Donaudampfschifffahrtselektrizitaetenbetriebswerk")
 face = BytesIO()
@@ -41,6 +42,7 @@ actions.archive(alice, old.pk)
 market = actions.create_conversation(bob, name="Market", access="open")
 direct = actions.open_direct(alice, bob.pk)
 actions.send_message(bob, direct.pk, key="sample-direct", body="Hello")
+list(rebuild.steps())  # the index of search, which the server would write a moment later
 print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk)
 """
 
@@ -49,6 +51,9 @@ PAGES = {
     "home": "/?list",
     "browse": "/c/browse/",
     "nothing found": "/c/browse/?q=zzz",
+    "search": "/search/",
+    "search found": "/search/?q=a",
+    "search not found": "/search/?q=zzz",
     "new": "/c/new/",
     "somebody": "/c/direct/",
     "room": "/c/{room}/",
