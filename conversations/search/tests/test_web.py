@@ -24,7 +24,7 @@ def page_of(user, address: str = "/search/", **query):
 def test_page_without_a_query_explains_how_to_search(alice):
     page = page_of(alice)
     assert page.status_code == 200
-    help_texts = words(one(page, "main details[open]"))
+    help_texts = words(one(page, "main section.panel"))
     for name in ("from:", "in:", "before:", "after:", "mentions:me"):
         assert name in help_texts
     assert parse(page).select(".result") == []
