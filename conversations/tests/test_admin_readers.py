@@ -10,11 +10,11 @@ from django.utils import timezone
 from conversations.changefeed import batches
 from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
 from conversations.changefeed.readers import Batch
-from conversations.changefeed.tests.conftest import make_notebook, notebook
+from conversations.changefeed.tests.conftest import make_notebook, no_other_readers, notebook
 from conversations.tests.helpers import say
 from tests.html import visible
 
-__all__ = ["make_notebook", "notebook"]
+__all__ = ["make_notebook", "no_other_readers", "notebook"]
 pytestmark = pytest.mark.django_db
 
 
