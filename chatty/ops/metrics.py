@@ -119,6 +119,12 @@ READER_BEHIND = _gauge(
     "livemax",
     "reader",
 )
+READER_SET_ASIDE = _gauge(
+    "reader_set_aside",
+    "Changes that a reader failed to handle ten times; the maximum of all workers.",
+    "livemax",
+    "reader",
+)
 READER_LAG = _gauge(
     "reader_lag_seconds",
     "How long a reader has not handled a change, as far as this process knows; the maximum of all workers.",

@@ -86,6 +86,12 @@ def run_batch(
     return outcome
 
 
+def count_set_aside(reader: Reader) -> int:
+    """Return how many changes and cursors of a reader wait for an administrator."""
+    cursors = Cursor.objects.filter(reader=reader.name, set_aside_at__isnull=False)
+    return SetAsideChange.objects.filter(reader=reader.name).count() + cursors.count()
+
+
 def retry(aside: SetAsideChange) -> None:
     """Call the reader again with a change that was set aside, and forget that it was. Raises any exception
     of the reader, LookupError if it isn't registered."""

@@ -61,7 +61,11 @@ class Cursor(Work):
             ),
         ]
         indexes = [
+            # Nearly always empty, both.
             models.Index(fields=["reader"], condition=Q(orphaned=True), name="cursor_orphaned"),
+            models.Index(
+                fields=["reader"], condition=Q(set_aside_at__isnull=False), name="cursor_set_aside"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -78,6 +78,7 @@ class Readers:
         for task in self._tasks:
             metrics.READER_BEHIND.labels(task.name).set(task.behind)
             metrics.READER_LAG.labels(task.name).set(task.lag())
+            metrics.READER_SET_ASIDE.labels(task.name).set(task.set_aside)
 
 
 class _ReaderTask:
@@ -91,6 +92,7 @@ class _ReaderTask:
         # Subjects with changes -> since when this process knows. Ordered: the longest waiting first.
         self._waiting: dict[Subject, float] = {}
         self._active = False
+        self.set_aside = 0  # changes, as of the last sweep
         self._pairs: set[tuple[int, int]] = set()  # memberships whose ids are to be looked up
         self._filled = asyncio.Event()
         self._most = CHANGES_FIRST if connection.vendor == "sqlite" else batches.CHANGES_MAX
@@ -208,6 +210,7 @@ class _ReaderTask:
 
     async def _look_whether_active(self) -> None:
         self._active = self._reader in await self._retry(deletions.active_readers)
+        self.set_aside = await self._retry(batches.count_set_aside, self._reader)
         if self._active and self._waiting:
             self._filled.set()
 

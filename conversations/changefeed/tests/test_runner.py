@@ -12,7 +12,7 @@ from chatty.common.threads import DatabaseThreads
 from chatty.ops import metrics
 from conversations import actions, publisher
 from conversations.changefeed import batches, runner
-from conversations.changefeed.models import Cursor, ReaderState
+from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
 from conversations.changefeed.runner import Readers
 from conversations.realtime.supervision import end_all, supervise
 from conversations.tests.helpers import log_of, say
@@ -145,3 +145,12 @@ async def test_metrics_say_how_far_behind_a_reader_is(notebook, alice, pair, thr
     assert metrics.READER_BEHIND.labels("notebook")._value.get() == 3
     assert metrics.READER_LAG.labels("notebook")._value.get() >= 0.05
     assert not await threads.run(Cursor.objects.exists)
+
+
+async def test_metrics_count_what_was_set_aside(notebook, pair, threads):
+    aside = SetAsideChange(reader="notebook", conversation_id=pair.pk, error="ValueError")
+    await threads.run(aside.save)
+    async with running(threads) as readers:
+        await until(lambda: readers._tasks[0].set_aside == 1)
+        readers.collect_metrics()
+    assert metrics.READER_SET_ASIDE.labels("notebook")._value.get() == 1
