@@ -63,10 +63,15 @@ class IdleReader(WithoutReaders):
     readers = ("idle",)
 
 
+class SearchIndex(WithoutReaders):
+    name = "the search index"
+    readers = ("search",)
+
+
 def run(bench: Bench) -> None:
     pairs = 3 if bench.quick else PAIRS
     plan = Plan(2 * pairs, [[2 * pair, 2 * pair + 1] for pair in range(pairs)])
-    kinds = [WithoutReaders, IdleReader]
+    kinds = [WithoutReaders, IdleReader, SearchIndex]
     with ExitStack() as stack:
         contenders = [stack.enter_context(bench.running(kind(bench.site), plan)) for kind in kinds]
         for contender in bench.turns(contenders, SCENARIO):

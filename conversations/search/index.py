@@ -34,10 +34,12 @@ def index_messages(ids: Collection[int], *, new: Collection[int] = ()) -> None:
     if not ids:
         return
     key = current_key()
-    entries = [_entry(key, *row) for row in _read_messages(key, ids)]
-    gone = set(ids).difference(entry.message_id for entry in entries)
-    storage().write(entries, new=new)
-    storage().remove(gone)
+    index = storage()
+    sizes = index.block_sizes
+    entries = [_entry(key, sizes, *row) for row in _read_messages(key, ids)]
+    gone = set(ids).difference([entry.message_id for entry in entries])
+    index.write(entries, new=new)
+    index.remove(gone)
 
 
 def _read_messages(key: GramKey, ids: Collection[int]) -> list[tuple[Any, ...]]:
@@ -67,6 +69,7 @@ _KNOWN_ON_SQLITE = "SELECT 1 FROM search_indexkey WHERE check_value = %s"
 
 def _entry(
     key: GramKey,
+    block_sizes: tuple[int, ...],
     message_id: int,
     conversation_id: int,
     author_id: int,
@@ -77,12 +80,12 @@ def _entry(
     hashes = key.hash_text(fold(text_of(*text)))
     # In UTC, from both databases.
     hashes += _hashes_around(key, conversation_id, author_id, created_at.isoformat()[:10])
-    hashes += _hashes_of_blocks(key, message_id >> _SMALLEST, storage().block_sizes)
+    hashes += _hashes_of_blocks(key, message_id >> _SMALLEST, block_sizes)
     if mentions:
         if isinstance(mentions, str):  # SQLite has no type for JSON
             mentions = json.loads(mentions)
         hashes += key.hash(structural_gram(MENTION, user_id) for user_id in mentions)
-    return Entry(message_id, list(dict.fromkeys(hashes)))
+    return Entry(message_id, hashes)
 
 
 @lru_cache(maxsize=2_000)

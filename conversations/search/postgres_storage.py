@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 
 from chatty.postgres import Statement
-from chatty.statements import array, list_ids, run
+from chatty.statements import list_ids, run
 from conversations.search.storage import Condition, Entry, Window
 
 
@@ -28,8 +28,9 @@ class PostgresStorage:
     def write(self, entries: Sequence[Entry], *, new: Collection[int] = ()) -> None:
         if entries:
             ids = list_ids(entry.message_id for entry in entries).encode()
-            hashes = array("{" + ",".join(entry.hashes) + "}" for entry in entries)
-            run((_WRITE, [ids, hashes]))
+            # Arrays in an array. They are numbers, so nothing has to be escaped.
+            hashes = '}","{'.join([",".join(entry.hashes) for entry in entries]).encode()
+            run((_WRITE, [ids, b'{"{' + hashes + b'}"}']))
 
     def remove(self, message_ids: Collection[int]) -> None:
         if message_ids:

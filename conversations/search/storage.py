@@ -13,6 +13,8 @@ from django.db import connection
 
 
 class Entry(NamedTuple):
+    """`hashes`: some can be there several times, which both databases ignore."""
+
     message_id: int
     hashes: list[str]
 
