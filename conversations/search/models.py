@@ -21,13 +21,14 @@ class IndexState(models.Model):
 
     `rebuilt_to`: the message up to which entries were written again, NULL if that is not being done.
     `rebuild_key`: the check of the key with which. `leftovers`: the file has hashes of deleted entries, which
-    SQLite keeps until segments are merged.
+    SQLite keeps until segments are merged. `merging`: that has begun.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     rebuilt_to = models.BigIntegerField(null=True)
     rebuild_key = models.CharField(max_length=16, default="", blank=True)
     leftovers = models.BooleanField(default=False)
+    merging = models.BooleanField(default=False)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="search_state_is_one_row")]

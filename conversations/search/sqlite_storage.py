@@ -16,7 +16,7 @@ from conversations.search.storage import Condition, Entry, Window
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TOKEN_LENGTH = 6  # 36**6 > 2**31
-_MERGE_PAGES = 32  # of 4 KB, written by one call of tidy()
+_MERGE_PAGES = 16  # of 4 KB, written by one call of tidy()
 
 
 class SqliteStorage:
@@ -69,16 +69,23 @@ class SqliteStorage:
         return [pk for (pk,) in found]
 
     def tidy(self) -> bool:
-        if not IndexState.objects.filter(leftovers=True).exists():
+        state = IndexState.objects.first()
+        if state is None or not (state.leftovers or state.merging):
             return False
         with connection.cursor() as cursor:
+            if not state.merging:
+                # What is deleted from now on is for the next time.
+                IndexState.objects.update(leftovers=False, merging=True)
+                # A negative number begins to merge all segments. Again, it would begin again with those that
+                # were written since.
+                cursor.execute(_MERGE, [-_MERGE_PAGES])
+                return True
             before = _total_changes()
-            # A negative number begins to merge all segments, or goes on with that.
-            cursor.execute(_MERGE, [-_MERGE_PAGES])
-            # Without a change of its own, it only counts the row that was asked for.
+            cursor.execute(_MERGE, [_MERGE_PAGES])
+            # One change is the row that was asked for.
             if _total_changes() - before >= 2:
                 return True
-        IndexState.objects.update(leftovers=False)
+        IndexState.objects.update(merging=False)
         return False
 
 

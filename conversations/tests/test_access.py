@@ -292,3 +292,11 @@ def test_personal_settings_do_not_change_the_version(bob, pair, hello):
     actions.mark_unread(bob, pair.pk, 1)
     actions.set_level(bob, pair.pk, "mentions")
     assert version_of(pair) == before
+
+
+def test_readable_returns_the_conversations_of_a_member(group, open_group, bob, carol, clive):
+    ids = [group.pk, open_group.pk, 10**9]
+    assert access.readable(bob, ids) == {group.pk}
+    assert access.readable(carol, ids) == set()
+    with raises_chat_error("account_closed"):
+        access.readable(clive, [group.pk])

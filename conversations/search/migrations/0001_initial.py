@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ("rebuilt_to", models.BigIntegerField(null=True)),
                 ("rebuild_key", models.CharField(blank=True, default="", max_length=16)),
                 ("leftovers", models.BooleanField(default=False)),
+                ("merging", models.BooleanField(default=False)),
             ],
             options={
                 "constraints": [

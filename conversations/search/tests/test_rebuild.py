@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 from io import StringIO
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from chatty.sqlite import erasing
 from conversations import actions
 from conversations.models import Message
-from conversations.search import keys, rebuild
+from conversations.search import keys, rebuild, sqlite_storage
 from conversations.search.grams import fold, text_grams
 from conversations.search.index import index_messages
 from conversations.search.models import IndexKey, IndexState
@@ -36,9 +37,9 @@ def one_by_one(monkeypatch):
     monkeypatch.setattr(rebuild, "STEP", 1)
 
 
-def remove_entries() -> None:
+def remove_entries(message_id: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM search_entry")
+        cursor.execute("DELETE FROM search_entry WHERE rowid = %s", [message_id])
 
 
 def test_rebuild_writes_missing_entries_and_removes_others(alice, pair, one_by_one):
@@ -172,8 +173,37 @@ def test_hashes_of_deleted_and_former_texts_leave_the_file(alice, pair):
     assert erasing.truncate_log()
     left = [end for end in ends if end in files()]
     assert len(left) <= len(ends) // 20  # five characters can be there by chance
-    assert not IndexState.objects.get().leftovers
+    state = IndexState.objects.get()
+    assert not state.leftovers
+    assert not state.merging
     assert not storage().tidy()
+
+
+@pytest.mark.sqlite
+def test_merge_ends_while_others_write(alice, pair, monkeypatch):
+    monkeypatch.setattr(sqlite_storage, "_MERGE_PAGES", 1)
+    dice = random.Random(1)
+    ids = [
+        say(alice, pair, " ".join(f"{dice.getrandbits(60):x}" for _ in range(100))).pk
+        for _ in range(40)
+    ]
+    index_all()
+    actions.delete_message(alice, ids[0])
+    index_all()
+    steps = 0
+    while upkeep_step():
+        steps += 1
+        assert steps < 300
+        for pk in dice.sample(ids[1:], 2):
+            remove_entries(pk)
+            with transaction.atomic():
+                index_messages([pk], new=[pk])
+    assert steps > 5
+
+
+def upkeep_step() -> bool:
+    with transaction.atomic():
+        return storage().tidy()
 
 
 @pytest.mark.postgres
