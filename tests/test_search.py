@@ -1,4 +1,4 @@
-"""Message search on real servers: the index follows within seconds, whoever wrote, and after a crash."""
+"""Message search on real servers: the index follows within seconds, and after a crash."""
 
 from __future__ import annotations
 
