@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.installations import eventually
+from tests.markers import postgres_is_long
 from tests.sockets import new_key
 
 pytestmark = pytest.mark.servers
@@ -36,6 +37,7 @@ def found(who, text: str) -> list[str]:
     return [result["message"]["body"] for result in page["results"]]
 
 
+@postgres_is_long
 def test_index_follows_within_seconds_and_after_a_crash(any_installation, person):
     server = any_installation.serve(LIMIT_SEARCH="10000/m")
     alice, bob, carol = (person(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))

@@ -13,6 +13,7 @@ import pytest
 from proof.services import free_port
 from tests.fault.failing import EMAIL_MOMENTS
 from tests.installations import ChatServer, eventually
+from tests.markers import postgres_is_long
 from tests.smtp import MailServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -28,6 +29,7 @@ def request_email(server: ChatServer, email: str = "alice@example.org") -> None:
         assert answer.url.endswith("/sent/")
 
 
+@postgres_is_long
 @pytest.mark.parametrize("moment", EMAIL_MOMENTS)
 def test_email_of_a_killed_server_arrives(moment, any_installation):
     with MailServer() as mail:
@@ -45,6 +47,7 @@ def test_email_of_a_killed_server_arrives(moment, any_installation):
         assert len(set(mail.references)) == 2
 
 
+@postgres_is_long
 def test_email_waits_for_the_mail_server(any_installation):
     port = free_port()
     server = any_installation.serve(EMAIL_URL=f"smtp://127.0.0.1:{port}")
@@ -56,6 +59,7 @@ def test_email_waits_for_the_mail_server(any_installation):
     assert "alice" not in server.output().lower()
 
 
+@postgres_is_long
 def test_server_that_stops_sends_what_it_has_stored_after_its_restart(any_installation):
     with MailServer() as mail:
         mail.answers["CONNECT"] = ""
@@ -69,6 +73,7 @@ def test_server_that_stops_sends_what_it_has_stored_after_its_restart(any_instal
         eventually(lambda: mail.messages, 90)
 
 
+@postgres_is_long
 def test_refused_recipient_is_set_aside(any_installation):
     with MailServer() as mail:
         mail.answers["RCPT"] = "550 no such person: alice@example.org"

@@ -36,12 +36,17 @@ def wait_until_read(installation, seconds: float = 20) -> None:
     raise AssertionError("The reader did not catch up.")
 
 
-SHORT = ("after-handling", "after-commit")
+SHORT = {("sqlite", "after-handling"), ("postgres", "after-commit")}
 
 
 @pytest.mark.parametrize(
-    "moment",
-    [pytest.param(each, marks=[] if each in SHORT else pytest.mark.long) for each in MOMENTS],
+    ("any_installation", "moment"),
+    [
+        pytest.param(kind, moment, marks=[] if (kind, moment) in SHORT else pytest.mark.long)
+        for kind in ("sqlite", "postgres")
+        for moment in MOMENTS
+    ],
+    indirect=["any_installation"],
 )
 def test_a_crash_at_any_moment_misses_nothing_and_repeats_nothing(moment, any_installation):
     with closing(rows_of(any_installation)) as connection:

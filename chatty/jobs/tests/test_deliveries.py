@@ -325,7 +325,7 @@ class TestWorker:
         await running.threads.run(lambda: [deliver("goes", "b") for _ in range(30)])
         await running.until(lambda: not Delivery.objects.filter(destination="b").exists())
         assert post.sent == ["goes"] * 30
-        assert len(worker._running) == delivery_worker.DESTINATION_MAX
+        assert worker._destinations["a"] == delivery_worker.DESTINATION_MAX
 
     async def test_coroutine_is_ended_after_a_time(self, post, running):
         async def send(template):
