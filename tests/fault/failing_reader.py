@@ -50,7 +50,9 @@ def fail_at(moment: str) -> None:
 
 
 def _die_if_any(rows: list[Any]) -> list[Any]:
-    if rows:
+    from conversations.changefeed.models import Cursor
+
+    if any(isinstance(row, Cursor) for row in rows):  # jobs are claimed, too
         die_once()
     return rows
 
