@@ -24,7 +24,7 @@ from benchmarks import client, graphs, targets
 from benchmarks.client import HEARD, Line, LoadClients, LoadError, number_of
 from benchmarks.graphs import GRAPHS
 from benchmarks.measure import CpuTime, Sheet, cpu_seconds, family_cpu_seconds, percentile, ratio_to
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import SCENARIOS, readers
 from benchmarks.traffic import Faults, burst
 from tests.installations import ROOT, eventually
 
@@ -320,7 +320,8 @@ def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
     assert {what: count for what, count in noted.items() if what[1] in harm and count} == {}
     assert {what for what, cost in noted.items() if "CPU" in what[1] and not cost > 0} == set()
     for scenario, *_ in noted:
-        assert f"| {scenario} | Chatty |" in printed
+        first = "without readers" if scenario == readers.SCENARIO else "Chatty"
+        assert f"| {scenario} | {first} |" in printed
     measured_scenarios = {scenario for scenario, *_ in noted}
     own = [each for each in found["targets"] if each["contender"] == "Chatty"]
     checked = [each for each in own if each["scenario"] in measured_scenarios]
@@ -331,8 +332,8 @@ def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
 
 @pytest.mark.servers
 @pytest.mark.long
-def test_another_checkout_runs_in_every_scenario_but_hostile(tmp_path: Path):
-    scenarios = [name for name in SCENARIOS if name != "hostile"]
+def test_another_checkout_runs_in_every_scenario_that_compares_checkouts(tmp_path: Path):
+    scenarios = [name for name in SCENARIOS if name not in {"hostile", "readers"}]
     options = ("--quick", "--rounds", "1", "--against", ".", "--only", ",".join(scenarios))
     _, found = measured(tmp_path, *options, seconds=300)
     assert found["against"] == found["commit"]

@@ -45,7 +45,9 @@ _STAND_INS = {
     "/usr/bin/env -u GIT_DIR {git} ls-files -co --exclude-standard -z"
     ' | xargs -0 cp --parents -t "$3" ;; esac',
 }
-_NOT_THE_SAME = {"conversations.instance", "sessions.session", "admin.logentry"}
+# The state of the search index: it is not exported, but written again.
+_INDEX = "search.indexstate"
+_NOT_THE_SAME = {"conversations.instance", "sessions.session", "admin.logentry", _INDEX}
 
 
 def section(title: str) -> str:
