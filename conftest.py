@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
-@pytest.hookimpl(trylast=True)  # pytest-django sorts them first
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     on_sqlite = "sqlite" in settings.DATABASES["default"]["ENGINE"]
     absent = {
@@ -30,22 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in absent.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
-    items[:] = _spread_servers(items)
-
-
-def _spread_servers(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests with those of real servers spread among the others, so that there is always something
-    to do while they wait. They use no test database, so their order doesn't matter."""
-    waiting = [item for item in items if item.get_closest_marker("servers")]
-    others = [item for item in items if not item.get_closest_marker("servers")]
-    if not waiting:
-        return items
-    # All of them begin in the first three quarters: what is left at the end is short.
-    step = max(len(others) * 3 // 4 // len(waiting), 1)
-    spread: list[pytest.Item] = []
-    for number, item in enumerate(waiting):
-        spread += [*others[number * step : (number + 1) * step], item]
-    return spread + others[len(waiting) * step :]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
