@@ -79,7 +79,7 @@ def test_client_that_stops_reading_is_dropped(installation):
             assert time.monotonic() - began < 10
             hers.frames.clear()
         assert most < 60 * 1024 * 1024  # five readers with 20 MB each would be 100
-        deadline = time.monotonic() + 25
+        deadline = time.monotonic() + 60  # beside other tests, the event loop is slow to notice
         while ports & ports_connected_to(pid, server.port):
             assert time.monotonic() < deadline, "The connections of sleepers are still there."
             time.sleep(0.1)
