@@ -9,7 +9,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 
 from chatty.common import redis_clients
-from chatty.conf import env
+from chatty.conf import domains, env, file_storage
 from chatty.ops import logs
 
 BASE_DIR = env.BASE_DIR
@@ -28,6 +28,7 @@ HTTPS = bool(PUBLIC_ADDRESS and PUBLIC_ADDRESS.is_secure)
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = [PUBLIC_ADDRESS.host] if PUBLIC_ADDRESS else LOOPBACK
 CSRF_TRUSTED_ORIGINS = env.get_origins("CSRF_TRUSTED_ORIGINS")
+API_ORIGINS = env.get_origins("API_ORIGINS")
 TRUSTED_PROXIES = env.get_networks("TRUSTED_PROXIES")
 
 SECRET_KEY, SECRET_IS_STORED = env.get_secret_key(DATA_DIR)
@@ -36,7 +37,8 @@ SECRET_KEY_FALLBACKS = env.get_list("SECRET_KEY_FALLBACKS")
 METRICS_TOKEN = env.get_str("METRICS_TOKEN")
 
 ADMIN_EMAIL = env.get_str("ADMIN_EMAIL")
-SIGN_UP = env.get_sign_up()
+SIGN_UP = env.get_choice("SIGN_UP")  # "": as chosen in the admin site
+SIGN_UP_DOMAINS = domains.get_domains("SIGN_UP_DOMAINS")
 
 # --- Applications and middleware ------------------------------------------------------------------
 
@@ -44,11 +46,16 @@ INSTALLED_APPS = [
     # Only needed for runserver, which it replaces. Elsewhere it would cost 0.2 s and 20 MB.
     *(["daphne"] if sys.argv[1:2] == ["runserver"] else []),
     "chatty",
+    "chatty.idempotency",
     "chatty.jobs",
     "accounts",
     "conversations",
     "conversations.changefeed",
+    "conversations.join_requests",  # before invitations: who asks is shown above the offer to invite
+    "conversations.invitations",
     "conversations.search",
+    "conversations.statistics",
+    "conversations.attachments",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -66,12 +73,15 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "chatty.middleware.RequestIdMiddleware",
     "chatty.middleware.ApiPathMiddleware",
+    "chatty.middleware.RedirectMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "chatty.assets.static_files.StaticFilesMiddleware",
     "chatty.middleware.SecurityHeadersMiddleware",
+    "chatty.middleware.BuildMiddleware",
+    "chatty.api.cors.CorsMiddleware",
     # Adds random padding, so that the length of a response reveals no secret in it (BREACH).
     "django.middleware.gzip.GZipMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "chatty.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "chatty.middleware.CharsetMiddleware",  # before anything reads a form or a parameter
@@ -169,6 +179,8 @@ LOGOUT_REDIRECT_URL = "accounts:sign_in"
 
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = env.get_int("SESSION_DAYS") * 24 * 3600
+# Browsers keep messages for reading offline.
+OFFLINE_READING = env.get_bool("OFFLINE_READING")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # Another subdomain can't set a __Host- cookie. Browsers accept it only over HTTPS.
 SESSION_COOKIE_NAME = "__Host-chatty-session" if HTTPS else "chatty-session"
@@ -215,6 +227,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
+        # The policy is in static/js/lib/trusted_types.js.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["chatty"],
     }
 }
 
@@ -227,6 +242,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "chatty.formats"
 
 # --- Files ----------------------------------------------------------------------------------------
 
@@ -234,7 +250,16 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env.get_path("STATIC_ROOT")
 WHITENOISE_ALLOW_ALL_ORIGINS = False
+FILE_MAX_MB = env.get_int("FILE_MAX_MB")
+FILES_PERSON_MB = env.get_int("FILES_PERSON_MB")
+FILES_TOTAL_MB = env.get_int("FILES_TOTAL_MB")
+FILES_ACCEL = env.get_str("FILES_ACCEL")
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "chatty.common.upload_handler.DataDirUploadHandler",
+]
 STORAGES = {
+    "files": file_storage.get_storage(DATA_DIR, served_by_proxy=bool(FILES_ACCEL)),
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -251,6 +276,8 @@ vars().update(
     env.get_email(f"Chatty <chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}>")
 )
 EMAIL_TIMEOUT = 10
+# Whether emails reach people. Without it, nothing depends on an email.
+MAIL_SET_UP = not str(vars()["EMAIL_BACKEND"]).endswith(".console.EmailBackend")
 
 # --- Limits ---------------------------------------------------------------------------------------
 
@@ -261,6 +288,10 @@ HTTP_BODY_SECONDS = env.get_float("HTTP_BODY_SECONDS")
 HTTP_BODY_MAX = env.get_int("HTTP_BODY_MAX")
 DATA_UPLOAD_MAX_MEMORY_SIZE = HTTP_BODY_MAX
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+MESSAGE_MAX = env.get_int("MESSAGE_MAX")
+# Bytes of an incoming frame: a message needs at most 12 for each character, as JSON and in a form, and
+# something for its other fields.
+FRAME_MAX = max(65_536, 12 * MESSAGE_MAX + 4_096)
 SHUTDOWN_SECONDS = env.get_int("SHUTDOWN_SECONDS")
 STATEMENT_SECONDS = env.get_float("STATEMENT_SECONDS")
 SOCKET_THREADS = env.get_int("SOCKET_THREADS", 8 if env.get_str("DATABASE_URL") else 4)
@@ -284,7 +315,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["chatty.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatty.api.parsers.JSONParser"],
-    "DEFAULT_METADATA_CLASS": "chatty.api.metadata.AllowedMethodsMetadata",
     "DEFAULT_SCHEMA_CLASS": "chatty.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "chatty.api.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -300,7 +330,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "chatty.api.schema.refine",
+        "drf_spectacular.hooks.postprocess_schema_enums",
+    ],
     "SCHEMA_PATH_PREFIX": "/api",
+    "ENUM_NAME_OVERRIDES": {"AudienceEnum": "conversations.models.Audience"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -23,7 +23,7 @@ _CODES: list[tuple[type[Exception], str]] = [
     (Http404, "not_found"),
     (exceptions.MethodNotAllowed, "method_not_allowed"),
     (exceptions.UnsupportedMediaType, "unsupported_media"),
-    (exceptions.NotAcceptable, "unsupported_media"),
+    (exceptions.NotAcceptable, "not_acceptable"),
 ]
 
 
@@ -39,6 +39,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         headers["WWW-Authenticate"] = getattr(exc, "auth_header", None) or "Bearer"
     if isinstance(exc, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    if error.status == 415:
+        parsers = context["view"].get_parsers()
+        headers["Accept"] = ", ".join(parser.media_type for parser in parsers)
     return Response(error.as_dict(), status=error.status, headers=headers)
 
 

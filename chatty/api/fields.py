@@ -10,9 +10,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chatty.common.numbers import NUMBER_MAX
+from chatty.common.structs import unknown_field, with_suggestion
+from chatty.common.text import counted
 
 _DIGITS_MAX = len(str(NUMBER_MAX))
 _ECHO_MAX = 50
@@ -26,7 +29,8 @@ class StrictSerializer(serializers.Serializer[Any]):
             faults = {}
             for name in sorted(data):
                 if name not in self.fields:
-                    faults[name] = [_("Unknown field.")]
+                    writable = (key for key, field in self.fields.items() if not field.read_only)
+                    faults[name] = [str(each) for each in unknown_field(name, writable)]
                 elif self.fields[name].read_only:
                     faults[name] = [_("This field is read-only.")]
             if faults:
@@ -53,7 +57,8 @@ class StrictQuery(serializers.Serializer[Any]):
         faults = {}
         for name, values in data.lists():
             if name not in self.fields:
-                faults[name] = [_("Unknown parameter.")]
+                told = with_suggestion(_("Unknown parameter."), name, self.fields)
+                faults[name] = [str(told)]
             elif len(values) > 1:
                 faults[name] = [_("This parameter can be given only once.")]
         if faults:
@@ -101,6 +106,23 @@ class QueryInt(StrictInt):
         if not data.isascii() or not data.isdigit() or len(data) > _DIGITS_MAX:
             self.fail("invalid")
         return int(data)
+
+
+@extend_schema_field({"type": "string", "pattern": "^[0-9]+(,[0-9]+)*$"})
+class QueryIds(serializers.Field[list[int], str, Any, Any]):
+    """Ids in a query string, separated by commas: "3,8". Reads as a list of integers."""
+
+    def __init__(self, *, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.most = most
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        parts = data.split(",")
+        if len(parts) > self.most:
+            raise serializers.ValidationError(
+                [_("List at most {max}.").format(max=counted(self.most))]
+            )
+        return [QueryInt().run_validation(part) for part in parts]
 
 
 class StrictBool(serializers.BooleanField):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pkgutil import resolve_name
 from typing import Any
 
@@ -12,9 +13,11 @@ from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.plumbing import ResolvedComponent, build_choice_field
 from rest_framework import serializers
 
+from chatty.common.errors import CODES
+
 
 class ErrorSerializer(serializers.Serializer[Any]):
-    code = serializers.CharField()
+    code = serializers.ChoiceField([(name, code.detail) for name, code in CODES.items()])
     detail = serializers.CharField()
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField())
@@ -23,7 +26,51 @@ class ErrorSerializer(serializers.Serializer[Any]):
     retry_after = serializers.FloatField(required=False)
 
 
+_IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string"},
+    "description": "The `ETag` of an earlier response. If there was a change since, nothing is changed and "
+    "the error is `precondition_failed`.",
+}
+
+
+# Last parts of paths that say what is done.
+_VERBS = {
+    *("browse", "direct", "join", "leave", "logout"),
+    *("read", "refresh", "register", "token", "unread"),
+}
+_DONE = {"retrieve": "get", "destroy": "delete"}
+_BLANK = {"type": "string", "maxLength": 0}
+
+
 class AutoSchema(openapi.AutoSchema):
+    def get_operation(self, *args: Any, **kwargs: Any) -> Any:
+        operation = super().get_operation(*args, **kwargs)
+        if operation and self.method in getattr(self.view, "conditional", ()):
+            operation.setdefault("parameters", []).append(_IF_MATCH)
+        if operation and "requestBody" in operation:
+            # Its fields can all be optional, though one of them is needed.
+            needed = getattr(self.get_request_serializer(), "is_needed", False)
+            if needed or self.method in ("PATCH", "PUT"):
+                operation["requestBody"]["required"] = True
+        return operation
+
+    def get_summary(self) -> str | None:
+        """Return the first sentence of the description."""
+        first = " ".join(self.get_description().split("\n\n")[0].split())
+        return re.split(r" \(\d|[.:](?:\s|$)", first)[0] or None
+
+    def get_operation_id(self) -> str:
+        """Return the path and what is done: conversations_members_list, messages_update."""
+        generated: str = super().get_operation_id()
+        name, _, done = generated.rpartition("_")
+        if generated.endswith("_partial_update"):
+            return generated.removesuffix("_partial_update") + "_update"
+        if done == "create" and name.rpartition("_")[2] in _VERBS:
+            return name
+        return f"{name}_{_DONE.get(done, done)}" if name else generated
+
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         # Not in get_response_serializers(): @extend_schema(responses=...) replaces that one.
         answers = super()._get_response_bodies(direction)
@@ -31,6 +78,32 @@ class AutoSchema(openapi.AutoSchema):
             ErrorSerializer, "4XX", direction=direction
         )
         return {**answers, "4XX": error, "5XX": error}
+
+
+def refine(result: Any, generator: Any, request: Any, public: bool) -> Any:
+    """Refine the components, before drf-spectacular makes components of the choices in them.
+
+    Choices in responses are open, so that generated clients don't fail at one that a later version adds:
+    `x-extensible-enum` lists the ones of this version.
+    """
+    for name, component in result["components"].get("schemas", {}).items():
+        _refine(component, opened=not name.endswith("Request"))
+    return result
+
+
+def _refine(shape: Any, *, opened: bool) -> None:
+    if isinstance(shape, list):
+        for each in shape:
+            _refine(each, opened=opened)
+    if not isinstance(shape, dict):
+        return
+    if opened and len(shape.get("enum", ())) > 1:  # a single one tells types apart
+        shape["x-extensible-enum"] = shape.pop("enum")
+    if _BLANK in shape.get("oneOf", []):  # texts have their own description of what can be empty
+        (kind,) = (each for each in shape.pop("oneOf") if each != _BLANK)
+        shape.update({**kind, **shape})
+    for each in shape.values():
+        _refine(each, opened=opened)
 
 
 class StructSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]

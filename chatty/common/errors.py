@@ -6,8 +6,8 @@ command) catches it in one place and responds in its own format. Sockets send `c
 
 Messages are translated when they are rendered, into the recipient's language: that of the page, the
 request's Accept-Language or the socket (consumer.py). Text for developers and administrators is not
-translated: codes and field names, `bad_frame`, errors before a request has a language (admission.py),
-probes and metrics (health.py), and the log.
+translated: codes and field names, `bad_frame`, `upgrade_required`, errors before a request has a language
+(admission.py), probes and metrics (health.py), and the log.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ CODES: dict[str, Code] = {
     "token_invalid": Code(401, _("This token is invalid or has expired. Sign in again.")),
     "account_closed": Code(403, _("This account has been deactivated.")),
     "sign_up_closed": Code(403, _("Sign-up is closed.")),
+    "address_unconfirmed": Code(
+        403, _("Confirm your email address first: open the link in the email we’ve sent you.")
+    ),
+    "approval_pending": Code(403, _("Your account is waiting for approval by an administrator.")),
+    "sign_up_rejected": Code(403, _("An administrator has declined your request to join.")),
     "foreign_origin": Code(403, _("Requests from this site aren’t allowed.")),
     "csrf": Code(403, _("This form has expired. Reload the page and try again.")),
     # Permissions and conflicts. Missing and forbidden look the same on purpose: see access.py.
@@ -69,13 +74,31 @@ CODES: dict[str, Code] = {
     "direct_fixed": Code(409, _("You can’t do that in a direct message.")),
     "last_owner": Code(409, _("A conversation needs an owner. Make someone else an owner first.")),
     "already_member": Code(409, _("This person is already a member.")),
+    "invitation_expired": Code(410, _("This invitation has expired.")),
+    "invitation_used": Code(410, _("This invitation has already been used.")),
+    "invitation_ended": Code(410, _("This invitation is no longer valid.")),
     "key_reused": Code(409, _("This key was already used for a different message.")),
     "too_many": Code(409, _("You’ve reached the limit.")),
+    "precondition_failed": Code(
+        412, _("This has been changed since you loaded it. Load it again.")
+    ),
     "method_not_allowed": Code(405, _("Method not allowed.")),
+    "not_acceptable": Code(406, _("Accept JSON.")),
     "unsupported_media": Code(415, _("Send JSON.")),
+    "upgrade_required": Code(426, "Open a WebSocket at this address."),
     "too_big": Code(413, _("That’s too big.")),
+    # Files
+    "bad_file": Code(400, _("Chatty can’t read this file.")),
+    "wrong_offset": Code(409, _("The upload continues at a different place.")),
+    "upload_gone": Code(409, _("A file of this message is no longer there. Attach it again.")),
+    "quota_reached": Code(
+        409,
+        _("Your files use all the storage you have. Delete messages with files you don’t need."),
+    ),
+    "storage_full": Code(507, _("There’s no space left for files. Tell your administrator.")),
     # Temporary
     "slow_down": Code(429, _("You’re doing that too often. Try again in a moment."), retry=True),
+    "slow_mode": Code(429, _("Slow mode is on. Wait a moment before you post again."), retry=True),
     "busy": Code(503, _("Chatty is busy. Try again in a moment."), retry=True),
     "unavailable": Code(
         503, _("Chatty is temporarily unavailable. Try again in a moment."), retry=True

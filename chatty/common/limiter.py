@@ -174,6 +174,14 @@ class LocalBuckets:
                 self._buckets.popitem(last=False)
             return 0.0
 
+    def left(self, bucket: Bucket) -> float:
+        """Return the tokens in the bucket now."""
+        burst = float(bucket.rate.burst)
+        with self._lock:
+            now = self._clock()
+            tokens, at = self._buckets.get(bucket.digest, (burst, now))
+        return min(burst, tokens + (now - at) * bucket.rate.per_second)
+
     def clear(self) -> None:
         with self._lock:
             self._buckets.clear()
@@ -271,6 +279,11 @@ class Limiter:
     def check_local(self, name: str, key: str, cost: float = 1) -> None:
         """Like check(), but counted only in this process, so it is fast enough for every frame."""
         _raise_slow_down(self._local.take([bucket(name, key)], cost))
+
+    def left_local(self, name: str, key: str) -> tuple[Rate, float]:
+        """Return the rate of a bucket of check_local() and the tokens that are left in it."""
+        found = bucket(name, key)
+        return found.rate, self._local.left(found)
 
     def put_back(self, name: str, key: str, cost: int = 1) -> None:
         """Return tokens that were taken for something legitimate, or for something not done."""

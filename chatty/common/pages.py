@@ -6,7 +6,8 @@ import math
 from typing import Any, TypeVar
 
 from django import forms
-from django.http import HttpResponse, HttpResponseRedirect
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from chatty.common.errors import ChatError
 
@@ -29,6 +30,15 @@ class SeeOther(HttpResponseRedirect):
     """303 after a successful POST, so that reloading does not post the form again."""
 
     status_code = 303
+
+
+def site_of(request: HttpRequest) -> str:
+    """Return the base URL of links in emails.
+
+    Never built from Host if PUBLIC_URL is known: an attacker could send a Host header that makes the
+    emailed link, with its token, point to their own server.
+    """
+    return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
 
 
 def add_form_error(form: forms.Form, error: ChatError) -> None:

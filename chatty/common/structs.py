@@ -6,22 +6,25 @@ types are for developers, so they are not translated.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from django.forms import Field
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import ChatError, Sentence
+from chatty.common.names import nearest_name
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _REQUIRED = cast(Sentence, Field.default_error_messages["required"])  # translated by Django
+_INTEGER = re.compile(r"-?[0-9]{1,1000}")  # Python converts up to 4,300 digits
 
-
-# Of an answer with several pages.
+# The `next` of a page of results.
 NextPage = Annotated[
     str | None,
     msgspec.Meta(
@@ -55,6 +58,10 @@ def parse_texts(kind: type[T], texts: Mapping[str, str]) -> T:
     values: dict[str, Any] = dict(texts)
     for field in msgspec.structs.fields(kind):
         text = texts.get(field.name, "")
+        if text.startswith("["):  # a list, in a hidden field
+            with contextlib.suppress(msgspec.MsgspecError, RecursionError, UnicodeError):
+                msgspec.json.decode(text, type=field.type)
+                values[field.name] = msgspec.json.decode(text)
         if _INTEGER.fullmatch(text):
             try:
                 msgspec.convert(text, field.type)
@@ -63,13 +70,26 @@ def parse_texts(kind: type[T], texts: Mapping[str, str]) -> T:
     return parse(kind, values)
 
 
-_INTEGER = re.compile(r"-?[0-9]{1,1000}")  # Python converts up to 4,300 digits
+def unknown_field(name: str, known: Iterable[str]) -> list[Sentence]:
+    """Return what is wrong with an unknown field, and the name that was probably meant."""
+    return [with_suggestion(_("Unknown field."), name, known)]
+
+
+def with_suggestion(sentence: Sentence, name: str, known: Iterable[str]) -> Sentence:
+    """Add the known name that was probably meant to a sentence about an unknown one, if there is one."""
+    nearest = nearest_name(name, known)
+    if nearest is None:
+        return sentence
+    hint = format_lazy(_("Did you mean “{name}”?"), name=nearest)
+    return format_lazy("{} {}", sentence, hint)
 
 
 def _find_faults(
     kind: type[msgspec.Struct], given: Mapping[Any, Any], unknown: list[str]
 ) -> dict[str, list[Sentence]]:
-    faults: dict[str, list[Sentence]] = {name: [_("Unknown field.")] for name in unknown}
+    faults: dict[str, list[Sentence]] = {
+        name: unknown_field(name, kind.__struct_fields__) for name in unknown
+    }
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         if field.name in given:

@@ -23,12 +23,39 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NONCHARACTERS = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 # Overrides and isolates reorder the text around them: harmless in a message, but not in a name.
-_BIDI_CONTROLS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Invisible marks that come along when a name is copied. They are removed from lines.
+_BIDI_MARKS = re.compile("[\u200e\u200f\u061c]")
 # Invisible characters: a name or message that consists only of these is empty.
 _INVISIBLE = re.compile(
-    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+"
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
+
+
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\ufeff\U000e0000-\U000e0fff]+"
+)
+
+
+# Letters that NFKD doesn't decompose, and what people type for them.
+_PLAIN = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
+
+
+def fold_loosely(text: str) -> str:
+    """Return a name for searching, without case and accents: "Łódź Straße" equals "lodz strasse".
+
+    Must match `folded` in lib/match.js.
+    """
+    plain = "".join(
+        each
+        for each in unicodedata.normalize("NFKD", text)
+        if not unicodedata.category(each).startswith("M")
+    )
+    # The final sigma depends on where the word ends, and typed text can end anywhere.
+    return plain.lower().replace("ς", "σ").translate(_PLAIN).strip()
 
 
 def is_blank(text: str) -> bool:
@@ -36,14 +63,17 @@ def is_blank(text: str) -> bool:
     return not text or bool(_INVISIBLE.fullmatch(text))
 
 
-def clean_body(value: object, *, max_length: int) -> str:
+def clean_body(value: object, *, max_length: int, required: bool = True) -> str:
     """Return multi-line text without blank lines around it. `max_length` is in code points.
 
-    Raises ChatError("empty" | "too_long" | "bad_text"), each with fields={"body": [...]}.
+    Raises ChatError("empty" | "too_long" | "bad_text"), each with fields={"body": [...]}. With required=False
+    a blank text is "".
     """
-    text = _storable(value, field="body", max_length=max_length)
+    text = storable_text(value, field="body", max_length=max_length)
     # At the start remove only whole blank lines: indented code must keep its first indent.
     text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip()
+    if not required and is_blank(text):
+        return ""
     return _measured(text, field="body", max_length=max_length)
 
 
@@ -52,16 +82,39 @@ def clean_line(value: object, *, field: str, max_length: int, required: bool = T
 
     Raises ChatError like clean_body(). With required=False the text may be empty.
     """
-    text = _storable(value, field=field, max_length=max_length)
-    if _BIDI_CONTROLS.search(text):
-        raise _text_error("bad_text", field)
+    text = storable_text(value, field=field, max_length=max_length)
+    if not text.isprintable():
+        if _BIDI_CONTROLS.search(text):
+            raise _text_error("bad_text", field)
+        text = _BIDI_MARKS.sub("", text)
     text = " ".join(text.split())
     if not required and not text:
         return ""
     return _measured(text, field=field, max_length=max_length)
 
 
-def _storable(value: object, *, field: str, max_length: int) -> str:
+def without_invisible(text: str) -> str:
+    """Return a text without characters that no one sees, such as those that are copied along with a name.
+
+    Those that shape what is around them stay: the zero-width joiner and non-joiner, variation selectors.
+    """
+    return _UNSEEN.sub("", text)
+
+
+def clean_note(value: object, *, field: str, max_length: int) -> str:
+    """Return a text of any number of lines, which can be empty. Raises ChatError like clean_body()."""
+    text = storable_text(value, field=field, max_length=max_length)
+    if _BIDI_CONTROLS.search(text):
+        raise _text_error("bad_text", field)
+    text = text.strip()
+    return "" if is_blank(text) else _measured(text, field=field, max_length=max_length)
+
+
+def storable_text(value: object, *, field: str, max_length: int) -> str:
+    """Return text normalised as it would be stored. It can be blank, and somewhat longer than `max_length`.
+
+    Raises ChatError("too_long" | "bad_text").
+    """
     if not isinstance(value, str):
         raise _text_error("bad_text", field)
     # Trimming and normalising cannot shorten it that much, so don't spend time on each character.

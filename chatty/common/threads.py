@@ -1,4 +1,4 @@
-"""A thread pool for the database queries of sockets.
+"""A thread pool for the database queries of sockets and of background work.
 
 With Channels' database_sync_to_async() all sockets of a process share one thread, and one slow query
 blocks everyone. A thread per task would need a connection per task. The size of this pool is part of the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +20,14 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import connections
 
 from chatty.common.call_stack import call_with_stack_space
+from chatty.common.errors import DATABASE_ERRORS
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+RETRY_SECONDS = 1.0  # after the database could not be reached
 IDS_MAX = 4_000  # ids in one statement
 # How long an idle thread keeps its connection. The pool passes them around, so that each batch of messages
 # got another one, whose PostgreSQL process had to warm up: a third of its CPU time. It is short, because
@@ -65,6 +70,20 @@ class DatabaseThreads:
             self._threads.append(thread)
             thread.start()
         return await result
+
+    async def run_until_done(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As run(), again and again until the database can be reached."""
+        failed = False
+        while True:
+            try:
+                return await self.run(job, *args, **kwargs)
+            except DATABASE_ERRORS as error:
+                if not failed:
+                    logger.warning(
+                        "%s is waiting for the database: %s", self._name, type(error).__name__
+                    )
+                failed = True
+                await asyncio.sleep(RETRY_SECONDS)
 
     def close(self) -> None:
         """Wait for running jobs, and cancel those that are queued."""

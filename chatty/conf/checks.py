@@ -75,6 +75,17 @@ def hosts_are_named(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
         )
 
 
+@register(Tags.security)
+def domains_can_be_confirmed(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    if settings.SIGN_UP_DOMAINS and not settings.MAIL_SET_UP:
+        yield Error(
+            "SIGN_UP_DOMAINS needs a mail server: without a confirmation by email, anyone could enter an "
+            "address at one of these domains.",
+            hint="Set EMAIL_URL=smtp+tls://user:password@mail.example.org:587, or remove SIGN_UP_DOMAINS.",
+            id="chatty.E011",
+        )
+
+
 @register(Tags.compatibility)
 def limits_can_be_read(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     for name, rate in settings.LIMITS.items():
@@ -124,6 +135,18 @@ def background_work_is_done(app_configs: Any, **kwargs: Any) -> Iterable[CheckMe
 
 
 @register(Tags.compatibility)
+def requests_have_room_for_a_message(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    """Messages are also sent with requests: by forms, by REST, and where WebSockets are blocked."""
+    if settings.FRAME_MAX > settings.HTTP_BODY_MAX:
+        yield Error(
+            f"HTTP_BODY_MAX={settings.HTTP_BODY_MAX} is less than a message of MESSAGE_MAX="
+            f"{settings.MESSAGE_MAX} characters can need.",
+            hint=f"Set HTTP_BODY_MAX={settings.FRAME_MAX} or more, or lower MESSAGE_MAX.",
+            id="chatty.E012",
+        )
+
+
+@register(Tags.compatibility)
 def pool_is_large_enough(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     """A thread that gets no connection from the pool within five seconds fails."""
     pool = settings.DATABASES["default"].get("OPTIONS", {}).get("pool")
@@ -145,7 +168,7 @@ def deployment_is_finished(app_configs: Any, **kwargs: Any) -> Iterable[CheckMes
             hint="Run `manage.py setup`, or set SECRET_KEY.",
             id="chatty.W001",
         )
-    if settings.EMAIL_BACKEND.endswith(".console.EmailBackend"):
+    if not settings.MAIL_SET_UP:
         yield checks.Warning(
             "No mail server is set, so password reset emails can't be sent.",
             hint="Set EMAIL_URL=smtp+tls://user:password@mail.example.org:587.",

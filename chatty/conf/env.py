@@ -146,20 +146,13 @@ def get_int(name: str, default: int | None = None) -> int:
 
 
 def get_choice(name: str) -> str:
-    allowed = get_declaration(name, "choice").choices
+    """One of the choices, or "" if the setting is not given and has no default."""
+    setting = get_declaration(name, "choice")
+    allowed = setting.choices
     value = get_str(name).lower()
-    if value not in allowed:
+    if value not in allowed and value != setting.default:
         raise ImproperlyConfigured(f"{name}={value!r} must be one of: {', '.join(allowed)}.")
     return value
-
-
-def get_sign_up() -> str:
-    if get_str("SIGN_UP").lower() == "invited":
-        raise ImproperlyConfigured(
-            "SIGN_UP=invited isn't supported yet, because this version of Chatty has no invitations. "
-            "Set SIGN_UP=closed and create accounts in the admin site, or set SIGN_UP=open."
-        )
-    return get_choice("SIGN_UP")
 
 
 def get_path(name: str) -> Path:

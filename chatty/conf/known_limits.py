@@ -36,6 +36,16 @@ LIMIT_GROUPS = (
                 least=65_536,
             ),
             Setting(
+                name="MESSAGE_MAX",
+                kind="whole number",
+                description="The maximum length of a message. Longer frames, requests and pages follow from "
+                "it. Messages that are longer already stay as they are.",
+                default="10000",
+                unit="characters",
+                least=500,
+                most=40_000,
+            ),
+            Setting(
                 name="SOCKET_THREADS",
                 kind="whole number",
                 description="The number of threads in each process that do database work for WebSockets. "
@@ -198,10 +208,35 @@ LIMIT_GROUPS = (
                 default="300/h",
             ),
             Setting(
+                name="LIMIT_CONFIRM",
+                kind="rate",
+                description="Emails with a link that confirms an address, to one email address.",
+                default="5/h",
+            ),
+            Setting(
+                name="LIMIT_CONFIRM_ADDRESS",
+                kind="rate",
+                description="The same requested from one address, and confirmations tried from it.",
+                default="30/h",
+            ),
+            Setting(
+                name="LIMIT_CONFIRM_ALL",
+                kind="rate",
+                description="The same requested from all addresses together.",
+                default="300/h",
+            ),
+            Setting(
                 name="LIMIT_SIGN_UP",
                 kind="rate",
                 description="Sign-ups from one address.",
                 default="20/h",
+            ),
+            Setting(
+                name="LIMIT_SIGN_UP_REQUESTS",
+                kind="rate",
+                description="Sign-ups with one email address that ask for approval "
+                "(`SIGN_UP=approved`).",
+                default="3/7d",
             ),
             Setting(
                 name="LIMIT_REFRESH",
@@ -220,6 +255,36 @@ LIMIT_GROUPS = (
                 kind="rate",
                 description="People that one person adds to groups or starts direct messages with.",
                 default="500/d",
+            ),
+            Setting(
+                name="LIMIT_INVITATIONS",
+                kind="rate",
+                description="Invitations that one person creates. Each email counts as one.",
+                default="100/d",
+            ),
+            Setting(
+                name="LIMIT_INVITATION_EMAILS",
+                kind="rate",
+                description="Invitation emails to one email address, from everyone together.",
+                default="3/d",
+            ),
+            Setting(
+                name="LIMIT_INVITATION_GUESSES",
+                kind="rate",
+                description="Links of invitations that don't exist, opened from one address.",
+                default="30/5m",
+            ),
+            Setting(
+                name="LIMIT_JOIN_REQUESTS",
+                kind="rate",
+                description="Requests to join conversations by one person.",
+                default="20/d",
+            ),
+            Setting(
+                name="LIMIT_JOIN_LINKS",
+                kind="rate",
+                description="Links to ask to join that don't exist, opened by one person.",
+                default="30/h",
             ),
             Setting(
                 name="LIMIT_PEOPLE",
@@ -242,9 +307,26 @@ LIMIT_GROUPS = (
             Setting(
                 name="LIMIT_REQUESTS",
                 kind="rate",
-                description="API requests for conversations and messages by one person, counted by each "
-                "process.",
+                description="API requests by one person, apart from pictures. Counted by each process.",
                 default="400/10s",
+            ),
+            Setting(
+                name="LIMIT_UPLOADS",
+                kind="rate",
+                description="New uploads by one person.",
+                default="200/10m",
+            ),
+            Setting(
+                name="LIMIT_PIECES",
+                kind="rate",
+                description="Pieces of uploads by one person: up to 1 MiB each. Counted by each process.",
+                default="3000/m",
+            ),
+            Setting(
+                name="LIMIT_DOWNLOADS",
+                kind="rate",
+                description="Files and thumbnails requested by one person. Counted by each process.",
+                default="1200/m",
             ),
             Setting(
                 name="LIMIT_RENDERING",

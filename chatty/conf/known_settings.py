@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chatty.conf.known_files import FILES_GROUP
 from chatty.conf.known_limits import LIMIT_GROUPS
 from chatty.conf.setting import Group, Setting
 
@@ -132,7 +133,8 @@ GROUPS = (
             Setting(
                 name="EMAIL_URL",
                 kind="url",
-                description="The mail server that sends password reset emails. Without it, emails are "
+                description="The mail server that sends emails: password resets, confirmations of addresses, "
+                "answers to sign-ups. Without it, emails are "
                 "printed to the server's output. In a password, write `/`, `#`, `?` and `@` "
                 "as `%2F`, `%23`, `%3F` and `%40`.",
                 form="`smtp+tls://` (STARTTLS), `smtp+ssl://` (TLS from the start), `smtp://` or "
@@ -162,10 +164,22 @@ GROUPS = (
             Setting(
                 name="SIGN_UP",
                 kind="choice",
-                description="Who can create an account: everyone who can reach Chatty (`open`), or only "
-                "administrators (`closed`).",
-                default="open",
-                choices=("open", "closed"),
+                description="Who can create an account: everyone who can reach Chatty (`open`), people "
+                "with an invitation (`invited`), everyone after an administrator has approved it "
+                "(`approved`; an invitation counts as approval), or only administrators (`closed`). "
+                "Without this setting, administrators choose it in the admin site, and a change takes "
+                "effect within a second. With it, the admin site only shows it.",
+                default_note="the choice in the admin site, at first `open`",
+                choices=("open", "invited", "approved", "closed"),
+                example="closed",
+            ),
+            Setting(
+                name="SIGN_UP_DOMAINS",
+                kind="list",
+                description="Domains whose people can sign up by themselves, whatever `SIGN_UP` says: "
+                "everyone with an address at one of them, once a link in an email has proved that it is "
+                "theirs. `example.org` does not include `mail.example.org`. Requires `EMAIL_URL`.",
+                example="example.org,example.com",
             ),
             Setting(
                 name="PASSWORD_MIN_LENGTH",
@@ -184,6 +198,14 @@ GROUPS = (
                 unit="days",
                 least=1,
                 most=400,
+            ),
+            Setting(
+                name="OFFLINE_READING",
+                kind="flag",
+                description="Whether browsers keep the latest messages of the latest conversations for "
+                "reading without a connection, for at most seven days. People can turn it off for a "
+                "browser. Set this to `0` if messages must not be stored on people's devices.",
+                default="1",
             ),
             Setting(
                 name="ACCESS_TOKEN_SECONDS",
@@ -220,6 +242,14 @@ GROUPS = (
                 description="Other websites whose pages can submit forms to Chatty and open WebSockets. "
                 "Rarely needed. `https://*.example.org` includes all subdomains.",
                 example="https://www.example.org",
+            ),
+            Setting(
+                name="API_ORIGINS",
+                kind="origins",
+                description="Other websites whose scripts can use the API and open WebSockets (CORS). They "
+                "always need an access token; the cookies of your users are of no use to them. "
+                "`https://*.example.org` includes all subdomains.",
+                example="https://dashboard.example.org",
             ),
             Setting(
                 name="HSTS_SECONDS",
@@ -273,6 +303,7 @@ GROUPS = (
             ),
         ),
     ),
+    FILES_GROUP,
     *LIMIT_GROUPS,
     Group(
         "Development",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
 from django.conf import settings
@@ -14,9 +14,12 @@ from chatty.common.errors import ChatError
 from chatty.ops import metrics
 from chatty.server.asgi_types import Application, Message, Receive, Scope, Send
 from chatty.server.fair_queue import Client, FairQueue
+from chatty.server.file_sender import LATER, Later
 from chatty.server.responses import send_error
+from chatty.server.spooling import BODY, ChunkedBody, Spool
 
 LARGE_AT_ONCE = 4
+PIECES_AT_ONCE = 3  # of one client
 PROGRESS_BYTES = 16 * 1024  # of a body or a response, at least, per HTTP_BODY_SECONDS
 ANSWER_KEPT = 8 * 1024 * 1024  # bytes of a response to buffer; the rest waits for the client
 # ASGI extension: a function that aborts the connection, with everything still buffered.
@@ -63,6 +66,10 @@ class ConcurrencyLimit:
 
     `large`: a maximum of bytes for each path that accepts files. Such requests must declare their
     Content-Length, and only a few are allowed at once, because each is held in memory.
+
+    `pieces`: the beginning of the paths to which files are sent piece by piece, and the size of a piece. A
+    client can send PIECES_AT_ONCE. `spool` takes forms with files. What is appended to LATER in the scope is
+    sent after the request has freed its place.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class ConcurrencyLimit:
         bodies_max: int = 32 * 1024 * 1024,
         answers_max: int = 32 * 1024 * 1024,
         large: Mapping[str, int] | None = None,
+        pieces: tuple[str, int] = ("", 0),
+        spool: Spool | None = None,
         unlimited: tuple[str, ...] = ("/static/",),
     ) -> None:
         self.application = application
@@ -84,6 +93,9 @@ class ConcurrencyLimit:
         self.bodies_max = bodies_max
         self.answers_max = answers_max
         self.large = large or {}
+        self.pieces_of, self.piece_max = pieces
+        self.spool = spool
+        self._pieces: Counter[str] = Counter()
         self.unlimited = unlimited
         self._large = 0  # requests with a body beyond `body_max`, including incomplete ones
         self._queue = FairQueue(running=running, waiting=waiting)
@@ -96,29 +108,75 @@ class ConcurrencyLimit:
         if scope["path"].startswith(self.unlimited):
             await self.application(scope, receive, send)
             return
-        large = content_length(scope) > self.body_max
+        if self.spool is not None and self.spool.takes(scope):
+            await self._with_spooled_body(self.spool, scope, receive, send)
+            return
+        is_piece = self._is_piece(scope)
+        large = content_length(scope) > self.body_max and not is_piece
+        client = client_of(scope)
+        pieces_of = client.names if is_piece else ()
         self._large += large
+        self._pieces.update(pieces_of)
         body = _Body(asyncio.timeout(None))
         self._bodies.add(body)
         try:
-            await self._with_body(scope, receive, send, body)
+            await self._with_body(scope, receive, send, body, client)
         finally:
             self._large -= large
+            for name in pieces_of:
+                self._pieces[name] -= 1
+                if not self._pieces[name]:
+                    del self._pieces[name]
             self._drop_body(body)
 
-    async def _with_body(self, scope: Scope, receive: Receive, send: Send, body: _Body) -> None:
+    def _is_piece(self, scope: Scope) -> bool:
+        is_sent = bool(self.pieces_of) and scope["path"].startswith(self.pieces_of)
+        return is_sent and scope["method"] == "PATCH"
+
+    async def _with_spooled_body(
+        self, spool: Spool, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         client = client_of(scope)
         try:
+            async with spool.body(scope, receive, client) as file:
+                if file is not None:
+                    await self._begin(client)
+                    await self._respond({**scope, BODY: file}, b"", receive, send, client, None)
+        except ChatError as error:
+            metrics.HTTP_REFUSED.labels(error.code).inc()
+            await send_error(scope, send, error)
+
+    async def _with_body(
+        self, scope: Scope, receive: Receive, send: Send, body: _Body, client: Client
+    ) -> None:
+        try:
+            if any(self._pieces[name] > PIECES_AT_ONCE for name in client.names):
+                raise ChatError("busy", retry_after=1)
             content = await self._body(scope, receive, body)
             if content is not None:
                 await self._begin(client)
+                if self._is_piece(scope):
+                    scope, content = {**scope, BODY: ChunkedBody(content)}, []
         except ChatError as error:
             self._drop_body(body)
             metrics.HTTP_REFUSED.labels(error.code).inc()
             await send_error(scope, send, error)
             return
-        if content is None:
-            return
+        if content is not None:
+            await self._respond(scope, b"".join(content), receive, send, client, body)
+
+    async def _respond(
+        self,
+        scope: Scope,
+        content: bytes,
+        receive: Receive,
+        send: Send,
+        client: Client,
+        body: _Body | None,
+    ) -> None:
+        """Run the application, which holds a place, free the place, and send the response."""
+        later: Later = []
+        scope = {**scope, LATER: later}
         answer = _Answer(scope.get("extensions", {}).get(CUT_EXTENSION))
         self._answers.add(answer)
         made: deque[Message] = deque()
@@ -128,9 +186,12 @@ class ConcurrencyLimit:
                     await self._run(scope, replay_body(content, receive), send, made, answer)
             finally:
                 self._end(client)
-                self._drop_body(body)
+                if body is not None:
+                    self._drop_body(body)
             del content
             await self._send_response(made, send, answer)
+            for send_more in later:
+                await send_more(client, receive, send)
             if answer.dropped:
                 await receive()  # returns when the connection is closed
         finally:
@@ -189,13 +250,15 @@ class ConcurrencyLimit:
             self._answers.discard(worst)
             worst.cut()
 
-    async def _body(self, scope: Scope, receive: Receive, body: _Body) -> bytes | None:
-        """Return the whole body, or None if the client has disconnected.
+    async def _body(self, scope: Scope, receive: Receive, body: _Body) -> list[bytes] | None:
+        """Return the whole body as it arrived, or None if the client has disconnected.
 
         Raises ChatError("too_big" | "busy" | "invalid").
         """
         size, most = content_length(scope), self.body_max
-        if size > most:
+        if self._is_piece(scope):
+            most = self.piece_max
+        elif size > most:
             most = self.large.get(scope["path"], most)
             if size > most:
                 raise ChatError("too_big")
@@ -212,7 +275,7 @@ class ConcurrencyLimit:
         finally:
             body.arriving = False
 
-    async def _collect(self, receive: Receive, most: int, body: _Body) -> bytes | None:
+    async def _collect(self, receive: Receive, most: int, body: _Body) -> list[bytes] | None:
         chunks: list[bytes] = []
         loop = asyncio.get_running_loop()
         progress = 0  # bytes since the deadline was last moved
@@ -229,7 +292,7 @@ class ConcurrencyLimit:
                 raise ChatError("busy", retry_after=2)
             chunks.append(chunk)
             if not message.get("more_body", False):
-                return b"".join(chunks)
+                return chunks
             progress += len(chunk)
             if progress >= PROGRESS_BYTES:
                 progress = 0

@@ -15,7 +15,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from chatty.common.file_responses import FileResponse
 from chatty.server.asgi_types import Receive, Scope, Send
+from chatty.server.file_sender import FileSender
+from chatty.server.spooling import BODY
 
 SPARE_THREADS = 4  # for static files, which bypass the concurrency limit
 
@@ -34,21 +37,30 @@ class ThreadedHandler(ASGIHandler):
     def __init__(self, threads: int) -> None:
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
+        self._files = FileSender()
         self._threads = ThreadPoolExecutor(threads + SPARE_THREADS, "chatty-requests")
 
     async def __call__(  # type: ignore[override]  # the stubs know other types of messages
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        try:
-            body = await self.read_body(receive)
-        except RequestAborted:
-            return
+        body: IO[bytes]
+        if BODY in scope:
+            body = scope[BODY]
+        else:
+            try:
+                body = await self.read_body(receive)
+            except RequestAborted:
+                return
         # Each request has a context of its own, so that its language and time zone end with it.
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
         response = await loop.run_in_executor(
             self._threads, context.run, self._respond, scope, body
         )
+        if isinstance(response, FileResponse):
+            if not self._files.send_later(scope, response):
+                await self._files.send(scope, response, receive, send)
+            return
         await self.send_response(response, send)  # type: ignore[arg-type]
 
     def _respond(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:

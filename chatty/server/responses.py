@@ -10,13 +10,15 @@ from chatty.ops.health import send_response
 from chatty.server.asgi_types import Scope, Send
 
 
-async def send_error(scope: Scope, send: Send, error: ChatError) -> None:
+async def send_error(
+    scope: Scope, send: Send, error: ChatError, *more_headers: tuple[bytes, bytes]
+) -> None:
     """Send an error as JSON under /api/, else as text. Closes the connection, as a body may follow."""
     if scope["path"].startswith("/api/"):
         kind, body = "application/json", json.dumps(error.as_dict()).encode()
     else:
         kind, body = "text/plain; charset=utf-8", error.detail.encode()
-    headers = [(b"connection", b"close")]
+    headers = [(b"connection", b"close"), *more_headers]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
     await send_response(send, error.status, kind, body, *headers)

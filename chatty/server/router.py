@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from chatty.common.errors import ChatError
 from chatty.conf.env import Network
 from chatty.ops.health import Probe
 from chatty.ops.observer import Observer
@@ -14,6 +15,7 @@ from chatty.server.responses import send_error
 
 log = logging.getLogger("chatty.server.admission")
 _NO_SUCH_SOCKET = 4404
+_UPGRADE = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"))
 
 
 class Router:
@@ -61,16 +63,22 @@ class Router:
         elif self.https and "chatty.untrusted_proxy" in scope:
             # Redirecting to https would loop: the browser already uses it.
             await send_error(scope, send, untrusted_proxy_error(scope["chatty.untrusted_proxy"]))
+        elif self._find_socket(scope) is not None:
+            await send_error(scope, send, ChatError("upgrade_required"), *_UPGRADE)
         else:
             await self.http(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        consumer = self.websockets.get(scope["path"])
+        consumer = self._find_socket(scope)
         if consumer is not None:
             await consumer(scope, receive, send)
             return
         await receive()  # websocket.connect
         await send({"type": "websocket.close", "code": _NO_SUCH_SOCKET})
+
+    def _find_socket(self, scope: Scope) -> Application | None:
+        """The trailing slash is optional, as in paths of the API."""
+        return self.websockets.get(scope["path"].removesuffix("/") + "/")
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from chatty.ops import metrics
@@ -38,6 +38,7 @@ CONTROL_BURST = 200.0
 CONTROL_RATE = 40.0
 PAUSE_SECONDS = 2.0  # for which reading stops after the first excess; the second closes the socket
 FORGIVEN_SECONDS = 60.0  # after which an excess counts as the first again
+WEBSOCKET_VERSION = "13"  # of RFC 6455
 AFTER_CLOSE_BYTES = 64 * 1024  # accepted after our close: the client may have sent them before it
 SLICE_BYTES = 1024  # parsed at once, so that the limits are checked in between
 
@@ -332,7 +333,22 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 self.transport.resume_reading()
             self._feed()
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                # A mistake of the client. uvicorn would log it as an error of this server.
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA, "not UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def handle_connect(self, event: Request) -> None:
+        if event.headers.get_all("Sec-WebSocket-Version") != [WEBSOCKET_VERSION]:
+            self._reject_version()
+            return
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             # The application's task has been created, but has not run yet.
@@ -341,6 +357,17 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 "buffered": self.transport.get_write_buffer_size,
                 "close": self.close_with,
             }
+
+    def _reject_version(self) -> None:
+        """Respond with the version that this server supports (RFC 6455, section 4.4)."""
+        text = f"The WebSocket version must be {WEBSOCKET_VERSION}.\n"
+        response = self.conn.reject(HTTPStatus.UPGRADE_REQUIRED, text)
+        response.headers["Upgrade"] = "websocket"
+        response.headers["Sec-WebSocket-Version"] = WEBSOCKET_VERSION
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        self.conn.send_response(response)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     def write_frame(self, frame: bytes) -> None:
         if not self.close_sent and not self.disconnected:

@@ -35,7 +35,6 @@ from chatty.ops import health, metrics
 
 log = logging.getLogger("chatty.server")
 
-FRAME_BYTES = 65_536
 PING_SECONDS = 20.0
 UVICORN = "0.54."  # uvicorn_protocols.py uses internals of this version
 IDLE_SECONDS = 3.0  # how long a stopping server leaves a proxy's idle connections open
@@ -187,7 +186,7 @@ def configuration(**changes: Any) -> uvicorn.Config:
         "loop": "uvloop",
         "lifespan": "on",
         "ws": own.SocketProtocol if own else "websockets-sansio",
-        "ws_max_size": FRAME_BYTES,
+        "ws_max_size": settings.FRAME_MAX,
         "ws_per_message_deflate": False,  # costs memory per socket, and gains little on short messages
         "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS,

@@ -1,0 +1,85 @@
+"""Names that are found whatever their case, accents and script, the same on every database.
+
+SQLite ignores the case of ASCII letters only, and no database ignores accents. So each name is stored a
+second time as fold_loosely() returns it, and searches compare that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from chatty.common.text import fold_loosely
+
+_BATCH = 500
+_PREFIX = "folded_"
+_OPTIONS: dict[str, Any] = {"default": "", "db_default": "", "blank": True, "editable": False}
+
+
+class FoldedColumn(models.TextField):
+    """The folded text of another field, which has its name without "folded_".
+
+    It is "" in rows of processes of the previous version, which run during an upgrade. update() has to set
+    it itself.
+    """
+
+    def __init__(self, **_options: Any) -> None:
+        super().__init__(**_OPTIONS)
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        folded = fold_loosely(getattr(model_instance, self.name.removeprefix(_PREFIX)) or "")
+        setattr(model_instance, self.name, folded)
+        return folded
+
+
+class Folded(models.Model):
+    """Saves the folded column of a field together with it."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        saved = kwargs.get("update_fields")
+        if saved is not None:
+            folded = {f"{_PREFIX}{field}" for field in saved}
+            columns = {each.name for each in self._meta.concrete_fields}
+            kwargs["update_fields"] = {*saved, *(folded & columns)}
+        super().save(*args, **kwargs)
+
+
+def contains(word: str, field: str = "name") -> Q:
+    """Return the condition that a text contains a word. `field`: can be a lookup, such as "user__name"."""
+    # No text contains NUL, and PostgreSQL raises an error for it.
+    word = word.replace("\0", "")
+    start, _, name = field.rpartition("__")
+    column = f"{start}__folded_{name}" if start else f"folded_{name}"
+    former = Q(**{column: "", f"{field}__icontains": word})
+    return Q(**{f"{column}__contains": fold_loosely(word)}) | former
+
+
+def contains_all(text: str, field: str = "name") -> Q:
+    """Return the condition that a text contains every word of `text`."""
+    found = Q()
+    for word in text.split():
+        found &= contains(word, field)
+    return found
+
+
+def fill_folded(
+    model: Any, columns: Mapping[str, str], fold: Callable[[str], str] = fold_loosely
+) -> None:
+    """Set the columns of all rows. For migrations. `columns`: field -> its folded column."""
+    last = 0
+    while batch := list(model.objects.filter(pk__gt=last).order_by("pk")[:_BATCH]):
+        for row in batch:
+            for field, column in columns.items():
+                setattr(row, column, fold(getattr(row, field)))
+        model.objects.bulk_update(batch, list(columns.values()))
+        last = batch[-1].pk

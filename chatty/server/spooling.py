@@ -1,0 +1,153 @@
+"""Receives forms with files on disk, before a request takes a place in the queue.
+
+Everything else is small and collected in memory (admission.py). Only people who are signed in can send such
+forms: that is found out before the first byte is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import IO
+
+from chatty.common.errors import ChatError
+from chatty.server.asgi_types import Receive, Scope
+from chatty.server.fair_queue import Client
+
+# In the scope: the file with the body.
+BODY = "chatty.body"
+
+OF_CLIENT_MAX = 2
+AT_ONCE_MAX = 8
+_PROGRESS_BYTES = 16 * 1024  # at least, per `body_seconds`
+_FLUSHED = 1024 * 1024  # bytes written at a time
+
+
+class ChunkedBody:
+    """A body that is read in the chunks in which it arrived, so that it is never one large block of memory.
+
+    The memory of those stays with the process for a while, and an upload has a thousand of them.
+    """
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        self._chunks = chunks[::-1]
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, b"" at the end. Without a size, all that is left."""
+        if size < 0:
+            found = b"".join(reversed(self._chunks))
+            self._chunks.clear()
+            return found
+        if not self._chunks:
+            return b""
+        chunk = self._chunks.pop()
+        if len(chunk) > size:
+            self._chunks.append(chunk[size:])
+        elif not chunk:
+            return self.read(size)
+        return chunk[:size]
+
+    def close(self) -> None:
+        self._chunks.clear()
+
+    def __enter__(self) -> ChunkedBody:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Spool:
+    """`paths`: of the forms that can have files. Those of up to `size_min` bytes are like any other request.
+    `require_sender` raises ChatError for requests that can't send files."""
+
+    def __init__(
+        self,
+        *,
+        paths: re.Pattern[str],
+        directory: Path,
+        size_min: int,
+        size_max: int,
+        body_seconds: float,
+        require_sender: Callable[[Scope], Awaitable[object]],
+    ) -> None:
+        self.paths = paths
+        self.directory = directory
+        self.size_min = size_min
+        self.size_max = size_max
+        self.body_seconds = body_seconds
+        self.require_sender = require_sender
+        self._count = 0
+        self._of: Counter[str] = Counter()
+
+    def takes(self, scope: Scope) -> bool:
+        if scope["method"] != "POST" or not self.paths.fullmatch(scope["path"]):
+            return False
+        headers = dict(scope["headers"])
+        length = bytes(headers.get(b"content-length", b""))
+        if length.isdigit() and len(length) < 20 and int(length) <= self.size_min:
+            return False
+        return bytes(headers.get(b"content-type", b"")).lower().startswith(b"multipart/form-data")
+
+    @contextlib.asynccontextmanager
+    async def body(
+        self, scope: Scope, receive: Receive, client: Client
+    ) -> AsyncIterator[IO[bytes] | None]:
+        """Receive the body into a file without a name. Yields None if the client has disconnected.
+
+        Raises ChatError: as `require_sender`, too_big, busy, invalid, storage_full.
+        """
+        await self.require_sender(scope)
+        if self._count >= AT_ONCE_MAX or any(self._of[n] >= OF_CLIENT_MAX for n in client.names):
+            raise ChatError("busy", retry_after=5)
+        self._count += 1
+        self._of.update(client.names)
+        try:
+            with contextlib.ExitStack() as opened:
+                try:
+                    self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    file = opened.enter_context(tempfile.TemporaryFile(dir=self.directory))
+                    whole = await self._receive(receive, file)
+                except OSError:
+                    raise ChatError("storage_full") from None
+                yield file if whole else None
+        finally:
+            self._count -= 1
+            for name in client.names:
+                self._of[name] -= 1
+                if not self._of[name]:
+                    del self._of[name]
+
+    async def _receive(self, receive: Receive, file: IO[bytes]) -> bool:
+        size = progress = 0
+        waiting = bytearray()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.body_seconds) as deadline:
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return False
+                    chunk = message.get("body", b"")
+                    size += len(chunk)
+                    progress += len(chunk)
+                    if size > self.size_max:
+                        raise ChatError("too_big")
+                    waiting += chunk
+                    ends = not message.get("more_body", False)
+                    if len(waiting) >= _FLUSHED or ends:
+                        await asyncio.to_thread(file.write, bytes(waiting))
+                        waiting.clear()
+                    if ends:
+                        await asyncio.to_thread(file.seek, 0)
+                        return True
+                    if progress >= _PROGRESS_BYTES:
+                        progress = 0
+                        deadline.reschedule(loop.time() + self.body_seconds)
+        except TimeoutError:
+            raise ChatError("invalid", "The request took too long to arrive.") from None
