@@ -7,6 +7,7 @@ their consumer, and HTTP goes through the concurrency limit to Django.
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import django
@@ -20,12 +21,17 @@ except ImproperlyConfigured as error:
 
 from django.conf import settings
 
-from accounts import pictures
+from accounts import pictures, socket_auth
+from chatty.assets.build import build_id
 from chatty.ops import health
 from chatty.server import startup
 from chatty.server.admission import ConcurrencyLimit
+from chatty.server.asgi_types import Scope
 from chatty.server.request_handler import ThreadedHandler
 from chatty.server.router import Router
+from chatty.server.spooling import Spool
+from conversations import limits
+from conversations.attachments import limits as file_limits
 from conversations.realtime import engine
 from conversations.sockets.consumer import ChatConsumer
 
@@ -33,6 +39,14 @@ try:
     startup.require_ready_from_anywhere()
 except ImproperlyConfigured as error:
     sys.exit(str(error))
+
+build_id()  # not during the first request
+
+
+async def _require_sender(scope: Scope) -> None:
+    """Raise ChatError unless a form with files comes from a page of ours, of someone who is signed in."""
+    await engine.current().threads.run(socket_auth.identify, scope)
+
 
 application = Router(
     http=ConcurrencyLimit(
@@ -44,6 +58,15 @@ application = Router(
         # A picture, and the other fields of its form.
         large=dict.fromkeys(
             ("/settings/profile/", "/api/me/picture/"), settings.HTTP_BODY_MAX + pictures.BYTES_MAX
+        ),
+        pieces=("/api/uploads/", file_limits.PIECE_MAX),
+        spool=Spool(
+            paths=re.compile(r"/c/[0-9]+/messages/"),
+            directory=settings.DATA_DIR / "uploads",
+            size_min=settings.HTTP_BODY_MAX,
+            size_max=settings.HTTP_BODY_MAX + limits.FILES_MAX * limits.file_max(),
+            body_seconds=settings.HTTP_BODY_SECONDS,
+            require_sender=_require_sender,
         ),
     ),
     websockets={"/ws/": ChatConsumer.as_asgi()},

@@ -1,4 +1,4 @@
-"""Middleware for every request: request id, API paths, charset, security headers and errors."""
+"""Middleware for every request: request id, paths, charset, security headers, CSP, build and errors."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import codecs
 import secrets
 from collections.abc import Callable
 
+from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from chatty import error_responses
+from chatty.assets import build
 from chatty.common.call_stack import call_with_stack_space
 from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.ops import logs
@@ -55,6 +58,23 @@ class ApiPathMiddleware:
         return self.get_response(request)
 
 
+class RedirectMiddleware:
+    """Makes permanent redirects keep the method and the body.
+
+    Django's redirects to the path with the slash and to HTTPS are 301: clients then send GET without the
+    body, so a form or request would be lost. Views redirect after a POST with 303.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code == 301 and request.method not in ("GET", "HEAD"):
+            response.status_code = 308
+        return response
+
+
 class CharsetMiddleware:
     """Rejects requests in any encoding other than UTF-8.
 
@@ -83,12 +103,39 @@ class SecurityHeadersMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault(
-            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=(self), payment=(), usb=()"
         )
         if "Cache-Control" not in response.headers:
             # Pages are personal: proxies must not cache them, and the back button must not show them
             # after signing out.
             response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
+    """Without Trusted Types on pages with scripts that are not ours, which don't support them."""
+
+    _FOREIGN_SCRIPTS = ("/admin/", "/api/docs/")
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if request.path_info.startswith(self._FOREIGN_SCRIPTS):
+            without = {"require-trusted-types-for": None, "trusted-types": None}
+            parts.replace = {**(parts.replace or {}), **without}
+        return parts
+
+
+class BuildMiddleware:
+    """Adds the build id. A page that stays open finds out from it that Chatty was updated."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers[build.HEADER] = build.build_id()
         return response
 
 

@@ -10,7 +10,10 @@ urlpatterns = [
     path("api/", include("chatty.api.urls")),
     path("", include("accounts.web.urls")),
     path("", include("conversations.web.urls")),
+    path("", include("conversations.invitations.web.urls")),
+    path("", include("conversations.join_requests.web.urls")),
     path("", include("conversations.search.web.urls")),
+    path("", include("conversations.attachments.web.urls")),
 ]
 
 handler400 = "chatty.error_responses.bad_request"

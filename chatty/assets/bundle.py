@@ -1,13 +1,15 @@
-"""Bundles the modules of static/js, so that a page loads two files instead of forty.
+"""Bundles the modules of static/js, so that a page loads a few files instead of seventy.
 
-Each module keeps its scope, and their order is preserved; nothing is renamed. The import map points
-from each bundled module to the bundle, so other modules import from it as before.
+Each module is a function that returns what it exports, or just its code if it has nothing else. Their
+order is preserved. Exports are constants of the bundle, which all of its modules see, so none may have the
+name of a global of browsers (tests/browser/test_modules.py). The import map points from each bundled module
+to the bundle, so other modules import from it as before.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 Source = Callable[[str], str]
 """Returns the source of a module by its name below static/js, such as "chat/store.js"."""
@@ -18,8 +20,12 @@ _IMPORT = re.compile(
 _EXPORT = re.compile(
     r"^export (?P<what>(?:async )?(?:class|function|const) (?P<name>\w+))", re.MULTILINE
 )
+# At the beginning of a line: of the module, as our scripts are indented.
+_DECLARATION = re.compile(r"^(?:async )?(?:class|function|const|let) ([\w{\[]+)", re.MULTILINE)
 _PAIR = re.compile(r"[{,]\s*(\w+(?: as \w+)?)")
 _NAME = re.compile(r"[{,]\s*(\w+)")  # an imported name, as its module exports it
+_FILE_IMPORT = re.compile(r'^import \{(?P<names>[^}]*)\} from "(?P<file>[^"]+)";$\n?', re.MULTILINE)
+_CONNECT = "connect"
 _OTHERWISE = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
@@ -50,26 +56,48 @@ def collect_modules(
     return found
 
 
-def bundle(modules: list[str], source: Source) -> str:
-    """Return the source of one module that contains `modules`, in order, with all their exports.
+def imported_names(importers: Iterable[str], source: Source) -> set[str]:
+    """Return the names that these modules import from any other, as those export them."""
+    imports = (found for module in importers for found in _IMPORT.finditer(source(module)))
+    return {name for found in imports for name in _NAME.findall(found["names"])}
 
+
+def exported_names(modules: Iterable[str], source: Source) -> set[str]:
+    """Return the names that these modules export."""
+    return {found["name"] for module in modules for found in _EXPORT.finditer(source(module))}
+
+
+def bundle(
+    modules: list[str],
+    source: Source,
+    *,
+    needed: Collection[str] | None = None,
+    files: Mapping[str, str] | None = None,
+    views: Collection[str] = (),
+) -> str:
+    """Return the source of one module that contains `modules`, in order, with their exports.
+
+    `needed`: the only names to export. `files`: the file to import a module from, if that is another bundle.
+    `views`: modules that export `connect`. As several have that name, the bundle exports `views` instead, by
+    their names, such as `views.badge(element, page)`. See static/js/views/loader.js.
     Raises ValueError if two modules export the same name, if one imports a name that another does not
     export, or for a form of import or export that is not supported.
     """
-    outside: dict[str, str] = {}  # from a module in another file to its namespace here
+    files = files or {}
+    outside: dict[str, set[str]] = {}  # names to import, by file
     parts: list[str] = []
     exporters: dict[str, str] = {}
+    connects: dict[str, str] = {}  # name of a view -> of its connect() here
 
     def taken(imported: re.Match[str]) -> str:
         module = imported["module"]
-        for name in _NAME.findall(imported["names"]) if module in modules else ():
+        pairs = [pair.split(" as ") for pair in _PAIR.findall(imported["names"])]
+        if module not in modules:
+            outside.setdefault(files.get(module, module), set()).update(pair[0] for pair in pairs)
+        for name, *_ in pairs if module in modules else ():
             if exporters.get(name) != module:
                 raise ValueError(f"{module} does not export {name}.")
-        if module in modules:
-            pairs = (pair.split(" as ") for pair in _PAIR.findall(imported["names"]))
-            return f"const {', '.join(f'{pair[-1]} = $${pair[0]}' for pair in pairs)};"
-        names = imported["names"].replace(" as ", ": ")
-        return f"const {names} = {outside.setdefault(module, f'$_{len(outside)}')};"
+        return "".join(f"const {pair[1]} = {pair[0]};" for pair in pairs if len(pair) > 1)
 
     for module in modules:
         text = _IMPORT.sub(taken, source(module))
@@ -77,14 +105,43 @@ def bundle(modules: list[str], source: Source) -> str:
         text = _EXPORT.sub(r"\g<what>", text)
         if unknown := _OTHERWISE.search(text):
             raise ValueError(f"{module} cannot be joined with others: {unknown[0]}")
-        for name in names:
+        held = list(names)
+        if module in views and _CONNECT in names:
+            view = module.removeprefix("views/").removesuffix(".js")
+            connects[view] = held[names.index(_CONNECT)] = f"{_CONNECT}_{view}"
+        for name in held:
             if exporters.setdefault(name, module) != module:
                 raise ValueError(f"{exporters[name]} and {module} both export {name}.")
-        # The prefix $$ keeps exports from hiding globals: an undeclared name in a module must mean
-        # the browser's, never another module's.
-        held = ", ".join(f"$${name}" for name in names)
-        parts.append(f"const [{held}] = (() => {{\n{text}\nreturn [{', '.join(names)}];\n}})();")
+        if held == names == _DECLARATION.findall(text):
+            parts.append(text)
+        else:
+            parts.append(
+                f"const [{', '.join(held)}] = (() => {{\n{text}\nreturn [{', '.join(names)}];\n}})();"
+            )
 
-    imports = [f'import * as {name} from "chatty/{module}";' for module, name in outside.items()]
-    exports = ", ".join(f"$${name} as {name}" for name in exporters)
-    return "\n".join([*imports, *parts, f"export {{ {exports} }};"]) + "\n"
+    for file, found in outside.items():
+        if twice := found & exporters.keys():
+            raise ValueError(f"{file} and a module of the bundle both export {min(twice)}.")
+    imports = [
+        f'import {{ {", ".join(sorted(found))} }} from "chatty/{file}";'
+        for file, found in outside.items()
+    ]
+    hidden = set(connects.values())
+    exported = [
+        name for name in exporters if name not in hidden and (needed is None or name in needed)
+    ]
+    parts.append(f"export {{ {', '.join(exported)} }};")
+    if connects:
+        each = ", ".join(f"{view}: {name}" for view, name in connects.items())
+        parts.append(f"export const views = {{ {each} }};")
+    return "\n".join([*imports, *parts]) + "\n"
+
+
+def merge_imports(text: str) -> str:
+    """Return a module with one import for each file, instead of several with the same file."""
+    names: dict[str, list[str]] = {}
+    for found in _FILE_IMPORT.finditer(text):
+        listed = (" ".join(name.split()) for name in found["names"].split(","))
+        names.setdefault(found["file"], []).extend(filter(None, listed))
+    imports = (f'import {{ {", ".join(each)} }} from "{file}";\n' for file, each in names.items())
+    return "".join(imports) + _FILE_IMPORT.sub("", text) if names else text

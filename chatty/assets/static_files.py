@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from django.contrib.staticfiles.finders import get_finders
@@ -17,7 +18,18 @@ from rjsmin import jsmin
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-from chatty.assets.bundle import Source, bundle, collect_modules
+from chatty.assets.bundle import (
+    Source,
+    bundle,
+    collect_modules,
+    exported_names,
+    imported_names,
+    merge_imports,
+)
+from chatty.assets.private_names import shorten_private_names
+
+# As the manifest names files. Their content never changes.
+_HASHED_NAME = re.compile(r"[\w./-]+\.[0-9a-f]{12}\.\w+", re.ASCII)
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
@@ -27,6 +39,23 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
     the file is closed, not WhiteNoise's response: closing a response sends request_finished, whose
     receivers clean up database connections.
     """
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        url = request.path_info
+        if url.startswith(self.static_prefix) and url not in self.files:
+            self._find_collected_since(url)
+        response: HttpResponse = super().__call__(request)
+        return response
+
+    def _find_collected_since(self, url: str) -> None:
+        """While processes are updated one by one, pages of the new build also request files from those of the
+        old one, which read the directory when they started."""
+        name = url.removeprefix(self.static_prefix)
+        if self.autorefresh or not _HASHED_NAME.fullmatch(name) or not self.url_is_canonical(url):
+            return
+        path = Path(self.static_root) / name
+        if path.is_file():
+            self.add_file_to_dictionary(url, str(path))
 
     def add_file_to_dictionary(self, url: str, path: str, stat_cache: Any = None) -> None:
         """Don't serve the manifest: it lists files that no page links to."""
@@ -44,25 +73,42 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         return response
 
 
-# The bundles of every signed-in page: loaded immediately, and once the page is connected. main.js is in
-# neither: it runs on load, and importing something else from a bundle must not start it.
+# The bundles, each with the views in it (static/js/views/) and what they import. A bundle has no module that
+# is in one before it. main.js is in none: it runs on load, and importing something else from a bundle must
+# not start it.
 FIRST = "js/first.js"
-LATER = "js/later.js"
-_COME_LATER = (
-    "announcer background badge connection forms heading keyboard message_actions message_links presence"
-    " sign_out switcher typing"
-)
-# Not a file: rendered in the language of the page by conversations/web/script_templates.py.
-_RENDERED = ("templates.js",)
+_BUNDLES = {
+    # Every signed-in page, at once.
+    FIRST: "shortcuts",
+    # At once where a conversation is open: to read and write.
+    "js/conversation.js": "conversation_page",
+    # Every page, when it is idle. It imports the one above: to send what is unsent, and so that the first
+    # conversation opens as fast as others.
+    "js/later.js": (
+        "background badge connection heading keyboard message_actions message_links"
+        " navigation pane_start presence read_marks sending sidebar sign_out writing_start"
+    ),
+    # Every page, if notifications are turned on.
+    "js/notifications.js": "notifier system_notifications",
+    # Every page, when it is idle.
+    "js/offline_reading.js": "offline_reading offline_page",
+}
+# Not files: rendered in the language of the page by conversations/web/script_templates.py.
+_RENDERED = ("templates.js", "writing_templates.js", "files_templates.js")
 
-# The style sheets of every signed-in page, in this order, as one file.
-APP_STYLES = "css/app.css"
-APP_STYLE_PARTS = tuple(
+# The style sheets of every page, in this order, as one file. The first defines the order of the layers.
+CORE_STYLES = "css/core.css"
+CORE_STYLE_PARTS = tuple(
     f"css/{name}.css"
     for name in (
+        "reset",
+        "tokens",
+        "base",
         "layout",
+        "components/controls",
         "components/avatar",
         "components/sidebar",
+        "components/sidebar_rows",
         "components/page",
         "components/people",
         "components/conversation",
@@ -74,15 +120,34 @@ APP_STYLE_PARTS = tuple(
         "components/live",
         "components/dialogs",
         "components/details",
+        "components/card",
+        "utilities",
     )
 )
+# In minified code.
+_CONST = re.compile(r"\bconst(?=[ {\[])")
+_SEPARATED = re.compile(r"(?<![\w.$])\d+(?:_\d{3})+(?![\w.])")  # 10_000
+# What the scripts can do without: the end of a line after a block, and a semicolon or comma before a closing
+# bracket, except for the comma of /\d{3,}/.
+_SPARE = re.compile(r"(?<=})\n|;(?=})|(?<!\d),(?=[)}])")
+
+# Values that two letters can say, and declarations that follow one another.
+_BOOLEAN = re.compile(r"(?<=[=(:,?\[|&>])(true|false)(?=[;,)}?:&|\n])")
+_NOTHING = re.compile(r"\breturn undefined(?=[;}])")
+_INFINITE = re.compile(r"""(?<![\w$."'`])Infinity(?=[;,)\]])""")
+_PARAMETER = re.compile(r"(?<![\w$)\]])\((\w+)\)=>")  # of a function with just one
+_DECLARATIONS = re.compile(
+    r"(?<!export )\b(let ?(?:[^;{}()\n]|\{[^{}()\n]*\}|\([^{}()\n]*\))+);let ?(?=[\w{\[])"
+)
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 # A module's name in an import.
 _SPECIFIER = re.compile(r'"chatty/(?P<module>[\w/]+\.js)"')
 
 
 class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
-    """Minifies our modules and bundles most of them into two files, and most style sheets into one.
+    """Minifies our files, and bundles most modules into five files and most style sheets into one.
 
     static("js/chat/store.js") then returns the URL of the bundle that contains the module, so pages
     and modules do not depend on the bundling. In the served files, modules import the bundles by name,
@@ -92,7 +157,10 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
     def _save(self, name: str, content: Any) -> str:
         if _is_script(name):
             content.seek(0)  # hashing has read it to the end
-            content = ContentFile(jsmin(content.read().decode()).encode())
+            content = ContentFile(_minify_script(content.read().decode()).encode())
+        elif name.startswith("css/"):
+            content.seek(0)
+            content = ContentFile(_minify_styles(content.read().decode()).encode())
         return str(super()._save(name, content))
 
     def post_process(self, paths: dict[str, Any], **options: Any) -> Iterator[Any]:
@@ -100,14 +168,16 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
         self.holders: dict[str, str] = {}
         if options.get("dry_run"):
             return
-        for name, modules, text in bundles(lambda module: _read(*paths[f"js/{module}"])):
+        scripts = [name.removeprefix("js/") for name in paths if _is_script(name)]
+        made = list(bundles(lambda module: _read(*paths[f"js/{module}"]), scripts))
+        for name, modules, text in made:
             self._replace(paths, [f"js/{module}" for module in modules], name, text)
-        if all(name in paths for name in APP_STYLE_PARTS):
-            text = "\n".join(_read(*paths[name]) for name in APP_STYLE_PARTS)
-            self._replace(paths, APP_STYLE_PARTS, APP_STYLES, text)
+        if all(name in paths for name in CORE_STYLE_PARTS):
+            text = "\n".join(_read(*paths[name]) for name in CORE_STYLE_PARTS)
+            self._replace(paths, CORE_STYLE_PARTS, CORE_STYLES, text)
         for name in list(filter(_is_script, paths)):
             before_naming = _read(*paths[name])
-            text = _SPECIFIER.sub(self._name_bundle, before_naming)
+            text = merge_imports(_SPECIFIER.sub(self._name_bundle, before_naming))
             if text != before_naming:
                 self._replace(paths, (), name, text)
         # WhiteNoise writes the compressed files itself. A proxy must be able to read them too.
@@ -142,26 +212,61 @@ def import_map() -> dict[str, str]:
     paths = {path for finder in get_finders() for path, _ in finder.list([])}
     urls = {path: static(path) for path in sorted(paths) if _is_script(path)}
     modules_of = Counter(urls.values())
-    by_view = {f"js/views/{name}.js" for name in _COME_LATER.split()}
+    by_view = {f"js/{view}" for views in _BUNDLES.values() for view in _modules(views)}
     known = {path: url for path, url in urls.items() if modules_of[url] == 1 or path in by_view}
     if len(known) < len(urls):
-        known |= {name: static(name) for name in (FIRST, LATER)}
+        known |= {name: static(name) for name in _BUNDLES}
     return {f"chatty/{path.removeprefix('js/')}": url for path, url in known.items()}
 
 
-def bundles(source: Source) -> Iterator[tuple[str, list[str], str]]:
-    """Yield the name of each bundle, its modules and its source."""
-    needed = collect_modules(["main.js"], source, without=_RENDERED)
-    first = [module for module in needed if module != "main.js"]
-    later = collect_modules(
-        [f"views/{name}.js" for name in _COME_LATER.split()], source, without=first
-    )
-    yield FIRST, first, bundle(first, source)
-    yield LATER, later, bundle(later, source)
+def bundles(source: Source, scripts: Iterable[str]) -> Iterator[tuple[str, list[str], str]]:
+    """Yield the name of each bundle, its modules and its source. `scripts`: all modules that are served."""
+    scripts = list(scripts)
+    files: dict[str, str] = {}  # module -> its bundle
+    for name, modules in _contents(source):
+        others = [module for module in scripts if module not in modules]
+        # Modules are imported by name, and views also by import().
+        entries = _modules(_BUNDLES[name])
+        needed = imported_names(others, source) | exported_names(entries, source)
+        views = [view for view in entries if view in modules]
+        yield name, modules, bundle(modules, source, needed=needed, files=files, views=views)
+        files |= dict.fromkeys(modules, name.removeprefix("js/"))
+
+
+def _contents(source: Source) -> Iterator[tuple[str, list[str]]]:
+    """Yield the modules of each bundle."""
+    done = [*_RENDERED]
+    for name, views in _BUNDLES.items():
+        entries = ["main.js", *_modules(views)] if name == FIRST else _modules(views)
+        modules = collect_modules(entries, source, without=done)
+        done += modules
+        yield name, [module for module in modules if module != "main.js"]
+
+
+def _modules(views: str) -> list[str]:
+    return [f"views/{view}.js" for view in views.split()]
 
 
 def _is_script(name: str) -> bool:
     return name.startswith("js/") and name.endswith(".js")
+
+
+def _minify_script(text: str) -> str:
+    """Remove comments and spaces, and shorten what can be written in fewer letters."""
+    text = shorten_private_names(jsmin(text))
+    text = _SPARE.sub("", _CONST.sub("let", text))
+    text = _BOOLEAN.sub(lambda found: "!0" if found[0] == "true" else "!1", text)
+    text = _INFINITE.sub("1/0", _NOTHING.sub("return", text))
+    text = _PARAMETER.sub(r"\1=>", text)
+    while (joined := _DECLARATIONS.sub(r"\1,", text)) != text:
+        text = joined
+    return _SEPARATED.sub(lambda found: found[0].replace("_", ""), text)
+
+
+def _minify_styles(text: str) -> str:
+    """Remove comments and indentation."""
+    lines = (line.strip() for line in _COMMENT.sub("", text).splitlines())
+    return "\n".join(filter(None, lines))
 
 
 def _read(storage: Any, path: str) -> str:

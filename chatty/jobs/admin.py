@@ -6,6 +6,7 @@ can contain addresses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from chatty.common.admin_filters import OwnFiltersOnly
-from chatty.jobs import claims, deliveries, wakeups
+from chatty.jobs import deliveries, queue
 from chatty.jobs.models import Delivery, Destination, Job
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class _WorkAdmin(OwnFiltersOnly, Base):
     show_full_result_count = False
     sortable_by = ()
     actions: Any = ("try_again",)
+    retry: Callable[[QuerySet[Any]], int]  # returns how many
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -38,7 +40,9 @@ class _WorkAdmin(OwnFiltersOnly, Base):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"jobs.change_{self.opts.model_name}")
 
-    def _say_tried(self, request: HttpRequest, number: int) -> None:
+    @admin.action(description=_("Try again"), permissions=["operate"])
+    def try_again(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        number = self.retry(rows)
         sentence = ngettext(
             "%d is tried again within seconds.", "%d are tried again within seconds.", number
         )
@@ -51,12 +55,15 @@ class JobAdmin(_WorkAdmin):
     list_filter = ("name", ("set_aside_at", admin.EmptyFieldListFilter))
     fields = readonly_fields = (*list_display, "arguments", "claimed_until")
     ordering = ("due_at", "id")
+    retry = staticmethod(queue.try_again)
 
-    @admin.action(description=_("Try again"), permissions=["operate"])
-    def try_again(self, request: HttpRequest, rows: QuerySet[Job]) -> None:
-        number = claims.try_again(Job.objects.filter(pk__in=[row.pk for row in rows]))
-        wakeups.jobs.ring_after_commit()
-        self._say_tried(request, number)
+    def delete_model(self, request: HttpRequest, obj: Job) -> None:
+        super().delete_model(request, obj)
+        queue.ensure_recurring()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        super().delete_queryset(request, queryset)
+        queue.ensure_recurring()
 
 
 @admin.register(Delivery)
@@ -74,10 +81,7 @@ class DeliveryAdmin(_WorkAdmin):
     list_filter = ("kind", "destination", ("set_aside_at", admin.EmptyFieldListFilter))
     fields = readonly_fields = (*list_display, "ordering", "expires_at", "claimed_until")
     ordering = ("id",)
-
-    @admin.action(description=_("Try again"), permissions=["operate"])
-    def try_again(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
-        self._say_tried(request, deliveries.try_again(rows))
+    retry = staticmethod(deliveries.try_again)
 
 
 @admin.register(Destination)
@@ -85,11 +89,7 @@ class DestinationAdmin(_WorkAdmin):
     list_display = ("name", "failures", "failed_at", "retry_at", "error")
     fields = readonly_fields = list_display
     ordering = ("name",)
+    retry = staticmethod(deliveries.try_destinations_again)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    @admin.action(description=_("Try again"), permissions=["operate"])
-    def try_again(self, request: HttpRequest, rows: QuerySet[Destination]) -> None:
-        number = deliveries.try_destinations_again([row.pk for row in rows])
-        self._say_tried(request, number)

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from chatty.common.errors import DATABASE_ERRORS
@@ -59,17 +59,24 @@ def claim(rows: QuerySet[W], limit: int, *, lease: float = LEASE_SECONDS) -> lis
     if connection.vendor == "sqlite" and not due.exists():
         return []  # don't wait for a turn to write
     with transaction.atomic(durable=True):
-        if connection.vendor == "postgresql":
-            due = due.select_for_update(skip_locked=True, of=("self",))
-        claimed = _set_aside_killers(list(due[:limit]), now)
-        token = secrets.token_hex(8)
-        until = now + timedelta(seconds=lease)
-        rows.model._default_manager.filter(pk__in=[each.pk for each in claimed]).update(
-            claim=token, claimed_until=until, failures=F("failures") + 1
-        )
-    for each in claimed:
-        each.claim, each.claimed_until, each.failures = token, until, each.failures + 1
-    return claimed
+        claimed = _mark(due[:limit], secrets.token_hex(8), now + timedelta(seconds=lease))
+        return _set_aside_killers(claimed, now)
+
+
+def _mark(due: QuerySet[W], token: str, until: datetime) -> list[W]:
+    """Claim these rows in one statement, except those that another transaction has locked."""
+    model = due.model
+    table = model._meta.db_table
+    locked = f"FOR UPDATE OF {table} SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    chosen, parameters = due.values("id").query.sql_with_params()
+    # Materialized, or PostgreSQL could choose again for each row, and more than `limit`.
+    claimed = model._default_manager.raw(
+        f"""WITH due AS MATERIALIZED ({chosen} {locked})
+        UPDATE {table} SET claim = %s, claimed_until = %s, failures = failures + 1
+        WHERE id IN (SELECT due.id FROM due) RETURNING *""",  # noqa: S608 - our own names
+        [*parameters, token, connection.ops.adapt_datetimefield_value(until)],
+    )
+    return sorted(claimed, key=lambda row: (row.due_at, row.pk))
 
 
 def _claimable(now: datetime, lease: float) -> Q:
@@ -81,16 +88,18 @@ def _claimable(now: datetime, lease: float) -> Q:
 
 def _set_aside_killers(rows: list[W], now: datetime) -> list[W]:
     """Set aside rows that have ended their process too often. Return the others."""
-    killers = [row for row in rows if row.failures >= row.FAILURES_MAX]
-    for row in killers:
-        _update(row, set_aside_at=now, error=row.error or KILLED, claim="", claimed_until=None)
-        logger.error("%s %s was set aside: %s", row._meta.verbose_name, row.pk, row.error or KILLED)
-    return [row for row in rows if row.failures < row.FAILURES_MAX]
+    for row in rows:
+        if row.failures > row.FAILURES_MAX:
+            error, failures = row.error or KILLED, row.failures - 1
+            values = {"set_aside_at": now, "error": error, "failures": failures}
+            change(row, claim="", claimed_until=None, **values)
+            logger.error("%s %s was set aside: %s", row._meta.verbose_name, row.pk, error)
+    return [row for row in rows if row.set_aside_at is None]
 
 
-def extend(row: Work, *, lease: float = LEASE_SECONDS) -> None:
-    """Extend the claim. Raises ClaimLostError."""
-    change(row, claimed_until=timezone.now() + timedelta(seconds=lease))
+def extend(row: Work, *, lease: float = LEASE_SECONDS, **values: Any) -> None:
+    """Extend the claim. `values`: of other columns. Raises ClaimLostError."""
+    change(row, claimed_until=timezone.now() + timedelta(seconds=lease), **values)
 
 
 def finish(row: Work) -> None:
@@ -191,9 +200,3 @@ def give_all_back(rows: Iterable[Work]) -> None:
 
 def _claimed(row: Work) -> QuerySet[Any]:
     return type(row)._default_manager.filter(pk=row.pk, claim=row.claim)
-
-
-def _update(row: Work, **values: Any) -> None:
-    type(row)._default_manager.filter(pk=row.pk).update(**values)
-    for name, value in values.items():
-        setattr(row, name, value)

@@ -55,6 +55,7 @@ class Kind(msgspec.Struct, frozen=True):
     name: str
     prepare: Callable[[Delivery], Any]
     send: Callable[[Any], None] | Callable[[Any], Awaitable[None]]
+    templates: Collection[str] | None = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -64,6 +65,8 @@ def register(
     kind: str,
     prepare: Callable[[Delivery], Any],
     send: Callable[[Any], None] | Callable[[Any], Awaitable[None]],
+    *,
+    templates: Collection[str] | None = None,
 ) -> None:
     """Register a kind of deliveries, in the `ready` of an app. Raises ValueError if the name is taken.
 
@@ -74,15 +77,13 @@ def register(
     itself. It may raise DestinationError, RefusedError or PostponedError. After any other error, this
     delivery is tried again, and the error is logged as a fault. A delivery is repeated if the process ends,
     or loses the database, just after it was sent: its `reference` lets the recipient recognise that.
+
+    `templates`: those that this version of Chatty knows (None: any), which may still be added to.
+    Deliveries with others are left to processes of the other version.
     """
     if kind in _kinds:
         raise ValueError(f"There is a kind {kind!r} already.")
-    _kinds[kind] = Kind(kind, prepare, send)
-
-
-def unregister(kind: str) -> None:
-    """For tests."""
-    _kinds.pop(kind, None)
+    _kinds[kind] = Kind(kind, prepare, send, templates)
 
 
 def kind_of(delivery: Delivery) -> Kind:
@@ -110,6 +111,9 @@ def deliver(
     """
     if kind not in _kinds:
         raise LookupError(f"There is no kind of deliveries {kind!r}.")
+    templates = _kinds[kind].templates
+    if templates is not None and template not in templates:
+        raise LookupError(f"There is no template {template!r}.")
     delivery = Delivery.objects.create(
         kind=kind,
         destination=destination,
@@ -118,7 +122,7 @@ def deliver(
         data=dict(data),
         expires_at=timezone.now() + expires_after,
     )
-    wakeups.deliveries.ring_after_commit()
+    wakeups.deliveries.send_after_commit()
     return delivery
 
 
@@ -134,7 +138,13 @@ class Claimed(msgspec.Struct, frozen=True):
 
 def known() -> QuerySet[Delivery]:
     """Return the deliveries that this version of Chatty can send."""
-    return Delivery.objects.filter(kind__in=_kinds)
+    sendable = Q(pk__in=[])  # none
+    for kind in _kinds.values():
+        of_kind = Q(kind=kind.name)
+        if kind.templates is not None:
+            of_kind &= Q(template__in=list(kind.templates))
+        sendable |= of_kind
+    return Delivery.objects.filter(sendable)
 
 
 def sweep_delay() -> float:
@@ -289,20 +299,28 @@ def set_expired_aside() -> None:
 
 
 def try_again(rows: Iterable[Delivery]) -> int:
-    """Send deliveries that were set aside or have failed. Returns how many."""
+    """Send deliveries that were set aside or have failed, even if their destination could not be reached.
+    Returns how many."""
     ids = [row.pk for row in rows]
+    now = timezone.now()
     with transaction.atomic():
         found = Delivery.objects.filter(pk__in=ids)
-        found.update(expires_at=timezone.now() + EXPIRES_AFTER)
+        found.update(expires_at=now + EXPIRES_AFTER)
         number = claims.try_again(found)
-    wakeups.deliveries.ring_after_commit()
+        Destination.objects.filter(pk__in=found.values("destination")).update(retry_at=now)
+    wakeups.deliveries.send_after_commit()
     return number
 
 
-def try_destinations_again(names: Iterable[str]) -> int:
+def try_destinations_again(rows: Iterable[Destination]) -> int:
     """Try destinations now, and not at their next attempt. Returns how many."""
-    number = Destination.objects.filter(pk__in=list(names)).update(retry_at=timezone.now())
-    wakeups.deliveries.ring_after_commit()
+    names = [row.name for row in rows]
+    now = timezone.now()
+    with transaction.atomic():
+        failed = Delivery.objects.filter(set_aside_at=None, claim="", failures__gt=0)
+        failed.filter(destination__in=names).update(due_at=now)
+        number = Destination.objects.filter(pk__in=names).update(retry_at=now)
+    wakeups.deliveries.send_after_commit()
     return number
 
 
@@ -311,4 +329,11 @@ def forgotten_deliveries() -> QuerySet[Delivery]:
     return Delivery.objects.filter(set_aside_at__lt=timezone.now() - FORGET_AFTER)
 
 
+def unneeded_destinations() -> QuerySet[Destination]:
+    """Return the unreachable destinations for which nothing is waiting any more."""
+    waiting = Delivery.objects.filter(destination=OuterRef("name"), set_aside_at=None)
+    return Destination.objects.filter(~Exists(waiting))
+
+
 upkeep.register_rows("deliveries", forgotten_deliveries)
+upkeep.register_rows("destinations", unneeded_destinations)

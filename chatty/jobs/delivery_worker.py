@@ -19,7 +19,6 @@ from chatty.common.errors import DATABASE_ERRORS
 from chatty.common.threads import DatabaseThreads
 from chatty.jobs import claims, deliveries, wakeups
 from chatty.jobs.deliveries import Claimed, DestinationError
-from chatty.jobs.worker import run_until_done
 from chatty.ops import logs
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class Deliveries:
         self._total = total
         self._each = each
         self._send_seconds = send_seconds
-        self._bell = wakeups.Bell()
+        self._wakeup = wakeups.ThreadsafeEvent()
         self._running: dict[int, asyncio.Task[None]] = {}  # by id of the delivery
         self._destinations: Counter[str] = Counter()  # of those
         self._last = ""  # the destination claimed last
@@ -64,25 +63,24 @@ class Deliveries:
         self._stopping = False
         self._ended = asyncio.Event()
         self._ended.set()
-        wakeups.deliveries.add(self._bell)
+        wakeups.deliveries.add(self._wakeup)
 
     async def run(self) -> None:
         self._ended.clear()
         try:
             while not self._stopping:
                 await self._start_due()
-                await self._bell.wait(await run_until_done(self._threads, deliveries.sweep_delay))
+                await self._wakeup.wait(await self._threads.run_until_done(deliveries.sweep_delay))
         finally:
             self._ended.set()
         await asyncio.Event().wait()  # or it would be restarted
 
     async def _start_due(self) -> None:
         if time.monotonic() - self._expired_at > EXPIRE_SECONDS:
-            await run_until_done(self._threads, deliveries.set_expired_aside)
+            await self._threads.run_until_done(deliveries.set_expired_aside)
             self._expired_at = time.monotonic()
         while not self._stopping and len(self._running) < self._total:
-            found = await run_until_done(
-                self._threads,
+            found = await self._threads.run_until_done(
                 deliveries.claim,
                 self._total - len(self._running),
                 dict(self._destinations),
@@ -117,7 +115,7 @@ class Deliveries:
             del self._destinations[delivery.destination]
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("Delivery %s could not be handled", delivery.pk, exc_info=error)
-        self._bell.ring()  # there is room for another
+        self._wakeup.set()  # there is room for another
 
     async def _handle(self, claimed: Claimed) -> None:
         extend = asyncio.create_task(self._extend(claimed))
@@ -202,12 +200,13 @@ class Deliveries:
     async def stop(self) -> None:
         """Finish what is being sent, for STOP_SECONDS at most."""
         self._stopping = True
-        wakeups.deliveries.remove(self._bell)
-        self._bell.ring()
+        wakeups.deliveries.remove(self._wakeup)
+        self._wakeup.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._ended.wait()
-                await asyncio.gather(*map(asyncio.shield, self._running.values()))
+                running = map(asyncio.shield, self._running.values())
+                await asyncio.gather(*running, return_exceptions=True)  # _end() logs errors
         unfinished = list(self._running.values())
         for task in unfinished:
             task.cancel()
@@ -219,7 +218,7 @@ async def _call_in_thread(function: Callable[[], Any]) -> Any:
     loop = asyncio.get_running_loop()
     result: asyncio.Future[Any] = loop.create_future()
 
-    def tell(method: Callable[[Any], None], value: Any) -> None:
+    def set_result(method: Callable[[Any], None], value: Any) -> None:
         if not result.done():
             method(value)
 
@@ -228,8 +227,8 @@ async def _call_in_thread(function: Callable[[], Any]) -> Any:
             method, value = result.set_result, function()
         except BaseException as error:
             method, value = result.set_exception, error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, method, value)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no one waits any more
+            loop.call_soon_threadsafe(set_result, method, value)
 
     threading.Thread(target=work, name="chatty-delivery", daemon=True).start()
     return await result

@@ -47,9 +47,8 @@ class Delivery(Work):
     is sent, and never stored.
     """
 
-    FAILURES_MAX: ClassVar[int] = (
-        200  # more than a day of retries: see EXPIRES_AFTER in deliveries.py
-    )
+    # More than a day of retries: see EXPIRES_AFTER in deliveries.py.
+    FAILURES_MAX: ClassVar[int] = 200
 
     kind = models.CharField(_("kind"), max_length=NAME_MAX)  # registered
     destination = models.CharField(_("destination"), max_length=DESTINATION_MAX)
@@ -86,7 +85,8 @@ class Delivery(Work):
 
 
 class Destination(models.Model):
-    """A server that deliveries could not reach. The row goes when it can be reached again."""
+    """A server that deliveries could not reach. The row goes when it can be reached again, or nothing is
+    waiting for it."""
 
     name = models.CharField(_("destination"), max_length=DESTINATION_MAX, primary_key=True)
     failures = models.PositiveIntegerField(_("failed attempts"), default=1)  # in a row

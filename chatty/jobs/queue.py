@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,11 +69,6 @@ def register(
     _registered[name] = _Registered(function, prepare, recurring)
 
 
-def unregister(name: str) -> None:
-    """For tests."""
-    _registered.pop(name, None)
-
-
 def registered() -> tuple[str, ...]:
     return tuple(_registered)
 
@@ -100,14 +95,14 @@ def enqueue(
         Job.objects.create(name=name, arguments=dict(arguments or {}), due_at=due_at)
     else:
         _insert(_ASK_AGAIN, name, arguments, key, due_at)
-    wakeups.jobs.ring_after_commit()
+    wakeups.jobs.send_after_commit()
 
 
 def ensure(name: str, arguments: Mapping[str, Any] | None = None, *, key: str = "") -> None:
     """As enqueue(), but do nothing if this job exists, even if it was set aside."""
     _require_registered(name)
     _insert("DO NOTHING", name, arguments, key, timezone.now())
-    wakeups.jobs.ring_after_commit()
+    wakeups.jobs.send_after_commit()
 
 
 def ensure_recurring() -> None:
@@ -152,6 +147,13 @@ _ASK_AGAIN = """DO UPDATE SET
         ELSE {least}(jobs_job.due_at, excluded.due_at) END,
     failures = CASE WHEN jobs_job.set_aside_at IS NULL THEN jobs_job.failures ELSE 0 END,
     set_aside_at = NULL"""
+
+
+def try_again(rows: Iterable[Job]) -> int:
+    """Run jobs that were set aside or have failed. Returns how many."""
+    number = claims.try_again(Job.objects.filter(pk__in=[row.pk for row in rows]))
+    wakeups.jobs.send_after_commit()
+    return number
 
 
 def known() -> QuerySet[Job]:

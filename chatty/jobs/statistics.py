@@ -1,4 +1,4 @@
-"""How much work is waiting, for the metrics."""
+"""Counts the work that is waiting, for the metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from django.utils import timezone
 from chatty.common.threads import DatabaseThreads
 from chatty.jobs import deliveries, queue
 from chatty.jobs.models import Delivery, Destination, Job
-from chatty.jobs.worker import run_until_done
 from chatty.ops import metrics
 
 COUNT_SECONDS = 5.0
@@ -37,16 +36,19 @@ class Statistics:
 
     async def run(self) -> None:
         while True:
-            await run_until_done(self._threads, update_metrics)
+            await self._threads.run_until_done(update_metrics)
             await asyncio.sleep(COUNT_SECONDS)
 
 
 def update_metrics() -> None:
-    for waiting in _by_label(_count(Job.objects.all(), "name"), queue.registered()):
+    # A job that was created long ago can have run many times since.
+    jobs = _count(Job.objects.all(), "name", failed_since="due_at")
+    for waiting in _by_label(jobs, queue.registered()):
         metrics.JOBS_WAITING.labels(waiting.name).set(waiting.waiting)
         metrics.JOBS_AGE.labels(waiting.name).set(waiting.age)
         metrics.JOBS_SET_ASIDE.labels(waiting.name).set(waiting.set_aside)
-    for waiting in _by_label(_count(Delivery.objects.all(), "kind"), deliveries.registered()):
+    outgoing = _count(Delivery.objects.all(), "kind", failed_since="created_at")
+    for waiting in _by_label(outgoing, deliveries.registered()):
         metrics.DELIVERIES_WAITING.labels(waiting.name).set(waiting.waiting)
         metrics.DELIVERIES_AGE.labels(waiting.name).set(waiting.age)
         metrics.DELIVERIES_SET_ASIDE.labels(waiting.name).set(waiting.set_aside)
@@ -68,7 +70,9 @@ def _by_label(found: Iterable[Waiting], known: Iterable[str]) -> list[Waiting]:
     return list(labels.values())
 
 
-def _count(rows: QuerySet[Any], column: str) -> list[Waiting]:
+def _count(rows: QuerySet[Any], column: str, *, failed_since: str) -> list[Waiting]:
+    """Count by the values of a column. `failed_since`: the column that says since when a row that has failed
+    is waiting. Its `due_at` is the next attempt."""
     now = timezone.now()
     due = Q(set_aside_at=None, due_at__lte=now)
     failed = Q(set_aside_at=None, failures__gt=0)
@@ -77,14 +81,13 @@ def _count(rows: QuerySet[Any], column: str) -> list[Waiting]:
         Waiting(
             name=name,
             waiting=waiting,
-            # Of what has failed, due_at is the next attempt; it has been waiting since it was made.
-            age=max(((now - at).total_seconds() for at in (first, made) if at), default=0.0),
+            age=max((0.0, *((now - at).total_seconds() for at in (first_due, first_failed) if at))),
             set_aside=set_aside,
         )
-        for name, waiting, first, made, set_aside in counted.annotate(
+        for name, waiting, first_due, first_failed, set_aside in counted.annotate(
             waiting=Count("id", filter=due | failed),
-            first=Min("due_at", filter=due),
-            made=Min("created_at", filter=failed),
+            first_due=Min("due_at", filter=due),
+            first_failed=Min(failed_since, filter=failed),
             set_aside=Count("id", filter=Q(set_aside_at__isnull=False)),
         )
     ]

@@ -4,24 +4,24 @@ themselves."""
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+import contextlib
 
 from django.db import transaction
 
 
-class Bell:
+class ThreadsafeEvent:
     """An event that any thread can set. Belongs to the event loop that it is made in."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        if not self._loop.is_closed():
+    def set(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no one waits any more
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float) -> None:
-        """Wait until it rings, or this many seconds. It counts if it rang since the last call."""
+        """Wait until it is set, or this many seconds. It counts if it was set since the last call."""
         try:
             async with asyncio.timeout(max(seconds, 0)):
                 await self._event.wait()
@@ -31,26 +31,26 @@ class Bell:
             self._event.clear()
 
 
-class Bells:
-    """The bells of the workers that wait for one kind of work."""
+class Wakeups:
+    """The events of the workers that wait for one kind of work."""
 
     def __init__(self) -> None:
-        # Replaced, never modified: ring() may be iterating over it in another thread.
-        self._bells: tuple[Bell, ...] = ()
+        # Replaced, never modified: send() may be iterating over it in another thread.
+        self._events: tuple[ThreadsafeEvent, ...] = ()
 
-    def add(self, bell: Bell) -> None:
-        self._bells = (*self._bells, bell)
+    def add(self, event: ThreadsafeEvent) -> None:
+        self._events = (*self._events, event)
 
-    def remove(self, bell: Bell) -> None:
-        self._bells = tuple(each for each in self._bells if each is not bell)
+    def remove(self, event: ThreadsafeEvent) -> None:
+        self._events = tuple(each for each in self._events if each is not event)
 
-    def ring(self) -> None:
-        for bell in self._bells:
-            bell.ring()
+    def send(self) -> None:
+        for event in self._events:
+            event.set()
 
-    def ring_after_commit(self) -> None:
-        transaction.on_commit(partial(Bells.ring, self), robust=True)
+    def send_after_commit(self) -> None:
+        transaction.on_commit(self.send, robust=True)
 
 
-jobs = Bells()
-deliveries = Bells()
+jobs = Wakeups()
+deliveries = Wakeups()

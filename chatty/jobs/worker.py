@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
 
 from django.db import connection
 
@@ -17,9 +15,6 @@ from chatty.jobs import claims, queue, wakeups
 from chatty.jobs.models import Job
 
 logger = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 CLAIMED_MAX = 10  # at a time: a claim costs a commit
 RETRY_SECONDS = 1.0  # after the database couldn't be reached
@@ -31,19 +26,19 @@ class Jobs:
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
-        self._bell = wakeups.Bell()
+        self._wakeup = wakeups.ThreadsafeEvent()
         self._claimed: list[Job] = []
         self._stopping = False
         self._ended = asyncio.Event()
         self._ended.set()
-        wakeups.jobs.add(self._bell)
+        wakeups.jobs.add(self._wakeup)
 
     async def run(self) -> None:
         self._ended.clear()
         try:
-            await run_until_done(self._threads, queue.ensure_recurring)
+            await self._threads.run_until_done(queue.ensure_recurring)
             while not self._stopping:
-                await self._bell.wait(await self._run_due())
+                await self._wakeup.wait(await self._run_due())
         finally:
             self._ended.set()
         await asyncio.Event().wait()  # or it would be restarted
@@ -51,11 +46,11 @@ class Jobs:
     async def _run_due(self) -> float:
         """Run what is due. Return how long to wait for more, in seconds."""
         while not self._stopping:
-            self._claimed += await run_until_done(self._threads, queue.claim, CLAIMED_MAX)
+            self._claimed += await self._threads.run_until_done(queue.claim, CLAIMED_MAX)
             if not self._claimed:
                 break
             await self._run_claimed()
-        return await run_until_done(self._threads, claims.sweep_delay, queue.known())
+        return await self._threads.run_until_done(claims.sweep_delay, queue.known())
 
     async def _run_claimed(self) -> None:
         while self._claimed and not self._stopping:
@@ -76,8 +71,8 @@ class Jobs:
     async def stop(self) -> None:
         """Finish the step that is running, and give the other claims back."""
         self._stopping = True
-        wakeups.jobs.remove(self._bell)
-        self._bell.ring()
+        wakeups.jobs.remove(self._wakeup)
+        self._wakeup.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), STOP_SECONDS)
         claimed, self._claimed = self._claimed, []
@@ -85,18 +80,3 @@ class Jobs:
             await self._threads.run(claims.give_all_back, claimed)
         except DATABASE_ERRORS:
             return  # they run out
-
-
-async def run_until_done(
-    threads: DatabaseThreads, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
-) -> R:
-    """Run a function in a thread, again and again until the database can be reached."""
-    failed = False
-    while True:
-        try:
-            return await threads.run(function, *args, **kwargs)
-        except DATABASE_ERRORS as error:
-            if not failed:
-                logger.warning("Background work waits for the database: %s", type(error).__name__)
-            failed = True
-            await asyncio.sleep(RETRY_SECONDS)

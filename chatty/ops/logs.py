@@ -186,7 +186,7 @@ class JsonFormatter(LineFormatter):
 
 
 # The rest of these paths is a secret that only the recipient of the link may know.
-SECRET_PATHS = ("/password/reset/", "/invite/")
+SECRET_PATHS = ("/password/reset/", "/invite/", "/confirm/", "/ask/")
 
 
 def safe_path(path: str) -> str:

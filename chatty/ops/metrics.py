@@ -127,7 +127,8 @@ READER_SET_ASIDE = _gauge(
 )
 READER_LAG = _gauge(
     "reader_lag_seconds",
-    "How long a reader has not handled a change, as far as this process knows; the maximum of all workers.",
+    "For how long the oldest change that a reader has not handled has been waiting; the maximum of all "
+    "workers.",
     "livemax",
     "reader",
 )
@@ -138,7 +139,10 @@ JOBS_WAITING = _gauge(
     "jobs_waiting", "Jobs that are due, or will be tried again after a failure.", "livemax", "name"
 )
 JOBS_AGE = _gauge(
-    "jobs_waiting_seconds", "Since when the oldest of these jobs waits.", "livemax", "name"
+    "jobs_waiting_seconds",
+    "For how long the oldest of the jobs that are due has been waiting.",
+    "livemax",
+    "name",
 )
 JOBS_SET_ASIDE = _gauge(
     "jobs_set_aside", "Jobs that failed too often and wait for an administrator.", "livemax", "name"
@@ -151,7 +155,7 @@ DELIVERIES_WAITING = _gauge(
 )
 DELIVERIES_AGE = _gauge(
     "outgoing_waiting_seconds",
-    "Since when the oldest of these deliveries waits.",
+    "For how long the oldest of these deliveries has been waiting.",
     "livemax",
     "kind",
 )

@@ -445,6 +445,22 @@ async def test_socket_with_an_unknown_path_is_closed():
         {"type": "websocket.close", "code": 4404}
     ]
     assert await close_unknown_socket(router(), "/ws/") == []
+    assert await close_unknown_socket(router(), "/ws") == []  # the trailing slash is optional
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/ws"])
+async def test_request_without_upgrade_is_answered_with_426(path):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "client": None}
+    await router()(scope, None, send)
+    assert sent[0]["status"] == 426
+    assert (b"upgrade", b"websocket") in sent[0]["headers"]
+    assert (b"connection", b"upgrade") in sent[0]["headers"]
+    assert sent[1]["body"] == b"Open a WebSocket at this address."
 
 
 async def lifespan(door):

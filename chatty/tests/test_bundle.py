@@ -58,20 +58,50 @@ def test_modules_keep_their_scope_and_exports() -> None:
     text = bundle(["voice.js", "names.js", "greet.js"], MODULES.__getitem__)
     assert "import" not in text
     assert text.count("const OWN =") == 2  # each in its own block
-    assert "const cry = $$shout, whisper = $$whisper;" in text
-    names = ("shout", "whisper", "name", "LOUD", "greet")
-    exported = ", ".join(f"$${name} as {name}" for name in names)
-    assert text.endswith(f"export {{ {exported} }};\n")
+    assert "const cry = shout;" in text
+    assert text.endswith("export { shout, whisper, name, LOUD, greet };\n")
+
+
+def test_module_that_exports_everything_needs_no_scope() -> None:
+    module = "export class Voice {\n  speak() {}\n}\nexport const LOUD = true;\n"
+    assert bundle(["a.js"], lambda _module: module) == (
+        "class Voice {\n  speak() {}\n}\nconst LOUD = true;\n\nexport { Voice, LOUD };\n"
+    )
+    for own in ("let first = 1;", "const { first } = {};", "const [first] = [];", "class First {}"):
+        text = bundle(["a.js"], {"a.js": f"{module}{own}\n"}.__getitem__)
+        assert "const [Voice, LOUD] = (() => {" in text, own
+
+
+def test_views_are_exported_by_their_names() -> None:
+    modules = {
+        "views/a.js": "export function connect() {}\nexport const x = 1;\n",
+        "views/b.js": "export function connect() {}\n",
+        "c.js": "export const connect = 1;\n",
+    }
+    text = bundle(
+        list(modules), modules.__getitem__, needed={"x"}, views=["views/a.js", "views/b.js"]
+    )
+    assert "const [connect_a, x] = " in text
+    assert text.endswith("export { x };\nexport const views = { a: connect_a, b: connect_b };\n")
 
 
 def test_external_module_is_imported_once() -> None:
     modules = {
-        name: f'import {{ x }} from "chatty/x.js";\nexport const {name} = x;\n' for name in "ab"
+        name: f'import {{ x, {name} as y }} from "chatty/x.js";\nexport const {name}{name} = x;\n'
+        for name in "ab"
     }
     text = bundle(["a", "b"], modules.__getitem__)
-    assert text.startswith('import * as $_0 from "chatty/x.js";\n')
+    assert text.startswith('import { a, b, x } from "chatty/x.js";\n')
     assert text.count("import") == 1
-    assert text.count("const { x } = $_0;") == 2
+    assert "const y = a;" in text
+
+
+def test_import_with_the_name_of_an_export_is_an_error() -> None:
+    modules = {"a.js": 'import { x } from "chatty/x.js";\n', "b.js": "export const x = 1;\n"}
+    with pytest.raises(
+        ValueError, match=re.escape("x.js and a module of the bundle both export x.")
+    ):
+        bundle(["a.js", "b.js"], modules.__getitem__)
 
 
 @pytest.mark.parametrize(

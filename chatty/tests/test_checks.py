@@ -73,6 +73,15 @@ def test_pool_smaller_than_the_threads_is_a_warning(monkeypatch, settings):
         assert ids(checks.pool_is_large_enough(None)) == found
 
 
+def test_requests_without_room_for_a_message_are_an_error(settings):
+    settings.HTTP_BODY_MAX = settings.FRAME_MAX
+    assert ids(checks.requests_have_room_for_a_message(None)) == []
+    settings.HTTP_BODY_MAX -= 1
+    (fault,) = checks.requests_have_room_for_a_message(None)
+    assert fault.id == "chatty.E012"
+    assert str(settings.FRAME_MAX) in str(fault.hint)
+
+
 def test_every_check_message_has_a_hint(settings):
     settings.SECRET_KEY = "short"
     settings.DEBUG = True

@@ -212,12 +212,10 @@ def test_origins_are_validated_and_converted_to_ascii(declare, given):
         env.get_origins("A")
 
 
-def test_sign_up_by_invitation_is_not_yet_supported(given):
-    given(SIGN_UP="invited")
-    with pytest.raises(ImproperlyConfigured, match="no invitations"):
-        env.get_sign_up()
-    given(SIGN_UP="closed")
-    assert env.get_sign_up() == "closed"
+def test_choice_without_a_default_can_be_left_out(declare, given):
+    declare(A={"kind": "choice", "choices": ("x", "y")})
+    given(A="")
+    assert env.get_choice("A") == ""
 
 
 # --- .env and names ---------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from rest_framework.permissions import AllowAny
 
 from accounts.models import User
 from chatty import urls as real_urls
+from chatty.api.views import SharedSchemaGenerator
 from chatty.common.errors import ChatError
 from chatty.ops import failures
 
@@ -191,9 +192,23 @@ def test_valid_json_is_parsed(stranger):
 def test_unsupported_media_type_and_method_are_json_errors(stranger):
     media = stranger.post("/api/echo/", "a=1", content_type="application/x-www-form-urlencoded")
     assert (media.status_code, media.json()["code"]) == (415, "unsupported_media")
+    assert media.headers["Accept"] == "application/json"
     method = stranger.put("/api/echo/", "{}", content_type="application/json")
     assert (method.status_code, method.json()["code"]) == (405, "method_not_allowed")
     assert "POST" in method.headers["Allow"]
+
+
+@pytest.mark.parametrize("accept", ["application/xml", "text/html", "garbage"])
+def test_response_in_another_format_is_406(stranger, accept):
+    answer = stranger.post("/api/echo/", "{}", "application/json", headers={"accept": accept})
+    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html, */*;q=0.1", "application/*"])
+def test_json_is_acceptable_as_part_of_a_range(stranger, accept):
+    answer = stranger.post("/api/echo/", "{}", "application/json", headers={"accept": accept})
+    assert answer.status_code == 200
 
 
 def test_anonymous_api_request_gets_www_authenticate_bearer(stranger):
@@ -214,7 +229,9 @@ def test_api_sends_no_cors_headers(stranger):
     assert not [name for name in answer.headers if name.startswith("Access-Control")]
 
 
-def test_schema_covers_paths_and_errors(stranger):
+def test_schema_covers_paths_and_errors(stranger, monkeypatch):
+    # The schema is built once per process, and other tests need that of the real URLs.
+    monkeypatch.setattr(SharedSchemaGenerator, "_made", {})
     schema = stranger.get("/api/schema/?format=json").json()
     assert {"/api/register/", "/api/token/", "/api/me/"} <= set(schema["paths"])
     refusals = schema["paths"]["/api/me/"]["get"]["responses"]["4XX"]

@@ -405,3 +405,15 @@ def test_invalid_limit_fails_the_system_check(settings):
     settings.LIMITS = {"knock": "3/m", "other": "often"}
     found = limits_can_be_read(None)
     assert [(error.id, "LIMIT_OTHER" in error.msg) for error in found] == [("chatty.E008", True)]
+
+
+def test_tokens_left_are_counted_without_taking_any(buckets, clock):
+    door = Bucket("knock", b"a", Rate(4, 2.0))
+    assert buckets.left(door) == 4
+    buckets.take([door], 3)
+    assert [buckets.left(door), buckets.left(door)] == [1, 1]
+    clock.now += 0.5
+    assert buckets.left(door) == 2
+    clock.now += 60
+    assert buckets.left(door) == 4
+    assert len(buckets) == 1

@@ -10,6 +10,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
 from chatty.api.views import SharedSchemaGenerator
+from chatty.common.errors import CODES
 
 MANY = 24
 
@@ -73,18 +74,18 @@ def test_components_are_made_from_the_structs(client):
     assert plain <= components.keys()
     assert not [name for name in components if name.endswith("Out")]
     message = components["Message"]["properties"]
-    assert set(components["Message"]["required"]) == message.keys()
+    assert set(components["Message"]["required"]) == message.keys() - {"files"}
     assert message["created_at"] == {"type": "string", "format": "date-time"}
     assert message["deleted_at"] == {"type": "string", "format": "date-time", "nullable": True}
-    assert message["kind"] == {"$ref": "#/components/schemas/MessageKindEnum"}
+    assert (message["kind"]["type"], "enum" in message["kind"]) == ("string", False)
+    assert "`renamed`" in message["kind"]["description"]
     assert message["author"] == {
         "allOf": [{"$ref": "#/components/schemas/Person"}],
         "nullable": True,
     }
     conversation = components["Conversation"]["properties"]
     assert conversation["last_text_at"] == {"type": "string", "format": "date-time"}
-    # One component for responses and requests.
-    assert conversation["role"]["allOf"] == [{"$ref": "#/components/schemas/RoleEnum"}]
+    assert conversation["role"]["x-extensible-enum"] == ["owner", "admin", "member"]
     change = components["PatchedRoleChangeRequest"]["properties"]
     assert change["role"] == {"$ref": "#/components/schemas/RoleEnum"}
     assert "`owner`" in components["RoleEnum"]["description"]
@@ -97,3 +98,106 @@ def test_choices_are_described_in_the_language_of_the_request(client):
 
     assert "`member` - member" in roles("en")
     assert "`member` - Mitglied" in roles("de")
+
+
+@pytest.fixture
+def described(client):
+    return client.get("/api/schema/", {"format": "json"}).json()
+
+
+def shapes_in(value):
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from shapes_in(each)
+
+
+def test_choices_in_responses_are_open(described):
+    """A generated client must not fail at a kind of message or a code that a later version adds."""
+    schemas = described["components"]["schemas"]
+    for name, component in schemas.items():
+        if not name.endswith(("Request", "Enum")):
+            for shape in shapes_in(component):
+                assert "enum" not in shape, (name, shape)
+                choices = schemas.get(str(shape.get("$ref", "")).rpartition("/")[2], {})
+                assert len(choices.get("enum", ())) < 2, (name, shape)
+    # Those of requests are closed: everything else is rejected.
+    assert schemas["RoleEnum"]["enum"] == ["owner", "admin", "member"]
+
+
+def test_all_error_codes_are_described(described):
+    code = described["components"]["schemas"]["Error"]["properties"]["code"]
+    assert code["x-extensible-enum"] == list(CODES)
+    assert "`precondition_failed`" in code["description"]
+
+
+def operations_of(described):
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_bodies_are_required_where_an_empty_one_would_be_pointless(described):
+    optional = [
+        name
+        for name, operation in operations_of(described)
+        if "requestBody" in operation and not operation["requestBody"].get("required")
+    ]
+    assert sorted(optional) == [
+        "POST /api/conversations/{conversation}/join-requests/{user}/decline/",
+        "POST /api/conversations/{conversation}/leave/",
+        "POST /api/token/logout/",
+    ]
+
+
+def test_texts_have_one_description(described):
+    """Not one of a text or "", which generators turn into two classes."""
+    for name, component in described["components"]["schemas"].items():
+        for field, shape in component.get("properties", {}).items():
+            assert "oneOf" not in shape, (name, field)
+
+
+def test_operations_have_a_summary_and_a_readable_id(described):
+    ids = []
+    for name, operation in operations_of(described):
+        summary, about = operation["summary"], operation["description"]
+        assert summary[0].isupper(), name
+        assert not summary.endswith("."), name
+        assert about.startswith(summary), name
+        assert len(summary) <= 100, name
+        ids.append(operation["operationId"])
+        for word in ("partial", "retrieve", "destroy"):
+            assert word not in operation["operationId"], name
+    assert len(set(ids)) == len(ids)
+    assert {
+        *("conversations_list", "conversations_create", "conversations_get", "conversations_join"),
+        *("conversations_update", "conversations_members_add", "messages_reactions_delete"),
+        *("me_get", "me_update", "me_password_change", "users_get", "search", "index", "token"),
+    } <= set(ids)
+
+
+def test_history_and_changes_are_told_apart_by_their_type(described):
+    schemas = described["components"]["schemas"]
+    either = schemas["Messages"]
+    assert either["discriminator"] == {
+        "propertyName": "type",
+        "mapping": {
+            "history": "#/components/schemas/History",
+            "changes": "#/components/schemas/Changes",
+        },
+    }
+    for name in ("History", "Changes"):
+        assert "type" in schemas[name]["required"]
+        kinds = schemas[name]["properties"]["type"]["$ref"].rpartition("/")[2]
+        assert schemas[kinds]["enum"] == [name.lower()]
+
+
+def test_documentation_is_a_page_like_the_others(client):
+    """With a skip link and the theme's colours; the style sheet of Swagger UI is in a layer below ours."""
+    page = client.get("/api/docs/").content.decode()
+    assert 'href="#main"' in page
+    assert 'data-theme="system"' in page
+    assert "css/api_docs.css" in page
+    assert "swagger-ui.css" not in page

@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from chatty.common import threads as threads_module
 from chatty.common.threads import DatabaseThreads
@@ -26,6 +26,21 @@ async def test_results_and_exceptions_are_passed_on(threads: DatabaseThreads):
         await threads.run(divmod, 7, 0)
     names = await asyncio.gather(*[threads.run(threading.current_thread) for _ in range(20)])
     assert {thread.name for thread in names} <= {"test_0", "test_1"}
+
+
+async def test_job_is_repeated_until_the_database_can_be_reached(threads, monkeypatch, caplog):
+    monkeypatch.setattr(threads_module, "RETRY_SECONDS", 0.0)
+    errors = [OperationalError("down"), OperationalError("down")]
+
+    def job() -> str:
+        if errors:
+            raise errors.pop()
+        return "done"
+
+    assert await threads.run_until_done(job) == "done"
+    assert caplog.text.count("test is waiting for the database: OperationalError") == 1
+    with pytest.raises(ZeroDivisionError):
+        await threads.run_until_done(divmod, 7, 0)
 
 
 async def test_cancelled_job_runs_to_its_end_or_not_at_all():

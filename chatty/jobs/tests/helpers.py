@@ -1,9 +1,16 @@
-"""Jobs and deliveries in tests without a worker."""
+"""Jobs and deliveries in tests, with and without a worker."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from types import ModuleType
+
+import pytest
 from django.utils import timezone
 
+from chatty.common.threads import DatabaseThreads
 from chatty.jobs import deliveries, queue
 
 
@@ -37,3 +44,27 @@ def send_waiting() -> int:
         else:
             deliveries.finish(claimed, sent=prepared is not None)
     return len(found)
+
+
+async def eventually(threads: DatabaseThreads, condition: Callable[[], object]) -> None:
+    """Wait until a condition is met. It may read the database."""
+    async with asyncio.timeout(15):
+        while not await threads.run(condition):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def watch_idle(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> Callable[[], Awaitable[bool]]:
+    """Return a coroutine function that waits until a worker has found nothing to do. `module`: the one
+    with the sweep_delay() of the worker."""
+    idle = threading.Event()
+    sweep_delay = module.sweep_delay
+
+    def watched(*args: object) -> float:
+        seconds: float = sweep_delay(*args)
+        idle.set()
+        return seconds
+
+    monkeypatch.setattr(module, "sweep_delay", watched)
+    return lambda: asyncio.to_thread(idle.wait, 10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,23 +15,6 @@ from chatty.jobs.models import Delivery, Destination, Job
 from tests.html import visible
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin(root) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
-
-
-@pytest.fixture
-def staff(root) -> Client:
-    """Someone who may look, but not operate."""
-    root.is_superuser = False
-    root.save()
-    client = Client()
-    client.force_login(root)
-    return client
 
 
 @pytest.fixture
@@ -88,6 +72,16 @@ def test_dropping_asks_first(admin, delivery):
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.parametrize("from_list", [True, False])
+def test_recurring_job_that_is_dropped_begins_again(admin, job, from_list):
+    if from_list:
+        post(admin, job, "delete_selected", post="yes")
+    else:
+        admin.post(url(Job, "delete", job.pk), {"post": "yes"})
+    assert not Job.objects.filter(set_aside_at__isnull=False).exists()
+    assert Job.objects.filter(name=job.name).count() == 1
+
+
 def test_unreachable_destinations_are_tried_again(admin):
     later = timezone.now() + timedelta(hours=1)
     row = Destination.objects.create(
@@ -105,8 +99,27 @@ def test_filters_are_restricted(admin, delivery):
     assert guess.status_code == 400 or "e=1" in guess.request["QUERY_STRING"]
 
 
-def test_operating_needs_a_permission(staff, job, delivery):
+def test_each_permission_is_needed(root, admin, job, delivery):
+    root.is_superuser = False
+    root.save()
     for row in (job, delivery):
-        assert staff.get(url(type(row))).status_code == 403
-        assert staff.post(url(type(row)), {"action": "try_again"}).status_code == 403
-    assert "Deliveries" not in visible(staff.get(reverse("admin:index")))
+        assert admin.get(url(type(row))).status_code == 403
+        assert admin.post(url(type(row)), {"action": "try_again"}).status_code == 403
+    assert "Deliveries" not in visible(admin.get(reverse("admin:index")))
+
+    root.user_permissions.set(permissions("view_job", "view_delivery"))
+    for row in (job, delivery):
+        assert admin.get(url(type(row))).status_code == 200
+        post(admin, row, "try_again")
+        row.refresh_from_db()
+        assert row.set_aside_at is not None
+
+    root.user_permissions.add(*permissions("change_job", "change_delivery"))
+    for row in (job, delivery):
+        post(admin, row, "try_again")
+        row.refresh_from_db()
+        assert row.set_aside_at is None
+
+
+def permissions(*names: str) -> list[Permission]:
+    return list(Permission.objects.filter(content_type__app_label="jobs", codename__in=names))

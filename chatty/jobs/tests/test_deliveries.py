@@ -11,12 +11,11 @@ import pytest
 from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
-from chatty.common.threads import DatabaseThreads
 from chatty.jobs import claims, deliveries, delivery_worker, statistics, wakeups
 from chatty.jobs.deliveries import DestinationError, PostponedError, RefusedError
 from chatty.jobs.delivery_worker import Deliveries
 from chatty.jobs.models import Delivery, Destination
-from chatty.jobs.tests.helpers import purge, send_waiting
+from chatty.jobs.tests.helpers import eventually, purge, send_waiting, watch_idle
 from chatty.ops import metrics
 
 KIND = "letter"
@@ -80,6 +79,20 @@ class TestRows:
         deliver("one")
         Delivery.objects.update(kind="parcel")
         assert send_waiting() == 0
+
+    def test_unknown_template_is_an_error_and_left_to_other_versions(self, post):
+        deliveries._kinds.clear()
+        templates = {"one"}
+        deliveries.register(KIND, post.prepare, post.send, templates=templates)
+        templates.add("two")
+        with pytest.raises(LookupError):
+            deliver("three")
+        for template in ("one", "two"):
+            deliver(template)
+        Delivery.objects.filter(template="one").update(template="three")
+        assert send_waiting() == 1
+        assert post.sent == ["two"]
+        assert Delivery.objects.get().failures == 0
 
     def test_unreachable_destination_delays_all_its_deliveries_and_no_others(self, post):
         for template in ("one", "two"):
@@ -190,6 +203,27 @@ class TestRows:
         assert deliveries.try_again([row]) == 1
         assert send_waiting() == 1
 
+    def test_trying_again_does_not_wait_for_the_destination(self, post):
+        row = deliver("one")
+        deliver("three", "elsewhere")
+        post.errors = {
+            "one": [DestinationError("down")],
+            "three": [DestinationError("down")],
+        }
+        assert send_waiting() == 2
+        assert deliveries.try_again([row]) == 1
+        assert send_waiting() == 1
+        assert post.sent == ["one"]
+        assert Destination.objects.get().name == "elsewhere"
+
+    def test_trying_a_destination_again_does_not_wait_for_its_deliveries(self, post):
+        deliver("one")
+        post.errors = {"one": [DestinationError("down")]}
+        assert [send_waiting(), send_waiting()] == [1, 0]
+        assert deliveries.try_destinations_again(Destination.objects.all()) == 1
+        assert send_waiting() == 1
+        assert post.sent == ["one"]
+
     def test_retries_last_for_more_than_a_day(self):
         delays = [claims.retry_delay(n) for n in range(1, Delivery.FAILURES_MAX)]
         assert sum(delays, timedelta()) > deliveries.EXPIRES_AFTER
@@ -210,6 +244,15 @@ class TestRows:
         Delivery.objects.filter(template="old").update(set_aside_at=now - timedelta(days=31))
         purge("deliveries")
         assert Delivery.objects.get().template == "recent"
+
+    def test_destination_is_forgotten_when_nothing_waits_for_it(self, post):
+        for name in ("a", "b"):
+            row = deliver(name, name)
+            post.errors[name] = [DestinationError("down")]
+        send_waiting()
+        Delivery.objects.filter(pk=row.pk).update(set_aside_at=timezone.now())
+        purge("destinations")
+        assert Destination.objects.get().name == "a"
 
     def test_places_are_limited_and_shared_by_destinations(self, post):
         for destination in ("a", "b", "c"):
@@ -238,13 +281,6 @@ class TestRows:
         assert metrics.DELIVERIES_WAITING.labels(KIND)._value.get() == 0
 
 
-@pytest.fixture
-async def threads():
-    threads = DatabaseThreads(2, "test-deliveries")
-    yield threads
-    await asyncio.get_running_loop().run_in_executor(None, threads.close)
-
-
 class Running:
     """Workers, as in several processes. `go`: lets hanging deliveries end."""
 
@@ -267,10 +303,8 @@ class Running:
         for task in worker._running.values():
             task.cancel()
 
-    async def until(self, condition, seconds=15.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not await self.threads.run(condition):  # noqa: ASYNC110  # in the database
-                await asyncio.sleep(0.02)
+    async def until(self, condition) -> None:
+        await eventually(self.threads, condition)
 
     async def stop(self) -> None:
         self.go.set()
@@ -297,8 +331,9 @@ class TestWorker:
         self, post, running, monkeypatch
     ):
         monkeypatch.setattr(claims, "IDLE_SWEEP_SECONDS", 60.0)
+        until_idle = watch_idle(monkeypatch, deliveries)
         running.start()
-        await asyncio.sleep(0.3)
+        assert await until_idle()
 
         def roll_back():
             with transaction.atomic():
@@ -312,9 +347,10 @@ class TestWorker:
 
     async def test_lost_wake_up_is_a_delay(self, post, running, monkeypatch):
         monkeypatch.setattr(claims, "IDLE_SWEEP_SECONDS", 0.1)
-        monkeypatch.setattr(wakeups.Bells, "ring", lambda self: None)
+        monkeypatch.setattr(wakeups.Wakeups, "send", lambda self: None)
+        until_idle = watch_idle(monkeypatch, deliveries)
         running.start()
-        await asyncio.sleep(0.3)
+        assert await until_idle()
         await running.threads.run(deliver, "one")
         await running.until(none_left)
 
@@ -331,7 +367,7 @@ class TestWorker:
         async def send(template):
             await asyncio.sleep(60)
 
-        deliveries.unregister(KIND)
+        deliveries._kinds.clear()
         deliveries.register(KIND, post.prepare, send)
         await running.threads.run(deliver, "one")
         running.start(send_seconds=0.1)
@@ -349,12 +385,20 @@ class TestWorker:
     async def test_claim_is_extended_while_it_is_sent(self, post, running, monkeypatch):
         monkeypatch.setattr(deliveries, "LEASE_SECONDS", 0.6)
         monkeypatch.setattr(delivery_worker, "EXTEND_SECONDS", 0.1)
-        monkeypatch.setattr(claims, "IDLE_SWEEP_SECONDS", 0.1)
+        monkeypatch.setattr(claims, "SWEEP_SECONDS", 0.1)
+        extended = []
+        real_extend = claims.extend
+
+        def extend(*given, **named):
+            real_extend(*given, **named)
+            extended.append(given)
+
+        monkeypatch.setattr(claims, "extend", extend)
         post.hook = lambda template: running.go.wait(20)
         await running.threads.run(deliver, "one")
         running.start()
         running.start()
-        await asyncio.sleep(2)
+        await running.until(lambda: len(extended) >= 10)
         running.go.set()
         await running.until(none_left)
         assert post.sent == ["one"]
@@ -405,7 +449,7 @@ class TestWorker:
         await running.until(none_left)
         assert post.sent == ["one"]
 
-    async def test_late_process_changes_nothing(self, post, running, monkeypatch):
+    async def test_late_process_changes_nothing(self, post, running, monkeypatch, caplog):
         """Its claim runs out, and another process sends and removes the delivery."""
         monkeypatch.setattr(deliveries, "LEASE_SECONDS", 0.3)
         monkeypatch.setattr(delivery_worker, "EXTEND_SECONDS", 60.0)
@@ -424,7 +468,8 @@ class TestWorker:
         running.start()
         await running.until(none_left)
         running.go.set()
-        await running.until(lambda: len(post.sent) == 2)
+        await running.until(lambda: "ran out" in caplog.text)
+        assert post.sent == ["one", "one"]
 
     async def test_stop_waits_for_what_is_being_sent(self, post, running):
         sending = threading.Event()
@@ -446,6 +491,24 @@ class TestWorker:
             lambda: list(Delivery.objects.values_list("claim", "failures"))
         )
         assert left == [("", 0)] * (20 - len(post.sent))
+
+    async def test_fault_of_a_delivery_does_not_fail_the_stop(
+        self, post, running, monkeypatch, caplog
+    ):
+        def finish(*_, **__):
+            raise ValueError
+
+        monkeypatch.setattr(deliveries, "finish", finish)
+        sending = threading.Event()
+        post.hook = lambda template: sending.set() or running.go.wait(20)
+        await running.threads.run(deliver, "one")
+        worker = running.start()
+        await running.until(sending.is_set)
+        stop = asyncio.create_task(worker.stop())
+        await worker._ended.wait()
+        running.go.set()
+        await stop
+        assert "could not be handled" in caplog.text
 
     async def test_stop_does_not_wait_for_a_hanging_server(self, post, running, monkeypatch):
         monkeypatch.setattr(delivery_worker, "STOP_SECONDS", 0.2)

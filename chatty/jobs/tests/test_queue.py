@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
-from chatty.common.threads import DatabaseThreads
-from chatty.jobs import claims, queue, wakeups, worker
+from chatty.jobs import claims, queue, statistics, wakeups, worker
 from chatty.jobs.models import Job
-from chatty.jobs.tests.helpers import run_jobs
+from chatty.jobs.tests.helpers import eventually, run_jobs, watch_idle
+from chatty.ops import metrics
 
 NAME = "boil"
 
@@ -36,15 +36,15 @@ class Kettle:
 
 @pytest.fixture(autouse=True)
 def _no_other_jobs(monkeypatch):
+    """What a test registers is removed at its end, too."""
     monkeypatch.setattr(queue, "_registered", {})
 
 
 @pytest.fixture
-def kettle() -> Iterator[Kettle]:
+def kettle() -> Kettle:
     kettle = Kettle()
     queue.register(NAME, kettle)
-    yield kettle
-    queue.unregister(NAME)
+    return kettle
 
 
 def make_due() -> None:
@@ -83,10 +83,7 @@ class TestQueue:
         queue.enqueue(NAME, {"cups": 1}, key="a")
         queue.enqueue(NAME, {"cups": 2}, key="b")
         assert run_jobs() == 2
-        assert kettle.calls == [{"cups": 2}, {"cups": 1}] or kettle.calls == [
-            {"cups": 1},
-            {"cups": 2},
-        ]
+        assert kettle.calls == [{"cups": 1}, {"cups": 2}]
 
     def test_job_that_is_asked_for_while_it_runs_runs_again(self, kettle):
         queue.enqueue(NAME, key="a")
@@ -168,25 +165,41 @@ class TestQueue:
             assert (prepared, cups) == (3, 2)
 
         queue.register("steep", function, prepare=prepare)
-        try:
-            queue.enqueue("steep", {"cups": 2})
-            run_jobs()
-        finally:
-            queue.unregister("steep")
+        queue.enqueue("steep", {"cups": 2})
+        run_jobs()
         assert depths == [depths[1] - 1, depths[1]]
         assert not Job.objects.exists()
 
+    def test_metrics_count_the_time_of_the_step_and_not_of_the_job(self, kettle):
+        queue.enqueue(NAME)
+        Job.objects.update(
+            created_at=timezone.now() - timedelta(days=30),
+            due_at=timezone.now() - timedelta(seconds=100),
+        )
+        age = metrics.JOBS_AGE.labels(NAME)._value
+        (job,) = queue.claim(1)
+        statistics.update_metrics()
+        assert 100 <= age.get() < 1000
+        claims.fail(job, ValueError())
+        statistics.update_metrics()
+        assert age.get() == 0
+        assert metrics.JOBS_WAITING.labels(NAME)._value.get() == 1
+
+    def test_metrics_of_work_that_is_not_due(self, kettle):
+        queue.enqueue(NAME)
+        Job.objects.update(due_at=timezone.now() + timedelta(seconds=100))
+        statistics.update_metrics()
+        assert metrics.JOBS_AGE.labels(NAME)._value.get() == 0
+        assert metrics.JOBS_WAITING.labels(NAME)._value.get() == 0
+
     def test_recurring_job_exists_once(self):
         queue.register("rinse", lambda: queue.again(60), recurring=True)
-        try:
-            queue.ensure_recurring()
-            queue.ensure_recurring()
-            assert run_jobs() == 1
-            assert run_jobs() == 0
-            queue.ensure_recurring()
-            assert run_jobs() == 0
-        finally:
-            queue.unregister("rinse")
+        queue.ensure_recurring()
+        queue.ensure_recurring()
+        assert run_jobs() == 1
+        assert run_jobs() == 0
+        queue.ensure_recurring()
+        assert run_jobs() == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -196,6 +209,17 @@ class TestTransactions:
             queue.enqueue(NAME, key="a")
             raise ValueError("no")
         assert run_jobs() == 0
+
+    def test_failing_wake_up_does_not_fail_the_commit(self, kettle, monkeypatch, caplog):
+        def send(self):
+            raise RuntimeError("no")
+
+        monkeypatch.setattr(wakeups.Wakeups, "send", send)
+        queue.enqueue(NAME)
+        with transaction.atomic():
+            queue.enqueue(NAME)
+        assert caplog.text.count("Error calling") == 2
+        assert run_jobs() == 2
 
     def test_same_key_from_many_threads_is_one_job(self, kettle):
         start = threading.Barrier(4)
@@ -265,57 +289,44 @@ class TestTransactions:
         assert not Job.objects.exists()
 
 
-@pytest.fixture
-async def threads():
-    threads = DatabaseThreads(2, "test-jobs")
-    yield threads
-    await asyncio.get_running_loop().run_in_executor(None, threads.close)
+def test_wake_up_of_a_worker_whose_loop_has_ended_does_nothing():
+    async def make():
+        return wakeups.ThreadsafeEvent()
+
+    asyncio.run(make()).set()
 
 
-async def eventually(threads, condition, seconds=15.0):
-    async with asyncio.timeout(seconds):
-        while not await threads.run(condition):  # noqa: ASYNC110  # in the database
-            await asyncio.sleep(0.02)
+@asynccontextmanager
+async def working(threads, number=1):
+    """Run workers, as in several processes."""
+    workers = [worker.Jobs(threads) for _ in range(number)]
+    tasks = [asyncio.create_task(each.run()) for each in workers]
+    try:
+        yield workers
+    finally:
+        for task in tasks:
+            task.cancel()
+        for each in workers:
+            await each.stop()
 
 
 @pytest.mark.django_db(transaction=True)
 class TestWorker:
-    async def test_commit_wakes_the_worker(self, kettle, threads, monkeypatch):
-        monkeypatch.setattr(claims, "IDLE_SWEEP_SECONDS", 60.0)
-        jobs = worker.Jobs(threads)
-        task = asyncio.create_task(jobs.run())
-        try:
-            await asyncio.sleep(0.3)
+    @pytest.mark.parametrize("woken", [True, False], ids=["woken", "by-a-sweep"])
+    async def test_worker_that_waits_finds_a_new_job(self, kettle, threads, monkeypatch, woken):
+        monkeypatch.setattr(claims, "IDLE_SWEEP_SECONDS", 60.0 if woken else 0.1)
+        if not woken:
+            monkeypatch.setattr(wakeups.Wakeups, "send", lambda self: None)
+        until_idle = watch_idle(monkeypatch, claims)
+        async with working(threads):
+            assert await until_idle()
             await threads.run(queue.enqueue, NAME)
             await eventually(threads, lambda: kettle.calls)
-        finally:
-            task.cancel()
-            await jobs.stop()
-
-    async def test_lost_wake_up_is_a_delay(self, kettle, threads, monkeypatch):
-        monkeypatch.setattr(claims, "IDLE_SWEEP_SECONDS", 0.1)
-        monkeypatch.setattr(wakeups.Bells, "ring", lambda self: None)
-        jobs = worker.Jobs(threads)
-        task = asyncio.create_task(jobs.run())
-        try:
-            await asyncio.sleep(0.3)
-            await threads.run(queue.enqueue, NAME)
-            await eventually(threads, lambda: kettle.calls)
-        finally:
-            task.cancel()
-            await jobs.stop()
 
     async def test_two_workers_share_the_work(self, kettle, threads):
         await threads.run(lambda: [queue.enqueue(NAME, {"number": n}) for n in range(60)])
-        workers = [worker.Jobs(threads), worker.Jobs(threads)]
-        tasks = [asyncio.create_task(each.run()) for each in workers]
-        try:
+        async with working(threads, 2):
             await eventually(threads, lambda: not Job.objects.exists())
-        finally:
-            for task in tasks:
-                task.cancel()
-            for each in workers:
-                await each.stop()
         assert sorted(call["number"] for call in kettle.calls) == list(range(60))
 
     async def test_failing_job_does_not_keep_others_waiting(self, kettle, threads):
@@ -323,16 +334,10 @@ class TestWorker:
             raise ValueError
 
         queue.register("spill", fail)
-        try:
-            await threads.run(queue.enqueue, "spill")
-            await threads.run(queue.enqueue, NAME)
-            jobs = worker.Jobs(threads)
-            task = asyncio.create_task(jobs.run())
+        await threads.run(queue.enqueue, "spill")
+        await threads.run(queue.enqueue, NAME)
+        async with working(threads):
             await eventually(threads, lambda: kettle.calls)
-            task.cancel()
-            await jobs.stop()
-        finally:
-            queue.unregister("spill")
 
     async def test_stop_finishes_the_step_and_gives_the_rest_back(self, kettle, threads):
         inside, go = threading.Event(), threading.Event()
@@ -343,13 +348,11 @@ class TestWorker:
 
         kettle.results = [step] * 10
         await threads.run(lambda: [queue.enqueue(NAME) for _ in range(5)])
-        jobs = worker.Jobs(threads)
-        task = asyncio.create_task(jobs.run())
-        await asyncio.to_thread(inside.wait, 10)
-        stop = asyncio.create_task(jobs.stop())
-        await asyncio.sleep(0.1)
-        go.set()
-        await stop
-        task.cancel()
-        rows = await threads.run(lambda: list(Job.objects.values_list("claim", "failures")))
-        assert rows == [("", 0)] * 4
+        async with working(threads) as (jobs,):
+            await asyncio.to_thread(inside.wait, 10)
+            stop = asyncio.create_task(jobs.stop())
+            await asyncio.sleep(0)  # it has begun
+            go.set()
+            await stop
+            rows = await threads.run(lambda: list(Job.objects.values_list("claim", "failures")))
+            assert rows == [("", 0)] * 4

@@ -20,6 +20,7 @@ from accounts.models import User, normal_email
 from chatty.conf import env
 from chatty.ops import databases, failures
 from conversations import actions
+from conversations.invitations.actions import create_setup_invitation
 from conversations.models import Conversation
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none that look alike in a terminal
@@ -163,3 +164,5 @@ def welcome(admin: User) -> None:
     ]
     for number, sentence in enumerate(sentences):
         actions.send_message(admin, conversation.pk, key=f"welcome-{number}", body=sentence)
+    actions.set_welcome(conversation.pk)
+    create_setup_invitation(admin, conversation.pk)  # its link is shown in the conversation
