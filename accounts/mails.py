@@ -10,6 +10,7 @@ import smtplib
 from collections.abc import Callable, Mapping
 from email.utils import parseaddr
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -35,14 +36,22 @@ def register(name: str, template: Template) -> None:
     _templates[name] = template
 
 
-def send_later(template: str, data: Mapping[str, Any], *, ordering: str = "") -> None:
+def send_later(template: str, data: Mapping[str, Any]) -> None:
     """Send an email after the commit of the current transaction.
 
     `data`: for the template, as JSON. Only ids, addresses and settings: no words, links or tokens.
     """
-    if template not in _templates:
-        raise LookupError(f"There is no template {template!r}.")
-    deliveries.deliver(KIND, DESTINATION, template, data, ordering=ordering)
+    deliveries.deliver(KIND, DESTINATION, template, data)
+
+
+def send_now(mail: EmailMessage) -> None:
+    """Send an email that someone waits for. Raises DestinationError, RefusedError or PostponedError."""
+    _send(mail)
+
+
+def context_of(site: str) -> dict[str, Any]:
+    """Return what the templates of all emails need. `site`: the base URL of links in it."""
+    return {"host": urlsplit(site).netloc, "site": site}
 
 
 def _prepare(delivery: Delivery) -> EmailMessage | None:
@@ -92,4 +101,4 @@ def _is_permanent(code: int) -> bool:
     return 500 <= code < 600
 
 
-deliveries.register(KIND, _prepare, _send)
+deliveries.register(KIND, _prepare, _send, templates=_templates)

@@ -54,7 +54,7 @@ class SignInMiddleware:
 
 
 class PreferencesMiddleware:
-    """Applies language, time zone, theme and contrast of the user's profile.
+    """Applies language, time zone, theme, contrast and density of the user's profile.
 
     The defaults, also for visitors, are the browser's language (set by Django's LocaleMiddleware),
     the server's time zone and the system's theme and contrast.
@@ -70,6 +70,7 @@ class PreferencesMiddleware:
         user = request.user
         # For templates that must not query the database, such as error pages.
         request.theme, request.contrast = user.theme, user.contrast  # type: ignore[attr-defined]
+        request.density = user.density  # type: ignore[attr-defined]
         with timezone.override(user.zone):
             if user.language not in dict(settings.LANGUAGES):
                 return self.get_response(request)

@@ -9,8 +9,9 @@ from functools import cache
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, User, normal_email
+from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, SignUpRequest, User, normal_email
 from chatty.common.errors import ChatError
+from chatty.common.folded_names import contains_all
 from chatty.common.numbers import NUMBER_MAX
 from chatty.common.rows import attach, column_count, columns_of, instance_from_row, instance_maker
 from chatty.common.text import too_long
@@ -29,12 +30,21 @@ def user_by_email(email: str) -> User | None:
     return User.objects.filter(email=email).first()
 
 
+def sign_up_request_of(email: str) -> SignUpRequest | None:
+    """Return the latest request for an account with this address. `email` can be any text."""
+    email = normal_email(email)
+    if len(email) > EMAIL_MAX or not email.isprintable():
+        return None
+    return SignUpRequest.objects.filter(email=email).order_by("-pk").first()
+
+
 def active_users(ids: Iterable[int]) -> QuerySet[User]:
     return User.objects.filter(pk__in=list(ids), is_active=True)
 
 
 def find_people(text: str) -> QuerySet[User]:
-    """Return the active people whose names contain every word of `text`, ordered by name.
+    """Return the active people whose names contain every word of `text`, in any case and with or without
+    accents, ordered by name.
 
     Email addresses are not searched: that would reveal who has an account.
     Raises ChatError("too_long", fields "q") for a text longer than any name: SQLite rejects long
@@ -43,11 +53,7 @@ def find_people(text: str) -> QuerySet[User]:
     if len(text) > NAME_MAX:
         sentence = too_long(len(text), NAME_MAX)
         raise ChatError("too_long", sentence, fields={"q": [sentence]})
-    people = User.objects.filter(is_active=True)
-    # No name contains NUL, and PostgreSQL raises an error for it.
-    for word in text.replace("\0", "").split():
-        people = people.filter(name__icontains=word)
-    return people.order_by("name", "pk")
+    return User.objects.filter(contains_all(text), is_active=True).order_by("name", "pk")
 
 
 def people_page(text: str, *, limit: int, after: tuple[str, int] | None = None) -> list[User]:
@@ -57,6 +63,16 @@ def people_page(text: str, *, limit: int, after: tuple[str, int] | None = None) 
         name, pk = after
         people = people.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
     return list(people[:limit])
+
+
+def people_with(ids: Iterable[int]) -> list[User]:
+    """Return those of the people with these ids that are active, ordered by name."""
+    return list(active_users(ids).order_by("name", "pk"))
+
+
+def people_with_accounts(ids: Iterable[int]) -> list[User]:
+    """Return the people with these ids, also those whose account is closed."""
+    return list(User.objects.filter(pk__in=list(ids)).order_by("name", "pk"))
 
 
 def get_sign_in(sid: str, kind: str) -> SignIn | None:

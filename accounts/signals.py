@@ -16,6 +16,15 @@ ACCOUNT_CLOSED = 4403
 # Sent with `user_id` when a user's name, colour or picture has changed.
 profile_changed = Signal()
 
+# Sent with `user_id` after an account was created by someone who signed up.
+account_created = Signal()
+
+# Sent with `user_id` when an account is being deactivated, in that transaction.
+account_closing = Signal()
+
+# Sent with `user_id` when an account is being reactivated, in that transaction.
+account_reopened = Signal()
+
 # Sent when sign-ins have ended, with the keyword arguments of announce_ended(). `sids=None` means
 # all sign-ins of the user except `except_sid`. `code` is one of the two above.
 sign_ins_ended = Signal()
@@ -33,6 +42,12 @@ def announce_ended(
         except_sid=except_sid,
         code=code,
     )
+    transaction.on_commit(send, robust=True)
+
+
+def announce_account(user_id: int) -> None:
+    """Send `account_created` after the commit. A failing receiver is logged, not raised."""
+    send = partial(account_created.send_robust, sender=User, user_id=user_id)
     transaction.on_commit(send, robust=True)
 
 

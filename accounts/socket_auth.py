@@ -1,9 +1,10 @@
 """Authentication of the WebSocket handshake, independent of the socket itself.
 
 Any site can make a browser open a socket with our cookie, so a cookie is accepted only with an
-Origin that is ours. Programs send no Origin, but a Bearer token. A request with a token is
-authenticated by the token alone. Opening a socket never signs anyone out: the only write here
-records that a token has been used.
+Origin that is ours. Programs send no Origin, but a Bearer token. Scripts of other sites can't set
+headers for a socket: if API_ORIGINS lists them, they send the token in the first frame. A request
+with a token is authenticated by the token alone. Opening a socket never signs anyone out: the only
+write here records that a token has been used.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -27,13 +27,19 @@ from accounts.models import SignIn, User
 from accounts.queries import require_live, valid_sids
 from accounts.sessions import sign_in_of
 from chatty.common.errors import ChatError
+from chatty.common.origins import Origin, is_listed, parse_origin
 
-__all__ = ["SocketIdentity", "identify", "language", "origin_verdict", "renew", "valid_sids"]
+__all__ = [
+    "SocketIdentity",
+    "identify",
+    "language",
+    "origin_verdict",
+    "renew",
+    "sends_token_later",
+    "valid_sids",
+]
 
 Scope = Mapping[str, Any]
-Origin = tuple[str, str, int]  # scheme, host, port
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +52,30 @@ class SocketIdentity:
     expires_at: float
 
 
-def origin_verdict(scope: Scope) -> Literal["same", "absent", "foreign"]:
+def origin_verdict(scope: Scope) -> Literal["same", "absent", "listed", "foreign"]:
     """Compare the Origin header with ours. "same" includes CSRF_TRUSTED_ORIGINS. No queries.
 
-    Scheme, host and port must match. Headers of trusted proxies are already applied to the scope.
+    "listed": in API_ORIGINS, and not the same. Its cookies are ignored. Scheme, host and port must
+    match. Headers of trusted proxies are already applied to the scope.
     """
     given = _headers(scope, b"origin")
     if not given:
         return "absent"
-    origin = _parsed_origin(given[0]) if len(given) == 1 else None
+    origin = parse_origin(given[0]) if len(given) == 1 else None
     if origin is None:
         return "foreign"
-    return "same" if origin == _own_origin(scope) or _is_trusted(origin) else "foreign"
+    if origin == _own_origin(scope) or is_listed(origin, settings.CSRF_TRUSTED_ORIGINS):
+        return "same"
+    return "listed" if is_listed(origin, settings.API_ORIGINS) else "foreign"
 
 
-def identify(scope: Scope) -> SocketIdentity:
-    """Return who opens this socket. At most two queries.
+def sends_token_later(scope: Scope) -> bool:
+    """Return whether the first frame must be `auth`: browsers can't set headers for a socket."""
+    return origin_verdict(scope) == "listed" and not _headers(scope, b"authorization")
+
+
+def identify(scope: Scope, first_token: str | None = None) -> SocketIdentity:
+    """Return who opens this socket. At most two queries. `first_token`: that of the first frame.
 
     Raises ChatError("unauthenticated" | "token_invalid" | "account_closed"). Callers should reject
     foreign origins first; here their cookies are ignored.
@@ -69,7 +83,7 @@ def identify(scope: Scope) -> SocketIdentity:
     given = _headers(scope, b"authorization")
     if len(given) > 1:
         raise ChatError("token_invalid")
-    token = tokens.bearer_of(given[0] if given else None)
+    token = first_token or tokens.bearer_of(given[0] if given else None)
     if token is not None:
         with failures.log_failure(scope, "socket"):
             return _by_token(token)
@@ -138,35 +152,7 @@ def _own_origin(scope: Scope) -> Origin | None:
     if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
         return None
     secure = scope.get("scheme") in {"wss", "https"}
-    return _parsed_origin(f"{'https' if secure else 'http'}://{hosts[0]}")
-
-
-def _is_trusted(origin: Origin) -> bool:
-    return any(_matches(origin, pattern) for pattern in settings.CSRF_TRUSTED_ORIGINS)
-
-
-def _matches(origin: Origin, pattern: str) -> bool:
-    """As in Django's CSRF check: exact, or any subdomain for "https://*.example.org"."""
-    trusted = _parsed_origin(pattern.replace("://*.", "://", 1))
-    if trusted is None or (trusted[0], trusted[2]) != (origin[0], origin[2]):
-        return False
-    if "://*." in pattern:
-        return origin[1].endswith(f".{trusted[1]}")
-    return origin[1] == trusted[1]
-
-
-def _parsed_origin(text: str) -> Origin | None:
-    """Parse scheme://host[:port]. Returns None for anything else, including "null"."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
-        return None
-    if parts.path or parts.query or parts.fragment:
-        return None
-    return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
+    return parse_origin(f"{'https' if secure else 'http'}://{hosts[0]}")
 
 
 def _headers(scope: Scope, wanted: bytes) -> list[str]:

@@ -13,8 +13,9 @@ and the signing key.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
@@ -100,8 +101,13 @@ class RefreshToken(_SignInToken, simple.RefreshToken):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
+    """`expires_in` and `refresh_expires_in`: for how many more seconds each token is valid. A pair that is
+    returned again has fewer."""
+
     access: str
     refresh: str
+    expires_in: int = field(compare=False)
+    refresh_expires_in: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,13 @@ def _pair(sign_in: SignIn, *, issued_at: datetime) -> Pair:
     access["jti"] = _access_jti(sign_in.refresh_jti)
     access.set_iat(at_time=issued_at)
     access.set_exp(from_time=issued_at)
-    return Pair(access=str(access), refresh=str(refresh))
+    now = time.time()
+    return Pair(
+        access=str(access),
+        refresh=str(refresh),
+        expires_in=max(0, math.ceil(access["exp"] - now)),
+        refresh_expires_in=max(0, math.ceil(refresh["exp"] - now)),
+    )
 
 
 def _access_jti(refresh_jti: str) -> str:

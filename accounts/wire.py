@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
 from accounts.models import User
+from chatty.common.entity_tags import entity_tag
 from chatty.common.structs import NextPage
 
 
@@ -25,6 +27,17 @@ class PersonOut(msgspec.Struct, frozen=True):
     ]
 
 
+class StatusOut(msgspec.Struct, frozen=True):
+    """What a person is up to."""
+
+    emoji: str
+    text: str
+    until: Annotated[
+        Annotated[datetime, msgspec.Meta(tz=True)] | None,
+        msgspec.Meta(description="When it ends. Null: when they remove it."),
+    ]
+
+
 class PeopleOut(msgspec.Struct, frozen=True):
     """A page of people."""
 
@@ -35,3 +48,17 @@ class PeopleOut(msgspec.Struct, frozen=True):
 def person_to_wire(user: User) -> PersonOut:
     """Return a person's public profile. No query."""
     return PersonOut(user.pk, user.name, user.hue, user.picture_url)
+
+
+def status_to_wire(user: User) -> StatusOut | None:
+    """Return a person's status, None if they have none or it has ended. No query."""
+    if not user.has_status:
+        return None
+    return StatusOut(user.status_emoji, user.status_text, user.status_until)
+
+
+def profile_tag(user: User) -> str:
+    """Return the entity tag of someone's own account. It changes with what they can change."""
+    shown = (user.name, user.title, user.chosen_hue, user.picture, user.time_zone, user.language)
+    look = (user.theme, user.contrast, user.density, user.time_format)
+    return entity_tag(user.pk, user.email, *shown, *look)

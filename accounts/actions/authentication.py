@@ -7,29 +7,40 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.actions.sign_ins import hash_of_address
 from accounts.devices import Device
-from accounts.models import EMAIL_MAX, PASSWORD_MAX, User, normal_email
-from accounts.queries import signed_in_from, user_by_email
+from accounts.models import EMAIL_MAX, PASSWORD_MAX, SignUpRequest, User, normal_email
+from accounts.queries import sign_up_request_of, signed_in_from, user_by_email
 from chatty.common.errors import ChatError
 from chatty.common.limiter import Bucket, bucket, buckets_of, limiter
 from chatty.common.text import too_long
+
+# What someone who knows the password of a request for an account learns.
+_CODES_OF_REQUESTS: dict[str, str] = {
+    SignUpRequest.State.UNCONFIRMED: "address_unconfirmed",
+    SignUpRequest.State.WAITING: "approval_pending",
+    SignUpRequest.State.REJECTED: "sign_up_rejected",
+}
 
 
 @sensitive_variables("password")
 def authenticate(*, email: str, password: str, address: str, device: Device | None = None) -> User:
     """Return the user with this email and password. `device`: the browser, if it is known.
 
-    Raises ChatError("too_long" with `fields` | "wrong_credentials" | "account_closed" | "slow_down" |
-    "busy"). Computes one hash whether the account exists or not, so that timing reveals nothing.
-    "account_closed" needs the right password: only the owner learns that the account is closed.
+    Raises ChatError("too_long" with `fields` | "wrong_credentials" | "account_closed" |
+    "address_unconfirmed" | "approval_pending" | "sign_up_rejected" | "slow_down" | "busy"). Computes one
+    hash whether the account exists or not, so that timing reveals nothing. "account_closed", and the state of
+    someone who has asked for an account, need the right password: only the owner learns of it.
     """
     check_sign_in_lengths(email, password)
     returned = _take_attempts(email, address, device)
     try:
         user = user_by_email(email)
-        right = _password_matches(user, password)
+        request = sign_up_request_of(email) if user is None else None
+        right = _password_matches(user or request, password)
     except ChatError:  # "busy": nothing was hashed
         limiter.put_back_all(returned)
         raise
+    if request is not None and right:
+        raise ChatError(_CODES_OF_REQUESTS[request.state])
     if user is None or not right:
         raise ChatError("wrong_credentials")
     if not user.is_active:
@@ -93,8 +104,8 @@ def _attempts_of_user(user: User | None, address: str, device: Device | None) ->
 
 
 @sensitive_variables("password")
-def _password_matches(user: User | None, password: str) -> bool:
-    if user is None:
+def _password_matches(owner: User | SignUpRequest | None, password: str) -> bool:
+    if owner is None:
         make_password(password)  # takes as long as a real check, so timing reveals no accounts
         return False
-    return user.check_password(password)
+    return owner.check_password(password)

@@ -10,9 +10,23 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
-from accounts.models import EMAIL_MAX, HUES, NAME_MAX, Contrast, Theme, normal_email
+from accounts.models import (
+    EMAIL_MAX,
+    HUES,
+    NAME_MAX,
+    STATUS_EMOJI_MAX,
+    STATUS_MAX,
+    TITLE_MAX,
+    Contrast,
+    Density,
+    Theme,
+    TimeFormat,
+    User,
+    normal_email,
+)
 from chatty.common.errors import ChatError
-from chatty.common.text import clean_line
+from chatty.common.look_alikes import mixes_scripts, skeleton
+from chatty.common.text import clean_line, fold_loosely, without_invisible
 
 CLIENT_MAX = 200
 
@@ -41,7 +55,38 @@ def time_zones() -> frozenset[str]:
 
 
 def clean_name(name: str) -> str:
-    return clean_line(name, field="name", max_length=NAME_MAX)
+    """Return a name that no one can mistake for another because of characters that can't be seen or look the
+    same. require_distinct_name() compares it with those of others."""
+    name = clean_line(without_invisible(name), field="name", max_length=NAME_MAX)
+    if mixes_scripts(name):
+        raise invalid_error("name", _("A word can’t mix letters of different alphabets."))
+    return name
+
+
+def require_distinct_name(name: str, user_id: int | None = None) -> None:
+    """Raise ChatError if a name only looks like that of another active account. Two people can have the same
+    name; their title and picture show who is who."""
+    alike = User.objects.filter(skeleton=skeleton(name), is_active=True).exclude(pk=user_id or 0)
+    for other in alike.values_list("name", flat=True)[:100]:
+        is_same = fold_loosely(other) == fold_loosely(name)
+        if not is_same and not (other.isascii() and name.isascii()):
+            raise invalid_error("name", _("This name looks like someone else’s here. Change it."))
+
+
+def clean_title(title: str) -> str:
+    return clean_line(title, field="title", max_length=TITLE_MAX, required=False)
+
+
+def clean_status_text(text: str) -> str:
+    return clean_line(text, field="text", max_length=STATUS_MAX, required=False)
+
+
+def clean_status_emoji(emoji: str) -> str:
+    """Accepts "" and one emoji, also of several characters, such as a flag."""
+    emoji = clean_line(emoji, field="emoji", max_length=STATUS_EMOJI_MAX, required=False)
+    if any(each.isalpha() or each.isspace() for each in emoji) or (emoji.isascii() and emoji):
+        raise invalid_error("emoji", _("Choose one emoji."))
+    return emoji
 
 
 def clean_language(code: str) -> str:
@@ -61,6 +106,18 @@ def clean_contrast(contrast: str) -> str:
     if contrast not in Contrast.values:
         raise invalid_error("contrast", _("Unknown contrast."))
     return contrast
+
+
+def clean_density(density: str) -> str:
+    if density not in Density.values:
+        raise invalid_error("density", _("Unknown density."))
+    return density
+
+
+def clean_time_format(time_format: str) -> str:
+    if time_format not in TimeFormat.values:
+        raise invalid_error("time_format", _("Unknown time format."))
+    return time_format
 
 
 def clean_hue(hue: int | None) -> int | None:

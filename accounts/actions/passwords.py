@@ -6,7 +6,6 @@ Passwords are hashed before a transaction opens: a hash takes long enough to blo
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
@@ -16,6 +15,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -107,10 +107,9 @@ def _reset_email(data: dict[str, Any]) -> EmailMessage | None:
         "accounts:password_reset_confirm", args=[uid, default_token_generator.make_token(user)]
     )
     site = data["site"]
-    host = urlsplit(site).netloc
-    context = {"name": user.name, "host": host, "site": site, "link": site + path}
+    context = {**mails.context_of(site), "name": user.name, "link": site + path}
     with translation.override(user.language or data["language"]):
-        subject = _("Reset your password for Chatty at %(host)s") % {"host": host}
+        subject = _("Reset your password for Chatty at %(host)s") % context
         words = render_to_string("mails/reset.txt", context)
     return EmailMessage(subject, words, to=[user.email])
 
@@ -142,7 +141,9 @@ def reset_password_by_link(uid: str, token: str, *, new: str) -> None:
     with transaction.atomic():
         # The link is bound to the old password hash: of several parallel requests only one matches.
         known = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
-        if not known.update(password=encoded):
+        # It was sent to this address, which is part of the link's hash.
+        proved = Coalesce("email_confirmed_at", Now())
+        if not known.update(password=encoded, email_confirmed_at=proved):
             raise _link_expired_error()
         end_sign_ins(user)
 

@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import pictures
 from accounts.actions.fields import (
     clean_contrast,
+    clean_density,
     clean_hue,
     clean_language,
     clean_name,
+    clean_status_emoji,
+    clean_status_text,
     clean_theme,
+    clean_time_format,
     clean_time_zone,
+    clean_title,
+    invalid_error,
+    require_distinct_name,
 )
 from accounts.models import Picture, User
 from accounts.signals import announce_profile
+from accounts.wire import profile_tag
+from chatty.common.entity_tags import Tags, require_match
 from chatty.common.limiter import limiter
+from chatty.common.look_alikes import skeleton
+from chatty.common.text import fold_loosely
 
 
 def update_profile(
-    user: User, *, picture: bytes | None = None, remove_picture: bool = False, **given: Any
+    user: User,
+    *,
+    picture: bytes | None = None,
+    remove_picture: bool = False,
+    if_match: Tags = None,
+    **given: Any,
 ) -> User:
     """Change the given fields (see CLEANED) and the picture (formats: see pictures.reencode).
 
-    Raises ChatError with `fields`, or ("slow_down" | "busy"). After an error nothing has changed.
+    Raises ChatError with `fields`, or ("slow_down" | "busy" | "precondition_failed"). After an error nothing
+    has changed.
     """
     changes = {field: CLEANED[field](value) for field, value in given.items()}
+    if changes.get("name", user.name) != user.name:
+        require_distinct_name(changes["name"], user.pk)
     image = None
     if picture is not None:
         limiter.check(
@@ -41,6 +63,11 @@ def update_profile(
     if not changes:
         return user
     with transaction.atomic():
+        if if_match is not None:
+            require_match(if_match, profile_tag(User.objects.select_for_update().get(pk=user.pk)))
+        if "name" in changes:
+            changes["folded_name"] = fold_loosely(changes["name"])
+            changes["skeleton"] = skeleton(changes["name"])
         User.objects.filter(pk=user.pk).update(**changes)
         if image is not None:
             Picture.objects.update_or_create(user_id=user.pk, defaults={"image": image})
@@ -53,13 +80,31 @@ def update_profile(
     return user
 
 
+def set_status(user: User, *, emoji: str, text: str, until: datetime | None) -> None:
+    """Set what a person is up to; without emoji and text, remove it. `until`: when it ends.
+
+    Raises ChatError with `fields`.
+    """
+    emoji, text = clean_status_emoji(emoji), clean_status_text(text)
+    if until is not None and until <= timezone.now():
+        raise invalid_error("until", _("Choose a later time."))
+    user.status_emoji, user.status_text = emoji, text
+    user.status_until = until if emoji or text else None
+    with transaction.atomic():
+        user.save(update_fields=["status_emoji", "status_text", "status_until"])
+        announce_profile(user.pk)
+
+
 # The fields update_profile() accepts, with their validation.
 CLEANED: dict[str, Callable[[Any], Any]] = {
     "name": clean_name,
+    "title": clean_title,
     "time_zone": clean_time_zone,
     "language": clean_language,
     "theme": clean_theme,
     "contrast": clean_contrast,
+    "density": clean_density,
+    "time_format": clean_time_format,
     "chosen_hue": clean_hue,
 }
 SHOWN_TO_OTHERS = {"name", "chosen_hue", "picture"}

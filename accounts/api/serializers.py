@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
 from accounts import actions, failures, tokens
 from accounts.api.authentication import client_of
-from accounts.models import EMAIL_MAX, HUES, NAME_MAX, Contrast, SignIn, Theme, User
-from chatty.api.fields import StrictChoice, StrictInt, StrictQuery, StrictSerializer, StrictText
+from accounts.models import (
+    EMAIL_MAX,
+    HUES,
+    NAME_MAX,
+    NOTE_MAX,
+    Contrast,
+    Density,
+    SignIn,
+    Theme,
+    TimeFormat,
+    User,
+)
+from chatty.api.fields import (
+    QueryIds,
+    StrictChoice,
+    StrictInt,
+    StrictQuery,
+    StrictSerializer,
+    StrictText,
+)
 from chatty.common.limiter import client_address, limiter
+
+PEOPLE_MAX = 100  # ids in one request
 
 
 class SecretField(StrictText):
@@ -40,6 +62,11 @@ class HueField(StrictInt):
 class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
     """Your account."""
 
+    email_confirmed = serializers.BooleanField(read_only=True)
+    new_email = serializers.CharField(
+        read_only=True,
+        help_text="The address that replaces `email` once it is confirmed, or empty.",
+    )
     name = StrictText(max_length=NAME_MAX, allow_blank=False)
     hue = HueField()
     picture = serializers.CharField(
@@ -52,26 +79,45 @@ class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
     language = StrictText(max_length=16, help_text="For pages and emails. Empty: the browser's.")
     theme = StrictChoice(Theme.choices)
     contrast = StrictChoice(Contrast.choices)
+    density = StrictChoice(Density.choices, help_text="Of messages on the pages.")
+    time_format = StrictChoice(
+        TimeFormat.choices, help_text="On the pages. `language`: as usual in the language."
+    )
 
     class Meta:
         model = User
         fields = (
-            *("id", "email", "name", "hue", "picture"),
-            *("time_zone", "language", "theme", "contrast"),
+            *("id", "email", "email_confirmed", "new_email", "name", "hue", "picture"),
+            *("time_zone", "language", "theme", "contrast", "density", "time_format"),
         )
         read_only_fields = ("id", "email")
 
 
-class RegisterSerializer(StrictSerializer):
+class AccountSerializer(StrictSerializer):
     email = StrictText(max_length=EMAIL_MAX, allow_blank=False)
     password = SecretField()
     name = StrictText(max_length=NAME_MAX, allow_blank=False)
     time_zone = StrictText(max_length=64, default="")
 
 
+class RegisterSerializer(AccountSerializer):
+    note = StrictText(
+        max_length=NOTE_MAX, default="", help_text="For the administrator who approves the account."
+    )
+
+
 class PasswordSerializer(StrictSerializer):
     old_password = SecretField()
     new_password = SecretField()
+
+
+class EmailSerializer(StrictSerializer):
+    email = StrictText(max_length=EMAIL_MAX, allow_blank=False)
+    password = SecretField()
+
+
+class LinkSerializer(StrictSerializer):
+    email = StrictText(max_length=EMAIL_MAX, allow_blank=False)
 
 
 class SignInSerializer(serializers.ModelSerializer[SignIn]):
@@ -94,7 +140,7 @@ class SignInTokenSerializer(StrictSerializer, TokenObtainPairSerializer):
         self.fields["email"] = StrictText(allow_blank=False, write_only=True)
         self.fields["password"] = SecretField()
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         request = self.context["request"]
         address = client_address(request._request)
         with failures.log_failure(request._request, "api"):
@@ -102,7 +148,7 @@ class SignInTokenSerializer(StrictSerializer, TokenObtainPairSerializer):
                 email=attrs["email"], password=attrs["password"], address=address
             )
         pair = tokens.begin(user, client=client_of(request), address=address)
-        return {"access": pair.access, "refresh": pair.refresh}
+        return asdict(pair)
 
 
 class RotationSerializer(StrictSerializer, TokenRefreshSerializer):
@@ -110,12 +156,21 @@ class RotationSerializer(StrictSerializer, TokenRefreshSerializer):
 
     refresh = StrictText(allow_blank=False)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         request = self.context["request"]._request
         limiter.check_address("refresh", client_address(request))
         with failures.log_failure(request, "api"):
             pair = tokens.rotate(attrs["refresh"])
-        return {"access": pair.access, "refresh": pair.refresh}
+        return asdict(pair)
+
+
+class TokenPairSerializer(serializers.Serializer[tokens.Pair]):
+    """The tokens of a session."""
+
+    access = serializers.CharField(help_text="Send it as `Authorization: Bearer <access>`.")
+    refresh = serializers.CharField(help_text="Exchange it for the next pair, once.")
+    expires_in = serializers.IntegerField(help_text="Seconds until `access` expires.")
+    refresh_expires_in = serializers.IntegerField(help_text="Seconds until `refresh` expires.")
 
 
 class LogoutSerializer(StrictSerializer):
@@ -123,5 +178,20 @@ class LogoutSerializer(StrictSerializer):
 
 
 class PeopleQuery(StrictQuery):
-    q = serializers.CharField(default="", allow_blank=True, help_text="Search terms for the name.")
+    """A page of the people with a name, or the people with these ids. `ids` can't be combined with others."""
+
+    q = serializers.CharField(
+        required=False, allow_blank=True, help_text="Search terms for the name."
+    )
     cursor = serializers.CharField(required=False)
+    ids = QueryIds(
+        required=False,
+        most=PEOPLE_MAX,
+        help_text=f"Up to {PEOPLE_MAX} ids, separated by commas. Unknown ones are left out.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "ids" in attrs and len(attrs) > 1:
+            sentence = _("Use only one of these parameters.")
+            raise serializers.ValidationError({name: [sentence] for name in sorted(attrs)})
+        return attrs

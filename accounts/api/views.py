@@ -20,6 +20,8 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 from accounts import actions, pictures, queries, tokens
 from accounts.api.authentication import sid_of
 from accounts.api.serializers import (
+    EmailSerializer,
+    LinkSerializer,
     LogoutSerializer,
     MeSerializer,
     PasswordSerializer,
@@ -28,19 +30,22 @@ from accounts.api.serializers import (
     RotationSerializer,
     SignInSerializer,
     SignInTokenSerializer,
+    TokenPairSerializer,
 )
 from accounts.current_user import current_user
-from accounts.wire import PeopleOut, person_to_wire
+from accounts.models import SignUpRequest, User
+from accounts.wire import PeopleOut, PersonOut, person_to_wire, profile_tag
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery
 from chatty.api.parsers import JSONParser
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address, limiter
+from chatty.common.pages import site_of
 
 _NOTHING = {204: None}
-_PAIR = inline_serializer(
-    "TokenPair", {"access": serializers.CharField(), "refresh": serializers.CharField()}
+_PENDING = inline_serializer(
+    "SignUpPending", {"state": serializers.ChoiceField(["waiting", "unconfirmed"])}
 )
 
 PEOPLE_PAGE = 50
@@ -52,25 +57,50 @@ def validated_data(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any
 
 
 class RegisterView(StrictAPIView):
-    """Create an account. To sign in, request a token at /api/token/."""
+    """Create an account. To sign in, request a token at /api/token/.
+
+    With status 202, there is no account yet. `state` is "waiting" if an administrator has to approve it:
+    `note` says why someone would like to join. It is "unconfirmed" if the link in an email has to be opened
+    first. Until then, /api/token/ responds with `approval_pending` or `address_unconfirmed`.
+    """
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=RegisterSerializer, responses={201: MeSerializer}, auth=[])
+    @extend_schema(
+        request=RegisterSerializer, responses={201: MeSerializer, 202: _PENDING}, auth=[]
+    )
     def post(self, request: Request) -> Response:
-        actions.require_sign_up_open()
+        actions.require_sign_up_offered()
         given = validated_data(RegisterSerializer(data=request.data))
-        user = actions.register(**given, address=client_address(request._request))
-        return Response(MeSerializer(user).data, status=status.HTTP_201_CREATED)
+        plain = request._request
+        created = actions.sign_up(**given, address=client_address(plain), site=site_of(plain))
+        if isinstance(created, SignUpRequest):
+            return Response({"state": created.state}, status=status.HTTP_202_ACCEPTED)
+        return Response(MeSerializer(created).data, status=status.HTTP_201_CREATED)
+
+
+class RegisterLinkView(StrictAPIView):
+    """Send the link again that confirms the address of someone who is signing up."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(request=LinkSerializer, responses=_NOTHING, auth=[])
+    def post(self, request: Request) -> Response:
+        """The response does not reveal whether someone is signing up with this address."""
+        given = validated_data(LinkSerializer(data=request.data))
+        plain = request._request
+        actions.request_sign_up_link(**given, address=client_address(plain), site=site_of(plain))
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class TokenView(StrictAPIView, TokenObtainPairView):
-    """Sign a program in. Returns an access token (valid for ten minutes) and a refresh token."""
+    """Sign a program in. Returns an access token and a refresh token, and how long each is valid."""
 
     serializer_class = SignInTokenSerializer
 
-    @extend_schema(request=SignInTokenSerializer, responses={200: _PAIR}, auth=[])
+    @extend_schema(request=SignInTokenSerializer, responses={200: TokenPairSerializer}, auth=[])
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().post(request, *args, **kwargs)
 
@@ -85,7 +115,7 @@ class RefreshView(StrictAPIView, TokenRefreshView):
 
     serializer_class = RotationSerializer
 
-    @extend_schema(responses={200: _PAIR}, auth=[])
+    @extend_schema(responses={200: TokenPairSerializer}, auth=[])
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().post(request, *args, **kwargs)
 
@@ -109,19 +139,61 @@ class LogoutView(StrictAPIView):
     def perform_authentication(self, request: Request) -> None:
         """Skipped here: signing out must also work with an expired access token."""
 
+    def check_throttles(self, request: Request) -> None:
+        """Skipped here: it would authenticate."""
+
 
 class MeView(StrictAPIView):
     """Your own account."""
 
+    conditional = frozenset({"PATCH"})
+
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(current_user(request)).data)
+        """Get your account."""
+        return _me_response(current_user(request))
 
     @extend_schema(request=MeSerializer, responses={200: MeSerializer})
     def patch(self, request: Request) -> Response:
+        """Change your account."""
         given = validated_data(MeSerializer(current_user(request), data=request.data, partial=True))
-        user = actions.update_profile(current_user(request), **given)
+        return _me_response(
+            actions.update_profile(current_user(request), **given, if_match=self.if_match)
+        )
+
+
+def _me_response(user: User) -> Response:
+    return Response(MeSerializer(user).data, headers={"ETag": profile_tag(user)})
+
+
+class MyEmailView(StrictAPIView):
+    """Your own email address."""
+
+    @extend_schema(request=EmailSerializer, responses={200: MeSerializer})
+    def post(self, request: Request) -> Response:
+        """Change it. Where mail is set up, it is `new_email` until a link that is sent there was opened."""
+        user, plain = current_user(request), request._request
+        given = validated_data(EmailSerializer(data=request.data))
+        actions.change_email(user, **given, address=client_address(plain), site=site_of(plain))
         return Response(MeSerializer(user).data)
+
+    @extend_schema(responses={200: MeSerializer})
+    def delete(self, request: Request) -> Response:
+        """Keep the present address: `new_email` is removed."""
+        user = current_user(request)
+        actions.cancel_email_change(user)
+        return Response(MeSerializer(user).data)
+
+
+class MyEmailLinkView(StrictAPIView):
+    without_body = frozenset({"POST"})
+
+    @extend_schema(request=None, responses=_NOTHING)
+    def post(self, request: Request) -> Response:
+        """Send the link again that confirms your address, or your new one."""
+        user, plain = current_user(request), request._request
+        actions.send_confirmation(user, address=client_address(plain), site=site_of(plain))
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PictureParser(BaseParser):
@@ -141,6 +213,7 @@ class PictureParser(BaseParser):
 class MyPictureView(StrictAPIView):
     """Your own picture."""
 
+    conditional = frozenset({"PUT", "DELETE"})
     parser_classes = (PictureParser,)
 
     def get_parsers(self) -> list[BaseParser]:
@@ -162,21 +235,28 @@ class MyPictureView(StrictAPIView):
             sentence = _("Upload a PNG, JPEG, WebP or GIF image.")
             raise ChatError("unsupported_media", sentence) from None
         # Without a body no parser runs, and "picture" is missing.
-        user = actions.update_profile(current_user(request), picture=file.get("picture", b""))
-        return Response(MeSerializer(user).data)
+        picture = file.get("picture", b"")
+        return _me_response(
+            actions.update_profile(current_user(request), picture=picture, if_match=self.if_match)
+        )
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request) -> Response:
         """Remove the picture. Initials are shown instead."""
-        actions.update_profile(current_user(request), remove_picture=True)
+        user = current_user(request)
+        actions.update_profile(user, remove_picture=True, if_match=self.if_match)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PictureView(StrictAPIView):
     """A person's picture. Its URL never serves a different picture, so it can be cached for good."""
 
+    def check_throttles(self, request: Request) -> None:
+        """Skipped here: a page can show hundreds of pictures at once."""
+
     @extend_schema(responses={(200, pictures.MEDIA_TYPE): OpenApiTypes.BINARY})
     def get(self, request: Request, user: int, digest: str) -> HttpResponse:
+        """Get a person's picture. Its URL never returns a different one, so it can be cached for good."""
         image = queries.picture(user, digest)
         if image is None:
             raise ChatError("not_found")
@@ -192,7 +272,9 @@ class PictureView(StrictAPIView):
 class PasswordView(StrictAPIView):
     """Change your password. All other sessions end."""
 
-    @extend_schema(request=PasswordSerializer, responses=_NOTHING)
+    @extend_schema(
+        operation_id="me_password_change", request=PasswordSerializer, responses=_NOTHING
+    )
     def post(self, request: Request) -> Response:
         given = validated_data(PasswordSerializer(data=request.data))
         secrets = {"old": given["old_password"], "new": given["new_password"]}
@@ -208,8 +290,12 @@ class PasswordView(StrictAPIView):
 class SignInsView(StrictAPIView):
     """Your active sessions."""
 
-    @extend_schema(responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}))
+    @extend_schema(
+        operation_id="me_sign_ins_list",
+        responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}),
+    )
     def get(self, request: Request) -> Response:
+        """List your sessions."""
         rows = queries.live_sign_ins(current_user(request))
         found = SignInSerializer(rows, many=True, context={"sid": sid_of(request)})
         return Response({"results": found.data})
@@ -228,12 +314,26 @@ class PeopleView(StrictAPIView):
 
     @extend_schema(operation_id="users_list", parameters=[PeopleQuery], responses=PeopleOut)
     def get(self, request: Request) -> Response:
-        """List active people, ordered by name."""
+        """List active people, ordered by name: all, those with a name, or those with these ids."""
         limiter.check("people", str(current_user(request).pk))
+        if "ids" in self.query:
+            people = queries.people_with(self.query["ids"])
+            return Response(PeopleOut([person_to_wire(person) for person in people], None))
         cursor = self.query.get("cursor")
         after = paging.read_name_cursor(cursor) if cursor else None
-        rows = queries.people_page(self.query["q"], limit=PEOPLE_PAGE + 1, after=after)
+        rows = queries.people_page(self.query.get("q", ""), limit=PEOPLE_PAGE + 1, after=after)
         page, more = rows[:PEOPLE_PAGE], len(rows) > PEOPLE_PAGE
         place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
         results = [person_to_wire(person) for person in page]
         return Response(PeopleOut(results, paging.next_page(request, place)))
+
+
+class PersonView(StrictAPIView):
+    @extend_schema(operation_id="users_get", responses={200: PersonOut})
+    def get(self, request: Request, user: int) -> Response:
+        """Get an active person."""
+        limiter.check("people", str(current_user(request).pk))
+        people = queries.people_with([user])
+        if not people:
+            raise ChatError("not_found")
+        return Response(person_to_wire(people[0]))

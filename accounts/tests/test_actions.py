@@ -132,9 +132,10 @@ class TestRegister:
             register()
         assert not User.objects.exists()
 
-    def test_invitation_is_accepted_only_when_sign_up_is_by_invitation(self, settings):
-        settings.SIGN_UP = "invited"
-        assert register(invited=True)
+    def test_invitation_is_accepted_unless_sign_up_is_closed(self, settings):
+        for how in ("invited", "approved"):
+            settings.SIGN_UP = how
+            assert register(email=f"{how}@example.org", invited=True)
         settings.SIGN_UP = "closed"
         with raises_chat_error("sign_up_closed"):
             register(email="d@example.org", invited=True)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
 from django.test import Client
 
 from accounts import actions, tokens
@@ -41,6 +44,8 @@ class TestRegister:
         me = {
             "id": user.pk,
             "email": "carol@example.org",
+            "email_confirmed": False,
+            "new_email": "",
             "name": "Carol",
             "hue": user.pk * 7 % 12,
             "picture": None,
@@ -48,6 +53,8 @@ class TestRegister:
             "language": "",
             "theme": "system",
             "contrast": "system",
+            "density": "comfortable",
+            "time_format": "language",
         }
         assert made.json() == me
         pair = token(api, "carol@example.org", NEW).json()
@@ -137,12 +144,28 @@ class TestToken:
         assert sign_in.client.isprintable()
         assert len(sign_in.client) <= 200
 
+    def test_lifetimes_come_with_the_tokens(self, api, alice, settings):
+        begun = token(api).json()
+        refreshed = post(api, "/api/token/refresh/", {"refresh": begun["refresh"]}).json()
+        for pair in (begun, refreshed):
+            assert set(pair) == {"access", "refresh", "expires_in", "refresh_expires_in"}
+            assert 598 <= pair["expires_in"] <= 600
+            assert 30 * 86400 - 2 <= pair["refresh_expires_in"] <= 30 * 86400
+
+    def test_lifetimes_of_a_pair_that_is_returned_again_are_what_is_left(self, api, pair):
+        post(api, "/api/token/refresh/", {"refresh": pair.refresh})
+        SignIn.objects.update(rotated_at=F("rotated_at") - timedelta(seconds=50))
+        again = post(api, "/api/token/refresh/", {"refresh": pair.refresh}).json()
+        assert 548 <= again["expires_in"] <= 550
+        assert api.get("/api/me/", **bearer(again["access"])).status_code == 200
+
     def test_refresh_can_be_repeated_only_after_a_lost_response(self, api, pair):
         first = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert first.status_code == 200
-        assert set(first.json()) == {"access", "refresh"}
         again = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
-        assert (again.status_code, again.json()) == (200, first.json())
+        assert again.status_code == 200
+        for name in ("access", "refresh"):
+            assert again.json()[name] == first.json()[name]
         assert api.get("/api/me/", **bearer(first.json()["access"])).status_code == 200
         again = post(api, "/api/token/refresh/", {"refresh": pair.refresh})
         assert says(again, 401, "token_invalid")
@@ -245,14 +268,16 @@ class TestMe:
 
     def test_profile_can_be_changed(self, api, alice, pair):
         changes = {"hue": 3, "time_zone": "Europe/Paris", "language": "en", "theme": "dark"}
-        response = self.change(api, pair, name=" Alice  A ", **changes, contrast="more")
+        changes |= {"contrast": "more", "density": "compact", "time_format": "12"}
+        response = self.change(api, pair, name=" Alice  A ", **changes)
         assert response.json() == {
             "id": alice.pk,
             "email": "alice@example.org",
+            "email_confirmed": False,
+            "new_email": "",
             "name": "Alice A",
             "picture": None,
             **changes,
-            "contrast": "more",
         }
 
     @pytest.mark.parametrize("field", ["email", "picture", "id", "is_staff", "nmae"])
@@ -276,6 +301,8 @@ class TestMe:
             ({"language": "tlh"}, "invalid"),
             ({"theme": "pink"}, "invalid"),
             ({"contrast": ""}, "invalid"),
+            ({"density": "tight"}, "invalid"),
+            ({"time_format": "13"}, "invalid"),
             ({"hue": 12}, "invalid"),
             ({"hue": "red"}, "invalid"),
         ],
@@ -366,11 +393,50 @@ class TestPeople:
         response = api.get("/api/users/", {"cursor": cursor}, **bearer(pair.access))
         assert says(response, 400, "invalid", "cursor")
 
+    def test_person_can_be_read_by_id(self, api, alice, bob, pair):
+        found = api.get(f"/api/users/{bob.pk}/", **bearer(pair.access))
+        assert (found.status_code, found.json()) == (
+            200,
+            self.find(api, pair, "?q=bob")["results"][0],
+        )
+
+    def test_unknown_and_deactivated_people_are_not_found(self, api, bob, pair):
+        actions.close_account(bob)
+        for pk in (bob.pk, 10**9, 2**60):
+            assert says(api.get(f"/api/users/{pk}/", **bearer(pair.access)), 404, "not_found")
+        assert says(api.get(f"/api/users/{bob.pk}/"), 401, "unauthenticated")
+
+    def test_many_people_can_be_read_by_their_ids(self, api, alice, bob, pair):
+        found = self.find(api, pair, f"?ids={bob.pk},{alice.pk},{bob.pk},999999")
+        assert [person["name"] for person in found["results"]] == ["Alice", "Bob"]
+        assert found["next"] is None
+        actions.close_account(bob)
+        found = self.find(api, pair, f"?ids={bob.pk},{alice.pk}")
+        assert [person["name"] for person in found["results"]] == ["Alice"]
+
+    @pytest.mark.parametrize("ids", ["", ",", "1,", "1, 2", "x", "-1", "0", "1.0", "9" * 30, "1;2"])
+    def test_invalid_ids_are_rejected(self, api, pair, ids):
+        answer = api.get("/api/users/", {"ids": ids}, **bearer(pair.access))
+        assert says(answer, 400, "invalid", "ids")
+
+    def test_number_of_ids_is_limited_and_exact(self, api, pair):
+        for number, status in ((100, 200), (101, 400)):
+            ids = ",".join(str(pk) for pk in range(1, number + 1))
+            answer = api.get("/api/users/", {"ids": ids}, **bearer(pair.access))
+            assert answer.status_code == status
+        assert "100" in answer.json()["fields"]["ids"][0]
+
+    @pytest.mark.parametrize("other", [{"q": "bo"}, {"cursor": "x"}])
+    def test_ids_are_not_combined_with_a_search(self, api, pair, other):
+        answer = api.get("/api/users/", {"ids": "1", **other}, **bearer(pair.access))
+        assert says(answer, 400, "invalid", "ids")
+
     def test_search_is_rate_limited(self, api, pair, settings):
         settings.LIMITS = {**settings.LIMITS, "people": "2/h"}
         for _ in range(2):
             assert "results" in self.find(api, pair)
-        assert says(api.get("/api/users/", **bearer(pair.access)), 429, "slow_down")
+        for path in ("/api/users/", "/api/users/?ids=1", "/api/users/1/"):
+            assert says(api.get(path, **bearer(pair.access)), 429, "slow_down")
 
 
 def test_overlong_search_is_rejected(client, alice):

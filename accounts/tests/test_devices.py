@@ -32,7 +32,7 @@ def test_sign_in_sets_an_httponly_cookie(client, alice, rf):
 
 
 def test_sign_up_sets_the_cookie(client, rf):
-    account = {"name": "C", "email": "c@example.org", "password": PASSWORD, "again": PASSWORD}
+    account = {"name": "C", "email": "c@example.org", "password": PASSWORD}
     client.post("/sign-up/", account)
     assert device_in(client, rf) is not None
 

@@ -45,7 +45,7 @@ def _sent_at_once(request, monkeypatch):
 
 @pytest.fixture
 def stored():
-    """Emails are only stored. Return the columns of their deliveries that differ from each other."""
+    """Emails are only stored. Return their deliveries, without IDs, times and references."""
     columns = ("kind", "destination", "ordering", "template", "data", "failures", "error")
     return lambda: list(Delivery.objects.order_by("pk").values(*columns))
 
@@ -289,6 +289,15 @@ def test_link_is_made_when_the_email_is_sent(alice, stored, mailoutbox):
     actions.reset_password(alice, "a third purple saucer")
     send_waiting()
     assert Client().get(link_in(mailoutbox[0])).status_code == 200
+
+
+def test_email_of_another_version_is_left_to_it(alice, stored):
+    Client().post(ASK, {"email": alice.email})
+    Delivery.objects.update(template="of another version")
+    assert send_waiting() == 0
+    assert stored()[0]["failures"] == 0
+    with pytest.raises(LookupError):
+        mails.send_later("of another version", {})
 
 
 def test_repeated_email_has_the_same_id(alice, stored, mailoutbox, settings):

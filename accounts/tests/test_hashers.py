@@ -144,7 +144,7 @@ def test_concurrently_changed_hash_is_checked_again(now, alice_with_an_old_hash,
         User.objects.filter(pk=alice.pk).update(password=others)
         return make_password(password)
 
-    monkeypatch.setattr(models, "make_password", renewed_too_late)
+    monkeypatch.setattr(models.people, "make_password", renewed_too_late)
     if now == PASSWORD:
         assert signed_in(alice)
     else:

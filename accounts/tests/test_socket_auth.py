@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import actions, tokens
 from accounts.models import SignIn, User
-from accounts.socket_auth import identify, origin_verdict, renew, valid_sids
+from accounts.socket_auth import identify, origin_verdict, renew, sends_token_later, valid_sids
 from accounts.socket_auth import language as socket_language
 from accounts.tests.helpers import raises_chat_error
 from accounts.tests.test_tokens import altered, claims
@@ -28,6 +28,8 @@ ORIGINS = {
     "trusted": ("https://app.example.net:8443", "same"),
     "other port": ("https://chat.example.org:8443", "foreign"),
     "http": ("http://chat.example.org", "foreign"),
+    "listed": ("https://board.example.net", "listed"),
+    "listed, http": ("http://board.example.net", "foreign"),
     "evil": ("https://evil.example", "foreign"),
     "null": ("null", "foreign"),
 }
@@ -37,6 +39,7 @@ ORIGINS = {
 def _site(settings):
     settings.ALLOWED_HOSTS = ["chat.example.org"]
     settings.CSRF_TRUSTED_ORIGINS = ["https://app.example.net:8443"]
+    settings.API_ORIGINS = ["https://board.example.net"]
 
 
 def scope(origin=None, *, cookie=None, token=None, host="chat.example.org", scheme="wss", more=()):
@@ -110,6 +113,15 @@ class TestOrigin:
         for other in ("https://example.net", "https://evilexample.net", "http://a.example.net"):
             assert origin_verdict(scope(other)) == "foreign"
 
+    def test_no_origin_is_listed_by_default(self, settings):
+        settings.API_ORIGINS = []
+        assert origin_verdict(scope("https://board.example.net")) == "foreign"
+
+    def test_only_scripts_of_listed_origins_send_the_token_later(self):
+        for origin, verdict in ORIGINS.values():
+            assert sends_token_later(scope(origin, cookie="x")) == (verdict == "listed")
+            assert not sends_token_later(scope(origin, token="x"))
+
     def test_makes_no_queries(self, db, django_assert_num_queries):
         with django_assert_num_queries(0):
             origin_verdict(scope(OWN, cookie="x", token="y"))
@@ -156,7 +168,8 @@ class Shown:
         }
 
 
-# Credentials -> the result with our own Origin, and without any. Foreign origins are always rejected.
+# Credentials -> the result with our own Origin, and without any or with a listed one, from which cookies
+# are ignored. Foreign origins are always rejected.
 EXPECTED = {
     "nothing": ("unauthenticated", "unauthenticated"),
     "cookie": ("Alice by web", "unauthenticated"),
@@ -197,8 +210,9 @@ def test_every_combination_of_origin_and_credentials(alice):
         for whence, (origin, verdict) in ORIGINS.items():
             given[name, whence] = answer(scope(origin, **shown))
             same, absent = EXPECTED[name]
-            expected[name, whence] = {"same": same, "absent": absent}.get(verdict, "foreign")
-    assert len(given) == 15 * 8
+            results = {"same": same, "absent": absent, "listed": absent}
+            expected[name, whence] = results.get(verdict, "foreign")
+    assert len(given) == 15 * 10
     assert given == expected
 
 
@@ -222,6 +236,16 @@ class TestIdentify:
     def test_cookie_with_a_foreign_origin_is_ignored(self, browser):
         with raises_chat_error("unauthenticated"):
             identify(scope("https://evil.example", cookie=cookie_of(browser)))
+
+    def test_token_of_the_first_frame_is_as_good_as_one_in_a_header(self, browser, pair):
+        handshake = scope("https://board.example.net", cookie=cookie_of(browser))
+        found = identify(handshake, pair.access)
+        assert (found.kind, found.sid) == ("token", claims(pair.access)["sid"])
+        for other in ("nonsense", pair.refresh):
+            with raises_chat_error("token_invalid"):
+                identify(handshake, other)
+        with raises_chat_error("unauthenticated"):
+            identify(handshake, "")
 
     def test_does_not_write_to_the_session(self, browser, settings):
         cookie = cookie_of(browser)

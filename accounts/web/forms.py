@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts import pictures
 from accounts.actions import time_zones
-from accounts.models import EMAIL_MAX, NAME_MAX, PASSWORD_MAX, Contrast, Theme, User
+from accounts.models import (
+    EMAIL_MAX,
+    NAME_MAX,
+    NOTE_MAX,
+    PASSWORD_MAX,
+    STATUS_MAX,
+    Contrast,
+    Density,
+    Theme,
+    TimeFormat,
+    User,
+)
 from chatty.common.pages import ShortField
 
 _ADVICE = format_lazy(
@@ -41,9 +54,13 @@ HUE_NAMES = (
 
 
 class SecretField(forms.CharField):
-    """A password, exactly as typed: leading and trailing spaces count. Never rendered with a value."""
+    """A password, exactly as typed: leading and trailing spaces count. Never rendered with a value.
 
-    def __init__(self, *, new: bool, **kwargs: Any) -> None:
+    `reveals`: with a button that shows what is typed.
+    """
+
+    def __init__(self, *, new: bool, reveals: bool = False, **kwargs: Any) -> None:
+        self.reveals = reveals
         complete = "new-password" if new else "current-password"
         widget = forms.PasswordInput(
             attrs={"autocomplete": complete, "autocapitalize": "none", "spellcheck": "false"}
@@ -63,6 +80,19 @@ class NameField(ShortField):
         super().__init__(label=_("Your name"), max_length=NAME_MAX, widget=widget, **kwargs)
 
 
+class NoteField(ShortField):
+    """A few lines for the people who decide, optional."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": 3, "maxlength": NOTE_MAX})
+        super().__init__(
+            required=False,
+            widget=widget,
+            help_text=_("An administrator reads it."),
+            **kwargs,
+        )
+
+
 class _ConfirmedForm(forms.Form):
     """Asks for a new password twice: a typo locks people out, and not every server can send email."""
 
@@ -76,17 +106,28 @@ class _ConfirmedForm(forms.Form):
         return data
 
 
-class SignUpForm(_ConfirmedForm):
-    confirmed_field = "password"
+class SignUpForm(forms.Form):
+    """Asks for the password once, and can show it."""
 
     name = NameField(help_text=_("Shown to other people."))
     email = EmailField()
-    password = SecretField(new=True, label=_("Password"), help_text=_ADVICE)
-    again = SecretField(new=True, label=_("Confirm password"))
+    password = SecretField(new=True, reveals=True, label=_("Password"), help_text=_ADVICE)
+    note = NoteField(label=_("Why would you like to join?"))
     # A script fills in the browser's zone. Without it the field stays empty: the server's zone.
     time_zone = ShortField(
         required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "fill"})
     )
+
+    def __init__(
+        self,
+        data: QueryDict | None,
+        *,
+        asks_approval: bool = False,
+        initial: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(data, initial=initial)
+        if not asks_approval:
+            del self.fields["note"]
 
 
 class SignInForm(forms.Form):
@@ -102,8 +143,24 @@ class PasswordChangeForm(_ConfirmedForm):
     again = SecretField(new=True, label=_("Confirm new password"))
 
 
-class PasswordResetForm(forms.Form):
+class AddressForm(forms.Form):
+    """Asks where to send a link."""
+
     email = EmailField()
+
+
+class ConfirmForm(forms.Form):
+    password = SecretField(new=False, label=_("Password"))
+
+    def __init__(self, data: QueryDict | None, *, asks_password: bool) -> None:
+        super().__init__(data)
+        if not asks_password:
+            del self.fields["password"]
+
+
+class EmailChangeForm(forms.Form):
+    email = EmailField()
+    password = SecretField(new=False, label=_("Current password"))
 
 
 class SetPasswordForm(_ConfirmedForm):
@@ -117,12 +174,19 @@ class ProfileForm(forms.Form):
     """Profile and preferences. One form, so that saving one part does not lose edits in another."""
 
     name = NameField(help_text=_("Shown to other people."))
+    title = ShortField(
+        label=_("Title"), required=False, help_text=_("What you do, such as “Designer”.")
+    )
     picture = forms.FileField(
         label=_("Picture"),
         required=False,
         allow_empty_file=True,  # actions.update_profile() reports it with all other invalid files
         widget=forms.FileInput(
-            attrs={"accept": ",".join(pictures.MEDIA_TYPES), "data-max": pictures.BYTES_MAX}
+            attrs={
+                "accept": ",".join(pictures.MEDIA_TYPES),
+                "data-max": pictures.BYTES_MAX,
+                "data-view": "avatar_preview",
+            }
         ),
         help_text=format_lazy(
             _("PNG, JPEG, WebP or GIF, up to {max} MB. Cropped to a square."),
@@ -144,12 +208,18 @@ class ProfileForm(forms.Form):
         choices=Contrast.choices,
         help_text=_("High: stronger text and borders."),
     )
+    density = forms.ChoiceField(
+        label=_("Density"),
+        choices=Density.choices,
+        help_text=_("Compact: more messages in the window."),
+    )
     language = forms.ChoiceField(label=_("Language"), required=False)
+    time_format = forms.ChoiceField(label=_("Time format"), choices=TimeFormat.choices)
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
         required=False,
         # A script adds a button that selects the browser's zone.
-        widget=forms.Select(attrs={"data-time-zone": "offer"}),
+        widget=forms.Select(attrs={"data-time-zone": "offer", "data-view": "zone"}),
         help_text=_("Used for all times and dates."),
     )
 
@@ -171,6 +241,53 @@ class ProfileForm(forms.Form):
         if (file.size or 0) > pictures.BYTES_MAX:
             raise pictures.too_big_error()
         return bytes(file.read())
+
+
+STATUS_ENDS = {
+    "": _("When I remove it"),
+    "30": _("In 30 minutes"),
+    "60": _("In an hour"),
+    "240": _("In 4 hours"),
+    "today": _("Today"),
+    "week": _("This week"),
+}
+
+
+# The fields of the form.
+STATUS_SUGGESTIONS = (
+    ("📅", _("In a meeting"), "60"),
+    ("🍽️", _("At lunch"), "60"),
+    ("🏡", _("Working from home"), "today"),
+    ("🤒", _("Out sick"), "today"),
+    ("🌴", _("On holiday"), "week"),
+)
+
+
+class StatusForm(forms.Form):
+    """What someone is up to. Its end is computed when it is saved."""
+
+    emoji = ShortField(
+        label=_("Emoji"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "💬", "size": 4}),
+    )
+    text = ShortField(
+        label=_("What’s up?"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": STATUS_MAX}),
+    )
+    ends = forms.ChoiceField(label=_("Ends"), required=False, choices=list(STATUS_ENDS.items()))
+
+    def until(self) -> datetime | None:
+        """Return the chosen end, in the active time zone."""
+        choice, now = self.cleaned_data["ends"], timezone.localtime()
+        if choice.isdigit():
+            return now + timedelta(minutes=int(choice))
+        days = {"today": 1, "week": 7 - now.weekday()}.get(choice)
+        if days is None:
+            return None
+        day = (now + timedelta(days=days)).date()
+        return datetime.combine(day, time(), tzinfo=now.tzinfo)
 
 
 def _zones_by_region(chosen: str) -> list[tuple[str, list[tuple[str, str]]]]:

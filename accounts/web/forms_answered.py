@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from accounts import actions
+from accounts.installation import is_sign_up_offered
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, add_form_error, with_status
 
@@ -47,7 +48,13 @@ def form_response(
     page = render(
         request,
         template,
-        {"form": form, "next": _next_url(request), "sign_up_open": _is_sign_up_open(), **context},
+        {
+            "form": form,
+            "next": next_url(request),
+            "error_code": error.code if error else "",
+            "sign_up_open": is_sign_up_offered,  # called by the templates that offer it
+            **context,
+        },
     )
     return with_status(page, error) if error else page
 
@@ -56,7 +63,7 @@ def posted_data(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
-def _next_url(request: HttpRequest) -> str:
+def next_url(request: HttpRequest) -> str:
     """Return the requested URL to go to afterwards, or "" if there is none or it isn't ours.
 
     A URL of another site would be an open redirect.
@@ -71,11 +78,7 @@ def _next_url(request: HttpRequest) -> str:
 
 
 def destination(request: HttpRequest) -> str:
-    return _next_url(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
-
-
-def _is_sign_up_open() -> bool:
-    return bool(settings.SIGN_UP == "open")
+    return next_url(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def known_zone(name: str) -> str:

@@ -19,9 +19,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.user_agents import describe_client
+from chatty.common.folded_names import Folded, FoldedColumn
+from chatty.common.look_alikes import skeleton
 
 EMAIL_MAX = 254
 NAME_MAX = 60
+TITLE_MAX = 80
+STATUS_MAX = 80  # code points of a status, without its emoji
+STATUS_EMOJI_MAX = 32
 PASSWORD_MAX = 256
 HUES = 12  # avatar colours; static/css/components/avatar.css has one class for each
 
@@ -72,11 +77,45 @@ class Contrast(models.TextChoices):
     MORE = "more", _("High")
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class Density(models.TextChoices):
+    COMFORTABLE = "comfortable", _("Comfortable")
+    COMPACT = "compact", _("Compact")
+
+
+class TimeFormat(models.TextChoices):
+    LANGUAGE = "language", _("As usual in the language")
+    TWELVE = "12", _("12 hours: 3:38 pm")
+    TWENTY_FOUR = "24", _("24 hours: 15:38")
+
+
+class User(Folded, AbstractBaseUser, PermissionsMixin):
     """An account. It is deactivated, never deleted, so that its messages keep an author."""
 
     email = models.EmailField(_("email address"), max_length=EMAIL_MAX, unique=True)
+    # None until a link in an email has proved that the address belongs to this person.
+    email_confirmed_at = models.DateTimeField(
+        _("email address confirmed"), null=True, blank=True, editable=False
+    )
+    # The address that replaces `email` once it is confirmed, or "". It may belong to another account.
+    new_email = models.CharField(
+        max_length=EMAIL_MAX, blank=True, default="", db_default="", editable=False
+    )
     name = models.CharField(_("name"), max_length=NAME_MAX)
+    folded_name = FoldedColumn()
+    # Equal for names that look alike: see chatty/common/look_alikes.py.
+    skeleton = models.TextField(default="", db_default="", blank=True, editable=False)
+    # What they do, such as "Designer".
+    title = models.CharField(
+        _("title"), max_length=TITLE_MAX, blank=True, default="", db_default=""
+    )
+    # What they are up to. It only counts while has_status.
+    status_emoji = models.CharField(
+        max_length=STATUS_EMOJI_MAX, blank=True, default="", db_default="", editable=False
+    )
+    status_text = models.CharField(
+        max_length=STATUS_MAX, blank=True, default="", db_default="", editable=False
+    )
+    status_until = models.DateTimeField(null=True, blank=True, editable=False)
     # "" if unknown: times are then shown in the server's zone.
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
     # One of settings.LANGUAGES, or "" for the browser's language.
@@ -84,6 +123,20 @@ class User(AbstractBaseUser, PermissionsMixin):
     theme = models.CharField(_("theme"), max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
     contrast = models.CharField(
         _("contrast"), max_length=6, choices=Contrast.choices, default=Contrast.SYSTEM
+    )
+    density = models.CharField(
+        _("density"),
+        max_length=11,
+        choices=Density.choices,
+        default=Density.COMFORTABLE,
+        db_default=Density.COMFORTABLE,
+    )
+    time_format = models.CharField(
+        _("time format"),
+        max_length=8,
+        choices=TimeFormat.choices,
+        default=TimeFormat.LANGUAGE,
+        db_default=TimeFormat.LANGUAGE,
     )
     # None for the default colour. Read `hue` instead.
     chosen_hue = models.PositiveSmallIntegerField(_("colour"), null=True, blank=True)
@@ -122,12 +175,23 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="user_contrast_is_known",
             ),
             models.CheckConstraint(
+                condition=models.Q(density__in=["comfortable", "compact"]),
+                name="user_density_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(time_format__in=["language", "12", "24"]),
+                name="user_time_format_is_known",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(chosen_hue=None) | models.Q(chosen_hue__lt=HUES),
                 name="user_hue_is_known",
             ),
         ]
         # Lists of people are ordered by name. The id makes the order unique, as cursors require.
-        indexes = [models.Index(fields=["name", "id"], name="user_by_name")]
+        indexes = [
+            models.Index(fields=["name", "id"], name="user_by_name"),
+            models.Index(fields=["skeleton"], name="user_by_skeleton"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -140,6 +204,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 for field in self._meta.concrete_fields
                 if not field.primary_key and field.name != "clock"
             }
+        fields = kwargs.get("update_fields")
+        if fields is None or "name" in fields:
+            self.skeleton = skeleton(self.name or "")
+            if fields is not None:
+                kwargs["update_fields"] = {*fields, "skeleton"}
         super().save(*args, **kwargs)
 
     def check_password(self, raw_password: str | None) -> bool:
@@ -170,8 +239,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.email = normal_email(self.email)
 
     @property
+    def email_confirmed(self) -> bool:
+        return self.email_confirmed_at is not None
+
+    @property
     def zone(self) -> zoneinfo.ZoneInfo | None:
-        """The time zone, None for the server's: if it is unknown, here or to this machine."""
+        """The time zone, or None (the server's) if there is none or this machine doesn't know it."""
         try:
             return zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else None
         except zoneinfo.ZoneInfoNotFoundError:
@@ -187,6 +260,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def hue(self) -> int:
         """The avatar's colour, 0 to HUES - 1: the chosen one, or one derived from the id."""
         return self.pk * 7 % HUES if self.chosen_hue is None else self.chosen_hue
+
+    @property
+    def has_status(self) -> bool:
+        """Whether there is a status, and it has not ended."""
+        if not self.status_emoji and not self.status_text:
+            return False
+        return self.status_until is None or self.status_until > timezone.now()
 
     @property
     def picture_url(self) -> str | None:

@@ -20,7 +20,7 @@ from django.contrib.auth.forms import (
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -35,6 +35,7 @@ from accounts.models import NAME_MAX, SignIn, User
 from accounts.signals import announce_profile
 from chatty.common.admin_filters import OwnFiltersOnly
 from chatty.common.errors import ChatError
+from chatty.common.folded_names import contains
 from chatty.common.text import clean_line
 
 
@@ -157,16 +158,27 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
     search_fields = ("name", "email")
     ordering = ("name", "id")
     filter_horizontal = ("user_permissions",)
-    readonly_fields = ("is_active", "closed_at", "date_joined", "last_login", "password_page")
+    readonly_fields = (
+        *("email_confirmed_at", "is_active", "closed_at", "date_joined", "last_login"),
+        "password_page",
+    )
     actions = ("close_accounts", "reopen_accounts", "remove_pictures")
     fieldsets = (
-        (None, {"fields": ("name", "email", "time_zone", "password_page")}),
+        (None, {"fields": ("name", "email", "email_confirmed_at", "time_zone", "password_page")}),
         (_("Account"), {"fields": ("is_active", "closed_at", "date_joined", "last_login")}),
         (_("Permissions"), {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
 
     _RIGHTS = ("is_staff", "is_superuser", "user_permissions")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Find names in any case, with or without accents."""
+        for word in search_term.replace("\0", "").split():
+            queryset = queryset.filter(contains(word) | Q(email__icontains=word))
+        return queryset, False
 
     @admin.display(description=_("password"))
     def password_page(self, person: User) -> SafeString:
@@ -222,6 +234,9 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if change and "email" in form.changed_data:
+            # No one has proved the new one, and a link to another must not replace it later.
+            obj.email_confirmed_at, obj.new_email = None, ""
         super().save_model(request, obj, form, change)
         if change and "name" in form.changed_data:
             announce_profile(obj.pk)
@@ -234,14 +249,20 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
 
 @admin.register(SignIn)
 class SignInAdmin(OwnFiltersOnly, admin.ModelAdmin):
-    list_display = ("user", "kind", "client", "last_seen_at", "expires_at", "ended_at")
+    list_display = ("user", "kind", "device", "last_seen_at", "expires_at", "ended_at")
     list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email", "client")
     ordering = ("-last_seen_at",)
-    fields = ("user", "kind", "client", "created_at", "last_seen_at", "expires_at", "ended_at")
-    readonly_fields = fields
+    fields = readonly_fields = (
+        *("user", "kind", "device", "client"),
+        *("created_at", "last_seen_at", "expires_at", "ended_at"),
+    )
     actions = ("end_now",)
+
+    @admin.display(description=_("device"), ordering="client")
+    def device(self, sign_in: SignIn) -> str:
+        return sign_in.client_name
 
     @admin.action(description=_("End session"), permissions=["end"])
     def end_now(self, request: HttpRequest, sign_ins: QuerySet[SignIn]) -> None:

@@ -1,0 +1,99 @@
+"""What holds for the whole installation, and is needed by many pages.
+
+Every process reads it again after KEEP_SECONDS, so a change in the admin site reaches all of them without
+a restart, and pages need no query for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+from django.utils.encoding import punycode
+
+from accounts.models import InstallationSettings, SignUpPolicy, SignUpRequest
+from chatty.conf.domains import ascii_domain
+
+KEEP_SECONDS = 1.0
+
+Value = TypeVar("Value")
+
+
+class _Kept(Generic[Value]):
+    """A value from the database, read again at the first use after KEEP_SECONDS."""
+
+    def __init__(self, read: Callable[[], Value]) -> None:
+        self._read = read
+        self._kept: tuple[float, Value] | None = None
+
+    def get(self) -> Value:
+        kept, now = self._kept, time.monotonic()
+        if kept is not None and now - kept[0] < KEEP_SECONDS:
+            return kept[1]
+        value = self._read()
+        self._kept = (now, value)
+        return value
+
+    def forget(self) -> None:
+        self._kept = None
+
+
+_settings = _Kept(lambda: InstallationSettings.objects.first() or InstallationSettings())
+_waiting = _Kept(lambda: SignUpRequest.objects.filter(state=SignUpRequest.State.WAITING).count())
+
+
+def installation_settings() -> InstallationSettings:
+    """Return the row, or one with the defaults. Don't change it."""
+    return _settings.get()
+
+
+def sign_up_policy() -> str:
+    """Return who can sign up: a value of SignUpPolicy. The environment overrides the admin site."""
+    return settings.SIGN_UP or installation_settings().sign_up
+
+
+def is_set_up() -> bool:
+    """Return whether an administrator has saved the settings. Until then, they find that page first."""
+    return not installation_settings()._state.adding
+
+
+def installation_name() -> str:
+    """Return what administrators call this installation."""
+    return installation_settings().name or "Chatty"
+
+
+def is_sign_up_offered() -> bool:
+    """Return whether people without an invitation can sign up, or ask to."""
+    by_domain = bool(settings.SIGN_UP_DOMAINS)
+    return by_domain or sign_up_policy() in (SignUpPolicy.OPEN, SignUpPolicy.APPROVED)
+
+
+def may_sign_up_by_domain(email: str) -> bool:
+    """Return whether this address is of a domain whose people may sign up by themselves. Subdomains are
+    other domains."""
+    domain = email.rpartition("@")[2]
+    name = ascii_domain(domain)
+    # Django sends emails to the domain as IDNA 2003 has it: with "ß" that is another one, of a stranger.
+    return name in settings.SIGN_UP_DOMAINS and punycode(domain).lower() == name
+
+
+def waiting_sign_ups() -> int:
+    """Return how many people wait for approval. Administrators see it on every page."""
+    return _waiting.get()
+
+
+def forget() -> None:
+    """Read everything again at the next use."""
+    _settings.forget()
+    _waiting.forget()
+
+
+@receiver([post_save, post_delete], sender=InstallationSettings, dispatch_uid="accounts.settings")
+@receiver([post_save, post_delete], sender=SignUpRequest, dispatch_uid="accounts.waiting")
+def _forget_after_commit(**kwargs: Any) -> None:
+    transaction.on_commit(forget)

@@ -1,0 +1,131 @@
+"""Names that can't be mistaken for others, titles, and statuses that end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts import actions
+from accounts.actions.fields import clean_name
+from accounts.models import User
+from accounts.wire import status_to_wire
+from chatty.common.errors import ChatError
+from chatty.common.look_alikes import skeleton
+from chatty.common.text import fold_loosely
+
+
+@pytest.mark.parametrize("name", ["\U000e0041", "\u180f", "\u200b", "\u2060 \ufeff", "\u00ad"])
+def test_name_that_no_one_sees_is_empty(name):
+    with pytest.raises(ChatError, match="empty"):
+        clean_name(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("Ann\u200b", "Ann"),
+        ("\u200eAnn\u200f", "Ann"),
+        ("An\u00adn", "Ann"),
+        ("\ufeffAnn \U000e0041", "Ann"),
+        ("مریم\u200cها", "مریم\u200cها"),  # the non-joiner is part of the spelling
+        ("👩\u200d🚀 Ann", "👩\u200d🚀 Ann"),
+    ],
+)
+def test_characters_that_no_one_sees_are_left_out(given, stored):
+    assert clean_name(given) == stored
+
+
+@pytest.mark.parametrize("name", ["Αnn", "Аnn", "Bоb", "Οmar Bob"])
+def test_word_with_letters_of_several_alphabets_is_refused(name):
+    with pytest.raises(ChatError, match="invalid"):
+        clean_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["Иван Smith", "李 Wei", "Ελένη-Marie", "Bob 2", "ʻOkina", "O’Hara"]
+)
+def test_names_with_words_of_several_alphabets_are_accepted(name):
+    assert clean_name(name) == name
+
+
+def test_name_that_only_looks_like_that_of_someone_else_is_refused(alice, bob):
+    actions.update_profile(bob, name="Сору")  # all Cyrillic
+    with pytest.raises(ChatError, match="invalid") as refused:
+        actions.update_profile(alice, name="Copy")
+    assert "name" in refused.value.fields
+    alice.refresh_from_db()
+    assert alice.name == "Alice"
+    # The same name is no imitation, and letters of one alphabet can be told apart.
+    actions.update_profile(alice, name="сору")
+    actions.update_profile(alice, name="Bob")
+    actions.update_profile(bob, name="B0b")
+
+
+def test_searchable_name_follows_every_change(alice):
+    actions.update_profile(alice, name="Zoë Ünal")
+    alice.refresh_from_db()
+    assert (alice.folded_name, alice.skeleton) == ("zoe unal", skeleton("Zoë Ünal"))
+    alice.name = "Łukasz"
+    alice.save(update_fields=["name"])
+    alice.refresh_from_db()
+    assert (alice.folded_name, alice.skeleton) == (fold_loosely("Łukasz"), skeleton("Łukasz"))
+
+
+def test_status_ends_by_itself(alice, monkeypatch):
+    until = timezone.now() + timedelta(minutes=30)
+    actions.set_status(alice, emoji="🏡", text="At home", until=until)
+    alice.refresh_from_db()
+    status = status_to_wire(alice)
+    assert status is not None
+    assert (status.emoji, status.text, status.until) == ("🏡", "At home", until)
+    User.objects.filter(pk=alice.pk).update(status_until=timezone.now() - timedelta(seconds=1))
+    alice.refresh_from_db()
+    assert status_to_wire(alice) is None
+
+
+@pytest.mark.parametrize("emoji", ["🏡", "🇩🇪", "👩\u200d🚀", "1\ufe0f\u20e3", ""])
+def test_status_has_an_emoji_or_none(alice, emoji):
+    actions.set_status(alice, emoji=emoji, text="Busy", until=None)
+    assert alice.status_emoji == emoji
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"emoji": "no"}, "emoji"),
+        ({"emoji": "7"}, "emoji"),
+        ({"text": "x" * 81}, "text"),
+        ({"text": "a\x00"}, "text"),
+        ({"until": timezone.now() - timedelta(days=1)}, "until"),
+    ],
+)
+def test_wrong_status_changes_nothing(alice, given, field):
+    with pytest.raises(ChatError) as refused:
+        actions.set_status(alice, **{"emoji": "", "text": "Busy", "until": None, **given})
+    assert field in refused.value.fields
+    alice.refresh_from_db()
+    assert not alice.has_status
+
+
+def test_status_page_sets_and_removes_it(client, alice):
+    client.force_login(alice)
+    sent = {"emoji": "🌴", "text": "On holiday", "ends": "week"}
+    assert client.post("/settings/status/", sent).status_code == 303
+    alice.refresh_from_db()
+    assert alice.has_status
+    assert timedelta() < alice.status_until - timezone.now() <= timedelta(days=7)
+    assert client.post("/settings/status/", {"remove": "1"}).status_code == 303
+    alice.refresh_from_db()
+    assert not alice.has_status
+
+
+def test_administrators_find_names_without_accents(admin_client, alice):
+    actions.update_profile(alice, name="Zoë Ünal")
+    page = admin_client.get("/admin/accounts/user/", {"q": "unal ZOE"}).content.decode()
+    assert "Zoë Ünal" in page
+    assert (
+        "Zoë Ünal"
+        not in admin_client.get("/admin/accounts/user/", {"q": "unal q7"}).content.decode()
+    )
