@@ -1,0 +1,20 @@
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class InvitationsConfig(AppConfig):
+    name = "conversations.invitations"
+    label = "invitations"
+    verbose_name = "Invitations"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        capabilities = import_module("conversations.capabilities")
+        rules = import_module("conversations.invitations.rules")
+        import_module("conversations.invitations.emails").register()
+        import_module("conversations.invitations.upkeep").register()
+        capabilities.register_action(rules.INVITE)
+        capabilities.register_slot("sidebar-tools", "invitations/_sidebar_tool.html")
+        capabilities.register_slot("people-first", "invitations/_members_offer.html")
+        capabilities.register_slot("beginning", "invitations/_beginning_offer.html")
