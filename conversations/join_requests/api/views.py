@@ -1,0 +1,129 @@
+"""REST views of asking to join a group, and of deciding on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.current_user import current_user
+from chatty.common.pages import site_of
+from conversations import access
+from conversations.api.views import ChatAPIView
+from conversations.join_requests import actions, queries, rules
+from conversations.join_requests.api.serializers import AskSerializer, DeclineSerializer
+from conversations.join_requests.links import path_of
+from conversations.join_requests.models import JoinLink
+from conversations.join_requests.wire import (
+    JoinLinkOut,
+    JoinRequestsOut,
+    OwnJoinRequestOut,
+    OwnJoinRequestsOut,
+    own_request_to_wire,
+    request_to_wire,
+)
+
+_NOTHING = {204: None}
+OWN_MAX = 100
+
+
+def _given(request: Request, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    checked = serializer(data=request.data)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
+
+
+def _nothing() -> Response:
+    return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class OwnRequestsView(ChatAPIView):
+    @extend_schema(operation_id="join_requests_list", responses=OwnJoinRequestsOut)
+    def get(self, request: Request) -> Response:
+        """List your own requests that are waiting or were declined, the latest first."""
+        rows = queries.own_requests(current_user(request))[:OWN_MAX]
+        return Response(OwnJoinRequestsOut([own_request_to_wire(row) for row in rows]))
+
+    @extend_schema(request=AskSerializer, responses={201: OwnJoinRequestOut})
+    def post(self, request: Request) -> Response:
+        """Ask the admins of a conversation to let you join, with the token of its link."""
+        made = actions.ask_to_join(current_user(request), **_given(request, AskSerializer))
+        return Response(own_request_to_wire(made), status=status.HTTP_201_CREATED)
+
+
+class OwnRequestView(ChatAPIView):
+    @extend_schema(responses=_NOTHING)
+    def delete(self, request: Request, conversation: int) -> Response:
+        """Withdraw your request."""
+        actions.withdraw(current_user(request), conversation)
+        return _nothing()
+
+
+class LinkView(ChatAPIView):
+    """The address with which people can ask to join a group."""
+
+    without_body = frozenset({"POST", "DELETE"})
+
+    @extend_schema(responses=JoinLinkOut)
+    def get(self, request: Request, conversation: int) -> Response:
+        """Get the link, for members."""
+        link = queries.link_of(current_user(request), conversation)
+        return _link_response(request, link)
+
+    @extend_schema(request=None, responses={200: JoinLinkOut})
+    def post(self, request: Request, conversation: int) -> Response:
+        """Make a link, as an owner or admin. The former one ends."""
+        return _link_response(request, actions.make_link(current_user(request), conversation))
+
+    @extend_schema(responses=_NOTHING)
+    def delete(self, request: Request, conversation: int) -> Response:
+        """End the link. Requests that were made with it stay."""
+        actions.revoke_link(current_user(request), conversation)
+        return _nothing()
+
+
+def _link_response(request: Request, link: JoinLink | None) -> Response:
+    path = path_of(link) if link else None
+    return Response(JoinLinkOut(None if path is None else site_of(request._request) + path))
+
+
+class RequestsView(ChatAPIView):
+    @extend_schema(responses=JoinRequestsOut)
+    def get(self, request: Request, conversation: int) -> Response:
+        """List who asks to join, the oldest first, and who was declined or blocked. For owners and admins."""
+        membership = access.member_of(current_user(request), conversation)
+        access.require(rules.ANSWER.name, membership)
+        rows = queries.requests_of(conversation)[: queries.PAGE_MAX]
+        return Response(JoinRequestsOut([request_to_wire(row) for row in rows]))
+
+
+class AcceptView(ChatAPIView):
+    without_body = frozenset({"POST"})
+
+    @extend_schema(request=None, responses=_NOTHING)
+    def post(self, request: Request, conversation: int, user: int) -> Response:
+        """Let someone join who has asked."""
+        actions.accept(current_user(request), conversation, user)
+        return _nothing()
+
+
+class DeclineView(ChatAPIView):
+    @extend_schema(request=DeclineSerializer, responses=_NOTHING)
+    def post(self, request: Request, conversation: int, user: int) -> Response:
+        """Decline a request. They can ask again after a day, unless you block that."""
+        given = _given(request, DeclineSerializer)
+        actions.decline(current_user(request), conversation, user, block=given["block"])
+        return _nothing()
+
+
+class UnblockView(ChatAPIView):
+    without_body = frozenset({"POST"})
+
+    @extend_schema(request=None, responses=_NOTHING)
+    def post(self, request: Request, conversation: int, user: int) -> Response:
+        """Let someone ask again who was blocked."""
+        actions.unblock(current_user(request), conversation, user)
+        return _nothing()
