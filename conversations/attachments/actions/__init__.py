@@ -1,0 +1,1 @@
+"""Uploading, completing, removing: everything that writes files and their rows."""

@@ -1,0 +1,46 @@
+"""Finds out what a complete upload is, and cleans pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from conversations.attachments import storage
+from conversations.attachments.media import clips, detection, pictures
+
+
+@dataclass(frozen=True)
+class Examined:
+    """`path`: what to keep, the upload or a cleaned copy."""
+
+    path: Path
+    kind: str
+    type: str
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    animated: bool = False
+
+
+def examine(path: Path, name: str) -> Examined:
+    """Raises ChatError: bad_file, busy, storage_full, unavailable."""
+    with storage.translate_errors():
+        size = path.stat().st_size
+        with path.open("rb") as source:
+            head = source.read(detection.HEAD)
+            found = detection.detect(head, name, whole=size <= len(head))
+            if found.kind in ("audio", "video"):
+                clip = clips.measure(source, found.type, size)
+                is_sound = found.type == "video/mp4" and not clip.has_film
+                kind, media_type = ("audio", "audio/mp4") if is_sound else found
+                return Examined(path, kind, media_type, clip.width, clip.height, clip.duration)
+        if found.kind != "image":
+            return Examined(path, *found)
+        picture = pictures.clean(path, found.type)
+        return Examined(
+            picture.path,
+            *found,
+            width=picture.width,
+            height=picture.height,
+            animated=picture.animated,
+        )

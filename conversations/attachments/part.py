@@ -1,0 +1,84 @@
+"""Files as a part of the content of messages: capabilities.ClaimedPart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from chatty.common.errors import ChatError, Sentence
+from conversations import capabilities
+from conversations.attachments import wire
+from conversations.attachments.actions import removing, uploading
+from conversations.attachments.models import File, is_id
+from conversations.attachments.rules import SEND_FILES
+from conversations.content import FileReference
+from conversations.models import Message
+
+
+class FileClaims:
+    def __init__(self, files: Mapping[str, File]) -> None:
+        self._files = files
+        self._taken: set[str] = set()
+
+    def claim(self, user_id: int, value: Sequence[FileReference]) -> list[dict[str, Any]]:
+        found = [self._get(user_id, each.upload) for each in value]
+        self._taken.update(file.pk for file in found)
+        return [wire.stored_value(file, each.alt) for file, each in zip(found, value, strict=True)]
+
+    def _get(self, user_id: int, upload: str) -> File:
+        file = self._files.get(upload)
+        if file is None or file.owner_id != user_id or file.message_id or upload in self._taken:
+            raise _error("upload_gone")
+        if not file.is_complete:
+            raise _error("invalid", _("A file of this message has not arrived completely yet."))
+        return file
+
+    def attach(self, stored: Sequence[tuple[Message, Sequence[Mapping[str, Any]]]]) -> None:
+        changed = []
+        for message, values in stored:
+            for position, value in enumerate(values):
+                file = self._files[value["id"]]
+                file.message_id, file.conversation_id = message.pk, message.conversation_id
+                file.position, file.alt = position, value["alt"]
+                changed.append(file)
+        File.objects.bulk_update(changed, ["message", "conversation", "position", "alt"])
+
+
+class FilesPart:
+    action = SEND_FILES.name
+
+    def lock(self, values: Sequence[tuple[int, Sequence[FileReference]]]) -> FileClaims:
+        ids = {each.upload for _user_id, references in values for each in references}
+        known = list(filter(is_id, ids))
+        rows: Any = File.objects.select_for_update(no_key=True).filter(
+            pk__in=known, removed_at=None
+        )
+        return FileClaims({file.pk: file for file in rows.order_by("pk")})
+
+    def release(self, message_ids: Collection[int]) -> None:
+        removing.release(message_ids)
+
+    def text(self, stored: Sequence[Mapping[str, Any]]) -> str:
+        # The sign sets names apart from the words before them, in any language.
+        return f"📎 {', '.join(each['name'] for each in stored)}"
+
+    def from_form(
+        self, user: User, key: str, files: Sequence[UploadedFile]
+    ) -> tuple[FileReference, ...]:
+        return tuple(
+            FileReference(uploading.upload_whole(user, key=f"{key[:60]}-{number}", file=file).pk)
+            for number, file in enumerate(files)
+        )
+
+
+def _error(code: str, detail: Sentence | None = None) -> ChatError:
+    error = ChatError(code, detail)
+    return ChatError(code, detail, fields={"files": [error.detail]})
+
+
+def register() -> None:
+    capabilities.register_claimed_part("files", FilesPart())

@@ -1,0 +1,273 @@
+"""What a file is, found from its bytes; pictures without metadata; bad files."""
+
+from __future__ import annotations
+
+import io
+import resource
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from conversations.attachments.actions.examining import examine
+from conversations.attachments.media import clips, detection, pictures
+from conversations.attachments.names import clean_name
+from conversations.tests.helpers import raises_chat_error
+
+
+def picture(kind: str = "JPEG", size: tuple[int, int] = (60, 40), **options) -> bytes:
+    file = io.BytesIO()
+    image = Image.effect_noise(size, 60).convert("RGB")
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def exif(orientation: int = 1) -> Image.Exif:
+    data = Image.Exif()
+    data[0x0112] = orientation
+    data[0x010E] = "SECRET PLACE"
+    return data
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG that says it is very large, in a few bytes."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        checksum = zlib.crc32(name + body)
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
+
+    rows = zlib.compress((b"\0" + bytes((width + 7) // 8)) * min(height, 100), 9)
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def gif_of(frames: int) -> bytes:
+    frame = b"!\xf9\x04\x04\x05\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00"
+    return b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff" + frame * frames + b";"
+
+
+def box(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + name + body
+
+
+def mp4(*, film: bool = True, seconds: int = 7) -> bytes:
+    mvhd = box(b"mvhd", bytes(12) + struct.pack(">II", 1000, seconds * 1000) + bytes(80))
+    matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+    sides = struct.pack(">II", 640 << 16, 360 << 16) if film else bytes(8)
+    tkhd = box(b"tkhd", bytes(40) + matrix + sides)
+    hdlr = box(b"hdlr", bytes(8) + (b"vide" if film else b"soun") + bytes(13))
+    track = box(b"trak", tkhd + box(b"mdia", hdlr))
+    return box(b"ftyp", b"isom" + bytes(8)) + box(b"mdat", bytes(99)) + box(b"moov", mvhd + track)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind", "media_type"),
+    [
+        (picture("JPEG"), "a.txt", "image", "image/jpeg"),
+        (picture("PNG"), "a", "image", "image/png"),
+        (picture("WEBP"), "a", "image", "image/webp"),
+        (gif_of(1), "a", "image", "image/gif"),
+        (b"Hello w\xc3\xb6rld", "a.exe", "text", "text/plain"),
+        (b"print(1)", "a.py", "text", "text/plain"),
+        (b"\xef\xbb\xbfid;name", "a.csv", "text", "text/plain"),
+        (b"Hello \xff", "a.txt", "file", "application/octet-stream"),
+        (b"a\x00b", "a.txt", "file", "application/octet-stream"),
+        (b"<!doctype html><script>alert(1)</script>", "a.jpg", "file", "text/html"),
+        (b" \n<SCRIPT>alert(1)</SCRIPT>", "a.txt", "file", "text/html"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "a.png", "file", "image/svg+xml"),
+        (b'<?xml version="1.0"?><svg onload="x"/>', "a.txt", "file", "image/svg+xml"),
+        (b"just text", "a.html", "file", "application/octet-stream"),
+        (b"just text", "a.SVG", "file", "application/octet-stream"),
+        (b"%PDF-1.7\n", "a.png", "file", "application/pdf"),
+        (b"PK\x03\x04" + bytes(30), "a.docx", "file", "application/zip"),
+        (b"MZ\x90", "a.png", "file", "application/vnd.microsoft.portable-executable"),
+        (b"ID3\x04" + bytes(30), "a.mp3", "audio", "audio/mpeg"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(30), "a", "audio", "audio/wav"),
+        (b"OggS" + bytes(24) + b"OpusHead", "a", "audio", "audio/ogg"),
+        (b"\x1a\x45\xdf\xa3" + bytes(20) + b"webm" + b"\x86\x86V_VP9", "a", "video", "video/webm"),
+        (b"\x1a\x45\xdf\xa3" + bytes(20) + b"webm" + b"\x86\x86A_OPUS", "a", "audio", "audio/webm"),
+        (mp4(), "a", "video", "video/mp4"),
+        (mp4(film=False), "a", "audio", "audio/mp4"),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(30), "a.jpg", "file", "image/heic"),
+    ],
+)
+def test_the_type_is_found_from_the_bytes(data, name, kind, media_type, tmp_path):
+    path = tmp_path / "upload"
+    path.write_bytes(data)
+    found = examine(path, name)
+    assert (found.kind, found.type) == (kind, media_type)
+
+
+def test_a_character_that_is_cut_at_the_end_of_the_head_is_still_text():
+    head = ("x" + "ö" * detection.HEAD).encode()[: detection.HEAD]
+    assert detection.detect(head, "a", whole=False).kind == "text"
+    assert detection.detect(head, "a", whole=True).kind == "file"
+
+
+def test_films_are_measured():
+    found = clips.measure(io.BytesIO(mp4()), "video/mp4", len(mp4()))
+    assert found == (True, 640, 360, 7.0)
+    wav = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
+    found = clips.measure(io.BytesIO(wav + b"data" + struct.pack("<I", 12_000)), "audio/wav", 99)
+    assert found.duration == 1.5
+
+
+@pytest.mark.parametrize("data", [mp4()[:90], mp4()[:-30], b"\0\0\0\x08moov" * 9999, b""])
+def test_broken_films_have_no_measures(data):
+    clips.measure(io.BytesIO(data), "video/mp4", len(data))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"exif": exif(), "comment": b"SECRET"}),
+        ("PNG", {"exif": exif()}),
+        ("WEBP", {"exif": exif(), "xmp": b"SECRET"}),
+        ("GIF", {"comment": b"SECRET"}),
+    ],
+)
+def test_metadata_and_what_follows_the_picture_are_left_out(kind, options, tmp_path):
+    path = tmp_path / "upload"
+    data = picture(kind, **options)
+    assert b"SECRET" in data
+    path.write_bytes(data + b"PK\x03\x04 SECRET second file")
+    found = examine(path, "a")
+    clean = found.path.read_bytes()
+    assert b"SECRET" not in clean
+    assert (found.width, found.height) == (60, 40)
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(clean)) as after:
+        assert before.convert("RGB").tobytes() == after.convert("RGB").tobytes()  # every pixel
+        assert not after.getexif()
+
+
+def test_a_clean_picture_stays_as_it_is(tmp_path):
+    path = tmp_path / "upload"
+    path.write_bytes(picture("PNG"))
+    assert examine(path, "a").path == path
+
+
+def test_a_colour_profile_stays(tmp_path):
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for kind in ("JPEG", "PNG", "WEBP"):
+        path = tmp_path / kind
+        path.write_bytes(picture(kind, icc_profile=profile, exif=exif(6)))
+        with Image.open(examine(path, "a").path) as after:
+            assert after.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_pictures_are_turned_upright(kind, orientation, tmp_path):
+    path = tmp_path / "upload"
+    path.write_bytes(picture(kind, exif=exif(orientation)))
+    found = examine(path, "a")
+    turned = orientation >= 5
+    assert (found.width, found.height) == ((40, 60) if turned else (60, 40))
+    with Image.open(found.path) as after:
+        assert after.size == (found.width, found.height)
+        assert not after.getexif()
+
+
+def test_animations_are_found(tmp_path):
+    for number, (data, animated) in enumerate([(gif_of(1), False), (gif_of(3), True)]):
+        path = tmp_path / str(number)
+        path.write_bytes(data)
+        assert examine(path, "a").animated is animated
+    frames = [Image.effect_noise((20, 20), n).convert("RGB") for n in (10, 90)]
+    for kind in ("WEBP", "PNG"):
+        path = tmp_path / kind
+        frames[0].save(path, kind, save_all=True, append_images=frames[1:])
+        assert examine(path, "a").animated
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        picture("JPEG")[:-2],
+        picture("JPEG")[:300],
+        b"\xff\xd8\xff" + b"not a picture" * 9,
+        picture("PNG")[:-12],
+        picture("PNG").replace(b"IDAT", b"IDAX", 1),
+        b"\x89PNG\r\n\x1a\n",
+        gif_of(2)[:-1],
+        b"GIF89a<script>alert(1)</script>",
+        picture("WEBP")[:-8],
+        b"RIFF\x10\0\0\0WEBPVP8 ",
+        png_of(12_000, 12_000),  # 144 megapixels in 17 KB or less
+        gif_of(10_000),
+    ],
+)
+def test_broken_pictures_and_bombs_are_refused(data, tmp_path):
+    path = tmp_path / "upload"
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with raises_chat_error("bad_file"):
+        examine(path, "a.png")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+
+
+@pytest.mark.parametrize("size", [(10_000, 1), (1, 10_000), (3000, 2000)])
+def test_thumbnails_keep_the_proportions(size, tmp_path):
+    source, target = io.BytesIO(picture("PNG", size)), io.BytesIO()
+    pictures.write_thumbnail(source, "image/png", 840, target)
+    with Image.open(target) as small:
+        assert max(small.size) == 840
+        assert small.format == "WEBP"
+
+
+def test_a_thumbnail_of_an_animation_is_its_first_frame():
+    target = io.BytesIO()
+    pictures.write_thumbnail(io.BytesIO(gif_of(2_000)), "image/gif", 840, target)
+    with Image.open(target) as small:
+        assert getattr(small, "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "clean"),
+    [
+        ("report.pdf", "report.pdf"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\a.txt", "a.txt"),
+        ("a\x00b\r\n.txt", "ab.txt"),
+        ("photo\u202egpj.exe", "photogpj.exe"),
+        ("\u2066a\u2069.txt", "a.txt"),
+        ("con", "_con"),
+        ("NUL.txt", "_NUL.txt"),
+        ("console.txt", "console.txt"),
+        ('a<b>:"|?*.txt', "a_b______.txt"),
+        ("  spaces   here .txt", "spaces here .txt"),
+        ("ends with dots...", "ends with dots"),
+        (".gitignore", "file.gitignore"),
+        ("", "file"),
+        ("...", "file"),
+        ("/", "file"),
+        ("\u200b", "file"),
+        ("e\u0301.txt", "é.txt"),
+        ("x" * 300 + ".tar", "x" * 145 + "….tar"),
+        ("👍.png", "👍.png"),
+    ],
+)
+def test_names_are_safe_on_every_system(given, clean):
+    assert clean_name(given) == clean
+    assert clean_name(clean) == clean
+
+
+def test_a_name_that_is_no_text_is_refused():
+    with raises_chat_error("bad_text", field="name"):
+        clean_name("a\ud800")
+
+
+def test_a_full_disk_is_not_a_broken_picture(tmp_path, monkeypatch):
+    path = tmp_path / "upload"
+    path.write_bytes(picture("JPEG", exif=exif()))
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pictures, "copy_clean", full)
+    with raises_chat_error("storage_full"):
+        examine(Path(path), "a")

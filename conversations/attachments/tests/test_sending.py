@@ -1,0 +1,139 @@
+"""Messages with files: what they claim, who sees them, and what is left when they are deleted."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from chatty.jobs.tests.helpers import run_jobs
+from conversations import actions, queries
+from conversations.attachments.models import File
+from conversations.attachments.tests.conftest import stored
+from conversations.content import FileReference
+from conversations.models import Message
+from conversations.tests.helpers import message_json, new_key, purge_deleted, raises_chat_error, say
+
+pytestmark = pytest.mark.django_db
+
+
+def refer(*files: File, alt: str = "") -> tuple[FileReference, ...]:
+    return tuple(FileReference(file.pk, alt) for file in files)
+
+
+def test_a_message_has_its_files_in_order(alice, pair, upload):
+    first, second = upload(alice, "b.txt"), upload(alice, "a.txt")
+    message = say(alice, pair, "Two", files=refer(first, second))
+    read = queries.with_details(message)
+    assert [each["name"] for each in message_json(read)["files"]] == ["b.txt", "a.txt"]
+    assert message_json(read)["files"][0] == {
+        "id": first.pk,
+        "name": "b.txt",
+        "size": 11,
+        "kind": "text",
+        "type": "text/plain",
+        "alt": "",
+        "width": None,
+        "height": None,
+        "duration": None,
+        "url": f"/files/{first.pk}/b.txt",
+        "thumbnail": None,
+        "animated": False,
+    }
+    assert message_json(message)["files"] == message_json(read)["files"]
+    assert "files" not in message_json(say(alice, pair, "None"))
+
+
+def test_a_message_with_files_needs_no_text(alice, pair, upload):
+    message = say(alice, pair, " \n", files=refer(upload(alice, "plan.txt")))
+    assert (message.body, message.html, message.excerpt) == ("", "", "📎 plan.txt")
+    with raises_chat_error("empty"):
+        say(alice, pair, "")
+
+
+def test_sending_again_with_the_same_key_sends_once(alice, pair, upload):
+    file = upload(alice)
+    for _ in range(2):
+        sent = actions.send_message(alice, pair.pk, key="k", body="", files=refer(file))
+    assert not sent.created
+    with raises_chat_error("key_reused"):
+        actions.send_message(alice, pair.pk, key="k", body="", files=refer(upload(alice)))
+    with raises_chat_error("key_reused"):
+        actions.send_message(alice, pair.pk, key="k", body="", files=refer(file, alt="Bread"))
+
+
+def test_an_upload_can_be_sent_once_and_only_by_its_owner(alice, bob, pair, upload):
+    file = upload(alice)
+    with raises_chat_error("upload_gone", field="files"):
+        say(bob, pair, files=refer(file))
+    say(alice, pair, files=refer(file))
+    for wrong in (file.pk, "0" * 32, "x", "\x00", "x" * 5000):
+        with raises_chat_error("upload_gone"):
+            say(alice, pair, files=(FileReference(wrong),))
+    with raises_chat_error("invalid"):
+        say(alice, pair, files=refer(file, file))
+
+
+def test_two_drafts_of_one_batch_cannot_share_an_upload(alice, pair, upload):
+    file = upload(alice)
+    drafts = [actions.Draft(alice.pk, pair.pk, new_key(), actions_content(file)) for _ in range(2)]
+    first, second = actions.send_messages(drafts)
+    assert isinstance(first, actions.Sent)
+    assert second.code == "upload_gone"
+
+
+def actions_content(file: File):
+    from conversations.content import Content
+
+    return Content("", files=refer(file))
+
+
+def test_deleting_a_message_removes_its_bytes(alice, pair, upload, data_dir):
+    message = say(alice, pair, files=refer(upload(alice, "secret.txt")))
+    assert len(stored(data_dir)) == 1
+    actions.delete_message(alice, message.pk)
+    message.refresh_from_db()
+    assert message.files is None
+    run_jobs()
+    assert not File.objects.exists()
+    assert stored(data_dir) == []
+
+
+def test_deleting_a_conversation_removes_its_bytes(alice, group, upload, data_dir):
+    say(alice, group, files=refer(upload(alice)))
+    actions.delete_conversation(alice, group.pk)
+    purge_deleted()
+    run_jobs()
+    assert not File.objects.exists()
+    assert stored(data_dir) == []
+    assert not Message.objects.filter(conversation=group).exists()
+
+
+def test_the_text_beside_files_can_be_edited_and_removed(alice, pair, upload):
+    message = say(alice, pair, "Look", files=refer(upload(alice, "plan.txt")))
+    assert message.excerpt == "Look 📎 plan.txt"
+    actions.edit_message(alice, message.pk, "See")
+    edited = actions.edit_message(alice, message.pk, " ")
+    assert (edited.body, edited.excerpt) == ("", "📎 plan.txt")
+    assert len(message_json(edited)["files"]) == 1
+    with raises_chat_error("empty"):
+        actions.edit_message(alice, say(alice, pair, "Words").pk, " ")
+
+
+def test_a_form_without_scripts_sends_files(alice, pair, data_dir):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    client = Client()
+    client.force_login(alice)
+    for _ in range(2):  # a double click
+        form = {
+            "key": "form",
+            "body": "",
+            "files": [SimpleUploadedFile("a.txt", b"one"), SimpleUploadedFile("b.txt", b"two")],
+        }
+        answer = client.post(reverse("conversations:send", args=[pair.pk]), form)
+        assert answer.status_code == 303
+    message = Message.objects.get(conversation=pair, kind="text")
+    assert [each["name"] for each in message.files] == ["a.txt", "b.txt"]
+    page = client.get(reverse("conversations:conversation", args=[pair.pk])).content.decode()
+    assert 'class="files__name"' in page
