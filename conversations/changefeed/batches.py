@@ -34,15 +34,17 @@ from conversations.models import Membership, Message
 logger = logging.getLogger(__name__)
 
 SUBJECTS_MAX = 50  # cursors in one batch
-CHANGES_MAX = 500  # changes in one batch
+CHANGES_MAX = 2_000  # changes in one batch
 STEPS_MAX = 50  # changes of a troubled cursor in one claim
 
 
 class Outcome(msgspec.Struct):
-    """Of run_batch(). `changes`: how many were handled. `more`: subjects that have further changes."""
+    """Of run_batch(). `changes`: how many were handled. `more`: subjects that have further changes. `busy`:
+    those that another process is working on, which may not see the latest changes."""
 
     changes: int = 0
     more: set[int] = msgspec.field(default_factory=set)
+    busy: set[int] = msgspec.field(default_factory=set)
 
 
 def start(reader: Reader) -> None:
@@ -59,8 +61,9 @@ def start(reader: Reader) -> None:
             return
         now = stored(timezone.now())
         with connection.cursor() as cursor:
-            for statement in (_START_CONVERSATIONS, _START_MEMBERSHIPS):
-                cursor.execute(statement, [reader.name, now])
+            cursor.execute(_START_CONVERSATIONS, [reader.name, now])
+            if reader.memberships:
+                cursor.execute(_START_MEMBERSHIPS, [reader.name, now])
 
 
 def run_batch(
@@ -72,11 +75,8 @@ def run_batch(
     be tried again later, are left out. Never raises an exception of the reader. Must not be called in a
     transaction.
     """
-    ids = set(ids)
-    _make_cursors(reader, source, ids)
-    rows = Cursor.objects.filter(reader=reader.name, source=source, subject_id__in=ids)
-    claimed = claims.claim(rows, SUBJECTS_MAX)
     outcome = Outcome()
+    claimed = _claim(reader, source, set(ids), outcome)
     sound = [cursor for cursor in claimed if cursor.failures == 1]
     if sound:
         _handle(reader, sound, max(most // len(sound), 1), outcome)
@@ -139,6 +139,7 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
     steps: list[Step] = []
     try:
         for number in range(1, STEPS_MAX + 1):
+            steps = []
             with transaction.atomic():
                 steps = read_steps([cursor], 1)
                 (step,) = steps
@@ -148,9 +149,7 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
                     move(steps)
                 else:
                     # The one that failed is behind: its successors have their own count.
-                    values = {"version": step.version, "seq": step.seq, "failures": 1}
-                    claims.change(cursor, **values)
-                    claims.extend(cursor)
+                    claims.extend(cursor, version=step.version, seq=step.seq, failures=1)
             outcome.changes += len(step.batch)
             if ends:
                 if step.more:
@@ -159,11 +158,12 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
     except claims.ClaimLostError:
         logger.warning("A claim of reader %s ran out", reader.name)
     except Exception as error:
-        if cursor.failures < cursor.FAILURES_MAX or claims.is_database_trouble(error):
-            _give_back(reader, [cursor], error)
-        else:
+        final = cursor.failures >= cursor.FAILURES_MAX and not claims.is_database_trouble(error)
+        if final and steps:
             _set_aside(reader, steps, error)
             outcome.more.add(cursor.subject_id)
+        else:
+            _give_back(reader, [cursor], error)
 
 
 def _call(reader: Reader, steps: Sequence[Step]) -> None:
@@ -220,11 +220,21 @@ def _note(reader: Reader, conversation_id: int, error: str, **which: Any) -> Non
     )
 
 
-def _make_cursors(reader: Reader, source: str, ids: Iterable[int]) -> None:
-    there = Cursor.objects.filter(reader=reader.name, source=source, subject_id__in=ids)
-    missing = set(ids).difference(there.values_list("subject_id", flat=True))
-    new = [Cursor(reader=reader.name, source=source, subject_id=each) for each in sorted(missing)]
-    Cursor.objects.bulk_create(new, ignore_conflicts=True)
+def _claim(reader: Reader, source: str, ids: set[int], outcome: Outcome) -> list[Cursor]:
+    """Claim the cursors of these subjects, and make those that are missing."""
+    rows = Cursor.objects.filter(reader=reader.name, source=source)
+    claimed = claims.claim(rows.filter(subject_id__in=ids), SUBJECTS_MAX)
+    left = ids.difference(cursor.subject_id for cursor in claimed)
+    if not left:
+        return claimed
+    there = dict(rows.filter(subject_id__in=left).values_list("subject_id", "claimed_until"))
+    now = timezone.now()
+    outcome.busy = {pk for pk, until in there.items() if until is not None and until > now}
+    if missing := left.difference(there):
+        new = [Cursor(reader=reader.name, source=source, subject_id=pk) for pk in sorted(missing)]
+        Cursor.objects.bulk_create(new, ignore_conflicts=True)
+        claimed += claims.claim(rows.filter(subject_id__in=missing), SUBJECTS_MAX)
+    return claimed
 
 
 _NEW_CURSOR = """

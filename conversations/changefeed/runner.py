@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 
 from chatty.common.errors import DATABASE_ERRORS
-from chatty.common.threads import DatabaseThreads
+from chatty.common.threads import RETRY_SECONDS, DatabaseThreads
 from chatty.ops import metrics
 from conversations.changefeed import batches, deletions, readers, sweeps
 from conversations.changefeed.models import Cursor
@@ -35,7 +35,6 @@ SWEEP_SHARE = 0.02
 # SQLite has one writer, so a batch must be short: the number of changes is adjusted to this.
 TURN_SECONDS = 0.005
 CHANGES_FIRST = 25  # on SQLite, before anything was measured
-RETRY_SECONDS = 1.0  # after the database couldn't be reached
 
 Subject = tuple[str, int]  # source, id
 
@@ -89,8 +88,9 @@ class _ReaderTask:
         self._reader = reader
         self._threads = threads
         self._sweep_seconds = sweep_seconds
-        # Subjects with changes -> since when this process knows. Ordered: the longest waiting first.
+        # Subjects with changes -> since when this process knows.
         self._waiting: dict[Subject, float] = {}
+        self._running: dict[Subject, float] = {}  # taken from those for the present batch
         self._active = False
         self.set_aside = 0  # changes, as of the last sweep
         self._pairs: set[tuple[int, int]] = set()  # memberships whose ids are to be looked up
@@ -117,22 +117,19 @@ class _ReaderTask:
     @property
     def behind(self) -> int:
         """Return how many conversations and memberships wait, as far as this process knows."""
-        return len(self._waiting)
+        return len(self._waiting.keys() | self._running)
 
     def lag(self) -> float:
         """Return how long the first of them has been waiting, in seconds."""
-        since = next(iter(self._waiting.values()), None)
+        since = min((*self._waiting.values(), *self._running.values()), default=None)
         return 0.0 if since is None else time.monotonic() - since
 
     async def run(self) -> None:
-        await self._retry(batches.start, self._reader)
+        await self._threads.run_until_done(batches.start, self._reader)
         await self._look_whether_active()
-        work = asyncio.create_task(self._work())
-        try:
-            await self._sweep()
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work())
+            group.create_task(self._sweep())
 
     async def _work(self) -> None:
         while True:
@@ -142,50 +139,55 @@ class _ReaderTask:
             self._filled.clear()
             if self._pairs:
                 pairs, self._pairs = self._pairs, set()
-                ids = await self._retry(sweeps.membership_ids, pairs)
+                ids = await self._threads.run_until_done(sweeps.membership_ids, pairs)
                 self._add(str(Cursor.Source.MEMBERSHIP), ids)
             until = time.monotonic()
-            while self._active and (subjects := self._take(until)):
+            while self._active and (source := self._take(until)):
                 started = time.monotonic()
-                await self._run_batch(*subjects)
+                try:
+                    await self._run_batch(source)
+                finally:
+                    self._put_back(self._running)  # empty, unless the batch was interrupted
+                    self._running.clear()
                 # Pause as long as it took, so that catching up takes at most half of the time.
                 await asyncio.sleep(time.monotonic() - started)
             if self._active and self._waiting:
                 self._filled.set()
 
-    def _take(self, until: float) -> tuple[str, dict[int, float]] | None:
-        """Remove subjects of one source that have been waiting since `until` or longer. Return (source,
-        id -> since when)."""
-        found = [(key, since) for key, since in self._waiting.items() if since <= until]
-        if not found:
+    def _take(self, until: float) -> str | None:
+        """Take the subjects of the next batch: of one source, and waiting since `until` or longer. Return
+        their source, None if there are none."""
+        due = [subject for subject, since in self._waiting.items() if since <= until]
+        if not due:
             return None
-        source = found[0][0][0]
-        taken = {pk: since for (of, pk), since in found if of == source}
-        taken = dict(itertools.islice(taken.items(), batches.SUBJECTS_MAX))
-        for pk in taken:
-            del self._waiting[source, pk]
-        return source, taken
+        source = due[0][0]
+        same = (subject for subject in due if subject[0] == source)
+        for subject in itertools.islice(same, batches.SUBJECTS_MAX):
+            self._running[subject] = self._waiting.pop(subject)
+        return source
 
-    async def _run_batch(self, source: str, taken: dict[int, float]) -> None:
+    async def _run_batch(self, source: str) -> None:
+        ids = [pk for _source, pk in self._running]
         started = time.monotonic()
         try:
             outcome = await self._threads.run(
-                batches.run_batch, self._reader, source, taken, most=self._most
+                batches.run_batch, self._reader, source, ids, most=self._most
             )
         except DATABASE_ERRORS as error:
             logger.warning("Reader %s waits: %s", self.name, type(error).__name__)
-            self._put_back(source, taken)
             await asyncio.sleep(RETRY_SECONDS)
             return
         metrics.READER_CHANGES.labels(self.name).inc(outcome.changes)
-        self._put_back(source, {pk: taken[pk] for pk in outcome.more})
+        taken = self._running.copy()
+        self._running.clear()
+        self._put_back({(source, pk): taken[source, pk] for pk in outcome.more})
+        self._add(source, outcome.busy)  # as if they had come now: in the next round
         if connection.vendor == "sqlite" and outcome.changes:
             self._adjust(time.monotonic() - started)
 
-    def _put_back(self, source: str, subjects: dict[int, float]) -> None:
-        for pk, since in subjects.items():
-            earlier = self._waiting.get((source, pk), since)
-            self._waiting[source, pk] = min(since, earlier)
+    def _put_back(self, subjects: dict[Subject, float]) -> None:
+        for subject, since in subjects.items():
+            self._waiting[subject] = min(since, self._waiting.get(subject, since))
 
     def _adjust(self, seconds: float) -> None:
         if seconds > TURN_SECONDS:
@@ -200,7 +202,9 @@ class _ReaderTask:
                 after: int | None = 0
                 while after is not None:
                     started = time.monotonic()
-                    found = await self._retry(sweeps.find_behind, self._reader, source, after)
+                    found = await self._threads.run_until_done(
+                        sweeps.find_behind, self._reader, source, after
+                    )
                     seconds = time.monotonic() - started
                     self._add(source, found.ids)
                     after = found.end
@@ -209,15 +213,7 @@ class _ReaderTask:
             await asyncio.sleep(self._sweep_seconds)
 
     async def _look_whether_active(self) -> None:
-        self._active = self._reader in await self._retry(deletions.active_readers)
-        self.set_aside = await self._retry(batches.count_set_aside, self._reader)
+        self._active = self._reader in await self._threads.run_until_done(deletions.active_readers)
+        self.set_aside = await self._threads.run_until_done(batches.count_set_aside, self._reader)
         if self._active and self._waiting:
             self._filled.set()
-
-    async def _retry(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run it in a thread, until the database can be reached."""
-        while True:
-            try:
-                return await self._threads.run(function, *args)
-            except DATABASE_ERRORS:
-                await asyncio.sleep(RETRY_SECONDS)

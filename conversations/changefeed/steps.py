@@ -72,7 +72,8 @@ def _make_step(cursor: Cursor, head: _Head | None, rows: list[_Row], most: int) 
     if len(changed) >= most:
         part = changed[:most]
         return Step(cursor, _batch_of(cursor, part), part[-1][2], cursor.seq, more=True)
-    new = sorted((row for row in rows if row[1] > cursor.seq), key=lambda row: row[1])
+    # Those sent since the conversation was read are for the next batch: this one ends before their seq.
+    new = sorted((row for row in rows if cursor.seq < row[1] <= last_seq), key=lambda row: row[1])
     part = new[: most - len(changed)]
     seq = part[-1][1] if len(part) < len(new) or len(new) >= most else last_seq
     batch = _batch_of(cursor, [*changed, *part])
@@ -144,8 +145,8 @@ def move(steps: Sequence[Step]) -> None:
             [step.seq for step in moved],
             [int(step.ended) for step in moved],
         ]
-        claim = moved[0].cursor.claim
-        count = len(fetch_rows(_MOVE, [now, *map(list_ids, columns), claim]))
+        tokens = ",".join(step.cursor.claim for step in moved)  # hex digits
+        count = len(fetch_rows(_MOVE, [now, *map(list_ids, columns), f"{{{tokens}}}"]))
     else:
         values = [
             (step.version, step.seq, step.ended, stored(now), step.cursor.pk, step.cursor.claim)
@@ -193,8 +194,9 @@ _READ_NEW_ON_SQLITE = """
 _MOVE = """
     UPDATE changefeed_cursor AS k SET version = new.version, seq = new.seq, ended = new.ended <> 0,
     due_at = %s::timestamptz, claim = '', claimed_until = NULL, failures = 0, error = ''
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-    AS new(id, version, seq, ended) WHERE k.id = new.id AND k.claim = %s RETURNING k.id"""
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
+    AS new(id, version, seq, ended, claim)
+    WHERE k.id = new.id AND k.claim = new.claim RETURNING k.id"""
 _MOVE_ONE = """
     UPDATE changefeed_cursor SET version = %s, seq = %s, ended = %s, due_at = %s, claim = '',
     claimed_until = NULL, failures = 0, error = '' WHERE id = %s AND claim = %s"""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from chatty.common.errors import ChatError, Sentence
 from chatty.statements import fetch_rows, in_ids, list_ids
+from conversations import queries
 from conversations.models import Conversation
 from conversations.search.grams import fold
 from conversations.search.query_text import ParsedQuery
@@ -39,7 +41,8 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 def resolve(user: User, query: ParsedQuery) -> Scope:
-    """Return where to search. Days are days in the user's time zone. At most three queries.
+    """Return where to search. Days are days in the user's time zone. At most three queries, whatever the
+    number of names.
 
     Raises ChatError("invalid", fields q) for a name that no conversation of the user, or no one, has.
     """
@@ -50,13 +53,8 @@ def resolve(user: User, query: ParsedQuery) -> Scope:
     authors: list[int] | None = None
     if query.authors:
         authors = _named_people(user, query.authors)
-    one = timedelta(days=1)
-    try:
-        since = None if query.after is None else _midnight(user, query.after + one)
-        until = None if query.before is None else _midnight(user, query.before)
-    except OverflowError:
-        detail = format_lazy(_("There is no such day: {day}"), day=query.after)
-        raise _invalid(detail) from None
+    since = None if query.after is None else _midnight(user, query.after + timedelta(days=1))
+    until = None if query.before is None else _midnight(user, query.before)
     entries = sum(mine[pk].last_seq for pk in conversations)
     return Scope(conversations, entries, bool(query.conversations), authors, since, until)
 
@@ -81,26 +79,24 @@ _Rows = dict[int, _Row]  # by id
 
 
 def _conversations_of(user: User) -> _Rows:
-    return {pk: _Row(*row) for pk, *row in fetch_rows(_CONVERSATIONS, [user.pk])}
+    return {pk: _Row(*row) for pk, *row in fetch_rows(_CONVERSATIONS, [user.pk, user.pk])}
 
 
-_CONVERSATIONS = """SELECT c.id, c.name, c.direct_key, c.last_seq FROM conversations_membership m
+# Without direct messages that are not yet in the sidebar: someone has opened them, but not written.
+_CONVERSATIONS = f"""SELECT c.id, c.name, c.direct_key, c.last_seq FROM conversations_membership m
     JOIN conversations_conversation c ON c.id = m.conversation_id
-    WHERE m.user_id = %s AND c.deleted_at IS NULL"""
+    WHERE m.user_id = %s AND c.deleted_at IS NULL
+    AND {queries.SPOKEN_IN}"""  # noqa: S608 - our own condition
 
 
 def _titles(user: User, rows: _Rows) -> dict[int, str]:
-    other = {pk: _other(row.direct_key, user.pk) for pk, row in rows.items() if row.direct_key}
+    keys = {pk: row.direct_key for pk, row in rows.items() if row.direct_key}
+    other = {pk: queries.other_of(key, user.pk) for pk, key in keys.items()}
     names: dict[int, str] = {}
     if other:
         people = f"SELECT id, name FROM accounts_user WHERE id {in_ids()}"  # noqa: S608
         names = dict(fetch_rows(people, [list_ids(set(other.values()))]))
     return {pk: names.get(other[pk], "") if pk in other else row.name for pk, row in rows.items()}
-
-
-def _other(direct_key: str, user_id: int) -> int:
-    low, high = (int(part) for part in direct_key.split("-"))
-    return high if low == user_id else low
 
 
 def _named_conversations(user: User, mine: _Rows, names: Iterable[str]) -> list[int]:
@@ -120,14 +116,14 @@ def _named_conversations(user: User, mine: _Rows, names: Iterable[str]) -> list[
     return list(dict.fromkeys(found))
 
 
-def _named_people(user: User, names: Iterable[str]) -> list[int]:
+def _named_people(user: User, names: Sequence[str]) -> list[int]:
+    folded = [fold(name) for name in names]
+    people = _people_beginning_with({each[0] for each in folded if each and each != "me"})
     found: list[int] = []
-    for name in names:
-        wanted = fold(name)
+    for name, wanted in zip(names, folded, strict=True):
         if wanted == "me":
             found.append(user.pk)
             continue
-        people = [(pk, fold(full)) for pk, full in _people_beginning_with(wanted[:1])]
         whole = [pk for pk, full in people if full == wanted]
         ids = whole or [pk for pk, full in people if full.partition(" ")[0] == wanted]
         if not ids:
@@ -137,12 +133,13 @@ def _named_people(user: User, names: Iterable[str]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _people_beginning_with(letter: str) -> Iterable[tuple[int, str]]:
-    if not letter:
+def _people_beginning_with(letters: Collection[str]) -> list[tuple[int, str]]:
+    """Return (id, folded name) of everyone whose name, when folded, begins with one of these letters."""
+    if not letters:
         return []
-    letters = {letter, *_unfolded().get(letter, ())}
-    people = User.objects.annotate(first=Substr("name", 1, 1)).filter(first__in=letters)
-    return people.values_list("pk", "name")
+    written = {*letters, *chain.from_iterable(_unfolded().get(each, ()) for each in letters)}
+    people = User.objects.annotate(first=Substr("name", 1, 1)).filter(first__in=written)
+    return [(pk, fold(name)) for pk, name in people.values_list("pk", "name")]
 
 
 @cache

@@ -13,16 +13,18 @@ from django.db import connection
 from chatty.postgres import Statement
 from chatty.statements import fetch_rows, in_ids, list_ids, run
 from conversations import markdown
+from conversations.capabilities import text_of_parts
 from conversations.content import Content, render
 from conversations.search.grams import block_gram, fold, structural_gram
 from conversations.search.keys import GramKey, current_key, remember
 from conversations.search.locks import SHARE_INDEX
 from conversations.search.storage import Entry, storage
 
-# Kinds of structural grams. TIME: of the year, the month and the day.
-AUTHOR, CONVERSATION, MENTION, TIME = "author", "in", "mentions", "time"
+# Kinds of structural grams. TIME: the year, the month and the day, each as a gram. HAS: the kinds of its
+# files, and "file" for any.
+AUTHOR, CONVERSATION, MENTION, TIME, HAS = "author", "in", "mentions", "time", "has"
 # The columns for text_of(), of a table `m`.
-TEXT_COLUMNS = "m.body, m.excerpt, m.renderer"
+TEXT_COLUMNS = "m.body, m.excerpt, m.renderer, m.files"
 
 
 def index_messages(ids: Collection[int], *, new: Collection[int] = ()) -> None:
@@ -78,6 +80,8 @@ def _entry(
     *text: Any,
 ) -> Entry:
     hashes = key.hash_text(fold(text_of(*text)))
+    if files := text[-1]:
+        hashes += key.hash(structural_gram(HAS, kind) for kind in sorted(kinds_of(files)))
     # In UTC, from both databases.
     hashes += _hashes_around(key, conversation_id, author_id, created_at.isoformat()[:10])
     hashes += _hashes_of_blocks(key, message_id >> _SMALLEST, block_sizes)
@@ -107,10 +111,26 @@ def _hashes_of_blocks(key: GramKey, number: int, sizes: tuple[int, ...]) -> list
     return key.hash(block_gram(size, number >> (size - _SMALLEST)) for size in sizes)
 
 
-def text_of(body: str, excerpt: str | None, renderer: int | None) -> str:
-    """Return the text of a message that is searched: the author's own words, as readers see them."""
+def kinds_of(files: Any) -> set[str]:
+    """Return the kinds of the files of a message, and "file" if there are any. `files`: its column."""
+    return {"file", *(each["kind"] for each in _files(files))} if files else set()
+
+
+def _files(column: Any) -> list[dict[str, Any]]:
+    # SQLite has no type for JSON.
+    found: list[dict[str, Any]] = json.loads(column) if isinstance(column, str) else column
+    return found
+
+
+def text_of(body: str, excerpt: str | None, renderer: int | None, files: Any) -> str:
+    """Return the text of a message that is searched: the author's own words, as readers see them, and the
+    names of its files."""
     # The excerpt of a short message is its text in one line. wire.excerpt() says which are valid.
     is_whole = excerpt is not None and not excerpt.endswith("…")
     if excerpt is not None and is_whole and (renderer or 0) >= markdown.EXCERPTS_SINCE:
         return excerpt
-    return render(Content(body)).text
+    text = render(Content(body)).text
+    if not files:
+        return text
+    parts = text_of_parts({"files": _files(files)}.get)
+    return f"{text}\n{parts}"

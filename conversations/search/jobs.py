@@ -8,6 +8,7 @@ from conversations.search import rebuild
 from conversations.search.grams import structural_gram
 from conversations.search.index import CONVERSATION
 from conversations.search.keys import has_former_keys, keys_in_use
+from conversations.search.locks import share_index
 from conversations.search.storage import Condition, storage
 
 REMOVE = "remove_search_entries"
@@ -22,6 +23,8 @@ def register() -> None:
 
 def remove_conversation(conversation_id: int) -> queue.Again | None:
     """Remove some entries of a deleted conversation, whose messages may be gone."""
+    # A step of a rebuild that began before the deletion could write some of them after the last were removed.
+    share_index()
     gram = structural_gram(CONVERSATION, conversation_id)
     conditions = [Condition(key.hash([gram]), []) for key in keys_in_use()]
     found = storage().find_any(conditions, BATCH) if conditions else []

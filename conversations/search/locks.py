@@ -10,11 +10,17 @@ from __future__ import annotations
 from django.db import connection
 
 from chatty.postgres import Statement
+from chatty.statements import run
 
 _LOCK = 0x43_48_41_54_53_52  # an advisory lock of PostgreSQL: any number that nothing else uses
 
-# Before messages are read: wait for a rebuild, and let it wait until the end of the transaction.
+# Before messages are read: wait for a rebuild's step, and let it wait until the end of the transaction.
 SHARE_INDEX = Statement(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
+
+
+def share_index() -> None:
+    if connection.vendor == "postgresql":
+        run((SHARE_INDEX, []))
 
 
 def lock_index() -> None:

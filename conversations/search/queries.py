@@ -24,7 +24,16 @@ from conversations import access, queries
 from conversations.models import Message
 from conversations.search.filters import Scope, resolve
 from conversations.search.grams import block_gram, structural_gram, term_grams
-from conversations.search.index import AUTHOR, CONVERSATION, MENTION, TEXT_COLUMNS, TIME, text_of
+from conversations.search.index import (
+    AUTHOR,
+    CONVERSATION,
+    HAS,
+    MENTION,
+    TEXT_COLUMNS,
+    TIME,
+    kinds_of,
+    text_of,
+)
 from conversations.search.keys import GramKey, keys_in_use
 from conversations.search.matching import ExcerptPart, Matcher
 from conversations.search.query_text import ParsedQuery
@@ -35,7 +44,8 @@ PAGE_SIZE = 20
 PAGE_MAX = 50
 # Candidates compared at a time: more each time, if they are not enough.
 _CHUNK, _CHUNK_MAX = 50, 400
-# All texts of so few messages are compared, which is faster than looking up their grams.
+# All texts of so few messages in listed conversations are compared, which is faster than looking up their
+# grams.
 _READ_ALL_MAX = 1_000
 # Conversations whose grams a condition lists. For more, each candidate is looked up in their members.
 _LISTED_MAX = 200
@@ -97,6 +107,8 @@ class _Search:
             return _Found(ids, None)
         for chunk, reached in self._chunks(before):
             for message_id, *text in self._read(chunk):
+                if not kinds_of(text[-1]).issuperset(self._query.has):
+                    continue
                 if self._matcher.matches(text_of(*text)):
                     if len(ids) == limit:  # there is one more
                         return _Found(ids, ids[-1])
@@ -165,14 +177,16 @@ class _Search:
 def _grams_of(user: User, query: ParsedQuery, scope: Scope) -> tuple[set[str], list[list[str]]]:
     """Return grams that the entries of all results have, and lists of which they have one."""
     all_of: set[str] = set()
-    if scope.entries > _READ_ALL_MAX:
+    listed = scope.narrowed or len(scope.conversations) <= _LISTED_MAX
+    if not listed or scope.entries > _READ_ALL_MAX:
         all_of = {gram for term in query.terms for gram in term_grams(term)}
     if query.mentions_me:
         all_of.add(structural_gram(MENTION, user.pk))
+    all_of.update(structural_gram(HAS, kind) for kind in query.has)
     one_of: list[list[str]] = []
     if scope.authors is not None:
         one_of.append([structural_gram(AUTHOR, pk) for pk in scope.authors])
-    if scope.narrowed or len(scope.conversations) <= _LISTED_MAX:
+    if listed:
         one_of.append([structural_gram(CONVERSATION, pk) for pk in scope.conversations])
     if scope.since is not None or scope.until is not None:
         one_of.append(_time_grams(scope.since, scope.until))
@@ -266,7 +280,7 @@ def _readable(user: User, query: ParsedQuery, scope: Scope, found: _Found) -> Se
         message = messages.get(pk)
         if message is None or message.conversation_id not in allowed:
             continue
-        text = text_of(message.body, message.excerpt, message.renderer)
+        text = text_of(message.body, message.excerpt, message.renderer, message.files)
         if _matches(message, user, query, scope) and matcher.matches(text):
             results.append(SearchResult(message, matcher.excerpt(text)))
     return SearchPage(results, found.older)
@@ -278,4 +292,5 @@ def _matches(message: Message, user: User, query: ParsedQuery, scope: Scope) -> 
         and not message.is_deleted
         and (scope.authors is None or message.author_id in scope.authors)
         and (not query.mentions_me or user.pk in (message.mentions or ()))
+        and kinds_of(message.files).issuperset(query.has)
     )

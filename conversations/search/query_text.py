@@ -1,6 +1,7 @@
 """Parses what people type into the search field. Pure.
 
     words "a phrase" from:name in:"name of a conversation" before:2026-11-30 after:2026-11-01 mentions:me
+    has:image
 
 Every word and phrase must be in a message. Only the names of these filters are special: "https://…" and
 "12:30" are words.
@@ -16,23 +17,29 @@ import msgspec
 from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import ChatError, Sentence
-from chatty.common.text import too_long
+from chatty.common.text import storable_text, too_long
 from conversations.search.grams import fold
 
 TEXT_MAX = 300  # code points of a query
 TERMS_MAX = 20  # words and phrases; each of them costs time
 
+HAS_KINDS = ("file", "image", "audio", "video", "text")
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 9998  # of days: the next one can be calculated in every time zone
+
 _QUOTES = '"“”„‟«»'
 _PART = re.compile(
-    rf"(?:(?P<filter>from|in|before|after|mentions):)?"
-    rf"(?:[{_QUOTES}](?P<phrase>[^{_QUOTES}]*)(?:[{_QUOTES}]|\Z)|(?P<word>[^\s{_QUOTES}]+))",
+    rf"(?:(?P<filter>from|in|before|after|mentions|has):)?"
+    rf"(?:[{_QUOTES}](?P<phrase>[^{_QUOTES}]*)(?:[{_QUOTES}]|\Z)|(?P<word>[^\s{_QUOTES}]+)"
+    rf"|(?(filter)(?=\s|\Z)|(?!)))",  # or nothing, but only after a filter
     re.IGNORECASE,
 )
 
 
 class ParsedQuery(msgspec.Struct, frozen=True):
     """`terms`: folded words and phrases. `authors` and `conversations`: names as typed, or "me" and
-    numbers; one of each must match. `before` and `after`: neither includes the day itself."""
+    numbers; one of each must match. `before` and `after`: neither includes the day itself. `has`: kinds of
+    files, all of which it must have."""
 
     terms: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
@@ -40,23 +47,26 @@ class ParsedQuery(msgspec.Struct, frozen=True):
     before: date | None = None
     after: date | None = None
     mentions_me: bool = False
+    has: tuple[str, ...] = ()
 
 
 def parse(text: str) -> ParsedQuery:
-    """Raises ChatError with `fields` (q): empty, too_long, invalid."""
+    """Raises ChatError with `fields` (q): empty, too_long, bad_text, invalid."""
+    text = storable_text(text, field="q", max_length=TEXT_MAX)
     if len(text) > TEXT_MAX:
         raise _error("too_long", too_long(len(text), TEXT_MAX))
     found = _Found()
     for part in _PART.finditer(text):
-        value = part["word"] if part["phrase"] is None else part["phrase"]
-        if part["filter"]:
+        value = part["word"] or part["phrase"] or ""
+        term = fold(value)
+        if not part["filter"]:
+            found.terms += [term] if term else []
+        elif term:
             _FILTERS[part["filter"].lower()](found, value.strip())
-        elif term := fold(value):
-            found.terms.append(term)
-    if _EMPTY_FILTER.search(text):
-        raise _error(
-            "invalid", _("Write something after the colon of each filter, without a space.")
-        )
+        else:
+            raise _error(
+                "invalid", _("Write something after the colon of each filter, without a space.")
+            )
     if len(found.terms) > TERMS_MAX:
         raise _error(
             "too_long", _("That’s too many words. Put them in quotation marks to find a phrase.")
@@ -68,15 +78,11 @@ def parse(text: str) -> ParsedQuery:
         min(found.before, default=None),
         max(found.after, default=None),
         found.mentions_me,
+        tuple(dict.fromkeys(found.has)),
     )
     if query == ParsedQuery():
         raise _error("empty", _("Write what you’re looking for."))
     return query
-
-
-_EMPTY_FILTER = re.compile(
-    rf"(?:^|[\s{_QUOTES}])(?:from|in|before|after|mentions):(?=\s|\Z)", re.IGNORECASE
-)
 
 
 class _Found:
@@ -87,6 +93,7 @@ class _Found:
         self.before: list[date] = []
         self.after: list[date] = []
         self.mentions_me = False
+        self.has: list[str] = []
 
 
 def _add_author(found: _Found, value: str) -> None:
@@ -111,19 +118,31 @@ def _add_mention(found: _Found, value: str) -> None:
     found.mentions_me = True
 
 
+def _add_has(found: _Found, value: str) -> None:
+    kind = value.casefold()
+    if kind not in HAS_KINDS:
+        raise _error(
+            "invalid", _("The filter has: can be: has:file has:image has:audio has:video has:text")
+        )
+    found.has.append(kind)
+
+
 _FILTERS: dict[str, Callable[[_Found, str], None]] = {
     "from": _add_author,
     "in": _add_conversation,
     "before": _add_before,
     "after": _add_after,
     "mentions": _add_mention,
+    "has": _add_has,
 }
 
 
 def _day(value: str) -> date:
     try:
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
+            if _FIRST_YEAR <= day.year <= _LAST_YEAR:
+                return day
     except ValueError:
         pass
     raise _error("invalid", _("Write dates as year, month and day: 2026-11-30"))

@@ -50,7 +50,8 @@ def step() -> int | None:
     if state.rebuilt_to is None or state.rebuild_key != key.check:
         state.rebuilt_to, state.rebuild_key = 0, key.check
     start = state.rebuilt_to + 1
-    rows = Message.objects.filter(pk__gte=start).order_by("pk")
+    # Entries of a deleted conversation are removed only once, maybe long before its messages: see jobs.py.
+    rows = Message.objects.filter(pk__gte=start, conversation__deleted_at=None).order_by("pk")
     ids = list(rows.values_list("pk", flat=True)[:STEP])
     end = ids[-1] + 1 if ids else NUMBER_MAX
     storage().remove_others(start, end, ids)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations import actions
-from conversations.changefeed import batches, deletions
+from conversations.changefeed import batches, deletions, steps
 from conversations.changefeed.models import Cursor, SetAsideChange
 from conversations.changefeed.readers import Batch
 from conversations.changefeed.tests.conftest import Notebook
@@ -173,6 +173,50 @@ def test_a_change_that_fails_ten_times_is_set_aside_and_holds_up_only_its_conver
     batches.retry(aside)
     assert notebook.created[-1] == bad.pk
     assert not SetAsideChange.objects.exists()
+
+
+def test_an_error_before_the_reader_is_called_sets_no_change_aside(
+    notebook, alice, pair, monkeypatch
+):
+    say(alice, pair)
+    reads = []
+
+    def fail_after_one(cursors, most):
+        reads.append(cursors)
+        if len(reads) % 2 == 0:
+            raise ValueError("a fault of ours")
+        return read_steps(cursors, most)
+
+    # The first change of each attempt is handled, the second can't be read.
+    read_steps = batches.read_steps
+    batches.start(notebook.reader)
+    batches.run_batch(notebook.reader, CONVERSATION, [pair.pk], most=1)
+    monkeypatch.setattr(batches, "read_steps", fail_after_one)
+    for _ in range(15):
+        Cursor.objects.filter(failures=0).update(failures=1)  # the next attempt is a single one
+        Cursor.objects.update(due_at=timezone.now())
+        batches.run_batch(notebook.reader, CONVERSATION, [pair.pk])
+    assert not SetAsideChange.objects.exists()
+    monkeypatch.setattr(batches, "read_steps", read_steps)
+    notebook.read()
+    assert notebook.created == [row.pk for row in log_of(pair)]
+
+
+def test_a_message_that_is_sent_during_a_read_is_new_once(notebook, alice, pair, monkeypatch):
+    read_rows = steps._read_rows
+
+    def say_in_between(cursors, most):
+        heads, _changes = read_rows(cursors, most)
+        say(alice, pair)
+        return heads, read_rows(cursors, most)[1]
+
+    say(alice, pair)
+    batches.start(notebook.reader)
+    monkeypatch.setattr(steps, "_read_rows", say_in_between)
+    batches.run_batch(notebook.reader, CONVERSATION, [pair.pk])
+    monkeypatch.setattr(steps, "_read_rows", read_rows)
+    notebook.read()
+    assert notebook.created == [row.pk for row in log_of(pair)]
 
 
 def test_what_a_failing_reader_has_written_is_rolled_back(notebook, alice, pair):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
 from django.db import OperationalError
 
 from chatty.common.threads import DatabaseThreads
+from chatty.jobs import claims
 from chatty.ops import metrics
 from conversations import actions, publisher
 from conversations.changefeed import batches, runner
@@ -154,3 +156,50 @@ async def test_metrics_count_what_was_set_aside(notebook, pair, threads):
         await until(lambda: readers._tasks[0].set_aside == 1)
         readers.collect_metrics()
     assert metrics.READER_SET_ASIDE.labels("notebook")._value.get() == 1
+
+
+async def test_changes_behind_the_claim_of_another_process_are_not_left_to_a_sweep(
+    notebook, alice, pair, threads
+):
+    async with running(threads) as readers:
+        await until(lambda: notebook.created and readers._tasks[0].behind == 0)
+        cursors = Cursor.objects.filter(source=Cursor.Source.CONVERSATION, subject_id=pair.pk)
+        (cursor,) = await threads.run(claims.claim, cursors, 1)
+        message = await threads.run(say, alice, pair)
+        await asyncio.sleep(0.5)
+        assert message.pk not in notebook.created
+        await threads.run(claims.give_back, cursor)
+        await until(lambda: message.pk in notebook.created)
+
+
+async def test_metrics_include_the_batch_that_is_being_handled(notebook, pair, threads):
+    go = threading.Event()
+    notebook.refuses = lambda batch: go.wait(20)
+    try:
+        async with running(threads) as readers:
+            (task,) = readers._tasks
+            await until(lambda: task._running)
+            await asyncio.sleep(0.05)
+            assert task.behind >= 1
+            assert not task._waiting.keys() & task._running
+            assert task.lag() >= 0.05
+            go.set()
+            await until(lambda: task.behind == 0)
+    finally:
+        go.set()
+
+
+async def test_a_reader_whose_task_fails_is_restarted(notebook, alice, pair, threads, monkeypatch):
+    run_batch = batches.run_batch
+    failed = []
+
+    def fail_at_first(*args, **options):
+        if not failed:
+            failed.append(args)
+            raise RuntimeError("a fault of ours")
+        return run_batch(*args, **options)
+
+    monkeypatch.setattr(batches, "run_batch", fail_at_first)
+    async with running(threads):
+        await until(lambda: notebook.created)
+    assert failed

@@ -10,7 +10,8 @@ from conversations.search.queries import PAGE_MAX, PAGE_SIZE
 
 class SearchQuery(StrictQuery):
     q = StrictText(
-        help_text='Words, "phrases" and the filters `from:`, `in:`, `before:`, `after:` and `mentions:me`.'
+        help_text='Words, "phrases" and the filters `from:`, `in:`, `before:`, `after:`, `mentions:me` and '
+        "`has:file` (or `image`, `audio`, `video`, `text`)."
     )
     cursor = serializers.CharField(required=False, max_length=1000)
     limit = QueryInt(default=PAGE_SIZE, max_value=PAGE_MAX)

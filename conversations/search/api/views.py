@@ -21,7 +21,7 @@ from conversations.search.wire import SearchResultsOut, result_to_wire
 class SearchView(ChatAPIView):
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": SearchQuery}
 
-    @extend_schema(parameters=[SearchQuery], responses=SearchResultsOut)
+    @extend_schema(operation_id="search", parameters=[SearchQuery], responses=SearchResultsOut)
     def get(self, request: Request) -> Response:
         """Search the messages of your conversations, latest first."""
         user, cursor = current_user(request), self.query.get("cursor")

@@ -8,6 +8,7 @@ import pytest
 
 from chatty.common import timestamps
 from conversations import actions
+from conversations.search.filters import resolve
 from conversations.search.query_text import ParsedQuery, parse
 from conversations.tests.helpers import raises_chat_error, say
 from tests.cast import create_extra
@@ -43,6 +44,21 @@ def test_from_finds_everyone_with_the_name(alice, pair, search):
         actions.add_members(alice, pair.pk, [sam.pk])
         say(sam, pair, "Tea")
     assert search(alice, "from:sam") == ["Tea", "Tea"]
+
+
+def test_names_are_looked_up_together(alice, bob, pair, django_assert_num_queries):
+    for text in ("from:alice", "from:alice from:bob from:me in:garden in:GARDEN"):
+        with django_assert_num_queries(2):
+            resolve(alice, parse(text))
+
+
+def test_direct_message_of_someone_who_has_not_written_is_unknown(alice, bob, pair, search):
+    direct = actions.open_direct(bob, alice.pk)
+    assert search(bob, "in:alice") == []
+    with raises_chat_error("invalid", field="q"):
+        search(alice, "in:bob")
+    say(bob, direct, "Tea for two")
+    assert search(alice, "in:bob") == ["Tea for two"]
 
 
 def test_in_finds_messages_of_conversations_by_name(alice, bob, carol, pair, search):
@@ -107,6 +123,8 @@ def test_mentions_me_finds_messages_that_mention_the_person(alice, bob, pair, se
         ('"not closed yet', ("not closed yet",)),
         ('a"b c"d', ("a", "b c", "d")),
         ("same Same SAME", ("same",)),
+        ('"come in: please" from', ("come in: please", "from")),
+        ("into:x within: y", ("into:x", "within:", "y")),
         ("tab\tand\nline", ("tab", "and", "line")),
     ],
 )

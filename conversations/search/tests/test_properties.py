@@ -83,7 +83,7 @@ def test_random_pieces_of_random_messages_are_found(seed, alice, carol, pair, se
             message = say(alice, pair, random_body(dice))
         except ChatError:  # nothing visible, or characters that can't be stored
             continue
-        texts[message.pk] = unicodedata.normalize("NFC", text_of(message.body, None, None))
+        texts[message.pk] = unicodedata.normalize("NFC", text_of(message.body, None, None, None))
     index_all()
     pieces = 0
     for pk, text in texts.items():

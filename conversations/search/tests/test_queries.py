@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from accounts import actions as account_actions
 from conversations import actions
 from conversations.search import queries
 from conversations.search.query_text import parse
 from conversations.search.tests.conftest import index_all
-from conversations.tests.helpers import say
+from conversations.tests.helpers import raises_chat_error, say
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +116,15 @@ def test_public_conversations_are_searched_by_members_only(alice, bob, open_grou
     assert search(bob, "fish") == ["Fresh fish"]
 
 
+def test_archived_conversations_and_messages_of_closed_accounts_are_found(alice, bob, pair, search):
+    say(bob, pair, "Secret garden")
+    account_actions.close_account(bob)
+    actions.archive(alice, pair.pk)
+    assert search(alice, "garden from:bob") == ["Secret garden"]
+    with raises_chat_error("account_closed"):
+        search(bob, "garden")
+
+
 def test_deleted_conversation_is_not_found(alice, pair, search):
     say(alice, pair, "Secret garden")
     index_all()
@@ -159,4 +169,13 @@ def test_short_conversations_are_searched_without_grams(alice, pair, search, mon
     say(alice, pair, "Time for tea")
     assert search(alice, "tea time") == ["Time for tea", "Tea time"]
     assert search(alice, '"tea time"') == ["Tea time"]
+    assert search(alice, "xyz") == []
+
+
+def test_many_short_conversations_are_searched(alice, pair, search, monkeypatch):
+    monkeypatch.setattr(queries, "_READ_ALL_MAX", 1_000)
+    monkeypatch.setattr(queries, "_LISTED_MAX", 0)
+    say(alice, pair, "Tea time")
+    assert search(alice, "tea") == ["Tea time"]
+    assert search(alice, "in:garden") == ["Tea time"]
     assert search(alice, "xyz") == []

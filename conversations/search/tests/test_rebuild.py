@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from chatty.sqlite import erasing
 from conversations import actions
 from conversations.models import Message
-from conversations.search import keys, rebuild, sqlite_storage
+from conversations.search import jobs, keys, rebuild, sqlite_storage
 from conversations.search.grams import fold, text_grams
 from conversations.search.index import index_messages
 from conversations.search.models import IndexKey, IndexState
@@ -62,6 +62,19 @@ def test_rebuild_removes_entries_without_messages(alice, pair):
     Message.objects.filter(pk__in=(gone[0], gone[2], gone[3])).delete()
     list(rebuild.steps())
     assert list(entries()) == [gone[1]]
+
+
+def test_rebuild_writes_no_entries_of_a_deleted_conversation(alice, pair):
+    """Its messages may still be there when its entries have been removed."""
+    message = say(alice, pair, "Secret garden")
+    catch_up()
+    actions.delete_conversation(alice, pair.pk)
+    catch_up()
+    jobs.remove_conversation(pair.pk)
+    assert entries() == {}
+    list(rebuild.steps())
+    assert Message.objects.filter(pk=message.pk).exists()
+    assert entries() == {}
 
 
 def test_interrupted_rebuild_is_continued(alice, pair, one_by_one):

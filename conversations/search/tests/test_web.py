@@ -103,6 +103,8 @@ def test_search_that_ran_out_of_time_can_be_continued(alice, pair, monkeypatch):
         ("from: x", 400, "after the colon"),
         ('""', 400, "Write what you’re looking for."),
         ("x" * 301, 400, "too long"),
+        ("from:\x1b[2J", 400, "characters that can"),
+        ("before:0001-01-01", 400, "Write dates as year, month and day"),
     ],
 )
 def test_errors_are_shown_at_the_field(text, status, sentence, alice, pair):
