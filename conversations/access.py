@@ -1,4 +1,4 @@
-"""Permissions.
+"""Who can see and do what. The rules are the rows of the permission table (permissions.py).
 
 Conversations and messages are always looked up for a user, and ChatError("not_found") is raised whether
 they are missing or not accessible. Otherwise the answer would reveal that a private conversation exists.
@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.rows import attach, column_count, columns_of, instance_from_row, instance_maker
 from chatty.statements import fetch_rows, in_ids, list_ids
-from conversations import capabilities
+from conversations import permissions
 from conversations.models import Conversation, Membership, Message
 
 # Raw SQL, because every request and frame about a conversation needs it, most of them twice: the ORM took
@@ -126,72 +128,115 @@ def lock_conversation(conversation_id: int) -> Conversation:
     return conversation
 
 
-def can_post(membership: Membership) -> bool:
-    return not membership.conversation.is_archived
+def kind_of(conversation: Conversation) -> str:
+    """Return the kind of a conversation in the permission table."""
+    return permissions.kind_of(conversation.kind, conversation.access)
 
 
-def can_manage(membership: Membership) -> bool:
-    """Whether the member can rename, archive, change topic and access, and add and remove members."""
-    return not membership.conversation.is_direct and membership.role in (
-        Membership.Role.OWNER,
-        Membership.Role.ADMIN,
-    )
+def state_of(conversation: Conversation) -> str:
+    if conversation.deleted_at is not None:
+        return permissions.DELETED
+    return permissions.ARCHIVED if conversation.is_archived else permissions.ACTIVE
 
 
-def can_delete_conversation(membership: Membership) -> bool:
-    return not membership.conversation.is_direct and membership.is_owner
+def refusal(action: str, membership: Membership) -> ChatError | None:
+    """Return why the member can't do this, None if they can. Makes no query."""
+    conversation, role = membership.conversation, membership.role
+    codes, setting = permissions.rules_of_members(action)
+    if conversation.deleted_at is not None:
+        return ChatError("not_found")
+    code = codes[role, conversation.kind, conversation.access, conversation.archived_at is None]
+    if code is not None:
+        return ChatError(code)
+    if setting and role == "member" and getattr(conversation, setting) == permissions.ONLY_ADMINS:
+        return ChatError("not_allowed", _ONLY_ADMINS.get(setting))
+    return None
 
 
-def permissions(membership: Membership) -> list[str]:
-    """Return what the member can do with messages, while the conversation is not archived, and `manage`.
+def refusal_as(role: str, action: str, conversation: Conversation) -> ChatError | None:
+    """Return why people with this role of the permission table can't do this, whatever the settings."""
+    key = (role, kind_of(conversation), state_of(conversation))
+    code = permissions.refusals(action)[key]
+    return None if code is None else ChatError(code)
 
-    `edit-own`: with the member's own messages, `delete-any`: with everyone's. Pages decide by these words
-    what they show (static/css/components/message_actions.css).
+
+def allows(action: str, membership: Membership) -> bool:
+    return refusal(action, membership) is None
+
+
+def require(action: str, membership: Membership) -> Conversation:
+    """Return the conversation. Raises ChatError if the member can't do this."""
+    if (error := refusal(action, membership)) is not None:
+        raise error
+    return membership.conversation
+
+
+def require_as(role: str, action: str, conversation: Conversation) -> None:
+    if (error := refusal_as(role, action, conversation)) is not None:
+        raise error
+
+
+def message_refusal(action: str, membership: Membership, message: Message) -> ChatError | None:
+    """Return why the member can't do this with a message: "edit", "delete" or "react"."""
+    own, any_ = ("react",) * 2 if action == "react" else (f"{action}-own", f"{action}-any")
+    is_own = message.author_id == membership.user_id
+    row = any_ if any_ in permissions.actions() and not is_own else own
+    error = refusal(row, membership)
+    if error is not None:
+        return error
+    if message.is_deleted:
+        return ChatError("deleted")
+    if message.is_text and (is_own or row == any_):
+        return None
+    return ChatError("not_allowed")
+
+
+def can(membership: Membership) -> list[str]:
+    """Return what the member can do now, in words of the permission table.
+
+    Pages decide by these words what they show (static/css/components/message_actions.css).
     """
-    allowed = ["react", "reply", "edit-own", "delete-own", *capabilities.permissions_of(membership)]
-    return [*allowed, "delete-any", "manage"] if can_manage(membership) else allowed
+    conversation = membership.conversation
+    kind, state = kind_of(conversation), state_of(conversation)
+    return permissions.can(membership.role, kind, state, conversation)
 
 
-def permissions_by_role(conversation: Conversation) -> dict[str, list[str]]:
-    """Return role -> permissions, for pages, whose reader can get another role while they are open."""
+def words_by_role(conversation: Conversation) -> dict[str, dict[str, str]]:
+    """Return role -> word -> setting, see permissions.words(), while the conversation is not archived.
+
+    For pages, whose reader can get another role while they are open.
+    """
+    kind = kind_of(conversation)
     return {
-        str(role): permissions(Membership(conversation=conversation, role=role))
-        for role in Membership.Role
+        str(role): permissions.words(role, kind, permissions.ACTIVE) for role in Membership.Role
     }
 
 
-def can_edit(membership: Membership, message: Message) -> bool:
-    return _may("edit", membership, message)
-
-
-def can_delete(membership: Membership, message: Message) -> bool:
-    return _may("delete", membership, message)
-
-
-def can_react(membership: Membership, message: Message) -> bool:
-    may = "react" in permissions(membership)
-    return may and _is_live_text(message) and can_post(membership)
-
-
-def _may(action: str, membership: Membership, message: Message) -> bool:
-    allowed = permissions(membership)
-    is_own = message.author_id == membership.user_id
-    return _is_live_text(message) and (
-        f"{action}-any" in allowed or (is_own and f"{action}-own" in allowed)
-    )
+def words_in_archive(conversation: Conversation) -> list[str]:
+    """Return what some members can do even if the conversation is archived."""
+    kind = kind_of(conversation)
+    return [
+        word
+        for word in permissions.words(permissions.OWNER, kind, permissions.ACTIVE)
+        if word in permissions.words(permissions.OWNER, kind, permissions.ARCHIVED)
+    ]
 
 
 def can_change_role(membership: Membership, target: Membership, role: str) -> bool:
     """Owners can change every role. Admins can appoint and dismiss admins, but can't change owners."""
-    if not can_manage(membership):
+    if not allows("change-role", membership):
         return False
     owner = Membership.Role.OWNER
     return membership.is_owner or owner not in (target.role, role)
 
 
 def can_remove(membership: Membership, target: Membership) -> bool:
-    return can_manage(membership) and (membership.is_owner or not target.is_owner)
+    return allows("remove", membership) and (membership.is_owner or not target.is_owner)
 
 
-def _is_live_text(message: Message) -> bool:
-    return message.is_text and not message.is_deleted
+_ONLY_ADMINS = {
+    "posting": _("Only admins can post here."),
+    "adding": _("Only admins can add people here."),
+    "inviting": _("Only admins can invite people here."),
+    "renaming": _("Only admins can change the name and the topic here."),
+}

@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 from django.apps import AppConfig
 
 
@@ -7,4 +9,14 @@ class ConversationsConfig(AppConfig):
     verbose_name = "Conversations"
 
     def ready(self) -> None:
+        from chatty.assets import build
+        from conversations.actions import ownership, welcoming  # noqa: F401 - connect their receivers
         from conversations.realtime import profiles, sign_outs  # noqa: F401 - connect their receivers
+
+        build.register(_script_templates)
+
+
+def _script_templates() -> Iterable[str]:
+    from conversations.web import script_templates  # not in ready(): commands do without it
+
+    return script_templates.urls()

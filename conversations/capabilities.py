@@ -3,8 +3,8 @@
 A capability is a Django app with a folder of its own in conversations/. It registers what it adds in `ready`
 of its AppConfig:
 
-- a part of the content of messages: register_part()
-- a permission: register_permission()
+- a part of the content of messages: register_part(), or register_claimed_part() if it refers to rows
+- an action with its row of the permission table: register_action()
 - something on pages: register_slot()
 - a reader of the change feed: see changefeed/readers.py
 - jobs and kinds of deliveries: see chatty/jobs/
@@ -12,16 +12,25 @@ of its AppConfig:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from conversations.models import Membership
+from conversations import permissions
+from conversations.permissions import Action
 
 # The places on pages: `{% slot "name" %}` in a template.
-SLOTS = ("sidebar-tools",)
+SLOTS = (
+    "beginning",
+    "composer-fields",
+    "composer-tools",
+    "conversation-tools",
+    "people-first",
+    "people-last",
+    "people-tool",
+    "sidebar-tools",
+)
 
 
 class PartRendered(msgspec.Struct, frozen=True):
@@ -32,10 +41,47 @@ class PartRendered(msgspec.Struct, frozen=True):
 
 
 RenderPart = Callable[[Any], PartRendered]
-Permission = Callable[["Membership"], bool]
+
+
+class Claims(Protocol):
+    """The rows that the drafts of one sending transaction refer to, read and locked."""
+
+    def claim(self, user_id: int, value: Any) -> Any:
+        """Return what the column of the part stores for a value, and take its rows. Raises ChatError."""
+
+    def attach(self, stored: Sequence[tuple[Any, Any]]) -> None:
+        """Store to which messages the taken rows belong: (message with its id, what claim() returned)."""
+
+
+class ClaimedPart(Protocol):
+    """A part whose value names rows of the capability, such as uploads. They must belong to the sender, and
+    to no other message.
+
+    That can only be decided under the lock of the sending transaction. So unlike other parts, it isn't
+    rendered from its value. The column of Message with the name of its field, NULL without a value, stores
+    what claim() returns: all that clients get of it.
+
+    `action`: the row of the permission table that sending it needs, besides "send".
+    """
+
+    action: str
+
+    def lock(self, values: Sequence[tuple[int, Any]]) -> Claims:
+        """Lock what (user id, value) of some drafts refer to. The conversations are locked already."""
+
+    def release(self, message_ids: Collection[int]) -> None:
+        """Give up the rows of messages that are deleted in this transaction."""
+
+    def from_form(self, user: Any, key: str, files: Sequence[Any]) -> tuple[Any, ...]:
+        """Store files of a form without scripts, and return values that refer to them. `key`: of the message;
+        the same one returns the same. Raises ChatError."""
+
+    def text(self, stored: Any) -> str:
+        """Return what a stored value says, for excerpts and search."""
+
 
 _parts: dict[str, RenderPart] = {}
-_permissions: dict[str, Permission] = {}
+_claimed: dict[str, ClaimedPart] = {}
 _slots: dict[str, list[str]] = {name: [] for name in SLOTS}
 
 
@@ -47,10 +93,14 @@ def register_part(field: str, render: RenderPart) -> None:
     _parts[field] = render
 
 
-def register_permission(name: str, allows: Permission) -> None:
-    """Register a word of `data-can` and of `can` in the API, and which members have it. `allows` must need no
-    query."""
-    _permissions[name] = allows
+def register_claimed_part(field: str, part: ClaimedPart) -> None:
+    """Register what a field of Content refers to. The field and the column have the same name."""
+    _claimed[field] = part
+
+
+def register_action(action: Action) -> None:
+    """Register a row of the permission table. Raises ValueError if there is one with this name."""
+    permissions.register(action)
 
 
 def register_slot(slot: str, template: str) -> None:
@@ -62,8 +112,20 @@ def parts() -> Mapping[str, RenderPart]:
     return _parts
 
 
-def permissions_of(membership: Membership) -> list[str]:
-    return [name for name, allows in _permissions.items() if allows(membership)]
+def claimed_parts() -> Mapping[str, ClaimedPart]:
+    return _claimed
+
+
+def text_of_parts(stored: Callable[[str], Any]) -> str:
+    """Return what the claimed parts of a message say. `stored`: returns the value of a column."""
+    found = [(part, value) for name, part in _claimed.items() if (value := stored(name))]
+    return "\n".join(part.text(value) for part, value in found)
+
+
+def release_parts(message_ids: Collection[int]) -> None:
+    """Give up what messages refer to. For every transaction that deletes messages or empties them."""
+    for part in _claimed.values():
+        part.release(message_ids)
 
 
 def templates_in(slot: str) -> list[str]:

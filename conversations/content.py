@@ -13,19 +13,35 @@ from functools import lru_cache
 from typing import Annotated, Any, Self
 
 import msgspec
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from chatty.common import structs
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
-from chatty.common.text import clean_body
+from chatty.common.text import clean_body, clean_line
 from conversations import capabilities, limits, markdown, mentions
 
 # Characters of a text that nearly always contain the whole excerpt, even with long runs of white space.
 _BEGINNING = 8 * limits.EXCERPT_MAX
 
+_NOTHING = markdown.Parts("", "", "")
 _encode = json.JSONEncoder(sort_keys=True).encode  # of fingerprints: never change it
 _IN_LIST = ("body", "reply_to")  # in the list of the fingerprint, since its first version
+_CLAIMED = ("files",)  # see capabilities.ClaimedPart
+
+
+class FileReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An upload that is sent with a message."""
+
+    upload: Annotated[str, msgspec.Meta(description="The id of a complete upload of yours.")]
+    alt: Annotated[
+        str,
+        msgspec.Meta(
+            description="What a picture shows, for people who can't see it. One line.",
+            extra_json_schema={"maxLength": limits.ALT_MAX},
+        ),
+    ] = ""
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -41,8 +57,8 @@ class Content(msgspec.Struct, frozen=True):
     body: Annotated[
         str,
         msgspec.Meta(
-            description="Markdown.",
-            extra_json_schema={"minLength": 1, "maxLength": limits.BODY_MAX},
+            description="Markdown. It can only be empty in a message with files.",
+            extra_json_schema={"maxLength": limits.BODY_MAX},
         ),
     ]
     reply_to: Annotated[
@@ -52,6 +68,13 @@ class Content(msgspec.Struct, frozen=True):
             extra_json_schema={"minimum": 1, "maximum": NUMBER_MAX},
         ),
     ] = None
+    files: Annotated[
+        tuple[FileReference, ...],
+        msgspec.Meta(
+            description="Uploads, in the order in which they are shown. Without any, there must be a text.",
+            extra_json_schema={"maxItems": limits.FILES_MAX},
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         """Raise ChatError("invalid") for ids that no row can have: databases raise errors for them."""
@@ -72,9 +95,28 @@ class Content(msgspec.Struct, frozen=True):
         return structs.parse_texts(cls, {"body": "", **texts})
 
     def cleaned(self) -> Self:
-        """Return what is stored. Raises ChatError with `fields`: empty, too_long, bad_text."""
+        """Return what is stored. Raises ChatError with `fields`: empty, too_long, bad_text, and of files
+        too_many, invalid."""
+        if self.files:
+            return self._cleaned_with_files()
         body = clean_body(self.body, max_length=limits.BODY_MAX)
         return self if body == self.body else msgspec.structs.replace(self, body=body)
+
+    def _cleaned_with_files(self) -> Self:
+        body = clean_body(self.body, max_length=limits.BODY_MAX, required=False)
+        if len(self.files) > limits.FILES_MAX:
+            sentence = format_lazy(_("A message can have up to {max} files."), max=limits.FILES_MAX)
+            raise ChatError("too_many", sentence, fields={"files": [sentence]})
+        if len({each.upload for each in self.files}) < len(self.files):
+            raise ChatError("invalid", fields={"files": [_("Each upload can only be used once.")]})
+        files = tuple(
+            FileReference(
+                each.upload,
+                clean_line(each.alt, field="files", max_length=limits.ALT_MAX, required=False),
+            )
+            for each in self.files
+        )
+        return msgspec.structs.replace(self, body=body, files=files)
 
     def fingerprint(self, conversation_id: int, secret: str) -> bytes:
         """Return a hash of clean content, which distinguishes a retry from a different message with the same
@@ -99,14 +141,16 @@ class Content(msgspec.Struct, frozen=True):
 class Rendered(msgspec.Struct, frozen=True):
     """What is shown of a message and follows from its content alone.
 
-    `text`: the author's own words as a reader sees them, without tags, with the numbers of lists.
-    `calls`: for each "@" in them, but not in code, quotations and addresses, the folded text after it: see
-    mentions.py.
+    `text`: the author's own words as a reader sees them, without tags, with the numbers of lists, and without
+    what spoilers hide. `calls`: for each "@" in them, but not in code, quotations and addresses, the folded
+    text after it: see mentions.py. `marked` and `words`: see markdown.Parts.
     """
 
     html: str
     text: str
     calls: list[str]
+    marked: str = ""
+    words: str = ""
 
     @property
     def excerpt(self) -> str:
@@ -117,14 +161,17 @@ def render(
     content: Content, parse: Callable[[str], markdown.Parts] = markdown.render_with_parser
 ) -> Rendered:
     """Render clean content. Pure. `parse` is called for a body that needs the parser."""
-    words = markdown.render_without_parser(content.body) or parse(content.body)
-    html, text = words.html, words.text
+    body = _NOTHING
+    if content.body:  # a message with files can have none
+        body = markdown.render_without_parser(content.body) or parse(content.body)
+    html, text, marked = body.html, body.text, body.marked
     for name, render_part in capabilities.parts().items():
         value = getattr(content, name)
         if value != _defaults(type(content))[name]:
             part = render_part(value)
             html, text = html + part.html, f"{text}\n{part.text}".strip()
-    return Rendered(html, text, mentions.find_calls(words.words))
+            marked = marked and marked + part.html
+    return Rendered(html, text, mentions.find_calls(body.words), marked, body.words)
 
 
 def excerpt_of(text: str) -> str:
@@ -142,7 +189,7 @@ def unknown_reply_to(code: str) -> ChatError:
 
 
 def _empty() -> dict[str, Any]:
-    return {"body": "", **_defaults(Content)}
+    return {"body": "", **{n: v for n, v in _defaults(Content).items() if n not in _CLAIMED}}
 
 
 @lru_cache(maxsize=8)
@@ -167,6 +214,7 @@ def _keyed_hash(secret: str) -> hashlib.blake2b:
     return hashlib.blake2b(key=key, digest_size=16, person=b"chatty.message")
 
 
-# The columns of a message with the same name as a field, and their values once it is deleted. `reply_to` is
-# not among them: it refers to a message that must be looked up first, and stays.
+# The columns of a message with the same name as a field, and their values once it is deleted. Not among them
+# are `reply_to`, which refers to a message that must be looked up first, and stays; and claimed parts, whose
+# columns have other values.
 EMPTY_COLUMNS = _empty()

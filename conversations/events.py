@@ -75,8 +75,8 @@ class UserFrame(Event, frozen=True, tag="user_frame"):
 
 
 class MembershipChanged(Event, frozen=True, tag="membership"):
-    """A user's membership changed (added | removed | role | level | deleted): receivers read their
-    memberships again and update their sockets. If lost, the next tick finds it by the user's clock."""
+    """A user's membership changed (added | removed | role | level | favourite | deleted): receivers read
+    their memberships again and update their sockets. If lost, the next tick finds it by the user's clock."""
 
     user: int
     conversation: int

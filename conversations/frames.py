@@ -7,19 +7,27 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from accounts.wire import PersonOut
-from conversations.protocol import ServerFrame
+from accounts.wire import PersonOut, StatusOut
+from conversations import limits
+from conversations.protocol import FRAME_MAX, ServerFrame
 from conversations.wire import ConversationOut, MessageOut
 
 
 class Limits(msgspec.Struct, frozen=True):
     body: Annotated[int, msgspec.Meta(description="Code points of a message.")]
     frame: Annotated[int, msgspec.Meta(description="Bytes of a frame from the client.")]
+    files: Annotated[int, msgspec.Meta(description="Files of a message.")]
+    file: Annotated[int, msgspec.Meta(description="Bytes of a file.")]
+
+    @classmethod
+    def now(cls) -> Limits:
+        return cls(limits.BODY_MAX, FRAME_MAX, limits.FILES_MAX, limits.file_max())
 
 
 class HelloFrame(ServerFrame, tag="hello", frozen=True):
     user: PersonOut
     epoch: str
+    build: Annotated[str, msgspec.Meta(description="Of the scripts, styles and templates.")]
     heartbeat: Annotated[int, msgspec.Meta(description="Seconds between heartbeats.")]
     limits: Limits
     conversations: list[ConversationOut]
@@ -58,9 +66,12 @@ class SyncedFrame(ServerFrame, tag="synced", frozen=True, rename={"start": "from
 
 
 class ConversationFrame(ServerFrame, tag="conversation", frozen=True):
-    change: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["added", "role", "level"]})]
+    change: Annotated[
+        str, msgspec.Meta(extra_json_schema={"enum": ["added", "role", "level", "favourite"]})
+    ]
     conversation: ConversationOut
 
 
 class PersonFrame(ServerFrame, tag="person", frozen=True):
     user: PersonOut
+    status: StatusOut | None = None

@@ -3,21 +3,39 @@
 A mention is an "@" at the beginning of a word, followed by a member's full name or its first word. Case
 is ignored, and the longest matching name wins. If several members have that name, all of them are
 mentioned. There are no mentions in code, quotations and addresses.
+
+Chinese, Japanese and Korean put no space between a name and the word before or after it, so there a name can
+begin and end anywhere.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from html import unescape
 from itertools import islice
+from typing import NamedTuple
 
 from conversations import limits
+from conversations.markdown.source import CALL
 
-# Not within addresses such as bob@example.org and https://example.org/@bob. The pattern starts with the
-# literal "@", because that makes the search fast.
-_AT = re.compile(r"@(?<![\w@/.+-]@)(?=\S)")
+# The same as in views/member_source.js.
+_CJK = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3105-\u312f\u3131-\u318e"
+    "\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc"
+    "\U00020000-\U0003ffff"
+)
+_IS_CJK = re.compile(f"[{_CJK}]")
+# Not within addresses such as bob@example.org and https://example.org/@bob, nor after a backslash. The
+# pattern starts with the "@", because that makes the search fast.
+_AT = re.compile(rf"[@＠](?<!(?![{_CJK}])[\w@＠/+\\-][@＠])(?=\S)")
+_ANY_AT = re.compile("[@＠]")
+# What joins a name with the next letter to another name or an address: Ada-Marie, ada@example.org.
+_JOINED = re.compile(r"[-_@＠][^\W_]")
+_ENTITY_OR_LETTER = re.compile(r"&\w+;|[^<]", re.DOTALL)
 _VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f]")
 
 _BLOCK = 64  # code points
@@ -58,16 +76,65 @@ def _unfolded() -> dict[str, list[str]]:
     return found
 
 
+class Named(NamedTuple):
+    """A name in a message: folded, and the ids of the members who have it."""
+
+    name: str
+    ids: list[int]
+
+
+class Mentioned(NamedTuple):
+    """Who is mentioned. `names`: for each of the calls, the name that it begins with, or None."""
+
+    ids: list[int]
+    names: list[Named | None]
+
+
 def find_calls(words: str) -> list[str]:
     """Return the folded text after each "@" in the words of a message (see markdown.Parts), up to the longest
     possible name or the end of the line."""
-    if "@" not in words:
+    if not words:
         return []
     text = fold(words)
-    found = (each for each in _AT.finditer(text) if not _follows_mark(text, each.start()))
-    starts = [each.end() for each in islice(found, limits.MENTIONS_MAX)]
     # Twice the length, because folding can make a name longer ("ß" becomes "ss").
-    return [text[at : at + 2 * limits.MENTION_REACH].partition("\n")[0] for at in starts]
+    return [text[at : at + 2 * limits.MENTION_REACH].partition("\n")[0] for at in _starts(text)]
+
+
+def with_chips(html: str, marked: str, words: str, names: Sequence[Named | None]) -> str:
+    """Return HTML in which the names of mentioned members are elements: `<span class="mention">`.
+
+    For `html`, `marked` and `words`, see markdown.Parts. `names`: those of find_calls(words).
+    """
+    marked = marked or _ANY_AT.sub(rf"{CALL}\g<0>", html)
+    folded = fold(words)
+    number_of = {found.end(): number for number, found in enumerate(_ANY_AT.finditer(folded))}
+    starts = zip(_starts(folded), names, strict=True)
+    found = {number_of[start]: named for start, named in starts if named}
+    before, *parts = marked.split(CALL)
+    chips = [_chip(part, found.get(number)) for number, part in enumerate(parts)]
+    return before + "".join(chips)
+
+
+def _chip(part: str, named: Named | None) -> str:
+    """`part`: HTML that begins with an "@". Unchanged if its name is not plain text."""
+    if named is None:
+        return part
+    end = 1
+    while found := _ENTITY_OR_LETTER.match(part, end):
+        end = found.end()
+        shown = fold(unescape(part[1:end]))
+        if shown == named.name:
+            people = " ".join(map(str, named.ids))
+            return f'<span class="mention" data-people="{people}">{part[:end]}</span>{part[end:]}'
+        if len(shown) > len(named.name):
+            break
+    return part
+
+
+def _starts(folded: str) -> list[int]:
+    """Return the position after each "@" that may begin a mention."""
+    found = (each for each in _AT.finditer(folded) if not _follows_mark(folded, each.start()))
+    return [each.end() for each in islice(found, limits.MENTIONS_MAX)]
 
 
 class MemberNames:
@@ -85,18 +152,20 @@ class MemberNames:
         self._ids = {**first, **whole}
         self._lengths = sorted({len(name) for name in self._ids} - {0}, reverse=True)
 
-    def find(self, calls: Iterable[str]) -> list[int]:
-        """Return the ids of mentioned members in order, for the texts that find_calls() returned."""
-        found = [pk for call in calls for pk in self._longest_match(call)]
-        return list(dict.fromkeys(found))[: limits.MENTIONS_MAX]
+    def find(self, calls: Iterable[str]) -> Mentioned | None:
+        """Return the mentioned members in order, for the texts that find_calls() returned; None if there are
+        none."""
+        names = [self._longest_match(call) for call in calls]
+        ids = dict.fromkeys(pk for named in names if named for pk in named.ids)
+        return Mentioned(list(ids)[: limits.MENTIONS_MAX], names) if ids else None
 
-    def _longest_match(self, call: str) -> list[int]:
-        """Return the ids of all members with the longest name that the text begins with."""
+    def _longest_match(self, call: str) -> Named | None:
+        """Return the longest name that the text begins with."""
         for end in self._lengths:
             ids = self._ids.get(call[:end]) if end <= len(call) else None
-            if ids and (end == len(call) or not _continues_word(call[end])):
-                return ids
-        return []
+            if ids and not _continues_word(call, end):
+                return Named(call[:end], ids)
+        return None
 
 
 def _follows_mark(text: str, at: int) -> bool:
@@ -106,9 +175,13 @@ def _follows_mark(text: str, at: int) -> bool:
     return is_mark and not _VARIATION_SELECTORS.match(before)
 
 
-def _continues_word(character: str) -> bool:
-    """Whether a word continues with this character. True for letters, digits, vowel signs and marks."""
-    if character.isalnum():
+def _continues_word(text: str, end: int) -> bool:
+    """Whether a name in this text continues after `end`: with a letter, digit, vowel sign or mark, or as in
+    "Ada-Marie"."""
+    after = text[end : end + 1]
+    if not after or _IS_CJK.match(after):
+        return False
+    if after.isalnum() or _JOINED.match(text, end):
         return True
-    is_mark = unicodedata.category(character).startswith("M")
-    return is_mark and not _VARIATION_SELECTORS.match(character)
+    is_mark = unicodedata.category(after).startswith("M")
+    return is_mark and not _VARIATION_SELECTORS.match(after)

@@ -1,10 +1,13 @@
 """Notices: the system messages of a conversation.
 
 `Message.data` of a notice, by kind (with ids and names as they were at the time):
-    joined, left, created, archived, unarchived   {}
+    left, created, archived, unarchived   {}
+    joined             {}, or who invited them: {"joined": "invited", "user": id, "name": "Bob"}
     added, removed     {"user": id, "name": "Bob"}
     role               {"user": id, "name": "Bob", "role": "admin"}
     renamed, topic     {"old": "...", "new": "..."}
+    permissions        {"setting": "posting", "old": "everyone", "new": "admins"}: see permissions.py;
+                       of "slow_mode", the values are seconds
     access             {"access": "open"}
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 Data = dict[str, Any]
 
@@ -21,7 +25,10 @@ Data = dict[str, Any]
 _SENTENCES = {
     "created": _("%(who)s created this conversation."),
     "joined": _("%(who)s joined."),
+    "joined.several": pgettext_lazy("several people", "%(who)s joined."),
+    "joined.invited": _("%(who)s joined with an invitation from %(whom)s."),
     "left": _("%(who)s left."),
+    "left.several": pgettext_lazy("several people", "%(who)s left."),
     "added": _("%(who)s added %(whom)s."),
     "removed": _("%(who)s removed %(whom)s."),
     "role.owner": _("%(who)s made %(whom)s an owner."),
@@ -32,6 +39,22 @@ _SENTENCES = {
     "topic.none": _("%(who)s removed the topic."),
     "access.open": _("%(who)s made this conversation public."),
     "access.closed": _("%(who)s made this conversation private."),
+    "permissions.posting.admins": _("%(who)s allowed only admins to post."),
+    "permissions.posting.everyone": _("%(who)s allowed everyone to post."),
+    "permissions.adding.admins": _("%(who)s allowed only admins to add people."),
+    "permissions.adding.everyone": _("%(who)s allowed everyone to add people."),
+    "permissions.inviting.admins": _("%(who)s allowed only admins to invite people."),
+    "permissions.inviting.everyone": _("%(who)s allowed everyone to invite people."),
+    "permissions.renaming.admins": _(
+        "%(who)s allowed only admins to change the name and the topic."
+    ),
+    "permissions.renaming.everyone": _(
+        "%(who)s allowed everyone to change the name and the topic."
+    ),
+    "permissions.slow_mode": _(
+        "%(who)s turned on slow mode: one message per %(new)s s and person."
+    ),
+    "permissions.slow_mode.0": _("%(who)s turned off slow mode."),
     "archived": _("%(who)s archived this conversation."),
     "unarchived": _("%(who)s unarchived this conversation."),
 }
@@ -63,7 +86,28 @@ def _name(kind: str, data: Data) -> str:
             return f"{kind}.{data.get(kind)}"
         case "topic" if not data.get("new"):
             return "topic.none"
+        case "permissions" if data.get("setting") == "slow_mode" and data.get("new"):
+            return "permissions.slow_mode"
+        case "permissions":
+            return f"permissions.{data.get('setting')}.{data.get('new')}"
+        case "joined" | "left" if data.get(kind):
+            return f"{kind}.{data[kind]}"
     return kind
+
+
+def person_of_run(kind: str, *, author: str | None, data: Data) -> str:
+    """Return the name that changes within a run of notices that are shown as one, "" for other kinds:
+    "Ann added Ben, Cy and 3 others". See static/js/views/notice_runs.js."""
+    if kind in ("joined", "left"):
+        return author or ""
+    return str(data.get("name", "")) if kind in ("added", "removed") else ""
+
+
+def sentence_of_run(kind: str, people: str, *, author: str | None, several: bool) -> str:
+    """Return the text of a run. `people`: the names that change. `several`: whether there are two or more."""
+    if kind in ("joined", "left"):
+        return sentence(kind, author=people, data={kind: "several"} if several else {})
+    return sentence(kind, author=author, data={"name": people})
 
 
 def people_gone(kind: str, *, author_id: int | None, data: Data) -> tuple[int, ...]:

@@ -12,16 +12,18 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
+from django.conf import settings
 from msgspec import UNSET, UnsetType
 
 from chatty.common.errors import ChatError
+from chatty.common.names import nearest_name
 from chatty.common.numbers import NUMBER_MAX
 from conversations.content import Content
 
 SUBPROTOCOL = "chatty.v2"
 FORMER_SUBPROTOCOLS = ("chatty.v1",)  # clients that offer only these get an `upgrade` frame
 FRAME_EXTENSION = "chatty.frame"  # offered by chatty/server/uvicorn_protocols.py
-FRAME_MAX = 64 * 1024  # bytes of one incoming frame
+FRAME_MAX = settings.FRAME_MAX  # bytes of one incoming frame
 DEPTH_MAX = 32
 HEARTBEAT_SECONDS = 25
 
@@ -87,6 +89,7 @@ class Ping(ClientFrame, tag="ping", frozen=True):
     pass
 
 
+_KINDS = {kind.__struct_config__.tag: kind for kind in (Send, Read, Typing, Sync, Auth, Ping)}
 _decoder = msgspec.json.Decoder(Send | Read | Typing | Sync | Auth | Ping, strict=True)
 
 
@@ -105,10 +108,30 @@ def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
         frame: ClientFrame = _decoder.decode(raw)
     except msgspec.ValidationError as error:
         # Safe to send: it names fields and expected types. The only value it repeats is an unknown `type`.
-        raise ChatError("bad_frame", f"Unknown or invalid frame: {error}.") from None
+        raise ChatError(
+            "bad_frame", f"Unknown or invalid frame: {error}.{_suggestion(raw)}"
+        ) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ChatError("bad_frame", "The frame is not valid JSON.") from None
     return frame
+
+
+def _suggestion(raw: bytes) -> str:
+    """Return a sentence with the type or field that was probably meant, "" if none is similar."""
+    try:
+        frame = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # after the unknown field
+        return ""
+    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
+        return ""
+    kind = _KINDS.get(frame["type"])
+    if kind is None:
+        meant = [nearest_name(frame["type"], map(str, _KINDS))]
+    else:
+        known = kind.__struct_fields__
+        unknown = [name for name in frame if name not in known and name != "type"]
+        meant = [nearest_name(name, known) for name in unknown[:1]]
+    return "".join(f" Did you mean `{name}`?" for name in meant if name)
 
 
 def check_depth(raw: bytes) -> None:
@@ -266,6 +289,22 @@ class TypingFrame(ServerFrame, tag="typing", frozen=True):
 
 class AuthExpiringFrame(ServerFrame, tag="auth_expiring", frozen=True):
     seconds: int
+
+
+class JoinRequestsFrame(ServerFrame, tag="join_requests", frozen=True):
+    """For the owners and admins of a group: how many people are asking to join."""
+
+    conversation: int
+    waiting: int
+
+
+class JoinRequestFrame(ServerFrame, tag="join_request", frozen=True):
+    """For someone who has asked to join a group: where the request is now."""
+
+    conversation: int
+    state: Annotated[
+        str, msgspec.Meta(extra_json_schema={"enum": ["waiting", "declined", "accepted"]})
+    ]
 
 
 class UpgradeFrame(ServerFrame, tag="upgrade", frozen=True):

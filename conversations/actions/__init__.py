@@ -10,9 +10,15 @@ Every rejection is a ChatError; callers need not handle anything else.
 Import actions from this package, not from its modules.
 """
 
-from conversations.actions.conversations import create_conversation, open_direct
+from conversations.actions.conversations import (
+    create_conversation,
+    create_conversation_once,
+    open_direct,
+    open_with,
+)
 from conversations.actions.deletion import delete_conversation
 from conversations.actions.members import (
+    add_invited,
     add_members,
     allow_to_join,
     change_role,
@@ -37,7 +43,8 @@ from conversations.actions.moderation import (
     renew_epoch,
     reveal,
 )
-from conversations.actions.read_marks import mark_read, mark_unread, set_level
+from conversations.actions.ownership import successors
+from conversations.actions.read_marks import mark_read, mark_unread, set_favourite, set_level
 from conversations.actions.sending import (
     Draft,
     Sent,
@@ -47,16 +54,20 @@ from conversations.actions.sending import (
     send_messages,
 )
 from conversations.actions.settings import archive, unarchive, update_conversation
+from conversations.actions.slow_mode import seconds_to_wait
+from conversations.actions.welcoming import set_welcome, welcome_choices
 
 __all__ = [
     "Draft",
     "EditConflictError",
     "Sent",
+    "add_invited",
     "add_members",
     "allow_to_join",
     "archive",
     "change_role",
     "create_conversation",
+    "create_conversation_once",
     "delete_conversation",
     "delete_message",
     "edit_message",
@@ -71,16 +82,22 @@ __all__ = [
     "moderate_remove_member",
     "moderate_unarchive",
     "open_direct",
+    "open_with",
     "react",
     "remove_member",
     "render_draft",
     "renew_epoch",
     "reveal",
+    "seconds_to_wait",
     "send_content",
     "send_message",
     "send_messages",
+    "set_favourite",
     "set_level",
+    "set_welcome",
+    "successors",
     "unarchive",
     "unreact",
     "update_conversation",
+    "welcome_choices",
 ]

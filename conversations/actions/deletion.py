@@ -10,15 +10,16 @@ from django.db.models import Q
 from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
-from chatty.common.errors import ChatError
+from chatty.common.entity_tags import Tags, require_match
 from chatty.jobs import queue, upkeep
 from chatty.jobs.models import Job
-from conversations import access, limits, markdown, publisher
+from conversations import access, capabilities, limits, markdown, publisher
 from conversations.actions.rules import memberships_of
 from conversations.actions.transactions import in_transaction
 from conversations.changefeed import deletions
 from conversations.events import ConversationDeleted, MembershipChanged
 from conversations.models import Conversation, Message, Reaction
+from conversations.wire import conversation_tag
 
 logger = logging.getLogger(__name__)
 
@@ -27,16 +28,16 @@ _READERS_WAIT = timedelta(hours=1)
 
 
 @in_transaction
-def delete_conversation(user: User, conversation_id: int) -> None:
-    """Permanently delete a group and its messages. Raises ChatError: not_found, not_allowed.
+def delete_conversation(user: User, conversation_id: int, *, if_match: Tags = None) -> None:
+    """Permanently delete a group and its messages. Raises ChatError: not_found, not_allowed,
+    direct_fixed, precondition_failed.
 
     This hides it from everyone and returns immediately. A job removes its rows afterwards in batches, so
     that a large group keeps neither the request nor other writers waiting.
     """
     membership = access.member_of(user, conversation_id, lock=True)
-    if not access.can_delete_conversation(membership):
-        raise ChatError("not_allowed")
-    conversation = membership.conversation
+    conversation = access.require("delete", membership)
+    require_match(if_match, conversation_tag(conversation))
     ids = set(memberships_of(conversation).values_list("user_id", flat=True))
     memberships_of(conversation).delete()
     conversation.deleted_at = timestamps.now()
@@ -60,21 +61,22 @@ def purge_conversation(conversation_id: int) -> queue.Again | None:
     conversation = ended.select_for_update().first()
     if conversation is None or conversation.deleted_at is None:
         return None
-    if not deletions.all_readers_know(conversation_id):
-        age = timestamps.now() - conversation.deleted_at
-        if age < _READERS_WAIT:
-            # Soon at first, as they are quick unless something is wrong.
-            return queue.again(min(max(age.total_seconds(), 0.5), 60.0))
+    all_know = deletions.all_readers_know(conversation_id)
+    age = timestamps.now() - conversation.deleted_at
+    if not all_know and age < _READERS_WAIT:
+        # Soon at first, as they are quick unless something is wrong.
+        return queue.again(min(max(age.total_seconds(), 0.5), 60.0))
     # Newest first, because replies refer to older messages.
     rows = Message.objects.filter(conversation=conversation).order_by("-seq")
     ids = list(rows.values_list("pk", flat=True)[: limits.PURGE_BATCH])
     if not ids:
-        if not deletions.all_readers_know(conversation_id):
+        if not all_know:
             logger.warning("Conversation %s was removed before all readers knew", conversation_id)
         deletions.forget_conversation(conversation_id)
         conversation.delete()
         return None
     Reaction.objects.filter(message_id__in=ids).delete()
+    capabilities.release_parts(ids)
     # A raw delete skips Django's search for related rows. That is safe here: the reactions are deleted
     # above, and replies to these messages were deleted before, being newer.
     Message.objects.filter(pk__in=ids)._raw_delete(using="default")

@@ -5,33 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from django.db.models import F
-
-from accounts.actions import bump_clock
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
-from conversations import access, publisher
+from conversations import access, permissions
 from conversations.actions.log import write_notice
+from conversations.actions.ownership import find_next_owner, set_role
 from conversations.actions.rules import (
     active_users,
     check_role,
     clean_ids,
     get_member,
-    memberships_of,
+    is_deserted,
     require_another_owner,
-    require_group,
-    require_managed,
-    require_not_archived,
     require_open_account,
     require_room_for_members,
     require_room_to_be_added,
     require_room_to_join,
 )
+from conversations.actions.slow_mode import last_post
 from conversations.actions.transactions import in_transaction
-from conversations.events import MembershipChanged
-from conversations.models import Conversation, Membership, Message, Removal
+from conversations.models import Conversation, Departure, Membership, Message, Removal
 
 
 @in_transaction
@@ -45,29 +40,33 @@ def join(user: User, conversation_id: int) -> Membership:
     existing = Membership.objects.filter(conversation=conversation, user=user).first()
     if existing is not None:
         return existing
-    if not conversation.is_open:
-        raise ChatError("not_found")
-    if Removal.objects.filter(conversation=conversation, user=user).exists():
-        raise ChatError("removed")
-    require_not_archived(conversation)
+    was_removed = Removal.objects.filter(conversation=conversation, user=user).exists()
+    role = permissions.FORMER if was_removed else permissions.OUTSIDER
+    access.require_as(role, "join", conversation)
     require_room_for_members(conversation, 1)
     require_room_to_join(user.pk)
-    # The first person to join a group without members becomes its owner.
-    deserted = not memberships_of(conversation).exists()
-    role = Membership.Role.OWNER if deserted else Membership.Role.MEMBER
+    role = Membership.Role.OWNER if is_deserted(conversation) else Membership.Role.MEMBER
     membership = make_member(conversation, user, role)
     write_notice(conversation, user, Message.Kind.JOINED, came=(user.pk,))
     return membership
 
 
 @in_transaction
-def leave(user: User, conversation_id: int) -> None:
-    """Leave a group. Raises ChatError: not_found, direct_fixed, last_owner."""
+def leave(user: User, conversation_id: int, *, next_owner: int | None = None) -> None:
+    """Leave a group. If its last owner leaves, the ownership is passed on.
+
+    `next_owner`: the id of the member to pass it on to; None: see ownership.py. Raises ChatError: not_found
+    (also if that person isn't a member), direct_fixed.
+    """
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = membership.conversation
-    require_group(conversation)
-    require_another_owner(membership)
+    conversation = access.require("leave", membership)
+    if heir := find_next_owner(membership, next_owner):
+        set_role(heir, Membership.Role.OWNER, by=user)
     membership.delete()
+    release_people(conversation)
+    Departure.objects.update_or_create(
+        conversation=conversation, user=user, defaults={"left_at": timestamps.now()}
+    )
     write_notice(conversation, user, Message.Kind.LEFT, gone=(user.pk,))
 
 
@@ -104,7 +103,7 @@ def take_additions(user: User, number: int) -> Iterator[None]:
 @in_transaction
 def _add_members(user: User, conversation_id: int, ids: set[int]) -> list[Membership]:
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = require_managed(membership)
+    conversation = access.require("add", membership)
     present = Membership.objects.filter(conversation=conversation, user_id__in=ids)
     people = active_users(ids - set(present.values_list("user_id", flat=True)))
     require_room_for_members(conversation, len(people))
@@ -119,8 +118,7 @@ def remove_member(user: User, conversation_id: int, user_id: int) -> None:
     Raises ChatError: not_found, not_allowed, direct_fixed.
     """
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = membership.conversation
-    require_group(conversation)
+    conversation = access.require("remove", membership)
     target = get_member(conversation, user_id)
     if user_id == user.pk or not access.can_remove(membership, target):
         raise ChatError("not_allowed")
@@ -134,7 +132,7 @@ def allow_to_join(user: User, conversation_id: int, user_id: int) -> None:
     Raises ChatError: not_found, not_allowed, direct_fixed.
     """
     membership = access.member_of(user, conversation_id, lock=True)
-    conversation = require_managed(membership, even_archived=True)
+    conversation = access.require("allow-to-join", membership)
     Removal.objects.filter(conversation=conversation, user_id=user_id).delete()
 
 
@@ -143,7 +141,7 @@ def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Me
     """Change a member's role. Raises ChatError: invalid, not_found, not_allowed, last_owner, archived."""
     check_role(role)
     membership = access.member_of(user, conversation_id, lock=True)
-    target = get_member(require_managed(membership), user_id)
+    target = get_member(access.require("change-role", membership), user_id)
     if not access.can_change_role(membership, target, role):
         raise ChatError("not_allowed")
     if role != Membership.Role.OWNER:
@@ -154,17 +152,37 @@ def change_role(user: User, conversation_id: int, user_id: int, role: str) -> Me
 def add_membership(conversation: Conversation, person: User, *, by: User) -> Membership:
     """Add a person to a locked group, and delete the record of an earlier removal."""
     Removal.objects.filter(conversation=conversation, user=person).delete()
+    release_people(conversation)
     membership = make_member(conversation, person, Membership.Role.MEMBER, unopened=True)
     data = {"user": person.pk, "name": person.name}
     write_notice(conversation, by, Message.Kind.ADDED, data, came=(person.pk,))
     return membership
 
 
+def add_invited(person: User, conversation: Conversation, *, invited_by: User) -> Membership:
+    """Add a person who accepts an invitation to a locked group, and delete the record of an earlier removal.
+
+    The caller checks that the invitation is valid for this group and person. Raises ChatError: too_many.
+    """
+    require_room_for_members(conversation, 1)
+    require_room_to_join(person.pk)
+    Removal.objects.filter(conversation=conversation, user=person).delete()
+    release_people(conversation)
+    membership = make_member(conversation, person, Membership.Role.MEMBER)
+    data = {"joined": "invited", "user": invited_by.pk, "name": invited_by.name}
+    write_notice(conversation, person, Message.Kind.JOINED, data, came=(person.pk,))
+    return membership
+
+
 def remove_membership(target: Membership, *, by: User) -> None:
-    """Remove a member from a locked group, and keep them from joining again."""
+    """Remove a member from a locked group, and keep them from joining again. The last owner's ownership is
+    passed on."""
+    if heir := find_next_owner(target):
+        set_role(heir, Membership.Role.OWNER, by=by)
     user_id = target.user_id
     data = {"user": user_id, "name": target.user.name}
     target.delete()
+    release_people(target.conversation)
     Removal.objects.update_or_create(
         conversation=target.conversation,
         user_id=user_id,
@@ -173,19 +191,12 @@ def remove_membership(target: Membership, *, by: User) -> None:
     write_notice(target.conversation, by, Message.Kind.REMOVED, data, gone=(user_id,))
 
 
-def set_role(target: Membership, role: str, *, by: User) -> Membership:
-    """Change a member's role in a locked group. Setting the current role changes nothing."""
-    if target.role == role:
-        return target
-    target.role = role
-    Membership.objects.filter(pk=target.pk).update(role=role, clock=F("clock") + 1)
-    bump_clock({target.user_id})
-    data = {"user": target.user_id, "name": target.user.name, "role": role}
-    write_notice(target.conversation, by, Message.Kind.ROLE, data)
-    publisher.publish_after_commit(
-        MembershipChanged(target.user_id, target.conversation_id, "role")
-    )
-    return target
+def release_people(conversation: Conversation) -> None:
+    """Before others are in a locked group than those it was opened for: a new message to them then gets a new
+    one, which the others can't read."""
+    if conversation.people_key is not None:
+        conversation.people_key = None
+        conversation.save(update_fields=["people_key"])
 
 
 def make_member(
@@ -200,4 +211,5 @@ def make_member(
         joined_at=timestamps.now(),
         last_read_seq=conversation.last_seq,
         unopened=unopened,
+        posted_at=last_post(conversation, user),
     )

@@ -10,14 +10,18 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common import timestamps
+from chatty.common.entity_tags import Tags, require_match
 from chatty.common.errors import ChatError
-from conversations import access, limits, publisher, queries
+from chatty.common.text import is_blank
+from conversations import access, capabilities, limits, publisher, queries
 from conversations.actions.rendering import RENDERED_COLUMNS, render_for, set_rendered
 from conversations.actions.transactions import in_transaction
 from conversations.changes import MessageChanged
 from conversations.content import EMPTY_COLUMNS, Content, Rendered
+from conversations.emoji import valid_emoji
 from conversations.frames import Action
 from conversations.models import Membership, Message, Reaction
+from conversations.wire import message_tag
 
 
 class Unchecked(Enum):
@@ -41,26 +45,38 @@ class EditConflictError(ChatError):
 
 
 def edit_message(
-    user: User, message_id: int, body: str, *, base: Base = Unchecked.UNCHECKED
+    user: User,
+    message_id: int,
+    body: str,
+    *,
+    base: Base = Unchecked.UNCHECKED,
+    if_match: Tags = None,
 ) -> Message:
     """Replace the text of the user's own message. Saving the same text changes nothing.
 
     `base`: the `edited_at` of the message when the edit began (None: it had never been edited). If the
     text has changed since then, nothing is saved. Reactions don't count as changes.
 
-    Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text;
-    EditConflictError.
+    Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text,
+    precondition_failed; EditConflictError.
     """
-    content = Content(body).cleaned()
-    return _edit(user, message_id, content.body, render_for(user.pk, content), base)
+    # A message with files needs no text. Whether it has any is known under the lock.
+    is_empty = isinstance(body, str) and is_blank(body)
+    content = Content("") if is_empty else Content(body).cleaned()
+    return _edit(user, message_id, content.body, render_for(user.pk, content), base, if_match)
 
 
 @in_transaction
-def _edit(user: User, message_id: int, body: str, rendered: Rendered, base: Base) -> Message:
+def _edit(
+    user: User, message_id: int, body: str, rendered: Rendered, base: Base, if_match: Tags
+) -> Message:
     message, membership = access.message_for(user, message_id, lock=True)
-    _require(access.can_edit(membership, message), message, membership)
+    _require("edit", membership, message)
+    if not body and not message.files:
+        Content(body).cleaned()  # raises the error
     if message.body == body:  # also a retry of an edit whose response was lost
         return queries.with_details(message)
+    require_match(if_match, message_tag(message))
     if base is not Unchecked.UNCHECKED and _ticks(base) != _ticks(message.edited_at):
         raise EditConflictError(queries.with_details(message))
     edited_at = timestamps.now()
@@ -69,26 +85,32 @@ def _edit(user: User, message_id: int, body: str, rendered: Rendered, base: Base
         # set back.
         edited_at = max(edited_at, message.edited_at + _TICK)
     message.body, message.edited_at = body, edited_at
-    (mentions,) = queries.find_mentions([(message.conversation_id, rendered.calls)])
-    set_rendered(message, rendered, mentions)
+    (mentions_found,) = queries.find_mentions([(message.conversation_id, rendered.calls)])
+    set_rendered(message, rendered, mentions_found)
     return _save_change(message, "edited", user, "body", *RENDERED_COLUMNS, "edited_at")
 
 
 @in_transaction
-def delete_message(user: User, message_id: int) -> Message:
+def delete_message(user: User, message_id: int, *, if_match: Tags = None) -> Message:
     """Delete a message, as its author or as an owner or admin of the group. A tombstone remains.
 
-    Deleting it again changes nothing. Raises ChatError: not_found, not_allowed, archived.
+    Deleting it again changes nothing. Raises ChatError: not_found, not_allowed, archived,
+    precondition_failed.
     """
     message, membership = access.message_for(user, message_id, lock=True)
     if message.is_deleted:
         return queries.with_details(message)
-    _require(access.can_delete(membership, message), message, membership)
+    _require("delete", membership, message)
+    require_match(if_match, message_tag(message))
     return tombstone_message(message, user)
 
 
 def tombstone_message(message: Message, user: User) -> Message:
-    emptied = {**EMPTY_COLUMNS, "html": "", "excerpt": "", "fingerprint": None, "mentions": None}
+    parts = dict.fromkeys(capabilities.claimed_parts())
+    if any(getattr(message, name) for name in parts):
+        capabilities.release_parts([message.pk])
+    rendered = {"html": "", "excerpt": "", "fingerprint": None, "mentions": None}
+    emptied = {**EMPTY_COLUMNS, **parts, **rendered}
     for name, value in emptied.items():
         setattr(message, name, value)
     message.deleted_at = timestamps.now()
@@ -102,9 +124,9 @@ def react(user: User, message_id: int, emoji: str) -> Message:
 
     Raises ChatError: invalid, not_found, deleted, archived, not_allowed, too_many.
     """
-    emoji = limits.valid_emoji(emoji)
+    emoji = valid_emoji(emoji)
     message, membership = access.message_for(user, message_id, lock=True)
-    _require(access.can_react(membership, message), message, membership)
+    _require("react", membership, message)
     there = set(message.reactions.values_list("emoji", flat=True).distinct())
     if emoji not in there and len(there) >= limits.REACTIONS_MAX:
         raise ChatError("too_many", _("This message has too many different reactions."))
@@ -119,9 +141,9 @@ def react(user: User, message_id: int, emoji: str) -> Message:
 @in_transaction
 def unreact(user: User, message_id: int, emoji: str) -> Message:
     """Remove the user's reaction from a message. If there is none, nothing changes."""
-    emoji = limits.valid_emoji(emoji)
+    emoji = valid_emoji(emoji)
     message, membership = access.message_for(user, message_id, lock=True)
-    _require(access.can_react(membership, message), message, membership)
+    _require("react", membership, message)
     gone, _rows = Reaction.objects.filter(message=message, user_id=user.pk, emoji=emoji).delete()
     if not gone:
         return queries.with_details(message)
@@ -132,13 +154,9 @@ def _ticks(at: datetime | None) -> datetime | None:
     return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def _require(allowed: bool, message: Message, membership: Membership) -> None:
-    if membership.conversation.is_archived:
-        raise ChatError("archived")
-    if message.is_deleted:
-        raise ChatError("deleted")
-    if not allowed:
-        raise ChatError("not_allowed")
+def _require(action: str, membership: Membership, message: Message) -> None:
+    if (error := access.message_refusal(action, membership, message)) is not None:
+        raise error
 
 
 def _save_change(

@@ -1,4 +1,4 @@
-"""A member's own state in a conversation: read mark and notification level."""
+"""A member's own state in a conversation: read mark, notification level, favourite."""
 
 from __future__ import annotations
 
@@ -65,6 +65,18 @@ def set_level(user: User, conversation_id: int, level: str) -> Membership:
     membership.level = level
     Membership.objects.filter(pk=membership.pk).update(level=level, clock=F("clock") + 1)
     publisher.publish_after_commit(MembershipChanged(user.pk, conversation_id, "level"))
+    return membership
+
+
+@in_transaction
+def set_favourite(user: User, conversation_id: int, favourite: bool) -> Membership:
+    """List the conversation among the member's favourites, or no longer. Raises ChatError: not_found."""
+    membership = access.member_of(user, conversation_id)
+    if membership.favourite == favourite:
+        return membership
+    membership.favourite = favourite
+    Membership.objects.filter(pk=membership.pk).update(favourite=favourite)
+    publisher.publish_after_commit(MembershipChanged(user.pk, conversation_id, "favourite"))
     return membership
 
 

@@ -6,8 +6,9 @@ import time
 from functools import partial
 
 from chatty.common.limiter import limiter
-from conversations import markdown
-from conversations.content import Content, Rendered, render
+from conversations import capabilities, limits, markdown
+from conversations.content import Content, Rendered, excerpt_of, render
+from conversations.mentions import Mentioned, with_chips
 from conversations.models import Message
 
 # The columns that set_rendered() sets.
@@ -34,7 +35,15 @@ def _parse_for(user_id: int, body: str) -> markdown.Parts:
     return parts
 
 
-def set_rendered(message: Message, rendered: Rendered, mentions: list[int] | None) -> None:
-    """Set all that follows from the content of a message."""
-    message.html, message.excerpt = rendered.html, rendered.excerpt
-    message.renderer, message.mentions = markdown.VERSION, mentions
+def set_rendered(message: Message, rendered: Rendered, mentions_found: Mentioned | None) -> None:
+    """Set all that follows from the content of a message, whose columns of claimed parts are set."""
+    parts = capabilities.text_of_parts(partial(getattr, message))
+    message.html = rendered.html
+    message.excerpt = excerpt_of(f"{rendered.text}\n{parts}") if parts else rendered.excerpt
+    message.renderer, message.mentions = markdown.VERSION, None
+    if mentions_found:
+        message.mentions = mentions_found.ids
+    if mentions_found and rendered.words:
+        chips = with_chips(rendered.html, rendered.marked, rendered.words, mentions_found.names)
+        if len(chips.encode()) <= limits.HTML_MAX:
+            message.html = chips

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_line, counted
-from conversations import access, limits
-from conversations.models import Conversation, Membership
+from conversations import limits, permissions
+from conversations.models import Audience, Conversation, Membership
 
 
 def clean_name(name: str) -> str:
@@ -26,6 +26,19 @@ def clean_topic(topic: str) -> str:
 def check_access(value: str) -> None:
     if value not in Conversation.Access.values:
         raise ChatError("invalid", fields={"access": [_("Choose public or private.")]})
+
+
+def check_permission(setting: str, value: str | int) -> None:
+    """Raise ChatError("invalid") if this setting of a conversation can't have this value."""
+    if setting == "slow_mode":
+        if not isinstance(value, int) or not 0 <= value <= limits.SLOW_MODE_MAX:
+            detail = _("Choose a number of seconds from 0 to {max}.")
+            text = format_lazy(detail, max=counted(limits.SLOW_MODE_MAX))
+            raise ChatError("invalid", fields={setting: [text]})
+    elif setting not in permissions.settings():
+        raise ChatError("invalid", fields={setting: [_("Unknown setting.")]})
+    elif value not in Audience.values:
+        raise ChatError("invalid", fields={setting: [_("Choose everyone or admins.")]})
 
 
 def check_role(value: str) -> None:
@@ -71,32 +84,17 @@ def get_member(conversation: Conversation, user_id: int) -> Membership:
     return target
 
 
-def require_managed(membership: Membership, *, even_archived: bool = False) -> Conversation:
-    conversation = membership.conversation
-    require_group(conversation)
-    if not access.can_manage(membership):
-        raise ChatError("not_allowed")
-    if not even_archived:
-        require_not_archived(conversation)
-    return conversation
-
-
-def require_group(conversation: Conversation) -> None:
-    if conversation.is_direct:
-        raise ChatError("direct_fixed")
-
-
-def require_not_archived(conversation: Conversation) -> None:
-    if conversation.is_archived:
-        raise ChatError("archived")
+def is_deserted(conversation: Conversation) -> bool:
+    """Return whether a group has no active members. The first one to come becomes its owner."""
+    return not memberships_of(conversation).filter(user__is_active=True).exists()
 
 
 def require_another_owner(membership: Membership) -> None:
-    """Raise ChatError("last_owner") if this owner's group would be left with members but no owner."""
+    """Raise ChatError("last_owner") if this owner's group has no other owner with an active account."""
     if not membership.is_owner:
         return
     others = memberships_of(membership.conversation).exclude(pk=membership.pk)
-    if others.exists() and not others.filter(role=Membership.Role.OWNER).exists():
+    if not others.filter(role=Membership.Role.OWNER, user__is_active=True).exists():
         raise ChatError("last_owner")
 
 

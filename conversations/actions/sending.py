@@ -13,8 +13,10 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations import access, bulk, limits, publisher, queries
 from conversations.actions.log import next_message, set_no_reactions
+from conversations.actions.parts import claim_parts
 from conversations.actions.read_marks import mark_opened
 from conversations.actions.rendering import render_for, set_rendered
+from conversations.actions.slow_mode import note_post, slow_mode_refusal
 from conversations.actions.transactions import in_transaction
 from conversations.changes import MessageChanged
 from conversations.content import EMPTY_COLUMNS, Content, Rendered, render, unknown_reply_to
@@ -114,7 +116,8 @@ def _store(
     """Store checked drafts, in four phases:
 
     1. Look up mentions, before any lock is taken.
-    2. Lock the conversations and read all that is needed: memberships, used keys, quoted messages.
+    2. Lock the conversations and read all that is needed: memberships, used keys, quoted messages, and
+       what parts of the content refer to.
     3. Decide about each draft from what was read. Expected rejections therefore never fail a statement,
        and the batch needs no savepoints.
     4. Insert the accepted messages, update the counters, and publish after the commit.
@@ -132,12 +135,13 @@ def _store(
     )
     conversations, memberships = context.conversations, context.memberships
     known = _read_known(context.known)
+    parts = claim_parts((each.draft.user_id, each.content) for each in checked)
     quoted = _read_quoted(drafts)
 
     results: list[Sent | ChatError] = []
     fresh: dict[tuple[int, str], tuple[_Checked, Message]] = {}
     first_words: set[int] = set()
-    for each, mentions in zip(checked, called, strict=True):
+    for each, mentions_found in zip(checked, called, strict=True):
         draft = each.draft
         who_and_key = (draft.user_id, draft.key)
         membership = memberships.get((draft.conversation_id, draft.user_id))
@@ -163,15 +167,24 @@ def _store(
             results.append(membership_or_error)
             continue
         conversation = membership_or_error.conversation
+        try:
+            claimed = parts.claim(membership_or_error, each.content)
+        except ChatError as error:
+            results.append(error)
+            continue
         if conversation.is_direct and conversation.last_seq == 0:
             first_words.add(conversation.pk)
         message = next_message(conversation, membership_or_error.user)
         message.key, message.fingerprint = draft.key, each.fingerprint
         for name in EMPTY_COLUMNS:  # the columns of the content
             setattr(message, name, getattr(each.content, name))
-        set_rendered(message, each.rendered, mentions)
+        for name, value in claimed.items():
+            setattr(message, name, value)
+        set_rendered(message, each.rendered, mentions_found)
         message.reply_to = reply_to
         mark_opened(membership_or_error)
+        if conversation.slow_mode:
+            note_post(membership_or_error, message.created_at)
         fresh[who_and_key] = (each, message)
         results.append(Sent(message, True))
 
@@ -180,6 +193,7 @@ def _store(
         touched = {m.conversation_id: conversations[m.conversation_id] for m in messages}
 
         def announce() -> None:
+            parts.attach(messages)
             for message in messages:
                 set_no_reactions(message)
             created = [MessageChanged(m, "created", m.author_id) for m in messages]
@@ -250,8 +264,11 @@ def _check_membership(
         # deleted.
         return ChatError("busy", retry_after=1) if skip_locked else ChatError("not_found")
     membership.conversation = conversation
-    if not access.can_post(membership):
-        return ChatError("archived")
+    error = access.refusal("send" if draft.content.reply_to is None else "reply", membership)
+    if error is None and conversation.slow_mode:
+        error = slow_mode_refusal(membership)
+    if error is not None:
+        return error
     if draft.content.reply_to is not None and reply_to is None:
         return unknown_reply_to("not_found")
     return membership

@@ -24,6 +24,7 @@ from accounts.current_user import current_user
 from accounts.models import User
 from accounts.queries import user_by_email
 from chatty.common.errors import ChatError
+from chatty.common.folded_names import contains_all
 from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import actions, limits, queries
 from conversations.admin.base import ReadOnlyAdmin, parse_number
@@ -246,7 +247,9 @@ class ConversationAdmin(ReadOnlyAdmin):
         members = Membership.objects.filter(conversation=conversation).select_related("user")
         find = request.GET.get("find", "").replace("\0", "").strip()
         if find:
-            members = members.filter(Q(user__name__icontains=find) | Q(user__email__icontains=find))
+            members = members.filter(
+                contains_all(find, "user__name") | Q(user__email__icontains=find)
+            )
         shown = list(members.order_by("user__name", "user_id")[: MEMBERS_SHOWN + 1])
         return self.page(
             request,
@@ -312,9 +315,9 @@ def named_condition(text: str) -> Q:
     number = parse_number(text) if text.startswith("#") else None
     if number is not None:
         return Q(pk=number)
-    person = Q(user__name__icontains=text) | Q(user__email__icontains=text)
+    person = contains_all(text, "user__name") | Q(user__email__icontains=text)
     talks = Membership.objects.filter(person, conversation_id=OuterRef("pk"))
-    return Q(name__icontains=text) | Q(Exists(talks), kind=Conversation.Kind.DIRECT)
+    return contains_all(text) & ~Q(name="") | Q(Exists(talks), kind=Conversation.Kind.DIRECT)
 
 
 def messages_url(conversation_id: int) -> str:

@@ -23,6 +23,7 @@ from django.utils.translation import ngettext
 
 from accounts.current_user import current_user
 from accounts.models import User
+from chatty.common.folded_names import contains_all
 from chatty.common.pages import SeeOther
 from conversations import actions, limits, notices, queries
 from conversations.admin.base import ReadOnlyAdmin, parse_number
@@ -79,7 +80,7 @@ def find_people(text: str) -> list[int]:
     number = parse_number(text)
     if number is not None:
         return [number]
-    found = User.objects.filter(Q(name__icontains=text) | Q(email__icontains=text))
+    found = User.objects.filter(contains_all(text) | Q(email__icontains=text))
     return list(found.order_by("name", "pk").values_list("pk", flat=True)[:NARROWED_TO])
 
 

@@ -24,7 +24,7 @@ from chatty.api.fields import (
 )
 from conversations import limits
 from conversations.content import Content
-from conversations.models import Conversation, Membership
+from conversations.models import Audience, Conversation, Membership
 
 
 def _text_of(most: int, least: int = 1) -> Any:
@@ -47,9 +47,22 @@ class Topic(StrictText):
     pass
 
 
+def _audience(meaning: str) -> StrictChoice:
+    return StrictChoice(Audience.choices, required=False, help_text=meaning)
+
+
 class PageQuery(StrictQuery):
     cursor = serializers.CharField(required=False, max_length=1000)
     limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
+
+
+class ConversationsQuery(PageQuery):
+    q = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=limits.NAME_MAX,
+        help_text="Words that the name contains, in any case and with or without accents.",
+    )
 
 
 class BrowseQuery(PageQuery):
@@ -80,7 +93,21 @@ class HistoryQuery(StrictQuery):
         return attrs
 
 
+@extend_schema_field({"type": "string", "pattern": f"^{limits.KEY.pattern}$"})
+class Key(StrictText):
+    """An idempotency key. The actions validate it."""
+
+    def __init__(
+        self,
+        *,
+        required: bool = False,
+        help_text: str = "A unique key that you generate for each new one, so that retries are safe.",
+    ) -> None:
+        super().__init__(required=required, help_text=help_text)
+
+
 class NewConversation(StrictSerializer):
+    key = Key()
     name = Name()
     topic = Topic(default="")
     access = StrictChoice(Conversation.Access.choices, default=Conversation.Access.CLOSED)
@@ -94,10 +121,36 @@ class ConversationChange(StrictSerializer):
     topic = Topic(required=False)
     access = StrictChoice(Conversation.Access.choices, required=False)
     archived = StrictBool(required=False)
+    posting = _audience("Who can send messages.")
+    adding = _audience("Who can add people.")
+    inviting = _audience("Who can invite people.")
+    renaming = _audience("Who can change name and topic.")
+    slow_mode = StrictInt(
+        required=False,
+        min_value=0,
+        max_value=limits.SLOW_MODE_MAX,
+        help_text="Seconds between two messages of a member. 0 turns slow mode off.",
+    )
 
 
 class NewDirect(StrictSerializer):
-    user = StrictInt(help_text="The other person's id, or your own for notes to yourself.")
+    """Either `user` or `users`."""
+
+    is_needed = True
+    user = StrictInt(
+        required=False, help_text="The other person's id, or your own for notes to yourself."
+    )
+    users = serializers.ListField(
+        child=StrictInt(),
+        required=False,
+        allow_empty=False,
+        help_text=f"The ids of the other people, at most {limits.ADD_MAX}.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError({"user": [_("Choose someone to message.")]})
+        return attrs
 
 
 class NewMembers(StrictSerializer):
@@ -108,6 +161,10 @@ class NewMembers(StrictSerializer):
 
 class RoleChange(StrictSerializer):
     role = StrictChoice(Membership.Role.choices)
+
+
+class Leaving(StrictSerializer):
+    owner = StrictInt(required=False, help_text="The id of the member who becomes the next owner.")
 
 
 class LevelChange(StrictSerializer):

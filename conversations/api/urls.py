@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from conversations.api import views
+from conversations.api import membership_views, views
 
 conversation = [
     path("", views.ConversationView.as_view(), name="conversation"),
@@ -10,9 +10,10 @@ conversation = [
     path("members/<int:user>/", views.MemberView.as_view(), name="member"),
     path("removals/", views.RemovalsView.as_view(), name="removals"),
     path("removals/<int:user>/", views.RemovalView.as_view(), name="removal"),
-    path("read/", views.ReadView.as_view(), name="read"),
-    path("unread/", views.UnreadView.as_view(), name="unread"),
-    path("level/", views.LevelView.as_view(), name="level"),
+    path("read/", membership_views.ReadView.as_view(), name="read"),
+    path("unread/", membership_views.UnreadView.as_view(), name="unread"),
+    path("level/", membership_views.LevelView.as_view(), name="level"),
+    path("favourite/", membership_views.FavouriteView.as_view(), name="favourite"),
     path("messages/", views.MessagesView.as_view(), name="messages"),
 ]
 

@@ -13,13 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.current_user import current_user
-from accounts.wire import person_to_wire
+from accounts.wire import person_to_wire, status_to_wire
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery, StrictSerializer
 from chatty.common import structs
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
 from conversations import access, actions, queries
 from conversations.api import serializers
 from conversations.content import Content
@@ -38,7 +37,9 @@ from conversations.wire import (
     RemovalOut,
     RemovalsOut,
     changes_to_wire,
+    conversation_tag,
     history_to_wire,
+    message_tag,
     message_to_wire,
 )
 
@@ -48,47 +49,50 @@ _MESSAGE = {200: MessageOut}
 
 
 class ChatAPIView(StrictAPIView):
-    """Base class: limits the request rate of each user."""
-
-    def check_throttles(self, request: Request) -> None:
-        limiter.check_local("requests", str(current_user(request).pk))
+    """Base class of the endpoints of conversations."""
 
 
 class ConversationsView(ChatAPIView):
-    query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": serializers.PageQuery}
+    query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {
+        "GET": serializers.ConversationsQuery
+    }
 
     @extend_schema(
         operation_id="conversations_list",
-        parameters=[serializers.PageQuery],
+        parameters=[serializers.ConversationsQuery],
         responses=ConversationsOut,
     )
     def get(self, request: Request) -> Response:
         """List your conversations, latest message first."""
         limit, cursor = self.query["limit"], self.query.get("cursor")
         after = paging.read_moment_cursor(cursor) if cursor else None
-        rows = queries.sidebar(current_user(request), limit=limit + 1, after=after)
+        user, text = current_user(request), self.query["q"]
+        rows = queries.sidebar(user, limit=limit + 1, after=after, text=text)
         page, more = rows[:limit], len(rows) > limit
         place = paging.moment_cursor(page[-1].last_text_at, page[-1].id) if more else None
         return Response(ConversationsOut(page, paging.next_page(request, place)))
 
     @extend_schema(
         request=serializers.NewConversation,
-        responses={201: ConversationOut},
+        responses={201: ConversationOut, 200: ConversationOut},
     )
     def post(self, request: Request) -> Response:
-        """Create a group. You become its owner."""
+        """Create a group (201). You become its owner. If the key was used before, return that group as it is
+        now (200)."""
         given = validated_body(request, serializers.NewConversation)
-        conversation = actions.create_conversation(
+        created = actions.create_conversation_once(
             current_user(request),
+            key=given.get("key"),
             name=given["name"],
             topic=given["topic"],
             access=given["access"],
             member_ids=given["members"],
         )
-        address = reverse("api:conversation", args=[conversation.pk])
-        return conversation_response(
-            request, conversation.pk, status.HTTP_201_CREATED, Location=address
-        )
+        pk = created.conversation.pk
+        if not created.is_new:
+            return conversation_response(request, pk)
+        address = reverse("api:conversation", args=[pk])
+        return conversation_response(request, pk, status.HTTP_201_CREATED, Location=address)
 
 
 class BrowseView(ChatAPIView):
@@ -117,15 +121,17 @@ class DirectView(ChatAPIView):
     def post(self, request: Request) -> Response:
         """Get the direct message with a person, or start it.
 
-        It appears for the other person with the first message.
+        It appears for the other person with the first message. With several people, it is a private group
+        without a name, the same one each time.
         """
         given = validated_body(request, serializers.NewDirect)
-        return conversation_response(
-            request, actions.open_direct(current_user(request), given["user"]).pk
-        )
+        people = given.get("users") or [given["user"]]
+        return conversation_response(request, actions.open_with(current_user(request), people).pk)
 
 
 class ConversationView(ChatAPIView):
+    conditional = frozenset({"PATCH", "DELETE"})
+
     @extend_schema(responses=_CONVERSATION)
     def get(self, request: Request, conversation: int) -> Response:
         """Get one of your conversations."""
@@ -133,15 +139,17 @@ class ConversationView(ChatAPIView):
 
     @extend_schema(request=serializers.ConversationChange, responses=_CONVERSATION)
     def patch(self, request: Request, conversation: int) -> Response:
-        """Change name, topic or access, archive or unarchive. If one change fails, none is made."""
+        """Change name, topic, access or permissions, archive or unarchive. If one change fails, none is
+        made."""
         given = validated_body(request, serializers.ConversationChange)
-        actions.update_conversation(current_user(request), conversation, **given)
+        user = current_user(request)
+        actions.update_conversation(user, conversation, **given, if_match=self.if_match)
         return conversation_response(request, conversation)
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int) -> Response:
         """Permanently delete a group with all its messages."""
-        actions.delete_conversation(current_user(request), conversation)
+        actions.delete_conversation(current_user(request), conversation, if_match=self.if_match)
         return no_content()
 
 
@@ -156,12 +164,13 @@ class JoinView(ChatAPIView):
 
 
 class LeaveView(ChatAPIView):
-    without_body = frozenset({"POST"})
-
-    @extend_schema(request=None, responses=_NOTHING)
+    @extend_schema(request=serializers.Leaving, responses=_NOTHING)
     def post(self, request: Request, conversation: int) -> Response:
-        """Leave a group."""
-        actions.leave(current_user(request), conversation)
+        """Leave a group. If you are its last owner, `owner` becomes the next, or else the admin or member
+        who joined first."""
+        without = request.data is None
+        given = {} if without else validated_body(request, serializers.Leaving)
+        actions.leave(current_user(request), conversation, next_owner=given.get("owner"))
         return no_content()
 
 
@@ -173,7 +182,11 @@ class MembersView(ChatAPIView):
             rows = queries.members(membership.conversation)
             return Response(MembersOut(members_to_wire(conversation, rows)))
 
-    @extend_schema(request=serializers.NewMembers, responses={200: MembersOut})
+    @extend_schema(
+        operation_id="conversations_members_add",
+        request=serializers.NewMembers,
+        responses={200: MembersOut},
+    )
     def post(self, request: Request, conversation: int) -> Response:
         """Add people. Members are skipped; the response contains the new members only."""
         given = validated_body(request, serializers.NewMembers)
@@ -201,9 +214,7 @@ class RemovalsView(ChatAPIView):
     def get(self, request: Request, conversation: int) -> Response:
         """List the people who were removed and can't join again. For owners and admins."""
         membership = access.member_of(current_user(request), conversation)
-        if not access.can_manage(membership):
-            raise ChatError("not_allowed")
-        rows = queries.removals(membership.conversation)
+        rows = queries.removals(access.require("allow-to-join", membership))
         results = [RemovalOut(person_to_wire(row.user), row.removed_at) for row in rows]
         return Response(RemovalsOut(results))
 
@@ -216,33 +227,6 @@ class RemovalView(ChatAPIView):
         return no_content()
 
 
-class ReadView(ChatAPIView):
-    @extend_schema(request=serializers.ReadMark, responses=_CONVERSATION)
-    def post(self, request: Request, conversation: int) -> Response:
-        """Mark everything up to a seq as read. The read mark never moves back."""
-        given = validated_body(request, serializers.ReadMark)
-        actions.mark_read(current_user(request), conversation, given["seq"])
-        return conversation_response(request, conversation)
-
-
-class UnreadView(ChatAPIView):
-    @extend_schema(request=serializers.UnreadMark, responses=_CONVERSATION)
-    def post(self, request: Request, conversation: int) -> Response:
-        """Mark the message with this seq and all later ones as unread."""
-        given = validated_body(request, serializers.UnreadMark)
-        actions.mark_unread(current_user(request), conversation, given["seq"])
-        return conversation_response(request, conversation)
-
-
-class LevelView(ChatAPIView):
-    @extend_schema(request=serializers.LevelChange, responses=_CONVERSATION)
-    def patch(self, request: Request, conversation: int) -> Response:
-        """Change which messages you are notified of."""
-        given = validated_body(request, serializers.LevelChange)
-        actions.set_level(current_user(request), conversation, given["level"])
-        return conversation_response(request, conversation)
-
-
 class MessagesView(ChatAPIView):
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": serializers.HistoryQuery}
 
@@ -252,8 +236,8 @@ class MessagesView(ChatAPIView):
         responses={
             200: PolymorphicProxySerializer(
                 component_name="Messages",
-                serializers=[HistoryOut, ChangesOut],  # type: ignore[list-item]
-                resource_type_field_name=None,
+                serializers={"history": HistoryOut, "changes": ChangesOut},  # type: ignore[dict-item]
+                resource_type_field_name="type",
             )
         },
     )
@@ -288,6 +272,8 @@ class MessagesView(ChatAPIView):
 
 
 class MessageView(ChatAPIView):
+    conditional = frozenset({"PATCH", "DELETE"})
+
     @extend_schema(responses=_MESSAGE)
     def get(self, request: Request, message: int) -> Response:
         """Get a message."""
@@ -302,9 +288,10 @@ class MessageView(ChatAPIView):
         """Edit one of your messages."""
         given = validated_body(request, serializers.MessageChange)
         base = {"base": given["edited_at"]} if "edited_at" in given else {}
+        user = current_user(request)
         try:
             return message_response(
-                actions.edit_message(current_user(request), message, given["body"], **base)
+                actions.edit_message(user, message, given["body"], **base, if_match=self.if_match)
             )
         except actions.EditConflictError as conflict:
             answer = {**conflict.as_dict(), "message": message_to_wire(conflict.current)}
@@ -313,14 +300,15 @@ class MessageView(ChatAPIView):
     @extend_schema(responses=_MESSAGE)
     def delete(self, request: Request, message: int) -> Response:
         """Delete a message. Returns the tombstone that remains."""
-        return message_response(actions.delete_message(current_user(request), message))
+        user = current_user(request)
+        return message_response(actions.delete_message(user, message, if_match=self.if_match))
 
 
 @extend_schema(parameters=[OpenApiParameter("emoji", str, "path", description="One emoji.")])
 class ReactionView(ChatAPIView):
     without_body = frozenset({"PUT", "DELETE"})
 
-    @extend_schema(request=None, responses=_MESSAGE)
+    @extend_schema(operation_id="messages_reactions_add", request=None, responses=_MESSAGE)
     def put(self, request: Request, message: int, emoji: str) -> Response:
         """Add your reaction to a message."""
         return message_response(actions.react(current_user(request), message, emoji))
@@ -347,7 +335,7 @@ def conversation_response(
     row = queries.sidebar_row(current_user(request), conversation_id, even_unspoken=True)
     if row is None:
         raise ChatError("not_found")
-    return Response(row, status=code, headers=headers)
+    return Response(row, status=code, headers={"ETag": conversation_tag(row), **headers})
 
 
 def members_to_wire(conversation_id: int, members: list[Membership]) -> list[MemberOut]:
@@ -361,6 +349,7 @@ def members_to_wire(conversation_id: int, members: list[Membership]) -> list[Mem
             user=person_to_wire(member.user),
             role=member.role,
             joined_at=member.joined_at,
+            status=status_to_wire(member.user),
             last_read_seq=member.last_read_seq if shows_presence else None,
             online=member.user_id in online if shows_presence else None,
         )
@@ -369,7 +358,8 @@ def members_to_wire(conversation_id: int, members: list[Membership]) -> list[Mem
 
 
 def message_response(message: Message, code: int = status.HTTP_200_OK, **headers: str) -> Response:
-    return Response(message_to_wire(message), status=code, headers=headers)
+    tagged = {"ETag": message_tag(message), **headers}
+    return Response(message_to_wire(message), status=code, headers=tagged)
 
 
 def no_content() -> Response:

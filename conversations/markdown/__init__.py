@@ -18,28 +18,61 @@ import nh3
 
 from conversations import limits
 from conversations.markdown.events import AsWritten, Renderer
-from conversations.markdown.source import EVENTS_MAX, REL, Source, escape, trimmed
+from conversations.markdown.source import (
+    CALL,
+    EVENTS_MAX,
+    REL,
+    Source,
+    escape,
+    trimmed,
+)
 
 # Stored with each message. Increase it when the HTML of some body changes. NULL means markdown-it-py.
-VERSION = 3
+VERSION = 5
 EXCERPTS_SINCE = 3  # the first version with which excerpts are stored
 _LINES_MAX = EVENTS_MAX // 2  # each line causes at least two events
 
 QUICK_MS = 0.5
 _QUICK_LENGTH = 500
 _QUICK_MARKS = 30
-_COSTLY = re.compile(r"[-+*_~`<>&#@:\[\]\\\n]")  # characters that can begin an element or a link
+_COSTLY = re.compile(r"[-+*_~`<>&#@:|\[\]\\\n]")  # characters that can begin an element or a link
 
-_TAGS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
-_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "li": {"value"}}
+_TAGS = {
+    *("p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "h3"),
+    *("div", "table", "thead", "tbody", "tr", "th", "td", "label", "input", "span"),
+}
+_ATTRIBUTES = {
+    "a": {"href", "data-conversation"},
+    "ol": {"start"},
+    "li": {"value"},
+    "div": {"data-language"},
+    "input": {"aria-label", "checked", "disabled"},
+}
+_ALIGN = {"align": {"left", "center", "right"}}
+_VALUES = {
+    "div": {"class": {"code", "table"}, "tabindex": {"0"}},
+    "pre": {"tabindex": {"0"}},
+    "th": _ALIGN,
+    "td": _ALIGN,
+    "li": {"class": {"task"}},
+    "label": {"class": {"spoiler"}},
+    "span": {"class": {"spoiler__text"}},
+    "input": {"type": {"checkbox"}},
+}
 _SCHEMES = {"http", "https", "mailto"}
 _sanitiser = nh3.Cleaner(
     tags=_TAGS,
     attributes=_ATTRIBUTES,
+    tag_attribute_values=_VALUES,
     url_schemes=_SCHEMES,
     url_relative="deny",
     link_rel=REL,
 )
+
+# Links to conversations, as the sanitiser returns them, and as they are stored. Each reader who may know the
+# present name sees that: static/js/views/conversation_link.js and conversations/web/conversation_links.py.
+_CONVERSATION = re.compile(r'<a data-conversation="(\d+)"[^>]*>')
+CONVERSATION_LINK = '<a data-view="conversation_link" href="/c/{}/">'
 
 # Only letters, digits and punctuation that have no meaning to the parser.
 _PLAIN = re.compile(r"(?:[^\W_]++|[ ,;'\"?!()€%$…–—“”„‘’\n]++|[.](?=\s|\Z))*+")
@@ -60,12 +93,19 @@ _MARKS = re.compile(r"[\s>*+\-_=#~`]*")
 
 class Parts(msgspec.Struct, frozen=True):
     """`html`: sanitised, at most HTML_MAX bytes, shows all of the text. `text`: the same without tags, with
-    list numbers. `words`: the text without list numbers, code, quotations and addresses, with a line break in
-    place of each; "" if there is no "@" in the body, because it is only used to find those."""
+    list numbers, and without what spoilers hide. `words`: the text without list numbers, code, quotations and
+    addresses, with a line break in place of each; "" if there is no "@" in the body, because it is only used
+    to find those. `marked`: the HTML with CALL before each "@" of `words`; "" if it has no others."""
 
     html: str
     text: str
     words: str
+    marked: str = ""
+
+
+def has_call(body: str) -> bool:
+    """Whether there can be a mention in a text."""
+    return "@" in body or "＠" in body
 
 
 def render(body: str) -> str:
@@ -84,9 +124,13 @@ def render_with_parser(body: str) -> Parts:
     except AsWritten:
         return _plain(body)
     result: str = _sanitiser.clean(rendered).strip()
+    if "data-conversation" in result:
+        result = _CONVERSATION.sub(CONVERSATION_LINK.format(r"\1"), result)
     if len(result.encode()) > limits.HTML_MAX:
         return _plain(body)
-    return Parts(result, renderer.text, renderer.words)
+    if CALL not in result:
+        return Parts(result, renderer.text, renderer.words)
+    return Parts(result.replace(CALL, ""), renderer.text, renderer.words, result)
 
 
 def render_without_parser(body: str) -> Parts | None:
@@ -133,7 +177,7 @@ def _is_plain(body: str) -> bool:
 
 
 def _plain(body: str) -> Parts:
-    words = body if "@" in body else ""
+    words = body if has_call(body) else ""
     escaped = escape(body)
     if "\n" not in body:
         return Parts(f"<p>{escaped}</p>", body, words)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 EVENTS_MAX = 800  # keeps the cost of the worst body at that of a long ordinary one
 _LINKS_MAX = 200  # links in one message; further addresses are shown as text
 REL = "noopener noreferrer nofollow ugc"
 
-_MARK, OPEN, _CLOSE = "\x04", "\x02", "\x03"
+MARK, OPEN, _CLOSE = "\x04", "\x02", "\x03"
 _GAP = "\x85"  # like MARK, but white space to the parser: delimiters after it can't close anything
-_OWN = re.compile("[\x02-\x04\x85]")
+# Before each "@" of a message in which members may be mentioned: see mentions.with_chips().
+CALL = "\x05"
+_OWN = re.compile("[\x02-\x05\x85]")
 _MARK_OR_GAP = re.compile("[\x04\x85]")
 _PLACE = re.compile(r"\x02(\d+)\x03")
 # An address ends before white space, quotation marks, brackets, full-width punctuation and characters that
@@ -29,13 +32,11 @@ _AFTER_URL = "?!.,:;'*_~"  # part of the sentence or of Markdown, not of the add
 _BEFORE_MAIL = re.compile(r".*[^\w.+-]", re.DOTALL)
 _MAIL_LOCAL_MAX = 64
 _MAIL_HOST = re.compile(r"@[^\W_](?:[\w-]{0,62}\.)+[^\W\d_]{2,24}(?![\w-]|\.\w)")
-# Lines with nothing but list numbers and Markdown characters; headings; list numbers that are long or begin
-# with 0.
+# Lines with nothing but list numbers and Markdown characters; list numbers that are long or begin with 0.
 _MARKS_ALONE = re.compile(
     r"(?m)^([ \t>]*)(?=(?:[-+*_=#]+|\d{1,9}[.)])(?:[ \t]+(?:[-+*_=#]+|\d{1,9}[.)]))*[ \t]*$)"
 )
-_LINE_MARK = re.compile(r"(?m)^[ \t>]*[-+*_=#\d]")  # matches if any of the three others can match
-_HEADING = re.compile(r"(?m)^((?:[ \t>]|[-+*][ \t]|\d{1,9}[.)][ \t])*)(?=#{1,6}[ \t])")
+_LINE_MARK = re.compile(r"(?m)^[ \t>]*[-+*_=#\d]")  # matches if one of the two others can match
 _LONG_NUMBER = re.compile(r"(?m)^([ \t>]*)(?=(?:\d{4,9}|0\d{1,8})[.)][ \t])")
 # "<" that does not begin an address is text, because messages can't contain HTML.
 _HTML = re.compile(
@@ -51,8 +52,18 @@ _UNSAFE_IN_HREF = re.compile(
 )
 
 
+Escape = Callable[[str], str]  # escape() or marked_escape()
+
+
 def escape(text: str) -> str:
-    return html.escape(text, quote=False)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def marked_escape(text: str) -> str:
+    marked = escape(text)
+    if "@" in text:
+        marked = marked.replace("@", "\x05@")
+    return marked.replace("＠", "\x05＠") if "＠" in text else marked
 
 
 def anchor(href: str, shown: str) -> str:
@@ -73,13 +84,13 @@ class Source:
         if "://" in body:
             body = _URL.sub(self._set_apart, body)
         if "]:" in body:
-            body = _DEFINITION.sub(f"]{_MARK}", body)
+            body = _DEFINITION.sub(f"]{MARK}", body)
         if "&" in body:
-            body = _ENTITY.sub(f"&{_MARK}", body)
+            body = _ENTITY.sub(f"&{MARK}", body)
         if "<" in body:
-            body = _HTML.sub(f"<{_MARK}", body)
+            body = _HTML.sub(f"<{MARK}", body)
         if _LINE_MARK.search(body):
-            for pattern in (_MARKS_ALONE, _HEADING, _LONG_NUMBER):
+            for pattern in (_MARKS_ALONE, _LONG_NUMBER):
                 body = pattern.sub(rf"\1{_GAP}", body)
         self.text = body
         self.data = body.encode()
@@ -115,20 +126,20 @@ class Source:
             text = _PLACE.sub(lambda found: self._addresses[int(found[1])][0], text)
         return text
 
-    def without_addresses(self, text: str) -> str:
-        """Return text with a line break in place of each address."""
-        return _PLACE.sub("\n", without_marks(text))
-
-    def shown(self, text: str) -> tuple[str, str, str]:
-        """Return text as HTML with links for its addresses, as it is then shown, and without_addresses()."""
-        text = without_marks(text)
+    def shown(self, text: str, escaped: Escape) -> tuple[str, str, str]:
+        """Return text as HTML with links for its addresses, as it is then shown, and without addresses, with
+        a line break in place of each. An "@" that was escaped has its backslash in the last one."""
+        words = text
+        if MARK in text or _GAP in text:
+            words = without_marks(text.replace(f"{MARK}@", "\\@"))
+            text = without_marks(text)
         if OPEN not in text:
-            return self._mails_linked(text), text, text
+            return self._mails_linked(text, escaped), text, words
         parts = _PLACE.split(text)
         out, shown = [], []
         for index, part in enumerate(parts):
             if not index % 2:
-                out.append(self._mails_linked(part))
+                out.append(self._mails_linked(part, escaped))
                 shown.append(part)
                 continue
             written, address = self._addresses[int(part)]
@@ -136,16 +147,24 @@ class Source:
             seen = address if is_link else written
             out.append(anchor(address, escape(seen)) if is_link else escape(seen))
             shown.append(seen)
-        return "".join(out), "".join(shown), "\n".join(parts[::2])
+        return "".join(out), "".join(shown), _PLACE.sub("\n", words)
+
+    def shown_in_link(self, text: str, escaped: Escape) -> tuple[str, str, str]:
+        """Return the same as shown() for text within a link, where addresses are no links."""
+        words = without_marks(text.replace(f"{MARK}@", "\\@"))
+        parts = _PLACE.split(without_marks(text))
+        shown = [self._addresses[int(each)][0] if n % 2 else each for n, each in enumerate(parts)]
+        out = [escape(each) if n % 2 else escaped(each) for n, each in enumerate(shown)]
+        return "".join(out), "".join(shown), _PLACE.sub("\n", words)
 
     def may_link(self) -> bool:
         """Count a link, and return whether it is within the limit."""
         self._links += 1
         return self._links <= _LINKS_MAX
 
-    def _mails_linked(self, text: str) -> str:
+    def _mails_linked(self, text: str, escaped: Escape) -> str:
         if "@" not in text:
-            return escape(text)
+            return escaped(text)
         out, done, at = [], 0, text.find("@")
         while at >= 0:
             host = _MAIL_HOST.match(text, at)
@@ -155,15 +174,15 @@ class Source:
                     start -= 7
                 shown = text[start : host.end()]
                 href = shown if shown.lower().startswith("mailto:") else f"mailto:{shown}"
-                out += [escape(text[done:start]), anchor(href, escape(shown))]
+                out += [escaped(text[done:start]), anchor(href, escaped(shown))]
                 done = host.end()
             at = text.find("@", max(at + 1, done))
-        out.append(escape(text[done:]))
+        out.append(escaped(text[done:]))
         return "".join(out)
 
 
 def without_marks(text: str) -> str:
-    return _MARK_OR_GAP.sub("", text) if _MARK in text or _GAP in text else text
+    return _MARK_OR_GAP.sub("", text) if MARK in text or _GAP in text else text
 
 
 def trimmed(url: str) -> str:

@@ -4,7 +4,8 @@ Import queries from this package, not from its modules.
 """
 
 from conversations.queries.conversation_list import (
-    other_in,
+    SPOKEN_IN,
+    other_of,
     other_person,
     sidebar,
     sidebar_and_closed_accounts,
@@ -12,7 +13,7 @@ from conversations.queries.conversation_list import (
     sidebar_row,
     title,
 )
-from conversations.queries.directory import browse, open_group, people
+from conversations.queries.directory import browse, open_group, people, shared_groups
 from conversations.queries.memberships import (
     members,
     members_if_small,
@@ -29,6 +30,7 @@ from conversations.queries.messages import (
     Changes,
     History,
     changes_since,
+    first_since,
     first_unread_seq,
     history,
     read_by_ids,
@@ -45,6 +47,7 @@ from conversations.queries.versions import changed_clocks, changed_versions, clo
 
 __all__ = [
     "MENTION_LETTERS",
+    "SPOKEN_IN",
     "Changes",
     "History",
     "browse",
@@ -54,6 +57,7 @@ __all__ = [
     "clocks",
     "epoch",
     "find_mentions",
+    "first_since",
     "first_unread_seq",
     "history",
     "is_revealed",
@@ -64,13 +68,14 @@ __all__ = [
     "memberships_to_leave",
     "messages_for_staff",
     "open_group",
-    "other_in",
+    "other_of",
     "other_person",
     "people",
     "presence_peers",
     "read_by_ids",
     "read_marks_of",
     "removals",
+    "shared_groups",
     "shows_presence",
     "sidebar",
     "sidebar_and_closed_accounts",

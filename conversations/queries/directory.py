@@ -9,7 +9,10 @@ from django.db.models.functions import Coalesce
 
 from accounts import queries as account_queries
 from accounts.models import User
+from chatty.common.folded_names import contains
 from conversations.models import Conversation, Membership, Removal
+
+SHARED_SHOWN = 50
 
 
 def people(
@@ -33,11 +36,21 @@ def browse(
     """
     found = _open_groups(user).filter(archived_at=None)
     for word in text.split():
-        found = found.filter(Q(name__icontains=word) | Q(topic__icontains=word))
+        found = found.filter(contains(word) | contains(word, "topic"))
     if after is not None:
         name, pk = after
         found = found.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
     return list(found.order_by("name", "pk")[:limit])
+
+
+def shared_groups(user: User, other: User) -> list[Conversation]:
+    """Return groups with a name that both are in, latest message first. At most SHARED_SHOWN; one query."""
+    theirs = Membership.objects.filter(conversation_id=OuterRef("pk"), user=other)
+    mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user=user)
+    found = Conversation.objects.filter(
+        Exists(theirs), Exists(mine), kind=Conversation.Kind.GROUP, deleted_at=None
+    ).exclude(name="")
+    return list(found.order_by("-last_text_at", "-pk")[:SHARED_SHOWN])
 
 
 def open_group(user: User, conversation_id: int) -> Conversation | None:

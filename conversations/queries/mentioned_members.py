@@ -9,9 +9,9 @@ from conversations import bulk, mentions
 MENTION_LETTERS = 100  # with more different first letters, all names are read
 
 
-def find_mentions(messages: Sequence[tuple[int, Sequence[str]]]) -> list[list[int] | None]:
-    """Return, for each (conversation id, calls of the message), the ids of the mentioned members, or None if
-    there are none. One query, none without any calls. For calls, see content.Rendered."""
+def find_mentions(messages: Sequence[tuple[int, Sequence[str]]]) -> list[mentions.Mentioned | None]:
+    """Return, for each (conversation id, calls of the message), the mentioned members, or None if there are
+    none. One query, none without any calls. For calls, see content.Rendered."""
     calling = {conversation for conversation, calls in messages if calls}
     if not calling:
         return [None] * len(messages)
@@ -25,7 +25,4 @@ def find_mentions(messages: Sequence[tuple[int, Sequence[str]]]) -> list[list[in
     names = {
         conversation: mentions.MemberNames(members) for conversation, members in people.items()
     }
-    return [
-        (names[conversation].find(calls) if calls else None) or None
-        for conversation, calls in messages
-    ]
+    return [names[conversation].find(calls) if calls else None for conversation, calls in messages]

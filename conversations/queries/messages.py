@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -255,3 +256,24 @@ def _unread(conversation_id: Any, last_read_seq: Any, user_id: int) -> QuerySet[
         kind=Message.Kind.TEXT,
         deleted_at=None,
     ).exclude(author_id=user_id)
+
+
+def first_since(conversation: Conversation, moment: datetime) -> Message | None:
+    """Return the first message (or notice) since a moment, None if all are older.
+
+    Times increase with `seq`, which is indexed, so this searches by halves: about as many queries as the
+    logarithm of the conversation's length. An index of times would slow down each send for a rare action.
+    """
+    rows = Message.objects.filter(conversation=conversation).only("seq", "created_at")
+    low, high = 1, conversation.last_seq + 1
+    found = None
+    while low < high:
+        middle = (low + high) // 2
+        row = rows.filter(seq__gte=middle, seq__lt=high).order_by("seq").first()
+        if row is None:
+            high = middle
+        elif row.created_at >= moment:
+            found, high = row, middle
+        else:
+            low = row.seq + 1
+    return found

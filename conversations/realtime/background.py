@@ -67,6 +67,11 @@ class _Running:
             parts["publisher"] = self._publisher.run
         self._tasks = start_all(parts)
 
+    def collect_metrics(self) -> None:
+        self.background.collect_metrics()
+        if self._publisher is not None:
+            metrics.PUBLISHER_QUEUE.set(self._publisher.waiting)
+
     async def stop(self) -> None:
         await self.background.stop()
         if self._publisher is not None:
@@ -85,11 +90,13 @@ async def start() -> None:
 
 
 async def stop() -> None:
-    if _running is not None:
-        await _running.stop()
+    global _running
+    running, _running = _running, None
+    if running is not None:
+        await running.stop()
 
 
 def collect_metrics() -> None:
     metrics.collect_pool_metrics()
     if _running is not None:
-        _running.background.collect_metrics()
+        _running.collect_metrics()

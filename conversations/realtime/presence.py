@@ -51,6 +51,11 @@ def online_users(user_ids: Iterable[int]) -> set[int]:
     return {user_id for user_id in user_ids if any(user_id in each for each in _open)}
 
 
+def count_online() -> int:
+    """Return how many people are online, as far as this process knows. Callable from any thread."""
+    return max((each.count for each in _open), default=0)
+
+
 class Presence:
     def __init__(
         self,

@@ -17,7 +17,7 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import profile_changed
-from accounts.wire import person_to_wire
+from accounts.wire import person_to_wire, status_to_wire
 from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, publisher, queries
 from conversations.events import ProfileChanged
@@ -69,7 +69,7 @@ class Profiles:
             # A set, so that a socket that shares several conversations with the person gets one frame.
             for conversation_id in shared[person.pk]:
                 sockets.update(self._relay.sockets_in(conversation_id))
-            text = protocol.encode(PersonFrame(person_to_wire(person)))
+            text = protocol.encode(PersonFrame(person_to_wire(person), status_to_wire(person)))
             self._relay.write(sockets, text)
 
 

@@ -16,6 +16,7 @@ _CLOSE_CODES = {
     "account_closed": protocol.CLOSE_ACCOUNT_CLOSED,
     "too_many": protocol.CLOSE_TOO_MANY,
     "unavailable": protocol.CLOSE_INTERNAL,
+    "server_error": protocol.CLOSE_INTERNAL,
 }
 
 

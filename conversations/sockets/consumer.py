@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,10 @@ from accounts import socket_auth
 from accounts.models import User
 from accounts.socket_auth import SocketIdentity
 from accounts.wire import person_to_wire
+from chatty.assets.build import build_id
 from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.common.limiter import client_address, limiter
-from conversations import actions, limits, markdown, protocol, publisher
+from conversations import actions, markdown, protocol, publisher
 from conversations.actions import Draft
 from conversations.content import Content
 from conversations.events import EphemeralEvent
@@ -36,8 +37,9 @@ from conversations.sockets.admission import (
     require_spare_socket,
     take_places,
 )
+from conversations.sockets.expiry import ExpiryTimers
 from conversations.sockets.limits import (
-    EXPIRY_NOTICE_SECONDS,
+    FIRST_FRAME_SECONDS,
     MEMBERSHIP_READS,
     PAUSE_SECONDS,
     RETURN_SECONDS,
@@ -65,7 +67,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.sid = ""
         self._addresses: tuple[str, ...] = ()  # the address and network it is counted for
         self.language = ""  # of the profile; if "", that of the handshake is used
-        self._timers: list[asyncio.TimerHandle] = []
+        self._expiry = ExpiryTimers(self)
+        self._first_frame: asyncio.TimerHandle | None = (
+            None  # its deadline, while it must be `auth`
+        )
         self._client_limits = ClientLimits()
         self._answers: list[str] = []
         self._reads: dict[int, int] = {}  # conversation id -> seq, not saved yet
@@ -110,7 +115,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             # rejections come after accepting, because browsers don't reveal why a handshake failed.
             await self.close()
             raise StopConsumer
-        spoken = protocol.choose_subprotocol(self.scope.get("subprotocols", []))
+        offered = self.scope.get("subprotocols", [])
+        spoken = protocol.choose_subprotocol(offered)
         await self.accept(spoken)
         extension = self.scope.get("extensions", {}).get(protocol.FRAME_EXTENSION)
         self.send_buffer = (
@@ -120,40 +126,61 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         self.write = self.send_buffer.put
         self.engine = engine.current()
-        try:
+        with self._rejecting():
             address = client_address(self.scope)
             self._addresses = take_places(self.engine.addresses, address)
-            if spoken in protocol.FORMER_SUBPROTOCOLS:
-                self._ask_to_upgrade()
+            if offered and spoken != protocol.SUBPROTOCOL:
+                self._ask_to_upgrade(spoken)
+            elif socket_auth.sends_token_later(self.scope):
+                self._first_frame = asyncio.get_running_loop().call_later(
+                    FIRST_FRAME_SECONDS, self._reject, ChatError("unauthenticated")
+                )
             else:
                 await self._authenticate()
+
+    @contextmanager
+    def _rejecting(self) -> Iterator[None]:
+        """Close the socket after an error in it, because it could not be accepted."""
+        try:
+            yield
         except ChatError as chat_error:
-            self.send_buffer.close(close_code(chat_error), self._error_frames(chat_error))
+            self._reject(chat_error)
         except DATABASE_ERRORS as error:
             logger.warning("A WebSocket could not be accepted: %s", type(error).__name__)
-            last_frames = self._error_frames(ChatError("unavailable", retry_after=1))
-            self.send_buffer.close(protocol.CLOSE_INTERNAL, last_frames)
+            self._reject(ChatError("unavailable", retry_after=1))
         except Exception:
             logger.exception("A WebSocket could not be accepted")
-            last_frames = self._error_frames(ChatError("server_error"))
-            self.send_buffer.close(protocol.CLOSE_INTERNAL, last_frames)
+            self._reject(ChatError("server_error"))
 
-    def _ask_to_upgrade(self) -> None:
-        """Close the socket of an outdated client. With this code, open pages of the former version offer
-        to reload."""
+    def _reject(self, error: ChatError) -> None:
+        self.send_buffer.close(close_code(error), self._error_frames(error))
+
+    async def _handle_first_frame(self, deadline: asyncio.TimerHandle, frame: Any) -> None:
+        deadline.cancel()
+        self._first_frame = None
+        with self._rejecting():
+            parsed = protocol.parse(frame.get("text"), frame.get("bytes"))
+            if not isinstance(parsed, protocol.Auth):
+                raise ChatError("unauthenticated")
+            await self._authenticate(parsed.token)
+
+    def _ask_to_upgrade(self, spoken: str | None) -> None:
+        """Close the socket of a client of another version. With this code, open pages of the former version
+        offer to reload."""
         with translation.override(socket_auth.language(self.scope)):
-            frame = protocol.UpgradeFrame(
-                subprotocols=[protocol.SUBPROTOCOL],
-                detail=gettext("Chatty was updated. Reload the page or update your app."),
-            )
+            if spoken:
+                detail = gettext("Chatty was updated. Reload the page or update your app.")
+            else:
+                detail = gettext("Your app doesn’t support the version of this server.")
+            frame = protocol.UpgradeFrame(subprotocols=[protocol.SUBPROTOCOL], detail=detail)
         self.send_buffer.close(protocol.CLOSE_BAD_CLIENT, EncodedFrames.of(frame))
 
-    async def _authenticate(self) -> None:
+    async def _authenticate(self, first_token: str | None = None) -> None:
         relay = self.engine.relay
         # Before reading, with frames held back in the send buffer. In the reverse order, changes between
         # reading and registering would be lost.
         relay.expect(self)
-        arrival = await self.engine.batches.run(read_arrival, self.scope)
+        arrival = await self.engine.batches.run(read_arrival, self.scope, first_token)
         self.identity = arrival.identity
         user = self.identity.user
         self.language = user.language
@@ -166,14 +193,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
         hello = HelloFrame(
             user=person_to_wire(user),
             epoch=await self.engine.epoch(),
+            build=build_id(),
             heartbeat=protocol.HEARTBEAT_SECONDS,
             conversations=conversations,
-            limits=Limits(body=limits.BODY_MAX, frame=protocol.FRAME_MAX),
+            limits=Limits.now(),
         )
         self.send_buffer.release(EncodedFrames.of(hello))
         self.engine.presence.add_socket(self)
         self.engine.read_marks.add_socket(self)
-        self._watch_expiry()
+        self._expiry.start(self.identity)
 
     async def join(self, user: User, arrival: Arrival) -> list[ConversationOut]:
         """Add this socket to the rooms of its user's conversations. Returns the latest conversations, for
@@ -193,8 +221,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         ]
 
     def _leave(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        self._expiry.cancel()
+        if self._first_frame is not None:
+            self._first_frame.cancel()
         for task in self._tasks:
             task.cancel()
         if self._addresses:
@@ -208,25 +237,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if not self._over and self._main is not None:
             self._over = True
             self._main.cancel()
-
-    def _watch_expiry(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-        loop = asyncio.get_running_loop()
-        left = self.identity.expires_at - time.time()
-        if self.identity.kind == "token" and left > 0:
-            # If the token expires sooner than that, send the notice half-way. If it were sent
-            # immediately, a client with short-lived tokens would renew them continuously.
-            notice = EXPIRY_NOTICE_SECONDS if left > EXPIRY_NOTICE_SECONDS else left / 2
-            self._timers.append(loop.call_later(left - notice, self._write_expiry, notice))
-        self._timers.append(
-            loop.call_later(max(0.0, left), self.end, protocol.CLOSE_UNAUTHENTICATED)
-        )
-
-    def _write_expiry(self, seconds: float) -> None:
-        frame = protocol.AuthExpiringFrame(seconds=math.ceil(seconds))
-        self.write(EncodedFrames.of(frame))
 
     # --- rooms.Socket --------------------------------------------------------------------------------
 
@@ -242,6 +252,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         text = message.get("text")
         if self.send_buffer.closing:
             return  # rejected or signed out: ignore frames that still arrive
+        if self._first_frame is not None:
+            await self._handle_first_frame(self._first_frame, message)
+            return
         try:
             if not await self._is_within_limit():
                 return
@@ -384,4 +397,4 @@ class ChatConsumer(AsyncWebsocketConsumer):
             # The socket stays open until the old token expires.
             self._write_error(error)
             return
-        self._watch_expiry()
+        self._expiry.start(self.identity)

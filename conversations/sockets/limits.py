@@ -9,6 +9,7 @@ FAILURES = 5  # internal errors on one socket; then the client has to reconnect
 PAUSE_SECONDS = 5  # how long frames of a client over the rate limit are not read
 FORGIVEN_SECONDS = 60.0  # after this time a client is warned again instead of disconnected
 RETURN_SECONDS = 30  # how long a disconnected client should wait
+FIRST_FRAME_SECONDS = 5.0  # for the `auth` frame of a client that can't send its token in a header
 TYPING_SECONDS = 2.0  # between two typing events of a person in a conversation
 EXPIRY_NOTICE_SECONDS = 60
 # Addresses without a limit on sockets: Unix sockets and this machine. A local proxy that is not configured

@@ -22,9 +22,9 @@ class Arrival:
     versions: dict[int, int]
 
 
-def read_arrival(scope: Scope) -> Arrival:
-    """Authenticate a handshake, then read the user's conversations. Raises ChatError as identify() does."""
-    identity = socket_auth.identify(scope)
+def read_arrival(scope: Scope, first_token: str | None) -> Arrival:
+    """Authenticate a socket, then read the user's conversations. Arguments and errors: see identify()."""
+    identity = socket_auth.identify(scope, first_token)
     return Arrival(identity, *read_rooms(identity.user))
 
 

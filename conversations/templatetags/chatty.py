@@ -18,16 +18,31 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from lucide.templatetags.lucide import lucide
 
+from accounts.installation import installation_name, waiting_sign_ups
 from accounts.models import User
 from accounts.wire import PersonOut
-from chatty.assets import static_files
-from chatty.assets.static_files import APP_STYLE_PARTS
+from chatty.assets.static_files import CORE_STYLE_PARTS
 from chatty.version import __version__
 from conversations import capabilities, notices, wire
-from conversations.web import layout, message_page, page_data, rows, script_templates
-from conversations.web.avatars import avatar_of, initials
-from conversations.web.layout import SidebarItem
+from conversations.models import Conversation
+from conversations.web import (
+    layout,
+    message_page,
+    page_data,
+    rows,
+    script_plurals,
+    script_templates,
+)
+from conversations.web.avatars import avatar_of, initials, tile_of
+from conversations.web.script_plurals import Plurals
+from conversations.web.sidebar import FILTERS, SidebarItem
 from conversations.web.timeline import Entry
+from conversations.wire import ConversationOut
+
+# Icons that point along the line: mirrored from right to left, in controls.css.
+POINTING_ICONS = frozenset(
+    ("arrow-left", "chevron-left", "chevron-right", "log-out", "reply", "send-horizontal", "undo-2")
+)
 
 register = template.Library()
 register.filter(initials)
@@ -46,9 +61,10 @@ def _icon(name: str, size: int) -> SafeString:
     drawing = lucide(name, size=size)
     inside = drawing[drawing.index(">") + 1 :]
     return format_html(
-        '<svg class="icon" width="{0}" height="{0}" viewBox="0 0 24 24" aria-hidden="true">{1}',
+        '<svg class="icon{2}" width="{0}" height="{0}" viewBox="0 0 24 24" aria-hidden="true">{1}',
         size,
         mark_safe(inside),
+        " icon--pointing" if name in POINTING_ICONS else "",
     )
 
 
@@ -123,8 +139,8 @@ def avatar(person: User | PersonOut | None, *, size: str = "", slot: str = "") -
 
 
 @register.simple_tag(takes_context=True)
-def import_map(context: Context) -> SafeString:
-    """The import map: "chatty/chat/store.js" -> the URL of the hashed file.
+def import_map(context: Context, query: str = "") -> SafeString:
+    """The import map: "chatty/chat/store.js" -> the URL of the hashed file, with `query`.
 
     Modules only import these names, so that every file can be cached permanently.
     """
@@ -132,14 +148,14 @@ def import_map(context: Context) -> SafeString:
     return format_html(
         '<script type="importmap" nonce="{}">{}</script>',
         _nonce(context),
-        draw(script_templates.url()),
+        draw(get_language(), query),
     )
 
 
 @lru_cache(maxsize=8)
-def _import_map(templates: str) -> SafeString:
-    imports = static_files.import_map() | {"chatty/templates.js": templates}
-    tag = json_script({"imports": imports})
+def _import_map(language: str | None, query: str) -> SafeString:
+    """`language`: the active one."""
+    tag = json_script({"imports": script_templates.module_urls(query)})
     return mark_safe(tag.removeprefix('<script type="application/json">').removesuffix("</script>"))
 
 
@@ -159,10 +175,20 @@ def sidebar(context: Context) -> dict[str, Any]:
     match = request.resolver_match
     return {
         "sidebar": layout.get_sidebar(request),
+        "sidebar_filter": layout.get_filter(request),
         "user": request.user,
+        "asks_confirmation": settings.MAIL_SET_UP and not request.user.email_confirmed,
         "current_page": match.url_name if match else "",
+        "installation_name": installation_name(),
         "csrf_token": context.get("csrf_token"),
     }
+
+
+@register.simple_tag
+def sign_ups_waiting(user: User) -> int:
+    """Return how many people wait for approval, for administrators who can decide; 0 for all others."""
+    number = waiting_sign_ups() if getattr(user, "is_staff", False) else 0
+    return number if number and user.has_perm("accounts.change_signuprequest") else 0
 
 
 @register.simple_tag(takes_context=True)
@@ -177,16 +203,27 @@ def app_data(context: Context) -> SafeString:
 
 @register.simple_tag
 def badge(
-    kind: str, access: str, person: User | PersonOut | None, is_online: object = False
+    conversation: Conversation | ConversationOut,
+    person: User | PersonOut | None,
+    is_online: object = False,
+    title: str = "",
 ) -> SafeString:
-    """The avatar of a conversation, see templates/rows/badge.html."""
+    """The avatar of a conversation, see templates/rows/badge.html. `person`: the other one in a direct
+    message. `title`: of a Conversation that may have no name."""
+    each = conversation
     given = {
-        "kind": kind,
-        "access": access,
-        "avatar": avatar_of(person),
+        "kind": each.kind,
+        "access": each.access,
+        "avatar": avatar_of(person) if person else tile_of(each.id, title or each.name),
         "is_online": bool(is_online),
     }
     return rows.draw("badge", **given)
+
+
+@register.simple_tag
+def list_filters() -> list[tuple[str, str]]:
+    """What the list of conversations can be reduced to: (name, label)."""
+    return [(name, str(label)) for name, label in FILTERS.items()]
 
 
 @register.simple_tag
@@ -206,10 +243,9 @@ def quick_emoji() -> tuple[str, ...]:
 
 
 @register.simple_tag
-def app_styles(*names: str) -> SafeString:
-    """Some style sheets of signed-in pages, or all without names: one link if they are bundled."""
-    paths = [f"css/components/{name}.css" for name in names] or APP_STYLE_PARTS
-    urls = dict.fromkeys(static(path) for path in paths)
+def core_styles() -> SafeString:
+    """The style sheets of every page: one link if they are bundled."""
+    urls = dict.fromkeys(static(path) for path in CORE_STYLE_PARTS)
     return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((url,) for url in urls))
 
 
@@ -222,6 +258,12 @@ def script_templates_url() -> str:
 def notice_sentences() -> dict[str, str]:
     """The sentences of notices in the page's language, with placeholders for scripts."""
     return notices.patterns()
+
+
+@register.simple_tag(name="script_plurals")
+def plural_strings() -> Plurals:
+    """The strings of scripts with numbers in them, in all plural forms of the page's language."""
+    return script_plurals.plurals()
 
 
 @register.simple_tag(takes_context=True)

@@ -56,13 +56,6 @@ def subscriber():
 
 
 @pytest.fixture
-def admin(root) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
-
-
-@pytest.fixture
 def closed(alice, bob) -> Conversation:
     return actions.create_conversation(alice, name="Board", member_ids=[bob.pk])
 

@@ -18,13 +18,6 @@ __all__ = ["make_notebook", "no_other_readers", "notebook"]
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def admin(root) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
-
-
 def post(client: Client, page: str, action: str, *rows: object) -> str:
     """Apply an action of a list to these rows and return the page that follows, as text."""
     url = reverse(f"admin:changefeed_{page}_changelist")

@@ -103,6 +103,35 @@ def test_list_is_paginated_latest_first(alices, alice):
     assert pages == [wanted[:3], wanted[3:6], wanted[6:]]
 
 
+def test_list_can_be_searched_by_name(alices, alice, bob, group, django_assert_max_num_queries):
+    garden = actions.create_conversation(alice, name="Łódź Garden")
+    actions.create_conversation(bob, name="Garden without Alice")
+    direct = actions.open_direct(alice, bob.pk)
+    say(alice, direct)
+
+    def found(text: str) -> list[int]:
+        answer = alices.get(at("conversations"), {"q": text})
+        assert answer.status_code == 200
+        return [row["id"] for row in answer.json()["results"]]
+
+    assert found("lodz") == [garden.pk]
+    assert found("GARD łó") == [garden.pk]
+    assert found("garden 50%_") == []
+    assert found(bob.name[:2].upper()) == [direct.pk]
+    assert found("  ") == [direct.pk, garden.pk, group.pk]
+    with django_assert_max_num_queries(6):
+        found("garden")
+
+
+def test_search_of_the_list_is_paginated(alices, alice):
+    groups = [actions.create_conversation(alice, name=f"Group {n}").pk for n in range(3)]
+    actions.create_conversation(alice, name="Other")
+    first = alices.get(at("conversations"), {"q": "group", "limit": 2}).json()
+    second = alices.get(first["next"]).json()
+    assert [row["id"] for row in first["results"] + second["results"]] == groups[::-1]
+    assert second["next"] is None
+
+
 def test_browse_search_is_paginated(alices, bobs, alice, bob):
     for name in ("Apple trees", "Apple pie", "apples", "Pears", "Apple juice"):
         actions.create_conversation(alice, name=name, access="open")
@@ -310,7 +339,13 @@ def test_since_version_returns_changed_messages(alices, bobs, bob, pair, hello):
     path = at("messages", pair.pk)
     position = bobs.get(path).json()["position"]
     quiet = bobs.get(f"{path}?since_version={position}").json()
-    assert quiet == {"messages": [], "version": position, "more": False, "reset": False}
+    assert quiet == {
+        "type": "changes",
+        "messages": [],
+        "version": position,
+        "more": False,
+        "reset": False,
+    }
     say(bob, pair, "More")
     actions.edit_message(bob, hello.pk, "Changed")
     since = bobs.get(f"{path}?since_version={position}").json()
@@ -385,6 +420,8 @@ ENDPOINTS = [
     ("POST", "conversations/{c}/read/", {"seq": 1}),
     ("POST", "conversations/{c}/unread/", {"seq": 1}),
     ("PATCH", "conversations/{c}/level/", {"level": "all"}),
+    ("PUT", "conversations/{c}/favourite/", None),
+    ("DELETE", "conversations/{c}/favourite/", None),
     ("GET", "conversations/{c}/messages/", None),
     ("GET", "conversations/{c}/messages/?since_version=0", None),
     ("POST", "conversations/{c}/messages/", {"key": "new", "body": "Hi"}),
@@ -663,6 +700,37 @@ def test_requests_are_rate_limited_per_user(alices, bobs, pair, settings):
     assert slow.json()["retry"] is True
     assert int(slow["Retry-After"]) >= 1
     assert bobs.get(path).status_code == 200
+
+
+def test_every_response_says_how_many_requests_are_left(alices, bobs, pair, hello, settings):
+    settings.LIMITS = {**settings.LIMITS, "requests": "5/m"}
+    told = [
+        alices.get(at("conversation", pair.pk)),  # 200
+        alices.head("/api/me/"),
+        send(alices, "POST", at("messages", pair.pk), {"body": 5}),  # 400
+        alices.get("/api/users/"),
+        alices.options(at("message", hello.pk)),
+        alices.get(at("conversation", pair.pk)),  # 429
+    ]
+    assert [answer["RateLimit-Policy"] for answer in told] == ['"requests";q=5;w=60'] * 6
+    left = [answer["RateLimit"] for answer in told]
+    assert [each.partition(";t=")[0] for each in left] == [
+        *(f'"requests";r={number}' for number in (4, 3, 2, 1, 0)),
+        '"requests";r=0',
+    ]
+    assert 1 <= int(left[0].partition(";t=")[2]) <= 12
+    assert 58 <= int(left[-1].partition(";t=")[2]) <= 60
+    assert told[-1].status_code == 429
+    assert "r=4" in bobs.get("/api/me/")["RateLimit"]
+
+
+def test_requests_without_a_user_and_pictures_are_not_counted(alices, client, alice, settings):
+    settings.LIMITS = {**settings.LIMITS, "requests": "1/h"}
+    assert "RateLimit" not in client.get("/api/me/")
+    for _ in range(3):
+        answer = alices.get(f"/api/users/{alice.pk}/picture/x/")
+        assert (answer.status_code, "RateLimit" in answer) == (404, False)
+    assert alices.get("/api/me/").status_code == 200
 
 
 def test_lists_do_not_create_conversations(alices, bob):

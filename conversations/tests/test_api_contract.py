@@ -98,7 +98,7 @@ def test_responses_conform_to_the_schema(who, request, described, alice, bob, pa
             assert 200 not in examine(operation, GenerationMode.POSITIVE, headers)
     assert_consistent(pair)
     # The endpoints were really reached, and closed to those without access.
-    assert len(answered) == 25
+    assert len(answered) == 34
     if who == "nobody":
         assert {status for statuses in answered.values() for status in statuses} == {401}
     reading = answered["GET /api/conversations/{conversation}/messages/"]

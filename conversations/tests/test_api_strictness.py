@@ -13,6 +13,7 @@ import pytest
 from django.test import Client
 
 from chatty.api.views import SharedSchemaGenerator
+from conversations.invitations.actions import create_invitation
 from conversations.tests.test_every_address import patterns
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -22,6 +23,7 @@ WRONG: dict[str, list[Any]] = {
     "integer": ["5", 5.0, True, [], {}, "", 10**30, -(10**30)],
     "boolean": ["true", 1, 0, [], {}, ""],
     "array": ["5", 5, True, {}],
+    "object": ["5", 5, True, [], None, {}, {"frob": 1}],  # of which fields are required
 }
 WRONG_IN_A_QUERY = {"integer": ["5.0", "true", "", "x", "9" * 30, "-1", "\u00b2", "1\0"]}
 NOT_OF_A_CHOICE = ["nope", "", "x" * 1000]
@@ -78,7 +80,9 @@ def ask(alice: Any, bob: Any, pair: Any, hello: Any, settings: Any) -> Any:
     settings.LIMITS = dict.fromkeys(settings.LIMITS, "1000000/s")
     client = Client()
     client.force_login(alice)
+    invited = create_invitation(alice, key="k", conversation_ids=[pair.pk])
     ids = {"conversation": pair.pk, "message": hello.pk, "user": bob.pk, "emoji": quote("👍")}
+    ids["invitation"] = invited.invitation.pk
 
     def ask(operation: Operation, query: str = "", body: Any = None) -> Any:
         path = operation.path
@@ -106,7 +110,7 @@ def wrong_values(shape: dict[str, Any]) -> Iterator[Any]:
     if "enum" in shape:
         yield from NOT_OF_A_CHOICE
     if shape["type"] == "array":
-        yield from ([value] for value in WRONG[shape["items"]["type"]])
+        yield from ([value] for value in WRONG[shape["items"].get("type", "object")])
 
 
 def test_every_endpoint_is_in_the_schema():
@@ -167,6 +171,49 @@ def test_unknown_fields_are_rejected_everywhere(ask):
         if operation.body and operation.body.get("additionalProperties") is not False:
             passed.append(f"{operation}: the description allows others")
     assert passed == []
+
+
+def test_misspelt_names_are_answered_with_the_nearest_known_one(ask):
+    """Every field and parameter, with its last letter missing or doubled."""
+    silent = []
+    for operation in OPERATIONS:
+        writable = [n for n, shape in operation.body.get("properties", {}).items() if n]
+        for name, fields in [(n, writable) for n in writable] + [
+            (n, list(operation.query)) for n in operation.query
+        ]:
+            for wrong in {name[:-1], name + name[-1]} - {*fields, ""}:
+                in_query = name in operation.query and fields is not writable
+                answer = (
+                    ask(operation, f"{wrong}=1") if in_query else ask(operation, body={wrong: 1})
+                )
+                told = answer.json()["fields"].get(wrong, [""])[0]
+                if f"Did you mean “{name}”?" not in told:
+                    silent.append(f"{operation} {wrong}: {told}")
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "query", "body", "wrong", "meant"),
+    [
+        ("PATCH /api/me/", "", {"nmae": "x"}, "nmae", "name"),
+        ("GET /api/users/", "query=ann", None, "query", "q"),
+        (
+            "POST /api/conversations/{conversation}/messages/",
+            "",
+            {"replyTo": 1},
+            "replyTo",
+            "reply_to",
+        ),
+        ("PATCH /api/me/", "", {"timeZone": "x"}, "timeZone", "time_zone"),
+    ],
+)
+def test_common_mistakes_are_answered_with_the_right_name(
+    operation, query, body, wrong, meant, ask
+):
+    (found,) = [each for each in OPERATIONS if str(each) == operation]
+    answer = ask(found, query, body)
+    assert is_error(answer, wrong)
+    assert f"Did you mean “{meant}”?" in answer.json()["fields"][wrong][0]
 
 
 def test_fields_of_the_wrong_type_are_rejected_everywhere(ask):

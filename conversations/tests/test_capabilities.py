@@ -7,10 +7,12 @@ import pytest
 from django.template import Context, engines
 from django.utils.html import escape
 
-from conversations import access, actions, capabilities
+from conversations import access, actions, capabilities, permissions, queries
 from conversations.capabilities import PartRendered
 from conversations.content import Content, render
 from conversations.models import Membership
+from conversations.permissions import Action, Grant
+from conversations.tests.helpers import raises_chat_error
 
 
 class ContentWithMood(Content, frozen=True):
@@ -21,8 +23,10 @@ class ContentWithMood(Content, frozen=True):
 def registered(monkeypatch):
     """Forget what the test has registered."""
     monkeypatch.setattr(capabilities, "_parts", {})
-    monkeypatch.setattr(capabilities, "_permissions", {})
+    monkeypatch.setattr(permissions, "_table", dict(permissions.actions()))
     monkeypatch.setattr(capabilities, "_slots", {name: [] for name in capabilities.SLOTS})
+    yield
+    permissions.forget()
 
 
 def render_mood(value: str) -> PartRendered:
@@ -43,17 +47,38 @@ def test_a_part_has_a_fingerprint_only_if_it_was_given():
     plain, moody = Content("Hello"), ContentWithMood("Hello", mood="happy")
     assert ContentWithMood("Hello").fingerprint(1, "s") == plain.fingerprint(1, "s")
     assert moody.fingerprint(1, "s") != plain.fingerprint(1, "s")
-    assert msgspec.structs.asdict(moody) == {"body": "Hello", "reply_to": None, "mood": "happy"}
+    given = {"body": "Hello", "reply_to": None, "files": (), "mood": "happy"}
+    assert msgspec.structs.asdict(moody) == given
 
 
 @pytest.mark.django_db
-def test_a_permission_is_added_for_those_who_have_it(alice, bob):
+def test_an_action_is_added_for_those_who_can_do_it(alice, bob):
     group = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
-    capabilities.register_permission("pin", access.can_manage)
+    grant = Grant(permissions.ADMINS, permissions.GROUPS)
+    capabilities.register_action(Action("pin", "Pin messages", (grant,)))
     owner, member = [Membership.objects.get(conversation=group, user=who) for who in (alice, bob)]
-    assert "pin" in access.permissions(owner)
-    assert "pin" not in access.permissions(member)
-    assert "pin" in access.permissions_by_role(group)["admin"]
+    assert "pin" in access.can(owner)
+    assert "pin" not in access.can(member)
+    with raises_chat_error("not_allowed"):
+        access.require("pin", member)
+    assert "pin" in access.words_by_role(group)["admin"]
+    assert "pin" in queries.sidebar_row(alice, group.pk).can
+    assert "pin" not in queries.sidebar_row(bob, group.pk).can
+
+
+@pytest.mark.django_db
+def test_a_setting_restricts_an_action_to_admins(alice, bob):
+    group = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
+    grant = Grant(permissions.MEMBERS, permissions.GROUPS)
+    capabilities.register_action(Action("pin", "Pin messages", (grant,), "inviting"))
+    assert "pin" not in queries.sidebar_row(bob, group.pk).can
+    actions.update_conversation(alice, group.pk, inviting="everyone")
+    assert "pin" in queries.sidebar_row(bob, group.pk).can
+
+
+def test_two_actions_cannot_have_the_same_name():
+    with pytest.raises(ValueError, match="send"):
+        capabilities.register_action(Action("send", "Send", ()))
 
 
 def test_a_slot_shows_what_is_registered_for_it_with_the_context_of_the_page(tmp_path, monkeypatch):

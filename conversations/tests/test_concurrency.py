@@ -8,8 +8,10 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
+from accounts.actions import close_account
 from accounts.models import User
 from chatty.common.errors import ChatError
+from chatty.jobs.tests.helpers import run_jobs
 from conversations import access, actions, limits, queries
 from conversations.actions import Sent
 from conversations.models import Conversation, Membership, Message, Reaction
@@ -144,8 +146,17 @@ def test_concurrently_leaving_owners_keep_one_owner(alice, bob, carol, pair):
     actions.add_members(alice, pair.pk, [carol.pk])
     actions.change_role(alice, pair.pk, bob.pk, "owner")
     results = run_concurrently([partial(actions.leave, user, pair.pk) for user in (alice, bob)])
-    assert codes(results) == ["last_owner", "ok"]
-    assert "owner" in (role_of(alice, pair), role_of(bob, pair))
+    assert codes(results) == ["ok", "ok"]
+    assert role_of(carol, pair) == "owner"
+    assert_consistent(pair)
+
+
+def test_ownership_is_not_passed_on_to_an_account_being_deactivated(alice, bob, carol, pair):
+    actions.add_members(alice, pair.pk, [carol.pk])
+    leave = partial(actions.leave, alice, pair.pk)
+    assert codes(run_concurrently([leave, partial(close_account, bob)])) == ["ok", "ok"]
+    run_jobs()
+    assert role_of(carol, pair) == "owner"
     assert_consistent(pair)
 
 

@@ -19,9 +19,10 @@ from accounts.models import User
 from chatty.common import structs
 from chatty.common.errors import CODES
 from chatty.common.numbers import NUMBER_MAX
-from conversations import actions, limits, markdown, wire
+from conversations import actions, capabilities, limits, markdown, wire
 from conversations.actions import deletion
 from conversations.content import EMPTY_COLUMNS, Content, Rendered, excerpt_of, render
+from conversations.markdown.source import CALL
 from conversations.models import Conversation, Message
 from conversations.sockets.consumer import ChatConsumer
 from conversations.tests.helpers import message_json, new_key, raises_chat_error, say
@@ -93,7 +94,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"body": " \n\t"}, "empty", "body"),
     ({"body": "\u200b\u2060"}, "empty", "body"),
     ({"body": "x" * (limits.BODY_MAX + 1)}, "too_long", "body"),
-    ({"body": "\n" + "ü" * 5000 + " "}, "too_long", "body"),
+    ({"body": "\n" + "ü" * (limits.BODY_MAX + 1000) + " "}, "too_long", "body"),
     ({"body": "a\x00b"}, "bad_text", "body"),
     ({"body": "a\x1bb"}, "bad_text", "body"),
     ({"body": "a\uffffb"}, "bad_text", "body"),
@@ -167,7 +168,7 @@ class Moody(Content, frozen=True):
 
     mood: str = ""
     urgent: bool = False
-    files: list[int] = msgspec.field(default_factory=list)
+    polls: list[int] = msgspec.field(default_factory=list)
 
 
 @pytest.mark.parametrize("kind", [Content, Moody])
@@ -193,10 +194,10 @@ def test_newer_fields_are_part_of_the_fingerprint_as_a_sorted_object(monkeypatch
             return b""
 
     monkeypatch.setattr("conversations.content._keyed_hash", lambda secret: Hash())
-    Moody("Hi", 3, urgent=True, mood="glad", files=[5, 4]).fingerprint(7, "secret")
+    Moody("Hi", 3, urgent=True, mood="glad", polls=[5, 4]).fingerprint(7, "secret")
     Moody("Hi", mood="").fingerprint(7, "secret")
     assert hashed == [
-        b'[7, "Hi", 3, {"files": [5, 4], "mood": "glad", "urgent": true}]',
+        b'[7, "Hi", 3, {"mood": "glad", "polls": [5, 4], "urgent": true}]',
         b'[7, "Hi", null]',
     ]
 
@@ -214,7 +215,7 @@ def test_each_value_and_the_secret_change_the_fingerprint():
                 Moody("Hi", mood="a"),
                 Moody("Hi", mood="b"),
             ),
-            *(Moody("Hi", urgent=True), Moody("Hi", files=[1]), Moody("Hi", files=[1, 2])),
+            *(Moody("Hi", urgent=True), Moody("Hi", polls=[1]), Moody("Hi", polls=[1, 2])),
         )
     }
     assert len(found) == 2 * 2 * 8
@@ -272,7 +273,11 @@ def test_text_is_what_a_reader_sees(body, text):
 
 def test_render_returns_everything_that_follows_from_the_content():
     assert render(Content("Hi **@Bob** `@Ada`")) == Rendered(
-        "<p>Hi <strong>@Bob</strong> <code>@Ada</code></p>", "Hi @Bob @Ada", ["bob "]
+        "<p>Hi <strong>@Bob</strong> <code>@Ada</code></p>",
+        "Hi @Bob @Ada",
+        ["bob "],
+        f"<p>Hi <strong>{CALL}@Bob</strong> <code>@Ada</code></p>",
+        "Hi @Bob \n\n",
     )
 
 
@@ -329,7 +334,9 @@ def test_excerpt_reads_only_the_beginning_of_a_long_text():
 
 def test_deletion_empties_every_column_of_the_content():
     columns = {field.name for field in Message._meta.concrete_fields}
-    assert set(EMPTY_COLUMNS) == set(Content.__struct_fields__) - {"reply_to"}
+    claimed = capabilities.claimed_parts().keys()
+    assert set(EMPTY_COLUMNS) == set(Content.__struct_fields__) - {"reply_to"} - claimed
+    assert claimed <= columns
     assert set(EMPTY_COLUMNS) <= columns
     assert EMPTY_COLUMNS["body"] == ""
 

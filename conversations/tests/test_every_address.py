@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,38 @@ def test_every_url_handles_every_method(method, visitor, pair, hello):
     assert visitor.faults == []
 
 
+def test_head_has_the_headers_of_get(visitor, pair, hello):
+    """The length, the type, the entity tag and the methods."""
+    names = ("Content-Type", "Content-Length", "ETag", "Allow", "Cache-Control", "Vary")
+    differing = []
+    for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
+        if not path.startswith("/api/"):
+            continue
+        got, head = visitor.ask("GET", path), visitor.ask("HEAD", path)
+        for name in names:
+            if got.headers.get(name) != head.headers.get(name):
+                differing.append(
+                    f"{path}: {name}: {got.headers.get(name)}, {head.headers.get(name)}"
+                )
+    assert differing == []
+
+
+def test_options_returns_the_allowed_methods_of_every_endpoint(visitor, pair, hello):
+    wrong = []
+    for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
+        if not path.startswith("/api/"):
+            continue
+        for accept in ("application/json", "text/html", "*/*"):
+            answer = visitor.ask("OPTIONS", path, HTTP_ACCEPT=accept)
+            allowed = answer.headers.get("Allow", "").split(", ")
+            is_json = answer.headers["Content-Type"] == "application/json"
+            if answer.status_code != 200 or not is_json or answer.json() != {"methods": allowed}:
+                wrong.append(f"{path} {accept}: {answer.status_code}")
+            elif ("HEAD" in allowed) != ("GET" in allowed) or "OPTIONS" not in allowed:
+                wrong.append(f"{path}: {allowed}")
+    assert wrong == []
+
+
 def test_head_matches_get_without_a_body(visitor, pair, hello):
     differing = []
     for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
@@ -97,16 +130,6 @@ def test_head_matches_get_without_a_body(visitor, pair, hello):
         if head.status_code != got.status_code or (not head.streaming and head.content):
             differing.append(f"{path}: {got.status_code}, {head.status_code}")
     assert differing == []
-
-
-def test_options_returns_the_allowed_methods(visitor, pair):
-    path = reverse("api:messages", args=[pair.pk])
-    answer = visitor.ask("OPTIONS", path)
-    assert (answer.status_code, answer.json()) == (
-        200,
-        {"methods": ["GET", "POST", "HEAD", "OPTIONS"]},
-    )
-    assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
 # --- the trailing slash ---------------------------------------------------------------------------
@@ -128,7 +151,58 @@ def test_trailing_slash_of_api_urls_is_optional(visitor, pair, hello):
     assert (answer.status_code, answer.json()["body"]) == (201, "Not lost")
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/conversations/x"])
+def test_missing_slash_of_a_page_never_loses_a_body(visitor, pair, hello):
+    """Clients send GET without the body after 301 and 302, and the same request again after 308."""
+    lost = []
+    for path in addresses({**ORDINARY, "int": [str(pair.pk)]}):
+        without = path.removesuffix("/")
+        if path.startswith("/api/") or without in ("", path):
+            continue
+        answer = visitor.ask("POST", without, b"a=1", "application/x-www-form-urlencoded")
+        if answer.status_code in (301, 302):
+            lost.append(f"{path}: {answer.status_code}")
+        elif answer.status_code == 308:
+            assert answer.headers["Location"] == path
+    assert lost == []
+    assert visitor.ask("GET", "/settings/profile").status_code == 301
+    assert visitor.ask("POST", "/settings/profile").status_code == 308
+
+
+def test_redirect_to_https_never_loses_a_body(visitor, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    client = Client()  # middleware reads the setting once
+    assert client.get("/api/me/").status_code == 301
+    answer = client.post("/api/token/", "{}", "application/json")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        308,
+        "https://testserver/api/token/",
+    )
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_api_index_says_where_everything_is(path, client, pair):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told["documentation"] == "http://testserver/api/docs/"
+    assert told["schema"] == "http://testserver/api/schema/"
+    assert told["socket"] == "ws://testserver/ws/"
+    endpoints = told["endpoints"]
+    assert endpoints["conversations"] == "http://testserver/api/conversations/"
+    assert endpoints["message"] == "http://testserver/api/messages/{message}/"
+    # Every route is listed, and every listed one exists.
+    routes = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route) for route, _kinds in patterns()}
+    listed = {each.removeprefix("http://testserver") for each in endpoints.values()}
+    assert listed == {route for route in routes if route.startswith("/api/")}
+
+
+def test_api_index_uses_secure_urls_over_https(client, settings):
+    told = client.get("/api/", secure=True).json()
+    assert told["socket"] == "wss://testserver/ws/"
+    assert told["endpoints"]["me"] == "https://testserver/api/me/"
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/nothing/", "/api/conversations/x"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_unknown_api_url_returns_json(path, method, visitor):
     answer = visitor.ask(method, path, b"{}")

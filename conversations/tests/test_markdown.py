@@ -18,6 +18,8 @@ from conversations.markdown import render
 
 pytestmark = pytest.mark.once
 
+CODE = '<div class="code"><pre tabindex="0"><code>{}</code></pre></div>'
+
 
 @pytest.mark.parametrize(
     ("body", "expected"),
@@ -29,9 +31,10 @@ pytestmark = pytest.mark.once
         ("> said", "<blockquote>\n<p>said</p>\n</blockquote>"),
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
         ("3. a", '<ol start="3">\n<li>a</li>\n</ol>'),
-        ("```\n<b> &amp;\n```", "<pre><code>&lt;b&gt; &amp;amp;\n</code></pre>"),
+        ("```\n<b> &amp;\n```", CODE.format("&lt;b&gt; &amp;amp;\n")),
         ("5 > 3 & 2 < 4", "<p>5 &gt; 3 &amp; 2 &lt; 4</p>"),
-        ("# no heading", "<p># no heading</p>"),
+        ("# heading", "<h3>heading</h3>"),
+        ("#no heading", "<p>#no heading</p>"),
         ("2 * 3 * 4", "<p>2 * 3 * 4</p>"),
         ("snake_case_name", "<p>snake_case_name</p>"),
     ],
@@ -92,7 +95,14 @@ ALLOWED = {
     **dict.fromkeys(markdown._TAGS, frozenset[str]()),
     "a": frozenset({"href", "rel"}),
     "ol": frozenset({"start"}),
-    "li": frozenset({"value"}),
+    "li": frozenset({"value", "class"}),
+    "div": frozenset({"class", "data-language", "tabindex"}),
+    "pre": frozenset({"tabindex"}),
+    "th": frozenset({"align"}),
+    "td": frozenset({"align"}),
+    "label": frozenset({"class"}),
+    "span": frozenset({"class"}),
+    "input": frozenset({"type", "disabled", "checked", "aria-label"}),
 }
 
 
@@ -109,7 +119,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag != "br":
+        if tag not in ("br", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -143,7 +153,7 @@ def test_html_is_escaped(body):
 
 
 LETTERS = st.one_of(
-    st.sampled_from("<>&\"'`*_~[]()!#->/\\:.=\n\t 1ab"),
+    st.sampled_from("<>&\"'`*_~[]()!#->/\\:.=|\n\t 1ab"),
     st.characters(exclude_categories=("Cs", "Cc")),
 )
 
@@ -261,7 +271,13 @@ def documented() -> list[tuple[str, str]]:
     code = r"(?P<{0}_ticks>`+)(?P<{0}_pad> ?)(?P<{0}>.+?)(?P={0}_pad)(?P={0}_ticks)"
     pattern = rf"^\| {code.format('body')} \| {code.format('html')} \|"
     rows = re.finditer(pattern, text, re.MULTILINE)
-    return [(row["body"].replace("⏎", "\n"), row["html"].replace("⏎", "\n")) for row in rows]
+    cells = ((row["body"], row["html"]) for row in rows)
+    # In a table, "|" needs a backslash.
+    return [(_unescaped(body), _unescaped(html)) for body, html in cells]
+
+
+def _unescaped(cell: str) -> str:
+    return cell.replace("⏎", "\n").replace("\\|", "|")
 
 
 @pytest.mark.parametrize(("body", "rendered"), documented(), ids=lambda text: text[:30])
@@ -328,7 +344,7 @@ def test_backslash_in_a_path_is_kept(body):
         ),
         (
             "```\n# a\n***\n&lt; https://a.b\n```",
-            "<pre><code># a\n***\n&amp;lt; https://a.b\n</code></pre>",
+            CODE.format("# a\n***\n&amp;lt; https://a.b\n"),
         ),
         ("a\x02\x040\x03\x85b", "<p>a\ufffd\ufffd0\ufffd\ufffdb</p>"),
     ],
@@ -442,6 +458,57 @@ def test_is_quick_accepts_ordinary_but_not_long_messages():
     assert markdown.is_quick("word " * 100)
     assert not markdown.is_quick("word " * 100 + ".")
     assert not markdown.is_quick("a@b.cc " * 60)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown_text", "excerpt"),
+    [
+        ("so ||he **dies**|| at last", "so he dies at last", "so ••• at last"),
+        ("||a||||b||", "a||||b", "•••"),
+        ("||a|| ||b||", "a b", "••• •••"),
+        ("||one\ntwo||", "one two", "•••"),
+        ("if a || b || c", "if a || b || c", "if a || b || c"),
+        ("||x", "||x", "||x"),
+        ("||x\n\ny||", "||x y||", "||x y||"),
+        ("**||x**||", "||x||", "||x||"),
+        ("`||x||`", "||x||", "||x||"),
+        ("[||x||](https://a.b)", "||x||", "||x||"),
+        ("||[x](https://a.b)||", "x", "•••"),
+        ("- ||a\n  - b||", "||a b||", "||a b||"),
+        ("||\u200b||", "||\u200b||", "||\u200b||"),
+    ],
+)
+def test_spoilers_are_hidden_where_only_text_is_shown(body, shown_text, excerpt):
+    parts = markdown.render_with_parser(body)
+    assert shown(body) == shown_text
+    assert " ".join(parts.text.split()) == excerpt
+    assert ("spoiler" in parts.html) == ("•••" in excerpt)
+
+
+@pytest.mark.parametrize(
+    ("body", "cells"),
+    [
+        ("| a | b |\n|---|---|\n| 1 | 2 |", "a b 1 2"),
+        ("a | b\n--|--\n1", "a b 1"),
+        ("| a |\n|---|\n| 1 | 2 | `3` |", "a 1 2 | `3`"),
+        ("| a \\| b |\n|---|\n| https://a.b/c |", "a | b https://a.b/c"),
+        ("| a |\n|---|", "a"),
+        ("| |\n|---|\n| |", "| | |---| | |"),
+        ("| a |\n|---|---|", "| a | |---|---|"),
+        ("> | a |\n> |---|\n> | b |", "a b"),
+    ],
+)
+def test_no_cell_of_a_table_is_lost(body, cells):
+    assert shown(body) == cells
+
+
+@pytest.mark.parametrize(
+    ("fence", "language"),
+    [("sql", "sql"), ("c++", "c++"), ("C#", "C#"), ("", None), ("a<b", None), ('a"b', None)],
+)
+def test_code_names_its_language(fence, language):
+    reader = Reader(render(f"```{fence}\nx\n```"))
+    assert dict(reader.tags)["div"].get("data-language") == language
 
 
 def test_oversized_html_falls_back_to_plain_text(monkeypatch):

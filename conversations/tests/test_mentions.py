@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 
@@ -32,7 +33,17 @@ PEOPLE = [
 
 
 def meant(body: str) -> list[int]:
-    return mentions.MemberNames(PEOPLE).find(render(Content(body)).calls)
+    found = mentions.MemberNames(PEOPLE).find(render(Content(body)).calls)
+    return found.ids if found else []
+
+
+def chips(body: str) -> str:
+    """Return the HTML of a message to these people, with the mentions as [ids:text]."""
+    rendered = render(Content(body))
+    found = mentions.MemberNames(PEOPLE).find(rendered.calls)
+    assert found
+    html = mentions.with_chips(rendered.html, rendered.marked, rendered.words, found.names)
+    return re.sub(r'<span class="mention" data-people="([\d ]+)">(.*?)</span>', r"[\1:\2]", html)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +65,14 @@ def meant(body: str) -> list[int]:
         (r"@\*Star\* Anna and @🦊 Fox!", [10, 11]),
         ("Ada, look", []),
         ("write to me@ada.example or sam@ada", []),
-        ("@@Ada, me/@Ada, me+@Ada, me-@Ada, me.@Ada", []),
+        ("@@Ada, me/@Ada, me+@Ada, me-@Ada", []),
+        ("Thanks.@Ada", [1]),
+        ("＠Ada and@Sam", [1]),
+        ("こんにちは@李明さん、@Adaさん", [7, 1]),
+        ("@李明月", [7]),
+        ("@Ada-Marie @ada@other.example @Ada_M @Ada@Sam", []),
+        (r"\@Ada and \@李明, C:\@Ada", []),
+        ("@Ada- and @Ada@ and @Ada's and @Ada.", [1]),
         ("[@Ada] and @Sam Hills, @Sam Hi", [1, 3, 4, 5]),
         ("https://example.org/@ada", []),
         ("@ Ada", []),
@@ -78,11 +96,55 @@ def test_at_sign_and_name_mention_the_member(body: str, ids: list[int]) -> None:
     assert meant(body) == ids
 
 
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("@Ada, look", "<p>[1:@Ada], look</p>"),
+        ("Hi @ADA lovelace!", "<p>Hi [2:@ADA lovelace]!</p>"),
+        ("@Sam sun\n@nobody ＠STRASSE", "<p>[4 5:@Sam sun]<br>\n@nobody [9:＠STRASSE]</p>"),
+        ("**@Ada** `@Ada`", "<p><strong>[1:@Ada]</strong> <code>@Ada</code></p>"),
+        (
+            "me@ada.example, @Ada",
+            '<p><a href="mailto:me@ada.example">me@ada.example</a>, [1:@Ada]</p>',
+        ),
+        (
+            "https://example.org/@ada @Ada\n> @Ada",
+            (
+                '<p><a href="https://example.org/@ada">https://example.org/@ada</a> [1:@Ada]</p>\n'
+                "<blockquote>\n<p>@Ada</p>\n</blockquote>"
+            ),
+        ),
+        (
+            "[@Ada https://example.org/@ada](https://a.b) \\@Ada",
+            '<p><a href="https://a.b">[1:@Ada] https://example.org/@ada</a> @Ada</p>',
+        ),
+        (r"@\*Star\* Anna & @🦊 Fox!", "<p>[10:@*Star* Anna] &amp; [11:@🦊 Fox]!</p>"),
+        ("@Ada **Lovelace**, @Ada", "<p>@Ada <strong>Lovelace</strong>, [1:@Ada]</p>"),
+        ("@**Ada** and @Ada", "<p>@<strong>Ada</strong> and [1:@Ada]</p>"),
+        ("a.\n\n@Ada.", "<p>a.</p>\n<p>[1:@Ada].</p>"),
+    ],
+)
+def test_names_of_mentioned_members_are_elements(body: str, html: str) -> None:
+    assert chips(body).replace(' rel="noopener noreferrer nofollow ugc"', "") == html
+
+
+def test_stored_html_has_the_mentions_of_the_message(alice, bob, pair):
+    message = say(alice, pair, "@Bob and @Carol")
+    chip = f'<span class="mention" data-people="{bob.pk}">@Bob</span>'
+    assert message.html == f"<p>{chip} and @Carol</p>"
+    edited = actions.edit_message(alice, message.pk, "**Now** @Bob")
+    assert edited.html == f"<p><strong>Now</strong> {chip}</p>"
+
+
 def test_number_of_mentions_is_limited() -> None:
     crowd = [(number, f"P{number}") for number in range(1, 100)]
     calls = mentions.find_calls(" ".join(f"@{name}" for _, name in crowd))
-    assert mentions.MemberNames(crowd).find(calls) == list(range(1, limits.MENTIONS_MAX + 1))
-    assert mentions.MemberNames((pk, "All") for pk, _ in crowd).find(["all"]) == list(range(1, 51))
+    found = mentions.MemberNames(crowd).find(calls)
+    assert found
+    assert found.ids == list(range(1, limits.MENTIONS_MAX + 1))
+    everyone = mentions.MemberNames((pk, "All") for pk, _ in crowd).find(["all"])
+    assert everyone
+    assert everyone.ids == list(range(1, 51))
 
 
 def test_message_lists_the_members_it_mentions(alice, bob, carol, pair):

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +25,7 @@ from conversations.tests.test_queries import brute_force_unread
 PEOPLE = range(4)  # Alice is the owner, Bob a member; Carol and Mia come and go
 Who = st.sampled_from(PEOPLE)
 Which = st.integers(0, 11)  # the n-th message from the end
-Body = st.sampled_from(["Hello", "Hello *you*", "Well", "  ", "x" * 4001, "a\x00"])
+Body = st.sampled_from(["Hello", "Hello *you*", "Well", "  ", "x" * 10_001, "a\x00"])
 Emoji = st.sampled_from(["👍", "🎉"])
 Role = st.sampled_from(["owner", "admin", "member"])
 
@@ -51,6 +53,8 @@ STEPS = st.one_of(
     step("unarchive"),
     step("read", st.integers(0, 40)),
     step("unread", st.integers(1, 40)),
+    step("level", st.sampled_from(["all", "mentions", "nothing"])),
+    step("favourite", st.booleans()),
 )
 
 
@@ -106,6 +110,10 @@ class World:
                 actions.mark_read(user, self.pk, about[0])
             case "unread":
                 actions.mark_unread(user, self.pk, about[0])
+            case "level":
+                actions.set_level(user, self.pk, about[0])
+            case "favourite":
+                actions.set_favourite(user, self.pk, about[0])
 
 
 def truth_of(conversation: Conversation) -> dict[int, Any]:
@@ -138,6 +146,15 @@ def heard(events: list[Event]) -> dict[int, Any]:
         if isinstance(event, ConversationChanged):
             learn(known, json.loads(event.text)["message"])
     return known
+
+
+def preview_of(known: dict[int, Any]) -> dict[str, Any]:
+    """Return the `last` of a conversation, from all its messages."""
+    last = max(known.values(), key=itemgetter("seq"))
+    fields = ("seq", "version", "kind", "excerpt", "notice", "created_at", "deleted_at")
+    author = last["author"] and {name: last["author"][name] for name in ("id", "name")}
+    text = "" if last["notice"] else last["excerpt"]
+    return {**{name: last[name] for name in fields}, "author": author, "excerpt": text}
 
 
 def caught_up(conversation: Conversation, known: dict[int, Any], position: int, limit: int) -> int:
@@ -218,6 +235,9 @@ def test_all_clients_converge_to_the_same_state(
             assert row is not None
             assert row.unread == brute_force_unread(membership)
             assert row.last_read_seq <= group.last_seq
+            assert (row.level, row.favourite) == (membership.level, membership.favourite)
+            # The preview is what a client knows that got every frame.
+            assert as_json(msgspec.to_builtins(row.last)) == preview_of(truth)
         if memberships:
             assert any(membership.is_owner for membership in memberships)
         keys = [row.key for row in Message.objects.filter(conversation=group, kind="text")]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from channels.layers import InMemoryChannelLayer
+from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatty.common.errors import ChatError
-from conversations import events, protocol
+from conversations import events, limits, markdown, protocol
 from conversations.publisher import Publisher
 from conversations.tests.tools import until
 
@@ -61,6 +63,29 @@ def test_invalid_frame_is_rejected(text: str):
     assert error.value.detail.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("frame", "meant"),
+    [
+        ({"type": "send", "conversation": 7, "key": "k", "boddy": "Hello"}, "`body`"),
+        ({"type": "send", "conversation": 7, "key": "k", "body": "", "replyTo": 1}, "`reply_to`"),
+        ({"type": "Ping"}, "`ping`"),
+    ],
+)
+def test_misspelt_name_is_answered_with_the_nearest_known_one(frame, meant):
+    with pytest.raises(ChatError) as caught:
+        protocol.parse(json.dumps(frame))
+    assert caught.value.detail.endswith(f"Did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"type": "ping", "frob": 1}', '{"type": "ping", "typ": 1, "', '{"type": 5}', "[]"]
+)
+def test_nothing_is_suggested_without_a_similar_name(text):
+    with pytest.raises(ChatError) as caught:
+        protocol.parse(text)
+    assert "Did you mean" not in caught.value.detail
+
+
 def test_binary_frame_is_rejected():
     with pytest.raises(ChatError, match="bad_frame"):
         protocol.parse(None, b'{"type":"ping"}')
@@ -74,6 +99,17 @@ def test_frame_size_is_limited():
     assert isinstance(protocol.parse(frame_of(protocol.FRAME_MAX)), protocol.Auth)
     with pytest.raises(ChatError, match="too_big"):
         protocol.parse(frame_of(protocol.FRAME_MAX + 1))
+
+
+@pytest.mark.parametrize("character", ["😀", "\u2028", "\x1b", "&", "\n"])
+def test_longest_message_fits_into_every_size(character):
+    """However it is encoded: escaped in JSON, in a form, as the HTML of plain text."""
+    body = character * limits.BODY_MAX
+    frame = {"type": "send", "conversation": 2**63 - 1, "key": "k" * 64, "body": body}
+    assert len(json.dumps(frame)) <= protocol.FRAME_MAX
+    form = urlencode({"key": "k" * 64, "csrfmiddlewaretoken": "t" * 64, "body": body})
+    assert len(form) <= protocol.FRAME_MAX <= settings.HTTP_BODY_MAX
+    assert len(markdown._plain(body).html.encode()) <= limits.HTML_MAX
 
 
 def test_brackets_in_strings_do_not_count_as_nesting():

@@ -64,6 +64,23 @@ def test_history_page_boundaries(asked, first, last, older, newer, long):
     assert page.position == 120
 
 
+def test_first_message_since_a_moment_is_found_by_halves(long):
+    began = Message.objects.get(conversation=long, seq=1).created_at
+    for seq in range(1, 121):
+        at = began + timedelta(hours=seq)
+        Message.objects.filter(conversation=long, seq=seq).update(created_at=at)
+    for seq in (1, 2, 59, 60, 119, 120):
+        for minutes in (0, 30):
+            moment = began + timedelta(hours=seq, minutes=-minutes)
+            with CaptureQueriesContext(connection) as captured:
+                found = queries.first_since(long, moment)
+            assert found
+            assert found.seq == seq
+            assert len(captured) <= 8  # 120 < 2 ** 7
+    assert queries.first_since(long, began + timedelta(hours=121)) is None
+    assert queries.first_since(Conversation(pk=0, last_seq=0), began) is None
+
+
 @pytest.mark.parametrize(
     ("asked", "older", "newer"),
     [

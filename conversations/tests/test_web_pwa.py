@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,6 +13,7 @@ from django.urls import reverse
 from conversations import actions
 from conversations.models import Membership
 from conversations.tests.helpers import say
+from conversations.web import script_templates
 from conversations.web.forms import LevelForm
 from tests.html import one, values, words
 
@@ -69,15 +71,23 @@ def test_service_worker_is_revalidated_and_has_root_scope(stranger):
     assert "worker-src 'self'" in response["Content-Security-Policy"]
 
 
+def kept_by(script: str) -> dict[str, Any]:
+    found = re.search(r"const \{ version, page, files, leave \} = (.*);", script)
+    assert found
+    kept: dict[str, Any] = json.loads(found[1])
+    return kept
+
+
 @once
 def test_service_worker_caches_the_offline_page_and_its_files(stranger):
     script = stranger.get("/service-worker.js").content.decode()
-    found = re.search(r"const \{ version, page, files \} = (.*);", script)
-    assert found
-    kept = json.loads(found[1])
+    kept = kept_by(script)
     page = stranger.get(kept["page"]).content.decode()
     named = [*values(page, "link[href]", "href"), *values(page, "script[src]", "src")]
-    assert sorted(named) == sorted(kept["files"])
+    modules = json.loads(one(page, "script[type=importmap]").string)["imports"]
+    templates = {f"{url}?offline" for url in script_templates.urls()}
+    assert set(kept["files"]) == {*named, *modules.values(), *templates}
+    assert {"chatty/main.js", "chatty/templates.js"} <= modules.keys()
     assert all(address.endswith("?offline") for address in kept["files"])
 
 
@@ -87,6 +97,39 @@ def test_service_worker_changes_with_its_offline_page(stranger, settings):
     assert stranger.get("/service-worker.js").content == before
     settings.LANGUAGE_CODE = "de"
     assert stranger.get("/service-worker.js").content != before
+
+
+@once
+def test_offline_page_has_a_frame_for_saved_messages_without_user_data(stranger, alices):
+    """It is the same for everyone, but for the nonce of its import map."""
+    pages = [each.get("/offline/").content.decode() for each in (stranger, alices)]
+    theirs, mine = (re.sub(r'nonce="[^"]+"', "", page) for page in pages)
+    assert theirs == mine
+    assert pages[0] != pages[1]
+    frame = one(theirs, "template#offline-frame")
+    for place in ("#sidebar #conversations", "#messages #newest", "form#composer", "#app-data"):
+        assert one(frame, place)
+    assert not frame.select("[name=csrfmiddlewaretoken]")
+    assert not frame.select(".message")
+
+
+@once
+def test_without_offline_reading_the_offline_page_is_only_a_card(stranger, settings):
+    settings.OFFLINE_READING = False
+    page = stranger.get("/offline/").content.decode()
+    assert one(page, ".card h1").get_text() == "No connection"
+    assert "template" not in page
+    assert "importmap" not in page
+    kept = kept_by(stranger.get("/service-worker.js").content.decode())
+    assert not any("main" in file for file in kept["files"])
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+@once
+def test_pages_say_whether_messages_may_be_kept(is_on, alices, settings):
+    settings.OFFLINE_READING = is_on
+    data = json.loads(one(alices.get("/?list"), "script#app-data").string)
+    assert data["offline_reading"] is is_on
 
 
 # --- sharing ---------------------------------------------------------------------------------------

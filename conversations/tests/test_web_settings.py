@@ -182,11 +182,13 @@ def test_former_member_cannot_open_a_private_group(browser, bob, group):
     assert client.get(url("conversation", group.pk)).status_code == 404
 
 
-def test_last_owner_cannot_leave(browser, alice, group):
-    response = browser(alice).post(url("leave", group.pk))
-    assert response.status_code == 409
-    assert "Make someone else an owner first" in text_of(response)
-    assert role_of(alice, group) == "owner"
+def test_owner_can_choose_the_next_owner_when_leaving(browser, alice, bob, group):
+    client = browser(alice)
+    choice = one(client.get(url("settings", group.pk)), "select[name=owner]")
+    assert str(bob.pk) in [option["value"] for option in choice.select("option")]
+    response = client.post(url("leave", group.pk), {"owner": bob.pk})
+    assert response.headers["Location"] == url("home")
+    assert role_of(bob, group) == "owner"
 
 
 def test_direct_message_has_no_members_page_and_cannot_be_left(browser, alice, bob):
@@ -371,7 +373,7 @@ def test_member_list_is_paged_with_a_constant_query_count(
     crowd = [create_extra(f"Person{number:03d}") for number in range(60)]
     actions.add_members(alice, group.pk, [each.pk for each in crowd])
     client = browser(alice)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         first = text_of(client.get(url("members", group.pk)))
     second = text_of(client.get(url("members", group.pk), {"page": "2"}))
     rows = [*values(first, "li[id^=person-]", "id"), *values(second, "li[id^=person-]", "id")]
@@ -477,9 +479,9 @@ def test_several_conversations_can_be_left_at_once(browser, alice, bob, group):
     ids = [group.pk, own.pk, *(each.pk for each in added), 2**40]
     response = client.post(url("leave_many"), {"conversations": ids}, follow=True)
     page = text_of(response)
-    assert "You left 4 conversations." in page
-    assert "Own: A conversation needs an owner." in page
-    assert [role_of(bob, each) for each in (group, own, *added)] == [None, "owner", *[None] * 3]
+    assert "You left 5 conversations." in page
+    assert [role_of(bob, each) for each in (group, own, *added)] == [None] * 5
+    assert role_of(alice, own) == "owner"
     response = client.post(url("leave_many"))
     assert response.status_code == 400
     assert "Choose the conversations" in text_of(response)
@@ -504,3 +506,18 @@ def test_overlong_input_is_not_echoed(browser, alice):
     response = browser(alice).post(url("new"), form)
     assert response.status_code == 400
     assert len(response.content) < 100_000
+
+
+# --- who can do what -----------------------------------------------------------------------------
+
+
+def test_form_for_permissions_saves_only_what_was_changed_in_it(browser, alice, group):
+    client = browser(alice)
+    form = one(client.get(url("settings", group.pk)), "form[action$='/permissions/']")
+    fields = {str(hidden["name"]): hidden["value"] for hidden in form.select("input[type=hidden]")}
+    for field in form.select("select"):
+        fields[str(field["name"])] = one(field, "option[selected]")["value"]
+    actions.update_conversation(alice, group.pk, posting="admins")  # on another page
+    assert client.post(url("permissions", group.pk), {**fields, "slow_mode": 60}).status_code == 303
+    group.refresh_from_db()
+    assert (group.posting, group.slow_mode) == ("admins", 60)

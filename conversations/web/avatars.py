@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accounts.models import User
+from accounts.models import HUES, User
 from accounts.wire import PersonOut
 
 
 @dataclass(frozen=True, slots=True)
 class Avatar:
-    """A person as rows show them. `id`: "" for no one."""
+    """A person or group as rows show them. `id`: "" for no one."""
 
     id: int | str
     name: str
@@ -27,6 +27,16 @@ def avatar_of(person: User | PersonOut | None) -> Avatar:
         return NO_AVATAR
     picture = person.picture if isinstance(person, PersonOut) else person.picture_url
     return Avatar(person.id, person.name, person.hue, initials(person.name), picture or "")
+
+
+def small_avatar_of(person: User) -> Avatar:
+    """Return a small avatar, with room for one initial."""
+    return Avatar(person.pk, person.name, person.hue, initials(person.name)[:1], "")
+
+
+def tile_of(conversation_id: int, name: str) -> Avatar:
+    """Return the avatar of a group."""
+    return Avatar(conversation_id, name, conversation_id * 7 % HUES, initials(name), "")
 
 
 def initials(name: str) -> str:

@@ -13,11 +13,12 @@ from django.urls import reverse
 
 from accounts.current_user import current_user
 from chatty.common.errors import ChatError
-from conversations import access, limits, queries
+from conversations import access, actions, limits, queries
 from conversations.content import Content
 from conversations.models import Conversation, Membership, Message
 from conversations.web import presence, timeline
-from conversations.web.layout import get_sidebar
+from conversations.web.conversation_links import with_names
+from conversations.web.layout import can_be_part, get_sidebar
 from conversations.web.page_data import OpenConversation
 from conversations.web.signed_in import member_view, parse_id
 from conversations.wire import ConversationOut, history_to_wire
@@ -62,6 +63,7 @@ class Composer:
         self.key = _new_key()
 
 
+@can_be_part
 @member_view("GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     text = request.GET.get("text", "")  # see pwa.share()
@@ -109,26 +111,34 @@ def conversation_page(
     first_unread = queries.first_unread_seq(membership) if unread else None
     _set_quote(composer, membership, history.messages)
     other = listed.other if listed else queries.other_person(conversation, user)
+    title = listed.name if listed else queries.title(conversation, user)
     people = presence.load_participants(membership)
-    entries = timeline.entries(history.messages, membership, first_unread=first_unread)
+    online = presence.online_summary(people)
+    entries = timeline.entries(
+        history.messages, membership, first_unread=first_unread, folds="unfold" not in request.GET
+    )
     spoken = None if history.has_newer else presence.last_own_message(entries)
     if spoken:
         seen = presence.read_receipt(people, spoken.message)
         entries[entries.index(spoken)] = replace(spoken, receipt=seen)
+    entries = with_names(entries, get_sidebar(request).rows)
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
     url = reverse("conversations:conversation", args=[conversation.pk])
     context = {
         "conversation": conversation,
         "membership": membership,
-        "title": other.name if other else conversation.name,
+        "title": title,
         # After a rejected message this page has the URL for sending: links must be absolute.
         "url": url,
         "page_url": url if request.method == "POST" else request.get_full_path(),
         "person": other,
+        "status": listed.status if listed and other and other.id != user.pk else None,
+        "is_muted": membership.level == Membership.Level.NOTHING,
         "details": _details(request, conversation),
         "members_count": people.members_count,
-        "online": presence.online_summary(people),
+        "online": online,
+        "is_person_online": bool(online.count) or (other is not None and other.id == user.pk),
         "entries": entries,
         "has_older": history.has_older,
         "has_newer": history.has_newer,
@@ -137,7 +147,11 @@ def conversation_page(
         "unread": _unread_bar(unread, first_unread, first, last, url),
         "composer": composer,
         "body_max": limits.BODY_MAX,
-        "permissions": access.permissions(membership),
+        "format_bar": request.COOKIES.get("format") == "1",  # static/js/views/formatting.js
+        "file_max": limits.file_max(),
+        "files_max": limits.FILES_MAX,
+        "can": access.can(membership),
+        "slow_mode_wait": actions.seconds_to_wait(membership),
     }
     context["open_conversation"] = OpenConversation(
         id=conversation.pk,
@@ -145,7 +159,8 @@ def conversation_page(
         last_seq=conversation.last_seq,
         last_read_seq=membership.last_read_seq,
         archived=conversation.is_archived,
-        permissions=access.permissions_by_role(conversation),
+        permissions=access.words_by_role(conversation),
+        in_archive=access.words_in_archive(conversation),
         members=presence.participants_data(people, spoken.message if spoken else None),
         history=history_to_wire(history),
     )
@@ -153,7 +168,7 @@ def conversation_page(
 
 
 def _details(request: HttpRequest, conversation: Conversation) -> str:
-    """Return the URL of the panel beside the conversation, as it was last, or "" (js/views/details.js)."""
+    """Return the URL of the panel beside the conversation, as it was last, or "" (js/views/pane.js)."""
     name = request.COOKIES.get("details")
     if name == "settings" or (name == "members" and not conversation.is_direct):
         return reverse(f"conversations:{name}", args=[conversation.pk])

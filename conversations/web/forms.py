@@ -9,7 +9,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from chatty.common.pages import ShortField
-from conversations.models import Conversation, Membership
+from conversations import permissions
+from conversations.models import Audience, Conversation, Membership
 
 ACCESS = [
     (Conversation.Access.CLOSED, _("Private: members only")),
@@ -56,6 +57,61 @@ class ConversationForm(forms.Form):
         widget=forms.RadioSelect,
         initial=Conversation.Access.CLOSED,
     )
+
+
+AUDIENCES = [
+    (Audience.EVERYONE, _("Everyone")),
+    (Audience.ADMINS, _("Admins only")),
+]
+# The labels of the settings in the permission table.
+AUDIENCE_LABELS = {
+    "posting": _("Who can post"),
+    "adding": _("Who can add people"),
+    "inviting": _("Who can invite people"),
+    "renaming": _("Who can change the name and the topic"),
+}
+SLOW_MODES = [
+    (0, _("Off")),
+    (5, _("5 seconds")),
+    (10, _("10 seconds")),
+    (30, _("30 seconds")),
+    (60, _("1 minute")),
+    (300, _("5 minutes")),
+    (900, _("15 minutes")),
+    (3600, _("1 hour")),
+]
+
+
+class PermissionsForm(forms.Form):
+    """What everyone can do and what only admins can do, and slow mode.
+
+    The page has the original values in hidden fields: `changed_data` compares with those, so that someone
+    else's change in the meantime is not undone.
+    """
+
+    def __init__(self, data: Any = None, *, conversation: Conversation) -> None:
+        initial = {name: getattr(conversation, name) for name in self.settings()}
+        super().__init__(data, initial=initial)
+        for name in self.settings()[:-1]:
+            self.fields[name] = forms.ChoiceField(
+                label=AUDIENCE_LABELS[name], choices=AUDIENCES, show_hidden_initial=True
+            )
+        slow_mode = conversation.slow_mode
+        choices: list[tuple[int, Any]] = list(SLOW_MODES)
+        if slow_mode not in dict(choices):  # another number, set through the API
+            choices.append((slow_mode, _("%(count)s seconds") % {"count": slow_mode}))
+        self.fields["slow_mode"] = forms.TypedChoiceField(
+            label=_("Slow mode"),
+            choices=sorted(choices),
+            coerce=int,
+            show_hidden_initial=True,
+            help_text=_("How long members wait between two messages. Admins don’t have to wait."),
+        )
+
+    @staticmethod
+    def settings() -> list[str]:
+        """Return the names of the fields."""
+        return [*permissions.settings(), "slow_mode"]
 
 
 class LevelForm(forms.Form):

@@ -77,7 +77,7 @@ TOPICS = (
             Section("sidebar", _("Find your way around")),
             Section("profile", _("Your profile and display")),
             Section("install", _("Install Chatty as an app")),
-            Section("offline", _("Write while offline")),
+            Section("offline", _("Read and write while offline")),
         ),
     ),
     Topic(
@@ -88,6 +88,7 @@ TOPICS = (
             Section("kinds", _("Conversations and direct messages")),
             Section("access", _("Public and private conversations")),
             Section("join-leave", _("Join and leave")),
+            Section("invite", _("Invite people")),
             Section("roles", _("Owners, admins and members")),
             Section("archive-delete", _("Archive or delete a conversation")),
         ),
@@ -98,6 +99,7 @@ TOPICS = (
         "message-square",
         (
             Section("write", _("Write and send")),
+            Section("files", _("Files, pictures and voice messages")),
             Section("reply-react", _("Reply and react")),
             Section("mentions", _("Mention someone")),
             Section("edit-delete", _("Edit and delete messages")),
@@ -138,7 +140,11 @@ EXAMPLES = (
     "```\nfor cat in cats:\n    feed(cat)\n```",
     _("- apples\n- pears"),
     _("1. first\n2. second"),
+    _("- [x] done\n- [ ] to do"),
     _("> quoted text"),
+    _("# a heading"),
+    _("||a spoiler||"),
+    _("| Fruit | Number |\n| -- | --: |\n| apples | 12 |"),
     _("[our website](https://example.org)"),
     "https://example.org",
 )

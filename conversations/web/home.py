@@ -7,17 +7,20 @@ from django.shortcuts import render
 
 from accounts.current_user import current_user
 from conversations import limits, queries
-from conversations.web.layout import get_sidebar
+from conversations.web.layout import can_be_part, get_sidebar
 from conversations.web.signed_in import member_view, parse_id
 
 BROWSE_PAGE = 50
 
 
+@can_be_part
 @member_view("GET")
 def home(request: HttpRequest) -> HttpResponse:
-    """Redirect to the latest conversation. On phones and with ?list, show the list instead."""
+    """Redirect to the latest conversation. On phones, if there are several, and with ?list, show the list
+    instead."""
     rows = get_sidebar(request).rows
-    if rows and "list" not in request.GET and not _is_phone(request):
+    is_choice = len(rows) > 1 and _is_phone(request)
+    if rows and "list" not in request.GET and not is_choice:
         return HttpResponseRedirect(rows[0].url)
     return render(request, "conversations/home.html", {"has_conversations": bool(rows)})
 

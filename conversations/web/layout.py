@@ -2,111 +2,77 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
 
 import msgspec
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 
 from accounts.current_user import current_user
-from accounts.models import User
+from accounts.models import TimeFormat, User
 from accounts.wire import person_to_wire
+from chatty.assets.build import build_id
 from conversations import limits, queries
-from conversations.models import Conversation, Membership
 from conversations.realtime.presence import online_users
-from conversations.web.avatars import Avatar, avatar_of
 from conversations.web.page_data import Me, OpenConversation, PageData, PageLimits, Urls
-from conversations.wire import ConversationOut
+from conversations.web.sidebar import FILTERS, Sidebar, read_folds, sidebar_items
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 SIDEBAR_ROWS = 200
+# Sent with "main" by a page that stays open and only takes the content of another one.
+PART_HEADER = "Chatty-Part"
 
 
-@dataclass(frozen=True, slots=True)
-class SidebarItem:
-    """A conversation in the sidebar, for templates/rows/sidebar_row.html."""
+def can_be_part(view: View[P]) -> View[P]:
+    """For views whose content can be requested alone. Their pages are then without the sidebar and everything
+    else that the open page has already, such as scripts and styles: templates/part.html."""
 
-    conversation: ConversationOut
-    url: str
-    is_current: bool
-    is_online: bool
+    @functools.wraps(view)
+    def seen(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        request.is_part = request.headers.get(PART_HEADER) == "main"  # type: ignore[attr-defined]
+        response = view(request, *args, **kwargs)
+        patch_vary_headers(response, [PART_HEADER])
+        return response
 
-    @property
-    def avatar(self) -> Avatar:
-        """Of the other person in a direct message."""
-        return avatar_of(self.conversation.other)
-
-    @property
-    def level_in_force(self) -> str:
-        """The effective level. In direct messages there are no mentions, so "mentions" means "all". The same
-        as levelOf() in conversation_list.js."""
-        asks_mentions = self.conversation.level == Membership.Level.MENTIONS
-        is_direct = self.conversation.kind == Conversation.Kind.DIRECT
-        return Membership.Level.ALL if asks_mentions and is_direct else self.conversation.level
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether it has nothing to notify of, as notifiableCount() in conversation_list.js."""
-        match self.level_in_force:
-            case Membership.Level.ALL:
-                return not self.conversation.unread
-            case Membership.Level.MENTIONS:
-                return not self.conversation.mentions
-        return True
-
-
-_BLANK = ConversationOut(
-    id=0,
-    kind=Conversation.Kind.GROUP,
-    access=Conversation.Access.CLOSED,
-    name="",
-    topic="",
-    version=0,
-    last_seq=0,
-    last_read_seq=0,
-    last_text_at=datetime.min.replace(tzinfo=UTC),
-    unread=0,
-    unread_more=False,
-    mentions=[],
-    role=Membership.Role.MEMBER,
-    level=Membership.Level.ALL,
-    archived=True,
-    other=None,
-)
-# For <template id="sidebar-row-template">: with all optional parts.
-BLANK_ITEM = SidebarItem(_BLANK, "/c/0/", is_current=False, is_online=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Sidebar:
-    rows: list[SidebarItem]
-    more: bool
+    return seen  # type: ignore[return-value]  # wraps() loses that `request` is positional
 
 
 def get_sidebar(request: HttpRequest) -> Sidebar:
-    """Return the sidebar for this request. It is read once and cached on the request."""
+    """Return the sidebar for this request, or only the open conversation if it is for a part of a page. It is
+    read once and cached on the request."""
     kept: Sidebar | None = getattr(request, "_sidebar", None)
     if kept is None:
         limit = limits.CONVERSATIONS_MAX if "all" in request.GET else SIDEBAR_ROWS
-        found, closed = queries.sidebar_and_closed_accounts(current_user(request), limit=limit)
+        user = current_user(request)
         match = request.resolver_match
         current = match.kwargs.get("conversation_id") if match else None
-        online = online_users({row.other.id for row in found if row.other} - closed)
+        if current is not None and getattr(request, "is_part", False):
+            row = queries.sidebar_row(user, current)
+            found, closed = [row] if row else [], set[int]()
+        else:
+            found, closed = queries.sidebar_and_closed_accounts(user, limit=limit)
+        online = online_users({row.other.id for row in found if row.other} - closed) | {user.pk}
         kept = Sidebar(
-            rows=[
-                SidebarItem(
-                    conversation=row,
-                    url=f"/c/{row.id}/",
-                    is_current=row.id == current,
-                    is_online=row.other is not None and row.other.id in online,
-                )
-                for row in found
-            ],
+            rows=sidebar_items(found, reader_id=user.pk, current=current, online=online),
             more=len(found) == limit < limits.CONVERSATIONS_MAX,
+            folds=read_folds(request),
         )
         request._sidebar = kept  # type: ignore[attr-defined]
     return kept
+
+
+def get_filter(request: HttpRequest) -> str:
+    """Return the name of what the list is reduced to, "" for nothing. Only on the page of the list, or else a
+    link without scripts would not lead back."""
+    name = request.GET.get("filter", "")
+    return name if "list" in request.GET and name in FILTERS else ""
 
 
 def writer_of(user: User) -> str:
@@ -126,8 +92,13 @@ def page_data(request: HttpRequest, conversation: OpenConversation | None) -> Pa
     """Return the content of #app-data. `conversation`: the open one, None on other pages."""
     user = current_user(request)
     return PageData(
-        user=Me(**msgspec.structs.asdict(person_to_wire(user)), time_zone=user.time_zone),
+        user=Me(
+            **msgspec.structs.asdict(person_to_wire(user)),
+            time_zone=user.time_zone,
+            hour_cycle="h12" if user.time_format == TimeFormat.TWELVE else "h23",
+        ),
         epoch=queries.epoch(),
+        build=build_id(),
         writer=writer_of(user),
         conversation=conversation,
         conversations=[row.conversation for row in get_sidebar(request).rows],
@@ -138,4 +109,5 @@ def page_data(request: HttpRequest, conversation: OpenConversation | None) -> Pa
             sign_in=reverse("accounts:sign_in"),
         ),
         limits=PageLimits(body=limits.BODY_MAX),
+        offline_reading=settings.OFFLINE_READING,
     )

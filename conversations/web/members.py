@@ -30,8 +30,7 @@ def members(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """GET: list the members; `q` searches for others. POST `people`: add them."""
     user = current_user(request)
     membership = access.member_of(user, conversation_id)
-    if membership.conversation.is_direct:
-        raise ChatError("direct_fixed")
+    access.require("list-members", membership)
     error: ChatError | None = None
     if request.method == "POST":
         try:
@@ -56,23 +55,25 @@ def _members_page(
     request: HttpRequest, membership: Membership, error: ChatError | None = None
 ) -> HttpResponse:
     conversation = membership.conversation
-    can_add = access.can_manage(membership) and not conversation.is_archived
+    can = access.can(membership)
     text = request.GET.get("q", "")[:NAME_MAX]
     pages = Paginator(queries.members(conversation), MEMBERS_PAGE)
     shown = pages.get_page(request.GET.get("page"))
     found: list[User] = []
-    if can_add:
+    if "add" in can:
         found = search_people(request, text, limit=PEOPLE_FOUND, exclude_members_of=conversation)
     told = queries.shows_presence(pages.count)
-    here = online_users([each.user_id for each in shown]) if told else set()
+    here: set[int] = set()
+    if told:  # the reader is online, too, though their socket may open after this page
+        here = online_users([each.user_id for each in shown]) | {membership.user_id}
     context = {
         "conversation": conversation,
-        "title": conversation.name,
+        "title": queries.title(conversation, membership.user),
         "page": shown,
         "shows_presence": told,
         "rows": [_member_row(membership, each, here) for each in shown],
-        "can_add": can_add,
-        "removals": queries.removals(conversation) if access.can_manage(membership) else [],
+        "can": can,
+        "removals": queries.removals(conversation) if "allow-to-join" in can else [],
         "q": text,
         "found": found,
         "chosen": parse_ids(request.POST.getlist("people")),
@@ -82,7 +83,6 @@ def _members_page(
 
 
 def _member_row(mine: Membership, membership: Membership, online: set[int]) -> dict[str, Any]:
-    editable = not mine.conversation.is_archived
     roles = [
         (role, label)
         for role, label in Membership.Role.choices
@@ -94,7 +94,7 @@ def _member_row(mine: Membership, membership: Membership, online: set[int]) -> d
         "user": membership.user,
         "is_me": is_me,
         "is_online": membership.user.is_active and membership.user_id in online,
-        "roles": roles if editable and len(roles) > 1 else [],
+        "roles": roles if len(roles) > 1 else [],
         "can_remove": not is_me and access.can_remove(mine, membership),
     }
 

@@ -1,4 +1,4 @@
-"""The user's own membership: joining, leaving, read marks, notification level."""
+"""The user's own membership: joining, leaving, read marks, notification level, favourites."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
 from conversations import access, actions, limits, queries
+from conversations.models import Membership
 from conversations.web.settings import redirect_to, run_action
 from conversations.web.signed_in import member_view, parse_id, parse_ids, safe_next
 
@@ -28,10 +29,12 @@ def join(request: HttpRequest, conversation_id: int) -> HttpResponse:
 def leave(request: HttpRequest, conversation_id: int) -> HttpResponse:
     membership = access.member_of(current_user(request), conversation_id)
 
-    def go() -> None:
-        actions.leave(current_user(request), conversation_id)
+    next_owner = parse_id(request.POST.get("owner"), least=1)
 
-    name = membership.conversation.name
+    def go() -> None:
+        actions.leave(current_user(request), conversation_id, next_owner=next_owner)
+
+    name = queries.title(membership.conversation, membership.user)
     left = _("You left “%(name)s”.") % {"name": name}
     home = SeeOther(reverse("conversations:home"))
     return run_action(request, conversation_id, go, left, to=home)
@@ -64,11 +67,12 @@ def leave_many(request: HttpRequest) -> HttpResponse:
 
 
 def _leave_each(request: HttpRequest, ids: list[int]) -> HttpResponse:
-    """Leave each group separately: if one fails (for its last owner), the others are still left."""
+    """Leave each group separately: if one fails, the others are still left."""
     left = 0
     for conversation_id in dict.fromkeys(ids):
         try:
-            name = access.member_of(current_user(request), conversation_id).conversation.name
+            membership = access.member_of(current_user(request), conversation_id)
+            name = queries.title(membership.conversation, membership.user)
             actions.leave(current_user(request), conversation_id)
         except ChatError as error:
             if error.code != "not_found":  # not_found: already left, in another window
@@ -106,10 +110,36 @@ def unread(request: HttpRequest, conversation_id: int) -> HttpResponse:
 @member_view("POST")
 def level(request: HttpRequest, conversation_id: int) -> HttpResponse:
     chosen = request.POST.get("level", "")
+    settings = redirect_to(conversation_id, "settings").url
     return run_action(
         request,
         conversation_id,
         lambda: actions.set_level(current_user(request), conversation_id, chosen),
         _("Saved."),
-        to=redirect_to(conversation_id, "settings"),
+        to=SeeOther(safe_next(request, settings)),
     )
+
+
+@member_view("POST")
+def favourite(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Add a conversation to the favourites with `on=1`, else remove it."""
+    is_on = request.POST.get("on") == "1"
+    actions.set_favourite(current_user(request), conversation_id, is_on)
+    return SeeOther(safe_next(request, redirect_to(conversation_id).url))
+
+
+@member_view("GET")
+def options(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """What the reader can do with a conversation in the list. Scripts show it as a menu (row_menu.js)."""
+    user = current_user(request)
+    with access.reading(user, conversation_id) as membership:
+        conversation = membership.conversation
+        context = {
+            "conversation": conversation,
+            "membership": membership,
+            "title": queries.title(conversation, user),
+            "is_muted": membership.level == Membership.Level.NOTHING,
+            "is_unread": membership.last_read_seq < conversation.last_seq,
+            "can_leave": access.allows("leave", membership),
+        }
+        return render(request, "conversations/options.html", context)

@@ -40,7 +40,6 @@ def actions_page(
     error: ChatError | None = None,
 ) -> HttpResponse:
     """`emoji`: a reaction that was rejected with `error`."""
-    can_post = access.can_post(membership)
     conversation_url = reverse("conversations:conversation", args=[found.conversation_id])
     mine = found.reactions.filter(user_id=membership.user_id)
     reacted = set(mine.values_list("emoji", flat=True))
@@ -48,10 +47,11 @@ def actions_page(
         "message_row": found,
         "back": message_url(found),
         "reply_url": f"{conversation_url}?reply_to={found.pk}#composer",
-        "can_react": access.can_react(membership, found),
-        "can_reply": can_post,
-        "can_edit": can_post and access.can_edit(membership, found),
-        "can_delete": can_post and access.can_delete(membership, found),
+        "can_reply": access.allows("reply", membership),
+        **{
+            f"can_{action}": access.message_refusal(action, membership, found) is None
+            for action in ("react", "edit", "delete")
+        },
         "choices": [
             *((each, each in reacted) for each in QUICK_EMOJI),
             *((each, True) for each in sorted(reacted.difference(QUICK_EMOJI))),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, with_status
-from conversations import access, actions, limits
+from conversations import access, actions, capabilities, limits
 from conversations.content import Content
 from conversations.models import Message
 from conversations.web.conversation_page import Composer, conversation_page, message_url
@@ -30,12 +32,24 @@ def send(request: HttpRequest, conversation_id: int) -> HttpResponse:
     user = current_user(request)
     composer = Composer.posted(request.POST)
     try:
-        content = Content.from_form(request.POST)
+        content = _content_of(request, composer)
         sent = actions.send_content(user, conversation_id, content, key=composer.key)
     except ChatError as error:
         return _send_error_page(request, conversation_id, composer, error)
     actions.mark_read(user, conversation_id, sent.message.seq)
     return SeeOther(reverse("conversations:conversation", args=[conversation_id]))
+
+
+def _content_of(request: HttpRequest, composer: Composer) -> Content:
+    """Return what was sent, with files that came with the form itself. If the form is shown again, it has
+    them."""
+    content = Content.from_form(request.POST)
+    for name, part in capabilities.claimed_parts().items():
+        if sent := request.FILES.getlist(name):
+            made = part.from_form(current_user(request), composer.key, sent)
+            content = msgspec.structs.replace(content, **{name: (*getattr(content, name), *made)})
+            composer.values[name] = msgspec.json.encode(getattr(content, name)).decode()
+    return content
 
 
 def _send_error_page(
@@ -48,7 +62,7 @@ def _send_error_page(
         composer.cancel_reply()
     try:
         with access.reading(current_user(request), conversation_id) as membership:
-            if membership.conversation.is_archived:
+            if not access.allows("send", membership):
                 return unsent(request, composer.body, error)
             return with_status(conversation_page(request, membership, composer), error)
     except ChatError:
@@ -66,14 +80,16 @@ def edit(request: HttpRequest, message_id: int) -> HttpResponse:
     user = current_user(request)
     body = request.POST.get("body", "")
     if request.method == "POST":
-        base = {"base": _base(request.POST["edited_at"])} if "edited_at" in request.POST else {}
+        base: dict[str, Any] = {}
+        if "edited_at" in request.POST:
+            base["base"] = _base(request.POST["edited_at"])
         try:
             edited = actions.edit_message(user, message_id, body, **base)
             return SeeOther(message_url(_with_conversation(edited)))
         except ChatError as error:
             return _edit_error_page(request, message_id, body, error)
     message, membership = access.message_for(user, message_id)
-    if chat_error := _action_error(message, allowed=access.can_edit(membership, message)):
+    if chat_error := access.message_refusal("edit", membership, message):
         raise chat_error
     return _edit_page(request, message, message.body, timestamp(message.edited_at))
 
@@ -97,7 +113,7 @@ def _edit_error_page(
         message, membership = access.message_for(current_user(request), message_id)
     except ChatError:
         return unsent(request, body, error)
-    if not access.can_edit(membership, message) or membership.conversation.is_archived:
+    if access.message_refusal("edit", membership, message):
         return unsent(request, body, error)
     if isinstance(error, actions.EditConflictError):
         # The user now sees the other version, so saving again overwrites it.
@@ -141,7 +157,7 @@ def delete(request: HttpRequest, message_id: int) -> HttpResponse:
     message, membership = access.message_for(user, message_id)
     if message.is_deleted:
         return SeeOther(message_url(message))
-    if error := _action_error(message, allowed=access.can_delete(membership, message)):
+    if error := access.message_refusal("delete", membership, message):
         raise error
     context = {
         "message_row": message,
@@ -164,20 +180,11 @@ def react(request: HttpRequest, message_id: int) -> HttpResponse:
         message = _with_conversation(action(user, message_id, emoji))
     except ChatError as error:
         found, membership = access.message_for(user, message_id)
-        if not access.can_react(membership, found):
+        if access.message_refusal("react", membership, found):
             raise
         return actions_page(request, found, membership, emoji=emoji, error=error)
     page = safe_next(request, message_url(message)).partition("#")[0]
     return SeeOther(f"{page}#m{message.pk}")
-
-
-def _action_error(message: Message, *, allowed: bool) -> ChatError | None:
-    """Return the error that the action would raise, to show it instead of a form."""
-    if message.conversation.is_archived:
-        return ChatError("archived")
-    if message.is_deleted:
-        return ChatError("deleted")
-    return None if allowed else ChatError("not_allowed")
 
 
 def _with_conversation(message: Message) -> Message:

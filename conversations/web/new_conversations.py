@@ -17,7 +17,7 @@ from conversations import actions
 from conversations.web.forms import ConversationForm
 from conversations.web.people_search import PEOPLE_FOUND, search_people
 from conversations.web.settings import redirect_to
-from conversations.web.signed_in import member_view, parse_id, parse_ids
+from conversations.web.signed_in import member_view, parse_ids
 
 
 @member_view("GET", "POST")
@@ -68,23 +68,36 @@ def _people_to_choose(request: HttpRequest, chosen: list[int]) -> dict[str, Any]
 
 @member_view("GET", "POST")
 def new_direct(request: HttpRequest) -> HttpResponse:
+    """Message one person, with their own button, or all who are ticked. Searching is another button of the
+    same form, so that they stay ticked."""
     user = current_user(request)
     error: ChatError | None = None
     if request.method == "POST":
         try:
-            other = parse_id(request.POST.get("user"), least=1)
-            if other is None:
-                raise ChatError("invalid", _("Choose someone to message."))
-            return redirect_to(actions.open_direct(user, other).pk)
+            if "find" not in request.POST:
+                return redirect_to(actions.open_with(user, _people_to_message(request)).pk)
         except ChatError as chat_error:
             error = chat_error
-    text = request.GET.get("q", "")[:NAME_MAX]
-    found = search_people(request, text, limit=PEOPLE_FOUND + 1)
+    text = request.POST.get("q", request.GET.get("q", ""))[:NAME_MAX]
+    chosen = list(active_users(parse_ids(request.POST.getlist("people"))[:100]).exclude(pk=user.pk))
+    out = {user.pk, *(person.pk for person in chosen)}
+    found = search_people(request, text, limit=PEOPLE_FOUND + len(out))
     context = {
         "q": text,
-        "found": [person for person in found if person.pk != user.pk][:PEOPLE_FOUND],
-        "more": len(found) > PEOPLE_FOUND,
+        "chosen": chosen,
+        "found": [person for person in found if person.pk not in out][:PEOPLE_FOUND],
+        "more": len(found) >= PEOPLE_FOUND + len(out),
         "error": error.detail if error else "",
     }
     page = render(request, "conversations/new_direct.html", context)
     return with_status(page, error) if error else page
+
+
+def _people_to_message(request: HttpRequest) -> list[int]:
+    if "user" in request.POST:
+        ids = parse_ids(request.POST.getlist("user"))
+    else:
+        ids = parse_ids(request.POST.getlist("people"))
+    if not ids:
+        raise ChatError("invalid", _("Choose someone to message."))
+    return ids

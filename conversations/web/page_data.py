@@ -14,6 +14,7 @@ class Me(PersonOut, frozen=True):
     """The reader."""
 
     time_zone: str
+    hour_cycle: Annotated[str, msgspec.Meta(description="Of times: `h12` or `h23`.")]
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Participant(msgspec.Struct, frozen=True):
 
     id: int
     name: str
+    hue: int
     seq: Annotated[int, msgspec.Meta(description="Their read mark.")]
     since: Annotated[
         int, msgspec.Meta(description="Earlier messages don't count as seen by this person.")
@@ -37,8 +39,11 @@ class OpenConversation(msgspec.Struct, frozen=True):
     last_read_seq: int
     archived: bool
     permissions: Annotated[
-        dict[str, list[str]],
-        msgspec.Meta(description="Role -> what it can do, see access.permissions()."),
+        dict[str, dict[str, str]],
+        msgspec.Meta(description="Role -> word -> setting, see access.words_by_role()."),
+    ]
+    in_archive: Annotated[
+        list[str], msgspec.Meta(description="The words that remain while it is archived.")
     ]
     members: Annotated[
         list[Participant] | None,
@@ -63,6 +68,7 @@ class PageLimits(msgspec.Struct, frozen=True):
 class PageData(msgspec.Struct, frozen=True):
     user: Me
     epoch: str
+    build: Annotated[str, msgspec.Meta(description="Of the scripts, styles and templates.")]
     writer: Annotated[str, msgspec.Meta(description="See writer_of() in layout.py.")]
     conversation: Annotated[
         OpenConversation | None, msgspec.Meta(description="Null on pages without one.")
@@ -72,6 +78,9 @@ class PageData(msgspec.Struct, frozen=True):
     ]
     urls: Urls
     limits: PageLimits
+    offline_reading: Annotated[
+        bool, msgspec.Meta(description="Messages may be kept for reading offline.")
+    ]
 
 
 def encode_for_html(data: PageData) -> str:

@@ -14,9 +14,11 @@ from django.utils.translation import ngettext
 from conversations import queries
 from conversations.models import Membership, Message
 from conversations.realtime.presence import online_users
+from conversations.web.avatars import small_avatar_of
 from conversations.web.page_data import Participant
-from conversations.web.timeline import Entry, MessageRow, ReadReceipt
+from conversations.web.timeline import Entry, MessageRow, ReadReceipt, join_names
 
+FACES_SHOWN = 4
 NAMES_SHOWN = 3  # in a read receipt; if there are more people, two names and a number
 
 
@@ -88,7 +90,10 @@ def read_receipt(participants: Participants, message: Message) -> ReadReceipt | 
         if other.last_read_seq >= message.seq and other.joined_at <= message.created_at
     ]
     names = [reader.user.name for reader in readers]
-    return ReadReceipt(_receipt_text(participants, names), ", ".join(names))
+    shown = min(len(readers), FACES_SHOWN)
+    faces = [small_avatar_of(reader.user) for reader in readers[:shown]]
+    more = len(readers) - shown
+    return ReadReceipt(_receipt_text(participants, names), ", ".join(names), faces, more)
 
 
 def _receipt_text(participants: Participants, names: list[str]) -> str:
@@ -102,15 +107,7 @@ def _receipt_text(participants: Participants, names: list[str]) -> str:
     if more > 1:
         rest = ngettext("%(count)d more", "%(count)d more", more) % {"count": more}
         shown = [*names[: NAMES_SHOWN - 1], rest]
-    return _("Seen by %(names)s") % {"names": _join_names(shown)}
-
-
-def _join_names(names: list[str]) -> str:
-    """Return "Bob, Carol and Dan"."""
-    if len(names) == 1:
-        return names[0]
-    both = {"names": ", ".join(names[:-1]), "last": names[-1]}
-    return _("%(names)s and %(last)s") % both
+    return _("Seen by %(names)s") % {"names": join_names(shown)}
 
 
 def participants_data(participants: Participants, last: Message | None) -> list[Participant] | None:
@@ -121,6 +118,7 @@ def participants_data(participants: Participants, last: Message | None) -> list[
         Participant(
             id=other.user_id,
             name=other.user.name,
+            hue=other.user.hue,
             seq=other.last_read_seq,
             since=last.seq if last and other.joined_at > last.created_at else 0,
             online=other.user_id in participants.online,

@@ -1,7 +1,7 @@
 """Chatty as an installed app: manifest, service worker, offline page, share target, notifications.
 
-Manifest, service worker and offline page are the same for everyone. They need neither the database nor a
-signed-in user.
+Manifest, service worker and offline page are the same for everyone with the same language. They need neither
+the database nor a signed-in user.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
@@ -20,19 +21,24 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from chatty.assets.build import build_id
+from chatty.assets.static_files import CORE_STYLE_PARTS
+from conversations import limits
+from conversations.models import Conversation
+from conversations.web import script_templates
+from conversations.web.conversation_page import Composer
 from conversations.web.forms import LEVELS
 from conversations.web.layout import get_sidebar
+from conversations.web.sidebar import BLANK_ITEM, Sidebar
 from conversations.web.signed_in import member_view
 
-# The files of the offline page. It requests them with "?offline", so that the service worker can serve just
-# these from its cache and doesn't handle the files of other pages.
+# The files of the offline page, and its modules. It requests them with this query, so that the service worker
+# can serve just these from its cache and doesn't handle the files of other pages.
+_QUERY = "?offline"
 OFFLINE_FILES = (
-    "css/reset.css",
-    "css/tokens.css",
-    "css/base.css",
-    "css/components/controls.css",
-    "css/utilities.css",
-    "css/components/card.css",
+    *CORE_STYLE_PARTS,
+    "css/components/files.css",
+    "css/components/attach.css",
     "js/offline.js",
     "img/favicon.svg",
 )
@@ -63,7 +69,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
                 {**_image("img/icon-maskable-512.png", "512x512"), "purpose": "maskable"},
             ],
             "shortcuts": [
-                {"name": _("New direct message"), "url": reverse("conversations:direct")},
+                {"name": _("New message"), "url": reverse("conversations:direct")},
                 {"name": _("New conversation"), "url": reverse("conversations:new")},
             ],
             "share_target": {
@@ -93,25 +99,66 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 
 
 def _worker() -> str:
-    page = render_to_string("offline.html", {"files": _offline_files()})
+    draw = _draw_worker.__wrapped__ if settings.DEBUG else _draw_worker
+    return draw(translation.get_language(), settings.OFFLINE_READING)
+
+
+@lru_cache(maxsize=8)
+def _draw_worker(language: str | None, has_frame: bool) -> str:
+    """`language`: the active one."""
+    page = _offline_page(None)
     version = hashlib.blake2s(page.encode(), digest_size=8).hexdigest()
+    modules: list[str] = []
+    if has_frame:
+        modules += script_templates.module_urls(_QUERY).values()
+        # The page can be in another language than this request, which browsers make on their own.
+        modules += [url + _QUERY for url in script_templates.urls()]
     kept = {
         "version": version,
         "page": reverse("conversations:offline"),
-        "files": list(_offline_files().values()),
+        "files": list(dict.fromkeys([*_offline_files().values(), *modules])),
+        "leave": resolve_url("accounts:sign_out"),
     }
     return render_to_string("service_worker.js", {"kept": json.dumps(kept)})
 
 
 @lru_cache(maxsize=1)
 def _offline_files() -> dict[str, str]:
-    return {path: f"{static(path)}?offline" for path in OFFLINE_FILES}
+    paths = {
+        f"{static(path)}{_QUERY}": path for path in OFFLINE_FILES
+    }  # several styles are one file
+    return {path: url for url, path in paths.items()}
 
 
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
     """The page that the service worker caches and shows when a page can't be loaded."""
-    return render(request, "offline.html", {"files": _offline_files()})
+    return HttpResponse(_offline_page(request))
+
+
+def _offline_page(request: HttpRequest | None) -> str:
+    """Without a request, it has no nonce. It never depends on anything else of the request."""
+    context = {"request": request, "files": _offline_files()}
+    if not settings.OFFLINE_READING:
+        return render_to_string("offline.html", context)
+    blank = _blank_conversation() | {"page_base": "offline.html", "has_frame": True}
+    blank |= {"build": build_id(), "blank_sidebar": Sidebar([BLANK_ITEM], more=False, folds={})}
+    return render_to_string("conversations/conversation.html", context | blank)
+
+
+def _blank_conversation() -> dict[str, Any]:
+    """The context of a conversation without anything in it, for scripts to fill in."""
+    conversation = Conversation(pk=0, kind=Conversation.Kind.GROUP)
+    return {
+        "conversation": conversation,
+        "title": "{name}",
+        "url": reverse("conversations:conversation", args=[0]),
+        "members_count": 0,
+        "unread": {"count": 0, "url": ""},
+        "has_older": True,
+        "composer": Composer(key=""),
+        "body_max": limits.BODY_MAX,
+    }
 
 
 @member_view("GET")

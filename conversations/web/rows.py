@@ -42,11 +42,17 @@ def _words(language: str | None) -> dict[str, str]:
         "more": _("More"),
         "deleted": _("Message deleted"),
         "edited": _("edited"),
+        "jump": _("Jump to a date"),
+        "show_more": _("Show more"),
+        "show_less": _("Show less"),
         "new": _("New"),
         "new_messages": _("New messages"),
         "online": _("Online:"),
         "archived": _("archived"),
         "unread": _("unread"),
+        "mentions": _("mentions"),
+        "muted": _("muted"),
+        "options": _("Options"),
     }
 
 

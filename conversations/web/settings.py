@@ -15,8 +15,10 @@ from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, add_form_error, with_status
 from conversations import access, actions, queries
 from conversations.models import Membership
-from conversations.web.forms import ConversationForm, DeleteForm, LevelForm
+from conversations.web.forms import ConversationForm, DeleteForm, LevelForm, PermissionsForm
 from conversations.web.signed_in import member_view
+
+SUCCESSORS_SHOWN = 100
 
 
 def redirect_to(conversation_id: int, page: str = "conversation") -> SeeOther:
@@ -49,8 +51,31 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect_to(conversation_id, "settings")
 
 
+@member_view("POST")
+def permissions(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Change what everyone can do and what only admins can do, and slow mode."""
+    membership = access.member_of(current_user(request), conversation_id)
+    form = PermissionsForm(request.POST, conversation=membership.conversation)
+    try:
+        access.require("change-permissions", membership)
+        if not form.is_valid():
+            raise ChatError("invalid")
+        changed = {k: v for k, v in form.cleaned_data.items() if k in form.changed_data}
+        actions.update_conversation(membership.user, conversation_id, **changed)
+    except ChatError as error:
+        if error.code != "invalid":
+            messages.error(request, error.detail)
+        page = _settings_page(request, membership, permissions_form=form)
+        return with_status(page, error)
+    messages.success(request, _("Saved."))
+    return redirect_to(conversation_id, "settings")
+
+
 def _settings_page(
-    request: HttpRequest, membership: Membership, form: ConversationForm | None = None
+    request: HttpRequest,
+    membership: Membership,
+    form: ConversationForm | None = None,
+    permissions_form: PermissionsForm | None = None,
 ) -> HttpResponse:
     """`form`: a rejected form to show again, even if the user can't manage the conversation any more."""
     conversation = membership.conversation
@@ -63,8 +88,9 @@ def _settings_page(
         # The original values, kept after a rejection: changes are detected by comparing with these.
         "was": {name: request.POST.get(f"was_{name}", value) for name, value in now.items()},
         "level_form": LevelForm(level=membership.level, is_direct=conversation.is_direct),
-        "can_manage": access.can_manage(membership),
-        "can_delete": access.can_delete_conversation(membership),
+        "can": access.can(membership),
+        "permissions_form": permissions_form or PermissionsForm(conversation=conversation),
+        "successors": actions.successors(membership)[:SUCCESSORS_SHOWN],
     }
     return render(request, "conversations/settings.html", context)
 
@@ -92,9 +118,7 @@ def unarchive(request: HttpRequest, conversation_id: int) -> HttpResponse:
 @member_view("GET", "POST")
 def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     membership = access.member_of(current_user(request), conversation_id)
-    if not access.can_delete_conversation(membership):
-        raise ChatError("not_allowed")
-    conversation = membership.conversation
+    conversation = access.require("delete", membership)
     form = DeleteForm(
         request.POST if request.method == "POST" else None, expected=conversation.name
     )

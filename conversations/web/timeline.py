@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import ClassVar
 
@@ -18,12 +18,20 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from conversations import wire
+from accounts.models import TimeFormat
+from conversations import notices, wire
 from conversations.models import Membership, Message
 from conversations.web.avatars import NO_AVATAR, Avatar, avatar_of
+from conversations.web.files import FileRow, file_row, is_gallery
 
 GROUP_WITHIN = timedelta(minutes=5)
 
+RUN_NAMES = 2  # of a run of notices; if there are more than three people, these and a number
+
+LONG_LETTERS = 1_500  # in units of UTF-16, as scripts count them
+LONG_LINES = 20
+
+_MENTION = re.compile(r'<span class="mention" data-people="([\d ]+)">')
 # Messages of a few emoji are shown larger. Arrows and other signs don't count as emoji here.
 _ONLY_EMOJI = re.compile(
     "[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff\\s]{1,24}"
@@ -50,6 +58,8 @@ class Notice:
     created: str
     clock: str
     text: str
+    summary: str = ""  # of a run of notices that begins with this one and is shown as one line
+    is_folded: bool = False  # within such a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +81,13 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class ReadReceipt:
-    """Who has seen a message. `text`: a short version, "" if no one has. `names`: all names."""
+    """Who has seen a message. `text`: a short version, "" if no one has. `names`: all names. `faces`: the
+    first people, with one initial each. `more`: how many others there are."""
 
     text: str
     names: str
+    faces: list[Avatar]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +105,14 @@ class MessageRow:
     is_deleted: bool = False
     is_edited: bool = False
     only_emoji: bool = False
+    is_long: bool = False
     mentions_me: bool = False
     archived: bool = False
     reply: Quote | None = None
     reactions: list[Chip] = field(default_factory=list)
+    files: list[FileRow] = field(default_factory=list)
+    has_files: bool = False
+    is_gallery: bool = False  # several pictures, and nothing else
     receipt: ReadReceipt | None = None
 
 
@@ -115,22 +132,31 @@ BLANK_MESSAGE = MessageRow(
     reply=Quote(id=0, author_id="", author="", text="", deleted=False),
     reactions=[Chip(emoji="", count=0, is_mine=False, names="")],
     is_edited=True,
+    is_long=True,
+    has_files=True,
 )
 
 
 def entries(
-    messages: Sequence[Message], membership: Membership, *, first_unread: int | None
+    messages: Sequence[Message],
+    membership: Membership,
+    *,
+    first_unread: int | None,
+    folds: bool = True,
 ) -> list[Entry]:
     """Return the entries for a page of messages (oldest first), in the active time zone.
 
-    `first_unread`: the seq before which to insert the New line, if it is on this page.
+    `first_unread`: the seq before which to insert the New line, if it is on this page. `folds`: whether runs
+    of notices are shown as one.
     """
     result: list[Entry] = []
     today = timezone.localdate()
-    reader = _Reader(membership.user_id, membership.conversation.is_archived)
+    user = membership.user
+    reader = _Reader(user.pk, membership.conversation.is_archived, user.time_format)
     avatars: dict[int | None, Avatar] = {}
     day: date | None = None
     before: Message | None = None  # the message that the next one may continue
+    run: list[Message] = []  # the notices at the end of `result` that are shown as one
     for message in messages:
         at = timezone.localtime(message.created_at)
         if at.date() != day:
@@ -139,6 +165,9 @@ def entries(
         if message.seq == first_unread:
             before = None
             result.append(NewLine())
+        if run and (isinstance(result[-1], Day | NewLine) or not _is_same_run(run[-1], message)):
+            _fold(result, run)
+            run = []
         if message.is_text:
             avatar = avatars.get(message.author_id)
             if avatar is None:
@@ -147,9 +176,52 @@ def entries(
             result.append(_message_row(message, reader, avatar, at, is_continued=goes_on))
             before = message
         else:
-            result.append(_notice(message, at))
+            result.append(_notice(message, at, reader.time_format))
             before = None
+            if folds and _person_of_run(message):
+                run.append(message)
+    _fold(result, run)
     return result
+
+
+def _person_of_run(message: Message) -> str:
+    author = message.author.name if message.author else None
+    return notices.person_of_run(message.kind, author=author, data=message.data or {})
+
+
+def _is_same_run(before: Message, message: Message) -> bool:
+    is_same = before.kind == message.kind and bool(_person_of_run(message))
+    return is_same and (message.kind in ("joined", "left") or before.author_id == message.author_id)
+
+
+def _fold(entries: list[Entry], run: list[Message]) -> None:
+    """Show the notices of a run as one. They are the last ones, perhaps with a day or New line after them."""
+    if len(run) < 2:
+        return
+    names = list(dict.fromkeys(_person_of_run(message) for message in run))
+    several, more = len(names) > 1, len(names) - RUN_NAMES
+    if more > 1:
+        rest = ngettext("%(count)d other", "%(count)d others", more) % {"count": more}
+        names = [*names[:RUN_NAMES], rest]
+    first = run[0]
+    author = first.author.name if first.author else None
+    people = join_names(names)
+    summary = notices.sentence_of_run(first.kind, people, author=author, several=several)
+    ids = {message.pk for message in run}
+    for index, entry in enumerate(entries):
+        if isinstance(entry, Notice) and entry.id in ids:
+            is_first = entry.id == first.pk
+            entries[index] = replace(
+                entry, **({"summary": summary} if is_first else {"is_folded": True})
+            )
+
+
+def join_names(names: list[str]) -> str:
+    """Return "Bob, Carol and Dan"."""
+    if len(names) == 1:
+        return names[0]
+    both = {"names": ", ".join(names[:-1]), "last": names[-1]}
+    return _("%(names)s and %(last)s") % both
 
 
 def day_label(day: date, today: date) -> str:
@@ -162,8 +234,21 @@ def day_label(day: date, today: date) -> str:
     return date_format(day, pattern)
 
 
+def clock_text(at: datetime, time_format: str) -> str:
+    """Return "15:38", or "3:38 pm" if someone prefers it. The former is usual in all our languages."""
+    if time_format != TimeFormat.TWELVE:
+        return f"{at:%H:%M}"
+    return f"{at.hour % 12 or 12}:{at:%M} {'am' if at.hour < 12 else 'pm'}"
+
+
 def is_only_emoji(body: str) -> bool:
     return bool(_ONLY_EMOJI.fullmatch(body))
+
+
+def is_long(body: str) -> bool:
+    """Whether only the beginning of a message is shown at first. It is always more than that."""
+    units = len(body) + sum(each > "\uffff" for each in body)
+    return units > LONG_LETTERS or body.count("\n") >= LONG_LINES
 
 
 def quote(message: Message) -> Quote:
@@ -180,12 +265,12 @@ def _is_continued(message: Message, before: Message | None) -> bool:
     )
 
 
-def _notice(message: Message, at: datetime) -> Notice:
+def _notice(message: Message, at: datetime, time_format: str) -> Notice:
     return Notice(
         id=message.pk,
         seq=message.seq,
         created=wire.timestamp(message.created_at) or "",
-        clock=f"{at:%H:%M}",
+        clock=clock_text(at, time_format),
         text=wire.notice_text(message),
     )
 
@@ -194,6 +279,7 @@ def _notice(message: Message, at: datetime) -> Notice:
 class _Reader:
     id: int
     archived: bool  # the conversation
+    time_format: str
 
 
 def _message_row(
@@ -201,24 +287,37 @@ def _message_row(
 ) -> MessageRow:
     """`at`: when it was sent, in the active time zone."""
     alive = not message.is_deleted
+    mentions_me = reader.id in (message.mentions or ())
     return MessageRow(
         message=message,
         id=message.pk,
         seq=message.seq,
         author=author,
         created=wire.timestamp(message.created_at) or "",
-        clock=f"{at:%H:%M}",
-        html=message.html,
+        clock=clock_text(at, reader.time_format),
+        html=_with_my_mentions(message.html, reader.id) if mentions_me else message.html,
         is_own=message.author_id == reader.id,
         is_continued=is_continued,
         is_deleted=not alive,
         is_edited=alive and message.edited_at is not None,
         only_emoji=alive and is_only_emoji(message.body),
-        mentions_me=reader.id in (message.mentions or ()),
+        is_long=alive and is_long(message.body),
+        mentions_me=mentions_me,
         archived=reader.archived,
         reply=quote(message.reply_to) if alive and message.reply_to else None,
         reactions=_chips(message, reader.id) if alive and message.reacted else [],
+        files=[file_row(each) for each in message.files or ()],
+        has_files=bool(message.files),
+        is_gallery=is_gallery(message.files or ()),
     )
+
+
+def _with_my_mentions(html: str, user_id: int) -> str:
+    def marked(found: re.Match[str]) -> str:
+        is_mine = str(user_id) in found[1].split()
+        return found[0].replace("mention", "mention mention--me", 1) if is_mine else found[0]
+
+    return _MENTION.sub(marked, html)
 
 
 def _chips(message: Message, user_id: int) -> list[Chip]:

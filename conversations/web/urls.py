@@ -4,13 +4,16 @@ from django.urls import include, path
 
 from conversations.web import (
     conversation_page,
+    dates,
     help_page,
     home,
+    installation_page,
     members,
     membership,
     message_page,
     messages,
     new_conversations,
+    people,
     pwa,
     script_templates,
     settings,
@@ -21,9 +24,11 @@ app_name = "conversations"
 conversation = [
     path("", conversation_page.conversation, name="conversation"),
     path("messages/", messages.send, name="send"),
+    path("dates/", dates.dates, name="dates"),
     path("join/", membership.join, name="join"),
     path("leave/", membership.leave, name="leave"),
     path("settings/", settings.settings, name="settings"),
+    path("permissions/", settings.permissions, name="permissions"),
     path("archive/", settings.archive, name="archive"),
     path("unarchive/", settings.unarchive, name="unarchive"),
     path("delete/", settings.delete, name="delete"),
@@ -34,6 +39,8 @@ conversation = [
     path("read/", membership.read, name="read"),
     path("unread/", membership.unread, name="unread"),
     path("level/", membership.level, name="level"),
+    path("favourite/", membership.favourite, name="favourite"),
+    path("options/", membership.options, name="options"),
 ]
 
 message = [
@@ -56,10 +63,13 @@ urlpatterns = [
     path("help/", help_page.help_page, name="help"),
     path("share/", pwa.share, name="share"),
     path("settings/notifications/", pwa.notifications, name="notifications"),
+    path("settings/installation/", installation_page.installation, name="installation"),
+    path("settings/installation/test-mail/", installation_page.send_test_mail, name="test_mail"),
     path("c/browse/", home.browse, name="browse"),
     path("c/new/", new_conversations.new_group, name="new"),
     path("c/leave/", membership.leave_many, name="leave_many"),
     path("c/direct/", new_conversations.new_direct, name="direct"),
     path("c/<int:conversation_id>/", include(conversation)),
+    path("people/<int:user_id>/", people.person, name="person"),
     path("m/<int:message_id>/", include(message)),
 ]

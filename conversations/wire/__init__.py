@@ -13,10 +13,14 @@ from conversations.wire.conversations import (
     PublicConversationsOut,
     RemovalOut,
     RemovalsOut,
+    conversation_tag,
 )
+from conversations.wire.files import KINDS, FileOut
 from conversations.wire.messages import (
+    AuthorOut,
     ChangesOut,
     HistoryOut,
+    LastMessageOut,
     MessageOut,
     NoticeOut,
     QuoteOut,
@@ -24,6 +28,7 @@ from conversations.wire.messages import (
     changes_to_wire,
     excerpt,
     history_to_wire,
+    message_tag,
     message_to_wire,
     notice_text,
     reaction_groups,
@@ -31,10 +36,14 @@ from conversations.wire.messages import (
 )
 
 __all__ = [
+    "KINDS",
+    "AuthorOut",
     "ChangesOut",
     "ConversationOut",
     "ConversationsOut",
+    "FileOut",
     "HistoryOut",
+    "LastMessageOut",
     "MemberOut",
     "MembersOut",
     "MessageOut",
@@ -46,8 +55,10 @@ __all__ = [
     "RemovalOut",
     "RemovalsOut",
     "changes_to_wire",
+    "conversation_tag",
     "excerpt",
     "history_to_wire",
+    "message_tag",
     "message_to_wire",
     "notice_text",
     "reaction_groups",

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import msgspec
 
-from accounts.wire import PersonOut
+from accounts.wire import PersonOut, StatusOut
+from chatty.common.entity_tags import entity_tag
 from chatty.common.structs import NextPage
-from conversations.models import Conversation, Membership
+from conversations import permissions
+from conversations.models import Audience, Conversation, Membership
 from conversations.wire.choices import one_of
+from conversations.wire.messages import LastMessageOut
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -22,6 +25,10 @@ class ConversationOut(msgspec.Struct, frozen=True):
     kind: Annotated[str, one_of(Conversation.Kind)]
     access: Annotated[str, one_of(Conversation.Access)]
     name: Annotated[str, msgspec.Meta(description="In a direct message, the other person's name.")]
+    unnamed: Annotated[
+        bool,
+        msgspec.Meta(description="A group without a name. `name` lists the other members."),
+    ]
     topic: str
     version: Annotated[
         int, msgspec.Meta(description="Counts the changes in the conversation: see since_version.")
@@ -29,6 +36,10 @@ class ConversationOut(msgspec.Struct, frozen=True):
     last_seq: int
     last_read_seq: int
     last_text_at: _Instant
+    last: Annotated[
+        LastMessageOut | None,
+        msgspec.Meta(description="The message or notice with last_seq. Null if there is none."),
+    ]
     unread: Annotated[
         int,
         msgspec.Meta(
@@ -43,7 +54,19 @@ class ConversationOut(msgspec.Struct, frozen=True):
     ]
     role: Annotated[str, one_of(Membership.Role, "Your role.")]
     level: Annotated[str, one_of(Membership.Level, "Which messages you are notified of.")]
+    favourite: Annotated[bool, msgspec.Meta(description="You have it among your favourites.")]
     archived: bool
+    posting: Annotated[str, one_of(Audience, "Who can send messages.")]
+    adding: Annotated[str, one_of(Audience, "Who can add people.")]
+    inviting: Annotated[str, one_of(Audience, "Who can invite people.")]
+    renaming: Annotated[str, one_of(Audience, "Who can change name and topic.")]
+    slow_mode: Annotated[
+        int,
+        msgspec.Meta(description="Seconds between two messages of a member. 0: slow mode is off."),
+    ]
+    can: Annotated[
+        list[str], msgspec.Meta(description="What you can do now, see docs/permissions.md.")
+    ]
     other: Annotated[
         PersonOut | None,
         msgspec.Meta(
@@ -51,6 +74,18 @@ class ConversationOut(msgspec.Struct, frozen=True):
             "groups."
         ),
     ]
+    status: Annotated[StatusOut | None, msgspec.Meta(description="What that person is up to.")]
+
+
+def conversation_tag(conversation: ConversationOut | Conversation) -> str:
+    """Return the entity tag of a conversation. It changes with what PATCH can change."""
+    c = conversation
+    archived = c.is_archived if isinstance(c, Conversation) else c.archived
+    # A direct message has no settings, and is shown with the other person's name.
+    if c.kind != Conversation.Kind.GROUP:
+        return entity_tag(c.id, archived)
+    restrictions = (getattr(c, setting) for setting in permissions.settings())
+    return entity_tag(c.id, archived, c.name, c.topic, c.access, c.slow_mode, *restrictions)
 
 
 class ConversationsOut(msgspec.Struct, frozen=True):
@@ -88,6 +123,7 @@ class MemberOut(msgspec.Struct, frozen=True):
         int | None,
         msgspec.Meta(description="The last message they have read. Null in large conversations."),
     ]
+    status: StatusOut | None
     online: Annotated[
         bool | None,
         msgspec.Meta(description="They have Chatty open. Null in large conversations."),

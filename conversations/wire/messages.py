@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import unescape
 from itertools import takewhile
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from accounts.models import User
 from accounts.wire import PersonOut, person_to_wire
+from chatty.common.entity_tags import entity_tag
 from conversations import limits, markdown, notices
 from conversations.content import excerpt_of
 from conversations.models import Message
 from conversations.wire.choices import one_of
+from conversations.wire.files import FileOut
 
 if TYPE_CHECKING:
     from conversations.queries import Changes, History
@@ -67,6 +70,11 @@ class NoticeOut(msgspec.Struct, frozen=True):
     ]
 
 
+class AuthorOut(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+
+
 class MessageOut(msgspec.Struct, frozen=True):
     """A message, or a notice about something that happened in the conversation."""
 
@@ -99,9 +107,27 @@ class MessageOut(msgspec.Struct, frozen=True):
     edited_at: Moment | None
     deleted_at: Moment | None
     reactions: list[ReactionOut]
+    files: Annotated[
+        list[FileOut] | UnsetType, msgspec.Meta(description="Left out if there are none.")
+    ] = UNSET
 
 
-class HistoryOut(msgspec.Struct, frozen=True):
+class LastMessageOut(msgspec.Struct, frozen=True):
+    """The last message or notice of a conversation, in the words of MessageOut."""
+
+    seq: int
+    version: int
+    kind: Annotated[str, one_of(Message.Kind)]
+    author: AuthorOut | None
+    excerpt: Annotated[
+        str, msgspec.Meta(description="The beginning as one line. Empty if deleted, or a notice.")
+    ]
+    notice: NoticeOut | None
+    created_at: Moment
+    deleted_at: Moment | None
+
+
+class HistoryOut(msgspec.Struct, tag_field="type", tag="history", frozen=True):
     """A page of messages."""
 
     messages: Annotated[list[MessageOut], msgspec.Meta(description="Oldest first.")]
@@ -115,7 +141,7 @@ class HistoryOut(msgspec.Struct, frozen=True):
     has_newer: bool
 
 
-class ChangesOut(msgspec.Struct, frozen=True):
+class ChangesOut(msgspec.Struct, tag_field="type", tag="changes", frozen=True):
     """The messages that changed after a version."""
 
     messages: Annotated[list[MessageOut], msgspec.Meta(description="Sorted by version.")]
@@ -143,7 +169,7 @@ def changes_to_wire(changes: Changes, *, size: int | None = None) -> ChangesOut:
     version, more = changes.version, changes.more
     for message in changes.messages:
         if size is not None:
-            size -= len(message.body) + len(message.html) + 500
+            size -= len(message.body) + len(message.html) + 500 + 600 * len(message.files or ())
             if size < 0 and messages:
                 version, more = messages[-1].version, True
                 break
@@ -174,6 +200,7 @@ def message_to_wire(message: Message) -> MessageOut:
         reactions=[]
         if message.is_deleted or not message.is_text
         else reaction_groups(message.reacted, message.reactors),
+        files=message.files if message.files and not message.is_deleted else UNSET,
     )
 
 
@@ -214,8 +241,23 @@ def reaction_groups(
     ]
 
 
-def excerpt(message: Message) -> str:
-    """Return the beginning of a message as one line of plain text, for quotes.
+class HasExcerpt(Protocol):
+    """What excerpt() needs of a message. `html` and `body` can be empty if the excerpt is up to date."""
+
+    @property
+    def is_deleted(self) -> bool: ...
+    @property
+    def excerpt(self) -> str | None: ...
+    @property
+    def renderer(self) -> int | None: ...
+    @property
+    def html(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+
+
+def excerpt(message: HasExcerpt) -> str:
+    """Return the beginning of a message as one line of plain text, for quotes and lists.
 
     Includes list numbers. Empty only if the message is.
     """
@@ -292,3 +334,9 @@ def _quote(message: Message) -> QuoteOut | None:
         excerpt=excerpt(quoted),
         deleted=quoted.is_deleted,
     )
+
+
+def message_tag(message: Message) -> str:
+    """Return the entity tag of a message. It changes when the message is edited or deleted."""
+    edited = message.edited_at.isoformat() if message.edited_at else None
+    return entity_tag(message.pk, edited, message.is_deleted)

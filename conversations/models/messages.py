@@ -1,17 +1,7 @@
-"""Conversations, memberships and messages, with the invariants that the database enforces.
-
-Two numbers order everything. `seq` numbers the messages of a conversation: 1, 2, 3, without gaps, never
-reused. `version` counts the changes in a conversation: every change (a new message, an edit, a
-deletion, a reaction, a notice) takes the next number and stores it on the message it changed. Both
-counters are columns of the conversation row, which every writing transaction locks first. Numbers are
-therefore allocated in the order of the commits, and "what changed after version V" never misses a row.
-
-Models publish no events: only `actions` writes and publishes.
-"""
+"""Messages, reactions to them, and who opened private ones in the admin site."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,173 +12,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from conversations import limits
-
-
-def new_epoch() -> str:
-    return secrets.token_urlsafe(12)
-
-
-class Instance(models.Model):
-    """The single row about this installation.
-
-    `epoch` identifies the history that positions refer to. After restoring a backup it is changed
-    (`manage.py new_epoch`), so that clients discard positions that may be ahead of the restored rows.
-    """
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    epoch = models.CharField(max_length=32, default=new_epoch)
-    # Fingerprint of SECRET_KEY, see chatty/ops/databases.py; "" until the first start.
-    secret_fingerprint = models.CharField(max_length=120, default="", blank=True)
-    # /readyz writes this to check that the database is writable.
-    probed_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="instance_is_one_row")]
-
-    def __str__(self) -> str:
-        return self.epoch
-
-
-class Conversation(models.Model):
-    class Kind(models.TextChoices):
-        GROUP = "group", _("group")
-        DIRECT = "direct", _("direct")
-
-    class Access(models.TextChoices):
-        OPEN = "open", _("public: anyone here can join")
-        CLOSED = "closed", _("private: members only")
-
-    kind = models.CharField(max_length=8, choices=Kind, default=Kind.GROUP)
-    access = models.CharField(max_length=8, choices=Access, default=Access.CLOSED)
-    name = models.CharField(max_length=limits.NAME_MAX, blank=True)
-    topic = models.CharField(max_length=limits.TOPIC_MAX, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    created_at = models.DateTimeField()
-    archived_at = models.DateTimeField(null=True, blank=True)
-    # Set in the transaction that deletes it for everyone; its rows are removed in batches afterwards.
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_seq = models.PositiveBigIntegerField(default=0, editable=False)
-    version = models.PositiveBigIntegerField(default=0, editable=False)
-    last_text_at = models.DateTimeField(editable=False)  # the sidebar is sorted by this
-    # "3-8": the two user ids of a direct message, lower first. Unique, so that two people who start
-    # one at the same moment get the same conversation.
-    direct_key = models.CharField(max_length=48, null=True, unique=True, editable=False)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(kind="group", direct_key=None) & ~Q(name="")
-                | Q(kind="direct", access="closed", name="", topic="", archived_at=None),
-                name="conversation_kind_and_name",
-            ),
-            models.CheckConstraint(
-                condition=Q(access__in=["open", "closed"]), name="conversation_access_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(version__gte=F("last_seq")), name="conversation_version_not_below_seq"
-            ),
-        ]
-        indexes = [
-            # Browsing: public groups by name.
-            models.Index(
-                fields=["name", "id"],
-                condition=Q(access="open", archived_at=None, deleted_at=None),
-                name="conversation_browse",
-            ),
-            # Finds deleted conversations whose rows are not removed yet, including after a crash.
-            models.Index(
-                fields=["id"], condition=Q(deleted_at__isnull=False), name="conversation_to_purge"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name or f"#{self.pk}"
-
-    @property
-    def is_direct(self) -> bool:
-        return self.kind == self.Kind.DIRECT
-
-    @property
-    def is_open(self) -> bool:
-        return self.access == self.Access.OPEN
-
-    @property
-    def is_archived(self) -> bool:
-        return self.archived_at is not None
-
-
-class Membership(models.Model):
-    class Role(models.TextChoices):
-        OWNER = "owner", _("owner")
-        ADMIN = "admin", _("admin")
-        MEMBER = "member", _("member")
-
-    class Level(models.TextChoices):
-        ALL = "all", _("all messages")
-        MENTIONS = "mentions", _("mentions only")
-        NOTHING = "nothing", _("nothing")
-
-    conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="memberships"
-    )
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships"
-    )
-    role = models.CharField(max_length=8, choices=Role, default=Role.MEMBER)
-    joined_at = models.DateTimeField()
-    last_read_seq = models.PositiveBigIntegerField(default=0)
-    level = models.CharField(max_length=8, choices=Level, default=Level.ALL)
-    # Added by someone else and not opened yet. These have their own limits, so that being added never
-    # uses up the limit for conversations that people create and join themselves. The default is in the
-    # database too, because during an upgrade processes of the previous version still insert rows.
-    unopened = models.BooleanField(default=False, db_default=False)
-    # Increases with every change of the read mark, the level or the role, for the change feed.
-    clock = models.PositiveBigIntegerField(default=1, db_default=1, editable=False)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["conversation", "user"], name="membership_once"),
-            models.CheckConstraint(
-                condition=Q(role__in=["owner", "admin", "member"]), name="membership_role_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(level__in=["all", "mentions", "nothing"]), name="membership_level_known"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} in {self.conversation_id}"
-
-    @property
-    def is_owner(self) -> bool:
-        return self.role == self.Role.OWNER
-
-
-class Removal(models.Model):
-    """A person who was removed from a group. They can't join it again while this row exists.
-
-    Adding them back or allowing them to join deletes the row. Leaving creates none.
-    """
-
-    conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="removals"
-    )
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    # NULL if Chatty itself removed them.
-    removed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    removed_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["conversation", "user"], name="removal_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} removed from {self.conversation_id}"
+from conversations.models.conversations import Conversation
 
 
 class Message(models.Model):
@@ -207,6 +31,7 @@ class Message(models.Model):
         ACCESS = "access", _("access changed")
         ARCHIVED = "archived", _("archived")
         UNARCHIVED = "unarchived", _("unarchived")
+        PERMISSIONS = "permissions", _("permissions changed")
 
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="messages"
@@ -234,6 +59,8 @@ class Message(models.Model):
     data = models.JSONField(null=True)  # notices only: see notices.py
     # Ids of the mentioned members, looked up when the text was stored; NULL if there are none.
     mentions = models.JSONField(null=True)
+    # What clients get of its files (wire/files.py); NULL if there are none.
+    files = models.JSONField(null=True)
     reply_to = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="replies"
     )
@@ -262,7 +89,7 @@ class Message(models.Model):
             ),
         ]
         indexes = [
-            # Nearly always empty: see purge_excerpts() in actions/deletion.py. 3: markdown.EXCERPTS_SINCE.
+            # Nearly always empty: see find_former_excerpts(). 3: markdown.EXCERPTS_SINCE.
             models.Index(
                 fields=["id"],
                 condition=Q(excerpt__gt="") & (Q(renderer__lt=3) | Q(deleted_at__isnull=False)),

@@ -1,0 +1,144 @@
+"""The page on which administrators set up the installation, and what new people then find."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from accounts import installation
+from accounts.models import InstallationSettings, User
+from conversations import actions
+from conversations.models import Instance, Membership
+from tests.cast import PASSWORD
+from tests.html import one, parse, values, words
+
+pytestmark = pytest.mark.django_db
+PAGE = "/settings/installation/"
+SIGN_UP = {"name": "Mina", "email": "mina@example.org", "password": "seven slow ferries"}
+FORM = {"name": "Harbour", "welcome": "Ask Ann anything.", "sign_up": "open", "conversation": ""}
+
+
+@pytest.fixture
+def root(rita) -> Client:
+    rita.is_staff = rita.is_superuser = True
+    rita.save()
+    client = Client()
+    client.force_login(rita)
+    return client
+
+
+def test_administrator_finds_it_after_signing_in_until_it_was_saved(client, rita):
+    rita.is_staff = rita.is_superuser = True
+    rita.save()
+    form = {"email": rita.email, "password": PASSWORD}
+    assert client.post("/sign-in/", form).url == PAGE
+    asked_to = Client().get("/").url  # what someone who opens the first page is asked to do
+    assert Client().post(asked_to, form).url == PAGE
+    assert Client().post("/sign-in/", {**form, "next": "/help/"}).url == "/help/"
+    client.post(PAGE, FORM)
+    installation.forget()
+    assert Client().post("/sign-in/", form).url == "/"
+
+
+def test_only_administrators_can_use_it(root, client, bob):
+    client.force_login(bob)
+    assert client.get(PAGE).status_code == 403
+    assert client.post(PAGE, FORM).status_code == 403
+    assert client.post(f"{PAGE}test-mail/").status_code == 403
+    assert PAGE not in client.get("/settings/profile/").content.decode()
+    assert PAGE in root.get("/settings/profile/").content.decode()
+    assert "/admin/" in values(root.get("/settings/profile/"), "a", "href")
+
+
+def test_name_welcome_text_and_policy_are_stored(root, open_group):
+    assert root.post(PAGE, {**FORM, "conversation": open_group.pk}).status_code == 303
+    row = InstallationSettings.objects.get()
+    assert (row.name, row.welcome, row.sign_up) == ("Harbour", "Ask Ann anything.", "open")
+    assert Instance.objects.get().welcome_id == open_group.pk
+    installation.forget()
+    assert words(one(root.get(PAGE), ".sidebar__brand")) == "Harbour"
+    assert words(one(Client().get("/sign-up/"), "h1")) == "Join Harbour"
+
+
+def test_environment_wins_and_is_shown_as_fixed(root, settings):
+    settings.SIGN_UP = "closed"
+    page = root.get(PAGE)
+    assert "This is set by SIGN_UP in the environment" in words(parse(page))
+    assert b'name="sign_up"' not in page.content
+    assert root.post(PAGE, FORM).status_code == 303
+    assert InstallationSettings.objects.get().name == "Harbour"
+    assert installation.sign_up_policy() == "closed"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": "x" * 41}, {"name": "a\u202eb"}, {"sign_up": "anyone"}, {"conversation": "7"}],
+)
+def test_wrong_values_are_rejected(wrong, root, pair):
+    assert root.post(PAGE, {**FORM, **wrong}).status_code == 400
+    assert not InstallationSettings.objects.exists()
+
+
+def test_private_conversation_can_not_be_the_first_one(root, pair):
+    assert root.post(PAGE, {**FORM, "conversation": pair.pk}).status_code == 400
+
+
+def test_secrets_are_not_shown(root, settings):
+    settings.MAIL_SET_UP = True
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "mail.example.org", 587
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "chatty", "hunter2hunter2"
+    page = root.get(PAGE).content.decode()
+    assert "mail.example.org:587" in page
+    assert settings.EMAIL_HOST_PASSWORD not in page
+    assert settings.SECRET_KEY not in page
+
+
+def test_line_for_the_environment_is_shown_without_a_mail_server(root, settings):
+    settings.MAIL_SET_UP = False
+    page = words(parse(root.get(PAGE)))
+    assert "EMAIL_URL=smtp+tls://user:password@mail.example.org:587" in page
+    assert "Send a test mail" not in page
+
+
+def test_test_mail_is_sent_at_once_to_the_administrator(root, rita):
+    page = root.post(f"{PAGE}test-mail/", follow=True)
+    assert f"Sent to {rita.email}." in words(parse(page))
+    assert [each.to for each in mail.outbox] == [[rita.email]]
+
+
+def test_failed_test_mail_says_why(root, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    page = root.post(f"{PAGE}test-mail/", follow=True)
+    assert "Not sent. The mail server could not be reached" in words(parse(page))
+
+
+def test_newcomer_lands_in_the_welcome_conversation(
+    client, open_group, django_capture_on_commit_callbacks
+):
+    actions.set_welcome(open_group.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert client.post("/sign-up/", SIGN_UP).url == "/"
+        assert User.objects.get(email=SIGN_UP["email"]).pk
+    mina = User.objects.get(email=SIGN_UP["email"])
+    assert Membership.objects.get(user=mina).conversation_id == open_group.pk
+    for agent in ("Firefox", "Firefox Mobi"):
+        assert client.get("/", headers={"User-Agent": agent}).url == f"/c/{open_group.pk}/"
+    page = words(parse(client.get(f"/c/{open_group.pk}/")))
+    assert "Welcome, Mina. Say hello, or invite the people you work with." in page
+    assert "Mina joined" in page
+
+
+@pytest.mark.parametrize("change", [{"access": "closed"}, {"archived": True}])
+def test_sign_up_succeeds_without_the_welcome_conversation(
+    change, client, alice, open_group, django_capture_on_commit_callbacks
+):
+    actions.set_welcome(open_group.pk)
+    if "archived" in change:
+        actions.archive(alice, open_group.pk)
+    else:
+        actions.update_conversation(alice, open_group.pk, **change)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert client.post("/sign-up/", SIGN_UP).status_code == 303
+    assert not Membership.objects.filter(user__email=SIGN_UP["email"]).exists()

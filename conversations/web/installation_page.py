@@ -1,0 +1,147 @@
+"""The page on which administrators set up the installation: its name, who can sign up, what new people see.
+
+Address and mail are in the environment. The page shows their values, without secrets, and what to write into
+.env; it never writes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.mail import EmailMessage
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import actions as account_actions
+from accounts import mails
+from accounts.current_user import current_user
+from accounts.installation import installation_settings, sign_up_policy
+from accounts.models import INSTALLATION_NAME_MAX, WELCOME_MAX, SignUpPolicy
+from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
+from chatty.common.pages import SeeOther, ShortField, add_form_error, site_of, with_status
+from chatty.jobs.deliveries import DestinationError, PostponedError, RefusedError
+from conversations import actions
+from conversations.models import Instance
+from conversations.web.signed_in import member_view, parse_id
+
+PERMISSION = "accounts.change_installationsettings"
+
+
+class InstallationForm(forms.Form):
+    name = ShortField(
+        label=gettext_lazy("Name"),
+        max_length=INSTALLATION_NAME_MAX,
+        required=False,
+        help_text=gettext_lazy("For example the name of your team. Shown in place of “Chatty”."),
+    )
+    welcome = ShortField(
+        label=gettext_lazy("Welcome text"),
+        max_length=WELCOME_MAX,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "maxlength": WELCOME_MAX}),
+        help_text=gettext_lazy("What new people read first: one or two sentences."),
+    )
+    sign_up = forms.ChoiceField(
+        label=gettext_lazy("Who can sign up"),
+        choices=SignUpPolicy.choices,
+        widget=forms.RadioSelect,
+    )
+    conversation = forms.ChoiceField(
+        label=gettext_lazy("New people join"),
+        required=False,
+        help_text=gettext_lazy("The public conversation in which they start."),
+    )
+
+    def __init__(self, data: Any, *, initial: dict[str, Any]) -> None:
+        super().__init__(data, initial=initial)
+        listed = [(str(each.pk), each.name) for each in actions.welcome_choices()]
+        self.fields["conversation"].choices = [("", _("None")), *listed]  # type: ignore[attr-defined]
+        if settings.SIGN_UP:
+            del self.fields["sign_up"]
+
+
+@member_view("GET", "POST")
+def installation(request: HttpRequest) -> HttpResponse:
+    _require_administrator(request)
+    row = installation_settings()
+    welcome_id = Instance.objects.filter(pk=1).values_list("welcome_id", flat=True).first()
+    initial = {
+        "name": row.name,
+        "welcome": row.welcome,
+        "sign_up": sign_up_policy(),
+        "conversation": str(welcome_id or ""),
+    }
+    form = InstallationForm(request.POST if request.method == "POST" else None, initial=initial)
+    error: ChatError | None = None
+    if request.method == "POST":
+        error = _save(form)
+        if error is None:
+            messages.success(request, _("Saved."))
+            return SeeOther(reverse("conversations:installation"))
+    page = render(request, "conversations/installation.html", {"form": form, **_facts(request)})
+    return with_status(page, error) if error else page
+
+
+def _save(form: InstallationForm) -> ChatError | None:
+    if not form.is_valid():
+        return ChatError("invalid")
+    given = dict(form.cleaned_data)
+    conversation = given.pop("conversation")
+    try:
+        if "conversation" in form.changed_data:
+            actions.set_welcome(parse_id(conversation, least=1))
+        account_actions.change_installation(**given)
+    except ChatError as error:
+        add_form_error(form, error)
+        return error
+    return None
+
+
+@member_view("POST")
+def send_test_mail(request: HttpRequest) -> HttpResponse:
+    """Send an email to the administrator, at once, and say how that went."""
+    _require_administrator(request)
+    user = current_user(request)
+    limiter.check("confirm", f"test {user.pk}")
+    context = {"host": site_of(request).partition("//")[2]}
+    mail = EmailMessage(
+        _("Test mail from Chatty at %(host)s") % context,
+        _("This is a test. If you can read it, Chatty can send emails."),
+        to=[user.email],
+    )
+    try:
+        mails.send_now(mail)
+    except (DestinationError, RefusedError, PostponedError) as error:
+        messages.error(request, _("Not sent. %(reason)s") % {"reason": error})
+    else:
+        messages.success(request, _("Sent to %(email)s.") % {"email": user.email})
+    return SeeOther(reverse("conversations:installation"))
+
+
+def _require_administrator(request: HttpRequest) -> None:
+    user = current_user(request)
+    if not (user.is_staff and user.has_perm(PERMISSION)):
+        raise ChatError("not_allowed")
+
+
+def _facts(request: HttpRequest) -> dict[str, Any]:
+    """Return what the environment determines, without secrets."""
+    scheme = (
+        "smtp+tls" if settings.EMAIL_USE_TLS else "smtp+ssl" if settings.EMAIL_USE_SSL else "smtp"
+    )
+    return {
+        "fixed_sign_up": SignUpPolicy(sign_up_policy()).label if settings.SIGN_UP else "",
+        "public_url": settings.PUBLIC_URL,
+        "site": site_of(request),
+        "mail": settings.MAIL_SET_UP,
+        "mail_server": f"{scheme}://{settings.EMAIL_HOST}:{settings.EMAIL_PORT}",
+        "mail_user": settings.EMAIL_HOST_USER,
+        "mail_from": settings.DEFAULT_FROM_EMAIL,
+    }
